@@ -1,0 +1,167 @@
+"""The client's half of the opening (section 2.2.4).
+
+What a mechanism answers is not known here: it is asked for. The first response
+comes from a function; a challenge is given out as a command, so that a shell may
+take its time over it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .codec import Parameters, method_of
+from .commands import Command
+from .constants import (
+    DEFAULT_CHANNEL_MAX,
+    DEFAULT_FRAME_MAX,
+    DEFAULT_MAX_BODY_SIZE,
+    FRAME_MIN_SIZE,
+    PROTOCOL_HEADER,
+    ReplyCode,
+)
+from .exceptions import CommandInvalid, EncodeError, ProtocolError
+from .frames.method.connection import (
+    ConnectionBlockedParameters,
+    ConnectionOpenOkParameters,
+    ConnectionOpenParameters,
+    ConnectionSecureOkParameters,
+    ConnectionSecureParameters,
+    ConnectionStartOkParameters,
+    ConnectionStartParameters,
+    ConnectionTuneOkParameters,
+    ConnectionTuneParameters,
+    ConnectionUnblockedParameters,
+    ConnectionUpdateSecretOkParameters,
+)
+from .protocol import ConnectionState, Opening, Protocol
+
+__all__ = ["ClientProtocol"]
+
+_EXPECTED = (
+    ConnectionBlockedParameters,
+    ConnectionUnblockedParameters,
+    ConnectionUpdateSecretOkParameters,
+)
+
+
+class ClientProtocol(Protocol):
+    """A client's side of a connection. The protocol header is queued at once.
+
+    Args:
+        mechanism: Is given the server's connection.start and returns the name of a
+            mechanism with its first response. What it raises is kept in
+            `opening_error`, and the connection is given up without a word.
+        virtualhost: The virtual host to open.
+        client_properties: What to tell the server of ourselves.
+        locale: The locale to ask for.
+        channel_max: The most channels to agree to; 0 for as many as the server likes.
+        frame_max: The largest frames to agree to, in octets; 0 for as large as the
+            server likes.
+        heartbeat_interval: In seconds; 0 for no heartbeats, None for what the server
+            proposes.
+        max_body_size: The largest message body to take, in octets.
+
+    Attributes:
+        server_start: The server's first word, or None before it came.
+        opening_error: What `mechanism` raised.
+
+    Raises:
+        EncodeError: frame_max is below 4096.
+    """
+
+    def __init__(
+        self,
+        *,
+        mechanism: Callable[[ConnectionStartParameters], tuple[str, bytes]],
+        virtualhost: str = "/",
+        client_properties: Mapping[str, Any],
+        locale: str = "en_US",
+        channel_max: int = DEFAULT_CHANNEL_MAX,
+        frame_max: int = DEFAULT_FRAME_MAX,
+        heartbeat_interval: int | None = None,
+        max_body_size: int = DEFAULT_MAX_BODY_SIZE,
+    ) -> None:
+        if 0 < frame_max < FRAME_MIN_SIZE:
+            raise EncodeError(
+                f"frame_max is {frame_max}; expected at least {FRAME_MIN_SIZE}, or 0 for no limit"
+            )
+        super().__init__(
+            receive_frame_max=frame_max, send_frame_max=frame_max, max_body_size=max_body_size
+        )
+        self._choose_mechanism = mechanism
+        self._client_properties = dict(client_properties)
+        self._locale = locale
+        # Encoded here, so that a bad name is the caller's error and not the opening's.
+        self._open_parameters = ConnectionOpenParameters(virtualhost)
+        method_of(self._open_parameters).encode(*self._open_parameters)
+        self._proposed_channel_max = channel_max
+        self._proposed_frame_max = frame_max
+        self._proposed_heartbeat = heartbeat_interval
+        self.server_start: ConnectionStartParameters | None = None
+        self.opening_error: Exception | None = None
+        self._writer.queued += PROTOCOL_HEADER
+        self._begin()
+
+    def answer_challenge(self, response: bytes) -> None:
+        """Answer a connection.secure that was given out as a command."""
+        self.send(0, ConnectionSecureOkParameters(response))
+
+    def _open(self) -> Opening:
+        start = yield from self._expect(ConnectionStartParameters)
+        self.server_start = start
+        try:
+            mechanism, response = self._choose_mechanism(start)
+        except Exception as error:  # noqa: BLE001  kept for the shell to raise
+            self.opening_error = error
+            self._set_state(ConnectionState.CLOSED)
+            return
+        self.send(
+            0,
+            ConnectionStartOkParameters(self._client_properties, mechanism, response, self._locale),
+        )
+        self._set_state(ConnectionState.SECURING)
+        tune: Parameters = ()
+        while not isinstance(tune, ConnectionTuneParameters):
+            tune = yield from self._expect(ConnectionSecureParameters, ConnectionTuneParameters)
+        self._set_state(ConnectionState.TUNING)
+        self._settle_limits(tune)
+        self.send(
+            0,
+            ConnectionTuneOkParameters(self.channel_max, self.frame_max, self.heartbeat_interval),
+        )
+        self.send(0, self._open_parameters)
+        self._set_state(ConnectionState.OPENING)
+        yield from self._expect(ConnectionOpenOkParameters)
+        self._set_state(ConnectionState.RUNNING)
+
+    def _settle_limits(self, tune: ConnectionTuneParameters) -> None:
+        """Take the lower of both limits, where 0 is none; but the client has its way with heartbeats."""
+        if 0 < tune.frame_max < FRAME_MIN_SIZE:
+            raise ProtocolError(
+                ReplyCode.NOT_ALLOWED,
+                f"frame_max {tune.frame_max} is below {FRAME_MIN_SIZE}",
+                method_of(tune).id,
+            )
+        heartbeat = self._proposed_heartbeat
+        self._agree(
+            _lower_limit(self._proposed_channel_max, tune.channel_max),
+            _lower_limit(self._proposed_frame_max, tune.frame_max),
+            tune.heartbeat if heartbeat is None else heartbeat,
+        )
+
+    def _receive_control(self, commands: list[Command], parameters: Parameters) -> None:
+        super()._receive_control(commands, parameters)
+        if type(parameters) is ConnectionSecureParameters and self._opening is not None:
+            commands.append(Command(0, parameters, None, None))
+
+    def _is_expected(self, parameters: Parameters) -> bool:
+        return isinstance(parameters, _EXPECTED)
+
+    def _unexpected(self, parameters: Parameters) -> ProtocolError:
+        method = method_of(parameters)
+        return CommandInvalid(
+            f"unexpected {method.name} on channel 0 while {self.state.value}", method.id
+        )
+
+
+def _lower_limit(ours: int, theirs: int) -> int:
+    return min(ours, theirs) if ours and theirs else ours or theirs

@@ -1,0 +1,383 @@
+"""Commands from octets, and octets from commands. Frames exist here and nowhere else.
+
+A *command* is a method together with its content, if it has any: what one peer
+tells the other. On the wire it is a method frame, a content header frame and
+body frames, of which those of several channels may alternate (section 2.3.5).
+
+`CommandAssembler` owns the buffer that the shell reads into, and keeps exactly
+one `_Content` for each channel whose content is not complete. `CommandWriter`
+is its counterpart. Neither knows what a command means, save that one on channel
+0 may change the rules for what stands behind it.
+"""
+
+from struct import Struct
+from typing import Any, Final, NamedTuple
+
+from .codec import Method, Parameters, method_of, method_with_id
+from .constants import FRAME_END, FRAME_OVERHEAD, FrameType
+from .exceptions import CommandInvalid, EncodeError, FrameError, UnexpectedFrame, show_octets
+
+__all__ = ["Command", "CommandAssembler", "CommandWriter", "OversizedContent", "UnknownMethod"]
+
+_FRAME_HEAD = Struct(">BHI")
+_METHOD_HEAD = Struct(">BHII")
+_CONTENT_HEADER = Struct(">HHQ")
+_HEADER_HEAD = Struct(">BHIHHQ")
+_END: Final = bytes((FRAME_END,))
+_METHOD, _HEADER, _BODY, _HEARTBEAT = map(int, FrameType)
+_SPARE: Final = 65536  # what a read may find room for, at least, in octets
+
+
+class Command(NamedTuple):
+    """A method, and its content if it has any."""
+
+    channel_number: int
+    parameters: Parameters
+    properties: bytes | None
+    """As encoded in the content header; see `decode_properties`. None without content."""
+    body: bytearray | None
+    """None without content."""
+
+
+class OversizedContent(NamedTuple):
+    """Stands in a command for the parameters of a method whose content is too large.
+
+    The command has neither properties nor body. The octets of the body are
+    dropped as they arrive.
+    """
+
+    parameters: Parameters
+    body_size: int
+    """As announced, in octets."""
+    limit: int
+    """What would have been taken, in octets."""
+
+
+class UnknownMethod(CommandInvalid):
+    """A method that AMQP 0-9-1 does not have. RabbitMQ ends such a connection without a word."""
+
+
+class _Content:
+    """The content of a command for as long as it is incomplete."""
+
+    __slots__ = ("body", "method", "parameters", "properties", "remaining")
+
+    def __init__(self, method: Method, parameters: Parameters) -> None:
+        self.method = method
+        self.parameters = parameters
+        self.properties: bytes | None = None
+        self.body: bytearray | None = None  # stays None for a content that is dropped
+        self.remaining = -1  # octets of the body still to come; -1 before the header
+
+
+class CommandAssembler:
+    """Makes commands of the octets that arrive, however they are cut.
+
+    Args:
+        frame_max: The largest frame to take, in octets; 0 for no limit.
+        max_body_size: The largest body to take, in octets.
+
+    Attributes:
+        frame_max: May be changed between two commands.
+        takes_channels: Whether there may be frames on other channels than 0.
+    """
+
+    def __init__(self, *, frame_max: int, max_body_size: int) -> None:
+        self.frame_max = frame_max
+        self.takes_channels = False
+        self._max_body_size = max_body_size
+        self._buffer = bytearray(_SPARE)
+        self._view = memoryview(self._buffer)
+        self._start = 0  # of what is not assembled yet
+        self._stop = 0  # of what has been read
+        self._contents: dict[int, _Content] = {}
+
+    # --- the buffer ---
+
+    def get_buffer(self) -> memoryview:
+        """Give room to read into; never none at all."""
+        if self._start == self._stop:
+            self._start = self._stop = 0
+        elif len(self._buffer) - self._stop < _SPARE // 2:
+            self._make_room()
+        return self._view[self._stop :]
+
+    def buffer_updated(self, count: int) -> None:
+        """Take note that `count` octets were read into the buffer."""
+        self._stop += count
+
+    def take(self, count: int) -> bytes | None:
+        """Take octets that are no frame off the front, or None while there are too few."""
+        if self._stop - self._start < count:
+            return None
+        self._start += count
+        return bytes(self._buffer[self._start - count : self._start])
+
+    def discard(self) -> None:
+        """Drop what was read and not assembled."""
+        self._start = self._stop = 0
+
+    def _make_room(self) -> None:
+        """Move an incomplete frame to the front; into a buffer twice as large if need be.
+
+        A frame is as large as the peer says only once that much of it has come:
+        memory follows what was received, never what was announced.
+        """
+        unread = self._buffer[self._start : self._stop]
+        if len(unread) > len(self._buffer) // 2:
+            self._buffer = bytearray(2 * len(self._buffer))
+            self._view = memoryview(self._buffer)
+        self._view[: len(unread)] = unread
+        self._start, self._stop = 0, len(unread)
+
+    # --- frames ---
+
+    def assemble(self, commands: list[Command]) -> bool:
+        """Append the commands that are complete.
+
+        It stops behind a method on channel 0, for that may change the rules.
+
+        Returns:
+            Whether the last command is on channel 0, and more may be waiting behind it.
+
+        Raises:
+            ProtocolError: The octets are no frame, or not one that may come here.
+                What was complete before it has been appended.
+        """
+        buffer, start, stop = self._buffer, self._start, self._stop
+        try:
+            while stop - start >= FRAME_OVERHEAD:
+                frame_type, channel_number, size = _FRAME_HEAD.unpack_from(buffer, start)
+                payload = start + 7
+                end = payload + size
+                if size > self.frame_max - FRAME_OVERHEAD and self.frame_max:
+                    raise _frame_error(
+                        frame_type, b"", f"{{frame_too_large,{size},{self.frame_max - 8}}}"
+                    )
+                if end >= stop:
+                    break
+                if buffer[end] != FRAME_END:
+                    raise _frame_error(
+                        frame_type,
+                        buffer[payload:end],
+                        f"{{invalid_frame_end_marker,{buffer[end]}}}",
+                    )
+                start = end + 1
+                if frame_type == _METHOD:
+                    self._method(commands, channel_number, payload, end)
+                    if channel_number == 0:
+                        return True
+                elif frame_type == _BODY:
+                    self._body(commands, channel_number, payload, end)
+                elif frame_type == _HEADER:
+                    self._header(commands, channel_number, payload, end)
+                elif frame_type != _HEARTBEAT or size:
+                    raise _frame_error(frame_type, buffer[payload:end], "unknown_frame")
+                elif channel_number:
+                    raise _unexpected_on_channel(frame_type, b"")
+            return False
+        finally:
+            self._start = start
+
+    def _method(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
+        buffer = self._buffer
+        if end - payload < 4:
+            raise _frame_error(_METHOD, buffer[payload:end], "unknown_frame")
+        if channel_number and not self.takes_channels:
+            raise _unexpected_on_channel(_METHOD, buffer[payload:end])
+        content = self._contents.get(channel_number)
+        if content is not None:
+            raise _out_of_place(content)
+        ids = int.from_bytes(buffer[payload : payload + 4])
+        method = method_with_id(ids)
+        if method is None:
+            raise UnknownMethod(
+                f"unknown method {ids & 0xFFFF} of class {ids >> 16}", (ids >> 16, ids & 0xFFFF)
+            )
+        parameters = method.decode(buffer, payload + 4, end)
+        if method.has_content:
+            if channel_number == 0:
+                raise UnexpectedFrame("a method with content on channel 0", method.id)
+            self._contents[channel_number] = _Content(method, parameters)
+        else:
+            commands.append(Command(channel_number, parameters, None, None))
+
+    def _header(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
+        buffer = self._buffer
+        content = self._content_of(channel_number, _HEADER, payload, end)
+        if content.remaining >= 0:
+            raise _out_of_place(content)
+        if end - payload < _CONTENT_HEADER.size + 2:
+            raise _frame_error(_HEADER, buffer[payload:end], "unknown_frame")
+        class_id, weight, size = _CONTENT_HEADER.unpack_from(buffer, payload)
+        if class_id != content.method.class_id or weight:
+            raise UnexpectedFrame(
+                f"expected content header for class {content.method.class_id}, "
+                f"got one for class {class_id} instead",
+                content.method.id,
+            )
+        content.remaining = size
+        if size > self._max_body_size:
+            oversized = OversizedContent(content.parameters, size, self._max_body_size)
+            commands.append(Command(channel_number, oversized, None, None))
+            return
+        content.properties = bytes(self._view[payload + 12 : end])
+        content.body = bytearray()
+        if size == 0:
+            self._complete(commands, channel_number, content)
+
+    def _body(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
+        content = self._content_of(channel_number, _BODY, payload, end)
+        if content.remaining < 0:
+            raise _out_of_place(content)
+        content.remaining -= end - payload
+        if content.remaining < 0:
+            raise FrameError("content body frame exceeds remaining content size", content.method.id)
+        if content.body is None:
+            if content.remaining == 0:
+                del self._contents[channel_number]
+            return
+        if content.body:
+            content.body += self._view[payload:end]
+        else:
+            content.body = self._buffer[payload:end]
+        if content.remaining == 0:
+            self._complete(commands, channel_number, content)
+
+    def _content_of(self, channel_number: int, frame_type: int, payload: int, end: int) -> _Content:
+        content = self._contents.get(channel_number)
+        if content is not None:
+            return content
+        if channel_number == 0:
+            raise _unexpected_on_channel(frame_type, self._buffer[payload:end])
+        raise UnexpectedFrame("expected method frame, got non method frame instead")
+
+    def _complete(self, commands: list[Command], channel_number: int, content: _Content) -> None:
+        del self._contents[channel_number]
+        commands.append(
+            Command(channel_number, content.parameters, content.properties, content.body)
+        )
+
+
+def _snippet(frame_type: int, octets: bytes | bytearray) -> str:
+    which = "all" if len(octets) <= 16 else "first 16"
+    return f"type {frame_type}, {which} octets = {show_octets(octets[:16])}"
+
+
+def _frame_error(frame_type: int, octets: bytes | bytearray, why: str) -> FrameError:
+    return FrameError(f"{_snippet(frame_type, octets)}: {why}")
+
+
+def _unexpected_on_channel(frame_type: int, octets: bytes | bytearray) -> UnexpectedFrame:
+    return UnexpectedFrame(_snippet(frame_type, octets))
+
+
+def _out_of_place(content: _Content) -> UnexpectedFrame:
+    """Make the error for a frame that is not the one which the content needs next."""
+    if content.remaining < 0:
+        return UnexpectedFrame(
+            f"expected content header for class {content.method.class_id}, "
+            "got non content header frame instead",
+            content.method.id,
+        )
+    return UnexpectedFrame(
+        "expected content body, got non content body frame instead", content.method.id
+    )
+
+
+class CommandWriter:
+    """Makes frames of commands, and keeps them until they are taken.
+
+    A command is appended whole, in one synchronous stretch: two tasks that write
+    to one channel cannot mingle their frames, and need no lock.
+
+    Args:
+        frame_max: The largest frame to make, in octets; 0 for no limit.
+
+    Attributes:
+        queued: The octets to send.
+        frame_max: May be changed between two commands.
+    """
+
+    __slots__ = ("frame_max", "queued")
+
+    def __init__(self, *, frame_max: int) -> None:
+        self.frame_max = frame_max
+        self.queued = bytearray()
+
+    def take(self) -> bytearray:
+        """Take all that is queued; the caller may keep it."""
+        taken, self.queued = self.queued, bytearray()
+        return taken
+
+    def method(self, channel_number: int, payload: bytes) -> None:
+        """Queue a method frame.
+
+        Raises:
+            EncodeError: It would be larger than frame_max; nothing was queued.
+        """
+        self._check_fits(payload, "the method with its arguments")
+        queued = self.queued
+        queued += _FRAME_HEAD.pack(_METHOD, channel_number, len(payload))
+        queued += payload
+        queued += _END
+
+    def content(
+        self,
+        channel_number: int,
+        payload: bytes,
+        properties: bytes,
+        body: bytes | bytearray | memoryview,
+    ) -> None:
+        """Queue a method with its content, the body cut into frames.
+
+        Raises:
+            EncodeError: The method or the properties would make a frame that is larger
+                than frame_max; nothing was queued.
+        """
+        self._check_fits(payload, "the method with its arguments")
+        self._check_fits(properties, "the content header with the message's properties", 12)
+        size = len(body)
+        queued = self.queued
+        queued += b"%b%b\xce%b%b\xce" % (
+            _FRAME_HEAD.pack(_METHOD, channel_number, len(payload)),
+            payload,
+            _HEADER_HEAD.pack(
+                _HEADER, channel_number, 12 + len(properties), payload[0] << 8 | payload[1], 0, size
+            ),
+            properties,
+        )
+        largest = self.frame_max - FRAME_OVERHEAD if self.frame_max else size
+        if size <= largest:
+            if size:
+                queued += _FRAME_HEAD.pack(_BODY, channel_number, size)
+                queued += body
+                queued += _END
+            return
+        view = memoryview(body)
+        for start in range(0, size, largest):
+            piece = view[start : start + largest]
+            queued += _FRAME_HEAD.pack(_BODY, channel_number, len(piece))
+            queued += piece
+            queued += _END
+
+    def heartbeat(self) -> None:
+        """Queue a heartbeat frame."""
+        self.queued += b"\x08\x00\x00\x00\x00\x00\x00\xce"
+
+    def _check_fits(self, payload: bytes, what: str, head: int = 0) -> None:
+        if len(payload) + head + FRAME_OVERHEAD > self.frame_max and self.frame_max:
+            raise EncodeError(
+                f"{what} takes a frame of {len(payload) + head + FRAME_OVERHEAD} octets; the peers"
+                f" have agreed on at most {self.frame_max} (frame_max)"
+            )
+
+
+def encode_method(parameters: Parameters) -> bytes:
+    """Encode a method with its arguments: what a method frame bears.
+
+    Raises:
+        EncodeError: An argument cannot be encoded; the text names it.
+    """
+    encoded: Any = method_of(parameters).encode(*parameters)
+    return bytes(encoded)

@@ -1,0 +1,103 @@
+"""The numbers of AMQP 0-9-1: frame types, reply codes, limits and the protocol header.
+
+Nothing here does anything. Every number stands once, under the name that the
+specification or RabbitMQ gives it.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+__all__ = [
+    "DEFAULT_CHANNEL_MAX",
+    "DEFAULT_FRAME_MAX",
+    "DEFAULT_MAX_BODY_SIZE",
+    "FRAME_END",
+    "FRAME_MIN_SIZE",
+    "FRAME_OVERHEAD",
+    "MAX_TABLE_DEPTH",
+    "PROTOCOL_HEADER",
+    "FrameType",
+    "ReplyCode",
+]
+
+PROTOCOL_HEADER: Final = b"AMQP\x00\x00\x09\x01"
+"""What a client writes first (section 4.2.2)."""
+
+FRAME_END: Final = 0xCE
+"""The octet that closes every frame (section 4.2.3)."""
+
+FRAME_MIN_SIZE: Final = 4096
+"""The smallest frame_max that peers may agree on, in octets (section 4.2.3)."""
+
+FRAME_OVERHEAD: Final = 8
+"""Octets of a frame that are not payload: type, channel, size and the end octet."""
+
+DEFAULT_FRAME_MAX: Final = 131072
+"""What RabbitMQ proposes as frame_max, in octets."""
+
+DEFAULT_CHANNEL_MAX: Final = 2047
+"""What RabbitMQ proposes as channel_max."""
+
+DEFAULT_MAX_BODY_SIZE: Final = 536_870_912
+"""The largest message body that any RabbitMQ takes, in octets: 512 MiB."""
+
+MAX_TABLE_DEPTH: Final = 128
+"""How deep tables and arrays may be nested in each other; the specification sets no limit."""
+
+
+class FrameType(IntEnum):
+    """The first octet of a frame (section 4.2.3)."""
+
+    METHOD = 1
+    HEADER = 2
+    BODY = 3
+    HEARTBEAT = 8
+
+
+class ReplyCode(IntEnum):
+    """Why a channel or a connection was closed, or a message returned (section 1.2).
+
+    The member names are the words with which RabbitMQ begins its reply texts.
+    """
+
+    REPLY_SUCCESS = 200
+    CONTENT_TOO_LARGE = 311
+    NO_ROUTE = 312
+    NO_CONSUMERS = 313
+    CONNECTION_FORCED = 320
+    INVALID_PATH = 402
+    ACCESS_REFUSED = 403
+    NOT_FOUND = 404
+    RESOURCE_LOCKED = 405
+    PRECONDITION_FAILED = 406
+    FRAME_ERROR = 501
+    SYNTAX_ERROR = 502
+    COMMAND_INVALID = 503
+    CHANNEL_ERROR = 504
+    UNEXPECTED_FRAME = 505
+    RESOURCE_ERROR = 506
+    NOT_ALLOWED = 530
+    NOT_IMPLEMENTED = 540
+    INTERNAL_ERROR = 541
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether the error ends the connection; a soft one ends the channel only."""
+        return self in _HARD_ERRORS
+
+
+_HARD_ERRORS = frozenset(
+    {
+        ReplyCode.CONNECTION_FORCED,
+        ReplyCode.INVALID_PATH,
+        ReplyCode.FRAME_ERROR,
+        ReplyCode.SYNTAX_ERROR,
+        ReplyCode.COMMAND_INVALID,
+        ReplyCode.CHANNEL_ERROR,
+        ReplyCode.UNEXPECTED_FRAME,
+        ReplyCode.RESOURCE_ERROR,
+        ReplyCode.NOT_ALLOWED,
+        ReplyCode.NOT_IMPLEMENTED,
+        ReplyCode.INTERNAL_ERROR,
+    }
+)

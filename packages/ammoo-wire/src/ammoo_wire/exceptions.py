@@ -1,0 +1,142 @@
+"""Whose fault it was: the peer's (`ProtocolError`) or our own caller's (`EncodeError`).
+
+    AMQPError
+    ├── EncodeError             a value that cannot go on the wire; nothing was queued
+    └── ProtocolError           the peer broke the rules; carries what to answer it with
+        ├── FrameError          501
+        ├── WireSyntaxError     502
+        ├── CommandInvalid      503
+        ├── ChannelError        504
+        ├── UnexpectedFrame     505
+        └── InternalError       541
+
+The data are attributes; `reply_text` makes the sentence that travels in
+``connection.close`` or ``channel.close``, in the words RabbitMQ uses.
+"""
+
+from .constants import ReplyCode
+
+__all__ = [
+    "AMQPError",
+    "ChannelError",
+    "CommandInvalid",
+    "EncodeError",
+    "FrameError",
+    "InternalError",
+    "ProtocolError",
+    "UnexpectedFrame",
+    "WireSyntaxError",
+    "shorten",
+    "show_octets",
+]
+
+NO_METHOD = (0, 0)
+
+
+class AMQPError(Exception):
+    """Base of all that this package raises."""
+
+
+class EncodeError(AMQPError, ValueError):
+    """A value cannot be put on the wire.
+
+    The caller must act: the text names the value and what was expected. It is
+    raised before anything is queued for sending.
+    """
+
+
+class ProtocolError(AMQPError):
+    """The peer broke the protocol, or asked for what it cannot have.
+
+    Args:
+        reply_code: What to answer the peer with.
+        text: What happened, without the name of the code in front.
+        method: Class and method id of the method at fault, (0, 0) if there is none.
+
+    Attributes:
+        reply_code: As given.
+        text: As given.
+        class_id: Class id of the method at fault.
+        method_id: Method id of the method at fault.
+    """
+
+    def __init__(
+        self, reply_code: ReplyCode, text: str, method: tuple[int, int] = NO_METHOD
+    ) -> None:
+        super().__init__(reply_code, text, method)
+        self.reply_code = reply_code
+        self.text = text
+        self.class_id, self.method_id = method
+
+    @property
+    def reply_text(self) -> str:
+        """The text for a close method: at most 255 characters, and 255 octets."""
+        return shorten(f"{self.reply_code.name} - {self.text}")
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether the error ends the connection; a soft one ends the channel only."""
+        return self.reply_code.is_hard
+
+    def __str__(self) -> str:
+        return f"{self.reply_code.name} - {self.text}"
+
+
+class FrameError(ProtocolError):
+    """The octets do not make a frame (501)."""
+
+    def __init__(self, text: str, method: tuple[int, int] = NO_METHOD) -> None:
+        super().__init__(ReplyCode.FRAME_ERROR, text, method)
+
+
+class WireSyntaxError(ProtocolError):
+    """A field holds a value that its type does not allow (502)."""
+
+    def __init__(self, text: str, method: tuple[int, int] = NO_METHOD) -> None:
+        super().__init__(ReplyCode.SYNTAX_ERROR, text, method)
+
+
+class CommandInvalid(ProtocolError):
+    """The method is not one for this peer, this channel or this state (503)."""
+
+    def __init__(self, text: str, method: tuple[int, int] = NO_METHOD) -> None:
+        super().__init__(ReplyCode.COMMAND_INVALID, text, method)
+
+
+class ChannelError(ProtocolError):
+    """The channel is not one to which the method can be sent (504)."""
+
+    def __init__(self, text: str, method: tuple[int, int] = NO_METHOD) -> None:
+        super().__init__(ReplyCode.CHANNEL_ERROR, text, method)
+
+
+class UnexpectedFrame(ProtocolError):
+    """A frame that is well formed came where it has no place (505)."""
+
+    def __init__(self, text: str, method: tuple[int, int] = NO_METHOD) -> None:
+        super().__init__(ReplyCode.UNEXPECTED_FRAME, text, method)
+
+
+class InternalError(ProtocolError):
+    """The peer sent what RabbitMQ itself stumbles over (541)."""
+
+    def __init__(self, text: str = "", method: tuple[int, int] = NO_METHOD) -> None:
+        super().__init__(ReplyCode.INTERNAL_ERROR, text, method)
+
+    @property
+    def reply_text(self) -> str:
+        """The name of the code alone: RabbitMQ tells the peer nothing more."""
+        return self.reply_code.name
+
+
+def shorten(text: str) -> str:
+    """Cut a reply text to 255 characters, then to the 255 octets of a short string."""
+    return text[:255].encode()[:255].decode(errors="ignore")
+
+
+def show_octets(octets: bytes | bytearray) -> str:
+    """Print octets as RabbitMQ's reply texts do: ``<<"text">>``, or ``<<0,60,206>>``."""
+    if octets and all(32 <= octet < 127 for octet in octets):
+        text = octets.decode().replace("\\", r"\\").replace('"', r"\"")
+        return f'<<"{text}">>'
+    return f"<<{','.join(map(str, octets))}>>"

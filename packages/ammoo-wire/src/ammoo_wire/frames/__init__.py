@@ -1,0 +1,1 @@
+"""What travels in frames: the methods, and the properties in a content header."""

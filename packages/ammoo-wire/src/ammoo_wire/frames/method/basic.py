@@ -1,0 +1,184 @@
+"""Class basic (60): publishing, consuming, and settling what was delivered."""
+
+from typing import NamedTuple
+
+from ...codec import method
+from ...fields import EMPTY_TABLE, Bit, Long, LongLong, Short, ShortStr, Table
+
+__all__ = [
+    "BasicAckParameters",
+    "BasicCancelOkParameters",
+    "BasicCancelParameters",
+    "BasicConsumeOkParameters",
+    "BasicConsumeParameters",
+    "BasicDeliverParameters",
+    "BasicGetEmptyParameters",
+    "BasicGetOkParameters",
+    "BasicGetParameters",
+    "BasicNackParameters",
+    "BasicPublishParameters",
+    "BasicQosOkParameters",
+    "BasicQosParameters",
+    "BasicRecoverAsyncParameters",
+    "BasicRecoverOkParameters",
+    "BasicRecoverParameters",
+    "BasicRejectParameters",
+    "BasicReturnParameters",
+]
+
+
+@method(60, 10, replies=("basic.qos-ok",))
+class BasicQosParameters(NamedTuple):
+    """Limit how much may be delivered without being settled."""
+
+    prefetch_size: Long = 0
+    """Octets; RabbitMQ takes only 0, no limit."""
+    prefetch_count: Short = 0
+    """Messages; 0 is no limit."""
+    global_: Bit = False
+    """In RabbitMQ, whether the limit is the channel's or each new consumer's."""
+
+
+@method(60, 11)
+class BasicQosOkParameters(NamedTuple):
+    """The limit is in force."""
+
+
+@method(60, 20, reserved_short=True, replies=("basic.consume-ok",))
+class BasicConsumeParameters(NamedTuple):
+    """Start a consumer."""
+
+    queue_name: ShortStr = ""
+    consumer_tag: ShortStr = ""
+    """Its name; the server makes one up if it is empty."""
+    no_local: Bit = False
+    no_ack: Bit = False
+    exclusive: Bit = False
+    no_wait: Bit = False
+    arguments: Table = EMPTY_TABLE
+
+
+@method(60, 21)
+class BasicConsumeOkParameters(NamedTuple):
+    """The consumer has started."""
+
+    consumer_tag: ShortStr
+
+
+@method(60, 30, replies=("basic.cancel-ok",))
+class BasicCancelParameters(NamedTuple):
+    """End a consumer. RabbitMQ's server sends it too, when the queue is gone."""
+
+    consumer_tag: ShortStr = ""
+    no_wait: Bit = False
+
+
+@method(60, 31)
+class BasicCancelOkParameters(NamedTuple):
+    """The consumer has ended."""
+
+    consumer_tag: ShortStr
+
+
+@method(60, 40, reserved_short=True, content=True)
+class BasicPublishParameters(NamedTuple):
+    """Publish a message to an exchange."""
+
+    exchange_name: ShortStr = ""
+    routing_key: ShortStr = ""
+    mandatory: Bit = False
+    immediate: Bit = False
+
+
+@method(60, 50, content=True)
+class BasicReturnParameters(NamedTuple):
+    """Give a message back that could not be routed."""
+
+    reply_code: Short
+    reply_text: ShortStr
+    exchange_name: ShortStr
+    routing_key: ShortStr
+
+
+@method(60, 60, content=True)
+class BasicDeliverParameters(NamedTuple):
+    """Deliver a message to a consumer."""
+
+    consumer_tag: ShortStr
+    delivery_tag: LongLong
+    redelivered: Bit
+    exchange_name: ShortStr
+    routing_key: ShortStr
+
+
+@method(60, 70, reserved_short=True, replies=("basic.get-ok", "basic.get-empty"))
+class BasicGetParameters(NamedTuple):
+    """Fetch one message from a queue."""
+
+    queue_name: ShortStr = ""
+    no_ack: Bit = False
+
+
+@method(60, 71, content=True)
+class BasicGetOkParameters(NamedTuple):
+    """The message that was fetched."""
+
+    delivery_tag: LongLong
+    redelivered: Bit
+    exchange_name: ShortStr
+    routing_key: ShortStr
+    message_count: Long
+    """Messages that are ready in the queue behind this one."""
+
+
+@method(60, 72)
+class BasicGetEmptyParameters(NamedTuple):
+    """No message was ready."""
+
+    reserved_1: ShortStr = ""
+
+
+@method(60, 80)
+class BasicAckParameters(NamedTuple):
+    """Acknowledge deliveries; from the server, confirm publishes (RabbitMQ)."""
+
+    delivery_tag: LongLong = 0
+    multiple: Bit = False
+    """Whether all lower tags are meant as well; tag 0 then means all there are."""
+
+
+@method(60, 90)
+class BasicRejectParameters(NamedTuple):
+    """Reject a delivery."""
+
+    delivery_tag: LongLong = 0
+    requeue: Bit = True
+
+
+@method(60, 100)
+class BasicRecoverAsyncParameters(NamedTuple):
+    """Have all unsettled messages delivered again, without an answer; deprecated."""
+
+    requeue: Bit = False
+
+
+@method(60, 110, replies=("basic.recover-ok",))
+class BasicRecoverParameters(NamedTuple):
+    """Have all unsettled messages delivered again."""
+
+    requeue: Bit = False
+
+
+@method(60, 111)
+class BasicRecoverOkParameters(NamedTuple):
+    """The messages are about to be delivered again."""
+
+
+@method(60, 120)
+class BasicNackParameters(NamedTuple):
+    """Reject deliveries; from the server, refuse publishes (RabbitMQ)."""
+
+    delivery_tag: LongLong = 0
+    multiple: Bit = False
+    """Whether all lower tags are meant as well; tag 0 then means all there are."""
+    requeue: Bit = True

@@ -1,0 +1,60 @@
+"""Class channel (20): opening, pausing and closing a channel."""
+
+from typing import NamedTuple
+
+from ...codec import method
+from ...fields import Bit, LongStr, Short, ShortStr
+
+__all__ = [
+    "ChannelCloseOkParameters",
+    "ChannelCloseParameters",
+    "ChannelFlowOkParameters",
+    "ChannelFlowParameters",
+    "ChannelOpenOkParameters",
+    "ChannelOpenParameters",
+]
+
+
+@method(20, 10, replies=("channel.open-ok",))
+class ChannelOpenParameters(NamedTuple):
+    """The client opens the channel whose number the frame bears."""
+
+    reserved_1: ShortStr = ""
+
+
+@method(20, 11)
+class ChannelOpenOkParameters(NamedTuple):
+    """The channel is open."""
+
+    reserved_1: LongStr = b""
+
+
+@method(20, 20, replies=("channel.flow-ok",))
+class ChannelFlowParameters(NamedTuple):
+    """Ask the peer to stop, or to go on, sending content."""
+
+    active: Bit
+
+
+@method(20, 21)
+class ChannelFlowOkParameters(NamedTuple):
+    """The peer has stopped, or goes on."""
+
+    active: Bit
+
+
+@method(20, 40, replies=("channel.close-ok",))
+class ChannelCloseParameters(NamedTuple):
+    """Either peer closes the channel, and says why."""
+
+    reply_code: Short = 200
+    reply_text: ShortStr = ""
+    class_id: Short = 0
+    """Class of the method at fault, or 0."""
+    method_id: Short = 0
+    """Method at fault, or 0."""
+
+
+@method(20, 41)
+class ChannelCloseOkParameters(NamedTuple):
+    """The other peer has closed the channel too; its number is free again."""

@@ -1,0 +1,82 @@
+"""Class exchange (40): declaring, deleting and binding exchanges."""
+
+from typing import NamedTuple
+
+from ...codec import method
+from ...fields import EMPTY_TABLE, Bit, ShortStr, Table
+
+__all__ = [
+    "ExchangeBindOkParameters",
+    "ExchangeBindParameters",
+    "ExchangeDeclareOkParameters",
+    "ExchangeDeclareParameters",
+    "ExchangeDeleteOkParameters",
+    "ExchangeDeleteParameters",
+    "ExchangeUnbindOkParameters",
+    "ExchangeUnbindParameters",
+]
+
+
+@method(40, 10, reserved_short=True, replies=("exchange.declare-ok",))
+class ExchangeDeclareParameters(NamedTuple):
+    """Create an exchange, or check that one like it exists."""
+
+    exchange_name: ShortStr = ""
+    exchange_type: ShortStr = "direct"
+    passive: Bit = False
+    durable: Bit = False
+    auto_delete: Bit = False
+    internal: Bit = False
+    no_wait: Bit = False
+    arguments: Table = EMPTY_TABLE
+
+
+@method(40, 11)
+class ExchangeDeclareOkParameters(NamedTuple):
+    """The exchange exists."""
+
+
+@method(40, 20, reserved_short=True, replies=("exchange.delete-ok",))
+class ExchangeDeleteParameters(NamedTuple):
+    """Delete an exchange."""
+
+    exchange_name: ShortStr = ""
+    if_unused: Bit = False
+    no_wait: Bit = False
+
+
+@method(40, 21)
+class ExchangeDeleteOkParameters(NamedTuple):
+    """The exchange does not exist any more."""
+
+
+@method(40, 30, reserved_short=True, replies=("exchange.bind-ok",))
+class ExchangeBindParameters(NamedTuple):
+    """Bind an exchange to another, its source (RabbitMQ)."""
+
+    destination: ShortStr = ""
+    source: ShortStr = ""
+    routing_key: ShortStr = ""
+    no_wait: Bit = False
+    arguments: Table = EMPTY_TABLE
+
+
+@method(40, 31)
+class ExchangeBindOkParameters(NamedTuple):
+    """The binding exists (RabbitMQ)."""
+
+
+@method(40, 40, reserved_short=True, replies=("exchange.unbind-ok",))
+class ExchangeUnbindParameters(NamedTuple):
+    """Undo exchange.bind (RabbitMQ)."""
+
+    destination: ShortStr = ""
+    source: ShortStr = ""
+    routing_key: ShortStr = ""
+    no_wait: Bit = False
+    arguments: Table = EMPTY_TABLE
+
+
+@method(40, 51)
+class ExchangeUnbindOkParameters(NamedTuple):
+    """The binding does not exist any more (RabbitMQ)."""

@@ -1,0 +1,106 @@
+"""Class queue (50): declaring, binding, purging and deleting queues."""
+
+from typing import NamedTuple
+
+from ...codec import method
+from ...fields import EMPTY_TABLE, Bit, Long, ShortStr, Table
+
+__all__ = [
+    "QueueBindOkParameters",
+    "QueueBindParameters",
+    "QueueDeclareOkParameters",
+    "QueueDeclareParameters",
+    "QueueDeleteOkParameters",
+    "QueueDeleteParameters",
+    "QueuePurgeOkParameters",
+    "QueuePurgeParameters",
+    "QueueUnbindOkParameters",
+    "QueueUnbindParameters",
+]
+
+
+@method(50, 10, reserved_short=True, replies=("queue.declare-ok",))
+class QueueDeclareParameters(NamedTuple):
+    """Create a queue, or check that one like it exists."""
+
+    queue_name: ShortStr = ""
+    passive: Bit = False
+    durable: Bit = False
+    exclusive: Bit = False
+    auto_delete: Bit = False
+    no_wait: Bit = False
+    arguments: Table = EMPTY_TABLE
+
+
+@method(50, 11)
+class QueueDeclareOkParameters(NamedTuple):
+    """The queue exists."""
+
+    queue_name: ShortStr
+    """The name, which the server made up if it was not given."""
+    message_count: Long
+    """Messages that are ready to be delivered."""
+    consumer_count: Long
+
+
+@method(50, 20, reserved_short=True, replies=("queue.bind-ok",))
+class QueueBindParameters(NamedTuple):
+    """Bind a queue to an exchange."""
+
+    queue_name: ShortStr = ""
+    exchange_name: ShortStr = ""
+    routing_key: ShortStr = ""
+    no_wait: Bit = False
+    arguments: Table = EMPTY_TABLE
+
+
+@method(50, 21)
+class QueueBindOkParameters(NamedTuple):
+    """The binding exists."""
+
+
+@method(50, 30, reserved_short=True, replies=("queue.purge-ok",))
+class QueuePurgeParameters(NamedTuple):
+    """Drop the messages that are ready in a queue."""
+
+    queue_name: ShortStr = ""
+    no_wait: Bit = False
+
+
+@method(50, 31)
+class QueuePurgeOkParameters(NamedTuple):
+    """The queue was purged."""
+
+    message_count: Long
+
+
+@method(50, 40, reserved_short=True, replies=("queue.delete-ok",))
+class QueueDeleteParameters(NamedTuple):
+    """Delete a queue."""
+
+    queue_name: ShortStr = ""
+    if_unused: Bit = False
+    if_empty: Bit = False
+    no_wait: Bit = False
+
+
+@method(50, 41)
+class QueueDeleteOkParameters(NamedTuple):
+    """The queue does not exist any more."""
+
+    message_count: Long
+
+
+@method(50, 50, reserved_short=True, replies=("queue.unbind-ok",))
+class QueueUnbindParameters(NamedTuple):
+    """Undo queue.bind."""
+
+    queue_name: ShortStr = ""
+    exchange_name: ShortStr = ""
+    routing_key: ShortStr = ""
+    arguments: Table = EMPTY_TABLE
+
+
+@method(50, 51)
+class QueueUnbindOkParameters(NamedTuple):
+    """The binding does not exist any more."""

@@ -1,0 +1,44 @@
+"""Class tx (90): transactions of publishes and acknowledgements on one channel."""
+
+from typing import NamedTuple
+
+from ...codec import method
+
+__all__ = [
+    "TxCommitOkParameters",
+    "TxCommitParameters",
+    "TxRollbackOkParameters",
+    "TxRollbackParameters",
+    "TxSelectOkParameters",
+    "TxSelectParameters",
+]
+
+
+@method(90, 10, replies=("tx.select-ok",))
+class TxSelectParameters(NamedTuple):
+    """Make the channel transactional."""
+
+
+@method(90, 11)
+class TxSelectOkParameters(NamedTuple):
+    """The channel is transactional."""
+
+
+@method(90, 20, replies=("tx.commit-ok",))
+class TxCommitParameters(NamedTuple):
+    """Carry out all since the last commit or roll-back."""
+
+
+@method(90, 21)
+class TxCommitOkParameters(NamedTuple):
+    """The transaction was carried out."""
+
+
+@method(90, 30, replies=("tx.rollback-ok",))
+class TxRollbackParameters(NamedTuple):
+    """Forget all since the last commit or roll-back."""
+
+
+@method(90, 31)
+class TxRollbackOkParameters(NamedTuple):
+    """The transaction was forgotten."""

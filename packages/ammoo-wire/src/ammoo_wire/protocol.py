@@ -1,0 +1,364 @@
+"""What both peers of a connection do: take octets in, give commands out, and the reverse.
+
+`Protocol` does no input or output, knows no clock and has no tasks. A shell
+around it, on whatever loop or thread, follows three rules:
+
+1.  Octets that were read go to `receive_data`, or straight into `get_buffer` and
+    then `buffer_updated`. Either gives the commands that are complete, and never
+    raises for what the peer did wrong: that is kept in `failure`.
+2.  After that, and after anything was sent, `data_to_send` gives the octets to
+    write.
+3.  When `state` is CLOSED and nothing is left to write, the socket is closed;
+    and when the socket is gone, `receive_eof` says so.
+
+When a fault follows good commands in one read, the good ones are given out, and
+the ``connection.close`` goes behind whatever they were answered with. The same
+holds for the answer to the peer's own close.
+
+`ClientProtocol` and `ServerProtocol` add their halves of the opening.
+"""
+
+from collections.abc import Generator
+from enum import Enum
+from typing import TypeVar
+
+from .codec import Parameters
+from .commands import Command, CommandAssembler, CommandWriter, encode_method
+from .constants import ReplyCode
+from .exceptions import ProtocolError, shorten
+from .frames.method.channel import (
+    ChannelCloseOkParameters,
+    ChannelCloseParameters,
+    ChannelOpenParameters,
+)
+from .frames.method.connection import ConnectionCloseOkParameters, ConnectionCloseParameters
+
+__all__ = ["ConnectionState", "Protocol"]
+
+Opening = Generator[None, Parameters, None]
+"""A half of the opening: it is sent each method on channel 0, until it ends."""
+
+_ParametersT = TypeVar("_ParametersT", bound=Parameters)
+
+
+class ConnectionState(Enum):
+    """The life of a connection, in RabbitMQ's words."""
+
+    STARTING = "starting"
+    SECURING = "securing"
+    TUNING = "tuning"
+    OPENING = "opening"
+    RUNNING = "running"
+    CLOSING = "closing"
+    """We have sent connection.close, and all but the peer's answer to it is dropped."""
+    CLOSED = "closed"
+    """Nothing is received any more; what is queued may still be written."""
+
+
+class Protocol:
+    """One peer's side of a connection. Not used by itself: see the two subclasses.
+
+    Args:
+        receive_frame_max: The largest frame to take until limits are agreed, in octets.
+        send_frame_max: The largest frame to send until then, in octets.
+        max_body_size: The largest message body to take, in octets.
+
+    Attributes:
+        failure: The first thing that the peer did wrong, or None.
+        close_sent: With what we closed the connection, or None.
+        close_received: With what the peer closed the connection, or None.
+        channel_max: The highest channel number that was agreed on; 0 for no limit.
+        frame_max: The largest frame that was agreed on, in octets; 0 for no limit.
+        heartbeat_interval: As agreed on, in seconds; 0 for no heartbeats.
+    """
+
+    def __init__(self, *, receive_frame_max: int, send_frame_max: int, max_body_size: int) -> None:
+        self._state = ConnectionState.STARTING
+        self._assembler = CommandAssembler(frame_max=receive_frame_max, max_body_size=max_body_size)
+        self._writer = CommandWriter(frame_max=send_frame_max)
+        self._last_words = b""  # a close or close-ok that goes behind all that is queued
+        self._is_deaf = False  # whether what comes is dropped unread
+        self._closing_channels: set[int] = set()
+        self._opening: Opening | None = None
+        self.failure: ProtocolError | None = None
+        self.close_sent: ConnectionCloseParameters | None = None
+        self.close_received: ConnectionCloseParameters | None = None
+        self.channel_max = 0
+        self.frame_max = send_frame_max
+        self.heartbeat_interval = 0
+
+    @property
+    def state(self) -> ConnectionState:
+        """Where in its life the connection is."""
+        return self._state
+
+    # --- octets in, commands out ---
+
+    def get_buffer(self, sizehint: int = -1) -> memoryview:
+        """Give the buffer that the next octets may be read into, as `asyncio.BufferedProtocol`."""
+        return self._assembler.get_buffer()
+
+    def buffer_updated(self, count: int) -> list[Command]:
+        """Take `count` octets that were read into the buffer; see `receive_data`."""
+        assembler = self._assembler
+        assembler.buffer_updated(count)
+        commands: list[Command] = []
+        was_closing = self._state is ConnectionState.CLOSING
+        try:
+            if not self._is_deaf:
+                self._assemble(commands)
+        except ProtocolError as error:
+            self._fail(error)
+        if self._is_deaf:
+            assembler.discard()
+        if was_closing:
+            return []
+        return self._without_closing_channels(commands) if self._closing_channels else commands
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> list[Command]:
+        """Take octets from the peer.
+
+        Returns:
+            The commands that are now complete. Not among them: what belongs to the
+            opening and closing of the connection, heartbeats, and what came on a
+            channel that we are closing.
+        """
+        commands: list[Command] = []
+        view = memoryview(data)
+        while view:
+            room = self.get_buffer()
+            count = min(len(room), len(view))
+            room[:count] = view[:count]
+            commands += self.buffer_updated(count)
+            view = view[count:]
+        return commands
+
+    def receive_eof(self) -> None:
+        """Take note that the peer will send nothing more."""
+        self._set_state(ConnectionState.CLOSED)
+
+    # --- commands in, octets out ---
+
+    @property
+    def has_data_to_send(self) -> bool:
+        """Whether `data_to_send` would give anything."""
+        return bool(self._writer.queued or self._last_words)
+
+    @property
+    def queued_size(self) -> int:
+        """How many octets are waiting to be sent."""
+        return len(self._writer.queued)
+
+    def data_to_send(self) -> bytearray:
+        """Take the octets to write; empty if there are none."""
+        octets = self._writer.take()
+        if self._last_words:
+            octets += self._last_words
+            self._last_words = b""
+            self._writer = _MutedWriter(frame_max=0)
+        return octets
+
+    def send(self, channel_number: int, parameters: Parameters) -> None:
+        """Queue a method that has no content.
+
+        Raises:
+            EncodeError: An argument cannot be encoded; nothing was queued.
+        """
+        self._writer.method(channel_number, encode_method(parameters))
+        if type(parameters) is ChannelCloseParameters:
+            self._closing_channels.add(channel_number)
+
+    def send_method(self, channel_number: int, payload: bytes) -> None:
+        """Queue a method without content that is encoded already: ids, then arguments.
+
+        Not for ``channel.close``, after which `send` begins to drop what comes.
+
+        Raises:
+            EncodeError: It is larger than a frame may be; nothing was queued.
+        """
+        self._writer.method(channel_number, payload)
+
+    def send_content(
+        self,
+        channel_number: int,
+        payload: bytes,
+        properties: bytes,
+        body: bytes | bytearray | memoryview,
+    ) -> None:
+        """Queue a method with its content, all of it at once.
+
+        Args:
+            channel_number: The channel's number.
+            payload: The method, encoded: ids, then arguments.
+            properties: The properties, encoded.
+            body: The body, of any size; it is cut into frames, and copied.
+
+        Raises:
+            EncodeError: Method or properties are larger than a frame may be; nothing was queued.
+        """
+        self._writer.content(channel_number, payload, properties, body)
+
+    def send_heartbeat(self) -> None:
+        """Queue a heartbeat."""
+        self._writer.heartbeat()
+
+    def is_channel_closing(self, channel_number: int) -> bool:
+        """Tell whether we have sent channel.close and its answer has not come."""
+        return channel_number in self._closing_channels
+
+    def close(
+        self,
+        reply_code: int = ReplyCode.REPLY_SUCCESS,
+        reply_text: str = "",
+        class_id: int = 0,
+        method_id: int = 0,
+    ) -> None:
+        """Close the connection (connection.close), behind all that is queued.
+
+        Does nothing if it is being closed already.
+
+        Args:
+            reply_code: Why; 200 for no fault.
+            reply_text: Why, in words; cut to 255 octets.
+            class_id: Class of the method at fault, or 0.
+            method_id: Method at fault, or 0.
+        """
+        if self._state in (ConnectionState.CLOSING, ConnectionState.CLOSED):
+            return
+        self.close_sent = ConnectionCloseParameters(
+            reply_code, shorten(reply_text), class_id, method_id
+        )
+        self._say_last(self.close_sent)
+        self._set_state(ConnectionState.CLOSING)
+
+    # --- the subclasses' part ---
+
+    def _open(self) -> Opening:
+        """Go through our half of the opening (section 2.2.4); given as a generator."""
+        raise NotImplementedError
+
+    def _is_expected(self, parameters: Parameters) -> bool:
+        """Tell whether the peer may send this on channel 0 of an open connection."""
+        raise NotImplementedError
+
+    def _unexpected(self, parameters: Parameters) -> ProtocolError:
+        """Make the error for a method that has no place on channel 0 now."""
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        """Start our half of the opening."""
+        self._opening = self._open()
+        next(self._opening)
+
+    def _expect(self, *types: type[_ParametersT]) -> Generator[None, Parameters, _ParametersT]:
+        """Wait, within `_open`, for one of these methods."""
+        parameters = yield
+        if isinstance(parameters, types):
+            return parameters
+        raise self._unexpected(parameters)
+
+    def _agree(self, channel_max: int, frame_max: int, heartbeat_interval: int) -> None:
+        """Put limits in force that both peers have agreed on."""
+        self.channel_max = channel_max
+        self.frame_max = frame_max
+        self.heartbeat_interval = heartbeat_interval
+        self._assembler.frame_max = frame_max
+        self._writer.frame_max = frame_max
+
+    def _set_state(self, state: ConnectionState) -> None:
+        """Change the state; the only place that does."""
+        if self._state is ConnectionState.CLOSED:
+            return
+        self._state = state
+        self._assembler.takes_channels = state in (ConnectionState.RUNNING, ConnectionState.CLOSING)
+        self._is_deaf = self._is_deaf or state is ConnectionState.CLOSED
+
+    def _fail(self, error: ProtocolError) -> None:
+        """Close the connection for what the peer did wrong.
+
+        A second fault means that the octets cannot be told apart any more. The
+        peer's answer to our close will not be recognised then; it is left to the
+        shell to stop waiting.
+        """
+        if self._state is ConnectionState.CLOSING:
+            self._is_deaf = True
+            return
+        self.failure = error
+        self.close(error.reply_code, error.reply_text, error.class_id, error.method_id)
+
+    # --- what is done with commands ---
+
+    def _assemble(self, commands: list[Command]) -> None:
+        while self._assembler.assemble(commands):
+            self._receive_control(commands, commands.pop().parameters)
+            if self._is_deaf:
+                return
+
+    def _receive_control(self, commands: list[Command], parameters: Parameters) -> None:
+        """Act on a method on channel 0, or give it out."""
+        if type(parameters) is ConnectionCloseParameters:
+            self.close_received = parameters
+            self._say_last(ConnectionCloseOkParameters())
+            self._set_state(ConnectionState.CLOSED)
+        elif self._state is ConnectionState.CLOSING:
+            if type(parameters) is ConnectionCloseOkParameters:
+                self._set_state(ConnectionState.CLOSED)
+        elif self._opening is not None:
+            self._continue_opening(parameters)
+        elif self._is_expected(parameters):
+            commands.append(Command(0, parameters, None, None))
+        else:
+            raise self._unexpected(parameters)
+
+    def _continue_opening(self, parameters: Parameters) -> None:
+        assert self._opening is not None
+        try:
+            self._opening.send(parameters)
+        except StopIteration:
+            self._opening = None
+
+    def _without_closing_channels(self, commands: list[Command]) -> list[Command]:
+        """Drop what came on channels that we are closing (section 1.5.2.5, channel.close).
+
+        Kept are the answer to our close, which frees the number, and a channel.open,
+        for that is a fault which RabbitMQ does not overlook. When the peer's close
+        crosses ours it is answered, and ours still needs its answer.
+        """
+        kept: list[Command] = []
+        for command in commands:
+            number, parameters = command.channel_number, command.parameters
+            if number not in self._closing_channels or type(parameters) is ChannelOpenParameters:
+                kept.append(command)
+            elif type(parameters) is ChannelCloseOkParameters:
+                self._closing_channels.discard(number)
+                kept.append(command)
+            elif type(parameters) is ChannelCloseParameters:
+                self.send(number, ChannelCloseOkParameters())
+        return kept
+
+    def _say_last(self, parameters: Parameters) -> None:
+        """Have this go behind all that is queued, and nothing behind it."""
+        writer = CommandWriter(frame_max=0)
+        writer.method(0, encode_method(parameters))
+        self._last_words += bytes(writer.take())
+
+
+class _MutedWriter(CommandWriter):
+    """Takes the writer's place after the last words: what comes then would be dropped anyway."""
+
+    __slots__ = ()
+
+    def method(self, channel_number: int, payload: bytes) -> None:
+        pass
+
+    def content(
+        self,
+        channel_number: int,
+        payload: bytes,
+        properties: bytes,
+        body: bytes | bytearray | memoryview,
+    ) -> None:
+        pass
+
+    def heartbeat(self) -> None:
+        pass

@@ -1,0 +1,213 @@
+"""The server's half of the opening (section 2.2.4), as RabbitMQ goes through it.
+
+Who may log in, and which virtual hosts there are, is not known here: it is asked
+for. What differs between versions of RabbitMQ is a parameter.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from .codec import Parameters, method_of
+from .commands import Command, UnknownMethod
+from .constants import (
+    DEFAULT_CHANNEL_MAX,
+    DEFAULT_FRAME_MAX,
+    DEFAULT_MAX_BODY_SIZE,
+    FRAME_MIN_SIZE,
+    PROTOCOL_HEADER,
+    ReplyCode,
+)
+from .exceptions import ChannelError, ProtocolError
+from .fields import FieldTable
+from .frames.method.connection import (
+    ConnectionOpenOkParameters,
+    ConnectionOpenParameters,
+    ConnectionSecureOkParameters,
+    ConnectionSecureParameters,
+    ConnectionStartOkParameters,
+    ConnectionStartParameters,
+    ConnectionTuneOkParameters,
+    ConnectionTuneParameters,
+    ConnectionUpdateSecretParameters,
+)
+from .protocol import ConnectionState, Opening, Protocol
+
+__all__ = ["Accepted", "Challenge", "Refused", "ServerProtocol"]
+
+ACCEPTED_HEADERS: Final[Mapping[bytes, tuple[int, int]]] = {
+    PROTOCOL_HEADER: (0, 9),
+    b"AMQP\x01\x01\x00\x09": (0, 9),
+}
+"""The protocol headers that are taken, and the version that connection.start answers them with."""
+
+
+class Accepted(NamedTuple):
+    """The client has proved who it is."""
+
+
+class Challenge(NamedTuple):
+    """The mechanism needs more from the client."""
+
+    challenge: bytes
+
+
+class Refused(NamedTuple):
+    """The client may not log in."""
+
+    text: str | None
+    """Why, for a client that can be told (it announced ``authentication_failure_close``);
+    None to say nothing to any client."""
+
+
+class ServerProtocol(Protocol):
+    """A server's side of a connection.
+
+    Args:
+        server_properties: What to tell the client of ourselves.
+        mechanisms: Names of the mechanisms to offer.
+        authenticate: Is given a mechanism's name and a response, the first and then the
+            answer to each challenge; says what to do.
+        open_virtualhost: Is given a virtual host's name; raises a `ProtocolError` to refuse.
+        channel_max: The most channels to propose.
+        frame_max: The largest frames to propose, in octets.
+        heartbeat_interval: The interval to propose, in seconds.
+        max_body_size: The largest message body to take, in octets.
+        accepted_headers: The protocol headers to take, each with the version to answer.
+        other_header_reply: What to write to any other header before the connection is
+            closed.
+
+    Attributes:
+        client_properties: What the client told of itself.
+        virtualhost: The virtual host that the client opened.
+        login_pause: Whether the client is to be left waiting before the socket is
+            closed without a word, as RabbitMQ does to slow down those who guess.
+    """
+
+    def __init__(
+        self,
+        *,
+        server_properties: Mapping[str, Any],
+        mechanisms: Sequence[str],
+        authenticate: Callable[[str, bytes], Accepted | Challenge | Refused],
+        open_virtualhost: Callable[[str], None],
+        channel_max: int = DEFAULT_CHANNEL_MAX,
+        frame_max: int = DEFAULT_FRAME_MAX,
+        heartbeat_interval: int = 60,
+        max_body_size: int = DEFAULT_MAX_BODY_SIZE,
+        accepted_headers: Mapping[bytes, tuple[int, int]] = ACCEPTED_HEADERS,
+        other_header_reply: bytes = PROTOCOL_HEADER,
+    ) -> None:
+        super().__init__(
+            receive_frame_max=FRAME_MIN_SIZE, send_frame_max=frame_max, max_body_size=max_body_size
+        )
+        self._server_properties = dict(server_properties)
+        self._mechanisms = tuple(mechanisms)
+        self._authenticate = authenticate
+        self._open_virtualhost = open_virtualhost
+        self._proposal = ConnectionTuneParameters(channel_max, frame_max, heartbeat_interval)
+        self._accepted_headers = accepted_headers
+        self._other_header_reply = other_header_reply
+        self._version: tuple[int, int] | None = None
+        self.client_properties: FieldTable = {}
+        self.virtualhost = ""
+        self.login_pause = False
+
+    @property
+    def client_capabilities(self) -> FieldTable:
+        """What the client announced that it can do."""
+        capabilities = self.client_properties.get("capabilities")
+        return capabilities if isinstance(capabilities, dict) else {}
+
+    def _assemble(self, commands: list[Command]) -> None:
+        if self._version is None and not self._take_header():
+            return
+        super()._assemble(commands)
+
+    def _take_header(self) -> bool:
+        """Read the protocol header (section 4.2.2); tell whether the opening has begun."""
+        header = self._assembler.take(len(PROTOCOL_HEADER))
+        if header is None:
+            return False
+        self._version = self._accepted_headers.get(header)
+        if self._version is None:
+            self._writer.queued += self._other_header_reply
+            self._set_state(ConnectionState.CLOSED)
+            return False
+        self._begin()
+        return True
+
+    def _open(self) -> Opening:
+        assert self._version is not None
+        self.send(
+            0,
+            ConnectionStartParameters(
+                *self._version,
+                self._server_properties,
+                " ".join(self._mechanisms).encode(),
+                b"en_US",
+            ),
+        )
+        start_ok = yield from self._expect(ConnectionStartOkParameters)
+        self.client_properties = start_ok.client_properties
+        self._set_state(ConnectionState.SECURING)
+        if not (yield from self._log_in(start_ok.mechanism, start_ok.response)):
+            return
+        self._set_state(ConnectionState.TUNING)
+        self.send(0, self._proposal)
+        tune_ok = yield from self._expect(ConnectionTuneOkParameters)
+        if not self._is_acceptable(tune_ok):
+            self._leave_waiting()
+            return
+        self._agree(*tune_ok)
+        self._set_state(ConnectionState.OPENING)
+        open_ = yield from self._expect(ConnectionOpenParameters)
+        self._open_virtualhost(open_.virtualhost)
+        self.virtualhost = open_.virtualhost
+        self.send(0, ConnectionOpenOkParameters())
+        self._set_state(ConnectionState.RUNNING)
+
+    def _log_in(self, mechanism: str, response: bytes) -> Generator[None, Parameters, bool]:
+        verdict: Accepted | Challenge | Refused = Refused(None)
+        if mechanism in self._mechanisms:
+            verdict = self._authenticate(mechanism, response)
+        while isinstance(verdict, Challenge):
+            self.send(0, ConnectionSecureParameters(verdict.challenge))
+            secure_ok = yield from self._expect(ConnectionSecureOkParameters)
+            verdict = self._authenticate(mechanism, secure_ok.response)
+        if isinstance(verdict, Accepted):
+            return True
+        can_be_told = self.client_capabilities.get("authentication_failure_close") is True
+        if verdict.text is None or not can_be_told:
+            self._leave_waiting()
+            return False
+        raise ProtocolError(ReplyCode.ACCESS_REFUSED, verdict.text)
+
+    def _is_acceptable(self, tune_ok: ConnectionTuneOkParameters) -> bool:
+        """Tell whether limits are within what was proposed; "none" (0) is not."""
+        offered = self._proposal
+        return _is_within(tune_ok.channel_max, 1, offered.channel_max) and _is_within(
+            tune_ok.frame_max, FRAME_MIN_SIZE, offered.frame_max
+        )
+
+    def _leave_waiting(self) -> None:
+        self.login_pause = True
+        self._set_state(ConnectionState.CLOSED)
+
+    def _fail(self, error: ProtocolError) -> None:
+        if isinstance(error, UnknownMethod):
+            self.failure = error
+            self._set_state(ConnectionState.CLOSED)
+            return
+        super()._fail(error)
+
+    def _is_expected(self, parameters: Parameters) -> bool:
+        return type(parameters) is ConnectionUpdateSecretParameters
+
+    def _unexpected(self, parameters: Parameters) -> ProtocolError:
+        return ChannelError(
+            f"unexpected method in connection state {self.state.value}", method_of(parameters).id
+        )
+
+
+def _is_within(value: int, lowest: int, offered: int) -> bool:
+    return lowest <= value <= offered if offered else value == 0 or value >= lowest
