@@ -9,9 +9,10 @@ for how a shell is wrapped around them. Every method is a NamedTuple, and
 `method_of` gives its numbers and its codec.
 """
 
+from .assembler import UnknownMethod
 from .client import ClientProtocol
 from .codec import Method, Parameters, method_of, method_with_id, methods
-from .commands import Command, OversizedContent, UnknownMethod, encode_method
+from .command import Command, OversizedContent, encode_method
 from .constants import (
     DEFAULT_CHANNEL_MAX,
     DEFAULT_FRAME_MAX,

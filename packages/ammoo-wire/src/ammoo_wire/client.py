@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .codec import Parameters, method_of
-from .commands import Command
+from .command import Command
 from .constants import (
     DEFAULT_CHANNEL_MAX,
     DEFAULT_FRAME_MAX,

@@ -22,8 +22,9 @@ from collections.abc import Generator
 from enum import Enum
 from typing import TypeVar
 
+from .assembler import CommandAssembler
 from .codec import Parameters
-from .commands import Command, CommandAssembler, CommandWriter, encode_method
+from .command import Command, encode_method
 from .constants import ReplyCode
 from .exceptions import ProtocolError, shorten
 from .frames.method.channel import (
@@ -32,6 +33,7 @@ from .frames.method.channel import (
     ChannelOpenParameters,
 )
 from .frames.method.connection import ConnectionCloseOkParameters, ConnectionCloseParameters
+from .writer import CommandWriter
 
 __all__ = ["ConnectionState", "Protocol"]
 

@@ -7,8 +7,9 @@ for. What differs between versions of RabbitMQ is a parameter.
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from .assembler import UnknownMethod
 from .codec import Parameters, method_of
-from .commands import Command, UnknownMethod
+from .command import Command
 from .constants import (
     DEFAULT_CHANNEL_MAX,
     DEFAULT_FRAME_MAX,

@@ -1,56 +1,30 @@
-"""Commands from octets, and octets from commands. Frames exist here and nowhere else.
+"""Commands from octets, however these are cut.
 
-A *command* is a method together with its content, if it has any: what one peer
-tells the other. On the wire it is a method frame, a content header frame and
-body frames, of which those of several channels may alternate (section 2.3.5).
+The frames of several channels may alternate; `CommandAssembler` keeps exactly
+one `_Content` for each channel whose content is not complete. It owns the buffer
+that the shell reads into. It does not know what a command means, save that one
+on channel 0 may change the rules for what stands behind it.
 
-`CommandAssembler` owns the buffer that the shell reads into, and keeps exactly
-one `_Content` for each channel whose content is not complete. `CommandWriter`
-is its counterpart. Neither knows what a command means, save that one on channel
-0 may change the rules for what stands behind it.
+This is the general path, and the only one that knows what is wrong with a frame;
+`whole_contents` takes the common case from it.
 """
 
 from struct import Struct
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-from .codec import Method, Parameters, method_of, method_with_id
+from .codec import Method, Parameters, method_with_id
+from .command import Command, OversizedContent
 from .constants import FRAME_END, FRAME_OVERHEAD, FrameType
-from .exceptions import CommandInvalid, EncodeError, FrameError, UnexpectedFrame, show_octets
+from .exceptions import CommandInvalid, FrameError, UnexpectedFrame, show_octets
+from .whole_contents import WHOLE_IDS, WholeContents
 
-__all__ = ["Command", "CommandAssembler", "CommandWriter", "OversizedContent", "UnknownMethod"]
+__all__ = ["CommandAssembler", "UnknownMethod"]
 
-_FRAME_HEAD = Struct(">BHI")
-_METHOD_HEAD = Struct(">BHII")
+_FRAME_HEAD = Struct(">BHII")  # type, channel, size; and of a method frame, class and method
 _CONTENT_HEADER = Struct(">HHQ")
-_HEADER_HEAD = Struct(">BHIHHQ")
-_END: Final = bytes((FRAME_END,))
 _METHOD, _HEADER, _BODY, _HEARTBEAT = map(int, FrameType)
 _SPARE: Final = 65536  # what a read may find room for, at least, in octets
-
-
-class Command(NamedTuple):
-    """A method, and its content if it has any."""
-
-    channel_number: int
-    parameters: Parameters
-    properties: bytes | None
-    """As encoded in the content header; see `decode_properties`. None without content."""
-    body: bytearray | None
-    """None without content."""
-
-
-class OversizedContent(NamedTuple):
-    """Stands in a command for the parameters of a method whose content is too large.
-
-    The command has neither properties nor body. The octets of the body are
-    dropped as they arrive.
-    """
-
-    parameters: Parameters
-    body_size: int
-    """As announced, in octets."""
-    limit: int
-    """What would have been taken, in octets."""
+_SLACK: Final = 4  # octets behind the room, so that a frame's head can be read at its very end
 
 
 class UnknownMethod(CommandInvalid):
@@ -86,11 +60,12 @@ class CommandAssembler:
         self.frame_max = frame_max
         self.takes_channels = False
         self._max_body_size = max_body_size
-        self._buffer = bytearray(_SPARE)
-        self._view = memoryview(self._buffer)
+        self._buffer = bytearray(_SPARE + _SLACK)
+        self._view = memoryview(self._buffer)[:_SPARE]
         self._start = 0  # of what is not assembled yet
         self._stop = 0  # of what has been read
         self._contents: dict[int, _Content] = {}
+        self._whole_contents = WholeContents()
 
     # --- the buffer ---
 
@@ -98,7 +73,7 @@ class CommandAssembler:
         """Give room to read into; never none at all."""
         if self._start == self._stop:
             self._start = self._stop = 0
-        elif len(self._buffer) - self._stop < _SPARE // 2:
+        elif len(self._view) - self._stop < _SPARE // 2:
             self._make_room()
         return self._view[self._stop :]
 
@@ -124,9 +99,10 @@ class CommandAssembler:
         memory follows what was received, never what was announced.
         """
         unread = self._buffer[self._start : self._stop]
-        if len(unread) > len(self._buffer) // 2:
-            self._buffer = bytearray(2 * len(self._buffer))
-            self._view = memoryview(self._buffer)
+        size = len(self._view)
+        if len(unread) > size // 2:
+            self._buffer = bytearray(2 * size + _SLACK)
+            self._view = memoryview(self._buffer)[: 2 * size]
         self._view[: len(unread)] = unread
         self._start, self._stop = 0, len(unread)
 
@@ -145,15 +121,14 @@ class CommandAssembler:
                 What was complete before it has been appended.
         """
         buffer, start, stop = self._buffer, self._start, self._stop
+        largest = self.frame_max - FRAME_OVERHEAD if self.frame_max else self._max_body_size
         try:
             while stop - start >= FRAME_OVERHEAD:
-                frame_type, channel_number, size = _FRAME_HEAD.unpack_from(buffer, start)
+                frame_type, channel_number, size, ids = _FRAME_HEAD.unpack_from(buffer, start)
                 payload = start + 7
                 end = payload + size
-                if size > self.frame_max - FRAME_OVERHEAD and self.frame_max:
-                    raise _frame_error(
-                        frame_type, b"", f"{{frame_too_large,{size},{self.frame_max - 8}}}"
-                    )
+                if size > largest and self.frame_max:
+                    raise _frame_error(frame_type, b"", f"{{frame_too_large,{size},{largest}}}")
                 if end >= stop:
                     break
                 if buffer[end] != FRAME_END:
@@ -162,9 +137,16 @@ class CommandAssembler:
                         buffer[payload:end],
                         f"{{invalid_frame_end_marker,{buffer[end]}}}",
                     )
+                if ids in WHOLE_IDS and frame_type == _METHOD and self._is_idle():
+                    behind = self._whole_contents.take(
+                        buffer, start, stop, min(largest, self._max_body_size), commands
+                    )
+                    if behind != start:
+                        start = behind
+                        continue
                 start = end + 1
                 if frame_type == _METHOD:
-                    self._method(commands, channel_number, payload, end)
+                    self._method(commands, channel_number, ids, payload, end)
                     if channel_number == 0:
                         return True
                 elif frame_type == _BODY:
@@ -179,7 +161,13 @@ class CommandAssembler:
         finally:
             self._start = start
 
-    def _method(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
+    def _is_idle(self) -> bool:
+        """Tell whether the next frame may begin a content, on whatever channel."""
+        return self.takes_channels and not self._contents
+
+    def _method(
+        self, commands: list[Command], channel_number: int, ids: int, payload: int, end: int
+    ) -> None:
         buffer = self._buffer
         if end - payload < 4:
             raise _frame_error(_METHOD, buffer[payload:end], "unknown_frame")
@@ -188,7 +176,6 @@ class CommandAssembler:
         content = self._contents.get(channel_number)
         if content is not None:
             raise _out_of_place(content)
-        ids = int.from_bytes(buffer[payload : payload + 4])
         method = method_with_id(ids)
         if method is None:
             raise UnknownMethod(
@@ -283,101 +270,3 @@ def _out_of_place(content: _Content) -> UnexpectedFrame:
     return UnexpectedFrame(
         "expected content body, got non content body frame instead", content.method.id
     )
-
-
-class CommandWriter:
-    """Makes frames of commands, and keeps them until they are taken.
-
-    A command is appended whole, in one synchronous stretch: two tasks that write
-    to one channel cannot mingle their frames, and need no lock.
-
-    Args:
-        frame_max: The largest frame to make, in octets; 0 for no limit.
-
-    Attributes:
-        queued: The octets to send.
-        frame_max: May be changed between two commands.
-    """
-
-    __slots__ = ("frame_max", "queued")
-
-    def __init__(self, *, frame_max: int) -> None:
-        self.frame_max = frame_max
-        self.queued = bytearray()
-
-    def take(self) -> bytearray:
-        """Take all that is queued; the caller may keep it."""
-        taken, self.queued = self.queued, bytearray()
-        return taken
-
-    def method(self, channel_number: int, payload: bytes) -> None:
-        """Queue a method frame.
-
-        Raises:
-            EncodeError: It would be larger than frame_max; nothing was queued.
-        """
-        self._check_fits(payload, "the method with its arguments")
-        queued = self.queued
-        queued += _FRAME_HEAD.pack(_METHOD, channel_number, len(payload))
-        queued += payload
-        queued += _END
-
-    def content(
-        self,
-        channel_number: int,
-        payload: bytes,
-        properties: bytes,
-        body: bytes | bytearray | memoryview,
-    ) -> None:
-        """Queue a method with its content, the body cut into frames.
-
-        Raises:
-            EncodeError: The method or the properties would make a frame that is larger
-                than frame_max; nothing was queued.
-        """
-        self._check_fits(payload, "the method with its arguments")
-        self._check_fits(properties, "the content header with the message's properties", 12)
-        size = len(body)
-        queued = self.queued
-        queued += b"%b%b\xce%b%b\xce" % (
-            _FRAME_HEAD.pack(_METHOD, channel_number, len(payload)),
-            payload,
-            _HEADER_HEAD.pack(
-                _HEADER, channel_number, 12 + len(properties), payload[0] << 8 | payload[1], 0, size
-            ),
-            properties,
-        )
-        largest = self.frame_max - FRAME_OVERHEAD if self.frame_max else size
-        if size <= largest:
-            if size:
-                queued += _FRAME_HEAD.pack(_BODY, channel_number, size)
-                queued += body
-                queued += _END
-            return
-        view = memoryview(body)
-        for start in range(0, size, largest):
-            piece = view[start : start + largest]
-            queued += _FRAME_HEAD.pack(_BODY, channel_number, len(piece))
-            queued += piece
-            queued += _END
-
-    def heartbeat(self) -> None:
-        """Queue a heartbeat frame."""
-        self.queued += b"\x08\x00\x00\x00\x00\x00\x00\xce"
-
-    def _check_fits(self, payload: bytes, what: str, head: int = 0) -> None:
-        if len(payload) + head + FRAME_OVERHEAD > self.frame_max and self.frame_max:
-            raise EncodeError(
-                f"{what} takes a frame of {len(payload) + head + FRAME_OVERHEAD} octets; the peers"
-                f" have agreed on at most {self.frame_max} (frame_max)"
-            )
-
-
-def encode_method(parameters: Parameters) -> bytes:
-    """Encode a method with its arguments: what a method frame bears.
-
-    Raises:
-        EncodeError: An argument cannot be encoded; the text names it.
-    """
-    encoded: Any = method_of(parameters).encode(*parameters)
-    return bytes(encoded)
