@@ -9,9 +9,12 @@ from .exceptions import EncodeError
 __all__ = ["CommandWriter"]
 
 _FRAME_HEAD = Struct(">BHI")
-_HEADER_HEAD = Struct(">BHIHHQ")
+_HEADER_HEAD = Struct(">BBHIHHQ")  # behind the end of the method frame
+_BODY_HEAD = Struct(">BBHI")  # behind the end of the header frame
 _END: Final = bytes((FRAME_END,))
-_METHOD, _HEADER, _BODY, _HEARTBEAT = map(int, FrameType)
+_METHOD, _HEADER, _BODY, _ = map(int, FrameType)
+_SMALL: Final = 4096  # octets of a body
+_NO_LIMIT: Final = 0xFFFF_FFFF  # what the four octets of a frame's size can say
 
 
 class CommandWriter:
@@ -45,7 +48,8 @@ class CommandWriter:
         Raises:
             EncodeError: It would be larger than frame_max; nothing was queued.
         """
-        self._check_fits(payload, "the method with its arguments")
+        if len(payload) + FRAME_OVERHEAD > self.frame_max and self.frame_max:
+            raise self._misfit(len(payload))
         queued = self.queued
         queued += _FRAME_HEAD.pack(_METHOD, channel_number, len(payload))
         queued += payload
@@ -64,25 +68,27 @@ class CommandWriter:
             EncodeError: The method or the properties would make a frame that is larger
                 than frame_max; nothing was queued.
         """
-        self._check_fits(payload, "the method with its arguments")
-        self._check_fits(properties, "the content header with the message's properties", 12)
-        size = len(body)
-        queued = self.queued
-        queued += b"%b%b\xce%b%b\xce" % (
-            _FRAME_HEAD.pack(_METHOD, channel_number, len(payload)),
-            payload,
-            _HEADER_HEAD.pack(
-                _HEADER, channel_number, 12 + len(properties), payload[0] << 8 | payload[1], 0, size
-            ),
-            properties,
+        method_size, properties_size, size = len(payload), len(properties), len(body)
+        largest = self.frame_max - FRAME_OVERHEAD if self.frame_max else _NO_LIMIT
+        if method_size > largest or properties_size + 12 > largest:
+            raise self._misfit(method_size, properties_size + 12)
+        header = _HEADER_HEAD.pack(
+            FRAME_END,
+            _HEADER,
+            channel_number,
+            12 + properties_size,
+            payload[0] << 8 | payload[1],
+            0,
+            size,
         )
-        largest = self.frame_max - FRAME_OVERHEAD if self.frame_max else size
-        if size <= largest:
-            if size:
-                queued += _FRAME_HEAD.pack(_BODY, channel_number, size)
-                queued += body
-                queued += _END
+        method = _FRAME_HEAD.pack(_METHOD, channel_number, method_size)
+        queued = self.queued
+        if 0 < size <= largest and size <= _SMALL:
+            # One join is faster than seven appends by a fifth; a large body it would copy twice.
+            head = _BODY_HEAD.pack(FRAME_END, _BODY, channel_number, size)
+            queued += b"".join((method, payload, header, properties, head, body, _END))
             return
+        queued += b"".join((method, payload, header, properties, _END))
         view = memoryview(body)
         for start in range(0, size, largest):
             piece = view[start : start + largest]
@@ -94,9 +100,13 @@ class CommandWriter:
         """Queue a heartbeat frame."""
         self.queued += b"\x08\x00\x00\x00\x00\x00\x00\xce"
 
-    def _check_fits(self, payload: bytes, what: str, head: int = 0) -> None:
-        if len(payload) + head + FRAME_OVERHEAD > self.frame_max and self.frame_max:
-            raise EncodeError(
-                f"{what} takes a frame of {len(payload) + head + FRAME_OVERHEAD} octets; the peers"
-                f" have agreed on at most {self.frame_max} (frame_max)"
-            )
+    def _misfit(self, method_size: int, header_size: int = 0) -> EncodeError:
+        """Make the error for a method or a content header that is larger than a frame may be."""
+        if method_size + FRAME_OVERHEAD > self.frame_max:
+            what, size = "the method with its arguments", method_size
+        else:
+            what, size = "the content header with the message's properties", header_size
+        return EncodeError(
+            f"{what} takes a frame of {size + FRAME_OVERHEAD} octets; the peers have agreed on"
+            f" at most {self.frame_max} (frame_max)"
+        )
