@@ -57,7 +57,7 @@ def test_members_pin_the_wire_exactly_and_need_nothing_else(member: str) -> None
 
 
 def test_wire_depends_on_nothing() -> None:
-    assert [] == _project("ammoo-wire")["dependencies"]
+    assert _project("ammoo-wire")["dependencies"] == []
 
 
 @each_member
@@ -65,7 +65,7 @@ def test_member_ships_the_licence_of_the_repository(member: str, package: str) -
     expected = (ROOT / "LICENSE").read_bytes()
 
     assert expected == (ROOT / "packages" / member / "LICENSE").read_bytes()
-    assert ["LICENSE"] == _project(member)["license-files"]
+    assert _project(member)["license-files"] == ["LICENSE"]
 
 
 @each_member
@@ -84,4 +84,4 @@ def test_member_has_what_a_release_shows(member: str, package: str) -> None:
 def test_pytest_finds_the_plugin_of_the_fake_broker() -> None:
     entry_points = _project("ammoo-fakebroker")["entry-points"]
 
-    assert {"pytest11": {"ammoo_fakebroker": "ammoo_fakebroker.plugin"}} == entry_points
+    assert entry_points == {"pytest11": {"ammoo_fakebroker": "ammoo_fakebroker.plugin"}}
