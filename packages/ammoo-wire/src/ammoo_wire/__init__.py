@@ -49,9 +49,6 @@ from .fields import (
     UInt8,
     UInt16,
     UInt32,
-    decode_table,
-    encode_table,
-    field_type,
 )
 from .frames.header import (
     NO_PROPERTIES,
@@ -142,6 +139,7 @@ from .heartbeat import Heartbeat, HeartbeatVerdict
 from .protocol import ConnectionState, Protocol
 from .sasl import amqplain_response, parse_amqplain, parse_plain, plain_response
 from .server import Accepted, Challenge, Refused, ServerProtocol
+from .tables import decode_table, encode_table, field_type
 
 __version__ = "1.0.0"
 

@@ -25,7 +25,8 @@ from struct import error as StructError
 from typing import Any, Final, TypeVar, get_type_hints
 
 from .exceptions import EncodeError, FrameError, ProtocolError, show_octets
-from .fields import Octets, WireType, encode_short_string, encode_table, read_table
+from .fields import Octets, WireType, encode_short_string
+from .tables import encode_table, read_table
 
 __all__ = ["Method", "Parameters", "method", "method_of", "method_with_id", "methods"]
 

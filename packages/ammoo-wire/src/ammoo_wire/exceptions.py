@@ -130,8 +130,11 @@ class InternalError(ProtocolError):
 
 
 def shorten(text: str) -> str:
-    """Cut a reply text to 255 characters, then to the 255 octets of a short string."""
-    return text[:255].encode()[:255].decode(errors="ignore")
+    """Cut a reply text to 255 characters, then to the 255 octets of a short string.
+
+    What cannot be UTF-8 becomes a question mark: a text may quote a header of the peer's.
+    """
+    return text[:255].encode(errors="replace")[:255].decode(errors="ignore")
 
 
 def show_octets(octets: bytes | bytearray) -> str:

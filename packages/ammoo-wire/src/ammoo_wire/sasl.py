@@ -1,11 +1,12 @@
 """The responses of the mechanisms PLAIN and AMQPLAIN, written and read.
 
 They are octets in ``connection.start-ok``. What a user name and a password are
-good for is not known here.
+good for is not known here. No error's text quotes them.
 """
 
 from .exceptions import AMQPError
-from .fields import decode_table, encode_table
+from .fields import LongString
+from .tables import decode_table, encode_table
 
 __all__ = ["amqplain_response", "parse_amqplain", "parse_plain", "plain_response"]
 
@@ -14,14 +15,18 @@ def plain_response(login: str, password: str, authzid: str = "") -> bytes:
     """Write the response of PLAIN (RFC 4616).
 
     Raises:
-        ValueError: A part holds the octet 0, which separates them.
+        ValueError: A part is no text, or holds the octet 0, which separates them.
     """
-    parts = (authzid, login, password)
-    if any("\x00" in part for part in parts):
+    parts = [
+        _octets(authzid, "authzid"),
+        _octets(login, "login"),
+        _octets(password, "password"),
+    ]
+    if any(b"\x00" in part for part in parts):
         raise ValueError(
             "a login or a password for the mechanism PLAIN cannot hold a NUL character"
         )
-    return "\x00".join(parts).encode()
+    return b"\x00".join(parts)
 
 
 def parse_plain(response: bytes) -> tuple[str, str, str]:
@@ -41,8 +46,16 @@ def parse_plain(response: bytes) -> tuple[str, str, str]:
 
 
 def amqplain_response(login: str, password: str) -> bytes:
-    """Write the response of AMQPLAIN: a field table without the octets of its length."""
-    return encode_table({"LOGIN": login, "PASSWORD": password})[4:]
+    """Write the response of AMQPLAIN: a field table without the octets of its length.
+
+    Raises:
+        ValueError: A part is no text.
+    """
+    table = {
+        "LOGIN": LongString(_octets(login, "login")),
+        "PASSWORD": LongString(_octets(password, "password")),
+    }
+    return encode_table(table)[4:]
 
 
 def parse_amqplain(response: bytes) -> tuple[str, str]:
@@ -64,3 +77,14 @@ def parse_amqplain(response: bytes) -> tuple[str, str]:
             "an AMQPLAIN response holds LOGIN and PASSWORD as long strings"
         )
     return login, password
+
+
+def _octets(part: object, name: str) -> bytes:
+    if not isinstance(part, str):
+        raise ValueError(  # noqa: TRY004  as for any other bad part
+            f"{name} is of type {type(part).__name__}; expected a str"
+        )
+    try:
+        return part.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} cannot be encoded as UTF-8") from None

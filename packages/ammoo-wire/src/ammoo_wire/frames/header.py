@@ -22,11 +22,10 @@ from ..fields import (
     Octets,
     decode_short_string,
     encode_short_string,
-    encode_table,
     encode_timestamp,
-    read_table,
     timestamp_from_wire,
 )
+from ..tables import encode_table, read_table
 
 __all__ = [
     "NO_PROPERTIES",
@@ -103,7 +102,7 @@ def _encode_octet(value: Any, name: str) -> bytes:
 
 
 def _encode_headers(value: Any, name: str) -> bytes:
-    return encode_table(value)
+    return encode_table(value, name)
 
 
 def _encode_timestamp(value: Any, name: str) -> bytes:
@@ -143,7 +142,7 @@ def encode_properties(properties: BasicHeaderProperties) -> bytes:
     """
     flags = 0
     parts = [b""]
-    for (flag, name, encode, _), value in zip(_CODECS, properties, strict=True):
+    for value, (flag, name, encode, _) in zip(properties, _CODECS, strict=True):
         if value is not None:
             flags |= flag
             parts.append(encode(value, name))
@@ -161,24 +160,30 @@ def decode_properties(data: Octets) -> BasicHeaderProperties:
         ProtocolError: The octets are no properties; the connection is none the worse for it.
     """
     try:
-        return _decode(data)
+        flags = data[0] << 8 | data[1]
+        position, end = 2, len(data)
+        values: list[Any] = [None] * len(_CODECS)
+        for index, decode in _DECODERS.get(flags) or _decoders(flags):
+            values[index], position = decode(data, position, end)
     except (StructError, IndexError) as error:
         raise _malformed(data) from error
-
-
-def _decode(data: Octets) -> BasicHeaderProperties:
-    (flags,) = _FLAGS.unpack_from(data)
-    position, end = 2, len(data)
-    values: list[Any] = []
-    for flag, _, _, decode in _CODECS:
-        if flags & flag:
-            value, position = decode(data, position, end)
-            values.append(value)
-        else:
-            values.append(None)
     if position != end or flags & 3:
         raise _malformed(data)
     return BasicHeaderProperties._make(values)
+
+
+_DECODERS: dict[int, tuple[tuple[int, _Decoder], ...]] = {}
+"""By flags: what to read, in order. Flags are the peer's choice, so they are not all kept."""
+_MOST_FLAGS: Final = 256
+
+
+def _decoders(flags: int) -> tuple[tuple[int, _Decoder], ...]:
+    decoders = tuple(
+        (index, decode) for index, (flag, _, _, decode) in enumerate(_CODECS) if flags & flag
+    )
+    if len(_DECODERS) < _MOST_FLAGS:
+        _DECODERS[flags] = decoders
+    return decoders
 
 
 def _malformed(data: Octets) -> ProtocolError:
