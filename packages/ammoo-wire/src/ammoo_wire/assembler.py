@@ -24,6 +24,8 @@ _FRAME_HEAD = Struct(">BHII")  # type, channel, size; and of a method frame, cla
 _CONTENT_HEADER = Struct(">HHQ")
 _METHOD, _HEADER, _BODY, _HEARTBEAT = map(int, FrameType)
 _SPARE: Final = 65536  # what a read may find room for, at least, in octets
+_NO_LIMIT: Final = 0xFFFF_FFFF  # what the four octets of a frame's size can say
+_HEAD_SIZE: Final = 7  # octets of a frame in front of its payload
 _SLACK: Final = 4  # octets behind the room, so that a frame's head can be read at its very end
 
 
@@ -121,14 +123,17 @@ class CommandAssembler:
                 What was complete before it has been appended.
         """
         buffer, start, stop = self._buffer, self._start, self._stop
-        largest = self.frame_max - FRAME_OVERHEAD if self.frame_max else self._max_body_size
+        # RabbitMQ (3.10, 4.0) compares the payload alone with frame_max, eight octets too lenient.
+        largest = self.frame_max or _NO_LIMIT
         try:
-            while stop - start >= FRAME_OVERHEAD:
+            while stop - start >= _HEAD_SIZE:
                 frame_type, channel_number, size, ids = _FRAME_HEAD.unpack_from(buffer, start)
                 payload = start + 7
                 end = payload + size
-                if size > largest and self.frame_max:
-                    raise _frame_error(frame_type, b"", f"{{frame_too_large,{size},{largest}}}")
+                if size > largest:
+                    raise _frame_error(
+                        frame_type, b"", f"{{frame_too_large,{size},{largest - FRAME_OVERHEAD}}}"
+                    )
                 if end >= stop:
                     break
                 if buffer[end] != FRAME_END:
