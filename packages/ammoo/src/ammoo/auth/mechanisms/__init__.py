@@ -1,0 +1,1 @@
+"""The mechanisms that need nothing but login and password, or not even these."""

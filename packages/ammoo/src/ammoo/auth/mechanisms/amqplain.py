@@ -1,0 +1,32 @@
+"""AMQPLAIN: login and password in a field table, AMQP 0-8's own mechanism."""
+
+from ammoo_wire.sasl import amqplain_response
+
+from ..abc import AuthenticationMechanism
+
+__all__ = ["AMQPlainAuth"]
+
+
+class AMQPlainAuth(AuthenticationMechanism):
+    """The mechanism AMQPLAIN.
+
+    Args:
+        login: The user's name.
+        password: The password.
+    """
+
+    def __init__(self, login: str, password: str) -> None:
+        self.login = login
+        self._password = password
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(login={self.login!r})"
+
+    @classmethod
+    def name(cls) -> str:
+        """Give the mechanism's name."""
+        return "AMQPLAIN"
+
+    def build_start_ok_response(self, encoding: str, rabbitmq: bool) -> bytes:
+        """Make the table, without the length that tables have elsewhere: servers want it so."""
+        return amqplain_response(self.login, self._password)

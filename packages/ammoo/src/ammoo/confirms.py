@@ -1,0 +1,73 @@
+"""Outstanding publish sequence numbers: which messages the server has not confirmed yet.
+
+The server confirms in any order, one at a time or all up to a number
+(https://www.rabbitmq.com/docs/confirms). A dictionary by number and the lowest
+number that may be in it make one confirm O(1), and many at once O(1) each.
+
+The tokens that are kept for the numbers are the caller's; nothing is known of them.
+"""
+
+from typing import Generic, TypeVar
+
+__all__ = ["Confirms"]
+
+_TokenT = TypeVar("_TokenT")
+
+
+class Confirms(Generic[_TokenT]):
+    """What is to be told when a message has been confirmed, by its sequence number."""
+
+    __slots__ = ("_lowest", "_tokens", "next_number")
+
+    def __init__(self) -> None:
+        self._tokens: dict[int, _TokenT] = {}
+        self._lowest = 1  # no number below it is outstanding
+        self.next_number = 1
+        """The sequence number of the next message."""
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def add(self, token: _TokenT) -> int:
+        """Note that the next message was sent, and give its number."""
+        number = self.next_number
+        self.next_number = number + 1
+        self._tokens[number] = token
+        return number
+
+    def settle(self, number: int, multiple: bool) -> list[tuple[int, _TokenT]]:
+        """Take out what a confirm is about, in the order of sending.
+
+        Args:
+            number: The message's number; with `multiple`, 0 means all.
+            multiple: Whether all messages up to the number are meant.
+
+        Returns:
+            Numbers and tokens; none if the server repeats itself.
+
+        Raises:
+            ValueError: No such message was sent.
+        """
+        if number >= self.next_number or number < 0 or (number == 0 and not multiple):
+            raise ValueError(
+                f"message {number} was confirmed; {self.next_number - 1} were sent on the channel"
+            )
+        tokens = self._tokens
+        if not multiple:
+            token = tokens.pop(number, None)
+            if number == self._lowest:
+                self._lowest = number + 1
+            return [] if token is None else [(number, token)]
+        settled = []
+        for each in range(self._lowest, (number or self.next_number - 1) + 1):
+            token = tokens.pop(each, None)
+            if token is not None:
+                settled.append((each, token))
+        self._lowest = max(self._lowest, (number or self.next_number - 1) + 1)
+        return settled
+
+    def take_all(self) -> list[_TokenT]:
+        """Take out everything; the server will confirm no more."""
+        tokens = list(self._tokens.values())
+        self._tokens.clear()
+        return tokens

@@ -1,0 +1,218 @@
+"""Why a channel ended, and what became of a single operation on it.
+
+::
+
+    ChannelClosed
+    ├── ServerClosedChannel                   the server said channel.close
+    │   └── ContentTooLarge, AccessRefused, NotFound, ResourceLocked, PreconditionFailed
+    └── ClientClosedChannel                   we closed it
+        ├── ClientClosedChannelOK
+        └── ClientClosedChannelError
+    ChannelInactive                           the server asked for silence, for too long
+    EmptyQueue                                an answer, not a failure
+    PublishNack                               the server did not take a message
+    PublishReturned                           the server could not route a message
+"""
+
+from typing import TYPE_CHECKING
+
+from .base import AmmooError, ServerRefusal
+
+if TYPE_CHECKING:
+    from ..messages import ReturnMessage
+
+__all__ = [
+    "AccessRefused",
+    "ChannelClosed",
+    "ChannelInactive",
+    "ClientClosedChannel",
+    "ClientClosedChannelError",
+    "ClientClosedChannelOK",
+    "ContentTooLarge",
+    "EmptyQueue",
+    "NotFound",
+    "PreconditionFailed",
+    "PublishNack",
+    "PublishReturned",
+    "ResourceLocked",
+    "ServerClosedChannel",
+    "server_closed_channel",
+]
+
+
+class ChannelClosed(AmmooError):
+    """The channel is closed; the subclass tells by whom and why."""
+
+
+class ServerClosedChannel(ServerRefusal, ChannelClosed):
+    """The server closed the channel and said why; `ServerRefusal` names the fields.
+
+    The connection and its other channels go on.
+
+    Attributes:
+        channel_id: The channel's number; 0 if it is not known.
+    """
+
+    channel_id = 0
+
+    def __str__(self) -> str:
+        return self._sentence(f"channel {self.channel_id}" if self.channel_id else "the channel")
+
+
+class ContentTooLarge(ServerClosedChannel):
+    """A message is larger than the server takes (311); RabbitMQ says 406 instead."""
+
+    advice = "send less at once"
+
+
+class AccessRefused(ServerClosedChannel):
+    """The user lacks a permission, the name is reserved, or the queue is in exclusive use (403)."""
+
+    advice = "check the user's permissions on the virtual host, and the name"
+
+
+class NotFound(ServerClosedChannel):
+    """There is no such queue or exchange (404)."""
+
+    advice = "declare it first, and check its name and the virtual host"
+
+
+class ResourceLocked(ServerClosedChannel):
+    """The queue belongs to another connection alone (405)."""
+
+    recoverable = True
+    advice = "wait until the other connection is gone, or use a queue that is not exclusive"
+
+
+class PreconditionFailed(ServerClosedChannel):
+    """What was asked for does not fit what there is (406)."""
+
+    advice = "the server's words tell which argument does not fit"
+
+
+class ClientClosedChannel(ChannelClosed):
+    """The channel was closed from this side."""
+
+
+class ClientClosedChannelOK(ClientClosedChannel):
+    """The channel was closed from this side, and nothing was wrong."""
+
+    def __str__(self) -> str:
+        return "the channel was closed by the client"
+
+
+class ClientClosedChannelError(ClientClosedChannel):
+    """The channel was closed from this side because of an exception.
+
+    Attributes:
+        exc: What left the channel's ``async with`` block.
+    """
+
+    def __init__(self, exc: BaseException) -> None:
+        super().__init__(exc)
+        self.exc = exc
+
+    def __str__(self) -> str:
+        return f"the channel was closed by the client because of {self.exc!r}"
+
+
+class ChannelInactive(AmmooError, TimeoutError):
+    """The server asked for no more messages (channel.flow), and the time to wait is over.
+
+    The message was not sent. The channel stays open.
+
+    Attributes:
+        timeout: For how many seconds it was waited.
+    """
+
+    recoverable = True
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(timeout)
+        self.timeout = timeout
+
+    def __str__(self) -> str:
+        return (
+            f"the server takes no messages on this channel (channel.flow) for more than"
+            f" {self.timeout:g} s; the message was not sent"
+        )
+
+
+class EmptyQueue(AmmooError):
+    """There was no message to get.
+
+    Attributes:
+        queue_name: The queue that was asked.
+    """
+
+    def __init__(self, queue_name: str = "") -> None:
+        super().__init__(queue_name)
+        self.queue_name = queue_name
+
+    def __str__(self) -> str:
+        return f"queue {self.queue_name!r} has no message to get"
+
+
+class PublishNack(AmmooError):
+    """The server did not take responsibility for a message (basic.nack).
+
+    With RabbitMQ: a queue is full and set to reject, or failed. Other queues
+    may have taken it.
+
+    Attributes:
+        publish_sequence_number: Which message of the channel, counted from 1.
+    """
+
+    recoverable = True
+
+    def __init__(self, publish_sequence_number: int = 0) -> None:
+        super().__init__(publish_sequence_number)
+        self.publish_sequence_number = publish_sequence_number
+
+    def __str__(self) -> str:
+        return (
+            f"the server refused message {self.publish_sequence_number} of the channel;"
+            " with RabbitMQ, a queue that is full and rejects, or one that failed"
+        )
+
+
+class PublishReturned(AmmooError):
+    """The server could not route a message that had to be.
+
+    Attributes:
+        message: The message, as it came back.
+        reply_code: Why, as a number: 312 for no route.
+        reply_text: Why, in the server's words.
+    """
+
+    def __init__(self, message: "ReturnMessage") -> None:
+        super().__init__(message)
+        self.message = message
+        self.reply_code = message.reply_code
+        self.reply_text = message.reply_text
+
+    def __str__(self) -> str:
+        return (
+            f"the message to exchange {self.message.exchange_name!r} with routing key"
+            f" {self.message.routing_key!r} came back: {self.reply_text} ({self.reply_code});"
+            " bind a queue that takes it"
+        )
+
+
+_BY_REPLY_CODE: dict[int, type[ServerClosedChannel]] = {
+    311: ContentTooLarge,
+    403: AccessRefused,
+    404: NotFound,
+    405: ResourceLocked,
+    406: PreconditionFailed,
+}
+
+
+def server_closed_channel(
+    reply_code: int, reply_text: str, class_id: int, method_id: int, channel_id: int = 0
+) -> ServerClosedChannel:
+    """Make the exception for a channel.close: the code's own class, or the general one."""
+    cls = _BY_REPLY_CODE.get(reply_code, ServerClosedChannel)
+    error = cls(reply_code, reply_text, class_id, method_id)
+    error.channel_id = channel_id
+    return error

@@ -1,0 +1,392 @@
+"""Why a connection ended, or never came to be.
+
+::
+
+    ConnectionClosed
+    ├── ConnectionLost                        the socket broke
+    ├── HeartbeatTimeout                      the server fell silent
+    ├── ConnectionTimeout                     the server did not finish the opening in time
+    ├── ServerClosedConnection                the server said connection.close
+    │   └── ConnectionForced, InvalidPath, LoginRefused, CommandInvalid, ChannelNumberError,
+    │       ResourceError, NotAllowed, MethodNotImplemented, InternalError
+    ├── AuthenticationError                   the server did not let us in
+    │   ├── LoginRefused
+    │   └── NoChallengesAuthenticationError
+    ├── ServerAuthMechanismsNotSupportedError
+    ├── ServerLocalesNotSupportedError
+    ├── InvalidServerFrame                    the server sent what is no AMQP
+    ├── UnexpectedFrame                       the server sent what has no place there
+    └── ClientClosedConnection                we closed it
+        ├── ClientClosedConnectionOK
+        └── ClientClosedConnectionError
+"""
+
+from .base import AmmooError, ServerRefusal
+
+__all__ = [
+    "AuthenticationError",
+    "ChannelNumberError",
+    "ClientClosedConnection",
+    "ClientClosedConnectionError",
+    "ClientClosedConnectionOK",
+    "CommandInvalid",
+    "ConnectionBlocked",
+    "ConnectionClosed",
+    "ConnectionForced",
+    "ConnectionLost",
+    "ConnectionTimeout",
+    "HeartbeatTimeout",
+    "InternalError",
+    "InvalidPath",
+    "InvalidServerFrame",
+    "LoginRefused",
+    "MethodNotImplemented",
+    "NoChallengesAuthenticationError",
+    "NotAllowed",
+    "ResourceError",
+    "ServerAuthMechanismsNotSupportedError",
+    "ServerClosedConnection",
+    "ServerLocalesNotSupportedError",
+    "TooManyChannels",
+    "UnexpectedFrame",
+    "server_closed_connection",
+]
+
+
+class ConnectionClosed(AmmooError):
+    """The connection is closed; the subclass tells by whom and why."""
+
+
+class ConnectionLost(ConnectionClosed):
+    """The socket was closed or broke without a word of AMQP.
+
+    Attributes:
+        exc: What the operating system said, or None if the server just closed it.
+    """
+
+    recoverable = True
+
+    def __init__(self, exc: Exception | None = None) -> None:
+        super().__init__(exc)
+        self.exc = exc
+
+    def __str__(self) -> str:
+        if self.exc is None:
+            return "the server closed the socket without closing the AMQP connection"
+        return f"the connection to the server was lost: {self.exc!r}"
+
+
+class HeartbeatTimeout(ConnectionClosed):
+    """Nothing came from the server for two heartbeat intervals.
+
+    Attributes:
+        timeout: For how many seconds: twice the interval.
+    """
+
+    recoverable = True
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(timeout)
+        self.timeout = timeout
+
+    def __str__(self) -> str:
+        return (
+            f"nothing came from the server for {self.timeout:g} s, two heartbeat intervals;"
+            " the server or the network is gone, or this event loop was blocked that long"
+        )
+
+
+class ConnectionTimeout(ConnectionClosed, TimeoutError):
+    """The server took the socket, but did not finish the opening of the connection in time.
+
+    Attributes:
+        timeout: For how many seconds it was waited.
+    """
+
+    recoverable = True
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(timeout)
+        self.timeout = timeout
+
+    def __str__(self) -> str:
+        return f"the server did not open the connection within {self.timeout:g} s"
+
+
+class ConnectionBlocked(AmmooError, TimeoutError):
+    """The server takes no messages for want of memory or disk, and the time to wait is over.
+
+    The message was not sent. The connection stays open.
+
+    Attributes:
+        reason: What the server is short of, in its words.
+        timeout: For how many seconds it was waited.
+    """
+
+    recoverable = True
+
+    def __init__(self, reason: str, timeout: float) -> None:
+        super().__init__(reason, timeout)
+        self.reason = reason
+        self.timeout = timeout
+
+    def __str__(self) -> str:
+        return (
+            f"the server has blocked this connection ({self.reason}) for more than"
+            f" {self.timeout:g} s; the message was not sent"
+        )
+
+
+class TooManyChannels(AmmooError):
+    """As many channels are open as were agreed on; this one was not asked for.
+
+    Attributes:
+        channel_max: How many may be open.
+    """
+
+    def __init__(self, channel_max: int) -> None:
+        super().__init__(channel_max)
+        self.channel_max = channel_max
+
+    def __str__(self) -> str:
+        return (
+            f"all {self.channel_max} channels of the connection are open (channel_max);"
+            " close one, or open another connection"
+        )
+
+
+# --- closed by the server ------------------------------------------------------------------
+
+
+class ServerClosedConnection(ServerRefusal, ConnectionClosed):
+    """The server closed the connection and said why; `ServerRefusal` names the fields."""
+
+    def __str__(self) -> str:
+        return self._sentence("the connection")
+
+
+class ConnectionForced(ServerClosedConnection):
+    """An operator closed the connection, or the server is being shut down (320)."""
+
+    recoverable = True
+    advice = "connect again, after a pause"
+
+
+class InvalidPath(ServerClosedConnection):
+    """The virtual host is unknown (402); RabbitMQ says 530 instead."""
+
+    advice = "check the virtual host's name"
+
+
+class CommandInvalid(ServerClosedConnection):
+    """The server does not take the method as it was sent (503)."""
+
+    advice = "check the exchange's type: before RabbitMQ 4 an unknown one ends the connection"
+
+
+class ChannelNumberError(ServerClosedConnection):
+    """A method came on a channel that is not open (504)."""
+
+    advice = "this is a fault of the client library, or of whoever wrote past it"
+
+
+class ResourceError(ServerClosedConnection):
+    """The server ran out of something (506)."""
+
+    recoverable = True
+    advice = "connect again, after a pause"
+
+
+class NotAllowed(ServerClosedConnection):
+    """The server forbids it whoever asks (530): an unknown virtual host, a consumer tag in use."""
+
+    advice = "check the virtual host's name and the user's permissions on it, or the consumer tag"
+
+
+class MethodNotImplemented(ServerClosedConnection):
+    """The server does not implement what was asked for (540)."""
+
+    advice = "do without it"
+
+
+class InternalError(ServerClosedConnection):
+    """Something went wrong inside the server (541)."""
+
+    advice = "the server's log has more"
+
+
+# --- the opening ---------------------------------------------------------------------------
+
+
+class AuthenticationError(ConnectionClosed):
+    """The server did not let us in.
+
+    Attributes:
+        mechanism: The name of the mechanism that was used.
+    """
+
+    def __init__(self, mechanism: str) -> None:
+        super().__init__(mechanism)
+        self.mechanism = mechanism
+
+    def __str__(self) -> str:
+        return (
+            f"the server refused the login, using {self.mechanism};"
+            " check login and password, and that the user may log in from this host"
+        )
+
+
+class LoginRefused(AuthenticationError, ServerClosedConnection):
+    """The server refused the login and said so (403)."""
+
+    def __init__(
+        self,
+        reply_code: int,
+        reply_text: str,
+        class_id: int = 0,
+        method_id: int = 0,
+        mechanism: str = "",
+    ) -> None:
+        ServerClosedConnection.__init__(self, reply_code, reply_text, class_id, method_id)
+        self.args = (reply_code, reply_text, class_id, method_id, mechanism)
+        self.mechanism = mechanism
+
+    advice = "check login and password, and that the user may log in from this host"
+
+    def __str__(self) -> str:
+        return self._sentence("the connection")
+
+
+class NoChallengesAuthenticationError(AuthenticationError):
+    """The server sent a challenge, and the mechanism knows none."""
+
+    def __str__(self) -> str:
+        return f"the server sent a challenge, which the mechanism {self.mechanism} does not know"
+
+
+class ServerAuthMechanismsNotSupportedError(ConnectionClosed):
+    """The server offers no mechanism that we may use.
+
+    Attributes:
+        server_mechanisms: What it offers.
+        client_mechanisms: What we could use.
+    """
+
+    def __init__(
+        self, server_mechanisms: frozenset[str], client_mechanisms: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(server_mechanisms, client_mechanisms)
+        self.server_mechanisms = server_mechanisms
+        self.client_mechanisms = client_mechanisms
+
+    def __str__(self) -> str:
+        ours = ", ".join(self.client_mechanisms) or "none of them"
+        return (
+            f"the server offers the mechanisms {', '.join(sorted(self.server_mechanisms))};"
+            f" the client can use {ours}; pass another auth= to connect"
+        )
+
+
+class ServerLocalesNotSupportedError(ConnectionClosed):
+    """The server does not offer the locale en_US, the only one we know.
+
+    Attributes:
+        server_locales: What it offers.
+    """
+
+    def __init__(self, server_locales: frozenset[str]) -> None:
+        super().__init__(server_locales)
+        self.server_locales = server_locales
+
+    def __str__(self) -> str:
+        offered = ", ".join(sorted(self.server_locales)) or "none"
+        return f"the server offers the locales {offered}; expected en_US among them"
+
+
+# --- the server's faults -------------------------------------------------------------------
+
+
+class InvalidServerFrame(ConnectionClosed):
+    """The server sent octets that are no AMQP, so the connection was closed.
+
+    Attributes:
+        parse_exc: What is wrong with them.
+    """
+
+    recoverable = True
+
+    def __init__(self, parse_exc: Exception) -> None:
+        super().__init__(parse_exc)
+        self.parse_exc = parse_exc
+
+    def __str__(self) -> str:
+        return f"the server sent what cannot be read: {self.parse_exc}"
+
+
+class UnexpectedFrame(ConnectionClosed):
+    """The server sent what has no place where it came, so the connection was closed.
+
+    Attributes:
+        frame: What came: a method's parameters, or what the wire made of it.
+    """
+
+    recoverable = True
+
+    def __init__(self, frame: object) -> None:
+        super().__init__(frame)
+        self.frame = frame
+
+    def __str__(self) -> str:
+        return f"the server sent what was not expected: {self.frame}"
+
+
+# --- closed by us --------------------------------------------------------------------------
+
+
+class ClientClosedConnection(ConnectionClosed):
+    """The connection was closed from this side."""
+
+
+class ClientClosedConnectionOK(ClientClosedConnection):
+    """The connection was closed from this side, and nothing was wrong."""
+
+    def __str__(self) -> str:
+        return "the connection was closed by the client"
+
+
+class ClientClosedConnectionError(ClientClosedConnection):
+    """The connection was closed from this side because of an exception.
+
+    Attributes:
+        exc: What left the connection's ``async with`` block.
+    """
+
+    def __init__(self, exc: BaseException) -> None:
+        super().__init__(exc)
+        self.exc = exc
+
+    def __str__(self) -> str:
+        return f"the connection was closed by the client because of {self.exc!r}"
+
+
+_BY_REPLY_CODE: dict[int, type[ServerClosedConnection]] = {
+    320: ConnectionForced,
+    402: InvalidPath,
+    403: LoginRefused,
+    503: CommandInvalid,
+    504: ChannelNumberError,
+    506: ResourceError,
+    530: NotAllowed,
+    540: MethodNotImplemented,
+    541: InternalError,
+}
+
+
+def server_closed_connection(
+    reply_code: int, reply_text: str, class_id: int, method_id: int, mechanism: str = ""
+) -> ServerClosedConnection:
+    """Make the exception for a connection.close: the code's own class, or the general one."""
+    cls: type[ServerClosedConnection] = _BY_REPLY_CODE.get(reply_code, ServerClosedConnection)
+    if cls is LoginRefused:
+        return LoginRefused(reply_code, reply_text, class_id, method_id, mechanism)
+    return cls(reply_code, reply_text, class_id, method_id)

@@ -1,0 +1,73 @@
+"""Why a consumer ended while its channel went on.
+
+::
+
+    ConsumerCancelled
+    ├── ServerCancelledConsumer               the server said basic.cancel: the queue is gone
+    └── ClientCancelledConsumer               we cancelled it
+        ├── ClientCancelledConsumerOK
+        └── ClientCancelledConsumerError
+"""
+
+from .base import AmmooError
+
+__all__ = [
+    "ClientCancelledConsumer",
+    "ClientCancelledConsumerError",
+    "ClientCancelledConsumerOK",
+    "ConsumerCancelled",
+    "ServerCancelledConsumer",
+]
+
+
+class ConsumerCancelled(AmmooError):
+    """The consumer gets no more messages; the subclass tells by whose will.
+
+    Attributes:
+        consumer_tag: The consumer's tag.
+        queue_name: The queue it was on.
+    """
+
+    def __init__(self, consumer_tag: str = "", queue_name: str = "") -> None:
+        super().__init__(consumer_tag, queue_name)
+        self.consumer_tag = consumer_tag
+        self.queue_name = queue_name
+
+
+class ServerCancelledConsumer(ConsumerCancelled):
+    """The server cancelled the consumer; with RabbitMQ, the queue was deleted or moved."""
+
+    recoverable = True
+
+    def __str__(self) -> str:
+        return (
+            f"the server cancelled consumer {self.consumer_tag!r} on queue {self.queue_name!r};"
+            " the queue was deleted, or its node is gone; the channel is open, consume again"
+        )
+
+
+class ClientCancelledConsumer(ConsumerCancelled):
+    """The consumer was cancelled from this side."""
+
+
+class ClientCancelledConsumerOK(ClientCancelledConsumer):
+    """The consumer was cancelled from this side, and nothing was wrong."""
+
+    def __str__(self) -> str:
+        return f"consumer {self.consumer_tag!r} on queue {self.queue_name!r} has been left"
+
+
+class ClientCancelledConsumerError(ClientCancelledConsumer):
+    """The consumer was cancelled from this side because of an exception.
+
+    Attributes:
+        exc: What left the consumer's ``async with`` block.
+    """
+
+    def __init__(self, exc: BaseException, consumer_tag: str = "", queue_name: str = "") -> None:
+        super().__init__(consumer_tag, queue_name)
+        self.args = (exc, consumer_tag, queue_name)
+        self.exc = exc
+
+    def __str__(self) -> str:
+        return f"consumer {self.consumer_tag!r} was left because of {self.exc!r}"

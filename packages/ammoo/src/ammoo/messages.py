@@ -1,0 +1,250 @@
+"""Messages as they arrive: body, properties, where they were published to, how to settle them.
+
+A message holds what came off the wire and decodes it when somebody asks: most
+programs never look at most properties, and a header that cannot be decoded must
+not cost more than an exception where it is read.
+
+A message belongs to its channel as it was when the message came. This module
+asks of that no more than `Origin` says.
+"""
+
+from typing import Protocol, Unpack
+
+from ammoo_wire import (
+    BasicDeliverParameters,
+    BasicGetOkParameters,
+    BasicHeaderProperties,
+    BasicReturnParameters,
+    decode_properties,
+)
+
+from .publishing import NOT_GIVEN, Body, JSONValue, NotGiven, PublishOptions
+
+__all__ = ["DeliverMessage", "ExpectedMessage", "GetMessage", "Message", "Origin", "ReturnMessage"]
+
+
+class Origin(Protocol):
+    """What a message needs of the channel that it came on."""
+
+    body_encoding: str
+
+    async def ack(self, delivery_tag: int, multiple: bool) -> None:
+        """Acknowledge a delivery."""
+
+    async def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> None:
+        """Refuse a delivery, and others before it."""
+
+    async def reject(self, delivery_tag: int, requeue: bool) -> None:
+        """Refuse a delivery."""
+
+    async def reply(
+        self, reply_to: str, body: Body | NotGiven, options: PublishOptions
+    ) -> None:
+        """Publish to a queue by its name."""
+
+
+class Message:
+    """What all messages have. See the subclasses for where they come from.
+
+    Attributes:
+        body: The body's octets; the message's own, free to be changed.
+    """
+
+    __slots__ = ("_origin", "_parameters", "_properties", "body")
+
+    _parameters: BasicDeliverParameters | BasicGetOkParameters | BasicReturnParameters
+
+    def __init__(
+        self,
+        origin: Origin,
+        parameters: BasicDeliverParameters | BasicGetOkParameters | BasicReturnParameters,
+        properties: bytes,
+        body: bytearray,
+    ) -> None:
+        self._origin = origin
+        self._parameters = parameters
+        self._properties: bytes | BasicHeaderProperties = properties
+        self.body = body
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} exchange_name={self.exchange_name!r}"
+            f" routing_key={self.routing_key!r}, {len(self.body)} bytes>"
+        )
+
+    @property
+    def exchange_name(self) -> str:
+        """The exchange that the message was published to."""
+        return self._parameters.exchange_name
+
+    @property
+    def routing_key(self) -> str:
+        """The routing key that the message was published with."""
+        return self._parameters.routing_key
+
+    @property
+    def properties(self) -> BasicHeaderProperties:
+        """The properties; decoded when first asked for.
+
+        Raises:
+            ammoo_wire.ProtocolError: They cannot be decoded. The connection is none the worse.
+        """
+        properties = self._properties
+        if isinstance(properties, bytes):
+            properties = self._properties = decode_properties(properties)
+        return properties
+
+    def decode(self, encoding: str | None = None) -> str:
+        """Decode the body to text.
+
+        Args:
+            encoding: How; by default as the property content-encoding says, or else as
+                is usual on the channel.
+
+        Raises:
+            UnicodeError: The body is no such text.
+            LookupError: There is no such encoding.
+        """
+        if encoding is None:
+            encoding = self.properties.content_encoding or self._origin.body_encoding
+        return self.body.decode(encoding)
+
+    def json(self, encoding: str | None = None) -> JSONValue:
+        """Decode the body as JSON.
+
+        Args:
+            encoding: As in `decode`.
+
+        Raises:
+            ValueError: The body is no JSON, or no such text.
+            LookupError: There is no such encoding.
+        """
+        from json import loads  # 1.4 ms at import
+
+        value: JSONValue = loads(self.decode(encoding))
+        return value
+
+
+class ReturnMessage(Message):
+    """A message that came back, for it was published as mandatory and could not be routed."""
+
+    __slots__ = ()
+
+    _parameters: BasicReturnParameters
+
+    @property
+    def reply_code(self) -> int:
+        """Why it came back, as a number: 312 for no route."""
+        return self._parameters.reply_code
+
+    @property
+    def reply_text(self) -> str:
+        """Why it came back, in the server's words."""
+        return self._parameters.reply_text
+
+
+class ExpectedMessage(Message):
+    """A message that was asked for, and is to be settled unless no_ack was given."""
+
+    __slots__ = ()
+
+    _parameters: BasicDeliverParameters | BasicGetOkParameters
+
+    @property
+    def delivery_tag(self) -> int:
+        """What the message is called when it is settled; counted by the channel."""
+        return self._parameters.delivery_tag
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether the message had been delivered before, to anybody."""
+        return self._parameters.redelivered
+
+    async def ack(self, *, multiple: bool = False) -> None:
+        """Acknowledge the message: it has been dealt with, and the server may forget it.
+
+        Args:
+            multiple: Acknowledge all unsettled messages of the channel up to this one.
+
+        Raises:
+            ChannelClosed, ConnectionClosed: The channel on which it came is gone.
+        """
+        await self._origin.ack(self._parameters.delivery_tag, multiple)
+
+    async def reject(self, requeue: bool, *, multiple: bool = False) -> None:
+        """Refuse the message.
+
+        Args:
+            requeue: Put it back into its queue; otherwise it is dropped or dead-lettered.
+            multiple: Refuse all unsettled messages of the channel up to this one
+                (RabbitMQ's basic.nack).
+
+        Raises:
+            ChannelClosed, ConnectionClosed: The channel on which it came is gone.
+        """
+        if multiple:
+            await self._origin.nack(self._parameters.delivery_tag, True, requeue)
+        else:
+            await self._origin.reject(self._parameters.delivery_tag, requeue)
+
+    async def nack(self, requeue: bool = True, *, multiple: bool = False) -> None:
+        """Refuse the message, and with `multiple` all unsettled ones up to it.
+
+        RabbitMQ's extension (basic.nack); see https://www.rabbitmq.com/docs/nack.
+
+        Args:
+            requeue: As in `reject`.
+            multiple: As in `reject`.
+
+        Raises:
+            ChannelClosed, ConnectionClosed: The channel on which it came is gone.
+        """
+        await self._origin.nack(self._parameters.delivery_tag, multiple, requeue)
+
+    async def reply(
+        self, body: Body | NotGiven = NOT_GIVEN, **options: Unpack[PublishOptions]
+    ) -> None:
+        """Publish an answer to where the property reply-to says, through the default exchange.
+
+        The answer bears the message's correlation-id, unless another one is given.
+
+        Args:
+            body: The answer.
+            options: As the keyword arguments of `Channel.publish`.
+
+        Raises:
+            ValueError: The message has no reply-to.
+            TypeError, ValueError, ChannelClosed, ConnectionClosed: As in `Channel.publish`.
+        """
+        properties = self.properties
+        if properties.reply_to is None:
+            raise ValueError("the message has no reply-to property, so there is nobody to reply to")
+        if options.get("correlation_id") is None:
+            options["correlation_id"] = properties.correlation_id
+        await self._origin.reply(properties.reply_to, body, options)
+
+
+class DeliverMessage(ExpectedMessage):
+    """A message that a consumer was sent."""
+
+    __slots__ = ()
+
+    _parameters: BasicDeliverParameters
+
+    @property
+    def consumer_tag(self) -> str:
+        """The tag of the consumer."""
+        return self._parameters.consumer_tag
+
+
+class GetMessage(ExpectedMessage):
+    """A message that `Channel.get` took from a queue."""
+
+    __slots__ = ()
+
+    _parameters: BasicGetOkParameters
+
+    @property
+    def message_count(self) -> int:
+        """How many messages were left in the queue."""
+        return self._parameters.message_count

@@ -1,0 +1,220 @@
+"""What a user publishes, made into what a command carries: routing key, properties and body.
+
+This module knows the documented arguments of `Channel.publish` and what each of
+them does to the message; it knows no channel and sends nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from functools import lru_cache
+from typing import Final, NamedTuple, TypedDict
+
+from ammoo_wire import (
+    NO_PROPERTIES,
+    BasicHeaderProperties,
+    BasicPublishParameters,
+    FieldTable,
+    FieldValue,
+    encode_properties,
+    method_of,
+)
+
+__all__ = [
+    "NOT_GIVEN",
+    "Body",
+    "Expiration",
+    "JSONValue",
+    "NotGiven",
+    "Outgoing",
+    "PublishOptions",
+    "RoutingKeys",
+    "encode_publish",
+    "outgoing",
+]
+
+JSONValue = str | bool | int | float | None | list["JSONValue"] | dict[str, "JSONValue"]
+Body = str | bytes | bytearray
+Expiration = int | str
+RoutingKeys = str | Sequence[str]
+
+
+class NotGiven(Enum):
+    """Stands for an argument that was left out, where None is a value."""
+
+    NOT_GIVEN = "not given"
+
+    def __repr__(self) -> str:
+        return "<not given>"
+
+
+NOT_GIVEN: Final = NotGiven.NOT_GIVEN
+
+
+class PublishOptions(TypedDict, total=False):
+    """The keyword arguments of `Channel.publish`, for those who pass them on."""
+
+    json: object
+    mandatory: bool
+    immediate: bool
+    encoding: str | None
+    correlation_id: str | None
+    reply_to: str | None
+    expiration: Expiration | None
+    cc: RoutingKeys | None
+    bcc: RoutingKeys | None
+    priority: int | None
+    delivery_mode: int | None
+    timestamp: datetime | int | None
+    content_encoding: str | bool | None
+    content_type: str | bool | None
+    message_id: str | None
+    type_: str | None
+    type: str | None
+    user_id: str | None
+    app_id: str | None
+    headers: Mapping[str, FieldValue] | None
+    raise_returned: bool
+
+
+class Outgoing(NamedTuple):
+    """A message on its way out."""
+
+    routing_key: str
+    properties: bytes
+    """Encoded."""
+    body: bytes | bytearray
+
+
+@lru_cache(maxsize=1024)
+def encode_publish(
+    exchange_name: str, routing_key: str, mandatory: bool, immediate: bool
+) -> bytes:
+    """Encode basic.publish; programs publish to few exchanges with few keys.
+
+    Raises:
+        EncodeError: A name is too long.
+    """
+    return _encode_basic_publish(exchange_name, routing_key, mandatory, immediate)
+
+
+_encode_basic_publish = method_of(BasicPublishParameters).encode
+
+
+def outgoing(
+    route: str | Mapping[str, FieldValue],
+    body: Body | NotGiven,
+    body_encoding: str,
+    *,
+    json: object = NOT_GIVEN,
+    encoding: str | None = None,
+    correlation_id: str | None = None,
+    reply_to: str | None = None,
+    expiration: Expiration | None = None,
+    cc: RoutingKeys | None = None,
+    bcc: RoutingKeys | None = None,
+    priority: int | None = None,
+    delivery_mode: int | None = None,
+    timestamp: datetime | int | None = None,
+    content_encoding: str | bool | None = None,
+    content_type: str | bool | None = None,
+    message_id: str | None = None,
+    type_: str | None = None,
+    user_id: str | None = None,
+    app_id: str | None = None,
+    headers: Mapping[str, FieldValue] | None = None,
+) -> Outgoing:
+    """Make a message of the arguments of `Channel.publish`.
+
+    Args:
+        route: A routing key, or headers.
+        body: What to send.
+        body_encoding: The channel's encoding.
+
+    Raises:
+        TypeError: An argument has a wrong type, or there is not exactly one body.
+        ValueError: A value cannot be sent.
+        LookupError: An encoding is unknown.
+    """
+    used_encoding = encoding or (
+        content_encoding if isinstance(content_encoding, str) else body_encoding
+    )
+    octets, natural_content_type = _encode_body(body, json, used_encoding)
+    routing_key, table = _route(route, headers, cc, bcc)
+    properties = BasicHeaderProperties(
+        content_type=_chosen(content_type, natural_content_type),
+        content_encoding=_chosen(content_encoding, used_encoding),
+        headers=table,
+        delivery_mode=delivery_mode,
+        priority=priority,
+        correlation_id=correlation_id,
+        reply_to=reply_to,
+        expiration=_expiration(expiration),
+        message_id=message_id,
+        timestamp=timestamp,
+        type_=type_,
+        user_id=user_id,
+        app_id=app_id,
+    )
+    encoded = NO_PROPERTIES if properties == _NONE_SET else encode_properties(properties)
+    return Outgoing(routing_key, encoded, octets)
+
+
+_NONE_SET = BasicHeaderProperties()
+
+
+def _encode_body(
+    body: Body | NotGiven, json: object, encoding: str
+) -> tuple[bytes | bytearray, str]:
+    """Give the octets, and the content type that fits where they come from."""
+    if json is not NOT_GIVEN:
+        if body is not NOT_GIVEN:
+            raise TypeError("body and json cannot be given both")
+        from json import dumps  # 1.4 ms at import
+
+        return dumps(json).encode(encoding), "application/json"
+    if isinstance(body, bytes | bytearray):
+        return body, "application/octet-stream"
+    if isinstance(body, str):
+        return body.encode(encoding), "text/plain"
+    if isinstance(body, memoryview):
+        return bytes(body), "application/octet-stream"
+    if body is NOT_GIVEN:
+        raise TypeError("Either body or json must be given")
+    raise TypeError(f"body is a {type(body).__name__}; expected str, bytes or bytearray, or json=")
+
+
+def _route(
+    route: str | Mapping[str, FieldValue],
+    headers: Mapping[str, FieldValue] | None,
+    cc: RoutingKeys | None,
+    bcc: RoutingKeys | None,
+) -> tuple[str, FieldTable | None]:
+    """Give the routing key, and the headers property if there is any need of one."""
+    if isinstance(route, str):
+        routing_key, table = route, dict(headers) if headers is not None else None
+    elif isinstance(route, Mapping):
+        routing_key, table = "", {**(headers or {}), **route}
+    else:
+        raise TypeError(
+            f"route is {route!r}; expected a str, or a mapping for a headers exchange"
+        )
+    for name, keys in (("CC", cc), ("BCC", bcc)):
+        if keys is not None:
+            table = {**(table or {}), name: [keys] if isinstance(keys, str) else list(keys)}
+    return routing_key, table
+
+
+def _chosen(value: str | bool | None, natural: str) -> str | None:
+    """Give a property that True sets to what is natural."""
+    if value is True:
+        return natural
+    return None if value is False else value
+
+
+def _expiration(value: Expiration | None) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"expiration is {value!r}; expected milliseconds as an int or a str")
+    return str(value)

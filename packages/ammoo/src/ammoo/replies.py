@@ -1,0 +1,134 @@
+"""Who awaits which answer of the server, in order.
+
+The server answers the requests on a channel in the order in which they came,
+save that ``basic.consume-ok`` may come after the answers to requests pipelined
+behind it. So an answer belongs to the oldest request that it can be an answer to.
+
+A caller that is cancelled leaves its slot behind: its answer still comes, and
+must not be taken for the next one's. What is to be done with an answer that
+nobody awaits any more (give a message back, cancel a consumer) is kept in the slot.
+
+This module knows futures and types; it sends nothing.
+"""
+
+from asyncio import AbstractEventLoop, CancelledError, Future
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+__all__ = ["Answer", "Replies"]
+
+
+class Answer(NamedTuple):
+    """A command of the server that answers a request."""
+
+    parameters: Any
+    """A NamedTuple of the wire, one of the types that were awaited."""
+    properties: bytes | None = None
+    body: bytearray | None = None
+
+
+Late = Callable[[Answer], None]
+"""What is done with an answer that nobody awaits any more."""
+
+
+class _Slot:
+    """A request that has not been answered."""
+
+    __slots__ = ("answers", "consumer_tag", "late", "waiter")
+
+    def __init__(
+        self,
+        waiter: "Future[Answer]",
+        answers: tuple[type[Any], ...],
+        late: Late | None,
+        consumer_tag: str | None,
+    ) -> None:
+        self.waiter = waiter
+        self.answers = answers
+        self.late = late
+        self.consumer_tag = consumer_tag
+
+    def takes(self, parameters: object) -> bool:
+        return type(parameters) in self.answers and (
+            self.consumer_tag is None
+            or self.consumer_tag == getattr(parameters, "consumer_tag", None)
+        )
+
+
+class Replies:
+    """The answers that are awaited on one channel.
+
+    Args:
+        loop: The loop that the callers run in.
+    """
+
+    __slots__ = ("_loop", "_slots")
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self._loop = loop
+        self._slots: deque[_Slot] = deque()
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def expect(
+        self,
+        *answers: type[Any],
+        late: Late | None = None,
+        consumer_tag: str | None = None,
+    ) -> "Future[Answer]":
+        """Take a place in the row, in the same stretch of code that sends the request.
+
+        Args:
+            answers: The types that the answer may have.
+            late: What to do with the answer if the caller is gone by then.
+            consumer_tag: For answers that hold one: the right one.
+
+        Returns:
+            A future for the answer. To be awaited with `wait`, if `late` is given.
+        """
+        waiter: Future[Answer] = self._loop.create_future()
+        self._slots.append(_Slot(waiter, answers, late, consumer_tag))
+        return waiter
+
+    def resolve(self, answer: Answer) -> bool:
+        """Give an answer to whom it belongs.
+
+        Returns:
+            False if nobody ever asked for it.
+        """
+        for index, slot in enumerate(self._slots):
+            if slot.takes(answer.parameters):
+                del self._slots[index]
+                self._settle(slot, answer)
+                return True
+        return False
+
+    def fail(self, error: Exception) -> None:
+        """Raise the same exception in all who wait; they will get no answer any more."""
+        slots, self._slots = self._slots, deque()
+        for slot in slots:
+            if not slot.waiter.done():
+                slot.waiter.set_exception(error)
+
+    @staticmethod
+    async def wait(waiter: "Future[Answer]", late: Late) -> Answer:
+        """Await an answer; hand it to `late` if the caller is cancelled as it arrives.
+
+        A cancellation may come between the moment the answer was put into the
+        future and the moment the caller wakes up. Without this the answer would be lost.
+        """
+        try:
+            return await waiter
+        except CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                late(waiter.result())
+            raise
+
+    @staticmethod
+    def _settle(slot: _Slot, answer: Answer) -> None:
+        if not slot.waiter.done():
+            slot.waiter.set_result(answer)
+        elif slot.late is not None:
+            slot.late(answer)

@@ -1,0 +1,267 @@
+"""Where to connect and how: made of a URL and of keyword arguments, which override it.
+
+The URL is RabbitMQ's (https://www.rabbitmq.com/docs/uri-spec and
+/uri-query-parameters), with two query parameters of our own. One departure: a
+lone slash, ``amqp://host/``, names the virtual host ``/`` and not the one with the
+empty name. That one is reached with ``virtualhost=""``.
+
+This module opens nothing but the files that a TLS context is made of.
+"""
+
+import ssl as tls
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from .auth.abc import Authentication, AuthenticationMechanism
+from .auth.password import PasswordAuthentication
+
+__all__ = ["ConnectionParameters", "connection_parameters"]
+
+PLAIN_PORT: Final = 5672
+TLS_PORT: Final = 5671
+DEFAULT_CONNECTION_TIMEOUT: Final = 30.0
+
+
+class ConnectionParameters(NamedTuple):
+    """Everything that a connection needs to be opened, or opened again."""
+
+    host: str
+    """Name or address; a path, beginning with a slash, for a Unix socket."""
+    port: int
+    virtualhost: str
+    ssl_context: tls.SSLContext | None
+    """None for no encryption."""
+    server_hostname: str | None
+    """Whose certificate to expect; None for the host's."""
+    auth: Authentication | AuthenticationMechanism
+    heartbeat_interval: int | None
+    """In seconds; None for what the server proposes, 0 for none."""
+    frame_max: int
+    channel_max: int
+    connection_timeout: float | None
+    """In seconds, for socket and handshake together; None for no limit."""
+    operation_timeout: float | None
+    """In seconds, for the answer to one operation; None for no limit."""
+    blocked_timeout: float | None
+    """In seconds, for how long a publish is held back; None for no limit."""
+    client_properties: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<ConnectionParameters {self.address} virtualhost={self.virtualhost!r}>"
+
+    @property
+    def address(self) -> str:
+        """Where the server is, as a URL without user and password."""
+        scheme = "amqp" if self.ssl_context is None else "amqps"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}" if host.startswith("/") else f"{scheme}://{host}:{self.port}"
+
+
+class _Location(NamedTuple):
+    """What stands in a URL, percent-decoded; None for what does not."""
+
+    tls: bool | None = None
+    host: str | None = None
+    port: int | None = None
+    login: str | None = None
+    password: str | None = None
+    virtualhost: str | None = None
+    query: Mapping[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<_Location {self.host!r}>"
+
+
+def connection_parameters(
+    url: str | None = None,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    virtualhost: str | None = None,
+    ssl: bool | None = None,
+    ssl_context: tls.SSLContext | None = None,
+    heartbeat_interval: int | None = None,
+    auth: Authentication | AuthenticationMechanism | None = None,
+    login: str | None = None,
+    password: str | None = None,
+    frame_max: int | None = None,
+    channel_max: int | None = None,
+    connection_timeout: float | None = None,
+    operation_timeout: float | None = None,
+    blocked_timeout: float | None = None,
+    connection_name: str | None = None,
+    client_properties: Mapping[str, Any] | None = None,
+) -> ConnectionParameters:
+    """Put a URL and keyword arguments together; see `ammoo.connect` for what they mean.
+
+    Raises:
+        ValueError: The URL or one of its parameters cannot be understood.
+        OSError: A file that the URL names cannot be read.
+    """
+    location = _parse(url) if url is not None else _Location()
+    query = location.query
+    encrypted = _first(ssl, True if ssl_context is not None else None, location.tls, False)
+    if encrypted and ssl_context is None:
+        ssl_context = _tls_context(query)
+    if auth is None:
+        auth = _password_authentication(
+            _first(login, location.login, "guest"),
+            _first(password, location.password, "guest"),
+            query.get("auth_mechanism"),
+        )
+    return ConnectionParameters(
+        host=_first(host, location.host, "localhost"),
+        port=_first(port, location.port, TLS_PORT if encrypted else PLAIN_PORT),
+        virtualhost=_first(virtualhost, location.virtualhost, "/"),
+        ssl_context=ssl_context if encrypted else None,
+        server_hostname=query.get("server_name_indication"),
+        auth=auth,
+        heartbeat_interval=_first(heartbeat_interval, query.get("heartbeat_interval")),
+        frame_max=_first(frame_max, query.get("frame_max"), 131072),
+        channel_max=_first(channel_max, query.get("channel_max"), 2047),
+        connection_timeout=_no_limit_if_zero(
+            _first(connection_timeout, query.get("connection_timeout"), DEFAULT_CONNECTION_TIMEOUT)
+        ),
+        operation_timeout=operation_timeout,
+        blocked_timeout=blocked_timeout,
+        client_properties={
+            **({"connection_name": connection_name} if connection_name is not None else {}),
+            **(client_properties or {}),
+        },
+    )
+
+
+def _first(*values: Any) -> Any:
+    """Give the first of the values that is not None."""
+    return next((value for value in values if value is not None), None)
+
+
+def _no_limit_if_zero(seconds: float) -> float | None:
+    return seconds or None
+
+
+# --- the URL -------------------------------------------------------------------------------
+
+
+def _parse(url: str) -> _Location:
+    from urllib.parse import unquote  # 3 ms at import, needed only where there is a URL
+
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() not in ("amqp", "amqps"):
+        # Not the URL itself: there may be a password in it.
+        raise ValueError("a URL for connect begins with amqp:// or amqps://")
+    rest, _, query = rest.partition("?")
+    authority, slash, path = rest.partition("/")
+    userinfo, at, address = authority.rpartition("@")
+    login, colon, password = userinfo.partition(":")
+    if "/" in path:
+        raise ValueError(
+            f"the virtual host in a URL is one segment, {path!r} are several; write a slash as %2F"
+        )
+    host, port = _split_address(address)
+    return _Location(
+        tls=scheme.lower() == "amqps",
+        host=unquote(host) or None,
+        port=port,
+        login=unquote(login) if at else None,
+        password=unquote(password) if colon else None,
+        virtualhost=(unquote(path) or None) if slash else None,
+        query=_parse_query(query),
+    )
+
+
+def _split_address(address: str) -> tuple[str, int | None]:
+    """Cut the port off; an IPv6 address stands in brackets."""
+    host, colon, port = address.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = address, ""
+    if host.startswith("["):
+        if not host.endswith("]"):
+            raise ValueError(f"the address {address!r} has an opening bracket and no closing one")
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"an IPv6 address in a URL stands in brackets: [{host}]")
+    if port and not (port.isascii() and port.isdecimal() and int(port) < 65536):
+        raise ValueError(f"the port is {port!r}; expected a number up to 65535")
+    return host, int(port) if port else None
+
+
+def _parse_query(query: str) -> dict[str, Any]:
+    from urllib.parse import unquote
+
+    values: dict[str, Any] = {}
+    for pair in filter(None, query.split("&")):
+        name, _, text = map(unquote, pair.partition("="))
+        if name not in _QUERY:
+            raise ValueError(
+                f"unknown query parameter {name!r} in the URL; known are {', '.join(_QUERY)}"
+            )
+        key, convert = _QUERY[name]
+        if key == "auth_mechanism":
+            values.setdefault(key, []).append(text)
+        else:
+            values[key] = convert(name, text)
+    return values
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"the URL's {name} is {text!r}; expected a whole number")
+    return int(text)
+
+
+def _milliseconds(name: str, text: str) -> float:
+    return _number(name, text) / 1000
+
+
+def _verify(name: str, text: str) -> bool:
+    if text not in ("verify_peer", "verify_none"):
+        raise ValueError(f"the URL's {name} is {text!r}; expected verify_peer or verify_none")
+    return text == "verify_peer"
+
+
+def _text(name: str, text: str) -> str:
+    return text
+
+
+# The name in the URL: what we call it, and how its text is read.
+_QUERY: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "heartbeat": ("heartbeat_interval", _number),
+    "heartbeat_interval": ("heartbeat_interval", _number),
+    "frame_max": ("frame_max", _number),
+    "channel_max": ("channel_max", _number),
+    "connection_timeout": ("connection_timeout", _milliseconds),
+    "auth_mechanism": ("auth_mechanism", _text),
+    "cacertfile": ("cacertfile", _text),
+    "certfile": ("certfile", _text),
+    "keyfile": ("keyfile", _text),
+    "password": ("key_password", _text),
+    "verify": ("verify", _verify),
+    "server_name_indication": ("server_name_indication", _text),
+    "fail_if_no_peer_cert": ("fail_if_no_peer_cert", _text),  # a server's option; of no effect
+}
+
+
+# --- TLS and login -------------------------------------------------------------------------
+
+
+def _tls_context(query: Mapping[str, Any]) -> tls.SSLContext:
+    """Make a context that verifies the server, unless the URL says otherwise."""
+    context = tls.create_default_context(cafile=query.get("cacertfile"))
+    if query.get("verify") is False or query.get("server_name_indication") == "disable":
+        context.check_hostname = False
+    if query.get("verify") is False:
+        context.verify_mode = tls.CERT_NONE
+    if "certfile" in query:
+        context.load_cert_chain(
+            query["certfile"], query.get("keyfile"), query.get("key_password")
+        )
+    return context
+
+
+def _password_authentication(
+    login: str, password: str, mechanisms: list[str] | None
+) -> PasswordAuthentication:
+    if mechanisms is None:
+        return PasswordAuthentication(login, password)
+    return PasswordAuthentication(login, password, mechanisms=mechanisms)

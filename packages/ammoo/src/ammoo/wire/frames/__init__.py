@@ -1,0 +1,1 @@
+"""What frames carry: see `ammoo_wire.frames`."""

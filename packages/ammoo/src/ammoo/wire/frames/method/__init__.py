@@ -1,0 +1,1 @@
+"""The methods' parameters: see `ammoo_wire.frames.method`."""
