@@ -292,6 +292,15 @@ class Peer:
             except EndOfStream:
                 return bytes(octets)
 
+    def frames_until_end_of_stream(self) -> list[Frame]:
+        """Give all frames up to where the server closes the socket."""
+        frames: list[Frame] = []
+        while True:
+            try:
+                frames.append(self.read_frame())
+            except EndOfStream:
+                return frames
+
     def receive(self, channel_number: int) -> Any:
         """Give what arrived next on a channel: parameters, or a `Message`.
 
@@ -489,7 +498,11 @@ class Channel:
         return declare_ok.queue_name
 
     def counts(self, queue_name: str) -> tuple[int, int]:
-        """Give a queue's ready messages and consumers."""
+        """Give a queue's ready messages and consumers.
+
+        RabbitMQ's queues answer this before what is waiting in front of it: publishes that were
+        not confirmed yet and settlements may or may not be counted.
+        """
         declare_ok: QueueDeclareOkParameters = self.call(
             QueueDeclareParameters(queue_name, passive=True)
         )

@@ -1,0 +1,78 @@
+"""Topic exchanges: which patterns match which routing keys.
+
+Specification: section 3.1.3.3. RabbitMQ counts an empty word between two dots as a word, and
+none at all in an empty key: https://www.rabbitmq.com/docs/exchanges#topic
+"""
+
+import pytest
+from ammoo_wire import QueueUnbindParameters
+from tests.support.brokers import Unique
+from tests.support.peer import Channel
+
+KEYS = [
+    "",
+    "a",
+    "b",
+    "a.b",
+    "a.c",
+    "a.b.c",
+    "a.x.y.c",
+    "a..b",
+    ".",
+    "a.",
+    ".a",
+    "a.x.b",
+    "A.b",
+    "..",
+]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("#", KEYS),
+        ("#.#", KEYS),
+        ("*", ["a", "b"]),
+        ("a", ["a"]),
+        ("a.*", ["a.b", "a.c", "a."]),
+        ("a.#", ["a", "a.b", "a.c", "a.b.c", "a.x.y.c", "a..b", "a.", "a.x.b"]),
+        ("#.b", ["b", "a.b", "a..b", "a.x.b", "A.b"]),
+        ("*.b", ["a.b", "A.b"]),
+        ("a.*.c", ["a.b.c"]),
+        ("a.*.b", ["a..b", "a.x.b"]),
+        ("a.#.c", ["a.c", "a.b.c", "a.x.y.c"]),
+        ("*.#", KEYS[1:]),
+        ("#.*", KEYS[1:]),
+        ("*.*", ["a.b", "a.c", ".", "a.", ".a", "A.b"]),
+        ("*.*.*", ["a.b.c", "a..b", "a.x.b", ".."]),
+        (".*", [".", ".a"]),
+        ("a.#.#.b", ["a.b", "a..b", "a.x.b"]),
+        ("a*", []),
+        ("", [""]),
+        ("..", [".."]),
+    ],
+)
+def test_topic_pattern_matches(
+    channel: Channel, queue: str, unique: Unique, pattern: str, expected: list[str]
+) -> None:
+    exchange = channel.declare_exchange(unique("topic"), "topic")
+    channel.bind(queue, exchange, pattern)
+
+    for key in KEYS:
+        channel.publish(exchange, key, key.encode())
+
+    assert expected == [body.decode() for body in channel.get_bodies(queue)]
+
+
+def test_topic_bindings_are_unbound_one_by_one(
+    channel: Channel, queue: str, unique: Unique
+) -> None:
+    exchange = channel.declare_exchange(unique("topic"), "topic")
+    channel.bind(queue, exchange, "a.*")
+    channel.bind(queue, exchange, "a.#")
+
+    channel.call(QueueUnbindParameters(queue, exchange, "a.#"))
+    channel.publish(exchange, "a.b", b"one word")
+    channel.publish(exchange, "a.b.c", b"two words")
+
+    assert [b"one word"] == channel.get_bodies(queue)
