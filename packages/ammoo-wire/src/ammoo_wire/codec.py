@@ -1,9 +1,9 @@
-"""Methods: declared once as NamedTuples, compiled to flat encode and decode functions.
+"""Methods: declared once as named tuples, compiled to flat encode and decode functions.
 
 A declaration is the whole truth about a method::
 
     @method(60, 80)
-    class BasicAckParameters(NamedTuple):
+    class BasicAckParameters(Arguments):
         delivery_tag: LongLong = 0
         multiple: Bit = False
 

@@ -16,7 +16,7 @@ from struct import Struct
 from struct import error as StructError
 from typing import Any, Final, NamedTuple
 
-from ..exceptions import EncodeError, FrameError, ProtocolError
+from ..exceptions import EncodeError, FrameError, ProtocolError, show
 from ..fields import (
     FieldTable,
     Octets,
@@ -97,7 +97,7 @@ _TIMESTAMP = Struct(">Q")
 
 def _encode_octet(value: Any, name: str) -> bytes:
     if not isinstance(value, int) or not 0 <= value <= 255:
-        raise EncodeError(f"{name} is {value!r}; expected an integer from 0 to 255")
+        raise EncodeError(f"{name} is {show(value)}; expected an integer from 0 to 255")
     return bytes((value,))
 
 

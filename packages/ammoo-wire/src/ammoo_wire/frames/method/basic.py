@@ -1,7 +1,6 @@
 """Class basic (60): publishing, consuming, and settling what was delivered."""
 
-from typing import NamedTuple
-
+from ...arguments import Arguments
 from ...codec import method
 from ...fields import EMPTY_TABLE, Bit, Long, LongLong, Short, ShortStr, Table
 
@@ -28,7 +27,7 @@ __all__ = [
 
 
 @method(60, 10, replies=("basic.qos-ok",))
-class BasicQosParameters(NamedTuple):
+class BasicQosParameters(Arguments):
     """Limit how much may be delivered without being settled."""
 
     prefetch_size: Long = 0
@@ -40,12 +39,12 @@ class BasicQosParameters(NamedTuple):
 
 
 @method(60, 11)
-class BasicQosOkParameters(NamedTuple):
+class BasicQosOkParameters(Arguments):
     """The limit is in force."""
 
 
 @method(60, 20, reserved_short=True, replies=("basic.consume-ok",))
-class BasicConsumeParameters(NamedTuple):
+class BasicConsumeParameters(Arguments):
     """Start a consumer."""
 
     queue_name: ShortStr = ""
@@ -59,14 +58,14 @@ class BasicConsumeParameters(NamedTuple):
 
 
 @method(60, 21)
-class BasicConsumeOkParameters(NamedTuple):
+class BasicConsumeOkParameters(Arguments):
     """The consumer has started."""
 
     consumer_tag: ShortStr
 
 
 @method(60, 30, replies=("basic.cancel-ok",))
-class BasicCancelParameters(NamedTuple):
+class BasicCancelParameters(Arguments):
     """End a consumer. RabbitMQ's server sends it too, when the queue is gone."""
 
     consumer_tag: ShortStr = ""
@@ -74,14 +73,14 @@ class BasicCancelParameters(NamedTuple):
 
 
 @method(60, 31)
-class BasicCancelOkParameters(NamedTuple):
+class BasicCancelOkParameters(Arguments):
     """The consumer has ended."""
 
     consumer_tag: ShortStr
 
 
 @method(60, 40, reserved_short=True, content=True)
-class BasicPublishParameters(NamedTuple):
+class BasicPublishParameters(Arguments):
     """Publish a message to an exchange."""
 
     exchange_name: ShortStr = ""
@@ -91,7 +90,7 @@ class BasicPublishParameters(NamedTuple):
 
 
 @method(60, 50, content=True)
-class BasicReturnParameters(NamedTuple):
+class BasicReturnParameters(Arguments):
     """Give a message back that could not be routed."""
 
     reply_code: Short
@@ -101,7 +100,7 @@ class BasicReturnParameters(NamedTuple):
 
 
 @method(60, 60, content=True)
-class BasicDeliverParameters(NamedTuple):
+class BasicDeliverParameters(Arguments):
     """Deliver a message to a consumer."""
 
     consumer_tag: ShortStr
@@ -112,7 +111,7 @@ class BasicDeliverParameters(NamedTuple):
 
 
 @method(60, 70, reserved_short=True, replies=("basic.get-ok", "basic.get-empty"))
-class BasicGetParameters(NamedTuple):
+class BasicGetParameters(Arguments):
     """Fetch one message from a queue."""
 
     queue_name: ShortStr = ""
@@ -120,7 +119,7 @@ class BasicGetParameters(NamedTuple):
 
 
 @method(60, 71, content=True)
-class BasicGetOkParameters(NamedTuple):
+class BasicGetOkParameters(Arguments):
     """The message that was fetched."""
 
     delivery_tag: LongLong
@@ -132,14 +131,14 @@ class BasicGetOkParameters(NamedTuple):
 
 
 @method(60, 72)
-class BasicGetEmptyParameters(NamedTuple):
+class BasicGetEmptyParameters(Arguments):
     """No message was ready."""
 
     reserved_1: ShortStr = ""
 
 
 @method(60, 80)
-class BasicAckParameters(NamedTuple):
+class BasicAckParameters(Arguments):
     """Acknowledge deliveries; from the server, confirm publishes (RabbitMQ)."""
 
     delivery_tag: LongLong = 0
@@ -148,7 +147,7 @@ class BasicAckParameters(NamedTuple):
 
 
 @method(60, 90)
-class BasicRejectParameters(NamedTuple):
+class BasicRejectParameters(Arguments):
     """Reject a delivery."""
 
     delivery_tag: LongLong = 0
@@ -156,26 +155,26 @@ class BasicRejectParameters(NamedTuple):
 
 
 @method(60, 100)
-class BasicRecoverAsyncParameters(NamedTuple):
+class BasicRecoverAsyncParameters(Arguments):
     """Have all unsettled messages delivered again, without an answer; deprecated."""
 
     requeue: Bit = False
 
 
 @method(60, 110, replies=("basic.recover-ok",))
-class BasicRecoverParameters(NamedTuple):
+class BasicRecoverParameters(Arguments):
     """Have all unsettled messages delivered again."""
 
     requeue: Bit = False
 
 
 @method(60, 111)
-class BasicRecoverOkParameters(NamedTuple):
+class BasicRecoverOkParameters(Arguments):
     """The messages are about to be delivered again."""
 
 
 @method(60, 120)
-class BasicNackParameters(NamedTuple):
+class BasicNackParameters(Arguments):
     """Reject deliveries; from the server, refuse publishes (RabbitMQ)."""
 
     delivery_tag: LongLong = 0

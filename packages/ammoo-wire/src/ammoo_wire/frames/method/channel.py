@@ -1,7 +1,6 @@
 """Class channel (20): opening, pausing and closing a channel."""
 
-from typing import NamedTuple
-
+from ...arguments import Arguments
 from ...codec import method
 from ...fields import Bit, LongStr, Short, ShortStr
 
@@ -16,35 +15,35 @@ __all__ = [
 
 
 @method(20, 10, replies=("channel.open-ok",))
-class ChannelOpenParameters(NamedTuple):
+class ChannelOpenParameters(Arguments):
     """The client opens the channel whose number the frame bears."""
 
     reserved_1: ShortStr = ""
 
 
 @method(20, 11)
-class ChannelOpenOkParameters(NamedTuple):
+class ChannelOpenOkParameters(Arguments):
     """The channel is open."""
 
     reserved_1: LongStr = b""
 
 
 @method(20, 20, replies=("channel.flow-ok",))
-class ChannelFlowParameters(NamedTuple):
+class ChannelFlowParameters(Arguments):
     """Ask the peer to stop, or to go on, sending content."""
 
     active: Bit
 
 
 @method(20, 21)
-class ChannelFlowOkParameters(NamedTuple):
+class ChannelFlowOkParameters(Arguments):
     """The peer has stopped, or goes on."""
 
     active: Bit
 
 
 @method(20, 40, replies=("channel.close-ok",))
-class ChannelCloseParameters(NamedTuple):
+class ChannelCloseParameters(Arguments):
     """Either peer closes the channel, and says why."""
 
     reply_code: Short = 200
@@ -56,5 +55,5 @@ class ChannelCloseParameters(NamedTuple):
 
 
 @method(20, 41)
-class ChannelCloseOkParameters(NamedTuple):
+class ChannelCloseOkParameters(Arguments):
     """The other peer has closed the channel too; its number is free again."""

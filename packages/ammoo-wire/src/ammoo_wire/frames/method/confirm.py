@@ -1,7 +1,6 @@
 """Class confirm (85): publisher confirms, an extension of RabbitMQ."""
 
-from typing import NamedTuple
-
+from ...arguments import Arguments
 from ...codec import method
 from ...fields import Bit
 
@@ -9,12 +8,12 @@ __all__ = ["ConfirmSelectOkParameters", "ConfirmSelectParameters"]
 
 
 @method(85, 10, replies=("confirm.select-ok",))
-class ConfirmSelectParameters(NamedTuple):
+class ConfirmSelectParameters(Arguments):
     """Have every further publish on the channel confirmed."""
 
     no_wait: Bit = False
 
 
 @method(85, 11)
-class ConfirmSelectOkParameters(NamedTuple):
+class ConfirmSelectOkParameters(Arguments):
     """The channel is in confirm mode."""

@@ -1,7 +1,6 @@
 """Class connection (10): opening, tuning and closing, always on channel 0."""
 
-from typing import NamedTuple
-
+from ...arguments import Arguments
 from ...codec import method
 from ...fields import (
     Long,
@@ -31,7 +30,7 @@ __all__ = [
 
 
 @method(10, 10, replies=("connection.start-ok",))
-class ConnectionStartParameters(NamedTuple):
+class ConnectionStartParameters(Arguments):
     """The server begins: what it is, and how one may log in."""
 
     version_major: Octet
@@ -44,7 +43,7 @@ class ConnectionStartParameters(NamedTuple):
 
 
 @method(10, 11)
-class ConnectionStartOkParameters(NamedTuple):
+class ConnectionStartOkParameters(Arguments):
     """The client chooses a mechanism and a locale, and gives its first response."""
 
     client_properties: Table
@@ -54,21 +53,21 @@ class ConnectionStartOkParameters(NamedTuple):
 
 
 @method(10, 20, replies=("connection.secure-ok",))
-class ConnectionSecureParameters(NamedTuple):
+class ConnectionSecureParameters(Arguments):
     """The server asks more of the mechanism."""
 
     challenge: LongStr
 
 
 @method(10, 21)
-class ConnectionSecureOkParameters(NamedTuple):
+class ConnectionSecureOkParameters(Arguments):
     """The client answers a challenge."""
 
     response: LongStr
 
 
 @method(10, 30, replies=("connection.tune-ok",))
-class ConnectionTuneParameters(NamedTuple):
+class ConnectionTuneParameters(Arguments):
     """The server proposes limits; 0 is no limit, and no heartbeat."""
 
     channel_max: Short
@@ -78,7 +77,7 @@ class ConnectionTuneParameters(NamedTuple):
 
 
 @method(10, 31)
-class ConnectionTuneOkParameters(NamedTuple):
+class ConnectionTuneOkParameters(Arguments):
     """The client settles the limits."""
 
     channel_max: Short
@@ -88,7 +87,7 @@ class ConnectionTuneOkParameters(NamedTuple):
 
 
 @method(10, 40, replies=("connection.open-ok",))
-class ConnectionOpenParameters(NamedTuple):
+class ConnectionOpenParameters(Arguments):
     """The client asks for a virtual host."""
 
     virtualhost: ShortStr = "/"
@@ -97,14 +96,14 @@ class ConnectionOpenParameters(NamedTuple):
 
 
 @method(10, 41)
-class ConnectionOpenOkParameters(NamedTuple):
+class ConnectionOpenOkParameters(Arguments):
     """The connection is open."""
 
     reserved_1: ShortStr = ""
 
 
 @method(10, 50, replies=("connection.close-ok",))
-class ConnectionCloseParameters(NamedTuple):
+class ConnectionCloseParameters(Arguments):
     """Either peer closes the connection, and says why."""
 
     reply_code: Short = 200
@@ -116,24 +115,24 @@ class ConnectionCloseParameters(NamedTuple):
 
 
 @method(10, 51)
-class ConnectionCloseOkParameters(NamedTuple):
+class ConnectionCloseOkParameters(Arguments):
     """The other peer has closed too."""
 
 
 @method(10, 60)
-class ConnectionBlockedParameters(NamedTuple):
+class ConnectionBlockedParameters(Arguments):
     """The server will read no more publishes for now (RabbitMQ)."""
 
     reason: ShortStr
 
 
 @method(10, 61)
-class ConnectionUnblockedParameters(NamedTuple):
+class ConnectionUnblockedParameters(Arguments):
     """The server reads publishes again (RabbitMQ)."""
 
 
 @method(10, 70, replies=("connection.update-secret-ok",))
-class ConnectionUpdateSecretParameters(NamedTuple):
+class ConnectionUpdateSecretParameters(Arguments):
     """The client replaces the secret it logged in with (RabbitMQ)."""
 
     new_secret: LongStr
@@ -141,5 +140,5 @@ class ConnectionUpdateSecretParameters(NamedTuple):
 
 
 @method(10, 71)
-class ConnectionUpdateSecretOkParameters(NamedTuple):
+class ConnectionUpdateSecretOkParameters(Arguments):
     """The new secret is in force (RabbitMQ)."""

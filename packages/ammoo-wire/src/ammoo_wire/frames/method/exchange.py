@@ -1,7 +1,6 @@
 """Class exchange (40): declaring, deleting and binding exchanges."""
 
-from typing import NamedTuple
-
+from ...arguments import Arguments
 from ...codec import method
 from ...fields import EMPTY_TABLE, Bit, ShortStr, Table
 
@@ -18,7 +17,7 @@ __all__ = [
 
 
 @method(40, 10, reserved_short=True, replies=("exchange.declare-ok",))
-class ExchangeDeclareParameters(NamedTuple):
+class ExchangeDeclareParameters(Arguments):
     """Create an exchange, or check that one like it exists."""
 
     exchange_name: ShortStr = ""
@@ -32,12 +31,12 @@ class ExchangeDeclareParameters(NamedTuple):
 
 
 @method(40, 11)
-class ExchangeDeclareOkParameters(NamedTuple):
+class ExchangeDeclareOkParameters(Arguments):
     """The exchange exists."""
 
 
 @method(40, 20, reserved_short=True, replies=("exchange.delete-ok",))
-class ExchangeDeleteParameters(NamedTuple):
+class ExchangeDeleteParameters(Arguments):
     """Delete an exchange."""
 
     exchange_name: ShortStr = ""
@@ -46,12 +45,12 @@ class ExchangeDeleteParameters(NamedTuple):
 
 
 @method(40, 21)
-class ExchangeDeleteOkParameters(NamedTuple):
+class ExchangeDeleteOkParameters(Arguments):
     """The exchange does not exist any more."""
 
 
 @method(40, 30, reserved_short=True, replies=("exchange.bind-ok",))
-class ExchangeBindParameters(NamedTuple):
+class ExchangeBindParameters(Arguments):
     """Bind an exchange to another, its source (RabbitMQ)."""
 
     destination: ShortStr = ""
@@ -62,12 +61,12 @@ class ExchangeBindParameters(NamedTuple):
 
 
 @method(40, 31)
-class ExchangeBindOkParameters(NamedTuple):
+class ExchangeBindOkParameters(Arguments):
     """The binding exists (RabbitMQ)."""
 
 
 @method(40, 40, reserved_short=True, replies=("exchange.unbind-ok",))
-class ExchangeUnbindParameters(NamedTuple):
+class ExchangeUnbindParameters(Arguments):
     """Undo exchange.bind (RabbitMQ)."""
 
     destination: ShortStr = ""
@@ -78,5 +77,5 @@ class ExchangeUnbindParameters(NamedTuple):
 
 
 @method(40, 51)
-class ExchangeUnbindOkParameters(NamedTuple):
+class ExchangeUnbindOkParameters(Arguments):
     """The binding does not exist any more (RabbitMQ)."""

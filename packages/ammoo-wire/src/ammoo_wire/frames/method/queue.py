@@ -1,7 +1,6 @@
 """Class queue (50): declaring, binding, purging and deleting queues."""
 
-from typing import NamedTuple
-
+from ...arguments import Arguments
 from ...codec import method
 from ...fields import EMPTY_TABLE, Bit, Long, ShortStr, Table
 
@@ -20,7 +19,7 @@ __all__ = [
 
 
 @method(50, 10, reserved_short=True, replies=("queue.declare-ok",))
-class QueueDeclareParameters(NamedTuple):
+class QueueDeclareParameters(Arguments):
     """Create a queue, or check that one like it exists."""
 
     queue_name: ShortStr = ""
@@ -33,7 +32,7 @@ class QueueDeclareParameters(NamedTuple):
 
 
 @method(50, 11)
-class QueueDeclareOkParameters(NamedTuple):
+class QueueDeclareOkParameters(Arguments):
     """The queue exists."""
 
     queue_name: ShortStr
@@ -44,7 +43,7 @@ class QueueDeclareOkParameters(NamedTuple):
 
 
 @method(50, 20, reserved_short=True, replies=("queue.bind-ok",))
-class QueueBindParameters(NamedTuple):
+class QueueBindParameters(Arguments):
     """Bind a queue to an exchange."""
 
     queue_name: ShortStr = ""
@@ -55,12 +54,12 @@ class QueueBindParameters(NamedTuple):
 
 
 @method(50, 21)
-class QueueBindOkParameters(NamedTuple):
+class QueueBindOkParameters(Arguments):
     """The binding exists."""
 
 
 @method(50, 30, reserved_short=True, replies=("queue.purge-ok",))
-class QueuePurgeParameters(NamedTuple):
+class QueuePurgeParameters(Arguments):
     """Drop the messages that are ready in a queue."""
 
     queue_name: ShortStr = ""
@@ -68,14 +67,14 @@ class QueuePurgeParameters(NamedTuple):
 
 
 @method(50, 31)
-class QueuePurgeOkParameters(NamedTuple):
+class QueuePurgeOkParameters(Arguments):
     """The queue was purged."""
 
     message_count: Long
 
 
 @method(50, 40, reserved_short=True, replies=("queue.delete-ok",))
-class QueueDeleteParameters(NamedTuple):
+class QueueDeleteParameters(Arguments):
     """Delete a queue."""
 
     queue_name: ShortStr = ""
@@ -85,14 +84,14 @@ class QueueDeleteParameters(NamedTuple):
 
 
 @method(50, 41)
-class QueueDeleteOkParameters(NamedTuple):
+class QueueDeleteOkParameters(Arguments):
     """The queue does not exist any more."""
 
     message_count: Long
 
 
 @method(50, 50, reserved_short=True, replies=("queue.unbind-ok",))
-class QueueUnbindParameters(NamedTuple):
+class QueueUnbindParameters(Arguments):
     """Undo queue.bind."""
 
     queue_name: ShortStr = ""
@@ -102,5 +101,5 @@ class QueueUnbindParameters(NamedTuple):
 
 
 @method(50, 51)
-class QueueUnbindOkParameters(NamedTuple):
+class QueueUnbindOkParameters(Arguments):
     """The binding does not exist any more."""

@@ -1,7 +1,6 @@
 """Class tx (90): transactions of publishes and acknowledgements on one channel."""
 
-from typing import NamedTuple
-
+from ...arguments import Arguments
 from ...codec import method
 
 __all__ = [
@@ -15,30 +14,30 @@ __all__ = [
 
 
 @method(90, 10, replies=("tx.select-ok",))
-class TxSelectParameters(NamedTuple):
+class TxSelectParameters(Arguments):
     """Make the channel transactional."""
 
 
 @method(90, 11)
-class TxSelectOkParameters(NamedTuple):
+class TxSelectOkParameters(Arguments):
     """The channel is transactional."""
 
 
 @method(90, 20, replies=("tx.commit-ok",))
-class TxCommitParameters(NamedTuple):
+class TxCommitParameters(Arguments):
     """Carry out all since the last commit or roll-back."""
 
 
 @method(90, 21)
-class TxCommitOkParameters(NamedTuple):
+class TxCommitOkParameters(Arguments):
     """The transaction was carried out."""
 
 
 @method(90, 30, replies=("tx.rollback-ok",))
-class TxRollbackParameters(NamedTuple):
+class TxRollbackParameters(Arguments):
     """Forget all since the last commit or roll-back."""
 
 
 @method(90, 31)
-class TxRollbackOkParameters(NamedTuple):
+class TxRollbackOkParameters(Arguments):
     """The transaction was forgotten."""
