@@ -1,0 +1,55 @@
+"""A RabbitMQ look-alike for tests, in your process and in pure Python.
+
+    async with FakeBroker() as broker:      # in the running event loop
+        connection = await connect(broker.url)
+
+    with FakeBroker() as broker:            # in a thread of its own
+        connection = pika.BlockingConnection(pika.URLParameters(broker.url))
+
+Under pytest there is the fixture ``fakebroker``: fresh for each test.
+
+The names below are loaded when they are first used: whoever runs pytest where this package is
+installed imports it at every start, and should not feel it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .broker import (
+        ConnectionSnapshot,
+        ExchangeSnapshot,
+        FakeBroker,
+        MessageSnapshot,
+        QueueSnapshot,
+    )
+    from .clock import ManualClock
+
+__all__ = [
+    "ConnectionSnapshot",
+    "ExchangeSnapshot",
+    "FakeBroker",
+    "ManualClock",
+    "MessageSnapshot",
+    "QueueSnapshot",
+    "__version__",
+]
+
+__version__ = "1.0.0"
+
+
+def __getattr__(name: str) -> object:
+    if name == "ManualClock":
+        from . import clock as module
+    elif name in __all__:
+        from . import broker as module  # type: ignore[no-redef]  # one name for either module
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,487 @@
+"""`FakeBroker`: what users of this package hold in their hands.
+
+It starts and stops a server around a node, in the running event loop or in a thread of its own,
+and lets tests arrange things (users, virtual hosts, alarms, time) and look at what is there.
+Everything can be called from any thread: it is done in the broker's own, and what is given back
+are snapshots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from urllib.parse import quote
+
+from .clock import ManualClock
+from .node import DEFAULT_VIRTUALHOST, Limits, Node
+from .profiles import profile_named
+from .users import Permissions
+
+if TYPE_CHECKING:
+    import ssl
+    from types import TracebackType
+
+    from ammoo_wire import BasicHeaderProperties
+
+    from .exchanges import Binding
+    from .message import QueuedMessage
+    from .queue import Queue
+    from .server import Server, ThreadedServer
+    from .vhost import VirtualHost
+
+__all__ = [
+    "BindingSnapshot",
+    "ConnectionSnapshot",
+    "ExchangeSnapshot",
+    "FakeBroker",
+    "MessageSnapshot",
+    "QueueSnapshot",
+]
+
+_Result = TypeVar("_Result")
+
+
+class BindingSnapshot(NamedTuple):
+    """A binding, as it was when it was looked at."""
+
+    source: str
+    destination: str
+    routing_key: str
+    arguments: Mapping[str, Any]
+
+
+class QueueSnapshot(NamedTuple):
+    """A queue, as it was when it was looked at."""
+
+    name: str
+    queue_type: str
+    durable: bool
+    exclusive: bool
+    auto_delete: bool
+    arguments: Mapping[str, Any]
+    message_count: int
+    """Messages that wait for a consumer."""
+    unacknowledged_count: int
+    """Messages that are with clients."""
+    consumer_count: int
+    bindings: tuple[BindingSnapshot, ...]
+
+
+class ExchangeSnapshot(NamedTuple):
+    """An exchange, as it was when it was looked at."""
+
+    name: str
+    exchange_type: str
+    durable: bool
+    auto_delete: bool
+    internal: bool
+    arguments: Mapping[str, Any]
+    bindings: tuple[BindingSnapshot, ...]
+    """Those that lead away from it."""
+
+
+class MessageSnapshot(NamedTuple):
+    """A message that waits in a queue."""
+
+    exchange_name: str
+    routing_key: str
+    properties: BasicHeaderProperties
+    body: bytes
+    redelivered: bool
+
+
+class ConnectionSnapshot(NamedTuple):
+    """A connection, as it was when it was looked at."""
+
+    user: str
+    virtualhost: str
+    host: str
+    port: int
+    client_properties: Mapping[str, Any]
+    channel_count: int
+    is_blocked: bool
+
+
+class FakeBroker:
+    """A RabbitMQ look-alike.
+
+    ``async with`` runs it in the current event loop, ``with`` in a thread of its own; a thread
+    serves blocking clients and other processes as well. A broker can be started once.
+
+    Args:
+        host: The address to listen on.
+        port: The port to listen on; 0 takes any that is free.
+        compatibility: The RabbitMQ release to behave like, ``"4.0"`` or ``"3.10"``.
+        clock: A `ManualClock`, to move time by hand; the real time if None.
+        tls: Speak TLS with this server context.
+        certificate_login: Which part of a client's certificate EXTERNAL takes for the user
+            name, ``"distinguished_name"`` or ``"common_name"``.
+        mechanisms: Names of the SASL mechanisms to offer, such as ``"EXTERNAL"`` and
+            ``"RABBIT-CR-DEMO"``; what the release offers by itself if None.
+        loopback_users: Who may log in from this machine only.
+        limits: What to propose to clients (``channel_max``, ``frame_max``, ``heartbeat``,
+            ``max_message_size``) and how long to wait for them (``handshake_timeout``,
+            ``login_pause``, ``closing_timeout``, ``consumer_timeout``).
+
+    Raises:
+        ValueError: There is no such release or mechanism.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        compatibility: str = "4.0",
+        clock: ManualClock | None = None,
+        tls: ssl.SSLContext | None = None,
+        certificate_login: str = "distinguished_name",
+        mechanisms: Collection[str] | None = None,
+        loopback_users: Collection[str] = ("guest",),
+        **limits: Any,
+    ) -> None:
+        from .server import LoopClock, Server
+
+        profile = profile_named(compatibility)
+        loop_clock = None if clock is not None else LoopClock()
+        limits.setdefault("max_message_size", profile.max_message_size)
+        self._manual_clock = clock
+        self._node = Node(
+            profile,
+            clock or loop_clock,  # type: ignore[arg-type]  # exactly one of them is there
+            limits=Limits(**limits),
+            mechanisms=mechanisms,
+            loopback_users=loopback_users,
+        )
+        self._server: Server = Server(
+            self._node,
+            loop_clock,
+            host=host,
+            port=port,
+            tls=tls,
+            certificate_login=certificate_login,
+        )
+        self._thread: ThreadedServer | None = None
+        self._is_running = False
+
+    # -- starting and stopping -----------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        from .server import ThreadedServer
+
+        self._begin()
+        self._thread = ThreadedServer(self._server)
+        self._thread.start()
+        self._is_running = True
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._thread is not None
+        self._is_running = False
+        self._thread.stop()
+
+    async def __aenter__(self) -> Self:
+        self._begin()
+        await self._server.start()
+        self._is_running = True
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._is_running = False
+        await self._server.stop()
+
+    def _begin(self) -> None:
+        if self._was_started:
+            raise RuntimeError("a FakeBroker can be started once; make a new one")
+        self._was_started = True
+
+    _was_started = False
+
+    def _call(self, function: Callable[[], _Result]) -> _Result:
+        """Do something in the broker's thread; at once if it does not run."""
+        return self._server.call(function) if self._is_running else function()
+
+    # -- where it is ---------------------------------------------------------------------------
+
+    @property
+    def host(self) -> str:
+        """The address it listens on."""
+        return self._server.host
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; known once it is started."""
+        return self._server.port
+
+    @property
+    def url(self) -> str:
+        """Where the user guest finds the default virtual host."""
+        return self.url_for()
+
+    def url_for(
+        self,
+        user: str = "guest",
+        password: str | None = None,
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+    ) -> str:
+        """Make a URL to connect with.
+
+        Args:
+            user: Who logs in.
+            password: The password; by default the one the broker knows.
+            virtualhost: The virtual host to open.
+        """
+        if password is None:
+            password = self._call(lambda: self._node.users[user].password) or ""
+        scheme = "amqps" if self._server.uses_tls else "amqp"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        return f"{scheme}://{login}@{host}:{self.port}/{quote(virtualhost, safe='')}"
+
+    # -- arranging -----------------------------------------------------------------------------
+
+    def add_virtualhost(self, name: str, *, users: Collection[str] = ("guest",)) -> None:
+        """Create a virtual host.
+
+        Args:
+            name: Its name.
+            users: Who may do everything in it.
+        """
+
+        def add() -> None:
+            self._node.add_virtualhost(name)
+            for user in users:
+                self._node.users[user].permissions[name] = Permissions()
+
+        self._call(add)
+
+    def delete_virtualhost(self, name: str) -> None:
+        """Delete a virtual host with all in it; its connections are closed.
+
+        Raises:
+            KeyError: There is none of that name.
+        """
+        self._call(lambda: self._node.delete_virtualhost(name))
+
+    def add_user(
+        self,
+        name: str,
+        password: str | None,
+        *,
+        virtualhosts: Collection[str] = (DEFAULT_VIRTUALHOST,),
+    ) -> None:
+        """Add a user, or change a user's password.
+
+        Args:
+            name: The login.
+            password: The password; None for a user who logs in otherwise (EXTERNAL).
+            virtualhosts: Where the user may do everything; see `set_permissions` for less.
+        """
+
+        def add() -> None:
+            user = self._node.users.add(name, password)
+            for virtualhost in virtualhosts:
+                user.permissions[virtualhost] = Permissions()
+
+        self._call(add)
+
+    def delete_user(self, name: str) -> None:
+        """Delete a user; who is logged in stays so.
+
+        Raises:
+            KeyError: There is none of that name.
+        """
+        self._call(lambda: self._node.users.remove(name))
+
+    def set_permissions(
+        self,
+        user: str,
+        *,
+        configure: str = ".*",
+        write: str = ".*",
+        read: str = ".*",
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+    ) -> None:
+        """Let a user do things in a virtual host, by regular expressions over names.
+
+        Args:
+            user: The login.
+            configure: What may be declared and deleted.
+            write: What may be published and bound to.
+            read: What may be consumed and bound from.
+            virtualhost: Where.
+        """
+        permissions = Permissions(configure, write, read)
+
+        def change() -> None:
+            self._node.users[user].permissions[virtualhost] = permissions
+
+        self._call(change)
+
+    def clear_permissions(self, user: str, *, virtualhost: str = DEFAULT_VIRTUALHOST) -> None:
+        """Close a virtual host to a user."""
+        self._call(lambda: self._node.users[user].permissions.pop(virtualhost, None))
+
+    def block(self, reason: str = "low on memory") -> None:
+        """Raise an alarm: who publishes is not listened to any more (connection.blocked)."""
+        self._call(lambda: self._node.raise_alarm(reason))
+
+    def unblock(self) -> None:
+        """End the alarm (connection.unblocked)."""
+        self._call(self._node.clear_alarm)
+
+    def close_connections(self, reason: str = "closed by the test") -> None:
+        """Close all connections as an operator would (320, CONNECTION_FORCED)."""
+        self._call(lambda: self._node.close_connections(reason))
+
+    def cut_connections(self) -> None:
+        """Close all sockets without a word, as a broken network would."""
+        self._call(self._server.cut_connections)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock that was handed in; what falls due is done before this returns.
+
+        Raises:
+            RuntimeError: The broker runs on real time.
+        """
+        clock = self._manual_clock
+        if clock is None:
+            raise RuntimeError("the broker runs on real time; give it a ManualClock to move")
+        self._call(lambda: clock.advance(seconds))
+
+    # -- looking -------------------------------------------------------------------------------
+
+    @property
+    def virtualhosts(self) -> tuple[str, ...]:
+        """The names of all virtual hosts."""
+        return self._call(lambda: tuple(self._node.virtualhosts))
+
+    @property
+    def connections(self) -> tuple[ConnectionSnapshot, ...]:
+        """The open connections."""
+        return self._call(self._look_at_connections)
+
+    def _look_at_connections(self) -> tuple[ConnectionSnapshot, ...]:
+        return tuple(
+            ConnectionSnapshot(
+                connection.user.name,
+                connection.virtualhost.name,
+                connection.peer.host,
+                connection.peer.port,
+                dict(connection.client_properties),
+                len(connection.channels),
+                connection.is_blocked,
+            )
+            for connection in self._node.connections
+            if connection.is_open
+        )
+
+    def queues(self, virtualhost: str = DEFAULT_VIRTUALHOST) -> dict[str, QueueSnapshot]:
+        """Look at all queues of a virtual host, by name."""
+        return self._call(
+            lambda: {
+                name: _look_at_queue(queue)
+                for name, queue in self._virtualhost(virtualhost).queues.items()
+            }
+        )
+
+    def queue(self, name: str, virtualhost: str = DEFAULT_VIRTUALHOST) -> QueueSnapshot:
+        """Look at a queue.
+
+        Raises:
+            LookupError: There is none of that name.
+        """
+        return self._call(lambda: _look_at_queue(self._queue(name, virtualhost)))
+
+    def messages(
+        self, queue_name: str, virtualhost: str = DEFAULT_VIRTUALHOST
+    ) -> list[MessageSnapshot]:
+        """Look at the messages that wait in a queue, in order, and leave them there.
+
+        Raises:
+            LookupError: There is no queue of that name.
+        """
+        return self._call(
+            lambda: [
+                _look_at_message(queued)
+                for queued in self._queue(queue_name, virtualhost).waiting_messages()
+            ]
+        )
+
+    def exchanges(self, virtualhost: str = DEFAULT_VIRTUALHOST) -> dict[str, ExchangeSnapshot]:
+        """Look at all exchanges of a virtual host, by name."""
+
+        def look() -> dict[str, ExchangeSnapshot]:
+            return {
+                name: ExchangeSnapshot(
+                    name,
+                    exchange.type,
+                    exchange.durable,
+                    exchange.auto_delete,
+                    exchange.internal,
+                    dict(exchange.arguments),
+                    tuple(map(_look_at_binding, exchange.bindings.values())),
+                )
+                for name, exchange in self._virtualhost(virtualhost).exchanges.items()
+            }
+
+        return self._call(look)
+
+    def _virtualhost(self, name: str) -> VirtualHost:
+        try:
+            return self._node.virtualhosts[name]
+        except KeyError:
+            raise LookupError(f"the broker has no virtual host {name!r}") from None
+
+    def _queue(self, name: str, virtualhost: str) -> Queue:
+        try:
+            return self._virtualhost(virtualhost).queues[name]
+        except KeyError:
+            raise LookupError(
+                f"the broker has no queue {name!r} in virtual host {virtualhost!r}"
+            ) from None
+
+
+def _look_at_queue(queue: Queue) -> QueueSnapshot:
+    return QueueSnapshot(
+        queue.name,
+        queue.queue_type,
+        queue.durable,
+        queue.owner is not None,
+        queue.auto_delete,
+        dict(queue.arguments),
+        queue.message_count,
+        queue.unacknowledged,
+        len(queue.consumers),
+        tuple(map(_look_at_binding, queue.incoming)),
+    )
+
+
+def _look_at_binding(binding: Binding) -> BindingSnapshot:
+    return BindingSnapshot(
+        binding.source.name,
+        binding.destination.name,
+        binding.routing_key,
+        dict(binding.arguments),
+    )
+
+
+def _look_at_message(queued: QueuedMessage) -> MessageSnapshot:
+    message = queued.message
+    return MessageSnapshot(
+        message.exchange_name,
+        message.routing_key,
+        message.decoded(),
+        bytes(message.body),
+        queued.redelivered,
+    )

@@ -1,0 +1,286 @@
+"""A channel: what one client's session remembers between methods.
+
+Deliveries that await acknowledgement, consumers, prefetch, confirms, a transaction, the queue
+declared last. What the methods mean is written in `methods/`; they work on the state kept here.
+See https://www.rabbitmq.com/docs/channels
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ammoo_wire import (
+    BasicCancelParameters,
+    BasicDeliverParameters,
+    method_of,
+)
+
+from . import errors
+from .confirms import Confirms
+from .limiter import Limiter
+from .transaction import Transaction
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .consumers import Consumer
+    from .message import Message, QueuedMessage
+    from .queue import Queue
+    from .vhost import VirtualHost
+
+__all__ = ["Channel", "ReplyConsumer", "Unacknowledged"]
+
+_encode_deliver = method_of(BasicDeliverParameters).encode
+
+
+class Unacknowledged(NamedTuple):
+    """A delivery that the client has not settled."""
+
+    queue: Queue
+    queued: QueuedMessage
+    consumer: Consumer | None
+    """Who got it; None after basic.get."""
+
+
+class ReplyConsumer(NamedTuple):
+    """The consumer of direct replies (amq.rabbitmq.reply-to)."""
+
+    tag: str
+    queue_name: str
+    """The name that requests carry in reply_to instead."""
+
+
+class Channel:
+    """One open channel.
+
+    Attributes:
+        number: Its number on the connection.
+        connection: Whose it is.
+        consumers: By tag.
+        unacknowledged: Deliveries that await settlement, by delivery tag, oldest first.
+        limiter: The prefetch that all its consumers share.
+        prefetch_count: What the next consumer gets for itself.
+        confirms: Since confirm.select.
+        transaction: Since tx.select.
+        last_queue_name: The queue declared last, which an empty name stands for.
+        reply_consumer: Who gets direct replies.
+    """
+
+    def __init__(self, number: int, connection: Connection) -> None:
+        self.number = number
+        self.connection = connection
+        self.consumers: dict[str, Consumer] = {}
+        self.unacknowledged: dict[int, Unacknowledged] = {}
+        self.limiter = Limiter()
+        self.prefetch_count = 0
+        self.confirms: Confirms | None = None
+        self.transaction: Transaction | None = None
+        self.last_queue_name = ""
+        self.reply_consumer: ReplyConsumer | None = None
+        self._delivery_tag = 0
+        self._settled_below = 1  # no smaller tag is unacknowledged
+        self._delivered_by: deque[tuple[float, int]] = deque()
+        self._overdue_below = 0
+
+    def __repr__(self) -> str:
+        return f"<Channel {self.number} of {self.connection!r}>"
+
+    @property
+    def virtualhost(self) -> VirtualHost:
+        """Where its methods work."""
+        return self.connection.virtualhost
+
+    def send(self, parameters: tuple[Any, ...]) -> None:
+        """Send a method to the client."""
+        self.connection.send(self.number, parameters)
+
+    # -- deliveries ----------------------------------------------------------------------------
+
+    def next_delivery_tag(self) -> int:
+        """Number a delivery that needs no acknowledgement."""
+        self._delivery_tag += 1
+        return self._delivery_tag
+
+    def await_acknowledgement(
+        self, queue: Queue, queued: QueuedMessage, consumer: Consumer | None
+    ) -> int:
+        """Number a delivery, and remember it until it is settled."""
+        self._delivery_tag = delivery_tag = self._delivery_tag + 1
+        self.unacknowledged[delivery_tag] = Unacknowledged(queue, queued, consumer)
+        return delivery_tag
+
+    def deliver_reply(self, message: Message) -> None:
+        """Deliver a direct reply, which never sees a queue."""
+        assert self.reply_consumer is not None
+        self.connection.send_content(
+            self.number,
+            _encode_deliver(
+                self.reply_consumer.tag,
+                self.next_delivery_tag(),
+                False,
+                message.exchange_name,
+                message.routing_key,
+            ),
+            message.properties,
+            message.body,
+        )
+
+    # -- settlements ---------------------------------------------------------------------------
+
+    def take(self, delivery_tag: int, *, multiple: bool) -> dict[int, Unacknowledged]:
+        """Take what a settlement is about out of the unacknowledged deliveries.
+
+        Args:
+            delivery_tag: The delivery's, or the last one's.
+            multiple: Whether all older ones are meant as well; 0 then stands for all.
+
+        Raises:
+            ProtocolError: 406, there is no such delivery; nothing was taken.
+        """
+        unacknowledged = self.unacknowledged
+        if not multiple:
+            delivery = unacknowledged.pop(delivery_tag, None)
+            if delivery is None:
+                raise errors.unknown_delivery_tag(delivery_tag)
+            return {delivery_tag: delivery}
+        if delivery_tag == 0:
+            return self.take_all()
+        if delivery_tag not in unacknowledged:
+            raise errors.unknown_delivery_tag(delivery_tag)
+        return {tag: unacknowledged.pop(tag) for tag in self._tags_up_to(delivery_tag)}
+
+    def take_all(self) -> dict[int, Unacknowledged]:
+        """Take all unacknowledged deliveries, oldest first."""
+        everything, self.unacknowledged = self.unacknowledged, {}
+        return everything
+
+    def restore(self, deliveries: dict[int, Unacknowledged]) -> None:
+        """Put back what was taken: a transaction was rolled back."""
+        everything = {**self.unacknowledged, **deliveries}
+        self.unacknowledged = {tag: everything[tag] for tag in sorted(everything)}
+        self._settled_below = 1
+
+    def _tags_up_to(self, delivery_tag: int) -> list[int]:
+        """List the unacknowledged tags up to one.
+
+        Walking the numbers from the lowest that can be unacknowledged costs each number once in
+        the channel's life. Walking the dictionary would meet all the holes that former
+        settlements left at its front, again and again.
+        """
+        unacknowledged = self.unacknowledged
+        numbers: Iterable[int] = range(self._settled_below, delivery_tag + 1)
+        if delivery_tag - self._settled_below > 2 * len(unacknowledged):
+            numbers = list(unacknowledged)
+        self._settled_below = delivery_tag + 1
+        return [tag for tag in numbers if tag in unacknowledged and tag <= delivery_tag]
+
+    def acknowledge(self, deliveries: Iterable[Unacknowledged]) -> None:
+        """Tell queues that deliveries arrived."""
+        for queue, queued, consumer in deliveries:
+            queue.acknowledge(queued)
+            if consumer is not None:
+                self._release(consumer)
+
+    def requeue(self, deliveries: Iterable[Unacknowledged]) -> None:
+        """Give deliveries back to their queues."""
+        returned, consumers = self._give_credit_back(deliveries)
+        for queue, messages in returned.items():
+            queue.requeue(messages)
+        self._wake(consumers)
+
+    def reject(self, deliveries: Iterable[Unacknowledged]) -> None:
+        """Tell queues that deliveries were refused for good."""
+        returned, consumers = self._give_credit_back(deliveries)
+        for queue, messages in returned.items():
+            queue.reject(messages)
+        self._wake(consumers)
+
+    def _give_credit_back(
+        self, deliveries: Iterable[Unacknowledged]
+    ) -> tuple[dict[Queue, list[QueuedMessage]], dict[Consumer, None]]:
+        """Sort deliveries by queue; let their consumers take more, perhaps the very same again."""
+        returned: dict[Queue, list[QueuedMessage]] = {}
+        consumers: dict[Consumer, None] = {}
+        for queue, queued, consumer in deliveries:
+            returned.setdefault(queue, []).append(queued)
+            if consumer is not None:
+                consumer.limiter.outstanding -= 1
+                self.limiter.outstanding -= 1
+                consumers[consumer] = None
+        if self.limiter.limit:
+            consumers = dict.fromkeys(self.consumers.values())
+        for consumer in consumers:
+            if consumer in consumer.queue.consumers:
+                consumer.queue.consumers.activate(consumer)
+        return returned, consumers
+
+    def _wake(self, consumers: Iterable[Consumer]) -> None:
+        for consumer in consumers:
+            consumer.queue.wake(consumer)
+
+    def _release(self, consumer: Consumer) -> None:
+        """Give back the credit of one delivery, and deliver what it makes room for."""
+        own, shared = consumer.limiter, self.limiter
+        own_was_exhausted, shared_was_exhausted = own.is_exhausted, shared.is_exhausted
+        own.outstanding -= 1
+        shared.outstanding -= 1
+        if shared_was_exhausted and not shared.is_exhausted:
+            self.wake_consumers()
+        elif own_was_exhausted and not own.is_exhausted:
+            consumer.queue.wake(consumer)
+
+    def wake_consumers(self) -> None:
+        """Let all consumers look for messages again."""
+        self._wake(list(self.consumers.values()))
+
+    # -- consumers -----------------------------------------------------------------------------
+
+    def notify_cancelled(self, consumer: Consumer) -> None:
+        """Forget a consumer whose queue is gone, and tell the client if it wants to know."""
+        if self.consumers.pop(consumer.tag, None) is None:
+            return
+        if self.connection.client_can("consumer_cancel_notify"):
+            self.send(BasicCancelParameters(consumer.tag, True))
+
+    def forget_reply_consumer(self) -> None:
+        """Drop the consumer of direct replies, if there is one; late replies vanish."""
+        if self.reply_consumer is not None:
+            self.connection.node.reply_channels.pop(self.reply_consumer.queue_name, None)
+            self.reply_consumer = None
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def note_time(self, now: float, timeout: float) -> bool:
+        """Note which deliveries there have been by now.
+
+        Deliveries carry no time of their own; a look once a minute is all that RabbitMQ takes.
+
+        Returns:
+            Whether one of those made `timeout` seconds ago is still unacknowledged.
+        """
+        self._delivered_by.append((now, self._delivery_tag))
+        overdue = 0
+        while self._delivered_by and self._delivered_by[0][0] <= now - timeout:
+            overdue = self._delivered_by.popleft()[1]
+        self._overdue_below = max(self._overdue_below, overdue)
+        oldest = next(iter(self.unacknowledged), None)
+        return oldest is not None and oldest <= self._overdue_below
+
+    def flush_confirms(self) -> None:
+        """Send the acks and nacks that are due."""
+        assert self.confirms is not None
+        for payload in self.confirms.take():
+            self.connection.send_method(self.number, payload)
+
+    def close(self) -> None:
+        """Give everything back: consumers leave, unacknowledged messages return."""
+        self.forget_reply_consumer()
+        consumers, self.consumers = self.consumers, {}
+        for consumer in consumers.values():
+            consumer.queue.remove_consumer(consumer)
+        deliveries = list(self.take_all().values())
+        if self.transaction is not None:
+            deliveries += self.transaction.take_settled()
+            deliveries.sort(key=lambda delivery: delivery.queued.position)
+        self.requeue(deliveries)

@@ -1,0 +1,67 @@
+"""Publisher confirms: which publishes are settled, and the acks and nacks that say so.
+
+Publishes are settled while a chunk of commands is worked off; what came together is answered
+together, at the chunk's end, with ``multiple`` set where that is the same as single answers.
+RabbitMQ batches in the same way, and both forms are seen from it.
+See https://www.rabbitmq.com/docs/confirms
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ammoo_wire import BasicAckParameters, BasicNackParameters, method_of
+
+__all__ = ["Confirms"]
+
+_Encode = Callable[..., bytes]
+
+_encode_ack = method_of(BasicAckParameters).encode
+_encode_nack = method_of(BasicNackParameters).encode
+
+
+class Confirms:
+    """The confirms of one channel, from confirm.select on.
+
+    Attributes:
+        sequence_number: Of the last publish; the first one is 1.
+    """
+
+    __slots__ = ("_accepted", "_rejected", "sequence_number")
+
+    def __init__(self) -> None:
+        self.sequence_number = 0
+        self._accepted: list[int] = []
+        self._rejected: list[int] = []
+
+    def settle(self, sequence_number: int, *, accepted: bool) -> None:
+        """Note what became of a publish."""
+        (self._accepted if accepted else self._rejected).append(sequence_number)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing to tell the client."""
+        return not (self._accepted or self._rejected)
+
+    def take(self) -> Iterator[bytes]:
+        """Give the encoded acks and nacks that are due, and forget them."""
+        accepted, self._accepted = self._accepted, []
+        rejected, self._rejected = self._rejected, []
+        # Everything older was settled in earlier chunks, so one ack up to the first nack, and
+        # one nack up to the first ack, says the same as many.
+        if accepted:
+            yield from _coalesce(accepted, rejected, _encode_ack)
+        if rejected:
+            yield from _coalesce(rejected, accepted, _encode_nack, False)
+
+
+def _coalesce(
+    numbers: list[int], others: list[int], encode: _Encode, *more: bool
+) -> Iterator[bytes]:
+    """Encode answers, the run before the first number that is answered otherwise as one."""
+    cutoff = others[0] if others else numbers[-1] + 1
+    run = [number for number in numbers if number < cutoff]
+    if run:
+        yield encode(run[-1], len(run) > 1, *more)
+    for number in numbers[len(run) :]:
+        yield encode(number, False, *more)

@@ -1,0 +1,499 @@
+"""A connection: one client, from its first octet to its last.
+
+It stands between the wire (`ServerProtocol`: octets, framing, opening and closing) and the
+channels. It lets the client log in and enter a virtual host, hands commands to their handlers,
+turns what a handler raises into a close of the channel or of the connection, and holds back
+deliveries to a client that does not read.
+It knows no socket: a `Transport` moves the octets.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ammoo_wire import (
+    BasicPublishParameters,
+    ChannelCloseOkParameters,
+    ChannelCloseParameters,
+    ChannelOpenOkParameters,
+    ChannelOpenParameters,
+    Command,
+    ConnectionBlockedParameters,
+    ConnectionState,
+    ConnectionUnblockedParameters,
+    ConnectionUpdateSecretOkParameters,
+    ConnectionUpdateSecretParameters,
+    Heartbeat,
+    HeartbeatVerdict,
+    OversizedContent,
+    ProtocolError,
+    ReplyCode,
+    ServerProtocol,
+    method_of,
+)
+
+from . import errors
+from .channel import Channel
+from .login import Login, Peer
+from .methods import HANDLERS, publish
+
+if TYPE_CHECKING:
+    from .clock import Timer
+    from .node import Node
+    from .queue import Queue
+    from .users import User
+    from .vhost import VirtualHost
+
+__all__ = ["Connection", "Transport"]
+
+_CODES_WITHOUT_METHOD = frozenset((ReplyCode.INTERNAL_ERROR, ReplyCode.CONNECTION_FORCED))
+
+_DELIVERY_LIMIT = 262_144
+"""Octets that may be queued for a client before consumers on its connection are held back."""
+
+_REPLY_LIMIT = 4_194_304
+"""Octets that may be queued before the client's further commands have to wait."""
+
+
+class Transport(Protocol):
+    """What a connection asks of whoever moves its octets."""
+
+    def wake(self) -> None:
+        """Come for `Connection.data_to_send` soon; it may be asked for many times."""
+
+    def close(self) -> None:
+        """Write what is left, then close the socket."""
+
+    def abort(self) -> None:
+        """Close the socket at once."""
+
+    def pause_reading(self) -> None:
+        """Read nothing more for now."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
+
+
+class Connection:
+    """A client's connection.
+
+    Attributes:
+        node: The broker it is to.
+        peer: Where it comes from.
+        channels: The open ones, by number.
+        exclusive_queues: Those that go when it goes.
+        confirming: Channels with publishes that were settled and not answered yet.
+        is_deliverable: Whether consumers may be given messages: the client reads what it gets.
+        virtualhost: Where it works; valid once it is open.
+        user: Who logged in; valid once it is open.
+    """
+
+    virtualhost: VirtualHost
+    user: User
+
+    def __init__(self, node: Node, transport: Transport, peer: Peer | None = None) -> None:
+        self.node = node
+        self.peer = peer or Peer()
+        self.channels: dict[int, Channel] = {}
+        self.exclusive_queues: dict[Queue, None] = {}
+        self.confirming: list[Channel] = []
+        self.is_deliverable = True
+        self._transport = transport
+        self._login = Login(node.users, self.peer)
+        self._protocol = ServerProtocol(
+            server_properties=node.profile.server_properties(node.cluster_name),
+            mechanisms=node.mechanisms,
+            authenticate=self._login.answer,
+            open_virtualhost=self._enter,
+            channel_max=node.limits.channel_max,
+            frame_max=node.limits.frame_max,
+            heartbeat_interval=node.limits.heartbeat,
+            max_body_size=node.limits.max_message_size,
+            other_header_reply=node.profile.unknown_header_reply,
+        )
+        self.get_buffer = self._protocol.get_buffer
+        self._heartbeat: Heartbeat | None = None
+        self._timers: dict[str, Timer] = {}
+        self._backlog: deque[Command] = deque()
+        self._closing_channels: set[int] = set()
+        self._is_open = False
+        self._is_over = False
+        self._is_working = False
+        self._is_paused = False
+        self._is_blocked = False
+        self._is_congested = False
+        self._call_later("handshake", node.limits.handshake_timeout, transport.close)
+        node.connections[self] = None
+
+    def __repr__(self) -> str:
+        return f"<Connection from {self.peer.host}:{self.peer.port}>"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the client has entered a virtual host and not left."""
+        return self._is_open and not self._is_over
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the client published during an alarm, and is not listened to."""
+        return self._is_blocked
+
+    @property
+    def client_properties(self) -> dict[str, Any]:
+        """What the client told of itself."""
+        return self._protocol.client_properties
+
+    def client_can(self, capability: str) -> bool:
+        """Whether the client announced a capability."""
+        return self._protocol.client_capabilities.get(capability) is True
+
+    # -- octets in -----------------------------------------------------------------------------
+
+    def receive_data(self, data: bytes) -> None:
+        """Take octets from the client, and do what they ask for."""
+        self._receive(self._protocol.receive_data(data))
+
+    def buffer_updated(self, count: int) -> None:
+        """Take octets that were read into `get_buffer`, and do what they ask for."""
+        self._receive(self._protocol.buffer_updated(count))
+
+    def disconnected(self) -> None:
+        """Note that the socket is gone."""
+        self._protocol.receive_eof()
+        self._wind_up()
+
+    def _receive(self, commands: list[Command]) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.data_received(self.node.clock.time())
+        self._is_working = True
+        try:
+            if self._is_halted:
+                self._backlog.extend(commands)
+            else:
+                self._work_off(commands)
+            if self._protocol.state is not ConnectionState.RUNNING or not self._is_open:
+                self._follow_state()
+        finally:
+            self._is_working = False
+        if self._protocol.has_data_to_send:
+            self._transport.wake()
+
+    def _follow_state(self) -> None:
+        """Do what a change of the protocol's state asks for."""
+        state = self._protocol.state
+        if state is ConnectionState.RUNNING:
+            self._begin()
+        elif state in (ConnectionState.CLOSING, ConnectionState.CLOSED):
+            self._wind_up()
+
+    # -- commands ------------------------------------------------------------------------------
+
+    @property
+    def _is_halted(self) -> bool:
+        """Whether commands have to wait: for an alarm's end, or for the client to read."""
+        return self._is_blocked or self._is_congested
+
+    def _work_off(self, commands: Iterable[Command]) -> None:
+        """Execute commands in order; what comes after a reason to wait goes to the backlog."""
+        channels = self.channels
+        handlers = HANDLERS
+        protocol = self._protocol
+        node = self.node
+        waiting = iter(commands)
+        for command in waiting:
+            number, parameters, properties, body = command
+            channel = channels.get(number)
+            try:
+                if type(parameters) is BasicPublishParameters and channel is not None:
+                    if node.alarm is not None:
+                        self._block(node.alarm)
+                        self._backlog.append(command)
+                        break
+                    publish(channel, parameters, properties or b"", body or b"")
+                elif channel is not None and (handler := handlers.get(type(parameters))):
+                    handler(channel, parameters)
+                else:
+                    self._handle_other(number, channel, parameters)
+            except ProtocolError as error:
+                self._refuse_command(error, channel, parameters)
+                if self._is_over:
+                    break
+            if protocol.queued_size > _REPLY_LIMIT:
+                self._congest()
+                break
+        self._backlog.extend(waiting)
+        while self.confirming:
+            self.confirming.pop().flush_confirms()
+
+    def _handle_other(
+        self, number: int, channel: Channel | None, parameters: tuple[Any, ...]
+    ) -> None:
+        """Execute what is not the business of an open channel."""
+        kind = type(parameters)
+        if number == 0:
+            self._handle_own(parameters)
+        elif kind is ChannelOpenParameters:
+            self._open_channel(number)
+        elif kind is ChannelCloseOkParameters and number in self._closing_channels:
+            self._closing_channels.discard(number)
+        elif channel is None:
+            raise errors.channel_not_open()
+        elif kind is OversizedContent:
+            raise errors.message_too_large(parameters[1], parameters[2])
+        else:
+            raise errors.unimplemented_method()
+
+    def _handle_own(self, parameters: tuple[Any, ...]) -> None:
+        """Execute a method of the connection itself, on channel 0."""
+        if type(parameters) is not ConnectionUpdateSecretParameters:
+            raise errors.unexpected_on_channel_zero()
+        self.send(0, ConnectionUpdateSecretOkParameters())
+
+    def _refuse_command(
+        self, error: ProtocolError, channel: Channel | None, parameters: tuple[Any, ...]
+    ) -> None:
+        """Answer a command with what its handler raised, naming the method at fault."""
+        if isinstance(parameters, OversizedContent):
+            parameters = parameters.parameters
+        if error.reply_code not in _CODES_WITHOUT_METHOD and not error.class_id:
+            error.class_id, error.method_id = method_of(parameters).id
+        if error.is_hard or channel is None:
+            self.refuse(error)
+        else:
+            self.close_channel(channel, error)
+
+    # -- channels ------------------------------------------------------------------------------
+
+    def _open_channel(self, number: int) -> None:
+        if number in self.channels or number in self._closing_channels:
+            raise errors.channel_already_open()
+        channel_max = self._protocol.channel_max
+        count = len(self.channels) + len(self._closing_channels)
+        if channel_max and count >= channel_max:
+            self.refuse(errors.too_many_channels(count, channel_max))
+            return
+        self.channels[number] = Channel(number, self)
+        self.send(number, ChannelOpenOkParameters())
+
+    def close_channel(self, channel: Channel, error: ProtocolError | None) -> None:
+        """Close a channel, because its client asked for it or because of an error.
+
+        After an error its number stays taken until the client has answered.
+        """
+        if channel.confirms is not None:
+            channel.flush_confirms()
+        del self.channels[channel.number]
+        channel.close()
+        if error is None:
+            channel.send(ChannelCloseOkParameters())
+            return
+        self._closing_channels.add(channel.number)
+        channel.send(
+            ChannelCloseParameters(
+                error.reply_code, error.reply_text, error.class_id, error.method_id
+            )
+        )
+
+    # -- octets out ----------------------------------------------------------------------------
+
+    def send(self, channel_number: int, parameters: tuple[Any, ...]) -> None:
+        """Queue a method for the client."""
+        self._protocol.send(channel_number, parameters)
+        if not self._is_working:
+            self._transport.wake()
+
+    def send_method(self, channel_number: int, payload: bytes) -> None:
+        """Queue an encoded method for the client."""
+        self._protocol.send_method(channel_number, payload)
+        if not self._is_working:
+            self._transport.wake()
+
+    def send_content(
+        self,
+        channel_number: int,
+        payload: bytes,
+        properties: bytes,
+        body: bytes | bytearray,
+    ) -> None:
+        """Queue an encoded method with its content; consumers pause when too much is queued."""
+        protocol = self._protocol
+        protocol.send_content(channel_number, payload, properties, body)
+        if protocol.queued_size > _DELIVERY_LIMIT:
+            self.is_deliverable = False
+        if not self._is_working:
+            self._transport.wake()
+
+    @property
+    def has_data_to_send(self) -> bool:
+        """Whether there is anything to write."""
+        return self._protocol.has_data_to_send
+
+    def data_to_send(self) -> bytes | bytearray:
+        """Take the octets to write."""
+        data = self._protocol.data_to_send()
+        if data and self._heartbeat is not None:
+            self._heartbeat.data_sent(self.node.clock.time())
+        return data
+
+    def written(self) -> None:
+        """Note that what was queued has been handed on; go on with what had to wait for it."""
+        if self._is_paused or self._is_over:
+            return
+        if self._is_congested:
+            self._is_congested = False
+            self._resume()
+        if not self.is_deliverable:
+            self.is_deliverable = True
+            for channel in list(self.channels.values()):
+                channel.wake_consumers()
+
+    def pause_writing(self) -> None:
+        """Note that the client does not read as fast as we write."""
+        self._is_paused = True
+        self.is_deliverable = False
+
+    def resume_writing(self) -> None:
+        """Note that the client has read."""
+        self._is_paused = False
+        self.written()
+
+    # -- having to wait ------------------------------------------------------------------------
+
+    def _block(self, reason: str) -> None:
+        """Listen to a publisher no more until the alarm is over."""
+        self._is_blocked = True
+        self._transport.pause_reading()
+        if self.client_can("connection.blocked"):
+            self.send(0, ConnectionBlockedParameters(reason))
+
+    def unblock(self) -> None:
+        """Listen again: the alarm is over."""
+        if not self._is_blocked:
+            return
+        self._is_blocked = False
+        if self.client_can("connection.blocked"):
+            self.send(0, ConnectionUnblockedParameters())
+        self._resume()
+
+    def _congest(self) -> None:
+        """Execute nothing more until the client has read what it was sent."""
+        self._is_congested = True
+        self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        """Execute what had to wait, and read again if nothing else is in the way."""
+        if self._is_halted or self._is_over:
+            return
+        backlog, self._backlog = self._backlog, deque()
+        self._work_off(backlog)
+        if not self._is_halted:
+            self._transport.resume_reading()
+
+    # -- opening -------------------------------------------------------------------------------
+
+    def _enter(self, name: str) -> None:
+        """Let the user who logged in into a virtual host."""
+        assert self._login.user is not None
+        self.user = self._login.user
+        self.virtualhost = self.node.open_virtualhost(name, self.user)
+
+    def _begin(self) -> None:
+        """Do what is due when the connection is open."""
+        self._is_open = True
+        self._cancel_timer("handshake")
+        interval = self._protocol.heartbeat_interval
+        if interval:
+            self._heartbeat = Heartbeat(interval, self.node.clock.time())
+            self._await_heartbeat(self._heartbeat)
+        if self.node.limits.consumer_timeout is not None:
+            self._await_consumer_timeout()
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def _call_later(self, purpose: str, delay: float, callback: Callable[[], object]) -> None:
+        self._timers[purpose] = self.node.clock.call_later(delay, callback)
+
+    def _cancel_timer(self, purpose: str) -> None:
+        timer = self._timers.pop(purpose, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _await_heartbeat(self, heartbeat: Heartbeat) -> None:
+        delay = max(heartbeat.next_check() - self.node.clock.time(), 0.001)
+        self._call_later("heartbeat", delay, self._check_heartbeat)
+
+    def _check_heartbeat(self) -> None:
+        heartbeat = self._heartbeat
+        if heartbeat is None or self._is_over:
+            return
+        now = self.node.clock.time()
+        if self._is_halted:
+            heartbeat.data_received(now)  # it may be sending; we are not listening
+        verdict = heartbeat.check(now)
+        if verdict is HeartbeatVerdict.PEER_GONE:
+            self._transport.abort()
+            return
+        if verdict is HeartbeatVerdict.SEND:
+            self._protocol.send_heartbeat()
+            heartbeat.data_sent(now)
+            self._transport.wake()
+        self._await_heartbeat(heartbeat)
+
+    def _await_consumer_timeout(self) -> None:
+        self._call_later(
+            "consumer timeout",
+            self.node.limits.consumer_timeout_check,
+            self._check_consumer_timeout,
+        )
+
+    def _check_consumer_timeout(self) -> None:
+        """Close channels whose client has left a delivery unacknowledged for too long."""
+        timeout = self.node.limits.consumer_timeout
+        assert timeout is not None
+        now = self.node.clock.time()
+        for channel in list(self.channels.values()):
+            if channel.note_time(now, timeout / 1000):
+                error = errors.acknowledgement_timed_out(channel.number, timeout)
+                self.close_channel(channel, error)
+        self._await_consumer_timeout()
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def refuse(self, error: ProtocolError) -> None:
+        """Close the connection because of an error (connection.close)."""
+        self._protocol.close(error.reply_code, error.reply_text, error.class_id, error.method_id)
+        self._wind_up()
+        self._transport.wake()
+
+    def _wind_up(self) -> None:
+        """Give everything back, once, and see to it that the socket is closed."""
+        if not self._is_over:
+            self._is_over = True
+            self.is_deliverable = False
+            for purpose in list(self._timers):
+                self._cancel_timer(purpose)
+            self._backlog.clear()
+            while self.channels:
+                _, channel = self.channels.popitem()
+                if channel.confirms is not None:
+                    channel.flush_confirms()
+                channel.close()
+            for queue in list(self.exclusive_queues):
+                queue.virtualhost.delete_queue(queue)
+            self._transport.resume_reading()
+        self._await_closing()
+
+    def _await_closing(self) -> None:
+        """Close the socket at once, after a pause, or when the client has had time to answer."""
+        limits = self.node.limits
+        self._cancel_timer("closing")
+        if self._protocol.state is not ConnectionState.CLOSED:
+            self._call_later("closing", limits.closing_timeout, self._transport.abort)
+            return
+        self.node.connections.pop(self, None)
+        if self._protocol.login_pause:
+            self._call_later("closing", limits.login_pause, self._transport.close)
+        else:
+            self._transport.close()

@@ -1,0 +1,210 @@
+"""A queue's consumers, and whose turn it is.
+
+Consumers that could take a message stand in rounds, one for each priority; those that could not
+(their prefetch is used up, their client does not read) stand aside until something changes for
+them. Picking the next one therefore costs the same with one consumer and with 10,000.
+See https://www.rabbitmq.com/docs/consumer-priority
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ammoo_wire import BasicDeliverParameters, method_of
+
+from .limiter import Limiter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from .channel import Channel
+    from .message import QueuedMessage
+    from .queue import Queue
+
+__all__ = ["Consumer", "ConsumerRounds"]
+
+_encode_deliver = method_of(BasicDeliverParameters).encode
+
+
+class Consumer:
+    """Somebody on a channel who wants a queue's messages.
+
+    Attributes:
+        tag: Its name on the channel.
+        channel, queue: Between which it stands.
+        no_ack: Whether deliveries count as acknowledged at once.
+        exclusive: Whether nobody else may consume from the queue.
+        priority: Higher ones are served first.
+        limiter: Its own prefetch, frozen when it was started.
+    """
+
+    __slots__ = (
+        "arguments",
+        "channel",
+        "exclusive",
+        "limiter",
+        "no_ack",
+        "priority",
+        "queue",
+        "tag",
+    )
+
+    def __init__(
+        self,
+        tag: str,
+        channel: Channel,
+        queue: Queue,
+        *,
+        no_ack: bool,
+        exclusive: bool,
+        priority: int,
+        prefetch_count: int,
+        arguments: Mapping[str, Any],
+    ) -> None:
+        self.tag = tag
+        self.channel = channel
+        self.queue = queue
+        self.no_ack = no_ack
+        self.exclusive = exclusive
+        self.priority = priority
+        self.limiter = Limiter(prefetch_count)
+        self.arguments = arguments
+
+    def can_take(self) -> bool:
+        """Whether a message may be delivered right now."""
+        channel = self.channel
+        if not channel.connection.is_deliverable:
+            return False
+        if self.no_ack:
+            return True
+        return not (self.limiter.is_exhausted or channel.limiter.is_exhausted)
+
+    def deliver(self, queued: QueuedMessage) -> None:
+        """Send a message to the client (basic.deliver)."""
+        channel = self.channel
+        message = queued.message
+        if self.no_ack:
+            delivery_tag = channel.next_delivery_tag()
+        else:
+            self.limiter.outstanding += 1
+            channel.limiter.outstanding += 1
+            delivery_tag = channel.await_acknowledgement(self.queue, queued, self)
+        channel.connection.send_content(
+            channel.number,
+            _encode_deliver(
+                self.tag,
+                delivery_tag,
+                queued.redelivered,
+                message.exchange_name,
+                message.routing_key,
+            ),
+            message.properties,
+            message.body,
+        )
+
+
+class ConsumerRounds:
+    """All consumers of a queue."""
+
+    def __init__(self) -> None:
+        self._all: dict[Consumer, None] = {}
+        self._rounds: dict[int, OrderedDict[Consumer, None]] = {}
+        self._priorities: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Consumer]:
+        """Give them in the order in which they came."""
+        return iter(self._all)
+
+    def __contains__(self, consumer: Consumer) -> bool:
+        return consumer in self._all
+
+    @property
+    def has_exclusive(self) -> bool:
+        """Whether one of them tolerates no other."""
+        return len(self._all) == 1 and next(iter(self._all)).exclusive
+
+    def add(self, consumer: Consumer) -> None:
+        """Take a new consumer up, last in its round."""
+        self._all[consumer] = None
+        self.activate(consumer)
+
+    def remove(self, consumer: Consumer) -> None:
+        """Forget a consumer."""
+        del self._all[consumer]
+        self.set_aside(consumer)
+
+    def activate(self, consumer: Consumer) -> None:
+        """Let a consumer take part that could not take messages and now perhaps can."""
+        level = self._rounds.get(consumer.priority)
+        if level is None:
+            level = self._rounds[consumer.priority] = OrderedDict()
+            self._priorities = sorted(self._rounds, reverse=True)
+        level[consumer] = None
+
+    def set_aside(self, consumer: Consumer) -> None:
+        """Let a consumer sit out until it is activated again."""
+        level = self._rounds.get(consumer.priority)
+        if level is not None and consumer in level:
+            del level[consumer]
+            if not level:
+                del self._rounds[consumer.priority]
+                self._priorities.remove(consumer.priority)
+
+    def next(self) -> Consumer | None:
+        """Pick the consumer whose turn it is, of the highest priority that has one."""
+        while self._priorities:
+            level = self._rounds[self._priorities[0]]
+            consumer = next(iter(level))
+            if consumer.can_take():
+                if len(level) > 1:
+                    level.move_to_end(consumer)
+                return consumer
+            self.set_aside(consumer)
+        return None
+
+
+class SingleActiveConsumer(ConsumerRounds):
+    """The consumers of a queue that serves one of them only, the others waiting in line.
+
+    Args:
+        by_priority: Whether a newcomer of higher priority takes over (quorum queues of 4.0).
+
+    See https://www.rabbitmq.com/docs/consumers#single-active-consumer
+    """
+
+    def __init__(self, *, by_priority: bool = False) -> None:
+        super().__init__()
+        self._by_priority = by_priority
+        self.active: Consumer | None = None
+
+    @property
+    def has_exclusive(self) -> bool:
+        """Nobody is exclusive here: being the active one takes its place."""
+        return False
+
+    def add(self, consumer: Consumer) -> None:
+        """Take a new consumer up; the first becomes the active one."""
+        self._all[consumer] = None
+        active = self.active
+        if active is None or (self._by_priority and consumer.priority > active.priority):
+            self.active = consumer
+
+    def remove(self, consumer: Consumer) -> None:
+        """Forget a consumer; the next in line takes over from the active one."""
+        del self._all[consumer]
+        if self.active is consumer:
+            self.active = max(self._all, key=lambda waiting: waiting.priority, default=None)
+
+    def activate(self, consumer: Consumer) -> None:
+        """Nothing to note: `next` asks the active one each time."""
+
+    def next(self) -> Consumer | None:
+        """Give the active consumer if it can take a message."""
+        active = self.active
+        return active if active is not None and active.can_take() else None

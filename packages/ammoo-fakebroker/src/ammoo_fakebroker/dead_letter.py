@@ -1,0 +1,143 @@
+"""Dead-lettering: what left a queue unconsumed is published to that queue's dead-letter exchange.
+
+The copy carries its history in the header x-death: one entry for each (queue, reason), the most
+recent first. A message that would go round without anybody having rejected it is dropped.
+See https://www.rabbitmq.com/docs/dlx
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ammoo_wire import Int64, encode_properties
+
+from .message import Message, PropertyFacts
+
+if TYPE_CHECKING:
+    from .queue import Queue
+    from .vhost import VirtualHost
+
+__all__ = ["DeadLetters"]
+
+Death = dict[str, Any]
+
+
+class DeadLetters:
+    """Publishes a virtual host's dead letters, one after the other.
+
+    A dead letter may push another message out of a full queue, which is a dead letter again.
+    They queue up here, so that the chain may be longer than a call stack is deep, and no queue is
+    called while it is in the middle of something.
+    """
+
+    def __init__(self, virtualhost: VirtualHost) -> None:
+        self._virtualhost = virtualhost
+        self._waiting: deque[tuple[Message, Queue, str]] = deque()
+        self._is_sending = False
+
+    def send(self, message: Message, queue: Queue, reason: str) -> None:
+        """Publish a message that died in a queue.
+
+        Args:
+            message: As it was in the queue.
+            queue: Whose settings say where it goes.
+            reason: rejected, expired, maxlen or delivery_limit.
+        """
+        self._waiting.append((message, queue, reason))
+        if self._is_sending:
+            return
+        self._is_sending = True
+        try:
+            while self._waiting:
+                self._publish(*self._waiting.popleft())
+        finally:
+            self._is_sending = False
+
+    def _publish(self, message: Message, queue: Queue, reason: str) -> None:
+        exchange = self._virtualhost.exchanges.get(queue.settings.dead_letter_exchange or "")
+        if exchange is None:
+            return
+        copy, deaths = self._make_copy(message, queue, reason)
+        copy.exchange_name = exchange.name
+        targets: Iterable[Queue] = self._virtualhost.route(exchange, copy)
+        if reason != "rejected":
+            targets = [target for target in targets if not is_cycle(target.name, deaths)]
+        for target in targets:
+            target.publish(copy)
+
+    def _make_copy(
+        self, message: Message, queue: Queue, reason: str
+    ) -> tuple[Message, list[Death]]:
+        """Write the obituary; give the message as it goes on, and its deaths."""
+        profile = self._virtualhost.profile
+        properties = message.decoded()
+        headers = dict(properties.headers or {})
+        now = datetime.fromtimestamp(int(self._virtualhost.clock.timestamp()), UTC)
+        death: Death = {
+            "count": Int64(1),
+            "reason": reason,
+            "queue": queue.name,
+            "time": now,
+            "exchange": message.exchange_name,
+            "routing-keys": [message.routing_key, *message.carbon_copies],
+        }
+        if properties.expiration:
+            death["original-expiration"] = properties.expiration
+        had_died = message.has_died or (profile.honours_published_deaths and "x-death" in headers)
+        previous = headers.get("x-death") if had_died else None
+        deaths = record_death(death, previous if isinstance(previous, list) else [])
+        headers["x-death"] = deaths
+        if not had_died:
+            _set_death_headers(headers, "first", death)
+        if profile.last_death_headers:
+            _set_death_headers(headers, "last", death)
+        routing_key = queue.settings.dead_letter_routing_key
+        if routing_key is not None and profile.explicit_dead_letter_key_drops_cc:
+            headers.pop("CC", None)
+        encoded = encode_properties(properties._replace(headers=headers, expiration=None))
+        copy = Message("", message.routing_key, encoded, message.body, PropertyFacts())
+        copy.has_died = True
+        copy.priority = message.priority
+        if routing_key is None:
+            copy.carbon_copies = message.carbon_copies
+            copy.blind_carbon_copies = message.blind_carbon_copies
+        else:
+            copy.routing_key = routing_key
+        return copy, deaths
+
+
+def record_death(death: Death, previous: list[Any]) -> list[Death]:
+    """Add a death to the history.
+
+    A second death of the same kind in the same queue is counted in the first one's entry, which
+    keeps its time, exchange and routing keys, and moves to the front.
+    """
+    same_kind = (death["queue"], death["reason"])
+    others: list[Death] = []
+    for earlier in previous:
+        if not isinstance(earlier, dict):
+            continue
+        if (earlier.get("queue"), earlier.get("reason")) == same_kind:
+            count = earlier.get("count")
+            death = {**earlier, "count": Int64(count + 1 if isinstance(count, int) else 1)}
+        else:
+            others.append(earlier)
+    return [death, *others]
+
+
+def is_cycle(queue_name: str, deaths: list[Death]) -> bool:
+    """Whether a message comes back to a queue it died in, with no client having rejected it."""
+    for death in deaths:
+        if death.get("reason") == "rejected":
+            return False
+        if death.get("queue") == queue_name:
+            return True
+    return False
+
+
+def _set_death_headers(headers: dict[str, Any], which: str, death: Death) -> None:
+    for subject in ("reason", "queue", "exchange"):
+        headers[f"x-{which}-death-{subject}"] = death[subject]

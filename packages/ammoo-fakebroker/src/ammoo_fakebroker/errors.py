@@ -1,0 +1,364 @@
+"""What RabbitMQ says when it refuses something: every reply code and text, and nowhere else.
+
+Each function is named after what happened and returns the `ProtocolError` to raise.
+The functions know words and codes only, never the objects concerned, so that a text can be read,
+compared with a real node's, and corrected in one place.
+Whether an error closes the channel or the connection follows from its code (`ReplyCode.is_hard`).
+
+The ids of the offending method are filled in where the method is executed (see `channel.py`);
+an error that did not come from a method keeps `(0, 0)`.
+"""
+
+from __future__ import annotations
+
+from ammoo_wire import ProtocolError, ReplyCode
+
+__all__: list[str] = []
+
+
+def queue_in(virtualhost: str, queue_name: str) -> str:
+    """Name a queue the way RabbitMQ's texts do."""
+    return f"queue '{queue_name}' in vhost '{virtualhost}'"
+
+
+def exchange_in(virtualhost: str, exchange_name: str) -> str:
+    """Name an exchange the way RabbitMQ's texts do."""
+    return f"exchange '{exchange_name}' in vhost '{virtualhost}'"
+
+
+# -- opening and the connection ----------------------------------------------------------------
+
+
+def login_refused_text(mechanism: str) -> str:
+    """Word the refusal of a login; the wire makes the 403 of it."""
+    return (
+        f"Login was refused using authentication mechanism {mechanism}. "
+        "For details see the broker logfile."
+    )
+
+
+def virtualhost_not_found(virtualhost: str) -> ProtocolError:
+    return ProtocolError(ReplyCode.NOT_ALLOWED, f"vhost {virtualhost} not found")
+
+
+def virtualhost_refused(virtualhost: str, username: str) -> ProtocolError:
+    text = f"access to vhost '{virtualhost}' refused for user '{username}'"
+    return ProtocolError(ReplyCode.NOT_ALLOWED, text)
+
+
+def too_many_channels(count: int, channel_max: int) -> ProtocolError:
+    text = (
+        f"number of channels opened ({count}) "
+        f"has reached the negotiated channel_max ({channel_max})"
+    )
+    return ProtocolError(ReplyCode.NOT_ALLOWED, text)
+
+
+def channel_not_open() -> ProtocolError:
+    return ProtocolError(ReplyCode.CHANNEL_ERROR, "expected 'channel.open'")
+
+
+def channel_already_open() -> ProtocolError:
+    return ProtocolError(ReplyCode.CHANNEL_ERROR, "second 'channel.open' seen")
+
+
+def unexpected_on_channel_zero() -> ProtocolError:
+    return ProtocolError(ReplyCode.CHANNEL_ERROR, "unexpected method in connection state running")
+
+
+def unimplemented_method() -> ProtocolError:
+    return ProtocolError(ReplyCode.COMMAND_INVALID, "unimplemented method")
+
+
+def closed_by_operator(reason: str) -> ProtocolError:
+    return ProtocolError(ReplyCode.CONNECTION_FORCED, reason)
+
+
+def shutting_down() -> ProtocolError:
+    text = "broker forced connection closure with reason 'shutdown'"
+    return ProtocolError(ReplyCode.CONNECTION_FORCED, text)
+
+
+def virtualhost_deleted(virtualhost: str) -> ProtocolError:
+    return ProtocolError(ReplyCode.CONNECTION_FORCED, f"vhost '{virtualhost}' is down")
+
+
+def malformed_headers() -> ProtocolError:
+    """RabbitMQ's channel process dies on a field type it does not know: 541 without a text."""
+    return ProtocolError(ReplyCode.INTERNAL_ERROR, "")
+
+
+# -- what AMQP has and RabbitMQ does not -------------------------------------------------------
+
+
+def flow_not_implemented() -> ProtocolError:
+    return ProtocolError(ReplyCode.NOT_IMPLEMENTED, "active=false")
+
+
+def prefetch_size_not_implemented(prefetch_size: int) -> ProtocolError:
+    return ProtocolError(ReplyCode.NOT_IMPLEMENTED, f"prefetch_size!=0 ({prefetch_size})")
+
+
+def immediate_not_implemented() -> ProtocolError:
+    return ProtocolError(ReplyCode.NOT_IMPLEMENTED, "immediate=true")
+
+
+def recover_without_requeue_not_implemented() -> ProtocolError:
+    return ProtocolError(ReplyCode.NOT_IMPLEMENTED, "requeue=false")
+
+
+# -- names and permissions ---------------------------------------------------------------------
+
+
+def reserved_name(kind: str, name: str) -> ProtocolError:
+    text = f"{kind} name '{name}' contains reserved prefix 'amq.*'"
+    return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
+
+
+def access_refused(resource: str, username: str, *, verb: str) -> ProtocolError:
+    """`verb` is empty or, in newer releases, ``"configure "``, ``"write "`` or ``"read "``."""
+    text = f"{verb}access to {resource} refused for user '{username}'"
+    return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
+
+
+# -- exchanges ---------------------------------------------------------------------------------
+
+
+def no_exchange(virtualhost: str, exchange_name: str) -> ProtocolError:
+    text = f"no {exchange_in(virtualhost, exchange_name)}"
+    return ProtocolError(ReplyCode.NOT_FOUND, text)
+
+
+def default_exchange_not_permitted() -> ProtocolError:
+    return ProtocolError(
+        ReplyCode.ACCESS_REFUSED, "operation not permitted on the default exchange"
+    )
+
+
+def system_exchange_not_deletable(virtualhost: str, exchange_name: str) -> ProtocolError:
+    text = f"deletion of system {exchange_in(virtualhost, exchange_name)} not allowed"
+    return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
+
+
+def unknown_exchange_type(
+    exchange_type: str, *, known_word: bool, closes_connection: bool
+) -> ProtocolError:
+    """Say that an exchange type is not known.
+
+    The wording depends on whether the string happens to be a word the Erlang node knows
+    (an atom), and until 3.12 the error closes the connection (seen on 3.10.8).
+    """
+    text = f"{'invalid' if known_word else 'unknown'} exchange type '{exchange_type}'"
+    code = ReplyCode.COMMAND_INVALID if closes_connection else ReplyCode.PRECONDITION_FAILED
+    return ProtocolError(code, text)
+
+
+def exchange_in_use(virtualhost: str, exchange_name: str) -> ProtocolError:
+    text = f"{exchange_in(virtualhost, exchange_name)} in use"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def exchange_is_internal(virtualhost: str, exchange_name: str) -> ProtocolError:
+    text = f"cannot publish to internal {exchange_in(virtualhost, exchange_name)}"
+    return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
+
+
+def invalid_x_match_value(value: str) -> ProtocolError:
+    text = f"Invalid x-match field value {value}; expected all, any, all-with-x, or any-with-x"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def invalid_x_match_type(type_name: str, value: str) -> ProtocolError:
+    text = f"Invalid x-match field type {type_name} (value {value}); expected longstr"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+# -- queues ------------------------------------------------------------------------------------
+
+
+def no_queue(virtualhost: str, queue_name: str) -> ProtocolError:
+    return ProtocolError(ReplyCode.NOT_FOUND, f"no {queue_in(virtualhost, queue_name)}")
+
+
+def no_queue_declared_on_channel() -> ProtocolError:
+    return ProtocolError(ReplyCode.NOT_FOUND, "no previously declared queue")
+
+
+def queue_locked(virtualhost: str, queue_name: str) -> ProtocolError:
+    text = (
+        f"cannot obtain exclusive access to locked {queue_in(virtualhost, queue_name)}. "
+        "It could be originally declared on another connection or the exclusive property "
+        "value does not match that of the original declaration."
+    )
+    return ProtocolError(ReplyCode.RESOURCE_LOCKED, text)
+
+
+def queue_in_use(virtualhost: str, queue_name: str) -> ProtocolError:
+    text = f"{queue_in(virtualhost, queue_name)} in use"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def queue_not_empty(virtualhost: str, queue_name: str) -> ProtocolError:
+    text = f"{queue_in(virtualhost, queue_name)} not empty"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def queue_in_exclusive_use(virtualhost: str, queue_name: str) -> ProtocolError:
+    text = f"{queue_in(virtualhost, queue_name)} in exclusive use"
+    return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
+
+
+def server_named_not_for_type(queue_type: str) -> ProtocolError:
+    text = f"Cannot declare a server-named queue for type rabbit_{queue_type}_queue"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def delete_flag_not_supported(virtualhost: str, queue_name: str, flag: str) -> ProtocolError:
+    """Quorum queues know neither if-unused nor if-empty."""
+    text = (
+        f"cannot delete {queue_in(virtualhost, queue_name)}. "
+        f"queue.delete operations with {flag} flag set are not supported by quorum queues"
+    )
+    return ProtocolError(ReplyCode.NOT_IMPLEMENTED, text)
+
+
+def purge_not_supported(virtualhost: str, queue_name: str) -> ProtocolError:
+    text = f"queue.purge not supported by stream queues {queue_in(virtualhost, queue_name)}"
+    return ProtocolError(ReplyCode.NOT_IMPLEMENTED, text)
+
+
+def get_not_supported(virtualhost: str, queue_name: str) -> ProtocolError:
+    text = f"basic.get not supported by stream queues {queue_in(virtualhost, queue_name)}"
+    return ProtocolError(ReplyCode.NOT_IMPLEMENTED, text)
+
+
+def get_with_single_active_consumer(virtualhost: str, queue_name: str) -> ProtocolError:
+    text = (
+        f"cannot obtain access to locked {queue_in(virtualhost, queue_name)}. basic.get "
+        "operations are not supported by quorum queues with single active consumer"
+    )
+    return ProtocolError(ReplyCode.RESOURCE_LOCKED, text)
+
+
+def global_qos_not_supported(virtualhost: str, queue_name: str) -> ProtocolError:
+    text = f"{queue_in(virtualhost, queue_name)} does not support global qos"
+    return ProtocolError(ReplyCode.NOT_IMPLEMENTED, text)
+
+
+def stream_needs_prefetch(virtualhost: str, queue_name: str) -> ProtocolError:
+    text = f"consumer prefetch count is not set for stream {queue_in(virtualhost, queue_name)}"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def stream_needs_acknowledgements(virtualhost: str, queue_name: str) -> ProtocolError:
+    text = f"automatic acknowledgement not supported by stream {queue_in(virtualhost, queue_name)}"
+    return ProtocolError(ReplyCode.NOT_IMPLEMENTED, text)
+
+
+# -- arguments of declarations -----------------------------------------------------------------
+
+
+def invalid_argument(argument: str, resource: str, detail: str) -> ProtocolError:
+    text = f"invalid arg '{argument}' for {resource}: {detail}"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def argument_not_for_queue_type(argument: str, resource: str, queue_type: str) -> ProtocolError:
+    text = f"invalid arg '{argument}' for {resource} of queue type rabbit_{queue_type}_queue"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def invalid_argument_type(argument: str, resource: str, type_name: str) -> ProtocolError:
+    text = f"invalid type '{type_name}' for arg '{argument}' in {resource}"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def invalid_property(property_name: str, resource: str) -> ProtocolError:
+    text = f"invalid property '{property_name}' for {resource}"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def inequivalent_argument(
+    argument: str, resource: str, received: str, current: str
+) -> ProtocolError:
+    text = (
+        f"inequivalent arg '{argument}' for {resource}: "
+        f"received {received} but current is {current}"
+    )
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+# -- publishing --------------------------------------------------------------------------------
+
+
+def message_too_large(size: int, limit: int) -> ProtocolError:
+    text = f"message size {size} is larger than configured max size {limit}"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def user_id_mismatch(user_id: str, username: str) -> ProtocolError:
+    text = f"user_id property set to '{user_id}' but authenticated user was '{username}'"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def invalid_expiration(expiration: str, detail: str) -> ProtocolError:
+    return ProtocolError(
+        ReplyCode.PRECONDITION_FAILED, f"invalid expiration '{expiration}': {detail}"
+    )
+
+
+def unacceptable_header_type(header: str, type_name: str) -> ProtocolError:
+    text = f'invalid message: {{unacceptable_type_in_header,"{header}",{type_name}}}'
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def no_reply_consumer() -> ProtocolError:
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, "fast reply consumer does not exist")
+
+
+# -- consuming and acknowledging ---------------------------------------------------------------
+
+
+def consumer_tag_in_use(consumer_tag: str) -> ProtocolError:
+    text = f"attempt to reuse consumer tag '{consumer_tag}'"
+    return ProtocolError(ReplyCode.NOT_ALLOWED, text)
+
+
+def reply_consumer_acknowledges() -> ProtocolError:
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, "reply consumer cannot acknowledge")
+
+
+def second_reply_consumer() -> ProtocolError:
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, "reply consumer already set")
+
+
+def unknown_delivery_tag(delivery_tag: int) -> ProtocolError:
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, f"unknown delivery tag {delivery_tag}")
+
+
+def acknowledgement_timed_out(channel_number: int, timeout: int) -> ProtocolError:
+    text = (
+        f"delivery acknowledgement on channel {channel_number} timed out. "
+        f"Timeout value used: {timeout} ms. "
+        "This timeout value can be configured, see consumers doc guide to learn more"
+    )
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+# -- confirms and transactions -----------------------------------------------------------------
+
+
+def confirms_on_transactional_channel() -> ProtocolError:
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, "cannot switch from tx to confirm mode")
+
+
+def transaction_on_confirming_channel() -> ProtocolError:
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, "cannot switch from confirm to tx mode")
+
+
+def channel_not_transactional() -> ProtocolError:
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, "channel is not transactional")
+
+
+def transaction_partly_completed() -> ProtocolError:
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, "partial tx completion")

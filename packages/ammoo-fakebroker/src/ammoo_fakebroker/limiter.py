@@ -1,0 +1,28 @@
+"""Prefetch: how many unacknowledged deliveries are allowed at once.
+
+One limiter counts for one consumer or, with ``basic.qos global=true``, for all consumers of a
+channel. It knows two numbers, and nothing about who counts.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Limiter"]
+
+
+class Limiter:
+    """A count of unacknowledged deliveries, and its limit.
+
+    Args:
+        limit: The most that may be outstanding; 0 for no limit.
+    """
+
+    __slots__ = ("limit", "outstanding")
+
+    def __init__(self, limit: int = 0) -> None:
+        self.limit = limit
+        self.outstanding = 0
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether nothing more may be delivered before something is settled."""
+        return 0 < self.limit <= self.outstanding

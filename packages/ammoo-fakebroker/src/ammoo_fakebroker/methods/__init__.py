@@ -1,0 +1,22 @@
+"""What the methods of AMQP mean: one module for each class, one function for each method.
+
+A handler is called with the channel and the method's parameters, answers by sending on the channel,
+and raises a `ProtocolError` of `errors` to refuse. The dispatch is by the type of the parameters;
+what is not in the table is not for a server (COMMAND_INVALID).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import basic, channel, confirm, exchange, queue, tx
+from .basic import publish
+
+__all__ = ["HANDLERS", "publish"]
+
+HANDLERS: dict[type, Callable[..., Any]] = {
+    parameters: handler
+    for module in (basic, channel, confirm, exchange, queue, tx)
+    for parameters, handler in module.HANDLERS.items()
+}

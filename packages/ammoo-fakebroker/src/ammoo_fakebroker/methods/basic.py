@@ -1,0 +1,342 @@
+"""Class basic: publishing, consuming, getting and settling messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Any
+
+from ammoo_wire import (
+    BasicAckParameters,
+    BasicCancelOkParameters,
+    BasicCancelParameters,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
+    BasicGetEmptyParameters,
+    BasicGetOkParameters,
+    BasicGetParameters,
+    BasicNackParameters,
+    BasicPublishParameters,
+    BasicQosOkParameters,
+    BasicQosParameters,
+    BasicRecoverAsyncParameters,
+    BasicRecoverOkParameters,
+    BasicRecoverParameters,
+    BasicRejectParameters,
+    BasicReturnParameters,
+    ReplyCode,
+    decode_properties,
+    encode_properties,
+    method_of,
+)
+
+from .. import errors
+from ..arguments import QUORUM, STREAM, consumer_priority, validate_consumer_arguments
+from ..channel import ReplyConsumer
+from ..consumers import Consumer, SingleActiveConsumer
+from ..errors import queue_in
+from ..message import Message, PropertyFacts, without_blind_carbon_copies
+from ..permissions import check_exchange, check_queue
+from ..transaction import PendingPublish
+from ..vhost import generate_name
+from .lookup import accessible_queue, named_queue
+
+if TYPE_CHECKING:
+    from ..channel import Channel
+    from ..queue import Queue
+
+__all__ = ["HANDLERS", "deliver_to_queues", "publish"]
+
+REPLY_QUEUE = "amq.rabbitmq.reply-to"
+_REPLY_PREFIX = f"{REPLY_QUEUE}."
+
+_encode_get_ok = method_of(BasicGetOkParameters).encode
+_encode_return = method_of(BasicReturnParameters).encode
+
+
+# -- publishing --------------------------------------------------------------------------------
+
+
+def publish(
+    channel: Channel,
+    parameters: BasicPublishParameters,
+    properties: bytes,
+    body: bytes | bytearray,
+) -> None:
+    """Route a message to queues (section 1.8.3.7), all in this one call.
+
+    The checks come in RabbitMQ's order. A publish that is refused is not counted for confirms.
+    """
+    exchange_name, routing_key, mandatory, immediate = parameters
+    if immediate:
+        raise errors.immediate_not_implemented()
+    connection = channel.connection
+    virtualhost = connection.virtualhost
+    check_exchange(channel, "write", exchange_name)
+    exchange = virtualhost.exchanges.get(exchange_name)
+    if exchange is None:
+        raise errors.no_exchange(virtualhost.name, exchange_name)
+    if exchange.internal:
+        raise errors.exchange_is_internal(virtualhost.name, exchange_name)
+    facts = PropertyFacts.of(properties)
+    if facts.reply_to == REPLY_QUEUE:
+        properties = _with_reply_queue(channel, properties)
+    if facts.user_id is not None and facts.user_id != connection.user.name:
+        raise errors.user_id_mismatch(facts.user_id, connection.user.name)
+    if facts.has_blind_carbon_copies:
+        properties = without_blind_carbon_copies(properties)
+    message = Message(exchange_name, routing_key, properties, body, facts)
+    queues = virtualhost.route(exchange, message)
+    if not exchange_name:
+        _deliver_replies(channel, message)
+    if channel.transaction is not None:
+        channel.transaction.publish(PendingPublish(message, queues, mandatory))
+        return
+    confirms = channel.confirms
+    if confirms is None:
+        deliver_to_queues(channel, message, queues, mandatory)
+        return
+    confirms.sequence_number = sequence_number = confirms.sequence_number + 1
+    accepted = deliver_to_queues(channel, message, queues, mandatory)
+    if confirms.is_settled:
+        connection.confirming.append(channel)
+    confirms.settle(sequence_number, accepted=accepted)
+
+
+def deliver_to_queues(
+    channel: Channel, message: Message, queues: Collection[Queue], mandatory: bool
+) -> bool:
+    """Put a message into the queues it was routed to, or return it if there are none.
+
+    Returns:
+        Whether all of them took it.
+    """
+    if not queues:
+        if mandatory:
+            _return(channel, message)
+        return True
+    accepted = True
+    for queue in queues:
+        if not queue.publish(message):
+            accepted = False
+    return accepted
+
+
+def _return(channel: Channel, message: Message) -> None:
+    """Give a mandatory message back that could not be routed (basic.return)."""
+    channel.connection.send_content(
+        channel.number,
+        _encode_return(ReplyCode.NO_ROUTE, "NO_ROUTE", message.exchange_name, message.routing_key),
+        message.properties,
+        message.body,
+    )
+
+
+def _with_reply_queue(channel: Channel, properties: bytes) -> bytes:
+    """Let a request carry the name that replies to this channel can be published to."""
+    if channel.reply_consumer is None:
+        raise errors.no_reply_consumer()
+    decoded = decode_properties(properties)
+    return encode_properties(decoded._replace(reply_to=channel.reply_consumer.queue_name))
+
+
+def _deliver_replies(channel: Channel, message: Message) -> None:
+    """Deliver a message to the requesters whose reply names it was published to."""
+    for routing_key in message.routing_keys:
+        if routing_key.startswith(_REPLY_PREFIX):
+            requester = channel.connection.node.reply_channels.get(routing_key)
+            if requester is not None:
+                requester.deliver_reply(message)
+
+
+# -- consuming ---------------------------------------------------------------------------------
+
+
+def qos(channel: Channel, parameters: BasicQosParameters) -> None:
+    """Set the prefetch of later consumers, or (global) the one that all on the channel share.
+
+    RabbitMQ's meaning of global: https://www.rabbitmq.com/docs/consumer-prefetch
+    """
+    prefetch_size, prefetch_count, is_global = parameters
+    if prefetch_size:
+        raise errors.prefetch_size_not_implemented(prefetch_size)
+    if is_global:
+        channel.limiter.limit = prefetch_count
+    else:
+        channel.prefetch_count = prefetch_count
+        channel.limiter.limit = 0
+    channel.send(BasicQosOkParameters())
+    channel.wake_consumers()
+
+
+def consume(channel: Channel, parameters: BasicConsumeParameters) -> None:
+    """Start a consumer (section 1.8.3.3); its first deliveries come right behind the answer."""
+    if parameters.queue_name == REPLY_QUEUE:
+        _consume_replies(channel, parameters)
+        return
+    _check_consumer_tag(channel, parameters.consumer_tag)
+    name = named_queue(channel, parameters.queue_name)
+    check_queue(channel, "read", name)
+    queue = accessible_queue(channel, name)
+    validate_consumer_arguments(
+        parameters.arguments, queue_in(channel.virtualhost.name, name), queue.queue_type
+    )
+    _check_consumable(channel, queue, parameters)
+    consumer = Consumer(
+        parameters.consumer_tag or generate_name("amq.ctag-"),
+        channel,
+        queue,
+        no_ack=parameters.no_ack,
+        exclusive=parameters.exclusive,
+        priority=consumer_priority(parameters.arguments),
+        prefetch_count=channel.prefetch_count,
+        arguments=parameters.arguments,
+    )
+    channel.consumers[consumer.tag] = consumer
+    if not parameters.no_wait:
+        channel.send(BasicConsumeOkParameters(consumer.tag))
+    queue.add_consumer(consumer)
+
+
+def _check_consumer_tag(channel: Channel, consumer_tag: str) -> None:
+    reply = channel.reply_consumer
+    if consumer_tag in channel.consumers or (reply is not None and reply.tag == consumer_tag):
+        raise errors.consumer_tag_in_use(consumer_tag)
+
+
+def _check_consumable(channel: Channel, queue: Queue, parameters: BasicConsumeParameters) -> None:
+    """Check that the queue can serve the consumer, by its type and by who consumes already."""
+    virtualhost = channel.virtualhost.name
+    if queue.queue_type == STREAM:
+        if not channel.prefetch_count:
+            raise errors.stream_needs_prefetch(virtualhost, queue.name)
+        if parameters.no_ack:
+            raise errors.stream_needs_acknowledgements(virtualhost, queue.name)
+    if queue.queue_type in (STREAM, QUORUM) and channel.limiter.limit:
+        raise errors.global_qos_not_supported(virtualhost, queue.name)
+    consumers = queue.consumers
+    is_taken = consumers.has_exclusive or (
+        parameters.exclusive and (len(consumers) or isinstance(consumers, SingleActiveConsumer))
+    )
+    if is_taken:
+        raise errors.queue_in_exclusive_use(virtualhost, queue.name)
+
+
+def _consume_replies(channel: Channel, parameters: BasicConsumeParameters) -> None:
+    """Start the consumer of direct replies: https://www.rabbitmq.com/docs/direct-reply-to"""
+    _check_consumer_tag(channel, parameters.consumer_tag)
+    if not parameters.no_ack:
+        raise errors.reply_consumer_acknowledges()
+    if channel.reply_consumer is not None:
+        raise errors.second_reply_consumer()
+    tag = parameters.consumer_tag or generate_name("amq.ctag-")
+    queue_name = generate_name(generate_name(_REPLY_PREFIX) + ".")
+    channel.reply_consumer = ReplyConsumer(tag, queue_name)
+    channel.connection.node.reply_channels[queue_name] = channel
+    if not parameters.no_wait:
+        channel.send(BasicConsumeOkParameters(tag))
+
+
+def cancel(channel: Channel, parameters: BasicCancelParameters) -> None:
+    """End a consumer; what it has not acknowledged stays with the channel."""
+    tag, no_wait = parameters
+    consumer = channel.consumers.pop(tag, None)
+    if channel.reply_consumer is not None and channel.reply_consumer.tag == tag:
+        channel.forget_reply_consumer()
+    if not no_wait:
+        channel.send(BasicCancelOkParameters(tag))
+    if consumer is not None:
+        consumer.queue.remove_consumer(consumer)
+
+
+def cancel_ok(channel: Channel, parameters: BasicCancelOkParameters) -> None:
+    """Ignore the answer to a cancel of ours: RabbitMQ expects none."""
+
+
+def get(channel: Channel, parameters: BasicGetParameters) -> None:
+    """Give the message in front of a queue, or say that there is none (section 1.8.3.10)."""
+    name = named_queue(channel, parameters.queue_name)
+    check_queue(channel, "read", name)
+    queue = accessible_queue(channel, name)
+    if queue.queue_type == STREAM:
+        raise errors.get_not_supported(channel.virtualhost.name, name)
+    if queue.queue_type == QUORUM and isinstance(queue.consumers, SingleActiveConsumer):
+        raise errors.get_with_single_active_consumer(channel.virtualhost.name, name)
+    queued = queue.get(no_ack=parameters.no_ack)
+    if queued is None:
+        channel.send(BasicGetEmptyParameters())
+        return
+    if parameters.no_ack:
+        delivery_tag = channel.next_delivery_tag()
+    else:
+        delivery_tag = channel.await_acknowledgement(queue, queued, None)
+    message = queued.message
+    channel.connection.send_content(
+        channel.number,
+        _encode_get_ok(
+            delivery_tag,
+            queued.redelivered,
+            message.exchange_name,
+            message.routing_key,
+            queue.message_count,
+        ),
+        message.properties,
+        message.body,
+    )
+
+
+# -- settling ----------------------------------------------------------------------------------
+
+
+def ack(channel: Channel, parameters: BasicAckParameters) -> None:
+    """Forget a delivery, or all up to one (section 1.8.3.13)."""
+    _settle(channel, "acknowledge", *parameters)
+
+
+def nack(channel: Channel, parameters: BasicNackParameters) -> None:
+    """Requeue or dead-letter deliveries: https://www.rabbitmq.com/docs/nack"""
+    delivery_tag, multiple, requeue = parameters
+    _settle(channel, "requeue" if requeue else "reject", delivery_tag, multiple)
+
+
+def reject(channel: Channel, parameters: BasicRejectParameters) -> None:
+    """Requeue or dead-letter one delivery (section 1.8.3.14)."""
+    delivery_tag, requeue = parameters
+    _settle(channel, "requeue" if requeue else "reject", delivery_tag, False)
+
+
+def _settle(channel: Channel, verb: str, delivery_tag: int, multiple: bool) -> None:
+    deliveries = channel.take(delivery_tag, multiple=multiple)
+    if channel.transaction is not None:
+        channel.transaction.settle(verb, deliveries)
+    else:
+        settle: Callable[[Iterable[Any]], None] = getattr(channel, verb)
+        settle(deliveries.values())
+
+
+def recover(channel: Channel, parameters: BasicRecoverParameters) -> None:
+    """Requeue all that is unacknowledged; the answer comes before the redeliveries."""
+    if not parameters.requeue:
+        raise errors.recover_without_requeue_not_implemented()
+    channel.send(BasicRecoverOkParameters())
+    channel.requeue(channel.take_all().values())
+
+
+def recover_async(channel: Channel, parameters: BasicRecoverAsyncParameters) -> None:
+    """Requeue all that is unacknowledged, and do not answer."""
+    if not parameters.requeue:
+        raise errors.recover_without_requeue_not_implemented()
+    channel.requeue(channel.take_all().values())
+
+
+HANDLERS: dict[type, Callable[..., Any]] = {
+    BasicQosParameters: qos,
+    BasicConsumeParameters: consume,
+    BasicCancelParameters: cancel,
+    BasicCancelOkParameters: cancel_ok,
+    BasicGetParameters: get,
+    BasicAckParameters: ack,
+    BasicNackParameters: nack,
+    BasicRejectParameters: reject,
+    BasicRecoverParameters: recover,
+    BasicRecoverAsyncParameters: recover_async,
+}

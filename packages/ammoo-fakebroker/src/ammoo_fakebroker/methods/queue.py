@@ -1,0 +1,261 @@
+"""Class queue: declaring, binding, purging and deleting queues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ammoo_wire import (
+    QueueBindOkParameters,
+    QueueBindParameters,
+    QueueDeclareOkParameters,
+    QueueDeclareParameters,
+    QueueDeleteOkParameters,
+    QueueDeleteParameters,
+    QueuePurgeOkParameters,
+    QueuePurgeParameters,
+    QueueUnbindOkParameters,
+    QueueUnbindParameters,
+)
+
+from .. import errors
+from ..arguments import (
+    CLASSIC,
+    QUORUM,
+    STREAM,
+    assert_field_equivalent,
+    assert_queue_arguments_equivalent,
+    queue_type_of,
+    strip_line_breaks,
+    validate_dead_letter_exchange_type,
+    validate_queue_arguments,
+    validate_queue_properties,
+)
+from ..errors import queue_in
+from ..permissions import check_exchange, check_queue
+from ..vhost import generate_name
+from .basic import REPLY_QUEUE
+from .lookup import (
+    accessible_queue,
+    check_exclusive_access,
+    check_not_default_exchange,
+    existing_exchange,
+    named_queue,
+)
+
+if TYPE_CHECKING:
+    from ..channel import Channel
+    from ..queue import Queue
+
+__all__ = ["HANDLERS"]
+
+
+# -- declaring ---------------------------------------------------------------------------------
+
+
+def declare(channel: Channel, parameters: QueueDeclareParameters) -> None:
+    """Create a queue, or check that it exists as described (section 1.7.2.1).
+
+    The counts in the answer are of ready messages and of consumers.
+    """
+    name = strip_line_breaks(parameters.queue_name)
+    if name.startswith(REPLY_QUEUE):
+        name, message_count, consumer_count = _declare_reply_queue(channel, name), 0, 1
+    else:
+        queue = (
+            accessible_queue(channel, name)
+            if parameters.passive
+            else _declare(channel, name, parameters)
+        )
+        queue.touch()
+        name, message_count, consumer_count = queue.name, queue.message_count, len(queue.consumers)
+    channel.last_queue_name = name
+    if not parameters.no_wait:
+        channel.send(QueueDeclareOkParameters(name, message_count, consumer_count))
+
+
+def _declare_reply_queue(channel: Channel, name: str) -> str:
+    """Tell a responder whether a requester is still there."""
+    if name != REPLY_QUEUE and name not in channel.connection.node.reply_channels:
+        raise errors.no_queue(channel.virtualhost.name, name)
+    return name
+
+
+def _declare(channel: Channel, name: str, parameters: QueueDeclareParameters) -> Queue:
+    virtualhost = channel.virtualhost
+    arguments = _augmented(channel, parameters.arguments)
+    if not name:
+        if queue_type_of(arguments) in (QUORUM, STREAM):
+            raise errors.server_named_not_for_type(queue_type_of(arguments))
+        name = generate_name("amq.gen-")
+    elif name.startswith("amq."):
+        raise errors.reserved_name("queue", name)
+    check_queue(channel, "configure", name)
+    queue = virtualhost.queues.get(name)
+    if queue is not None:
+        _assert_equivalent(channel, queue, parameters, arguments)
+        return queue
+    _validate_new(channel, name, parameters, arguments)
+    return virtualhost.create_queue(
+        name,
+        durable=_is_durable(parameters),
+        owner=channel.connection if parameters.exclusive else None,
+        auto_delete=parameters.auto_delete,
+        arguments=arguments,
+    )
+
+
+def _is_durable(parameters: QueueDeclareParameters) -> bool:
+    """An exclusive queue goes with its connection: RabbitMQ does not call it durable."""
+    return parameters.durable and not parameters.exclusive
+
+
+def _augmented(channel: Channel, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add what the node itself adds to a declaration's arguments."""
+    profile = channel.virtualhost.profile
+    if profile.queue_type_is_always_an_argument and "x-queue-type" not in arguments:
+        return {**arguments, "x-queue-type": CLASSIC}
+    return arguments
+
+
+def _validate_new(
+    channel: Channel, name: str, parameters: QueueDeclareParameters, arguments: Mapping[str, Any]
+) -> None:
+    """Check all that only matters when a queue is created."""
+    virtualhost = channel.virtualhost
+    resource = queue_in(virtualhost.name, name)
+    validate_dead_letter_exchange_type(arguments, resource)
+    if "x-dead-letter-exchange" in arguments:
+        check_queue(channel, "read", name)
+        check_exchange(channel, "write", arguments["x-dead-letter-exchange"])
+    validate_queue_arguments(arguments, resource, virtualhost.profile)
+    validate_queue_properties(
+        queue_type_of(arguments),
+        resource,
+        durable=_is_durable(parameters),
+        exclusive=parameters.exclusive,
+        auto_delete=parameters.auto_delete,
+    )
+
+
+def _assert_equivalent(
+    channel: Channel,
+    queue: Queue,
+    parameters: QueueDeclareParameters,
+    arguments: Mapping[str, Any],
+) -> None:
+    """Check that a queue is what a re-declaration describes; who owns it comes first."""
+    owner = channel.connection if parameters.exclusive else None
+    if queue.owner is not owner:
+        raise errors.queue_locked(channel.virtualhost.name, queue.name)
+    resource = queue_in(channel.virtualhost.name, queue.name)
+    assert_field_equivalent("durable", resource, _is_durable(parameters), queue.durable)
+    assert_field_equivalent("auto_delete", resource, parameters.auto_delete, queue.auto_delete)
+    assert_queue_arguments_equivalent(arguments, queue.arguments, resource)
+
+
+# -- binding -----------------------------------------------------------------------------------
+
+
+def bind(channel: Channel, parameters: QueueBindParameters) -> None:
+    """Let a queue get messages from an exchange (section 1.7.2.3)."""
+    queue_name, exchange_name, routing_key = _checked_names(channel, parameters)
+    exchange = existing_exchange(channel, exchange_name)
+    queue = accessible_queue(channel, queue_name)
+    channel.virtualhost.bind(exchange, queue, routing_key, parameters.arguments)
+    if not parameters.no_wait:
+        channel.send(QueueBindOkParameters())
+
+
+def unbind(channel: Channel, parameters: QueueUnbindParameters) -> None:
+    """Undo a binding (section 1.7.2.5); that there is none is no error."""
+    queue_name, exchange_name, routing_key = _checked_names(channel, parameters)
+    virtualhost = channel.virtualhost
+    queue = virtualhost.queues.get(queue_name)
+    exchange = virtualhost.exchanges.get(exchange_name)
+    if queue is not None and exchange is not None:
+        if virtualhost.has_binding(exchange, queue, routing_key, parameters.arguments):
+            check_exclusive_access(channel, queue)
+        virtualhost.unbind(exchange, queue, routing_key, parameters.arguments)
+    channel.send(QueueUnbindOkParameters())
+
+
+def _checked_names(
+    channel: Channel, parameters: QueueBindParameters | QueueUnbindParameters
+) -> tuple[str, str, str]:
+    """Clean the names of queue and exchange, and check what the user may do to them.
+
+    Without a queue name and a routing key, the key becomes the name of the queue declared last.
+    """
+    queue_name = named_queue(channel, parameters.queue_name)
+    routing_key = parameters.routing_key
+    if not parameters.queue_name and not routing_key:
+        routing_key = queue_name
+    exchange_name = strip_line_breaks(parameters.exchange_name)
+    check_not_default_exchange(exchange_name)
+    check_queue(channel, "write", queue_name)
+    check_exchange(channel, "read", exchange_name)
+    return queue_name, exchange_name, routing_key
+
+
+# -- emptying and deleting ---------------------------------------------------------------------
+
+
+def purge(channel: Channel, parameters: QueuePurgeParameters) -> None:
+    """Throw the ready messages of a queue away (section 1.7.2.7)."""
+    name = named_queue(channel, parameters.queue_name)
+    check_queue(channel, "read", name)
+    queue = accessible_queue(channel, name)
+    if queue.queue_type == STREAM:
+        raise errors.purge_not_supported(channel.virtualhost.name, name)
+    count = queue.purge()
+    if not parameters.no_wait:
+        channel.send(QueuePurgeOkParameters(count))
+
+
+def delete(channel: Channel, parameters: QueueDeleteParameters) -> None:
+    """Delete a queue (section 1.7.2.9); that there is none is no error.
+
+    Consumers learn of it after the answer, for it is no answer to them.
+    """
+    virtualhost = channel.virtualhost
+    name = named_queue(channel, parameters.queue_name)
+    check_queue(channel, "configure", name)
+    queue = virtualhost.queues.get(name)
+    if queue is None:
+        if not parameters.no_wait:
+            channel.send(QueueDeleteOkParameters(0))
+        return
+    check_exclusive_access(channel, queue)
+    _check_deletable(queue, parameters)
+    count = queue.message_count
+    consumers = virtualhost.remove_queue(queue)
+    if not parameters.no_wait:
+        channel.send(QueueDeleteOkParameters(count))
+    for consumer in consumers:
+        consumer.channel.notify_cancelled(consumer)
+
+
+def _check_deletable(queue: Queue, parameters: QueueDeleteParameters) -> None:
+    virtualhost = queue.virtualhost.name
+    if queue.queue_type == QUORUM:
+        for flag, is_set in (
+            ("if-unused", parameters.if_unused),
+            ("if-empty", parameters.if_empty),
+        ):
+            if is_set:
+                raise errors.delete_flag_not_supported(virtualhost, queue.name, flag)
+    if queue.queue_type == CLASSIC:
+        if parameters.if_unused and len(queue.consumers):
+            raise errors.queue_in_use(virtualhost, queue.name)
+        if parameters.if_empty and queue.message_count:
+            raise errors.queue_not_empty(virtualhost, queue.name)
+
+
+HANDLERS: dict[type, Callable[..., Any]] = {
+    QueueDeclareParameters: declare,
+    QueueBindParameters: bind,
+    QueueUnbindParameters: unbind,
+    QueuePurgeParameters: purge,
+    QueueDeleteParameters: delete,
+}

@@ -1,0 +1,126 @@
+"""What differs between the RabbitMQ releases that the broker can stand in for.
+
+A profile is data: whoever behaves differently under 3.10 and 4.0 asks the profile, by the name of
+the fact and never by the version.
+Every fact was seen on a live node of that release (3.10.8 and 4.0.5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["PROFILES", "Profile", "profile_named"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One release of RabbitMQ, as far as AMQP 0-9-1 shows it."""
+
+    name: str
+    version: str
+    platform: str
+    copyright: str
+    information: str
+    mechanisms: tuple[str, ...]
+    """The SASL mechanisms that are offered if nothing else is asked for."""
+    unknown_header_reply: bytes
+    """What a client hears that does not speak AMQP 0-9-1."""
+    unknown_exchange_type_closes_connection: bool
+    refusals_name_the_permission: bool
+    """Whether a refusal says "write access to …" or just "access to …"."""
+    headers_compare_numbers_by_value: bool
+    """Whether 1 matches 1.0 in a headers exchange."""
+    queue_type_is_always_an_argument: bool
+    """Whether a queue declared without x-queue-type has it as ``classic``."""
+    classic_queues_check_leader_locator: bool
+    last_death_headers: bool
+    """Whether x-last-death-reason, -queue and -exchange are added."""
+    explicit_dead_letter_key_drops_cc: bool
+    honours_published_deaths: bool
+    """Whether an x-death header that a client made counts as history."""
+    single_active_consumer_by_priority: bool
+    """Whether a quorum queue's newcomer of higher priority takes over."""
+    default_delivery_limit: int | None
+    max_message_size: int
+
+    def server_properties(self, cluster_name: str) -> dict[str, Any]:
+        """Give the table that connection.start carries."""
+        return {
+            "capabilities": dict.fromkeys(CAPABILITIES, True),
+            "cluster_name": cluster_name,
+            "copyright": self.copyright,
+            "information": self.information,
+            "platform": self.platform,
+            "product": "RabbitMQ",
+            "version": self.version,
+        }
+
+
+CAPABILITIES = (
+    "publisher_confirms",
+    "exchange_exchange_bindings",
+    "basic.nack",
+    "consumer_cancel_notify",
+    "connection.blocked",
+    "consumer_priorities",
+    "authentication_failure_close",
+    "per_consumer_qos",
+    "direct_reply_to",
+)
+
+PROFILES = {
+    "3.10": Profile(
+        name="3.10",
+        version="3.10.8",
+        platform="Erlang/OTP 25.2.3",
+        copyright="Copyright (c) 2007-2022 VMware, Inc. or its affiliates.",
+        information="Licensed under the MPL 2.0. Website: https://rabbitmq.com",
+        mechanisms=("PLAIN", "AMQPLAIN"),
+        unknown_header_reply=b"AMQP\x00\x00\x09\x01",
+        unknown_exchange_type_closes_connection=True,
+        refusals_name_the_permission=False,
+        headers_compare_numbers_by_value=True,
+        queue_type_is_always_an_argument=False,
+        classic_queues_check_leader_locator=False,
+        last_death_headers=False,
+        explicit_dead_letter_key_drops_cc=True,
+        honours_published_deaths=True,
+        single_active_consumer_by_priority=False,
+        default_delivery_limit=None,
+        max_message_size=134_217_728,
+    ),
+    "4.0": Profile(
+        name="4.0",
+        version="4.0.5",
+        platform="Erlang/OTP 27.3.4.1",
+        copyright="Copyright (c) 2007-2024 Broadcom Inc and/or its subsidiaries",
+        information="Licensed under the MPL 2.0. Website: https://rabbitmq.com",
+        mechanisms=("PLAIN", "AMQPLAIN", "ANONYMOUS"),
+        unknown_header_reply=b"AMQP\x03\x01\x00\x00",
+        unknown_exchange_type_closes_connection=False,
+        refusals_name_the_permission=True,
+        headers_compare_numbers_by_value=False,
+        queue_type_is_always_an_argument=True,
+        classic_queues_check_leader_locator=True,
+        last_death_headers=True,
+        explicit_dead_letter_key_drops_cc=False,
+        honours_published_deaths=False,
+        single_active_consumer_by_priority=True,
+        default_delivery_limit=20,
+        max_message_size=16_777_216,
+    ),
+}
+
+
+def profile_named(compatibility: str) -> Profile:
+    """Look a profile up.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    try:
+        return PROFILES[compatibility]
+    except KeyError:
+        known = " or ".join(repr(name) for name in PROFILES)
+        raise ValueError(f"compatibility is {compatibility!r}; expected {known}") from None

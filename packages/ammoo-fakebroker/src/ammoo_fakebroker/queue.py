@@ -1,0 +1,323 @@
+"""Classic queues: messages wait in order, consumers take turns, each message goes to one of them.
+
+A queue knows its messages, its consumers and its settings: time-to-live, length limits, priorities,
+expiry, dead-lettering. It is told when something happens (a publish, a get, a settlement, a
+consumer coming or going) and does all that follows from it before it returns.
+It knows nothing of methods, frames or sockets; consumers send for themselves.
+
+Quorum queues (`quorum.py`) and streams (`stream.py`) are variations of it.
+See https://www.rabbitmq.com/docs/queues
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .arguments import CLASSIC, QueueSettings
+from .consumers import ConsumerRounds, SingleActiveConsumer
+from .message import Message, QueuedMessage
+from .ready import PrioritizedMessages, ReadyMessages
+
+if TYPE_CHECKING:
+    from .clock import Timer
+    from .connection import Connection
+    from .consumers import Consumer
+    from .exchanges import Binding
+    from .vhost import VirtualHost
+
+__all__ = ["Queue"]
+
+
+class Queue:
+    """A classic queue.
+
+    Attributes:
+        name, durable, auto_delete, arguments: As declared.
+        virtualhost: Where it lives.
+        owner: The connection that has it to itself, if it is exclusive.
+        settings: What the arguments say.
+        ready: The messages that wait.
+        unacknowledged: How many are with clients.
+        consumers: Who wants them.
+        incoming: The bindings that lead here.
+        is_deleted: Whether it is gone; acknowledgements may still come in for it.
+    """
+
+    queue_type = CLASSIC
+
+    def __init__(
+        self,
+        name: str,
+        virtualhost: VirtualHost,
+        *,
+        durable: bool = False,
+        owner: Connection | None = None,
+        auto_delete: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        settings: QueueSettings | None = None,
+    ) -> None:
+        self.name = name
+        self.virtualhost = virtualhost
+        self.durable = durable
+        self.owner = owner
+        self.auto_delete = auto_delete
+        self.arguments = dict(arguments or {})
+        self.settings = settings = settings or QueueSettings()
+        self.ready = self._create_ready()
+        self.unacknowledged = 0
+        self.consumers = self._create_consumers()
+        self.incoming: dict[Binding, None] = {}
+        self.is_deleted = False
+        self._position = 0
+        self._has_deadlines = False
+        self._expiry_timer: Timer | None = None
+        self._expiry_due = 0.0
+        self._idle_timer: Timer | None = None
+        self._limit = settings.max_length
+        self._limit_octets = settings.max_length_bytes
+        self._is_limited = self._limit is not None or self._limit_octets is not None
+        self._rejects_overflow = self._is_limited and settings.overflow != "drop-head"
+        self.touch()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} in {self.virtualhost.name!r}>"
+
+    def _create_ready(self) -> ReadyMessages:
+        if self.settings.max_priority:
+            return PrioritizedMessages(self.settings.max_priority)
+        return ReadyMessages()
+
+    def _create_consumers(self) -> ConsumerRounds:
+        if self.settings.single_active_consumer:
+            return SingleActiveConsumer()
+        return ConsumerRounds()
+
+    @property
+    def message_count(self) -> int:
+        """How many messages are ready; those with clients do not count."""
+        return len(self.ready)
+
+    def waiting_messages(self) -> Iterable[QueuedMessage]:
+        """Give the ready messages in order, and leave them where they are."""
+        return self.ready
+
+    # -- messages come in ----------------------------------------------------------------------
+
+    def publish(self, message: Message) -> bool:
+        """Take a message that was routed here.
+
+        Returns:
+            False if the queue is full and refuses it (the publisher gets a basic.nack).
+        """
+        if self._rejects_overflow and self._would_overflow(message):
+            if self.settings.overflow == "reject-publish-dlx":
+                self._dead_letter(message, "maxlen")
+            return False
+        self._position = position = self._position + 1
+        queued = QueuedMessage(message, position, self._deadline_of(message))
+        # Without a message waiting in front, a consumer that is ready gets it at once: neither
+        # a length limit of 0 nor a time-to-live of 0 stands in the way.
+        if not len(self.ready):
+            consumer = self.consumers.next()
+            if consumer is not None:
+                self._deliver(consumer, queued)
+                return True
+        self.ready.append(queued)
+        self._after_growth()
+        return True
+
+    def _would_overflow(self, message: Message) -> bool:
+        if self._limit is not None and len(self.ready) + 1 > self._limit:
+            return True
+        octets = self.ready.octets + len(message.body)
+        return self._limit_octets is not None and octets > self._limit_octets
+
+    def _deadline_of(self, message: Message) -> float | None:
+        """Give the time at which a message will have expired: the sooner of the two limits."""
+        own, given = self.settings.message_ttl, message.expiration
+        if own is None and given is None:
+            return None
+        self._has_deadlines = True
+        milliseconds = min(limit for limit in (own, given) if limit is not None)
+        return self.virtualhost.clock.time() + milliseconds / 1000
+
+    def _after_growth(self) -> None:
+        """Do what is due when messages have been added: limits first, as RabbitMQ does."""
+        if self._is_limited:
+            self._drop_overflow()
+        if self._has_deadlines:
+            self._expire()
+
+    def _drop_overflow(self) -> None:
+        """Drop messages from the front until the limits are kept (overflow drop-head)."""
+        ready = self.ready
+        while len(ready) and (
+            (self._limit is not None and len(ready) > self._limit)
+            or (self._limit_octets is not None and ready.octets > self._limit_octets)
+        ):
+            self._dead_letter(ready.pop().message, "maxlen")
+
+    # -- messages go out -----------------------------------------------------------------------
+
+    def dispatch(self) -> None:
+        """Deliver waiting messages while there are consumers that can take them."""
+        if self._has_deadlines:
+            self._expire()
+        ready = self.ready
+        while len(ready):
+            consumer = self.consumers.next()
+            if consumer is None:
+                return
+            self._deliver(consumer, ready.pop())
+            if self._has_deadlines:
+                self._expire()
+
+    def _deliver(self, consumer: Consumer, queued: QueuedMessage) -> None:
+        if not consumer.no_ack:
+            self.unacknowledged += 1
+        consumer.deliver(queued)
+
+    def get(self, *, no_ack: bool) -> QueuedMessage | None:
+        """Take the message in front (basic.get), or None if there is none."""
+        self.touch()
+        if self._has_deadlines:
+            self._expire()
+        if not len(self.ready):
+            return None
+        queued = self.ready.pop()
+        if not no_ack:
+            self.unacknowledged += 1
+        if self._has_deadlines:
+            self._expire()
+        return queued
+
+    def purge(self) -> int:
+        """Throw the waiting messages away.
+
+        Returns:
+            How many there were.
+        """
+        if self._has_deadlines:
+            self._expire()
+        count = len(self.ready)
+        self.ready = self._create_ready()
+        return count
+
+    # -- messages are settled ------------------------------------------------------------------
+
+    def acknowledge(self, queued: QueuedMessage) -> None:
+        """Forget a message that a client is done with."""
+        self.unacknowledged -= 1
+
+    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
+        """Put messages back in their places; they count as redelivered from now on."""
+        if self.is_deleted:
+            return
+        for queued in returned:
+            self.unacknowledged -= 1
+            queued.redelivered = True
+            self.ready.restore(queued)
+        self._after_growth()
+        self.dispatch()
+
+    def reject(self, returned: Iterable[QueuedMessage]) -> None:
+        """Dead-letter messages that a client refused for good."""
+        if self.is_deleted:
+            return
+        for queued in returned:
+            self.unacknowledged -= 1
+            self._dead_letter(queued.message, "rejected")
+
+    def _dead_letter(self, message: Message, reason: str) -> None:
+        if self.settings.dead_letter_exchange is not None:
+            self.virtualhost.dead_letters.send(message, self, reason)
+
+    # -- consumers -----------------------------------------------------------------------------
+
+    def add_consumer(self, consumer: Consumer) -> None:
+        """Take a consumer up; it may get messages before this returns."""
+        self.consumers.add(consumer)
+        self._rest_from_idling()
+        self.dispatch()
+
+    def remove_consumer(self, consumer: Consumer) -> None:
+        """Forget a consumer; an auto-delete queue goes with its last one."""
+        if consumer not in self.consumers:
+            return
+        self.consumers.remove(consumer)
+        if len(self.consumers):
+            self.dispatch()
+        elif self.auto_delete:
+            self.virtualhost.delete_queue(self)
+        else:
+            self.touch()
+
+    def wake(self, consumer: Consumer) -> None:
+        """Note that a consumer may be able to take messages again."""
+        if consumer in self.consumers:
+            self.consumers.activate(consumer)
+            if len(self.ready):
+                self.dispatch()
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def _expire(self) -> None:
+        """Drop expired messages at the front, and come back when the next one is due.
+
+        One that stands behind a message which has not expired stays, and is counted.
+        """
+        ready = self.ready
+        now = self.virtualhost.clock.time()
+        while len(ready):
+            deadline = ready.peek().deadline
+            if deadline is None:
+                return
+            if deadline > now:
+                self._expire_at(deadline)
+                return
+            self._dead_letter(ready.pop().message, "expired")
+
+    def _expire_at(self, deadline: float) -> None:
+        """Look again at `deadline`, unless a look is due before: it will ask for the next."""
+        if self._expiry_timer is not None:
+            if self._expiry_due <= deadline:
+                return
+            self._expiry_timer.cancel()
+        self._expiry_due = deadline
+        clock = self.virtualhost.clock
+        self._expiry_timer = clock.call_later(deadline - clock.time(), self._expire_now)
+
+    def _expire_now(self) -> None:
+        self._expiry_timer = None
+        if not self.is_deleted:
+            self._expire()
+
+    def touch(self) -> None:
+        """Note that the queue was used: one with x-expires goes after that long without."""
+        if self.settings.expires is None:
+            return
+        self._rest_from_idling()
+        if not len(self.consumers):
+            self._idle_timer = self.virtualhost.clock.call_later(
+                self.settings.expires / 1000, self._expire_unused
+            )
+
+    def _rest_from_idling(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+    def _expire_unused(self) -> None:
+        self._idle_timer = None
+        if not self.is_deleted:
+            self.virtualhost.delete_queue(self)
+
+    def close(self) -> None:
+        """Stop everything: the queue is being deleted, its messages vanish."""
+        self.is_deleted = True
+        self.ready = self._create_ready()
+        for timer in (self._expiry_timer, self._idle_timer):
+            if timer is not None:
+                timer.cancel()
+        self._expiry_timer = self._idle_timer = None

@@ -1,0 +1,328 @@
+"""The broker on a socket: the only room that knows asyncio and threads.
+
+`Server` listens in the running event loop; `ThreadedServer` runs one in a daemon thread with an
+event loop of its own, for clients that block. Both are shells around the synchronous `node.Node`:
+they move octets between sockets and connections, and lend the node their time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from .clock import Timer
+from .connection import Connection
+from .login import Peer
+from .node import Node
+
+__all__ = ["LoopClock", "Server", "ThreadedServer"]
+
+_Result = TypeVar("_Result")
+
+_STOP_TIMEOUT = 10.0
+
+
+class LoopClock:
+    """The time of the event loop that a server runs in."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take a loop's timers into use."""
+        self._loop = loop
+
+    def time(self) -> float:
+        """Give the seconds of a clock that only goes forward; the loop's own."""
+        return time.monotonic()
+
+    def timestamp(self) -> float:
+        """Give the seconds since 1970."""
+        return time.time()
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
+        """Call `callback` from the loop, in `delay` seconds."""
+        if self._loop is None:
+            raise RuntimeError("the broker has not been started; its clock does not run yet")
+        return self._loop.call_later(delay, callback)
+
+
+class _Client(asyncio.BufferedProtocol):
+    """One client's socket: octets in, octets out, one write per turn of the loop."""
+
+    _transport: asyncio.Transport
+    _connection: Connection
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._loop = server.loop
+        self._is_awake = False
+        self._is_closing = False
+
+    # -- what asyncio calls --------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._connection = Connection(self._server.node, self, self._server.peer_of(transport))
+        self._server.clients[self] = None
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._connection.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._is_awake = True  # whatever wants to be written is, in a moment
+        self._connection.buffer_updated(nbytes)
+        self._flush()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_awake = True  # there is nothing to write to any more
+        self._connection.disconnected()
+        self._server.forget(self)
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
+
+    # -- what the connection calls (see `connection.Transport`) --------------------------------
+
+    def wake(self) -> None:
+        if not self._is_awake:
+            self._is_awake = True
+            self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        self._is_closing = True
+        self.wake()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _flush(self) -> None:
+        self._is_awake = False
+        if self._transport.is_closing():
+            return
+        data = self._connection.data_to_send()
+        if data:
+            self._transport.write(data)
+        self._connection.written()
+        if self._is_closing and not self._connection.has_data_to_send:
+            self._transport.close()
+
+    def hang_up(self) -> None:
+        """Write what the client will take at once, and close the socket without waiting."""
+        self._flush()
+        self._transport.abort() if self._transport.get_write_buffer_size() else self._close()
+
+    def _close(self) -> None:
+        if self._server.uses_tls:
+            self._transport.abort()  # a TLS goodbye may take as long as the client likes
+        else:
+            self._transport.close()
+
+
+class Server:
+    """A node that listens in the running event loop.
+
+    Args:
+        node: What answers.
+        clock: The node's clock if it is to run on the loop's time.
+        host: The address to listen on.
+        port: The port; 0 for any that is free.
+        tls: What to speak TLS with, if that is wanted.
+        certificate_login: Which part of a client's certificate is the user name:
+            ``distinguished_name`` or ``common_name``.
+
+    Attributes:
+        clients: Those that are connected.
+        thread_id: The thread that it runs in.
+    """
+
+    loop: asyncio.AbstractEventLoop
+
+    def __init__(
+        self,
+        node: Node,
+        clock: LoopClock | None,
+        *,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None,
+        certificate_login: str = "distinguished_name",
+    ) -> None:
+        self.node = node
+        self.host = host
+        self.port = port
+        self.clients: dict[_Client, None] = {}
+        self.thread_id = 0
+        self._clock = clock
+        self._tls = tls
+        self._certificate_login = certificate_login
+        self._server: asyncio.Server | None = None
+        self._last_client_gone: asyncio.Future[None] | None = None
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether clients have to speak TLS."""
+        return self._tls is not None
+
+    async def start(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            OSError: The address cannot be had.
+        """
+        self.loop = asyncio.get_running_loop()
+        if self._clock is not None:
+            self._clock.attach(self.loop)
+        self._server = await self.loop.create_server(
+            lambda: _Client(self), self.host, self.port, ssl=self._tls, reuse_address=True
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.thread_id = threading.get_ident()
+
+    async def stop(self) -> None:
+        """Tell the clients, close their sockets, and listen no more; never waits for a client.
+
+        The clients' sockets go first: `asyncio.Server.wait_closed` waits for them on
+        Python 3.12 and later.
+        """
+        assert self._server is not None
+        self._server.close()
+        self.node.shut_down()
+        if self.clients:
+            self._last_client_gone = self.loop.create_future()
+            for client in list(self.clients):
+                client.hang_up()
+            await self._last_client_gone
+        await self._server.wait_closed()
+
+    def forget(self, client: _Client) -> None:
+        """Note that a client's socket is closed."""
+        self.clients.pop(client, None)
+        gone = self._last_client_gone
+        if not self.clients and gone is not None and not gone.done():
+            gone.set_result(None)
+
+    def call(self, function: Callable[[], _Result]) -> _Result:
+        """Call a function in the thread of the loop, and wait for what it returns."""
+        if threading.get_ident() == self.thread_id:
+            return function()
+        result: concurrent.futures.Future[_Result] = concurrent.futures.Future()
+        self.loop.call_soon_threadsafe(_resolve, result, function)
+        return result.result()
+
+    def cut_connections(self) -> None:
+        """Close all clients' sockets without a word."""
+        for client in list(self.clients):
+            client.abort()
+
+    def peer_of(self, transport: asyncio.BaseTransport) -> Peer:
+        """Tell who is at the other end of a transport."""
+        host, port = (transport.get_extra_info("peername") or ("127.0.0.1", 0))[:2]
+        return Peer(
+            host,
+            port,
+            is_loopback=host.startswith("127.") or host in ("::1", "::ffff:127.0.0.1"),
+            certificate_name=_certificate_name(
+                transport.get_extra_info("peercert"), self._certificate_login
+            ),
+        )
+
+
+def _resolve(result: concurrent.futures.Future[_Result], function: Callable[[], _Result]) -> None:
+    try:
+        result.set_result(function())
+    except BaseException as error:  # noqa: BLE001  raised again by whoever waits
+        result.set_exception(error)
+
+
+_ATTRIBUTES = {
+    "countryName": "C",
+    "stateOrProvinceName": "ST",
+    "localityName": "L",
+    "organizationName": "O",
+    "organizationalUnitName": "OU",
+    "commonName": "CN",
+    "emailAddress": "emailAddress",
+}
+
+
+def _certificate_name(certificate: dict[str, Any] | None, part: str) -> str | None:
+    """Give the user name in a client's certificate: its subject (RFC 4514), or its CN."""
+    if not certificate:
+        return None
+    pairs = [pair for names in certificate["subject"] for pair in names]
+    if part == "common_name":
+        return next((value for name, value in pairs if name == "commonName"), None)
+    return ",".join(f"{_ATTRIBUTES.get(name, name)}={value}" for name, value in reversed(pairs))
+
+
+class ThreadedServer:
+    """A server in a daemon thread, with an event loop of its own.
+
+    Args:
+        server: What to run there.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._started: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._stop: asyncio.Event | None = None
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._run()), name="ammoo-fakebroker", daemon=True
+        )
+
+    def start(self) -> None:
+        """Start the thread, and wait until the server listens.
+
+        Raises:
+            OSError: The address cannot be had.
+        """
+        self._thread.start()
+        try:
+            self._started.result()
+        except BaseException:
+            self._thread.join(_STOP_TIMEOUT)
+            raise
+
+    async def _run(self) -> None:
+        self._stop = asyncio.Event()
+        try:
+            await self._server.start()
+        except BaseException as error:  # noqa: BLE001  raised again by start()
+            self._started.set_exception(error)
+            return
+        self._started.set_result(None)
+        await self._stop.wait()
+        await self._server.stop()
+
+    def stop(self) -> None:
+        """Stop the server, and wait until the thread has ended.
+
+        Raises:
+            RuntimeError: It has not ended in time.
+        """
+        assert self._stop is not None
+        self._server.loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(_STOP_TIMEOUT)
+        if self._thread.is_alive():
+            raise RuntimeError(
+                f"the fake broker's thread did not end within {_STOP_TIMEOUT:g} seconds"
+            )

@@ -1,0 +1,153 @@
+"""Values as the Erlang node sees and prints them.
+
+RabbitMQ's reply texts show argument values in Erlang's notation, and its comparisons follow
+Erlang's rules: a string and a byte array of the same octets are one value, ``1`` and ``true``
+are not.
+This module knows both, for the values of a field table; it knows no method and no queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from ammoo_wire import field_type
+
+__all__ = ["comparable", "print_term", "type_class", "type_name"]
+
+_INTEGERS = frozenset(
+    ("byte", "short", "signedint", "long", "unsignedbyte", "unsignedshort", "unsignedint")
+)
+_EXACT_FLOAT_LIMIT = float(1 << 53)
+
+
+def type_name(value: Any) -> str:
+    """Give RabbitMQ's name for a value's field type, such as ``longstr``."""
+    return field_type(value).name.lower()
+
+
+def type_class(value: Any) -> str:
+    """Give the class of types within which values are compared: all integers are one."""
+    name = type_name(value)
+    if name in _INTEGERS:
+        return "int"
+    return "float" if name == "double" else name
+
+
+def is_integer(value: Any) -> bool:
+    """Whether the value is of one of the integer types (a bool and a timestamp are not)."""
+    return type_name(value) in _INTEGERS
+
+
+def comparable(value: Any, *, numbers_by_value: bool = False) -> Hashable:
+    """Give something that is equal exactly when Erlang holds the two values equal.
+
+    Args:
+        value: A field table's value.
+        numbers_by_value: Whether ``1`` equals ``1.0`` (Erlang's ``==`` instead of ``=:=``).
+    """
+    if value is None or isinstance(value, bool):
+        return ("atom", value)
+    if isinstance(value, str):
+        return value.encode(errors="surrogateescape")
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
+    if isinstance(value, float):
+        return float(value) if numbers_by_value else ("float", float(value))
+    if isinstance(value, datetime):
+        return int(_aware(value).timestamp())
+    if isinstance(value, Decimal):
+        return ("decimal", *_decimal_parts(value))
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, dict):
+        return (
+            "table",
+            tuple((name, type_name(item), comparable(item)) for name, item in value.items()),
+        )
+    return ("array", tuple((type_name(item), comparable(item)) for item in value))
+
+
+def print_term(value: Any) -> str:
+    """Print a value as Erlang's ``~p`` does."""
+    if value is None:
+        return "undefined"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, bytes, bytearray)):
+        return print_binary(value)
+    if isinstance(value, float):
+        return print_float(float(value))
+    if isinstance(value, datetime):
+        return str(int(_aware(value).timestamp()))
+    if isinstance(value, Decimal):
+        scale, unscaled = _decimal_parts(value)
+        return f"{{{scale},{unscaled}}}"
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, dict):
+        fields = (
+            f"{{{print_binary(name)},{type_name(item)},{print_term(item)}}}"
+            for name, item in value.items()
+        )
+        return f"[{','.join(fields)}]"
+    return f"[{','.join(f'{{{type_name(item)},{print_term(item)}}}' for item in value)}]"
+
+
+def print_bare(value: Any) -> str:
+    """Print a value as Erlang's ``~ts`` does if it is a string, else as ``~p``."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode(errors="replace")
+    return print_term(value)
+
+
+def print_binary(value: str | bytes | bytearray) -> str:
+    """Print a binary: quoted if all of it is printable, else as its octets."""
+    octets = value.encode(errors="surrogateescape") if isinstance(value, str) else bytes(value)
+    if not octets:
+        return "<<>>"
+    if all(32 <= octet < 127 or octet >= 160 for octet in octets):
+        text = octets.decode("latin-1").replace("\\", "\\\\").replace('"', '\\"')
+        return f'<<"{text}">>'
+    return f"<<{','.join(map(str, octets))}>>"
+
+
+def print_float(value: float) -> str:
+    """Print a float in Erlang's shortest notation: ``1.0e3``, but ``100.0``."""
+    if value == 0:
+        return "0.0"
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    text = "".join(map(str, digits))
+    point = len(text) + exponent
+    return ("-" if sign else "") + _place_point(text, point, abs(value))
+
+
+def _place_point(digits: str, point: int, value: float) -> str:
+    """Write `digits` with the decimal point at `point`, with an exponent where it is shorter."""
+    if 0 < point < len(digits):
+        return f"{digits[:point]}.{digits[point:]}"
+    if point == 0:
+        return f"0.{digits}"
+    exponent = str(point - 1)
+    cost = len(exponent) + 1 + (2 if len(digits) == 1 else 1)
+    if point < 0 and 2 - point <= cost:
+        return f"0.{'0' * -point}{digits}"
+    if point > 0 and point - len(digits) + 2 <= cost and value < _EXACT_FLOAT_LIMIT:
+        return f"{digits}{'0' * (point - len(digits))}.0"
+    return f"{digits[0]}.{digits[1:] or '0'}e{exponent}"
+
+
+def _aware(value: datetime) -> datetime:
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+
+
+def _decimal_parts(value: Decimal) -> tuple[int, int]:
+    sign, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    unscaled = int("".join(map(str, digits))) * 10 ** max(exponent, 0)
+    return max(-exponent, 0), -unscaled if sign else unscaled

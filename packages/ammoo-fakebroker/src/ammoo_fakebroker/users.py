@@ -1,0 +1,106 @@
+"""Who may do what: users with their passwords, and their permissions in each virtual host.
+
+A permission is a regular expression; a name is allowed if the expression matches somewhere in it,
+and an empty expression allows nothing but the empty name (RabbitMQ's rule).
+See https://www.rabbitmq.com/docs/access-control
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import NamedTuple
+
+__all__ = ["Permissions", "User", "Users"]
+
+_EVERYTHING = ".*"
+
+
+class Permissions(NamedTuple):
+    """What a user may do in one virtual host: three regular expressions over names."""
+
+    configure: str = _EVERYTHING
+    write: str = _EVERYTHING
+    read: str = _EVERYTHING
+
+    def allows(self, verb: str, name: str) -> bool:
+        """Whether a resource of that name may be configured, written or read."""
+        pattern: str = getattr(self, verb)
+        if pattern == _EVERYTHING:
+            return True
+        return re.search(pattern or "^$", name) is not None
+
+
+class User:
+    """Somebody who can log in.
+
+    Attributes:
+        name: The login.
+        password: In clear, this being a test's broker; None if no password will do.
+        permissions: By virtual host; without an entry the virtual host stays closed.
+    """
+
+    def __init__(self, name: str, password: str | None) -> None:
+        self.name = name
+        self.password = password
+        self.tags: Collection[str] = ()
+        self.permissions: dict[str, Permissions] = {}
+
+    def __repr__(self) -> str:
+        return f"<User {self.name!r}>"
+
+    def may(self, verb: str, name: str, virtualhost: str) -> bool:
+        """Whether the user may do something to a resource.
+
+        Args:
+            verb: configure, write or read.
+            name: The resource's name; the default exchange goes by ``amq.default``.
+            virtualhost: Where it is.
+        """
+        permissions = self.permissions.get(virtualhost)
+        return permissions is not None and permissions.allows(verb, name)
+
+
+class Users:
+    """All users of a broker, and the check of their passwords.
+
+    Args:
+        loopback_only: Names of users that can log in from this machine only.
+    """
+
+    def __init__(self, loopback_only: Collection[str] = ("guest",)) -> None:
+        self._users: dict[str, User] = {}
+        self._loopback_only = frozenset(loopback_only)
+
+    def __getitem__(self, name: str) -> User:
+        return self._users[name]
+
+    def add(self, name: str, password: str | None) -> User:
+        """Add a user, or give an existing one a new password."""
+        user = self._users.get(name)
+        if user is None:
+            user = self._users[name] = User(name, password)
+        user.password = password
+        return user
+
+    def remove(self, name: str) -> None:
+        """Forget a user.
+
+        Raises:
+            KeyError: There is none of that name.
+        """
+        del self._users[name]
+
+    def find(self, name: str, *, from_loopback: bool) -> User | None:
+        """Find a user who may log in from where the connection comes from."""
+        user = self._users.get(name)
+        if user is None or (name in self._loopback_only and not from_loopback):
+            return None
+        return user
+
+    def authenticate(self, name: str, password: str, *, from_loopback: bool) -> User | None:
+        """Find the user whose password it is, or None."""
+        user = self.find(name, from_loopback=from_loopback)
+        if user is None or user.password is None or user.password != password:
+            return None
+        return user
