@@ -27,10 +27,12 @@ __all__ = [
     "UnexpectedFrame",
     "WireSyntaxError",
     "shorten",
+    "show",
     "show_octets",
 ]
 
 NO_METHOD = (0, 0)
+_LONGEST_SHOWN = 300  # characters: what still makes a sentence of an error's text
 
 
 class AMQPError(Exception):
@@ -135,6 +137,15 @@ def shorten(text: str) -> str:
     What cannot be UTF-8 becomes a question mark: a text may quote a header of the peer's.
     """
     return text[:255].encode(errors="replace")[:255].decode(errors="ignore")
+
+
+def show(value: object) -> str:
+    """Print a value of the caller's for an error's text, cut short if it is long."""
+    try:
+        shown = repr(value)
+    except ValueError:  # Python does not print an integer of more than 4300 digits
+        return f"a value of type {type(value).__name__} too large to print"
+    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[: _LONGEST_SHOWN - 1]}…"
 
 
 def show_octets(octets: bytes | bytearray) -> str:

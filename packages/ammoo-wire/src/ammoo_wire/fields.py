@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union
 
-from .exceptions import EncodeError, WireSyntaxError
+from .exceptions import EncodeError, WireSyntaxError, show
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -180,14 +180,14 @@ def encode_short_string(value: object, name: str) -> bytes:
         EncodeError: It is no str, or longer than 255 octets.
     """
     if not isinstance(value, str):
-        raise EncodeError(f"{name} is {value!r}; expected a str")
+        raise EncodeError(f"{name} is {show(value)}; expected a str")
     try:
         data = value.encode()
     except UnicodeEncodeError:
         data = _encode_surrogates(value, name)
     if len(data) > 255:
         raise EncodeError(
-            f"{name} is {len(data)} bytes long in UTF-8; a shortstr holds at most 255: {value!r}"
+            f"{name} is {len(data)} bytes long in UTF-8; a shortstr holds at most 255: {show(value)}"
         )
     return bytes((len(data),)) + data
 
@@ -196,7 +196,7 @@ def _encode_surrogates(value: str, name: str) -> bytes:
     try:
         return value.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
-        raise EncodeError(f"{name} cannot be encoded as UTF-8: {value!r}") from error
+        raise EncodeError(f"{name} cannot be encoded as UTF-8: {show(value)}") from error
 
 
 def decode_short_string(data: Octets, position: int, end: int) -> tuple[str, int]:
@@ -233,10 +233,10 @@ def encode_timestamp(value: object, name: str) -> int:
     elif isinstance(value, int) and not isinstance(value, bool):
         seconds = int(value)
     else:
-        raise EncodeError(f"{name} is {value!r}; expected a datetime")
+        raise EncodeError(f"{name} is {show(value)}; expected a datetime")
     if not 0 <= seconds < 1 << 64:
         raise EncodeError(
-            f"{name} is {value!r}; a timestamp counts the seconds since 1970-01-01 in 64 bits,"
+            f"{name} is {show(value)}; a timestamp counts the seconds since 1970-01-01 in 64 bits,"
             " without a sign"
         )
     return seconds

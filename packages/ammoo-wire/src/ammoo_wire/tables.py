@@ -13,7 +13,7 @@ from struct import error as StructError
 from typing import TYPE_CHECKING, Any, Final
 
 from .constants import MAX_TABLE_DEPTH
-from .exceptions import EncodeError, FrameError, InternalError, WireSyntaxError
+from .exceptions import EncodeError, FrameError, InternalError, WireSyntaxError, show
 from .fields import (
     FieldTable,
     FieldType,
@@ -83,7 +83,7 @@ def encode_table(table: Mapping[str, FieldValue], name: str = "table") -> bytes:
     Raises:
         EncodeError: A name or a value cannot be encoded; the text says which.
     """
-    if not table:
+    if table == {}:
         return b"\x00\x00\x00\x00"
     out: list[bytes] = []
     try:
@@ -95,7 +95,7 @@ def encode_table(table: Mapping[str, FieldValue], name: str = "table") -> bytes:
 
 def _append_table(out: list[bytes], table: Mapping[str, FieldValue], depth: int) -> None:
     if not isinstance(table, Mapping):
-        raise _Misfit(f"is {table!r}; expected a mapping of str to field values")
+        raise _Misfit(f"is {show(table)}; expected a mapping of str to field values")
     _check_depth(depth)
     fields: list[bytes] = []
     for name, value in table.items():
@@ -124,7 +124,10 @@ def _append_array(out: list[bytes], array: Sequence[FieldValue], depth: int) -> 
 
 def _encode_name(name: str) -> bytes:
     """Encode a field's name; the same few come again and again, so they are kept."""
-    encoded = encode_short_string(name, "the name of a field")
+    try:
+        encoded = encode_short_string(name, "has a name that")
+    except EncodeError as error:
+        raise _Misfit(str(error)) from None
     if len(_NAMES) < _MOST_NAMES:
         _NAMES[name] = encoded
     return encoded
@@ -151,7 +154,7 @@ def _encoder_by_inheritance(value: object, key: object = None) -> "_Encoder":
         if isinstance(value, cls):
             return encoder
     misfit = _Misfit(
-        f"is {value!r}, a {type(value).__name__}; a field table holds None, bool, int, float,"
+        f"is {show(value)}, a {type(value).__name__}; a field table holds None, bool, int, float,"
         " str, bytes, Decimal, datetime, mappings and sequences of these"
     )
     if key is not None:
@@ -172,7 +175,7 @@ def _encode_surrogates(value: str) -> bytes:
     try:
         return value.encode(errors="surrogateescape")
     except UnicodeEncodeError:
-        raise _Misfit(f"cannot be encoded as UTF-8: {value!r}") from None
+        raise _Misfit(f"cannot be encoded as UTF-8: {show(value)}") from None
 
 
 def _encode_bool(out: list[bytes], value: bool, depth: int) -> None:
@@ -187,7 +190,7 @@ def _encode_int(out: list[bytes], value: int, depth: int) -> None:
         out.append(_LETTER_AND_INT64.pack(b"l", value))
     except StructError:
         raise _Misfit(
-            f"is {value!r}; an integer in a field table has at most 64 bits with its sign"
+            f"is {show(value)}; an integer in a field table has at most 64 bits with its sign"
         ) from None
 
 
@@ -195,9 +198,10 @@ def _encode_float(out: list[bytes], value: float, depth: int) -> None:
     out.append(b"d" + _FLOAT64.pack(value))
 
 
-def _encode_bytes(out: list[bytes], value: bytes, depth: int) -> None:
-    out.append(_LETTER_AND_SIZE.pack(b"x", len(value)))
-    out.append(value)
+def _encode_bytes(out: list[bytes], value: bytes | bytearray | memoryview, depth: int) -> None:
+    octets = bytes(value)
+    out.append(_LETTER_AND_SIZE.pack(b"x", len(octets)))
+    out.append(octets)
 
 
 def _encode_long_string(out: list[bytes], value: bytes, depth: int) -> None:
@@ -229,16 +233,22 @@ def _encode_array(out: list[bytes], value: Sequence[FieldValue], depth: int) -> 
 def _encode_decimal(out: list[bytes], value: "Decimal", depth: int) -> None:
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
-        raise _Misfit(f"is {value!r}; a decimal must be finite")
-    unscaled = int("".join(map(str, digits)))
-    unscaled *= 10 ** min(max(exponent, 0), 10)  # more than 10 zeros do not fit in any case
+        raise _Misfit(f"is {show(value)}; a decimal must be finite")
     try:
+        unscaled = _unscaled(digits, exponent)
         out.append(b"D" + _DECIMAL.pack(max(-exponent, 0), -unscaled if sign else unscaled))
     except StructError:
         raise _Misfit(
-            f"is {value!r}; a decimal has at most 255 places and, without its point, 32 bits"
+            f"is {show(value)}; a decimal has at most 255 places and, without its point, 32 bits"
             " with its sign"
         ) from None
+
+
+def _unscaled(digits: tuple[int, ...], exponent: int) -> int:
+    """Make an integer of a decimal's digits; of too many of them, one that is too large."""
+    most = 10  # digits and zeros of 32 bits
+    zeros = "0" * min(max(exponent, 0), most)
+    return int("".join(map(str, digits[: most + 1])) + zeros)
 
 
 _Encoder = Callable[[list[bytes], Any, int], None]
@@ -251,7 +261,7 @@ def _fixed(letter: bytes, struct: Struct, expected: str) -> _Encoder:
         try:
             out.append(letter + struct.pack(value))
         except (StructError, OverflowError):
-            raise _Misfit(f"is {value!r}; expected {expected}") from None
+            raise _Misfit(f"is {show(value)}; expected {expected}") from None
 
     return encode
 
@@ -286,6 +296,7 @@ _ENCODERS_OF_BASES: dict[type, _Encoder] = {
     float: _encode_float,
     bytes: _encode_bytes,
     bytearray: _encode_bytes,
+    memoryview: _encode_bytes,  # which is a Sequence of its octets as well
     datetime: _encode_datetime,
     Mapping: _encode_table,
     Sequence: _encode_array,
@@ -410,7 +421,7 @@ def _int64(value: int) -> int:
 def _decimal(scale: int, unscaled: int) -> "Decimal":
     from decimal import Decimal  # 2 ms at import, for what hardly any program uses
 
-    return Decimal(unscaled).scaleb(-scale)
+    return Decimal(f"{unscaled}E-{scale}")  # exact, whatever the context's precision
 
 
 def _void() -> None:

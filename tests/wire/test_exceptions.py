@@ -1,0 +1,125 @@
+"""Errors carry their data as attributes, and make RabbitMQ's sentences of them."""
+
+import pytest
+
+from ammoo_wire import (
+    AMQPError,
+    ChannelError,
+    CommandInvalid,
+    EncodeError,
+    FrameError,
+    InternalError,
+    ProtocolError,
+    ReplyCode,
+    UnexpectedFrame,
+    WireSyntaxError,
+)
+from ammoo_wire.exceptions import shorten, show, show_octets
+
+CODED = [
+    (FrameError, 501),
+    (WireSyntaxError, 502),
+    (CommandInvalid, 503),
+    (ChannelError, 504),
+    (UnexpectedFrame, 505),
+    (InternalError, 541),
+]
+
+
+def test_protocol_error_keeps_what_it_was_made_of() -> None:
+    error = ProtocolError(ReplyCode.NOT_FOUND, "no queue 'a' in vhost '/'", (50, 10))
+
+    assert error.reply_code is ReplyCode.NOT_FOUND
+    assert error.text == "no queue 'a' in vhost '/'"
+    assert (error.class_id, error.method_id) == (50, 10)
+    assert error.reply_text == "NOT_FOUND - no queue 'a' in vhost '/'"
+    assert str(error) == "NOT_FOUND - no queue 'a' in vhost '/'"
+    assert not error.is_hard
+
+
+@pytest.mark.parametrize(("cls", "code"), CODED)
+def test_subclass_has_its_reply_code_and_is_hard(cls: type[FrameError], code: int) -> None:
+    error = cls("a text", (60, 40))
+
+    assert error.reply_code == code
+    assert error.text == "a text"
+    assert (error.class_id, error.method_id) == (60, 40)
+    assert error.is_hard
+
+
+@pytest.mark.parametrize(("cls", "code"), CODED)
+def test_subclass_names_no_method_by_default(cls: type[FrameError], code: int) -> None:
+    error = cls("a text")
+
+    assert (error.class_id, error.method_id) == (0, 0)
+
+
+def test_internal_error_tells_the_peer_its_name_only() -> None:
+    error = InternalError("we know more")
+
+    assert error.reply_text == "INTERNAL_ERROR"
+    assert str(error) == "INTERNAL_ERROR - we know more"
+
+
+def test_encode_error_is_a_value_error_and_not_a_protocol_error() -> None:
+    assert issubclass(EncodeError, ValueError)
+    assert issubclass(EncodeError, AMQPError)
+    assert not issubclass(EncodeError, ProtocolError)
+
+
+def test_reply_text_is_cut_to_255_octets_with_the_code_in_front() -> None:
+    error = ProtocolError(ReplyCode.NOT_FOUND, "x" * 300)
+
+    assert error.reply_text == "NOT_FOUND - " + "x" * 243
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("short", "short"),
+        ("a" * 255, "a" * 255),
+        ("a" * 256, "a" * 255),
+        ("ö" * 255, "ö" * 127),  # 255 characters are 510 octets, and 127 pairs are 254
+        ("a" + "ö" * 255, "a" + "ö" * 127),
+        ("\U0001f407" * 64, "\U0001f407" * 63),
+    ],
+    ids=["empty", "short", "exact", "long", "halved", "all-octets", "four-octets"],
+)
+def test_shorten_cuts_between_characters(text: str, expected: str) -> None:
+    assert shorten(text) == expected
+
+
+def test_shorten_takes_what_is_not_utf8() -> None:
+    """A header that the peer sent may be quoted in the reply; it may hold any octets."""
+    assert shorten("user 'g\udcff' and 'h\ud800'") == "user 'g?' and 'h?'"
+
+
+@pytest.mark.parametrize(
+    ("octets", "expected"),
+    [
+        (b"", "<<>>"),
+        (b"abcd", '<<"abcd">>'),
+        (b'a"b\\', '<<"a\\"b\\\\">>'),
+        (b"\x00<\xce", "<<0,60,206>>"),
+        (b"~\x7f", "<<126,127>>"),
+        (bytearray(b" ~"), '<<" ~">>'),
+    ],
+)
+def test_show_octets_prints_as_erlang_does(octets: bytes, expected: str) -> None:
+    assert show_octets(octets) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a'b", repr("a'b")),
+        ("x" * 298, repr("x" * 298)),
+        ("x" * 299, "'" + "x" * 298 + "…"),
+        (10**5000, "a value of type int too large to print"),
+        ([10**5000], "a value of type list too large to print"),
+    ],
+    ids=["short", "exact", "long", "int", "list"],
+)
+def test_show_prints_a_value_cut_short(value: object, expected: str) -> None:
+    assert show(value) == expected

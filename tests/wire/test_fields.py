@@ -1,0 +1,128 @@
+"""Short strings, timestamps, and the types that remember what a value was on the wire."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ammoo_wire import EncodeError, Timestamp, WireSyntaxError
+from ammoo_wire.fields import (
+    decode_short_string,
+    encode_short_string,
+    encode_timestamp,
+    timestamp_from_wire,
+)
+from tests.wire import strategies
+
+
+@given(strategies.short_strings)
+def test_short_string_round_trip(value: str) -> None:
+    octets = encode_short_string(value, "name")
+
+    assert decode_short_string(octets, 0, len(octets)) == (value, len(octets))
+
+
+@given(st.binary(max_size=255))
+def test_short_string_gives_any_octets_back(octets: bytes) -> None:
+    encoded = bytes((len(octets),)) + octets
+
+    value, position = decode_short_string(encoded, 0, len(encoded))
+
+    assert position == len(encoded)
+    assert encode_short_string(value, "name") == encoded
+
+
+def test_short_string_is_read_at_its_position() -> None:
+    assert decode_short_string(b"....\x02ab...", 4, 10) == ("ab", 7)
+
+
+@pytest.mark.parametrize(
+    ("octets", "end", "stop"),
+    [(b"", 0, 1), (b"\x01", 1, 2), (b"\x05abcd", 5, 6), (b"\x05abcdefgh", 5, 6)],
+    ids=["empty", "no-octets", "one-short", "more-behind-the-end"],
+)
+def test_short_string_must_end_within_the_payload(octets: bytes, end: int, stop: int) -> None:
+    with pytest.raises(WireSyntaxError) as caught:
+        decode_short_string(octets, 0, end)
+
+    assert caught.value.text == f"a short string ends behind its frame's payload, at octet {stop}"
+
+
+def test_short_string_says_how_long_it_may_be() -> None:
+    with pytest.raises(EncodeError) as caught:
+        encode_short_string("ö" * 128, "routing_key")
+
+    assert str(caught.value) == (
+        "routing_key is 256 bytes long in UTF-8; a shortstr holds at most 255: " + repr("ö" * 128)
+    )
+
+
+@pytest.mark.parametrize("value", [b"bytes", 5, None, 1.5])
+def test_short_string_must_be_a_str(value: object) -> None:
+    with pytest.raises(EncodeError) as caught:
+        encode_short_string(value, "routing_key")
+
+    assert str(caught.value) == f"routing_key is {value!r}; expected a str"
+
+
+def test_short_string_refuses_surrogates_that_are_no_octets() -> None:
+    with pytest.raises(EncodeError) as caught:
+        encode_short_string("a\ud800", "routing_key")
+
+    assert str(caught.value) == r"routing_key cannot be encoded as UTF-8: 'a\ud800'"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (datetime(1970, 1, 1, tzinfo=UTC), 0),
+        (datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC), 1_000_000_000),
+        (datetime(2001, 9, 9, 1, 46, 40, 999_999, tzinfo=UTC), 1_000_000_000),
+        (datetime(2001, 9, 9, 1, 46, 40), 1_000_000_000),
+        (datetime(2001, 9, 9, 3, 46, 40, tzinfo=timezone(timedelta(hours=2))), 1_000_000_000),
+        (datetime.max, 253402300799),
+        (datetime.max.replace(tzinfo=timezone(timedelta(hours=-1))), 253402304399),
+        (7, 7),
+        (Timestamp((1 << 64) - 1), (1 << 64) - 1),
+    ],
+    ids=["epoch", "aware", "cut", "naive", "zone", "last", "beyond", "int", "largest"],
+)
+def test_timestamp_counts_seconds(value: datetime | int, seconds: int) -> None:
+    assert encode_timestamp(value, "timestamp") == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC), datetime.min, -1, 1 << 64, Timestamp(-1)],
+)
+def test_timestamp_out_of_range_is_refused(value: datetime | int) -> None:
+    with pytest.raises(EncodeError) as caught:
+        encode_timestamp(value, "timestamp")
+
+    assert str(caught.value) == (
+        f"timestamp is {value!r}; a timestamp counts the seconds since 1970-01-01 in 64 bits,"
+        " without a sign"
+    )
+
+
+@pytest.mark.parametrize("value", [True, 1.5, "now", None])
+def test_timestamp_of_another_type_is_refused(value: object) -> None:
+    with pytest.raises(EncodeError) as caught:
+        encode_timestamp(value, "timestamp")
+
+    assert str(caught.value) == f"timestamp is {value!r}; expected a datetime"
+
+
+@given(strategies.unsigned[64])
+def test_timestamp_from_wire_gives_every_second_back(seconds: int) -> None:
+    assert encode_timestamp(timestamp_from_wire(seconds), "timestamp") == seconds
+
+
+def test_timestamp_from_wire_is_a_datetime_up_to_the_year_9999() -> None:
+    last = timestamp_from_wire(253402300799)
+    first_beyond = timestamp_from_wire(253402300800)
+
+    assert last == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert type(first_beyond) is Timestamp
+    assert first_beyond == 253402300800
