@@ -1,0 +1,48 @@
+"""Every Python snippet in the READMEs runs: as a program, or as a test file if it holds a test."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from ammoo_fakebroker import FakeBroker
+
+ROOT = Path(__file__).parents[2]
+FENCED = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+class Snippet(NamedTuple):
+    """A fenced block of Python."""
+
+    name: str
+    code: str
+
+
+def snippets() -> list[Snippet]:
+    """Collect the snippets of all READMEs."""
+    found = []
+    for path in sorted((ROOT / "README.md", *ROOT.glob("packages/*/README.md"))):
+        for number, code in enumerate(FENCED.findall(path.read_text()), 1):
+            found.append(Snippet(f"{path.relative_to(ROOT)}:{number}", code))
+    return found
+
+
+@pytest.mark.parametrize("snippet", snippets(), ids=lambda snippet: snippet.name)
+def test_snippet_runs_as_it_stands(
+    snippet: Snippet, fakebroker: FakeBroker, tmp_path: Path
+) -> None:
+    """Only the URL is replaced, for nothing listens on the usual port."""
+    code = snippet.code.replace("amqp://localhost/", fakebroker.url)
+    file = tmp_path / "test_snippet.py"
+    file.write_text(code)
+    is_test = "def test_" in code
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)] if is_test else [file]
+
+    finished = subprocess.run(
+        [sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, timeout=50
+    )
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
