@@ -7,6 +7,7 @@ https://www.rabbitmq.com/docs/e2e and https://www.rabbitmq.com/docs/ae
 from typing import Any
 
 import pytest
+
 from ammoo_wire import (
     BasicHeaderProperties,
     BasicPublishParameters,
@@ -100,8 +101,10 @@ def test_exchange_is_declared_again_identically(
         ({"internal": True}, "'internal' {}: received 'true' but current is 'false'"),
         (
             {"arguments": {"alternate-exchange": "foo"}},
-            "'alternate-exchange' {}: received the value 'foo' of type 'longstr'"
-            " but current is none",
+            (
+                "'alternate-exchange' {}: received the value 'foo' of type 'longstr'"
+                " but current is none"
+            ),
         ),
         (
             {"exchange_type": "topic", "durable": True, "internal": True},
@@ -228,6 +231,12 @@ def test_line_breaks_are_removed_from_exchange_names(channel: Channel, unique: U
     channel.declare_exchange(f"\r{name[:-1]}\r\n{name[-1]}\n")
 
     assert exists(channel, name)
+
+
+def test_line_breaks_are_not_removed_when_publishing(channel: Channel, exchange: str) -> None:
+    channel.publish(f"{exchange}\n", "key")
+
+    assert no_exchange(f"{exchange}\n", 60, 40) == channel.refusal()
 
 
 def test_exchange_name_may_be_any_text(channel: Channel, unique: Unique) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+
 from ammoo_wire import (
     ChannelCloseParameters,
     Float32,

@@ -5,6 +5,7 @@ none at all in an empty key: https://www.rabbitmq.com/docs/exchanges#topic
 """
 
 import pytest
+
 from ammoo_wire import QueueUnbindParameters
 from tests.support.brokers import Unique
 from tests.support.peer import Channel

@@ -62,6 +62,7 @@ from ammoo_wire import (
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 METHOD, HEADER, BODY, HEARTBEAT = 1, 2, 3, 8
 DEFAULT_SECONDS = 15.0
+FILLING_CHANNEL = 90
 CAPABILITIES = {
     "authentication_failure_close": True,
     "basic.nack": True,
@@ -685,6 +686,16 @@ class Channel:
             for tag in range(first, verdict.delivery_tag + 1):
                 settled.setdefault(tag, word)
         return [(settled[tag], tag) for tag in sorted(settled)]
+
+    def fill(self, queue_name: str, *bodies: bytes, **properties: Any) -> None:
+        """Publish to a queue, and wait until it has the messages, whichever channel looks next."""
+        filling = self.peer.channel(FILLING_CHANNEL)
+        filling.select_confirm()
+        for body in bodies:
+            filling.publish("", queue_name, body, **properties)
+        settled = filling.settlements(len(bodies))
+        assert all(word == "ack" for word, _ in settled), settled
+        filling.close()
 
     def confirmed_publish(self, *arguments: Any, **keywords: Any) -> None:
         """Publish on a channel in confirm mode and wait until the queues have the message."""

@@ -1,0 +1,219 @@
+"""Publishing: what reaches a queue unchanged, what is returned, what is refused.
+
+Specification: class basic. RabbitMQ: https://www.rabbitmq.com/docs/publishers
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ammoo_wire import (
+    BasicGetOkParameters,
+    BasicGetParameters,
+    BasicHeaderProperties,
+    BasicPublishParameters,
+    BasicReturnParameters,
+    ChannelCloseParameters,
+    Float32,
+    Int8,
+    Int16,
+    Int64,
+    LongString,
+    UInt8,
+    UInt16,
+    UInt32,
+    encode_table,
+)
+from tests.support.brokers import Connect, Unique
+from tests.support.peer import BODY, HEADER, Channel, encode_header
+
+# --- what arrives -----------------------------------------------------------------------------
+
+
+def test_message_arrives_with_its_properties(channel: Channel, queue: str) -> None:
+    properties = BasicHeaderProperties(
+        content_type="text/plain",
+        content_encoding="utf-8",
+        headers={"k": "v"},
+        delivery_mode=1,
+        priority=255,
+        correlation_id="correlation",
+        reply_to="reply",
+        expiration="60000",
+        message_id="message",
+        timestamp=datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC),
+        type_="type",
+        user_id="guest",
+        app_id="app",
+        cluster_id="cluster",
+    )
+
+    channel.publish("", queue, b"body", **properties._asdict())
+
+    message = channel.get_message(queue)
+    assert BasicGetOkParameters(1, False, "", queue, 0) == message.parameters
+    assert properties == message.properties
+    assert b"body" == message.body
+
+
+def test_message_arrives_without_properties(channel: Channel, queue: str) -> None:
+    channel.publish("", queue)
+
+    message = channel.get_message(queue)
+    assert (BasicHeaderProperties(), b"") == (message.properties, message.body)
+
+
+HEADERS = {
+    "array": ["a", 1, [2.5, None], {"k": "v"}],
+    "binary": b"\x00\xff",
+    "bool": True,
+    "byte": Int8(-1),
+    "decimal": Decimal("3.14"),
+    "double": 0.1,
+    "empty": "",
+    "empty array": [],
+    "empty table": {},
+    "float": Float32(0.5),
+    "int": -(2**31),
+    "long": 2**40,
+    "longstr": "größe",
+    "not utf-8": LongString(b"\xff\xfe"),
+    "short": Int16(-300),
+    "small long": Int64(7),
+    "table": {"a": {"b": {"c": 1}}},
+    "timestamp": datetime(2001, 2, 3, tzinfo=UTC),
+    "unsigned byte": UInt8(200),
+    "unsigned int": UInt32(2**32 - 1),
+    "unsigned short": UInt16(65535),
+    "void": None,
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_header_value_arrives_with_its_type(channel: Channel, queue: str, name: str) -> None:
+    headers = {name: HEADERS[name]}
+
+    channel.publish("", queue, headers=headers)
+
+    arrived = channel.get_message(queue).properties.headers
+    assert encode_table(headers) == encode_table(arrived or {})
+
+
+def test_timestamp_of_64_bits_arrives(channel: Channel, queue: str) -> None:
+    channel.publish("", queue, timestamp=2**64 - 1)
+
+    assert 2**64 - 1 == channel.get_message(queue).properties.timestamp
+
+
+@pytest.mark.parametrize("size", [0, 1, 4088, 4089, 3 * 4088])
+def test_body_is_delivered_in_frames_that_are_as_large_as_allowed(
+    connect: Connect, channel: Channel, queue: str, size: int
+) -> None:
+    """However the publisher had cut it; an empty body has no frame at all."""
+    channel.send(BasicPublishParameters("", queue))
+    channel.peer.send_frame(HEADER, 1, encode_header(size, BasicHeaderProperties()))
+    for position in range(0, size, 1000):
+        chunk = b"x" * min(1000, size - position)
+        channel.peer.send_frame(BODY, 1, chunk)
+    channel.arrived()
+    small = connect(frame_max=4096)
+    small_channel = small.channel()
+
+    small_channel.await_count(queue, 1)
+    small_channel.send(BasicGetParameters(queue, no_ack=True))
+    frames = [small.read_frame() for _ in range(2 + -(-size // 4088))]
+
+    sizes = [len(frame.payload) for frame in frames[2:]]
+    assert [4088] * (size // 4088) + [size % 4088] * (size % 4088 > 0) == sizes
+
+
+def test_large_body_arrives_whole(channel: Channel, queue: str) -> None:
+    body = bytes(range(256)) * 4096
+
+    channel.publish("", queue, body)
+
+    assert body == channel.get_message(queue).body
+
+
+# --- what is returned -------------------------------------------------------------------------
+
+
+def test_mandatory_message_that_is_not_routed_is_returned(channel: Channel, unique: Unique) -> None:
+    exchange = channel.declare_exchange(unique("e"))
+
+    channel.publish(
+        exchange, "key", b"body", mandatory=True, message_id="1", headers={"BCC": ["x"], "k": 1}
+    )
+
+    message = channel.returned()
+    assert BasicReturnParameters(312, "NO_ROUTE", exchange, "key") == message.parameters
+    assert BasicHeaderProperties(message_id="1", headers={"k": 1}) == message.properties
+    assert b"body" == message.body
+
+
+def test_mandatory_message_that_is_routed_is_not_returned(channel: Channel, queue: str) -> None:
+    channel.publish("", queue, mandatory=True)
+
+    assert [] == channel.arrived()
+
+
+def test_other_message_that_is_not_routed_is_dropped(channel: Channel, unique: Unique) -> None:
+    channel.publish("", unique("nowhere"))
+
+    assert [] == channel.arrived()
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+def test_user_id_must_be_the_login(channel: Channel) -> None:
+    channel.publish("", "nowhere", user_id="other")
+
+    assert (
+        ChannelCloseParameters(
+            406,
+            "PRECONDITION_FAILED - user_id property set to 'other' but authenticated user was"
+            " 'guest'",
+            60,
+            40,
+        )
+        == channel.refusal()
+    )
+
+
+def test_user_id_may_be_the_login(channel: Channel) -> None:
+    channel.publish("", "nowhere", user_id="guest")
+
+    assert [] == channel.arrived()
+
+
+@pytest.mark.parametrize(
+    ("expiration", "reason"),
+    [
+        ("foo", "no_integer"),
+        ("", "no_integer"),
+        ("-1", "{value_negative,-1}"),
+        ("10.5", '{leftover_string,".5"}'),
+        ("10 s", '{leftover_string," s"}'),
+        (" 10", "no_integer"),
+    ],
+)
+def test_expiration_must_be_digits(channel: Channel, expiration: str, reason: str) -> None:
+    channel.publish("", "nowhere", expiration=expiration)
+
+    assert (
+        ChannelCloseParameters(
+            406, f"PRECONDITION_FAILED - invalid expiration '{expiration}': {reason}", 60, 40
+        )
+        == channel.refusal()
+    )
+
+
+def test_properties_of_another_message_are_not_touched(channel: Channel, queue: str) -> None:
+    headers: dict[str, Any] = {"x-death": "not an array", "x-anything": 1}
+
+    channel.publish("", queue, headers=headers)
+
+    assert headers == channel.get_message(queue).properties.headers

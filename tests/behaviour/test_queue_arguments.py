@@ -1,0 +1,376 @@
+"""Arguments of queue.declare: which are legal, and when two declarations are the same.
+
+RabbitMQ: https://www.rabbitmq.com/docs/queues#optional-arguments
+"""
+
+from typing import Any
+
+import pytest
+
+from ammoo_wire import (
+    ChannelCloseParameters,
+    Float32,
+    Int8,
+    Int16,
+    Int64,
+    QueueDeclareParameters,
+    UInt8,
+    UInt16,
+    UInt32,
+)
+from tests.support.brokers import Broker, Unique
+from tests.support.peer import Channel
+
+
+def refusal_text(channel: Channel, name: str, arguments: dict[str, Any], **flags: bool) -> str:
+    """Declare a queue in vain; give the reason, with NAME in place of the queue's name."""
+    declare = QueueDeclareParameters(name, arguments=arguments)._replace(**flags)
+    refused = channel.refusal(declare)
+    assert ChannelCloseParameters(406, refused.reply_text, 50, 10) == refused
+    return refused.reply_text.replace(name, "NAME")
+
+
+# --- what is legal ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"x-message-ttl": 0},
+        {"x-message-ttl": 4294967295},
+        {"x-expires": 60_000},
+        {"x-max-length": 0},
+        {"x-max-length-bytes": 0},
+        {"x-max-priority": 0},
+        {"x-max-priority": 255},
+        {"x-overflow": "drop-head"},
+        {"x-overflow": "reject-publish"},
+        {"x-overflow": "reject-publish-dlx"},
+        {"x-dead-letter-exchange": "no such exchange"},
+        {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "key"},
+        {"x-queue-mode": "default"},
+        {"x-queue-mode": "lazy"},
+        {"x-queue-type": "classic"},
+        {"x-queue-version": 1},
+        {"x-queue-version": 2},
+        {"x-single-active-consumer": True},
+        {"x-anything-else": "whatever"},
+        {"anything": {"nested": [1, 2.5, None, True]}},
+    ],
+    ids=str,
+)
+def test_legal_argument(channel: Channel, unique: Unique, arguments: dict[str, Any]) -> None:
+    name = unique("q")
+
+    declared = channel.call(QueueDeclareParameters(name, arguments=arguments))
+
+    assert name == declared.queue_name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "detail"),
+    [
+        ({"x-message-ttl": -1}, "{value_negative,-1}"),
+        ({"x-message-ttl": "1000"}, '"expected integer, got longstr"'),
+        ({"x-message-ttl": 1000.0}, '"expected integer, got double"'),
+        ({"x-expires": 0}, "{value_zero,0}"),
+        ({"x-expires": -1}, "{value_negative,-1}"),
+        ({"x-expires": True}, '"expected integer, got bool"'),
+        ({"x-max-length": -1}, "{value_negative,-1}"),
+        ({"x-max-length": "1"}, '"expected integer, got longstr"'),
+        ({"x-max-length-bytes": -5}, "{value_negative,-5}"),
+        ({"x-max-priority": 256}, "{max_value_exceeded,256}"),
+        ({"x-max-priority": -1}, "{value_negative,-1}"),
+        ({"x-max-priority": "9"}, '"expected integer, got longstr"'),
+        ({"x-overflow": "foo"}, "invalid_overflow"),
+        ({"x-dead-letter-routing-key": "key"}, "routing_key_but_no_dlx_defined"),
+        ({"x-queue-mode": "foo"}, "\"unsupported queue mode 'foo'\""),
+        ({"x-queue-version": 3}, "\"unsupported queue version '3'\""),
+        ({"x-single-active-consumer": "true"}, "{unacceptable_type,longstr}"),
+    ],
+    ids=str,
+)
+def test_illegal_argument(
+    channel: Channel, unique: Unique, arguments: dict[str, Any], detail: str
+) -> None:
+    (argument,) = arguments
+
+    text = refusal_text(channel, unique("q"), arguments)
+
+    assert (
+        f"PRECONDITION_FAILED - invalid arg '{argument}' for queue 'NAME' in vhost '/': {detail}"
+        == text
+    )
+
+
+def test_illegal_queue_type(channel: Channel, unique: Unique) -> None:
+    text = refusal_text(channel, unique("q"), {"x-queue-type": "foo"})
+
+    assert (
+        "PRECONDITION_FAILED - invalid arg 'x-queue-type' for queue 'NAME' in vhost '/':"
+        " \"unsupported queue type 'foo'\"" == text
+    )
+
+
+def test_dead_letter_exchange_must_be_a_string(channel: Channel, unique: Unique) -> None:
+    text = refusal_text(channel, unique("q"), {"x-dead-letter-exchange": 5})
+
+    assert (
+        "PRECONDITION_FAILED - invalid type 'signedint' for arg 'x-dead-letter-exchange'"
+        " in queue 'NAME' in vhost '/'" == text
+    )
+
+
+def test_illegal_leader_locator(broker: Broker, channel: Channel, unique: Unique) -> None:
+    text = refusal_text(channel, unique("q"), {"x-queue-leader-locator": "foo"})
+
+    detail = {
+        "3.10": " of queue type rabbit_classic_queue",
+        "4.0": ": invalid_queue_locator_arg",
+    }[broker.version]
+    assert (
+        "PRECONDITION_FAILED - invalid arg 'x-queue-leader-locator' for queue 'NAME'"
+        f" in vhost '/'{detail}" == text
+    )
+
+
+# --- quorum queues ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "quality"),
+    [
+        ({}, "non-durable"),
+        ({"durable": True, "exclusive": True}, "exclusive-owner"),
+    ],
+    ids=["transient", "exclusive"],
+)
+def test_quorum_queue_refuses_flags(
+    channel: Channel, unique: Unique, flags: dict[str, bool], quality: str
+) -> None:
+    text = refusal_text(channel, unique("q"), {"x-queue-type": "quorum"}, **flags)
+
+    assert (
+        f"PRECONDITION_FAILED - invalid property '{quality}' for queue 'NAME' in vhost '/'" == text
+    )
+
+
+def test_quorum_queue_refuses_max_priority(channel: Channel, unique: Unique) -> None:
+    text = refusal_text(
+        channel, unique("q"), {"x-queue-type": "quorum", "x-max-priority": 5}, durable=True
+    )
+
+    assert (
+        "PRECONDITION_FAILED - invalid arg 'x-max-priority' for queue 'NAME' in vhost '/'"
+        " of queue type rabbit_quorum_queue" == text
+    )
+
+
+def test_quorum_queue_needs_a_name(channel: Channel) -> None:
+    refused = channel.refusal(
+        QueueDeclareParameters("", durable=True, arguments={"x-queue-type": "quorum"})
+    )
+
+    assert (
+        ChannelCloseParameters(
+            406,
+            "PRECONDITION_FAILED - Cannot declare a server-named queue for type"
+            " rabbit_quorum_queue",
+            50,
+            10,
+        )
+        == refused
+    )
+
+
+# --- declaring again --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"x-message-ttl": 1000}, {"x-message-ttl": Int64(1000)}),
+        ({"x-message-ttl": Int16(1000)}, {"x-message-ttl": UInt32(1000)}),
+        ({"x-max-length": Int8(9)}, {"x-max-length": UInt8(9)}),
+        ({"x-queue-type": "classic"}, {}),
+        ({}, {"x-queue-type": "classic"}),
+        ({"x-foo": 1}, {"x-foo": 2}),
+        ({}, {"x-consumer-timeout": 60_000}),
+        ({"x-overflow": "drop-head"}, {"x-overflow": "drop-head"}),
+    ],
+    ids=str,
+)
+def test_declarations_are_equivalent(
+    channel: Channel, unique: Unique, first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    name = unique("q")
+    channel.call(QueueDeclareParameters(name, arguments=first))
+
+    declared = channel.call(QueueDeclareParameters(name, arguments=second))
+
+    assert name == declared.queue_name
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "argument", "difference"),
+    [
+        (
+            {},
+            {"x-message-ttl": 1000},
+            "x-message-ttl",
+            "received the value '1000' of type 'signedint' but current is none",
+        ),
+        (
+            {"x-message-ttl": 1000},
+            {},
+            "x-message-ttl",
+            "received none but current is the value '1000' of type 'signedint'",
+        ),
+        (
+            {"x-message-ttl": 1000},
+            {"x-message-ttl": 2000},
+            "x-message-ttl",
+            "received '2000' but current is '1000'",
+        ),
+        (
+            {"x-message-ttl": 1000},
+            {"x-message-ttl": Int64(2000)},
+            "x-message-ttl",
+            "received '2000' but current is '1000'",
+        ),
+        (
+            {"x-overflow": "drop-head"},
+            {"x-overflow": "reject-publish"},
+            "x-overflow",
+            "received 'reject-publish' but current is 'drop-head'",
+        ),
+        (
+            {},
+            {"x-dead-letter-exchange": "dlx"},
+            "x-dead-letter-exchange",
+            "received the value 'dlx' of type 'longstr' but current is none",
+        ),
+        (
+            {},
+            {"x-single-active-consumer": True},
+            "x-single-active-consumer",
+            "received the value 'true' of type 'bool' but current is none",
+        ),
+        (
+            {},
+            {"x-max-priority": UInt8(5)},
+            "x-max-priority",
+            "received the value '5' of type 'unsignedbyte' but current is none",
+        ),
+        (
+            {},
+            {"x-max-length": UInt16(5)},
+            "x-max-length",
+            "received the value '5' of type 'unsignedshort' but current is none",
+        ),
+        (
+            {},
+            {"x-max-length": Int8(5)},
+            "x-max-length",
+            "received the value '5' of type 'byte' but current is none",
+        ),
+        (
+            {},
+            {"x-max-length": Int16(5)},
+            "x-max-length",
+            "received the value '5' of type 'short' but current is none",
+        ),
+        (
+            {},
+            {"x-max-length": UInt32(5)},
+            "x-max-length",
+            "received the value '5' of type 'unsignedint' but current is none",
+        ),
+        (
+            {},
+            {"x-max-length": Int64(5)},
+            "x-max-length",
+            "received the value '5' of type 'long' but current is none",
+        ),
+    ],
+)
+def test_declarations_differ_in_an_argument(
+    channel: Channel,
+    unique: Unique,
+    first: dict[str, Any],
+    second: dict[str, Any],
+    argument: str,
+    difference: str,
+) -> None:
+    name = unique("q")
+    channel.call(QueueDeclareParameters(name, arguments=first))
+
+    text = refusal_text(channel, name, second)
+
+    assert (
+        f"PRECONDITION_FAILED - inequivalent arg '{argument}' for queue 'NAME' in vhost '/':"
+        f" {difference}" == text
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1000.0, "the value '1.0e3' of type 'double'"),
+        (Float32(0.5), "the value '0.5' of type 'float'"),
+        ("text", "the value 'text' of type 'longstr'"),
+        (True, "the value 'true' of type 'bool'"),
+        (b"octets", "the value 'octets' of type 'binary'"),
+        (None, "the value 'undefined' of type 'void'"),
+    ],
+)
+def test_difference_is_found_before_the_new_value_is_judged(
+    channel: Channel, queue: str, value: Any, shown: str
+) -> None:
+    """A queue that exists is only compared with; its arguments were judged when it was made."""
+    text = refusal_text(channel, queue, {"x-message-ttl": value})
+
+    assert (
+        "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'NAME' in vhost '/':"
+        f" received {shown} but current is none" == text
+    )
+
+
+COMPARED = {
+    "x-expires": 60_000,
+    "x-message-ttl": 60_000,
+    "x-dead-letter-exchange": "dlx",
+    "x-dead-letter-routing-key": "key",
+    "x-max-length": 5,
+    "x-max-length-bytes": 5,
+    "x-max-priority": 5,
+    "x-overflow": "drop-head",
+    "x-queue-mode": "lazy",
+    "x-single-active-consumer": True,
+}
+
+
+@pytest.mark.parametrize("position", range(len(COMPARED)), ids=list(COMPARED))
+def test_arguments_are_compared_in_an_order_of_their_own(
+    channel: Channel, queue: str, position: int
+) -> None:
+    arguments = dict(reversed(list(COMPARED.items())[position:]))
+
+    text = refusal_text(channel, queue, arguments)
+
+    assert f"inequivalent arg '{list(COMPARED)[position]}' for queue" in text
+
+
+def test_queue_type_differs(broker: Broker, channel: Channel, unique: Unique) -> None:
+    name = channel.declare_queue(unique("q"), durable=True)
+
+    text = refusal_text(channel, name, {"x-queue-type": "quorum"}, durable=True)
+
+    difference = {
+        "3.10": "received the value 'quorum' of type 'longstr' but current is none",
+        "4.0": "received 'quorum' but current is 'classic'",
+    }[broker.version]
+    assert (
+        "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'NAME' in vhost '/':"
+        f" {difference}" == text
+    )

@@ -1,0 +1,194 @@
+"""Transactions on one channel: publishes and acknowledgements that wait for tx.commit.
+
+Specification: class tx. RabbitMQ: https://www.rabbitmq.com/docs/semantics#tx
+"""
+
+import pytest
+
+from ammoo_wire import (
+    BasicAckParameters,
+    ChannelCloseParameters,
+    TxCommitOkParameters,
+    TxCommitParameters,
+    TxRollbackOkParameters,
+    TxRollbackParameters,
+    TxSelectOkParameters,
+    TxSelectParameters,
+)
+from tests.support.brokers import Connect, Unique
+from tests.support.peer import Channel
+
+COMMIT, ROLLBACK = TxCommitParameters(), TxRollbackParameters()
+
+
+@pytest.fixture
+def transactional(peer: object, channel: Channel) -> Channel:
+    """A channel on which a transaction has begun; `channel` is another one."""
+    opened = channel.peer.channel(2)
+    opened.call(TxSelectParameters())
+    return opened
+
+
+def test_selecting_twice_is_fine(channel: Channel) -> None:
+    assert TxSelectOkParameters() == channel.call(TxSelectParameters())
+    assert TxSelectOkParameters() == channel.call(TxSelectParameters())
+
+
+def test_empty_transaction_is_fine(transactional: Channel) -> None:
+    assert TxCommitOkParameters() == transactional.call(COMMIT)
+    assert TxRollbackOkParameters() == transactional.call(ROLLBACK)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "method_id"), [(COMMIT, 20), (ROLLBACK, 30)], ids=["commit", "rollback"]
+)
+def test_channel_that_is_not_transactional(
+    channel: Channel, parameters: object, method_id: int
+) -> None:
+    refused = channel.refusal(parameters)
+
+    assert (
+        ChannelCloseParameters(
+            406, "PRECONDITION_FAILED - channel is not transactional", 90, method_id
+        )
+        == refused
+    )
+
+
+def test_publishes_wait_for_commit(channel: Channel, transactional: Channel, queue: str) -> None:
+    transactional.publish("", queue, b"1")
+    transactional.publish("", queue, b"2")
+    transactional.arrived()
+    before = channel.get(queue)
+
+    transactional.call(COMMIT)
+
+    assert before is None
+    assert [b"1", b"2"] == channel.get_bodies(queue)
+
+
+def test_rollback_drops_publishes(channel: Channel, transactional: Channel, queue: str) -> None:
+    transactional.publish("", queue, b"dropped")
+
+    transactional.call(ROLLBACK)
+    transactional.publish("", queue, b"kept")
+    transactional.call(COMMIT)
+
+    assert [b"kept"] == channel.get_bodies(queue)
+
+
+def test_publish_is_routed_at_once(transactional: Channel, unique: Unique) -> None:
+    name = unique("missing")
+
+    transactional.publish(name, "key")
+
+    assert (
+        ChannelCloseParameters(404, f"NOT_FOUND - no exchange '{name}' in vhost '/'", 60, 40)
+        == transactional.refusal()
+    )
+
+
+def test_returns_come_at_commit_before_commit_ok(transactional: Channel, unique: Unique) -> None:
+    transactional.publish("", unique("nowhere"), b"!", mandatory=True)
+    before = transactional.arrived()
+
+    transactional.send(COMMIT)
+
+    assert [] == before
+    assert b"!" == transactional.returned().body
+    assert TxCommitOkParameters() == transactional.receive()
+
+
+def test_rollback_drops_returns(transactional: Channel, unique: Unique) -> None:
+    transactional.publish("", unique("nowhere"), b"!", mandatory=True)
+
+    transactional.call(ROLLBACK)
+
+    assert [] == transactional.arrived()
+
+
+def test_acks_wait_for_commit(channel: Channel, transactional: Channel, queue: str) -> None:
+    channel.fill(queue, b"!")
+    transactional.consume(queue, "tag")
+    tag = transactional.delivery().parameters.delivery_tag
+    transactional.cancel("tag")
+
+    transactional.ack(tag)
+    transactional.call(COMMIT)
+    transactional.close()
+
+    assert channel.get(queue) is None
+
+
+def test_ack_that_was_not_committed_is_forgotten_with_the_channel(
+    channel: Channel, transactional: Channel, queue: str
+) -> None:
+    channel.fill(queue, b"!")
+    tag = transactional.get_message(queue, no_ack=False).parameters.delivery_tag
+
+    transactional.ack(tag)
+    transactional.close()
+
+    message = channel.get_message(queue)
+    assert (b"!", True) == (message.body, message.parameters.redelivered)
+
+
+def test_rollback_makes_deliveries_unacked_again(
+    channel: Channel, transactional: Channel, queue: str
+) -> None:
+    channel.fill(queue, b"!")
+    tag = transactional.get_message(queue, no_ack=False).parameters.delivery_tag
+
+    transactional.ack(tag)
+    transactional.call(ROLLBACK)
+
+    assert channel.get(queue) is None
+    transactional.ack(tag)
+    transactional.call(COMMIT)
+    transactional.close()
+    assert channel.get(queue) is None
+
+
+def test_rejects_wait_for_commit(channel: Channel, transactional: Channel, queue: str) -> None:
+    channel.fill(queue, b"!")
+    tag = transactional.get_message(queue, no_ack=False).parameters.delivery_tag
+
+    transactional.reject(tag, requeue=True)
+    transactional.arrived()
+    before = channel.get(queue)
+    transactional.call(COMMIT)
+
+    assert before is None
+    assert b"!" == channel.get_message(queue).body
+
+
+def test_unknown_delivery_tag_is_found_at_once(transactional: Channel) -> None:
+    refused = transactional.refusal(BasicAckParameters(5))
+
+    assert (
+        ChannelCloseParameters(406, "PRECONDITION_FAILED - unknown delivery tag 5", 60, 80)
+        == refused
+    )
+
+
+def test_transaction_is_rolled_back_when_the_channel_closes(
+    channel: Channel, transactional: Channel, queue: str
+) -> None:
+    transactional.publish("", queue, b"dropped")
+
+    transactional.close()
+
+    assert channel.get(queue) is None
+
+
+def test_transaction_is_rolled_back_when_the_connection_closes(
+    channel: Channel, connect: Connect, queue: str
+) -> None:
+    other = connect()
+    other_channel = other.channel()
+    other_channel.call(TxSelectParameters())
+    other_channel.publish("", queue, b"dropped")
+
+    other.close()
+
+    assert channel.get(queue) is None
