@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from ammoo_wire import (
@@ -33,6 +34,9 @@ from ammoo_wire.fields import WireType
 from tests.wire.peers import content_frames, method_frame
 
 ALL_METHODS = methods()
+
+few_examples = settings(max_examples=settings().max_examples // 6)
+"""For a test that is parametrised over all methods."""
 
 text = st.text(max_size=30)
 short_strings = st.text(max_size=255).map(lambda s: s.encode()[:255].decode(errors="ignore"))

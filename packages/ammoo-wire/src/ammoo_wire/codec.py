@@ -24,7 +24,7 @@ from struct import Struct
 from struct import error as StructError
 from typing import Any, Final, TypeVar, get_type_hints
 
-from .exceptions import EncodeError, FrameError, ProtocolError, show_octets
+from .exceptions import EncodeError, FrameError, ProtocolError, show, show_octets
 from .fields import Octets, WireType, encode_short_string
 from .tables import encode_table, read_table
 
@@ -172,6 +172,7 @@ def _compile(described: Method, verb: str, source: str) -> Any:
         "encode_table": encode_table,
         "read_table": read_table,
         "misfit": misfit,
+        "octet_strings": (bytes, bytearray),
         "malformed": malformed,
         "malformed_string": malformed_string,
         "described": described,
@@ -256,10 +257,14 @@ def _encode_source(described: Method) -> str:
             pieces.append(f"octets_of_{name}")
         elif kind == "longstr":
             (name,) = members
-            checks += [f"        size_of_{name} = len({name})"]
+            checks += [
+                f"        if not isinstance({name}, octet_strings): raise TypeError",
+                f"        size_of_{name} = len({name})",
+            ]
             pieces.append(name)
         else:
-            pieces.append(f"encode_table({members[0]})")
+            (name,) = members
+            pieces.append(f"encode_table({name}, {f'{described.name}: {name}'!r})")
     if not pieces:
         return "\n".join([*lines, f"    return {prefix!r}", ""])
     lines += [
@@ -267,7 +272,7 @@ def _encode_source(described: Method) -> str:
         *checks,
         f"        return {' + '.join([repr(prefix), *pieces])}",
         "    except (StructError, TypeError, AttributeError, UnicodeEncodeError) as error:",
-        f"        raise misfit(described, ({', '.join(names)},)) from error",
+        f"        raise misfit(described, ({', '.join(names)},), error) from error",
         "",
     ]
     return "\n".join(lines)
@@ -309,10 +314,12 @@ def _decode_source(described: Method) -> str:
         "        if i == end:",
         f"            return new(parameters, ({''.join(f'{name}, ' for name in names)}))",
         "    except UnicodeDecodeError as error:",
-        "        raise malformed_string() from error",
+        "        if i + len(error.object) <= end:",
+        "            raise malformed_string() from error",
+        "        raise malformed(described, data[start:end]) from error",
         "    except (StructError, IndexError) as error:",
-        "        raise malformed(described, bytes(data[start:end])) from error",
-        "    raise malformed(described, bytes(data[start:end]))",
+        "        raise malformed(described, data[start:end]) from error",
+        "    raise malformed(described, data[start:end])",
         "",
     ]
     return "\n".join(lines)
@@ -320,41 +327,43 @@ def _decode_source(described: Method) -> str:
 
 # --- what went wrong -----------------------------------------------------------------------
 
+_LONGEST_SHOWN: Final = 255  # octets: no more would fit in a reply text
 _LIMITS = {WireType.OCTET: 8, WireType.SHORT: 16, WireType.LONG: 32, WireType.LONGLONG: 64}
 
 
-def misfit(described: Method, arguments: Parameters) -> EncodeError:
+def misfit(described: Method, arguments: Parameters, error: Exception) -> EncodeError:
     """Find the argument that could not be encoded, once it is known that there is one."""
     for (name, wire_type), value in zip(described.fields, arguments, strict=True):
         complaint = _complaint(name, wire_type, value)
         if complaint is not None:
             return EncodeError(f"{described.name}: {complaint}")
-    return EncodeError(f"{described.name}: cannot encode {arguments!r}")
+    return EncodeError(f"{described.name}: cannot encode its arguments: {error}")
 
 
 def _complaint(name: str, wire_type: WireType, value: object) -> str | None:
     if wire_type in _LIMITS:
         limit = 1 << _LIMITS[wire_type]
         if not isinstance(value, int) or not 0 <= value < limit:
-            return f"{name} is {value!r}; expected an integer from 0 to {limit - 1}"
+            return f"{name} is {show(value)}; expected an integer from 0 to {limit - 1}"
     elif wire_type is WireType.SHORTSTR:
         if not isinstance(value, str):
-            return f"{name} is {value!r}; expected a str"
+            return f"{name} is {show(value)}; expected a str"
         try:
             value.encode()
             encode_short_string(value, name)
         except UnicodeEncodeError:
-            return f"{name} cannot be encoded as UTF-8: {value!r}"
+            return f"{name} cannot be encoded as UTF-8: {show(value)}"
         except EncodeError as error:
             return str(error)
     elif wire_type is WireType.LONGSTR and not isinstance(value, bytes | bytearray):
-        return f"{name} is {value!r}; expected bytes"
+        # Not quoted: most long strings are secrets.
+        return f"{name} is of type {type(value).__name__}; expected bytes"
     return None
 
 
-def malformed(described: Method, octets: bytes) -> ProtocolError:
+def malformed(described: Method, octets: Octets) -> ProtocolError:
     """Make the error for arguments that are cut short or go on too long."""
-    return FrameError(f"cannot decode {show_octets(octets)}", described.id)
+    return FrameError(f"cannot decode {show_octets(octets[:_LONGEST_SHOWN])}", described.id)
 
 
 def malformed_string() -> ProtocolError:
