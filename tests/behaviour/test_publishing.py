@@ -65,7 +65,7 @@ def test_message_arrives_without_properties(channel: Channel, queue: str) -> Non
     assert (BasicHeaderProperties(), b"") == (message.properties, message.body)
 
 
-HEADERS = {
+HEADERS: dict[str, Any] = {
     "array": ["a", 1, [2.5, None], {"k": "v"}],
     "binary": b"\x00\xff",
     "bool": True,

@@ -22,7 +22,7 @@ from tests.support.brokers import Broker, Unique
 from tests.support.peer import Channel
 
 
-def refusal_text(channel: Channel, name: str, arguments: dict[str, Any], **flags: bool) -> str:
+def refusal_text(channel: Channel, name: str, arguments: dict[str, Any], **flags: Any) -> str:
     """Declare a queue in vain; give the reason, with NAME in place of the queue's name."""
     declare = QueueDeclareParameters(name, arguments=arguments)._replace(**flags)
     refused = channel.refusal(declare)

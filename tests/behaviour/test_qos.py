@@ -1,0 +1,171 @@
+"""Prefetch: how many deliveries may be unsettled, for a consumer or for a channel.
+
+RabbitMQ gives the flag ``global`` a meaning of its own:
+https://www.rabbitmq.com/docs/consumer-prefetch
+"""
+
+import pytest
+
+from ammoo_wire import BasicQosOkParameters, BasicQosParameters
+from tests.support.peer import Channel, Message
+
+FIVE = (b"1", b"2", b"3", b"4", b"5")
+
+
+def bodies(channel: Channel) -> list[bytes]:
+    """Give the bodies of all deliveries that have arrived."""
+    return [message.body for message in channel.arrived() if isinstance(message, Message)]
+
+
+@pytest.mark.parametrize("prefetch_count", [0, 1, 65535])
+@pytest.mark.parametrize("global_", [False, True])
+def test_qos_is_answered(channel: Channel, prefetch_count: int, global_: bool) -> None:
+    answer = channel.call(BasicQosParameters(0, prefetch_count, global_))
+
+    assert BasicQosOkParameters() == answer
+
+
+def test_no_more_is_delivered_than_may_be_unsettled(channel: Channel, queue: str) -> None:
+    channel.qos(2)
+    channel.consume(queue)
+
+    channel.fill(queue, *FIVE)
+
+    assert [b"1", b"2"] == bodies(channel)
+
+
+def test_settling_makes_room(channel: Channel, queue: str) -> None:
+    channel.qos(2)
+    channel.consume(queue)
+    channel.fill(queue, *FIVE)
+    channel.deliveries(2)
+
+    channel.ack(2)
+    third = channel.delivery()
+    channel.nack(1, requeue=False)
+    fourth = channel.delivery()
+
+    assert (b"3", b"4") == (third.body, fourth.body)
+    assert [] == channel.arrived()
+
+
+def test_settling_several_makes_room_for_several(channel: Channel, queue: str) -> None:
+    channel.qos(3)
+    channel.consume(queue)
+    channel.fill(queue, *FIVE)
+    channel.deliveries(3)
+
+    channel.ack(2, multiple=True)
+
+    assert [b"4", b"5"] == channel.deliveries(2)
+
+
+def test_zero_is_no_limit(channel: Channel, queue: str) -> None:
+    channel.qos(1)
+    channel.qos(0)
+    channel.consume(queue)
+
+    channel.fill(queue, *FIVE)
+
+    assert list(FIVE) == channel.deliveries(5)
+
+
+def test_no_ack_knows_no_limit(channel: Channel, queue: str) -> None:
+    channel.qos(1)
+    channel.consume(queue, no_ack=True)
+
+    channel.fill(queue, *FIVE)
+
+    assert list(FIVE) == channel.deliveries(5)
+
+
+def test_limit_is_for_each_consumer(channel: Channel, queue: str) -> None:
+    channel.qos(1)
+    channel.consume(queue, "a")
+    channel.consume(queue, "b")
+
+    channel.fill(queue, *FIVE)
+
+    assert [b"1", b"2"] == bodies(channel)
+
+
+def test_limit_is_frozen_when_a_consumer_starts(channel: Channel, queue: str) -> None:
+    channel.qos(1)
+    channel.consume(queue)
+    channel.qos(3)
+
+    channel.fill(queue, *FIVE)
+
+    assert [b"1"] == bodies(channel)
+
+
+def test_limit_holds_for_consumers_started_after_it(channel: Channel, queue: str) -> None:
+    channel.consume(queue)
+    channel.qos(1)
+
+    channel.fill(queue, *FIVE)
+
+    assert list(FIVE) == channel.deliveries(5)
+
+
+def test_messages_got_do_not_count(channel: Channel, queue: str) -> None:
+    channel.qos(1)
+    channel.fill(queue, b"1", b"2", b"3")
+    channel.get_message(queue, no_ack=False)
+
+    channel.consume(queue)
+
+    assert [b"2"] == bodies(channel)
+
+
+def test_limit_of_another_channel_does_not_matter(channel: Channel, queue: str) -> None:
+    other = channel.peer.channel(2)
+    other.qos(1)
+    channel.consume(queue)
+
+    channel.fill(queue, *FIVE)
+
+    assert list(FIVE) == channel.deliveries(5)
+
+
+def test_global_limit_is_shared_by_the_channels_consumers(channel: Channel, queue: str) -> None:
+    channel.qos(3, global_=True)
+    channel.consume(queue, "a")
+    channel.consume(queue, "b")
+
+    channel.fill(queue, *FIVE)
+
+    assert [b"1", b"2", b"3"] == bodies(channel)
+
+
+def test_raising_the_global_limit_delivers_at_once(channel: Channel, queue: str) -> None:
+    channel.qos(1, global_=True)
+    channel.consume(queue)
+    channel.fill(queue, *FIVE)
+    channel.deliveries(1)
+
+    channel.qos(3, global_=True)
+
+    assert [b"2", b"3"] == channel.deliveries(2)
+    assert [] == channel.arrived()
+
+
+def test_both_limits_hold(channel: Channel, queue: str) -> None:
+    channel.qos(2)
+    channel.qos(3, global_=True)
+    channel.consume(queue, "a")
+    channel.consume(queue, "b")
+
+    channel.fill(queue, *FIVE)
+
+    assert [b"1", b"2", b"3"] == bodies(channel)
+
+
+def test_consumers_limit_holds_below_the_global_one(channel: Channel, queue: str) -> None:
+    channel.qos(2)
+    channel.qos(5, global_=True)
+    channel.consume(queue)
+
+    channel.fill(queue, *FIVE)
+
+    assert [b"1", b"2"] == bodies(channel)
