@@ -37,9 +37,7 @@ class Origin(Protocol):
     async def reject(self, delivery_tag: int, requeue: bool) -> None:
         """Refuse a delivery."""
 
-    async def reply(
-        self, reply_to: str, body: Body | NotGiven, options: PublishOptions
-    ) -> None:
+    async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name."""
 
 

@@ -87,9 +87,7 @@ class Outgoing(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def encode_publish(
-    exchange_name: str, routing_key: str, mandatory: bool, immediate: bool
-) -> bytes:
+def encode_publish(exchange_name: str, routing_key: str, mandatory: bool, immediate: bool) -> bytes:
     """Encode basic.publish; programs publish to few exchanges with few keys.
 
     Raises:
@@ -177,8 +175,6 @@ def _encode_body(
         return body, "application/octet-stream"
     if isinstance(body, str):
         return body.encode(encoding), "text/plain"
-    if isinstance(body, memoryview):
-        return bytes(body), "application/octet-stream"
     if body is NOT_GIVEN:
         raise TypeError("Either body or json must be given")
     raise TypeError(f"body is a {type(body).__name__}; expected str, bytes or bytearray, or json=")
@@ -196,9 +192,7 @@ def _route(
     elif isinstance(route, Mapping):
         routing_key, table = "", {**(headers or {}), **route}
     else:
-        raise TypeError(
-            f"route is {route!r}; expected a str, or a mapping for a headers exchange"
-        )
+        raise TypeError(f"route is {route!r}; expected a str, or a mapping for a headers exchange")
     for name, keys in (("CC", cc), ("BCC", bcc)):
         if keys is not None:
             table = {**(table or {}), name: [keys] if isinstance(keys, str) else list(keys)}

@@ -253,9 +253,7 @@ def _tls_context(query: Mapping[str, Any]) -> tls.SSLContext:
     if query.get("verify") is False:
         context.verify_mode = tls.CERT_NONE
     if "certfile" in query:
-        context.load_cert_chain(
-            query["certfile"], query.get("keyfile"), query.get("key_password")
-        )
+        context.load_cert_chain(query["certfile"], query.get("keyfile"), query.get("key_password"))
     return context
 
 

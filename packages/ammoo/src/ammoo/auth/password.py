@@ -33,7 +33,7 @@ class PasswordAuthentication(Authentication):
         unknown = set(self._names) - {"AMQPLAIN", "PLAIN", "EXTERNAL"}
         if unknown:
             raise ValueError(
-                f"unknown mechanism {sorted(unknown)[0]!r}; expected AMQPLAIN, PLAIN or EXTERNAL,"
+                f"unknown mechanism {min(unknown)!r}; expected AMQPLAIN, PLAIN or EXTERNAL,"
                 " or an auth= of your own"
             )
 

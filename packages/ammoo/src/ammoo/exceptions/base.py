@@ -101,7 +101,5 @@ _ADVICE_BY_CLUE = {
     "prefetch_size": "RabbitMQ does not know prefetch_size; use prefetch_count",
     "active=false": "RabbitMQ cannot be told to stop; use qos, or cancel the consumer",
     "message size": "send less at once, or raise the server's max_message_size",
-    "timed out. Timeout value": (
-        "settle messages sooner, or raise the server's consumer_timeout"
-    ),
+    "timed out. Timeout value": ("settle messages sooner, or raise the server's consumer_timeout"),
 }

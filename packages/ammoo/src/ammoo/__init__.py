@@ -1,0 +1,38 @@
+"""An asyncio client for RabbitMQ and other servers of AMQP 0-9-1.
+
+::
+
+    import ammoo
+
+    async with await ammoo.connect("amqp://localhost/") as connection:
+        async with connection.channel() as channel:
+            await channel.publish("", "my_queue", "text body")
+
+`connect` gives a `Connection`, which gives a `Channel`, on which all else is done.
+Exceptions are in `ammoo.exceptions`, ways to log in in `ammoo.auth`.
+"""
+
+__version__ = "1.0.0"
+
+from .channel import Channel
+from .connection import Connection, connect
+from .consumer import Consumer
+from .exceptions.channel import ChannelClosed, EmptyQueue
+from .exceptions.connection import ConnectionClosed
+from .messages import DeliverMessage, ExpectedMessage, GetMessage, Message, ReturnMessage
+
+__all__ = [
+    "Channel",
+    "ChannelClosed",
+    "Connection",
+    "ConnectionClosed",
+    "Consumer",
+    "DeliverMessage",
+    "EmptyQueue",
+    "ExpectedMessage",
+    "GetMessage",
+    "Message",
+    "ReturnMessage",
+    "__version__",
+    "connect",
+]

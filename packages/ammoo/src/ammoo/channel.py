@@ -1,0 +1,885 @@
+"""`Channel`: every operation of AMQP 0-9-1 and of RabbitMQ's extensions, with its documentation.
+
+A `Channel` is what the user holds: it checks and translates arguments, and keeps
+what was asked for (prefetch limits, confirm mode). What is on the wire is the
+`LiveChannel` behind it.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from ammoo_wire import (
+    NO_PROPERTIES,
+    BasicConsumeParameters,
+    BasicGetEmptyParameters,
+    BasicGetOkParameters,
+    BasicGetParameters,
+    BasicQosOkParameters,
+    BasicQosParameters,
+    BasicRecoverOkParameters,
+    BasicRecoverParameters,
+    ChannelFlowOkParameters,
+    ChannelFlowParameters,
+    ConfirmSelectOkParameters,
+    ConfirmSelectParameters,
+    ExchangeBindOkParameters,
+    ExchangeBindParameters,
+    ExchangeDeclareOkParameters,
+    ExchangeDeclareParameters,
+    ExchangeDeleteOkParameters,
+    ExchangeDeleteParameters,
+    ExchangeUnbindOkParameters,
+    ExchangeUnbindParameters,
+    FieldValue,
+    QueueBindOkParameters,
+    QueueBindParameters,
+    QueueDeclareOkParameters,
+    QueueDeclareParameters,
+    QueueDeleteOkParameters,
+    QueueDeleteParameters,
+    QueuePurgeOkParameters,
+    QueuePurgeParameters,
+    QueueUnbindOkParameters,
+    QueueUnbindParameters,
+    TxCommitOkParameters,
+    TxCommitParameters,
+    TxRollbackOkParameters,
+    TxRollbackParameters,
+    TxSelectOkParameters,
+    TxSelectParameters,
+)
+
+from .arguments import (
+    Arguments,
+    Overflow,
+    QueueType,
+    StreamOffset,
+    binding,
+    consume_arguments,
+    exchange_arguments,
+    queue_arguments,
+)
+from .confirms import Confirms
+from .consumer import Consumer
+from .exceptions.channel import ClientClosedChannelError, ClientClosedChannelOK, EmptyQueue
+from .live_channel import LiveChannel
+from .messages import GetMessage, ReturnMessage
+from .publishing import NOT_GIVEN, Body, Expiration, NotGiven, RoutingKeys
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+__all__ = ["Channel"]
+
+CLOSE_TIMEOUT: Final = 5.0
+"""For how long the server is waited for when a channel is closed, in seconds."""
+
+
+class Channel:
+    """An AMQP channel: what everything but connecting is done on.
+
+    Made by `Connection.channel` and used as a context manager: it is opened when the
+    block is entered and closed when it is left. Any number of tasks may use one
+    channel at the same time; the server answers them in order.
+
+    A mistake that the server finds closes the channel. Everybody who waits on it, and
+    everybody who uses it afterwards, gets the same `ServerClosedChannel`; other
+    channels of the connection go on.
+    """
+
+    def __init__(
+        self,
+        connection: "Connection",
+        *,
+        prefetch_size: int | None = None,
+        prefetch_count: int | None = None,
+        body_encoding: str = "utf-8",
+    ) -> None:
+        self._connection = connection
+        self._body_encoding = body_encoding
+        self._live: LiveChannel | None = None
+        # What the user asked for, whatever has become of it on the wire.
+        self._prefetch: dict[bool, tuple[int, int]] = {}  # by global_: size and count
+        self._wants_confirms = False
+        self._wants_transactions = False
+        if prefetch_size is not None or prefetch_count is not None:
+            self._prefetch[False] = (prefetch_size or 0, prefetch_count or 0)
+
+    def __repr__(self) -> str:
+        if self._live is None:
+            return "<Channel, not entered>"
+        if self._live.closing_exc is not None:
+            return f"<Channel {self._live.number}, closed>"
+        return f"<Channel {self._live.number}>"
+
+    # --- what it is ---
+
+    @property
+    def channel_id(self) -> int:
+        """The channel's number; the first channel of a connection has 1.
+
+        Raises:
+            RuntimeError: The channel was not entered.
+        """
+        return self._require_live().number
+
+    @property
+    def connection(self) -> "Connection":
+        """The connection that the channel is on."""
+        return self._connection
+
+    @property
+    def body_encoding(self) -> str:
+        """How text becomes a body, and a body text, where nothing else says so."""
+        return self._body_encoding
+
+    @property
+    def entered(self) -> bool:
+        """Whether the channel has been opened."""
+        return self._live is not None
+
+    @property
+    def closing(self) -> bool:
+        """Whether the channel is closed, or about to be."""
+        return self.closing_exc is not None
+
+    @property
+    def closing_exc(self) -> Exception | None:
+        """What closed the channel; None while it is open.
+
+        `ClientClosedChannelOK` after a clean close, else the very exception that was raised.
+        """
+        return None if self._live is None else self._live.closing_exc
+
+    # --- context manager ---
+
+    async def __aenter__(self) -> Self:
+        """Open the channel (channel.open), and set the prefetch limits that were asked for.
+
+        Raises:
+            TooManyChannels: As many channels are open as the server allows.
+            ConnectionClosed: The connection is closed.
+            RuntimeError: The channel was entered before.
+        """
+        if self._live is not None:
+            raise RuntimeError(
+                f"{self!r} was entered before; call connection.channel() for another one"
+            )
+        live = LiveChannel(self._connection._require_live(), self._body_encoding)
+        self._live = live
+        await live.open()
+        try:
+            for global_, (size, count) in self._prefetch.items():
+                await live.call(BasicQosParameters(size, count, global_), BasicQosOkParameters)
+        except BaseException:
+            live.begin_close(ClientClosedChannelOK())
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the channel (channel.close); nothing to do if it is closed already."""
+        await self._close(exc, CLOSE_TIMEOUT)
+
+    async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
+        """Close the channel before its block is left; closing it twice is fine.
+
+        Messages that were not settled go back to their queues.
+
+        Args:
+            timeout: For how many seconds the server is waited for.
+        """
+        await self._close(None, timeout)
+
+    async def _close(self, exc: BaseException | None, seconds: float) -> None:
+        if self._live is not None:
+            error = ClientClosedChannelOK() if exc is None else ClientClosedChannelError(exc)
+            await self._live.close(error, seconds)
+
+    def _require_live(self) -> LiveChannel:
+        if self._live is None:
+            raise RuntimeError(
+                "the channel is not open: it is used within async with connection.channel()"
+            )
+        return self._live
+
+    # --- consuming ---
+
+    def consume(
+        self,
+        queue_name: str,
+        *,
+        no_ack: bool = False,
+        no_local: bool = False,
+        exclusive: bool = False,
+        priority: int | None = None,
+        stream_offset: StreamOffset | None = None,
+        arguments: Arguments | None = None,
+    ) -> Consumer:
+        """Make a consumer of a queue; it starts when it is entered (basic.consume).
+
+        See https://www.rabbitmq.com/docs/consumers. How many messages the server sends
+        ahead is limited by `qos`, which must come first.
+
+        Args:
+            queue_name: The queue; empty for the one that the channel declared last.
+            no_ack: Messages are settled as they are sent, and lost if they are not read.
+            no_local: Not to be sent what this connection published. RabbitMQ takes no
+                notice of it.
+            exclusive: Nobody else may consume from the queue.
+            priority: Those with a lower one get messages only while all with a higher one
+                have their hands full (RabbitMQ's x-priority).
+            stream_offset: Where in a stream to begin (RabbitMQ's x-stream-offset).
+            arguments: Further arguments.
+
+        Raises:
+            ValueError: Something is given in arguments too, with another value.
+        """
+        table = consume_arguments(arguments, priority, stream_offset)
+        return Consumer(
+            self,
+            BasicConsumeParameters(queue_name, "", no_local, no_ack, exclusive, False, table),
+        )
+
+    async def get(self, queue_name: str, *, no_ack: bool = False) -> GetMessage:
+        """Take one message from a queue (basic.get).
+
+        A consumer is the better way to get more than one.
+
+        Args:
+            queue_name: The queue; empty for the one that the channel declared last.
+            no_ack: The message is settled as it is sent.
+
+        Raises:
+            EmptyQueue: There is none.
+            ServerClosedChannel: The server refused; with `NotFound`, there is no such queue.
+        """
+        live = self._require_live()
+        answer = await live.call(
+            BasicGetParameters(queue_name, no_ack),
+            BasicGetOkParameters,
+            BasicGetEmptyParameters,
+            late=_drop if no_ack else live.give_back_answer,
+        )
+        if answer.properties is None or answer.body is None:
+            raise EmptyQueue(queue_name)
+        return GetMessage(live, answer.parameters, answer.properties, answer.body)
+
+    async def qos(
+        self, prefetch_size: int = 0, prefetch_count: int = 0, global_: bool = False
+    ) -> None:
+        """Limit what the server sends ahead to consumers (basic.qos).
+
+        Without a limit a queue's whole content may be sent at once. RabbitMQ: the
+        limits hold for consumers that are started afterwards, each by itself
+        (https://www.rabbitmq.com/docs/consumer-prefetch).
+
+        Args:
+            prefetch_size: How many octets may be unsettled; 0 for no limit. RabbitMQ
+                knows no other.
+            prefetch_count: How many messages may be unsettled; 0 for no limit.
+            global_: In the standard, for the whole connection; with RabbitMQ, for all
+                consumers of the channel together, running ones included.
+
+        Raises:
+            ServerClosedConnection: The server does not know prefetch_size.
+        """
+        await self._require_live().call(
+            BasicQosParameters(prefetch_size, prefetch_count, global_), BasicQosOkParameters
+        )
+        self._prefetch[global_] = (prefetch_size, prefetch_count)
+
+    async def recover(self, requeue: bool) -> None:
+        """Have all unsettled messages of the channel sent again (basic.recover).
+
+        Args:
+            requeue: To whoever is next; False for to those who had them, which RabbitMQ
+                does not know.
+
+        Raises:
+            ServerClosedConnection: The server does not know requeue=False.
+        """
+        await self._require_live().call(BasicRecoverParameters(requeue), BasicRecoverOkParameters)
+
+    async def flow(self, active: bool) -> None:
+        """Ask the server to stop sending to consumers, or to go on (channel.flow).
+
+        Args:
+            active: Whether it shall send. RabbitMQ does not know False: use `qos`.
+
+        Raises:
+            ServerClosedConnection: The server does not know it.
+        """
+        await self._require_live().call(ChannelFlowParameters(active), ChannelFlowOkParameters)
+
+    # --- settling ---
+
+    async def ack(self, delivery_tag: int, *, multiple: bool = False) -> None:
+        """Acknowledge a message (basic.ack). `ExpectedMessage.ack` needs no tag.
+
+        Args:
+            delivery_tag: The message's tag; with `multiple`, 0 means all.
+            multiple: Acknowledge all unsettled messages of the channel up to this one.
+
+        Raises:
+            ChannelClosed, ConnectionClosed: The channel is closed.
+        """
+        await self._require_live().ack(delivery_tag, multiple)
+
+    async def reject(self, delivery_tag: int, requeue: bool, *, multiple: bool = False) -> None:
+        """Refuse a message (basic.reject). `ExpectedMessage.reject` needs no tag.
+
+        Args:
+            delivery_tag: The message's tag; with `multiple`, 0 means all.
+            requeue: Put it back into its queue; otherwise it is dropped or dead-lettered.
+            multiple: Refuse all unsettled messages of the channel up to this one
+                (RabbitMQ's basic.nack).
+
+        Raises:
+            ChannelClosed, ConnectionClosed: The channel is closed.
+        """
+        live = self._require_live()
+        if multiple:
+            await live.nack(delivery_tag, True, requeue)
+        else:
+            await live.reject(delivery_tag, requeue)
+
+    async def nack(
+        self, delivery_tag: int, requeue: bool = True, *, multiple: bool = False
+    ) -> None:
+        """Refuse a message, or all up to it (basic.nack, RabbitMQ's extension).
+
+        Args:
+            delivery_tag: As in `reject`.
+            requeue: As in `reject`.
+            multiple: As in `reject`.
+
+        Raises:
+            ChannelClosed, ConnectionClosed: The channel is closed.
+        """
+        await self._require_live().nack(delivery_tag, multiple, requeue)
+
+    # --- publishing ---
+
+    async def publish(
+        self,
+        exchange_name: str,
+        route: str | Mapping[str, FieldValue],
+        body: Body | NotGiven = NOT_GIVEN,
+        *,
+        json: object = NOT_GIVEN,
+        mandatory: bool = False,
+        immediate: bool = False,
+        encoding: str | None = None,
+        correlation_id: str | None = None,
+        reply_to: str | None = None,
+        expiration: Expiration | None = None,
+        cc: RoutingKeys | None = None,
+        bcc: RoutingKeys | None = None,
+        priority: int | None = None,
+        delivery_mode: int | None = None,
+        timestamp: datetime | int | None = None,
+        content_encoding: str | bool | None = None,
+        content_type: str | bool | None = None,
+        message_id: str | None = None,
+        type_: str | None = None,
+        type: str | None = None,
+        user_id: str | None = None,
+        app_id: str | None = None,
+        headers: Mapping[str, FieldValue] | None = None,
+        raise_returned: bool = False,
+    ) -> None:
+        """Publish a message (basic.publish).
+
+        Without confirm mode it returns when the message is on its way. After
+        `select_confirm` it returns when the server has taken responsibility for the
+        message, which goes faster with many in flight: gather them.
+
+        While the server takes no messages (connection.blocked, channel.flow) the message
+        is held back.
+
+        Args:
+            exchange_name: The exchange; empty for the default one, which routes to the
+                queue named by the route.
+            route: The routing key; or, for a headers exchange, the headers.
+            body: What to send. A str is encoded.
+            json: What to send as JSON, in place of a body. None is a value.
+            mandatory: The message comes back if it cannot be routed to a queue; see
+                `get_next_returned_message`. Needs confirm mode.
+            immediate: The message comes back if no consumer takes it at once. Needs
+                confirm mode, and another server than RabbitMQ.
+            encoding: How a str becomes octets; else `content_encoding` says, or the channel.
+            correlation_id: Property: what a reply is matched to its request by.
+            reply_to: Property: the queue to reply to.
+            expiration: Property: how long the message lives in a queue, in milliseconds.
+            cc: Further routing keys (RabbitMQ's sender-selected distribution).
+            bcc: Like cc, and taken out of the message before it is delivered.
+            priority: Property: 0 to 255, for queues with priorities.
+            delivery_mode: Property: 2 for a message that survives a restart in a durable
+                queue, 1 for one that does not.
+            timestamp: Property: when it was made. Without a time zone it is in UTC.
+            content_encoding: Property; True for the encoding that is used.
+            content_type: Property; True for application/octet-stream, text/plain or
+                application/json, as the body is.
+            message_id: Property: the publisher's name for the message.
+            type_: Property: the publisher's name for the kind of message.
+            type: The same.
+            user_id: Property: who publishes; RabbitMQ takes only the user that logged in.
+            app_id: Property: which program publishes.
+            headers: Property: headers beside a routing key.
+            raise_returned: Mandatory, and the exception is this publish's own instead of
+                a message in `get_next_returned_message`. Needs confirm mode.
+
+        Raises:
+            TypeError: There is not exactly one of body and json, or a type is wrong.
+            ValueError: A value cannot be sent, or something needs confirm mode.
+            PublishNack: The server refused the message.
+            PublishReturned: The message could not be routed, and raise_returned is set.
+            ConnectionBlocked, ChannelInactive: It was held back for too long.
+            ChannelClosed, ConnectionClosed: The channel is closed. Whether a message
+                whose confirm was awaited has arrived is not known.
+        """
+        live = self._live
+        if (
+            live is not None
+            and body.__class__ is bytes
+            and route.__class__ is str
+            and json is NOT_GIVEN
+            and not (mandatory or immediate or raise_returned or live.is_held)
+            # With no property given, as with most messages, there is nothing to prepare:
+            # 0.04 µs for these comparisons, 1.5 for going through all of them.
+            and correlation_id is None
+            and reply_to is None
+            and expiration is None
+            and cc is None
+            and bcc is None
+            and priority is None
+            and delivery_mode is None
+            and timestamp is None
+            and content_encoding is None
+            and content_type is None
+            and message_id is None
+            and type_ is None
+            and type is None
+            and user_id is None
+            and app_id is None
+            and headers is None
+        ):
+            waiter = live.publish(exchange_name, route, NO_PROPERTIES, body, False, False, False)
+            if waiter is None:
+                await live.relieve()
+            else:
+                await live.confirmed(waiter)
+            return
+        if type is not None and type_ is not None and type != type_:
+            raise TypeError("type_ and type are the same property; give one of them")
+        await self._require_live().publish_message(
+            exchange_name,
+            route,
+            body,
+            json=json,
+            mandatory=mandatory,
+            immediate=immediate,
+            encoding=encoding,
+            correlation_id=correlation_id,
+            reply_to=reply_to,
+            expiration=expiration,
+            cc=cc,
+            bcc=bcc,
+            priority=priority,
+            delivery_mode=delivery_mode,
+            timestamp=timestamp,
+            content_encoding=content_encoding,
+            content_type=content_type,
+            message_id=message_id,
+            type_=type if type_ is None else type_,
+            user_id=user_id,
+            app_id=app_id,
+            headers=headers,
+            raise_returned=raise_returned,
+        )
+
+    async def select_confirm(self) -> None:
+        """Have the server confirm every message from now on (confirm.select).
+
+        RabbitMQ's extension (https://www.rabbitmq.com/docs/confirms). Doing it twice is fine.
+
+        Raises:
+            ServerClosedChannel: The channel has transactions.
+        """
+        live = self._require_live()
+        await live.call(ConfirmSelectParameters(False), ConfirmSelectOkParameters)
+        if live.confirms is None:
+            live.confirms = Confirms()
+        self._wants_confirms = True
+
+    async def get_next_returned_message(self) -> ReturnMessage:
+        """Wait for the next message that came back, for it was mandatory or immediate.
+
+        Raises:
+            ChannelClosed, ConnectionClosed: None will come any more.
+        """
+        return await self._require_live().next_returned()
+
+    # --- transactions ---
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Publish and acknowledge all or nothing (class tx).
+
+        What is done within the block takes effect when it is left, or not at all when
+        an exception leaves it::
+
+            async with channel.transaction():
+                await channel.publish("orders", "paid", b"...")
+                await message.ack()
+
+        The channel has transactions from then on, and cannot have confirms; what is
+        done between two blocks is part of the next one. RabbitMQ's are slow, and atomic
+        for one queue only (https://www.rabbitmq.com/docs/semantics).
+
+        Raises:
+            ServerClosedChannel: The channel has confirms, or something went wrong.
+        """
+        await self.select_transaction()
+        try:
+            yield
+        except BaseException:
+            if self.closing_exc is None:
+                await self.rollback()
+            raise
+        await self.commit()
+
+    async def select_transaction(self) -> None:
+        """Turn transactions on for the channel (tx.select). Doing it twice is fine.
+
+        Raises:
+            ServerClosedChannel: The channel has confirms.
+        """
+        if not self._wants_transactions:
+            await self._require_live().call(TxSelectParameters(), TxSelectOkParameters)
+            self._wants_transactions = True
+
+    async def commit(self) -> None:
+        """Have everything since the last commit or rollback take effect (tx.commit).
+
+        Raises:
+            ServerClosedChannel: The channel has no transactions, or something went wrong.
+        """
+        await self._require_live().call(TxCommitParameters(), TxCommitOkParameters)
+
+    async def rollback(self) -> None:
+        """Have nothing since the last commit or rollback take effect (tx.rollback).
+
+        Raises:
+            ServerClosedChannel: The channel has no transactions.
+        """
+        await self._require_live().call(TxRollbackParameters(), TxRollbackOkParameters)
+
+    # --- exchanges ---
+
+    async def declare_exchange(
+        self,
+        exchange_name: str,
+        exchange_type: str,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        alternate_exchange_name: str | None = None,
+        internal: bool = False,
+        arguments: Arguments | None = None,
+    ) -> None:
+        """Declare an exchange: make it, or make sure that it is as described (exchange.declare).
+
+        Args:
+            exchange_name: The exchange.
+            exchange_type: direct, fanout, topic, headers, or a type of a plugin.
+            durable: It survives a restart of the server.
+            auto_delete: It goes when the last binding from it goes.
+            alternate_exchange_name: Where messages go that it can route nowhere
+                (RabbitMQ's alternate-exchange).
+            internal: Only other exchanges may publish to it.
+            arguments: Further arguments.
+
+        Raises:
+            PreconditionFailed: There is one that is otherwise.
+            ServerClosedChannel, ServerClosedConnection: The server refused.
+        """
+        table = exchange_arguments(arguments, alternate_exchange_name)
+        await self._require_live().call(
+            ExchangeDeclareParameters(
+                exchange_name, exchange_type, False, durable, auto_delete, internal, False, table
+            ),
+            ExchangeDeclareOkParameters,
+        )
+
+    async def delete_exchange(self, exchange_name: str, *, if_unused: bool = False) -> None:
+        """Delete an exchange (exchange.delete); with RabbitMQ it need not exist.
+
+        Args:
+            exchange_name: The exchange.
+            if_unused: Only if there are no bindings from it.
+
+        Raises:
+            PreconditionFailed: There are bindings from it.
+            ServerClosedChannel: The server refused.
+        """
+        await self._require_live().call(
+            ExchangeDeleteParameters(exchange_name, if_unused, False), ExchangeDeleteOkParameters
+        )
+
+    async def assert_exchange_exists(self, exchange_name: str) -> None:
+        """Make sure that an exchange exists; if it does not, the channel is closed.
+
+        Args:
+            exchange_name: The exchange.
+
+        Raises:
+            NotFound: It does not.
+        """
+        await self._require_live().call(
+            ExchangeDeclareParameters(exchange_name, "direct", passive=True),
+            ExchangeDeclareOkParameters,
+        )
+
+    async def bind_exchange(
+        self,
+        destination: str,
+        source: str,
+        routing_key: str | Arguments,
+        *,
+        arguments: Arguments | None = None,
+    ) -> None:
+        """Have an exchange take what another routes by a key (exchange.bind).
+
+        RabbitMQ's extension (https://www.rabbitmq.com/docs/e2e).
+
+        Args:
+            destination: The exchange that takes.
+            source: The exchange that routes.
+            routing_key: The key; or, for a headers exchange, the headers to match.
+            arguments: Further arguments.
+
+        Raises:
+            NotFound: One of them does not exist.
+            ServerClosedChannel: The server refused.
+        """
+        key, table = binding(routing_key, arguments)
+        await self._require_live().call(
+            ExchangeBindParameters(destination, source, key, False, table),
+            ExchangeBindOkParameters,
+        )
+
+    async def unbind_exchange(
+        self,
+        destination: str,
+        source: str,
+        routing_key: str | Arguments,
+        *,
+        arguments: Arguments | None = None,
+    ) -> None:
+        """Undo `bind_exchange`; takes the same arguments (exchange.unbind).
+
+        Raises:
+            ServerClosedChannel: The server refused.
+        """
+        key, table = binding(routing_key, arguments)
+        await self._require_live().call(
+            ExchangeUnbindParameters(destination, source, key, False, table),
+            ExchangeUnbindOkParameters,
+        )
+
+    # --- queues ---
+
+    async def declare_queue(
+        self,
+        queue_name: str,
+        *,
+        exclusive: bool = False,
+        durable: bool = False,
+        auto_delete: bool = False,
+        ttl: int | None = None,
+        expires: int | None = None,
+        max_length: int | None = None,
+        max_length_bytes: int | None = None,
+        dead_letter_exchange: str | None = None,
+        dead_letter_routing_key: str | None = None,
+        max_priority: int | None = None,
+        queue_type: QueueType | str | None = None,
+        delivery_limit: int | None = None,
+        overflow: Overflow | str | None = None,
+        single_active_consumer: bool | None = None,
+        arguments: Arguments | None = None,
+    ) -> QueueDeclareOkParameters:
+        """Declare a queue: make it, or make sure that it is as described (queue.declare).
+
+        See https://www.rabbitmq.com/docs/queues, and the documentation of each of
+        RabbitMQ's x-arguments.
+
+        Args:
+            queue_name: The queue; empty for one that the server names.
+            exclusive: For this connection only; the queue goes with it.
+            durable: It survives a restart of the server.
+            auto_delete: It goes when its last consumer goes.
+            ttl: How long messages live in it, in milliseconds (x-message-ttl).
+            expires: How long it lives without being used, in milliseconds (x-expires).
+            max_length: How many messages it holds (x-max-length).
+            max_length_bytes: How many octets of bodies it holds (x-max-length-bytes).
+            dead_letter_exchange: Where messages go that die in it (x-dead-letter-exchange).
+            dead_letter_routing_key: With which key; else with their own
+                (x-dead-letter-routing-key).
+            max_priority: The highest priority that it tells apart (x-max-priority).
+            queue_type: classic, quorum or stream (x-queue-type).
+            delivery_limit: How often a quorum queue delivers a message (x-delivery-limit).
+            overflow: What happens when it is full: drop-head, reject-publish or
+                reject-publish-dlx (x-overflow).
+            single_active_consumer: One consumer at a time gets messages
+                (x-single-active-consumer).
+            arguments: Further arguments.
+
+        Returns:
+            The queue's name, and how many messages are ready in it and consumers on it.
+
+        Raises:
+            PreconditionFailed: There is one that is otherwise, or arguments contradict.
+            ResourceLocked: It is another connection's alone.
+            ServerClosedChannel, ServerClosedConnection: The server refused.
+            ValueError: Something is given in arguments too, with another value.
+        """
+        table = queue_arguments(
+            arguments,
+            ttl=ttl,
+            expires=expires,
+            max_length=max_length,
+            max_length_bytes=max_length_bytes,
+            dead_letter_exchange=dead_letter_exchange,
+            dead_letter_routing_key=dead_letter_routing_key,
+            max_priority=max_priority,
+            queue_type=queue_type,
+            delivery_limit=delivery_limit,
+            overflow=overflow,
+            single_active_consumer=single_active_consumer,
+        )
+        return await self._declare_queue(
+            QueueDeclareParameters(queue_name, False, durable, exclusive, auto_delete, False, table)
+        )
+
+    async def delete_queue(
+        self, queue_name: str, *, if_unused: bool = False, if_empty: bool = False
+    ) -> int:
+        """Delete a queue (queue.delete); with RabbitMQ it need not exist.
+
+        Args:
+            queue_name: The queue; empty for the one that the channel declared last.
+            if_unused: Only if it has no consumers.
+            if_empty: Only if it has no messages.
+
+        Returns:
+            How many messages were in it.
+
+        Raises:
+            PreconditionFailed: It has consumers or messages.
+            ServerClosedChannel: The server refused.
+        """
+        answer = await self._require_live().call(
+            QueueDeleteParameters(queue_name, if_unused, if_empty, False), QueueDeleteOkParameters
+        )
+        return _message_count(answer.parameters)
+
+    async def purge_queue(self, queue_name: str) -> int:
+        """Drop all messages of a queue that are not out for settling (queue.purge).
+
+        Args:
+            queue_name: The queue; empty for the one that the channel declared last.
+
+        Returns:
+            How many they were.
+
+        Raises:
+            ServerClosedChannel: The server refused; with `NotFound`, there is no such queue.
+        """
+        answer = await self._require_live().call(
+            QueuePurgeParameters(queue_name, False), QueuePurgeOkParameters
+        )
+        return _message_count(answer.parameters)
+
+    async def bind_queue(
+        self,
+        queue_name: str,
+        exchange_name: str,
+        routing_key: str | Arguments,
+        *,
+        arguments: Arguments | None = None,
+    ) -> None:
+        """Have a queue take what an exchange routes by a key (queue.bind).
+
+        Args:
+            queue_name: The queue; empty for the one that the channel declared last.
+            exchange_name: The exchange.
+            routing_key: The key, or a pattern for a topic exchange; or, for a headers
+                exchange, the headers to match, with ``x-match`` for how.
+            arguments: Further arguments.
+
+        Raises:
+            NotFound: One of them does not exist.
+            ServerClosedChannel: The server refused.
+        """
+        key, table = binding(routing_key, arguments)
+        await self._require_live().call(
+            QueueBindParameters(queue_name, exchange_name, key, False, table),
+            QueueBindOkParameters,
+        )
+
+    async def unbind_queue(
+        self,
+        queue_name: str,
+        exchange_name: str,
+        routing_key: str | Arguments,
+        *,
+        arguments: Arguments | None = None,
+    ) -> None:
+        """Undo `bind_queue`; takes the same arguments (queue.unbind).
+
+        Raises:
+            ServerClosedChannel: The server refused.
+        """
+        key, table = binding(routing_key, arguments)
+        await self._require_live().call(
+            QueueUnbindParameters(queue_name, exchange_name, key, table), QueueUnbindOkParameters
+        )
+
+    async def assert_queue_exists(self, queue_name: str) -> QueueDeclareOkParameters:
+        """Make sure that a queue exists; if it does not, the channel is closed.
+
+        Args:
+            queue_name: The queue.
+
+        Returns:
+            As `declare_queue`.
+
+        Raises:
+            NotFound: It does not.
+            ResourceLocked: It is another connection's alone.
+        """
+        return await self._declare_queue(QueueDeclareParameters(queue_name, passive=True))
+
+    async def _declare_queue(self, request: QueueDeclareParameters) -> QueueDeclareOkParameters:
+        answer = await self._require_live().call(request, QueueDeclareOkParameters)
+        declared: QueueDeclareOkParameters = answer.parameters
+        return declared
+
+
+def _message_count(parameters: Any) -> int:
+    count: int = parameters.message_count
+    return count
+
+
+def _drop(answer: object) -> None:
+    """Do nothing about a message that was settled as it was sent, and that nobody awaits."""

@@ -1,0 +1,315 @@
+"""`connect` and `Connection`: what the user holds of a connection, and what was asked for.
+
+What is on the wire is the `LiveConnection` behind it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from ssl import SSLContext
+from types import TracebackType
+from typing import Any, Final, Self
+
+from ammoo_wire import FieldTable, FieldValue
+
+from .auth.abc import Authentication, AuthenticationMechanism
+from .channel import Channel
+from .exceptions.connection import ClientClosedConnectionError, ClientClosedConnectionOK
+from .live_connection import LiveConnection
+from .uri import ConnectionParameters, connection_parameters
+
+__all__ = ["Connection", "connect"]
+
+CLOSE_TIMEOUT: Final = 5.0
+"""For how long the server is waited for when a connection is closed, in seconds."""
+
+
+async def connect(
+    url: str | None = None,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    virtualhost: str | None = None,
+    ssl: bool | None = None,
+    ssl_context: SSLContext | None = None,
+    heartbeat_interval: int | None = None,
+    auth: Authentication | AuthenticationMechanism | None = None,
+    login: str | None = None,
+    password: str | None = None,
+    frame_max: int | None = None,
+    channel_max: int | None = None,
+    connection_timeout: float | None = None,
+    operation_timeout: float | None = None,
+    blocked_timeout: float | None = None,
+    connection_name: str | None = None,
+    client_properties: Mapping[str, FieldValue] | None = None,
+    loop: asyncio.AbstractEventLoop | None = None,
+    connection_factory: Callable[..., "Connection | type[Connection]"] | None = None,
+) -> "Connection":
+    """Connect the socket to an AMQP server.
+
+    The handshake is done when the connection is entered::
+
+        async with await ammoo.connect("amqp://guest:guest@localhost/") as connection:
+            ...
+
+    A keyword argument overrides what the URL says. The URL is RabbitMQ's
+    (https://www.rabbitmq.com/docs/uri-spec), with its query parameters: cacertfile,
+    certfile, keyfile, verify, server_name_indication, auth_mechanism, heartbeat,
+    connection_timeout (in milliseconds) and channel_max; heartbeat_interval and frame_max
+    are ours.
+
+    Args:
+        url: ``amqp://`` or ``amqps://``, with user, password, host, port and virtual host
+            as far as they are not the usual ones.
+        host: The server's name or address, or the path of a Unix socket. localhost by default.
+        port: 5672 by default, 5671 with TLS.
+        virtualhost: The virtual host to open, ``/`` by default.
+        ssl: Whether to encrypt. By default as the URL says, and when ssl_context is given.
+        ssl_context: How to encrypt. By default the server's certificate is verified
+            against those that the system trusts.
+        heartbeat_interval: After half so many seconds without other traffic a heartbeat is
+            sent, and after twice as many without any the server is given up. By default
+            what the server proposes; 0 for none.
+        auth: How to log in: a mechanism, or what chooses one. By default with login and
+            password.
+        login: The user, ``guest`` by default.
+        password: The password, ``guest`` by default.
+        frame_max: The largest frame in octets, at least 4096; 128 KiB by default, and less
+            if the server says so.
+        channel_max: The most channels; 2047 by default, and less if the server says so.
+        connection_timeout: For how many seconds to wait for the socket, and for the
+            handshake; 30 by default, 0 for no limit.
+        operation_timeout: For how many seconds to wait for the server's answer to any
+            operation. No limit by default.
+        blocked_timeout: For how many seconds a publish is held back while the server takes
+            no messages. No limit by default.
+        connection_name: What the connection is called in the server's management.
+        client_properties: Further properties to tell the server.
+        loop: The running event loop; there is no other choice.
+        connection_factory: A subclass of `Connection`, or a function that is called as
+            `Connection` is and returns a connection or a subclass.
+
+    Raises:
+        OSError: The socket cannot be connected; `ssl.SSLError` and `TimeoutError` are such.
+        ValueError: The URL or an argument cannot be understood.
+    """
+    running_loop = asyncio.get_running_loop()
+    if loop is not None and loop is not running_loop:
+        raise ValueError("loop is not the running event loop; leave it out")
+    parameters = connection_parameters(
+        url,
+        host=host,
+        port=port,
+        virtualhost=virtualhost,
+        ssl=ssl,
+        ssl_context=ssl_context,
+        heartbeat_interval=heartbeat_interval,
+        auth=auth,
+        login=login,
+        password=password,
+        frame_max=frame_max,
+        channel_max=channel_max,
+        connection_timeout=connection_timeout,
+        operation_timeout=operation_timeout,
+        blocked_timeout=blocked_timeout,
+        connection_name=connection_name,
+        client_properties=client_properties,
+    )
+    factory: Any = Connection if connection_factory is None else connection_factory
+    connection = factory(parameters)
+    if isinstance(connection, type):
+        connection = connection(parameters)
+    made: Connection = connection
+    await made._open_socket()
+    return made
+
+
+class Connection:
+    """A connection to an AMQP server, made by `connect` and used as a context manager.
+
+    Entering it does the handshake, leaving it closes it. Entered, it gives channels,
+    as many as are wanted at the same time.
+
+    What closes it from the other side is raised in everybody who waits for anything
+    on it, and stays readable as `closing_exc`.
+
+    Args:
+        parameters: Where to connect, and how.
+    """
+
+    def __init__(self, parameters: ConnectionParameters) -> None:
+        self._parameters = parameters
+        self._live: LiveConnection | None = None
+        self._is_entered = False
+
+    def __repr__(self) -> str:
+        state = "not entered"
+        if self.closing_exc is not None:
+            state = "closed"
+        elif self._is_entered:
+            state = "open"
+        return f"<Connection to {self._parameters.address}, {state}>"
+
+    # --- what it is ---
+
+    @property
+    def heartbeat_interval(self) -> int:
+        """The interval of heartbeats that was agreed on, in seconds; 0 for none."""
+        return self._require_live().protocol.heartbeat_interval
+
+    @property
+    def frame_max(self) -> int:
+        """The largest frame that was agreed on, in octets; 0 for no limit."""
+        return self._require_live().protocol.frame_max
+
+    @property
+    def channel_max(self) -> int:
+        """How many channels may be open, as was agreed on; 0 for no limit."""
+        return self._require_live().protocol.channel_max
+
+    @property
+    def server_properties(self) -> FieldTable:
+        """What the server told of itself: product, version, capabilities and so on."""
+        return dict(self._require_live().server_properties)
+
+    @property
+    def entered(self) -> bool:
+        """Whether the handshake has been done."""
+        return self._is_entered
+
+    @property
+    def closing(self) -> bool:
+        """Whether the connection is closed, or about to be."""
+        return self.closing_exc is not None
+
+    @property
+    def closing_exc(self) -> Exception | None:
+        """What closed the connection; None while it is open.
+
+        `ClientClosedConnectionOK` after a clean close, else the very exception that was raised.
+        """
+        return None if self._live is None else self._live.closing_exc
+
+    # --- context manager ---
+
+    async def __aenter__(self) -> Self:
+        """Do the handshake; on failure the socket is closed.
+
+        Raises:
+            AuthenticationError: The server did not let us in.
+            ConnectionClosed: It could not be done for another reason.
+            RuntimeError: The connection was entered before.
+        """
+        if self._is_entered or self.closing_exc is not None:
+            raise RuntimeError(f"{self!r} was entered or closed before; connect again")
+        if self._live is None:
+            raise RuntimeError("a connection is made by awaiting ammoo.connect()")
+        self._is_entered = True
+        await self._live.open()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the connection with all its channels."""
+        await self._close(exc, CLOSE_TIMEOUT)
+
+    async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
+        """Close the connection before its block is left; closing it twice is fine.
+
+        Args:
+            timeout: For how many seconds the server is waited for; then the socket is
+                closed without it.
+        """
+        await self._close(None, timeout)
+
+    async def _open_socket(self) -> None:
+        live = LiveConnection(asyncio.get_running_loop(), self._parameters)
+        await live.open_socket()
+        self._live = live
+
+    async def _close(self, exc: BaseException | None, seconds: float) -> None:
+        if self._live is not None:
+            error = ClientClosedConnectionOK() if exc is None else ClientClosedConnectionError(exc)
+            await self._live.close(error, seconds)
+
+    def _require_live(self) -> LiveConnection:
+        if self._live is None or not self._is_entered:
+            raise RuntimeError(
+                "the connection is not open: it is used within async with await ammoo.connect()"
+            )
+        return self._live
+
+    # --- what it does ---
+
+    def channel(
+        self,
+        *,
+        prefetch_size: int | None = None,
+        prefetch_count: int | None = None,
+        body_encoding: str = "utf-8",
+    ) -> Channel:
+        """Make a channel; it is opened when it is entered.
+
+        Args:
+            prefetch_size: Given to `Channel.qos` when the channel is open.
+            prefetch_count: The same.
+            body_encoding: How text becomes a body on the channel, and a body text, where
+                nothing else says so.
+
+        Raises:
+            RuntimeError: The connection was not entered.
+            ConnectionClosed: It is closed.
+        """
+        self._require_live().raise_if_closed()
+        return Channel(
+            self,
+            prefetch_size=prefetch_size,
+            prefetch_count=prefetch_count,
+            body_encoding=body_encoding,
+        )
+
+    async def update_secret(self, new_secret: str, reason: str = "") -> None:
+        """Give the server a new password or token before the old one expires.
+
+        RabbitMQ's extension (connection.update-secret), made for OAuth 2.
+
+        Args:
+            new_secret: The new one.
+            reason: Why, for the server's log.
+
+        Raises:
+            ServerClosedConnection: The server does not take it.
+            OperationTimeout: The server did not answer in time.
+        """
+        await self._require_live().update_secret(new_secret, reason)
+
+    # --- blocked ---
+
+    @property
+    def blocked(self) -> str | None:
+        """Why the server takes no messages (connection.blocked); None if it does.
+
+        RabbitMQ's extension (https://www.rabbitmq.com/docs/connection-blocked): it is
+        short of memory or disk. Publishes are held back until it is over.
+        """
+        return None if self._live is None else self._live.blocked
+
+    async def wait_blocked(self) -> str:
+        """Wait until the server takes no messages, and give its reason.
+
+        Raises:
+            ConnectionClosed: The connection was closed before.
+        """
+        return await self._require_live().wait_blocked()
+
+    async def wait_unblocked(self) -> None:
+        """Wait until the server takes messages; at once, if it does.
+
+        Raises:
+            ConnectionClosed: The connection was closed before.
+        """
+        await self._require_live().wait_unblocked()

@@ -1,0 +1,657 @@
+"""A channel as it is on the wire: one number of one connection, from open to close.
+
+`Channel` is what the user holds, and what the user asked for; this is what came
+of it. It sends requests and finds out whom each of the server's commands is for:
+who awaits an answer, a consumer, a publish that is not confirmed. Messages that
+came on it are settled here, and nowhere else.
+
+The paths of publish, deliver, ack and confirm are kept short on purpose; the
+budget is in benchmarks/.
+"""
+
+import asyncio
+from asyncio import Future
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ammoo_wire import (
+    BasicAckParameters,
+    BasicCancelOkParameters,
+    BasicCancelParameters,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
+    BasicDeliverParameters,
+    BasicGetEmptyParameters,
+    BasicGetOkParameters,
+    BasicNackParameters,
+    BasicQosOkParameters,
+    BasicRecoverOkParameters,
+    BasicRejectParameters,
+    BasicReturnParameters,
+    ChannelCloseOkParameters,
+    ChannelCloseParameters,
+    ChannelFlowOkParameters,
+    ChannelFlowParameters,
+    ChannelOpenOkParameters,
+    ChannelOpenParameters,
+    ConfirmSelectOkParameters,
+    EncodeError,
+    ExchangeBindOkParameters,
+    ExchangeDeclareOkParameters,
+    ExchangeDeleteOkParameters,
+    ExchangeUnbindOkParameters,
+    FieldValue,
+    OversizedContent,
+    QueueBindOkParameters,
+    QueueDeclareOkParameters,
+    QueueDeleteOkParameters,
+    QueuePurgeOkParameters,
+    QueueUnbindOkParameters,
+    ReplyCode,
+    TxCommitOkParameters,
+    TxRollbackOkParameters,
+    TxSelectOkParameters,
+    method_of,
+)
+
+from .confirms import Confirms
+from .exceptions.base import OperationTimeout
+from .exceptions.channel import (
+    ChannelInactive,
+    ClientClosedChannelError,
+    ClientClosedChannelOK,
+    PublishNack,
+    PublishReturned,
+    server_closed_channel,
+)
+from .messages import DeliverMessage, ReturnMessage
+from .publishing import Body, NotGiven, PublishOptions, encode_publish, outgoing
+from .replies import Answer, Late, Replies
+from .returns import AwaitedReturns
+from .transport import FLUSH_SIZE
+
+if TYPE_CHECKING:
+    from .consumer import Consumer
+    from .live_connection import LiveConnection
+
+__all__ = ["RECEIVERS", "LiveChannel", "Receiver", "unexpected"]
+
+_encode_ack = method_of(BasicAckParameters).encode
+_encode_nack = method_of(BasicNackParameters).encode
+_encode_reject = method_of(BasicRejectParameters).encode
+
+
+class LiveChannel:
+    """One channel on the wire.
+
+    Args:
+        connection: The connection that it is on.
+        body_encoding: How text becomes bodies, where nobody says otherwise.
+
+    Attributes:
+        closing_exc: What ended the channel, or None.
+        confirms: The publishes that are not confirmed, or None without confirm mode.
+        consumers: The consumers by their tags.
+        number: The channel's number.
+
+    Raises:
+        TooManyChannels: The connection has no number left.
+    """
+
+    def __init__(self, connection: "LiveConnection", body_encoding: str) -> None:
+        self.connection = connection
+        self.body_encoding = body_encoding
+        self.number = connection.reserve_number()
+        self.closing_exc: Exception | None = None
+        self.confirms: Confirms[Future[None]] | None = None
+        self.consumers: dict[str, Consumer] = {}
+        self._loop = connection.loop
+        self._protocol = connection.protocol
+        self._transport = connection.transport
+        self._replies = Replies(connection.loop)
+        self._awaited_returns = AwaitedReturns()
+        self._returned: deque[ReturnMessage] = deque()
+        self._return_waiters: deque[Future[None]] = deque()
+        self._flow_waiters: list[Future[None]] = []
+        self._may_publish = True  # the server's channel.flow
+        self._closed: Future[None] = connection.loop.create_future()
+        self._last_consumer = 0
+        connection.channels[self.number] = self
+
+    # --- life ---
+
+    async def open(self) -> None:
+        """Open the channel.
+
+        Raises:
+            ConnectionClosed: The connection is closed.
+            OperationTimeout: The server did not answer in time.
+        """
+
+        def close_again(_: Answer) -> None:
+            self.begin_close(ClientClosedChannelOK())
+
+        await self.call(ChannelOpenParameters(), ChannelOpenOkParameters, late=close_again)
+
+    def begin_close(self, error: Exception) -> None:
+        """Send channel.close, and end everything that still waits for something.
+
+        Args:
+            error: What users of the channel shall see from now on.
+        """
+        if self.closing_exc is not None:
+            return
+        self.fail(error)
+        self._protocol.send(self.number, ChannelCloseParameters(ReplyCode.REPLY_SUCCESS, "", 0, 0))
+        self._transport.flush_soon()
+
+    async def close(self, error: Exception, seconds: float) -> None:
+        """Close the channel, in bounded time.
+
+        The number stays in use until the server has answered, however long that takes.
+
+        Args:
+            error: What users of the channel shall see from now on.
+            seconds: For how long the server is waited for.
+        """
+        self.begin_close(error)
+        if self.connection.blocked is not None or self._closed.done():
+            return  # a server that has blocked us does not read, and would not answer
+        self._transport.resume_reading()
+        await asyncio.wait((self._closed,), timeout=seconds)
+
+    def fail(self, error: Exception) -> None:
+        """End everything on the channel with one exception. Only the first counts."""
+        if self.connection.closing_exc is not None and not self._closed.done():
+            self._closed.set_result(None)  # no answer to a close will come any more
+        if self.closing_exc is not None:
+            return
+        self.closing_exc = error
+        self._replies.fail(error)
+        if self.confirms is not None:
+            _fail_all(self.confirms.take_all(), error)
+        for consumer in list(self.consumers.values()):
+            consumer.fail(error)
+        self.consumers.clear()
+        _fail_all(self._return_waiters, error)
+        _fail_all(self._flow_waiters, error)
+
+    def raise_if_closed(self) -> None:
+        """Raise what ended the channel, if anything did."""
+        if self.closing_exc is not None:
+            raise self.closing_exc.with_traceback(None)
+
+    @property
+    def is_awaiting_server(self) -> bool:
+        """Whether anybody waits for something that the server may say on this channel."""
+        return bool(
+            self._replies
+            or self.confirms
+            or self._return_waiters
+            or self._flow_waiters
+            or (self.closing_exc is not None and not self._closed.done())
+            or any(consumer.is_waiting for consumer in self.consumers.values())
+        )
+
+    # --- requests ---
+
+    def ask(
+        self,
+        request: tuple[Any, ...],
+        *answers: type[Any],
+        late: Late | None = None,
+        consumer_tag: str | None = None,
+    ) -> Future[Answer]:
+        """Send a request, and take a place in the row of those who await an answer.
+
+        Raises:
+            ChannelClosed, ConnectionClosed: The channel is closed.
+            EncodeError: The request cannot be sent as it is.
+        """
+        self.raise_if_closed()
+        self._protocol.send(self.number, request)
+        self._transport.flush_soon()
+        if self._transport.reading_is_paused:
+            self._transport.resume_reading()
+        return self._replies.expect(*answers, late=late, consumer_tag=consumer_tag)
+
+    async def call(
+        self,
+        request: tuple[Any, ...],
+        *answers: type[Any],
+        late: Late | None = None,
+        consumer_tag: str | None = None,
+    ) -> Answer:
+        """Send a request and await its answer; see `ask`.
+
+        Raises:
+            ServerClosedChannel, ServerClosedConnection: The server refused.
+            OperationTimeout: The server did not answer in time.
+        """
+        waiter = self.ask(request, *answers, late=late, consumer_tag=consumer_tag)
+        answered = waiter if late is None else Replies.wait(waiter, late)
+        timeout = self.connection.operation_timeout
+        if timeout is None:
+            return await answered
+        try:
+            async with asyncio.timeout(timeout):
+                return await answered
+        except TimeoutError:
+            raise OperationTimeout(method_of(request).name, timeout) from None
+
+    # --- publishing ---
+
+    async def publish_message(
+        self,
+        exchange_name: str,
+        route: str | Mapping[str, FieldValue],
+        body: Body | NotGiven,
+        *,
+        mandatory: bool = False,
+        immediate: bool = False,
+        raise_returned: bool = False,
+        **options: Any,
+    ) -> None:
+        """Publish, with all that `Channel.publish` promises."""
+        self.raise_if_closed()
+        if (mandatory or immediate or raise_returned) and self.confirms is None:
+            raise ValueError(
+                "mandatory and immediate need confirm mode, for nothing else tells whether a message"
+                " is still to come back; await channel.select_confirm() first"
+            )
+        message = outgoing(route, body, self.body_encoding, **options)
+        if self.is_held:
+            await self.hold()
+        waiter = self.publish(
+            exchange_name,
+            message.routing_key,
+            message.properties,
+            message.body,
+            mandatory or raise_returned,
+            immediate,
+            raise_returned,
+        )
+        if waiter is None:
+            await self.relieve()
+        else:
+            await self.confirmed(waiter)
+
+    async def hold(self) -> None:
+        """Wait until the server takes messages; at once, if it does.
+
+        Raises:
+            ConnectionBlocked, ChannelInactive: It has not for too long.
+            ChannelClosed, ConnectionClosed: The channel is closed.
+        """
+        while self.closing_exc is None:
+            if self.connection.blocked is not None:
+                await self.connection.hold_while_blocked()
+            elif not self._may_publish:
+                await self._hold_while_inactive()
+            else:
+                return
+        self.raise_if_closed()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the server takes no messages for now."""
+        return self.connection.blocked is not None or not self._may_publish
+
+    def publish(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        properties: bytes,
+        body: bytes | bytearray,
+        mandatory: bool,
+        immediate: bool,
+        raise_returned: bool,
+    ) -> "Future[None] | None":
+        """Send a message; the number, the waiter and the octets in one stretch, without a lock.
+
+        Returns:
+            What the confirm will settle, or None without confirm mode.
+        """
+        if self.closing_exc is not None:
+            self.raise_if_closed()
+        self._protocol.send_content(
+            self.number,
+            encode_publish(exchange_name, routing_key, mandatory, immediate),
+            properties,
+            body,
+        )
+        transport = self._transport
+        if not transport.flush_is_due:
+            transport.flush_soon()
+        confirms = self.confirms
+        if confirms is None:
+            return None
+        waiter: Future[None] = self._loop.create_future()
+        number = confirms.add(waiter)
+        if raise_returned:
+            self._awaited_returns.add(number, exchange_name, routing_key, properties, body)
+        if transport.reading_is_paused:
+            transport.resume_reading()
+        return waiter
+
+    async def relieve(self) -> None:
+        """After a publish: write what has gathered, if it is much, and let others have a turn.
+
+        A publisher that never waits for anything would otherwise keep the loop from
+        reading and from heartbeats for as long as the socket takes what it sends.
+        """
+        if self._protocol.queued_size >= FLUSH_SIZE:
+            self._transport.flush()
+            await asyncio.sleep(0)
+        if self._transport.is_paused:
+            await self._transport.drain()
+
+    async def confirmed(self, waiter: "Future[None]") -> None:
+        """Wait for the confirm of a publish.
+
+        Raises:
+            PublishNack, PublishReturned: The server did not take the message.
+            OperationTimeout: The server did not confirm in time.
+        """
+        if self._protocol.queued_size >= FLUSH_SIZE:
+            self._transport.flush()
+        timeout = self.connection.operation_timeout
+        if timeout is None:
+            await waiter
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                await waiter
+        except TimeoutError:
+            raise OperationTimeout("basic.publish", timeout) from None
+
+    async def next_returned(self) -> ReturnMessage:
+        """Wait for the next message that came back."""
+        while not self._returned:
+            self.raise_if_closed()
+            waiter: Future[None] = self._loop.create_future()
+            self._return_waiters.append(waiter)
+            self._transport.resume_reading()
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter in self._return_waiters:
+                    self._return_waiters.remove(waiter)
+                elif self._returned:
+                    _wake_one(self._return_waiters)  # this one's turn is another one's now
+                raise
+        return self._returned.popleft()
+
+    async def _hold_while_inactive(self) -> None:
+        timeout = self.connection.parameters.blocked_timeout
+        waiter: Future[None] = self._loop.create_future()
+        self._flow_waiters.append(waiter)
+        self._transport.resume_reading()
+        try:
+            async with asyncio.timeout(timeout):
+                await waiter
+        except TimeoutError:
+            assert timeout is not None
+            raise ChannelInactive(timeout) from None
+        finally:
+            if waiter in self._flow_waiters:
+                self._flow_waiters.remove(waiter)
+
+    # --- settling; see `messages.Origin` ---
+
+    async def ack(self, delivery_tag: int, multiple: bool) -> None:
+        """Send basic.ack."""
+        if self.closing_exc is not None:
+            self.raise_if_closed()
+        self._protocol.send_method(self.number, _encode_ack(delivery_tag, multiple))
+        transport = self._transport
+        if not transport.flush_is_due:
+            transport.flush_soon()
+        if transport.is_paused:
+            await transport.drain()
+
+    async def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> None:
+        """Send basic.nack."""
+        await self._settle(_encode_nack(delivery_tag, multiple, requeue))
+
+    async def reject(self, delivery_tag: int, requeue: bool) -> None:
+        """Send basic.reject."""
+        await self._settle(_encode_reject(delivery_tag, requeue))
+
+    async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
+        """Publish to a queue by its name; see `Channel.publish`."""
+        await self.publish_message("", reply_to, body, **options)
+
+    async def _settle(self, payload: bytes) -> None:
+        self.raise_if_closed()
+        self._protocol.send_method(self.number, payload)
+        self._transport.flush_soon()
+        if self._transport.is_paused:
+            await self._transport.drain()
+
+    def give_back(self, delivery_tag: int) -> None:
+        """Put a delivered message back into its queue that nobody will ever read."""
+        if self.closing_exc is None:
+            self._protocol.send_method(self.number, _encode_reject(delivery_tag, True))
+            self._transport.flush_soon()
+
+    def give_back_answer(self, answer: Answer) -> None:
+        """Put back the message of a basic.get-ok that nobody awaits any more."""
+        if type(answer.parameters) is BasicGetOkParameters:
+            self.give_back(answer.parameters.delivery_tag)
+
+    # --- consumers ---
+
+    def new_consumer_tag(self) -> str:
+        """Make a tag that no other consumer of the channel has."""
+        self._last_consumer += 1
+        return f"ammoo-{self.number}.{self._last_consumer}"
+
+    async def consume(self, consumer: "Consumer", request: BasicConsumeParameters) -> None:
+        """Start a consumer.
+
+        It is known by its tag before the server is asked: deliveries may come in the
+        same read as the answer. When the caller gives up, it is cancelled as soon as
+        the server has started it; RabbitMQ does not take the two right behind each other.
+        """
+        tag = request.consumer_tag
+
+        def cancel_again(_: Answer) -> None:
+            self.begin_cancel(tag)
+
+        self.consumers[tag] = consumer
+        try:
+            await self.call(request, BasicConsumeOkParameters, late=cancel_again, consumer_tag=tag)
+        except EncodeError:
+            del self.consumers[tag]  # it was not sent
+            raise
+
+    def begin_cancel(self, tag: str) -> "Future[None]":
+        """Send basic.cancel. The consumer stays known until the server has stopped.
+
+        Returns:
+            What is done then, or when the channel is closed. Cancelling it has no effect.
+        """
+        done: Future[None] = self._loop.create_future()
+
+        def stopped(answer: "Future[Answer]") -> None:
+            answer.exception()  # whatever it is, the consumer has stopped
+            self.consumers.pop(tag, None)
+            if not done.done():
+                done.set_result(None)
+
+        if self.closing_exc is not None:
+            done.set_result(None)
+            return done
+        answer = self.ask(
+            BasicCancelParameters(tag, False), BasicCancelOkParameters, consumer_tag=tag
+        )
+        answer.add_done_callback(stopped)
+        return done
+
+    # --- what the server sends; each takes a command that came on this channel ---
+
+    def _receive_deliver(
+        self, parameters: BasicDeliverParameters, properties: bytes, body: bytearray
+    ) -> None:
+        consumer = self.consumers.get(parameters.consumer_tag)
+        if consumer is not None:
+            consumer.put(DeliverMessage(self, parameters, properties, body))
+        # else: cancelled already; the server will not have sent it after its cancel-ok
+
+    def _receive_answer(
+        self, parameters: Any, properties: bytes | None, body: bytearray | None
+    ) -> None:
+        if not self._replies.resolve(Answer(parameters, properties, body)):
+            self.connection.fault(parameters)
+
+    def _receive_confirm(
+        self, parameters: Any, properties: bytes | None, body: bytearray | None
+    ) -> None:
+        if self.confirms is None:
+            self.connection.fault(parameters)
+            return
+        try:
+            settled = self.confirms.settle(parameters.delivery_tag, parameters.multiple)
+        except ValueError:
+            self.connection.fault(parameters)
+            return
+        is_ack = type(parameters) is BasicAckParameters
+        awaited_returns = self._awaited_returns
+        for number, waiter in settled:
+            returned = awaited_returns.settle(number) if awaited_returns else None
+            if waiter.done():
+                continue  # whoever published it was cancelled
+            if not is_ack:
+                waiter.set_exception(PublishNack(number))
+            elif returned is not None:
+                waiter.set_exception(PublishReturned(returned))
+            else:
+                waiter.set_result(None)
+
+    def _receive_return(
+        self, parameters: BasicReturnParameters, properties: bytes, body: bytearray
+    ) -> None:
+        message = ReturnMessage(self, parameters, properties, body)
+        if self._awaited_returns and self._awaited_returns.returned(message, properties):
+            return
+        self._returned.append(message)
+        _wake_one(self._return_waiters)
+
+    def _receive_cancel(
+        self, parameters: BasicCancelParameters, properties: bytes | None, body: bytearray | None
+    ) -> None:
+        consumer = self.consumers.pop(parameters.consumer_tag, None)
+        if consumer is not None:
+            consumer.cancelled_by_server()
+        capabilities = self.connection.server_capabilities
+        if not parameters.no_wait or capabilities.get("accept_consumer_cancel_ok"):
+            # Older RabbitMQs close the channel on an answer that they did not ask for.
+            self._protocol.send(self.number, BasicCancelOkParameters(parameters.consumer_tag))
+
+    def _receive_flow(
+        self, parameters: ChannelFlowParameters, properties: bytes | None, body: bytearray | None
+    ) -> None:
+        self._may_publish = parameters.active
+        self._protocol.send(self.number, ChannelFlowOkParameters(parameters.active))
+        if parameters.active:
+            waiters, self._flow_waiters = self._flow_waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def _receive_close(
+        self, parameters: ChannelCloseParameters, properties: bytes | None, body: bytearray | None
+    ) -> None:
+        self._protocol.send(self.number, ChannelCloseOkParameters())
+        self.fail(server_closed_channel(*parameters, self.number))
+        self._finish()
+
+    def _receive_close_ok(
+        self, parameters: ChannelCloseOkParameters, properties: bytes | None, body: bytearray | None
+    ) -> None:
+        if self.closing_exc is None:
+            self.connection.fault(parameters)
+        else:
+            self._finish()
+
+    def _receive_oversized(
+        self, parameters: OversizedContent, properties: bytes | None, body: bytearray | None
+    ) -> None:
+        """Close the channel: the message can be neither given out nor left unsettled."""
+        error = ValueError(
+            f"a message of {parameters.body_size} octets arrived; at most {parameters.limit}"
+            " are taken"
+        )
+        self.fail(ClientClosedChannelError(error))
+        self._protocol.send(
+            self.number, ChannelCloseParameters(ReplyCode.CONTENT_TOO_LARGE, str(error), 0, 0)
+        )
+
+    def _finish(self) -> None:
+        """Both sides have done with the channel: its number is free."""
+        self.connection.release_number(self.number)
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+
+def unexpected(
+    channel: LiveChannel, parameters: Any, properties: bytes | None, body: bytearray | None
+) -> None:
+    """Close the connection: a server does not send that."""
+    channel.connection.fault(parameters)
+
+
+_ANSWERS = (
+    BasicCancelOkParameters,
+    BasicConsumeOkParameters,
+    BasicGetEmptyParameters,
+    BasicGetOkParameters,
+    BasicQosOkParameters,
+    BasicRecoverOkParameters,
+    ChannelFlowOkParameters,
+    ChannelOpenOkParameters,
+    ConfirmSelectOkParameters,
+    ExchangeBindOkParameters,
+    ExchangeDeclareOkParameters,
+    ExchangeDeleteOkParameters,
+    ExchangeUnbindOkParameters,
+    QueueBindOkParameters,
+    QueueDeclareOkParameters,
+    QueueDeleteOkParameters,
+    QueuePurgeOkParameters,
+    QueueUnbindOkParameters,
+    TxCommitOkParameters,
+    TxRollbackOkParameters,
+    TxSelectOkParameters,
+)
+
+Receiver = Callable[[LiveChannel, Any, Any, Any], None]
+RECEIVERS: Final[dict[type[Any], Receiver]] = {
+    BasicDeliverParameters: LiveChannel._receive_deliver,
+    BasicAckParameters: LiveChannel._receive_confirm,
+    BasicNackParameters: LiveChannel._receive_confirm,
+    BasicReturnParameters: LiveChannel._receive_return,
+    BasicCancelParameters: LiveChannel._receive_cancel,
+    ChannelFlowParameters: LiveChannel._receive_flow,
+    ChannelCloseParameters: LiveChannel._receive_close,
+    ChannelCloseOkParameters: LiveChannel._receive_close_ok,
+    OversizedContent: LiveChannel._receive_oversized,
+    **dict.fromkeys(_ANSWERS, LiveChannel._receive_answer),
+}
+"""Which method of a live channel takes which command of the server."""
+
+
+def _fail_all(waiters: "deque[Future[None]] | list[Future[None]]", error: Exception) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_exception(error)
+
+
+def _wake_one(waiters: "deque[Future[None]]") -> None:
+    while waiters:
+        waiter = waiters.popleft()
+        if not waiter.done():
+            waiter.set_result(None)
+            return

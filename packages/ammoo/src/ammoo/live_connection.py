@@ -1,0 +1,492 @@
+"""A connection as it is on the wire: one socket, from the handshake to the end.
+
+`Connection` is what the user holds, and what the user asked for; this is what
+came of it, and ends with its socket. It opens and closes, hands commands to
+their channels, gives out channel numbers, and knows whether the server has
+blocked us. What is on a channel is the business of `LiveChannel`.
+"""
+
+import asyncio
+import heapq
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from ammoo_wire import (
+    ClientProtocol,
+    Command,
+    ConnectionBlockedParameters,
+    ConnectionSecureParameters,
+    ConnectionStartParameters,
+    ConnectionState,
+    ConnectionUnblockedParameters,
+    ConnectionUpdateSecretOkParameters,
+    ConnectionUpdateSecretParameters,
+    FieldTable,
+    ProtocolError,
+    ReplyCode,
+    method_of,
+)
+
+from .auth.abc import AuthenticationMechanism
+from .exceptions.base import OperationTimeout
+from .exceptions.connection import (
+    AuthenticationError,
+    ConnectionBlocked,
+    ConnectionLost,
+    ConnectionTimeout,
+    HeartbeatTimeout,
+    InvalidServerFrame,
+    ServerLocalesNotSupportedError,
+    TooManyChannels,
+    UnexpectedFrame,
+    server_closed_connection,
+)
+from .live_channel import RECEIVERS, LiveChannel, Receiver, unexpected
+from .replies import Answer, Replies
+from .transport import Transport
+from .uri import ConnectionParameters
+
+if TYPE_CHECKING:
+    from .consumer import Consumer
+
+__all__ = ["LiveConnection"]
+
+LOCALE: Final = "en_US"
+FAULT_TIMEOUT: Final = 3.0
+"""How long the socket stays open after a close that nobody waits for, in seconds."""
+
+CAPABILITIES: Final = {
+    "authentication_failure_close": True,
+    "basic.nack": True,
+    "connection.blocked": True,
+    "consumer_cancel_notify": True,
+    "exchange_exchange_bindings": True,
+    "publisher_confirms": True,
+}
+"""What RabbitMQ is told that we understand; some of it is sent only to who says so."""
+
+
+class LiveConnection:
+    """One connection on the wire.
+
+    Args:
+        loop: The loop.
+        parameters: Where to connect, and how.
+
+    Attributes:
+        blocked: Why the server takes no messages, or None if it does.
+        channels: The open channels by their numbers.
+        closing_exc: What ended the connection, or None.
+        protocol: The wire's side.
+        stalled_consumers: Those whose messages pile up.
+        transport: The socket's side.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, parameters: ConnectionParameters) -> None:
+        self.loop = loop
+        self.parameters = parameters
+        self.operation_timeout = parameters.operation_timeout
+        self.protocol = ClientProtocol(
+            mechanism=self._choose_mechanism,
+            virtualhost=parameters.virtualhost,
+            client_properties=_client_properties(parameters),
+            locale=LOCALE,
+            channel_max=parameters.channel_max,
+            frame_max=parameters.frame_max,
+            heartbeat_interval=parameters.heartbeat_interval,
+        )
+        self.transport = Transport(loop, self.protocol, self)
+        self.channels: dict[int, LiveChannel] = {}
+        self.closing_exc: Exception | None = None
+        self.blocked: str | None = None
+        self.stalled_consumers: set[Consumer] = set()
+        self._mechanism: AuthenticationMechanism | None = None
+        self._replies = Replies(loop)
+        self._opening: asyncio.Future[bytes | None] | None = None
+        self._challenges: list[bytes] = []
+        self._blocked_waiters: list[asyncio.Future[None]] = []
+        self._closed: asyncio.Future[None] = loop.create_future()
+        self._abort_timer: asyncio.TimerHandle | None = None
+        self._free_numbers: list[int] = []
+        self._next_number = 1
+
+    # --- opening ---
+
+    async def open_socket(self) -> None:
+        """Connect the socket, TLS included, and say nothing yet.
+
+        Raises:
+            OSError: It cannot be connected; `ssl.SSLError` is one too.
+        """
+        parameters = self.parameters
+        hostname = parameters.server_hostname
+        if hostname in (None, "disable"):
+            hostname = parameters.host if parameters.ssl_context is not None else None
+        async with asyncio.timeout(parameters.connection_timeout):
+            if parameters.host.startswith("/"):
+                await self.loop.create_unix_connection(
+                    lambda: self.transport,
+                    parameters.host,
+                    ssl=parameters.ssl_context,
+                    server_hostname="" if parameters.ssl_context is not None else None,
+                )
+            else:
+                await self.loop.create_connection(
+                    lambda: self.transport,
+                    parameters.host,
+                    parameters.port,
+                    ssl=parameters.ssl_context,
+                    server_hostname=hostname,
+                )
+
+    async def open(self) -> None:
+        """Go through the handshake; on failure nothing stays open.
+
+        Raises:
+            ConnectionClosed: The server did not let us in, or what it said is no AMQP.
+        """
+        timeout = self.parameters.connection_timeout
+        try:
+            async with asyncio.timeout(timeout):
+                await self._open()
+        except TimeoutError as error:
+            if timeout is None or isinstance(error, ConnectionTimeout):
+                raise
+            self.fail(ConnectionTimeout(timeout))
+            self.transport.abort()
+            await self.wait_closed()
+            assert self.closing_exc is not None
+            raise self.closing_exc from None
+        except BaseException as error:
+            self.fail(error if isinstance(error, Exception) else ConnectionLost())
+            self.transport.abort()
+            raise
+
+    async def _open(self) -> None:
+        self.transport.flush()
+        while True:
+            challenge = await self._next_step()
+            if challenge is None:
+                return
+            assert self._mechanism is not None
+            self.protocol.answer_challenge(await self._mechanism.challenge(challenge))
+            self.transport.flush()
+
+    async def _next_step(self) -> bytes | None:
+        """Wait for the server's next challenge, or None when the connection is open."""
+        self.raise_if_closed()
+        if self._challenges:
+            return self._challenges.pop(0)
+        if self.protocol.state is ConnectionState.RUNNING:
+            return None
+        self._opening = self.loop.create_future()
+        try:
+            return await self._opening
+        finally:
+            self._opening = None
+
+    def _choose_mechanism(self, start: ConnectionStartParameters) -> tuple[str, bytes]:
+        """Answer connection.start; called by the protocol."""
+        locales = frozenset(start.locales.decode(errors="replace").split())
+        if LOCALE not in locales:
+            raise ServerLocalesNotSupportedError(locales)
+        chooser = self.parameters.auth
+        if not isinstance(chooser, AuthenticationMechanism):
+            chooser = chooser.select_mechanism(
+                set(start.mechanisms.decode(errors="replace").split())
+            )
+        self._mechanism = chooser
+        is_rabbitmq = start.server_properties.get("product") == "RabbitMQ"
+        return chooser.name(), chooser.build_start_ok_response("utf-8", is_rabbitmq)
+
+    # --- what the transport tells ---
+
+    def receive(self, commands: list[Command]) -> None:
+        """Hand commands to their channels; see `transport.Receiver`."""
+        channels, receivers = self.channels, RECEIVERS  # locals: this loop is the hot path
+        for channel_number, parameters, properties, body in commands:
+            channel = channels.get(channel_number)
+            if channel is not None:
+                receiver: Receiver = receivers.get(type(parameters), unexpected)
+                receiver(channel, parameters, properties, body)
+            elif channel_number == 0:
+                self._receive_control(parameters)
+            # else: the channel is gone, and what is still said on it is said to nobody
+        if self.stalled_consumers:
+            self._pause_reading_if_nobody_waits()
+
+    def state_changed(self, state: ConnectionState) -> None:
+        """Follow the protocol; see `transport.Receiver`."""
+        protocol = self.protocol
+        if state is ConnectionState.RUNNING:
+            if protocol.heartbeat_interval:
+                self.transport.start_heartbeats(protocol.heartbeat_interval)
+            self._take_step(None)
+        elif state is ConnectionState.CLOSING and protocol.failure is not None:
+            self.fail(_exception_for(protocol.failure))
+            self._close_socket_soon()
+        elif state is ConnectionState.CLOSED:
+            self._fail_for_what_was_said()
+            self.transport.close()
+            self._close_socket_soon()
+
+    def peer_is_silent(self, timeout: float) -> None:
+        """Give the server up; see `transport.Receiver`."""
+        self.fail(HeartbeatTimeout(timeout))
+        self.transport.abort()
+
+    def lost(self, error: Exception | None) -> None:
+        """Take note that the socket is closed; see `transport.Receiver`."""
+        if self.closing_exc is None:
+            lost: Exception = ConnectionLost(error)
+            if self.protocol.state is ConnectionState.SECURING and self._mechanism is not None:
+                # Before authentication_failure_close a server could only hang up (section 2.2.4).
+                lost = AuthenticationError(self._mechanism.name())
+            elif self.protocol.failure is not None:
+                lost = _exception_for(self.protocol.failure)
+            self.fail(lost)
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    def _receive_control(self, parameters: Any) -> None:
+        """Act on a method on channel 0."""
+        kind = type(parameters)
+        if kind is ConnectionBlockedParameters:
+            self.blocked = parameters.reason
+            self._wake_blocked_waiters()
+        elif kind is ConnectionUnblockedParameters:
+            self.blocked = None
+            self._wake_blocked_waiters()
+        elif kind is ConnectionSecureParameters:
+            self._take_step(parameters.challenge)
+        elif not self._replies.resolve(Answer(parameters)):
+            self.fault(parameters)
+
+    def _take_step(self, challenge: bytes | None) -> None:
+        opening = self._opening
+        if opening is not None and not opening.done():
+            opening.set_result(challenge)
+        elif challenge is not None:
+            self._challenges.append(challenge)
+
+    def _fail_for_what_was_said(self) -> None:
+        protocol = self.protocol
+        closed = protocol.close_received
+        if protocol.opening_error is not None:
+            self.fail(protocol.opening_error)
+        elif closed is not None:
+            mechanism = "" if self._mechanism is None else self._mechanism.name()
+            self.fail(server_closed_connection(*closed, mechanism))
+
+    # --- operations ---
+
+    @property
+    def server_properties(self) -> FieldTable:
+        """What the server told of itself; empty before it did."""
+        start = self.protocol.server_start
+        return {} if start is None else start.server_properties
+
+    @property
+    def server_capabilities(self) -> FieldTable:
+        """What the server says it can do; empty if it says nothing."""
+        capabilities = self.server_properties.get("capabilities")
+        return capabilities if isinstance(capabilities, dict) else {}
+
+    def raise_if_closed(self) -> None:
+        """Raise what ended the connection, if anything did."""
+        if self.closing_exc is not None:
+            raise self.closing_exc.with_traceback(None)
+
+    def reserve_number(self) -> int:
+        """Give the number for a new channel: the lowest that was used and is free, or the next.
+
+        Raises:
+            TooManyChannels: As many are open as were agreed on.
+        """
+        channel_max = self.protocol.channel_max
+        if channel_max and len(self.channels) >= channel_max:
+            raise TooManyChannels(channel_max)
+        if self._free_numbers:
+            return heapq.heappop(self._free_numbers)
+        number = self._next_number
+        if number > (channel_max or 65535):
+            raise TooManyChannels(channel_max or 65535)
+        self._next_number = number + 1
+        return number
+
+    def release_number(self, number: int) -> None:
+        """Take a number back; only when the server is known to have done with the channel."""
+        if self.channels.pop(number, None) is not None:
+            heapq.heappush(self._free_numbers, number)
+
+    async def update_secret(self, new_secret: str, reason: str) -> None:
+        """Send connection.update-secret and await the answer."""
+        self.raise_if_closed()
+        parameters = ConnectionUpdateSecretParameters(new_secret.encode(), reason)
+        self.protocol.send(0, parameters)
+        waiter = self._replies.expect(ConnectionUpdateSecretOkParameters)
+        self.transport.flush_soon()
+        self.transport.resume_reading()
+        try:
+            async with asyncio.timeout(self.operation_timeout):
+                await waiter
+        except TimeoutError:
+            assert self.operation_timeout is not None
+            raise OperationTimeout(method_of(parameters).name, self.operation_timeout) from None
+
+    # --- blocked ---
+
+    async def wait_blocked(self) -> str:
+        """Wait until the server has blocked the connection, and give its reason."""
+        while self.blocked is None:
+            await self._wait_for_blocked_change()
+        return self.blocked
+
+    async def wait_unblocked(self) -> None:
+        """Wait until the server takes messages."""
+        while self.blocked is not None:
+            await self._wait_for_blocked_change()
+
+    async def hold_while_blocked(self) -> None:
+        """Wait until the server takes messages, for a limited time.
+
+        Raises:
+            ConnectionBlocked: The time is over.
+        """
+        timeout = self.parameters.blocked_timeout
+        reason = self.blocked or ""
+        try:
+            async with asyncio.timeout(timeout):
+                await self.wait_unblocked()
+        except TimeoutError:
+            assert timeout is not None
+            raise ConnectionBlocked(reason, timeout) from None
+
+    async def _wait_for_blocked_change(self) -> None:
+        self.raise_if_closed()
+        waiter = self.loop.create_future()
+        self._blocked_waiters.append(waiter)
+        self.transport.resume_reading()
+        try:
+            await waiter
+        finally:
+            if waiter in self._blocked_waiters:
+                self._blocked_waiters.remove(waiter)
+
+    def _wake_blocked_waiters(self, error: Exception | None = None) -> None:
+        waiters, self._blocked_waiters = self._blocked_waiters, []
+        for waiter in waiters:
+            if waiter.done():
+                continue
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)
+
+    # --- backpressure of consumers ---
+
+    def _pause_reading_if_nobody_waits(self) -> None:
+        """Stop reading while some consumer is far behind.
+
+        But never while anybody waits for anything that the server may say: what is
+        waited for may stand behind what piles up, and the one who is behind may be
+        the one who waits.
+        """
+        if self._replies or self._blocked_waiters:
+            return
+        if any(channel.is_awaiting_server for channel in self.channels.values()):
+            return
+        self.transport.pause_reading()
+
+    def consumer_caught_up(self, consumer: "Consumer") -> None:
+        """Take note that a consumer's messages do not pile up any more."""
+        self.stalled_consumers.discard(consumer)
+        if not self.stalled_consumers:
+            self.transport.resume_reading()
+
+    # --- the end ---
+
+    def fault(self, frame: object) -> None:
+        """Close the connection for something that the server sent, and that we can read."""
+        self.fail(UnexpectedFrame(frame))
+        self.protocol.close(ReplyCode.UNEXPECTED_FRAME, f"UNEXPECTED_FRAME - {frame!r:.200}")
+        self.transport.flush_soon()
+        self._close_socket_soon()
+
+    def fail(self, error: Exception) -> None:
+        """End everything on the connection with one exception. Only the first counts."""
+        if self.closing_exc is not None:
+            return
+        self.closing_exc = error
+        self.transport.stop_heartbeats()
+        for channel in list(self.channels.values()):
+            channel.fail(error)
+        self._replies.fail(error)
+        self._wake_blocked_waiters(error)
+        self.stalled_consumers.clear()
+        self.transport.resume_reading()
+        if self._opening is not None and not self._opening.done():
+            self._opening.set_exception(error)
+
+    async def close(self, error: Exception, seconds: float) -> None:
+        """Close the connection, in bounded time, whatever state it is in.
+
+        Args:
+            error: What users of the connection shall see from now on.
+            seconds: For how long the server is waited for.
+        """
+        is_blocked = self.blocked is not None
+        if self.closing_exc is None:
+            self.fail(error)
+            self.protocol.close()
+            self.transport.flush()
+        if is_blocked:
+            # A server that has blocked us does not read, and would not answer.
+            self.transport.close()
+        try:
+            async with asyncio.timeout(seconds):
+                await self.wait_closed()
+        except TimeoutError:
+            self.transport.abort()
+            await self.wait_closed()
+        except BaseException:
+            self.transport.abort()
+            raise
+
+    async def wait_closed(self) -> None:
+        """Wait until the socket is closed."""
+        await asyncio.shield(self._closed)
+
+    def _close_socket_soon(self) -> None:
+        """See to it that the socket is closed even if the server keeps it open."""
+        if self._abort_timer is None and not self._closed.done():
+            self._abort_timer = self.loop.call_later(FAULT_TIMEOUT, self.transport.abort)
+
+
+def _client_properties(parameters: ConnectionParameters) -> dict[str, Any]:
+    from . import __version__
+
+    own = parameters.client_properties
+    return {
+        "product": "ammoo",
+        "version": __version__,
+        "platform": "Python {}.{}.{}".format(*sys.version_info),
+        **own,
+        "capabilities": {**CAPABILITIES, **own.get("capabilities", {})},
+    }
+
+
+def _exception_for(failure: ProtocolError) -> Exception:
+    """Make our exception of what the wire found wrong with the server."""
+    if failure.reply_code in (
+        ReplyCode.COMMAND_INVALID,
+        ReplyCode.CHANNEL_ERROR,
+        ReplyCode.UNEXPECTED_FRAME,
+    ):
+        error: Exception = UnexpectedFrame(failure)
+    else:
+        error = InvalidServerFrame(failure)
+    error.__cause__ = failure
+    return error

@@ -1,0 +1,210 @@
+"""The socket's side of a connection: reads, writes gathered up, heartbeats.
+
+It moves octets between asyncio and the wire's `ClientProtocol`, in as few calls
+as can be: octets are read straight into the protocol's buffer (stock asyncio
+spends 15 µs a read more on `asyncio.Protocol`), and what was sent within one turn
+of the event loop goes out in one write. Whoever sends a lot waits in `drain`, and
+only while the socket takes no more.
+
+What a command means is not known here: commands go to the `Receiver`.
+"""
+
+import asyncio
+from typing import Final, Protocol
+
+from ammoo_wire import ClientProtocol, Command, ConnectionState, Heartbeat, HeartbeatVerdict
+
+__all__ = ["FLUSH_SIZE", "Receiver", "Transport"]
+
+FLUSH_SIZE: Final = 65536
+"""So many octets are written without waiting for the end of the loop's turn."""
+
+
+class Receiver(Protocol):
+    """What a transport tells about."""
+
+    def receive(self, commands: list[Command]) -> None:
+        """Take commands that have arrived."""
+
+    def state_changed(self, state: ConnectionState) -> None:
+        """Take note of another state of the protocol; what came before it has been received."""
+
+    def peer_is_silent(self, timeout: float) -> None:
+        """Take note that nothing came for so many seconds."""
+
+    def lost(self, error: Exception | None) -> None:
+        """Take note that the socket is closed. Always the last, and told once."""
+
+
+class Transport(asyncio.BufferedProtocol):
+    """One socket with a protocol around it.
+
+    Args:
+        loop: The loop.
+        protocol: The wire's side.
+        receiver: Who is told what arrives.
+
+    Attributes:
+        flush_is_due: Whether what was sent will be written at the end of this turn.
+        is_paused: Whether the socket takes no more for now; see `drain`.
+        reading_is_paused: Whether nothing is read for now.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, protocol: ClientProtocol, receiver: Receiver
+    ) -> None:
+        self._loop = loop
+        self._protocol = protocol
+        self._receiver = receiver
+        self._state = protocol.state
+        self._socket: asyncio.Transport | None = None
+        self._drainers: list[asyncio.Future[None]] = []
+        self._heartbeat: Heartbeat | None = None
+        self._heartbeat_timer: asyncio.TimerHandle | None = None
+        self._is_lost = False
+        self.flush_is_due = False
+        self.is_paused = False
+        self.reading_is_paused = False
+
+    # --- asyncio's side ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the socket (asyncio)."""
+        assert isinstance(transport, asyncio.Transport)
+        self._socket = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Give room to read into (asyncio)."""
+        return self._protocol.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take octets that were read (asyncio)."""
+        protocol = self._protocol
+        commands = protocol.buffer_updated(nbytes)
+        if self._heartbeat is not None:
+            self._heartbeat.data_received(self._loop.time())
+        self._receiver.receive(commands)
+        if protocol.state is not self._state:
+            self._change_state()
+        if protocol.has_data_to_send and not self.flush_is_due:
+            self.flush_soon()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that the socket is closed (asyncio)."""
+        self._is_lost = True
+        self.is_paused = False
+        if self._heartbeat_timer is not None:
+            self._heartbeat_timer.cancel()
+        self._wake_drainers()
+        self._receiver.lost(exc)
+        self._protocol.receive_eof()
+
+    def pause_writing(self) -> None:
+        """Have senders wait (asyncio)."""
+        self.is_paused = True
+
+    def resume_writing(self) -> None:
+        """Let senders go on (asyncio)."""
+        self.is_paused = False
+        self._wake_drainers()
+        self.flush()
+
+    # --- our side ---
+
+    def flush_soon(self) -> None:
+        """Write what is queued at the end of this turn of the loop."""
+        if not self.flush_is_due:
+            self.flush_is_due = True
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what is queued, unless the socket takes no more: then it will be later."""
+        self.flush_is_due = False
+        socket = self._socket
+        if self.is_paused or self._is_lost or socket is None:
+            return
+        octets = self._protocol.data_to_send()
+        if not octets:
+            return
+        socket.write(octets)
+        if self._heartbeat is not None:
+            self._heartbeat.data_sent(self._loop.time())
+
+    async def drain(self) -> None:
+        """Wait until the socket takes more."""
+        while self.is_paused:
+            drainer = self._loop.create_future()
+            self._drainers.append(drainer)
+            await drainer
+
+    def close(self) -> None:
+        """Close the socket, after what was written; `Receiver.lost` follows."""
+        if self._socket is not None:
+            self.flush()
+            self._socket.close()
+
+    def abort(self) -> None:
+        """Close the socket at once; `Receiver.lost` follows."""
+        if self._socket is not None:
+            self._socket.abort()
+
+    def pause_reading(self) -> None:
+        """Read nothing for now, so that the server notices that we cannot keep up."""
+        if not (self.reading_is_paused or self._is_lost or self._socket is None):
+            self.reading_is_paused = True
+            self._socket.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if self.reading_is_paused and self._socket is not None:
+            self.reading_is_paused = False
+            self._socket.resume_reading()
+
+    def start_heartbeats(self, interval: int) -> None:
+        """Watch over silence on both sides from now on.
+
+        Args:
+            interval: The negotiated interval in seconds, above 0.
+        """
+        self._heartbeat = Heartbeat(interval, self._loop.time())
+        self._schedule_heartbeat()
+
+    def stop_heartbeats(self) -> None:
+        """Watch no more: the connection is being closed."""
+        if self._heartbeat_timer is not None:
+            self._heartbeat_timer.cancel()
+            self._heartbeat_timer = None
+        self._heartbeat = None
+
+    def _change_state(self) -> None:
+        self._state = self._protocol.state
+        self._receiver.state_changed(self._state)
+
+    def _wake_drainers(self) -> None:
+        drainers, self._drainers = self._drainers, []
+        for drainer in drainers:
+            if not drainer.done():
+                drainer.set_result(None)
+
+    def _schedule_heartbeat(self) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat_timer = self._loop.call_at(
+                self._heartbeat.next_check(), self._check_heartbeat
+            )
+
+    def _check_heartbeat(self) -> None:
+        heartbeat, now = self._heartbeat, self._loop.time()
+        if heartbeat is None:
+            return
+        if self.reading_is_paused:
+            heartbeat.data_received(now)  # silence that we asked for proves nothing
+        verdict = heartbeat.check(now)
+        if verdict is HeartbeatVerdict.PEER_GONE:
+            self._receiver.peer_is_silent(heartbeat.timeout)
+            return
+        if verdict is HeartbeatVerdict.SEND:
+            if not self.is_paused:
+                self._protocol.send_heartbeat()
+                self.flush()
+            heartbeat.data_sent(now)
+        self._schedule_heartbeat()
