@@ -32,6 +32,7 @@ WHOLE_IDS: Final = {
 }
 """The methods that have a shape, by class id, shifted left by 16, plus method id."""
 
+_SMALLEST_HEADER: Final = 14  # class, weight, body size and flags, in octets
 _END: Final = bytes((FRAME_END,))
 _MOST_SHAPES: Final = 512
 _MOST_NAMES: Final = 1024
@@ -109,7 +110,7 @@ class WholeContents:
         key_of, new, append = _KEY.unpack_from, tuple.__new__, commands.append
         while stop - start > _KEY.size:
             (key,) = key_of(buffer, start)
-            shape = shapes.get(key) or self._learn(key, buffer, start, stop)
+            shape = shapes.get(key) or self._learn(key, buffer, start, stop, largest)
             if shape is None or start + shape.body >= stop:
                 break
             if shape.delivers:
@@ -119,7 +120,7 @@ class WholeContents:
             else:
                 names, middle, size, properties, tail, frame_size = shape.unpack(buffer, start + 12)
             if middle != shape.middle:
-                if self._learn(key, buffer, start, stop) is None:
+                if self._learn(key, buffer, start, stop, largest) is None:
                     break
                 continue
             body = start + shape.body
@@ -147,13 +148,17 @@ class WholeContents:
             start = end + 1
         return start
 
-    def _learn(self, key: bytes, buffer: bytearray, start: int, stop: int) -> _Shape | None:
+    def _learn(
+        self, key: bytes, buffer: bytearray, start: int, stop: int, largest: int
+    ) -> _Shape | None:
         """Find the shape of the content that begins at `start`, if it can have one."""
         described = WHOLE_IDS.get(int.from_bytes(key[7:11]))
         header = start + FRAME_OVERHEAD + int.from_bytes(key[3:7])
         if described is None or header + 7 > stop:
             return None
         (header_size,) = _HEADER_SIZE.unpack_from(buffer, header + 3)
+        if not _SMALLEST_HEADER <= header_size <= largest or key[1:3] == b"\x00\x00":
+            return None
         shape = self._shapes_by_header.get((key, header_size))
         if shape is None:
             delivers = described is _DELIVER

@@ -67,7 +67,10 @@ class CommandWriter:
         Raises:
             EncodeError: The method or the properties would make a frame that is larger
                 than frame_max; nothing was queued.
+            TypeError: The body is not made of octets; nothing was queued.
         """
+        if type(body) is not bytes:
+            body = _as_octets(body)
         method_size, properties_size, size = len(payload), len(properties), len(body)
         largest = self.frame_max - FRAME_OVERHEAD if self.frame_max else _NO_LIMIT
         if method_size > largest or properties_size + 12 > largest:
@@ -110,3 +113,9 @@ class CommandWriter:
             f"{what} takes a frame of {size + FRAME_OVERHEAD} octets; the peers have agreed on"
             f" at most {self.frame_max} (frame_max)"
         )
+
+
+def _as_octets(body: bytes | bytearray | memoryview) -> memoryview | bytes:
+    """Look at a body as at a row of octets, whatever its items and their order in memory."""
+    view = memoryview(body)
+    return view if view.contiguous and view.itemsize == 1 and view.ndim == 1 else view.tobytes()
