@@ -500,17 +500,12 @@ _CONSUMER_CHECKS: tuple[tuple[str, _Check], ...] = (
 # -- properties of messages --------------------------------------------------------------------
 
 
-def parse_expiration(expiration: str) -> int | None:
+def parse_expiration(expiration: str) -> int:
     """Read a message's expiration property: decimal digits, milliseconds.
-
-    Returns:
-        The milliseconds, or None if the property is empty.
 
     Raises:
         ProtocolError: 406, it is not a number or not one that can be waited for.
     """
-    if not expiration:
-        return None
     match = re.match(r"[+-]?[0-9]+", expiration)
     if match is None:
         raise errors.invalid_expiration(expiration, "no_integer")

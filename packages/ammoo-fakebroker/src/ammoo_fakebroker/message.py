@@ -13,7 +13,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ammoo_wire import BasicHeaderProperties, decode_properties, encode_properties
+from ammoo_wire import (
+    BasicHeaderProperties,
+    ProtocolError,
+    decode_properties,
+    encode_properties,
+)
 
 from . import errors
 from .arguments import parse_expiration
@@ -40,20 +45,22 @@ class PropertyFacts(NamedTuple):
     """Routing keys from the BCC header."""
     has_blind_carbon_copies: bool = False
     """Whether there is a BCC header, which nobody may see, be it empty."""
+    faults: tuple[ProtocolError, ...] = ()
+    """What RabbitMQ refuses of them, in the order in which it looks."""
 
     @classmethod
     def of(cls, properties: bytes) -> PropertyFacts:
         """Read encoded properties.
 
         Raises:
-            ProtocolError: They cannot be decoded, or hold something RabbitMQ refuses.
+            ProtocolError: They cannot be decoded.
         """
         # 0.1 µs for what was seen before against 1.5 for a fresh reading: publishers repeat
         # themselves. The memo is bounded in number and size, for its keys are the peer's.
         facts = _memo.get(properties)
         if facts is None:
             facts = _read_facts(decode_properties(properties))
-            if len(properties) <= _MEMO_MAX_OCTETS:
+            if len(properties) <= _MEMO_MAX_OCTETS and not facts.faults:
                 if len(_memo) >= _MEMO_LIMIT:
                     _memo.clear()
                 _memo[properties] = facts
@@ -65,24 +72,35 @@ _memo: dict[bytes, PropertyFacts] = {_NO_PROPERTIES: PropertyFacts()}
 
 def _read_facts(properties: BasicHeaderProperties) -> PropertyFacts:
     headers = properties.headers or {}
+    faults: list[ProtocolError] = []
+    expiration = None
+    if properties.expiration is not None:
+        try:
+            expiration = parse_expiration(properties.expiration)
+        except ProtocolError as error:
+            faults.append(error)
     return PropertyFacts(
-        expiration=parse_expiration(properties.expiration) if properties.expiration else None,
+        expiration=expiration,
         priority=properties.priority or 0,
         user_id=properties.user_id,
         reply_to=properties.reply_to,
-        carbon_copies=_routing_keys(headers, "CC"),
-        blind_carbon_copies=_routing_keys(headers, "BCC"),
+        carbon_copies=_routing_keys(headers, "CC", faults),
+        blind_carbon_copies=_routing_keys(headers, "BCC", faults),
         has_blind_carbon_copies="BCC" in headers,
+        faults=tuple(faults),
     )
 
 
-def _routing_keys(headers: Mapping[str, Any], header: str) -> tuple[str, ...]:
+def _routing_keys(
+    headers: Mapping[str, Any], header: str, faults: list[ProtocolError]
+) -> tuple[str, ...]:
     """Read the additional routing keys in a CC or BCC header; what is no string is ignored."""
     if header not in headers:
         return ()
     value = headers[header]
     if not isinstance(value, list):
-        raise errors.unacceptable_header_type(header, type_name(value))
+        faults.append(errors.unacceptable_header_type(header, type_name(value)))
+        return ()
     return tuple(key for key in value if isinstance(key, str))
 
 

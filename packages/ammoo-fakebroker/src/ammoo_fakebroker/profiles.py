@@ -29,6 +29,8 @@ class Profile:
     unknown_exchange_type_closes_connection: bool
     refusals_name_the_permission: bool
     """Whether a refusal says "write access to …" or just "access to …"."""
+    checks_user_id_first: bool
+    """Whether a wrong user-id is noticed before a wrong expiration or CC header."""
     headers_compare_numbers_by_value: bool
     """Whether 1 matches 1.0 in a headers exchange."""
     queue_type_is_always_an_argument: bool
@@ -80,6 +82,7 @@ PROFILES = {
         unknown_header_reply=b"AMQP\x00\x00\x09\x01",
         unknown_exchange_type_closes_connection=True,
         refusals_name_the_permission=False,
+        checks_user_id_first=True,
         headers_compare_numbers_by_value=True,
         queue_type_is_always_an_argument=False,
         classic_queues_check_leader_locator=False,
@@ -100,6 +103,7 @@ PROFILES = {
         unknown_header_reply=b"AMQP\x03\x01\x00\x00",
         unknown_exchange_type_closes_connection=False,
         refusals_name_the_permission=True,
+        checks_user_id_first=False,
         headers_compare_numbers_by_value=False,
         queue_type_is_always_an_argument=True,
         classic_queues_check_leader_locator=True,

@@ -80,8 +80,8 @@ def publish(
     facts = PropertyFacts.of(properties)
     if facts.reply_to == REPLY_QUEUE:
         properties = _with_reply_queue(channel, properties)
-    if facts.user_id is not None and facts.user_id != connection.user.name:
-        raise errors.user_id_mismatch(facts.user_id, connection.user.name)
+    if facts.user_id is not None or facts.faults:
+        _check_properties(channel, facts)
     if facts.has_blind_carbon_copies:
         properties = without_blind_carbon_copies(properties)
     message = Message(exchange_name, routing_key, properties, body, facts)
@@ -100,6 +100,17 @@ def publish(
     if confirms.is_settled:
         connection.confirming.append(channel)
     confirms.settle(sequence_number, accepted=accepted)
+
+
+def _check_properties(channel: Channel, facts: PropertyFacts) -> None:
+    """Refuse properties that are wrong in themselves, or that claim to be somebody else's."""
+    login = channel.connection.user.name
+    faults = list(facts.faults)
+    if facts.user_id is not None and facts.user_id != login:
+        first = 0 if channel.virtualhost.profile.checks_user_id_first else len(faults)
+        faults.insert(first, errors.user_id_mismatch(facts.user_id, login))
+    if faults:
+        raise faults[0]
 
 
 def deliver_to_queues(
@@ -198,8 +209,7 @@ def consume(channel: Channel, parameters: BasicConsumeParameters) -> None:
 
 
 def _check_consumer_tag(channel: Channel, consumer_tag: str) -> None:
-    reply = channel.reply_consumer
-    if consumer_tag in channel.consumers or (reply is not None and reply.tag == consumer_tag):
+    if consumer_tag in channel.consumers:
         raise errors.consumer_tag_in_use(consumer_tag)
 
 
