@@ -1,0 +1,182 @@
+"""Messages and queues that expire: x-message-ttl, the property expiration, x-expires.
+
+RabbitMQ: https://www.rabbitmq.com/docs/ttl
+"""
+
+import time
+
+import pytest
+
+from ammoo_wire import (
+    BasicGetParameters,
+    QueueDeclareParameters,
+)
+from tests.support.brokers import Unique
+from tests.support.peer import Channel
+
+SHORT = 50
+"""Milliseconds; what it takes for something to expire while a test waits."""
+
+LONG = 600_000
+
+
+@pytest.fixture
+def expiring(channel: Channel, unique: Unique) -> str:
+    """The name of a queue whose messages live for a moment."""
+    return channel.declare_queue(unique("ttl"), x_message_ttl=SHORT)
+
+
+# --- messages ---------------------------------------------------------------------------------
+
+
+def test_message_expires_by_its_queue(channel: Channel, expiring: str) -> None:
+    channel.fill(expiring, b"1", b"2")
+
+    channel.await_count(expiring, 0)
+
+    assert channel.get(expiring) is None
+
+
+def test_message_expires_by_its_property(channel: Channel, queue: str) -> None:
+    channel.fill(queue, b"!", expiration=str(SHORT))
+
+    channel.await_count(queue, 0)
+
+    assert channel.get(queue) is None
+
+
+def test_message_lives_up_to_its_expiration(channel: Channel, queue: str) -> None:
+    channel.fill(queue, b"!", expiration=str(LONG))
+
+    message = channel.get_message(queue)
+
+    assert (b"!", str(LONG)) == (message.body, message.properties.expiration)
+
+
+def test_smaller_of_both_wins_if_it_is_the_messages(channel: Channel, unique: Unique) -> None:
+    name = channel.declare_queue(unique("ttl"), x_message_ttl=LONG)
+
+    channel.fill(name, b"!", expiration=str(SHORT))
+
+    channel.await_count(name, 0)
+
+
+def test_smaller_of_both_wins_if_it_is_the_queues(channel: Channel, expiring: str) -> None:
+    channel.fill(expiring, b"!", expiration=str(LONG))
+
+    channel.await_count(expiring, 0)
+
+
+def test_expired_message_behind_one_that_lives_stays(
+    channel: Channel, queue: str, expiring: str
+) -> None:
+    channel.fill(queue, b"lives")
+    channel.fill(queue, b"expired", expiration="1")
+    channel.fill(expiring, b"clock")
+    channel.await_count(expiring, 0)
+
+    assert 2 == channel.message_count(queue)
+    assert [b"lives"] == channel.get_bodies(queue)
+
+
+def test_message_without_time_to_live_is_dropped_at_once(channel: Channel, unique: Unique) -> None:
+    name = channel.declare_queue(unique("ttl"), x_message_ttl=0)
+
+    channel.fill(name, b"!")
+
+    assert channel.get(name) is None
+
+
+def test_message_without_time_to_live_reaches_a_waiting_consumer(
+    channel: Channel, unique: Unique
+) -> None:
+    name = channel.declare_queue(unique("ttl"), x_message_ttl=0)
+    channel.consume(name, no_ack=True)
+
+    channel.fill(name, b"!")
+
+    assert b"!" == channel.delivery().body
+
+
+def test_message_with_expiration_0_reaches_a_waiting_consumer(channel: Channel, queue: str) -> None:
+    channel.fill(queue, b"too early", expiration="0")
+    channel.consume(queue, no_ack=True)
+
+    channel.fill(queue, b"just in time", expiration="0")
+
+    assert b"just in time" == channel.delivery().body
+
+
+def test_unacked_message_does_not_expire(channel: Channel, expiring: str) -> None:
+    channel.fill(expiring, b"held")
+    channel.get_message(expiring, no_ack=False)
+    other = channel.peer.channel(2)
+    other.fill(expiring, b"clock")
+    other.await_count(expiring, 0)
+
+    channel.ack(1)
+
+    assert [] == channel.arrived()
+
+
+def test_requeued_message_keeps_its_deadline(channel: Channel, expiring: str) -> None:
+    channel.fill(expiring, b"held")
+    channel.get_message(expiring, no_ack=False)
+    channel.fill(expiring, b"clock")
+    channel.await_count(expiring, 0)
+
+    channel.reject(1, requeue=True)
+
+    assert channel.get(expiring) is None
+
+
+# --- queues -----------------------------------------------------------------------------------
+
+
+def lifetime(channel: Channel, queue_name: str, began: float) -> float:
+    """Give the seconds until a queue is gone; looked for in a way that does not prolong them."""
+    channel.select_confirm()
+    while True:
+        channel.publish("", queue_name, mandatory=True)
+        arrived = channel.receive()
+        if not hasattr(arrived, "delivery_tag"):
+            return time.monotonic() - began
+        channel.peer.pause(f"for queue {queue_name!r} to expire")
+
+
+def test_queue_expires_however_much_is_published_to_it(channel: Channel, unique: Unique) -> None:
+    began = time.monotonic()
+    name = channel.declare_queue(unique("x"), x_expires=4 * SHORT)
+
+    assert 0.19 < lifetime(channel, name, began) < 2
+
+
+@pytest.mark.parametrize("use", ["declare", "passive", "get"])
+def test_using_a_queue_keeps_it_alive(channel: Channel, unique: Unique, use: str) -> None:
+    name = unique("x")
+    parameters = {
+        "declare": QueueDeclareParameters(name, arguments={"x-expires": 300}),
+        "passive": QueueDeclareParameters(name, passive=True),
+        "get": BasicGetParameters(name),
+    }[use]
+    began = time.monotonic()
+    channel.declare_queue(name, x_expires=300)
+    while time.monotonic() - began < 0.2:
+        channel.call(parameters)
+
+    used_until = time.monotonic()
+    channel.call(parameters)
+
+    assert lifetime(channel, name, used_until) > 0.28
+
+
+def test_consumer_keeps_a_queue_alive(channel: Channel, unique: Unique) -> None:
+    watched = channel.declare_queue(unique("watched"), x_expires=SHORT)
+    other = channel.peer.channel(2)
+    other.consume(watched, "tag")
+    unwatched = channel.declare_queue(unique("unwatched"), x_expires=SHORT)
+    lifetime(channel, unwatched, 0)
+
+    assert [] == other.arrived()
+    other.cancel("tag")
+    lifetime(channel, watched, 0)

@@ -1,0 +1,91 @@
+"""Queues with priorities: x-max-priority and the property priority.
+
+RabbitMQ: https://www.rabbitmq.com/docs/priority
+"""
+
+import pytest
+
+from tests.support.brokers import Unique
+from tests.support.peer import Channel
+
+
+@pytest.fixture
+def prioritised(channel: Channel, unique: Unique) -> str:
+    """The name of a queue with priorities up to 5."""
+    return channel.declare_queue(unique("prioritised"), x_max_priority=5)
+
+
+def test_higher_priorities_come_first(channel: Channel, prioritised: str) -> None:
+    for priority in (1, 5, 3):
+        channel.fill(prioritised, str(priority).encode(), priority=priority)
+
+    assert [b"5", b"3", b"1"] == channel.get_bodies(prioritised)
+
+
+def test_messages_of_one_priority_keep_their_order(channel: Channel, prioritised: str) -> None:
+    channel.fill(prioritised, b"1", b"2", priority=1)
+    channel.fill(prioritised, b"first")
+    channel.fill(prioritised, b"3", priority=1)
+
+    assert [b"1", b"2", b"3", b"first"] == channel.get_bodies(prioritised)
+
+
+def test_no_priority_is_priority_0(channel: Channel, prioritised: str) -> None:
+    channel.fill(prioritised, b"none")
+    channel.fill(prioritised, b"zero", priority=0)
+    channel.fill(prioritised, b"none again")
+
+    assert [b"none", b"zero", b"none again"] == channel.get_bodies(prioritised)
+
+
+def test_priorities_above_the_highest_count_as_the_highest(
+    channel: Channel, prioritised: str
+) -> None:
+    channel.fill(prioritised, b"5", priority=5)
+    channel.fill(prioritised, b"255", priority=255)
+    channel.fill(prioritised, b"5 again", priority=5)
+
+    assert [b"5", b"255", b"5 again"] == channel.get_bodies(prioritised)
+
+
+def test_priority_is_delivered_unchanged(channel: Channel, prioritised: str) -> None:
+    channel.fill(prioritised, b"!", priority=255)
+
+    assert 255 == channel.get_message(prioritised).properties.priority
+
+
+def test_queue_without_priorities_ignores_them(channel: Channel, queue: str) -> None:
+    channel.fill(queue, b"low", priority=1)
+    channel.fill(queue, b"high", priority=9)
+
+    assert [b"low", b"high"] == channel.get_bodies(queue)
+
+
+def test_requeued_message_goes_back_to_its_place_in_its_level(
+    channel: Channel, prioritised: str
+) -> None:
+    channel.fill(prioritised, b"high 1", b"high 2", priority=5)
+    channel.fill(prioritised, b"low 1", b"low 2", priority=1)
+    for _ in range(3):
+        channel.get_message(prioritised, no_ack=False)
+
+    channel.reject(3, requeue=True)
+    channel.reject(1, requeue=True)
+
+    assert [b"high 1", b"low 1", b"low 2"] == channel.get_bodies(prioritised)
+
+
+def test_consumer_gets_higher_priorities_first(channel: Channel, prioritised: str) -> None:
+    channel.fill(prioritised, b"low", priority=1)
+    channel.fill(prioritised, b"high", priority=5)
+
+    channel.consume(prioritised, no_ack=True)
+
+    assert [b"high", b"low"] == channel.deliveries(2)
+
+
+def test_message_counts_include_all_levels(channel: Channel, prioritised: str) -> None:
+    channel.fill(prioritised, b"1", priority=1)
+    channel.fill(prioritised, b"5", priority=5)
+
+    assert 1 == channel.get_message(prioritised).parameters.message_count
