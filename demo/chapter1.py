@@ -116,7 +116,8 @@ async def consume(channel: ammoo.Channel) -> None:
             if message.properties.content_type == "application/json":
                 say(f"delivered, and read as JSON: {message.json()}")
             else:
-                say(f"delivered: {bytes(message.body)!r}, headers {message.properties.headers}")
+                headers = sorted((message.properties.headers or {}).items())
+                say(f"delivered: {bytes(message.body)!r}, headers {dict(headers)}")
             await message.ack()
             if message.exchange_name == HEADERS_EXCHANGE:
                 break
@@ -152,12 +153,13 @@ async def serve_one_call(channel: ammoo.Channel) -> None:
             return
 
 
-async def clean_up(channel: ammoo.Channel) -> None:
-    """Delete what was declared; what does not exist is no error."""
-    for queue_name in (QUEUE, RPC_QUEUE):
-        await channel.delete_queue(queue_name)
-    for exchange_name in (EXCHANGE, HEADERS_EXCHANGE):
-        await channel.delete_exchange(exchange_name)
+async def clean_up(connection: ammoo.Connection) -> None:
+    """Delete what was declared, now or in a run that was cut short; it need not exist."""
+    async with connection.channel() as channel:
+        for queue_name in (QUEUE, RPC_QUEUE):
+            await channel.delete_queue(queue_name)
+        for exchange_name in (EXCHANGE, HEADERS_EXCHANGE):
+            await channel.delete_exchange(exchange_name)
 
 
 async def run(url: str | None) -> None:
@@ -167,16 +169,16 @@ async def run(url: str | None) -> None:
         await ammoo.connect(actual_url) as connection,
     ):
         await open_channels(connection)
-        async with connection.channel() as channel:
-            await clean_up(channel)  # whatever a run that was cut short has left
-            try:
+        await clean_up(connection)
+        try:
+            async with connection.channel() as channel:
                 await declare(channel)
                 await publish(channel)
                 await get(channel)
                 await consume(channel)
-                await call(connection)
-            finally:
-                await clean_up(channel)
+            await call(connection)
+        finally:
+            await clean_up(connection)
     print("\nDone.")
 
 
