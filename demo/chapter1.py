@@ -135,7 +135,7 @@ async def call(connection: ammoo.Connection) -> None:
         server = asyncio.create_task(serve_one_call(server_channel))
         async with client_channel.consume(REPLY_TO, no_ack=True) as replies:
             await client_channel.publish(
-                "", RPC_QUEUE, json={"add": [1, 2, 3]}, correlation_id="call-1", reply_to=REPLY_TO
+                "", RPC_QUEUE, json=[1, 2, 3], correlation_id="call-1", reply_to=REPLY_TO
             )
             say("client: asked for the sum of 1, 2 and 3")
             async for reply in replies:
@@ -148,7 +148,9 @@ async def serve_one_call(channel: ammoo.Channel) -> None:
     """Add the numbers of one request, and reply with the sum."""
     async with channel.consume(RPC_QUEUE) as requests:
         async for request in requests:
-            await request.reply(json={"sum": sum(request.json()["add"])})
+            numbers = request.json()
+            assert isinstance(numbers, list)
+            await request.reply(json={"sum": sum(n for n in numbers if isinstance(n, int))})
             await request.ack()
             return
 

@@ -14,15 +14,11 @@ the specification: https://www.rabbitmq.com/amqp-0-9-1-errata.html
 Here are the types, and the codecs of those that stand outside of tables as well.
 """
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final, Union
+from typing import Annotated, Any, Final
 
 from .exceptions import EncodeError, WireSyntaxError, show
-
-if TYPE_CHECKING:
-    from decimal import Decimal
 
 __all__ = [
     "EMPTY_TABLE",
@@ -113,21 +109,13 @@ class Timestamp(int):
     """Seconds since 1970, ``T``, that no `datetime` can express: beyond the year 9999."""
 
 
-# The field table is the one place where the API cannot know more of a value than that it is one.
-FieldValue = Union[
-    None,
-    bool,
-    int,
-    float,
-    str,
-    bytes,
-    bytearray,
-    "Decimal",
-    datetime,
-    Mapping[str, Any],
-    Sequence[Any],
-]
+FieldValue = object
+"""What a field table may hold: None, bool, int, float, str, bytes, Decimal, datetime, and
+mappings and sequences of these. Checked when it is encoded: a closed union would refuse the
+``dict[str, object]`` that a type checker sees in a table of mixed values."""
+
 FieldTable = dict[str, Any]
+"""A field table that was decoded; nobody can know more of its values than that they are some."""
 
 Octets = bytes | bytearray
 """What is decoded from: bytes, or the buffer that was read into."""
