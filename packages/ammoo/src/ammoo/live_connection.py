@@ -437,12 +437,14 @@ class LiveConnection:
             error: What users of the connection shall see from now on.
             seconds: For how long the server is waited for.
         """
-        is_blocked = self.blocked is not None
         if self.closing_exc is None:
             self.fail(error)
-            self.protocol.close()
-            self.transport.flush()
-        if is_blocked:
+            if self.protocol.state is ConnectionState.RUNNING:
+                self.protocol.close()
+                self.transport.flush()
+            else:
+                self.transport.abort()  # there is no AMQP connection to be closed
+        if self.blocked is not None:
             # A server that has blocked us does not read, and would not answer.
             self.transport.close()
         try:

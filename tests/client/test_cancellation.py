@@ -1,0 +1,270 @@
+"""Callers that give up: the channel stays usable, and every later answer goes where it belongs."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+import ammoo
+from ammoo.exceptions.base import OperationTimeout
+from ammoo_wire import (
+    BasicAckParameters,
+    BasicCancelOkParameters,
+    BasicCancelParameters,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
+    BasicGetParameters,
+    BasicPublishParameters,
+    BasicRejectParameters,
+    ChannelCloseParameters,
+    ChannelOpenOkParameters,
+    ChannelOpenParameters,
+    QueueDeclareOkParameters,
+    QueueDeclareParameters,
+)
+from tests.client.script import ScriptedPeer, ScriptedServer
+
+
+async def _start(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    """Run a coroutine up to where it waits for the server."""
+    task = asyncio.create_task(coroutine)
+    await asyncio.sleep(0)
+    return task
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_cancelled_operation_leaves_its_slot_behind(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    first = await _start(channel.declare_queue("first"))
+    second = await _start(channel.declare_queue("second"))
+    await _cancel(first)
+
+    peer.send(QueueDeclareOkParameters("first", 0, 0), QueueDeclareOkParameters("second", 0, 0))
+
+    assert (await second).queue_name == "second"
+
+
+async def test_late_get_ok_is_given_back(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    getting = await _start(channel.get("queue"))
+    await peer.expect(BasicGetParameters)
+    await _cancel(getting)
+
+    peer.got(7)
+
+    assert await peer.expect(BasicRejectParameters) == (7, True)
+
+
+async def test_get_ok_that_arrives_as_the_caller_is_cancelled_is_given_back(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    getting = await _start(channel.get("queue"))
+    await peer.expect(BasicGetParameters)
+    live = channel._require_live()
+    resolve = live._replies.resolve
+
+    def resolve_and_cancel(answer: Any) -> bool:
+        resolved = resolve(answer)
+        getting.cancel()  # the answer is in the future already; the caller has not woken up
+        return resolved
+
+    live._replies.__class__.resolve = lambda self, answer: resolve_and_cancel(answer)  # type: ignore[method-assign]  # for the race's sake
+    try:
+        peer.got(7)
+        with pytest.raises(asyncio.CancelledError):
+            await getting
+    finally:
+        live._replies.__class__.resolve = resolve.__func__  # type: ignore[attr-defined]  # put back
+
+    assert await peer.expect(BasicRejectParameters) == (7, True)
+
+
+async def test_late_get_ok_without_acknowledgement_is_dropped(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    getting = await _start(channel.get("queue", no_ack=True))
+    await peer.expect(BasicGetParameters)
+    await _cancel(getting)
+    peer.got(7)
+
+    await peer.synchronise(channel)
+
+
+async def test_late_consume_ok_is_cancelled_and_its_deliveries_given_back(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    consumer = channel.consume("queue")
+    entering = await _start(consumer.__aenter__())
+    tag = (await peer.expect(BasicConsumeParameters)).consumer_tag
+    await _cancel(entering)
+
+    peer.send(BasicConsumeOkParameters(tag))
+    peer.deliver(tag, 1, 2)
+
+    assert await peer.expect(BasicCancelParameters) == (tag, False)
+    assert await peer.expect(BasicRejectParameters) == (1, True)
+    assert await peer.expect(BasicRejectParameters) == (2, True)
+    peer.send(BasicCancelOkParameters(tag))
+    await peer.synchronise(channel)
+    assert not channel._require_live().consumers
+
+
+async def test_late_channel_open_ok_is_closed(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    del peer.answers[ChannelOpenParameters]
+    opening = await _start(connection.channel().__aenter__())
+    await peer.expect(ChannelOpenParameters)
+    await _cancel(opening)
+    del peer.answers[ChannelCloseParameters]
+
+    peer.send(ChannelOpenOkParameters())
+
+    await peer.expect(ChannelCloseParameters)
+
+
+async def test_cancelled_publish_keeps_its_confirm(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.select_confirm()
+    first = await _start(channel.publish("", "q", b"first"))
+    second = await _start(channel.publish("", "q", b"second"))
+    await peer.expect(BasicPublishParameters)
+    await peer.expect(BasicPublishParameters)
+    await _cancel(first)
+
+    peer.send(BasicAckParameters(1, False))
+    await peer.synchronise(channel)
+    assert not second.done()
+    peer.send(BasicAckParameters(2, False))
+
+    await second
+
+
+async def test_cancelled_wait_for_a_message_loses_none(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    entering = await _start(channel.consume("queue").__aenter__())
+    tag = await peer.consumer()
+    consumer = await entering
+    waiting = [await _start(consumer.__anext__()) for _ in range(2)]
+    await _cancel(waiting[0])
+
+    peer.deliver(tag, 1)
+
+    assert (await waiting[1]).delivery_tag == 1
+    await _leave(consumer, peer, tag)
+
+
+async def test_waiter_that_is_cancelled_as_it_is_woken_wakes_the_next(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    entering = await _start(channel.consume("queue").__aenter__())
+    tag = await peer.consumer()
+    consumer = await entering
+    first, second = [await _start(consumer.__anext__()) for _ in range(2)]
+    consumer._wake_one()
+    consumer._messages.append(_Message())  # type: ignore[arg-type]  # only passed on
+    await _cancel(first)
+
+    assert isinstance(await second, _Message)
+    await _leave(consumer, peer, tag)
+
+
+class _Message:
+    body = b""
+
+
+async def _leave(consumer: ammoo.Consumer, peer: ScriptedPeer, tag: str) -> None:
+    leaving = await _start(consumer.__aexit__(None, None, None))
+    await peer.expect(BasicCancelParameters)
+    peer.send(BasicCancelOkParameters(tag))
+    await leaving
+
+
+async def test_operation_timeout_leaves_the_channel_usable(server: ScriptedServer) -> None:
+    async with (
+        await ammoo.connect(server.url, operation_timeout=0.05) as connection,
+        connection.channel() as channel,
+    ):
+        with pytest.raises(OperationTimeout, match=r"answer queue.declare within 0.05 s"):
+            await channel.declare_queue("first")
+        server.peer.send(QueueDeclareOkParameters("first", 0, 0))
+        await server.peer.expect(QueueDeclareParameters)
+
+        declaring = await _start(channel.declare_queue("second"))
+        await server.peer.declare("second")
+
+        assert (await declaring).queue_name == "second"
+
+
+async def test_confirm_that_does_not_come_in_time(server: ScriptedServer) -> None:
+    async with (
+        await ammoo.connect(server.url, operation_timeout=0.05) as connection,
+        connection.channel() as channel,
+    ):
+        await channel.select_confirm()
+        with pytest.raises(OperationTimeout, match=r"basic.publish"):
+            await channel.publish("", "q", b"")
+        server.peer.send(BasicAckParameters(1, False))
+
+        publishing = await _start(channel.publish("", "q", b""))
+        server.peer.send(BasicAckParameters(2, False))
+
+        await publishing
+
+
+async def test_consume_that_is_not_answered_in_time_is_cancelled_later(
+    server: ScriptedServer,
+) -> None:
+    async with (
+        await ammoo.connect(server.url, operation_timeout=0.05) as connection,
+        connection.channel() as channel,
+    ):
+        with pytest.raises(OperationTimeout, match=r"basic.consume"):
+            await channel.consume("queue").__aenter__()
+        tag = (await server.peer.expect(BasicConsumeParameters)).consumer_tag
+
+        server.peer.send(BasicConsumeOkParameters(tag))
+
+        assert await server.peer.expect(BasicCancelParameters) == (tag, False)
+
+
+async def test_consume_ok_may_come_after_later_answers(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    entering = await _start(channel.consume("queue").__aenter__())
+    other = await _start(channel.consume("other").__aenter__())
+    declaring = await _start(channel.declare_queue("q"))
+    first = (await peer.expect(BasicConsumeParameters)).consumer_tag
+    second = (await peer.expect(BasicConsumeParameters)).consumer_tag
+
+    peer.send(
+        QueueDeclareOkParameters("q", 0, 0),
+        BasicConsumeOkParameters(second),
+        BasicConsumeOkParameters(first),
+    )
+
+    await declaring
+    assert [first, second] == [(await entering).consumer_tag, (await other).consumer_tag]
+
+
+async def test_cancelled_drain_has_sent_the_message(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    transport = channel._require_live()._transport
+    transport.pause_writing()
+    publishing = await _start(channel.publish("", "q", b"first"))
+    await asyncio.sleep(0)
+    assert not publishing.done()
+    await _cancel(publishing)
+
+    transport.resume_writing()
+
+    assert (await peer.expect_command(BasicPublishParameters)).body == b"first"

@@ -1,0 +1,295 @@
+"""Consumers: what they give out, what they give back, how they end."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import ammoo
+from ammoo.consumer import STALLED_AT, STALLED_OCTETS
+from ammoo.exceptions.channel import ClientClosedChannelOK, NotFound
+from ammoo.exceptions.connection import ConnectionLost
+from ammoo.exceptions.consumer import (
+    ClientCancelledConsumerError,
+    ClientCancelledConsumerOK,
+    ServerCancelledConsumer,
+)
+from ammoo.transport import Transport
+from ammoo_wire import (
+    BasicAckParameters,
+    BasicCancelOkParameters,
+    BasicCancelParameters,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
+    BasicNackParameters,
+    BasicRejectParameters,
+    ChannelCloseParameters,
+    QueueDeclareOkParameters,
+    QueueDeclareParameters,
+)
+from tests.client.script import ScriptedPeer, ScriptedServer
+
+
+@pytest.fixture(autouse=True)
+def _answer_consumes(server: ScriptedServer) -> None:
+    server.answers[BasicConsumeParameters] = lambda p: BasicConsumeOkParameters(p.consumer_tag)
+    server.answers[BasicCancelParameters] = lambda p: BasicCancelOkParameters(p.consumer_tag)
+    server.answers[QueueDeclareParameters] = lambda p: QueueDeclareOkParameters(p.queue_name, 0, 0)
+
+
+async def test_consumer_gives_messages_in_order(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    async with channel.consume("queue") as consumer:
+        peer.deliver(consumer.consumer_tag, 1, 2, 3)
+        tags = [(await anext(consumer)).delivery_tag for _ in range(3)]
+
+    assert [1, 2, 3] == tags
+
+
+async def test_unread_messages_are_given_back_behind_the_cancel(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    del peer.answers[BasicCancelParameters]
+    async with channel.consume("queue") as consumer:
+        tag = consumer.consumer_tag
+        peer.deliver(tag, 1, 2)
+        await (await anext(consumer)).ack()
+        await peer.expect(BasicAckParameters)
+        leaving = asyncio.create_task(consumer.__aexit__(None, None, None))
+
+        assert await peer.expect(BasicCancelParameters) == (tag, False)
+        assert await peer.expect(BasicRejectParameters) == (2, True)
+        peer.deliver(tag, 3)  # it was on its way when the cancel came
+        assert await peer.expect(BasicRejectParameters) == (3, True)
+        peer.send(BasicCancelOkParameters(tag))
+        await leaving
+
+    assert isinstance(consumer.closing_exc, ClientCancelledConsumerOK)
+
+
+async def test_unread_messages_without_acknowledgement_are_not_given_back(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("queue", no_ack=True) as consumer:
+        peer.deliver(consumer.consumer_tag, 1)
+        await peer.synchronise(channel)
+    await peer.synchronise(channel)
+
+    assert not peer.received
+
+
+async def test_message_can_be_settled_after_its_consumer_was_left(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("queue") as consumer:
+        peer.deliver(consumer.consumer_tag, 1)
+        message = await anext(consumer)
+
+    await message.ack()
+
+    assert await peer.expect(BasicAckParameters) == (1, False)
+
+
+async def test_iteration_after_leaving_says_why(channel: ammoo.Channel) -> None:
+    error = KeyError("mine")
+    with pytest.raises(KeyError):
+        async with channel.consume("queue") as consumer:
+            raise error
+
+    with pytest.raises(ClientCancelledConsumerError) as caught:
+        await anext(consumer)
+    assert error is caught.value.exc
+    assert consumer.closing_exc is caught.value
+
+
+async def test_iteration_before_entering_says_how(channel: ammoo.Channel) -> None:
+    with pytest.raises(RuntimeError, match="async with channel"):
+        await anext(channel.consume("queue"))
+
+
+async def test_consumer_cannot_be_entered_twice(channel: ammoo.Channel) -> None:
+    async with channel.consume("queue") as consumer:
+        with pytest.raises(RuntimeError, match="entered before"):
+            await consumer.__aenter__()
+
+
+async def test_queue_deleted_under_a_consumer(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    async with channel.consume("queue") as consumer:
+        tag = consumer.consumer_tag
+        peer.deliver(tag, 1)
+        peer.send(BasicCancelParameters(tag, True))
+
+        assert (await anext(consumer)).delivery_tag == 1
+        with pytest.raises(ServerCancelledConsumer, match="'queue'") as caught:
+            await anext(consumer)
+        assert caught.value.recoverable
+    await peer.synchronise(channel)
+
+    assert consumer.closing_exc is caught.value
+    assert not peer.received  # neither a cancel nor an answer to the server's
+
+
+async def test_consuming_again_when_the_server_has_cancelled(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("queue") as consumer:
+        peer.send(BasicCancelParameters(consumer.consumer_tag, True))
+        with pytest.raises(ServerCancelledConsumer):
+            await anext(consumer)
+        async with channel.consume("queue") as again:
+            peer.deliver(again.consumer_tag, 1)
+            message = await anext(again)
+
+    assert message.consumer_tag == again.consumer_tag != consumer.consumer_tag
+
+
+async def test_server_cancel_is_answered_where_that_is_wanted() -> None:
+    properties = {"capabilities": {"accept_consumer_cancel_ok": True}}
+    async with ScriptedServer(server_properties=properties) as server:
+        _answer_consumes.__wrapped__(server)  # type: ignore[attr-defined]  # the fixture's function
+        async with await ammoo.connect(server.url) as connection, connection.channel() as channel:
+            consumer = await channel.consume("queue").__aenter__()
+            server.peer.send(BasicCancelParameters(consumer.consumer_tag, True))
+
+            tag = (await server.peer.expect(BasicCancelOkParameters)).consumer_tag
+
+    assert tag == consumer.consumer_tag
+
+
+async def test_channel_error_ends_the_iteration(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    async with channel.consume("queue") as consumer:
+        peer.deliver(consumer.consumer_tag, 1)
+        peer.send(ChannelCloseParameters(404, "NOT_FOUND - x", 60, 40))
+        with pytest.raises(NotFound):
+            await channel.get_next_returned_message()
+
+        with pytest.raises(NotFound) as caught:
+            await anext(consumer)  # what came cannot be settled any more
+
+    assert consumer.closing_exc is channel.closing_exc is caught.value
+
+
+async def test_messages_without_acknowledgement_can_be_read_when_all_is_over(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("queue", no_ack=True) as consumer:
+        peer.deliver(consumer.consumer_tag, 1)
+        peer.hang_up()
+        with pytest.raises(ConnectionLost):
+            await channel.get_next_returned_message()
+
+        assert (await anext(consumer)).delivery_tag == 1
+        with pytest.raises(ConnectionLost):
+            await anext(consumer)
+
+
+async def test_closing_the_channel_ends_the_iteration(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    async with connection.channel() as channel:
+        consumer = await channel.consume("queue").__aenter__()
+        waiting = asyncio.create_task(anext(consumer))
+        await asyncio.sleep(0)
+
+    with pytest.raises(ClientClosedChannelOK):
+        await waiting
+
+
+async def test_several_tasks_share_a_consumer(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    async with channel.consume("queue") as consumer:
+        waiting = [asyncio.create_task(anext(consumer)) for _ in range(3)]
+        await asyncio.sleep(0)
+        peer.deliver(consumer.consumer_tag, 1, 2, 3)
+        messages = await asyncio.gather(*waiting)
+
+    assert {1, 2, 3} == {message.delivery_tag for message in messages}
+
+
+async def test_settling_says_to_the_server_what_was_said(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("queue") as consumer:
+        peer.deliver(consumer.consumer_tag, *range(1, 8))
+        messages = [await anext(consumer) for _ in range(7)]
+        await messages[0].reject(requeue=True)
+        await messages[1].reject(requeue=False)
+        await messages[2].reject(True, multiple=True)
+        await messages[3].nack()
+        await messages[4].nack(requeue=False, multiple=True)
+        await messages[6].ack(multiple=True)
+        expected: list[Any] = [
+            BasicRejectParameters(1, True),
+            BasicRejectParameters(2, False),
+            BasicNackParameters(3, True, True),
+            BasicNackParameters(4, False, True),
+            BasicNackParameters(5, True, False),
+            BasicAckParameters(7, True),
+        ]
+        said = [await peer.expect(type(each)) for each in expected]
+
+    assert expected == said
+
+
+# --- backpressure ---
+
+
+def _reading_paused(transport: Transport) -> asyncio.Future[None]:
+    """Give what is done when the transport stops reading for the first time."""
+    paused = asyncio.get_running_loop().create_future()
+    pause_reading = transport.pause_reading
+
+    def pause_and_tell() -> None:
+        pause_reading()
+        if not paused.done():
+            paused.set_result(None)
+
+    transport.pause_reading = pause_and_tell  # type: ignore[method-assign]  # to be told
+    return paused
+
+
+@pytest.mark.parametrize(
+    ("count", "body"), [(STALLED_AT + 1, b""), (17, bytes(STALLED_OCTETS // 16))]
+)
+async def test_reading_pauses_while_a_consumer_is_far_behind(
+    channel: ammoo.Channel, peer: ScriptedPeer, count: int, body: bytes
+) -> None:
+    transport = channel._require_live()._transport
+    reading_paused = _reading_paused(transport)
+    async with channel.consume("queue") as consumer:
+        peer.deliver(consumer.consumer_tag, *range(1, count + 1), body=body)
+        await reading_paused
+
+        for _ in range(count):
+            await anext(consumer)
+
+        assert not transport.reading_is_paused
+
+
+async def test_an_operation_is_answered_while_a_consumer_is_far_behind(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    transport = channel._require_live()._transport
+    reading_paused = _reading_paused(transport)
+    async with channel.consume("queue") as consumer:
+        peer.deliver(consumer.consumer_tag, *range(1, STALLED_AT + 2))
+        await reading_paused
+
+        declared = await channel.declare_queue("q")
+
+        assert declared.queue_name == "q"
+        assert transport.reading_is_paused
+
+
+async def test_another_consumer_is_served_while_one_is_far_behind(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    transport = channel._require_live()._transport
+    reading_paused = _reading_paused(transport)
+    async with channel.consume("queue") as slow, channel.consume("other") as quick:
+        peer.deliver(slow.consumer_tag, *range(1, STALLED_AT + 2))
+        await reading_paused
+        waiting = asyncio.create_task(anext(quick))
+        await asyncio.sleep(0)
+
+        peer.deliver(quick.consumer_tag, STALLED_AT + 2)
+
+        assert (await waiting).delivery_tag == STALLED_AT + 2
