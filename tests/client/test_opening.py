@@ -283,12 +283,13 @@ async def test_cancelled_handshake_leaves_nothing_behind(server: ScriptedServer)
     server.is_deaf = True
     connection = await ammoo.connect(server.url)
     entering = asyncio.create_task(connection.__aenter__())
-    await server.accepted()
+    await asyncio.sleep(0)  # one turn: the handshake has begun
 
     entering.cancel()
 
     with pytest.raises(asyncio.CancelledError):
         await entering
+    await server.accepted()
     async with asyncio.timeout(1):
         await server.peer.closed
 
