@@ -304,7 +304,9 @@ class LiveConnection:
 
         Raises:
             TooManyChannels: As many are open as were agreed on.
+            ConnectionClosed: The connection is closed.
         """
+        self.raise_if_closed()
         channel_max = self.protocol.channel_max
         if channel_max and len(self.channels) >= channel_max:
             raise TooManyChannels(channel_max)

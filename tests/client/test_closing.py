@@ -1,0 +1,303 @@
+"""Closing: bounded in time whatever the server does, from wherever, as often as one likes."""
+
+import asyncio
+import gc
+import time
+
+import pytest
+
+import ammoo
+from ammoo.exceptions.channel import (
+    ClientClosedChannelError,
+    ClientClosedChannelOK,
+    NotFound,
+    ServerClosedChannel,
+)
+from ammoo.exceptions.connection import ClientClosedConnectionOK
+from ammoo_wire import (
+    BasicAckParameters,
+    BasicCancelOkParameters,
+    BasicCancelParameters,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
+    BasicGetParameters,
+    BasicPublishParameters,
+    ChannelCloseOkParameters,
+    ChannelCloseParameters,
+    ChannelOpenParameters,
+    ConnectionBlockedParameters,
+    QueueDeclareOkParameters,
+)
+from tests.client.script import ScriptedPeer, ScriptedServer
+
+
+async def test_channel_closing_exc_after_clean_close(connection: ammoo.Connection) -> None:
+    async with connection.channel() as channel:
+        assert (channel.closing_exc, channel.closing, channel.entered) == (None, False, True)
+
+    assert isinstance(channel.closing_exc, ClientClosedChannelOK)
+    assert channel.closing
+    with pytest.raises(ClientClosedChannelOK):
+        await channel.ack(1)
+
+
+async def test_channel_closing_exc_after_an_exception(connection: ammoo.Connection) -> None:
+    error = KeyError("mine")
+    with pytest.raises(KeyError):
+        async with connection.channel() as channel:
+            raise error
+
+    assert isinstance(channel.closing_exc, ClientClosedChannelError)
+    assert error is channel.closing_exc.exc
+
+
+async def test_channel_needs_entering_and_only_once(connection: ammoo.Connection) -> None:
+    channel = connection.channel()
+    with pytest.raises(RuntimeError, match="async with connection"):
+        await channel.declare_queue("q")
+    async with channel:
+        with pytest.raises(RuntimeError, match="entered before"):
+            await channel.__aenter__()
+
+
+async def test_error_on_a_channel_is_one_object_for_everybody(
+    connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with connection.channel() as other:
+        waiting = [
+            asyncio.create_task(channel.declare_queue("q")),
+            asyncio.create_task(channel.get("q")),
+            asyncio.create_task(channel.get_next_returned_message()),
+        ]
+        await asyncio.sleep(0)
+        peer.send(ChannelCloseParameters(404, "NOT_FOUND - no queue 'q' in vhost '/'", 60, 70))
+        errors = await asyncio.gather(*waiting, return_exceptions=True)
+        with pytest.raises(NotFound) as caught:
+            await channel.publish("", "q", b"")
+        assert {id(caught.value)} == {id(error) for error in errors}
+        assert (404, 60, 70) == (
+            caught.value.reply_code,
+            caught.value.class_id,
+            caught.value.method_id,
+        )
+        peer.received.clear()
+        await peer.synchronise(other)
+
+
+async def test_error_that_is_caught_does_not_leave_the_block(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    async with connection.channel() as channel:
+        peer.send(ChannelCloseParameters(404, "NOT_FOUND - x", 0, 0))
+        with pytest.raises(ServerClosedChannel):
+            await channel.get_next_returned_message()
+
+    assert isinstance(channel.closing_exc, NotFound)
+
+
+async def test_error_that_is_not_caught_leaves_the_blocks(server: ScriptedServer) -> None:
+    async def use() -> None:
+        nonlocal channel
+        async with await ammoo.connect(server.url) as connection, connection.channel() as channel:
+            server.peer.send(ChannelCloseParameters(404, "NOT_FOUND - x", 0, 0))
+            await channel.get_next_returned_message()
+
+    channel: ammoo.Channel | None = None
+    with pytest.raises(NotFound) as caught:
+        await use()
+
+    assert channel is not None
+    assert channel.closing_exc is caught.value
+
+
+async def test_number_is_free_when_the_server_has_answered(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    del peer.answers[ChannelCloseParameters]
+    async with connection.channel() as channel:
+        await channel.close(timeout=0.01)  # the server does not answer yet
+    await peer.expect(ChannelCloseParameters)
+    async with connection.channel() as second:
+        assert second.channel_id == 2
+        peer.send(QueueDeclareOkParameters("late", 0, 0))  # on channel 1: nobody listens
+        peer.send(ChannelCloseOkParameters())
+        await peer.synchronise(second)
+        async with connection.channel() as third:
+            assert third.channel_id == 1
+            peer.answers[ChannelCloseParameters] = lambda _: ChannelCloseOkParameters()
+
+
+async def test_closes_of_a_channel_may_cross(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    del peer.answers[ChannelCloseParameters]
+    async with connection.channel() as channel:
+        closing = asyncio.create_task(channel.close())
+        await peer.expect(ChannelCloseParameters)
+        peer.protocol.send(1, ChannelCloseParameters(406, "PRECONDITION_FAILED - x", 0, 0))
+        peer.send(ChannelCloseOkParameters())
+        await closing
+
+    assert isinstance(channel.closing_exc, ClientClosedChannelOK)
+    peer.answers[ChannelCloseParameters] = lambda _: ChannelCloseOkParameters()
+    async with connection.channel() as again:
+        assert again.channel_id == 1
+
+
+async def test_close_ends_what_waits(connection: ammoo.Connection, peer: ScriptedPeer) -> None:
+    async with connection.channel() as channel:
+        await channel.select_confirm()
+        waiting = [
+            asyncio.create_task(channel.get("q")),
+            asyncio.create_task(channel.publish("", "q", b"")),
+            asyncio.create_task(channel.get_next_returned_message()),
+        ]
+        await asyncio.sleep(0)
+        await connection.close()
+        errors = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert {id(connection.closing_exc)} == {id(error) for error in errors}
+    assert isinstance(connection.closing_exc, ClientClosedConnectionOK)
+
+
+async def test_close_twice_and_at_once(server: ScriptedServer) -> None:
+    async with await ammoo.connect(server.url) as connection:
+        await asyncio.gather(connection.close(), connection.close())
+        await connection.close()
+        async with asyncio.timeout(1):
+            await server.peer.closed
+
+
+async def test_close_from_a_handler(connection: ammoo.Connection, peer: ScriptedPeer) -> None:
+    peer.answers[BasicConsumeParameters] = lambda p: BasicConsumeOkParameters(p.consumer_tag)
+    peer.answers[BasicCancelParameters] = lambda p: BasicCancelOkParameters(p.consumer_tag)
+
+    async def handle() -> None:
+        async for _ in consumer:
+            await connection.close()
+
+    async with connection.channel() as channel, channel.consume("q") as consumer:
+        peer.deliver(consumer.consumer_tag, 1)
+        with pytest.raises(ClientClosedConnectionOK):
+            await handle()
+
+
+async def test_close_with_a_server_that_answers_nothing(server: ScriptedServer) -> None:
+    connection = await ammoo.connect(server.url)
+    await connection.__aenter__()
+    channel = await connection.channel().__aenter__()
+    server.peer.is_deaf = True
+    started = time.monotonic()
+
+    await channel.close(timeout=0.05)
+    await connection.close(timeout=0.05)
+
+    assert time.monotonic() - started < 1
+
+
+async def test_close_with_a_server_that_reads_nothing(server: ScriptedServer) -> None:
+    connection = await ammoo.connect(server.url)
+    await connection.__aenter__()
+    channel = await connection.channel().__aenter__()
+    server.peer.pause_reading()
+    publishing = asyncio.create_task(channel.publish("", "q", bytes(64 * 1024 * 1024)))
+    await asyncio.sleep(0)
+    started = time.monotonic()
+
+    await connection.close(timeout=0.05)
+
+    assert time.monotonic() - started < 5
+    await publishing  # it was told that its message is on the way, and it was
+
+
+async def test_close_while_blocked_waits_for_nothing(server: ScriptedServer) -> None:
+    connection = await ammoo.connect(server.url)
+    await connection.__aenter__()
+    channel = await connection.channel().__aenter__()
+    server.peer.send(ConnectionBlockedParameters("low on memory"), channel_number=0)
+    await connection.wait_blocked()
+    server.peer.is_deaf = True
+    started = time.monotonic()
+
+    await channel.close()
+    await connection.close()
+
+    assert time.monotonic() - started < 1
+
+
+async def test_cancelled_close_closes_the_socket(server: ScriptedServer) -> None:
+    connection = await ammoo.connect(server.url)
+    await connection.__aenter__()
+    server.peer.is_deaf = True
+    closing = asyncio.create_task(connection.close())
+    await asyncio.sleep(0)
+
+    closing.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    async with asyncio.timeout(1):
+        await server.peer.closed
+
+
+async def test_messages_on_their_way_out_go_before_the_close(server: ScriptedServer) -> None:
+    async with await ammoo.connect(server.url) as connection, connection.channel() as channel:
+        await channel.publish("", "q", b"last words")
+
+    command = await server.peer.expect_command(BasicPublishParameters)
+    assert command.body == b"last words"
+
+
+async def test_many_channels_opened_and_closed_leave_nothing(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    async def cycle() -> None:
+        async with connection.channel() as channel:
+            assert channel.channel_id == 1
+
+    await cycle()
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(1000):
+        await cycle()
+
+    gc.collect()
+    assert len(gc.get_objects()) - before < 100
+    assert not connection._require_live().channels
+
+
+async def test_settling_on_a_closed_channel_sends_nothing(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    async with connection.channel() as channel:
+        getting = asyncio.create_task(channel.get("q"))
+        await peer.expect(BasicGetParameters)
+        peer.got(1)
+        message = await getting
+
+    with pytest.raises(ClientClosedChannelOK):
+        await message.ack()
+    async with connection.channel() as another:
+        await peer.synchronise(another)
+    assert not [c for c in peer.received if isinstance(c.parameters, BasicAckParameters)]
+
+
+async def test_opening_a_channel_on_a_closed_connection(connection: ammoo.Connection) -> None:
+    channel = connection.channel()
+    await connection.close()
+
+    with pytest.raises(ClientClosedConnectionOK):
+        await channel.__aenter__()
+
+
+async def test_channel_that_the_server_does_not_open(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    del peer.answers[ChannelOpenParameters]
+    opening = asyncio.create_task(connection.channel().__aenter__())
+    await peer.expect(ChannelOpenParameters)
+
+    peer.send(ChannelCloseParameters(403, "ACCESS_REFUSED - no", 20, 10))
+
+    with pytest.raises(ServerClosedChannel, match=r"answering channel.open"):
+        await opening

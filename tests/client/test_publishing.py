@@ -1,0 +1,323 @@
+"""Publishing on the wire: confirms in any order, returns, the server's wish for silence."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import ammoo
+from ammoo.exceptions.channel import ChannelInactive, PublishNack, PublishReturned
+from ammoo.exceptions.connection import ConnectionBlocked, ConnectionLost, UnexpectedFrame
+from ammoo_wire import (
+    BasicAckParameters,
+    BasicNackParameters,
+    BasicPublishParameters,
+    ChannelFlowOkParameters,
+    ChannelFlowParameters,
+    ConnectionBlockedParameters,
+    ConnectionUnblockedParameters,
+    ConnectionUpdateSecretOkParameters,
+    ConnectionUpdateSecretParameters,
+)
+from tests.client.script import ScriptedPeer, ScriptedServer
+
+
+async def _publish(channel: ammoo.Channel, *keys: str, **options: Any) -> list[asyncio.Task[None]]:
+    tasks = [asyncio.create_task(channel.publish("", key, b"body", **options)) for key in keys]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_publish_without_confirms_returns_when_it_is_sent(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.publish("exchange", "key", b"body")
+
+    command = await peer.expect_command(BasicPublishParameters)
+    assert command.parameters == ("exchange", "key", False, False)
+    assert (command.properties, command.body) == (b"\x00\x00", b"body")
+
+
+async def test_publishes_of_one_turn_are_written_at_once(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    writes = 0
+    socket = channel._require_live()._transport._socket
+    assert socket is not None
+    write = socket.write
+
+    def count_and_write(octets: Any) -> None:
+        nonlocal writes
+        writes += 1
+        write(octets)
+
+    socket.write = count_and_write  # type: ignore[method-assign]  # to count
+    await asyncio.gather(*(channel.publish("", "q", b"x") for _ in range(100)))
+    for _ in range(100):
+        await peer.expect(BasicPublishParameters)
+
+    assert writes == 1
+
+
+async def test_publisher_that_never_waits_lets_others_have_a_turn(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    for _ in range(1000):
+        await channel.publish("", "q", bytes(1024))
+    task.cancel()
+
+    assert turns > 5
+
+
+async def test_confirms_may_come_in_any_order(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    await channel.select_confirm()
+    tasks = await _publish(channel, *"abcdef")
+
+    peer.send(BasicAckParameters(4, False))
+    peer.send(BasicNackParameters(2, False, False))
+    await asyncio.wait({tasks[3], tasks[1]})
+    assert [task.done() for task in tasks] == [False, True, False, True, False, False]
+    peer.send(BasicAckParameters(5, True))
+    await asyncio.gather(tasks[0], tasks[2], tasks[4])
+    peer.send(BasicNackParameters(0, True, False))
+
+    with pytest.raises(PublishNack) as caught:
+        await tasks[1]
+    assert caught.value.publish_sequence_number == 2
+    with pytest.raises(PublishNack):
+        await tasks[5]
+
+
+@pytest.mark.parametrize("number", [0, 2])
+async def test_confirm_of_what_was_never_published(
+    channel: ammoo.Channel, peer: ScriptedPeer, number: int
+) -> None:
+    await channel.select_confirm()
+    (publishing,) = await _publish(channel, "a")
+
+    peer.send(BasicAckParameters(number, False))
+
+    with pytest.raises(UnexpectedFrame):
+        await publishing
+
+
+async def test_confirm_without_confirm_mode(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    peer.send(BasicAckParameters(1, False))
+
+    with pytest.raises(UnexpectedFrame):
+        await channel.get_next_returned_message()
+
+
+async def test_select_confirm_twice_keeps_the_numbers(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.select_confirm()
+    first = await _publish(channel, "a")
+    await channel.select_confirm()
+    second = await _publish(channel, "b")
+
+    peer.send(BasicAckParameters(2, True))
+
+    await asyncio.gather(*first, *second)
+
+
+@pytest.mark.parametrize("option", ["mandatory", "immediate", "raise_returned"])
+async def test_returns_need_confirm_mode(
+    channel: ammoo.Channel, peer: ScriptedPeer, option: str
+) -> None:
+    with pytest.raises(ValueError, match="select_confirm"):
+        await channel.publish("", "q", b"", **{option: True})  # type: ignore[arg-type]  # all are bool
+
+    await peer.synchronise(channel)  # and nothing was sent
+
+
+async def test_returned_message_is_given_out(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    await channel.select_confirm()
+    publishing = await _publish(channel, "a", mandatory=True)
+    assert (await peer.expect(BasicPublishParameters)).mandatory
+
+    peer.returned("a")
+    peer.send(BasicAckParameters(1, False))
+    await asyncio.gather(*publishing)
+    message = await channel.get_next_returned_message()
+
+    assert isinstance(message, ammoo.ReturnMessage)
+    assert (312, "NO_ROUTE", "a", "") == (
+        message.reply_code,
+        message.reply_text,
+        message.routing_key,
+        message.exchange_name,
+    )
+    assert message.body == b"body"
+
+
+async def test_returned_messages_wake_those_who_wait_in_order(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    waiting = [asyncio.create_task(channel.get_next_returned_message()) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+
+    peer.returned("a")
+    peer.returned("b")
+
+    assert [(await task).routing_key for task in waiting[1:]] == ["a", "b"]
+
+
+async def test_return_is_raised_in_its_own_publish(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.select_confirm()
+    options = {"raise_returned": True, "message_id": "the same"}
+    nowhere, somewhere = await _publish(channel, "nowhere", "somewhere", **options)
+    command = await peer.expect_command(BasicPublishParameters)
+    assert command.parameters.mandatory
+    assert command.properties is not None
+
+    peer.returned("nowhere", properties=command.properties)
+    peer.send(BasicAckParameters(2, True))
+
+    await somewhere
+    with pytest.raises(PublishReturned, match="'nowhere' came back: NO_ROUTE") as caught:
+        await nowhere
+    assert caught.value.message.properties.message_id == "the same"
+
+
+async def test_returns_of_identical_messages_are_as_many_as_came_back(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.select_confirm()
+    tasks = await _publish(channel, *"aaaa", raise_returned=True)
+
+    peer.returned("a")
+    peer.send(BasicAckParameters(3, False))  # what cannot be routed is confirmed at once
+    peer.send(BasicAckParameters(2, True), BasicNackParameters(4, False, False))
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [
+        type(None),
+        type(None),
+        PublishReturned,
+        PublishNack,
+    ]
+
+
+async def test_return_that_the_server_has_rewritten_finds_its_publish(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.select_confirm()
+    (publishing,) = await _publish(channel, "a", bcc="b", raise_returned=True)
+
+    peer.returned("a")  # RabbitMQ takes BCC out
+    peer.send(BasicAckParameters(1, False))
+
+    with pytest.raises(PublishReturned):
+        await publishing
+
+
+async def test_publish_whose_confirm_does_not_come_raises_what_ended_it(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.select_confirm()
+    tasks = await _publish(channel, "a", "b")
+
+    peer.abort()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert isinstance(outcomes[0], ConnectionLost)
+    assert outcomes[0] is outcomes[1]
+
+
+# --- blocked, and flow ---
+
+
+async def test_no_publish_leaves_while_the_connection_is_blocked(
+    connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    peer.send(ConnectionBlockedParameters("low on memory"), channel_number=0)
+    assert await connection.wait_blocked() == "low on memory"
+    tasks = await _publish(channel, "a", "b")
+    tasks += await _publish(channel, "c", message_id="with properties")
+    assert connection.blocked == "low on memory"
+    await peer.synchronise(channel)  # other operations go on, and no publish was before it
+
+    peer.send(ConnectionUnblockedParameters(), channel_number=0)
+
+    await connection.wait_unblocked()
+    await asyncio.gather(*tasks)
+    keys = [(await peer.expect(BasicPublishParameters)).routing_key for _ in range(3)]
+    assert keys == ["a", "b", "c"]
+    assert connection.blocked is None
+
+
+async def test_publish_that_is_held_back_for_too_long(server: ScriptedServer) -> None:
+    async with (
+        await ammoo.connect(server.url, blocked_timeout=0.05) as connection,
+        connection.channel() as channel,
+    ):
+        server.peer.send(ConnectionBlockedParameters("low on disk"), channel_number=0)
+        await connection.wait_blocked()
+
+        with pytest.raises(ConnectionBlocked, match=r"low on disk.* 0.05 s") as caught:
+            await channel.publish("", "q", b"")
+
+        assert isinstance(caught.value, TimeoutError)
+        await server.peer.synchronise(channel)
+
+
+async def test_held_publish_ends_with_the_connection(
+    connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    peer.send(ConnectionBlockedParameters("low on memory"), channel_number=0)
+    await connection.wait_blocked()
+    (publishing,) = await _publish(channel, "a")
+
+    peer.abort()
+
+    with pytest.raises(ConnectionLost):
+        await publishing
+
+
+async def test_flow_holds_publishes_of_the_channel(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    peer.send(ChannelFlowParameters(False))
+    assert await peer.expect(ChannelFlowOkParameters) == (False,)
+    tasks = await _publish(channel, "a", "b")
+    await peer.synchronise(channel)
+
+    peer.send(ChannelFlowParameters(True))
+
+    await asyncio.gather(*tasks)
+    await peer.expect(ChannelFlowOkParameters)
+    await peer.expect(BasicPublishParameters)
+
+
+async def test_flow_that_holds_for_too_long(server: ScriptedServer) -> None:
+    async with (
+        await ammoo.connect(server.url, blocked_timeout=0.05) as connection,
+        connection.channel() as channel,
+    ):
+        server.peer.send(ChannelFlowParameters(False))
+        await server.peer.expect(ChannelFlowOkParameters)
+
+        with pytest.raises(ChannelInactive):
+            await channel.publish("", "q", b"")
+
+
+async def test_update_secret(connection: ammoo.Connection, peer: ScriptedPeer) -> None:
+    updating = asyncio.create_task(connection.update_secret("new", "expires"))
+    parameters = await peer.expect(ConnectionUpdateSecretParameters, 0)
+    peer.send(ConnectionUpdateSecretOkParameters(), channel_number=0)
+
+    await updating
+    assert parameters == (b"new", "expires")
