@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    cases = [(name,) for name in NAMES if importlib.util.find_spec(name)]
+    cases: list[tuple[str, ...]] = [(name,) for name in NAMES if importlib.util.find_spec(name)]
     cases += [("asyncio", *case) for case in cases if case != ("asyncio",)]
     for case in cases:
         probe(*case)  # the first import writes byte code

@@ -1,0 +1,369 @@
+"""What a message costs without a network: octets replayed into and out of the wire and the client.
+
+    hatch run bench:replay
+
+Nanoseconds a message, the minimum over many rounds that take turns, in one process.
+Absolute figures are this machine's; the last column, in units of a calibration loop (one
+addition and one append to a list), can be compared with another run. The budget is that of a
+throw-away prototype with few checks (CPython 3.11, another machine).
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import ammoo
+import ammoo_wire as wire
+from ammoo.live_connection import LiveConnection
+from ammoo.uri import connection_parameters
+from ammoo_wire.assembler import CommandAssembler
+from ammoo_wire.writer import CommandWriter
+
+MESSAGES = 2000
+PER_READ = 50
+BODY = b"x" * 100
+EXCHANGE, ROUTING_KEY, CONSUMER_TAG = (
+    "my_exchange",
+    "my_routing_key",
+    "amq.ctag-u7cNPSvqIb0oQmzYQ8Yx3A",
+)
+PLAIN = wire.BasicHeaderProperties(content_type="text/plain", delivery_mode=2)
+RICH = PLAIN._replace(
+    correlation_id="a-correlation-id", message_id="a-message-id", headers={"a": 1, "b": "text"}
+)
+
+
+class Case(NamedTuple):
+    """Something to measure."""
+
+    name: str
+    budget: int | None
+    """Nanoseconds that the prototype needed, if it was measured."""
+    run: Callable[[], int | None]
+    """Does it for `MESSAGES` messages; may give the nanoseconds of the part that counts."""
+
+
+# --- the wire ------------------------------------------------------------------------------
+
+
+def deliveries(
+    properties: wire.BasicHeaderProperties, *, keys: int = 1, consumer_tag: str = CONSUMER_TAG
+) -> list[bytes]:
+    """Make the octets of basic.deliver, cut as they would be read."""
+    encode = wire.method_of(wire.BasicDeliverParameters).encode
+    encoded = wire.encode_properties(properties)
+    writer, reads = CommandWriter(frame_max=131072), []
+    for number in range(1, MESSAGES + 1):
+        key = ROUTING_KEY + "x" * (number % keys)
+        payload = encode(consumer_tag, number, False, EXCHANGE, key)
+        writer.content(1, payload, encoded, BODY)
+        if number % PER_READ == 0:
+            reads.append(bytes(writer.take()))
+    return reads
+
+
+def receive(reads: list[bytes], *, decode: bool = False) -> Callable[[], None]:
+    """Make a run that takes deliveries in, and reads their properties if asked."""
+
+    def run() -> None:
+        assembler = CommandAssembler(frame_max=131072, max_body_size=1 << 29)
+        assembler.takes_channels = True
+        for read in reads:
+            commands: list[wire.Command] = []
+            assembler.get_buffer()[: len(read)] = read
+            assembler.buffer_updated(len(read))
+            assembler.assemble(commands)
+            if decode:
+                for command in commands:
+                    assert command.properties is not None
+                    wire.decode_properties(command.properties)
+
+    return run
+
+
+def publish(properties: wire.BasicHeaderProperties) -> Callable[[], None]:
+    """Make a run that encodes publishes from their parts, properties included."""
+    encode = wire.method_of(wire.BasicPublishParameters).encode
+
+    def run() -> None:
+        writer = CommandWriter(frame_max=131072)
+        for _ in range(MESSAGES):
+            payload = encode(EXCHANGE, ROUTING_KEY, False, False)
+            writer.content(1, payload, wire.encode_properties(properties), BODY)
+
+    return run
+
+
+def acknowledge() -> None:
+    """Encode acknowledgements."""
+    encode = wire.method_of(wire.BasicAckParameters).encode
+    writer = CommandWriter(frame_max=131072)
+    for number in range(MESSAGES):
+        writer.method(1, encode(number, False))
+
+
+WIRE = [
+    Case("wire: encode basic.publish, no properties", 350, publish(wire.BasicHeaderProperties())),
+    Case("wire: encode basic.publish, 4 properties, 2 headers", 1890, publish(RICH)),
+    Case("wire: encode basic.ack", 71, acknowledge),
+    Case("wire: receive basic.deliver", 637, receive(deliveries(PLAIN))),
+    Case("wire: the same, 5 routing keys in turn", 960, receive(deliveries(PLAIN, keys=5))),
+    Case(
+        "wire: the same, 4 properties, 2 headers, all read",
+        2180,
+        receive(deliveries(RICH), decode=True),
+    ),
+]
+
+
+# --- a foreign codec, for a yardstick ------------------------------------------------------
+
+
+def pamqp_cases() -> list[Case]:
+    """Make the cases of pamqp, if it is there."""
+    try:
+        from pamqp import commands, frame, header
+        from pamqp.body import ContentBody
+    except ImportError:
+        return []
+
+    def run_publish(properties: dict[str, Any]) -> Callable[[], None]:
+        def run() -> None:
+            for _ in range(MESSAGES):
+                described = commands.Basic.Properties(**properties)
+                frame.marshal(commands.Basic.Publish(0, EXCHANGE, ROUTING_KEY), 1)
+                frame.marshal(header.ContentHeader(0, len(BODY), described), 1)
+                frame.marshal(ContentBody(BODY), 1)
+
+        return run
+
+    def run_ack() -> None:
+        for number in range(MESSAGES):
+            frame.marshal(commands.Basic.Ack(number), 1)
+
+    def run_receive(reads: list[bytes]) -> Callable[[], None]:
+        def run() -> None:
+            for read in reads:
+                rest = read
+                while rest:
+                    used, _, _ = frame.unmarshal(rest)
+                    rest = rest[used:]
+
+        return run
+
+    rich = {
+        "content_type": RICH.content_type,
+        "delivery_mode": 2,
+        "correlation_id": RICH.correlation_id,
+        "message_id": RICH.message_id,
+        "headers": RICH.headers,
+    }
+    return [
+        Case("pamqp: encode basic.publish, no properties", None, run_publish({})),
+        Case("pamqp: encode basic.publish, 4 properties, 2 headers", None, run_publish(rich)),
+        Case("pamqp: encode basic.ack", None, run_ack),
+        Case("pamqp: decode basic.deliver", None, run_receive(deliveries(PLAIN))),
+        Case("pamqp: the same, 4 properties, 2 headers", None, run_receive(deliveries(RICH))),
+    ]
+
+
+# --- the client ----------------------------------------------------------------------------
+
+
+class Peer(asyncio.Transport):
+    """A server in memory at the other end of a client's socket: it answers, and records nothing.
+
+    While `is_deaf`, what the client writes is dropped, so that only the client is measured.
+    """
+
+    def __init__(self, client: asyncio.BufferedProtocol) -> None:
+        super().__init__()
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+        self._server = wire.ServerProtocol(
+            server_properties={"product": "RabbitMQ"},
+            mechanisms=("PLAIN",),
+            authenticate=lambda mechanism, response: wire.Accepted(),
+            open_virtualhost=lambda name: None,
+        )
+        self.is_deaf = False
+        client.connection_made(self)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take what the client writes."""
+        if not self.is_deaf:
+            self._loop.call_soon(self._answer, bytes(data))
+
+    def feed(self, octets: bytes | bytearray) -> None:
+        """Let the client read."""
+        while octets:
+            buffer = memoryview(self._client.get_buffer(len(octets)))
+            count = min(len(buffer), len(octets))
+            buffer[:count] = octets[:count]
+            self._client.buffer_updated(count)
+            octets = octets[count:]
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._loop.call_soon(self._client.connection_lost, None)
+
+    abort = close
+
+    def pause_reading(self) -> None:
+        """Do nothing: what is fed is read."""
+
+    resume_reading = pause_reading
+
+    def _answer(self, octets: bytes) -> None:
+        for command in self._server.receive_data(octets):
+            answer = ANSWERS.get(type(command.parameters))
+            if answer is not None:
+                self._server.send(command.channel_number, answer(command.parameters))
+        self.feed(self._server.data_to_send())
+
+
+ANSWERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+    wire.ChannelOpenParameters: lambda asked: wire.ChannelOpenOkParameters(),
+    wire.ChannelCloseParameters: lambda asked: wire.ChannelCloseOkParameters(),
+    wire.ConfirmSelectParameters: lambda asked: wire.ConfirmSelectOkParameters(),
+    wire.BasicConsumeParameters: lambda asked: wire.BasicConsumeOkParameters(asked.consumer_tag),
+    wire.BasicCancelParameters: lambda asked: wire.BasicCancelOkParameters(asked.consumer_tag),
+}
+
+
+@asynccontextmanager
+async def client() -> AsyncIterator[tuple[Peer, ammoo.Channel]]:
+    """Open a channel of the client on a server in memory."""
+    connection = ammoo.Connection(connection_parameters())
+    live = LiveConnection(asyncio.get_running_loop(), connection_parameters())
+    peer = Peer(live.transport)
+    connection._live = live  # in the place of opening a socket
+    async with connection, connection.channel() as channel:
+        yield peer, channel
+        peer.is_deaf = False
+
+
+async def publish_unconfirmed(properties: dict[str, Any]) -> int:
+    """Await one publish after the other, without confirms."""
+    async with client() as (peer, channel):
+        peer.is_deaf = True
+        started = time.perf_counter_ns()
+        for _ in range(MESSAGES):
+            await channel.publish(EXCHANGE, ROUTING_KEY, BODY, **properties)
+        return time.perf_counter_ns() - started
+
+
+async def publish_confirmed() -> int:
+    """Gather 250 publishes at a time, which are then confirmed one by one."""
+    encode = wire.method_of(wire.BasicAckParameters).encode
+    in_flight, writer, acks = 250, CommandWriter(frame_max=131072), []
+    for number in range(1, MESSAGES + 1):
+        writer.method(1, encode(number, False))
+        if number % in_flight == 0:
+            acks.append(writer.take())
+    async with client() as (peer, channel):
+        await channel.select_confirm()
+        peer.is_deaf = True
+        loop = asyncio.get_running_loop()
+        started = time.perf_counter_ns()
+        for octets in acks:
+            publishes = [
+                loop.create_task(channel.publish(EXCHANGE, ROUTING_KEY, BODY))
+                for _ in range(in_flight)
+            ]
+            await asyncio.sleep(0)  # they are sent in this turn of the loop
+            peer.feed(octets)
+            await asyncio.gather(*publishes)
+        return time.perf_counter_ns() - started
+
+
+async def consume(*, no_ack: bool, keys: int = 1) -> int:
+    """Iterate over deliveries that come 50 a read, and acknowledge each."""
+    async with client() as (peer, channel), channel.consume("queue", no_ack=no_ack) as consumer:
+        peer.is_deaf = True
+        reads = deliveries(PLAIN, keys=keys, consumer_tag=consumer.consumer_tag)
+        started = time.perf_counter_ns()
+        for read in reads:
+            peer.feed(read)
+            for _ in range(PER_READ):
+                message = await anext(consumer)
+                if not no_ack:
+                    await message.ack()
+            await asyncio.sleep(0)  # a turn of the loop, in which the acks are written
+        spent = time.perf_counter_ns() - started
+        peer.is_deaf = False
+        return spent
+
+
+def in_loop(measured: Callable[[], Coroutine[Any, Any, int]]) -> Callable[[], int]:
+    """Make a run of a coroutine that measures itself."""
+    return lambda: asyncio.run(measured())
+
+
+CLIENT = [
+    Case("client: await publish, no confirms", 400, in_loop(lambda: publish_unconfirmed({}))),
+    Case(
+        "client: await publish, 2 properties",
+        None,
+        in_loop(lambda: publish_unconfirmed({"content_type": "text/plain", "delivery_mode": 2})),
+    ),
+    Case("client: gather 250 publishes, confirmed", 5000, in_loop(publish_confirmed)),
+    Case("client: async for, no_ack", 778, in_loop(lambda: consume(no_ack=True))),
+    Case("client: async for, await ack()", 1100, in_loop(lambda: consume(no_ack=False))),
+    Case(
+        "client: the same, 5 routing keys in turn",
+        1270,
+        in_loop(lambda: consume(no_ack=False, keys=5)),
+    ),
+]
+
+
+# --- measuring -----------------------------------------------------------------------------
+
+
+def calibrate() -> None:
+    """Do something that costs a few tens of nanoseconds a time."""
+    numbers: list[int] = []
+    for number in range(MESSAGES):
+        numbers.append(number + 1)
+
+
+def measure(cases: list[Case], rounds: int) -> dict[str, float]:
+    """Run all cases in turn, several times over; give each one's minimum in ns a message."""
+    best = dict.fromkeys((case.name for case in cases), float("inf"))
+    for _ in range(rounds):
+        for case in cases:
+            gc.collect()
+            started = time.perf_counter_ns()
+            spent = case.run() or time.perf_counter_ns() - started
+            best[case.name] = min(best[case.name], spent / MESSAGES)
+    return best
+
+
+def main() -> None:
+    """Measure, and print the table or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--json", action="store_true", help="print nanoseconds as JSON")
+    options = parser.parse_args()
+    calibration = Case("calibration", None, calibrate)
+    cases = [calibration, *WIRE, *CLIENT, *pamqp_cases()]
+    best = measure(cases, options.rounds)
+    if options.json:
+        print(json.dumps(best, indent=2))
+        return
+    unit = best[calibration.name]
+    print(f"{'':<52}{'ns':>8}{'budget':>8}{'loops':>8}")
+    for case in cases:
+        budget = "" if case.budget is None else str(case.budget)
+        nanoseconds = best[case.name]
+        print(f"{case.name:<52}{nanoseconds:>8.0f}{budget:>8}{nanoseconds / unit:>8.1f}")
+
+
+if __name__ == "__main__":
+    main()
