@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from . import errors
 from .profiles import Profile
-from .terms import comparable, is_integer, print_bare, print_term, type_class, type_name
+from .terms import comparable, is_integer, print_bare, type_class, type_name
 
 __all__ = [
     "QueueSettings",
@@ -45,8 +45,6 @@ _ARGUMENTS_OF_TYPE = {
             "x-dead-letter-routing-key",
             "x-max-length",
             "x-max-length-bytes",
-            "x-max-in-memory-length",
-            "x-max-in-memory-bytes",
             "x-max-priority",
             "x-overflow",
             "x-queue-mode",
@@ -81,7 +79,6 @@ _ARGUMENTS_OF_TYPE = {
             "x-queue-type",
             "x-max-age",
             "x-stream-max-segment-size-bytes",
-            "x-stream-filter-size-bytes",
             "x-initial-cluster-size",
             "x-queue-leader-locator",
         )
@@ -114,9 +111,9 @@ _COMPARED = (
     "x-delivery-limit",
     "x-max-age",
     "x-stream-max-segment-size-bytes",
-    "x-stream-filter-size-bytes",
     "x-initial-cluster-size",
     "x-queue-leader-locator",
+    "x-queue-master-locator",
 )
 
 Arguments = Mapping[str, Any]
@@ -162,9 +159,6 @@ def queue_type_of(arguments: Arguments) -> str:
 def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
     """Read valid arguments."""
     queue_type = queue_type_of(arguments)
-    delivery_limit = arguments.get("x-delivery-limit", profile.default_delivery_limit)
-    if delivery_limit is not None and (queue_type != QUORUM or delivery_limit < 0):
-        delivery_limit = None
     return QueueSettings(
         queue_type=queue_type,
         message_ttl=arguments.get("x-message-ttl"),
@@ -176,9 +170,17 @@ def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
         dead_letter_routing_key=arguments.get("x-dead-letter-routing-key"),
         max_priority=arguments.get("x-max-priority") if queue_type == CLASSIC else None,
         single_active_consumer=arguments.get("x-single-active-consumer", False),
-        delivery_limit=delivery_limit,
+        delivery_limit=_delivery_limit(arguments, profile),
         max_age=age_milliseconds(arguments.get("x-max-age")),
     )
+
+
+def _delivery_limit(arguments: Arguments, profile: Profile) -> int | None:
+    """Read the delivery limit, whose value RabbitMQ never checks; negative means none."""
+    limit = arguments.get("x-delivery-limit")
+    if limit is None or not is_integer(limit):
+        limit = profile.default_delivery_limit
+    return None if limit is None or limit < 0 else int(limit)
 
 
 def validate_dead_letter_exchange_type(arguments: Arguments, resource: str) -> None:
@@ -198,12 +200,34 @@ def validate_queue_arguments(arguments: Arguments, resource: str, profile: Profi
     """
     _check_values(arguments, (("x-queue-type", _check_queue_type),), resource)
     queue_type = queue_type_of(arguments)
+    _check_what_crashes(arguments, queue_type, profile)
     own = _ARGUMENTS_OF_TYPE[queue_type]
     if queue_type == CLASSIC and profile.classic_queues_check_leader_locator:
         own |= {"x-queue-leader-locator"}
     _check_values(arguments, [check for check in _QUEUE_CHECKS if check[0] in own], resource)
     foreign = frozenset().union(*_ARGUMENTS_OF_TYPE.values()) - own
     _check_names(arguments, foreign, resource, queue_type)
+    if queue_type == STREAM and profile.streams_have_filters:
+        _check_stream_filter_size(arguments)
+
+
+def _check_what_crashes(arguments: Arguments, queue_type: str, profile: Profile) -> None:
+    """Refuse what RabbitMQ does not check either, but dies of (541)."""
+    max_age = arguments.get("x-max-age", "1s")
+    if queue_type == STREAM and age_milliseconds(max_age) is None and isinstance(max_age, str):
+        raise errors.internal_error()
+    locator = arguments.get("x-queue-master-locator", "random")
+    if queue_type == CLASSIC and profile.queues_have_masters and locator not in _MASTER_LOCATORS:
+        raise errors.internal_error()
+
+
+_MASTER_LOCATORS = ("client-local", "min-masters", "random")
+
+
+def _check_stream_filter_size(arguments: Arguments) -> None:
+    size = arguments.get("x-stream-filter-size-bytes", 16)
+    if not is_integer(size) or not 16 <= size <= 255:
+        raise errors.invalid_stream_filter_size()
 
 
 def validate_queue_properties(
@@ -322,13 +346,6 @@ def _check_queue_version(value: Any, arguments: Arguments) -> str | None:
     return detail
 
 
-def _check_max_age(value: Any, arguments: Arguments) -> str | None:
-    detail = _check_string(value, arguments)
-    if detail is None and age_milliseconds(value) is None:
-        return "{error,invalid_max_age}"
-    return detail
-
-
 _UNITS = {
     "Y": 365 * 86_400_000,
     "M": 30 * 86_400_000,
@@ -372,9 +389,8 @@ _QUEUE_CHECKS: tuple[tuple[str, _Check], ...] = (
     ("x-queue-version", _check_queue_version),
     ("x-single-active-consumer", _check_bool),
     ("x-quorum-initial-group-size", _check_positive),
-    ("x-max-age", _check_max_age),
+    ("x-max-age", _check_string),
     ("x-stream-max-segment-size-bytes", _check_not_negative),
-    ("x-stream-filter-size-bytes", _check_not_negative),
     ("x-initial-cluster-size", _check_positive),
     (
         "x-queue-leader-locator",
@@ -450,7 +466,7 @@ def assert_argument_equivalent(
 
 
 def _quoted(value: Any) -> str:
-    return f"'{print_bare(value)}'"
+    return "none" if value is None else f"'{print_bare(value)}'"
 
 
 def _described(value: Any) -> str:
@@ -488,7 +504,7 @@ def _check_stream_offset(value: Any, arguments: Arguments) -> str | None:
         return None
     if isinstance(value, str) and (value in _OFFSET_WORDS or age_milliseconds(value) is not None):
         return None
-    return f"{{invalid_stream_offset_arg,{{{type_name(value)},{print_term(value)}}}}}"
+    raise errors.internal_error()  # RabbitMQ dies wording its refusal
 
 
 _CONSUMER_CHECKS: tuple[tuple[str, _Check], ...] = (

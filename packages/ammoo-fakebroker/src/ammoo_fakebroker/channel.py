@@ -210,14 +210,18 @@ class Channel:
                 consumers[consumer] = None
         if self.limiter.limit:
             consumers = dict.fromkeys(self.consumers.values())
-        for consumer in consumers:
+        for consumer in sorted(consumers, key=lambda consumer: consumer.set_aside):
             if consumer in consumer.queue.consumers:
                 consumer.queue.consumers.activate(consumer)
         return returned, consumers
 
     def _wake(self, consumers: Iterable[Consumer]) -> None:
-        for consumer in consumers:
-            consumer.queue.wake(consumer)
+        """Let consumers look for messages; who has waited longest comes first."""
+        by_queue: dict[Queue, list[Consumer]] = {}
+        for consumer in sorted(consumers, key=lambda consumer: consumer.set_aside):
+            by_queue.setdefault(consumer.queue, []).append(consumer)
+        for queue, waiting in by_queue.items():
+            queue.wake(*waiting)
 
     def _release(self, consumer: Consumer) -> None:
         """Give back the credit of one delivery, and deliver what it makes room for."""

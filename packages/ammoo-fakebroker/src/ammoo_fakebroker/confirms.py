@@ -49,10 +49,12 @@ class Confirms:
         rejected, self._rejected = self._rejected, []
         # Everything older was settled in earlier chunks, so one ack up to the first nack, and
         # one nack up to the first ack, says the same as many.
-        if accepted:
+        if len(accepted) == 1:
+            yield _encode_ack(accepted[0], False)
+        elif accepted:
             yield from _coalesce(accepted, rejected, _encode_ack)
         if rejected:
-            yield from _coalesce(rejected, accepted, _encode_nack, False)
+            yield from _coalesce(rejected, accepted, _encode_nack, True)
 
 
 def _coalesce(
@@ -62,6 +64,6 @@ def _coalesce(
     cutoff = others[0] if others else numbers[-1] + 1
     run = [number for number in numbers if number < cutoff]
     if run:
-        yield encode(run[-1], len(run) > 1, *more)
+        yield encode(run[-1], True, *more)  # so it is in RabbitMQ, be it a single one
     for number in numbers[len(run) :]:
         yield encode(number, False, *more)

@@ -39,6 +39,7 @@ class Consumer:
         exclusive: Whether nobody else may consume from the queue.
         priority: Higher ones are served first.
         limiter: Its own prefetch, frozen when it was started.
+        set_aside: When it last turned out to be unable to take a message, as a number.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Consumer:
         "no_ack",
         "priority",
         "queue",
+        "set_aside",
         "tag",
     )
 
@@ -72,6 +74,7 @@ class Consumer:
         self.priority = priority
         self.limiter = Limiter(prefetch_count)
         self.arguments = arguments
+        self.set_aside = 0
 
     def can_take(self) -> bool:
         """Whether a message may be delivered right now."""
@@ -113,6 +116,7 @@ class ConsumerRounds:
         self._all: dict[Consumer, None] = {}
         self._rounds: dict[int, OrderedDict[Consumer, None]] = {}
         self._priorities: list[int] = []
+        self._times_set_aside = 0
 
     def __len__(self) -> int:
         return len(self._all)
@@ -165,6 +169,7 @@ class ConsumerRounds:
                 if len(level) > 1:
                     level.move_to_end(consumer)
                 return consumer
+            self._times_set_aside = consumer.set_aside = self._times_set_aside + 1
             self.set_aside(consumer)
         return None
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import Int64, encode_properties
 
-from .message import Message, PropertyFacts
+from .message import Message
 
 if TYPE_CHECKING:
     from .queue import Queue
@@ -82,13 +82,15 @@ class DeadLetters:
             "queue": queue.name,
             "time": now,
             "exchange": message.exchange_name,
-            "routing-keys": [message.routing_key, *message.carbon_copies],
+            "routing-keys": [message.routing_key, *message.facts.carbon_copies],
         }
         if properties.expiration:
             death["original-expiration"] = properties.expiration
         had_died = message.has_died or (profile.honours_published_deaths and "x-death" in headers)
         previous = headers.get("x-death") if had_died else None
         deaths = record_death(death, previous if isinstance(previous, list) else [])
+        if profile.honours_published_deaths:
+            deaths[1:] = deaths[:0:-1]  # older releases turn the rest around each time
         headers["x-death"] = deaths
         if not had_died:
             _set_death_headers(headers, "first", death)
@@ -98,14 +100,17 @@ class DeadLetters:
         if routing_key is not None and profile.explicit_dead_letter_key_drops_cc:
             headers.pop("CC", None)
         encoded = encode_properties(properties._replace(headers=headers, expiration=None))
-        copy = Message("", message.routing_key, encoded, message.body, PropertyFacts())
+        facts = message.facts._replace(expiration=None)
+        if routing_key is not None:
+            facts = facts._replace(carbon_copies=(), blind_carbon_copies=())
+        copy = Message(
+            "",
+            message.routing_key if routing_key is None else routing_key,
+            encoded,
+            message.body,
+            facts,
+        )
         copy.has_died = True
-        copy.priority = message.priority
-        if routing_key is None:
-            copy.carbon_copies = message.carbon_copies
-            copy.blind_carbon_copies = message.blind_carbon_copies
-        else:
-            copy.routing_key = routing_key
         return copy, deaths
 
 

@@ -11,7 +11,7 @@ an error that did not come from a method keeps `(0, 0)`.
 
 from __future__ import annotations
 
-from ammoo_wire import ProtocolError, ReplyCode
+from ammoo_wire import InternalError, ProtocolError, ReplyCode
 
 __all__: list[str] = []
 
@@ -83,9 +83,9 @@ def virtualhost_deleted(virtualhost: str) -> ProtocolError:
     return ProtocolError(ReplyCode.CONNECTION_FORCED, f"vhost '{virtualhost}' is down")
 
 
-def malformed_headers() -> ProtocolError:
-    """RabbitMQ's channel process dies on a field type it does not know: 541 without a text."""
-    return ProtocolError(ReplyCode.INTERNAL_ERROR, "")
+def internal_error() -> ProtocolError:
+    """Where RabbitMQ's own process dies, clients hear of it without a text."""
+    return InternalError()
 
 
 # -- what AMQP has and RabbitMQ does not -------------------------------------------------------
@@ -245,14 +245,33 @@ def global_qos_not_supported(virtualhost: str, queue_name: str) -> ProtocolError
     return ProtocolError(ReplyCode.NOT_IMPLEMENTED, text)
 
 
-def stream_needs_prefetch(virtualhost: str, queue_name: str) -> ProtocolError:
-    text = f"consumer prefetch count is not set for stream {queue_in(virtualhost, queue_name)}"
+def stream_needs_prefetch(virtualhost: str, queue_name: str, *, quoted: bool) -> ProtocolError:
+    """Until 3.11 the stream was named within quotes of its own."""
+    stream = queue_in(virtualhost, queue_name)
+    stream = f"'{stream}'" if quoted else f"stream {stream}"
+    text = f"consumer prefetch count is not set for {stream}"
     return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
 
 
-def stream_needs_acknowledgements(virtualhost: str, queue_name: str) -> ProtocolError:
-    text = f"automatic acknowledgement not supported by stream {queue_in(virtualhost, queue_name)}"
+def stream_needs_acknowledgements(
+    virtualhost: str, queue_name: str, *, plural: bool
+) -> ProtocolError:
+    """Until 3.11 the refusal spoke of streams in general."""
+    streams = "stream queues" if plural else "stream"
+    stream = queue_in(virtualhost, queue_name)
+    text = f"automatic acknowledgement not supported by {streams} {stream}"
     return ProtocolError(ReplyCode.NOT_IMPLEMENTED, text)
+
+
+def stream_rejection_not_supported(virtualhost: str, queue_name: str) -> ProtocolError:
+    stream = queue_in(virtualhost, queue_name)
+    text = f"basic.nack and basic.reject not supported by stream queues {stream}"
+    return ProtocolError(ReplyCode.NOT_IMPLEMENTED, text)
+
+
+def invalid_stream_filter_size() -> ProtocolError:
+    text = "Invalid value for  x-stream-filter-size-bytes"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
 
 
 # -- arguments of declarations -----------------------------------------------------------------

@@ -112,22 +112,16 @@ class Message:
         routing_key: What it was published with; deliveries show this one.
         properties: Encoded, as consumers get them.
         body: The octets.
-        carbon_copies: Further routing keys, which consumers see in the CC header.
-        blind_carbon_copies: Further routing keys, which nobody sees.
-        expiration: Milliseconds to live, if the publisher limited them.
-        priority: As published, or 0.
+        facts: What the broker needs to know of the properties.
         has_died: Whether it was dead-lettered here before.
     """
 
     __slots__ = (
         "_headers",
-        "blind_carbon_copies",
         "body",
-        "carbon_copies",
         "exchange_name",
-        "expiration",
+        "facts",
         "has_died",
-        "priority",
         "properties",
         "routing_key",
     )
@@ -144,17 +138,17 @@ class Message:
         self.routing_key = routing_key
         self.properties = properties
         self.body = body
-        self.expiration = facts.expiration
-        self.priority = facts.priority
-        self.carbon_copies = facts.carbon_copies
-        self.blind_carbon_copies = facts.blind_carbon_copies
+        self.facts = facts
         self.has_died = False
         self._headers: Mapping[str, Any] | None = None
 
     @property
     def routing_keys(self) -> tuple[str, ...]:
         """All keys that the message is routed by."""
-        return (self.routing_key, *self.carbon_copies, *self.blind_carbon_copies)
+        facts = self.facts
+        if facts.carbon_copies or facts.blind_carbon_copies:
+            return (self.routing_key, *facts.carbon_copies, *facts.blind_carbon_copies)
+        return (self.routing_key,)
 
     @property
     def headers(self) -> Mapping[str, Any]:

@@ -44,6 +44,15 @@ class Profile:
     single_active_consumer_by_priority: bool
     """Whether a quorum queue's newcomer of higher priority takes over."""
     default_delivery_limit: int | None
+    first_get_tells_delivery_count: bool
+    """Whether basic.get on a quorum queue tells of a count of 0."""
+    queues_have_masters: bool
+    """Whether x-queue-master-locator is looked at."""
+    streams_have_filters: bool
+    streams_refuse_rejections: bool
+    """Whether basic.nack and basic.reject are refused on a stream, and how its refusals sound."""
+    streams_set_delivery_mode: bool
+    """Whether what comes from a stream always says whether it was persistent."""
     max_message_size: int
 
     def server_properties(self, cluster_name: str) -> dict[str, Any]:
@@ -91,6 +100,11 @@ PROFILES = {
         honours_published_deaths=True,
         single_active_consumer_by_priority=False,
         default_delivery_limit=None,
+        first_get_tells_delivery_count=True,
+        queues_have_masters=True,
+        streams_have_filters=False,
+        streams_refuse_rejections=True,
+        streams_set_delivery_mode=False,
         max_message_size=134_217_728,
     ),
     "4.0": Profile(
@@ -112,6 +126,11 @@ PROFILES = {
         honours_published_deaths=False,
         single_active_consumer_by_priority=True,
         default_delivery_limit=20,
+        first_get_tells_delivery_count=False,
+        queues_have_masters=False,
+        streams_have_filters=True,
+        streams_refuse_rejections=False,
+        streams_set_delivery_mode=True,
         max_message_size=16_777_216,
     ),
 }

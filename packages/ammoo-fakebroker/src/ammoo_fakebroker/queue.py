@@ -135,7 +135,7 @@ class Queue:
 
     def _deadline_of(self, message: Message) -> float | None:
         """Give the time at which a message will have expired: the sooner of the two limits."""
-        own, given = self.settings.message_ttl, message.expiration
+        own, given = self.settings.message_ttl, message.facts.expiration
         if own is None and given is None:
             return None
         self._has_deadlines = True
@@ -253,12 +253,13 @@ class Queue:
         else:
             self.touch()
 
-    def wake(self, consumer: Consumer) -> None:
-        """Note that a consumer may be able to take messages again."""
-        if consumer in self.consumers:
-            self.consumers.activate(consumer)
-            if len(self.ready):
-                self.dispatch()
+    def wake(self, *consumers: Consumer) -> None:
+        """Note that consumers, in this order, may be able to take messages again."""
+        for consumer in consumers:
+            if consumer in self.consumers:
+                self.consumers.activate(consumer)
+        if len(self.ready):
+            self.dispatch()
 
     # -- time ----------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Quorum queues, as far as one node and AMQP 0-9-1 show them.
 
 They count how often a message came back, tell consumers in x-delivery-count, and dead-letter it
-beyond the delivery limit. What comes back is served next, in the order of coming back.
+beyond the delivery limit. With a limit, what comes back is served next; without one it goes to the
+back of the queue.
 See https://www.rabbitmq.com/docs/quorum-queues
 """
 
@@ -14,7 +15,7 @@ from ammoo_wire import Int64
 
 from .arguments import QUORUM
 from .consumers import ConsumerRounds, SingleActiveConsumer
-from .message import Message, PropertyFacts, QueuedMessage, with_header
+from .message import Message, QueuedMessage, with_header
 from .queue import Queue
 from .ready import ReadyMessages
 
@@ -50,19 +51,48 @@ class _ReturnsFirst(ReadyMessages):
         return queued
 
 
+class _ReturnsLast(ReadyMessages):
+    """Waiting messages; what comes back goes behind all others."""
+
+    __slots__ = ()
+
+    def restore(self, queued: QueuedMessage) -> None:
+        self.append(queued)
+
+
+class _CountedMessage(Message):
+    """A message as consumers of a quorum queue get it: with its delivery count."""
+
+    __slots__ = ("original",)
+
+    def __init__(self, original: Message, count: int) -> None:
+        properties = with_header(original.properties, "x-delivery-count", Int64(count))
+        super().__init__(
+            original.exchange_name, original.routing_key, properties, original.body, original.facts
+        )
+        self.original = original
+
+
 class QuorumQueue(Queue):
     """A quorum queue with one member."""
 
     queue_type = QUORUM
 
     def _create_ready(self) -> ReadyMessages:
-        return _ReturnsFirst()
+        return _ReturnsLast() if self.settings.delivery_limit is None else _ReturnsFirst()
 
     def _create_consumers(self) -> ConsumerRounds:
         if self.settings.single_active_consumer:
             by_priority = self.virtualhost.profile.single_active_consumer_by_priority
             return SingleActiveConsumer(by_priority=by_priority)
         return ConsumerRounds()
+
+    def get(self, *, no_ack: bool) -> QueuedMessage | None:
+        """Take the message in front (basic.get), or None if there is none."""
+        queued = super().get(no_ack=no_ack)
+        if queued is not None and self.virtualhost.profile.first_get_tells_delivery_count:
+            queued.message = _CountedMessage(_original(queued.message), queued.delivery_count)
+        return queued
 
     def requeue(self, returned: Iterable[QueuedMessage]) -> None:
         """Count the failed delivery; dead-letter what has failed too often, requeue the rest."""
@@ -71,25 +101,16 @@ class QuorumQueue(Queue):
         for queued in returned:
             queued.delivery_count += 1
             if limit is None or queued.delivery_count <= limit:
-                queued.message = _with_delivery_count(queued)
+                queued.message = _CountedMessage(_original(queued.message), queued.delivery_count)
                 again.append(queued)
             elif not self.is_deleted:
                 self.unacknowledged -= 1
                 self._dead_letter(queued.message, "delivery_limit")
         super().requeue(again)
 
+    def _dead_letter(self, message: Message, reason: str) -> None:
+        super()._dead_letter(_original(message), reason)
 
-def _with_delivery_count(queued: QueuedMessage) -> Message:
-    """Give this queue's own copy of a message, which tells how often it came back."""
-    message = queued.message
-    count = Int64(queued.delivery_count)
-    properties = with_header(message.properties, "x-delivery-count", count)
-    facts = PropertyFacts(
-        expiration=message.expiration,
-        priority=message.priority,
-        carbon_copies=message.carbon_copies,
-        blind_carbon_copies=message.blind_carbon_copies,
-    )
-    copy = Message(message.exchange_name, message.routing_key, properties, message.body, facts)
-    copy.has_died = message.has_died
-    return copy
+
+def _original(message: Message) -> Message:
+    return message.original if isinstance(message, _CountedMessage) else message

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ammoo_wire import Int64, Timestamp
+from ammoo_wire import Int64, Timestamp, decode_properties, encode_properties
 
 from .arguments import STREAM, age_milliseconds
-from .message import Message, PropertyFacts, QueuedMessage, with_header
+from .message import Message, QueuedMessage
 from .queue import Queue
 
 if TYPE_CHECKING:
@@ -67,10 +67,11 @@ class StreamQueue(Queue):
         self._offsets.pop(consumer, None)
         super().remove_consumer(consumer)
 
-    def wake(self, consumer: Consumer) -> None:
-        """Go on with a consumer that may be able to take messages again."""
-        if consumer in self._offsets:
-            self._feed(consumer)
+    def wake(self, *consumers: Consumer) -> None:
+        """Go on with consumers that may be able to take messages again."""
+        for consumer in consumers:
+            if consumer in self._offsets:
+                self._feed(consumer)
 
     def acknowledge(self, queued: QueuedMessage) -> None:
         """Nothing to forget: the log keeps everything."""
@@ -102,13 +103,21 @@ class StreamQueue(Queue):
         offset = self._offsets[consumer]
         while offset < len(self._log) and consumer.can_take():
             self._offsets[consumer] = offset + 1
-            consumer.deliver(QueuedMessage(_with_offset(self._log[offset], offset), offset, None))
+            consumer.deliver(QueuedMessage(self._outgoing(offset), offset, None))
             offset += 1
 
-
-def _with_offset(message: Message, offset: int) -> Message:
-    """Give a copy of a message that tells where in the log it stands."""
-    properties = with_header(message.properties, "x-stream-offset", Int64(offset))
-    return Message(
-        message.exchange_name, message.routing_key, properties, message.body, PropertyFacts()
-    )
+    def _outgoing(self, offset: int) -> Message:
+        """Give a copy of a message that tells where in the log it stands."""
+        message = self._log[offset]
+        properties = decode_properties(message.properties)
+        headers = {**(properties.headers or {}), "x-stream-offset": Int64(offset)}
+        properties = properties._replace(headers=headers)
+        if properties.delivery_mode is None and self.virtualhost.profile.streams_set_delivery_mode:
+            properties = properties._replace(delivery_mode=1)
+        return Message(
+            message.exchange_name,
+            message.routing_key,
+            encode_properties(properties),
+            message.body,
+            message.facts,
+        )

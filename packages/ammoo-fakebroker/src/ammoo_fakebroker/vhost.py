@@ -228,7 +228,8 @@ class VirtualHost:
         Routes that depend on nothing but the routing key are remembered until something changes
         in the virtual host; the memory is bounded, for its keys are the clients'.
         """
-        if message.carbon_copies or message.blind_carbon_copies:
+        facts = message.facts
+        if facts.carbon_copies or facts.blind_carbon_copies:
             return self._trace(exchange, message)[0]
         key = (exchange.name, message.routing_key)
         queues = self._routes.get(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,8 @@ from ammoo_wire import (
 )
 
 from .. import errors
-from ..arguments import QUORUM, STREAM, consumer_priority, validate_consumer_arguments
-from ..channel import ReplyConsumer
+from ..arguments import CLASSIC, QUORUM, STREAM, consumer_priority, validate_consumer_arguments
+from ..channel import ReplyConsumer, Unacknowledged
 from ..consumers import Consumer, SingleActiveConsumer
 from ..errors import queue_in
 from ..message import Message, PropertyFacts, without_blind_carbon_copies
@@ -44,10 +45,12 @@ if TYPE_CHECKING:
     from ..channel import Channel
     from ..queue import Queue
 
-__all__ = ["HANDLERS", "deliver_to_queues", "publish"]
+__all__ = ["HANDLERS", "deliver_to_queues", "is_reply_name", "publish"]
 
 REPLY_QUEUE = "amq.rabbitmq.reply-to"
 _REPLY_PREFIX = f"{REPLY_QUEUE}."
+
+_REPLY_NAME = re.compile(r"amq\.rabbitmq\.reply-to\.[\w-]{22}\.[\w-]{22}")
 
 _encode_get_ok = method_of(BasicGetOkParameters).encode
 _encode_return = method_of(BasicReturnParameters).encode
@@ -150,6 +153,11 @@ def _with_reply_queue(channel: Channel, properties: bytes) -> bytes:
     return encode_properties(decoded._replace(reply_to=channel.reply_consumer.queue_name))
 
 
+def is_reply_name(queue_name: str) -> bool:
+    """Whether a name looks like one that was made up for direct replies."""
+    return _REPLY_NAME.fullmatch(queue_name) is not None
+
+
 def _deliver_replies(channel: Channel, message: Message) -> None:
     """Deliver a message to the requesters whose reply names it was published to."""
     for routing_key in message.routing_keys:
@@ -217,12 +225,15 @@ def _check_consumable(channel: Channel, queue: Queue, parameters: BasicConsumePa
     """Check that the queue can serve the consumer, by its type and by who consumes already."""
     virtualhost = channel.virtualhost.name
     if queue.queue_type == STREAM:
+        is_old = channel.virtualhost.profile.streams_refuse_rejections
         if not channel.prefetch_count:
-            raise errors.stream_needs_prefetch(virtualhost, queue.name)
+            raise errors.stream_needs_prefetch(virtualhost, queue.name, quoted=is_old)
         if parameters.no_ack:
-            raise errors.stream_needs_acknowledgements(virtualhost, queue.name)
-    if queue.queue_type in (STREAM, QUORUM) and channel.limiter.limit:
-        raise errors.global_qos_not_supported(virtualhost, queue.name)
+            raise errors.stream_needs_acknowledgements(virtualhost, queue.name, plural=is_old)
+    if queue.queue_type != CLASSIC:
+        if channel.limiter.limit:
+            raise errors.global_qos_not_supported(virtualhost, queue.name)
+        return
     consumers = queue.consumers
     is_taken = consumers.has_exclusive or (
         parameters.exclusive and (len(consumers) or isinstance(consumers, SingleActiveConsumer))
@@ -249,17 +260,15 @@ def _consume_replies(channel: Channel, parameters: BasicConsumeParameters) -> No
 def cancel(channel: Channel, parameters: BasicCancelParameters) -> None:
     """End a consumer; what it has not acknowledged stays with the channel."""
     tag, no_wait = parameters
-    consumer = channel.consumers.pop(tag, None)
+    consumer = None
     if channel.reply_consumer is not None and channel.reply_consumer.tag == tag:
         channel.forget_reply_consumer()
+    else:
+        consumer = channel.consumers.pop(tag, None)
     if not no_wait:
         channel.send(BasicCancelOkParameters(tag))
     if consumer is not None:
         consumer.queue.remove_consumer(consumer)
-
-
-def cancel_ok(channel: Channel, parameters: BasicCancelOkParameters) -> None:
-    """Ignore the answer to a cancel of ours: RabbitMQ expects none."""
 
 
 def get(channel: Channel, parameters: BasicGetParameters) -> None:
@@ -316,11 +325,21 @@ def reject(channel: Channel, parameters: BasicRejectParameters) -> None:
 
 def _settle(channel: Channel, verb: str, delivery_tag: int, multiple: bool) -> None:
     deliveries = channel.take(delivery_tag, multiple=multiple)
+    if verb != "acknowledge":
+        _check_rejectable(channel, deliveries.values())
     if channel.transaction is not None:
         channel.transaction.settle(verb, deliveries)
     else:
         settle: Callable[[Iterable[Any]], None] = getattr(channel, verb)
         settle(deliveries.values())
+
+
+def _check_rejectable(channel: Channel, deliveries: Iterable[Unacknowledged]) -> None:
+    """Check that nothing of it came from a stream, where a release minds that."""
+    if channel.virtualhost.profile.streams_refuse_rejections:
+        for queue, _, _ in deliveries:
+            if queue.queue_type == STREAM:
+                raise errors.stream_rejection_not_supported(channel.virtualhost.name, queue.name)
 
 
 def recover(channel: Channel, parameters: BasicRecoverParameters) -> None:
@@ -342,7 +361,6 @@ HANDLERS: dict[type, Callable[..., Any]] = {
     BasicQosParameters: qos,
     BasicConsumeParameters: consume,
     BasicCancelParameters: cancel,
-    BasicCancelOkParameters: cancel_ok,
     BasicGetParameters: get,
     BasicAckParameters: ack,
     BasicNackParameters: nack,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import errors
-from ..arguments import strip_line_breaks
 
 if TYPE_CHECKING:
     from ..channel import Channel
@@ -22,7 +21,7 @@ def named_queue(channel: Channel, queue_name: str) -> str:
         ProtocolError: 404, none was declared on the channel.
     """
     if queue_name:
-        return strip_line_breaks(queue_name)
+        return queue_name
     if not channel.last_queue_name:
         raise errors.no_queue_declared_on_channel()
     return channel.last_queue_name

@@ -34,7 +34,7 @@ from ..arguments import (
 from ..errors import queue_in
 from ..permissions import check_exchange, check_queue
 from ..vhost import generate_name
-from .basic import REPLY_QUEUE
+from .basic import REPLY_QUEUE, is_reply_name
 from .lookup import (
     accessible_queue,
     check_exclusive_access,
@@ -69,6 +69,8 @@ def declare(channel: Channel, parameters: QueueDeclareParameters) -> None:
         )
         queue.touch()
         name, message_count, consumer_count = queue.name, queue.message_count, len(queue.consumers)
+        if queue.queue_type == STREAM:
+            consumer_count = 0  # RabbitMQ does not count them
     channel.last_queue_name = name
     if not parameters.no_wait:
         channel.send(QueueDeclareOkParameters(name, message_count, consumer_count))
@@ -76,18 +78,18 @@ def declare(channel: Channel, parameters: QueueDeclareParameters) -> None:
 
 def _declare_reply_queue(channel: Channel, name: str) -> str:
     """Tell a responder whether a requester is still there."""
-    if name != REPLY_QUEUE and name not in channel.connection.node.reply_channels:
-        raise errors.no_queue(channel.virtualhost.name, name)
-    return name
+    if name == REPLY_QUEUE or name in channel.connection.node.reply_channels:
+        return name
+    if not is_reply_name(name):
+        raise errors.internal_error()
+    raise errors.no_queue(channel.virtualhost.name, name)
 
 
 def _declare(channel: Channel, name: str, parameters: QueueDeclareParameters) -> Queue:
     virtualhost = channel.virtualhost
     arguments = _augmented(channel, parameters.arguments)
     if not name:
-        if queue_type_of(arguments) in (QUORUM, STREAM):
-            raise errors.server_named_not_for_type(queue_type_of(arguments))
-        name = generate_name("amq.gen-")
+        name = _generated_name(queue_type_of(arguments))
     elif name.startswith("amq."):
         raise errors.reserved_name("queue", name)
     check_queue(channel, "configure", name)
@@ -103,6 +105,14 @@ def _declare(channel: Channel, name: str, parameters: QueueDeclareParameters) ->
         auto_delete=parameters.auto_delete,
         arguments=arguments,
     )
+
+
+def _generated_name(queue_type: str) -> str:
+    if queue_type in (QUORUM, STREAM):
+        raise errors.server_named_not_for_type(queue_type)
+    if queue_type != CLASSIC:
+        raise errors.internal_error()
+    return generate_name("amq.gen-")
 
 
 def _is_durable(parameters: QueueDeclareParameters) -> bool:
@@ -187,7 +197,7 @@ def _checked_names(
 
     Without a queue name and a routing key, the key becomes the name of the queue declared last.
     """
-    queue_name = named_queue(channel, parameters.queue_name)
+    queue_name = strip_line_breaks(named_queue(channel, parameters.queue_name))
     routing_key = parameters.routing_key
     if not parameters.queue_name and not routing_key:
         routing_key = queue_name
@@ -219,7 +229,7 @@ def delete(channel: Channel, parameters: QueueDeleteParameters) -> None:
     Consumers learn of it after the answer, for it is no answer to them.
     """
     virtualhost = channel.virtualhost
-    name = named_queue(channel, parameters.queue_name)
+    name = strip_line_breaks(named_queue(channel, parameters.queue_name))
     check_queue(channel, "configure", name)
     queue = virtualhost.queues.get(name)
     if queue is None:
@@ -228,7 +238,7 @@ def delete(channel: Channel, parameters: QueueDeleteParameters) -> None:
         return
     check_exclusive_access(channel, queue)
     _check_deletable(queue, parameters)
-    count = queue.message_count
+    count = 0 if queue.queue_type == STREAM else queue.message_count
     consumers = virtualhost.remove_queue(queue)
     if not parameters.no_wait:
         channel.send(QueueDeleteOkParameters(count))
