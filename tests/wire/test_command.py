@@ -1,0 +1,37 @@
+"""What a command is made of."""
+
+import pytest
+
+from ammoo_wire import (
+    BasicAckParameters,
+    BasicPublishParameters,
+    Command,
+    EncodeError,
+    OversizedContent,
+    encode_method,
+)
+
+
+def test_command_has_what_one_peer_tells_the_other() -> None:
+    command = Command(3, BasicPublishParameters("e", "k"), b"\0\0", bytearray(b"body"))
+
+    assert command.channel_number == 3
+    assert command.parameters == BasicPublishParameters("e", "k")
+    assert command.properties == b"\0\0"
+    assert command.body == bytearray(b"body")
+
+
+def test_oversized_content_tells_its_size_and_the_limit() -> None:
+    oversized = OversizedContent(BasicPublishParameters(), 11, 10)
+
+    assert oversized.parameters == BasicPublishParameters()
+    assert (oversized.body_size, oversized.limit) == (11, 10)
+
+
+def test_encode_method_gives_ids_and_arguments() -> None:
+    assert encode_method(BasicAckParameters(1, True)) == bytes((0, 60, 0, 80, *[0] * 7, 1, 1))
+
+
+def test_encode_method_names_the_bad_argument() -> None:
+    with pytest.raises(EncodeError, match=r"^basic\.ack: delivery_tag is -1; expected"):
+        encode_method(BasicAckParameters(-1))

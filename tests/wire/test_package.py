@@ -1,0 +1,96 @@
+"""The package as a whole: what it exports, and what it must not import."""
+
+import ast
+import importlib
+import pkgutil
+from pathlib import Path
+from types import FunctionType
+
+import pytest
+
+import ammoo_wire
+
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(ammoo_wire.__path__, "ammoo_wire.")
+    if not module.ispkg
+)
+FORBIDDEN = {"asyncio", "random", "select", "selectors", "socket", "ssl", "threading", "time"}
+
+# Exported by a module for other modules of the package, and by nobody else.
+INTERNAL = {
+    "Arguments",
+    "CommandAssembler",
+    "CommandWriter",
+    "WHOLE_IDS",
+    "WholeContents",
+    "decode_short_string",
+    "encode_short_string",
+    "encode_timestamp",
+    "method",
+    "read_table",
+    "shorten",
+    "show",
+    "show_octets",
+    "timestamp_from_wire",
+}
+# What a declaration of parameters is written with; the package's users need only the results.
+FOR_DECLARATIONS = {
+    "Bit",
+    "EMPTY_TABLE",
+    "Long",
+    "LongLong",
+    "LongStr",
+    "Octet",
+    "Octets",
+    "Short",
+    "ShortStr",
+    "Table",
+    "WireType",
+}
+
+
+def names_imported(source: str) -> set[str]:
+    """Give the names of the modules that a module's source imports from elsewhere."""
+    nodes = list(ast.walk(ast.parse(source)))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {
+        node.module
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level
+    }
+
+
+@pytest.mark.parametrize("module", ["ammoo_wire", *MODULES])
+def test_module_imports_neither_input_nor_output_nor_a_clock(module: str) -> None:
+    file = importlib.import_module(module).__file__
+    assert file is not None
+
+    imported = {name.partition(".")[0] for name in names_imported(Path(file).read_text("utf-8"))}
+
+    assert not imported & FORBIDDEN
+
+
+def test_package_exports_what_its_modules_do() -> None:
+    exported = {name for module in MODULES for name in importlib.import_module(module).__all__}
+
+    assert set(ammoo_wire.__all__) == exported - INTERNAL - FOR_DECLARATIONS | {"__version__"}
+
+
+def test_package_has_all_that_it_exports() -> None:
+    assert [name for name in ammoo_wire.__all__ if not hasattr(ammoo_wire, name)] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_module_has_all_that_it_exports_and_explains_itself(name: str) -> None:
+    module = importlib.import_module(name)
+
+    assert [each for each in module.__all__ if not hasattr(module, each)] == []
+    assert module.__doc__
+
+
+@pytest.mark.parametrize("name", sorted(set(ammoo_wire.__all__) - {"__version__"}))
+def test_exported_class_and_function_is_explained(name: str) -> None:
+    exported = getattr(ammoo_wire, name)
+
+    assert exported.__doc__ or not isinstance(exported, type | FunctionType)
