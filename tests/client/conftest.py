@@ -1,34 +1,23 @@
 """Servers for the client's tests: scripted ones, and brokers, fake and real."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 import ammoo
+from tests.client.brokers import (
+    broker_channel,
+    broker_connection,
+    broker_url,
+    name,
+    parametrise_broker,
+)
 from tests.client.script import ScriptedPeer, ScriptedServer
-from tests.conftest import RABBITMQ_URLS
+
+__all__ = ["broker_channel", "broker_connection", "broker_url", "name"]
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what asks for `broker_url` on the fake in both profiles, and on RabbitMQs that are given."""
-    if "broker_url" in metafunc.fixturenames:
-        legs = ["fake-4.0", "fake-3.10", *metafunc.config.stash[RABBITMQ_URLS]]
-        ids = [leg.rpartition("@")[2] for leg in legs]
-        metafunc.parametrize("broker_url", legs, indirect=True, ids=ids)
-
-
-@pytest.fixture
-def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where a broker listens."""
-    leg: str = request.param
-    if not leg.startswith("fake-"):
-        yield leg
-        return
-    from ammoo_fakebroker import FakeBroker
-
-    with FakeBroker(compatibility=leg.removeprefix("fake-")) as broker:
-        yield broker.url
+pytest_generate_tests = parametrise_broker
 
 
 @pytest.fixture
@@ -55,18 +44,4 @@ def peer(connection: ammoo.Connection, server: ScriptedServer) -> ScriptedPeer:
 async def channel(connection: ammoo.Connection) -> AsyncIterator[ammoo.Channel]:
     """Its first channel."""
     async with connection.channel() as channel:
-        yield channel
-
-
-@pytest.fixture
-async def broker_connection(broker_url: str) -> AsyncIterator[ammoo.Connection]:
-    """A connection to a broker."""
-    async with await ammoo.connect(broker_url) as connection:
-        yield connection
-
-
-@pytest.fixture
-async def broker_channel(broker_connection: ammoo.Connection) -> AsyncIterator[ammoo.Channel]:
-    """A channel on a broker."""
-    async with asyncio.timeout(50), broker_connection.channel() as channel:
         yield channel

@@ -99,8 +99,8 @@ class ScriptedPeer(asyncio.Protocol):
 
     async def expect(self, kind: type[T], channel_number: int = 1) -> T:
         """Wait for the next command, and check what it is."""
-        command = await self.expect_command(kind, channel_number)
-        parameters: T = command.parameters
+        parameters: Any = (await self.expect_command(kind, channel_number)).parameters
+        assert isinstance(parameters, kind)
         return parameters
 
     async def expect_command(self, kind: type[Any], channel_number: int = 1) -> Command:

@@ -8,6 +8,7 @@ import pytest
 
 import ammoo
 from ammoo.exceptions.base import OperationTimeout
+from ammoo.replies import Answer, Replies
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,
@@ -62,25 +63,21 @@ async def test_late_get_ok_is_given_back(channel: ammoo.Channel, peer: ScriptedP
 
 
 async def test_get_ok_that_arrives_as_the_caller_is_cancelled_is_given_back(
-    channel: ammoo.Channel, peer: ScriptedPeer
+    channel: ammoo.Channel, peer: ScriptedPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     getting = await _start(channel.get("queue"))
     await peer.expect(BasicGetParameters)
-    live = channel._require_live()
-    resolve = live._replies.resolve
 
-    def resolve_and_cancel(answer: Any) -> bool:
-        resolved = resolve(answer)
+    def resolve_and_cancel(replies: Replies, answer: Answer) -> bool:
+        resolved = resolve(replies, answer)
         getting.cancel()  # the answer is in the future already; the caller has not woken up
         return resolved
 
-    live._replies.__class__.resolve = lambda self, answer: resolve_and_cancel(answer)  # type: ignore[method-assign]  # for the race's sake
-    try:
-        peer.got(7)
-        with pytest.raises(asyncio.CancelledError):
-            await getting
-    finally:
-        live._replies.__class__.resolve = resolve.__func__  # type: ignore[attr-defined]  # put back
+    resolve = Replies.resolve
+    monkeypatch.setattr(Replies, "resolve", resolve_and_cancel)
+    peer.got(7)
+    with pytest.raises(asyncio.CancelledError):
+        await getting
 
     assert await peer.expect(BasicRejectParameters) == (7, True)
 
@@ -170,7 +167,7 @@ async def test_waiter_that_is_cancelled_as_it_is_woken_wakes_the_next(
     consumer = await entering
     first, second = [await _start(consumer.__anext__()) for _ in range(2)]
     consumer._wake_one()
-    consumer._messages.append(_Message())  # type: ignore[arg-type]  # only passed on
+    consumer._messages.append(_Message())
     await _cancel(first)
 
     assert isinstance(await second, _Message)
@@ -267,4 +264,4 @@ async def test_cancelled_drain_has_sent_the_message(
 
     transport.resume_writing()
 
-    assert (await peer.expect_command(BasicPublishParameters)).body == b"first"
+    assert (await peer.expect_command(BasicPublishParameters)).body == bytearray(b"first")

@@ -96,18 +96,18 @@ async def test_error_that_is_caught_does_not_leave_the_block(
 
 
 async def test_error_that_is_not_caught_leaves_the_blocks(server: ScriptedServer) -> None:
+    channels: list[ammoo.Channel] = []
+
     async def use() -> None:
-        nonlocal channel
         async with await ammoo.connect(server.url) as connection, connection.channel() as channel:
+            channels.append(channel)
             server.peer.send(ChannelCloseParameters(404, "NOT_FOUND - x", 0, 0))
             await channel.get_next_returned_message()
 
-    channel: ammoo.Channel | None = None
     with pytest.raises(NotFound) as caught:
         await use()
 
-    assert channel is not None
-    assert channel.closing_exc is caught.value
+    assert channels[0].closing_exc is caught.value
 
 
 async def test_number_is_free_when_the_server_has_answered(
@@ -245,7 +245,7 @@ async def test_messages_on_their_way_out_go_before_the_close(server: ScriptedSer
         await channel.publish("", "q", b"last words")
 
     command = await server.peer.expect_command(BasicPublishParameters)
-    assert command.body == b"last words"
+    assert command.body == bytearray(b"last words")
 
 
 async def test_many_channels_opened_and_closed_leave_nothing(

@@ -127,8 +127,7 @@ async def test_client_properties_are_told(server: ScriptedServer) -> None:
 
 async def test_connection_closing_exc_after_clean_close(server: ScriptedServer) -> None:
     async with await ammoo.connect(server.url) as connection:
-        assert connection.closing_exc is None
-        assert not connection.closing
+        assert (connection.closing_exc, connection.closing) == (None, False)
 
     assert isinstance(connection.closing_exc, ClientClosedConnectionOK)
     assert connection.closing
@@ -162,7 +161,11 @@ async def test_login_refused_with_a_word() -> None:
 
 
 async def test_login_refused_without_a_word(server: ScriptedServer) -> None:
-    server.options["authenticate"] = lambda m, r: server.peer.hang_up() or Challenge(b"")
+    def hang_up(mechanism: str, response: bytes) -> Challenge:
+        server.peer.hang_up()
+        return Challenge(b"")
+
+    server.options["authenticate"] = hang_up
     connection = await ammoo.connect(server.url)
 
     with pytest.raises(AuthenticationError) as caught:
@@ -254,7 +257,11 @@ class Chooser(Authentication):
 
 
 def _challenging(mechanism: str, response: bytes) -> Accepted | Challenge | Refused:
-    following = {b"who": Challenge(b"one"), b"eno": Challenge(b"two"), b"owt": Accepted()}
+    following: dict[bytes, Accepted | Challenge | Refused] = {
+        b"who": Challenge(b"one"),
+        b"eno": Challenge(b"two"),
+        b"owt": Accepted(),
+    }
     return following.get(response, Refused("no"))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -35,28 +36,22 @@ async def test_publish_without_confirms_returns_when_it_is_sent(
 
     command = await peer.expect_command(BasicPublishParameters)
     assert command.parameters == ("exchange", "key", False, False)
-    assert (command.properties, command.body) == (b"\x00\x00", b"body")
+    assert command.properties == b"\x00\x00"
+    assert command.body == bytearray(b"body")
 
 
 async def test_publishes_of_one_turn_are_written_at_once(
-    channel: ammoo.Channel, peer: ScriptedPeer
+    channel: ammoo.Channel, peer: ScriptedPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writes = 0
     socket = channel._require_live()._transport._socket
     assert socket is not None
-    write = socket.write
-
-    def count_and_write(octets: Any) -> None:
-        nonlocal writes
-        writes += 1
-        write(octets)
-
-    socket.write = count_and_write  # type: ignore[method-assign]  # to count
+    write = Mock(wraps=socket.write)
+    monkeypatch.setattr(socket, "write", write)
     await asyncio.gather(*(channel.publish("", "q", b"x") for _ in range(100)))
     for _ in range(100):
         await peer.expect(BasicPublishParameters)
 
-    assert writes == 1
+    assert write.call_count == 1
 
 
 async def test_publisher_that_never_waits_lets_others_have_a_turn(
@@ -143,7 +138,7 @@ async def test_returns_need_confirm_mode(
 async def test_returned_message_is_given_out(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
     await channel.select_confirm()
     publishing = await _publish(channel, "a", mandatory=True)
-    assert (await peer.expect(BasicPublishParameters)).mandatory
+    assert await peer.expect(BasicPublishParameters) == ("", "a", True, False)
 
     peer.returned("a")
     peer.send(BasicAckParameters(1, False))
@@ -180,7 +175,7 @@ async def test_return_is_raised_in_its_own_publish(
     options = {"raise_returned": True, "message_id": "the same"}
     nowhere, somewhere = await _publish(channel, "nowhere", "somewhere", **options)
     command = await peer.expect_command(BasicPublishParameters)
-    assert command.parameters.mandatory
+    assert command.parameters == ("", "nowhere", True, False)
     assert command.properties is not None
 
     peer.returned("nowhere", properties=command.properties)

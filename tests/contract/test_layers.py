@@ -1,0 +1,137 @@
+"""Who may import whom: the plan of architecture, read off the import statements."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGES = Path(__file__).parents[2] / "packages"
+SOURCES = {
+    "ammoo_wire": PACKAGES / "ammoo-wire" / "src",
+    "ammoo": PACKAGES / "ammoo" / "src",
+    "ammoo_fakebroker": PACKAGES / "ammoo-fakebroker" / "src",
+}
+IO_MODULES = {"asyncio", "socket", "ssl", "selectors", "threading", "time", "random"}
+
+# Which rooms of the client may import asyncio's machinery; the others get by with Future.
+CLIENT_OWNS_THE_LOOP = {
+    "ammoo.channel",
+    "ammoo.connection",
+    "ammoo.consumer",
+    "ammoo.live_channel",
+    "ammoo.live_connection",
+    "ammoo.transport",
+}
+# Which rooms of the broker may know asyncio and threads.
+BROKER_SHELLS = {
+    "ammoo_fakebroker.__main__",
+    "ammoo_fakebroker.broker",
+    "ammoo_fakebroker.plugin",
+    "ammoo_fakebroker.server",
+}
+# The client's rooms from the ground up; none imports one further down in this list.
+CLIENT_ORDER = [
+    "ammoo.exceptions",
+    "ammoo.auth",
+    "ammoo.wire",
+    "ammoo.uri",
+    "ammoo.arguments",
+    "ammoo.replies",
+    "ammoo.confirms",
+    "ammoo.publishing",
+    "ammoo.messages",
+    "ammoo.returns",
+    "ammoo.transport",
+    "ammoo.live_channel",
+    "ammoo.consumer",
+    "ammoo.live_connection",
+    "ammoo.channel",
+    "ammoo.connection",
+]
+
+
+def modules(package: str) -> dict[str, Path]:
+    source = SOURCES[package]
+    found = {}
+    for path in sorted((source / package).rglob("*.py")):
+        parts = path.relative_to(source).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(module: str, path: Path, *, with_types: bool = False) -> Iterator[str]:
+    """Give the full names that a module imports when it runs, or for types too."""
+    tree = ast.parse(path.read_text())
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    only_for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in only_for_types and not with_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1]
+            prefix = ".".join(base) if node.level else ""
+            full = ".".join(filter(None, (prefix, node.module or "")))
+            yield from (f"{full}.{alias.name}" for alias in node.names)
+
+
+def all_modules(package: str) -> list[tuple[str, Path]]:
+    return list(modules(package).items())
+
+
+@pytest.mark.parametrize(("module", "path"), all_modules("ammoo_wire"))
+def test_wire_knows_neither_io_nor_the_other_packages(module: str, path: Path) -> None:
+    tops = {name.partition(".")[0] for name in imports(module, path, with_types=True)}
+
+    assert not tops & (IO_MODULES | {"ammoo", "ammoo_fakebroker", "pytest"})
+
+
+@pytest.mark.parametrize(("module", "path"), all_modules("ammoo"))
+def test_client_knows_no_broker(module: str, path: Path) -> None:
+    tops = {name.partition(".")[0] for name in imports(module, path, with_types=True)}
+
+    assert not tops & {"ammoo_fakebroker", "pytest", "uuid", "importlib"}
+
+
+@pytest.mark.parametrize(("module", "path"), all_modules("ammoo"))
+def test_only_the_clients_shells_own_the_loop(module: str, path: Path) -> None:
+    used = {name for name in imports(module, path) if name.partition(".")[0] == "asyncio"}
+    harmless = {"asyncio.Future", "asyncio.CancelledError", "asyncio.AbstractEventLoop"}
+
+    assert module in CLIENT_OWNS_THE_LOOP or used <= harmless
+
+
+@pytest.mark.parametrize(("module", "path"), all_modules("ammoo"))
+def test_clients_rooms_are_in_order(module: str, path: Path) -> None:
+    def floor(name: str) -> int:
+        rooms = [room for room in CLIENT_ORDER if f"{name}.".startswith(f"{room}.")]
+        return CLIENT_ORDER.index(rooms[0]) if rooms else -1
+
+    if module == "ammoo":
+        return  # it shows what all the others have
+    below = [name for name in imports(module, path) if name.startswith("ammoo.")]
+
+    assert [] == [name for name in below if floor(name) > floor(module)]
+    assert floor(module) >= 0
+
+
+@pytest.mark.parametrize(("module", "path"), all_modules("ammoo_fakebroker"))
+def test_broker_knows_no_client(module: str, path: Path) -> None:
+    tops = {name.partition(".")[0] for name in imports(module, path, with_types=True)}
+
+    assert "ammoo" not in tops
+    assert "pytest" not in tops or module == "ammoo_fakebroker.plugin"
+
+
+@pytest.mark.parametrize(("module", "path"), all_modules("ammoo_fakebroker"))
+def test_brokers_core_has_neither_loop_nor_clock_nor_socket(module: str, path: Path) -> None:
+    tops = {name.partition(".")[0] for name in imports(module, path)}
+
+    assert module in BROKER_SHELLS or not tops & (IO_MODULES - {"random"})
