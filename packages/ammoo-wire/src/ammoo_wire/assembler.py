@@ -56,11 +56,13 @@ class CommandAssembler:
     Attributes:
         frame_max: May be changed between two commands.
         takes_channels: Whether there may be frames on other channels than 0.
+        drops_channels: Whether those are dropped unread.
     """
 
     def __init__(self, *, frame_max: int, max_body_size: int) -> None:
         self.frame_max = frame_max
         self.takes_channels = False
+        self.drops_channels = False
         self._max_body_size = max_body_size
         self._buffer = bytearray(_SPARE + _SLACK)
         self._view = memoryview(self._buffer)[:_SPARE]
@@ -93,6 +95,11 @@ class CommandAssembler:
     def discard(self) -> None:
         """Drop what was read and not assembled."""
         self._start = self._stop = 0
+
+    def drop_channels(self) -> None:
+        """Drop what comes on other channels than 0 from now on, and contents under way."""
+        self.drops_channels = True
+        self._contents.clear()
 
     def _make_room(self) -> None:
         """Move an incomplete frame to the front; into a buffer twice as large if need be.
@@ -142,6 +149,9 @@ class CommandAssembler:
                         buffer[payload:end],
                         f"{{invalid_frame_end_marker,{buffer[end]}}}",
                     )
+                if channel_number and self.drops_channels:
+                    start = end + 1
+                    continue
                 if ids in WHOLE_IDS and frame_type == _METHOD and self._is_idle():
                     behind = self._whole_contents.take(
                         buffer, start, stop, min(largest, self._max_body_size), commands

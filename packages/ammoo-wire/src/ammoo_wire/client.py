@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .codec import Parameters, method_of
-from .command import Command
+from .command import Command, encode_method
 from .constants import (
     DEFAULT_CHANNEL_MAX,
     DEFAULT_FRAME_MAX,
@@ -65,7 +65,7 @@ class ClientProtocol(Protocol):
         opening_error: What `mechanism` raised.
 
     Raises:
-        EncodeError: frame_max is below 4096.
+        EncodeError: frame_max is below 4096, or an argument cannot be sent.
     """
 
     def __init__(
@@ -90,9 +90,11 @@ class ClientProtocol(Protocol):
         self._choose_mechanism = mechanism
         self._client_properties = dict(client_properties)
         self._locale = locale
-        # Encoded here, so that a bad name is the caller's error and not the opening's.
         self._open_parameters = ConnectionOpenParameters(virtualhost)
-        method_of(self._open_parameters).encode(*self._open_parameters)
+        # Encoded once here, so that what cannot be sent is the caller's error, not the opening's.
+        encode_method(self._open_parameters)
+        encode_method(ConnectionStartOkParameters(self._client_properties, "", b"", locale))
+        encode_method(ConnectionTuneOkParameters(channel_max, frame_max, heartbeat_interval or 0))
         self._proposed_channel_max = channel_max
         self._proposed_frame_max = frame_max
         self._proposed_heartbeat = heartbeat_interval
@@ -110,14 +112,12 @@ class ClientProtocol(Protocol):
         self.server_start = start
         try:
             mechanism, response = self._choose_mechanism(start)
+            properties = self._client_properties
+            self.send(0, ConnectionStartOkParameters(properties, mechanism, response, self._locale))
         except Exception as error:  # noqa: BLE001  kept for the shell to raise
             self.opening_error = error
             self._set_state(ConnectionState.CLOSED)
             return
-        self.send(
-            0,
-            ConnectionStartOkParameters(self._client_properties, mechanism, response, self._locale),
-        )
         self._set_state(ConnectionState.SECURING)
         tune: Parameters = ()
         while not isinstance(tune, ConnectionTuneParameters):
@@ -150,7 +150,8 @@ class ClientProtocol(Protocol):
 
     def _receive_control(self, commands: list[Command], parameters: Parameters) -> None:
         super()._receive_control(commands, parameters)
-        if type(parameters) is ConnectionSecureParameters and self._opening is not None:
+        is_challenge = type(parameters) is ConnectionSecureParameters
+        if is_challenge and self.state is ConnectionState.SECURING:
             commands.append(Command(0, parameters, None, None))
 
     def _is_expected(self, parameters: Parameters) -> bool:

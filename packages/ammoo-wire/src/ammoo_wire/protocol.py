@@ -18,6 +18,7 @@ holds for the answer to the peer's own close.
 `ClientProtocol` and `ServerProtocol` add their halves of the opening.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from enum import Enum
 from typing import TypeVar
@@ -57,8 +58,8 @@ class ConnectionState(Enum):
     """Nothing is received any more; what is queued may still be written."""
 
 
-class Protocol:
-    """One peer's side of a connection. Not used by itself: see the two subclasses.
+class Protocol(ABC):
+    """One peer's side of a connection; the two subclasses are the peers.
 
     Args:
         receive_frame_max: The largest frame to take until limits are agreed, in octets.
@@ -105,16 +106,14 @@ class Protocol:
         assembler = self._assembler
         assembler.buffer_updated(count)
         commands: list[Command] = []
-        was_closing = self._state is ConnectionState.CLOSING
-        try:
-            if not self._is_deaf:
+        while not self._is_deaf:
+            try:
                 self._assemble(commands)
-        except ProtocolError as error:
-            self._fail(error)
+                break
+            except ProtocolError as error:
+                self._fail(error)
         if self._is_deaf:
             assembler.discard()
-        if was_closing:
-            return []
         return self._without_closing_channels(commands) if self._closing_channels else commands
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> list[Command]:
@@ -227,25 +226,24 @@ class Protocol:
         """
         if self._state in (ConnectionState.CLOSING, ConnectionState.CLOSED):
             return
-        self.close_sent = ConnectionCloseParameters(
-            reply_code, shorten(reply_text), class_id, method_id
-        )
-        self._say_last(self.close_sent)
+        close = ConnectionCloseParameters(reply_code, shorten(reply_text), class_id, method_id)
+        self._say_last(close)
+        self.close_sent = close
         self._set_state(ConnectionState.CLOSING)
 
     # --- the subclasses' part ---
 
+    @abstractmethod
     def _open(self) -> Opening:
         """Go through our half of the opening (section 2.2.4); given as a generator."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _is_expected(self, parameters: Parameters) -> bool:
         """Tell whether the peer may send this on channel 0 of an open connection."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _unexpected(self, parameters: Parameters) -> ProtocolError:
         """Make the error for a method that has no place on channel 0 now."""
-        raise NotImplementedError
 
     def _begin(self) -> None:
         """Start our half of the opening."""
@@ -272,8 +270,11 @@ class Protocol:
         if self._state is ConnectionState.CLOSED:
             return
         self._state = state
-        self._assembler.takes_channels = state in (ConnectionState.RUNNING, ConnectionState.CLOSING)
-        self._is_deaf = self._is_deaf or state is ConnectionState.CLOSED
+        self._assembler.takes_channels = state is ConnectionState.RUNNING
+        if state is ConnectionState.CLOSING:
+            self._assembler.drop_channels()
+        elif state is ConnectionState.CLOSED:
+            self._is_deaf = True
 
     def _fail(self, error: ProtocolError) -> None:
         """Close the connection for what the peer did wrong.

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from .assembler import UnknownMethod
 from .codec import Parameters, method_of
-from .command import Command
+from .command import Command, encode_method
 from .constants import (
     DEFAULT_CHANNEL_MAX,
     DEFAULT_FRAME_MAX,
@@ -77,6 +77,9 @@ class ServerProtocol(Protocol):
         other_header_reply: What to write to any other header before the connection is
             closed.
 
+    Raises:
+        EncodeError: An argument cannot be sent.
+
     Attributes:
         client_properties: What the client told of itself.
         virtualhost: The virtual host that the client opened.
@@ -105,7 +108,11 @@ class ServerProtocol(Protocol):
         self._mechanisms = tuple(mechanisms)
         self._authenticate = authenticate
         self._open_virtualhost = open_virtualhost
+        self._offer = " ".join(self._mechanisms).encode()
         self._proposal = ConnectionTuneParameters(channel_max, frame_max, heartbeat_interval)
+        # Encoded once here, so that what cannot be sent is the caller's error, not the opening's.
+        encode_method(self._start(0, 0))
+        encode_method(self._proposal)
         self._accepted_headers = accepted_headers
         self._other_header_reply = other_header_reply
         self._version: tuple[int, int] | None = None
@@ -139,15 +146,7 @@ class ServerProtocol(Protocol):
 
     def _open(self) -> Opening:
         assert self._version is not None
-        self.send(
-            0,
-            ConnectionStartParameters(
-                *self._version,
-                self._server_properties,
-                " ".join(self._mechanisms).encode(),
-                b"en_US",
-            ),
-        )
+        self.send(0, self._start(*self._version))
         start_ok = yield from self._expect(ConnectionStartOkParameters)
         self.client_properties = start_ok.client_properties
         self._set_state(ConnectionState.SECURING)
@@ -166,6 +165,11 @@ class ServerProtocol(Protocol):
         self.virtualhost = open_.virtualhost
         self.send(0, ConnectionOpenOkParameters())
         self._set_state(ConnectionState.RUNNING)
+
+    def _start(self, major: int, minor: int) -> ConnectionStartParameters:
+        return ConnectionStartParameters(
+            major, minor, self._server_properties, self._offer, b"en_US"
+        )
 
     def _log_in(self, mechanism: str, response: bytes) -> Generator[None, Parameters, bool]:
         verdict: Accepted | Challenge | Refused = Refused(None)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from .codec import method_of
 from .command import Command
-from .constants import FRAME_END, FRAME_OVERHEAD
+from .constants import FRAME_END, FRAME_OVERHEAD, FrameType
 from .exceptions import ProtocolError
 from .frames.method.basic import BasicDeliverParameters, BasicPublishParameters
 
@@ -154,7 +154,7 @@ class WholeContents:
         """Find the shape of the content that begins at `start`, if it can have one."""
         described = WHOLE_IDS.get(int.from_bytes(key[7:11]))
         header = start + FRAME_OVERHEAD + int.from_bytes(key[3:7])
-        if described is None or header + 7 > stop:
+        if key[0] != FrameType.METHOD or described is None or header + 7 > stop:
             return None
         (header_size,) = _HEADER_SIZE.unpack_from(buffer, header + 3)
         if not _SMALLEST_HEADER <= header_size <= largest or key[1:3] == b"\x00\x00":
