@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from ammoo_fakebroker import FakeBroker
 from tests.conftest import RABBITMQ_URLS
-from tests.support.brokers import Broker, Connect, Unique
+from tests.support.brokers import Broker, Connect, Unique, add_users
+from tests.support.operator import FakeOperator, Operator, RabbitmqOperator, is_operated
 from tests.support.peer import Channel, Peer
 
 FAKE_PROFILES = ("4.0", "3.10")
@@ -54,6 +56,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     mark = metafunc.definition.get_closest_marker("rabbitmq_version")
     legs = [leg for leg in _legs(metafunc.config) if mark is None or leg.version in mark.args]
+    if "operator" in metafunc.fixturenames:
+        legs = [leg for leg in legs if leg.url is None or is_operated(leg.version, leg.url)]
     metafunc.parametrize("broker", legs, indirect=True, ids=[leg.name for leg in legs])
 
 
@@ -62,12 +66,22 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """A broker; a fake one is fresh."""
     leg: _Leg = request.param
     if leg.url is not None:
-        yield Broker(leg.url, leg.version, is_fake=False)
+        yield Broker(leg.url, leg.version, None)
         return
-    from ammoo_fakebroker import FakeBroker
-
     with FakeBroker(compatibility=leg.version) as fake:
-        yield Broker(fake.url, leg.version, is_fake=True)
+        add_users(fake)
+        yield Broker(fake.url, leg.version, fake)
+
+
+@pytest.fixture
+def operator(broker: Broker) -> Iterator[Operator]:
+    """Somebody with power over the broker; an alarm that a test leaves behind is ended."""
+    if broker.fake is not None:
+        yield FakeOperator(broker.fake)
+        return
+    rabbitmq_operator = RabbitmqOperator(broker.version)
+    yield rabbitmq_operator
+    rabbitmq_operator.clear_alarm()
 
 
 @pytest.fixture
@@ -81,7 +95,7 @@ def unique(broker: Broker) -> Iterator[Unique]:
         return names[-1]
 
     yield make
-    if names and not broker.is_fake:
+    if names and broker.fake is None:
         _delete(broker, names)
 
 

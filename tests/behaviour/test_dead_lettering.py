@@ -232,7 +232,12 @@ def test_dead_letter_keeps_its_properties(
     channel: Channel, declare: Declare, graveyard: str
 ) -> None:
     mortal = declare()
-    properties: dict[str, Any] = {"delivery_mode": 2, "priority": 3, "message_id": "1", "type_": "t"}
+    properties: dict[str, Any] = {
+        "delivery_mode": 2,
+        "priority": 3,
+        "message_id": "1",
+        "type_": "t",
+    }
     channel.publish("", mortal, b"!", headers={"k": "v"}, **properties)
 
     reject_first(channel, mortal)

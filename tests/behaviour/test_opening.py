@@ -333,4 +333,4 @@ def test_server_ignores_all_but_close_ok_after_its_own_close(connect: Connect) -
     close = peer.expect_connection_close()
 
     assert close.reply_code == 504
-    assert not peer._inbox(1)
+    assert not peer.has_received(1)

@@ -1,8 +1,10 @@
-"""The types of tests/behaviour's fixtures, for the signatures of tests."""
+"""The brokers and users of tests/behaviour, and the types of its fixtures."""
 
 from collections.abc import Callable
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
+from ammoo_fakebroker import FakeBroker
 from tests.support.peer import Peer
 
 Connect = Callable[..., Peer]
@@ -18,9 +20,31 @@ class Broker(NamedTuple):
     Attributes:
         url: Where it listens, with a login that may do everything.
         version: "3.10" or "4.0": whose behaviour it shows.
-        is_fake: Whether it is ours. Only fixtures may ask.
+        fake: The broker if it is ours. Only fixtures may ask.
     """
 
     url: str
     version: str
-    is_fake: bool
+    fake: FakeBroker | None
+
+    def url_of(self, login: str) -> str:
+        """Give the URL with the login of one of the suite's other users."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{login}:{PASSWORD}@{parts.hostname}:{parts.port}{parts.path}"
+
+
+STRANGER = "ammoo-stranger"
+"""A user who may not even open the virtual host."""
+
+LIMITED = "ammoo-limited"
+"""A user who may configure, write or read what has these initials in its name, behind a plus."""
+
+PASSWORD = "secret"
+PERMISSIONS = {"configure": "[+]w?r?c", "write": "[+]c?r?w", "read": "[+]c?w?r"}
+
+
+def add_users(fake: FakeBroker) -> None:
+    """Make the suite's users; on a RabbitMQ, `.ci/rabbitmq prepare` does."""
+    fake.add_user(STRANGER, PASSWORD, virtualhosts=())
+    fake.add_user(LIMITED, PASSWORD)
+    fake.set_permissions(LIMITED, **PERMISSIONS)

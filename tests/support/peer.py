@@ -218,6 +218,11 @@ class Peer:
         self._socket.close()
 
     @property
+    def local_port(self) -> int:
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    @property
     def is_dropped(self) -> bool:
         return self._socket.fileno() == -1
 
@@ -315,6 +320,10 @@ class Peer:
             if channel_number and control and isinstance(control[0], ConnectionCloseParameters):
                 raise ServerClosedConnection(control[0])
         return inbox.popleft()
+
+    def has_received(self, channel_number: int) -> bool:
+        """Whether something is there to be received, of what was read up to now."""
+        return bool(self._inbox(channel_number))
 
     def expect(self, channel_number: int, expected: type[T]) -> T:
         """Give what arrived next on a channel, which must be of a type."""

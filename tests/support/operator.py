@@ -1,0 +1,72 @@
+"""What an operator does to a broker from outside of AMQP: raise an alarm, close a connection.
+
+On the fake broker these are calls. On a RabbitMQ they are runs of rabbitmqctl, which only a
+broker of `.ci/rabbitmq` can be reached by; each costs a second or two.
+"""
+
+import subprocess
+from pathlib import Path
+from typing import Protocol
+
+from ammoo_fakebroker import FakeBroker
+from tests.support.peer import Peer
+
+SCRIPT = Path(__file__).parents[2] / ".ci" / "rabbitmq"
+
+
+class Operator(Protocol):
+    """Somebody with power over a broker."""
+
+    def raise_alarm(self) -> None:
+        """Make the broker run low on memory."""
+
+    def clear_alarm(self) -> None:
+        """Give the broker its memory back."""
+
+    def close_connection(self, peer: Peer, reason: str) -> None:
+        """Close a client's connection."""
+
+
+class FakeOperator:
+    """The operator of a fake broker."""
+
+    def __init__(self, broker: FakeBroker) -> None:
+        self._broker = broker
+
+    def raise_alarm(self) -> None:
+        self._broker.block("low on memory")
+
+    def clear_alarm(self) -> None:
+        self._broker.unblock()
+
+    def close_connection(self, peer: Peer, reason: str) -> None:
+        self._broker.close_connections(reason)
+
+
+class RabbitmqOperator:
+    """The operator of a RabbitMQ that `.ci/rabbitmq` started."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+
+    def raise_alarm(self) -> None:
+        self._run("set_vm_memory_high_watermark", "0.000001")
+
+    def clear_alarm(self) -> None:
+        self._run("set_vm_memory_high_watermark", "0.6")
+
+    def close_connection(self, peer: Peer, reason: str) -> None:
+        listed = self._run("-q", "list_connections", "peer_port", "pid").splitlines()
+        ports = dict(line.split("\t") for line in listed if "\t" in line)
+        self._run("close_connection", ports[str(peer.local_port)], reason)
+
+    def _run(self, *arguments: str) -> str:
+        command = [str(SCRIPT), "ctl", self._version, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def is_operated(version: str, url: str) -> bool:
+    """Whether a RabbitMQ is the one that `.ci/rabbitmq` started for this version."""
+    command = [str(SCRIPT), "url", version]
+    printed = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+    return printed.strip() == url
