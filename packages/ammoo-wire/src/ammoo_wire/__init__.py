@@ -56,6 +56,7 @@ from .frames.header import (
     PropertyFlag,
     decode_properties,
     encode_properties,
+    encode_property_values,
 )
 from .frames.method.basic import (
     BasicAckParameters,
@@ -262,6 +263,7 @@ __all__ = [
     "decode_table",
     "encode_method",
     "encode_properties",
+    "encode_property_values",
     "encode_table",
     "field_type",
     "method_of",

@@ -146,6 +146,7 @@ LongLong = Annotated[int, WireType.LONGLONG]
 Bit = Annotated[bool, WireType.BIT]
 Table = Annotated[FieldTable, WireType.TABLE]
 
+_LENGTHS: Final = tuple(bytes((length,)) for length in range(256))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _LAST_SECOND: Final = 253402300799  # 9999-12-31T23:59:59Z
@@ -177,7 +178,7 @@ def encode_short_string(value: object, name: str) -> bytes:
         raise EncodeError(
             f"{name} is {len(data)} bytes long in UTF-8; a shortstr holds at most 255: {show(value)}"
         )
-    return bytes((len(data),)) + data
+    return _LENGTHS[len(data)] + data
 
 
 def _encode_surrogates(value: str, name: str) -> bytes:

@@ -11,12 +11,10 @@ from functools import lru_cache
 from typing import Final, NamedTuple, TypedDict
 
 from ammoo_wire import (
-    NO_PROPERTIES,
-    BasicHeaderProperties,
     BasicPublishParameters,
     FieldTable,
     FieldValue,
-    encode_properties,
+    encode_property_values,
     method_of,
 )
 
@@ -139,26 +137,22 @@ def outgoing(
     )
     octets, natural_content_type = _encode_body(body, json, used_encoding)
     routing_key, table = _route(route, headers, cc, bcc)
-    properties = BasicHeaderProperties(
-        content_type=_chosen(content_type, natural_content_type),
-        content_encoding=_chosen(content_encoding, used_encoding),
-        headers=table,
-        delivery_mode=delivery_mode,
-        priority=priority,
-        correlation_id=correlation_id,
-        reply_to=reply_to,
-        expiration=_expiration(expiration),
-        message_id=message_id,
-        timestamp=timestamp,
-        type_=type_,
-        user_id=user_id,
-        app_id=app_id,
+    properties = encode_property_values(
+        _chosen(content_type, natural_content_type),
+        _chosen(content_encoding, used_encoding),
+        table,
+        delivery_mode,
+        priority,
+        correlation_id,
+        reply_to,
+        _expiration(expiration),
+        message_id,
+        timestamp,
+        type_,
+        user_id,
+        app_id,
     )
-    encoded = NO_PROPERTIES if properties == _NONE_SET else encode_properties(properties)
-    return Outgoing(routing_key, encoded, octets)
-
-
-_NONE_SET = BasicHeaderProperties()
+    return Outgoing(routing_key, properties, octets)
 
 
 def _encode_body(

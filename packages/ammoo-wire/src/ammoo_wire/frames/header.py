@@ -9,7 +9,7 @@ The octets of strings are not questioned: what is no UTF-8 becomes lone
 surrogates, and goes out again as it came.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import IntFlag
 from struct import Struct
@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from ..exceptions import EncodeError, FrameError, ProtocolError, show
 from ..fields import (
     FieldTable,
+    FieldValue,
     Octets,
     decode_short_string,
     encode_short_string,
@@ -33,6 +34,7 @@ __all__ = [
     "PropertyFlag",
     "decode_properties",
     "encode_properties",
+    "encode_property_values",
 ]
 
 
@@ -91,6 +93,7 @@ class PropertyFlag(IntFlag):
 NO_PROPERTIES: Final = b"\x00\x00"
 """The encoded properties of a message that has none."""
 
+_OCTETS: Final = tuple(bytes((value,)) for value in range(256))
 _FLAGS = Struct(">H")
 _TIMESTAMP = Struct(">Q")
 
@@ -98,15 +101,7 @@ _TIMESTAMP = Struct(">Q")
 def _encode_octet(value: Any, name: str) -> bytes:
     if not isinstance(value, int) or not 0 <= value <= 255:
         raise EncodeError(f"{name} is {show(value)}; expected an integer from 0 to 255")
-    return bytes((value,))
-
-
-def _encode_headers(value: Any, name: str) -> bytes:
-    return encode_table(value, name)
-
-
-def _encode_timestamp(value: Any, name: str) -> bytes:
-    return _TIMESTAMP.pack(encode_timestamp(value, name))
+    return _OCTETS[value]
 
 
 def _decode_octet(data: Octets, position: int, end: int) -> tuple[int, int]:
@@ -117,21 +112,18 @@ def _decode_timestamp(data: Octets, position: int, end: int) -> tuple[datetime |
     return timestamp_from_wire(_TIMESTAMP.unpack_from(data, position)[0]), position + 8
 
 
-_Encoder = Callable[[Any, str], bytes]
 _Decoder = Callable[[Octets, int, int], tuple[Any, int]]
-_SHORT_STRING: tuple[_Encoder, _Decoder] = (encode_short_string, decode_short_string)
-_OCTET: tuple[_Encoder, _Decoder] = (_encode_octet, _decode_octet)
-_SPECIAL: dict[str, tuple[_Encoder, _Decoder]] = {
-    "headers": (_encode_headers, read_table),
-    "delivery_mode": _OCTET,
-    "priority": _OCTET,
-    "timestamp": (_encode_timestamp, _decode_timestamp),
+_SPECIAL: dict[str, _Decoder] = {
+    "headers": read_table,
+    "delivery_mode": _decode_octet,
+    "priority": _decode_octet,
+    "timestamp": _decode_timestamp,
 }
-# By field: its flag, its name, and how to write and to read it.
-_CODECS: tuple[tuple[int, str, _Encoder, _Decoder], ...] = tuple(
-    (0x8000 >> index, name, *_SPECIAL.get(name, _SHORT_STRING))
+_FIELDS: tuple[tuple[int, _Decoder], ...] = tuple(
+    (0x8000 >> index, _SPECIAL.get(name, decode_short_string))
     for index, name in enumerate(BasicHeaderProperties._fields)
 )
+"""By field: its flag, and how to read it."""
 
 
 def encode_properties(properties: BasicHeaderProperties) -> bytes:
@@ -140,14 +132,75 @@ def encode_properties(properties: BasicHeaderProperties) -> bytes:
     Raises:
         EncodeError: A value cannot be encoded; the text names the property.
     """
+    return encode_property_values(*properties)
+
+
+def encode_property_values(
+    content_type: str | None = None,
+    content_encoding: str | None = None,
+    headers: Mapping[str, FieldValue] | None = None,
+    delivery_mode: int | None = None,
+    priority: int | None = None,
+    correlation_id: str | None = None,
+    reply_to: str | None = None,
+    expiration: str | None = None,
+    message_id: str | None = None,
+    timestamp: datetime | int | None = None,
+    type_: str | None = None,
+    user_id: str | None = None,
+    app_id: str | None = None,
+    cluster_id: str | None = None,
+) -> bytes:
+    """Encode properties, given one by one; see `encode_properties`.
+
+    Written out, it takes half the time that a loop over the fields does when four of them are
+    set, and that is most of what publishing a message takes (benchmarks/replay.py).
+    """
     flags = 0
-    parts = [b""]
-    for value, (flag, name, encode, _) in zip(properties, _CODECS, strict=True):
-        if value is not None:
-            flags |= flag
-            parts.append(encode(value, name))
-    parts[0] = _FLAGS.pack(flags)
-    return b"".join(parts)
+    parts: list[bytes] = []
+    if content_type is not None:
+        flags |= 0x8000
+        parts.append(encode_short_string(content_type, "content_type"))
+    if content_encoding is not None:
+        flags |= 0x4000
+        parts.append(encode_short_string(content_encoding, "content_encoding"))
+    if headers is not None:
+        flags |= 0x2000
+        parts.append(encode_table(headers, "headers"))
+    if delivery_mode is not None:
+        flags |= 0x1000
+        parts.append(_encode_octet(delivery_mode, "delivery_mode"))
+    if priority is not None:
+        flags |= 0x0800
+        parts.append(_encode_octet(priority, "priority"))
+    if correlation_id is not None:
+        flags |= 0x0400
+        parts.append(encode_short_string(correlation_id, "correlation_id"))
+    if reply_to is not None:
+        flags |= 0x0200
+        parts.append(encode_short_string(reply_to, "reply_to"))
+    if expiration is not None:
+        flags |= 0x0100
+        parts.append(encode_short_string(expiration, "expiration"))
+    if message_id is not None:
+        flags |= 0x0080
+        parts.append(encode_short_string(message_id, "message_id"))
+    if timestamp is not None:
+        flags |= 0x0040
+        parts.append(_TIMESTAMP.pack(encode_timestamp(timestamp, "timestamp")))
+    if type_ is not None:
+        flags |= 0x0020
+        parts.append(encode_short_string(type_, "type_"))
+    if user_id is not None:
+        flags |= 0x0010
+        parts.append(encode_short_string(user_id, "user_id"))
+    if app_id is not None:
+        flags |= 0x0008
+        parts.append(encode_short_string(app_id, "app_id"))
+    if cluster_id is not None:
+        flags |= 0x0004
+        parts.append(encode_short_string(cluster_id, "cluster_id"))
+    return _FLAGS.pack(flags) + b"".join(parts)
 
 
 def decode_properties(data: Octets) -> BasicHeaderProperties:
@@ -162,7 +215,7 @@ def decode_properties(data: Octets) -> BasicHeaderProperties:
     try:
         flags = data[0] << 8 | data[1]
         position, end = 2, len(data)
-        values: list[Any] = [None] * len(_CODECS)
+        values: list[Any] = [None] * len(_FIELDS)
         for index, decode in _DECODERS.get(flags) or _decoders(flags):
             values[index], position = decode(data, position, end)
     except (StructError, IndexError) as error:
@@ -179,7 +232,7 @@ _MOST_FLAGS: Final = 256
 
 def _decoders(flags: int) -> tuple[tuple[int, _Decoder], ...]:
     decoders = tuple(
-        (index, decode) for index, (flag, _, _, decode) in enumerate(_CODECS) if flags & flag
+        (index, decode) for index, (flag, decode) in enumerate(_FIELDS) if flags & flag
     )
     if len(_DECODERS) < _MOST_FLAGS:
         _DECODERS[flags] = decoders
