@@ -21,10 +21,12 @@ from ammoo_wire import (
     ChannelOpenParameters,
     Command,
     ConnectionBlockedParameters,
+    ConnectionOpenParameters,
     ConnectionState,
     ConnectionUnblockedParameters,
     ConnectionUpdateSecretOkParameters,
     ConnectionUpdateSecretParameters,
+    FrameError,
     Heartbeat,
     HeartbeatVerdict,
     OversizedContent,
@@ -111,6 +113,7 @@ class Connection:
             frame_max=node.limits.frame_max,
             heartbeat_interval=node.limits.heartbeat,
             max_body_size=node.limits.max_message_size,
+            accepted_headers=node.profile.accepted_headers,
             other_header_reply=node.profile.unknown_header_reply,
         )
         self.get_buffer = self._protocol.get_buffer
@@ -163,6 +166,7 @@ class Connection:
         """Note that the socket is gone."""
         self._protocol.receive_eof()
         self._wind_up()
+        self._cancel_timer("closing")
 
     def _receive(self, commands: list[Command]) -> None:
         if self._heartbeat is not None:
@@ -238,12 +242,22 @@ class Connection:
             self._open_channel(number)
         elif kind is ChannelCloseOkParameters and number in self._closing_channels:
             self._closing_channels.discard(number)
+        elif number in self._closing_channels:
+            self._drop(number, parameters)
         elif channel is None:
             raise errors.channel_not_open()
         elif kind is OversizedContent:
             raise errors.message_too_large(parameters[1], parameters[2])
         else:
             raise errors.unimplemented_method()
+
+    def _drop(self, number: int, parameters: tuple[Any, ...]) -> None:
+        """Ignore what was sent to a channel before its client knew that it was closed.
+
+        The wire drops what comes later; this came in the same read as what closed the channel.
+        """
+        if type(parameters) is ChannelCloseParameters:
+            self.send(number, ChannelCloseOkParameters())
 
     def _handle_own(self, parameters: tuple[Any, ...]) -> None:
         """Execute a method of the connection itself, on channel 0."""
@@ -397,7 +411,11 @@ class Connection:
         """Let the user who logged in into a virtual host."""
         assert self._login.user is not None
         self.user = self._login.user
-        self.virtualhost = self.node.open_virtualhost(name, self.user)
+        try:
+            self.virtualhost = self.node.open_virtualhost(name, self.user)
+        except ProtocolError as error:
+            error.class_id, error.method_id = method_of(ConnectionOpenParameters).id
+            raise
 
     def _begin(self) -> None:
         """Do what is due when the connection is open."""
@@ -486,14 +504,14 @@ class Connection:
         self._await_closing()
 
     def _await_closing(self) -> None:
-        """Close the socket at once, after a pause, or when the client has had time to answer."""
-        limits = self.node.limits
+        """Close the socket, at once or when the client has had time to do something itself."""
+        protocol, limits = self._protocol, self.node.limits
         self._cancel_timer("closing")
-        if self._protocol.state is not ConnectionState.CLOSED:
-            self._call_later("closing", limits.closing_timeout, self._transport.abort)
-            return
-        self.node.connections.pop(self, None)
-        if self._protocol.login_pause:
+        if protocol.state is ConnectionState.CLOSED:
+            self.node.connections.pop(self, None)
+        if protocol.login_pause or isinstance(protocol.failure, FrameError):
             self._call_later("closing", limits.login_pause, self._transport.close)
+        elif protocol.close_received is not None or protocol.state is ConnectionState.CLOSING:
+            self._call_later("closing", limits.closing_timeout, self._transport.close)
         else:
             self._transport.close()

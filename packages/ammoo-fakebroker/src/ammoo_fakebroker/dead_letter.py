@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ammoo_wire import Int64, encode_properties
+from ammoo_wire import Int64
 
 from .message import Message
+from .properties import with_headers
 
 if TYPE_CHECKING:
     from .queue import Queue
@@ -99,8 +100,10 @@ class DeadLetters:
         routing_key = queue.settings.dead_letter_routing_key
         if routing_key is not None and profile.explicit_dead_letter_key_drops_cc:
             headers.pop("CC", None)
-        encoded = encode_properties(properties._replace(headers=headers, expiration=None))
-        facts = message.facts._replace(expiration=None)
+        encoded = with_headers(
+            properties._replace(expiration=None), headers, sort=profile.sorts_headers
+        )
+        facts = message.facts._replace(outgoing=encoded, expiration=None)
         if routing_key is not None:
             facts = facts._replace(carbon_copies=(), blind_carbon_copies=())
         copy = Message(

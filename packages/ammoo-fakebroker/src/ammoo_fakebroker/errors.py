@@ -115,9 +115,8 @@ def reserved_name(kind: str, name: str) -> ProtocolError:
     return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
 
 
-def access_refused(resource: str, username: str, *, verb: str) -> ProtocolError:
-    """`verb` is empty or, in newer releases, ``"configure "``, ``"write "`` or ``"read "``."""
-    text = f"{verb}access to {resource} refused for user '{username}'"
+def access_refused(resource: str, username: str) -> ProtocolError:
+    text = f"access to {resource} refused for user '{username}'"
     return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
 
 

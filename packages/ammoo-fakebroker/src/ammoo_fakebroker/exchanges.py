@@ -209,8 +209,10 @@ class HeadersExchange(Exchange):
         del self._matchers[binding]
 
     def matching(self, message: Message) -> Iterable[Binding]:
+        # From 4.0 on a message's timestamps count milliseconds and a binding's seconds.
+        seconds = 1 if self._numbers_by_value else 1000
         headers = {
-            name: comparable(value, numbers_by_value=self._numbers_by_value)
+            name: comparable(value, numbers_by_value=self._numbers_by_value, seconds=seconds)
             for name, value in message.headers.items()
         }
         return [binding for binding, matcher in self._matchers.items() if matcher.matches(headers)]

@@ -2,106 +2,18 @@
 
 A `Message` is what was published; all queues that it was routed to share it.
 A `QueuedMessage` is its place in one of them.
-
-Properties stay the octets that the publisher sent: they go out again untouched, whatever types
-their headers had. What the broker itself needs to know of them is read once, by
-`PropertyFacts.of`, and remembered for properties that come again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from ammoo_wire import (
-    BasicHeaderProperties,
-    ProtocolError,
-    decode_properties,
-    encode_properties,
-)
+from ammoo_wire import BasicHeaderProperties, decode_properties
 
-from . import errors
-from .arguments import parse_expiration
-from .terms import type_name
+from .properties import PropertyFacts
 
-__all__ = ["Message", "PropertyFacts", "QueuedMessage"]
-
-_NO_PROPERTIES = b"\x00\x00"
-_MEMO_LIMIT = 1024
-_MEMO_MAX_OCTETS = 256
-
-
-class PropertyFacts(NamedTuple):
-    """What the broker reads from a message's properties."""
-
-    expiration: int | None = None
-    """Milliseconds to live."""
-    priority: int = 0
-    user_id: str | None = None
-    reply_to: str | None = None
-    carbon_copies: tuple[str, ...] = ()
-    """Routing keys from the CC header."""
-    blind_carbon_copies: tuple[str, ...] = ()
-    """Routing keys from the BCC header."""
-    has_blind_carbon_copies: bool = False
-    """Whether there is a BCC header, which nobody may see, be it empty."""
-    faults: tuple[ProtocolError, ...] = ()
-    """What RabbitMQ refuses of them, in the order in which it looks."""
-
-    @classmethod
-    def of(cls, properties: bytes) -> PropertyFacts:
-        """Read encoded properties.
-
-        Raises:
-            ProtocolError: They cannot be decoded.
-        """
-        # 0.1 µs for what was seen before against 1.5 for a fresh reading: publishers repeat
-        # themselves. The memo is bounded in number and size, for its keys are the peer's.
-        facts = _memo.get(properties)
-        if facts is None:
-            facts = _read_facts(decode_properties(properties))
-            if len(properties) <= _MEMO_MAX_OCTETS and not facts.faults:
-                if len(_memo) >= _MEMO_LIMIT:
-                    _memo.clear()
-                _memo[properties] = facts
-        return facts
-
-
-_memo: dict[bytes, PropertyFacts] = {_NO_PROPERTIES: PropertyFacts()}
-
-
-def _read_facts(properties: BasicHeaderProperties) -> PropertyFacts:
-    headers = properties.headers or {}
-    faults: list[ProtocolError] = []
-    expiration = None
-    if properties.expiration is not None:
-        try:
-            expiration = parse_expiration(properties.expiration)
-        except ProtocolError as error:
-            faults.append(error)
-    return PropertyFacts(
-        expiration=expiration,
-        priority=properties.priority or 0,
-        user_id=properties.user_id,
-        reply_to=properties.reply_to,
-        carbon_copies=_routing_keys(headers, "CC", faults),
-        blind_carbon_copies=_routing_keys(headers, "BCC", faults),
-        has_blind_carbon_copies="BCC" in headers,
-        faults=tuple(faults),
-    )
-
-
-def _routing_keys(
-    headers: Mapping[str, Any], header: str, faults: list[ProtocolError]
-) -> tuple[str, ...]:
-    """Read the additional routing keys in a CC or BCC header; what is no string is ignored."""
-    if header not in headers:
-        return ()
-    value = headers[header]
-    if not isinstance(value, list):
-        faults.append(errors.unacceptable_header_type(header, type_name(value)))
-        return ()
-    return tuple(key for key in value if isinstance(key, str))
+__all__ = ["Message", "QueuedMessage"]
 
 
 class Message:
@@ -161,18 +73,11 @@ class Message:
         """Decode the properties."""
         return decode_properties(self.properties)
 
-
-def without_blind_carbon_copies(properties: bytes) -> bytes:
-    """Take the BCC header out of encoded properties."""
-    decoded = decode_properties(properties)
-    headers = {name: value for name, value in (decoded.headers or {}).items() if name != "BCC"}
-    return encode_properties(decoded._replace(headers=headers))
-
-
-def with_header(properties: bytes, name: str, value: Any) -> bytes:
-    """Set one header in encoded properties."""
-    decoded = decode_properties(properties)
-    return encode_properties(decoded._replace(headers={**(decoded.headers or {}), name: value}))
+    def with_properties(self, properties: bytes) -> Message:
+        """Make a copy that consumers get with other properties."""
+        copy = Message(self.exchange_name, self.routing_key, properties, self.body, self.facts)
+        copy.has_died = self.has_died
+        return copy
 
 
 class QueuedMessage:

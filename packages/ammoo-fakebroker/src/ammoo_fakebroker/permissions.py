@@ -42,5 +42,4 @@ def _check(channel: Channel, verb: str, name: str, in_: _Describe) -> None:
     connection = channel.connection
     virtualhost = connection.virtualhost
     if not connection.user.may(verb, name, virtualhost.name):
-        prefix = f"{verb} " if virtualhost.profile.refusals_name_the_permission else ""
-        raise errors.access_refused(in_(virtualhost.name, name), connection.user.name, verb=prefix)
+        raise errors.access_refused(in_(virtualhost.name, name), connection.user.name)

@@ -7,6 +7,7 @@ Every fact was seen on a live node of that release (3.10.8 and 4.0.5).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +30,14 @@ class Profile:
     unknown_exchange_type_closes_connection: bool
     refusals_name_the_permission: bool
     """Whether a refusal says "write access to …" or just "access to …"."""
+    accepted_headers: Mapping[bytes, tuple[int, int]]
+    """The protocol headers that are taken, and the version that they are answered with."""
+    sorts_headers: bool
+    """Whether consumers get a message's headers in the order of their names."""
     checks_user_id_first: bool
     """Whether a wrong user-id is noticed before a wrong expiration or CC header."""
     headers_compare_numbers_by_value: bool
-    """Whether 1 matches 1.0 in a headers exchange."""
+    """Whether 1 matches 1.0 in a headers exchange, and timestamps each other."""
     queue_type_is_always_an_argument: bool
     """Whether a queue declared without x-queue-type has it as ``classic``."""
     classic_queues_check_leader_locator: bool
@@ -80,6 +85,8 @@ CAPABILITIES = (
     "direct_reply_to",
 )
 
+_HEADERS = {b"AMQP\x00\x00\x09\x01": (0, 9), b"AMQP\x01\x01\x00\x09": (0, 9)}
+
 PROFILES = {
     "3.10": Profile(
         name="3.10",
@@ -90,7 +97,8 @@ PROFILES = {
         mechanisms=("PLAIN", "AMQPLAIN"),
         unknown_header_reply=b"AMQP\x00\x00\x09\x01",
         unknown_exchange_type_closes_connection=True,
-        refusals_name_the_permission=False,
+        accepted_headers={**_HEADERS, b"AMQP\x01\x01\x08\x00": (8, 0)},
+        sorts_headers=False,
         checks_user_id_first=True,
         headers_compare_numbers_by_value=True,
         queue_type_is_always_an_argument=False,
@@ -116,7 +124,8 @@ PROFILES = {
         mechanisms=("PLAIN", "AMQPLAIN", "ANONYMOUS"),
         unknown_header_reply=b"AMQP\x03\x01\x00\x00",
         unknown_exchange_type_closes_connection=False,
-        refusals_name_the_permission=True,
+        accepted_headers=_HEADERS,
+        sorts_headers=True,
         checks_user_id_first=False,
         headers_compare_numbers_by_value=False,
         queue_type_is_always_an_argument=True,

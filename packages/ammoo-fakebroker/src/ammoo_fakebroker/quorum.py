@@ -11,15 +11,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from ammoo_wire import Int64
+from ammoo_wire import Int64, decode_properties
 
 from .arguments import QUORUM
 from .consumers import ConsumerRounds, SingleActiveConsumer
-from .message import Message, QueuedMessage, with_header
+from .message import Message, QueuedMessage
+from .properties import with_headers
 from .queue import Queue
 from .ready import ReadyMessages
 
 __all__ = ["QuorumQueue"]
+
+_HEADER = "x-delivery-count"
 
 
 class _ReturnsFirst(ReadyMessages):
@@ -60,19 +63,6 @@ class _ReturnsLast(ReadyMessages):
         self.append(queued)
 
 
-class _CountedMessage(Message):
-    """A message as consumers of a quorum queue get it: with its delivery count."""
-
-    __slots__ = ("original",)
-
-    def __init__(self, original: Message, count: int) -> None:
-        properties = with_header(original.properties, "x-delivery-count", Int64(count))
-        super().__init__(
-            original.exchange_name, original.routing_key, properties, original.body, original.facts
-        )
-        self.original = original
-
-
 class QuorumQueue(Queue):
     """A quorum queue with one member."""
 
@@ -91,7 +81,7 @@ class QuorumQueue(Queue):
         """Take the message in front (basic.get), or None if there is none."""
         queued = super().get(no_ack=no_ack)
         if queued is not None and self.virtualhost.profile.first_get_tells_delivery_count:
-            queued.message = _CountedMessage(_original(queued.message), queued.delivery_count)
+            self._tell_delivery_count(queued)
         return queued
 
     def requeue(self, returned: Iterable[QueuedMessage]) -> None:
@@ -101,16 +91,20 @@ class QuorumQueue(Queue):
         for queued in returned:
             queued.delivery_count += 1
             if limit is None or queued.delivery_count <= limit:
-                queued.message = _CountedMessage(_original(queued.message), queued.delivery_count)
+                self._tell_delivery_count(queued)
                 again.append(queued)
             elif not self.is_deleted:
                 self.unacknowledged -= 1
                 self._dead_letter(queued.message, "delivery_limit")
         super().requeue(again)
 
+    def _tell_delivery_count(self, queued: QueuedMessage) -> None:
+        """Let consumers see in a header of this queue's own copy how often it came back."""
+        message = queued.message
+        properties = decode_properties(message.facts.outgoing)
+        headers = {**(properties.headers or {}), _HEADER: Int64(queued.delivery_count)}
+        sort = self.virtualhost.profile.sorts_headers
+        queued.message = message.with_properties(with_headers(properties, headers, sort=sort))
+
     def _dead_letter(self, message: Message, reason: str) -> None:
-        super()._dead_letter(_original(message), reason)
-
-
-def _original(message: Message) -> Message:
-    return message.original if isinstance(message, _CountedMessage) else message
+        super()._dead_letter(message.with_properties(message.facts.outgoing), reason)

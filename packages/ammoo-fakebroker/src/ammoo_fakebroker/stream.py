@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ammoo_wire import Int64, Timestamp, decode_properties, encode_properties
+from ammoo_wire import Int64, Timestamp, decode_properties
 
 from .arguments import STREAM, age_milliseconds
 from .message import Message, QueuedMessage
+from .properties import with_headers
 from .queue import Queue
 
 if TYPE_CHECKING:
@@ -111,13 +112,9 @@ class StreamQueue(Queue):
         message = self._log[offset]
         properties = decode_properties(message.properties)
         headers = {**(properties.headers or {}), "x-stream-offset": Int64(offset)}
-        properties = properties._replace(headers=headers)
-        if properties.delivery_mode is None and self.virtualhost.profile.streams_set_delivery_mode:
+        profile = self.virtualhost.profile
+        if properties.delivery_mode is None and profile.streams_set_delivery_mode:
             properties = properties._replace(delivery_mode=1)
-        return Message(
-            message.exchange_name,
-            message.routing_key,
-            encode_properties(properties),
-            message.body,
-            message.facts,
+        return message.with_properties(
+            with_headers(properties, headers, sort=profile.sorts_headers)
         )

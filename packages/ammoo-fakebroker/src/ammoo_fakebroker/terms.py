@@ -41,12 +41,13 @@ def is_integer(value: Any) -> bool:
     return type_name(value) in _INTEGERS
 
 
-def comparable(value: Any, *, numbers_by_value: bool = False) -> Hashable:
+def comparable(value: Any, *, numbers_by_value: bool = False, seconds: int = 1) -> Hashable:
     """Give something that is equal exactly when Erlang holds the two values equal.
 
     Args:
         value: A field table's value.
         numbers_by_value: Whether ``1`` equals ``1.0`` (Erlang's ``==`` instead of ``=:=``).
+        seconds: By how much a timestamp counts its seconds.
     """
     if value is None or isinstance(value, bool):
         return ("atom", value)
@@ -57,7 +58,7 @@ def comparable(value: Any, *, numbers_by_value: bool = False) -> Hashable:
     if isinstance(value, float):
         return float(value) if numbers_by_value else ("float", float(value))
     if isinstance(value, datetime):
-        return int(_aware(value).timestamp())
+        return int(_aware(value).timestamp()) * seconds
     if isinstance(value, Decimal):
         return ("decimal", *_decimal_parts(value))
     if isinstance(value, int):

@@ -19,6 +19,7 @@ from .dead_letter import DeadLetters
 from .exchanges import Binding, DirectExchange, Exchange, create_exchange
 from .message import Message
 from .profiles import Profile
+from .properties import PropertyReader
 from .queue import Queue
 from .quorum import QuorumQueue
 from .stream import StreamQueue
@@ -58,6 +59,7 @@ class VirtualHost:
         exchanges, queues: By name. The default exchange has the empty name and no bindings:
             it knows the queues themselves.
         dead_letters: Where queues send what died in them.
+        properties: What reads the properties of published messages.
     """
 
     def __init__(self, name: str, profile: Profile, clock: Clock) -> None:
@@ -67,6 +69,7 @@ class VirtualHost:
         self.exchanges: dict[str, Exchange] = {"": DirectExchange("", durable=True)}
         self.queues: dict[str, Queue] = {}
         self.dead_letters = DeadLetters(self)
+        self.properties = PropertyReader(sorts_headers=profile.sorts_headers)
         self._routes: dict[tuple[str, str], Collection[Queue]] = {}
         for exchange_name, exchange_type in _PREDECLARED.items():
             self.create_exchange(exchange_name, exchange_type, durable=True)

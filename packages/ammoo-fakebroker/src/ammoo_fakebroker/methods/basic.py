@@ -35,7 +35,7 @@ from ..arguments import CLASSIC, QUORUM, STREAM, consumer_priority, validate_con
 from ..channel import ReplyConsumer, Unacknowledged
 from ..consumers import Consumer, SingleActiveConsumer
 from ..errors import queue_in
-from ..message import Message, PropertyFacts, without_blind_carbon_copies
+from ..message import Message
 from ..permissions import check_exchange, check_queue
 from ..transaction import PendingPublish
 from ..vhost import generate_name
@@ -43,6 +43,7 @@ from .lookup import accessible_queue, named_queue
 
 if TYPE_CHECKING:
     from ..channel import Channel
+    from ..properties import PropertyFacts
     from ..queue import Queue
 
 __all__ = ["HANDLERS", "deliver_to_queues", "is_reply_name", "publish"]
@@ -80,14 +81,12 @@ def publish(
         raise errors.no_exchange(virtualhost.name, exchange_name)
     if exchange.internal:
         raise errors.exchange_is_internal(virtualhost.name, exchange_name)
-    facts = PropertyFacts.of(properties)
+    facts = virtualhost.properties.read(properties)
     if facts.reply_to == REPLY_QUEUE:
-        properties = _with_reply_queue(channel, properties)
+        facts = _with_reply_queue(channel, facts)
     if facts.user_id is not None or facts.faults:
         _check_properties(channel, facts)
-    if facts.has_blind_carbon_copies:
-        properties = without_blind_carbon_copies(properties)
-    message = Message(exchange_name, routing_key, properties, body, facts)
+    message = Message(exchange_name, routing_key, facts.outgoing, body, facts)
     queues = virtualhost.route(exchange, message)
     if not exchange_name:
         _deliver_replies(channel, message)
@@ -145,12 +144,13 @@ def _return(channel: Channel, message: Message) -> None:
     )
 
 
-def _with_reply_queue(channel: Channel, properties: bytes) -> bytes:
+def _with_reply_queue(channel: Channel, facts: PropertyFacts) -> PropertyFacts:
     """Let a request carry the name that replies to this channel can be published to."""
     if channel.reply_consumer is None:
         raise errors.no_reply_consumer()
-    decoded = decode_properties(properties)
-    return encode_properties(decoded._replace(reply_to=channel.reply_consumer.queue_name))
+    reply_to = channel.reply_consumer.queue_name
+    decoded = decode_properties(facts.outgoing)
+    return facts._replace(outgoing=encode_properties(decoded._replace(reply_to=reply_to)))
 
 
 def is_reply_name(queue_name: str) -> bool:

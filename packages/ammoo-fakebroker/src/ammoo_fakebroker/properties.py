@@ -1,0 +1,136 @@
+"""Message properties, as far as the broker looks into them.
+
+Properties stay the octets that the publisher sent: they go out again untouched, whatever types
+their headers had. What the broker itself needs to know of them is read once, and remembered for
+properties that come again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ammoo_wire import (
+    BasicHeaderProperties,
+    ProtocolError,
+    decode_properties,
+    encode_properties,
+)
+
+from . import errors
+from .arguments import parse_expiration
+from .terms import type_name
+
+__all__ = ["PropertyFacts", "PropertyReader", "with_headers"]
+
+_NO_PROPERTIES = b"\x00\x00"
+_MEMO_LIMIT = 1024
+_MEMO_MAX_OCTETS = 256
+
+
+class PropertyFacts(NamedTuple):
+    """What the broker knows of a message's properties."""
+
+    outgoing: bytes = _NO_PROPERTIES
+    """The properties, encoded, as consumers get them: BCC is not for them to see."""
+    expiration: int | None = None
+    """Milliseconds to live."""
+    priority: int = 0
+    user_id: str | None = None
+    reply_to: str | None = None
+    carbon_copies: tuple[str, ...] = ()
+    """Routing keys from the CC header, which consumers see."""
+    blind_carbon_copies: tuple[str, ...] = ()
+    """Routing keys from the BCC header."""
+    faults: tuple[ProtocolError, ...] = ()
+    """What RabbitMQ refuses of them, in the order in which it looks."""
+
+
+class PropertyReader:
+    """Reads properties.
+
+    Args:
+        sorts_headers: Whether consumers get headers in the order of their names (4.0).
+    """
+
+    def __init__(self, *, sorts_headers: bool) -> None:
+        self._sorts_headers = sorts_headers
+        self._memo = {_NO_PROPERTIES: PropertyFacts()}
+
+    def read(self, properties: bytes) -> PropertyFacts:
+        """Read encoded properties.
+
+        Raises:
+            ProtocolError: They cannot be decoded.
+        """
+        # 0.1 µs for what was seen before against 1.5 for a fresh reading: publishers repeat
+        # themselves. The memo is bounded in number and size, for its keys are the peer's.
+        facts = self._memo.get(properties)
+        if facts is None:
+            facts = self._read(properties)
+            if len(properties) <= _MEMO_MAX_OCTETS and not facts.faults:
+                if len(self._memo) >= _MEMO_LIMIT:
+                    self._memo.clear()
+                self._memo[properties] = facts
+        return facts
+
+    def _read(self, properties: bytes) -> PropertyFacts:
+        decoded = decode_properties(properties)
+        headers = decoded.headers
+        expiration, faults = _read_expiration(decoded.expiration)
+        if not headers:
+            carbon_copies: tuple[str, ...] = ()
+            blind_carbon_copies: tuple[str, ...] = ()
+        else:
+            carbon_copies = _read_routing_keys(headers, "CC", faults)
+            blind_carbon_copies = _read_routing_keys(headers, "BCC", faults)
+            if "BCC" in headers or (self._sorts_headers and len(headers) > 1):
+                seen = {name: value for name, value in headers.items() if name != "BCC"}
+                properties = with_headers(decoded, seen, sort=self._sorts_headers)
+        return PropertyFacts(
+            outgoing=properties,
+            expiration=expiration,
+            priority=decoded.priority or 0,
+            user_id=decoded.user_id,
+            reply_to=decoded.reply_to,
+            carbon_copies=carbon_copies,
+            blind_carbon_copies=blind_carbon_copies,
+            faults=tuple(faults),
+        )
+
+
+def with_headers(
+    properties: BasicHeaderProperties, headers: Mapping[str, Any], *, sort: bool
+) -> bytes:
+    """Encode properties with other headers.
+
+    Args:
+        properties: All but the headers.
+        headers: The headers.
+        sort: Whether to bring them into the order of their names.
+    """
+    if sort:
+        headers = {name: headers[name] for name in sorted(headers)}
+    return encode_properties(properties._replace(headers=dict(headers)))
+
+
+def _read_expiration(expiration: str | None) -> tuple[int | None, list[ProtocolError]]:
+    if expiration is None:
+        return None, []
+    try:
+        return parse_expiration(expiration), []
+    except ProtocolError as error:
+        return None, [error]
+
+
+def _read_routing_keys(
+    headers: Mapping[str, Any], header: str, faults: list[ProtocolError]
+) -> tuple[str, ...]:
+    """Read the additional routing keys in a CC or BCC header; what is no string is ignored."""
+    if header not in headers:
+        return ()
+    value = headers[header]
+    if not isinstance(value, list):
+        faults.append(errors.unacceptable_header_type(header, type_name(value)))
+        return ()
+    return tuple(key for key in value if isinstance(key, str))
