@@ -28,8 +28,6 @@ class Profile:
     unknown_header_reply: bytes
     """What a client hears that does not speak AMQP 0-9-1."""
     unknown_exchange_type_closes_connection: bool
-    refusals_name_the_permission: bool
-    """Whether a refusal says "write access to …" or just "access to …"."""
     accepted_headers: Mapping[bytes, tuple[int, int]]
     """The protocol headers that are taken, and the version that they are answered with."""
     sorts_headers: bool
