@@ -252,16 +252,27 @@ async def test_consume_ok_may_come_after_later_answers(
     assert [first, second] == [(await entering).consumer_tag, (await other).consumer_tag]
 
 
-async def test_cancelled_drain_has_sent_the_message(
+async def test_publish_that_is_cancelled_while_the_socket_is_full_was_not_sent(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
-    transport = channel._require_live()._transport
+    transport = channel._require_live().transport
     transport.pause_writing()
-    publishing = await _start(channel.publish("", "q", b"first"))
-    await asyncio.sleep(0)
-    assert not publishing.done()
-    await _cancel(publishing)
+    tasks = [await _start(channel.publish("", "q", body)) for body in (b"1", b"2", b"3", b"4")]
+    await _cancel(tasks[0])
 
     transport.resume_writing()
+    tasks[1].cancel()  # it has been woken, and passes its turn on
 
-    assert (await peer.expect_command(BasicPublishParameters)).body == bytearray(b"first")
+    await asyncio.gather(*tasks[2:])
+    bodies = [(await peer.expect_command(BasicPublishParameters)).body for _ in range(2)]
+    assert [bytearray(b"3"), bytearray(b"4")] == bodies
+
+
+async def test_publishes_that_wait_for_the_socket_stay_in_order(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    tasks = [await _start(channel.publish("", str(i), bytes(100_000))) for i in range(50)]
+    await asyncio.gather(*tasks)
+
+    keys = [(await peer.expect(BasicPublishParameters)).routing_key for _ in range(50)]
+    assert [str(i) for i in range(50)] == keys

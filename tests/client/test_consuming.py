@@ -252,7 +252,7 @@ def _reading_paused(transport: Transport) -> asyncio.Future[None]:
 async def test_reading_pauses_while_a_consumer_is_far_behind(
     channel: ammoo.Channel, peer: ScriptedPeer, count: int, body: bytes
 ) -> None:
-    transport = channel._require_live()._transport
+    transport = channel._require_live().transport
     reading_paused = _reading_paused(transport)
     async with channel.consume("queue") as consumer:
         peer.deliver(consumer.consumer_tag, *range(1, count + 1), body=body)
@@ -267,7 +267,7 @@ async def test_reading_pauses_while_a_consumer_is_far_behind(
 async def test_an_operation_is_answered_while_a_consumer_is_far_behind(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
-    transport = channel._require_live()._transport
+    transport = channel._require_live().transport
     reading_paused = _reading_paused(transport)
     async with channel.consume("queue") as consumer:
         peer.deliver(consumer.consumer_tag, *range(1, STALLED_AT + 2))
@@ -282,7 +282,7 @@ async def test_an_operation_is_answered_while_a_consumer_is_far_behind(
 async def test_another_consumer_is_served_while_one_is_far_behind(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
-    transport = channel._require_live()._transport
+    transport = channel._require_live().transport
     reading_paused = _reading_paused(transport)
     async with channel.consume("queue") as slow, channel.consume("other") as quick:
         peer.deliver(slow.consumer_tag, *range(1, STALLED_AT + 2))

@@ -43,7 +43,7 @@ async def test_publish_without_confirms_returns_when_it_is_sent(
 async def test_publishes_of_one_turn_are_written_at_once(
     channel: ammoo.Channel, peer: ScriptedPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    socket = channel._require_live()._transport._socket
+    socket = channel._require_live().transport._socket
     assert socket is not None
     write = Mock(wraps=socket.write)
     monkeypatch.setattr(socket, "write", write)

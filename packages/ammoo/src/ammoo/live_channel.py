@@ -12,7 +12,7 @@ budget is in benchmarks/.
 import asyncio
 from asyncio import Future
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ammoo_wire import (
@@ -90,6 +90,7 @@ class LiveChannel:
         body_encoding: How text becomes bodies, where nobody says otherwise.
 
     Attributes:
+        can_publish: Whether the channel is open and the server takes messages.
         closing_exc: What ended the channel, or None.
         confirms: The publishes that are not confirmed, or None without confirm mode.
         consumers: The consumers by their tags.
@@ -108,15 +109,17 @@ class LiveChannel:
         self.consumers: dict[str, Consumer] = {}
         self._loop = connection.loop
         self._protocol = connection.protocol
-        self._transport = connection.transport
+        self.transport = connection.transport
         self._replies = Replies(connection.loop)
         self._awaited_returns = AwaitedReturns()
         self._returned: deque[ReturnMessage] = deque()
         self._return_waiters: deque[Future[None]] = deque()
         self._flow_waiters: list[Future[None]] = []
-        self._may_publish = True  # the server's channel.flow
+        self._is_active = True  # the server's channel.flow
         self._closed: Future[None] = connection.loop.create_future()
         self._last_consumer = 0
+        self.can_publish = False
+        self.update_can_publish()
         connection.channels[self.number] = self
 
     # --- life ---
@@ -144,7 +147,7 @@ class LiveChannel:
             return
         self.fail(error)
         self._protocol.send(self.number, ChannelCloseParameters(ReplyCode.REPLY_SUCCESS, "", 0, 0))
-        self._transport.flush_soon()
+        self.transport.flush_soon()
 
     async def close(self, error: Exception, seconds: float) -> None:
         """Close the channel, in bounded time.
@@ -158,7 +161,7 @@ class LiveChannel:
         self.begin_close(error)
         if self.connection.blocked is not None or self._closed.done():
             return  # a server that has blocked us does not read, and would not answer
-        self._transport.resume_reading()
+        self.transport.resume_reading()
         await asyncio.wait((self._closed,), timeout=seconds)
 
     def fail(self, error: Exception) -> None:
@@ -168,6 +171,7 @@ class LiveChannel:
         if self.closing_exc is not None:
             return
         self.closing_exc = error
+        self.can_publish = False
         self._replies.fail(error)
         if self.confirms is not None:
             _fail_all(self.confirms.take_all(), error)
@@ -211,9 +215,9 @@ class LiveChannel:
         """
         self.raise_if_closed()
         self._protocol.send(self.number, request)
-        self._transport.flush_soon()
-        if self._transport.reading_is_paused:
-            self._transport.resume_reading()
+        self.transport.flush_soon()
+        if self.transport.reading_is_paused:
+            self.transport.resume_reading()
         return self._replies.expect(*answers, late=late, consumer_tag=consumer_tag)
 
     async def call(
@@ -261,9 +265,9 @@ class LiveChannel:
                 " is still to come back; await channel.select_confirm() first"
             )
         message = outgoing(route, body, self.body_encoding, **options)
-        if self.is_held:
+        if not self.can_publish or self.transport.is_paused:
             await self.hold()
-        waiter = self.publish(
+        outcome = self.publish(
             exchange_name,
             message.routing_key,
             message.properties,
@@ -272,31 +276,32 @@ class LiveChannel:
             immediate,
             raise_returned,
         )
-        if waiter is None:
-            await self.relieve()
-        else:
-            await self.confirmed(waiter)
+        if outcome is not None:
+            await outcome
 
     async def hold(self) -> None:
-        """Wait until the server takes messages; at once, if it does.
+        """Wait until the server and the socket take messages; at once, if they do.
 
         Raises:
-            ConnectionBlocked, ChannelInactive: It has not for too long.
+            ConnectionBlocked, ChannelInactive: The server has not for too long.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        while self.closing_exc is None:
+        while True:
+            self.raise_if_closed()
             if self.connection.blocked is not None:
                 await self.connection.hold_while_blocked()
-            elif not self._may_publish:
+            elif not self._is_active:
                 await self._hold_while_inactive()
+            elif self.transport.is_paused:
+                await self.transport.drain()
             else:
                 return
-        self.raise_if_closed()
 
-    @property
-    def is_held(self) -> bool:
-        """Whether the server takes no messages for now."""
-        return self.connection.blocked is not None or not self._may_publish
+    def update_can_publish(self) -> None:
+        """Take note that the channel or the connection may be in another state than before."""
+        self.can_publish = (
+            self.closing_exc is None and self.connection.blocked is None and self._is_active
+        )
 
     def publish(
         self,
@@ -307,64 +312,47 @@ class LiveChannel:
         mandatory: bool,
         immediate: bool,
         raise_returned: bool,
-    ) -> "Future[None] | None":
+    ) -> Awaitable[None] | None:
         """Send a message; the number, the waiter and the octets in one stretch, without a lock.
 
+        Only while `can_publish`.
+
         Returns:
-            What the confirm will settle, or None without confirm mode.
+            What to wait for: the confirm, or else that others had a turn; None for nothing.
         """
-        if self.closing_exc is not None:
-            self.raise_if_closed()
-        self._protocol.send_content(
+        protocol, transport = self._protocol, self.transport
+        protocol.send_content(
             self.number,
             encode_publish(exchange_name, routing_key, mandatory, immediate),
             properties,
             body,
         )
-        transport = self._transport
-        if not transport.flush_is_due:
+        is_much = protocol.queued_size >= FLUSH_SIZE
+        if is_much:
+            transport.flush()
+        elif not transport.flush_is_due:
             transport.flush_soon()
         confirms = self.confirms
         if confirms is None:
-            return None
+            # A publisher that never waits for anything would keep the loop from reading,
+            # and from heartbeats, for as long as the socket takes what it sends.
+            return asyncio.sleep(0) if is_much else None
         waiter: Future[None] = self._loop.create_future()
         number = confirms.add(waiter)
         if raise_returned:
             self._awaited_returns.add(number, exchange_name, routing_key, properties, body)
         if transport.reading_is_paused:
             transport.resume_reading()
-        return waiter
-
-    async def relieve(self) -> None:
-        """After a publish: write what has gathered, if it is much, and let others have a turn.
-
-        A publisher that never waits for anything would otherwise keep the loop from
-        reading and from heartbeats for as long as the socket takes what it sends.
-        """
-        if self._protocol.queued_size >= FLUSH_SIZE:
-            self._transport.flush()
-            await asyncio.sleep(0)
-        if self._transport.is_paused:
-            await self._transport.drain()
-
-    async def confirmed(self, waiter: "Future[None]") -> None:
-        """Wait for the confirm of a publish.
-
-        Raises:
-            PublishNack, PublishReturned: The server did not take the message.
-            OperationTimeout: The server did not confirm in time.
-        """
-        if self._protocol.queued_size >= FLUSH_SIZE:
-            self._transport.flush()
         timeout = self.connection.operation_timeout
-        if timeout is None:
-            await waiter
-            return
+        return waiter if timeout is None else self._confirmed(waiter, timeout)
+
+    async def _confirmed(self, waiter: "Future[None]", seconds: float) -> None:
+        """Wait for a confirm, but not for ever."""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await waiter
         except TimeoutError:
-            raise OperationTimeout("basic.publish", timeout) from None
+            raise OperationTimeout("basic.publish", seconds) from None
 
     async def next_returned(self) -> ReturnMessage:
         """Wait for the next message that came back."""
@@ -372,7 +360,7 @@ class LiveChannel:
             self.raise_if_closed()
             waiter: Future[None] = self._loop.create_future()
             self._return_waiters.append(waiter)
-            self._transport.resume_reading()
+            self.transport.resume_reading()
             try:
                 await waiter
             except asyncio.CancelledError:
@@ -387,7 +375,7 @@ class LiveChannel:
         timeout = self.connection.parameters.blocked_timeout
         waiter: Future[None] = self._loop.create_future()
         self._flow_waiters.append(waiter)
-        self._transport.resume_reading()
+        self.transport.resume_reading()
         try:
             async with asyncio.timeout(timeout):
                 await waiter
@@ -400,41 +388,37 @@ class LiveChannel:
 
     # --- settling; see `messages.Origin` ---
 
-    async def ack(self, delivery_tag: int, multiple: bool) -> None:
+    def ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
         """Send basic.ack."""
-        if self.closing_exc is not None:
-            self.raise_if_closed()
-        self._protocol.send_method(self.number, _encode_ack(delivery_tag, multiple))
-        transport = self._transport
-        if not transport.flush_is_due:
-            transport.flush_soon()
-        if transport.is_paused:
-            await transport.drain()
+        return self._settle(_encode_ack(delivery_tag, multiple))
 
-    async def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> None:
+    def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> Awaitable[None] | None:
         """Send basic.nack."""
-        await self._settle(_encode_nack(delivery_tag, multiple, requeue))
+        return self._settle(_encode_nack(delivery_tag, multiple, requeue))
 
-    async def reject(self, delivery_tag: int, requeue: bool) -> None:
+    def reject(self, delivery_tag: int, requeue: bool) -> Awaitable[None] | None:
         """Send basic.reject."""
-        await self._settle(_encode_reject(delivery_tag, requeue))
+        return self._settle(_encode_reject(delivery_tag, requeue))
 
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name; see `Channel.publish`."""
         await self.publish_message("", reply_to, body, **options)
 
-    async def _settle(self, payload: bytes) -> None:
-        self.raise_if_closed()
+    def _settle(self, payload: bytes) -> Awaitable[None] | None:
+        """Send what settles deliveries; there is something to wait for if the socket is full."""
+        if self.closing_exc is not None:
+            self.raise_if_closed()
         self._protocol.send_method(self.number, payload)
-        self._transport.flush_soon()
-        if self._transport.is_paused:
-            await self._transport.drain()
+        transport = self.transport
+        if not transport.flush_is_due:
+            transport.flush_soon()
+        return transport.drain() if transport.is_paused else None
 
     def give_back(self, delivery_tag: int) -> None:
         """Put a delivered message back into its queue that nobody will ever read."""
         if self.closing_exc is None:
             self._protocol.send_method(self.number, _encode_reject(delivery_tag, True))
-            self._transport.flush_soon()
+            self.transport.flush_soon()
 
     def give_back_answer(self, answer: Answer) -> None:
         """Put back the message of a basic.get-ok that nobody awaits any more."""
@@ -553,7 +537,8 @@ class LiveChannel:
     def _receive_flow(
         self, parameters: ChannelFlowParameters, properties: bytes | None, body: bytearray | None
     ) -> None:
-        self._may_publish = parameters.active
+        self._is_active = parameters.active
+        self.update_can_publish()
         self._protocol.send(self.number, ChannelFlowOkParameters(parameters.active))
         if parameters.active:
             waiters, self._flow_waiters = self._flow_waiters, []

@@ -378,6 +378,8 @@ class LiveConnection:
                 self._blocked_waiters.remove(waiter)
 
     def _wake_blocked_waiters(self, error: Exception | None = None) -> None:
+        for channel in self.channels.values():
+            channel.update_can_publish()
         waiters, self._blocked_waiters = self._blocked_waiters, []
         for waiter in waiters:
             if waiter.done():

@@ -8,6 +8,7 @@ A message belongs to its channel as it was when the message came. This module
 asks of that no more than `Origin` says.
 """
 
+from collections.abc import Awaitable
 from typing import Protocol, Unpack
 
 from ammoo_wire import (
@@ -28,14 +29,14 @@ class Origin(Protocol):
 
     body_encoding: str
 
-    async def ack(self, delivery_tag: int, multiple: bool) -> None:
-        """Acknowledge a delivery."""
+    def ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
+        """Acknowledge a delivery at once; gives what to wait for before more is sent."""
 
-    async def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> None:
-        """Refuse a delivery, and others before it."""
+    def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> Awaitable[None] | None:
+        """Refuse a delivery, and others before it; as `ack`."""
 
-    async def reject(self, delivery_tag: int, requeue: bool) -> None:
-        """Refuse a delivery."""
+    def reject(self, delivery_tag: int, requeue: bool) -> Awaitable[None] | None:
+        """Refuse a delivery; as `ack`."""
 
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name."""
@@ -167,7 +168,9 @@ class ExpectedMessage(Message):
         Raises:
             ChannelClosed, ConnectionClosed: The channel on which it came is gone.
         """
-        await self._origin.ack(self._parameters.delivery_tag, multiple)
+        full = self._origin.ack(self._parameters.delivery_tag, multiple)
+        if full is not None:
+            await full
 
     async def reject(self, requeue: bool, *, multiple: bool = False) -> None:
         """Refuse the message.
@@ -181,9 +184,11 @@ class ExpectedMessage(Message):
             ChannelClosed, ConnectionClosed: The channel on which it came is gone.
         """
         if multiple:
-            await self._origin.nack(self._parameters.delivery_tag, True, requeue)
+            full = self._origin.nack(self._parameters.delivery_tag, True, requeue)
         else:
-            await self._origin.reject(self._parameters.delivery_tag, requeue)
+            full = self._origin.reject(self._parameters.delivery_tag, requeue)
+        if full is not None:
+            await full
 
     async def nack(self, requeue: bool = True, *, multiple: bool = False) -> None:
         """Refuse the message, and with `multiple` all unsettled ones up to it.
@@ -197,7 +202,9 @@ class ExpectedMessage(Message):
         Raises:
             ChannelClosed, ConnectionClosed: The channel on which it came is gone.
         """
-        await self._origin.nack(self._parameters.delivery_tag, multiple, requeue)
+        full = self._origin.nack(self._parameters.delivery_tag, multiple, requeue)
+        if full is not None:
+            await full
 
     async def reply(
         self, body: Body | NotGiven = NOT_GIVEN, **options: Unpack[PublishOptions]

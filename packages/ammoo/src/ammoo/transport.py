@@ -10,6 +10,7 @@ What a command means is not known here: commands go to the `Receiver`.
 """
 
 import asyncio
+from collections import deque
 from typing import Final, Protocol
 
 from ammoo_wire import ClientProtocol, Command, ConnectionState, Heartbeat, HeartbeatVerdict
@@ -58,7 +59,7 @@ class Transport(asyncio.BufferedProtocol):
         self._receiver = receiver
         self._state = protocol.state
         self._socket: asyncio.Transport | None = None
-        self._drainers: list[asyncio.Future[None]] = []
+        self._drainers: deque[asyncio.Future[None]] = deque()
         self._heartbeat: Heartbeat | None = None
         self._heartbeat_timer: asyncio.TimerHandle | None = None
         self._is_lost = False
@@ -95,7 +96,7 @@ class Transport(asyncio.BufferedProtocol):
         self.is_paused = False
         if self._heartbeat_timer is not None:
             self._heartbeat_timer.cancel()
-        self._wake_drainers()
+        self._wake_drainer()
         self._receiver.lost(exc)
         self._protocol.receive_eof()
 
@@ -106,8 +107,9 @@ class Transport(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Let senders go on (asyncio)."""
         self.is_paused = False
-        self._wake_drainers()
         self.flush()
+        if not self.is_paused:
+            self._wake_drainer()
 
     # --- our side ---
 
@@ -131,11 +133,23 @@ class Transport(asyncio.BufferedProtocol):
             self._heartbeat.data_sent(self._loop.time())
 
     async def drain(self) -> None:
-        """Wait until the socket takes more."""
+        """Wait until the socket takes more.
+
+        Those who wait are woken one after the other, each when the one before has sent:
+        a thousand of them do not all wake up for the sake of the few that find room.
+        """
+        append = self._drainers.append
         while self.is_paused:
             drainer = self._loop.create_future()
-            self._drainers.append(drainer)
-            await drainer
+            append(drainer)
+            try:
+                await drainer
+            except asyncio.CancelledError:
+                if not drainer.cancelled():
+                    self._wake_drainer()  # it was this one's turn
+                raise
+            append = self._drainers.appendleft  # who was in front stays in front
+        self._wake_drainer()
 
     def close(self) -> None:
         """Close the socket, after what was written; `Receiver.lost` follows."""
@@ -180,11 +194,13 @@ class Transport(asyncio.BufferedProtocol):
         self._state = self._protocol.state
         self._receiver.state_changed(self._state)
 
-    def _wake_drainers(self) -> None:
-        drainers, self._drainers = self._drainers, []
-        for drainer in drainers:
+    def _wake_drainer(self) -> None:
+        """Let the first of those who wait go on."""
+        while self._drainers:
+            drainer = self._drainers.popleft()
             if not drainer.done():
                 drainer.set_result(None)
+                return
 
     def _schedule_heartbeat(self) -> None:
         if self._heartbeat is not None:
