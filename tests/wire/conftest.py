@@ -7,7 +7,7 @@ machine and not the code, so there is none.
 from hypothesis import settings
 
 settings.register_profile("moderate", deadline=None, print_blob=True, max_examples=60)
-settings.register_profile("thorough", settings.get_profile("moderate"), max_examples=5000)
+settings.register_profile("thorough", settings.get_profile("moderate"), max_examples=2000)
 
 if settings.get_current_profile_name() in ("default", "ci"):
     settings.load_profile("moderate")

@@ -1,0 +1,434 @@
+"""The server's half of the opening, against a client that is written out by hand."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from ammoo_wire import (
+    PROTOCOL_HEADER,
+    Accepted,
+    Challenge,
+    ChannelError,
+    ChannelOpenParameters,
+    Command,
+    ConnectionCloseOkParameters,
+    ConnectionCloseParameters,
+    ConnectionOpenOkParameters,
+    ConnectionOpenParameters,
+    ConnectionSecureOkParameters,
+    ConnectionSecureParameters,
+    ConnectionStartOkParameters,
+    ConnectionStartParameters,
+    ConnectionState,
+    ConnectionTuneOkParameters,
+    ConnectionTuneParameters,
+    ConnectionUpdateSecretParameters,
+    EncodeError,
+    Parameters,
+    ProtocolError,
+    QueueDeclareParameters,
+    Refused,
+    ReplyCode,
+    ServerProtocol,
+    UnknownMethod,
+)
+from tests.wire.peers import frame, method_frame, new_server, running_server, state_of
+
+START_OK = ConnectionStartOkParameters({"product": "x"}, "PLAIN", b"\0guest\0guest", "en_US")
+TUNE_OK = ConnectionTuneOkParameters(2047, 131072, 60)
+OPEN = ConnectionOpenParameters("/")
+CAN_BE_TOLD = {"capabilities": {"authentication_failure_close": True}}
+
+
+def octets_of(*methods: Parameters) -> bytes:
+    """Make the frames of methods on channel 0."""
+    return b"".join(method_frame(0, method) for method in methods)
+
+
+def started(**options: Any) -> ServerProtocol:
+    """Make a server that has taken the header and written its connection.start."""
+    server = new_server(**options)
+    server.receive_data(PROTOCOL_HEADER)
+    server.data_to_send()
+    return server
+
+
+# --- the header ---
+
+
+def test_server_says_nothing_first() -> None:
+    server = new_server()
+
+    assert not server.has_data_to_send
+    assert server.state is ConnectionState.STARTING
+
+
+def test_header_is_answered_with_start() -> None:
+    server = new_server(server_properties={"product": "ammoo"}, mechanisms=["PLAIN", "EXTERNAL"])
+
+    commands = server.receive_data(PROTOCOL_HEADER)
+
+    assert commands == []
+    assert server.state is ConnectionState.STARTING
+    assert server.data_to_send() == octets_of(
+        ConnectionStartParameters(0, 9, {"product": "ammoo"}, b"PLAIN EXTERNAL", b"en_US")
+    )
+
+
+def test_header_may_come_octet_by_octet() -> None:
+    server = new_server()
+
+    for octet in PROTOCOL_HEADER[:-1]:
+        server.receive_data(bytes((octet,)))
+        assert not server.has_data_to_send
+    server.receive_data(PROTOCOL_HEADER[-1:])
+
+    assert server.has_data_to_send
+
+
+def test_header_of_the_first_0_9_is_taken_too() -> None:
+    server = new_server()
+
+    server.receive_data(b"AMQP\x01\x01\x00\x09")
+
+    assert server.has_data_to_send
+    assert server.state is ConnectionState.STARTING
+
+
+@pytest.mark.parametrize(
+    "header", [b"AMQP\x00\x01\x00\x00", b"AMQP\x00\x00\x09\x02", b"GET / HT", bytes(8)]
+)
+def test_other_header_is_answered_with_ours_and_the_end(header: bytes) -> None:
+    server = new_server()
+
+    commands = server.receive_data(header + octets_of(START_OK))
+
+    assert commands == []
+    assert server.data_to_send() == PROTOCOL_HEADER
+    assert server.state is ConnectionState.CLOSED
+    assert server.failure is None
+
+
+def test_other_header_may_be_answered_otherwise() -> None:
+    server = new_server(
+        accepted_headers={b"AMQP\x00\x01\x00\x00": (1, 0)}, other_header_reply=b"other"
+    )
+
+    server.receive_data(PROTOCOL_HEADER)
+
+    assert server.data_to_send() == b"other"
+    assert server.state is ConnectionState.CLOSED
+
+
+def test_accepted_headers_name_the_version_to_answer() -> None:
+    server = new_server(accepted_headers={b"AMQP\x00\x01\x00\x00": (1, 2)}, mechanisms=[])
+
+    server.receive_data(b"AMQP\x00\x01\x00\x00")
+
+    assert server.data_to_send() == octets_of(ConnectionStartParameters(1, 2, {}, b"", b"en_US"))
+
+
+# --- the good way ---
+
+
+def test_opening_goes_through_its_states() -> None:
+    opened: list[str] = []
+    asked: list[tuple[str, bytes]] = []
+
+    def authenticate(mechanism: str, response: bytes) -> Accepted:
+        asked.append((mechanism, response))
+        return Accepted()
+
+    server = started(
+        authenticate=authenticate,
+        open_virtualhost=opened.append,
+        channel_max=10,
+        frame_max=8192,
+        heartbeat_interval=30,
+    )
+
+    assert server.receive_data(octets_of(START_OK)) == []
+    assert state_of(server) is ConnectionState.TUNING
+    assert server.data_to_send() == octets_of(ConnectionTuneParameters(10, 8192, 30))
+    assert server.client_properties == {"product": "x"}
+    assert asked == [("PLAIN", b"\0guest\0guest")]
+
+    assert server.receive_data(octets_of(ConnectionTuneOkParameters(5, 4096, 7))) == []
+    assert state_of(server) is ConnectionState.OPENING
+    assert not server.has_data_to_send
+    assert (server.channel_max, server.frame_max, server.heartbeat_interval) == (5, 4096, 7)
+
+    assert server.receive_data(octets_of(ConnectionOpenParameters("test"))) == []
+    assert state_of(server) is ConnectionState.RUNNING
+    assert server.data_to_send() == octets_of(ConnectionOpenOkParameters())
+    assert opened == ["test"]
+    assert server.virtualhost == "test"
+
+
+def test_client_need_not_wait_for_answers() -> None:
+    server = new_server()
+
+    commands = server.receive_data(
+        PROTOCOL_HEADER
+        + octets_of(START_OK, TUNE_OK, OPEN)
+        + method_frame(1, ChannelOpenParameters())
+    )
+
+    assert commands == [Command(1, ChannelOpenParameters(), None, None)]
+    assert server.state is ConnectionState.RUNNING
+
+
+def test_update_secret_is_given() -> None:
+    update = ConnectionUpdateSecretParameters(b"secret", "expires")
+
+    assert running_server().receive_data(octets_of(update)) == [Command(0, update, None, None)]
+
+
+@pytest.mark.parametrize(
+    ("client_properties", "capabilities"),
+    [
+        ({}, {}),
+        ({"capabilities": {"basic.nack": True}}, {"basic.nack": True}),
+        ({"capabilities": "all"}, {}),
+    ],
+)
+def test_capabilities_are_those_in_the_clients_properties(
+    client_properties: dict[str, Any], capabilities: dict[str, Any]
+) -> None:
+    server = started()
+
+    server.receive_data(octets_of(START_OK._replace(client_properties=client_properties)))
+
+    assert server.client_capabilities == capabilities
+
+
+# --- logging in ---
+
+
+def asking(*verdicts: Accepted | Challenge | Refused) -> Callable[[str, bytes], Any]:
+    """Make a function that gives these verdicts, one after the other."""
+    remaining: Iterator[Any] = iter(verdicts)
+    return lambda mechanism, response: next(remaining)
+
+
+def test_challenges_are_sent_until_the_client_is_accepted() -> None:
+    server = started(authenticate=asking(Challenge(b"who?"), Challenge(b"sure?"), Accepted()))
+
+    server.receive_data(octets_of(START_OK))
+    assert state_of(server) is ConnectionState.SECURING
+    assert server.data_to_send() == octets_of(ConnectionSecureParameters(b"who?"))
+    server.receive_data(octets_of(ConnectionSecureOkParameters(b"me")))
+    assert server.data_to_send() == octets_of(ConnectionSecureParameters(b"sure?"))
+    server.receive_data(octets_of(ConnectionSecureOkParameters(b"yes")))
+
+    assert state_of(server) is ConnectionState.TUNING
+
+
+def test_refused_client_is_told_if_it_can_be() -> None:
+    server = started(authenticate=asking(Challenge(b"who?"), Refused("go away")))
+
+    server.receive_data(
+        octets_of(
+            START_OK._replace(client_properties=CAN_BE_TOLD), ConnectionSecureOkParameters(b"me")
+        )
+    )
+
+    assert server.close_sent == ConnectionCloseParameters(403, "ACCESS_REFUSED - go away", 0, 0)
+    assert server.failure is not None
+    assert server.failure.reply_code is ReplyCode.ACCESS_REFUSED
+    assert server.state is ConnectionState.CLOSING
+    assert not server.login_pause
+
+
+@pytest.mark.parametrize(
+    ("text", "client_properties"),
+    [
+        ("go away", {}),
+        ("go away", {"capabilities": {"authentication_failure_close": False}}),
+        (None, CAN_BE_TOLD),
+    ],
+    ids=["no-capabilities", "not-capable", "nothing-to-say"],
+)
+def test_refused_client_is_left_waiting_otherwise(
+    text: str | None, client_properties: dict[str, Any]
+) -> None:
+    server = started(authenticate=asking(Refused(text)))
+
+    server.receive_data(octets_of(START_OK._replace(client_properties=client_properties), TUNE_OK))
+
+    assert server.login_pause
+    assert server.state is ConnectionState.CLOSED
+    assert server.failure is None
+    assert not server.has_data_to_send
+
+
+def test_mechanism_that_was_not_offered_is_refused_unasked() -> None:
+    server = started(mechanisms=["EXTERNAL"], authenticate=asking())
+
+    server.receive_data(octets_of(START_OK._replace(client_properties=CAN_BE_TOLD)))
+
+    assert server.login_pause
+    assert server.state is ConnectionState.CLOSED
+
+
+def test_error_in_authenticate_is_the_callers_own() -> None:
+    def fail(mechanism: str, response: bytes) -> Accepted:
+        raise RuntimeError("no database")
+
+    server = started(authenticate=fail)
+
+    with pytest.raises(RuntimeError, match="no database"):
+        server.receive_data(octets_of(START_OK))
+
+    server.receive_data(octets_of(TUNE_OK, OPEN))
+    assert server.state is not ConnectionState.RUNNING
+
+
+# --- limits ---
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen", "is_acceptable"),
+    [
+        ((2047, 131072), (2047, 131072), True),
+        ((2047, 131072), (1, 4096), True),
+        ((2047, 131072), (2048, 131072), False),
+        ((2047, 131072), (2047, 131073), False),
+        ((2047, 131072), (0, 131072), False),
+        ((2047, 131072), (2047, 0), False),
+        ((2047, 131072), (2047, 4095), False),
+        ((0, 0), (0, 0), True),
+        ((0, 0), (65535, 0xFFFF_FFFF), True),
+        ((0, 0), (1, 4096), True),
+        ((0, 0), (1, 4095), False),
+    ],
+)
+def test_limits_must_be_within_the_offered_ones(
+    offered: tuple[int, int], chosen: tuple[int, int], is_acceptable: bool
+) -> None:
+    server = started(channel_max=offered[0], frame_max=offered[1])
+
+    server.receive_data(octets_of(START_OK, ConnectionTuneOkParameters(*chosen, 0)))
+
+    assert (server.state is ConnectionState.OPENING) is is_acceptable
+    assert (server.state is ConnectionState.CLOSED) is not is_acceptable
+    assert server.login_pause is not is_acceptable
+
+
+def test_client_may_choose_any_heartbeat() -> None:
+    server = started(heartbeat_interval=10)
+
+    server.receive_data(octets_of(START_OK, ConnectionTuneOkParameters(2047, 131072, 65535)))
+
+    assert server.heartbeat_interval == 65535
+
+
+def test_large_frames_are_taken_only_once_they_are_agreed_on() -> None:
+    early, late = started(), running_server(frame_max=131072)
+    head = b"\x01\x00\x00\x00\x00\x10\x01\x00"
+
+    early.receive_data(head)
+    late.receive_data(head)
+
+    assert early.failure is not None
+    assert early.failure.reply_code == 501
+    assert late.failure is None
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"server_properties": {"k": {1}}}, "server_properties['k'] is {1}, a set"),
+        ({"channel_max": 65536}, "channel_max is 65536; expected an integer from 0 to 65535"),
+        ({"frame_max": -1}, "frame_max is -1; expected an integer from 0 to 4294967295"),
+        ({"heartbeat_interval": 0.5}, "heartbeat is 0.5; expected an integer from 0 to 65535"),
+    ],
+    ids=str,
+)
+def test_option_that_could_not_be_sent_is_the_callers_error_at_once(
+    options: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(EncodeError) as caught:
+        new_server(**options)
+
+    assert text in str(caught.value)
+
+
+# --- the other ways ---
+
+
+def test_virtual_host_may_be_refused() -> None:
+    def refuse(virtualhost: str) -> None:
+        raise ProtocolError(ReplyCode.NOT_ALLOWED, f"vhost {virtualhost} not found", (10, 40))
+
+    server = started(open_virtualhost=refuse)
+
+    server.receive_data(octets_of(START_OK, TUNE_OK, OPEN))
+
+    assert server.close_sent == ConnectionCloseParameters(
+        530, "NOT_ALLOWED - vhost / not found", 10, 40
+    )
+    assert server.state is ConnectionState.CLOSING
+    assert server.virtualhost == ""
+
+
+@pytest.mark.parametrize(
+    ("methods", "state"),
+    [
+        ([TUNE_OK], "starting"),
+        ([START_OK, START_OK], "tuning"),
+        ([START_OK, ConnectionSecureOkParameters(b"")], "tuning"),
+        ([START_OK, TUNE_OK, TUNE_OK], "opening"),
+        ([START_OK, TUNE_OK, ConnectionUpdateSecretParameters(b"", "")], "opening"),
+        ([START_OK, TUNE_OK, OPEN, OPEN], "running"),
+        ([START_OK, TUNE_OK, OPEN, QueueDeclareParameters()], "running"),
+        ([START_OK, TUNE_OK, OPEN, ConnectionCloseOkParameters()], "running"),
+    ],
+)
+def test_method_out_of_turn_is_a_channel_error(methods: list[Parameters], state: str) -> None:
+    server = started()
+
+    commands = server.receive_data(octets_of(*methods))
+
+    assert commands == []
+    assert isinstance(server.failure, ChannelError)
+    assert server.failure.text == f"unexpected method in connection state {state}"
+    assert server.state is ConnectionState.CLOSING
+
+
+def test_method_that_does_not_exist_ends_the_connection_without_a_word() -> None:
+    server = running_server()
+
+    commands = server.receive_data(
+        method_frame(1, ChannelOpenParameters()) + frame(1, 1, bytes((0, 60, 0, 99)))
+    )
+
+    assert commands == [Command(1, ChannelOpenParameters(), None, None)]
+    assert isinstance(server.failure, UnknownMethod)
+    assert server.state is ConnectionState.CLOSED
+    assert server.close_sent is None
+    assert not server.has_data_to_send
+
+
+def test_method_that_does_not_exist_is_a_fault_like_another_while_closing() -> None:
+    server = running_server()
+    server.close()
+
+    server.receive_data(frame(1, 0, bytes((0, 10, 0, 99))))
+
+    assert server.failure is None or isinstance(server.failure, UnknownMethod)
+    assert server.state in (ConnectionState.CLOSING, ConnectionState.CLOSED)
+
+
+@pytest.mark.parametrize("methods", [[], [START_OK], [START_OK, TUNE_OK]], ids=len)
+def test_close_in_the_middle_of_the_opening_is_answered(methods: list[Parameters]) -> None:
+    server = started()
+    close = ConnectionCloseParameters(200, "bye", 0, 0)
+
+    commands = server.receive_data(octets_of(*methods, close))
+
+    assert commands == []
+    assert server.close_received == close
+    assert server.state is ConnectionState.CLOSED
+    assert server.data_to_send().endswith(octets_of(ConnectionCloseOkParameters()))

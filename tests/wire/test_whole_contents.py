@@ -1,0 +1,191 @@
+"""The fast path of receiving must make the very commands that the general path makes.
+
+Octets that arrive frame by frame never take the fast path, for it wants three frames at once.
+"""
+
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ammoo_wire import (
+    NO_PROPERTIES,
+    BasicAckParameters,
+    BasicDeliverParameters,
+    BasicPublishParameters,
+    Command,
+    Parameters,
+    ProtocolError,
+)
+from ammoo_wire.assembler import CommandAssembler
+from tests.wire import strategies
+from tests.wire.peers import HEARTBEAT, body_frame, content_frames, header_frame, method_frame
+from tests.wire.test_assembler import new_assembler, read
+
+DELIVER = BasicDeliverParameters("tag", 1, False, "e", "k")
+PUBLISH = BasicPublishParameters("e", "k")
+BOTH = pytest.mark.parametrize(
+    "parameters", [DELIVER, PUBLISH], ids=["basic.deliver", "basic.publish"]
+)
+
+
+def outcome(assembler: CommandAssembler, pieces: list[bytes]) -> tuple[list[Command], str]:
+    """Give the commands that octets make, and the fault that ends them if one does."""
+    commands: list[Command] = []
+    try:
+        for piece in pieces:
+            read(assembler, piece)
+            while assembler.assemble(commands):
+                pass
+    except ProtocolError as error:
+        return commands, str(error)
+    return commands, ""
+
+
+def frames_with(parameters: Parameters, body: bytes = b"abc") -> list[bytes]:
+    return content_frames(1, parameters, NO_PROPERTIES, body)
+
+
+@BOTH
+def test_whole_content_is_a_command_with_parts_of_its_own(parameters: Parameters) -> None:
+    assembler = new_assembler()
+
+    (command,), _ = outcome(assembler, [b"".join(frames_with(parameters))])
+    read(assembler, b"\xff" * 100)
+
+    assert command == Command(1, parameters, NO_PROPERTIES, bytearray(b"abc"))
+    assert [type(part) for part in command] == [int, type(parameters), bytes, bytearray]
+
+
+shapes = st.builds(
+    lambda number, parameters, properties, body: content_frames(
+        number, parameters, b"\x00\x00" + properties, body
+    ),
+    number=st.sampled_from((1, 2, 65535)),
+    parameters=st.builds(
+        BasicDeliverParameters,
+        consumer_tag=strategies.names,
+        delivery_tag=strategies.unsigned[64],
+        redelivered=st.booleans(),
+        exchange_name=strategies.names,
+        routing_key=strategies.names,
+    )
+    | st.builds(
+        BasicPublishParameters,
+        exchange_name=strategies.names,
+        routing_key=strategies.names,
+        mandatory=st.booleans(),
+        immediate=st.booleans(),
+    ),
+    properties=st.binary(max_size=10),
+    body=st.binary(max_size=20),
+)
+others = st.sampled_from(([method_frame(1, BasicAckParameters(1))], [HEARTBEAT]))
+
+
+@given(st.lists(shapes | others, max_size=8))
+def test_any_contents_are_the_same_on_both_paths(contents: list[list[bytes]]) -> None:
+    frames = [frame for content in contents for frame in content]
+
+    expected = outcome(new_assembler(), frames)
+
+    assert outcome(new_assembler(), [b"".join(frames)]) == expected
+
+
+@given(st.data(), st.lists(shapes, min_size=1, max_size=4))
+def test_any_fault_is_the_same_on_both_paths(
+    data: st.DataObject, contents: list[list[bytes]]
+) -> None:
+    octets = data.draw(
+        strategies.mutated(b"".join(frame for content in contents for frame in content))
+    )
+    one_by_one = [bytes((octet,)) for octet in octets]
+
+    expected = outcome(new_assembler(max_body_size=15), one_by_one)
+
+    assert outcome(new_assembler(max_body_size=15), [octets]) == expected
+
+
+def paths_differ(octets: bytes) -> bool:
+    """Tell whether the fast path makes something else of octets than the general one."""
+    frame_by_frame = [octets[i : i + 1] for i in range(len(octets))]
+    return outcome(new_assembler(), [octets]) != outcome(new_assembler(), frame_by_frame)
+
+
+@BOTH
+@pytest.mark.parametrize("octet", [0x00, 0x01, 0xFF])
+def test_every_octet_of_a_content_is_looked_at(parameters: Parameters, octet: int) -> None:
+    """A good content goes first, so that the shape of the second is known."""
+    good = b"".join(frames_with(parameters))
+
+    overlooked = [
+        place
+        for place in range(len(good))
+        if paths_differ(good + good[:place] + bytes((octet,)) + good[place + 1 :] + good)
+    ]
+
+    assert overlooked == []
+
+
+@BOTH
+def test_content_may_end_with_what_was_read_or_one_octet_later(parameters: Parameters) -> None:
+    octets = b"".join(frames_with(parameters)) * 3
+    expected = [Command(1, parameters, NO_PROPERTIES, bytearray(b"abc"))] * 3
+
+    for cut in range(len(octets) + 1):
+        assert outcome(new_assembler(), [octets[:cut], octets[cut:]]) == (expected, "")
+
+
+@BOTH
+def test_contents_on_a_channel_with_one_under_way_are_faults(parameters: Parameters) -> None:
+    octets = method_frame(1, parameters) + b"".join(frames_with(parameters))
+
+    commands, fault = outcome(new_assembler(), [octets])
+
+    assert commands == []
+    assert "expected content header for class 60, got non content header frame" in fault
+
+
+@BOTH
+def test_contents_between_the_frames_of_another_channels_are_taken(parameters: Parameters) -> None:
+    octets = (
+        method_frame(2, parameters)
+        + b"".join(frames_with(parameters))
+        + header_frame(2, 1)
+        + b"".join(frames_with(parameters))
+        + body_frame(2, b"x")
+    )
+
+    commands, fault = outcome(new_assembler(), [octets])
+
+    assert [command.channel_number for command in commands] == [1, 1, 2]
+    assert fault == ""
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda name: BasicPublishParameters("", name),
+        lambda name: BasicDeliverParameters("tag", 1, False, "", name),
+        lambda name: BasicDeliverParameters(name, 1, False, "", "q"),
+    ],
+    ids=["published-names", "delivered-names", "tags"],
+)
+def test_what_is_remembered_of_the_peers_choices_is_bounded(
+    make: Callable[[str], Parameters],
+) -> None:
+    """All of 3000 names and 3000 shapes would take some 4 MB."""
+    assembler = new_assembler()
+    tracemalloc.start()
+    try:
+        for number in range(3000):
+            name, properties = f"{number:0{number % 50 + 200}}", bytes(number % 60 + 2)
+            frames = content_frames(number % 999 + 1, make(name), properties, b"abc")
+            assert outcome(assembler, [b"".join(frames)])[0][0].parameters == make(name)
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert size < 2_000_000
