@@ -115,8 +115,10 @@ def reserved_name(kind: str, name: str) -> ProtocolError:
     return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
 
 
-def access_refused(resource: str, username: str) -> ProtocolError:
-    text = f"access to {resource} refused for user '{username}'"
+def access_refused(resource: str, username: str, *, permission: str) -> ProtocolError:
+    """`permission` is empty for the releases that do not tell which one is missing."""
+    access = f"{permission} access" if permission else "access"
+    text = f"{access} to {resource} refused for user '{username}'"
     return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
 
 

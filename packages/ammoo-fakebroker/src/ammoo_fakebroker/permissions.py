@@ -42,4 +42,8 @@ def _check(channel: Channel, verb: str, name: str, in_: _Describe) -> None:
     connection = channel.connection
     virtualhost = connection.virtualhost
     if not connection.user.may(verb, name, virtualhost.name):
-        raise errors.access_refused(in_(virtualhost.name, name), connection.user.name)
+        raise errors.access_refused(
+            in_(virtualhost.name, name),
+            connection.user.name,
+            permission=verb if virtualhost.profile.refusals_name_the_permission else "",
+        )

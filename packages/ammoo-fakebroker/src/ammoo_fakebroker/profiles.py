@@ -28,6 +28,8 @@ class Profile:
     unknown_header_reply: bytes
     """What a client hears that does not speak AMQP 0-9-1."""
     unknown_exchange_type_closes_connection: bool
+    refusals_name_the_permission: bool
+    """Whether a refusal speaks of write access, or just of access."""
     accepted_headers: Mapping[bytes, tuple[int, int]]
     """The protocol headers that are taken, and the version that they are answered with."""
     sorts_headers: bool
@@ -95,6 +97,7 @@ PROFILES = {
         mechanisms=("PLAIN", "AMQPLAIN"),
         unknown_header_reply=b"AMQP\x00\x00\x09\x01",
         unknown_exchange_type_closes_connection=True,
+        refusals_name_the_permission=False,
         accepted_headers={**_HEADERS, b"AMQP\x01\x01\x08\x00": (8, 0)},
         sorts_headers=False,
         checks_user_id_first=True,
@@ -122,6 +125,7 @@ PROFILES = {
         mechanisms=("PLAIN", "AMQPLAIN", "ANONYMOUS"),
         unknown_header_reply=b"AMQP\x03\x01\x00\x00",
         unknown_exchange_type_closes_connection=False,
+        refusals_name_the_permission=True,
         accepted_headers=_HEADERS,
         sorts_headers=True,
         checks_user_id_first=False,
