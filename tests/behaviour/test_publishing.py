@@ -26,7 +26,7 @@ from ammoo_wire import (
     UInt32,
     encode_table,
 )
-from tests.support.brokers import Connect, Unique
+from tests.support.brokers import Broker, Connect, Unique
 from tests.support.peer import BODY, HEADER, Channel, encode_header
 
 # --- what arrives -----------------------------------------------------------------------------
@@ -211,7 +211,28 @@ def test_expiration_must_be_digits(channel: Channel, expiration: str, reason: st
     )
 
 
-def test_properties_of_another_message_are_not_touched(channel: Channel, queue: str) -> None:
+def test_message_above_the_limit(broker: Broker, channel: Channel) -> None:
+    """Refused when all of it has come."""
+    limit = {"3.10": 128 * 1024 * 1024, "4.0": 16 * 1024 * 1024}[broker.version]
+
+    channel.publish("", "nowhere", bytes(limit))
+    channel.publish("", "nowhere", bytes(limit + 1))
+
+    assert (
+        ChannelCloseParameters(
+            406,
+            f"PRECONDITION_FAILED - message size {limit + 1} is larger than configured max size"
+            f" {limit}",
+            60,
+            40,
+        )
+        == channel.refusal()
+    )
+
+
+def test_headers_that_mean_something_elsewhere_are_not_touched(
+    channel: Channel, queue: str
+) -> None:
     headers: dict[str, Any] = {"x-death": "not an array", "x-anything": 1}
 
     channel.publish("", queue, headers=headers)

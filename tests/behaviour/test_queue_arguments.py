@@ -134,55 +134,6 @@ def test_illegal_leader_locator(broker: Broker, channel: Channel, unique: Unique
     )
 
 
-# --- quorum queues ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("flags", "quality"),
-    [
-        ({}, "non-durable"),
-        ({"durable": True, "exclusive": True}, "exclusive-owner"),
-    ],
-    ids=["transient", "exclusive"],
-)
-def test_quorum_queue_refuses_flags(
-    channel: Channel, unique: Unique, flags: dict[str, bool], quality: str
-) -> None:
-    text = refusal_text(channel, unique("q"), {"x-queue-type": "quorum"}, **flags)
-
-    assert (
-        f"PRECONDITION_FAILED - invalid property '{quality}' for queue 'NAME' in vhost '/'" == text
-    )
-
-
-def test_quorum_queue_refuses_max_priority(channel: Channel, unique: Unique) -> None:
-    text = refusal_text(
-        channel, unique("q"), {"x-queue-type": "quorum", "x-max-priority": 5}, durable=True
-    )
-
-    assert (
-        "PRECONDITION_FAILED - invalid arg 'x-max-priority' for queue 'NAME' in vhost '/'"
-        " of queue type rabbit_quorum_queue" == text
-    )
-
-
-def test_quorum_queue_needs_a_name(channel: Channel) -> None:
-    refused = channel.refusal(
-        QueueDeclareParameters("", durable=True, arguments={"x-queue-type": "quorum"})
-    )
-
-    assert (
-        ChannelCloseParameters(
-            406,
-            "PRECONDITION_FAILED - Cannot declare a server-named queue for type"
-            " rabbit_quorum_queue",
-            50,
-            10,
-        )
-        == refused
-    )
-
-
 # --- declaring again --------------------------------------------------------------------------
 
 

@@ -1,0 +1,239 @@
+"""Quorum queues, as far as a client sees a difference: what they refuse, and how they count.
+
+RabbitMQ: https://www.rabbitmq.com/docs/quorum-queues
+"""
+
+from typing import Any
+
+import pytest
+
+from ammoo_wire import (
+    BasicConsumeParameters,
+    ChannelCloseParameters,
+    ConnectionCloseParameters,
+    QueueDeclareParameters,
+)
+from tests.support.brokers import Broker, Unique
+from tests.support.peer import Channel, Message
+
+
+@pytest.fixture
+def quorum(channel: Channel, unique: Unique) -> str:
+    """The name of a quorum queue."""
+    return channel.declare_queue(unique("quorum"), durable=True, x_queue_type="quorum")
+
+
+def delivery_count(message: Message) -> int | None:
+    headers = message.properties.headers or {}
+    count: int | None = headers.get("x-delivery-count")
+    return count
+
+
+def get_and_requeue(channel: Channel, queue_name: str) -> Message:
+    message = channel.await_message(queue_name, no_ack=False)
+    channel.reject(message.parameters.delivery_tag, requeue=True)
+    return message
+
+
+# --- what they take and refuse ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"x-message-ttl": 60_000},
+        {"x-expires": 600_000},
+        {"x-max-length": 5},
+        {"x-max-length-bytes": 5},
+        {"x-overflow": "reject-publish"},
+        {"x-single-active-consumer": True},
+        {"x-delivery-limit": 5},
+        {"x-dead-letter-exchange": "dlx", "x-dead-letter-strategy": "at-least-once"},
+        {"x-quorum-initial-group-size": 1},
+    ],
+    ids=str,
+)
+def test_legal_argument(channel: Channel, unique: Unique, arguments: dict[str, Any]) -> None:
+    name = unique("quorum")
+
+    declared = channel.call(
+        QueueDeclareParameters(name, durable=True, arguments={"x-queue-type": "quorum"} | arguments)
+    )
+
+    assert name == declared.queue_name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "detail"),
+    [
+        ({"x-queue-mode": "lazy"}, " of queue type rabbit_quorum_queue"),
+        ({"x-queue-version": 2}, " of queue type rabbit_quorum_queue"),
+        ({"x-max-priority": 5}, " of queue type rabbit_quorum_queue"),
+        ({"x-dead-letter-strategy": "foo"}, ": invalid_dlx_strategy"),
+    ],
+    ids=str,
+)
+def test_illegal_argument(
+    channel: Channel, unique: Unique, arguments: dict[str, Any], detail: str
+) -> None:
+    name = unique("quorum")
+    (argument,) = arguments
+
+    refused = channel.refusal(
+        QueueDeclareParameters(name, durable=True, arguments={"x-queue-type": "quorum"} | arguments)
+    )
+
+    assert (
+        ChannelCloseParameters(
+            406,
+            f"PRECONDITION_FAILED - invalid arg '{argument}' for queue '{name}' in vhost '/'"
+            f"{detail}",
+            50,
+            10,
+        )
+        == refused
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "quality"),
+    [
+        ({"durable": False}, "non-durable"),
+        ({"durable": True, "exclusive": True}, "exclusive-owner"),
+        ({"durable": True, "auto_delete": True}, "auto-delete"),
+    ],
+    ids=str,
+)
+def test_illegal_flags(
+    channel: Channel, unique: Unique, flags: dict[str, Any], quality: str
+) -> None:
+    name = unique("quorum")
+
+    refused = channel.refusal(
+        QueueDeclareParameters(name, arguments={"x-queue-type": "quorum"})._replace(**flags)
+    )
+
+    assert (
+        ChannelCloseParameters(
+            406,
+            f"PRECONDITION_FAILED - invalid property '{quality}' for queue '{name}' in vhost '/'",
+            50,
+            10,
+        )
+        == refused
+    )
+
+
+def test_name_is_needed(channel: Channel) -> None:
+    refused = channel.refusal(
+        QueueDeclareParameters("", durable=True, arguments={"x-queue-type": "quorum"})
+    )
+
+    assert (
+        ChannelCloseParameters(
+            406,
+            "PRECONDITION_FAILED - Cannot declare a server-named queue for type"
+            " rabbit_quorum_queue",
+            50,
+            10,
+        )
+        == refused
+    )
+
+
+def test_delivery_limit_is_not_for_classic_queues(channel: Channel, unique: Unique) -> None:
+    name = unique("classic")
+
+    refused = channel.refusal(QueueDeclareParameters(name, arguments={"x-delivery-limit": 3}))
+
+    assert (
+        ChannelCloseParameters(
+            406,
+            f"PRECONDITION_FAILED - invalid arg 'x-delivery-limit' for queue '{name}' in vhost"
+            " '/' of queue type rabbit_classic_queue",
+            50,
+            10,
+        )
+        == refused
+    )
+
+
+def test_global_prefetch_is_refused(channel: Channel, quorum: str) -> None:
+    channel.qos(5, global_=True)
+
+    refused = channel.fatal(BasicConsumeParameters(quorum))
+
+    assert (
+        ConnectionCloseParameters(
+            540,
+            f"NOT_IMPLEMENTED - queue '{quorum}' in vhost '/' does not support global qos",
+            60,
+            20,
+        )
+        == refused
+    )
+
+
+def test_consumers_are_served(channel: Channel, quorum: str) -> None:
+    channel.qos(2)
+    channel.consume(quorum)
+
+    channel.fill(quorum, b"1", b"2", b"3")
+
+    assert [b"1", b"2"] == channel.deliveries(2)
+    channel.ack(1)
+    assert [b"3"] == channel.deliveries(1)
+
+
+# --- counting deliveries ----------------------------------------------------------------------
+
+
+def test_deliveries_are_counted(broker: Broker, channel: Channel, quorum: str) -> None:
+    channel.fill(quorum, b"!")
+
+    counts = [delivery_count(get_and_requeue(channel, quorum)) for _ in range(3)]
+
+    first = {"3.10": 0, "4.0": None}[broker.version]
+    assert [first, 1, 2] == counts
+
+
+def test_message_is_dropped_at_its_delivery_limit(channel: Channel, unique: Unique) -> None:
+    name = channel.declare_queue(
+        unique("quorum"), durable=True, x_queue_type="quorum", x_delivery_limit=1
+    )
+    channel.fill(name, b"dropped", b"next")
+
+    bodies = [get_and_requeue(channel, name).body for _ in range(3)]
+
+    assert [b"dropped", b"dropped", b"next"] == bodies
+
+
+def test_message_at_its_delivery_limit_is_dead_lettered(channel: Channel, unique: Unique) -> None:
+    graveyard = channel.declare_queue(unique("graveyard"))
+    name = channel.declare_queue(
+        unique("quorum"),
+        durable=True,
+        x_queue_type="quorum",
+        x_delivery_limit=0,
+        x_dead_letter_exchange="",
+        x_dead_letter_routing_key=graveyard,
+    )
+    channel.fill(name, b"!")
+
+    get_and_requeue(channel, name)
+
+    headers = channel.await_message(graveyard).properties.headers
+    assert headers is not None
+    (death,) = headers["x-death"]
+    assert ("delivery_limit", name) == (death["reason"], death["queue"])
+    assert "delivery_limit" == headers["x-first-death-reason"]
+
+
+def test_requeued_message(broker: Broker, channel: Channel, quorum: str) -> None:
+    """Up to 3.10 it goes to the tail, from 4.0 on back to its place."""
+    channel.fill(quorum, b"1", b"2", b"3")
+
+    get_and_requeue(channel, quorum)
+    bodies = [channel.await_message(quorum).body for _ in range(3)]
+
+    assert {"3.10": [b"2", b"3", b"1"], "4.0": [b"1", b"2", b"3"]}[broker.version] == bodies
