@@ -25,6 +25,7 @@ from ammoo_wire import (
     WireSyntaxError,
     decode_properties,
     encode_properties,
+    encode_property_values,
 )
 from tests.wire import strategies
 from tests.wire.test_tables import pamqp_tables
@@ -93,6 +94,14 @@ def test_property_cut_short_is_a_protocol_error(
 @given(strategies.properties)
 def test_properties_round_trip(properties: BasicHeaderProperties) -> None:
     assert decode_properties(encode_properties(properties)) == properties
+
+
+@given(strategies.properties)
+def test_property_values_may_be_given_one_by_one(properties: BasicHeaderProperties) -> None:
+    encoded = encode_properties(properties)
+
+    assert encode_property_values(*properties) == encoded
+    assert encode_property_values(**properties._asdict()) == encoded
 
 
 @given(strategies.properties)

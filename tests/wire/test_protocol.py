@@ -459,6 +459,17 @@ def test_end_of_the_octets_closes(new: New) -> None:
 
 
 @RUNNING
+def test_end_of_the_octets_after_the_end_of_the_connection_changes_nothing(new: New) -> None:
+    protocol = new()
+    protocol.receive_data(method_frame(0, ConnectionCloseParameters()))
+
+    protocol.receive_eof()
+
+    assert protocol.state is ConnectionState.CLOSED
+    assert protocol.data_to_send() == method_frame(0, ConnectionCloseOkParameters())
+
+
+@RUNNING
 def test_end_of_the_octets_leaves_what_is_queued(new: New) -> None:
     protocol = new()
     protocol.send(1, ACK)

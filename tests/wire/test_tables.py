@@ -417,6 +417,14 @@ def test_error_of_the_callers_own_mapping_is_left_alone() -> None:
         encode_table(Unruly())
 
 
+def test_more_names_are_encoded_than_are_remembered() -> None:
+    names = [f"name {number}" for number in range(2000)]
+    table = dict.fromkeys(names, True)
+
+    assert decode_table(encode_table(table)) == table
+    assert decode_table(encode_table(table)) == table
+
+
 # --- nesting ---
 
 
