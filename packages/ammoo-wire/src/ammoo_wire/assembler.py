@@ -43,7 +43,9 @@ class _Content:
         self.parameters = parameters
         self.properties: bytes | None = None
         self.body: bytearray | None = None  # stays None for a content that is dropped
-        self.remaining = -1  # octets of the body still to come; -1 before the header
+        self.remaining: int | None = (
+            None  # octets of the body still to come; None before the header
+        )
 
 
 class CommandAssembler:
@@ -207,7 +209,7 @@ class CommandAssembler:
     def _header(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
         buffer = self._buffer
         content = self._content_of(channel_number, _HEADER, payload, end)
-        if content.remaining >= 0:
+        if content.remaining is not None:
             raise _out_of_place(content)
         if end - payload < _CONTENT_HEADER.size + 2:
             raise _frame_error(_HEADER, buffer[payload:end], "unknown_frame")
@@ -230,11 +232,13 @@ class CommandAssembler:
 
     def _body(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
         content = self._content_of(channel_number, _BODY, payload, end)
-        if content.remaining < 0:
+        if content.remaining is None:
             raise _out_of_place(content)
         content.remaining -= end - payload
         if content.remaining < 0:
-            raise FrameError("content body frame exceeds remaining content size", content.method.id)
+            # RabbitMQ (3.10, 4.0) lets that pass: such a content never completes, and whatever
+            # comes next on the channel is out of place. What is too much is not kept.
+            content.body = None
         if content.body is None:
             if content.remaining == 0:
                 del self._contents[channel_number]
@@ -276,7 +280,7 @@ def _unexpected_on_channel(frame_type: int, octets: bytes | bytearray) -> Unexpe
 
 def _out_of_place(content: _Content) -> UnexpectedFrame:
     """Make the error for a frame that is not the one which the content needs next."""
-    if content.remaining < 0:
+    if content.remaining is None:
         return UnexpectedFrame(
             f"expected content header for class {content.method.class_id}, "
             "got non content header frame instead",

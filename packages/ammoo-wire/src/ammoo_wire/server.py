@@ -64,7 +64,8 @@ class ServerProtocol(Protocol):
     """A server's side of a connection.
 
     Args:
-        server_properties: What to tell the client of ourselves.
+        server_properties: What to tell the client of ourselves; a function is given the
+            version that is answered.
         mechanisms: Names of the mechanisms to offer.
         authenticate: Is given a mechanism's name and a response, the first and then the
             answer to each challenge; says what to do.
@@ -75,7 +76,7 @@ class ServerProtocol(Protocol):
         max_body_size: The largest message body to take, in octets.
         accepted_headers: The protocol headers to take, each with the version to answer.
         other_header_reply: What to write to any other header before the connection is
-            closed.
+            closed; a function is given that header.
 
     Raises:
         EncodeError: An argument cannot be sent.
@@ -90,7 +91,7 @@ class ServerProtocol(Protocol):
     def __init__(
         self,
         *,
-        server_properties: Mapping[str, Any],
+        server_properties: Mapping[str, Any] | Callable[[tuple[int, int]], Mapping[str, Any]],
         mechanisms: Sequence[str],
         authenticate: Callable[[str, bytes], Accepted | Challenge | Refused],
         open_virtualhost: Callable[[str], None],
@@ -99,19 +100,20 @@ class ServerProtocol(Protocol):
         heartbeat_interval: int = 60,
         max_body_size: int = DEFAULT_MAX_BODY_SIZE,
         accepted_headers: Mapping[bytes, tuple[int, int]] = ACCEPTED_HEADERS,
-        other_header_reply: bytes = PROTOCOL_HEADER,
+        other_header_reply: bytes | Callable[[bytes], bytes] = PROTOCOL_HEADER,
     ) -> None:
         super().__init__(
             receive_frame_max=FRAME_MIN_SIZE, send_frame_max=frame_max, max_body_size=max_body_size
         )
-        self._server_properties = dict(server_properties)
+        self._server_properties = server_properties
         self._mechanisms = tuple(mechanisms)
         self._authenticate = authenticate
         self._open_virtualhost = open_virtualhost
         self._offer = " ".join(self._mechanisms).encode()
         self._proposal = ConnectionTuneParameters(channel_max, frame_max, heartbeat_interval)
         # Encoded once here, so that what cannot be sent is the caller's error, not the opening's.
-        encode_method(self._start(0, 0))
+        for version in accepted_headers.values():
+            encode_method(self._start(version))
         encode_method(self._proposal)
         self._accepted_headers = accepted_headers
         self._other_header_reply = other_header_reply
@@ -138,7 +140,8 @@ class ServerProtocol(Protocol):
             return False
         self._version = self._accepted_headers.get(header)
         if self._version is None:
-            self._writer.queued += self._other_header_reply
+            reply = self._other_header_reply
+            self._writer.queued += reply if isinstance(reply, bytes) else reply(header)
             self._set_state(ConnectionState.CLOSED)
             return False
         self._begin()
@@ -146,7 +149,7 @@ class ServerProtocol(Protocol):
 
     def _open(self) -> Opening:
         assert self._version is not None
-        self.send(0, self._start(*self._version))
+        self.send(0, self._start(self._version))
         start_ok = yield from self._expect(ConnectionStartOkParameters)
         self.client_properties = start_ok.client_properties
         self._set_state(ConnectionState.SECURING)
@@ -166,10 +169,11 @@ class ServerProtocol(Protocol):
         self.send(0, ConnectionOpenOkParameters())
         self._set_state(ConnectionState.RUNNING)
 
-    def _start(self, major: int, minor: int) -> ConnectionStartParameters:
-        return ConnectionStartParameters(
-            major, minor, self._server_properties, self._offer, b"en_US"
-        )
+    def _start(self, version: tuple[int, int]) -> ConnectionStartParameters:
+        properties = self._server_properties
+        if callable(properties):
+            properties = properties(version)
+        return ConnectionStartParameters(*version, dict(properties), self._offer, b"en_US")
 
     def _log_in(self, mechanism: str, response: bytes) -> Generator[None, Parameters, bool]:
         verdict: Accepted | Challenge | Refused = Refused(None)
