@@ -5,6 +5,7 @@ printed as Erlang terms.
 """
 
 import struct
+import time
 from collections.abc import Callable
 
 import pytest
@@ -42,6 +43,7 @@ from tests.support.peer import (
     METHOD,
     Channel,
     Peer,
+    encode_frame,
     encode_header,
     encode_method,
 )
@@ -116,6 +118,28 @@ def test_frame_that_announces_more_than_the_negotiated_frame_max(connect: Connec
         )
         == peer.expect_connection_close()
     )
+
+
+@pytest.mark.parametrize(
+    ("octets", "shortest", "longest"),
+    [
+        (encode_frame(9, 0, b"abcd"), 0, 2),
+        (encode_frame(METHOD, 1, struct.pack(">HH", 60, 10)), 0, 2),
+        (struct.pack(">BHI", METHOD, 1, 200_000), 2, 6),
+        (struct.pack(">BHI", METHOD, 1, 1) + b"xx", 2, 6),
+    ],
+    ids=["unknown type", "unreadable method", "too large", "wrong last octet"],
+)
+def test_socket_is_closed_at_once_or_after_a_pause(
+    channel: Channel, octets: bytes, shortest: float, longest: float
+) -> None:
+    """Where the server cannot tell any more where a frame begins, it hears no close-ok either."""
+    began = time.monotonic()
+
+    channel.peer.send_octets(octets)
+
+    channel.peer.expect_connection_close()
+    assert shortest <= time.monotonic() - began < longest
 
 
 def test_method_whose_arguments_cannot_be_read(channel: Channel) -> None:
