@@ -1,0 +1,35 @@
+"""Find the brokers that are compared: a real one by its URL, and fakes like it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from ammoo_fakebroker import FakeBroker
+from tests.support.peer import Peer
+
+
+class RabbitMQ(NamedTuple):
+    """A real broker: where it listens, and its version, such as "4.0"."""
+
+    url: str
+    version: str
+
+
+def rabbitmq_at(url: str) -> RabbitMQ:
+    """Ask a broker for its version."""
+    with Peer.connect(url) as peer:
+        assert peer.start is not None
+        version: str = peer.start.server_properties["version"]
+        peer.close()
+    return RabbitMQ(url, ".".join(version.split(".")[:2]))
+
+
+@contextmanager
+def fake_like(rabbitmq: RabbitMQ) -> Iterator[str]:
+    """Run a fresh fake broker of a RabbitMQ's version; give its URL, with the same virtual host."""
+    virtualhost = unquote(urlsplit(rabbitmq.url).path[1:]) or "/"
+    with FakeBroker(compatibility=rabbitmq.version) as fake:
+        if virtualhost not in fake.virtualhosts:
+            fake.add_virtualhost(virtualhost)
+        yield fake.url_for(virtualhost=virtualhost)

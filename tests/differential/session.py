@@ -1,0 +1,418 @@
+"""One run of a program on one broker: do a step, wait for its effects, say what was observed.
+
+What a broker answers by itself and in order is waited for with a barrier on every channel. What
+its queues do takes a moment longer in RabbitMQ (each is a process of its own: deliveries, confirms,
+dead-lettering, the queues of a connection that is gone), and nothing tells when they are done. So a
+session can be asked for what it has observed again and again; `compare` knows what it waits for.
+
+What is observed in a step: everything that arrived on each channel, in order, and the counts of all
+queues. Altered before comparing, beside names (see `names`):
+
+* Confirms are taken out of the order and apart: which publishes were acked and which nacked.
+  RabbitMQ joins and delays them at will.
+* Deliveries of different consumers that come together on a channel are sorted by consumer, as their
+  queues need not agree who is first; so their delivery tags are theirs together.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ammoo_wire import (
+    BasicAckParameters,
+    BasicCancelParameters,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
+    BasicDeliverParameters,
+    BasicGetOkParameters,
+    BasicGetParameters,
+    BasicNackParameters,
+    BasicRejectParameters,
+    ChannelCloseParameters,
+    ChannelOpenParameters,
+    ConnectionCloseParameters,
+    ExchangeBindParameters,
+    ExchangeDeclareParameters,
+    ExchangeDeleteParameters,
+    ExchangeUnbindParameters,
+    QueueDeclareOkParameters,
+    QueueDeclareParameters,
+    QueueDeleteParameters,
+)
+from tests.support.peer import Message
+
+from .line import SILENCE, STREAM_ENDED, Line, name_of
+from .names import Names
+from .program import (
+    OPENED_CHANNELS,
+    Call,
+    Delivered,
+    HangUp,
+    Outstanding,
+    Publish,
+    Raw,
+    Settle,
+    Step,
+)
+
+PROBE = 99
+"""The channel that a connection's exclusive queues are looked at through."""
+OBSERVER = -1
+"""The connection that looks at queues, which no step of a program uses."""
+
+
+class Observation(NamedTuple):
+    """What there was to see of a step.
+
+    Attributes:
+        events: For each (connection, channel), what arrived, in the program's words.
+        settled: For each of them, which publishes were confirmed, and how.
+        counts: For each queue, its ready messages and consumers, or why it could not be asked.
+    """
+
+    events: dict[tuple[int, int], list[Any]]
+    settled: dict[tuple[int, int], dict[int, str]]
+    counts: dict[str, Any]
+
+
+class ChannelLog:
+    """What a session remembers of an open channel.
+
+    Attributes:
+        arrived: What arrived in this step, but for confirms.
+        settled: What was confirmed in this step.
+    """
+
+    def __init__(self) -> None:
+        self.arrived: list[Any] = []
+        self.settled: dict[int, str] = {}
+        self._confirmed: set[int] = set()
+        self._takes_no_acks: dict[str, bool] = {}
+        self._delivered: list[int] = []
+        self._outstanding: list[int] = []
+        self._last_of_batch: dict[int, int] = {}
+        self._get_is_no_ack = False
+
+    def asked(self, parameters: Any) -> None:
+        """Note what is needed to understand what will arrive."""
+        if isinstance(parameters, BasicConsumeParameters):
+            self._takes_no_acks[parameters.consumer_tag] = parameters.no_ack
+        elif isinstance(parameters, BasicGetParameters):
+            self._get_is_no_ack = parameters.no_ack
+
+    def take(self, what: Any) -> None:
+        """Note what arrived."""
+        match what:
+            case BasicAckParameters(delivery_tag, multiple):
+                self._settle(delivery_tag, multiple, "acked")
+            case BasicNackParameters(delivery_tag, multiple, requeue):
+                self._settle(delivery_tag, multiple, f"nacked, requeue={requeue}")
+            case BasicConsumeOkParameters(consumer_tag):
+                if consumer_tag not in self._takes_no_acks:
+                    self._takes_no_acks[consumer_tag] = self._takes_no_acks.pop("", False)
+                self.arrived.append(what)
+            case _:
+                self.arrived.append(what)
+
+    def _settle(self, delivery_tag: int, multiple: bool, verdict: str) -> None:
+        numbers = range(1, delivery_tag + 1) if multiple else (delivery_tag,)
+        fresh = [number for number in numbers if number not in self._confirmed]
+        self._confirmed.update(fresh)
+        self.settled.update(dict.fromkeys(fresh, verdict))
+
+    def in_order(self) -> list[Any]:
+        """Give what arrived in this step; what comes from several queues in an order of ours."""
+        ordered: list[Any] = []
+        for run in _runs(self.arrived):
+            tags = [what.parameters.delivery_tag for what in run if is_delivery(what)]
+            run = sorted(run, key=_source)
+            if len({_source(what) for what in run}) > 1:
+                fresh = iter(sorted(tags))
+                run = [_renumbered(what, fresh) if is_delivery(what) else what for what in run]
+            ordered += run
+        return ordered
+
+    def end_step(self) -> None:
+        """Remember the deliveries of this step, in their order of ours, for steps to come."""
+        for run in _runs(self.arrived):
+            deliveries = [what for what in sorted(run, key=_source) if is_delivery(what)]
+            sources = {_source(what) for what in deliveries}
+            last = max((what.parameters.delivery_tag for what in deliveries), default=0)
+            for what in deliveries:
+                tag = what.parameters.delivery_tag
+                self._delivered.append(tag)
+                self._last_of_batch[tag] = last if len(sources) > 1 else tag
+                if not self._needs_no_ack(what.parameters):
+                    self._outstanding.append(tag)
+        self.arrived = []
+        self.settled = {}
+
+    def _needs_no_ack(self, parameters: Any) -> bool:
+        if isinstance(parameters, BasicGetOkParameters):
+            return self._get_is_no_ack
+        return self._takes_no_acks.get(parameters.consumer_tag, False)
+
+    def delivery_tag(
+        self, delivery: Outstanding | Delivered | int, *, multiple: bool
+    ) -> int | None:
+        """Look up which delivery tag a step means, and count it as settled."""
+        if isinstance(delivery, int):
+            return delivery
+        tags = self._outstanding if isinstance(delivery, Outstanding) else self._delivered
+        if not tags:
+            return None
+        tag = tags[delivery.ordinal % len(tags)]
+        # Nobody knows in which order the deliveries of a batch got their tags.
+        tag = self._last_of_batch[tag] if multiple else tag
+        self._outstanding = [
+            other for other in self._outstanding if other > tag or (other < tag and not multiple)
+        ]
+        return tag
+
+    def forget_outstanding(self) -> None:
+        """Count nothing as to be settled: it was all given back."""
+        self._outstanding = []
+
+
+def is_delivery(what: Any) -> bool:
+    return isinstance(what, Message) and isinstance(
+        what.parameters, BasicDeliverParameters | BasicGetOkParameters
+    )
+
+
+def _source(what: Any) -> str:
+    """Tell whose doing it is that something arrived: a consumer's, or the channel's own."""
+    if isinstance(what, Message) and isinstance(what.parameters, BasicDeliverParameters):
+        return what.parameters.consumer_tag
+    return what.consumer_tag if isinstance(what, BasicCancelParameters) else ""
+
+
+def _runs(arrived: list[Any]) -> Iterator[list[Any]]:
+    """Cut what arrived between what queues cause and what the channel does by itself."""
+    run: list[Any] = []
+    for what in arrived:
+        if run and (not _source(what) or not _source(run[-1])):
+            yield run
+            run = []
+        run.append(what)
+    if run:
+        yield run
+
+
+def _renumbered(message: Message, tags: Iterator[int]) -> Message:
+    return message._replace(parameters=message.parameters._replace(delivery_tag=next(tags)))
+
+
+class Session:
+    """A run of a program.
+
+    Args:
+        url: Where the broker listens.
+        prefix: What makes names unique.
+    """
+
+    def __init__(self, url: str, prefix: str) -> None:
+        self._url = url
+        self._names = Names(prefix)
+        self._lines: dict[int, Line] = {}
+        self._logs: dict[tuple[int, int], ChannelLog] = {}
+        self._queues: dict[str, int] = {}
+        self._answers: dict[str, Any] = {}
+        self._used_names: set[str] = set()
+        self._step: Step | None = None
+        self._bound_exchanges: list[ExchangeUnbindParameters] = []
+
+    # --- steps --------------------------------------------------------------------------------
+
+    def perform(self, step: Step) -> None:
+        """Send what a step says, and wait until its channel has seen it."""
+        self._step = step
+        line = self._line(step.connection)
+        if isinstance(step, HangUp):
+            line.hang_up()
+            return
+        if step.channel in OPENED_CHANNELS and step.channel not in line.open_channels:
+            self._reset(step.connection, step.channel)
+            if getattr(step, "parameters", None) != ChannelOpenParameters():
+                line.open_channel(step.channel)
+        self._send(line, step)
+        line.send_barrier()
+        line.await_barrier()
+
+    def _line(self, connection: int) -> Line:
+        line = self._lines.get(connection)
+        if line is None or not line.is_open:
+            line = self._lines[connection] = Line(self._url)
+            for key in [key for key in self._logs if key[0] == connection]:
+                del self._logs[key]
+        return line
+
+    def _log(self, connection: int, channel: int) -> ChannelLog:
+        return self._logs.setdefault((connection, channel), ChannelLog())
+
+    def _reset(self, connection: int, channel: int) -> None:
+        self._logs.pop((connection, channel), None)
+
+    def _send(self, line: Line, step: Call | Publish | Settle | Raw) -> None:
+        log = self._log(step.connection, step.channel)
+        match step:
+            case Call():
+                parameters = self._names.translated(step.parameters)
+                self._note(step.connection, parameters)
+                log.asked(parameters)
+                line.send(step.channel, parameters)
+                if isinstance(parameters, ConnectionCloseParameters) and step.channel == 0:
+                    line.await_end()
+            case Publish():
+                parameters = self._names.translated(step.parameters)
+                properties = self._names.translated(step.properties)
+                line.send_content(step.channel, parameters, properties, step.body)
+            case Settle():
+                tag = log.delivery_tag(step.delivery, multiple=step.multiple)
+                if tag is not None:
+                    line.send(step.channel, _settlement(step, tag))
+            case Raw():
+                for frame_type, payload in step.frames:
+                    line.send_frame(frame_type, step.channel, payload)
+
+    def _note(self, connection: int, parameters: Any) -> None:
+        """Note what has to be looked at, and tidied up, because of a method."""
+        match parameters:
+            case QueueDeclareParameters(passive=False, no_wait=True) if parameters.queue_name:
+                self._expect_queue(connection, parameters.queue_name, parameters.exclusive)
+            case QueueDeclareParameters(queue_name) | ExchangeDeclareParameters(queue_name):
+                self._used_names.add(_stripped(queue_name))
+            case ExchangeBindParameters(destination, source):
+                if destination.startswith("amq.") and source.startswith("amq."):
+                    undo = ExchangeUnbindParameters(*parameters._replace(no_wait=True))
+                    self._bound_exchanges.append(undo)
+
+    def _expect_queue(self, connection: int, queue_name: str, exclusive: bool) -> None:
+        self._used_names.add(_stripped(queue_name))
+        owner = connection if exclusive else OBSERVER
+        self._queues.setdefault(_stripped(queue_name), owner)
+
+    # --- observing ----------------------------------------------------------------------------
+
+    def observe(self) -> Observation:
+        """Look at everything once more, and give all that this step has shown up to now."""
+        lines = self._open_lines()
+        for line in lines.values():
+            line.send_barrier()
+        for line in lines.values():
+            line.await_barrier()
+        self._sort_arrivals()
+        counts = self._count()
+        return Observation(
+            {
+                key: [self._in_words(what) for what in log.in_order()]
+                for key, log in self._logs.items()
+                if log.arrived
+            },
+            {key: dict(log.settled) for key, log in self._logs.items() if log.settled},
+            counts,
+        )
+
+    def _open_lines(self) -> dict[int, Line]:
+        return {number: line for number, line in self._lines.items() if line.is_open}
+
+    def _sort_arrivals(self) -> None:
+        for connection, line in self._lines.items():
+            if connection == OBSERVER:
+                continue
+            for channel, what in line.arrivals:
+                self._log(connection, channel).take(what)
+                self._note_arrival(connection, what)
+            line.arrivals = []
+
+    def _note_arrival(self, connection: int, what: Any) -> None:
+        if isinstance(what, QueueDeclareOkParameters):
+            declare = getattr(self._step, "parameters", None)
+            exclusive = isinstance(declare, QueueDeclareParameters) and declare.exclusive
+            self._expect_queue(connection, what.queue_name, exclusive)
+
+    def _in_words(self, what: Any) -> Any:
+        if what in (STREAM_ENDED, SILENCE):
+            return what
+        if isinstance(what, Message):
+            properties = {
+                name: self._names.observed([value])[0]
+                for name, value in what.properties._asdict().items()
+                if value is not None
+            }
+            return (*self._in_words(what.parameters), properties, what.body)
+        return (name_of(what), *self._names.observed(what))
+
+    # --- queues' counts -----------------------------------------------------------------------
+
+    def _count(self) -> dict[str, Any]:
+        """Ask all queues that may exist how many messages and consumers they have."""
+        self._answers = {name: self._ask(name, owner) for name, owner in self._queues.items()}
+        return {self._names.in_program(name): self._answers[name] for name in sorted(self._answers)}
+
+    def _ask(self, queue_name: str, owner: int) -> Any:
+        connection, line = self._probe(owner)
+        line.send(PROBE, QueueDeclareParameters(queue_name, passive=True))
+        answer = line.await_arrival(PROBE, QueueDeclareOkParameters, ChannelCloseParameters)
+        if answer is None:
+            return f"no answer on connection {connection}"
+        if isinstance(answer, ChannelCloseParameters):
+            return answer.reply_code
+        return (answer.message_count, answer.consumer_count)
+
+    def _probe(self, owner: int) -> tuple[int, Line]:
+        line = self._lines.get(owner)
+        if line is None or not line.is_open:
+            owner, line = OBSERVER, self._line(OBSERVER)
+        if PROBE not in line.open_channels:
+            line.open_channel(PROBE)
+        return owner, line
+
+    def end_step(self) -> None:
+        """Note that what was observed is all there is to this step."""
+        for log in self._logs.values():
+            log.end_step()
+        if isinstance(self._step, Call) and name_of(self._step.parameters) in _GIVES_BACK:
+            self._log(self._step.connection, self._step.channel).forget_outstanding()
+        for name in [name for name, answer in self._answers.items() if answer == 404]:
+            self._queues.pop(name, None)
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the program's connections."""
+        for connection, line in self._open_lines().items():
+            if connection != OBSERVER:
+                line.send(0, ConnectionCloseParameters(200, "end of the program"))
+                line.await_end()
+
+    def tidy_up(self) -> None:
+        """Delete what the program has left behind."""
+        self.close()
+        _, line = self._probe(OBSERVER)
+        for unbind in self._bound_exchanges:
+            line.send(PROBE, unbind)
+        for name in sorted(self._used_names - {""}):
+            line.send(PROBE, QueueDeleteParameters(name, no_wait=True))
+            if not name.startswith("amq."):
+                line.send(PROBE, ExchangeDeleteParameters(name, no_wait=True))
+        line.send_barrier()
+        line.await_barrier()
+        line.hang_up()
+
+
+def _stripped(name: str) -> str:
+    """Take out of a queue's or an exchange's name what RabbitMQ does not keep of it."""
+    return name.replace("\r", "").replace("\n", "")
+
+
+_GIVES_BACK = ("basic.recover", "basic.recover-async")
+
+
+def _settlement(step: Settle, delivery_tag: int) -> Any:
+    match step.verb:
+        case "ack":
+            return BasicAckParameters(delivery_tag, step.multiple)
+        case "nack":
+            return BasicNackParameters(delivery_tag, step.multiple, step.requeue)
+        case _:
+            return BasicRejectParameters(delivery_tag, step.requeue)

@@ -1,0 +1,60 @@
+"""Programs run, and are compared, as `test_rabbitmq.py` relies on; with fake brokers only."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from ammoo_fakebroker import FakeBroker
+from ammoo_wire import (
+    BasicConsumeParameters,
+    BasicHeaderProperties,
+    BasicPublishParameters,
+    ExchangeDeclareParameters,
+    QueueDeclareParameters,
+)
+
+from .compare import Divergence, check
+from .program import Call, HangUp, Outstanding, Program, Publish, Settle, show
+from .strategies import programs
+
+REQUEUE = (
+    Call(0, 1, QueueDeclareParameters("q0")),
+    Call(0, 1, BasicConsumeParameters("q0", "c0")),
+    Publish(1, 1, BasicPublishParameters("", "q0"), BasicHeaderProperties(), b"one"),
+    Settle(0, 1, "nack", Outstanding(0)),
+    HangUp(0),
+)
+
+
+@pytest.mark.parametrize("version", ["4.0", "3.10"])
+@settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(program=programs())
+def test_two_fakes_of_a_version_agree_on_any_program(version: str, program: Program) -> None:
+    with FakeBroker(compatibility=version) as fake, FakeBroker(compatibility=version) as other:
+        runs = check(program, fake.url, other.url)
+
+    assert 1 == runs
+
+
+def test_brokers_that_answer_differently_diverge() -> None:
+    program = (*REQUEUE, Call(0, 1, ExchangeDeclareParameters("e0", "x-other")))
+
+    with (
+        FakeBroker(compatibility="4.0") as fake,
+        FakeBroker(compatibility="3.10") as other,
+        pytest.raises(Divergence) as caught,
+    ):
+        check(program, fake.url, other.url, patience=0.1)
+
+    assert "\n+ {'connection 0, channel 0': [('connection.close'" in str(caught.value)
+
+
+def test_program_leaves_nothing_behind() -> None:
+    with FakeBroker() as fake, FakeBroker() as other:
+        check(REQUEUE, fake.url, other.url)
+
+        assert {} == fake.queues()
+        assert {} == other.queues()
+
+
+def test_steps_are_shown_as_they_can_be_written() -> None:
+    assert all(step == eval(show(step)) for step in REQUEUE)

@@ -1,0 +1,35 @@
+"""The fake broker does what RabbitMQ does, whatever program it is told.
+
+A counterexample is a program that can be pasted into `test_programs.py`, or be stated as a fact in
+tests/behaviour once it is understood.
+"""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from .accounts import Account
+from .compare import check
+from .program import Program
+from .running import RabbitMQ, fake_like
+from .strategies import programs
+
+PROGRAMS = int(os.environ.get("AMMOO_DIFFERENTIAL_PROGRAMS", "150"))
+
+
+@pytest.mark.timeout(600 + PROGRAMS)  # 600 are for making a counterexample small
+def test_fake_does_what_rabbitmq_does(rabbitmq: RabbitMQ, account: Account) -> None:
+    @settings(
+        max_examples=PROGRAMS,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(programs())
+    def agree(program: Program) -> None:
+        with fake_like(rabbitmq) as fake_url:
+            runs = check(program, fake_url, rabbitmq.url)
+        account.note(len(program), runs)
+
+    agree()
