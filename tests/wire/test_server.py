@@ -121,6 +121,24 @@ def test_other_header_may_be_answered_otherwise() -> None:
     assert server.state is ConnectionState.CLOSED
 
 
+def test_other_header_may_be_answered_by_what_it_was() -> None:
+    server = new_server(other_header_reply=lambda header: header[::-1])
+
+    server.receive_data(b"AMQP\x03\x01\x00\x00")
+
+    assert server.data_to_send() == b"\x00\x00\x01\x03PQMA"
+
+
+def test_properties_may_depend_on_the_version() -> None:
+    server = new_server(server_properties=lambda version: {"version": f"{version}"})
+
+    server.receive_data(PROTOCOL_HEADER)
+
+    assert server.data_to_send() == octets_of(
+        ConnectionStartParameters(0, 9, {"version": "(0, 9)"}, b"PLAIN AMQPLAIN", b"en_US")
+    )
+
+
 def test_accepted_headers_name_the_version_to_answer() -> None:
     server = new_server(accepted_headers={b"AMQP\x00\x01\x00\x00": (1, 2)}, mechanisms=[])
 
