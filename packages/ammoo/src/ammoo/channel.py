@@ -67,7 +67,7 @@ from .consumer import Consumer
 from .exceptions.channel import ClientClosedChannelError, ClientClosedChannelOK, EmptyQueue
 from .live_channel import LiveChannel
 from .messages import GetMessage, ReturnMessage
-from .publishing import NOT_GIVEN, Body, Expiration, NotGiven, RoutingKeys
+from .publishing import NOT_GIVEN, Body, Expiration, NotGiven, RoutingKeys, outgoing
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -270,7 +270,7 @@ class Channel:
         )
         if answer.properties is None or answer.body is None:
             raise EmptyQueue(queue_name)
-        return GetMessage(live, answer.parameters, answer.properties, answer.body)
+        return GetMessage.of(live, answer.parameters, answer.properties, answer.body)
 
     async def qos(
         self, prefetch_size: int = 0, prefetch_count: int = 0, global_: bool = False
@@ -484,32 +484,31 @@ class Channel:
             if outcome is not None:
                 await outcome
             return
-        if type is not None and type_ is not None and type != type_:
-            raise TypeError("type_ and type are the same property; give one of them")
-        await self._require_live().publish_message(
-            exchange_name,
+        message = outgoing(
             route,
             body,
-            json=json,
-            mandatory=mandatory,
-            immediate=immediate,
-            encoding=encoding,
-            correlation_id=correlation_id,
-            reply_to=reply_to,
-            expiration=expiration,
-            cc=cc,
-            bcc=bcc,
-            priority=priority,
-            delivery_mode=delivery_mode,
-            timestamp=timestamp,
-            content_encoding=content_encoding,
-            content_type=content_type,
-            message_id=message_id,
-            type_=type if type_ is None else type_,
-            user_id=user_id,
-            app_id=app_id,
-            headers=headers,
-            raise_returned=raise_returned,
+            self._body_encoding,
+            json,
+            encoding,
+            correlation_id,
+            reply_to,
+            expiration,
+            cc,
+            bcc,
+            priority,
+            delivery_mode,
+            timestamp,
+            content_encoding,
+            content_type,
+            message_id,
+            type_,
+            type,
+            user_id,
+            app_id,
+            headers,
+        )
+        await self._require_live().publish_message(
+            exchange_name, message, mandatory, immediate, raise_returned
         )
 
     async def select_confirm(self) -> None:

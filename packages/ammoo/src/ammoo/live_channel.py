@@ -12,7 +12,7 @@ budget is in benchmarks/.
 import asyncio
 from asyncio import Future
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ammoo_wire import (
@@ -41,7 +41,6 @@ from ammoo_wire import (
     ExchangeDeclareOkParameters,
     ExchangeDeleteOkParameters,
     ExchangeUnbindOkParameters,
-    FieldValue,
     OversizedContent,
     QueueBindOkParameters,
     QueueDeclareOkParameters,
@@ -66,7 +65,7 @@ from .exceptions.channel import (
     server_closed_channel,
 )
 from .messages import DeliverMessage, ReturnMessage
-from .publishing import Body, NotGiven, PublishOptions, encode_publish, outgoing
+from .publishing import Body, NotGiven, Outgoing, PublishOptions, encode_publish, outgoing
 from .replies import Answer, Late, Replies
 from .returns import AwaitedReturns
 from .transport import FLUSH_SIZE
@@ -249,32 +248,26 @@ class LiveChannel:
     async def publish_message(
         self,
         exchange_name: str,
-        route: str | Mapping[str, FieldValue],
-        body: Body | NotGiven,
-        *,
-        mandatory: bool = False,
-        immediate: bool = False,
-        raise_returned: bool = False,
-        **options: Any,
+        message: Outgoing,
+        mandatory: bool,
+        immediate: bool,
+        raise_returned: bool,
     ) -> None:
-        """Publish, with all that `Channel.publish` promises."""
+        """Publish, with all that `Channel.publish` promises.
+
+        Raises:
+            ValueError: Something needs confirm mode.
+        """
         self.raise_if_closed()
         if (mandatory or immediate or raise_returned) and self.confirms is None:
             raise ValueError(
                 "mandatory and immediate need confirm mode, for nothing else tells whether a message"
                 " is still to come back; await channel.select_confirm() first"
             )
-        message = outgoing(route, body, self.body_encoding, **options)
         if not self.can_publish or self.transport.is_paused:
             await self.hold()
         outcome = self.publish(
-            exchange_name,
-            message.routing_key,
-            message.properties,
-            message.body,
-            mandatory or raise_returned,
-            immediate,
-            raise_returned,
+            exchange_name, *message, mandatory or raise_returned, immediate, raise_returned
         )
         if outcome is not None:
             await outcome
@@ -402,7 +395,13 @@ class LiveChannel:
 
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name; see `Channel.publish`."""
-        await self.publish_message("", reply_to, body, **options)
+        about_sending = ("mandatory", "immediate", "raise_returned")
+        flags = {name: bool(options.get(name, False)) for name in about_sending}
+        about_message: dict[str, Any] = {
+            name: value for name, value in options.items() if name not in flags
+        }
+        message = outgoing(reply_to, body, self.body_encoding, **about_message)
+        await self.publish_message("", message, **flags)
 
     def _settle(self, payload: bytes) -> Awaitable[None] | None:
         """Send what settles deliveries; there is something to wait for if the socket is full."""
@@ -481,7 +480,13 @@ class LiveChannel:
     ) -> None:
         consumer = self.consumers.get(parameters.consumer_tag)
         if consumer is not None:
-            consumer.put(DeliverMessage(self, parameters, properties, body))
+            # Without an __init__: 60 ns instead of 130.
+            message = DeliverMessage()
+            message._origin = self
+            message._parameters = parameters
+            message._properties = properties
+            message.body = body
+            consumer.put(message)
         # else: cancelled already; the server will not have sent it after its cancel-ok
 
     def _receive_answer(
@@ -517,7 +522,7 @@ class LiveChannel:
     def _receive_return(
         self, parameters: BasicReturnParameters, properties: bytes, body: bytearray
     ) -> None:
-        message = ReturnMessage(self, parameters, properties, body)
+        message = ReturnMessage.of(self, parameters, properties, body)
         if self._awaited_returns and self._awaited_returns.returned(message, properties):
             return
         self._returned.append(message)

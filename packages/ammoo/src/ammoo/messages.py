@@ -9,7 +9,7 @@ asks of that no more than `Origin` says.
 """
 
 from collections.abc import Awaitable
-from typing import Protocol, Unpack
+from typing import Protocol, Self, Unpack
 
 from ammoo_wire import (
     BasicDeliverParameters,
@@ -51,19 +51,34 @@ class Message:
 
     __slots__ = ("_origin", "_parameters", "_properties", "body")
 
+    # No __init__: see `LiveChannel._receive_deliver`, where most messages are made.
+    _origin: Origin
     _parameters: BasicDeliverParameters | BasicGetOkParameters | BasicReturnParameters
+    _properties: bytes | BasicHeaderProperties
+    body: bytearray
 
-    def __init__(
-        self,
+    @classmethod
+    def of(
+        cls,
         origin: Origin,
         parameters: BasicDeliverParameters | BasicGetOkParameters | BasicReturnParameters,
         properties: bytes,
         body: bytearray,
-    ) -> None:
-        self._origin = origin
-        self._parameters = parameters
-        self._properties: bytes | BasicHeaderProperties = properties
-        self.body = body
+    ) -> Self:
+        """Make a message of what came off the wire.
+
+        Args:
+            origin: The channel it came on.
+            parameters: The method's.
+            properties: Encoded.
+            body: The octets; the message keeps them.
+        """
+        message = cls()
+        message._origin = origin
+        message._parameters = parameters
+        message._properties = properties
+        message.body = body
+        return message
 
     def __repr__(self) -> str:
         return (

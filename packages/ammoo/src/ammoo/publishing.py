@@ -101,7 +101,6 @@ def outgoing(
     route: str | Mapping[str, FieldValue],
     body: Body | NotGiven,
     body_encoding: str,
-    *,
     json: object = NOT_GIVEN,
     encoding: str | None = None,
     correlation_id: str | None = None,
@@ -116,11 +115,12 @@ def outgoing(
     content_type: str | bool | None = None,
     message_id: str | None = None,
     type_: str | None = None,
+    type: str | None = None,
     user_id: str | None = None,
     app_id: str | None = None,
     headers: Mapping[str, FieldValue] | None = None,
 ) -> Outgoing:
-    """Make a message of the arguments of `Channel.publish`.
+    """Make a message of the arguments of `Channel.publish`, in the same order.
 
     Args:
         route: A routing key, or headers.
@@ -137,6 +137,10 @@ def outgoing(
     )
     octets, natural_content_type = _encode_body(body, json, used_encoding)
     routing_key, table = _route(route, headers, cc, bcc)
+    if type is not None:
+        if type_ is not None and type_ != type:
+            raise TypeError("type_ and type are the same property; give one of them")
+        type_ = type
     properties = encode_property_values(
         _chosen(content_type, natural_content_type),
         _chosen(content_encoding, used_encoding),

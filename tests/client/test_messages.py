@@ -1,0 +1,262 @@
+"""What is made of the arguments of publish, and what of what comes off the wire."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ammoo.messages import DeliverMessage, GetMessage, Message, ReturnMessage
+from ammoo.publishing import NOT_GIVEN, outgoing
+from ammoo_wire import (
+    BasicDeliverParameters,
+    BasicGetOkParameters,
+    BasicHeaderProperties,
+    BasicReturnParameters,
+    EncodeError,
+    ProtocolError,
+    decode_properties,
+    encode_properties,
+)
+
+
+def prepare(route: Any = "key", body: Any = b"body", **options: Any) -> Any:
+    return outgoing(route, body, "utf-8", **options)
+
+
+def properties(route: Any = "key", body: Any = b"body", **options: Any) -> BasicHeaderProperties:
+    return decode_properties(prepare(route, body, **options).properties)
+
+
+# --- outgoing ---
+
+
+def test_nothing_given_sets_nothing() -> None:
+    assert prepare() == ("key", b"\x00\x00", b"body")
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "octets"),
+    [
+        (b"\xff", {}, b"\xff"),
+        (bytearray(b"x"), {}, b"x"),
+        ("ä", {}, b"\xc3\xa4"),
+        ("ä", {"encoding": "latin-1"}, b"\xe4"),
+        ("ä", {"content_encoding": "latin-1"}, b"\xe4"),
+        ("ä", {"content_encoding": "latin-1", "encoding": "utf-16-be"}, b"\x00\xe4"),
+        ("ä", {"content_encoding": True, "encoding": "latin-1"}, b"\xe4"),
+        (NOT_GIVEN, {"json": None}, b"null"),
+        (NOT_GIVEN, {"json": ""}, b'""'),
+        (NOT_GIVEN, {"json": {"a": [1, "ä"]}}, b'{"a": [1, "\\u00e4"]}'),
+        (NOT_GIVEN, {"json": 1, "encoding": "utf-16-be"}, b"\x001"),
+    ],
+)
+def test_body(body: Any, options: dict[str, Any], octets: bytes) -> None:
+    assert prepare(body=body, **options).body == octets
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "expected"),
+    [
+        (b"", {"content_type": True}, "application/octet-stream"),
+        (bytearray(), {"content_type": True}, "application/octet-stream"),
+        ("", {"content_type": True}, "text/plain"),
+        (NOT_GIVEN, {"json": 1, "content_type": True}, "application/json"),
+        ("", {"content_type": "text/html"}, "text/html"),
+        ("", {"content_type": False}, None),
+    ],
+)
+def test_content_type(body: Any, options: dict[str, Any], expected: str | None) -> None:
+    assert properties(body=body, **options).content_type == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"encoding": "latin-1"}, None),
+        ({"content_encoding": True}, "utf-8"),
+        ({"content_encoding": True, "encoding": "latin-1"}, "latin-1"),
+        ({"content_encoding": "gzip", "encoding": "latin-1"}, "gzip"),
+        ({"content_encoding": False}, None),
+    ],
+)
+def test_content_encoding(options: dict[str, Any], expected: str | None) -> None:
+    assert properties(body="text", **options).content_encoding == expected
+
+
+def test_every_property() -> None:
+    given: dict[str, Any] = {
+        "correlation_id": "c",
+        "reply_to": "r",
+        "expiration": 1000,
+        "priority": 5,
+        "delivery_mode": 2,
+        "timestamp": datetime(2026, 1, 2, 3, 4, 5, 678),
+        "message_id": "m",
+        "type_": "t",
+        "user_id": "u",
+        "app_id": "a",
+        "headers": {"h": 1},
+    }
+
+    assert properties(**given) == BasicHeaderProperties(
+        **{
+            **given,
+            "expiration": "1000",
+            "timestamp": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        }
+    )
+
+
+def test_timestamp_with_a_time_zone() -> None:
+    east = datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
+
+    assert properties(timestamp=east).timestamp == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_type_is_type() -> None:
+    assert properties(type="t").type_ == properties(type_="t").type_ == "t"
+    assert properties(type="t", type_="t").type_ == "t"
+    with pytest.raises(TypeError, match="same property"):
+        prepare(type="t", type_="u")
+
+
+def test_headers_of_a_headers_exchange_and_carbon_copies() -> None:
+    message = prepare({"a": 1}, headers={"a": 0, "b": 2}, cc="x", bcc=["y", "z"])
+
+    assert message.routing_key == ""
+    assert decode_properties(message.properties).headers == {
+        "a": 1,
+        "b": 2,
+        "CC": ["x"],
+        "BCC": ["y", "z"],
+    }
+    assert properties("key", cc=["x"]).headers == {"CC": ["x"]}
+
+
+def test_header_values_go_out_as_they_are() -> None:
+    values = {
+        "float": 1.1,
+        "bytes": b"\xff\x00",
+        "decimal": Decimal("12.50"),
+        "nested": {"list": [1, "a", None, True, {"x": 2**40}]},
+        "int": -5,
+        "time": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+
+    assert properties(headers=values).headers == values
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "error", "words"),
+    [
+        (NOT_GIVEN, {}, TypeError, "Either body or json must be given"),
+        (b"", {"json": 1}, TypeError, "both"),
+        (5, {}, TypeError, "body is a int"),
+        (None, {}, TypeError, "body is a NoneType"),
+        ("ä", {"encoding": "ascii"}, UnicodeError, "ascii"),
+        ("a", {"encoding": "klingon"}, LookupError, "klingon"),
+        (b"", {"expiration": 1.5}, TypeError, "milliseconds"),
+        (b"", {"expiration": True}, TypeError, "milliseconds"),
+        (b"", {"priority": 256}, EncodeError, "priority is 256"),
+        (b"", {"message_id": "x" * 256}, EncodeError, "message_id"),
+        (b"", {"timestamp": "now"}, EncodeError, "timestamp"),
+        (b"", {"headers": {"a": object()}}, EncodeError, "object"),
+    ],
+)
+def test_misuse(body: Any, options: dict[str, Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        prepare(body=body, **options)
+
+
+def test_route_of_a_wrong_type() -> None:
+    with pytest.raises(TypeError, match="route is 5"):
+        prepare(5)
+
+
+# --- incoming ---
+
+
+class Origin:
+    body_encoding = "utf-8"
+
+
+def received(body: bytes = b"", **fields: Any) -> Message:
+    parameters = BasicDeliverParameters("tag", 7, True, "exchange", "key")
+    encoded = encode_properties(BasicHeaderProperties(**fields))
+    return DeliverMessage.of(Origin(), parameters, encoded, bytearray(body))  # type: ignore[arg-type]  # settles nothing
+
+
+def test_delivered_message_shows_what_it_is() -> None:
+    message = received(b"body", message_id="m")
+
+    assert isinstance(message, DeliverMessage)
+    assert ("tag", 7, True, "exchange", "key") == (
+        message.consumer_tag,
+        message.delivery_tag,
+        message.redelivered,
+        message.exchange_name,
+        message.routing_key,
+    )
+    assert message.properties.message_id == "m"
+    assert message.properties is message.properties
+    assert type(message.body) is bytearray
+    assert "'exchange'" in repr(message)
+
+
+def test_got_and_returned_messages_show_what_they_are() -> None:
+    got = GetMessage.of(
+        Origin(),  # type: ignore[arg-type]  # settles nothing
+        BasicGetOkParameters(7, False, "exchange", "key", 3),
+        b"\x00\x00",
+        bytearray(),
+    )
+    returned = ReturnMessage.of(
+        Origin(),  # type: ignore[arg-type]  # settles nothing
+        BasicReturnParameters(312, "NO_ROUTE", "exchange", "key"),
+        b"\x00\x00",
+        bytearray(),
+    )
+
+    assert (got.message_count, got.delivery_tag, got.redelivered) == (3, 7, False)
+    assert (returned.reply_code, returned.reply_text) == (312, "NO_ROUTE")
+
+
+@pytest.mark.parametrize(
+    ("fields", "encoding", "octets"),
+    [
+        ({}, None, b"\xc3\xa4"),
+        ({"content_encoding": "latin-1"}, None, b"\xe4"),
+        ({"content_encoding": "latin-1"}, "utf-8", b"\xc3\xa4"),
+    ],
+)
+def test_decode(fields: dict[str, Any], encoding: str | None, octets: bytes) -> None:
+    assert received(octets, **fields).decode(encoding) == "ä"
+    assert received(b'"' + octets + b'"', **fields).json(encoding) == "ä"
+
+
+def test_json() -> None:
+    assert received(b'{"a": [1, null]}').json() == {"a": [1, None]}
+    with pytest.raises(ValueError, match="Expecting"):
+        received(b"{").json()
+
+
+def test_properties_that_cannot_be_decoded_raise_where_they_are_read() -> None:
+    message = DeliverMessage.of(
+        Origin(),  # type: ignore[arg-type]  # settles nothing
+        BasicDeliverParameters("tag", 1, False, "", "key"),
+        b"\x20\x00\x00\x00\x00\x09\x01x?1234567",
+        bytearray(b"body"),
+    )
+
+    with pytest.raises(ProtocolError):
+        message.properties  # noqa: B018  reading is what raises
+    assert message.body == b"body"
+
+
+async def test_reply_needs_somewhere_to_go() -> None:
+    message = received()
+
+    assert isinstance(message, DeliverMessage)
+    with pytest.raises(ValueError, match="reply-to"):
+        await message.reply("answer")

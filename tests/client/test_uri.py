@@ -1,0 +1,199 @@
+"""URLs and keyword arguments: what they come to, and what cannot be understood."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from ammoo.auth.mechanisms.external import ExternalAuth
+from ammoo.auth.password import PasswordAuthentication
+from ammoo.uri import ConnectionParameters, connection_parameters
+
+
+def _credentials(parameters: ConnectionParameters) -> tuple[str, str]:
+    assert isinstance(parameters.auth, PasswordAuthentication)
+    return parameters.auth.login, parameters.auth._password
+
+
+def test_defaults() -> None:
+    parameters = connection_parameters()
+
+    assert (parameters.host, parameters.port, parameters.virtualhost) == ("localhost", 5672, "/")
+    assert parameters.ssl_context is None
+    assert _credentials(parameters) == ("guest", "guest")
+    assert (parameters.frame_max, parameters.channel_max) == (131072, 2047)
+    assert parameters.heartbeat_interval is None
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "virtualhost"),
+    [
+        ("amqp://", "localhost", 5672, "/"),
+        ("amqp://host", "host", 5672, "/"),
+        ("amqp://host/", "host", 5672, "/"),
+        ("AMQP://host:1234/", "host", 1234, "/"),
+        ("amqp://host/vhost", "host", 5672, "vhost"),
+        ("amqp://host/%2F", "host", 5672, "/"),
+        ("amqp://host/a%2fb%20c", "host", 5672, "a/b c"),
+        ("amqp://:1234/v", "localhost", 1234, "v"),
+        ("amqp://[::1]:1234/v", "::1", 1234, "v"),
+        ("amqp://[::1]", "::1", 5672, "/"),
+        ("amqp://h%6fst", "host", 5672, "/"),
+        ("amqp://%2Frun%2Fmq.sock/v", "/run/mq.sock", 5672, "v"),
+        ("amqps://host", "host", 5671, "/"),
+        ("amqps://host:1234", "host", 1234, "/"),
+    ],
+)
+def test_location(url: str, host: str, port: int, virtualhost: str) -> None:
+    parameters = connection_parameters(url)
+
+    assert (host, port, virtualhost) == (parameters.host, parameters.port, parameters.virtualhost)
+    assert (parameters.ssl_context is not None) == url.startswith("amqps")
+
+
+@pytest.mark.parametrize(
+    ("url", "login", "password"),
+    [
+        ("amqp://user:pass@host", "user", "pass"),
+        ("amqp://user@host", "user", "guest"),
+        ("amqp://user:@host", "user", ""),
+        ("amqp://:@host", "", ""),
+        ("amqp://us%65r:p%40ss%2F%3A@host", "user", "p@ss/:"),
+        ("amqp://us:er:pa@host", "us", "er:pa"),
+    ],
+)
+def test_credentials(url: str, login: str, password: str) -> None:
+    assert (login, password) == _credentials(connection_parameters(url))
+
+
+def test_keywords_override_the_url() -> None:
+    parameters = connection_parameters(
+        "amqps://user:pass@host:1/v?heartbeat_interval=7&frame_max=8192&channel_max=9",
+        host="other",
+        port=2,
+        virtualhost="w",
+        ssl=False,
+        login="me",
+        password="secret",
+        heartbeat_interval=0,
+        frame_max=4096,
+        channel_max=5,
+    )
+
+    assert ("other", 2, "w") == (parameters.host, parameters.port, parameters.virtualhost)
+    assert parameters.ssl_context is None
+    assert _credentials(parameters) == ("me", "secret")
+    assert (0, 4096, 5) == (
+        parameters.heartbeat_interval,
+        parameters.frame_max,
+        parameters.channel_max,
+    )
+
+
+def test_empty_virtualhost_is_reached_by_keyword() -> None:
+    assert connection_parameters("amqp://host/v", virtualhost="").virtualhost == ""
+
+
+def test_query_of_both_kinds() -> None:
+    parameters = connection_parameters(
+        "amqp://host?heartbeat=5&connection_timeout=1500&channel_max=3&frame_max=9000"
+    )
+
+    assert (5, 1.5, 3, 9000) == (
+        parameters.heartbeat_interval,
+        parameters.connection_timeout,
+        parameters.channel_max,
+        parameters.frame_max,
+    )
+    assert connection_parameters(connection_timeout=0).connection_timeout is None
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://host", "amqp:// or amqps://"),
+        ("user:secret@host", "amqp:// or amqps://"),
+        ("amqp://host/a/b", "%2F"),
+        ("amqp://host:port", "port"),
+        ("amqp://host:99999", "port"),
+        ("amqp://::1", "brackets"),
+        ("amqp://[::1", "bracket"),
+        ("amqp://host?hartbeat=5", "unknown query parameter 'hartbeat'"),
+        ("amqp://host?heartbeat=-5", "heartbeat is '-5'"),
+        ("amqps://host?verify=maybe", "verify_peer or verify_none"),
+        ("amqp://host?auth_mechanism=kerberos", "unknown mechanism 'KERBEROS'"),
+    ],
+)
+def test_what_cannot_be_understood(url: str, words: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        connection_parameters(url)
+
+    assert words in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_ssl_context_turns_encryption_on() -> None:
+    context = ssl.create_default_context()
+
+    parameters = connection_parameters("amqp://host", ssl_context=context)
+
+    assert parameters.ssl_context is context
+    assert parameters.port == 5671
+    assert connection_parameters(ssl=False, ssl_context=context).ssl_context is None
+
+
+def test_tls_verifies_by_default() -> None:
+    context = connection_parameters(ssl=True).ssl_context
+
+    assert context is not None
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
+def test_tls_of_the_query(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca+1.pem")
+    mine = authority.issue_cert("me")
+    mine.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    mine.private_key_pem.write_to_path(tmp_path / "key.pem")
+
+    parameters = connection_parameters(
+        f"amqps://host?cacertfile={tmp_path}/ca+1.pem&certfile={tmp_path}/cert.pem"
+        f"&keyfile={tmp_path}/key.pem&verify=verify_peer&server_name_indication=broker"
+    )
+
+    assert parameters.ssl_context is not None
+    assert len(parameters.ssl_context.get_ca_certs()) == 1
+    assert parameters.server_hostname == "broker"
+    unverified = connection_parameters("amqps://host?verify=verify_none").ssl_context
+    assert unverified is not None
+    assert unverified.verify_mode is ssl.CERT_NONE
+
+
+def test_file_that_is_not_there() -> None:
+    with pytest.raises(FileNotFoundError):
+        connection_parameters("amqps://host?cacertfile=/nowhere/at/all.pem")
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        lambda p: repr(p),
+        lambda p: repr(p.auth),
+        lambda p: p.address,
+        lambda p: repr(p.auth.select_mechanism({"PLAIN"})),
+        lambda p: repr(p.auth.select_mechanism({"AMQPLAIN"})),
+    ],
+)
+def test_password_is_shown_nowhere(shown: Any) -> None:
+    parameters = connection_parameters("amqp://user:hunter2@host")
+
+    assert "hunter2" not in shown(parameters)
+
+
+def test_own_authentication_is_taken_as_it_is() -> None:
+    auth = ExternalAuth()
+
+    assert connection_parameters("amqp://user:pass@host", auth=auth).auth is auth
