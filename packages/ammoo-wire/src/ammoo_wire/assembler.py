@@ -15,7 +15,14 @@ from typing import Final
 from .codec import Method, Parameters, method_with_id
 from .command import Command, OversizedContent
 from .constants import FRAME_END, FRAME_OVERHEAD, FrameType
-from .exceptions import CommandInvalid, FrameError, UnexpectedFrame, show_octets
+from .exceptions import (
+    CommandInvalid,
+    FrameError,
+    InternalError,
+    ProtocolError,
+    UnexpectedFrame,
+    show_octets,
+)
 from .whole_contents import WHOLE_IDS, WholeContents
 
 __all__ = ["CommandAssembler", "UnknownMethod"]
@@ -198,10 +205,13 @@ class CommandAssembler:
             raise UnknownMethod(
                 f"unknown method {ids & 0xFFFF} of class {ids >> 16}", (ids >> 16, ids & 0xFFFF)
             )
-        parameters = method.decode(buffer, payload + 4, end)
-        if method.has_content:
-            if channel_number == 0:
-                raise UnexpectedFrame("a method with content on channel 0", method.id)
+        try:
+            parameters = method.decode(buffer, payload + 4, end)
+        except ProtocolError as error:
+            if channel_number:
+                raise
+            raise InternalError(error.text) from error  # RabbitMQ's reader stumbles over it
+        if method.has_content and channel_number:
             self._contents[channel_number] = _Content(method, parameters)
         else:
             commands.append(Command(channel_number, parameters, None, None))
