@@ -407,8 +407,7 @@ def test_next_consumer_takes_over_what_the_active_ones_channel_held(
     assert all(message.parameters.redelivered for message in messages)
 
 
-@pytest.mark.rabbitmq_version("3.10")
-def test_newcomer_of_higher_priority_waits_up_to_3_10(channel: Channel, single: str) -> None:
+def test_newcomer_of_higher_priority_waits(channel: Channel, single: str) -> None:
     channel.consume(single, "first", no_ack=True)
     channel.consume(single, "important", no_ack=True, x_priority=10)
 

@@ -237,3 +237,38 @@ def test_requeued_message(broker: Broker, channel: Channel, quorum: str) -> None
     bodies = [channel.await_message(quorum).body for _ in range(3)]
 
     assert {"3.10": [b"2", b"3", b"1"], "4.0": [b"1", b"2", b"3"]}[broker.version] == bodies
+
+
+@pytest.mark.rabbitmq_version("4.0")
+def test_newcomer_of_higher_priority_becomes_the_active_one_on_4_0(
+    channel: Channel, unique: Unique
+) -> None:
+    """When the one before it has settled what it has."""
+    name = channel.declare_queue(
+        unique("quorum"), durable=True, x_queue_type="quorum", x_single_active_consumer=True
+    )
+    channel.qos(5)
+    channel.consume(name, "first")
+    channel.fill(name, b"1")
+    delivery_tag = channel.delivery().parameters.delivery_tag
+    channel.consume(name, "important", x_priority=10)
+    channel.fill(name, b"2")
+
+    channel.ack(delivery_tag)
+
+    message = channel.delivery()
+    assert ("important", b"2") == (message.parameters.consumer_tag, message.body)
+
+
+@pytest.mark.rabbitmq_version("3.10")
+def test_newcomer_of_higher_priority_waits_up_to_3_10(channel: Channel, unique: Unique) -> None:
+    name = channel.declare_queue(
+        unique("quorum"), durable=True, x_queue_type="quorum", x_single_active_consumer=True
+    )
+    channel.qos(5)
+    channel.consume(name, "first")
+    channel.consume(name, "important", x_priority=10)
+
+    channel.fill(name, b"1")
+
+    assert "first" == channel.delivery().parameters.consumer_tag
