@@ -222,8 +222,8 @@ class Connection:
                     self._handle_other(number, channel, parameters)
             except ProtocolError as error:
                 self._refuse_command(error, channel, parameters)
-                if self._is_over:
-                    break
+            if self._is_over:
+                break
             if protocol.queued_size > _REPLY_LIMIT:
                 self._congest()
                 break

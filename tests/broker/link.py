@@ -1,0 +1,149 @@
+"""A client and the broker's core, joined without a socket.
+
+`Line` plays the event loop's part: it carries octets between a `ClientProtocol` and a `Connection`
+until neither has anything to say. Nothing here knows asyncio, and time stands still.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ammoo_fakebroker.clock import ManualClock
+from ammoo_fakebroker.connection import Connection
+from ammoo_fakebroker.node import Limits, Node
+from ammoo_fakebroker.profiles import profile_named
+from ammoo_wire import (
+    BasicDeliverParameters,
+    BasicGetOkParameters,
+    BasicGetParameters,
+    BasicHeaderProperties,
+    BasicPublishParameters,
+    ChannelOpenParameters,
+    ClientProtocol,
+    Command,
+    QueueDeclareParameters,
+    encode_properties,
+    method_of,
+    plain_response,
+)
+
+_encode_publish = method_of(BasicPublishParameters).encode
+
+
+def make_node(compatibility: str = "4.0", **limits: Any) -> Node:
+    """Make a node whose clock a test can move."""
+    return Node(profile_named(compatibility), ManualClock(), limits=Limits(**limits))
+
+
+class Transport:
+    """Notes what a connection asks of its transport."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self.is_aborted = False
+        self.is_reading = True
+
+    def wake(self) -> None: ...
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def pause_reading(self) -> None:
+        self.is_reading = False
+
+    def resume_reading(self) -> None:
+        self.is_reading = True
+
+
+class Line:
+    """One client of a node, with channel 1 open."""
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        capabilities: Sequence[str] = ("consumer_cancel_notify", "connection.blocked"),
+        heartbeat: int = 0,
+        login: str = "guest",
+    ) -> None:
+        self.node = node
+        self.transport = Transport()
+        self.connection = Connection(node, self.transport)
+        self.client = ClientProtocol(
+            mechanism=lambda start: ("PLAIN", plain_response(login, login)),
+            client_properties={"capabilities": dict.fromkeys(capabilities, True)},
+            heartbeat_interval=heartbeat,
+        )
+        self.run()
+        self.ask(ChannelOpenParameters())
+
+    def run(self) -> list[Command]:
+        """Carry octets to and fro until there are none; give what the client received."""
+        received: list[Command] = []
+        while self.client.has_data_to_send or self.connection.has_data_to_send:
+            self.connection.receive_data(bytes(self.client.data_to_send()))
+            received += self.client.receive_data(self.connection.data_to_send())
+            self.connection.written()
+        return received
+
+    def send(self, *methods: tuple[Any, ...], channel: int = 1) -> None:
+        """Let the client queue methods; nothing moves before `run`."""
+        for parameters in methods:
+            self.client.send(channel, parameters)
+
+    def ask(self, *methods: tuple[Any, ...], channel: int = 1) -> list[tuple[Any, ...]]:
+        """Send methods in one go; give the parameters of all that came back."""
+        self.send(*methods, channel=channel)
+        return [command.parameters for command in self.run()]
+
+    def send_publish(
+        self,
+        routing_key: str,
+        body: bytes = b"",
+        *,
+        exchange: str = "",
+        mandatory: bool = False,
+        channel: int = 1,
+        **properties: Any,
+    ) -> None:
+        """Let the client queue a publish."""
+        self.client.send_content(
+            channel,
+            _encode_publish(exchange, routing_key, mandatory, False),
+            encode_properties(BasicHeaderProperties(**properties)),
+            body,
+        )
+
+    def publish(self, routing_key: str, body: bytes = b"", **options: Any) -> list[Command]:
+        """Publish; give what came back."""
+        self.send_publish(routing_key, body, **options)
+        return self.run()
+
+    def declare(self, name: str, **arguments: Any) -> None:
+        """Declare a queue; an argument's name is given without x-, and with underscores."""
+        table = {f"x-{key.replace('_', '-')}": value for key, value in arguments.items()}
+        self.ask(QueueDeclareParameters(name, arguments=table))
+
+    def get(self, name: str, *, no_ack: bool = True) -> Command | None:
+        """Get a message, or None."""
+        self.send(BasicGetParameters(name, no_ack))
+        (command,) = self.run()
+        return command if isinstance(command.parameters, BasicGetOkParameters) else None
+
+    def get_all(self, name: str) -> list[bytes]:
+        """Get the bodies of all messages."""
+        bodies = []
+        while (command := self.get(name)) is not None:
+            bodies.append(bytes(command.body or b""))
+        return bodies
+
+
+def deliveries(commands: Sequence[Command]) -> list[tuple[str, int, bytes]]:
+    """Pick the deliveries: consumer tag, delivery tag and body of each."""
+    return [
+        (command.parameters.consumer_tag, command.parameters.delivery_tag, bytes(command.body))
+        for command in commands
+        if isinstance(command.parameters, BasicDeliverParameters) and command.body is not None
+    ]

@@ -1,0 +1,193 @@
+"""Starting and stopping: in the running loop, in a thread, with clients that misbehave."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+
+from ammoo_fakebroker import FakeBroker, ManualClock
+
+HEADER = b"AMQP\x00\x00\x09\x01"
+
+
+def knock(broker: FakeBroker) -> socket.socket:
+    """Connect, and wait for connection.start."""
+    client = socket.create_connection((broker.host, broker.port), timeout=10)
+    client.sendall(HEADER)
+    assert client.recv(65536)
+    return client
+
+
+def drain(client: socket.socket) -> bytes:
+    """Read until the broker closes."""
+    octets = b""
+    with client, suppress(ConnectionError):
+        while piece := client.recv(65536):
+            octets += piece
+    return octets
+
+
+async def test_broker_runs_in_the_running_loop() -> None:
+    async with FakeBroker() as broker:
+        reader, writer = await asyncio.open_connection(broker.host, broker.port)
+        writer.write(HEADER)
+        answer = await reader.read(100)
+        writer.close()
+        await writer.wait_closed()
+
+    assert answer.startswith(b"\x01\x00\x00")
+
+
+def test_broker_runs_in_a_thread_of_its_own() -> None:
+    before = set(threading.enumerate())
+
+    with FakeBroker() as broker:
+        (thread,) = set(threading.enumerate()) - before
+        knock(broker).close()
+
+    assert thread.daemon
+    assert not thread.is_alive()
+
+
+def test_port_is_free_again_afterwards() -> None:
+    with FakeBroker() as broker:
+        port = broker.port
+    with FakeBroker(port=port) as again:
+        assert port == again.port
+
+
+def test_error_of_the_thread_is_raised_where_the_broker_is_started() -> None:
+    with FakeBroker() as broker, pytest.raises(OSError, match="in use"):
+        FakeBroker(port=broker.port).__enter__()
+
+
+async def test_error_of_starting_is_raised_in_the_loop() -> None:
+    async with FakeBroker() as broker:
+        with pytest.raises(OSError, match="in use"):
+            await FakeBroker(port=broker.port).__aenter__()
+
+
+def test_broker_can_be_started_once() -> None:
+    broker = FakeBroker()
+    with broker:
+        pass
+
+    with pytest.raises(RuntimeError, match="started once"), broker:
+        pass
+
+
+def test_stopping_does_not_wait_for_clients() -> None:
+    with FakeBroker() as broker:
+        client = knock(broker)
+        started = time.monotonic()
+
+    assert time.monotonic() - started < 5
+    drain(client)
+
+
+async def test_stopping_in_the_loop_does_not_wait_for_clients() -> None:
+    async with FakeBroker() as broker:
+        _, writer = await asyncio.open_connection(broker.host, broker.port)
+
+    writer.close()
+    await writer.wait_closed()
+
+
+def test_clients_hear_that_the_broker_goes() -> None:
+    with FakeBroker() as broker:
+        client = knock(broker)
+
+    assert b"broker forced connection closure with reason 'shutdown'" in drain(client)
+
+
+def test_what_is_unknown_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"compatibility is '2\.0'; expected '3\.10' or '4\.0'"):
+        FakeBroker(compatibility="2.0")
+    with pytest.raises(ValueError, match="unknown mechanism 'KERBEROS'"):
+        FakeBroker(mechanisms=["KERBEROS"])
+
+
+def test_looking_and_arranging_work_from_any_thread() -> None:
+    def arrange(number: int) -> int:
+        broker.add_virtualhost(f"host-{number}")
+        return len(broker.virtualhosts)
+
+    with FakeBroker() as broker, ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(arrange, range(50)))
+        assert {"/", *(f"host-{number}" for number in range(50))} == set(broker.virtualhosts)
+
+
+def test_missing_things_are_named() -> None:
+    with FakeBroker() as broker:
+        with pytest.raises(LookupError, match="no queue 'q' in virtual host '/'"):
+            broker.queue("q")
+        with pytest.raises(LookupError, match="no virtual host 'v'"):
+            broker.queues("v")
+
+
+def test_url_is_quoted() -> None:
+    with FakeBroker() as broker:
+        broker.add_user("us/er", "p@ss")
+        broker.add_virtualhost("a/b", users=["us/er"])
+
+        assert f"amqp://guest:guest@127.0.0.1:{broker.port}/%2F" == broker.url
+        assert broker.url_for("us/er", virtualhost="a/b") == (
+            f"amqp://us%2Fer:p%40ss@127.0.0.1:{broker.port}/a%2Fb"
+        )
+
+
+def test_real_time_cannot_be_moved() -> None:
+    with FakeBroker() as broker, pytest.raises(RuntimeError, match="give it a ManualClock"):
+        broker.advance(1)
+    with FakeBroker(clock=ManualClock()) as broker:
+        broker.advance(3600)
+
+
+def test_cut_connections_are_cut_without_a_word() -> None:
+    with FakeBroker() as broker:
+        client = knock(broker)
+
+        broker.cut_connections()
+
+        assert b"" == drain(client)
+
+
+def test_importing_the_package_loads_nothing() -> None:
+    code = """
+import sys
+import ammoo_fakebroker
+heavy = [name for name in ("asyncio", "ssl", "threading", "ammoo_wire") if name in sys.modules]
+assert not heavy, heavy
+assert "FakeBroker" in dir(ammoo_fakebroker)
+assert ammoo_fakebroker.FakeBroker.__name__ == "FakeBroker"
+assert "ammoo_wire" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_package_has_no_other_names() -> None:
+    import ammoo_fakebroker
+
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = ammoo_fakebroker.Nothing
+
+
+def test_broker_runs_from_the_command_line() -> None:
+    command = [sys.executable, "-m", "ammoo_fakebroker", "--port", "0", "--compatibility", "3.10"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        host, port = line.rstrip().rpartition("@")[2].removesuffix("/%2F").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as client:
+            client.sendall(HEADER)
+            assert b"3.10.8" in client.recv(65536)
+        process.terminate()
+
+    assert line.startswith("listening on amqp://guest:guest@127.0.0.1:")
+    assert 0 == process.returncode

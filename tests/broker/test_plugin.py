@@ -1,0 +1,145 @@
+"""The pytest plugin, in pytest runs of its own."""
+
+import pytest
+
+TALK = """
+import socket
+
+def talk(broker):
+    with socket.create_connection((broker.host, broker.port), timeout=10) as client:
+        client.sendall(b"AMQP\\x00\\x00\\x09\\x01")
+        return client.recv(65536)
+"""
+
+
+WITHOUT_ASYNCIO = ("-p", "no:asyncio")
+
+
+def run(
+    pytester: pytest.Pytester,
+    test: str,
+    *arguments: str,
+    plugins: tuple[str, ...] = WITHOUT_ASYNCIO,
+) -> pytest.RunResult:
+    pytester.makepyfile(TALK + test)
+    return pytester.runpytest_subprocess(
+        "-W", "error", "-p", "no:cacheprovider", *plugins, *arguments
+    )
+
+
+def test_fixture_is_fresh_for_each_test(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+seen = set()
+
+def test_one(fakebroker):
+    assert b"RabbitMQ" in talk(fakebroker)
+    assert fakebroker.virtualhosts == ("/",)
+    fakebroker.add_virtualhost("mine")
+    seen.add(fakebroker)
+
+def test_other(fakebroker):
+    assert fakebroker.virtualhosts == ("/",)
+    assert fakebroker not in seen
+""",
+    )
+
+    result.assert_outcomes(passed=2)
+
+
+def test_fixture_needs_no_asyncio_plugin(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+import unittest
+import pytest
+
+def test_plain(fakebroker):
+    assert talk(fakebroker)
+
+class TestOld(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def take(self, fakebroker):
+        self.broker = fakebroker
+
+    def test_old(self):
+        assert talk(self.broker)
+""",
+    )
+
+    result.assert_outcomes(passed=2)
+
+
+def test_fixture_serves_asyncio_tests(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+import asyncio
+import pytest
+
+@pytest.mark.asyncio
+async def test_async(fakebroker):
+    reader, writer = await asyncio.open_connection(fakebroker.host, fakebroker.port)
+    writer.write(b"AMQP\\x00\\x00\\x09\\x01")
+    assert await reader.read(10)
+    writer.close()
+    await writer.wait_closed()
+""",
+        "-o",
+        "asyncio_default_fixture_loop_scope=function",
+        plugins=(),
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_options_and_further_brokers(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+import pytest
+
+@pytest.fixture(scope="session")
+def fakebroker_options():
+    return {"compatibility": "3.10"}
+
+def test_options(fakebroker, make_fakebroker, fakebroker_session):
+    assert b"3.10.8" in talk(fakebroker)
+    assert b"3.10.8" in talk(fakebroker_session)
+    other = make_fakebroker(compatibility="4.0")
+    assert b"4.0.5" in talk(other)
+    assert other.port != fakebroker.port
+""",
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_fixtures_explain_themselves(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "", "--fixtures")
+
+    result.stdout.fnmatch_lines(
+        [
+            "make_fakebroker*",
+            "*Start fake brokers*",
+            "fakebroker*",
+            "*A fake broker, fresh for this test*",
+        ]
+    )
+
+
+def test_plugin_loads_the_broker_only_when_it_is_used(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+import sys
+
+def test_nothing():
+    assert "ammoo_fakebroker.plugin" in sys.modules
+    assert "ammoo_fakebroker.broker" not in sys.modules
+    assert "ammoo_wire" not in sys.modules
+""",
+    )
+
+    result.assert_outcomes(passed=1)

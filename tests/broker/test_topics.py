@@ -1,0 +1,65 @@
+"""Topic patterns, compared with a matcher that is too simple to be wrong."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ammoo_fakebroker.topics import TopicTrie, split_words
+
+words = st.sampled_from(["a", "b", ""])
+keys = st.lists(words, max_size=6).map(".".join)
+patterns = st.lists(st.sampled_from(["a", "b", "", "*", "#"]), max_size=6).map(".".join)
+
+
+def matches(pattern: Sequence[str], key: Sequence[str]) -> bool:
+    """Match words against a pattern's, by the definition of ``*`` and ``#``."""
+    if not pattern:
+        return not key
+    if pattern[0] == "#":
+        return any(matches(pattern[1:], key[index:]) for index in range(len(key) + 1))
+    return bool(key) and pattern[0] in ("*", key[0]) and matches(pattern[1:], key[1:])
+
+
+@given(st.lists(patterns, unique=True, max_size=8), keys)
+def test_trie_finds_what_matches(bound: list[str], key: str) -> None:
+    trie: TopicTrie[str] = TopicTrie()
+    for pattern in bound:
+        trie.add(pattern, pattern)
+
+    found = sorted(trie.matches(key))
+
+    expected = [pattern for pattern in bound if matches(split_words(pattern), split_words(key))]
+    assert sorted(expected) == found
+
+
+@given(st.lists(patterns, unique=True, min_size=1, max_size=8), keys, st.data())
+def test_trie_forgets_what_is_removed(bound: list[str], key: str, data: st.DataObject) -> None:
+    trie: TopicTrie[str] = TopicTrie()
+    for pattern in bound:
+        trie.add(pattern, pattern)
+    removed = data.draw(st.sampled_from(bound))
+
+    trie.remove(removed, removed)
+
+    assert removed not in trie.matches(key)
+
+
+def test_trie_keeps_no_empty_branches() -> None:
+    trie: TopicTrie[int] = TopicTrie()
+    trie.add("a.b.c", 1)
+    trie.add("a.b", 2)
+
+    trie.remove("a.b.c", 1)
+    trie.remove("a.b", 2)
+
+    assert not trie._root.children
+
+
+def test_many_hashes_in_a_row_do_not_explode() -> None:
+    trie: TopicTrie[int] = TopicTrie()
+    trie.add(".".join(["#"] * 120 + ["z"]), 1)
+
+    found = list(trie.matches(".".join("a" * 120)))
+
+    assert [] == found
