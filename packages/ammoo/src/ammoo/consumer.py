@@ -246,8 +246,15 @@ class Consumer:
             self._give_back(message)
 
     def _give_back(self, message: DeliverMessage) -> None:
-        if not self.no_ack and self._live is not None:
-            self._live.give_back(message.delivery_tag)
+        """Put a message back that nobody has read, unless it never left its place.
+
+        A stream keeps its messages, and RabbitMQ 3.10 closes the connection of who rejects
+        one (540). What has the header may also have come to another queue from a stream;
+        it then goes back when the channel is closed.
+        """
+        if self.no_ack or self._live is None or message.is_of_stream:
+            return
+        self._live.give_back(message.delivery_tag)
 
     def _wake_one(self) -> None:
         while self._waiters:

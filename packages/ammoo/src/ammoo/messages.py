@@ -256,6 +256,14 @@ class DeliverMessage(ExpectedMessage):
         """The tag of the consumer."""
         return self._parameters.consumer_tag
 
+    @property
+    def is_of_stream(self) -> bool:
+        """Whether the message seems to come from a stream: RabbitMQ tells its offset there."""
+        properties = self._properties
+        if isinstance(properties, bytes):
+            return b"\x0fx-stream-offset" in properties
+        return "x-stream-offset" in (properties.headers or {})
+
 
 class GetMessage(ExpectedMessage):
     """A message that `Channel.get` took from a queue."""

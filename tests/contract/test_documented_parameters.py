@@ -1,0 +1,865 @@
+"""Each documented parameter on a broker, and the effect that its documentation promises.
+
+Passing an argument and seeing no error proves nothing: every test here observes what the
+argument is for.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+import ammoo
+from ammoo.auth.mechanisms.amqplain import AMQPlainAuth
+from ammoo.auth.mechanisms.sasl_plain import SaslPlainAuth
+from ammoo.auth.password import PasswordAuthentication
+from ammoo.exceptions.channel import (
+    AccessRefused,
+    NotFound,
+    PreconditionFailed,
+    PublishNack,
+    PublishReturned,
+    ResourceLocked,
+    ServerClosedChannel,
+)
+from ammoo.exceptions.connection import (
+    LoginRefused,
+    MethodNotImplemented,
+    NotAllowed,
+    ServerClosedConnection,
+)
+from ammoo.exceptions.consumer import ServerCancelledConsumer
+from ammoo_wire import Timestamp
+from tests.client.brokers import Name
+
+
+@pytest.fixture
+async def queue(broker_channel: ammoo.Channel, name: Name) -> str:
+    """A queue with nothing special about it."""
+    return (await broker_channel.declare_queue(name("queue"))).queue_name
+
+
+@pytest.fixture
+async def other_channel(broker_connection: ammoo.Connection) -> AsyncIterator[ammoo.Channel]:
+    """A second channel of the same connection."""
+    async with broker_connection.channel() as channel:
+        yield channel
+
+
+async def publish(channel: ammoo.Channel, queue: str, *bodies: str, **options: Any) -> None:
+    """Publish so that the messages are in the queue when this returns."""
+    await channel.select_confirm()
+    await asyncio.gather(*(channel.publish("", queue, body, **options) for body in bodies))
+
+
+async def drain(channel: ammoo.Channel, queue: str) -> list[str]:
+    """Get the bodies of all messages."""
+    bodies = []
+    while True:
+        try:
+            bodies.append((await channel.get(queue, no_ack=True)).decode())
+        except ammoo.EmptyQueue:
+            return bodies
+
+
+async def eventually_empty(channel: ammoo.Channel, queue: str) -> None:
+    """Wait until a queue is empty, which nobody tells."""
+    while (await channel.assert_queue_exists(queue)).message_count:  # noqa: ASYNC110  no event
+        await asyncio.sleep(0.01)
+
+
+# --- connect ---
+
+
+async def test_connect_by_keywords(broker_url: str) -> None:
+    url = urlsplit(broker_url)
+
+    async with await ammoo.connect(
+        "amqp://nobody:nothing@nowhere:1/none",
+        host=url.hostname,
+        port=url.port,
+        virtualhost="/",
+        login=url.username or "guest",
+        password=url.password or "guest",
+        loop=asyncio.get_running_loop(),
+    ) as connection:
+        assert connection.entered
+
+
+async def test_connect_virtualhost(broker_url: str) -> None:
+    connection = await ammoo.connect(broker_url, virtualhost="no such")
+
+    with pytest.raises(NotAllowed, match="vhost no such not found"):
+        await connection.__aenter__()
+
+
+@pytest.mark.parametrize(
+    "auth", [AMQPlainAuth, SaslPlainAuth, PasswordAuthentication], ids=lambda cls: cls.__name__
+)
+async def test_connect_auth(broker_url: str, auth: Any) -> None:
+    async with await ammoo.connect(broker_url, auth=auth("guest", "guest")) as connection:
+        assert connection.entered
+    refused = await ammoo.connect(broker_url, auth=auth("guest", "wrong"))
+    with pytest.raises(LoginRefused, match="ACCESS_REFUSED - Login was refused"):
+        await refused.__aenter__()
+
+
+async def test_connect_password(broker_url: str) -> None:
+    connection = await ammoo.connect(broker_url, password="wrong")
+
+    with pytest.raises(LoginRefused) as caught:
+        await connection.__aenter__()
+    assert caught.value.mechanism == "AMQPLAIN"
+
+
+async def test_connect_limits(broker_url: str, name: Name) -> None:
+    async with (
+        await ammoo.connect(broker_url, heartbeat_interval=3, frame_max=4096) as connection,
+        connection.channel() as channel,
+    ):
+        assert (3, 4096) == (connection.heartbeat_interval, connection.frame_max)
+        queue = (await channel.declare_queue(name("queue"), exclusive=True)).queue_name
+        await channel.publish("", queue, bytes(100_000))
+        async with channel.consume(queue) as consumer:
+            assert len((await anext(consumer)).body) == 100_000
+    async with await ammoo.connect(broker_url) as connection:
+        assert (60, 131072, 2047) == (
+            connection.heartbeat_interval,
+            connection.frame_max,
+            connection.channel_max,
+        )
+
+
+async def test_connect_connection_factory(broker_url: str) -> None:
+    class Mine(ammoo.Connection):
+        pass
+
+    async with await ammoo.connect(broker_url, connection_factory=Mine) as connection:
+        assert isinstance(connection, Mine)
+
+
+async def test_update_secret(broker_connection: ammoo.Connection) -> None:
+    await broker_connection.update_secret("guest", "a test")
+
+
+# --- channels ---
+
+
+async def test_channel_prefetch_count(
+    broker_connection: ammoo.Connection, broker_channel: ammoo.Channel, queue: str
+) -> None:
+    await publish(broker_channel, queue, "1", "2", "3")
+
+    async with (
+        broker_connection.channel(prefetch_count=2) as channel,
+        channel.consume(queue) as consumer,
+    ):
+        first, _ = await anext(consumer), await anext(consumer)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(consumer), 0.1)
+        await first.ack()
+        assert (await anext(consumer)).decode() == "3"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda channel: channel.qos(prefetch_size=10),
+        lambda channel: channel.recover(requeue=False),
+        lambda channel: channel.flow(False),
+    ],
+)
+async def test_what_rabbitmq_does_not_implement(broker_url: str, call: Any) -> None:
+    async with await ammoo.connect(broker_url) as connection, connection.channel() as channel:
+        with pytest.raises(MethodNotImplemented) as caught:
+            await call(channel)
+
+    assert caught.value.reply_code == 540
+    assert connection.closing_exc is caught.value
+
+
+async def test_publish_immediate(broker_url: str) -> None:
+    async with await ammoo.connect(broker_url) as connection, connection.channel() as channel:
+        await channel.select_confirm()
+        with pytest.raises(ServerClosedConnection, match="immediate=true"):
+            await channel.publish("", "anywhere", b"", immediate=True)
+
+
+async def test_channel_prefetch_size(broker_url: str) -> None:
+    async with await ammoo.connect(broker_url) as connection:
+        with pytest.raises(MethodNotImplemented):
+            await connection.channel(prefetch_size=10).__aenter__()
+
+
+async def test_qos_global(
+    broker_connection: ammoo.Connection, broker_channel: ammoo.Channel, queue: str
+) -> None:
+    await publish(broker_channel, queue, "1", "2", "3")
+    async with broker_connection.channel() as channel:
+        await channel.qos(prefetch_count=1, global_=True)
+        async with channel.consume(queue) as one, channel.consume(queue) as two:
+            waiting = {asyncio.ensure_future(anext(one)), asyncio.ensure_future(anext(two))}
+            done, pending = await asyncio.wait(waiting, return_when="FIRST_COMPLETED")
+            more, _ = await asyncio.wait(pending, timeout=0.1)
+            assert (len(done), len(more)) == (1, 0)
+            for task in pending:
+                task.cancel()
+            await asyncio.wait(pending)
+            for task in done:
+                task.result()
+
+
+async def test_flow_active(broker_channel: ammoo.Channel) -> None:
+    await broker_channel.flow(True)
+
+
+# --- exchanges ---
+
+
+async def test_exchange_types_route(broker_channel: ammoo.Channel, queue: str, name: Name) -> None:
+    for kind, binding, hit, miss in (
+        ("direct", "key", "key", "other"),
+        ("fanout", "key", "anything", None),
+        ("topic", "a.*.#", "a.b.c", "b"),
+        ("headers", {"x-match": "any", "a": 1}, {"a": 1, "b": 2}, {"b": 2}),
+    ):
+        exchange = name(kind)
+        await broker_channel.declare_exchange(exchange, kind)
+        await broker_channel.bind_queue(queue, exchange, binding)
+        await broker_channel.select_confirm()
+        await broker_channel.publish(exchange, hit, kind)
+        if miss is not None:
+            await broker_channel.publish(exchange, miss, "missed")
+
+    assert await drain(broker_channel, queue) == ["direct", "fanout", "topic", "headers"]
+
+
+@pytest.mark.parametrize("difference", [{"durable": True}, {"auto_delete": True}])
+async def test_declare_exchange_flags_are_part_of_it(
+    broker_channel: ammoo.Channel, name: Name, difference: dict[str, bool]
+) -> None:
+    exchange = name("exchange")
+    await broker_channel.declare_exchange(exchange, "direct", **difference)  # type: ignore[arg-type]  # all are bool
+    await broker_channel.declare_exchange(exchange, "direct", **difference)  # type: ignore[arg-type]  # all are bool
+
+    with pytest.raises(PreconditionFailed, match="inequivalent arg"):
+        await broker_channel.declare_exchange(exchange, "direct")
+
+
+async def test_declare_exchange_auto_delete(
+    broker_channel: ammoo.Channel, queue: str, name: Name
+) -> None:
+    exchange = name("exchange")
+    await broker_channel.declare_exchange(exchange, "direct", auto_delete=True)
+    await broker_channel.bind_queue(queue, exchange, "key")
+    await broker_channel.assert_exchange_exists(exchange)
+
+    await broker_channel.unbind_queue(queue, exchange, "key")
+
+    with pytest.raises(NotFound, match="no exchange"):
+        await broker_channel.assert_exchange_exists(exchange)
+
+
+async def test_declare_exchange_alternate_exchange_name(
+    broker_channel: ammoo.Channel, queue: str, name: Name
+) -> None:
+    exchange, alternate = name("exchange"), name("alternate")
+    await broker_channel.declare_exchange(alternate, "fanout")
+    await broker_channel.declare_exchange(exchange, "direct", alternate_exchange_name=alternate)
+    await broker_channel.bind_queue(queue, alternate, "")
+    await broker_channel.select_confirm()
+
+    await broker_channel.publish(exchange, "unbound", "found its way")
+
+    assert await drain(broker_channel, queue) == ["found its way"]
+
+
+async def test_declare_exchange_internal(
+    broker_channel: ammoo.Channel, queue: str, name: Name
+) -> None:
+    source, internal = name("source"), name("internal")
+    await broker_channel.declare_exchange(source, "fanout")
+    await broker_channel.declare_exchange(internal, "fanout", internal=True)
+    await broker_channel.bind_exchange(internal, source, "")
+    await broker_channel.bind_queue(queue, internal, "")
+    await broker_channel.select_confirm()
+    await broker_channel.publish(source, "", "through")
+    assert await drain(broker_channel, queue) == ["through"]
+
+    with pytest.raises(AccessRefused, match="internal exchange"):
+        await broker_channel.publish(internal, "", "no")
+
+
+async def test_bind_and_unbind_exchange(
+    broker_channel: ammoo.Channel, queue: str, name: Name
+) -> None:
+    source, destination = name("source"), name("destination")
+    await broker_channel.declare_exchange(source, "direct")
+    await broker_channel.declare_exchange(destination, "fanout")
+    await broker_channel.bind_queue(queue, destination, "")
+    await broker_channel.bind_exchange(destination, source, "key")
+    await broker_channel.select_confirm()
+    await broker_channel.publish(source, "key", "1")
+    await broker_channel.publish(source, "other", "2")
+
+    await broker_channel.unbind_exchange(destination, source, "key")
+    await broker_channel.publish(source, "key", "3")
+
+    assert await drain(broker_channel, queue) == ["1"]
+
+
+async def test_delete_exchange_if_unused(
+    broker_channel: ammoo.Channel, queue: str, name: Name
+) -> None:
+    exchange = name("exchange")
+    await broker_channel.declare_exchange(exchange, "direct")
+    await broker_channel.bind_queue(queue, exchange, "key")
+
+    with pytest.raises(PreconditionFailed, match="in use"):
+        await broker_channel.delete_exchange(exchange, if_unused=True)
+
+
+async def test_delete_exchange(broker_channel: ammoo.Channel, name: Name) -> None:
+    exchange = name("exchange")
+    await broker_channel.declare_exchange(exchange, "direct")
+
+    await broker_channel.delete_exchange(exchange)
+    await broker_channel.delete_exchange(exchange, if_unused=True)
+
+    with pytest.raises(NotFound):
+        await broker_channel.assert_exchange_exists(exchange)
+
+
+async def test_binding_to_a_headers_exchange_is_undone_by_the_same_headers(
+    broker_channel: ammoo.Channel, queue: str, name: Name
+) -> None:
+    exchange = name("headers")
+    await broker_channel.declare_exchange(exchange, "headers")
+    await broker_channel.bind_queue(queue, exchange, {"a": 1})
+    await broker_channel.select_confirm()
+    await broker_channel.publish(exchange, {"a": 1}, "1")
+
+    await broker_channel.unbind_queue(queue, exchange, {"a": 1})
+    await broker_channel.publish(exchange, {"a": 1}, "2")
+
+    assert await drain(broker_channel, queue) == ["1"]
+
+
+# --- queues ---
+
+
+async def test_declare_queue_exclusive(broker_url: str, broker_channel: ammoo.Channel) -> None:
+    queue = (await broker_channel.declare_queue("", exclusive=True)).queue_name
+
+    async with await ammoo.connect(broker_url) as connection, connection.channel() as channel:
+        with pytest.raises(ResourceLocked, match="exclusive"):
+            await channel.assert_queue_exists(queue)
+
+
+async def test_declare_queue_durable(broker_channel: ammoo.Channel, name: Name) -> None:
+    queue = name("queue")
+    await broker_channel.declare_queue(queue, durable=True)
+
+    with pytest.raises(PreconditionFailed, match="inequivalent arg 'durable'"):
+        await broker_channel.declare_queue(queue)
+
+
+async def test_declare_queue_auto_delete(broker_channel: ammoo.Channel, name: Name) -> None:
+    queue = (await broker_channel.declare_queue(name("queue"), auto_delete=True)).queue_name
+    async with broker_channel.consume(queue):
+        assert (await broker_channel.assert_queue_exists(queue)).consumer_count == 1
+
+    with pytest.raises(NotFound):
+        await broker_channel.assert_queue_exists(queue)
+
+
+async def test_declare_queue_answers_with_counts(broker_channel: ammoo.Channel, queue: str) -> None:
+    await publish(broker_channel, queue, "1", "2")
+
+    assert await broker_channel.declare_queue(queue) == (queue, 2, 0)
+
+
+async def test_declare_queue_ttl_and_dead_lettering(
+    broker_channel: ammoo.Channel, queue: str, name: Name
+) -> None:
+    dying = name("dying")
+    await broker_channel.declare_queue(
+        dying, ttl=1, dead_letter_exchange="", dead_letter_routing_key=queue
+    )
+    await publish(broker_channel, dying, "old")
+
+    async with broker_channel.consume(queue) as consumer:
+        message = await anext(consumer)
+
+    assert message.decode() == "old"
+    assert message.properties.headers is not None
+    assert message.properties.headers["x-death"][0]["reason"] == "expired"
+
+
+async def test_declare_queue_expires(broker_channel: ammoo.Channel, name: Name) -> None:
+    queue = (await broker_channel.declare_queue(name("queue"), expires=50)).queue_name
+    await asyncio.sleep(0.3)  # looking would keep it alive
+
+    with pytest.raises(NotFound):
+        await broker_channel.assert_queue_exists(queue)
+
+
+@pytest.mark.parametrize("limit", [{"max_length": 2}, {"max_length_bytes": 2}])
+async def test_declare_queue_limits(
+    broker_channel: ammoo.Channel, name: Name, limit: dict[str, int]
+) -> None:
+    queue = (await broker_channel.declare_queue(name("queue"), **limit)).queue_name  # type: ignore[arg-type]  # all are int
+    await publish(broker_channel, queue, "1", "2", "3")
+
+    assert await drain(broker_channel, queue) == ["2", "3"]
+
+
+async def test_declare_queue_overflow(broker_channel: ammoo.Channel, name: Name) -> None:
+    queue = name("queue")
+    await broker_channel.declare_queue(queue, max_length=1, overflow="reject-publish")
+    await publish(broker_channel, queue, "1")
+
+    with pytest.raises(PublishNack):
+        await publish(broker_channel, queue, "2")
+
+
+async def test_declare_queue_max_priority(broker_channel: ammoo.Channel, name: Name) -> None:
+    queue = (await broker_channel.declare_queue(name("queue"), max_priority=5)).queue_name
+    await publish(broker_channel, queue, "low", priority=1)
+    await publish(broker_channel, queue, "high", priority=4)
+
+    assert await drain(broker_channel, queue) == ["high", "low"]
+
+
+async def test_declare_queue_single_active_consumer(
+    broker_channel: ammoo.Channel, other_channel: ammoo.Channel, name: Name
+) -> None:
+    queue = name("queue")
+    await broker_channel.declare_queue(queue, single_active_consumer=True)
+    async with broker_channel.consume(queue) as active, other_channel.consume(queue) as idle:
+        await publish(broker_channel, queue, "1", "2")
+
+        assert [(await anext(active)).decode() for _ in range(2)] == ["1", "2"]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(idle), 0.05)
+
+
+async def test_declare_queue_type_and_delivery_limit(
+    broker_channel: ammoo.Channel, queue: str, name: Name
+) -> None:
+    quorum = name("quorum")
+    await broker_channel.declare_queue(
+        quorum,
+        durable=True,
+        queue_type="quorum",
+        delivery_limit=1,
+        dead_letter_exchange="",
+        dead_letter_routing_key=queue,
+    )
+    await publish(broker_channel, quorum, "poison")
+    async with broker_channel.consume(quorum) as consumer:
+        for _ in range(2):
+            await (await anext(consumer)).nack()
+    async with broker_channel.consume(queue) as consumer:
+        message = await anext(consumer)
+
+    assert message.properties.headers is not None
+    assert message.properties.headers["x-death"][0]["reason"] == "delivery_limit"
+
+
+async def test_consume_stream_offset(broker_channel: ammoo.Channel, name: Name) -> None:
+    stream = name("stream")
+    await broker_channel.declare_queue(stream, durable=True, queue_type="stream")
+    await publish(broker_channel, stream, "1", "2", "3")
+    await broker_channel.qos(prefetch_count=10)
+
+    for offset, first in (("first", "1"), (1, "2"), (datetime(2020, 1, 1), "1")):
+        async with broker_channel.consume(stream, stream_offset=offset) as consumer:
+            assert (await anext(consumer)).decode() == first
+
+
+async def test_delete_queue(broker_channel: ammoo.Channel, queue: str) -> None:
+    await publish(broker_channel, queue, "1", "2")
+
+    assert await broker_channel.delete_queue(queue) == 2
+    assert await broker_channel.delete_queue(queue) == 0
+
+
+async def test_delete_queue_if_unused(
+    broker_channel: ammoo.Channel, other_channel: ammoo.Channel, queue: str
+) -> None:
+    async with other_channel.consume(queue):
+        with pytest.raises(PreconditionFailed, match="in use"):
+            await broker_channel.delete_queue(queue, if_unused=True)
+
+
+async def test_delete_queue_if_empty(broker_channel: ammoo.Channel, queue: str) -> None:
+    await publish(broker_channel, queue, "1")
+
+    with pytest.raises(PreconditionFailed, match="not empty"):
+        await broker_channel.delete_queue(queue, if_empty=True)
+
+
+async def test_purge_queue(broker_channel: ammoo.Channel, queue: str) -> None:
+    await publish(broker_channel, queue, "1", "2", "3")
+
+    assert await broker_channel.purge_queue(queue) == 3
+    assert await drain(broker_channel, queue) == []
+
+
+async def test_assert_queue_exists(broker_channel: ammoo.Channel, queue: str) -> None:
+    assert await broker_channel.assert_queue_exists(queue) == (queue, 0, 0)
+
+    with pytest.raises(NotFound, match="no queue 'no such'"):
+        await broker_channel.assert_queue_exists("no such")
+    with pytest.raises(ServerClosedChannel):
+        await broker_channel.declare_queue(queue)
+
+
+# --- consuming ---
+
+
+async def test_consume_no_ack(
+    broker_channel: ammoo.Channel, other_channel: ammoo.Channel, queue: str
+) -> None:
+    await publish(broker_channel, queue, "1")
+    async with other_channel.consume(queue, no_ack=True) as consumer:
+        await anext(consumer)
+    await other_channel.close()
+
+    assert await drain(broker_channel, queue) == []
+
+
+async def test_consume_unread_and_unsettled_messages_come_back(
+    broker_channel: ammoo.Channel, other_channel: ammoo.Channel, queue: str
+) -> None:
+    await publish(broker_channel, queue, "1", "2", "3")
+    async with other_channel.consume(queue) as consumer:
+        unsettled = await anext(consumer)
+    async with broker_channel.consume(queue) as again:
+        assert [(await anext(again)).decode() for _ in range(2)] == ["2", "3"]
+        await other_channel.close()
+        message = await anext(again)
+
+    assert (message.decode(), message.redelivered) == (unsettled.decode(), True)
+    assert not unsettled.redelivered
+
+
+async def test_consume_no_local_is_taken(broker_channel: ammoo.Channel, queue: str) -> None:
+    async with broker_channel.consume(queue, no_local=True) as consumer:
+        await publish(broker_channel, queue, "1")
+        assert (await anext(consumer)).decode() == "1"  # RabbitMQ takes no notice of it
+
+
+async def test_consume_exclusive(
+    broker_channel: ammoo.Channel, other_channel: ammoo.Channel, queue: str
+) -> None:
+    async with broker_channel.consume(queue, exclusive=True):
+        with pytest.raises(AccessRefused, match="in exclusive use"):
+            await other_channel.consume(queue).__aenter__()
+
+
+async def test_consume_priority(
+    broker_channel: ammoo.Channel, other_channel: ammoo.Channel, queue: str
+) -> None:
+    await broker_channel.qos(prefetch_count=1)
+    await other_channel.qos(prefetch_count=1)
+    async with (
+        other_channel.consume(queue, priority=1) as low,
+        broker_channel.consume(queue, priority=2) as high,
+    ):
+        await publish(broker_channel, queue, "1", "2")
+
+        assert (await anext(high)).decode() == "1"
+        assert (await anext(low)).decode() == "2"
+
+
+async def test_consumer_of_a_deleted_queue(broker_channel: ammoo.Channel, queue: str) -> None:
+    async with broker_channel.consume(queue) as consumer:
+        await broker_channel.delete_queue(queue)
+        with pytest.raises(ServerCancelledConsumer):
+            await anext(consumer)
+    await broker_channel.declare_queue(queue)
+
+    async with broker_channel.consume(queue) as consumer:
+        await publish(broker_channel, queue, "1")
+        assert (await anext(consumer)).decode() == "1"
+
+
+async def test_get(broker_channel: ammoo.Channel, queue: str) -> None:
+    await publish(broker_channel, queue, "1", "2")
+
+    message = await broker_channel.get(queue)
+
+    assert (message.message_count, message.delivery_tag, message.redelivered) == (1, 1, False)
+    assert (message.exchange_name, message.routing_key) == ("", queue)
+    await broker_channel.get(queue)
+    with pytest.raises(ammoo.EmptyQueue, match=queue):
+        await broker_channel.get(queue)
+
+
+async def test_get_no_ack(
+    broker_channel: ammoo.Channel, other_channel: ammoo.Channel, queue: str
+) -> None:
+    await publish(broker_channel, queue, "1", "2")
+    await other_channel.get(queue, no_ack=True)
+    await other_channel.get(queue)
+    await other_channel.close()
+
+    assert await drain(broker_channel, queue) == ["2"]
+
+
+# --- settling ---
+
+
+async def test_ack_by_tag_and_multiple(broker_channel: ammoo.Channel, queue: str) -> None:
+    await publish(broker_channel, queue, "1", "2", "3", "4")
+    for _ in range(4):
+        await broker_channel.get(queue)
+
+    await broker_channel.ack(2, multiple=True)
+    await broker_channel.ack(4)
+    await broker_channel.recover(requeue=True)
+
+    assert await drain(broker_channel, queue) == ["3"]
+
+
+async def test_reject(broker_channel: ammoo.Channel, queue: str) -> None:
+    await publish(broker_channel, queue, "1", "2", "3", "4", "5")
+    first = await broker_channel.get(queue)
+    second = await broker_channel.get(queue)
+    third = await broker_channel.get(queue)
+
+    await first.reject(requeue=False)
+    await broker_channel.reject(second.delivery_tag, requeue=True)
+    await broker_channel.reject(third.delivery_tag, True, multiple=True)
+    await broker_channel.nack((await broker_channel.get(queue)).delivery_tag, requeue=False)
+
+    assert await drain(broker_channel, queue) == ["3", "4", "5"]
+
+
+async def test_settling_twice_closes_the_channel(broker_channel: ammoo.Channel, queue: str) -> None:
+    await publish(broker_channel, queue, "1")
+    message = await broker_channel.get(queue)
+    await message.ack()
+    await message.ack()
+
+    with pytest.raises(PreconditionFailed, match=r"unknown delivery tag 1.*settled once"):
+        await broker_channel.get_next_returned_message()
+
+
+# --- publishing ---
+
+
+async def test_publish_properties_arrive(broker_channel: ammoo.Channel, queue: str) -> None:
+    options: dict[str, Any] = {
+        "correlation_id": "correlation",
+        "reply_to": "reply",
+        "expiration": 60_000,
+        "priority": 5,
+        "delivery_mode": 2,
+        "timestamp": datetime(2026, 1, 2, 3, 4, 5),
+        "content_encoding": True,
+        "content_type": True,
+        "message_id": "message",
+        "type_": "type",
+        "user_id": "guest",
+        "app_id": "app",
+    }
+    await publish(broker_channel, queue, "täxt", encoding="iso-8859-1", **options)
+
+    message = await broker_channel.get(queue, no_ack=True)
+
+    assert message.body == "täxt".encode("iso-8859-1")
+    assert message.decode() == "täxt"
+    assert message.properties._asdict() == {
+        "cluster_id": None,
+        "headers": None,
+        **options,
+        "expiration": "60000",
+        "timestamp": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "content_encoding": "iso-8859-1",
+        "content_type": "text/plain",
+    }
+
+
+async def test_publish_expiration(broker_channel: ammoo.Channel, queue: str) -> None:
+    await publish(broker_channel, queue, "1", expiration="1")
+
+    await eventually_empty(broker_channel, queue)
+
+
+async def test_publish_user_id_of_somebody_else(broker_channel: ammoo.Channel, queue: str) -> None:
+    with pytest.raises(PreconditionFailed, match="user_id"):
+        await publish(broker_channel, queue, "1", user_id="somebody")
+
+
+async def test_publish_cc_and_bcc(broker_channel: ammoo.Channel, queue: str, name: Name) -> None:
+    copies = [name("cc"), name("bcc")]
+    for copy in copies:
+        await broker_channel.declare_queue(copy)
+    await publish(broker_channel, queue, "1", cc=copies[0], bcc=[copies[1]])
+
+    messages = [await broker_channel.get(each, no_ack=True) for each in (queue, *copies)]
+
+    assert [message.properties.headers for message in messages] == [{"CC": [copies[0]]}] * 3
+
+
+async def test_publish_mandatory(broker_channel: ammoo.Channel, queue: str) -> None:
+    await broker_channel.select_confirm()
+    await broker_channel.publish("", queue, "arrives", mandatory=True)
+    await broker_channel.publish("", "no such queue", "comes back", mandatory=True, message_id="m")
+
+    message = await broker_channel.get_next_returned_message()
+
+    assert (message.decode(), message.reply_code, message.reply_text) == (
+        "comes back",
+        312,
+        "NO_ROUTE",
+    )
+    assert message.properties.message_id == "m"
+    assert message.routing_key == "no such queue"
+
+
+async def test_two_publishes_with_one_message_id_each_have_their_outcome(
+    broker_channel: ammoo.Channel, queue: str
+) -> None:
+    await broker_channel.select_confirm()
+    options: dict[str, Any] = {
+        "raise_returned": True,
+        "message_id": "the same",
+        "headers": {"a": 1, "b": [b"\x00", 1.5]},
+        "bcc": "nobody",
+    }
+
+    outcomes = await asyncio.gather(
+        broker_channel.publish("", "no such queue", b"body", **options),
+        broker_channel.publish("", queue, b"body", **options),
+        broker_channel.publish("", "no such queue", b"body", **options),
+        return_exceptions=True,
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [
+        PublishReturned,
+        type(None),
+        PublishReturned,
+    ]
+
+
+async def test_publish_to_a_missing_exchange(broker_channel: ammoo.Channel) -> None:
+    await broker_channel.select_confirm()
+
+    with pytest.raises(NotFound, match="no exchange 'no such'") as caught:
+        await broker_channel.publish("no such", "key", b"")
+
+    assert (caught.value.class_id, caught.value.method_id) == (60, 40)
+
+
+async def test_headers_round_trip_exactly(broker_channel: ammoo.Channel, queue: str) -> None:
+    headers = {
+        "float": 1.1,
+        "bytes": b"\xff\x00",
+        "decimal": Decimal("12.50"),
+        "nested": {"list": [1, "a", None, True, {"x": 2**40}]},
+        "negative": -5,
+        "time": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    await publish(broker_channel, queue, "1", headers=headers)
+
+    message = await broker_channel.get(queue, no_ack=True)
+
+    assert message.properties.headers == headers
+
+
+@pytest.mark.parametrize("seconds", [2**64 - 1, 1_700_000_000_000])
+async def test_header_timestamps_cost_nothing(
+    broker_channel: ammoo.Channel, queue: str, seconds: int
+) -> None:
+    await publish(broker_channel, queue, "1", headers={"at": Timestamp(seconds)})
+
+    message = await broker_channel.get(queue, no_ack=True)
+
+    assert message.properties.headers == {"at": seconds}
+
+
+async def test_reply(broker_channel: ammoo.Channel, queue: str, name: Name) -> None:
+    answers = (await broker_channel.declare_queue(name("answers"))).queue_name
+    await publish(broker_channel, queue, "question", reply_to=answers, correlation_id="7")
+
+    await (await broker_channel.get(queue, no_ack=True)).reply("answer", app_id="me")
+
+    answer = await broker_channel.get(answers, no_ack=True)
+    assert answer.decode() == "answer"
+    assert (answer.properties.correlation_id, answer.properties.app_id) == ("7", "me")
+
+
+# --- transactions ---
+
+
+async def test_transaction(
+    broker_channel: ammoo.Channel, other_channel: ammoo.Channel, queue: str
+) -> None:
+    async with other_channel.transaction():
+        await other_channel.publish("", queue, "1")
+        assert await drain(broker_channel, queue) == []
+
+    assert await drain(broker_channel, queue) == ["1"]
+
+
+async def test_transaction_that_fails(
+    broker_channel: ammoo.Channel, other_channel: ammoo.Channel, queue: str
+) -> None:
+    async def fail() -> None:
+        async with other_channel.transaction():
+            await other_channel.publish("", queue, "1")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
+    async with other_channel.transaction():
+        await other_channel.publish("", queue, "2")
+
+    assert await drain(broker_channel, queue) == ["2"]
+
+
+async def test_transactions_and_confirms_exclude_each_other(
+    broker_channel: ammoo.Channel,
+) -> None:
+    await broker_channel.select_confirm()
+
+    with pytest.raises(PreconditionFailed, match="cannot switch from confirm to tx"):
+        await broker_channel.select_transaction()
+
+
+# --- many at once ---
+
+
+async def test_a_hundred_operations_at_once(
+    broker_channel: ammoo.Channel, queue: str, name: Name
+) -> None:
+    exchange = name("exchange")
+    names = [name(f"queue-{i}") for i in range(20)]
+    await broker_channel.declare_exchange(exchange, "direct")
+    await broker_channel.select_confirm()
+
+    async def operate(number: int, queue: str) -> tuple[str, int, str]:
+        declared, _ = await asyncio.gather(
+            broker_channel.declare_queue(queue),
+            broker_channel.bind_queue(queue, exchange, queue),
+        )
+        await asyncio.gather(
+            broker_channel.publish(exchange, queue, str(number)),
+            broker_channel.qos(prefetch_count=number + 1),
+        )
+        async with broker_channel.consume(queue) as consumer:
+            message = await anext(consumer)
+            await message.ack()
+        return declared.queue_name, await broker_channel.purge_queue(queue), message.decode()
+
+    results = await asyncio.gather(*(operate(i, each) for i, each in enumerate(names)))
+
+    assert results == [(each, 0, str(i)) for i, each in enumerate(names)]
