@@ -15,6 +15,7 @@ from ammoo_wire import (
     Command,
     ConnectionBlockedParameters,
     FrameError,
+    InternalError,
     OversizedContent,
     ProtocolError,
     UnexpectedFrame,
@@ -271,13 +272,6 @@ def test_frame_as_large_as_may_be_is_taken() -> None:
             "expected content body, got non content body frame instead",
             (60, 71),
         ),
-        (method_frame(0, PUBLISH), "a method with content on channel 0", (60, 40)),
-        (method_frame(0, DELIVER), "a method with content on channel 0", (60, 60)),
-        (
-            b"".join(content_frames(0, DELIVER, NO_PROPERTIES, b"abc")),
-            "a method with content on channel 0",
-            (60, 60),
-        ),
     ],
 )
 def test_frame_out_of_place_is_unexpected(
@@ -377,6 +371,27 @@ def test_arguments_that_cannot_be_decoded_are_told_with_their_method() -> None:
 
     assert failure.text == 'cannot decode <<"abc">>'
     assert (failure.class_id, failure.method_id) == (60, 80)
+
+
+def test_arguments_on_channel_0_that_cannot_be_decoded_are_rabbitmqs_internal_error() -> None:
+    failure = failure_of(new_assembler(), frame(1, 0, b"\x00\x0a\x00\x3cabc"))
+
+    assert isinstance(failure, InternalError)
+    assert failure.reply_text == "INTERNAL_ERROR"
+    assert failure.text == 'cannot decode <<"abc">>'
+
+
+@pytest.mark.parametrize("parameters", [PUBLISH, DELIVER, GET_OK], ids=lambda p: type(p).__name__)
+def test_method_with_content_on_channel_0_is_given_for_its_receiver_to_refuse(
+    parameters: tuple[object, ...],
+) -> None:
+    assembler = new_assembler()
+    commands: list[Command] = []
+    read(assembler, b"".join(content_frames(0, parameters, NO_PROPERTIES, b"abc")))
+
+    assert assembler.assemble(commands) is True
+
+    assert commands == [Command(0, parameters, None, None)]
 
 
 def test_good_commands_in_front_of_a_fault_are_given() -> None:

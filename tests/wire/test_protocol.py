@@ -511,6 +511,21 @@ def test_fault_names_its_method_in_the_close(new: New) -> None:
 
 
 @RUNNING
+def test_content_on_channel_0_is_a_fault(new: New) -> None:
+    protocol = new()
+    publish = BasicPublishParameters("", "q")
+
+    commands = protocol.receive_data(
+        b"".join(content_frames(0, publish, NO_PROPERTIES, b"abc")) + method_frame(1, ACK)
+    )
+
+    assert commands == []
+    assert protocol.close_sent is not None
+    assert protocol.close_sent[2:] == (60, 40)
+    assert protocol.state is ConnectionState.CLOSING
+
+
+@RUNNING
 def test_close_ok_behind_a_fault_is_recognised(new: New) -> None:
     protocol = new()
     protocol.receive_data(frame(1, 1, b"\x00\x3c\x00\x50abc") + method_frame(1, ACK))
