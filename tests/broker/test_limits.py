@@ -96,7 +96,7 @@ def test_table_nested_a_thousand_deep_is_refused(line: Line) -> None:
 
 
 def test_unreadable_client_is_hung_up_on_after_a_while(line: Line) -> None:
-    line.connection.receive_data(b"\x09\x00\x00\x00\x00\x00\x00\xce")
+    line.connection.receive_data(b"\x08\x00\x00\x00\x00\x00\x00\x00")
     line.connection.data_to_send()
     assert not line.transport.is_closed
 

@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Iterator
 
-import pika
-import pika.exceptions
+import pika  # type: ignore[import-untyped]  # it ships no types
+import pika.exceptions  # type: ignore[import-untyped]  # it ships no types
 import pytest
-from pika.adapters.blocking_connection import BlockingChannel
+from pika.adapters.blocking_connection import (  # type: ignore[import-untyped]  # no types
+    BlockingChannel,
+)
 
 from ammoo_fakebroker import FakeBroker
 

@@ -214,7 +214,7 @@ def validate_queue_arguments(arguments: Arguments, resource: str, profile: Profi
 def _check_what_crashes(arguments: Arguments, queue_type: str, profile: Profile) -> None:
     """Refuse what RabbitMQ does not check either, but dies of (541)."""
     max_age = arguments.get("x-max-age", "1s")
-    if queue_type == STREAM and age_milliseconds(max_age) is None and isinstance(max_age, str):
+    if queue_type == STREAM and isinstance(max_age, str) and not max_age[:1].isdigit():
         raise errors.internal_error()
     locator = arguments.get("x-queue-master-locator", "random")
     if queue_type == CLASSIC and profile.queues_have_masters and locator not in _MASTER_LOCATORS:
@@ -346,6 +346,13 @@ def _check_queue_version(value: Any, arguments: Arguments) -> str | None:
     return detail
 
 
+def _check_max_age(value: Any, arguments: Arguments) -> str | None:
+    detail = _check_string(value, arguments)
+    if detail is None and age_milliseconds(value) is None:
+        return "invalid_max_age"
+    return detail
+
+
 _UNITS = {
     "Y": 365 * 86_400_000,
     "M": 30 * 86_400_000,
@@ -389,7 +396,7 @@ _QUEUE_CHECKS: tuple[tuple[str, _Check], ...] = (
     ("x-queue-version", _check_queue_version),
     ("x-single-active-consumer", _check_bool),
     ("x-quorum-initial-group-size", _check_positive),
-    ("x-max-age", _check_string),
+    ("x-max-age", _check_max_age),
     ("x-stream-max-segment-size-bytes", _check_not_negative),
     ("x-initial-cluster-size", _check_positive),
     (

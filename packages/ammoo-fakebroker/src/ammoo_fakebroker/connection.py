@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ammoo_wire import (
+    BasicConsumeParameters,
+    BasicGetParameters,
     BasicPublishParameters,
     ChannelCloseOkParameters,
     ChannelCloseParameters,
@@ -26,11 +28,14 @@ from ammoo_wire import (
     ConnectionUnblockedParameters,
     ConnectionUpdateSecretOkParameters,
     ConnectionUpdateSecretParameters,
-    FrameError,
     Heartbeat,
     HeartbeatVerdict,
     OversizedContent,
     ProtocolError,
+    QueueBindParameters,
+    QueueDeleteParameters,
+    QueuePurgeParameters,
+    QueueUnbindParameters,
     ReplyCode,
     ServerProtocol,
     method_of,
@@ -51,6 +56,20 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Transport"]
 
 _CODES_WITHOUT_METHOD = frozenset((ReplyCode.INTERNAL_ERROR, ReplyCode.CONNECTION_FORCED))
+
+_OUT_OF_STEP = ("frame_too_large", "invalid_frame_end_marker")
+
+_METHODS_THAT_MEAN_A_QUEUE = frozenset(
+    (
+        BasicConsumeParameters,
+        BasicGetParameters,
+        QueueBindParameters,
+        QueueDeleteParameters,
+        QueuePurgeParameters,
+        QueueUnbindParameters,
+    )
+)
+"""Methods in which an empty queue name, their first field, stands for the one declared last."""
 
 _DELIVERY_LIMIT = 262_144
 """Octets that may be queued for a client before consumers on its connection are held back."""
@@ -245,11 +264,22 @@ class Connection:
         elif number in self._closing_channels:
             self._drop(number, parameters)
         elif channel is None:
-            raise errors.channel_not_open()
+            self._handle_without_channel(number, parameters)
         elif kind is OversizedContent:
             raise errors.message_too_large(parameters[1], parameters[2])
         else:
             raise errors.unimplemented_method()
+
+    def _handle_without_channel(self, number: int, parameters: tuple[Any, ...]) -> None:
+        """Refuse a method on a channel that was never opened.
+
+        RabbitMQ looks up what an empty queue name stands for before it looks at the channel.
+        """
+        if type(parameters) not in _METHODS_THAT_MEAN_A_QUEUE or parameters[0]:
+            raise errors.channel_not_open()
+        error = errors.no_queue_declared_on_channel()
+        error.class_id, error.method_id = method_of(parameters).id
+        self._send_channel_close(number, error)
 
     def _drop(self, number: int, parameters: tuple[Any, ...]) -> None:
         """Ignore what was sent to a channel before its client knew that it was closed.
@@ -303,11 +333,15 @@ class Connection:
         if error is None:
             channel.send(ChannelCloseOkParameters())
             return
-        self._closing_channels.add(channel.number)
-        channel.send(
+        self._send_channel_close(channel.number, error)
+
+    def _send_channel_close(self, number: int, error: ProtocolError) -> None:
+        self._closing_channels.add(number)
+        self.send(
+            number,
             ChannelCloseParameters(
                 error.reply_code, error.reply_text, error.class_id, error.method_id
-            )
+            ),
         )
 
     # -- octets out ----------------------------------------------------------------------------
@@ -509,9 +543,14 @@ class Connection:
         self._cancel_timer("closing")
         if protocol.state is ConnectionState.CLOSED:
             self.node.connections.pop(self, None)
-        if protocol.login_pause or isinstance(protocol.failure, FrameError):
+        if protocol.login_pause or _is_out_of_step(protocol.failure):
             self._call_later("closing", limits.login_pause, self._transport.close)
         elif protocol.close_received is not None or protocol.state is ConnectionState.CLOSING:
             self._call_later("closing", limits.closing_timeout, self._transport.close)
         else:
             self._transport.close()
+
+
+def _is_out_of_step(failure: ProtocolError | None) -> bool:
+    """Whether frames cannot be told apart any more, so that no answer can be read either."""
+    return failure is not None and any(fault in failure.text for fault in _OUT_OF_STEP)

@@ -332,6 +332,11 @@ def unacceptable_header_type(header: str, type_name: str) -> ProtocolError:
     return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
 
 
+def unknown_delivery_mode(delivery_mode: int) -> ProtocolError:
+    text = f"invalid message: {{delivery_mode_unknown,{delivery_mode}}}"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
 def no_reply_consumer() -> ProtocolError:
     return ProtocolError(ReplyCode.PRECONDITION_FAILED, "fast reply consumer does not exist")
 

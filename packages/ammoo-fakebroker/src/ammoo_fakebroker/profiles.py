@@ -32,6 +32,7 @@ class Profile:
     """Whether a refusal speaks of write access, or just of access."""
     accepted_headers: Mapping[bytes, tuple[int, int]]
     """The protocol headers that are taken, and the version that they are answered with."""
+    checks_delivery_mode: bool
     sorts_headers: bool
     """Whether consumers get a message's headers in the order of their names."""
     checks_user_id_first: bool
@@ -99,6 +100,7 @@ PROFILES = {
         unknown_exchange_type_closes_connection=True,
         refusals_name_the_permission=False,
         accepted_headers={**_HEADERS, b"AMQP\x01\x01\x08\x00": (8, 0)},
+        checks_delivery_mode=True,
         sorts_headers=False,
         checks_user_id_first=True,
         headers_compare_numbers_by_value=True,
@@ -127,6 +129,7 @@ PROFILES = {
         unknown_exchange_type_closes_connection=False,
         refusals_name_the_permission=True,
         accepted_headers=_HEADERS,
+        checks_delivery_mode=False,
         sorts_headers=True,
         checks_user_id_first=False,
         headers_compare_numbers_by_value=False,

@@ -19,6 +19,7 @@ from ammoo_wire import (
 
 from . import errors
 from .arguments import parse_expiration
+from .profiles import Profile
 from .terms import type_name
 
 __all__ = ["PropertyFacts", "PropertyReader", "with_headers"]
@@ -50,11 +51,12 @@ class PropertyReader:
     """Reads properties.
 
     Args:
-        sorts_headers: Whether consumers get headers in the order of their names (4.0).
+        profile: Says what is refused, and whether headers are sorted.
     """
 
-    def __init__(self, *, sorts_headers: bool) -> None:
-        self._sorts_headers = sorts_headers
+    def __init__(self, profile: Profile) -> None:
+        self._sorts_headers = profile.sorts_headers
+        self._checks_delivery_mode = profile.checks_delivery_mode
         self._memo = {_NO_PROPERTIES: PropertyFacts()}
 
     def read(self, properties: bytes) -> PropertyFacts:
@@ -78,6 +80,8 @@ class PropertyReader:
         decoded = decode_properties(properties)
         headers = decoded.headers
         expiration, faults = _read_expiration(decoded.expiration)
+        if self._checks_delivery_mode and decoded.delivery_mode not in (None, 1, 2):
+            faults.append(errors.unknown_delivery_mode(decoded.delivery_mode))
         if not headers:
             carbon_copies: tuple[str, ...] = ()
             blind_carbon_copies: tuple[str, ...] = ()

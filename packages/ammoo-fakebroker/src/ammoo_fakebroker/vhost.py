@@ -69,7 +69,7 @@ class VirtualHost:
         self.exchanges: dict[str, Exchange] = {"": DirectExchange("", durable=True)}
         self.queues: dict[str, Queue] = {}
         self.dead_letters = DeadLetters(self)
-        self.properties = PropertyReader(sorts_headers=profile.sorts_headers)
+        self.properties = PropertyReader(profile)
         self._routes: dict[tuple[str, str], Collection[Queue]] = {}
         for exchange_name, exchange_type in _PREDECLARED.items():
             self.create_exchange(exchange_name, exchange_type, durable=True)
@@ -177,7 +177,6 @@ class VirtualHost:
         arguments: Mapping[str, Any],
     ) -> None:
         """Bind a destination to a source; a binding that exists already stays as it is."""
-        source.validate_binding(arguments)
         binding = Binding(source, destination, routing_key, arguments)
         if binding.key not in source.bindings:
             source.add_binding(binding)

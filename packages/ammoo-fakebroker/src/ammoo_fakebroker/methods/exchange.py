@@ -115,13 +115,11 @@ def delete(channel: Channel, parameters: ExchangeDeleteParameters) -> None:
 
 def bind(channel: Channel, parameters: ExchangeBindParameters) -> None:
     """Let an exchange get messages from another: https://www.rabbitmq.com/docs/e2e"""
-    source, destination = _checked_names(channel, parameters)
-    channel.virtualhost.bind(
-        existing_exchange(channel, source),
-        existing_exchange(channel, destination),
-        parameters.routing_key,
-        parameters.arguments,
-    )
+    source_name, destination_name = _checked_names(channel, parameters)
+    source = existing_exchange(channel, source_name)
+    destination = existing_exchange(channel, destination_name)
+    source.validate_binding(parameters.arguments)
+    channel.virtualhost.bind(source, destination, parameters.routing_key, parameters.arguments)
     if not parameters.no_wait:
         channel.send(ExchangeBindOkParameters())
 

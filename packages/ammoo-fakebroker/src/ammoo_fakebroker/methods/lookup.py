@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from ..exchanges import Exchange
     from ..queue import Queue
 
-__all__ = ["accessible_queue", "existing_exchange", "named_queue"]
+__all__ = [
+    "accessible_queue",
+    "check_exclusive_access",
+    "check_not_default_exchange",
+    "existing_exchange",
+    "existing_queue",
+    "named_queue",
+]
 
 
 def named_queue(channel: Channel, queue_name: str) -> str:
@@ -33,11 +40,20 @@ def accessible_queue(channel: Channel, queue_name: str) -> Queue:
     Raises:
         ProtocolError: 404, there is none of that name; 405, it is another connection's.
     """
-    virtualhost = channel.virtualhost
-    queue = virtualhost.queues.get(queue_name)
-    if queue is None:
-        raise errors.no_queue(virtualhost.name, queue_name)
+    queue = existing_queue(channel, queue_name)
     check_exclusive_access(channel, queue)
+    return queue
+
+
+def existing_queue(channel: Channel, queue_name: str) -> Queue:
+    """Find a queue, whoever may own it.
+
+    Raises:
+        ProtocolError: 404, there is none of that name.
+    """
+    queue = channel.virtualhost.queues.get(queue_name)
+    if queue is None:
+        raise errors.no_queue(channel.virtualhost.name, queue_name)
     return queue
 
 

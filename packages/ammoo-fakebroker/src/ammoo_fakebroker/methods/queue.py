@@ -40,6 +40,7 @@ from .lookup import (
     check_exclusive_access,
     check_not_default_exchange,
     existing_exchange,
+    existing_queue,
     named_queue,
 )
 
@@ -171,7 +172,9 @@ def bind(channel: Channel, parameters: QueueBindParameters) -> None:
     """Let a queue get messages from an exchange (section 1.7.2.3)."""
     queue_name, exchange_name, routing_key = _checked_names(channel, parameters)
     exchange = existing_exchange(channel, exchange_name)
-    queue = accessible_queue(channel, queue_name)
+    queue = existing_queue(channel, queue_name)
+    exchange.validate_binding(parameters.arguments)
+    check_exclusive_access(channel, queue)
     channel.virtualhost.bind(exchange, queue, routing_key, parameters.arguments)
     if not parameters.no_wait:
         channel.send(QueueBindOkParameters())
