@@ -7,6 +7,7 @@ import gc
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 pytest.register_assert_rewrite("tests.support")
@@ -14,6 +15,11 @@ pytest.register_assert_rewrite("tests.support")
 from tests.support.hygiene import Hygiene
 
 pytest_plugins = ["pytester"]
+
+# How long one example takes says nothing on a machine that others use too; pytest-timeout stops
+# what hangs.
+hypothesis.settings.register_profile("ammoo", deadline=None)
+hypothesis.settings.load_profile("ammoo")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
