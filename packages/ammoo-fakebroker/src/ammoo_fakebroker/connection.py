@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ammoo_wire import (
@@ -124,7 +125,7 @@ class Connection:
         self._transport = transport
         self._login = Login(node.users, self.peer)
         self._protocol = ServerProtocol(
-            server_properties=node.profile.server_properties(node.cluster_name),
+            server_properties=partial(node.profile.server_properties, node.cluster_name),
             mechanisms=node.mechanisms,
             authenticate=self._login.answer,
             open_virtualhost=self._enter,
@@ -133,7 +134,7 @@ class Connection:
             heartbeat_interval=node.limits.heartbeat,
             max_body_size=node.limits.max_message_size,
             accepted_headers=node.profile.accepted_headers,
-            other_header_reply=node.profile.unknown_header_reply,
+            other_header_reply=node.profile.answer_to_header,
         )
         self.get_buffer = self._protocol.get_buffer
         self._heartbeat: Heartbeat | None = None

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ammoo_wire import PROTOCOL_HEADER
+
 __all__ = ["PROFILES", "Profile", "profile_named"]
 
 
@@ -27,6 +29,8 @@ class Profile:
     """The SASL mechanisms that are offered if nothing else is asked for."""
     unknown_header_reply: bytes
     """What a client hears that does not speak AMQP 0-9-1."""
+    header_replies: Mapping[bytes, bytes]
+    """Protocol headers that are answered otherwise."""
     unknown_exchange_type_closes_connection: bool
     refusals_name_the_permission: bool
     """Whether a refusal speaks of write access, or just of access."""
@@ -61,10 +65,15 @@ class Profile:
     """Whether what comes from a stream always says whether it was persistent."""
     max_message_size: int
 
-    def server_properties(self, cluster_name: str) -> dict[str, Any]:
-        """Give the table that connection.start carries."""
+    def answer_to_header(self, header: bytes) -> bytes:
+        """Give what a client hears whose protocol header is not taken."""
+        return self.header_replies.get(header, self.unknown_header_reply)
+
+    def server_properties(self, cluster_name: str, version: tuple[int, int]) -> dict[str, Any]:
+        """Give the table that connection.start carries; AMQP 0-8 knew no capabilities."""
+        capabilities = CAPABILITIES if version == (0, 9) else ()
         return {
-            "capabilities": dict.fromkeys(CAPABILITIES, True),
+            "capabilities": dict.fromkeys(capabilities, True),
             "cluster_name": cluster_name,
             "copyright": self.copyright,
             "information": self.information,
@@ -86,7 +95,7 @@ CAPABILITIES = (
     "direct_reply_to",
 )
 
-_HEADERS = {b"AMQP\x00\x00\x09\x01": (0, 9), b"AMQP\x01\x01\x00\x09": (0, 9)}
+_HEADERS = {PROTOCOL_HEADER: (0, 9), b"AMQP\x01\x01\x00\x09": (0, 9)}
 
 PROFILES = {
     "3.10": Profile(
@@ -96,7 +105,8 @@ PROFILES = {
         copyright="Copyright (c) 2007-2022 VMware, Inc. or its affiliates.",
         information="Licensed under the MPL 2.0. Website: https://rabbitmq.com",
         mechanisms=("PLAIN", "AMQPLAIN"),
-        unknown_header_reply=b"AMQP\x00\x00\x09\x01",
+        unknown_header_reply=PROTOCOL_HEADER,
+        header_replies={},
         unknown_exchange_type_closes_connection=True,
         refusals_name_the_permission=False,
         accepted_headers={**_HEADERS, b"AMQP\x01\x01\x08\x00": (8, 0)},
@@ -126,6 +136,7 @@ PROFILES = {
         information="Licensed under the MPL 2.0. Website: https://rabbitmq.com",
         mechanisms=("PLAIN", "AMQPLAIN", "ANONYMOUS"),
         unknown_header_reply=b"AMQP\x03\x01\x00\x00",
+        header_replies={b"AMQP\x00\x00\x09\x00": PROTOCOL_HEADER},
         unknown_exchange_type_closes_connection=False,
         refusals_name_the_permission=True,
         accepted_headers=_HEADERS,
