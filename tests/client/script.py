@@ -6,6 +6,7 @@ through `ammoo_wire.ServerProtocol` over a socket on loopback.
 
 import asyncio
 from collections import deque
+from ssl import SSLContext
 from typing import Any, Self, TypeVar
 
 import ammoo
@@ -194,10 +195,12 @@ class ScriptedServer:
     """Listens on loopback; each connection gets a `ScriptedPeer` of its own.
 
     Args:
+        tls: For connections that are encrypted.
         options: For `ServerProtocol`.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, tls: SSLContext | None = None, **options: Any) -> None:
+        self.tls = tls
         self.options = options
         self.answers = dict(ANSWERS)
         self.is_deaf = False
@@ -207,7 +210,9 @@ class ScriptedServer:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: ScriptedPeer(self), "127.0.0.1", 0)
+        self._server = await loop.create_server(
+            lambda: ScriptedPeer(self), "127.0.0.1", 0, ssl=self.tls
+        )
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -217,6 +222,9 @@ class ScriptedServer:
             peer.abort()
             await peer.closed
         await self._server.wait_closed()
+        # A handshake of TLS that failed has a task of asyncio's, which nobody else awaits.
+        handshakes = [t for t in asyncio.all_tasks() if "_accept_connection2" in repr(t.get_coro())]
+        await asyncio.gather(*handshakes)
 
     def accept(self, peer: ScriptedPeer) -> None:
         self.peers.append(peer)

@@ -224,8 +224,9 @@ async def test_external_by_url_and_by_auth() -> None:
         responses.append((mechanism, response))
         return Accepted()
 
-    options = {"mechanisms": ("EXTERNAL", "PLAIN"), "authenticate": authenticate}
-    async with ScriptedServer(**options) as server:
+    async with ScriptedServer(
+        mechanisms=("EXTERNAL", "PLAIN"), authenticate=authenticate
+    ) as server:
         async with await ammoo.connect(server.url + "?auth_mechanism=external"):
             pass
         async with await ammoo.connect(server.url, auth=ExternalAuth("me")):

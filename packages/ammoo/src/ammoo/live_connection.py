@@ -119,25 +119,35 @@ class LiveConnection:
             OSError: It cannot be connected; `ssl.SSLError` is one too.
         """
         parameters = self.parameters
-        hostname = parameters.server_hostname
-        if hostname in (None, "disable"):
-            hostname = parameters.host if parameters.ssl_context is not None else None
-        async with asyncio.timeout(parameters.connection_timeout):
-            if parameters.host.startswith("/"):
-                await self.loop.create_unix_connection(
-                    lambda: self.transport,
-                    parameters.host,
-                    ssl=parameters.ssl_context,
-                    server_hostname="" if parameters.ssl_context is not None else None,
-                )
-            else:
-                await self.loop.create_connection(
-                    lambda: self.transport,
-                    parameters.host,
-                    parameters.port,
-                    ssl=parameters.ssl_context,
-                    server_hostname=hostname,
-                )
+        timeout = parameters.connection_timeout
+        try:
+            async with asyncio.timeout(timeout):
+                await self._connect_socket()
+        except TimeoutError as error:
+            if error.errno is not None:
+                raise  # the operating system's own, and lost patience before we did
+            raise TimeoutError(
+                f"the socket to {parameters.address} was not connected within {timeout:g} s"
+            ) from None
+
+    async def _connect_socket(self) -> None:
+        parameters, context = self.parameters, self.parameters.ssl_context
+        hostname = None if context is None else parameters.server_hostname
+        if parameters.host.startswith("/"):
+            await self.loop.create_unix_connection(
+                lambda: self.transport,
+                parameters.host,
+                ssl=context,
+                server_hostname=hostname if context is None else hostname or "",
+            )
+        else:
+            await self.loop.create_connection(
+                lambda: self.transport,
+                parameters.host,
+                parameters.port,
+                ssl=context,
+                server_hostname=hostname,
+            )
 
     async def open(self) -> None:
         """Go through the handshake; on failure nothing stays open.

@@ -114,7 +114,7 @@ def connection_parameters(
         port=_first(port, location.port, TLS_PORT if encrypted else PLAIN_PORT),
         virtualhost=_first(virtualhost, location.virtualhost, "/"),
         ssl_context=ssl_context if encrypted else None,
-        server_hostname=query.get("server_name_indication"),
+        server_hostname=_server_hostname(query.get("server_name_indication")),
         auth=auth,
         heartbeat_interval=_first(heartbeat_interval, query.get("heartbeat_interval")),
         frame_max=_first(frame_max, query.get("frame_max"), 131072),
@@ -255,6 +255,11 @@ def _tls_context(query: Mapping[str, Any]) -> tls.SSLContext:
     if "certfile" in query:
         context.load_cert_chain(query["certfile"], query.get("keyfile"), query.get("key_password"))
     return context
+
+
+def _server_hostname(indication: str | None) -> str | None:
+    """Give whose certificate to expect; RabbitMQ's "disable" expects nobody's by name."""
+    return None if indication == "disable" else indication
 
 
 def _password_authentication(

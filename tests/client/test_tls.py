@@ -1,0 +1,173 @@
+"""TLS: who is verified, and what one reads when somebody is not who they should be."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+
+import ammoo
+from ammoo.auth.mechanisms.external import ExternalAuth
+from ammoo.exceptions.connection import ConnectionLost
+from ammoo_wire import (
+    Accepted,
+    BasicGetOkParameters,
+    BasicGetParameters,
+    BasicPublishParameters,
+)
+from tests.client.script import ScriptedServer
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def context(authority: trustme.CA) -> ssl.SSLContext:
+    """What a client needs to trust the server."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def server_context(
+    authority: trustme.CA, *names: str, expires: datetime | None = None
+) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names, not_after=expires).configure_cert(context)
+    return context
+
+
+@pytest.fixture
+async def tls_server(authority: trustme.CA) -> AsyncIterator[ScriptedServer]:
+    async with ScriptedServer(tls=server_context(authority, "localhost")) as server:
+        yield server
+
+
+async def test_encrypted_by_keywords(tls_server: ScriptedServer, context: ssl.SSLContext) -> None:
+    async with (
+        await ammoo.connect(port=tls_server.port, ssl_context=context) as connection,
+        connection.channel() as channel,
+    ):
+        await tls_server.peer.synchronise(channel)
+
+
+async def test_encrypted_by_url(
+    tls_server: ScriptedServer, authority: trustme.CA, tmp_path: Path
+) -> None:
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    url = f"amqps://localhost:{tls_server.port}?cacertfile={tmp_path / 'ca.pem'}"
+
+    async with await ammoo.connect(url) as connection:
+        assert connection.entered
+
+
+async def test_large_messages_through_tls(
+    tls_server: ScriptedServer, context: ssl.SSLContext
+) -> None:
+    body = bytes(range(256)) * 8192
+    async with (
+        await ammoo.connect(port=tls_server.port, ssl_context=context) as connection,
+        connection.channel() as channel,
+    ):
+        await channel.publish("", "q", body)
+        command = await tls_server.peer.expect_command(BasicPublishParameters)
+        assert command.body == bytearray(body)
+        getting = asyncio.create_task(channel.get("q"))
+        await tls_server.peer.expect(BasicGetParameters)
+        tls_server.peer.send_content(BasicGetOkParameters(1, False, "", "q", 0), body)
+        assert (await getting).body == body
+
+
+async def test_server_of_an_unknown_authority(tls_server: ScriptedServer) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer"):
+        await ammoo.connect(f"amqps://localhost:{tls_server.port}")
+
+
+async def test_server_of_an_unknown_authority_is_taken_when_asked_to(
+    tls_server: ScriptedServer,
+) -> None:
+    url = f"amqps://localhost:{tls_server.port}?verify=verify_none"
+
+    async with await ammoo.connect(url) as connection:
+        assert connection.entered
+
+
+async def test_server_with_another_name(
+    tls_server: ScriptedServer, context: ssl.SSLContext
+) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError, match=r"'127\.0\.0\.1'"):
+        await ammoo.connect(host="127.0.0.1", port=tls_server.port, ssl_context=context)
+
+
+async def test_server_name_indication_says_which_name_to_expect(
+    authority: trustme.CA, context: ssl.SSLContext
+) -> None:
+    async with ScriptedServer(tls=server_context(authority, "broker.example")) as server:
+        url = f"amqps://127.0.0.1:{server.port}?server_name_indication=broker.example"
+        async with await ammoo.connect(url, ssl_context=context) as connection:
+            assert connection.entered
+
+
+async def test_server_whose_certificate_has_expired(
+    authority: trustme.CA, context: ssl.SSLContext
+) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    tls = server_context(authority, "localhost", expires=yesterday)
+    async with ScriptedServer(tls=tls) as server:
+        with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
+            await ammoo.connect(port=server.port, ssl_context=context)
+
+
+async def test_server_that_does_not_speak_tls(server: ScriptedServer) -> None:
+    server.is_deaf = False
+    with pytest.raises(OSError, match=r"(?i)ssl|reset|closed"):
+        await ammoo.connect(f"amqps://localhost:{server.port}", connection_timeout=2)
+
+
+async def test_client_certificate_with_external(
+    authority: trustme.CA, context: ssl.SSLContext
+) -> None:
+    tls = server_context(authority, "localhost")
+    authority.configure_trust(tls)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    authority.issue_cert("client").configure_cert(context)
+    options = {"mechanisms": ("EXTERNAL",), "authenticate": lambda m, r: Accepted()}
+
+    async with (
+        ScriptedServer(tls=tls, **options) as server,
+        await ammoo.connect(
+            port=server.port, ssl_context=context, auth=ExternalAuth()
+        ) as connection,
+    ):
+        assert connection.entered
+
+
+async def test_client_certificate_that_the_server_does_not_get(
+    authority: trustme.CA, context: ssl.SSLContext
+) -> None:
+    tls = server_context(authority, "localhost")
+    authority.configure_trust(tls)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def refuse() -> None:
+        """Go through the handshake; a server of asyncio hangs up without saying why."""
+        accepted, _ = listener.accept()
+        with accepted, pytest.raises(ssl.SSLError):
+            tls.wrap_socket(accepted, server_side=True)
+
+    with listener:
+        refusing = asyncio.create_task(asyncio.to_thread(refuse))
+        # With TLS 1.3 the client's half of the handshake is over before the server objects.
+        connection = await ammoo.connect(port=listener.getsockname()[1], ssl_context=context)
+        with pytest.raises(ConnectionLost, match=r"(?i)certificate.required") as caught:
+            await connection.__aenter__()
+        await refusing
+
+    assert isinstance(caught.value.exc, ssl.SSLError)
