@@ -43,6 +43,7 @@ class Profile:
     """Whether a wrong user-id is noticed before a wrong expiration or CC header."""
     headers_compare_numbers_by_value: bool
     """Whether 1 matches 1.0 in a headers exchange, and timestamps each other."""
+    dies_of_void_queue_type: bool
     queue_type_is_always_an_argument: bool
     """Whether a queue declared without x-queue-type has it as ``classic``."""
     classic_queues_check_leader_locator: bool
@@ -114,6 +115,7 @@ PROFILES = {
         sorts_headers=False,
         checks_user_id_first=True,
         headers_compare_numbers_by_value=True,
+        dies_of_void_queue_type=True,
         queue_type_is_always_an_argument=False,
         classic_queues_check_leader_locator=False,
         last_death_headers=False,
@@ -144,6 +146,7 @@ PROFILES = {
         sorts_headers=True,
         checks_user_id_first=False,
         headers_compare_numbers_by_value=False,
+        dies_of_void_queue_type=False,
         queue_type_is_always_an_argument=True,
         classic_queues_check_leader_locator=True,
         last_death_headers=True,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import socket
 import ssl
 import threading
 import time
@@ -25,6 +26,7 @@ __all__ = ["LoopClock", "Server", "ThreadedServer"]
 _Result = TypeVar("_Result")
 
 _STOP_TIMEOUT = 10.0
+_ACCEPT_AGAIN = 1.0
 
 
 class LoopClock:
@@ -174,7 +176,9 @@ class Server:
         self._clock = clock
         self._tls = tls
         self._certificate_login = certificate_login
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._arriving: set[asyncio.Task[None]] = set()
         self._last_client_gone: asyncio.Future[None] | None = None
 
     @property
@@ -191,27 +195,55 @@ class Server:
         self.loop = asyncio.get_running_loop()
         if self._clock is not None:
             self._clock.attach(self.loop)
-        self._server = await self.loop.create_server(
-            lambda: _Client(self), self.host, self.port, ssl=self._tls, reuse_address=True
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        self._listener = socket.create_server((self.host, self.port), family=family, backlog=128)
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
         self.thread_id = threading.get_ident()
+        self._accepting = self.loop.create_task(self._accept(self._listener))
+
+    async def _accept(self, listener: socket.socket) -> None:
+        """Welcome clients until the server is stopped.
+
+        `asyncio.Server` would do the same, but knows nothing of a client that has been accepted
+        and has no transport yet: stopping in that moment leaked a socket now and then.
+        """
+        while True:
+            try:
+                accepted, _ = await self.loop.sock_accept(listener)
+            except OSError as error:  # no file descriptors left; the client waits in the backlog
+                self.loop.call_exception_handler({"message": "cannot accept", "exception": error})
+                await asyncio.sleep(_ACCEPT_AGAIN)
+                continue
+            task = self.loop.create_task(self._welcome(accepted))
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
+
+    async def _welcome(self, accepted: socket.socket) -> None:
+        """Give a client its transport; one that fails at TLS is gone without a trace."""
+        try:
+            await self.loop.connect_accepted_socket(lambda: _Client(self), accepted, ssl=self._tls)
+        except OSError:
+            accepted.close()
+        except asyncio.CancelledError:
+            accepted.close()
+            raise
 
     async def stop(self) -> None:
-        """Tell the clients, close their sockets, and listen no more; never waits for a client.
-
-        The clients' sockets go first: `asyncio.Server.wait_closed` waits for them on
-        Python 3.12 and later.
-        """
-        assert self._server is not None
-        self._server.close()
+        """Listen no more, tell the clients, and close their sockets; never waits for a client."""
+        assert self._listener is not None
+        assert self._accepting is not None
+        arriving = [self._accepting, *self._arriving]
+        for task in arriving:
+            task.cancel()
+        await asyncio.gather(*arriving, return_exceptions=True)
+        self._listener.close()
         self.node.shut_down()
         if self.clients:
             self._last_client_gone = self.loop.create_future()
             for client in list(self.clients):
                 client.hang_up()
             await self._last_client_gone
-        await self._server.wait_closed()
 
     def forget(self, client: _Client) -> None:
         """Note that a client's socket is closed."""

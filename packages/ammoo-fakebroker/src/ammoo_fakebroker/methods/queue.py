@@ -33,6 +33,7 @@ from ..arguments import (
 )
 from ..errors import queue_in
 from ..permissions import check_exchange, check_queue
+from ..terms import print_bare
 from ..vhost import generate_name
 from .basic import REPLY_QUEUE, is_reply_name
 from .lookup import (
@@ -90,7 +91,7 @@ def _declare(channel: Channel, name: str, parameters: QueueDeclareParameters) ->
     virtualhost = channel.virtualhost
     arguments = _augmented(channel, parameters.arguments)
     if not name:
-        name = _generated_name(queue_type_of(arguments))
+        name = _generated_name(channel, arguments)
     elif name.startswith("amq."):
         raise errors.reserved_name("queue", name)
     check_queue(channel, "configure", name)
@@ -108,10 +109,17 @@ def _declare(channel: Channel, name: str, parameters: QueueDeclareParameters) ->
     )
 
 
-def _generated_name(queue_type: str) -> str:
+def _generated_name(channel: Channel, arguments: Mapping[str, Any]) -> str:
+    """Make a queue name up, for a type of queue that may have one.
+
+    RabbitMQ does so before it checks arguments, and dies of a queue type that it does not know.
+    """
+    queue_type = arguments.get("x-queue-type", CLASSIC)
     if queue_type in (QUORUM, STREAM):
         raise errors.server_named_not_for_type(queue_type)
-    if queue_type != CLASSIC:
+    if queue_type is None and not channel.virtualhost.profile.dies_of_void_queue_type:
+        queue_type = CLASSIC
+    if print_bare(queue_type) != CLASSIC:
         raise errors.internal_error()
     return generate_name("amq.gen-")
 
