@@ -39,6 +39,7 @@ CLIENT_ORDER = [
     "ammoo.arguments",
     "ammoo.replies",
     "ammoo.confirms",
+    "ammoo.unsettled",
     "ammoo.publishing",
     "ammoo.messages",
     "ammoo.returns",

@@ -266,6 +266,7 @@ class Channel:
             BasicGetParameters(queue_name, no_ack),
             BasicGetOkParameters,
             BasicGetEmptyParameters,
+            arrived=None if no_ack else live.got,
             late=_drop if no_ack else live.give_back_answer,
         )
         if answer.properties is None or answer.body is None:
@@ -306,7 +307,10 @@ class Channel:
         Raises:
             ServerClosedConnection: The server does not know requeue=False.
         """
-        await self._require_live().call(BasicRecoverParameters(requeue), BasicRecoverOkParameters)
+        live = self._require_live()
+        await live.call(
+            BasicRecoverParameters(requeue), BasicRecoverOkParameters, arrived=live.recovered
+        )
 
     async def flow(self, active: bool) -> None:
         """Ask the server to stop sending to consumers, or to go on (channel.flow).
@@ -569,7 +573,9 @@ class Channel:
             ServerClosedChannel: The channel has confirms.
         """
         if not self._wants_transactions:
-            await self._require_live().call(TxSelectParameters(), TxSelectOkParameters)
+            live = self._require_live()
+            live.keep_acks_apart()
+            await live.call(TxSelectParameters(), TxSelectOkParameters)
             self._wants_transactions = True
 
     async def commit(self) -> None:

@@ -49,9 +49,13 @@ class Consumer:
 
     The iteration ends with an exception that says why. When the channel or connection
     is closed it is that one's; `ServerCancelledConsumer` when the queue was deleted.
+
+    Attributes:
+        no_ack: Whether messages are not to be settled.
     """
 
     def __init__(self, channel: "Channel", request: BasicConsumeParameters) -> None:
+        self.no_ack = request.no_ack
         self._channel = channel
         self._request = request  # without a tag: that one is the live channel's
         self._live: LiveChannel | None = None
@@ -77,11 +81,6 @@ class Consumer:
     def consumer_tag(self) -> str:
         """The consumer's name on its channel; empty before it was entered."""
         return self._consumer_tag
-
-    @property
-    def no_ack(self) -> bool:
-        """Whether messages are not to be settled."""
-        return self._request.no_ack
 
     @property
     def arguments(self) -> FieldTable:

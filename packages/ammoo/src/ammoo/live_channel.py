@@ -66,9 +66,10 @@ from .exceptions.channel import (
 )
 from .messages import DeliverMessage, ReturnMessage
 from .publishing import Body, NotGiven, Outgoing, PublishOptions, encode_publish, outgoing
-from .replies import Answer, Late, Replies
+from .replies import Answer, OnAnswer, Replies
 from .returns import AwaitedReturns
 from .transport import FLUSH_SIZE
+from .unsettled import UnsettledDeliveries
 
 if TYPE_CHECKING:
     from .consumer import Consumer
@@ -115,6 +116,8 @@ class LiveChannel:
         self._return_waiters: deque[Future[None]] = deque()
         self._flow_waiters: list[Future[None]] = []
         self._is_active = True  # the server's channel.flow
+        self._unsettled = UnsettledDeliveries()
+        self._merges_acks = True
         self._closed: Future[None] = connection.loop.create_future()
         self._last_consumer = 0
         self.can_publish = False
@@ -144,6 +147,7 @@ class LiveChannel:
         """
         if self.closing_exc is not None:
             return
+        self._write_acks()
         self.fail(error)
         self._protocol.send(self.number, ChannelCloseParameters(ReplyCode.REPLY_SUCCESS, "", 0, 0))
         self.transport.flush_soon()
@@ -203,7 +207,8 @@ class LiveChannel:
         self,
         request: tuple[Any, ...],
         *answers: type[Any],
-        late: Late | None = None,
+        arrived: OnAnswer | None = None,
+        late: OnAnswer | None = None,
         consumer_tag: str | None = None,
     ) -> Future[Answer]:
         """Send a request, and take a place in the row of those who await an answer.
@@ -213,17 +218,20 @@ class LiveChannel:
             EncodeError: The request cannot be sent as it is.
         """
         self.raise_if_closed()
+        if self._unsettled.run:
+            self._write_acks()
         self._protocol.send(self.number, request)
         self.transport.flush_soon()
         if self.transport.reading_is_paused:
             self.transport.resume_reading()
-        return self._replies.expect(*answers, late=late, consumer_tag=consumer_tag)
+        return self._replies.expect(*answers, arrived=arrived, late=late, consumer_tag=consumer_tag)
 
     async def call(
         self,
         request: tuple[Any, ...],
         *answers: type[Any],
-        late: Late | None = None,
+        arrived: OnAnswer | None = None,
+        late: OnAnswer | None = None,
         consumer_tag: str | None = None,
     ) -> Answer:
         """Send a request and await its answer; see `ask`.
@@ -232,7 +240,7 @@ class LiveChannel:
             ServerClosedChannel, ServerClosedConnection: The server refused.
             OperationTimeout: The server did not answer in time.
         """
-        waiter = self.ask(request, *answers, late=late, consumer_tag=consumer_tag)
+        waiter = self.ask(request, *answers, arrived=arrived, late=late, consumer_tag=consumer_tag)
         answered = waiter if late is None else Replies.wait(waiter, late)
         timeout = self.connection.operation_timeout
         if timeout is None:
@@ -314,6 +322,8 @@ class LiveChannel:
             What to wait for: the confirm, or else that others had a turn; None for nothing.
         """
         protocol, transport = self._protocol, self.transport
+        if self._unsettled.run:
+            self._write_acks()
         protocol.send_content(
             self.number,
             encode_publish(exchange_name, routing_key, mandatory, immediate),
@@ -382,16 +392,52 @@ class LiveChannel:
     # --- settling; see `messages.Origin` ---
 
     def ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
-        """Send basic.ack."""
-        return self._settle(_encode_ack(delivery_tag, multiple))
+        """Send basic.ack, perhaps as one with others of this turn; see `UnsettledDeliveries`."""
+        unsettled = self._unsettled
+        if (
+            multiple
+            or self.closing_exc is not None
+            or not self._merges_acks
+            or not unsettled.extend_run(delivery_tag)
+        ):
+            return self._settle(delivery_tag, multiple, _encode_ack(delivery_tag, multiple))
+        transport = self.transport
+        if unsettled.run == 1:
+            transport.before_flush.append(self._write_acks)
+            if not transport.flush_is_due:
+                transport.flush_soon()
+        return transport.drain() if transport.is_paused else None
 
     def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> Awaitable[None] | None:
         """Send basic.nack."""
-        return self._settle(_encode_nack(delivery_tag, multiple, requeue))
+        return self._settle(delivery_tag, multiple, _encode_nack(delivery_tag, multiple, requeue))
 
     def reject(self, delivery_tag: int, requeue: bool) -> Awaitable[None] | None:
         """Send basic.reject."""
-        return self._settle(_encode_reject(delivery_tag, requeue))
+        return self._settle(delivery_tag, False, _encode_reject(delivery_tag, requeue))
+
+    def give_back(self, delivery_tag: int) -> None:
+        """Put a delivered message back into its queue that nobody will ever read."""
+        if self.closing_exc is None:
+            self._settle(delivery_tag, False, _encode_reject(delivery_tag, True))
+
+    def give_back_answer(self, answer: Answer) -> None:
+        """Put back the message of a basic.get-ok that nobody awaits any more."""
+        if type(answer.parameters) is BasicGetOkParameters:
+            self.give_back(answer.parameters.delivery_tag)
+
+    def got(self, answer: Answer) -> None:
+        """Take note of a basic.get-ok whose message is to be settled."""
+        if type(answer.parameters) is BasicGetOkParameters:
+            self._unsettled.delivered(answer.parameters.delivery_tag)
+
+    def recovered(self, answer: Answer) -> None:
+        """Take note of a basic.recover-ok: the server has taken all deliveries back."""
+        self._unsettled.clear()
+
+    def keep_acks_apart(self) -> None:
+        """Put no acknowledgements together: a transaction may take some of them back."""
+        self._merges_acks = False
 
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name; see `Channel.publish`."""
@@ -403,26 +449,26 @@ class LiveChannel:
         message = outgoing(reply_to, body, self.body_encoding, **about_message)
         await self.publish_message("", message, **flags)
 
-    def _settle(self, payload: bytes) -> Awaitable[None] | None:
+    def _settle(self, delivery_tag: int, multiple: bool, payload: bytes) -> Awaitable[None] | None:
         """Send what settles deliveries; there is something to wait for if the socket is full."""
         if self.closing_exc is not None:
             self.raise_if_closed()
+        if self._unsettled.run:
+            self._write_acks()
+        self._unsettled.settle(delivery_tag, multiple)
         self._protocol.send_method(self.number, payload)
         transport = self.transport
         if not transport.flush_is_due:
             transport.flush_soon()
         return transport.drain() if transport.is_paused else None
 
-    def give_back(self, delivery_tag: int) -> None:
-        """Put a delivered message back into its queue that nobody will ever read."""
-        if self.closing_exc is None:
-            self._protocol.send_method(self.number, _encode_reject(delivery_tag, True))
-            self.transport.flush_soon()
-
-    def give_back_answer(self, answer: Answer) -> None:
-        """Put back the message of a basic.get-ok that nobody awaits any more."""
-        if type(answer.parameters) is BasicGetOkParameters:
-            self.give_back(answer.parameters.delivery_tag)
+    def _write_acks(self) -> None:
+        """Send the acknowledgements that were put together."""
+        unsettled = self._unsettled
+        if unsettled.run and self.closing_exc is None:
+            payload = _encode_ack(unsettled.last_of_run, unsettled.run > 1)
+            self._protocol.send_method(self.number, payload)
+        unsettled.run = 0
 
     # --- consumers ---
 
@@ -486,6 +532,8 @@ class LiveChannel:
             message._parameters = parameters
             message._properties = properties
             message.body = body
+            if not consumer.no_ack:
+                self._unsettled.delivered(parameters.delivery_tag)
             consumer.put(message)
         # else: cancelled already; the server will not have sent it after its cancel-ok
 

@@ -452,8 +452,11 @@ class LiveConnection:
             seconds: For how long the server is waited for.
         """
         if self.closing_exc is None:
+            is_running = self.protocol.state is ConnectionState.RUNNING
+            if is_running:
+                self.transport.flush()  # acknowledgements may be waiting for it
             self.fail(error)
-            if self.protocol.state is ConnectionState.RUNNING:
+            if is_running:
                 self.protocol.close()
                 self.transport.flush()
             else:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ["Answer", "Replies"]
+__all__ = ["Answer", "OnAnswer", "Replies"]
 
 
 class Answer(NamedTuple):
@@ -28,24 +28,26 @@ class Answer(NamedTuple):
     body: bytearray | None = None
 
 
-Late = Callable[[Answer], None]
-"""What is done with an answer that nobody awaits any more."""
+OnAnswer = Callable[[Answer], None]
+"""What is done with an answer: as it arrives, or when nobody awaits it any more."""
 
 
 class _Slot:
     """A request that has not been answered."""
 
-    __slots__ = ("answers", "consumer_tag", "late", "waiter")
+    __slots__ = ("answers", "arrived", "consumer_tag", "late", "waiter")
 
     def __init__(
         self,
         waiter: "Future[Answer]",
         answers: tuple[type[Any], ...],
-        late: Late | None,
+        arrived: OnAnswer | None,
+        late: OnAnswer | None,
         consumer_tag: str | None,
     ) -> None:
         self.waiter = waiter
         self.answers = answers
+        self.arrived = arrived
         self.late = late
         self.consumer_tag = consumer_tag
 
@@ -75,13 +77,15 @@ class Replies:
     def expect(
         self,
         *answers: type[Any],
-        late: Late | None = None,
+        arrived: OnAnswer | None = None,
+        late: OnAnswer | None = None,
         consumer_tag: str | None = None,
     ) -> "Future[Answer]":
         """Take a place in the row, in the same stretch of code that sends the request.
 
         Args:
             answers: The types that the answer may have.
+            arrived: What to do as the answer arrives, before anything behind it is looked at.
             late: What to do with the answer if the caller is gone by then.
             consumer_tag: For answers that hold one: the right one.
 
@@ -89,7 +93,7 @@ class Replies:
             A future for the answer. To be awaited with `wait`, if `late` is given.
         """
         waiter: Future[Answer] = self._loop.create_future()
-        self._slots.append(_Slot(waiter, answers, late, consumer_tag))
+        self._slots.append(_Slot(waiter, answers, arrived, late, consumer_tag))
         return waiter
 
     def resolve(self, answer: Answer) -> bool:
@@ -101,6 +105,8 @@ class Replies:
         for index, slot in enumerate(self._slots):
             if slot.takes(answer.parameters):
                 del self._slots[index]
+                if slot.arrived is not None:
+                    slot.arrived(answer)
                 self._settle(slot, answer)
                 return True
         return False
@@ -113,7 +119,7 @@ class Replies:
                 slot.waiter.set_exception(error)
 
     @staticmethod
-    async def wait(waiter: "Future[Answer]", late: Late) -> Answer:
+    async def wait(waiter: "Future[Answer]", late: OnAnswer) -> Answer:
         """Await an answer; hand it to `late` if the caller is cancelled as it arrives.
 
         A cancellation may come between the moment the answer was put into the

@@ -11,6 +11,7 @@ What a command means is not known here: commands go to the `Receiver`.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from ammoo_wire import ClientProtocol, Command, ConnectionState, Heartbeat, HeartbeatVerdict
@@ -46,6 +47,7 @@ class Transport(asyncio.BufferedProtocol):
         receiver: Who is told what arrives.
 
     Attributes:
+        before_flush: What is to be called, once, before the next write.
         flush_is_due: Whether what was sent will be written at the end of this turn.
         is_paused: Whether the socket takes no more for now; see `drain`.
         reading_is_paused: Whether nothing is read for now.
@@ -63,6 +65,7 @@ class Transport(asyncio.BufferedProtocol):
         self._heartbeat: Heartbeat | None = None
         self._heartbeat_timer: asyncio.TimerHandle | None = None
         self._is_lost = False
+        self.before_flush: list[Callable[[], None]] = []
         self.flush_is_due = False
         self.is_paused = False
         self.reading_is_paused = False
@@ -125,6 +128,10 @@ class Transport(asyncio.BufferedProtocol):
         socket = self._socket
         if self.is_paused or self._is_lost or socket is None:
             return
+        if self.before_flush:
+            due, self.before_flush = self.before_flush, []
+            for write in due:
+                write()
         octets = self._protocol.data_to_send()
         if not octets:
             return
