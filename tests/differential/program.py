@@ -77,14 +77,22 @@ class HangUp(NamedTuple):
     connection: int
 
 
-Step = Call | Publish | Settle | Raw | HangUp
+class Burst(NamedTuple):
+    """Do several steps on a channel without waiting in between."""
+
+    connection: int
+    channel: int
+    steps: "tuple[Call | Publish | Settle, ...]"
+
+
+Step = Call | Publish | Settle | Raw | HangUp | Burst
 Program = tuple[Step, ...]
 
 
 def show(value: Any) -> str:
     """Write a step as Python, without what is there by default."""
     if not isinstance(value, tuple) or not hasattr(value, "_field_defaults"):
-        return repr(value)
+        return f"({', '.join(map(show, value))},)" if type(value) is tuple else repr(value)
     kind: Any = type(value)
     fields = [
         show(field) if name not in kind._field_defaults else f"{name}={show(field)}"

@@ -6,25 +6,13 @@ dead-lettering, the queues of a connection that is gone), and nothing tells when
 session can be asked for what it has observed again and again; `compare` knows what it waits for.
 
 What is observed in a step: everything that arrived on each channel, in order, and the counts of all
-queues. Altered before comparing, beside names (see `names`):
-
-* Confirms are taken out of the order and apart: which publishes were acked and which nacked.
-  RabbitMQ joins and delays them at will.
-* Deliveries of different consumers that come together on a channel are sorted by consumer, as their
-  queues need not agree who is first; so their delivery tags are theirs together.
+queues. `names` and `channel_log` say what is altered in it.
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ammoo_wire import (
     BasicAckParameters,
-    BasicCancelParameters,
-    BasicConsumeOkParameters,
-    BasicConsumeParameters,
-    BasicDeliverParameters,
-    BasicGetOkParameters,
-    BasicGetParameters,
     BasicNackParameters,
     BasicRejectParameters,
     ChannelCloseParameters,
@@ -40,14 +28,14 @@ from ammoo_wire import (
 )
 from tests.support.peer import Message
 
+from .channel_log import ChannelLog
 from .line import SILENCE, STREAM_ENDED, Line, name_of
 from .names import Names
 from .program import (
     OPENED_CHANNELS,
+    Burst,
     Call,
-    Delivered,
     HangUp,
-    Outstanding,
     Publish,
     Raw,
     Settle,
@@ -72,134 +60,6 @@ class Observation(NamedTuple):
     events: dict[tuple[int, int], list[Any]]
     settled: dict[tuple[int, int], dict[int, str]]
     counts: dict[str, Any]
-
-
-class ChannelLog:
-    """What a session remembers of an open channel.
-
-    Attributes:
-        arrived: What arrived in this step, but for confirms.
-        settled: What was confirmed in this step.
-    """
-
-    def __init__(self) -> None:
-        self.arrived: list[Any] = []
-        self.settled: dict[int, str] = {}
-        self._confirmed: set[int] = set()
-        self._takes_no_acks: dict[str, bool] = {}
-        self._delivered: list[int] = []
-        self._outstanding: list[int] = []
-        self._last_of_batch: dict[int, int] = {}
-        self._get_is_no_ack = False
-
-    def asked(self, parameters: Any) -> None:
-        """Note what is needed to understand what will arrive."""
-        if isinstance(parameters, BasicConsumeParameters):
-            self._takes_no_acks[parameters.consumer_tag] = parameters.no_ack
-        elif isinstance(parameters, BasicGetParameters):
-            self._get_is_no_ack = parameters.no_ack
-
-    def take(self, what: Any) -> None:
-        """Note what arrived."""
-        match what:
-            case BasicAckParameters(delivery_tag, multiple):
-                self._settle(delivery_tag, multiple, "acked")
-            case BasicNackParameters(delivery_tag, multiple, requeue):
-                self._settle(delivery_tag, multiple, f"nacked, requeue={requeue}")
-            case BasicConsumeOkParameters(consumer_tag):
-                if consumer_tag not in self._takes_no_acks:
-                    self._takes_no_acks[consumer_tag] = self._takes_no_acks.pop("", False)
-                self.arrived.append(what)
-            case _:
-                self.arrived.append(what)
-
-    def _settle(self, delivery_tag: int, multiple: bool, verdict: str) -> None:
-        numbers = range(1, delivery_tag + 1) if multiple else (delivery_tag,)
-        fresh = [number for number in numbers if number not in self._confirmed]
-        self._confirmed.update(fresh)
-        self.settled.update(dict.fromkeys(fresh, verdict))
-
-    def in_order(self) -> list[Any]:
-        """Give what arrived in this step; what comes from several queues in an order of ours."""
-        ordered: list[Any] = []
-        for run in _runs(self.arrived):
-            tags = [what.parameters.delivery_tag for what in run if is_delivery(what)]
-            run = sorted(run, key=_source)
-            if len({_source(what) for what in run}) > 1:
-                fresh = iter(sorted(tags))
-                run = [_renumbered(what, fresh) if is_delivery(what) else what for what in run]
-            ordered += run
-        return ordered
-
-    def end_step(self) -> None:
-        """Remember the deliveries of this step, in their order of ours, for steps to come."""
-        for run in _runs(self.arrived):
-            deliveries = [what for what in sorted(run, key=_source) if is_delivery(what)]
-            sources = {_source(what) for what in deliveries}
-            last = max((what.parameters.delivery_tag for what in deliveries), default=0)
-            for what in deliveries:
-                tag = what.parameters.delivery_tag
-                self._delivered.append(tag)
-                self._last_of_batch[tag] = last if len(sources) > 1 else tag
-                if not self._needs_no_ack(what.parameters):
-                    self._outstanding.append(tag)
-        self.arrived = []
-        self.settled = {}
-
-    def _needs_no_ack(self, parameters: Any) -> bool:
-        if isinstance(parameters, BasicGetOkParameters):
-            return self._get_is_no_ack
-        return self._takes_no_acks.get(parameters.consumer_tag, False)
-
-    def delivery_tag(
-        self, delivery: Outstanding | Delivered | int, *, multiple: bool
-    ) -> int | None:
-        """Look up which delivery tag a step means, and count it as settled."""
-        if isinstance(delivery, int):
-            return delivery
-        tags = self._outstanding if isinstance(delivery, Outstanding) else self._delivered
-        if not tags:
-            return None
-        tag = tags[delivery.ordinal % len(tags)]
-        # Nobody knows in which order the deliveries of a batch got their tags.
-        tag = self._last_of_batch[tag] if multiple else tag
-        self._outstanding = [
-            other for other in self._outstanding if other > tag or (other < tag and not multiple)
-        ]
-        return tag
-
-    def forget_outstanding(self) -> None:
-        """Count nothing as to be settled: it was all given back."""
-        self._outstanding = []
-
-
-def is_delivery(what: Any) -> bool:
-    return isinstance(what, Message) and isinstance(
-        what.parameters, BasicDeliverParameters | BasicGetOkParameters
-    )
-
-
-def _source(what: Any) -> str:
-    """Tell whose doing it is that something arrived: a consumer's, or the channel's own."""
-    if isinstance(what, Message) and isinstance(what.parameters, BasicDeliverParameters):
-        return what.parameters.consumer_tag
-    return what.consumer_tag if isinstance(what, BasicCancelParameters) else ""
-
-
-def _runs(arrived: list[Any]) -> Iterator[list[Any]]:
-    """Cut what arrived between what queues cause and what the channel does by itself."""
-    run: list[Any] = []
-    for what in arrived:
-        if run and (not _source(what) or not _source(run[-1])):
-            yield run
-            run = []
-        run.append(what)
-    if run:
-        yield run
-
-
-def _renumbered(message: Message, tags: Iterator[int]) -> Message:
-    return message._replace(parameters=message.parameters._replace(delivery_tag=next(tags)))
 
 
 class Session:
@@ -252,7 +112,7 @@ class Session:
     def _reset(self, connection: int, channel: int) -> None:
         self._logs.pop((connection, channel), None)
 
-    def _send(self, line: Line, step: Call | Publish | Settle | Raw) -> None:
+    def _send(self, line: Line, step: Call | Publish | Settle | Raw | Burst) -> None:
         log = self._log(step.connection, step.channel)
         match step:
             case Call():
@@ -270,6 +130,11 @@ class Session:
                 tag = log.delivery_tag(step.delivery, multiple=step.multiple)
                 if tag is not None:
                     line.send(step.channel, _settlement(step, tag))
+            case Burst():
+                for part in step.steps:
+                    self._send(
+                        line, part._replace(connection=step.connection, channel=step.channel)
+                    )
             case Raw():
                 for frame_type, payload in step.frames:
                     line.send_frame(frame_type, step.channel, payload)
@@ -287,6 +152,8 @@ class Session:
                     self._bound_exchanges.append(undo)
 
     def _expect_queue(self, connection: int, queue_name: str, exclusive: bool) -> None:
+        if queue_name.startswith("amq.rabbitmq."):
+            return  # a name for direct replies, which is no queue
         self._used_names.add(_stripped(queue_name))
         owner = connection if exclusive else OBSERVER
         self._queues.setdefault(_stripped(queue_name), owner)
@@ -346,26 +213,43 @@ class Session:
 
     def _count(self) -> dict[str, Any]:
         """Ask all queues that may exist how many messages and consumers they have."""
-        self._answers = {name: self._ask(name, owner) for name, owner in self._queues.items()}
+        self._answers = {}
+        unasked = dict(self._queues)
+        while unasked:
+            # A queue that is gone costs the channel, and what was asked behind it has no answer.
+            for line, names in self._by_probe(unasked):
+                for name in names:
+                    line.send(PROBE, QueueDeclareParameters(name, passive=True))
+                for name in names:
+                    self._answers[name] = answer = self._answer(line)
+                    del unasked[name]
+                    if not isinstance(answer, tuple):
+                        break
         return {self._names.in_program(name): self._answers[name] for name in sorted(self._answers)}
 
-    def _ask(self, queue_name: str, owner: int) -> Any:
-        connection, line = self._probe(owner)
-        line.send(PROBE, QueueDeclareParameters(queue_name, passive=True))
+    def _by_probe(self, queues: dict[str, int]) -> list[tuple[Line, list[str]]]:
+        by_line: dict[Line, list[str]] = {}
+        for name, owner in queues.items():
+            by_line.setdefault(self._probe(owner), []).append(name)
+        return list(by_line.items())
+
+    @staticmethod
+    def _answer(line: Line) -> Any:
         answer = line.await_arrival(PROBE, QueueDeclareOkParameters, ChannelCloseParameters)
         if answer is None:
-            return f"no answer on connection {connection}"
+            return SILENCE
         if isinstance(answer, ChannelCloseParameters):
             return answer.reply_code
         return (answer.message_count, answer.consumer_count)
 
-    def _probe(self, owner: int) -> tuple[int, Line]:
+    def _probe(self, owner: int) -> Line:
+        """Give the line that a queue is to be looked at through, with its channel open."""
         line = self._lines.get(owner)
         if line is None or not line.is_open:
-            owner, line = OBSERVER, self._line(OBSERVER)
+            line = self._line(OBSERVER)
         if PROBE not in line.open_channels:
             line.open_channel(PROBE)
-        return owner, line
+        return line
 
     def end_step(self) -> None:
         """Note that what was observed is all there is to this step."""
@@ -388,7 +272,7 @@ class Session:
     def tidy_up(self) -> None:
         """Delete what the program has left behind."""
         self.close()
-        _, line = self._probe(OBSERVER)
+        line = self._probe(OBSERVER)
         for unbind in self._bound_exchanges:
             line.send(PROBE, unbind)
         for name in sorted(self._used_names - {""}):

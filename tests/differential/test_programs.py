@@ -14,7 +14,7 @@ from ammoo_wire import (
 
 from .compare import Divergence, check
 from .program import Call, HangUp, Outstanding, Program, Publish, Settle, show
-from .strategies import programs
+from .programs import programs
 
 REQUEUE = (
     Call(0, 1, QueueDeclareParameters("q0")),

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from .accounts import Account
 from .compare import check
 from .program import Program
+from .programs import programs
 from .running import RabbitMQ, fake_like
-from .strategies import programs
 
 PROGRAMS = int(os.environ.get("AMMOO_DIFFERENTIAL_PROGRAMS", "150"))
 

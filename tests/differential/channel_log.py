@@ -1,0 +1,154 @@
+"""What a session remembers of a channel, and how it puts into order what has no order.
+
+Two things are altered here before brokers are compared, because RabbitMQ leaves them open:
+
+* Confirms are taken out of the order and apart: which publishes were acked and which nacked.
+  RabbitMQ joins and delays them at will.
+* Deliveries of different consumers that come together on a channel are sorted by consumer, as their
+  queues need not agree who is first; so their delivery tags are theirs together.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ammoo_wire import (
+    BasicAckParameters,
+    BasicCancelParameters,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
+    BasicDeliverParameters,
+    BasicGetOkParameters,
+    BasicGetParameters,
+    BasicNackParameters,
+)
+from tests.support.peer import Message
+
+from .program import Delivered, Outstanding
+
+
+class ChannelLog:
+    """What a session remembers of an open channel.
+
+    Attributes:
+        arrived: What arrived in this step, but for confirms.
+        settled: What was confirmed in this step.
+    """
+
+    def __init__(self) -> None:
+        self.arrived: list[Any] = []
+        self.settled: dict[int, str] = {}
+        self._confirmed: set[int] = set()
+        self._takes_no_acks: dict[str, bool] = {}
+        self._delivered: list[int] = []
+        self._outstanding: list[int] = []
+        self._last_of_batch: dict[int, int] = {}
+        self._get_is_no_ack = False
+
+    def asked(self, parameters: Any) -> None:
+        """Note what is needed to understand what will arrive."""
+        if isinstance(parameters, BasicConsumeParameters):
+            self._takes_no_acks[parameters.consumer_tag] = parameters.no_ack
+        elif isinstance(parameters, BasicGetParameters):
+            self._get_is_no_ack = parameters.no_ack
+
+    def take(self, what: Any) -> None:
+        """Note what arrived."""
+        match what:
+            case BasicAckParameters(delivery_tag, multiple):
+                self._settle(delivery_tag, multiple, "acked")
+            case BasicNackParameters(delivery_tag, multiple, requeue):
+                self._settle(delivery_tag, multiple, f"nacked, requeue={requeue}")
+            case BasicConsumeOkParameters(consumer_tag):
+                if consumer_tag not in self._takes_no_acks:
+                    self._takes_no_acks[consumer_tag] = self._takes_no_acks.pop("", False)
+                self.arrived.append(what)
+            case _:
+                self.arrived.append(what)
+
+    def _settle(self, delivery_tag: int, multiple: bool, verdict: str) -> None:
+        numbers = range(1, delivery_tag + 1) if multiple else (delivery_tag,)
+        fresh = [number for number in numbers if number not in self._confirmed]
+        self._confirmed.update(fresh)
+        self.settled.update(dict.fromkeys(fresh, verdict))
+
+    def in_order(self) -> list[Any]:
+        """Give what arrived in this step; what comes from several queues in an order of ours."""
+        ordered: list[Any] = []
+        for run in _runs(self.arrived):
+            tags = [what.parameters.delivery_tag for what in run if is_delivery(what)]
+            run = sorted(run, key=_source)
+            if len({_source(what) for what in run}) > 1:
+                fresh = iter(sorted(tags))
+                run = [_renumbered(what, fresh) if is_delivery(what) else what for what in run]
+            ordered += run
+        return ordered
+
+    def end_step(self) -> None:
+        """Remember the deliveries of this step, in their order of ours, for steps to come."""
+        for run in _runs(self.arrived):
+            deliveries = [what for what in sorted(run, key=_source) if is_delivery(what)]
+            sources = {_source(what) for what in deliveries}
+            last = max((what.parameters.delivery_tag for what in deliveries), default=0)
+            for what in deliveries:
+                tag = what.parameters.delivery_tag
+                self._delivered.append(tag)
+                self._last_of_batch[tag] = last if len(sources) > 1 else tag
+                if not self._needs_no_ack(what.parameters):
+                    self._outstanding.append(tag)
+        self.arrived = []
+        self.settled = {}
+
+    def _needs_no_ack(self, parameters: Any) -> bool:
+        if isinstance(parameters, BasicGetOkParameters):
+            return self._get_is_no_ack
+        return self._takes_no_acks.get(parameters.consumer_tag, False)
+
+    def delivery_tag(
+        self, delivery: Outstanding | Delivered | int, *, multiple: bool
+    ) -> int | None:
+        """Look up which delivery tag a step means, and count it as settled."""
+        if isinstance(delivery, int):
+            return delivery
+        tags = self._outstanding if isinstance(delivery, Outstanding) else self._delivered
+        if not tags:
+            return None
+        tag = tags[delivery.ordinal % len(tags)]
+        # Nobody knows in which order the deliveries of a batch got their tags.
+        tag = self._last_of_batch[tag] if multiple else tag
+        self._outstanding = [
+            other for other in self._outstanding if other > tag or (other < tag and not multiple)
+        ]
+        return tag
+
+    def forget_outstanding(self) -> None:
+        """Count nothing as to be settled: it was all given back."""
+        self._outstanding = []
+
+
+def is_delivery(what: Any) -> bool:
+    return isinstance(what, Message) and isinstance(
+        what.parameters, BasicDeliverParameters | BasicGetOkParameters
+    )
+
+
+def _source(what: Any) -> str:
+    """Tell whose doing it is that something arrived: a consumer's, or the channel's own."""
+    if isinstance(what, Message) and isinstance(what.parameters, BasicDeliverParameters):
+        return what.parameters.consumer_tag
+    return what.consumer_tag if isinstance(what, BasicCancelParameters) else ""
+
+
+def _runs(arrived: list[Any]) -> Iterator[list[Any]]:
+    """Cut what arrived between what queues cause and what the channel does by itself."""
+    run: list[Any] = []
+    for what in arrived:
+        if run and (not _source(what) or not _source(run[-1])):
+            yield run
+            run = []
+        run.append(what)
+    if run:
+        yield run
+
+
+def _renumbered(message: Message, tags: Iterator[int]) -> Message:
+    return message._replace(parameters=message.parameters._replace(delivery_tag=next(tags)))
