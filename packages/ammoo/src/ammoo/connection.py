@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ammoo_wire import FieldTable, FieldValue
 
@@ -15,7 +15,9 @@ from .auth.abc import Authentication, AuthenticationMechanism
 from .channel import Channel
 from .exceptions.connection import ClientClosedConnectionError, ClientClosedConnectionOK
 from .live_connection import LiveConnection
-from .uri import ConnectionParameters, connection_parameters
+
+if TYPE_CHECKING:
+    from .uri import ConnectionParameters
 
 __all__ = ["Connection", "connect"]
 
@@ -93,6 +95,8 @@ async def connect(
         OSError: The socket cannot be connected; `ssl.SSLError` and `TimeoutError` are such.
         ValueError: The URL or an argument cannot be understood.
     """
+    from .uri import connection_parameters  # with the mechanisms, a tenth of our import time
+
     running_loop = asyncio.get_running_loop()
     if loop is not None and loop is not running_loop:
         raise ValueError("loop is not the running event loop; leave it out")
@@ -137,7 +141,7 @@ class Connection:
         parameters: Where to connect, and how.
     """
 
-    def __init__(self, parameters: ConnectionParameters) -> None:
+    def __init__(self, parameters: "ConnectionParameters") -> None:
         self._parameters = parameters
         self._live: LiveConnection | None = None
         self._is_entered = False

@@ -44,10 +44,10 @@ from .exceptions.connection import (
 from .live_channel import RECEIVERS, LiveChannel, Receiver, unexpected
 from .replies import Answer, Replies
 from .transport import Transport
-from .uri import ConnectionParameters
 
 if TYPE_CHECKING:
     from .consumer import Consumer
+    from .uri import ConnectionParameters
 
 __all__ = ["LiveConnection"]
 
@@ -82,7 +82,7 @@ class LiveConnection:
         transport: The socket's side.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, parameters: ConnectionParameters) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, parameters: "ConnectionParameters") -> None:
         self.loop = loop
         self.parameters = parameters
         self.operation_timeout = parameters.operation_timeout
@@ -484,7 +484,7 @@ class LiveConnection:
             self._abort_timer = self.loop.call_later(FAULT_TIMEOUT, self.transport.abort)
 
 
-def _client_properties(parameters: ConnectionParameters) -> dict[str, Any]:
+def _client_properties(parameters: "ConnectionParameters") -> dict[str, Any]:
     from . import __version__
 
     own = parameters.client_properties
