@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+import trustme
 
 from ammoo_fakebroker import FakeBroker, ManualClock
 
@@ -97,6 +99,28 @@ async def test_stopping_in_the_loop_does_not_wait_for_clients() -> None:
 
     writer.close()
     await writer.wait_closed()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_client_that_comes_while_the_broker_goes_leaves_no_socket(turns: int) -> None:
+    async with FakeBroker() as broker:
+        client = socket.create_connection((broker.host, broker.port), timeout=10)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    drain(client)
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_client_in_the_middle_of_tls_leaves_no_socket(turns: int) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    async with FakeBroker(tls=tls) as broker:
+        client = socket.create_connection((broker.host, broker.port), timeout=10)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    drain(client)
 
 
 def test_clients_hear_that_the_broker_goes() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import socket
 import ssl
 import threading
@@ -139,6 +140,31 @@ class _Client(asyncio.BufferedProtocol):
             self._transport.close()
 
 
+class _Listener(socket.socket):
+    """A listening socket that remembers whom it has accepted and nobody has looked after yet.
+
+    Between accept and the transport lie turns of the event loop, and what is cancelled in one of
+    them forgets the socket: neither `asyncio.Server` nor `loop.sock_accept` close it.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        bound = socket.create_server((host, port), family=family, backlog=128)
+        super().__init__(fileno=bound.detach())
+        self.setblocking(False)
+        self.unattended: set[socket.socket] = set()
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        accepted, address = super().accept()
+        self.unattended.add(accepted)
+        return accepted, address
+
+    def close(self) -> None:
+        while self.unattended:
+            self.unattended.pop().close()
+        super().close()
+
+
 class Server:
     """A node that listens in the running event loop.
 
@@ -176,7 +202,7 @@ class Server:
         self._clock = clock
         self._tls = tls
         self._certificate_login = certificate_login
-        self._listener: socket.socket | None = None
+        self._listener: _Listener | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._arriving: set[asyncio.Task[None]] = set()
         self._last_client_gone: asyncio.Future[None] | None = None
@@ -195,19 +221,13 @@ class Server:
         self.loop = asyncio.get_running_loop()
         if self._clock is not None:
             self._clock.attach(self.loop)
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        self._listener = socket.create_server((self.host, self.port), family=family, backlog=128)
-        self._listener.setblocking(False)
+        self._listener = _Listener(self.host, self.port)
         self.port = self._listener.getsockname()[1]
         self.thread_id = threading.get_ident()
         self._accepting = self.loop.create_task(self._accept(self._listener))
 
-    async def _accept(self, listener: socket.socket) -> None:
-        """Welcome clients until the server is stopped.
-
-        `asyncio.Server` would do the same, but knows nothing of a client that has been accepted
-        and has no transport yet: stopping in that moment leaked a socket now and then.
-        """
+    async def _accept(self, listener: _Listener) -> None:
+        """Welcome clients until the server is stopped."""
         while True:
             try:
                 accepted, _ = await self.loop.sock_accept(listener)
@@ -215,19 +235,15 @@ class Server:
                 self.loop.call_exception_handler({"message": "cannot accept", "exception": error})
                 await asyncio.sleep(_ACCEPT_AGAIN)
                 continue
-            task = self.loop.create_task(self._welcome(accepted))
+            task = self.loop.create_task(self._welcome(accepted, listener))
             self._arriving.add(task)
             task.add_done_callback(self._arriving.discard)
 
-    async def _welcome(self, accepted: socket.socket) -> None:
+    async def _welcome(self, accepted: socket.socket, listener: _Listener) -> None:
         """Give a client its transport; one that fails at TLS is gone without a trace."""
-        try:
+        listener.unattended.discard(accepted)
+        with contextlib.suppress(OSError):
             await self.loop.connect_accepted_socket(lambda: _Client(self), accepted, ssl=self._tls)
-        except OSError:
-            accepted.close()
-        except asyncio.CancelledError:
-            accepted.close()
-            raise
 
     async def stop(self) -> None:
         """Listen no more, tell the clients, and close their sockets; never waits for a client."""
