@@ -18,6 +18,7 @@ from ammoo_wire import (
     BasicGetParameters,
     BasicPublishParameters,
     BasicRejectParameters,
+    ChannelCloseOkParameters,
     ChannelCloseParameters,
     ChannelOpenOkParameters,
     ChannelOpenParameters,
@@ -124,6 +125,25 @@ async def test_late_channel_open_ok_is_closed(
     peer.send(ChannelOpenOkParameters())
 
     await peer.expect(ChannelCloseParameters)
+
+
+async def test_late_channel_open_ok_with_a_close_right_behind_it(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    del peer.answers[ChannelOpenParameters]
+    opening = await _start(connection.channel().__aenter__())
+    await peer.expect(ChannelOpenParameters)
+    await _cancel(opening)
+    peer.answers[ChannelOpenParameters] = lambda _: ChannelOpenOkParameters()
+
+    peer.protocol.send(1, ChannelOpenOkParameters())
+    peer.protocol.send(1, QueueDeclareOkParameters("stray", 0, 0))
+    peer.send(ChannelCloseParameters(406, "PRECONDITION_FAILED - x", 0, 0))
+
+    await peer.expect(ChannelCloseOkParameters)
+    async with connection.channel() as other:
+        await peer.synchronise(other)
+        assert connection.closing_exc is None
 
 
 async def test_cancelled_publish_keeps_its_confirm(

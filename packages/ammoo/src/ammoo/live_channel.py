@@ -540,6 +540,8 @@ class LiveChannel:
     def _receive_answer(
         self, parameters: Any, properties: bytes | None, body: bytearray | None
     ) -> None:
+        if self.closing_exc is not None:
+            return  # it came in the same read as what ended the channel
         if not self._replies.resolve(Answer(parameters, properties, body)):
             self.connection.fault(parameters)
 
@@ -603,6 +605,8 @@ class LiveChannel:
         self, parameters: ChannelCloseParameters, properties: bytes | None, body: bytearray | None
     ) -> None:
         self._protocol.send(self.number, ChannelCloseOkParameters())
+        if self._protocol.is_channel_closing(self.number):
+            return  # the closes have crossed within one read; ours is still to be answered
         self.fail(server_closed_channel(*parameters, self.number))
         self._finish()
 
