@@ -6,9 +6,11 @@ Two things are altered here before brokers are compared, because RabbitMQ leaves
   RabbitMQ joins and delays them at will.
 * Deliveries of different consumers that come together on a channel are sorted by consumer, as their
   queues need not agree who is first; so their delivery tags are theirs together.
+* After a burst, what queues caused comes behind what the channel did by itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Any
 
 from ammoo_wire import (
@@ -29,12 +31,18 @@ from .program import Delivered, Outstanding
 class ChannelLog:
     """What a session remembers of an open channel.
 
+    Args:
+        in_program: Translates a consumer's tag into the program's word for it.
+
     Attributes:
+        is_burst: Whether several steps were done in one.
         arrived: What arrived in this step, but for confirms.
         settled: What was confirmed in this step.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_program: Callable[[str], str]) -> None:
+        self._in_program = in_program
+        self.is_burst = False
         self.arrived: list[Any] = []
         self.settled: dict[int, str] = {}
         self._confirmed: set[int] = set()
@@ -74,10 +82,9 @@ class ChannelLog:
     def in_order(self) -> list[Any]:
         """Give what arrived in this step; what comes from several queues in an order of ours."""
         ordered: list[Any] = []
-        for run in _runs(self.arrived):
+        for run in self._runs():
             tags = [what.parameters.delivery_tag for what in run if is_delivery(what)]
-            run = sorted(run, key=_source)
-            if len({_source(what) for what in run}) > 1:
+            if len({self._source(what) for what in run}) > 1:
                 fresh = iter(sorted(tags))
                 run = [_renumbered(what, fresh) if is_delivery(what) else what for what in run]
             ordered += run
@@ -85,9 +92,9 @@ class ChannelLog:
 
     def end_step(self) -> None:
         """Remember the deliveries of this step, in their order of ours, for steps to come."""
-        for run in _runs(self.arrived):
-            deliveries = [what for what in sorted(run, key=_source) if is_delivery(what)]
-            sources = {_source(what) for what in deliveries}
+        for run in self._runs():
+            deliveries = [what for what in run if is_delivery(what)]
+            sources = {self._source(what) for what in deliveries}
             last = max((what.parameters.delivery_tag for what in deliveries), default=0)
             for what in deliveries:
                 tag = what.parameters.delivery_tag
@@ -97,6 +104,25 @@ class ChannelLog:
                     self._outstanding.append(tag)
         self.arrived = []
         self.settled = {}
+        self.is_burst = False
+
+    def _runs(self) -> Iterator[list[Any]]:
+        """Cut what arrived between what queues cause and what the channel does by itself."""
+        arrived = self.arrived
+        if self.is_burst:
+            arrived = sorted(arrived, key=lambda what: self._source(what) != "")
+        for is_own, run in groupby(arrived, key=lambda what: self._source(what) == ""):
+            if is_own:
+                yield from ([what] for what in run)
+            else:
+                yield sorted(run, key=self._source)
+
+    def _source(self, what: Any) -> str:
+        """Tell which consumer it is about; empty if the channel did it by itself."""
+        if isinstance(what, Message) and isinstance(what.parameters, BasicDeliverParameters):
+            return self._in_program(what.parameters.consumer_tag)
+        is_cancel = isinstance(what, BasicCancelParameters)
+        return self._in_program(what.consumer_tag) if is_cancel else ""
 
     def _needs_no_ack(self, parameters: Any) -> bool:
         if isinstance(parameters, BasicGetOkParameters):
@@ -129,25 +155,6 @@ def is_delivery(what: Any) -> bool:
     return isinstance(what, Message) and isinstance(
         what.parameters, BasicDeliverParameters | BasicGetOkParameters
     )
-
-
-def _source(what: Any) -> str:
-    """Tell whose doing it is that something arrived: a consumer's, or the channel's own."""
-    if isinstance(what, Message) and isinstance(what.parameters, BasicDeliverParameters):
-        return what.parameters.consumer_tag
-    return what.consumer_tag if isinstance(what, BasicCancelParameters) else ""
-
-
-def _runs(arrived: list[Any]) -> Iterator[list[Any]]:
-    """Cut what arrived between what queues cause and what the channel does by itself."""
-    run: list[Any] = []
-    for what in arrived:
-        if run and (not _source(what) or not _source(run[-1])):
-            yield run
-            run = []
-        run.append(what)
-    if run:
-        yield run
 
 
 def _renumbered(message: Message, tags: Iterator[int]) -> Message:

@@ -107,7 +107,7 @@ class Session:
         return line
 
     def _log(self, connection: int, channel: int) -> ChannelLog:
-        return self._logs.setdefault((connection, channel), ChannelLog())
+        return self._logs.setdefault((connection, channel), ChannelLog(self._names.in_program))
 
     def _reset(self, connection: int, channel: int) -> None:
         self._logs.pop((connection, channel), None)
@@ -131,6 +131,7 @@ class Session:
                 if tag is not None:
                     line.send(step.channel, _settlement(step, tag))
             case Burst():
+                log.is_burst = True
                 for part in step.steps:
                     self._send(
                         line, part._replace(connection=step.connection, channel=step.channel)
