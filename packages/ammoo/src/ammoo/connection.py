@@ -144,6 +144,7 @@ class Connection:
     def __init__(self, parameters: "ConnectionParameters") -> None:
         self._parameters = parameters
         self._live: LiveConnection | None = None
+        self._is_entering = False
         self._is_entered = False
 
     def __repr__(self) -> str:
@@ -204,12 +205,13 @@ class Connection:
             ConnectionClosed: It could not be done for another reason.
             RuntimeError: The connection was entered before.
         """
-        if self._is_entered or self.closing_exc is not None:
+        if self._is_entering or self.closing_exc is not None:
             raise RuntimeError(f"{self!r} was entered or closed before; connect again")
         if self._live is None:
             raise RuntimeError("a connection is made by awaiting ammoo.connect()")
-        self._is_entered = True
+        self._is_entering = True
         await self._live.open()
+        self._is_entered = True
         return self
 
     async def __aexit__(

@@ -221,10 +221,17 @@ class LiveChannel:
         if self._unsettled.run:
             self._write_acks()
         self._protocol.send(self.number, request)
-        self.transport.flush_soon()
-        if self.transport.reading_is_paused:
-            self.transport.resume_reading()
-        return self._replies.expect(*answers, arrived=arrived, late=late, consumer_tag=consumer_tag)
+        waiter = self._replies.expect(
+            *answers, arrived=arrived, late=late, consumer_tag=consumer_tag
+        )
+        transport = self.transport
+        if len(self._replies) == 1 and not transport.flush_is_due:
+            transport.flush()  # nothing to gather up with: a turn of the loop earlier
+        else:
+            transport.flush_soon()
+        if transport.reading_is_paused:
+            transport.resume_reading()
+        return waiter
 
     async def call(
         self,
@@ -330,12 +337,15 @@ class LiveChannel:
             properties,
             body,
         )
+        confirms = self.confirms
         is_much = protocol.queued_size >= FLUSH_SIZE
         if is_much:
             transport.flush()
         elif not transport.flush_is_due:
-            transport.flush_soon()
-        confirms = self.confirms
+            if confirms is None or confirms:
+                transport.flush_soon()
+            else:
+                transport.flush()  # nothing to gather up with: a turn of the loop earlier
         if confirms is None:
             # A publisher that never waits for anything would keep the loop from reading,
             # and from heartbeats, for as long as the socket takes what it sends.
