@@ -119,6 +119,7 @@ class LiveChannel:
         self._unsettled = UnsettledDeliveries()
         self._merges_acks = True
         self._closed: Future[None] = connection.loop.create_future()
+        self._close_was_awaited = False
         self._last_consumer = 0
         self.can_publish = False
         self.update_can_publish()
@@ -162,10 +163,11 @@ class LiveChannel:
             seconds: For how long the server is waited for.
         """
         self.begin_close(error)
-        if self.connection.blocked is not None or self._closed.done():
+        if self.connection.blocked is not None or self._closed.done() or self._close_was_awaited:
             return  # a server that has blocked us does not read, and would not answer
         self.transport.resume_reading()
         await asyncio.wait((self._closed,), timeout=seconds)
+        self._close_was_awaited = True  # who closes it again does not wait for it again
 
     def fail(self, error: Exception) -> None:
         """End everything on the channel with one exception. Only the first counts."""
