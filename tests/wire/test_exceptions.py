@@ -1,5 +1,7 @@
 """Errors carry their data as attributes, and make RabbitMQ's sentences of them."""
 
+import pickle
+
 import pytest
 
 from ammoo_wire import (
@@ -52,6 +54,25 @@ def test_subclass_names_no_method_by_default(cls: type[FrameError], code: int) -
     error = cls("a text")
 
     assert (error.class_id, error.method_id) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProtocolError(ReplyCode.NOT_FOUND, "no queue 'a'", (50, 10)),
+        FrameError("cannot decode", (60, 80)),
+        InternalError(),
+        EncodeError("routing_key is 5; expected a str"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_error_survives_pickling(error: AMQPError) -> None:
+    """As it must to come back from another process."""
+    again = pickle.loads(pickle.dumps(error))
+
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
 
 
 def test_internal_error_tells_the_peer_its_name_only() -> None:

@@ -65,7 +65,7 @@ class ProtocolError(AMQPError):
     def __init__(
         self, reply_code: ReplyCode, text: str, method: tuple[int, int] = NO_METHOD
     ) -> None:
-        super().__init__(reply_code, text, method)
+        # `args` stay what each class was called with: copying and pickling call it with them again.
         self.reply_code = reply_code
         self.text = text
         self.class_id, self.method_id = method
