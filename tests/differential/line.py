@@ -20,6 +20,7 @@ from ammoo_wire import (
     ChannelOpenParameters,
     ConnectionCloseOkParameters,
     ConnectionCloseParameters,
+    TxCommitOkParameters,
     decode_properties,
     method_of,
     method_with_id,
@@ -39,6 +40,7 @@ class Arrival(NamedTuple):
 
 STREAM_ENDED = "end of stream"
 SILENCE = "no answer"
+_ENDS_OF_COMMIT = (TxCommitOkParameters, ChannelCloseParameters, ConnectionCloseParameters)
 
 
 class Line:
@@ -124,6 +126,17 @@ class Line:
     def await_end(self) -> None:
         """Wait until the stream has ended, or the broker has answered a connection.close."""
         while self.is_open:
+            self._receive()
+
+    def await_commit(self, channel: int) -> None:
+        """Wait until a transaction is over.
+
+        RabbitMQ closes the connection when it meets anything else on the channel before.
+        """
+        while self.is_open and not any(
+            number in (channel, 0) and isinstance(what, _ENDS_OF_COMMIT)
+            for number, what in self.arrivals
+        ):
             self._receive()
 
     def await_arrival(self, channel: int, *types: type[Any]) -> Any:

@@ -25,6 +25,7 @@ from ammoo_wire import (
     QueueDeclareOkParameters,
     QueueDeclareParameters,
     QueueDeleteParameters,
+    TxCommitParameters,
 )
 from tests.support.peer import Message
 
@@ -122,6 +123,8 @@ class Session:
                 line.send(step.channel, parameters)
                 if isinstance(parameters, ConnectionCloseParameters) and step.channel == 0:
                     line.await_end()
+                if isinstance(parameters, TxCommitParameters):
+                    line.await_commit(step.channel)
             case Publish():
                 parameters = self._names.translated(step.parameters)
                 properties = self._names.translated(step.properties)
