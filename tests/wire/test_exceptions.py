@@ -91,7 +91,7 @@ def test_encode_error_is_a_value_error_and_not_a_protocol_error() -> None:
 def test_reply_text_is_cut_to_255_octets_with_the_code_in_front() -> None:
     error = ProtocolError(ReplyCode.NOT_FOUND, "x" * 300)
 
-    assert error.reply_text == "NOT_FOUND - " + "x" * 243
+    assert error.reply_text == "NOT_FOUND - " + "x" * 240 + "..."
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ def test_reply_text_is_cut_to_255_octets_with_the_code_in_front() -> None:
         ("", ""),
         ("short", "short"),
         ("a" * 255, "a" * 255),
-        ("a" * 256, "a" * 255),
-        ("ö" * 255, "ö" * 127),  # 255 characters are 510 octets, and 127 pairs are 254
-        ("a" + "ö" * 255, "a" + "ö" * 127),
-        ("\U0001f407" * 64, "\U0001f407" * 63),
+        ("a" * 256, "a" * 252 + "..."),
+        ("ö" * 255, "ö" * 126 + "..."),  # 255 characters are 510 octets; 126 pairs are 252
+        ("a" + "ö" * 255, "a" + "ö" * 125 + "..."),
+        ("\U0001f407" * 64, "\U0001f407" * 63 + "..."),
     ],
     ids=["empty", "short", "exact", "long", "halved", "all-octets", "four-octets"],
 )

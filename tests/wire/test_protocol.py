@@ -336,7 +336,7 @@ def test_close_cuts_its_text_to_a_short_string(new: New) -> None:
 
     protocol.close(320, "ö" * 300)
 
-    assert protocol.close_sent == ConnectionCloseParameters(320, "ö" * 127, 0, 0)
+    assert protocol.close_sent == ConnectionCloseParameters(320, "ö" * 126 + "...", 0, 0)
 
 
 @RUNNING

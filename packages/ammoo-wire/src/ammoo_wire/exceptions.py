@@ -72,7 +72,7 @@ class ProtocolError(AMQPError):
 
     @property
     def reply_text(self) -> str:
-        """The text for a close method: at most 255 characters, and 255 octets."""
+        """The text for a close method: at most 255 octets."""
         return shorten(f"{self.reply_code.name} - {self.text}")
 
     @property
@@ -132,11 +132,11 @@ class InternalError(ProtocolError):
 
 
 def shorten(text: str) -> str:
-    """Cut a reply text to 255 characters, then to the 255 octets of a short string.
-
-    What cannot be UTF-8 becomes a question mark: a text may quote a header of the peer's.
-    """
-    return text[:255].encode(errors="replace")[:255].decode(errors="ignore")
+    """Cut a reply text to the 255 octets of a short string, as RabbitMQ does: with three dots."""
+    octets = text.encode(errors="replace")
+    if len(octets) <= 255:
+        return octets.decode()
+    return octets[:252].decode(errors="ignore") + "..."
 
 
 def show(value: object) -> str:
