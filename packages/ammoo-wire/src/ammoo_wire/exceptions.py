@@ -132,7 +132,10 @@ class InternalError(ProtocolError):
 
 
 def shorten(text: str) -> str:
-    """Cut a reply text to the 255 octets of a short string, as RabbitMQ does: with three dots."""
+    """Cut a reply text to the 255 octets of a short string, as RabbitMQ does: with three dots.
+
+    What cannot be UTF-8 becomes a question mark: a text may quote a header of the peer's.
+    """
     octets = text.encode(errors="replace")
     if len(octets) <= 255:
         return octets.decode()
