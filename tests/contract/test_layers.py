@@ -21,6 +21,7 @@ CLIENT_OWNS_THE_LOOP = {
     "ammoo.consumer",
     "ammoo.live_channel",
     "ammoo.live_connection",
+    "ammoo.outbox",
     "ammoo.transport",
 }
 # Which rooms of the broker may know asyncio and threads.
@@ -44,6 +45,7 @@ CLIENT_ORDER = [
     "ammoo.messages",
     "ammoo.returns",
     "ammoo.transport",
+    "ammoo.outbox",
     "ammoo.live_channel",
     "ammoo.consumer",
     "ammoo.live_connection",

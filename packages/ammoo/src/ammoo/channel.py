@@ -459,8 +459,8 @@ class Channel:
         live = self._live
         if (
             live is not None
-            and live.can_publish
-            and not live.transport.is_paused
+            and (outbox := live.outbox).can_publish
+            and not outbox.transport.is_paused
             and body.__class__ is bytes
             and route.__class__ is str
             and json is NOT_GIVEN
@@ -484,7 +484,7 @@ class Channel:
             and app_id is None
             and headers is None
         ):
-            outcome = live.publish(exchange_name, route, NO_PROPERTIES, body, False, False, False)
+            outcome = outbox.publish(exchange_name, route, NO_PROPERTIES, body, False, False, False)
             if outcome is not None:
                 await outcome
             return
@@ -511,7 +511,7 @@ class Channel:
             app_id,
             headers,
         )
-        await self._require_live().publish_message(
+        await self._require_live().outbox.publish_message(
             exchange_name, message, mandatory, immediate, raise_returned
         )
 
@@ -525,8 +525,8 @@ class Channel:
         """
         live = self._require_live()
         await live.call(ConfirmSelectParameters(False), ConfirmSelectOkParameters)
-        if live.confirms is None:
-            live.confirms = Confirms()
+        if live.outbox.confirms is None:
+            live.outbox.confirms = Confirms()
         self._wants_confirms = True
 
     async def get_next_returned_message(self) -> ReturnMessage:
@@ -535,7 +535,7 @@ class Channel:
         Raises:
             ChannelClosed, ConnectionClosed: None will come any more.
         """
-        return await self._require_live().next_returned()
+        return await self._require_live().outbox.next_returned()
 
     # --- transactions ---
 

@@ -2,16 +2,14 @@
 
 `Channel` is what the user holds, and what the user asked for; this is what came
 of it. It sends requests and finds out whom each of the server's commands is for:
-who awaits an answer, a consumer, a publish that is not confirmed. Messages that
+who awaits an answer, a consumer, or the `Outbox`, which publishes. Messages that
 came on it are settled here, and nowhere else.
 
-The paths of publish, deliver, ack and confirm are kept short on purpose; the
-budget is in benchmarks/.
+The paths of deliver and ack are kept short on purpose; the budget is in benchmarks/.
 """
 
 import asyncio
 from asyncio import Future
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,21 +52,16 @@ from ammoo_wire import (
     method_of,
 )
 
-from .confirms import Confirms
 from .exceptions.base import OperationTimeout
 from .exceptions.channel import (
-    ChannelInactive,
     ClientClosedChannelError,
     ClientClosedChannelOK,
-    PublishNack,
-    PublishReturned,
     server_closed_channel,
 )
-from .messages import DeliverMessage, ReturnMessage
-from .publishing import Body, NotGiven, Outgoing, PublishOptions, encode_publish, outgoing
+from .messages import DeliverMessage
+from .outbox import Outbox
+from .publishing import Body, NotGiven, PublishOptions, outgoing
 from .replies import Answer, OnAnswer, Replies
-from .returns import AwaitedReturns
-from .transport import FLUSH_SIZE
 from .unsettled import UnsettledDeliveries
 
 if TYPE_CHECKING:
@@ -90,11 +83,12 @@ class LiveChannel:
         body_encoding: How text becomes bodies, where nobody says otherwise.
 
     Attributes:
-        can_publish: Whether the channel is open and the server takes messages.
         closing_exc: What ended the channel, or None.
-        confirms: The publishes that are not confirmed, or None without confirm mode.
         consumers: The consumers by their tags.
         number: The channel's number.
+        outbox: What is published.
+        transport: The socket's side.
+        unsettled: What was delivered and is to be settled.
 
     Raises:
         TooManyChannels: The connection has no number left.
@@ -105,24 +99,17 @@ class LiveChannel:
         self.body_encoding = body_encoding
         self.number = connection.reserve_number()
         self.closing_exc: Exception | None = None
-        self.confirms: Confirms[Future[None]] | None = None
         self.consumers: dict[str, Consumer] = {}
+        self.transport = connection.transport
+        self.unsettled = UnsettledDeliveries()
+        self.outbox = Outbox(self)
         self._loop = connection.loop
         self._protocol = connection.protocol
-        self.transport = connection.transport
         self._replies = Replies(connection.loop)
-        self._awaited_returns = AwaitedReturns()
-        self._returned: deque[ReturnMessage] = deque()
-        self._return_waiters: deque[Future[None]] = deque()
-        self._flow_waiters: list[Future[None]] = []
-        self._is_active = True  # the server's channel.flow
-        self._unsettled = UnsettledDeliveries()
         self._merges_acks = True
         self._closed: Future[None] = connection.loop.create_future()
         self._close_was_awaited = False
         self._last_consumer = 0
-        self.can_publish = False
-        self.update_can_publish()
         connection.channels[self.number] = self
 
     # --- life ---
@@ -148,7 +135,7 @@ class LiveChannel:
         """
         if self.closing_exc is not None:
             return
-        self._write_acks()
+        self.write_acks()
         self.fail(error)
         self._protocol.send(self.number, ChannelCloseParameters(ReplyCode.REPLY_SUCCESS, "", 0, 0))
         self.transport.flush_soon()
@@ -176,15 +163,11 @@ class LiveChannel:
         if self.closing_exc is not None:
             return
         self.closing_exc = error
-        self.can_publish = False
         self._replies.fail(error)
-        if self.confirms is not None:
-            _fail_all(self.confirms.take_all(), error)
+        self.outbox.fail(error)
         for consumer in list(self.consumers.values()):
             consumer.fail(error)
         self.consumers.clear()
-        _fail_all(self._return_waiters, error)
-        _fail_all(self._flow_waiters, error)
 
     def raise_if_closed(self) -> None:
         """Raise what ended the channel, if anything did."""
@@ -196,9 +179,7 @@ class LiveChannel:
         """Whether anybody waits for something that the server may say on this channel."""
         return bool(
             self._replies
-            or self.confirms
-            or self._return_waiters
-            or self._flow_waiters
+            or self.outbox.is_awaiting_server
             or (self.closing_exc is not None and not self._closed.done())
             or any(consumer.is_waiting for consumer in self.consumers.values())
         )
@@ -220,8 +201,8 @@ class LiveChannel:
             EncodeError: The request cannot be sent as it is.
         """
         self.raise_if_closed()
-        if self._unsettled.run:
-            self._write_acks()
+        if self.unsettled.run:
+            self.write_acks()
         self._protocol.send(self.number, request)
         waiter = self._replies.expect(
             *answers, arrived=arrived, late=late, consumer_tag=consumer_tag
@@ -260,152 +241,11 @@ class LiveChannel:
         except TimeoutError:
             raise OperationTimeout(method_of(request).name, timeout) from None
 
-    # --- publishing ---
-
-    async def publish_message(
-        self,
-        exchange_name: str,
-        message: Outgoing,
-        mandatory: bool,
-        immediate: bool,
-        raise_returned: bool,
-    ) -> None:
-        """Publish, with all that `Channel.publish` promises.
-
-        Raises:
-            ValueError: Something needs confirm mode.
-        """
-        self.raise_if_closed()
-        if (mandatory or immediate or raise_returned) and self.confirms is None:
-            raise ValueError(
-                "mandatory and immediate need confirm mode, for nothing else tells whether a message"
-                " is still to come back; await channel.select_confirm() first"
-            )
-        if not self.can_publish or self.transport.is_paused:
-            await self.hold()
-        outcome = self.publish(
-            exchange_name, *message, mandatory or raise_returned, immediate, raise_returned
-        )
-        if outcome is not None:
-            await outcome
-
-    async def hold(self) -> None:
-        """Wait until the server and the socket take messages; at once, if they do.
-
-        Raises:
-            ConnectionBlocked, ChannelInactive: The server has not for too long.
-            ChannelClosed, ConnectionClosed: The channel is closed.
-        """
-        while True:
-            self.raise_if_closed()
-            if self.connection.blocked is not None:
-                await self.connection.hold_while_blocked()
-            elif not self._is_active:
-                await self._hold_while_inactive()
-            elif self.transport.is_paused:
-                await self.transport.drain()
-            else:
-                return
-
-    def update_can_publish(self) -> None:
-        """Take note that the channel or the connection may be in another state than before."""
-        self.can_publish = (
-            self.closing_exc is None and self.connection.blocked is None and self._is_active
-        )
-
-    def publish(
-        self,
-        exchange_name: str,
-        routing_key: str,
-        properties: bytes,
-        body: bytes | bytearray,
-        mandatory: bool,
-        immediate: bool,
-        raise_returned: bool,
-    ) -> Awaitable[None] | None:
-        """Send a message; the number, the waiter and the octets in one stretch, without a lock.
-
-        Only while `can_publish`.
-
-        Returns:
-            What to wait for: the confirm, or else that others had a turn; None for nothing.
-        """
-        protocol, transport = self._protocol, self.transport
-        if self._unsettled.run:
-            self._write_acks()
-        protocol.send_content(
-            self.number,
-            encode_publish(exchange_name, routing_key, mandatory, immediate),
-            properties,
-            body,
-        )
-        confirms = self.confirms
-        is_much = protocol.queued_size >= FLUSH_SIZE
-        if is_much:
-            transport.flush()
-        elif not transport.flush_is_due:
-            if confirms is None or confirms:
-                transport.flush_soon()
-            else:
-                transport.flush()  # nothing to gather up with: a turn of the loop earlier
-        if confirms is None:
-            # A publisher that never waits for anything would keep the loop from reading,
-            # and from heartbeats, for as long as the socket takes what it sends.
-            return asyncio.sleep(0) if is_much else None
-        waiter: Future[None] = self._loop.create_future()
-        number = confirms.add(waiter)
-        if raise_returned:
-            self._awaited_returns.add(number, exchange_name, routing_key, properties, body)
-        if transport.reading_is_paused:
-            transport.resume_reading()
-        timeout = self.connection.operation_timeout
-        return waiter if timeout is None else self._confirmed(waiter, timeout)
-
-    async def _confirmed(self, waiter: "Future[None]", seconds: float) -> None:
-        """Wait for a confirm, but not for ever."""
-        try:
-            async with asyncio.timeout(seconds):
-                await waiter
-        except TimeoutError:
-            raise OperationTimeout("basic.publish", seconds) from None
-
-    async def next_returned(self) -> ReturnMessage:
-        """Wait for the next message that came back."""
-        while not self._returned:
-            self.raise_if_closed()
-            waiter: Future[None] = self._loop.create_future()
-            self._return_waiters.append(waiter)
-            self.transport.resume_reading()
-            try:
-                await waiter
-            except asyncio.CancelledError:
-                if waiter in self._return_waiters:
-                    self._return_waiters.remove(waiter)
-                elif self._returned:
-                    _wake_one(self._return_waiters)  # this one's turn is another one's now
-                raise
-        return self._returned.popleft()
-
-    async def _hold_while_inactive(self) -> None:
-        timeout = self.connection.parameters.blocked_timeout
-        waiter: Future[None] = self._loop.create_future()
-        self._flow_waiters.append(waiter)
-        self.transport.resume_reading()
-        try:
-            async with asyncio.timeout(timeout):
-                await waiter
-        except TimeoutError:
-            assert timeout is not None
-            raise ChannelInactive(timeout) from None
-        finally:
-            if waiter in self._flow_waiters:
-                self._flow_waiters.remove(waiter)
-
     # --- settling; see `messages.Origin` ---
 
     def ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
         """Send basic.ack, perhaps as one with others of this turn; see `UnsettledDeliveries`."""
-        unsettled = self._unsettled
+        unsettled = self.unsettled
         if (
             multiple
             or self.closing_exc is not None
@@ -415,7 +255,7 @@ class LiveChannel:
             return self._settle(delivery_tag, multiple, _encode_ack(delivery_tag, multiple))
         transport = self.transport
         if unsettled.run == 1:
-            transport.before_flush.append(self._write_acks)
+            transport.before_flush.append(self.write_acks)
             if not transport.flush_is_due:
                 transport.flush_soon()
         return transport.drain() if transport.is_paused else None
@@ -441,11 +281,11 @@ class LiveChannel:
     def got(self, answer: Answer) -> None:
         """Take note of a basic.get-ok whose message is to be settled."""
         if type(answer.parameters) is BasicGetOkParameters:
-            self._unsettled.delivered(answer.parameters.delivery_tag)
+            self.unsettled.delivered(answer.parameters.delivery_tag)
 
     def recovered(self, answer: Answer) -> None:
         """Take note of a basic.recover-ok: the server has taken all deliveries back."""
-        self._unsettled.clear()
+        self.unsettled.clear()
 
     def keep_acks_apart(self) -> None:
         """Put no acknowledgements together: a transaction may take some of them back."""
@@ -459,24 +299,24 @@ class LiveChannel:
             name: value for name, value in options.items() if name not in flags
         }
         message = outgoing(reply_to, body, self.body_encoding, **about_message)
-        await self.publish_message("", message, **flags)
+        await self.outbox.publish_message("", message, **flags)
 
     def _settle(self, delivery_tag: int, multiple: bool, payload: bytes) -> Awaitable[None] | None:
         """Send what settles deliveries; there is something to wait for if the socket is full."""
         if self.closing_exc is not None:
             self.raise_if_closed()
-        if self._unsettled.run:
-            self._write_acks()
-        self._unsettled.settle(delivery_tag, multiple)
+        if self.unsettled.run:
+            self.write_acks()
+        self.unsettled.settle(delivery_tag, multiple)
         self._protocol.send_method(self.number, payload)
         transport = self.transport
         if not transport.flush_is_due:
             transport.flush_soon()
         return transport.drain() if transport.is_paused else None
 
-    def _write_acks(self) -> None:
+    def write_acks(self) -> None:
         """Send the acknowledgements that were put together."""
-        unsettled = self._unsettled
+        unsettled = self.unsettled
         if unsettled.run and self.closing_exc is None:
             payload = _encode_ack(unsettled.last_of_run, unsettled.run > 1)
             self._protocol.send_method(self.number, payload)
@@ -545,7 +385,7 @@ class LiveChannel:
             message._properties = properties
             message.body = body
             if not consumer.no_ack:
-                self._unsettled.delivered(parameters.delivery_tag)
+                self.unsettled.delivered(parameters.delivery_tag)
             consumer.put(message)
         # else: cancelled already; the server will not have sent it after its cancel-ok
 
@@ -557,39 +397,6 @@ class LiveChannel:
         if not self._replies.resolve(Answer(parameters, properties, body)):
             self.connection.fault(parameters)
 
-    def _receive_confirm(
-        self, parameters: Any, properties: bytes | None, body: bytearray | None
-    ) -> None:
-        if self.confirms is None:
-            self.connection.fault(parameters)
-            return
-        try:
-            settled = self.confirms.settle(parameters.delivery_tag, parameters.multiple)
-        except ValueError:
-            self.connection.fault(parameters)
-            return
-        is_ack = type(parameters) is BasicAckParameters
-        awaited_returns = self._awaited_returns
-        for number, waiter in settled:
-            returned = awaited_returns.settle(number) if awaited_returns else None
-            if waiter.done():
-                continue  # whoever published it was cancelled
-            if not is_ack:
-                waiter.set_exception(PublishNack(number))
-            elif returned is not None:
-                waiter.set_exception(PublishReturned(returned))
-            else:
-                waiter.set_result(None)
-
-    def _receive_return(
-        self, parameters: BasicReturnParameters, properties: bytes, body: bytearray
-    ) -> None:
-        message = ReturnMessage.of(self, parameters, properties, body)
-        if self._awaited_returns and self._awaited_returns.returned(message, properties):
-            return
-        self._returned.append(message)
-        _wake_one(self._return_waiters)
-
     def _receive_cancel(
         self, parameters: BasicCancelParameters, properties: bytes | None, body: bytearray | None
     ) -> None:
@@ -600,18 +407,6 @@ class LiveChannel:
         if not parameters.no_wait or capabilities.get("accept_consumer_cancel_ok"):
             # Older RabbitMQs close the channel on an answer that they did not ask for.
             self._protocol.send(self.number, BasicCancelOkParameters(parameters.consumer_tag))
-
-    def _receive_flow(
-        self, parameters: ChannelFlowParameters, properties: bytes | None, body: bytearray | None
-    ) -> None:
-        self._is_active = parameters.active
-        self.update_can_publish()
-        self._protocol.send(self.number, ChannelFlowOkParameters(parameters.active))
-        if parameters.active:
-            waiters, self._flow_waiters = self._flow_waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
 
     def _receive_close(
         self, parameters: ChannelCloseParameters, properties: bytes | None, body: bytearray | None
@@ -657,6 +452,24 @@ def unexpected(
     channel.connection.fault(parameters)
 
 
+def _receive_confirm(
+    channel: LiveChannel, parameters: Any, properties: bytes | None, body: bytearray | None
+) -> None:
+    channel.outbox.receive_confirm(parameters)
+
+
+def _receive_return(
+    channel: LiveChannel, parameters: Any, properties: bytes, body: bytearray
+) -> None:
+    channel.outbox.receive_return(parameters, properties, body)
+
+
+def _receive_flow(
+    channel: LiveChannel, parameters: Any, properties: bytes | None, body: bytearray | None
+) -> None:
+    channel.outbox.receive_flow(parameters)
+
+
 _ANSWERS = (
     BasicCancelOkParameters,
     BasicConsumeOkParameters,
@@ -684,28 +497,14 @@ _ANSWERS = (
 Receiver = Callable[[LiveChannel, Any, Any, Any], None]
 RECEIVERS: Final[dict[type[Any], Receiver]] = {
     BasicDeliverParameters: LiveChannel._receive_deliver,
-    BasicAckParameters: LiveChannel._receive_confirm,
-    BasicNackParameters: LiveChannel._receive_confirm,
-    BasicReturnParameters: LiveChannel._receive_return,
+    BasicAckParameters: _receive_confirm,
+    BasicNackParameters: _receive_confirm,
+    BasicReturnParameters: _receive_return,
     BasicCancelParameters: LiveChannel._receive_cancel,
-    ChannelFlowParameters: LiveChannel._receive_flow,
+    ChannelFlowParameters: _receive_flow,
     ChannelCloseParameters: LiveChannel._receive_close,
     ChannelCloseOkParameters: LiveChannel._receive_close_ok,
     OversizedContent: LiveChannel._receive_oversized,
     **dict.fromkeys(_ANSWERS, LiveChannel._receive_answer),
 }
 """Which method of a live channel takes which command of the server."""
-
-
-def _fail_all(waiters: "deque[Future[None]] | list[Future[None]]", error: Exception) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_exception(error)
-
-
-def _wake_one(waiters: "deque[Future[None]]") -> None:
-    while waiters:
-        waiter = waiters.popleft()
-        if not waiter.done():
-            waiter.set_result(None)
-            return

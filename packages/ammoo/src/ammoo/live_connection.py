@@ -389,7 +389,7 @@ class LiveConnection:
 
     def _wake_blocked_waiters(self, error: Exception | None = None) -> None:
         for channel in self.channels.values():
-            channel.update_can_publish()
+            channel.outbox.update_can_publish()
         waiters, self._blocked_waiters = self._blocked_waiters, []
         for waiter in waiters:
             if waiter.done():
