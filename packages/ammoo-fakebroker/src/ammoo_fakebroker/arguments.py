@@ -168,7 +168,7 @@ def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
         overflow=arguments.get("x-overflow", "drop-head"),
         dead_letter_exchange=arguments.get("x-dead-letter-exchange"),
         dead_letter_routing_key=arguments.get("x-dead-letter-routing-key"),
-        max_priority=arguments.get("x-max-priority") if queue_type == CLASSIC else None,
+        max_priority=_max_priority(arguments, profile),
         single_active_consumer=arguments.get("x-single-active-consumer", False),
         delivery_limit=_delivery_limit(arguments, profile),
         max_age=age_milliseconds(arguments.get("x-max-age")),
@@ -181,6 +181,12 @@ def _delivery_limit(arguments: Arguments, profile: Profile) -> int | None:
     if limit is None or not is_integer(limit):
         limit = profile.default_delivery_limit
     return None if limit is None or limit < 0 else int(limit)
+
+
+def _max_priority(arguments: Arguments, profile: Profile) -> int | None:
+    if "x-max-priority" not in arguments:
+        return None
+    return max(int(arguments["x-max-priority"]), profile.lowest_max_priority)
 
 
 def validate_dead_letter_exchange_type(arguments: Arguments, resource: str) -> None:

@@ -18,6 +18,7 @@ from ammoo_wire import (
 )
 
 from . import errors
+from .arguments import CLASSIC
 from .confirms import Confirms
 from .limiter import Limiter
 from .transaction import Transaction
@@ -279,12 +280,33 @@ class Channel:
 
     def close(self) -> None:
         """Give everything back: consumers leave, unacknowledged messages return."""
+        self.fall_silent()
+        self.requeue(self._take_remaining())
+
+    def fall_silent(self) -> None:
+        """Give back what is given back before the client knows that the channel is closed.
+
+        RabbitMQ's channel then tells the classic queues that it consumes from, and no others:
+        what came by basic.get, or from a quorum queue, returns once the client has answered.
+        """
         self.forget_reply_consumer()
         consumers, self.consumers = self.consumers, {}
+        told = {consumer.queue for consumer in consumers.values()}
         for consumer in consumers.values():
             consumer.queue.remove_consumer(consumer)
+        deliveries = self._take_remaining()
+        is_told = [d.queue in told and d.queue.queue_type == CLASSIC for d in deliveries]
+        self.unacknowledged = {
+            number: delivery
+            for number, delivery in enumerate(deliveries, 1)
+            if not is_told[number - 1]
+        }
+        self.requeue(delivery for delivery, now in zip(deliveries, is_told, strict=True) if now)
+
+    def _take_remaining(self) -> list[Unacknowledged]:
+        """Take all that is unacknowledged, be it settled in an open transaction."""
         deliveries = list(self.take_all().values())
         if self.transaction is not None:
             deliveries += self.transaction.take_settled()
             deliveries.sort(key=lambda delivery: delivery.queued.position)
-        self.requeue(deliveries)
+        return deliveries

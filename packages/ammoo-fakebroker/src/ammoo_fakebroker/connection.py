@@ -140,7 +140,7 @@ class Connection:
         self._heartbeat: Heartbeat | None = None
         self._timers: dict[str, Timer] = {}
         self._backlog: deque[Command] = deque()
-        self._closing_channels: set[int] = set()
+        self._closing_channels: dict[int, Channel | None] = {}
         self._is_open = False
         self._is_over = False
         self._is_working = False
@@ -261,7 +261,7 @@ class Connection:
         elif kind is ChannelOpenParameters:
             self._open_channel(number)
         elif kind is ChannelCloseOkParameters and number in self._closing_channels:
-            self._closing_channels.discard(number)
+            self._release(number)
         elif number in self._closing_channels:
             self._drop(number, parameters)
         elif channel is None:
@@ -281,6 +281,7 @@ class Connection:
         error = errors.no_queue_declared_on_channel()
         error.class_id, error.method_id = method_of(parameters).id
         self._send_channel_close(number, error)
+        self._closing_channels[number] = None
 
     def _drop(self, number: int, parameters: tuple[Any, ...]) -> None:
         """Ignore what was sent to a channel before its client knew that it was closed.
@@ -330,14 +331,21 @@ class Connection:
         if channel.confirms is not None:
             channel.flush_confirms()
         del self.channels[channel.number]
-        channel.close()
         if error is None:
+            channel.close()
             channel.send(ChannelCloseOkParameters())
             return
+        channel.fall_silent()
+        self._closing_channels[channel.number] = channel
         self._send_channel_close(channel.number, error)
 
+    def _release(self, number: int) -> None:
+        """Forget a channel of ours that the client now knows to be closed."""
+        channel = self._closing_channels.pop(number)
+        if channel is not None:
+            channel.close()
+
     def _send_channel_close(self, number: int, error: ProtocolError) -> None:
-        self._closing_channels.add(number)
         self.send(
             number,
             ChannelCloseParameters(
@@ -528,6 +536,8 @@ class Connection:
             for purpose in list(self._timers):
                 self._cancel_timer(purpose)
             self._backlog.clear()
+            for number in list(self._closing_channels):
+                self._release(number)
             while self.channels:
                 _, channel = self.channels.popitem()
                 if channel.confirms is not None:

@@ -90,8 +90,9 @@ class DeadLetters:
         had_died = message.has_died or (profile.honours_published_deaths and "x-death" in headers)
         previous = headers.get("x-death") if had_died else None
         deaths = record_death(death, previous if isinstance(previous, list) else [])
-        if profile.honours_published_deaths:
-            deaths[1:] = deaths[:0:-1]  # older releases turn the rest around each time
+        if profile.honours_published_deaths and isinstance(previous, list):
+            # Older releases sort the fields of the entry in front, and turn the rest around.
+            deaths = [dict(sorted(deaths[0].items())), *deaths[:0:-1]]
         headers["x-death"] = deaths
         if not had_died:
             _set_death_headers(headers, "first", death)
@@ -100,9 +101,7 @@ class DeadLetters:
         routing_key = queue.settings.dead_letter_routing_key
         if routing_key is not None and profile.explicit_dead_letter_key_drops_cc:
             headers.pop("CC", None)
-        encoded = with_headers(
-            properties._replace(expiration=None), headers, sort=profile.sorts_headers
-        )
+        encoded = with_headers(properties._replace(expiration=None), headers, sort=True)
         facts = message.facts._replace(outgoing=encoded, expiration=None)
         if routing_key is not None:
             facts = facts._replace(carbon_copies=(), blind_carbon_copies=())

@@ -54,6 +54,8 @@ class Profile:
     """Whether an x-death header that a client made counts as history."""
     single_active_consumer_by_priority: bool
     """Whether a quorum queue's newcomer of higher priority takes over."""
+    lowest_max_priority: int
+    """What x-max-priority is taken for if it is lower."""
     default_delivery_limit: int | None
     first_get_tells_delivery_count: bool
     """Whether basic.get on a quorum queue tells of a count of 0."""
@@ -122,6 +124,7 @@ PROFILES = {
         explicit_dead_letter_key_drops_cc=True,
         honours_published_deaths=True,
         single_active_consumer_by_priority=False,
+        lowest_max_priority=0,
         default_delivery_limit=None,
         first_get_tells_delivery_count=True,
         queues_have_masters=True,
@@ -153,6 +156,7 @@ PROFILES = {
         explicit_dead_letter_key_drops_cc=False,
         honours_published_deaths=False,
         single_active_consumer_by_priority=True,
+        lowest_max_priority=1,
         default_delivery_limit=20,
         first_get_tells_delivery_count=False,
         queues_have_masters=False,
