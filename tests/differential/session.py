@@ -15,6 +15,7 @@ from ammoo_wire import (
     BasicAckParameters,
     BasicNackParameters,
     BasicRejectParameters,
+    ChannelCloseOkParameters,
     ChannelCloseParameters,
     ChannelOpenParameters,
     ConnectionCloseParameters,
@@ -121,10 +122,7 @@ class Session:
                 self._note(step.connection, parameters)
                 log.asked(parameters)
                 line.send(step.channel, parameters)
-                if isinstance(parameters, ConnectionCloseParameters) and step.channel == 0:
-                    line.await_end()
-                if isinstance(parameters, TxCommitParameters):
-                    line.await_commit(step.channel)
+                self._await_no_more(line, step.channel, parameters)
             case Publish():
                 parameters = self._names.translated(step.parameters)
                 properties = self._names.translated(step.properties)
@@ -142,6 +140,21 @@ class Session:
             case Raw():
                 for frame_type, payload in step.frames:
                     line.send_frame(frame_type, step.channel, payload)
+
+    @staticmethod
+    def _await_no_more(line: Line, channel: int, parameters: Any) -> None:
+        """Wait for the effects of what nothing may be sent behind.
+
+        RabbitMQ's reader forgets a channel with its close-ok, wanted or not, while the channel is
+        still refusing it: what comes behind may be refused instead.
+        """
+        match parameters:
+            case TxCommitParameters():
+                line.await_commit(channel)
+            case ConnectionCloseParameters() if channel == 0:
+                line.await_end()
+            case ChannelCloseOkParameters():
+                line.await_end()
 
     def _note(self, connection: int, parameters: Any) -> None:
         """Note what has to be looked at, and tidied up, because of a method."""
