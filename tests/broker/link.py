@@ -66,6 +66,7 @@ class Line:
         *,
         capabilities: Sequence[str] = ("consumer_cancel_notify", "connection.blocked"),
         heartbeat: int = 0,
+        frame_max: int = 0,
         login: str = "guest",
     ) -> None:
         self.node = node
@@ -75,6 +76,7 @@ class Line:
             mechanism=lambda start: ("PLAIN", plain_response(login, login)),
             client_properties={"capabilities": dict.fromkeys(capabilities, True)},
             heartbeat_interval=heartbeat,
+            frame_max=frame_max,
         )
         self.run()
         self.ask(ChannelOpenParameters())

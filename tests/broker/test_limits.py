@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ammoo_fakebroker.connection import Connection
 from ammoo_wire import (
+    BasicConsumeParameters,
     BasicPublishParameters,
     ChannelCloseParameters,
     ChannelOpenParameters,
@@ -124,3 +125,17 @@ def test_many_connections_leave_nothing_behind() -> None:
 
     assert not node.connections
     assert not node.virtualhosts["/"].queues
+
+
+def test_headers_too_large_for_a_consumers_frames_cost_the_consumer_only(line: Line) -> None:
+    line.declare("queue")
+    narrow = Line(line.node, frame_max=4096)
+    narrow.ask(BasicConsumeParameters("queue", "tag", no_ack=True))
+
+    assert [] == line.publish("queue", headers={"large": "x" * 10_000})
+    line.node.clock.advance(1)  # type: ignore[attr-defined]  # the node of a Line has a ManualClock
+    narrow.run()
+
+    assert narrow.client.close_received is not None
+    assert 541 == narrow.client.close_received.reply_code
+    assert line.ask(QueueDeclareParameters("queue"))

@@ -29,6 +29,7 @@ from ammoo_wire import (
     ConnectionUnblockedParameters,
     ConnectionUpdateSecretOkParameters,
     ConnectionUpdateSecretParameters,
+    EncodeError,
     Heartbeat,
     HeartbeatVerdict,
     OversizedContent,
@@ -247,7 +248,8 @@ class Connection:
             if protocol.queued_size > _REPLY_LIMIT:
                 self._congest()
                 break
-        self._backlog.extend(waiting)
+        if not self._is_over:
+            self._backlog.extend(waiting)
         while self.confirming:
             self.confirming.pop().flush_confirms()
 
@@ -376,11 +378,23 @@ class Connection:
     ) -> None:
         """Queue an encoded method with its content; consumers pause when too much is queued."""
         protocol = self._protocol
-        protocol.send_content(channel_number, payload, properties, body)
+        try:
+            protocol.send_content(channel_number, payload, properties, body)
+        except EncodeError:
+            self._give_up()
         if protocol.queued_size > _DELIVERY_LIMIT:
             self.is_deliverable = False
         if not self._is_working:
             self._transport.wake()
+
+    def _give_up(self) -> None:
+        """Close the connection soon: it has agreed on frames too small for a message's headers.
+
+        RabbitMQ sends the frame nevertheless, and its client closes. Not at once, for a queue is
+        in the middle of delivering.
+        """
+        self.is_deliverable = False
+        self._call_later("giving up", 0, lambda: self.refuse(errors.internal_error()))
 
     @property
     def has_data_to_send(self) -> bool:
