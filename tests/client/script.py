@@ -78,6 +78,9 @@ class ScriptedPeer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.octets += len(data)
+        if self._server.greeting:
+            self.write(self._server.greeting)
+            self._server.greeting = b""
         if self.is_deaf:
             return
         for command in self.protocol.receive_data(data):
@@ -204,6 +207,7 @@ class ScriptedServer:
         self.options = options
         self.answers = dict(ANSWERS)
         self.is_deaf = False
+        self.greeting = b""  # what is said to the first client before anything else
         self.peers: list[ScriptedPeer] = []
         self._server: asyncio.Server | None = None
         self._accepting: asyncio.Future[None] | None = None

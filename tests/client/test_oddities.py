@@ -1,0 +1,253 @@
+"""What hardly ever happens: odd servers, odd sockets, and how things show themselves."""
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ammoo
+from ammoo.auth.mechanisms.external import ExternalAuth
+from ammoo.auth.mechanisms.sasl_plain import SaslPlainAuth
+from ammoo.exceptions.base import OperationTimeout
+from ammoo.exceptions.channel import ClientClosedChannelError, PublishNack
+from ammoo.exceptions.connection import (
+    ClientClosedConnectionError,
+    InvalidServerFrame,
+    NoChallengesAuthenticationError,
+    ServerAuthMechanismsNotSupportedError,
+    ServerLocalesNotSupportedError,
+    UnexpectedFrame,
+)
+from ammoo.exceptions.consumer import ClientCancelledConsumerError, ClientCancelledConsumerOK
+from ammoo_wire import (
+    BasicAckParameters,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
+    ChannelCloseOkParameters,
+    ChannelCloseParameters,
+    ConnectionStartParameters,
+    ConnectionUpdateSecretOkParameters,
+    ConnectionUpdateSecretParameters,
+    EncodeError,
+    QueueDeclareParameters,
+    encode_method,
+)
+from ammoo_wire.writer import CommandWriter
+from tests.client.script import ScriptedPeer, ScriptedServer
+
+# --- servers ---
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        QueueDeclareParameters("q"),
+        ChannelCloseOkParameters(),
+        BasicAckParameters(1),
+        BasicConsumeOkParameters("nobody's"),
+    ],
+    ids=lambda stray: type(stray).__name__,
+)
+async def test_command_that_has_no_place(
+    connection: ammoo.Connection, peer: ScriptedPeer, stray: Any
+) -> None:
+    async with connection.channel() as channel:
+        peer.send(stray)
+
+        with pytest.raises(UnexpectedFrame) as caught:
+            await channel.get_next_returned_message()
+
+    assert caught.value.frame == stray
+
+
+async def test_command_on_a_channel_that_is_not_there_is_ignored(
+    connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    peer.send(BasicAckParameters(1), channel_number=7)
+
+    await peer.synchronise(channel)
+    assert connection.closing_exc is None
+
+
+async def test_message_that_is_too_large_closes_its_channel(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    peer.answers[BasicConsumeParameters] = lambda p: BasicConsumeOkParameters(p.consumer_tag)
+    del peer.answers[ChannelCloseParameters]
+    async with connection.channel() as channel:
+        consumer = await channel.consume("q").__aenter__()
+        connection._require_live().protocol._assembler._max_body_size = 1000
+        peer.deliver(consumer.consumer_tag, 1, body=bytes(1001))
+
+        with pytest.raises(ClientClosedChannelError, match="1001 octets arrived; at most 1000"):
+            await anext(consumer)
+        assert (await peer.expect(ChannelCloseParameters)).reply_code == 311
+        peer.send(ChannelCloseOkParameters())
+
+
+async def test_server_that_knows_another_language(server: ScriptedServer) -> None:
+    start = ConnectionStartParameters(0, 9, {}, b"PLAIN", b"de_DE fr_FR")
+    writer = CommandWriter(frame_max=0)
+    writer.method(0, encode_method(start))
+    server.greeting, server.is_deaf = bytes(writer.take()), True
+    connection = await ammoo.connect(server.url)
+
+    with pytest.raises(ServerLocalesNotSupportedError, match="de_DE, fr_FR") as caught:
+        await connection.__aenter__()
+
+    assert caught.value.server_locales == {"de_DE", "fr_FR"}
+
+
+async def test_server_that_speaks_no_amqp(server: ScriptedServer) -> None:
+    server.greeting, server.is_deaf = b"HTTP/1.1 400 Bad Request\r\n\r\n", True
+    connection = await ammoo.connect(server.url)
+
+    with pytest.raises(InvalidServerFrame):
+        await connection.__aenter__()
+
+    await connection.close(timeout=0.05)
+
+
+async def test_mechanism_that_raises_leaves_the_opening_as_it_is(server: ScriptedServer) -> None:
+    class Broken(ExternalAuth):
+        def build_start_ok_response(self, encoding: str, rabbitmq: bool) -> bytes:
+            raise KeyError("no token")
+
+    connection = await ammoo.connect(server.url, auth=Broken())
+
+    with pytest.raises(KeyError, match="no token"):
+        await connection.__aenter__()
+    async with asyncio.timeout(1):
+        await server.peer.closed
+
+
+async def test_update_secret_that_is_not_answered(server: ScriptedServer) -> None:
+    async with await ammoo.connect(server.url, operation_timeout=0.05) as connection:
+        with pytest.raises(OperationTimeout, match=r"connection.update-secret"):
+            await connection.update_secret("one")
+        server.peer.answers[ConnectionUpdateSecretParameters] = lambda _: (
+            ConnectionUpdateSecretOkParameters()
+        )
+        server.peer.send(ConnectionUpdateSecretOkParameters(), channel_number=0)
+
+        await connection.update_secret("two")
+
+
+async def test_heartbeats_go_on_while_a_consumer_is_far_behind() -> None:
+    async with ScriptedServer(heartbeat_interval=1) as server:
+        server.answers[BasicConsumeParameters] = lambda p: BasicConsumeOkParameters(p.consumer_tag)
+        async with await ammoo.connect(server.url) as connection, connection.channel() as channel:
+            consumer = await channel.consume("q", no_ack=True).__aenter__()
+            server.peer.deliver(consumer.consumer_tag, *range(1, 1100), body=b"")
+            await anext(consumer)
+            before = server.peer.octets
+
+            await asyncio.sleep(2.6)  # with the server silent for more than two intervals
+
+            assert connection.closing_exc is None
+            assert server.peer.octets >= before + 3 * 8
+            await connection.close()
+
+
+# --- sockets ---
+
+
+async def test_unix_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / "mq.sock")
+    server = ScriptedServer()
+    listener = await asyncio.get_running_loop().create_unix_server(
+        lambda: ScriptedPeer(server), path
+    )
+    async with listener:
+        for url, host in ((None, path), (f"amqp://{path.replace('/', '%2F')}/vhost", None)):
+            async with await ammoo.connect(url, host=host) as connection:
+                assert path in repr(connection)
+        for peer in server.peers:
+            await peer.closed
+
+
+async def test_socket_that_is_not_connected_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        port = listener.getsockname()[1]
+        # One connection fills the backlog; the next one's handshake is not answered.
+        with (
+            socket.create_connection(("127.0.0.1", port)),
+            pytest.raises(TimeoutError, match=r"amqp://127.0.0.1:\d+ .* 0.05 s") as caught,
+        ):
+            await ammoo.connect(host="127.0.0.1", port=port, connection_timeout=0.05)
+
+    assert isinstance(caught.value, OSError)
+
+
+# --- misuse ---
+
+
+async def test_request_that_cannot_be_encoded_leaves_everything_as_it_was(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    for request in (
+        channel.declare_queue("q" * 256),
+        channel.consume("q", arguments={"x": object()}).__aenter__(),
+        channel.publish("", "k" * 256, b""),
+        channel.publish("", "k", b"", headers={"h": 2**63}),
+        channel.ack(-1),
+        channel.ack("one"),  # type: ignore[arg-type]  # the mistake is the point
+        channel.qos(prefetch_count=65536),
+    ):
+        with pytest.raises(EncodeError):
+            await request
+
+    await peer.synchronise(channel)
+    assert not channel._require_live().consumers
+
+
+# --- how things show themselves ---
+
+
+async def test_what_things_look_like(server: ScriptedServer) -> None:
+    url = server.url.replace("//", "//me:hunter2@")
+    connection = await ammoo.connect(url)
+    channel = ammoo.Channel(connection)
+    shown = [repr(connection), repr(channel), repr(channel.consume("q"))]
+    async with connection, connection.channel() as channel:
+        shown += [repr(connection), repr(channel), repr(connection._parameters)]
+        assert channel.connection is connection
+    shown += [repr(connection), repr(channel)]
+
+    address = server.url
+    assert shown == [
+        f"<Connection to {address}, not entered>",
+        "<Channel, not entered>",
+        "<Consumer '' on 'q', not open>",
+        f"<Connection to {address}, open>",
+        "<Channel 1>",
+        f"<ConnectionParameters {address} virtualhost='/'>",
+        f"<Connection to {address}, closed>",
+        "<Channel 1, closed>",
+    ]
+    assert not any("hunter2" in each for each in shown)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ClientClosedChannelError(KeyError("mine")), "because of KeyError('mine')"),
+        (ClientClosedConnectionError(KeyError("mine")), "because of KeyError('mine')"),
+        (ClientCancelledConsumerError(KeyError("mine"), "tag"), "because of KeyError('mine')"),
+        (ClientCancelledConsumerOK("tag", "q"), "consumer 'tag' on queue 'q'"),
+        (PublishNack(7), "refused message 7"),
+        (NoChallengesAuthenticationError("PLAIN"), "the mechanism PLAIN"),
+        (ServerAuthMechanismsNotSupportedError(frozenset("A")), "can use none of them"),
+    ],
+)
+def test_what_errors_say(error: Exception, words: str) -> None:
+    assert words in str(error)
+
+
+def test_plain_takes_no_nul() -> None:
+    with pytest.raises(ValueError, match="NUL") as caught:
+        SaslPlainAuth("me", "hun\x00ter2")
+
+    assert "hun" not in str(caught.value)
