@@ -16,8 +16,9 @@ import pytest
 from ammoo_fakebroker import FakeBroker
 from tests.conftest import RABBITMQ_URLS
 from tests.support.brokers import Broker, Connect, Unique, add_users
+from tests.support.channel import Channel
 from tests.support.operator import FakeOperator, Operator, RabbitmqOperator, is_operated
-from tests.support.peer import Channel, Peer
+from tests.support.peer import Peer
 
 FAKE_PROFILES = ("4.0", "3.10")
 

@@ -18,7 +18,8 @@ from ammoo_wire import (
     ChannelCloseParameters,
 )
 from tests.support.brokers import Connect
-from tests.support.peer import Channel, Message
+from tests.support.channel import Channel
+from tests.support.frames import Message
 
 ACK, REJECT, NACK = (60, 80), (60, 90), (60, 120)
 

@@ -14,7 +14,8 @@ from ammoo_wire import (
     TxSelectParameters,
 )
 from tests.support.brokers import Connect, Unique
-from tests.support.peer import Channel, Message
+from tests.support.channel import Channel
+from tests.support.frames import Message
 
 
 @pytest.fixture

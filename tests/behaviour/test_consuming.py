@@ -24,7 +24,9 @@ from ammoo_wire import (
     QueueDeleteParameters,
 )
 from tests.support.brokers import Connect, Unique
-from tests.support.peer import CAPABILITIES, Channel, Message
+from tests.support.channel import Channel
+from tests.support.frames import Message
+from tests.support.peer import CAPABILITIES
 
 
 def in_exclusive_use(name: str) -> ChannelCloseParameters:

@@ -16,7 +16,8 @@ from ammoo_wire import (
     QueuePurgeParameters,
 )
 from tests.support.brokers import Broker, Unique
-from tests.support.peer import Channel, Message
+from tests.support.channel import Channel
+from tests.support.frames import Message
 
 Declare = Callable[..., str]
 

@@ -16,7 +16,7 @@ from ammoo_wire import (
     QueueDeclareParameters,
 )
 from tests.support.brokers import Connect
-from tests.support.peer import Channel
+from tests.support.channel import Channel
 
 PSEUDO_QUEUE = "amq.rabbitmq.reply-to"
 

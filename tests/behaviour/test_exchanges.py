@@ -26,7 +26,8 @@ from ammoo_wire import (
     QueueUnbindParameters,
 )
 from tests.support.brokers import Connect, Unique
-from tests.support.peer import BODY, HEADER, Channel, encode_header
+from tests.support.channel import Channel
+from tests.support.frames import BODY, HEADER, encode_header
 
 ON_DEFAULT_EXCHANGE = "ACCESS_REFUSED - operation not permitted on the default exchange"
 

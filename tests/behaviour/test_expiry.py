@@ -12,7 +12,7 @@ from ammoo_wire import (
     QueueDeclareParameters,
 )
 from tests.support.brokers import Unique
-from tests.support.peer import Channel
+from tests.support.channel import Channel
 
 SHORT = 50
 """Milliseconds; what it takes for something to expire while a test waits."""

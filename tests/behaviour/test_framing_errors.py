@@ -36,17 +36,17 @@ from ammoo_wire import (
     encode_table,
 )
 from tests.support.brokers import Connect
-from tests.support.peer import (
+from tests.support.channel import Channel
+from tests.support.frames import (
     BODY,
     HEADER,
     HEARTBEAT,
     METHOD,
-    Channel,
-    Peer,
     encode_frame,
     encode_header,
     encode_method,
 )
+from tests.support.peer import Peer
 
 NO_PROPERTIES = BasicHeaderProperties()
 PUBLISH = BasicPublishParameters("", "nowhere")

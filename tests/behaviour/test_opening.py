@@ -23,18 +23,12 @@ from ammoo_wire import (
     ConnectionUpdateSecretOkParameters,
     ConnectionUpdateSecretParameters,
     amqplain_response,
-)
-from tests.support.brokers import Broker, Connect
-from tests.support.peer import (
-    CAPABILITIES,
-    HEARTBEAT,
-    PROTOCOL_HEADER,
-    Channel,
-    Frame,
-    Peer,
-    ServerClosedConnection,
     plain_response,
 )
+from tests.support.brokers import Broker, Connect
+from tests.support.channel import Channel
+from tests.support.frames import HEARTBEAT, PROTOCOL_HEADER, Frame, ServerClosedConnection
+from tests.support.peer import CAPABILITIES, Peer
 
 LOGIN_REFUSED = (
     "ACCESS_REFUSED - Login was refused using authentication mechanism {}."

@@ -27,7 +27,7 @@ from ammoo_wire import (
     QueueUnbindParameters,
 )
 from tests.support.brokers import LIMITED, STRANGER, Broker, Connect, Unique
-from tests.support.peer import Channel
+from tests.support.channel import Channel
 
 Make = Callable[[str], str]
 

@@ -6,7 +6,7 @@ RabbitMQ: https://www.rabbitmq.com/docs/priority
 import pytest
 
 from tests.support.brokers import Unique
-from tests.support.peer import Channel
+from tests.support.channel import Channel
 
 
 @pytest.fixture

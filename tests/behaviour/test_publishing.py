@@ -27,7 +27,8 @@ from ammoo_wire import (
     encode_table,
 )
 from tests.support.brokers import Broker, Connect, Unique
-from tests.support.peer import BODY, HEADER, Channel, encode_header
+from tests.support.channel import Channel
+from tests.support.frames import BODY, HEADER, encode_header
 
 # --- what arrives -----------------------------------------------------------------------------
 

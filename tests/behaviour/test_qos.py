@@ -7,7 +7,8 @@ https://www.rabbitmq.com/docs/consumer-prefetch
 import pytest
 
 from ammoo_wire import BasicQosOkParameters, BasicQosParameters
-from tests.support.peer import Channel, Message
+from tests.support.channel import Channel
+from tests.support.frames import Message
 
 FIVE = (b"1", b"2", b"3", b"4", b"5")
 

@@ -19,7 +19,7 @@ from ammoo_wire import (
     UInt32,
 )
 from tests.support.brokers import Broker, Unique
-from tests.support.peer import Channel
+from tests.support.channel import Channel
 
 
 def refusal_text(channel: Channel, name: str, arguments: dict[str, Any], **flags: Any) -> str:

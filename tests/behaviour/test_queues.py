@@ -25,7 +25,7 @@ from ammoo_wire import (
     QueueUnbindParameters,
 )
 from tests.support.brokers import Connect, Unique
-from tests.support.peer import Channel
+from tests.support.channel import Channel
 
 DECLARE, BIND, PURGE, DELETE, UNBIND = (50, 10), (50, 20), (50, 30), (50, 40), (50, 50)
 CONSUME, GET = (60, 20), (60, 70)

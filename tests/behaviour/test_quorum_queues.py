@@ -14,7 +14,8 @@ from ammoo_wire import (
     QueueDeclareParameters,
 )
 from tests.support.brokers import Broker, Unique
-from tests.support.peer import Channel, Message
+from tests.support.channel import Channel
+from tests.support.frames import Message
 
 
 @pytest.fixture

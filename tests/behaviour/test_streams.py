@@ -18,7 +18,7 @@ from ammoo_wire import (
     QueuePurgeParameters,
 )
 from tests.support.brokers import Broker, Unique
-from tests.support.peer import Channel
+from tests.support.channel import Channel
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from ammoo_wire import QueueUnbindParameters
 from tests.support.brokers import Unique
-from tests.support.peer import Channel
+from tests.support.channel import Channel
 
 KEYS = [
     "",

@@ -16,7 +16,7 @@ from ammoo_wire import (
     TxSelectParameters,
 )
 from tests.support.brokers import Connect, Unique
-from tests.support.peer import Channel
+from tests.support.channel import Channel
 
 COMMIT, ROLLBACK = TxCommitParameters(), TxRollbackParameters()
 

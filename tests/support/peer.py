@@ -1,9 +1,9 @@
 """A client of tests/behaviour: a blocking AMQP peer that hides nothing.
 
-It cuts and joins frames by itself and uses `ammoo_wire` only to encode and decode methods,
-properties and tables. So it can say what no decent client would, sees what a client would keep
-from its user (the frames' sizes, a heartbeat, what still arrives on a channel that is being
-closed), and does not share the mistakes of `ammoo_wire.Protocol`, which the fake broker uses.
+It cuts and joins frames by itself and takes only the codec from `ammoo_wire`. So it can say what
+no decent client would, sees what a client would keep from its user (the frames' sizes, a
+heartbeat, what still arrives on a channel that is being closed), and does not share the mistakes
+of `ammoo_wire.Protocol`, which the fake broker uses.
 
 A peer answers nothing by itself. Every wait ends at the peer's one deadline, with an error
 that says what was awaited and what had arrived.
@@ -14,29 +14,13 @@ import struct
 import time
 from collections import deque
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from ammoo_wire import (
-    BasicAckParameters,
-    BasicCancelOkParameters,
-    BasicCancelParameters,
-    BasicConsumeParameters,
-    BasicDeliverParameters,
-    BasicGetOkParameters,
-    BasicGetParameters,
     BasicHeaderProperties,
-    BasicNackParameters,
-    BasicPublishParameters,
-    BasicQosParameters,
-    BasicRejectParameters,
-    BasicReturnParameters,
-    ChannelCloseOkParameters,
     ChannelCloseParameters,
-    ChannelFlowOkParameters,
-    ChannelFlowParameters,
     ChannelOpenParameters,
-    ConfirmSelectParameters,
     ConnectionCloseOkParameters,
     ConnectionCloseParameters,
     ConnectionOpenOkParameters,
@@ -45,24 +29,45 @@ from ammoo_wire import (
     ConnectionStartParameters,
     ConnectionTuneOkParameters,
     ConnectionTuneParameters,
-    ExchangeBindParameters,
-    ExchangeDeclareParameters,
-    ExchangeDeleteParameters,
-    QueueBindParameters,
-    QueueDeclareOkParameters,
-    QueueDeclareParameters,
-    QueueDeleteParameters,
     decode_properties,
-    encode_properties,
     method_of,
-    method_with_id,
-    methods,
+    plain_response,
+)
+from tests.support.channel import Channel
+from tests.support.frames import (
+    BODY,
+    HEADER,
+    HEARTBEAT,
+    METHOD,
+    PROTOCOL_HEADER,
+    EndOfStream,
+    Frame,
+    Message,
+    ServerClosedChannel,
+    ServerClosedConnection,
+    decode_method,
+    encode_frame,
+    encode_header,
+    encode_method,
 )
 
-PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
-METHOD, HEADER, BODY, HEARTBEAT = 1, 2, 3, 8
+# What a user of `Peer` meets in its hands stands here too.
+__all__ = [
+    "BODY",
+    "CAPABILITIES",
+    "HEADER",
+    "METHOD",
+    "Channel",
+    "EndOfStream",
+    "Frame",
+    "Message",
+    "Peer",
+    "ServerClosedChannel",
+    "ServerClosedConnection",
+    "encode_header",
+]
+
 DEFAULT_SECONDS = 15.0
-FILLING_CHANNEL = 90
 CAPABILITIES = {
     "authentication_failure_close": True,
     "basic.nack": True,
@@ -72,52 +77,6 @@ CAPABILITIES = {
 }
 
 T = TypeVar("T")
-
-
-class Frame(NamedTuple):
-    """A frame as it was on the wire."""
-
-    frame_type: int
-    channel_number: int
-    payload: bytes
-
-
-class Message(NamedTuple):
-    """A method that has content, with its content."""
-
-    parameters: Any
-    properties: BasicHeaderProperties
-    body: bytes
-
-
-class ServerClosedChannel(AssertionError):
-    """The server closed a channel that a test expected to go on."""
-
-
-class ServerClosedConnection(AssertionError):
-    """The server closed a connection that a test expected to go on."""
-
-
-class EndOfStream(AssertionError):
-    """The server closed the socket while a test expected something to arrive."""
-
-
-def encode_frame(frame_type: int, channel_number: int, payload: bytes) -> bytes:
-    return struct.pack(">BHI", frame_type, channel_number, len(payload)) + payload + b"\xce"
-
-
-def encode_method(parameters: Any) -> bytes:
-    """Encode a method frame's payload: the ids and the arguments."""
-    payload: bytes = method_of(parameters).encode(*parameters)
-    return payload
-
-
-def encode_header(body_size: int, properties: BasicHeaderProperties, class_id: int = 60) -> bytes:
-    return struct.pack(">HHQ", class_id, 0, body_size) + encode_properties(properties)
-
-
-def plain_response(login: str, password: str) -> bytes:
-    return f"\0{login}\0{password}".encode()
 
 
 class Peer:
@@ -353,7 +312,7 @@ class Peer:
         self.drop()
         return close
 
-    def channel(self, number: int = 1) -> "Channel":
+    def channel(self, number: int = 1) -> Channel:
         """Open a channel."""
         channel = Channel(self, number)
         channel.call(ChannelOpenParameters())
@@ -382,7 +341,7 @@ class Peer:
         if frame_type == HEARTBEAT:
             return
         if frame_type == METHOD:
-            parameters = _decode_method(payload)
+            parameters = decode_method(payload)
             if method_of(parameters).has_content:
                 self._contents[channel_number] = [parameters]
             else:
@@ -400,318 +359,5 @@ class Peer:
             self._inbox(channel_number).append(Message(parameters, properties, body))
 
 
-def _decode_method(payload: bytes) -> Any:
-    method = method_with_id(int.from_bytes(payload[:4], "big"))
-    assert method is not None, f"the server sent an unknown method: {payload[:4]!r}"
-    return method.decode(payload, 4, len(payload))
-
-
 def _method_part(arrived: Any) -> Any:
     return arrived.parameters if isinstance(arrived, Message) else arrived
-
-
-def _replies(parameters: Any) -> tuple[type[Any], ...]:
-    return tuple(_BY_NAME[name] for name in method_of(parameters).replies)
-
-
-_BY_NAME = {method.name: method.parameters for method in methods()}
-
-
-class Channel:
-    """A channel of a `Peer`: short words for what tests do most.
-
-    Attributes:
-        peer: The connection.
-        number: The channel's number.
-    """
-
-    def __init__(self, peer: Peer, number: int) -> None:
-        self.peer = peer
-        self.number = number
-
-    def send(self, parameters: Any) -> None:
-        self.peer.send(self.number, parameters)
-
-    def receive(self) -> Any:
-        """Give what arrived next: parameters, or a `Message`."""
-        return self.peer.receive(self.number)
-
-    def expect(self, expected: type[T]) -> T:
-        return self.peer.expect(self.number, expected)
-
-    def call(self, parameters: Any) -> Any:
-        """Send a method and wait for its reply; what comes before the reply stays to be received.
-
-        Raises:
-            ServerClosedChannel: The server closed the channel instead.
-            ServerClosedConnection: The server closed the connection instead.
-        """
-        self.send(parameters)
-        return self.peer.await_type(self.number, *_replies(parameters))
-
-    def arrived(self) -> list[Any]:
-        """Give all that the server sent up to now and that was not received yet.
-
-        The server answers channel.flow by itself and in its turn, so this is also a barrier: it
-        has looked at everything that was sent before.
-        """
-        flow_ok = self.call(ChannelFlowParameters(True))
-        assert isinstance(flow_ok, ChannelFlowOkParameters)
-        inbox = self.peer._inbox(self.number)
-        everything = list(inbox)
-        inbox.clear()
-        return everything
-
-    def refusal(self, parameters: Any = None) -> ChannelCloseParameters:
-        """Send a method that makes the server close the channel; answer that and give it."""
-        if parameters is not None:
-            self.send(parameters)
-        close: ChannelCloseParameters = self.peer.await_type(self.number, ChannelCloseParameters)
-        self.send(ChannelCloseOkParameters())
-        return close
-
-    def fatal(self, parameters: Any = None) -> ConnectionCloseParameters:
-        """Send a method that makes the server close the connection; answer that and give it."""
-        if parameters is not None:
-            self.send(parameters)
-        return self.peer.expect_connection_close()
-
-    def close(self) -> None:
-        self.call(ChannelCloseParameters(200, "done"))
-
-    def reopen(self) -> None:
-        self.call(ChannelOpenParameters())
-
-    # --- queues and exchanges -----------------------------------------------------------------
-
-    def declare_queue(
-        self,
-        queue_name: str = "",
-        *,
-        passive: bool = False,
-        durable: bool = False,
-        exclusive: bool = False,
-        auto_delete: bool = False,
-        **arguments: Any,
-    ) -> str:
-        """Declare a queue and give its name. ``x_max_length=5`` is the argument x-max-length."""
-        declare_ok: QueueDeclareOkParameters = self.call(
-            QueueDeclareParameters(
-                queue_name,
-                passive=passive,
-                durable=durable,
-                exclusive=exclusive,
-                auto_delete=auto_delete,
-                arguments=as_arguments(arguments),
-            )
-        )
-        return declare_ok.queue_name
-
-    def counts(self, queue_name: str) -> tuple[int, int]:
-        """Give a queue's ready messages and consumers.
-
-        RabbitMQ's queues answer this before what is waiting in front of it: publishes that were
-        not confirmed yet and settlements may or may not be counted.
-        """
-        declare_ok: QueueDeclareOkParameters = self.call(
-            QueueDeclareParameters(queue_name, passive=True)
-        )
-        return declare_ok.message_count, declare_ok.consumer_count
-
-    def message_count(self, queue_name: str) -> int:
-        return self.counts(queue_name)[0]
-
-    def delete_queue(self, queue_name: str) -> None:
-        self.call(QueueDeleteParameters(queue_name))
-
-    def delete_exchange(self, exchange_name: str) -> None:
-        self.call(ExchangeDeleteParameters(exchange_name))
-
-    def declare_exchange(
-        self,
-        exchange_name: str,
-        exchange_type: str = "direct",
-        *,
-        durable: bool = False,
-        auto_delete: bool = False,
-        internal: bool = False,
-        **arguments: Any,
-    ) -> str:
-        self.call(
-            ExchangeDeclareParameters(
-                exchange_name,
-                exchange_type,
-                durable=durable,
-                auto_delete=auto_delete,
-                internal=internal,
-                arguments=as_arguments(arguments),
-            )
-        )
-        return exchange_name
-
-    def bind(
-        self,
-        queue_name: str,
-        exchange_name: str,
-        routing_key: str = "",
-        arguments: dict[str, Any] | None = None,
-    ) -> None:
-        self.call(
-            QueueBindParameters(queue_name, exchange_name, routing_key, arguments=arguments or {})
-        )
-
-    def bind_exchange(
-        self,
-        destination: str,
-        source: str,
-        routing_key: str = "",
-        arguments: dict[str, Any] | None = None,
-    ) -> None:
-        self.call(ExchangeBindParameters(destination, source, routing_key, False, arguments or {}))
-
-    # --- messages -----------------------------------------------------------------------------
-
-    def publish(
-        self,
-        exchange_name: str,
-        routing_key: str,
-        body: bytes = b"",
-        *,
-        mandatory: bool = False,
-        immediate: bool = False,
-        **properties: Any,
-    ) -> None:
-        self.peer.send_content(
-            self.number,
-            BasicPublishParameters(exchange_name, routing_key, mandatory, immediate),
-            BasicHeaderProperties(**properties),
-            body,
-        )
-
-    def get(self, queue_name: str, *, no_ack: bool = False) -> Message | None:
-        """Fetch a message; None if none is ready."""
-        reply = self.call(BasicGetParameters(queue_name, no_ack))
-        return reply if isinstance(reply, Message) else None
-
-    def get_message(self, queue_name: str, *, no_ack: bool = True) -> Message:
-        """Fetch a message that must be ready."""
-        message = self.get(queue_name, no_ack=no_ack)
-        assert message is not None, f"queue {queue_name!r} is empty"
-        assert isinstance(message.parameters, BasicGetOkParameters)
-        return message
-
-    def await_count(self, queue_name: str, expected: int) -> None:
-        """Wait until a queue has so many ready messages; for what RabbitMQ does by itself."""
-        while (count := self.message_count(queue_name)) != expected:
-            self.peer.pause(f"for {expected} messages in queue {queue_name!r}, there are {count}")
-
-    def await_message(self, queue_name: str, *, no_ack: bool = True) -> Message:
-        """Fetch a message that is on its way to the queue; for what RabbitMQ does by itself."""
-        while True:
-            message = self.get(queue_name, no_ack=no_ack)
-            if message is not None:
-                return message
-            self.peer.pause(f"for a message in queue {queue_name!r}")
-
-    def get_bodies(self, queue_name: str) -> list[bytes]:
-        """Empty a queue."""
-        bodies = []
-        while (message := self.get(queue_name, no_ack=True)) is not None:
-            bodies.append(message.body)
-        return bodies
-
-    def consume(
-        self,
-        queue_name: str,
-        consumer_tag: str = "",
-        *,
-        no_local: bool = False,
-        no_ack: bool = False,
-        exclusive: bool = False,
-        **arguments: Any,
-    ) -> str:
-        """Start a consumer and give its tag."""
-        consume_ok = self.call(
-            BasicConsumeParameters(
-                queue_name,
-                consumer_tag,
-                no_local,
-                no_ack,
-                exclusive,
-                False,
-                as_arguments(arguments),
-            )
-        )
-        tag: str = consume_ok.consumer_tag
-        return tag
-
-    def cancel(self, consumer_tag: str) -> None:
-        cancel_ok = self.call(BasicCancelParameters(consumer_tag))
-        assert cancel_ok == BasicCancelOkParameters(consumer_tag)
-
-    def delivery(self) -> Message:
-        """Give what arrived next, which must be a delivery."""
-        message = self.expect(Message)
-        assert isinstance(message.parameters, BasicDeliverParameters), message
-        return message
-
-    def returned(self) -> Message:
-        """Give what arrived next, which must be a basic.return."""
-        message = self.expect(Message)
-        assert isinstance(message.parameters, BasicReturnParameters), message
-        return message
-
-    def deliveries(self, count: int) -> list[bytes]:
-        """Give the bodies of the next deliveries; nothing else may arrive between them."""
-        return [self.delivery().body for _ in range(count)]
-
-    def ack(self, delivery_tag: int, *, multiple: bool = False) -> None:
-        self.send(BasicAckParameters(delivery_tag, multiple))
-
-    def nack(self, delivery_tag: int, *, multiple: bool = False, requeue: bool = True) -> None:
-        self.send(BasicNackParameters(delivery_tag, multiple, requeue))
-
-    def reject(self, delivery_tag: int, *, requeue: bool) -> None:
-        self.send(BasicRejectParameters(delivery_tag, requeue))
-
-    def qos(self, prefetch_count: int, *, global_: bool = False) -> None:
-        self.call(BasicQosParameters(0, prefetch_count, global_))
-
-    def select_confirm(self) -> None:
-        self.call(ConfirmSelectParameters())
-
-    def settlements(self, count: int) -> list[tuple[str, int]]:
-        """Give how the next `count` publishes were confirmed, multiple ones taken apart.
-
-        Returns:
-            ("ack" or "nack", publish sequence number) in the order of their numbers.
-        """
-        settled: dict[int, str] = {}
-        lowest = 1
-        while len(settled) < count:
-            verdict = self.peer.await_type(self.number, BasicAckParameters, BasicNackParameters)
-            word = "ack" if isinstance(verdict, BasicAckParameters) else "nack"
-            first = lowest if verdict.multiple else verdict.delivery_tag
-            for tag in range(first, verdict.delivery_tag + 1):
-                settled.setdefault(tag, word)
-        return [(settled[tag], tag) for tag in sorted(settled)]
-
-    def fill(self, queue_name: str, *bodies: bytes, **properties: Any) -> None:
-        """Publish to a queue, and wait until it has the messages, whichever channel looks next."""
-        filling = self.peer.channel(FILLING_CHANNEL)
-        filling.select_confirm()
-        for body in bodies:
-            filling.publish("", queue_name, body, **properties)
-        settled = filling.settlements(len(bodies))
-        assert all(word == "ack" for word, _ in settled), settled
-        filling.close()
-
-    def confirmed_publish(self, *arguments: Any, **keywords: Any) -> None:
-        """Publish on a channel in confirm mode and wait until the queues have the message."""
-        self.publish(*arguments, **keywords)
-        self.peer.await_type(self.number, BasicAckParameters, BasicNackParameters)
-
-
-def as_arguments(keywords: dict[str, Any]) -> dict[str, Any]:
-    """Make ``{"x-max-length": 5}`` of ``{"x_max_length": 5}``."""
-    return {name.replace("_", "-"): value for name, value in keywords.items()}
