@@ -42,7 +42,12 @@ def test_snippet_runs_as_it_stands(
     command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)] if is_test else [file]
 
     finished = subprocess.run(
-        [sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, timeout=50
+        [sys.executable, *command],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=50,
     )
 
     assert finished.returncode == 0, finished.stdout + finished.stderr
