@@ -74,8 +74,7 @@ class Transport(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the socket (asyncio)."""
-        assert isinstance(transport, asyncio.Transport)
-        self._socket = transport
+        self._socket = transport  # type: ignore[assignment]  # always a Transport; uvloop's by its methods only
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Give room to read into (asyncio)."""
