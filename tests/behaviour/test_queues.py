@@ -1,4 +1,4 @@
-"""Queues: declaring, binding, purging and deleting them; who may use them and when they go.
+"""Queues: declaring, binding, purging and deleting them.
 
 Specification: section 3.1.2 and class queue. RabbitMQ: https://www.rabbitmq.com/docs/queues
 """
@@ -11,7 +11,6 @@ import pytest
 from ammoo_wire import (
     BasicConsumeParameters,
     BasicGetParameters,
-    ChannelCloseOkParameters,
     ChannelCloseParameters,
     QueueBindOkParameters,
     QueueBindParameters,
@@ -24,41 +23,12 @@ from ammoo_wire import (
     QueueUnbindOkParameters,
     QueueUnbindParameters,
 )
-from tests.support.brokers import Connect, Unique
+from tests.support.brokers import Unique
 from tests.support.channel import Channel
+from tests.support.closes import locked, no_queue
 
 DECLARE, BIND, PURGE, DELETE, UNBIND = (50, 10), (50, 20), (50, 30), (50, 40), (50, 50)
 CONSUME, GET = (60, 20), (60, 70)
-
-
-def no_queue(name: str, ids: tuple[int, int]) -> ChannelCloseParameters:
-    return ChannelCloseParameters(404, f"NOT_FOUND - no queue '{name}' in vhost '/'", *ids)
-
-
-def locked(name: str, ids: tuple[int, int]) -> ChannelCloseParameters:
-    text = (
-        f"RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '{name}' in vhost '/'."
-        " It could be originally declared on another connection or the exclusive property value"
-        " does not match that of the original declaration."
-    )
-    return ChannelCloseParameters(405, text[:255], *ids)
-
-
-def exists(channel: Channel, queue_name: str) -> bool:
-    """Ask on a channel of its own, because the answer may close it."""
-    asking = channel.peer.channel(99)
-    asking.send(QueueDeclareParameters(queue_name, passive=True))
-    reply = asking.receive()
-    if isinstance(reply, ChannelCloseParameters):
-        asking.send(ChannelCloseOkParameters())
-        return False
-    asking.close()
-    return True
-
-
-def await_gone(channel: Channel, queue_name: str) -> None:
-    while exists(channel, queue_name):
-        channel.peer.pause(f"for queue {queue_name!r} to go")
 
 
 # --- names ------------------------------------------------------------------------------------
@@ -115,7 +85,7 @@ def test_line_breaks_are_removed_from_queue_names(channel: Channel, unique: Uniq
     channel.publish("amq.topic", name, b"!")
     assert [b"!"] == channel.get_bodies(name)
     channel.delete_queue(f"{name}\r")
-    assert not exists(channel, name)
+    assert not channel.has_queue(name)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +101,7 @@ def test_line_breaks_are_not_removed_where_a_queue_is_only_used(
 ) -> None:
     refused = channel.refusal(parameters._replace(queue_name=f"{queue}\n"))
 
-    assert no_queue(f"{queue}\n", ids) == refused
+    assert no_queue(f"{queue}\n", *ids) == refused
 
 
 @pytest.mark.parametrize("label", ["größe 'ß' 日本", "x" * 246])
@@ -212,7 +182,7 @@ def test_queue_is_not_declared_again_with_other_flags(
 def test_exclusive_differs_when_declared_again(channel: Channel, queue: str) -> None:
     refused = channel.refusal(QueueDeclareParameters(queue, exclusive=True))
 
-    assert locked(queue, DECLARE) == refused
+    assert locked(queue, *DECLARE) == refused
 
 
 def test_exclusive_is_left_out_when_declared_again(channel: Channel, unique: Unique) -> None:
@@ -220,7 +190,7 @@ def test_exclusive_is_left_out_when_declared_again(channel: Channel, unique: Uni
 
     refused = channel.refusal(QueueDeclareParameters(name))
 
-    assert locked(name, DECLARE) == refused
+    assert locked(name, *DECLARE) == refused
 
 
 def test_passive_declare_of_a_missing_queue(channel: Channel, unique: Unique) -> None:
@@ -228,13 +198,13 @@ def test_passive_declare_of_a_missing_queue(channel: Channel, unique: Unique) ->
 
     refused = channel.refusal(QueueDeclareParameters(name, passive=True))
 
-    assert no_queue(name, DECLARE) == refused
+    assert no_queue(name, *DECLARE) == refused
 
 
 def test_passive_declare_without_a_name(channel: Channel, queue: str) -> None:
     refused = channel.refusal(QueueDeclareParameters("", passive=True))
 
-    assert no_queue("", DECLARE) == refused
+    assert no_queue("", *DECLARE) == refused
 
 
 def test_passive_declare_looks_at_the_name_only(channel: Channel, queue: str) -> None:
@@ -251,7 +221,7 @@ def test_declare_with_no_wait_is_not_answered(channel: Channel, unique: Unique) 
     channel.send(QueueDeclareParameters(name, no_wait=True))
 
     assert [] == channel.arrived()
-    assert exists(channel, name)
+    assert channel.has_queue(name)
 
 
 def test_refused_declare_with_no_wait_closes_the_channel(channel: Channel, queue: str) -> None:
@@ -297,7 +267,7 @@ def test_empty_name_means_the_queue_declared_last(channel: Channel, unique: Uniq
     assert QueuePurgeOkParameters(0) == channel.call(QueuePurgeParameters(""))
     assert QueueUnbindOkParameters() == channel.call(QueueUnbindParameters("", exchange, "key"))
     assert QueueDeleteOkParameters(0) == channel.call(QueueDeleteParameters(""))
-    assert not exists(channel, name)
+    assert not channel.has_queue(name)
 
 
 def test_passive_declare_counts_as_the_last(channel: Channel, unique: Unique) -> None:
@@ -307,7 +277,7 @@ def test_passive_declare_counts_as_the_last(channel: Channel, unique: Unique) ->
     channel.declare_queue(name, passive=True)
     channel.call(QueueDeleteParameters(""))
 
-    assert not exists(channel, name)
+    assert not channel.has_queue(name)
 
 
 def test_queue_declared_last_is_the_channels_own_matter(channel: Channel, queue: str) -> None:
@@ -362,7 +332,7 @@ def test_binding_to_a_missing_exchange(channel: Channel, queue: str, unique: Uni
 def test_binding_a_missing_queue(channel: Channel, unique: Unique) -> None:
     name = unique("missing")
 
-    assert no_queue(name, BIND) == channel.refusal(QueueBindParameters(name, "amq.direct"))
+    assert no_queue(name, *BIND) == channel.refusal(QueueBindParameters(name, "amq.direct"))
 
 
 def test_binding_what_is_missing_on_both_sides_names_the_exchange(
@@ -453,7 +423,7 @@ def test_using_a_missing_queue(
 ) -> None:
     name = unique("missing")
 
-    assert no_queue(name, ids) == channel.refusal(parameters._replace(queue_name=name))
+    assert no_queue(name, *ids) == channel.refusal(parameters._replace(queue_name=name))
 
 
 def test_deleting_a_missing_queue_is_fine(channel: Channel, unique: Unique) -> None:
@@ -523,161 +493,4 @@ def test_delete_with_no_wait_is_not_answered(channel: Channel, queue: str) -> No
     channel.send(QueueDeleteParameters(queue, no_wait=True))
 
     assert [] == channel.arrived()
-    assert not exists(channel, queue)
-
-
-# --- exclusive queues -------------------------------------------------------------------------
-
-
-@pytest.fixture
-def exclusive(connect: Connect, unique: Unique) -> str:
-    """The name of an exclusive queue of another connection."""
-    return connect().channel().declare_queue(unique("exclusive"), exclusive=True)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "ids"),
-    [
-        (QueueDeclareParameters(), DECLARE),
-        (QueueDeclareParameters(exclusive=True), DECLARE),
-        (QueueDeclareParameters(passive=True), DECLARE),
-        (QueueBindParameters(exchange_name="amq.direct"), BIND),
-        (QueuePurgeParameters(), PURGE),
-        (QueueDeleteParameters(), DELETE),
-        (BasicConsumeParameters(), CONSUME),
-        (BasicGetParameters(), GET),
-    ],
-)
-def test_exclusive_queue_is_locked_for_other_connections(
-    channel: Channel, exclusive: str, parameters: Any, ids: tuple[int, int]
-) -> None:
-    refused = channel.refusal(parameters._replace(queue_name=exclusive))
-
-    assert locked(exclusive, ids) == refused
-
-
-def test_exclusive_queue_is_not_locked_for_unbinding_nothing(
-    channel: Channel, exclusive: str
-) -> None:
-    unbound = channel.call(QueueUnbindParameters(exclusive, "amq.direct", "key"))
-
-    assert QueueUnbindOkParameters() == unbound
-
-
-def test_exclusive_queue_is_open_for_publishing(
-    channel: Channel, connect: Connect, unique: Unique
-) -> None:
-    owner = connect().channel()
-    name = owner.declare_queue(unique("exclusive"), exclusive=True)
-    channel.select_confirm()
-
-    channel.confirmed_publish("", name, b"from outside")
-
-    assert b"from outside" == owner.get_message(name).body
-
-
-def test_exclusive_queue_is_open_for_all_channels_of_its_connection(
-    channel: Channel, unique: Unique
-) -> None:
-    name = channel.declare_queue(unique("exclusive"), exclusive=True)
-
-    other = channel.peer.channel(2)
-
-    assert name == other.declare_queue(name, exclusive=True)
-
-
-def test_exclusive_queue_outlives_the_channel_that_declared_it(
-    channel: Channel, unique: Unique
-) -> None:
-    declaring = channel.peer.channel(2)
-    name = declaring.declare_queue(unique("exclusive"), exclusive=True)
-
-    declaring.close()
-
-    assert exists(channel, name)
-
-
-def test_exclusive_queue_is_gone_before_the_connection_is_closed(
-    channel: Channel, connect: Connect, unique: Unique
-) -> None:
-    owner = connect()
-    name = owner.channel().declare_queue(unique("exclusive"), exclusive=True)
-
-    owner.close()
-
-    assert not exists(channel, name)
-
-
-def test_exclusive_queue_goes_when_the_socket_breaks(
-    channel: Channel, connect: Connect, unique: Unique
-) -> None:
-    owner = connect()
-    name = owner.channel().declare_queue(unique("exclusive"), exclusive=True)
-
-    owner.drop()
-
-    # While it is still there it is locked, which looks the same: the name must become free.
-    asking = channel.peer.channel(2)
-    asking.send(QueueDeclareParameters(name))
-    while isinstance(reply := asking.receive(), ChannelCloseParameters):
-        assert 405 == reply.reply_code
-        channel.peer.pause("for the queue to go")
-        asking.send(ChannelCloseOkParameters())
-        asking.reopen()
-        asking.send(QueueDeclareParameters(name))
-    assert QueueDeclareOkParameters(name, 0, 0) == reply
-
-
-# --- auto-delete queues -----------------------------------------------------------------------
-
-
-@pytest.fixture
-def auto_delete(channel: Channel, unique: Unique) -> str:
-    return channel.declare_queue(unique("auto"), auto_delete=True)
-
-
-def test_auto_delete_queue_goes_with_its_last_consumer(channel: Channel, auto_delete: str) -> None:
-    first = channel.consume(auto_delete)
-    second = channel.consume(auto_delete)
-
-    channel.cancel(first)
-    after_one = exists(channel, auto_delete)
-    channel.cancel(second)
-
-    assert after_one
-    await_gone(channel, auto_delete)
-
-
-def test_auto_delete_queue_goes_with_its_consumers_channel(
-    channel: Channel, auto_delete: str
-) -> None:
-    consuming = channel.peer.channel(2)
-    consuming.consume(auto_delete)
-
-    consuming.close()
-
-    await_gone(channel, auto_delete)
-
-
-def test_auto_delete_queue_goes_with_its_consumers_connection(
-    channel: Channel, connect: Connect, auto_delete: str
-) -> None:
-    consuming = connect()
-    consuming.channel().consume(auto_delete)
-
-    consuming.close()
-
-    await_gone(channel, auto_delete)
-
-
-def test_auto_delete_queue_stays_while_it_never_had_a_consumer(
-    channel: Channel, connect: Connect, unique: Unique
-) -> None:
-    declarer = connect()
-    declaring = declarer.channel()
-    name = declaring.declare_queue(unique("auto"), auto_delete=True)
-    assert declaring.get(name) is None
-
-    declarer.close()
-
-    assert exists(channel, name)
+    assert not channel.has_queue(queue)

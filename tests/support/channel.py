@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from tests.support.peer import Peer
 
 FILLING_CHANNEL = 90
+ASKING_CHANNEL = 91
 
 T = TypeVar("T")
 
@@ -151,6 +152,24 @@ class Channel:
 
     def message_count(self, queue_name: str) -> int:
         return self.counts(queue_name)[0]
+
+    def has_queue(self, queue_name: str) -> bool:
+        """Whether there is a queue of this name, and open to this connection."""
+        return self._passes(QueueDeclareParameters(queue_name, passive=True))
+
+    def has_exchange(self, exchange_name: str) -> bool:
+        """Whether there is an exchange of this name."""
+        return self._passes(ExchangeDeclareParameters(exchange_name, passive=True))
+
+    def _passes(self, parameters: Any) -> bool:
+        """Try a method on a channel of its own, because that may be closed for it."""
+        asking = self.peer.channel(ASKING_CHANNEL)
+        asking.send(parameters)
+        if isinstance(asking.receive(), ChannelCloseParameters):
+            asking.send(ChannelCloseOkParameters())
+            return False
+        asking.close()
+        return True
 
     def delete_queue(self, queue_name: str) -> None:
         self.call(QueueDeleteParameters(queue_name))
