@@ -23,7 +23,7 @@ from .session import Observation, Session
 
 PATIENCE = 1.0
 """Seconds that RabbitMQ is given to show what the fake has shown."""
-REPETITIONS = 3
+REPETITIONS = 6
 """How often a program must diverge."""
 LAST_CONNECTION = 8
 """The connection that looks at what is left in the queues after the program."""

@@ -306,6 +306,7 @@ THEMES = (
     (2, ROUTING),
     (2, TRANSACTIONS),
     (1, DIRECT_REPLIES),
+    (1, QUORUM),
 )
 
 
