@@ -750,6 +750,36 @@ async def test_two_publishes_with_one_message_id_each_have_their_outcome(
     ]
 
 
+async def test_publishes_that_differ_in_their_headers_alone_each_have_their_outcome(
+    broker_channel: ammoo.Channel, queue: str, name: Name
+) -> None:
+    exchange = name("headers")
+    await broker_channel.declare_exchange(exchange, "headers")
+    await broker_channel.bind_queue(queue, exchange, {"to": "queue"})
+    await broker_channel.select_confirm()
+
+    outcomes = await asyncio.gather(
+        *(
+            broker_channel.publish(
+                exchange,
+                {"z": 1, "to": to, "a": [b"\x00", {"y": 1, "b": 2}]},
+                b"body",
+                raise_returned=True,
+                bcc="nobody",
+            )
+            for to in ("queue", "nowhere", "queue", "nowhere")
+        ),
+        return_exceptions=True,
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [
+        type(None),
+        PublishReturned,
+        type(None),
+        PublishReturned,
+    ]
+
+
 async def test_publish_to_a_missing_exchange(broker_channel: ammoo.Channel) -> None:
     await broker_channel.select_confirm()
 
@@ -808,6 +838,29 @@ async def test_transaction(
         assert await drain(broker_channel, queue) == []
 
     assert await drain(broker_channel, queue) == ["1"]
+
+
+async def test_what_others_do_during_a_commit_comes_after_it(
+    broker_channel: ammoo.Channel, other_channel: ammoo.Channel, queue: str
+) -> None:
+    await publish(broker_channel, queue, "0")
+    await other_channel.select_transaction()
+    message = await other_channel.get(queue)
+    for round_ in range(5):
+        await other_channel.publish("", queue, f"{round_} before")
+
+        _, declared, *_ = await asyncio.gather(
+            other_channel.commit(),
+            other_channel.declare_queue(queue),
+            other_channel.publish("", queue, f"{round_} behind"),
+            other_channel.commit(),
+        )
+        assert declared.queue_name == queue
+    await asyncio.gather(other_channel.commit(), message.ack(), other_channel.commit())
+    await other_channel.commit()
+
+    expected = [f"{i} {when}" for i in range(5) for when in ("before", "behind")]
+    assert await drain(broker_channel, queue) == expected
 
 
 async def test_transaction_that_fails(

@@ -45,6 +45,7 @@ CLIENT_ORDER = [
     "ammoo.messages",
     "ammoo.returns",
     "ammoo.transport",
+    "ammoo.held_back",
     "ammoo.outbox",
     "ammoo.live_channel",
     "ammoo.consumer",

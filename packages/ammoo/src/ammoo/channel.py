@@ -44,8 +44,6 @@ from ammoo_wire import (
     QueuePurgeParameters,
     QueueUnbindOkParameters,
     QueueUnbindParameters,
-    TxCommitOkParameters,
-    TxCommitParameters,
     TxRollbackOkParameters,
     TxRollbackParameters,
     TxSelectOkParameters,
@@ -581,10 +579,12 @@ class Channel:
     async def commit(self) -> None:
         """Have everything since the last commit or rollback take effect (tx.commit).
 
+        What other tasks do on the channel meanwhile is sent when the server has done.
+
         Raises:
             ServerClosedChannel: The channel has no transactions, or something went wrong.
         """
-        await self._require_live().call(TxCommitParameters(), TxCommitOkParameters)
+        await self._require_live().commit()
 
     async def rollback(self) -> None:
         """Have nothing since the last commit or rollback take effect (tx.rollback).

@@ -33,6 +33,7 @@ from ammoo_wire import (
     ChannelFlowParameters,
     ChannelOpenOkParameters,
     ChannelOpenParameters,
+    ClientProtocol,
     ConfirmSelectOkParameters,
     EncodeError,
     ExchangeBindOkParameters,
@@ -47,6 +48,7 @@ from ammoo_wire import (
     QueueUnbindOkParameters,
     ReplyCode,
     TxCommitOkParameters,
+    TxCommitParameters,
     TxRollbackOkParameters,
     TxSelectOkParameters,
     method_of,
@@ -58,6 +60,7 @@ from .exceptions.channel import (
     ClientClosedChannelOK,
     server_closed_channel,
 )
+from .held_back import HeldBack
 from .messages import DeliverMessage
 from .outbox import Outbox
 from .publishing import Body, NotGiven, PublishOptions, outgoing
@@ -104,7 +107,7 @@ class LiveChannel:
         self.unsettled = UnsettledDeliveries()
         self.outbox = Outbox(self)
         self._loop = connection.loop
-        self._protocol = connection.protocol
+        self._protocol: ClientProtocol | HeldBack = connection.protocol
         self._replies = Replies(connection.loop)
         self._merges_acks = True
         self._closed: Future[None] = connection.loop.create_future()
@@ -137,7 +140,9 @@ class LiveChannel:
             return
         self.write_acks()
         self.fail(error)
-        self._protocol.send(self.number, ChannelCloseParameters(ReplyCode.REPLY_SUCCESS, "", 0, 0))
+        self.connection.protocol.send(
+            self.number, ChannelCloseParameters(ReplyCode.REPLY_SUCCESS, "", 0, 0)
+        )
         self.transport.flush_soon()
 
     async def close(self, error: Exception, seconds: float) -> None:
@@ -163,6 +168,7 @@ class LiveChannel:
         if self.closing_exc is not None:
             return
         self.closing_exc = error
+        self._let_go()
         self._replies.fail(error)
         self.outbox.fail(error)
         for consumer in list(self.consumers.values()):
@@ -231,6 +237,11 @@ class LiveChannel:
             OperationTimeout: The server did not answer in time.
         """
         waiter = self.ask(request, *answers, arrived=arrived, late=late, consumer_tag=consumer_tag)
+        return await self._answered(request, waiter, late)
+
+    async def _answered(
+        self, request: tuple[Any, ...], waiter: Future[Answer], late: OnAnswer | None = None
+    ) -> Answer:
         answered = waiter if late is None else Replies.wait(waiter, late)
         timeout = self.connection.operation_timeout
         if timeout is None:
@@ -240,6 +251,29 @@ class LiveChannel:
                 return await answered
         except TimeoutError:
             raise OperationTimeout(method_of(request).name, timeout) from None
+
+    async def commit(self) -> None:
+        """Commit the transaction; until the server has, nothing else is sent.
+
+        Raises:
+            ServerClosedChannel, ServerClosedConnection: The server refused.
+            OperationTimeout: The server did not answer in time.
+        """
+        while isinstance(self._protocol, HeldBack):
+            await asyncio.wait((self._protocol.over,))
+        request = TxCommitParameters()
+        waiter = self.ask(request, TxCommitOkParameters, arrived=self._let_go)
+        held_back = HeldBack(self.connection.protocol, self._loop.create_future())
+        self._protocol = self.outbox.protocol = held_back
+        await self._answered(request, waiter)
+
+    def _let_go(self, _: Answer | None = None) -> None:
+        """Send what was held back; or forget it, if the channel is closed."""
+        held_back = self._protocol
+        if isinstance(held_back, HeldBack):
+            self._protocol = self.outbox.protocol = self.connection.protocol
+            held_back.let_go(send=self.closing_exc is None)
+            self.transport.flush_soon()
 
     # --- settling; see `messages.Origin` ---
 
@@ -411,7 +445,7 @@ class LiveChannel:
     def _receive_close(
         self, parameters: ChannelCloseParameters, properties: bytes | None, body: bytearray | None
     ) -> None:
-        self._protocol.send(self.number, ChannelCloseOkParameters())
+        self.connection.protocol.send(self.number, ChannelCloseOkParameters())
         if self._protocol.is_channel_closing(self.number):
             return  # the closes have crossed within one read; ours is still to be answered
         self.fail(server_closed_channel(*parameters, self.number))
@@ -434,7 +468,7 @@ class LiveChannel:
             " are taken"
         )
         self.fail(ClientClosedChannelError(error))
-        self._protocol.send(
+        self.connection.protocol.send(
             self.number, ChannelCloseParameters(ReplyCode.CONTENT_TOO_LARGE, str(error), 0, 0)
         )
 

@@ -19,11 +19,13 @@ from ammoo_wire import (
     BasicReturnParameters,
     ChannelFlowOkParameters,
     ChannelFlowParameters,
+    ClientProtocol,
 )
 
 from .confirms import Confirms
 from .exceptions.base import OperationTimeout
 from .exceptions.channel import ChannelInactive, PublishNack, PublishReturned
+from .held_back import HeldBack
 from .messages import ReturnMessage
 from .publishing import Outgoing, encode_publish
 from .returns import AwaitedReturns
@@ -44,6 +46,7 @@ class Outbox:
     Attributes:
         can_publish: Whether the channel is open and the server takes messages.
         confirms: The publishes that are not confirmed, or None without confirm mode.
+        protocol: What messages are sent with: the wire's side, or what holds them back.
         transport: The socket's side.
     """
 
@@ -52,7 +55,7 @@ class Outbox:
         self.confirms: Confirms[Future[None]] | None = None
         self._channel = channel
         self._connection = channel.connection
-        self._protocol = channel.connection.protocol
+        self.protocol: ClientProtocol | HeldBack = channel.connection.protocol
         self._loop = channel.connection.loop
         self._number = channel.number
         self._unsettled = channel.unsettled
@@ -149,7 +152,7 @@ class Outbox:
         Returns:
             What to wait for: the confirm, or else that others had a turn; None for nothing.
         """
-        protocol, transport = self._protocol, self.transport
+        protocol, transport = self.protocol, self.transport
         if self._unsettled.run:
             self._channel.write_acks()
         protocol.send_content(
@@ -259,7 +262,7 @@ class Outbox:
         """Take the server's wish for silence, or for more."""
         self._is_active = parameters.active
         self.update_can_publish()
-        self._protocol.send(self._number, ChannelFlowOkParameters(parameters.active))
+        self.protocol.send(self._number, ChannelFlowOkParameters(parameters.active))
         if parameters.active:
             while self._flow_waiters:
                 _wake_one(self._flow_waiters)

@@ -11,12 +11,17 @@ This module keeps what is outstanding; it knows neither futures nor the wire.
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Final
+
+from ammoo_wire import PropertyFlag, decode_properties, encode_properties
 
 from .messages import ReturnMessage
 
 __all__ = ["AwaitedReturns"]
 
-_Key = tuple[str, str, bytes, bytes]  # exchange, routing key, encoded properties, body
+_HAS_HEADERS: Final = PropertyFlag.HEADERS >> 8  # in the first octet of encoded properties
+
+_Key = tuple[str, str, bytes, bytes]  # exchange, routing key, properties in canonical form, body
 
 
 class _Publishes:
@@ -50,7 +55,7 @@ class AwaitedReturns:
         body: bytes | bytearray,
     ) -> None:
         """Note a publish that was sent."""
-        key = (exchange_name, routing_key, properties, bytes(body))
+        key = (exchange_name, routing_key, _canonical(properties), bytes(body))
         self._keys[publish_sequence_number] = key
         self._publishes.setdefault(key, _Publishes()).outstanding += 1
 
@@ -60,7 +65,12 @@ class AwaitedReturns:
         Returns:
             Whether it belongs to one of the publishes here.
         """
-        key = (message.exchange_name, message.routing_key, properties, bytes(message.body))
+        key = (
+            message.exchange_name,
+            message.routing_key,
+            _canonical(properties),
+            bytes(message.body),
+        )
         for publishes in self._candidates(key):
             if len(publishes.returned) < publishes.outstanding:
                 publishes.returned.append(message)
@@ -80,9 +90,9 @@ class AwaitedReturns:
         return message
 
     def _candidates(self, key: _Key) -> Iterator[_Publishes]:
-        """Give the publishes of this message; then those that a server has rewritten.
+        """Give the publishes of this message; then those that the server may have rewritten.
 
-        RabbitMQ takes the header BCC out of what it returns, for one.
+        RabbitMQ makes an address of a reply_to for direct replies, for one.
         """
         exact = self._publishes.get(key)
         if exact is not None:
@@ -91,3 +101,16 @@ class AwaitedReturns:
         for other, publishes in self._publishes.items():
             if other[:2] == (exchange_name, routing_key) and other[3] == body:
                 yield publishes
+
+
+def _canonical(properties: bytes) -> bytes:
+    """Give properties in a form that a server does not change on the way back.
+
+    RabbitMQ takes the header BCC out, and version 4 sorts headers by their names.
+    """
+    if not properties[0] & _HAS_HEADERS:
+        return properties
+    decoded = decode_properties(properties)
+    headers = decoded.headers or {}
+    kept = {name: headers[name] for name in sorted(headers) if name != "BCC"}
+    return encode_properties(decoded._replace(headers=kept or None))

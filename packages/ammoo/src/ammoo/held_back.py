@@ -1,0 +1,72 @@
+"""What a channel must not send yet.
+
+A server that is committing a transaction takes nothing else on the channel but its
+close: RabbitMQ ends the connection of who goes on (504, ``unexpected command while
+processing 'tx.commit'``). Until it has answered, this stands in the protocol's place
+for the channel; whoever sends need not know.
+"""
+
+from asyncio import Future
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ammoo_wire import ClientProtocol, encode_method
+
+__all__ = ["HeldBack"]
+
+
+class HeldBack:
+    """Takes what is to be sent on one channel, in order, and sends it when it is let go.
+
+    Args:
+        protocol: Whose place it takes.
+        over: What is done when it has been let go.
+    """
+
+    def __init__(self, protocol: ClientProtocol, over: "Future[None]") -> None:
+        self.over = over
+        self._protocol = protocol
+        self._held: list[Callable[[], None]] = []
+        self._octets = 0
+
+    @property
+    def queued_size(self) -> int:
+        """How many octets are waiting to be sent, here and in the protocol."""
+        return self._octets + self._protocol.queued_size
+
+    def is_channel_closing(self, channel_number: int) -> bool:
+        """As the protocol's."""
+        return self._protocol.is_channel_closing(channel_number)
+
+    def send(self, channel_number: int, parameters: tuple[Any, ...]) -> None:
+        """As the protocol's, later.
+
+        Raises:
+            EncodeError: An argument cannot be encoded.
+        """
+        self.send_method(channel_number, encode_method(parameters))
+
+    def send_method(self, channel_number: int, payload: bytes) -> None:
+        """As the protocol's, later."""
+        self._held.append(partial(self._protocol.send_method, channel_number, payload))
+        self._octets += len(payload)
+
+    def send_content(
+        self, channel_number: int, payload: bytes, properties: bytes, body: bytes | bytearray
+    ) -> None:
+        """As the protocol's, later; the body is copied."""
+        self._held.append(
+            partial(self._protocol.send_content, channel_number, payload, properties, bytes(body))
+        )
+        self._octets += len(body)
+
+    def let_go(self, *, send: bool) -> None:
+        """End it, and send what was held; or drop that, for the channel is closed."""
+        if send:
+            for each in self._held:
+                each()
+        self._held.clear()
+        self._octets = 0
+        if not self.over.done():
+            self.over.set_result(None)
