@@ -184,3 +184,17 @@ def test_frames_stand_in_the_order_of_the_calls() -> None:
         [frame(1, 1, b"aaaa"), *content_frames(2, PUBLISH, b"\0\0", b"b"), HEARTBEAT]
     )
     assert body_frame(2, b"b") not in writer.take()
+
+
+@pytest.mark.parametrize("number", [-1, 65536, "1", None])
+def test_channel_that_cannot_be_is_refused_and_nothing_queued(number: Any) -> None:
+    writer = CommandWriter(frame_max=4096)
+
+    with pytest.raises(EncodeError) as of_method:
+        writer.method(number, PAYLOAD)
+    with pytest.raises(EncodeError) as of_content:
+        writer.content(number, PAYLOAD, b"\x00\x00", b"body")
+
+    expected = f"channel_number is {number!r}; expected an integer from 0 to 65535"
+    assert [str(of_method.value), str(of_content.value)] == [expected, expected]
+    assert writer.take() == b""

@@ -1,6 +1,7 @@
 """Octets from commands: frames are made here, and kept until they are taken."""
 
 from struct import Struct
+from struct import error as StructError
 from typing import Final
 
 from .constants import FRAME_END, FRAME_OVERHEAD, FrameType
@@ -46,12 +47,17 @@ class CommandWriter:
         """Queue a method frame.
 
         Raises:
-            EncodeError: It would be larger than frame_max; nothing was queued.
+            EncodeError: It would be larger than frame_max, or there is no such channel
+                number; nothing was queued.
         """
         if len(payload) + FRAME_OVERHEAD > self.frame_max and self.frame_max:
             raise self._misfit(len(payload))
+        try:
+            head = _FRAME_HEAD.pack(_METHOD, channel_number, len(payload))
+        except StructError:
+            raise _no_channel_number(channel_number) from None
         queued = self.queued
-        queued += _FRAME_HEAD.pack(_METHOD, channel_number, len(payload))
+        queued += head
         queued += payload
         queued += _END
 
@@ -66,7 +72,7 @@ class CommandWriter:
 
         Raises:
             EncodeError: The method or the properties would make a frame that is larger
-                than frame_max; nothing was queued.
+                than frame_max, or there is no such channel number; nothing was queued.
             TypeError: The body is not made of octets; nothing was queued.
         """
         if type(body) is not bytes:
@@ -75,6 +81,10 @@ class CommandWriter:
         largest = self.frame_max - FRAME_OVERHEAD if self.frame_max else _NO_LIMIT
         if method_size > largest or properties_size + 12 > largest:
             raise self._misfit(method_size, properties_size + 12)
+        try:
+            method = _FRAME_HEAD.pack(_METHOD, channel_number, method_size)
+        except StructError:
+            raise _no_channel_number(channel_number) from None
         header = _HEADER_HEAD.pack(
             FRAME_END,
             _HEADER,
@@ -84,7 +94,6 @@ class CommandWriter:
             0,
             size,
         )
-        method = _FRAME_HEAD.pack(_METHOD, channel_number, method_size)
         queued = self.queued
         if 0 < size <= largest and size <= _SMALL:
             # One join is faster than seven appends by a fifth; a large body it would copy twice.
@@ -119,3 +128,7 @@ def _as_octets(body: bytes | bytearray | memoryview) -> memoryview | bytes:
     """Look at a body as at a row of octets, whatever its items and their order in memory."""
     view = memoryview(body)
     return view if view.contiguous and view.itemsize == 1 and view.ndim == 1 else view.tobytes()
+
+
+def _no_channel_number(value: object) -> EncodeError:
+    return EncodeError(f"channel_number is {value!r}; expected an integer from 0 to 65535")
