@@ -212,6 +212,17 @@ def test_dead_letters_may_go_further_than_a_call_stack_is_deep() -> None:
     assert [b"traveller"] == line.get_all(f"queue-{hops}")
 
 
+def test_what_a_publish_pushes_out_comes_behind_it_everywhere() -> None:
+    line = Line(make_node())
+    line.declare("small", max_length=1, dead_letter_exchange="", dead_letter_routing_key="large")
+    line.declare("large")
+    line.publish("small", b"first")
+
+    line.publish("small", b"second", headers={"CC": ["large"]})
+
+    assert [b"second", b"first"] == line.get_all("large")
+
+
 # -- clients that do not read ------------------------------------------------------------------
 
 

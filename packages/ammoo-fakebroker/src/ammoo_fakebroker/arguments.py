@@ -176,11 +176,13 @@ def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
 
 
 def _delivery_limit(arguments: Arguments, profile: Profile) -> int | None:
-    """Read the delivery limit, whose value RabbitMQ never checks; negative means none."""
+    """Read the delivery limit, whose value RabbitMQ never checks."""
     limit = arguments.get("x-delivery-limit")
     if limit is None or not is_integer(limit):
         limit = profile.default_delivery_limit
-    return None if limit is None or limit < 0 else int(limit)
+    if limit is not None and limit < 0 and profile.negative_delivery_limit_is_none:
+        return None
+    return limit
 
 
 def _max_priority(arguments: Arguments, profile: Profile) -> int | None:

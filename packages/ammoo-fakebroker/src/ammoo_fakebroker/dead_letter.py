@@ -8,7 +8,8 @@ See https://www.rabbitmq.com/docs/dlx
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ class DeadLetters:
     def __init__(self, virtualhost: VirtualHost) -> None:
         self._virtualhost = virtualhost
         self._waiting: deque[tuple[Message, Queue, str]] = deque()
-        self._is_sending = False
+        self._is_held = False
 
     def send(self, message: Message, queue: Queue, reason: str) -> None:
         """Publish a message that died in a queue.
@@ -48,14 +49,26 @@ class DeadLetters:
             reason: rejected, expired, maxlen or delivery_limit.
         """
         self._waiting.append((message, queue, reason))
-        if self._is_sending:
+        if not self._is_held:
+            with self.held_back():
+                pass
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Let dead letters wait while something else is done, and send them then.
+
+        What a publish pushes out of one queue comes behind that publish in all its other queues.
+        """
+        if self._is_held:
+            yield
             return
-        self._is_sending = True
+        self._is_held = True
         try:
+            yield
             while self._waiting:
                 self._publish(*self._waiting.popleft())
         finally:
-            self._is_sending = False
+            self._is_held = False
 
     def _publish(self, message: Message, queue: Queue, reason: str) -> None:
         exchange = self._virtualhost.exchanges.get(queue.settings.dead_letter_exchange or "")

@@ -57,6 +57,10 @@ class Profile:
     lowest_max_priority: int
     """What x-max-priority is taken for if it is lower."""
     default_delivery_limit: int | None
+    negative_delivery_limit_is_none: bool
+    """Whether a negative x-delivery-limit means that there is no limit."""
+    quorum_queues_have_priorities: bool
+    """Whether quorum queues prefer messages of a priority above 4."""
     first_get_tells_delivery_count: bool
     """Whether basic.get on a quorum queue tells of a count of 0."""
     queues_have_masters: bool
@@ -126,6 +130,8 @@ PROFILES = {
         single_active_consumer_by_priority=False,
         lowest_max_priority=0,
         default_delivery_limit=None,
+        negative_delivery_limit_is_none=False,
+        quorum_queues_have_priorities=False,
         first_get_tells_delivery_count=True,
         queues_have_masters=True,
         streams_have_filters=False,
@@ -158,6 +164,8 @@ PROFILES = {
         single_active_consumer_by_priority=True,
         lowest_max_priority=1,
         default_delivery_limit=20,
+        negative_delivery_limit_is_none=True,
+        quorum_queues_have_priorities=True,
         first_get_tells_delivery_count=False,
         queues_have_masters=False,
         streams_have_filters=True,

@@ -76,8 +76,9 @@ class Queue:
         self._idle_timer: Timer | None = None
         self._limit = settings.max_length
         self._limit_octets = settings.max_length_bytes
-        self._is_limited = self._limit is not None or self._limit_octets is not None
-        self._rejects_overflow = self._is_limited and settings.overflow != "drop-head"
+        is_limited = self._limit is not None or self._limit_octets is not None
+        self._drops_overflow = is_limited and settings.overflow == "drop-head"
+        self._rejects_overflow = is_limited and not self._drops_overflow
         self.touch()
 
     def __repr__(self) -> str:
@@ -144,7 +145,7 @@ class Queue:
 
     def _after_growth(self) -> None:
         """Do what is due when messages have been added: limits first, as RabbitMQ does."""
-        if self._is_limited:
+        if self._drops_overflow:
             self._drop_overflow()
         if self._has_deadlines:
             self._expire()

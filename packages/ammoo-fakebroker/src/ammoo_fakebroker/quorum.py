@@ -23,44 +23,70 @@ from .ready import ReadyMessages
 __all__ = ["QuorumQueue"]
 
 _HEADER = "x-delivery-count"
+_HIGHEST_NORMAL_PRIORITY = 4
+_URGENT_IN_A_ROW = 2
 
 
-class _ReturnsFirst(ReadyMessages):
-    """Waiting messages; what comes back stands in a line of its own, which is served first."""
+class _QuorumMessages(ReadyMessages):
+    """Waiting messages in up to three lines.
 
-    __slots__ = ("_line",)
+    What comes back stands in a line of its own, which is served first, or goes behind all others.
+    What is urgent has a line as well; of it two are served for each one that is not.
 
-    def __init__(self) -> None:
+    Args:
+        returns_first: Whether what comes back is served first.
+        has_urgent: Whether priorities above 4 are urgent.
+    """
+
+    __slots__ = ("_has_urgent", "_line", "_returns_first", "_served_in_a_row", "_urgent")
+
+    def __init__(self, *, returns_first: bool, has_urgent: bool) -> None:
         super().__init__()
+        self._returns_first = returns_first
+        self._has_urgent = has_urgent
         self._line: deque[QueuedMessage] = deque()
+        self._urgent: deque[QueuedMessage] = deque()
+        self._served_in_a_row = 0
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._line)
+        return len(self._fresh) + len(self._urgent) + len(self._line)
 
     def __iter__(self) -> Iterator[QueuedMessage]:
+        """Give the lines one after the other."""
         yield from self._line
+        yield from self._urgent
         yield from self._fresh
 
-    def restore(self, queued: QueuedMessage) -> None:
-        self._line.append(queued)
+    def append(self, queued: QueuedMessage) -> None:
+        is_urgent = self._has_urgent and queued.message.facts.priority > _HIGHEST_NORMAL_PRIORITY
+        (self._urgent if is_urgent else self._fresh).append(queued)
         self.octets += len(queued.message.body)
 
+    def restore(self, queued: QueuedMessage) -> None:
+        if self._returns_first:
+            self._line.append(queued)
+            self.octets += len(queued.message.body)
+        else:
+            self.append(queued)
+
+    def _next_line(self) -> deque[QueuedMessage]:
+        if self._line:
+            return self._line
+        has_turn = self._served_in_a_row < _URGENT_IN_A_ROW
+        return self._urgent if self._urgent and (has_turn or not self._fresh) else self._fresh
+
     def peek(self) -> QueuedMessage:
-        return self._line[0] if self._line else self._fresh[0]
+        return self._next_line()[0]
 
     def pop(self) -> QueuedMessage:
-        queued = self._line.popleft() if self._line else self._fresh.popleft()
+        line = self._next_line()
+        queued = line.popleft()
+        if line is self._urgent:
+            self._served_in_a_row += 1
+        elif line is self._fresh:
+            self._served_in_a_row = 0
         self.octets -= len(queued.message.body)
         return queued
-
-
-class _ReturnsLast(ReadyMessages):
-    """Waiting messages; what comes back goes behind all others."""
-
-    __slots__ = ()
-
-    def restore(self, queued: QueuedMessage) -> None:
-        self.append(queued)
 
 
 class QuorumQueue(Queue):
@@ -69,7 +95,17 @@ class QuorumQueue(Queue):
     queue_type = QUORUM
 
     def _create_ready(self) -> ReadyMessages:
-        return _ReturnsLast() if self.settings.delivery_limit is None else _ReturnsFirst()
+        return _QuorumMessages(
+            returns_first=self.settings.delivery_limit is not None,
+            has_urgent=self.virtualhost.profile.quorum_queues_have_priorities,
+        )
+
+    def _would_overflow(self, message: Message) -> bool:
+        """Whether the queue is over its limit already: RabbitMQ lets one message more in."""
+        limit, limit_octets = self.settings.max_length, self.settings.max_length_bytes
+        if limit is not None and len(self.ready) > limit:
+            return True
+        return limit_octets is not None and self.ready.octets > limit_octets
 
     def _create_consumers(self) -> ConsumerRounds:
         if self.settings.single_active_consumer:

@@ -127,11 +127,12 @@ def deliver_to_queues(
         if mandatory:
             _return(channel, message)
         return True
-    accepted = True
-    for queue in queues:
-        if not queue.publish(message):
-            accepted = False
-    return accepted
+    if len(queues) == 1:
+        (queue,) = queues
+        return queue.publish(message)
+    with channel.virtualhost.dead_letters.held_back():
+        outcomes = [queue.publish(message) for queue in queues]  # every queue gets it
+    return all(outcomes)
 
 
 def _return(channel: Channel, message: Message) -> None:
