@@ -171,6 +171,20 @@ def test_purged_and_deleted_messages_do_not_die(
     assert [b"only this"] == channel.get_bodies(graveyard)
 
 
+def test_message_too_many_dies_behind_the_publish_that_pushed_it_out(
+    channel: Channel, declare: Declare, graveyard: str, unique: Unique
+) -> None:
+    exchange = channel.declare_exchange(unique("fanout"), "fanout")
+    for name in (declare(x_max_length=1), graveyard):
+        channel.bind(name, exchange)
+
+    channel.publish(exchange, "", b"1")
+    channel.publish(exchange, "", b"2")
+
+    bodies = [channel.await_message(graveyard).body for _ in range(3)]
+    assert [b"1", b"2", b"1"] == bodies
+
+
 # --- where they go ----------------------------------------------------------------------------
 
 

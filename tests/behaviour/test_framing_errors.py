@@ -33,6 +33,7 @@ from ammoo_wire import (
     ExchangeDeclareOkParameters,
     QueueDeclareOkParameters,
     QueueDeclareParameters,
+    QueuePurgeParameters,
     encode_table,
 )
 from tests.support.brokers import Connect
@@ -146,6 +147,12 @@ def test_method_whose_arguments_cannot_be_read(channel: Channel) -> None:
     channel.peer.send_frame(METHOD, 1, struct.pack(">HH", 60, 10) + b"\x00")
 
     assert connection_close(501, "FRAME_ERROR - cannot decode <<0>>", 60, 10) == channel.fatal()
+
+
+def test_method_on_channel_0_whose_arguments_cannot_be_read(peer: Peer) -> None:
+    peer.send_frame(METHOD, 0, struct.pack(">HH", 10, 50) + b"\x00")
+
+    assert connection_close(541, "INTERNAL_ERROR") == peer.expect_connection_close()
 
 
 @pytest.mark.parametrize(
@@ -310,6 +317,13 @@ def test_method_on_a_channel_that_is_not_open(
     refused = Channel(peer, 5).fatal(parameters)
 
     assert connection_close(504, "CHANNEL_ERROR - expected 'channel.open'", *ids) == refused
+
+
+def test_queue_without_a_name_on_a_channel_that_is_not_open(peer: Peer) -> None:
+    """RabbitMQ looks for the queue declared last before it looks whether the channel is open."""
+    refused = Channel(peer, 5).refusal(QueuePurgeParameters(""))
+
+    assert (404, "NOT_FOUND - no previously declared queue", 50, 30) == refused
 
 
 def test_opening_an_open_channel(channel: Channel) -> None:

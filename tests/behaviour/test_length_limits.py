@@ -111,6 +111,20 @@ def test_requeued_message_above_the_limit_pushes_out_the_head(
     assert [b"younger"] == confirming.get_bodies(name)
 
 
+def test_requeued_message_stays_in_a_full_queue_that_refuses(
+    confirming: Channel, unique: Unique
+) -> None:
+    """Only publishes are refused."""
+    name = confirming.declare_queue(unique("short"), x_max_length=1, x_overflow="reject-publish")
+    confirming.fill(name, b"held")
+    confirming.get_message(name, no_ack=False)
+    publish_all(confirming, name, b"younger")
+
+    confirming.reject(1, requeue=True)
+
+    assert [b"held", b"younger"] == confirming.get_bodies(name)
+
+
 def test_limit_0_lets_a_waiting_consumer_have_the_message(channel: Channel, unique: Unique) -> None:
     name = channel.declare_queue(unique("short"), x_max_length=0)
     channel.consume(name, no_ack=True)

@@ -138,6 +138,14 @@ def test_large_body_arrives_whole(channel: Channel, queue: str) -> None:
     assert body == channel.get_message(queue).body
 
 
+def test_headers_arrive_in_order(broker: Broker, channel: Channel, queue: str) -> None:
+    """In that of the publisher up to 3.10, in that of their names from 4.0 on."""
+    channel.publish("", queue, headers={"b": 1, "a": 2, "c": 3})
+
+    arrived = list(channel.get_message(queue).properties.headers or {})
+    assert {"3.10": ["b", "a", "c"], "4.0": ["a", "b", "c"]}[broker.version] == arrived
+
+
 # --- what is returned -------------------------------------------------------------------------
 
 
@@ -188,6 +196,25 @@ def test_user_id_may_be_the_login(channel: Channel) -> None:
     channel.publish("", "nowhere", user_id="guest")
 
     assert [] == channel.arrived()
+
+
+@pytest.mark.rabbitmq_version("3.10")
+def test_unknown_delivery_mode_is_refused_by_3_10(channel: Channel) -> None:
+    channel.publish("", "nowhere", delivery_mode=3)
+
+    assert (
+        ChannelCloseParameters(
+            406, "PRECONDITION_FAILED - invalid message: {delivery_mode_unknown,3}", 60, 40
+        )
+        == channel.refusal()
+    )
+
+
+@pytest.mark.rabbitmq_version("4.0")
+def test_unknown_delivery_mode_is_taken_by_4_0(channel: Channel, queue: str) -> None:
+    channel.publish("", queue, b"!", delivery_mode=3)
+
+    assert b"!" == channel.get_message(queue).body
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,17 @@ def test_exclusive_queue_is_locked_for_other_connections(
     assert locked(exclusive, *ids) == refused
 
 
+def test_refusal_that_is_too_long_for_a_reply_text_is_cut(
+    channel: Channel, connect: Connect, unique: Unique
+) -> None:
+    name = connect().channel().declare_queue(unique("x" * 100), exclusive=True)
+
+    refused = channel.refusal(QueuePurgeParameters(name))
+
+    assert 255 == len(refused.reply_text)
+    assert locked(name, *PURGE) == refused
+
+
 def test_exclusive_queue_is_not_locked_for_unbinding_nothing(
     channel: Channel, exclusive: str
 ) -> None:

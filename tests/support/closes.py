@@ -17,4 +17,9 @@ def locked(name: str, *ids: int) -> ChannelCloseParameters:
         " It could be originally declared on another connection or the exclusive property value"
         " does not match that of the original declaration."
     )
-    return ChannelCloseParameters(405, text[:255], *ids)
+    return ChannelCloseParameters(405, as_reply_text(text), *ids)
+
+
+def as_reply_text(text: str) -> str:
+    """Cut a text as RabbitMQ does, which keeps 252 octets of one that is too long."""
+    return text if len(text.encode()) <= 255 else f"{text[:252]}..."
