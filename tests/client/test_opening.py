@@ -323,6 +323,29 @@ async def test_server_that_says_nothing_is_given_up(server: ScriptedServer) -> N
     assert connection.closing_exc is caught.value
 
 
+async def test_server_that_hangs_up_on_the_limits(server: ScriptedServer) -> None:
+    server.options["open_virtualhost"] = lambda name: server.peer.hang_up()
+    connection = await ammoo.connect(server.url, frame_max=4096)
+
+    with pytest.raises(ConnectionLost) as caught:
+        await connection.__aenter__()
+
+    assert "frame_max=4096" in caught.value.__notes__[0]
+
+
+async def test_mechanism_that_loses_patience_closes_the_socket() -> None:
+    class Slow(Demo):
+        async def challenge(self, challenge: bytes) -> bytes:
+            raise TimeoutError("no token came")
+
+    async with ScriptedServer(mechanisms=("DEMO",), authenticate=_challenging) as server:
+        connection = await ammoo.connect(server.url, auth=Slow(), connection_timeout=0)
+        with pytest.raises(TimeoutError, match="no token came"):
+            await connection.__aenter__()
+        async with asyncio.timeout(1):
+            await server.peer.closed
+
+
 async def test_lost_socket(connection: ammoo.Connection, server: ScriptedServer) -> None:
     async with connection.channel() as channel:
         declaring = asyncio.create_task(channel.declare_queue("q"))

@@ -21,6 +21,7 @@ CLIENT_OWNS_THE_LOOP = {
     "ammoo.consumer",
     "ammoo.live_channel",
     "ammoo.live_connection",
+    "ammoo.opening",
     "ammoo.outbox",
     "ammoo.transport",
 }
@@ -44,6 +45,7 @@ CLIENT_ORDER = [
     "ammoo.publishing",
     "ammoo.messages",
     "ammoo.returns",
+    "ammoo.opening",
     "ammoo.transport",
     "ammoo.held_back",
     "ammoo.outbox",

@@ -170,8 +170,8 @@ class Channel:
         self._live = live
         await live.open()
         try:
-            for global_, (size, count) in self._prefetch.items():
-                await live.call(BasicQosParameters(size, count, global_), BasicQosOkParameters)
+            for global_, (size, count) in list(self._prefetch.items()):
+                await self.qos(size, count, global_)
         except BaseException:
             live.begin_close(ClientClosedChannelOK())
             raise

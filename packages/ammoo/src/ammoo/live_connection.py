@@ -8,7 +8,6 @@ blocked us. What is on a channel is the business of `LiveChannel`.
 
 import asyncio
 import heapq
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from ammoo_wire import (
@@ -16,7 +15,6 @@ from ammoo_wire import (
     Command,
     ConnectionBlockedParameters,
     ConnectionSecureParameters,
-    ConnectionStartParameters,
     ConnectionState,
     ConnectionUnblockedParameters,
     ConnectionUpdateSecretOkParameters,
@@ -27,21 +25,21 @@ from ammoo_wire import (
     method_of,
 )
 
-from .auth.abc import AuthenticationMechanism
 from .exceptions.base import OperationTimeout
 from .exceptions.connection import (
     AuthenticationError,
+    ClientClosedConnectionError,
     ConnectionBlocked,
     ConnectionLost,
     ConnectionTimeout,
     HeartbeatTimeout,
     InvalidServerFrame,
-    ServerLocalesNotSupportedError,
     TooManyChannels,
     UnexpectedFrame,
     server_closed_connection,
 )
 from .live_channel import RECEIVERS, LiveChannel, Receiver, unexpected
+from .opening import LOCALE, Opening, client_properties
 from .replies import Answer, Replies
 from .transport import Transport
 
@@ -51,19 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveConnection"]
 
-LOCALE: Final = "en_US"
 FAULT_TIMEOUT: Final = 3.0
 """How long the socket stays open after a close that nobody waits for, in seconds."""
-
-CAPABILITIES: Final = {
-    "authentication_failure_close": True,
-    "basic.nack": True,
-    "connection.blocked": True,
-    "consumer_cancel_notify": True,
-    "exchange_exchange_bindings": True,
-    "publisher_confirms": True,
-}
-"""What RabbitMQ is told that we understand; some of it is sent only to who says so."""
 
 
 class LiveConnection:
@@ -86,10 +73,11 @@ class LiveConnection:
         self.loop = loop
         self.parameters = parameters
         self.operation_timeout = parameters.operation_timeout
+        self._opening = Opening(loop, parameters)
         self.protocol = ClientProtocol(
-            mechanism=self._choose_mechanism,
+            mechanism=self._opening.choose_mechanism,
             virtualhost=parameters.virtualhost,
-            client_properties=_client_properties(parameters),
+            client_properties=client_properties(parameters),
             locale=LOCALE,
             channel_max=parameters.channel_max,
             frame_max=parameters.frame_max,
@@ -100,10 +88,7 @@ class LiveConnection:
         self.closing_exc: Exception | None = None
         self.blocked: str | None = None
         self.stalled_consumers: set[Consumer] = set()
-        self._mechanism: AuthenticationMechanism | None = None
         self._replies = Replies(loop)
-        self._opening: asyncio.Future[bytes | None] | None = None
-        self._challenges: list[bytes] = []
         self._blocked_waiters: list[asyncio.Future[None]] = []
         self._closed: asyncio.Future[None] = loop.create_future()
         self._abort_timer: asyncio.TimerHandle | None = None
@@ -156,58 +141,29 @@ class LiveConnection:
             ConnectionClosed: The server did not let us in, or what it said is no AMQP.
         """
         timeout = self.parameters.connection_timeout
+        scope = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout):
+            async with scope:
                 await self._open()
-        except TimeoutError as error:
-            if timeout is None or isinstance(error, ConnectionTimeout):
-                raise
-            self.fail(ConnectionTimeout(timeout))
-            self.transport.abort()
-            await self.wait_closed()
-            assert self.closing_exc is not None
-            raise self.closing_exc from None
         except BaseException as error:
-            self.fail(error if isinstance(error, Exception) else ConnectionLost())
+            if timeout is not None and scope.expired():
+                self.fail(ConnectionTimeout(timeout))
+            elif isinstance(error, Exception):
+                self.fail(error)
+            else:
+                self.fail(ClientClosedConnectionError(error))
             self.transport.abort()
+            if scope.expired():
+                self.raise_if_closed()
             raise
 
     async def _open(self) -> None:
-        self.transport.flush()
-        while True:
-            challenge = await self._next_step()
-            if challenge is None:
-                return
-            assert self._mechanism is not None
-            self.protocol.answer_challenge(await self._mechanism.challenge(challenge))
-            self.transport.flush()
-
-    async def _next_step(self) -> bytes | None:
-        """Wait for the server's next challenge, or None when the connection is open."""
         self.raise_if_closed()
-        if self._challenges:
-            return self._challenges.pop(0)
-        if self.protocol.state is ConnectionState.RUNNING:
-            return None
-        self._opening = self.loop.create_future()
-        try:
-            return await self._opening
-        finally:
-            self._opening = None
-
-    def _choose_mechanism(self, start: ConnectionStartParameters) -> tuple[str, bytes]:
-        """Answer connection.start; called by the protocol."""
-        locales = frozenset(start.locales.decode(errors="replace").split())
-        if LOCALE not in locales:
-            raise ServerLocalesNotSupportedError(locales)
-        chooser = self.parameters.auth
-        if not isinstance(chooser, AuthenticationMechanism):
-            chooser = chooser.select_mechanism(
-                set(start.mechanisms.decode(errors="replace").split())
-            )
-        self._mechanism = chooser
-        is_rabbitmq = start.server_properties.get("product") == "RabbitMQ"
-        return chooser.name(), chooser.build_start_ok_response("utf-8", is_rabbitmq)
+        self.transport.flush()
+        while (response := await self._opening.next_response()) is not None:
+            self.raise_if_closed()
+            self.protocol.answer_challenge(response)
+            self.transport.flush()
 
     # --- what the transport tells ---
 
@@ -231,7 +187,7 @@ class LiveConnection:
         if state is ConnectionState.RUNNING:
             if protocol.heartbeat_interval:
                 self.transport.start_heartbeats(protocol.heartbeat_interval)
-            self._take_step(None)
+            self._opening.succeed()
         elif state is ConnectionState.CLOSING and protocol.failure is not None:
             self.fail(_exception_for(protocol.failure))
             self._close_socket_soon()
@@ -248,17 +204,28 @@ class LiveConnection:
     def lost(self, error: Exception | None) -> None:
         """Take note that the socket is closed; see `transport.Receiver`."""
         if self.closing_exc is None:
-            lost: Exception = ConnectionLost(error)
-            if self.protocol.state is ConnectionState.SECURING and self._mechanism is not None:
-                # Before authentication_failure_close a server could only hang up (section 2.2.4).
-                lost = AuthenticationError(self._mechanism.name())
-            elif self.protocol.failure is not None:
-                lost = _exception_for(self.protocol.failure)
-            self.fail(lost)
+            self.fail(self._reason_of_loss(error))
         if self._abort_timer is not None:
             self._abort_timer.cancel()
         if not self._closed.done():
             self._closed.set_result(None)
+
+    def _reason_of_loss(self, error: Exception | None) -> Exception:
+        """Find out what it means that the server has hung up without a word."""
+        protocol, mechanism = self.protocol, self._opening.mechanism
+        if protocol.failure is not None:
+            return _exception_for(protocol.failure)
+        if protocol.state is ConnectionState.SECURING and mechanism is not None:
+            # Before authentication_failure_close a server could only hang up (section 2.2.4).
+            return AuthenticationError(mechanism.name())
+        lost = ConnectionLost(error)
+        if protocol.state is ConnectionState.OPENING:
+            lost.add_note(
+                f"It hung up on the limits that were agreed: frame_max={protocol.frame_max},"
+                f" channel_max={protocol.channel_max}. RabbitMQ takes no frame_max below 8192 from"
+                " 4.1 on."
+            )
+        return lost
 
     def _receive_control(self, parameters: Any) -> None:
         """Act on a method on channel 0."""
@@ -270,16 +237,9 @@ class LiveConnection:
             self.blocked = None
             self._wake_blocked_waiters()
         elif kind is ConnectionSecureParameters:
-            self._take_step(parameters.challenge)
+            self._opening.challenged(parameters.challenge)
         elif not self._replies.resolve(Answer(parameters)):
             self.fault(parameters)
-
-    def _take_step(self, challenge: bytes | None) -> None:
-        opening = self._opening
-        if opening is not None and not opening.done():
-            opening.set_result(challenge)
-        elif challenge is not None:
-            self._challenges.append(challenge)
 
     def _fail_for_what_was_said(self) -> None:
         protocol = self.protocol
@@ -287,8 +247,8 @@ class LiveConnection:
         if protocol.opening_error is not None:
             self.fail(protocol.opening_error)
         elif closed is not None:
-            mechanism = "" if self._mechanism is None else self._mechanism.name()
-            self.fail(server_closed_connection(*closed, mechanism))
+            mechanism = self._opening.mechanism
+            self.fail(server_closed_connection(*closed, mechanism.name() if mechanism else ""))
 
     # --- operations ---
 
@@ -441,8 +401,7 @@ class LiveConnection:
         self._wake_blocked_waiters(error)
         self.stalled_consumers.clear()
         self.transport.resume_reading()
-        if self._opening is not None and not self._opening.done():
-            self._opening.set_exception(error)
+        self._opening.fail(error)
 
     async def close(self, error: Exception, seconds: float) -> None:
         """Close the connection, in bounded time, whatever state it is in.
@@ -482,19 +441,6 @@ class LiveConnection:
         """See to it that the socket is closed even if the server keeps it open."""
         if self._abort_timer is None and not self._closed.done():
             self._abort_timer = self.loop.call_later(FAULT_TIMEOUT, self.transport.abort)
-
-
-def _client_properties(parameters: "ConnectionParameters") -> dict[str, Any]:
-    from . import __version__
-
-    own = parameters.client_properties
-    return {
-        "product": "ammoo",
-        "version": __version__,
-        "platform": "Python {}.{}.{}".format(*sys.version_info),
-        **own,
-        "capabilities": {**CAPABILITIES, **own.get("capabilities", {})},
-    }
 
 
 def _exception_for(failure: ProtocolError) -> Exception:
