@@ -112,7 +112,8 @@ class FakeBroker:
         host: The address to listen on.
         port: The port to listen on; 0 takes any that is free.
         compatibility: The RabbitMQ release to behave like, ``"4.0"`` or ``"3.10"``.
-        clock: A `ManualClock`, to move time by hand; the real time if None.
+        clock: A `ManualClock`, to move by hand the time in which messages and queues expire;
+            the real time if None. Heartbeats and time-outs of connections are always real.
         tls: Speak TLS with this server context.
         certificate_login: Which part of a client's certificate EXTERNAL takes for the user
             name, ``"distinguished_name"`` or ``"common_name"``.
@@ -143,12 +144,13 @@ class FakeBroker:
         from .server import LoopClock, Server
 
         profile = profile_named(compatibility)
-        loop_clock = None if clock is not None else LoopClock()
+        loop_clock = LoopClock()
         limits.setdefault("max_message_size", profile.max_message_size)
         self._manual_clock = clock
         self._node = Node(
             profile,
-            clock or loop_clock,  # type: ignore[arg-type]  # exactly one of them is there
+            clock or loop_clock,
+            network_clock=loop_clock,
             limits=Limits(**limits),
             mechanisms=mechanisms,
             loopback_users=loopback_users,

@@ -191,7 +191,7 @@ class Connection:
 
     def _receive(self, commands: list[Command]) -> None:
         if self._heartbeat is not None:
-            self._heartbeat.data_received(self.node.clock.time())
+            self._heartbeat.data_received(self.node.network_clock.time())
         self._is_working = True
         try:
             if self._is_halted:
@@ -405,7 +405,7 @@ class Connection:
         """Take the octets to write."""
         data = self._protocol.data_to_send()
         if data and self._heartbeat is not None:
-            self._heartbeat.data_sent(self.node.clock.time())
+            self._heartbeat.data_sent(self.node.network_clock.time())
         return data
 
     def written(self) -> None:
@@ -480,7 +480,7 @@ class Connection:
         self._cancel_timer("handshake")
         interval = self._protocol.heartbeat_interval
         if interval:
-            self._heartbeat = Heartbeat(interval, self.node.clock.time())
+            self._heartbeat = Heartbeat(interval, self.node.network_clock.time())
             self._await_heartbeat(self._heartbeat)
         if self.node.limits.consumer_timeout is not None:
             self._await_consumer_timeout()
@@ -488,7 +488,7 @@ class Connection:
     # -- time ----------------------------------------------------------------------------------
 
     def _call_later(self, purpose: str, delay: float, callback: Callable[[], object]) -> None:
-        self._timers[purpose] = self.node.clock.call_later(delay, callback)
+        self._timers[purpose] = self.node.network_clock.call_later(delay, callback)
 
     def _cancel_timer(self, purpose: str) -> None:
         timer = self._timers.pop(purpose, None)
@@ -496,14 +496,14 @@ class Connection:
             timer.cancel()
 
     def _await_heartbeat(self, heartbeat: Heartbeat) -> None:
-        delay = max(heartbeat.next_check() - self.node.clock.time(), 0.001)
+        delay = max(heartbeat.next_check() - self.node.network_clock.time(), 0.001)
         self._call_later("heartbeat", delay, self._check_heartbeat)
 
     def _check_heartbeat(self) -> None:
         heartbeat = self._heartbeat
         if heartbeat is None or self._is_over:
             return
-        now = self.node.clock.time()
+        now = self.node.network_clock.time()
         if self._is_halted:
             heartbeat.data_received(now)  # it may be sending; we are not listening
         verdict = heartbeat.check(now)
@@ -517,10 +517,8 @@ class Connection:
         self._await_heartbeat(heartbeat)
 
     def _await_consumer_timeout(self) -> None:
-        self._call_later(
-            "consumer timeout",
-            self.node.limits.consumer_timeout_check,
-            self._check_consumer_timeout,
+        self._timers["consumer timeout"] = self.node.clock.call_later(
+            self.node.limits.consumer_timeout_check, self._check_consumer_timeout
         )
 
     def _check_consumer_timeout(self) -> None:

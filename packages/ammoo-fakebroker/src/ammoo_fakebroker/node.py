@@ -68,6 +68,8 @@ class Node:
     Attributes:
         profile: Which release it stands in for.
         clock: Its time.
+        network_clock: The time in which clients are waited for; it is real where a test moves the
+            other, for the clients' heartbeats are real as well.
         limits: What it proposes and how long it waits.
         mechanisms: Names of the SASL mechanisms it offers.
         users: Who may log in.
@@ -82,6 +84,7 @@ class Node:
         profile: Profile,
         clock: Clock,
         *,
+        network_clock: Clock | None = None,
         limits: Limits | None = None,
         mechanisms: Collection[str] | None = None,
         cluster_name: str = "rabbit@localhost",
@@ -89,6 +92,7 @@ class Node:
     ) -> None:
         self.profile = profile
         self.clock = clock
+        self.network_clock = network_clock or clock
         self.limits = limits or Limits(max_message_size=profile.max_message_size)
         self.mechanisms = tuple(mechanisms or profile.mechanisms)
         unknown = [name for name in self.mechanisms if name not in MECHANISMS]

@@ -170,7 +170,7 @@ class Server:
 
     Args:
         node: What answers.
-        clock: The node's clock if it is to run on the loop's time.
+        clock: The clock that is to run on the loop's time.
         host: The address to listen on.
         port: The port; 0 for any that is free.
         tls: What to speak TLS with, if that is wanted.
@@ -187,7 +187,7 @@ class Server:
     def __init__(
         self,
         node: Node,
-        clock: LoopClock | None,
+        clock: LoopClock,
         *,
         host: str,
         port: int,
@@ -219,8 +219,7 @@ class Server:
             OSError: The address cannot be had.
         """
         self.loop = asyncio.get_running_loop()
-        if self._clock is not None:
-            self._clock.attach(self.loop)
+        self._clock.attach(self.loop)
         self._listener = _Listener(self.host, self.port)
         self.port = self._listener.getsockname()[1]
         self.thread_id = threading.get_ident()
