@@ -114,7 +114,7 @@ class DeadLetters:
         routing_key = queue.settings.dead_letter_routing_key
         if routing_key is not None and profile.explicit_dead_letter_key_drops_cc:
             headers.pop("CC", None)
-        encoded = with_headers(properties._replace(expiration=None), headers, sort=True)
+        encoded = with_headers(properties._replace(expiration=None), headers)
         facts = message.facts._replace(outgoing=encoded, expiration=None)
         if routing_key is not None:
             facts = facts._replace(carbon_copies=(), blind_carbon_copies=())

@@ -104,14 +104,15 @@ class PropertyReader:
 
 
 def with_headers(
-    properties: BasicHeaderProperties, headers: Mapping[str, Any], *, sort: bool
+    properties: BasicHeaderProperties, headers: Mapping[str, Any], *, sort: bool = True
 ) -> bytes:
     """Encode properties with other headers.
 
     Args:
         properties: All but the headers.
         headers: The headers.
-        sort: Whether to bring them into the order of their names.
+        sort: Whether to bring them into the order of their names, as RabbitMQ does whenever it
+            adds one.
     """
     if sort:
         headers = {name: headers[name] for name in sorted(headers)}

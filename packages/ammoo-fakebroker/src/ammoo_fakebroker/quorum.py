@@ -24,21 +24,22 @@ __all__ = ["QuorumQueue"]
 
 _HEADER = "x-delivery-count"
 _HIGHEST_NORMAL_PRIORITY = 4
-_URGENT_IN_A_ROW = 2
+_TURNS = 3
+_NORMAL_TURN = 2
 
 
 class _QuorumMessages(ReadyMessages):
     """Waiting messages in up to three lines.
 
     What comes back stands in a line of its own, which is served first, or goes behind all others.
-    What is urgent has a line as well; of it two are served for each one that is not.
+    What is urgent has a line as well, and two turns of three, whoever took the others.
 
     Args:
         returns_first: Whether what comes back is served first.
         has_urgent: Whether priorities above 4 are urgent.
     """
 
-    __slots__ = ("_has_urgent", "_line", "_returns_first", "_served_in_a_row", "_urgent")
+    __slots__ = ("_has_urgent", "_line", "_returns_first", "_turn", "_urgent")
 
     def __init__(self, *, returns_first: bool, has_urgent: bool) -> None:
         super().__init__()
@@ -46,7 +47,7 @@ class _QuorumMessages(ReadyMessages):
         self._has_urgent = has_urgent
         self._line: deque[QueuedMessage] = deque()
         self._urgent: deque[QueuedMessage] = deque()
-        self._served_in_a_row = 0
+        self._turn = 0
 
     def __len__(self) -> int:
         return len(self._fresh) + len(self._urgent) + len(self._line)
@@ -72,8 +73,8 @@ class _QuorumMessages(ReadyMessages):
     def _next_line(self) -> deque[QueuedMessage]:
         if self._line:
             return self._line
-        has_turn = self._served_in_a_row < _URGENT_IN_A_ROW
-        return self._urgent if self._urgent and (has_turn or not self._fresh) else self._fresh
+        is_normal_turn = self._turn == _NORMAL_TURN and self._fresh
+        return self._fresh if is_normal_turn or not self._urgent else self._urgent
 
     def peek(self) -> QueuedMessage:
         return self._next_line()[0]
@@ -81,10 +82,8 @@ class _QuorumMessages(ReadyMessages):
     def pop(self) -> QueuedMessage:
         line = self._next_line()
         queued = line.popleft()
-        if line is self._urgent:
-            self._served_in_a_row += 1
-        elif line is self._fresh:
-            self._served_in_a_row = 0
+        if line is not self._line:
+            self._turn = (self._turn + 1) % _TURNS
         self.octets -= len(queued.message.body)
         return queued
 
@@ -139,8 +138,7 @@ class QuorumQueue(Queue):
         message = queued.message
         properties = decode_properties(message.facts.outgoing)
         headers = {**(properties.headers or {}), _HEADER: Int64(queued.delivery_count)}
-        sort = self.virtualhost.profile.sorts_headers
-        queued.message = message.with_properties(with_headers(properties, headers, sort=sort))
+        queued.message = message.with_properties(with_headers(properties, headers))
 
     def _dead_letter(self, message: Message, reason: str) -> None:
         super()._dead_letter(message.with_properties(message.facts.outgoing), reason)

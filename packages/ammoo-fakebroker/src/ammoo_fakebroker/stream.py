@@ -115,6 +115,4 @@ class StreamQueue(Queue):
         profile = self.virtualhost.profile
         if properties.delivery_mode is None and profile.streams_set_delivery_mode:
             properties = properties._replace(delivery_mode=1)
-        return message.with_properties(
-            with_headers(properties, headers, sort=profile.sorts_headers)
-        )
+        return message.with_properties(with_headers(properties, headers))
