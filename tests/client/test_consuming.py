@@ -77,6 +77,32 @@ async def test_unread_messages_without_acknowledgement_are_not_given_back(
     assert not peer.received
 
 
+async def test_messages_are_given_back_and_settled_while_the_socket_is_full(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    transport = channel._require_live().transport
+    async with channel.consume("queue") as consumer:
+        peer.deliver(consumer.consumer_tag, 1, 2, 3, 4)
+        messages = [await anext(consumer) for _ in range(3)]
+        transport.pause_writing()
+        settling = [
+            asyncio.create_task(messages[0].ack()),
+            asyncio.create_task(messages[1].reject(requeue=False)),
+            asyncio.create_task(messages[2].nack()),
+        ]
+        leaving = asyncio.create_task(consumer.__aexit__(None, None, None))
+        await asyncio.wait(settling, timeout=0.01)
+        assert not any(task.done() for task in settling)
+
+        transport.resume_writing()
+
+        await asyncio.gather(*settling, leaving)
+        assert await peer.expect(BasicAckParameters) == (1, False)
+        assert await peer.expect(BasicRejectParameters) == (2, False)
+        assert await peer.expect(BasicNackParameters) == (3, False, True)
+        assert await peer.expect(BasicRejectParameters) == (4, True)
+
+
 async def test_message_can_be_settled_after_its_consumer_was_left(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:

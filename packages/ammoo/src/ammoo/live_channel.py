@@ -279,16 +279,15 @@ class LiveChannel:
 
     def ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
         """Send basic.ack, perhaps as one with others of this turn; see `UnsettledDeliveries`."""
-        unsettled = self.unsettled
+        unsettled, transport = self.unsettled, self.transport
         if (
             multiple
             or self.closing_exc is not None
             or not self._merges_acks
             or not unsettled.extend_run(delivery_tag)
         ):
-            return self._settle(delivery_tag, multiple, _encode_ack(delivery_tag, multiple))
-        transport = self.transport
-        if unsettled.run == 1:
+            self._settle(delivery_tag, multiple, _encode_ack(delivery_tag, multiple))
+        elif unsettled.run == 1:
             transport.before_flush.append(self.write_acks)
             if not transport.flush_is_due:
                 transport.flush_soon()
@@ -296,11 +295,13 @@ class LiveChannel:
 
     def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> Awaitable[None] | None:
         """Send basic.nack."""
-        return self._settle(delivery_tag, multiple, _encode_nack(delivery_tag, multiple, requeue))
+        self._settle(delivery_tag, multiple, _encode_nack(delivery_tag, multiple, requeue))
+        return self.transport.drain() if self.transport.is_paused else None
 
     def reject(self, delivery_tag: int, requeue: bool) -> Awaitable[None] | None:
         """Send basic.reject."""
-        return self._settle(delivery_tag, False, _encode_reject(delivery_tag, requeue))
+        self._settle(delivery_tag, False, _encode_reject(delivery_tag, requeue))
+        return self.transport.drain() if self.transport.is_paused else None
 
     def give_back(self, delivery_tag: int) -> None:
         """Put a delivered message back into its queue that nobody will ever read."""
@@ -335,18 +336,16 @@ class LiveChannel:
         message = outgoing(reply_to, body, self.body_encoding, **about_message)
         await self.outbox.publish_message("", message, **flags)
 
-    def _settle(self, delivery_tag: int, multiple: bool, payload: bytes) -> Awaitable[None] | None:
-        """Send what settles deliveries; there is something to wait for if the socket is full."""
+    def _settle(self, delivery_tag: int, multiple: bool, payload: bytes) -> None:
+        """Send what settles deliveries."""
         if self.closing_exc is not None:
             self.raise_if_closed()
         if self.unsettled.run:
             self.write_acks()
         self.unsettled.settle(delivery_tag, multiple)
         self._protocol.send_method(self.number, payload)
-        transport = self.transport
-        if not transport.flush_is_due:
-            transport.flush_soon()
-        return transport.drain() if transport.is_paused else None
+        if not self.transport.flush_is_due:
+            self.transport.flush_soon()
 
     def write_acks(self) -> None:
         """Send the acknowledgements that were put together."""
