@@ -27,13 +27,16 @@ async def test_alarm_holds_publishes_and_nothing_else(fakebroker: FakeBroker) ->
 
 
 async def test_leaving_during_an_alarm(fakebroker: FakeBroker) -> None:
-    async with asyncio.timeout(2), await ammoo.connect(fakebroker.url) as connection:
-        async with connection.channel() as channel:
-            await channel.declare_queue("q")
-            async with channel.consume("q"):
-                fakebroker.block()
-                await channel.publish("", "q", "1")
-                await connection.wait_blocked()
+    async with (
+        asyncio.timeout(2),
+        await ammoo.connect(fakebroker.url) as connection,
+        connection.channel() as channel,
+    ):
+        await channel.declare_queue("q")
+        async with channel.consume("q"):
+            fakebroker.block()
+            await channel.publish("", "q", "1")
+            await connection.wait_blocked()
 
 
 async def test_shutdown_of_the_broker(fakebroker: FakeBroker) -> None:
