@@ -225,6 +225,15 @@ def test_exceptions_of_1_0_0b1(room: str, name: str, fields: str, base: str | No
         assert fields.split() == parameters[: len(fields.split())]
 
 
+@pytest.mark.parametrize(
+    ("room", "name"), [(room, name) for room, name, fields, _ in EXCEPTIONS if not fields]
+)
+def test_exceptions_without_fields_are_made_without_arguments(room: str, name: str) -> None:
+    error = getattr(importlib.import_module(f"ammoo.exceptions.{room}"), name)()
+
+    assert isinstance(str(error), str)
+
+
 def test_package_shows_what_1_0_0b1_did() -> None:
     names = (
         "connect Connection Channel Consumer Message ExpectedMessage DeliverMessage GetMessage"

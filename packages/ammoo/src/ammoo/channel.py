@@ -459,8 +459,8 @@ class Channel:
             live is not None
             and (outbox := live.outbox).can_publish
             and not outbox.transport.is_paused
-            and body.__class__ is bytes
-            and route.__class__ is str
+            and isinstance(body, bytes)
+            and isinstance(route, str)
             and json is NOT_GIVEN
             and not (mandatory or immediate or raise_returned)
             # With no property given, as with most messages, there is nothing to prepare:

@@ -127,7 +127,7 @@ class ChannelInactive(AmmooError, TimeoutError):
 
     recoverable = True
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float = 0.0) -> None:
         super().__init__(timeout)
         self.timeout = timeout
 

@@ -21,6 +21,8 @@
         └── ClientClosedConnectionError
 """
 
+from collections.abc import Iterable
+
 from .base import AmmooError, ServerRefusal
 
 __all__ = [
@@ -260,6 +262,9 @@ class LoginRefused(AuthenticationError, ServerClosedConnection):
 class NoChallengesAuthenticationError(AuthenticationError):
     """The server sent a challenge, and the mechanism knows none."""
 
+    def __init__(self, mechanism: str = "") -> None:
+        super().__init__(mechanism)
+
     def __str__(self) -> str:
         return f"the server sent a challenge, which the mechanism {self.mechanism} does not know"
 
@@ -273,18 +278,16 @@ class ServerAuthMechanismsNotSupportedError(ConnectionClosed):
     """
 
     def __init__(
-        self, server_mechanisms: frozenset[str], client_mechanisms: tuple[str, ...] = ()
+        self, server_mechanisms: Iterable[str] = (), client_mechanisms: Iterable[str] = ()
     ) -> None:
         super().__init__(server_mechanisms, client_mechanisms)
-        self.server_mechanisms = server_mechanisms
-        self.client_mechanisms = client_mechanisms
+        self.server_mechanisms = frozenset(server_mechanisms)
+        self.client_mechanisms = tuple(client_mechanisms)
 
     def __str__(self) -> str:
         ours = ", ".join(self.client_mechanisms) or "none of them"
-        return (
-            f"the server offers the mechanisms {', '.join(sorted(self.server_mechanisms))};"
-            f" the client can use {ours}; pass another auth= to connect"
-        )
+        theirs = ", ".join(sorted(self.server_mechanisms)) or "that were not told"
+        return f"the server offers the mechanisms {theirs}; the client can use {ours}; pass another auth= to connect"
 
 
 class ServerLocalesNotSupportedError(ConnectionClosed):
@@ -294,9 +297,9 @@ class ServerLocalesNotSupportedError(ConnectionClosed):
         server_locales: What it offers.
     """
 
-    def __init__(self, server_locales: frozenset[str]) -> None:
+    def __init__(self, server_locales: Iterable[str]) -> None:
         super().__init__(server_locales)
-        self.server_locales = server_locales
+        self.server_locales = frozenset(server_locales)
 
     def __str__(self) -> str:
         offered = ", ".join(sorted(self.server_locales)) or "none"
