@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import aio_pika
 import pytest
 import trustme
 
@@ -215,3 +216,19 @@ def test_broker_runs_from_the_command_line() -> None:
 
     assert line.startswith("listening on amqp://guest:guest@127.0.0.1:")
     assert 0 == process.returncode
+
+
+async def test_stopped_broker_leaves_no_timer_in_the_loop() -> None:
+    loop = asyncio.get_running_loop()
+    async with FakeBroker() as broker:
+        connection = await aio_pika.connect(broker.url)
+        channel = await connection.channel()
+        await channel.declare_queue(
+            "queue", arguments={"x-expires": 3_600_000, "x-message-ttl": 3_600_000}
+        )
+        await channel.default_exchange.publish(aio_pika.Message(b""), "queue")
+        await connection.close()
+
+    timers = [timer for timer in loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]  # private
+    assert [] == [timer for timer in timers if "ammoo_fakebroker" in repr(timer)]
+    assert 1 == broker.queue("queue").message_count

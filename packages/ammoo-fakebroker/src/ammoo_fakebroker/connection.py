@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -80,6 +81,24 @@ _REPLY_LIMIT = 4_194_304
 """Octets that may be queued before the client's further commands have to wait."""
 
 
+class _Stage(Enum):
+    """How far a connection has come; it only ever goes forward."""
+
+    OPENING = auto()
+    OPEN = auto()
+    OVER = auto()
+    """All is given back; what is queued may still be written."""
+
+
+class _Halt(Enum):
+    """Why a client's commands have to wait."""
+
+    ALARM = auto()
+    """It published during an alarm."""
+    CONGESTION = auto()
+    """It does not read what it is sent."""
+
+
 class Transport(Protocol):
     """What a connection asks of whoever moves its octets."""
 
@@ -142,12 +161,10 @@ class Connection:
         self._timers: dict[str, Timer] = {}
         self._backlog: deque[Command] = deque()
         self._closing_channels: dict[int, Channel | None] = {}
-        self._is_open = False
-        self._is_over = False
+        self._stage = _Stage.OPENING
         self._is_working = False
         self._is_paused = False
-        self._is_blocked = False
-        self._is_congested = False
+        self._halted_by: set[_Halt] = set()
         self._call_later("handshake", node.limits.handshake_timeout, transport.close)
         node.connections[self] = None
 
@@ -157,12 +174,12 @@ class Connection:
     @property
     def is_open(self) -> bool:
         """Whether the client has entered a virtual host and not left."""
-        return self._is_open and not self._is_over
+        return self._stage is _Stage.OPEN
 
     @property
     def is_blocked(self) -> bool:
         """Whether the client published during an alarm, and is not listened to."""
-        return self._is_blocked
+        return _Halt.ALARM in self._halted_by
 
     @property
     def client_properties(self) -> dict[str, Any]:
@@ -194,11 +211,11 @@ class Connection:
             self._heartbeat.data_received(self.node.network_clock.time())
         self._is_working = True
         try:
-            if self._is_halted:
+            if self._halted_by:
                 self._backlog.extend(commands)
             else:
                 self._work_off(commands)
-            if self._protocol.state is not ConnectionState.RUNNING or not self._is_open:
+            if self._protocol.state is not ConnectionState.RUNNING or self._stage is _Stage.OPENING:
                 self._follow_state()
         finally:
             self._is_working = False
@@ -208,17 +225,12 @@ class Connection:
     def _follow_state(self) -> None:
         """Do what a change of the protocol's state asks for."""
         state = self._protocol.state
-        if state is ConnectionState.RUNNING:
+        if state is ConnectionState.RUNNING and self._stage is _Stage.OPENING:
             self._begin()
         elif state in (ConnectionState.CLOSING, ConnectionState.CLOSED):
             self._wind_up()
 
     # -- commands ------------------------------------------------------------------------------
-
-    @property
-    def _is_halted(self) -> bool:
-        """Whether commands have to wait: for an alarm's end, or for the client to read."""
-        return self._is_blocked or self._is_congested
 
     def _work_off(self, commands: Iterable[Command]) -> None:
         """Execute commands in order; what comes after a reason to wait goes to the backlog."""
@@ -243,12 +255,12 @@ class Connection:
                     self._handle_other(number, channel, parameters)
             except ProtocolError as error:
                 self._refuse_command(error, channel, parameters)
-            if self._is_over:
+            if self._stage is _Stage.OVER:
                 break
             if protocol.queued_size > _REPLY_LIMIT:
-                self._congest()
+                self._halt(_Halt.CONGESTION)
                 break
-        if not self._is_over:
+        if self._stage is not _Stage.OVER:
             self._backlog.extend(waiting)
         while self.confirming:
             self.confirming.pop().flush_confirms()
@@ -410,11 +422,9 @@ class Connection:
 
     def written(self) -> None:
         """Note that what was queued has been handed on; go on with what had to wait for it."""
-        if self._is_paused or self._is_over:
+        if self._is_paused or self._stage is _Stage.OVER:
             return
-        if self._is_congested:
-            self._is_congested = False
-            self._resume()
+        self._go_on_after(_Halt.CONGESTION)
         if not self.is_deliverable:
             self.is_deliverable = True
             for channel in list(self.channels.values()):
@@ -432,35 +442,34 @@ class Connection:
 
     # -- having to wait ------------------------------------------------------------------------
 
+    def _halt(self, reason: _Halt) -> None:
+        """Execute and read nothing more until the reason is gone."""
+        self._halted_by.add(reason)
+        self._transport.pause_reading()
+
+    def _go_on_after(self, reason: _Halt) -> None:
+        """Execute what had to wait, and read again, if no other reason is left."""
+        if reason not in self._halted_by:
+            return
+        self._halted_by.discard(reason)
+        if self._halted_by or self._stage is _Stage.OVER:
+            return
+        backlog, self._backlog = self._backlog, deque()
+        self._work_off(backlog)
+        if not self._halted_by:
+            self._transport.resume_reading()
+
     def _block(self, reason: str) -> None:
         """Listen to a publisher no more until the alarm is over."""
-        self._is_blocked = True
-        self._transport.pause_reading()
+        self._halt(_Halt.ALARM)
         if self.client_can("connection.blocked"):
             self.send(0, ConnectionBlockedParameters(reason))
 
     def unblock(self) -> None:
         """Listen again: the alarm is over."""
-        if not self._is_blocked:
-            return
-        self._is_blocked = False
-        if self.client_can("connection.blocked"):
+        if self.is_blocked and self.client_can("connection.blocked"):
             self.send(0, ConnectionUnblockedParameters())
-        self._resume()
-
-    def _congest(self) -> None:
-        """Execute nothing more until the client has read what it was sent."""
-        self._is_congested = True
-        self._transport.pause_reading()
-
-    def _resume(self) -> None:
-        """Execute what had to wait, and read again if nothing else is in the way."""
-        if self._is_halted or self._is_over:
-            return
-        backlog, self._backlog = self._backlog, deque()
-        self._work_off(backlog)
-        if not self._is_halted:
-            self._transport.resume_reading()
+        self._go_on_after(_Halt.ALARM)
 
     # -- opening -------------------------------------------------------------------------------
 
@@ -476,7 +485,7 @@ class Connection:
 
     def _begin(self) -> None:
         """Do what is due when the connection is open."""
-        self._is_open = True
+        self._stage = _Stage.OPEN
         self._cancel_timer("handshake")
         interval = self._protocol.heartbeat_interval
         if interval:
@@ -501,10 +510,10 @@ class Connection:
 
     def _check_heartbeat(self) -> None:
         heartbeat = self._heartbeat
-        if heartbeat is None or self._is_over:
+        if heartbeat is None or self._stage is _Stage.OVER:
             return
         now = self.node.network_clock.time()
-        if self._is_halted:
+        if self._halted_by:
             heartbeat.data_received(now)  # it may be sending; we are not listening
         verdict = heartbeat.check(now)
         if verdict is HeartbeatVerdict.PEER_GONE:
@@ -542,8 +551,8 @@ class Connection:
 
     def _wind_up(self) -> None:
         """Give everything back, once, and see to it that the socket is closed."""
-        if not self._is_over:
-            self._is_over = True
+        if self._stage is not _Stage.OVER:
+            self._stage = _Stage.OVER
             self.is_deliverable = False
             for purpose in list(self._timers):
                 self._cancel_timer(purpose)

@@ -167,6 +167,9 @@ class Node:
             connection.refuse(errors.closed_by_operator(reason))
 
     def shut_down(self) -> None:
-        """Tell all clients that the node goes down (320)."""
+        """Tell all clients that the node goes down (320), and stop time."""
         for connection in list(self.connections):
             connection.refuse(errors.shutting_down())
+        for virtualhost in self.virtualhosts.values():
+            for queue in virtualhost.queues.values():
+                queue.stop_timers()

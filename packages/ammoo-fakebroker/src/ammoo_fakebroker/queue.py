@@ -319,6 +319,10 @@ class Queue:
         """Stop everything: the queue is being deleted, its messages vanish."""
         self.is_deleted = True
         self.ready = self._create_ready()
+        self.stop_timers()
+
+    def stop_timers(self) -> None:
+        """Let nothing happen by itself any more."""
         for timer in (self._expiry_timer, self._idle_timer):
             if timer is not None:
                 timer.cancel()
