@@ -1,6 +1,6 @@
 """What a session remembers of a channel, and how it puts into order what has no order.
 
-Two things are altered here before brokers are compared, because RabbitMQ leaves them open:
+Three things are altered here before brokers are compared, because RabbitMQ leaves them open:
 
 * Confirms are taken out of the order and apart: which publishes were acked and which nacked.
   RabbitMQ joins and delays them at will.
@@ -145,6 +145,10 @@ class ChannelLog:
             other for other in self._outstanding if other > tag or (other < tag and not multiple)
         ]
         return tag
+
+    def forget_deliveries(self) -> None:
+        """Count nothing as delivered in this step."""
+        self.arrived = [what for what in self.arrived if not is_delivery(what)]
 
     def forget_outstanding(self) -> None:
         """Count nothing as to be settled: it was all given back."""

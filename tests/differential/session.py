@@ -186,6 +186,8 @@ class Session:
             line.await_barrier()
         self._sort_arrivals()
         counts = self._count()
+        for log in self._logs_of_dying_connections():
+            log.forget_deliveries()
         return Observation(
             {
                 key: [self._in_words(what) for what in log.in_order()]
@@ -195,6 +197,20 @@ class Session:
             {key: dict(log.settled) for key, log in self._logs.items() if log.settled},
             counts,
         )
+
+    def _logs_of_dying_connections(self) -> list[ChannelLog]:
+        """List the channels of connections that the broker has closed in this step.
+
+        RabbitMQ ends the channel at fault first; what that gives back may yet be delivered to
+        another, or not.
+        """
+        dying = {
+            connection
+            for (connection, channel), log in self._logs.items()
+            if channel == 0
+            and any(isinstance(what, ConnectionCloseParameters) for what in log.arrived)
+        }
+        return [log for (connection, _), log in self._logs.items() if connection in dying]
 
     def _open_lines(self) -> dict[int, Line]:
         return {number: line for number, line in self._lines.items() if line.is_open}
