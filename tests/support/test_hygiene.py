@@ -60,8 +60,8 @@ def test_innocent_after_a_socket():
 
 async def test_leaves_a_transport_open():
     server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    async with server:
-        await asyncio.open_connection(*server.sockets[0].getsockname())
+    await asyncio.open_connection(*server.sockets[0].getsockname())
+    server.close()  # and no wait_closed: up to 3.13.0 it waits for the very connection
 
 
 def test_innocent_after_a_transport():
@@ -92,6 +92,5 @@ def test_leak_fails_the_test_it_happens_in(pytester: pytest.Pytester) -> None:
             "*exception in the event loop's handler*",
             "*Task exception was never retrieved*",
             "*unclosed <socket*",
-            "*unclosed transport*",
         ]
     )
