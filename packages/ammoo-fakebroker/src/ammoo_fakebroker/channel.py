@@ -44,6 +44,11 @@ class Unacknowledged(NamedTuple):
     """Who got it; None after basic.get."""
 
 
+def _names(delivery: Unacknowledged) -> tuple[str, str]:
+    """Give the names by which RabbitMQ sorts deliveries that are settled together."""
+    return delivery.queue.name, "" if delivery.consumer is None else delivery.consumer.tag
+
+
 class ReplyConsumer(NamedTuple):
     """The consumer of direct replies (amq.rabbitmq.reply-to)."""
 
@@ -112,13 +117,16 @@ class Channel:
         return delivery_tag
 
     def deliver_reply(self, message: Message) -> None:
-        """Deliver a direct reply, which never sees a queue."""
+        """Deliver a direct reply, which never sees a queue.
+
+        It bears the number that the next delivery will have as well: RabbitMQ does not count it.
+        """
         assert self.reply_consumer is not None
         self.connection.send_content(
             self.number,
             _encode_deliver(
                 self.reply_consumer.tag,
-                self.next_delivery_tag(),
+                self._delivery_tag + 1,
                 False,
                 message.exchange_name,
                 message.routing_key,
@@ -200,10 +208,13 @@ class Channel:
     def _give_credit_back(
         self, deliveries: Iterable[Unacknowledged]
     ) -> tuple[dict[Queue, list[QueuedMessage]], dict[Consumer, None]]:
-        """Sort deliveries by queue; let their consumers take more, perhaps the very same again."""
+        """Sort deliveries by queue; let their consumers take more, perhaps the very same again.
+
+        RabbitMQ takes queues, and the consumers of each, in the order of their names.
+        """
         returned: dict[Queue, list[QueuedMessage]] = {}
         consumers: dict[Consumer, None] = {}
-        for queue, queued, consumer in deliveries:
+        for queue, queued, consumer in sorted(deliveries, key=_names):
             returned.setdefault(queue, []).append(queued)
             if consumer is not None:
                 consumer.limiter.outstanding -= 1
