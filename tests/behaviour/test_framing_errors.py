@@ -85,26 +85,23 @@ def test_frame_of_unknown_type(peer: Peer, payload: bytes, shown: str) -> None:
 
 
 def test_frame_with_a_wrong_last_octet(peer: Peer) -> None:
+    """When the socket is closed after that, see below."""
     peer.send_octets(struct.pack(">BHI", METHOD, 1, 4) + b"\x00\x3c\x00\x0a" + b"\x00")
 
-    assert (
-        connection_close(
-            501,
-            "FRAME_ERROR - type 1, all octets = <<0,60,0,10>>: {invalid_frame_end_marker,0}",
-        )
-        == peer.expect_connection_close()
-    )
+    assert connection_close(
+        501,
+        "FRAME_ERROR - type 1, all octets = <<0,60,0,10>>: {invalid_frame_end_marker,0}",
+    ) == peer.expect(0, ConnectionCloseParameters)
+    peer.drop()
 
 
 def test_frame_that_announces_more_than_frame_max(peer: Peer) -> None:
     peer.send_octets(struct.pack(">BHI", METHOD, 1, 200_000))
 
-    assert (
-        connection_close(
-            501, "FRAME_ERROR - type 1, all octets = <<>>: {frame_too_large,200000,131064}"
-        )
-        == peer.expect_connection_close()
-    )
+    assert connection_close(
+        501, "FRAME_ERROR - type 1, all octets = <<>>: {frame_too_large,200000,131064}"
+    ) == peer.expect(0, ConnectionCloseParameters)
+    peer.drop()
 
 
 def test_frame_that_announces_more_than_the_negotiated_frame_max(connect: Connect) -> None:
@@ -113,12 +110,10 @@ def test_frame_that_announces_more_than_the_negotiated_frame_max(connect: Connec
 
     peer.send_octets(struct.pack(">BHI", BODY, 1, 4097))
 
-    assert (
-        connection_close(
-            501, "FRAME_ERROR - type 3, all octets = <<>>: {frame_too_large,4097,4088}"
-        )
-        == peer.expect_connection_close()
-    )
+    assert connection_close(
+        501, "FRAME_ERROR - type 3, all octets = <<>>: {frame_too_large,4097,4088}"
+    ) == peer.expect(0, ConnectionCloseParameters)
+    peer.drop()
 
 
 @pytest.mark.parametrize(
