@@ -6,6 +6,8 @@ through `ammoo_wire.ServerProtocol` over a socket on loopback.
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ssl import SSLContext
 from typing import Any, Self, TypeVar
 
@@ -33,7 +35,7 @@ from ammoo_wire import (
     encode_method,
 )
 
-__all__ = ["ScriptedPeer", "ScriptedServer"]
+__all__ = ["ScriptedPeer", "ScriptedServer", "impatient"]
 
 T = TypeVar("T")
 
@@ -44,6 +46,15 @@ ANSWERS: dict[type[Any], Any] = {
     ConfirmSelectParameters: lambda _: ConfirmSelectOkParameters(),
 }
 """What is answered without being told, unless a test takes it out of `ScriptedPeer.answers`."""
+
+
+@contextmanager
+def impatient(connection: ammoo.Connection) -> Iterator[None]:
+    """Make operations time out soon: those alone that are meant to, however busy the machine."""
+    live = connection._require_live()
+    patience, live.operation_timeout = live.operation_timeout, 0.05
+    yield
+    live.operation_timeout = patience
 
 
 class ScriptedPeer(asyncio.Protocol):

@@ -25,7 +25,7 @@ from ammoo_wire import (
     QueueDeclareOkParameters,
     QueueDeclareParameters,
 )
-from tests.client.script import ScriptedPeer, ScriptedServer
+from tests.client.script import ScriptedPeer, ScriptedServer, impatient
 
 
 async def _start(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -207,10 +207,13 @@ async def _leave(consumer: ammoo.Consumer, peer: ScriptedPeer, tag: str) -> None
 
 async def test_operation_timeout_leaves_the_channel_usable(server: ScriptedServer) -> None:
     async with (
-        await ammoo.connect(server.url, operation_timeout=0.05) as connection,
+        await ammoo.connect(server.url, operation_timeout=30) as connection,
         connection.channel() as channel,
     ):
-        with pytest.raises(OperationTimeout, match=r"answer queue.declare within 0.05 s"):
+        with (
+            impatient(connection),
+            pytest.raises(OperationTimeout, match=r"answer queue.declare within 0.05 s"),
+        ):
             await channel.declare_queue("first")
         server.peer.send(QueueDeclareOkParameters("first", 0, 0))
         await server.peer.expect(QueueDeclareParameters)
@@ -223,11 +226,11 @@ async def test_operation_timeout_leaves_the_channel_usable(server: ScriptedServe
 
 async def test_confirm_that_does_not_come_in_time(server: ScriptedServer) -> None:
     async with (
-        await ammoo.connect(server.url, operation_timeout=0.05) as connection,
+        await ammoo.connect(server.url, operation_timeout=30) as connection,
         connection.channel() as channel,
     ):
         await channel.select_confirm()
-        with pytest.raises(OperationTimeout, match=r"basic.publish"):
+        with impatient(connection), pytest.raises(OperationTimeout, match=r"basic.publish"):
             await channel.publish("", "q", b"")
         server.peer.send(BasicAckParameters(1, False))
 
@@ -241,10 +244,10 @@ async def test_consume_that_is_not_answered_in_time_is_cancelled_later(
     server: ScriptedServer,
 ) -> None:
     async with (
-        await ammoo.connect(server.url, operation_timeout=0.05) as connection,
+        await ammoo.connect(server.url, operation_timeout=30) as connection,
         connection.channel() as channel,
     ):
-        with pytest.raises(OperationTimeout, match=r"basic.consume"):
+        with impatient(connection), pytest.raises(OperationTimeout, match=r"basic.consume"):
             await channel.consume("queue").__aenter__()
         tag = (await server.peer.expect(BasicConsumeParameters)).consumer_tag
 

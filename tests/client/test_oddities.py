@@ -35,7 +35,7 @@ from ammoo_wire import (
     encode_method,
 )
 from ammoo_wire.writer import CommandWriter
-from tests.client.script import ScriptedPeer, ScriptedServer
+from tests.client.script import ScriptedPeer, ScriptedServer, impatient
 
 # --- servers ---
 
@@ -124,8 +124,8 @@ async def test_mechanism_that_raises_leaves_the_opening_as_it_is(server: Scripte
 
 
 async def test_update_secret_that_is_not_answered(server: ScriptedServer) -> None:
-    async with await ammoo.connect(server.url, operation_timeout=0.05) as connection:
-        with pytest.raises(OperationTimeout, match=r"connection.update-secret"):
+    async with await ammoo.connect(server.url, operation_timeout=30) as connection:
+        with impatient(connection), pytest.raises(OperationTimeout, match=r"update-secret"):
             await connection.update_secret("one")
         server.peer.answers[ConnectionUpdateSecretParameters] = lambda _: (
             ConnectionUpdateSecretOkParameters()
