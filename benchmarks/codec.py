@@ -1,0 +1,170 @@
+"""The codec of ammoo_wire beside pamqp's and py-amqp's, without a network and without a client.
+
+    hatch run bench:codec
+
+Nanoseconds a message, the minimum over rounds that take turns; in brackets how many times
+ammoo_wire's. Encoding begins with the values and ends with octets ready to be written; decoding
+begins with octets as they were read and ends with a method, properties and body.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import ammoo_wire as wire
+from benchmarks import replay
+from benchmarks.replay import BODY, EXCHANGE, MESSAGES, PLAIN, RICH, ROUTING_KEY, Case
+
+__all__ = ["main"]
+
+OPERATIONS: Final = {
+    "encode basic.publish, no properties": 12.0,
+    "encode basic.publish, 4 properties, 2 headers": 5.0,
+    "encode basic.ack": 20.0,
+    "decode basic.deliver": 5.0,
+    "decode basic.deliver, 4 properties, 2 headers, all read": None,
+}
+"""What is measured, and how many times faster than pamqp we want to be at it."""
+CODECS: Final = ("ammoo_wire", "pamqp", "py-amqp")
+
+Run = Callable[[], None]
+
+
+def ammoo_wire_runs() -> list[Run]:
+    """Make the runs of our own codec; the same as `replay`'s."""
+    return [
+        replay.publish(wire.BasicHeaderProperties()),
+        replay.publish(RICH),
+        replay.acknowledge,
+        replay.receive(replay.deliveries(PLAIN)),
+        replay.receive(replay.deliveries(RICH), decode=True),
+    ]
+
+
+def pamqp_runs() -> list[Run]:
+    """Make the runs of pamqp, which decodes properties whether they are read or not."""
+    return [case.run for case in replay.pamqp_cases()]  # type: ignore[misc]  # these give nothing
+
+
+def py_amqp_runs() -> list[Run]:
+    """Make the runs of py-amqp: its frame writer and frame handler, on a transport in memory."""
+    try:
+        message_type = import_module("amqp.basic_message").Message
+    except ImportError:
+        return []
+    framing, spec = import_module("amqp.method_framing"), import_module("amqp.spec")
+    serialization = import_module("amqp.serialization")
+    dumps, loads = serialization.dumps, serialization.loads
+    transport_type: Any = import_module("amqp.transport")._AbstractTransport
+    written: list[bytes] = []
+
+    class Connection:
+        frame_max = 131072
+        bytes_sent = bytes_recv = 0
+
+    class Transport(transport_type):  # type: ignore[misc]  # untyped
+        """Reads from memory, writes there."""
+
+        def __init__(self, octets: bytes = b"") -> None:
+            self.connected = False  # there is no socket to close
+            self._octets = memoryview(octets)
+            self._position = 0
+
+        def write(self, octets: memoryview) -> None:
+            written.append(bytes(octets))
+
+        def _read(self, count: int, initial: bool = False) -> bytes:
+            self._position += count
+            return bytes(self._octets[self._position - count : self._position])
+
+    write_frame = framing.frame_writer(Connection(), Transport())
+    rich = {
+        "content_type": RICH.content_type,
+        "delivery_mode": RICH.delivery_mode,
+        "correlation_id": RICH.correlation_id,
+        "message_id": RICH.message_id,
+        "application_headers": RICH.headers,
+    }
+
+    def publish(properties: dict[str, Any]) -> Run:
+        def run() -> None:
+            written.clear()
+            for _ in range(MESSAGES):
+                arguments = dumps("Bssbb", (0, EXCHANGE, ROUTING_KEY, False, False))
+                message = message_type(BODY, **properties)
+                write_frame(1, 1, spec.Basic.Publish, arguments, message)
+
+        return run
+
+    def ack() -> None:
+        written.clear()
+        for number in range(MESSAGES):
+            write_frame(1, 1, spec.Basic.Ack, dumps("Lb", (number, False)), None)
+
+    def receive(reads: list[bytes]) -> Run:
+        octets = b"".join(reads)
+
+        def on_method(channel: int, method: Any, arguments: bytes, content: Any) -> None:
+            loads("sLbss", arguments, 4)
+            _ = content.properties
+
+        def run() -> None:
+            transport = Transport(octets)
+            on_frame = framing.frame_handler(Connection(), on_method)
+            for _ in range(3 * MESSAGES):
+                on_frame(transport.read_frame())
+
+        return run
+
+    return [
+        publish({}),
+        publish(rich),
+        ack,
+        receive(replay.deliveries(PLAIN)),
+        receive(replay.deliveries(RICH)),
+    ]
+
+
+def cases() -> list[Case]:
+    """Make the cases of all codecs that are installed."""
+    made = []
+    for codec, runs in zip(CODECS, (ammoo_wire_runs(), pamqp_runs(), py_amqp_runs()), strict=True):
+        made += [
+            Case(f"{codec}: {operation}", None, run)
+            for operation, run in zip(OPERATIONS, runs, strict=False)
+        ]
+    return made
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(
+        prog="hatch run bench:codec", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the nanoseconds there")
+    options = parser.parse_args(arguments)
+    best = replay.measure(cases(), options.rounds)
+    print("| ns a message | " + " | ".join(CODECS) + " | goal, of pamqp | |")
+    print("|---|---:|---:|---:|---:|---|")
+    for operation, goal in OPERATIONS.items():
+        ours = best[f"ammoo_wire: {operation}"]
+        cells = [f"{ours:.0f}"]
+        for codec in CODECS[1:]:
+            theirs = best.get(f"{codec}: {operation}")
+            cells.append("-" if theirs is None else f"{theirs:.0f} ({theirs / ours:.1f}x)")
+        pamqp = best.get(f"pamqp: {operation}")
+        verdict = (
+            "" if goal is None or pamqp is None else ("met" if pamqp / ours >= goal else "missed")
+        )
+        wanted = "" if goal is None else f"1/{goal:g}"
+        print(f"| {operation} | {' | '.join(cells)} | {wanted} | {verdict} |")
+    if options.json is not None:
+        options.json.write_text(json.dumps(best, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

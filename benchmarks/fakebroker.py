@@ -1,0 +1,222 @@
+"""How fast the fake broker is: messages a second, CPU a message, and how long a start takes.
+
+    hatch run bench:fakebroker
+
+With the client in another process, the broker's own CPU time is known, and what it could do on a
+core of its own: the last column. With the client in the same process and event loop, as in most
+tests, the CPU time is both's together.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ammoo_fakebroker import FakeBroker
+from benchmarks import compare
+from benchmarks.clients import ammoo as ammoo_client
+from benchmarks.job import Job
+from benchmarks.workloads import LIMIT, WORKLOADS, Workload
+
+__all__ = ["main"]
+
+MEASURED: Final = (
+    "publish_fire",
+    "publish_confirm_each",
+    "publish_confirm_gathered",
+    "consume_ack",
+    "consume_no_ack",
+    "get_loop",
+    "publish_large",
+    "consume_large",
+)
+GOALS: Final = {"publish_confirm_gathered": 60_000, "consume_ack": 60_000}
+"""Messages a second on one core, the client counted out."""
+START_GOAL: Final = 1.0
+"""Milliseconds for a start and a stop."""
+
+
+class Broker(NamedTuple):
+    """A broker in another process, which tells its CPU time when it is asked."""
+
+    url: str
+    process: asyncio.subprocess.Process
+
+    async def cpu_seconds(self) -> float:
+        """Ask for the CPU time that it has spent."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(b"\n")
+        return float(await self.process.stdout.readline())
+
+
+async def serve() -> None:
+    """Be that process, until standard input is closed."""
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
+
+    def answer() -> None:
+        if sys.stdin.readline():
+            print(time.process_time(), flush=True)
+        else:
+            over.set_result(None)
+
+    async with FakeBroker() as broker:
+        print(broker.url, flush=True)
+        loop.add_reader(sys.stdin, answer)
+        await over
+        loop.remove_reader(sys.stdin)
+
+
+@asynccontextmanager
+async def other_process() -> AsyncIterator[Broker]:
+    """Run a broker in another process."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.fakebroker", "--serve"),
+        cwd=compare.ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    yield Broker((await process.stdout.readline()).decode().strip(), process)
+    process.stdin.close()
+    await process.wait()
+
+
+class Cost(NamedTuple):
+    """What a message costs, in microseconds."""
+
+    client: float
+    broker: float
+    wall: float
+
+
+async def apart(client: str, workload: Workload, count: int, program: Path | None) -> Cost | None:
+    """Measure with the client and the broker in processes of their own."""
+    async with (
+        other_process() as broker,
+        compare.queue(broker.url, workload, count) as queue_name,
+    ):
+        before = await broker.cpu_seconds()
+        figures = await compare.measure(client, workload, broker.url, queue_name, count, program)
+        spent = (await broker.cpu_seconds() - before) / count * 1e6
+    return None if figures is None else Cost(figures[0], spent, figures[1])
+
+
+async def together(workload: Workload, count: int) -> tuple[float, float]:
+    """Measure with ammoo and the broker in one event loop: the CPU time of both, and the clock."""
+    async with FakeBroker() as broker, compare.queue(broker.url, workload, count) as queue_name:
+        job = Job(broker.url, queue_name, count, workload.body_size)
+        await getattr(ammoo_client, workload.name)(job)
+    cpu, wall = json.loads(job.report())
+    return cpu, wall
+
+
+async def start_in_loop() -> float:
+    """Start and stop a broker in the running event loop; gives milliseconds."""
+    started = time.perf_counter()
+    async with FakeBroker():
+        pass
+    return (time.perf_counter() - started) * 1000
+
+
+def start_in_thread() -> float:
+    """Start and stop a broker in a thread; gives milliseconds."""
+    started = time.perf_counter()
+    with FakeBroker():
+        pass
+    return (time.perf_counter() - started) * 1000
+
+
+def print_starts(rounds: int) -> None:
+    """Print how long it takes to start and stop."""
+
+    async def in_loop() -> list[float]:
+        return [await start_in_loop() for _ in range(rounds)]
+
+    print(f"\n| start and stop, ms | median | 95 % | goal {START_GOAL:g} |")
+    print("|---|---:|---:|---|")
+    ways: dict[str, Callable[[], list[float]]] = {
+        "in the running loop": lambda: asyncio.run(in_loop()),
+        "in a thread": lambda: [start_in_thread() for _ in range(rounds)],
+    }
+    for name, way in ways.items():
+        taken = sorted(way()[1:])  # the first one loads modules
+        middle = statistics.median(taken)
+        late = taken[int(len(taken) * 0.95)]
+        print(
+            f"| {name} | {middle:.2f} | {late:.2f} | {'met' if middle < START_GOAL else 'missed'} |"
+        )
+
+
+async def print_apart(
+    client: str, workloads: list[Workload], options: argparse.Namespace, program: Path | None
+) -> None:
+    """Print what a client and a broker in processes of their own do."""
+    print(f"\n| {client}, apart | client µs | broker µs | messages/s | broker alone/s | goal | |")
+    print("|---|---:|---:|---:|---:|---:|---|")
+    for workload in workloads:
+        count = compare.messages(workload, client, options.scale)
+        costs = [
+            cost
+            for _ in range(options.rounds)
+            if (cost := await apart(client, workload, count, program)) is not None
+        ]
+        if not costs:
+            continue
+        ours, broker, wall = (statistics.median(column) for column in zip(*costs, strict=True))
+        goal = GOALS.get(workload.name)
+        verdict = "" if goal is None else "met" if 1e6 / broker >= goal else "missed"
+        print(
+            f"| {workload.title} | {ours:.3g} | {broker:.3g} | {1e6 / wall:,.0f}"
+            f" | {1e6 / broker:,.0f} | {'' if goal is None else f'{goal:,}'} | {verdict} |"
+        )
+
+
+async def print_together(workloads: list[Workload], options: argparse.Namespace) -> None:
+    """Print what ammoo and a broker in one event loop do."""
+    print("\n| ammoo, in one event loop | both µs | messages/s |")
+    print("|---|---:|---:|")
+    for workload in workloads:
+        count = compare.messages(workload, "ammoo", options.scale)
+        rows = [await together(workload, count) for _ in range(options.rounds)]
+        cpu, wall = (statistics.median(column) for column in zip(*rows, strict=True))
+        print(f"| {workload.title} | {cpu:.3g} | {1e6 / wall:,.0f} |")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, and print the tables."""
+    parser = argparse.ArgumentParser(
+        prog="hatch run bench:fakebroker", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of messages")
+    parser.add_argument("--starts", type=int, default=200, help="how often it is started")
+    parser.add_argument(
+        "--clients", nargs="+", default=[LIMIT, "ammoo"], metavar="NAME", help="as in compare"
+    )
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.serve:
+        asyncio.run(serve())
+        return
+    workloads = [workload for workload in WORKLOADS if workload.name in MEASURED]
+    with tempfile.TemporaryDirectory() as folder:
+        program = compare.compile_limit(Path(folder)) if LIMIT in options.clients else None
+        for client in options.clients:
+            if client != LIMIT or program is not None:
+                asyncio.run(print_apart(client, workloads, options, program))
+    asyncio.run(print_together(workloads, options))
+    print_starts(options.starts)
+
+
+if __name__ == "__main__":
+    main()

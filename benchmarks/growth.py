@@ -1,0 +1,521 @@
+"""Whether a message costs more when there is more of everything else.
+
+    hatch run bench:growth
+
+Each line is one thing that grows, each column a size, each cell nanoseconds of CPU a message. The last
+column says how many times dearer the largest size is than the smallest. For bodies it is
+microseconds a body, with a plain copy of it beside: nothing can cost less.
+
+The client is measured against a peer in memory, the broker against a client in memory, so no
+socket and no other process is in the figures. Objects that are there before a measurement are
+hidden from the garbage collector, whose full passes would otherwise be what is seen.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import ammoo
+import ammoo_wire as wire
+from ammoo_fakebroker import FakeBroker
+from ammoo_fakebroker.connection import Connection
+from ammoo_fakebroker.login import Peer
+from ammoo_wire.writer import CommandWriter
+from benchmarks.replay import BODY, MESSAGES, client
+from benchmarks.replay import Peer as Server
+
+__all__ = ["main"]
+
+EACH_READ: Final = 50
+"""Messages in what is read at a time."""
+ENCODE_DELIVER: Final = wire.method_of(wire.BasicDeliverParameters).encode
+ENCODE_ACK: Final = wire.method_of(wire.BasicAckParameters).encode
+
+
+class Case(NamedTuple):
+    """Something that grows."""
+
+    name: str
+    sizes: tuple[int, ...]
+    measure: Callable[[int], float]
+    """Gives the nanoseconds a message, at a size."""
+    unit: str = "ns"
+
+
+@contextmanager
+def settled() -> Iterator[None]:
+    """Hide what is there from the garbage collector."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def reads(frames: list[bytes]) -> list[bytes]:
+    """Put frames together as they would be read."""
+    return [
+        b"".join(frames[first : first + EACH_READ]) for first in range(0, len(frames), EACH_READ)
+    ]
+
+
+# --- the client, against a peer in memory -----------------------------------------------------
+
+
+def ack_frames(tags: range) -> list[bytes]:
+    """Encode the server's confirms."""
+    writer = CommandWriter(frame_max=131072)
+    frames = []
+    for tag in tags:
+        writer.method(1, ENCODE_ACK(tag, False))
+        frames.append(bytes(writer.take()))
+    return frames
+
+
+def delivery_frames(tags: range, deliveries: list[tuple[int, str]]) -> list[bytes]:
+    """Encode deliveries, to channels and consumers in turn."""
+    writer = CommandWriter(frame_max=131072)
+    frames = []
+    for tag in tags:
+        channel_number, consumer_tag = deliveries[tag % len(deliveries)]
+        payload = ENCODE_DELIVER(consumer_tag, tag, False, "exchange", "routing_key")
+        writer.content(channel_number, payload, b"\0\0", BODY)
+        frames.append(bytes(writer.take()))
+    return frames
+
+
+async def confirms(size: int, *, newest_first: bool) -> float:
+    """Confirm publishes while others stay outstanding; all are published as they are confirmed."""
+    async with client() as (peer, channel):
+        await channel.select_confirm()
+        peer.is_deaf = True
+        loop = asyncio.get_running_loop()
+
+        def publish(count: int) -> list[asyncio.Task[None]]:
+            return [loop.create_task(channel.publish("", "key", BODY)) for _ in range(count)]
+
+        outstanding = publish(size)
+        await asyncio.sleep(0)
+        first = size + 1 if newest_first else 1
+        chunks = reads(ack_frames(range(first, first + MESSAGES)))
+        with settled():
+            started = time.process_time_ns()
+            for chunk in chunks:
+                outstanding += publish(EACH_READ)
+                await asyncio.sleep(0)
+                peer.feed(chunk)
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            spent = time.process_time_ns() - started
+        left = [task for task in outstanding if not task.done()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        return spent / MESSAGES
+
+
+async def unacked(size: int, *, newest_first: bool) -> float:
+    """Receive and acknowledge messages while others stay unacknowledged."""
+    async with client() as (peer, channel), channel.consume("queue") as consumer:
+        peer.is_deaf = True
+        tag = [(1, consumer.consumer_tag)]
+        held: list[ammoo.DeliverMessage] = []
+        for chunk in reads(delivery_frames(range(1, size + 1), tag)):
+            peer.feed(chunk)
+            held += [await anext(consumer) for _ in range(min(EACH_READ, size - len(held)))]
+        chunks = reads(delivery_frames(range(size + 1, size + MESSAGES + 1), tag))
+        with settled():
+            started = time.process_time_ns()
+            oldest = iter(held)
+            fresh: list[ammoo.DeliverMessage] = []
+            for chunk in chunks:
+                peer.feed(chunk)
+                for _ in range(EACH_READ):
+                    message = await anext(consumer)
+                    if not newest_first:
+                        fresh.append(message)
+                        message = next(oldest, None) or fresh.pop(0)
+                    await message.ack()
+                await asyncio.sleep(0)
+            spent = time.process_time_ns() - started
+        peer.is_deaf = False
+        return spent / MESSAGES
+
+
+async def consumers(size: int) -> float:
+    """Receive and acknowledge for many consumers of one channel, in turn."""
+    async with client() as (peer, channel), AsyncExitStack() as stack:
+        entered = [await stack.enter_async_context(channel.consume("queue")) for _ in range(size)]
+        peer.is_deaf = True
+        spent = await receive(peer, [(1, consumer.consumer_tag) for consumer in entered], entered)
+        peer.is_deaf = False
+        for consumer in entered:
+            consumer.cancelled_by_server()  # ten thousand cancels are not what is measured
+        return spent
+
+
+async def channels(size: int) -> float:
+    """Receive and acknowledge on many channels, in turn."""
+    async with client() as (peer, channel), AsyncExitStack() as stack:
+        connection = channel.connection
+        entered, addresses = [], []
+        for _ in range(size):
+            another = await stack.enter_async_context(connection.channel())
+            consumer = await stack.enter_async_context(another.consume("queue"))
+            entered.append(consumer)
+            addresses.append((another.channel_id, consumer.consumer_tag))
+        peer.is_deaf = True
+        spent = await receive(peer, addresses, entered)
+        peer.is_deaf = False
+        return spent
+
+
+async def receive(
+    peer: Server, addresses: list[tuple[int, str]], consumers: list[ammoo.Consumer]
+) -> float:
+    """Have consumers be sent messages in turn, and acknowledge each."""
+    chunks = reads(delivery_frames(range(MESSAGES), addresses))
+    chunks_again = reads(delivery_frames(range(MESSAGES, 2 * MESSAGES), addresses))
+    spent = 0
+    with settled():
+        for first, round_of_chunks in ((0, chunks), (MESSAGES, chunks_again)):
+            number = first
+            started = time.process_time_ns()
+            for chunk in round_of_chunks:
+                peer.feed(chunk)
+                for _ in range(EACH_READ):
+                    message = await anext(consumers[number % len(consumers)])
+                    await message.ack()
+                    number += 1
+                await asyncio.sleep(0)
+            spent = time.process_time_ns() - started
+    return spent / MESSAGES
+
+
+async def publish_body(size: int) -> float:
+    """Publish bodies."""
+    body = b"x" * size
+    count = repetitions(size)
+    async with client() as (peer, channel):
+        peer.is_deaf = True
+        started = time.process_time_ns()
+        for _ in range(count):
+            await channel.publish("", "key", body)
+            await asyncio.sleep(0)
+        return (time.process_time_ns() - started) / count / 1000
+
+
+async def deliver_body(size: int) -> float:
+    """Receive bodies, 64 KiB a read as from a socket."""
+    count = repetitions(size)
+    async with client() as (peer, channel), channel.consume("queue", no_ack=True) as consumer:
+        peer.is_deaf = True
+        writer = CommandWriter(frame_max=131072)
+        payload = ENCODE_DELIVER(consumer.consumer_tag, 1, False, "exchange", "routing_key")
+        writer.content(1, payload, b"\0\0", b"x" * size)
+        octets = bytes(writer.take())
+        parts = [octets[first : first + 65536] for first in range(0, len(octets), 65536)]
+        started = time.process_time_ns()
+        for _ in range(count):
+            for part in parts:
+                peer.feed(part)
+            await anext(consumer)
+        spent = time.process_time_ns() - started
+        peer.is_deaf = False
+        return spent / count / 1000
+
+
+def copy_body(size: int) -> float:
+    """Copy a body, for a yardstick."""
+    body = b"x" * size
+    count = repetitions(size)
+    started = time.process_time_ns()
+    for _ in range(count):
+        bytearray(body)
+    return (time.process_time_ns() - started) / count / 1000
+
+
+def repetitions(size: int) -> int:
+    """Tell how many bodies are measured: few large ones."""
+    return max(4, min(MESSAGES, (64 << 20) // max(size, 1)))
+
+
+def in_loop(measured: Callable[[int], Coroutine[Any, Any, float]]) -> Callable[[int], float]:
+    """Make a measurement of a coroutine."""
+    return lambda size: asyncio.run(measured(size))
+
+
+# --- the broker, against a client in memory ---------------------------------------------------
+
+
+class Wire:
+    """A client of the fake broker without sockets: octets go in and come out by calls."""
+
+    def __init__(self, broker: FakeBroker) -> None:
+        self._protocol = wire.ClientProtocol(
+            mechanism=lambda start: ("PLAIN", wire.plain_response("guest", "guest")),
+            client_properties={"capabilities": {"publisher_confirms": True}},
+            channel_max=0,
+        )
+        peer = Peer("127.0.0.1", 1, is_loopback=True, certificate_name=None)
+        self._connection = Connection(broker._node, self, peer)
+        while self._protocol.state is not wire.ConnectionState.RUNNING:
+            self.turn()
+        self.call(wire.ChannelOpenParameters())
+
+    # -- what the connection asks of its transport --
+
+    def wake(self) -> None:
+        """Do nothing: whoever wants an answer takes it."""
+
+    close = abort = pause_reading = resume_reading = wake
+
+    # -- what the measurements do --
+
+    def feed(self, octets: bytes | bytearray) -> None:
+        """Let the broker read, and throw its answers away."""
+        self._give(octets)
+        while self._connection.has_data_to_send:
+            self._connection.data_to_send()
+            self._connection.written()
+
+    def turn(self) -> list[wire.Command]:
+        """Carry octets both ways once."""
+        self._give(self._protocol.data_to_send())
+        commands = self._protocol.receive_data(self._connection.data_to_send())
+        self._connection.written()
+        return commands
+
+    def call(self, parameters: Any, channel_number: int = 1) -> None:
+        """Send a method, and take the answer."""
+        self._protocol.send(channel_number, parameters)
+        if not self.turn():
+            raise RuntimeError(f"the broker did not answer {parameters!r}")
+
+    def _give(self, octets: bytes | bytearray) -> None:
+        while octets:
+            buffer = memoryview(self._connection.get_buffer(len(octets)))
+            count = min(len(buffer), len(octets))
+            buffer[:count] = octets[:count]
+            self._connection.buffer_updated(count)
+            octets = octets[count:]
+
+
+@asynccontextmanager
+async def wired() -> AsyncIterator[Wire]:
+    """Start a broker, and connect to it in memory."""
+    async with FakeBroker() as broker:
+        yield Wire(broker)
+
+
+def commands(
+    parameters: list[Any], *, with_content: bool = False, channels: int = 1
+) -> list[bytes]:
+    """Encode commands of a client, on channels in turn."""
+    writer = CommandWriter(frame_max=131072)
+    frames = []
+    for number, each in enumerate(parameters):
+        payload = wire.method_of(each).encode(*each)
+        if with_content:
+            writer.content(1 + number % channels, payload, b"\0\0", BODY)
+        else:
+            writer.method(1 + number % channels, payload)
+        frames.append(bytes(writer.take()))
+    return frames
+
+
+def timed(broker: Wire, chunks: list[bytes]) -> float:
+    """Feed what was encoded; gives nanoseconds a message."""
+    with settled():
+        started = time.process_time_ns()
+        for chunk in chunks:
+            broker.feed(chunk)
+        return (time.process_time_ns() - started) / MESSAGES
+
+
+async def bindings(size: int, exchange_type: str, distinct_keys: int = 100) -> float:
+    """Publish to an exchange with many bindings; each message is routed by one of them."""
+    async with wired() as broker:
+        broker.call(wire.ExchangeDeclareParameters("exchange", exchange_type))
+        for number in range(min(size, 100)):
+            broker.call(wire.QueueDeclareParameters(f"queue-{number}"))
+        pattern = "some.{}.*.#" if exchange_type == "topic" else "some.{}.key.more"
+        for number in range(size):
+            broker.call(
+                wire.QueueBindParameters(
+                    f"queue-{number % 100}", "exchange", pattern.format(number)
+                )
+            )
+        used = [f"some.{number * 7919 % size}.key.more" for number in range(distinct_keys)]
+        keys = (used * MESSAGES)[:MESSAGES]
+        publishes = [wire.BasicPublishParameters("exchange", key) for key in keys]
+        return timed(broker, reads(commands(publishes, with_content=True)))
+
+
+async def depth(size: int) -> float:
+    """Publish to and get from a queue that holds many messages."""
+    async with wired() as broker:
+        broker.call(wire.QueueDeclareParameters("queue"))
+        publish = commands([wire.BasicPublishParameters("", "queue")], with_content=True)[0]
+        for _ in range(size // EACH_READ):
+            broker.feed(publish * EACH_READ)
+        broker.feed(publish * (size % EACH_READ))
+        get = commands([wire.BasicGetParameters("queue", True)])[0]
+        return timed(broker, [(publish + get) * EACH_READ] * (MESSAGES // EACH_READ))
+
+
+async def broker_unacked(size: int) -> float:
+    """Deliver and settle, newest first, while many deliveries stay unsettled."""
+    async with wired() as broker:
+        broker.call(wire.QueueDeclareParameters("queue"))
+        broker.call(wire.BasicConsumeParameters("queue"))
+        publish = commands([wire.BasicPublishParameters("", "queue")], with_content=True)[0]
+        for _ in range(size):
+            broker.feed(publish)
+        acks = commands([wire.BasicAckParameters(size + 1 + n) for n in range(MESSAGES)])
+        chunks = [publish * EACH_READ + acked for acked in reads(acks)]
+        return timed(broker, chunks)
+
+
+async def broker_consumers(size: int) -> float:
+    """Deliver to one queue's many consumers, in turn."""
+    async with wired() as broker:
+        broker.call(wire.QueueDeclareParameters("queue"))
+        for number in range(size):
+            broker.call(wire.BasicConsumeParameters("queue", f"consumer-{number}", no_ack=True))
+        publish = commands([wire.BasicPublishParameters("", "queue")], with_content=True)[0]
+        return timed(broker, [publish * EACH_READ] * (MESSAGES // EACH_READ))
+
+
+async def busy_consumers(size: int) -> float:
+    """Deliver to the last of many consumers: all others have their hands full."""
+    async with wired() as broker:
+        broker.call(wire.QueueDeclareParameters("queue"))
+        broker.call(wire.BasicQosParameters(0, 1, False))
+        publish = commands([wire.BasicPublishParameters("", "queue")], with_content=True)[0]
+        for number in range(size):
+            broker.call(wire.BasicConsumeParameters("queue", f"consumer-{number}"))
+            broker.feed(publish)
+        broker.call(wire.BasicQosParameters(0, 0, False))
+        broker.call(wire.BasicConsumeParameters("queue", "idle", no_ack=True))
+        return timed(broker, [publish * EACH_READ] * (MESSAGES // EACH_READ))
+
+
+async def broker_channels(size: int) -> float:
+    """Publish on many channels, in turn."""
+    async with wired() as broker:
+        broker.call(wire.QueueDeclareParameters("queue"))
+        for number in range(2, size + 1):
+            broker.call(wire.ChannelOpenParameters(), number)
+        publishes = [wire.BasicPublishParameters("", "queue")] * MESSAGES
+        return timed(broker, reads(commands(publishes, with_content=True, channels=size)))
+
+
+async def broker_body(size: int) -> float:
+    """Publish bodies to the broker, and get them."""
+    count = repetitions(size)
+    async with wired() as broker:
+        broker.call(wire.QueueDeclareParameters("queue"))
+        writer = CommandWriter(frame_max=131072)
+        payload = wire.method_of(wire.BasicPublishParameters).encode("", "queue", False, False)
+        writer.content(1, payload, b"\0\0", b"x" * size)
+        octets = bytes(writer.take())
+        parts = [octets[first : first + 65536] for first in range(0, len(octets), 65536)]
+        parts += commands([wire.BasicGetParameters("queue", True)])
+        started = time.process_time_ns()
+        for _ in range(count):
+            for part in parts:
+                broker.feed(part)
+        return (time.process_time_ns() - started) / count / 1000
+
+
+BODIES: Final = (100, 4096, 65_536, 1 << 20, 16 << 20)
+CASES: Final = (
+    Case(
+        "client: outstanding confirms, oldest first",
+        (50, 1000, 10_000, 100_000),
+        in_loop(lambda size: confirms(size, newest_first=False)),
+    ),
+    Case(
+        "client: outstanding confirms, newest first",
+        (50, 1000, 10_000, 100_000),
+        in_loop(lambda size: confirms(size, newest_first=True)),
+    ),
+    Case(
+        "client: unacked, oldest first",
+        (1, 1000, 10_000, 100_000),
+        in_loop(lambda size: unacked(size, newest_first=False)),
+    ),
+    Case(
+        "client: unacked, newest first",
+        (1, 1000, 10_000, 100_000),
+        in_loop(lambda size: unacked(size, newest_first=True)),
+    ),
+    Case("client: consumers of a channel", (1, 100, 1000, 10_000), in_loop(consumers)),
+    Case("client: channels", (1, 10, 100, 1000), in_loop(channels)),
+    Case("copy of a body", BODIES, copy_body, "us"),
+    Case("client: publish a body", BODIES, in_loop(publish_body), "us"),
+    Case("client: receive a body", BODIES, in_loop(deliver_body), "us"),
+    Case("broker: publish and get a body", BODIES, in_loop(broker_body), "us"),
+    *(
+        Case(
+            f"broker: bindings of a {exchange_type} exchange",
+            (100, 1000, 10_000),
+            in_loop(partial(bindings, exchange_type=exchange_type)),
+        )
+        for exchange_type in ("direct", "topic")
+    ),
+    Case(
+        "broker: different routing keys, 10,000 topic bindings",
+        (1, 100, 1000, 2000),
+        in_loop(lambda size: bindings(10_000, "topic", distinct_keys=size)),
+    ),
+    Case("broker: queue depth", (1, 1000, 100_000, 1_000_000), in_loop(depth)),
+    Case("broker: unacked, newest first", (1, 1000, 10_000, 100_000), in_loop(broker_unacked)),
+    Case("broker: consumers of a queue", (1, 100, 1000, 10_000), in_loop(broker_consumers)),
+    Case("broker: busy consumers of a queue", (1, 100, 1000, 10_000), in_loop(busy_consumers)),
+    Case("broker: channels", (1, 10, 100, 1000), in_loop(broker_channels)),
+)
+
+
+def measured(cases: list[Case], rounds: int, largest: int) -> dict[str, dict[int, float]]:
+    """Measure all cases at all sizes, in turns; the minimum of each."""
+    best: dict[str, dict[int, float]] = {case.name: {} for case in cases}
+    for _ in range(rounds):
+        for case in cases:
+            for size in case.sizes:
+                if size <= largest:
+                    known = best[case.name].get(size, float("inf"))
+                    best[case.name][size] = min(known, case.measure(size))
+    return best
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(
+        prog="hatch run bench:growth", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name")
+    parser.add_argument("--largest", type=int, default=1 << 30, help="leave larger sizes out")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    options = parser.parse_args(arguments)
+    cases = [case for case in CASES if options.only in case.name]
+    best = measured(cases, options.rounds, options.largest)
+    for case in cases:
+        row = best[case.name]
+        cells = [f"{size:,}: {value:,.0f}" for size, value in row.items()]
+        growth = "" if case.unit == "us" else f"{row[max(row)] / row[min(row)]:.2f}"
+        print(f"| {case.name}, {case.unit} | {' | '.join(cells)} | {growth} |", flush=True)
+    if options.json is not None:
+        options.json.write_text(json.dumps(best, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
