@@ -16,9 +16,9 @@ from difflib import ndiff
 from pprint import pformat
 from typing import NamedTuple
 
-from ammoo_wire import BasicGetParameters, ConnectionCloseParameters
+from ammoo_wire import BasicGetParameters, ChannelCloseParameters, ConnectionCloseParameters
 
-from .program import Call, Program, Step, show
+from .program import OPENED_CHANNELS, Call, Program, Step, show
 from .session import Observation, Session
 
 PATIENCE = 1.0
@@ -106,9 +106,17 @@ def run(
 
 
 def _with_the_end(program: Program, session: Session) -> Iterator[Step]:
-    """Close the connections after a program, then fetch what is left in the queues."""
+    """Close everything after a program, then fetch what is left in the queues.
+
+    The channels go one by one: those of a connection that is closed end all at once in RabbitMQ,
+    and what one gives back may or may not be delivered to another that is still there.
+    """
     yield from program
-    for connection in sorted({step.connection for step in program}):
+    places = {(step.connection, getattr(step, "channel", 0)) for step in program}
+    for connection, channel in sorted(places):
+        if channel in OPENED_CHANNELS:
+            yield Call(connection, channel, ChannelCloseParameters(200, "end of the program"))
+    for connection in sorted({connection for connection, _ in places}):
         yield Call(connection, 0, ConnectionCloseParameters(200, "end of the program"))
     for queue_name, count in session.observe().counts.items():
         for _ in range(count[0] if isinstance(count, tuple) else 0):

@@ -27,7 +27,7 @@ from ammoo_wire import (
 )
 from tests.support.peer import BODY, HEADER, METHOD, EndOfStream, Message, Peer
 
-PATIENCE = 30.0
+PATIENCE = 10.0
 """Seconds that a whole program may take; only a broker that does not answer needs them."""
 
 

@@ -161,8 +161,8 @@ class Session:
         match parameters:
             case QueueDeclareParameters(passive=False, no_wait=True) if parameters.queue_name:
                 self._expect_queue(connection, parameters.queue_name, parameters.exclusive)
-            case QueueDeclareParameters(queue_name) | ExchangeDeclareParameters(queue_name):
-                self._used_names.add(_stripped(queue_name))
+            case QueueDeclareParameters(name) | ExchangeDeclareParameters(name):
+                self._used_names.add(_stripped(name))
             case ExchangeBindParameters(destination, source):
                 if destination.startswith("amq.") and source.startswith("amq."):
                     undo = ExchangeUnbindParameters(*parameters._replace(no_wait=True))
