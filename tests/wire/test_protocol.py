@@ -35,6 +35,7 @@ from ammoo_wire import (
     ConnectionTuneParameters,
     EncodeError,
     FrameError,
+    FramingLost,
     OversizedContent,
     Protocol,
     QueueDeclareParameters,
@@ -548,6 +549,42 @@ def test_what_the_peer_had_sent_before_it_heard_of_its_fault_costs_no_second_one
     assert protocol.state is ConnectionState.CLOSED
     assert protocol.failure is not None
     assert protocol.failure.reply_code == 505
+
+
+@RUNNING
+@pytest.mark.parametrize("cut", [0, 1, 10_000], ids=["one by one", "octets", "at once"])
+def test_faults_behind_the_first_do_not_hide_the_answer_to_our_close(new: New, cut: int) -> None:
+    """A content on channel 0 is a fault three times over."""
+    protocol = new()
+    frames = [
+        *content_frames(0, BasicPublishParameters(), NO_PROPERTIES, b"body"),
+        frame(9, 0, b"of an unknown type"),
+        method_frame(0, ConnectionCloseOkParameters()),
+    ]
+    octets = b"".join(frames)
+    reads = [octets[i : i + cut] for i in range(0, len(octets), cut)] if cut else frames
+
+    for read in reads:
+        protocol.receive_data(read)
+
+    assert protocol.state is ConnectionState.CLOSED
+    assert protocol.close_received is None
+    assert protocol.failure is not None
+    assert protocol.failure.method_id == 40
+
+
+@RUNNING
+@pytest.mark.parametrize(
+    "octets", [b"\x01\0\0\x7f\0\0\0", b"\x01\0\0\0\0\0\1ab"], ids=["too large", "wrong end"]
+)
+def test_nothing_is_read_behind_a_frame_without_an_end(new: New, octets: bytes) -> None:
+    protocol = new()
+
+    protocol.receive_data(octets)
+    protocol.receive_data(method_frame(0, ConnectionCloseOkParameters()))
+
+    assert isinstance(protocol.failure, FramingLost)
+    assert protocol.state is ConnectionState.CLOSING
 
 
 @RUNNING

@@ -18,6 +18,7 @@ from .constants import FRAME_END, FRAME_OVERHEAD, FrameType
 from .exceptions import (
     CommandInvalid,
     FrameError,
+    FramingLost,
     InternalError,
     ProtocolError,
     UnexpectedFrame,
@@ -147,16 +148,16 @@ class CommandAssembler:
                 payload = start + 7
                 end = payload + size
                 if size > largest:
-                    raise _frame_error(
-                        frame_type, b"", f"{{frame_too_large,{size},{largest - FRAME_OVERHEAD}}}"
+                    raise FramingLost(
+                        f"{_snippet(frame_type, b'')}:"
+                        f" {{frame_too_large,{size},{largest - FRAME_OVERHEAD}}}"
                     )
                 if end >= stop:
                     break
                 if buffer[end] != FRAME_END:
-                    raise _frame_error(
-                        frame_type,
-                        buffer[payload:end],
-                        f"{{invalid_frame_end_marker,{buffer[end]}}}",
+                    raise FramingLost(
+                        f"{_snippet(frame_type, buffer[payload:end])}:"
+                        f" {{invalid_frame_end_marker,{buffer[end]}}}"
                     )
                 if channel_number and self.drops_channels:
                     start = end + 1

@@ -4,6 +4,7 @@
     ├── EncodeError             a value that cannot go on the wire; nothing was queued
     └── ProtocolError           the peer broke the rules; carries what to answer it with
         ├── FrameError          501
+        │   └── FramingLost     501; nobody knows any more where a frame begins
         ├── WireSyntaxError     502
         ├── CommandInvalid      503
         ├── ChannelError        504
@@ -22,6 +23,7 @@ __all__ = [
     "CommandInvalid",
     "EncodeError",
     "FrameError",
+    "FramingLost",
     "InternalError",
     "ProtocolError",
     "UnexpectedFrame",
@@ -89,6 +91,10 @@ class FrameError(ProtocolError):
 
     def __init__(self, text: str, method: tuple[int, int] = NO_METHOD) -> None:
         super().__init__(ReplyCode.FRAME_ERROR, text, method)
+
+
+class FramingLost(FrameError):
+    """Where a frame should end there is none: what comes behind cannot be told apart (501)."""
 
 
 class WireSyntaxError(ProtocolError):

@@ -27,7 +27,7 @@ from .assembler import CommandAssembler
 from .codec import Parameters
 from .command import Command, encode_method
 from .constants import ReplyCode
-from .exceptions import ProtocolError, shorten
+from .exceptions import FramingLost, ProtocolError, shorten
 from .frames.method.channel import (
     ChannelCloseOkParameters,
     ChannelCloseParameters,
@@ -279,15 +279,14 @@ class Protocol(ABC):
     def _fail(self, error: ProtocolError) -> None:
         """Close the connection for what the peer did wrong.
 
-        A second fault means that the octets cannot be told apart any more. The
-        peer's answer to our close will not be recognised then; it is left to the
-        shell to stop waiting.
+        Only the first fault counts. When the framing is lost, the peer's answer to our
+        close cannot be recognised either; it is left to the shell to stop waiting.
         """
-        if self._state is ConnectionState.CLOSING:
+        if isinstance(error, FramingLost):
             self._is_deaf = True
-            return
-        self.failure = error
-        self.close(error.reply_code, error.reply_text, error.class_id, error.method_id)
+        if self._state is not ConnectionState.CLOSING:
+            self.failure = error
+            self.close(error.reply_code, error.reply_text, error.class_id, error.method_id)
 
     # --- what is done with commands ---
 
