@@ -1,0 +1,77 @@
+"""Which publish a returned message belongs to; without a channel."""
+
+from typing import Any
+
+from ammoo.messages import ReturnMessage
+from ammoo.returns import AwaitedReturns
+from ammoo_wire import BasicHeaderProperties, BasicReturnParameters, encode_properties
+
+
+def encoded(**properties: Any) -> bytes:
+    return encode_properties(BasicHeaderProperties(**properties))
+
+
+def come_back(awaited: AwaitedReturns, key: str, body: bytes, properties: bytes) -> Any:
+    """Let a message come back; gives it if somebody awaits it."""
+    parameters = BasicReturnParameters(312, "NO_ROUTE", "exchange", key)
+    message = ReturnMessage.of(None, parameters, properties, bytearray(body))  # type: ignore[arg-type]  # no channel
+    return message if awaited.returned(message, properties) else None
+
+
+def test_nothing_is_awaited() -> None:
+    awaited = AwaitedReturns()
+
+    assert not awaited
+    assert come_back(awaited, "key", b"", encoded()) is None
+    assert awaited.settle(1) is None
+
+
+def test_identical_publishes_get_what_came_back_in_the_order_of_their_confirms() -> None:
+    awaited = AwaitedReturns()
+    for number in (1, 2, 3):
+        awaited.add(number, "exchange", "key", encoded(), bytearray(b"body"))
+    first = come_back(awaited, "key", b"body", encoded())
+    second = come_back(awaited, "key", b"body", encoded())
+
+    assert [awaited.settle(number) for number in (2, 3, 1)] == [first, second, None]
+    assert not awaited
+
+
+def test_what_was_confirmed_gets_nothing_any_more() -> None:
+    awaited = AwaitedReturns()
+    awaited.add(1, "exchange", "key", encoded(), b"body")
+    awaited.settle(1)
+
+    assert come_back(awaited, "key", b"body", encoded()) is None
+
+
+def test_no_more_come_back_than_were_sent() -> None:
+    awaited = AwaitedReturns()
+    awaited.add(1, "exchange", "key", encoded(), b"body")
+
+    assert come_back(awaited, "key", b"body", encoded()) is not None
+    assert come_back(awaited, "key", b"body", encoded()) is None
+
+
+def test_headers_may_come_back_sorted_and_without_bcc() -> None:
+    awaited = AwaitedReturns()
+    awaited.add(1, "exchange", "key", encoded(headers={"b": 1, "BCC": ["x"], "a": {"z": 1}}), b"")
+    awaited.add(2, "exchange", "key", encoded(headers={"b": 2, "a": {"z": 1}}), b"")
+    awaited.add(3, "exchange", "key", encoded(headers={"BCC": ["x"]}), b"")
+
+    second = come_back(awaited, "key", b"", encoded(headers={"a": {"z": 1}, "b": 2}))
+    first = come_back(awaited, "key", b"", encoded(headers={"a": {"z": 1}, "b": 1}))
+    third = come_back(awaited, "key", b"", encoded(headers={}))
+
+    assert [awaited.settle(number) for number in (1, 2, 3)] == [first, second, third]
+
+
+def test_rewritten_message_belongs_to_the_publish_that_is_most_like_it() -> None:
+    awaited = AwaitedReturns()
+    awaited.add(1, "exchange", "other", encoded(reply_to="amq.rabbitmq.reply-to"), b"body")
+    awaited.add(2, "exchange", "key", encoded(reply_to="amq.rabbitmq.reply-to"), b"other")
+    awaited.add(3, "exchange", "key", encoded(reply_to="amq.rabbitmq.reply-to"), b"body")
+
+    message = come_back(awaited, "key", b"body", encoded(reply_to="amq.rabbitmq.reply-to.g1h2"))
+
+    assert [awaited.settle(number) for number in (1, 2, 3)] == [None, None, message]
