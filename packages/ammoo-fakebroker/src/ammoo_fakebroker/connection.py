@@ -31,6 +31,7 @@ from ammoo_wire import (
     ConnectionUpdateSecretOkParameters,
     ConnectionUpdateSecretParameters,
     EncodeError,
+    FramingLost,
     Heartbeat,
     HeartbeatVerdict,
     OversizedContent,
@@ -59,8 +60,6 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Transport"]
 
 _CODES_WITHOUT_METHOD = frozenset((ReplyCode.INTERNAL_ERROR, ReplyCode.CONNECTION_FORCED))
-
-_OUT_OF_STEP = ("frame_too_large", "invalid_frame_end_marker")
 
 _METHODS_THAT_MEAN_A_QUEUE = frozenset(
     (
@@ -575,14 +574,9 @@ class Connection:
         self._cancel_timer("closing")
         if protocol.state is ConnectionState.CLOSED:
             self.node.connections.pop(self, None)
-        if protocol.login_pause or _is_out_of_step(protocol.failure):
+        if protocol.login_pause or isinstance(protocol.failure, FramingLost):
             self._call_later("closing", limits.login_pause, self._transport.close)
         elif protocol.close_received is not None or protocol.state is ConnectionState.CLOSING:
             self._call_later("closing", limits.closing_timeout, self._transport.close)
         else:
             self._transport.close()
-
-
-def _is_out_of_step(failure: ProtocolError | None) -> bool:
-    """Whether frames cannot be told apart any more, so that no answer can be read either."""
-    return failure is not None and any(fault in failure.text for fault in _OUT_OF_STEP)
