@@ -86,7 +86,7 @@ class Session:
     # --- steps --------------------------------------------------------------------------------
 
     def perform(self, step: Step) -> None:
-        """Send what a step says, and wait until its channel has seen it."""
+        """Send what a step says."""
         self._step = step
         line = self._line(step.connection)
         if isinstance(step, HangUp):
@@ -97,8 +97,6 @@ class Session:
             if getattr(step, "parameters", None) != ChannelOpenParameters():
                 line.open_channel(step.channel)
         self._send(line, step)
-        line.send_barrier()
-        line.await_barrier()
 
     def _line(self, connection: int) -> Line:
         line = self._lines.get(connection)
@@ -179,13 +177,14 @@ class Session:
 
     def observe(self) -> Observation:
         """Look at everything once more, and give all that this step has shown up to now."""
-        lines = self._open_lines()
-        for line in lines.values():
+        lines = list(self._open_lines().values())
+        for line in lines:
             line.send_barrier()
-        for line in lines.values():
+        asked = self._ask(self._queues)
+        for line in lines:
             line.await_barrier()
         self._sort_arrivals()
-        counts = self._count()
+        counts = self._count(asked)
         for log in self._logs_of_dying_connections():
             log.forget_deliveries()
         return Observation(
@@ -220,9 +219,10 @@ class Session:
             if connection == OBSERVER:
                 continue
             for channel, what in line.arrivals:
-                self._log(connection, channel).take(what)
-                self._note_arrival(connection, what)
-            line.arrivals = []
+                if channel != PROBE:
+                    self._log(connection, channel).take(what)
+                    self._note_arrival(connection, what)
+            line.arrivals = [arrival for arrival in line.arrivals if arrival.channel == PROBE]
 
     def _note_arrival(self, connection: int, what: Any) -> None:
         if isinstance(what, QueueDeclareOkParameters):
@@ -244,27 +244,27 @@ class Session:
 
     # --- queues' counts -----------------------------------------------------------------------
 
-    def _count(self) -> dict[str, Any]:
-        """Ask all queues that may exist how many messages and consumers they have."""
-        self._answers = {}
-        unasked = dict(self._queues)
-        while unasked:
-            # A queue that is gone costs the channel, and what was asked behind it has no answer.
-            for line, names in self._by_probe(unasked):
-                for name in names:
-                    line.send(PROBE, QueueDeclareParameters(name, passive=True))
-                for name in names:
-                    self._answers[name] = answer = self._answer(line)
-                    del unasked[name]
-                    if not isinstance(answer, tuple):
-                        break
-        return {self._names.in_program(name): self._answers[name] for name in sorted(self._answers)}
-
-    def _by_probe(self, queues: dict[str, int]) -> list[tuple[Line, list[str]]]:
+    def _ask(self, queues: dict[str, int]) -> list[tuple[Line, list[str]]]:
+        """Ask queues how many messages and consumers they have; the answers come later."""
         by_line: dict[Line, list[str]] = {}
         for name, owner in queues.items():
-            by_line.setdefault(self._probe(owner), []).append(name)
+            line = self._probe(owner)
+            line.send(PROBE, QueueDeclareParameters(name, passive=True))
+            by_line.setdefault(line, []).append(name)
         return list(by_line.items())
+
+    def _count(self, asked: list[tuple[Line, list[str]]]) -> dict[str, Any]:
+        """Take the answers of the queues that were asked, and ask those that could not answer."""
+        self._answers = {}
+        while asked:
+            for line, names in asked:
+                for name in names:
+                    self._answers[name] = answer = self._answer(line)
+                    if not isinstance(answer, tuple):
+                        break  # it cost the channel; what was asked behind it has no answer
+            rest = self._queues.keys() - self._answers.keys()
+            asked = self._ask({name: self._queues[name] for name in rest})
+        return {self._names.in_program(name): self._answers[name] for name in sorted(self._answers)}
 
     @staticmethod
     def _answer(line: Line) -> Any:
