@@ -13,7 +13,7 @@ import asyncio
 import gc
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -178,7 +178,8 @@ def pamqp_cases() -> list[Case]:
 class Peer(asyncio.Transport):
     """A server in memory at the other end of a client's socket: it answers, and records nothing.
 
-    While `is_deaf`, what the client writes is dropped, so that only the client is measured.
+    While `is_deaf`, what the client writes is dropped, so that only the client is measured. With
+    `answers`, each write is answered by the next of them, a turn of the loop later.
     """
 
     def __init__(self, client: asyncio.BufferedProtocol) -> None:
@@ -192,11 +193,14 @@ class Peer(asyncio.Transport):
             open_virtualhost=lambda name: None,
         )
         self.is_deaf = False
+        self.answers: Iterator[bytes] | None = None
         client.connection_made(self)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Take what the client writes."""
-        if not self.is_deaf:
+        if self.answers is not None:
+            self._loop.call_soon(self.feed, next(self.answers))
+        elif not self.is_deaf:
             self._loop.call_soon(self._answer, bytes(data))
 
     def feed(self, octets: bytes | bytearray) -> None:
@@ -282,6 +286,64 @@ async def publish_confirmed() -> int:
         return time.process_time_ns() - started
 
 
+async def confirm_each() -> int:
+    """Publish, and await the confirm, one after the other."""
+    encode = wire.method_of(wire.BasicAckParameters).encode
+    writer = CommandWriter(frame_max=131072)
+    acks = []
+    for number in range(1, MESSAGES + 1):
+        writer.method(1, encode(number, False))
+        acks.append(bytes(writer.take()))
+    async with client() as (peer, channel):
+        await channel.select_confirm()
+        peer.answers = iter(acks)
+        started = time.process_time_ns()
+        for _ in range(MESSAGES):
+            await channel.publish(EXCHANGE, ROUTING_KEY, BODY)
+        spent = time.process_time_ns() - started
+        peer.answers = None
+        return spent
+
+
+async def get() -> int:
+    """Get one message after the other."""
+    encode = wire.method_of(wire.BasicGetOkParameters).encode
+    properties = wire.encode_properties(PLAIN)
+    writer, messages = CommandWriter(frame_max=131072), []
+    for number in range(1, MESSAGES + 1):
+        payload = encode(number, False, EXCHANGE, ROUTING_KEY, MESSAGES - number)
+        writer.content(1, payload, properties, BODY)
+        messages.append(bytes(writer.take()))
+    async with client() as (peer, channel):
+        peer.answers = iter(messages)
+        started = time.process_time_ns()
+        for _ in range(MESSAGES):
+            await channel.get("queue", no_ack=True)
+        spent = time.process_time_ns() - started
+        peer.answers = None
+        return spent
+
+
+async def ask_and_answer() -> int:
+    """Publish a request, and await the answer's delivery, one after the other."""
+    async with client() as (peer, channel), channel.consume("queue", no_ack=True) as consumer:
+        encode = wire.method_of(wire.BasicDeliverParameters).encode
+        properties = wire.encode_properties(PLAIN)
+        writer, answers = CommandWriter(frame_max=131072), []
+        for number in range(1, MESSAGES + 1):
+            payload = encode(consumer.consumer_tag, number, False, EXCHANGE, ROUTING_KEY)
+            writer.content(1, payload, properties, BODY)
+            answers.append(bytes(writer.take()))
+        peer.answers = iter(answers)
+        started = time.process_time_ns()
+        for _ in range(MESSAGES):
+            await channel.publish(EXCHANGE, ROUTING_KEY, BODY, reply_to="amq.rabbitmq.reply-to")
+            await anext(consumer)
+        spent = time.process_time_ns() - started
+        peer.answers = None
+        return spent
+
+
 async def consume(*, no_ack: bool, keys: int = 1) -> int:
     """Iterate over deliveries that come 50 a read, and acknowledge each."""
     async with client() as (peer, channel), channel.consume("queue", no_ack=no_ack) as consumer:
@@ -313,6 +375,9 @@ CLIENT = [
         in_loop(lambda: publish_unconfirmed({"content_type": "text/plain", "delivery_mode": 2})),
     ),
     Case("client: gather 250 publishes, confirmed", 5000, in_loop(publish_confirmed)),
+    Case("client: await publish, confirmed each", 8200, in_loop(confirm_each)),
+    Case("client: await get, no_ack", None, in_loop(get)),
+    Case("client: publish and await the answer", None, in_loop(ask_and_answer)),
     Case("client: async for, no_ack", 778, in_loop(lambda: consume(no_ack=True))),
     Case("client: async for, await ack()", 1100, in_loop(lambda: consume(no_ack=False))),
     Case(
