@@ -49,7 +49,7 @@ class ChannelLog:
         self._takes_no_acks: dict[str, bool] = {}
         self._delivered: list[int] = []
         self._outstanding: list[int] = []
-        self._last_of_batch: dict[int, int] = {}
+        self._batches: dict[int, list[int]] = {}
         self._get_is_no_ack = False
 
     def asked(self, parameters: Any) -> None:
@@ -95,11 +95,10 @@ class ChannelLog:
         for run in self._runs():
             deliveries = [what for what in run if is_delivery(what)]
             sources = {self._source(what) for what in deliveries}
-            last = max((what.parameters.delivery_tag for what in deliveries), default=0)
-            for what in deliveries:
-                tag = what.parameters.delivery_tag
+            batch = [what.parameters.delivery_tag for what in deliveries]
+            for tag, what in zip(batch, deliveries, strict=True):
                 self._delivered.append(tag)
-                self._last_of_batch[tag] = last if len(sources) > 1 else tag
+                self._batches[tag] = batch if len(sources) > 1 else [tag]
                 if not self._needs_no_ack(what.parameters):
                     self._outstanding.append(tag)
         self.arrived = []
@@ -139,8 +138,10 @@ class ChannelLog:
         if not tags:
             return None
         tag = tags[delivery.ordinal % len(tags)]
-        # Nobody knows in which order the deliveries of a batch got their tags.
-        tag = self._last_of_batch[tag] if multiple else tag
+        if multiple:
+            # Nobody knows in which order the deliveries of a batch got their tags.
+            batch = [other for other in self._batches[tag] if other in self._outstanding]
+            tag = max(batch, default=tag)
         self._outstanding = [
             other for other in self._outstanding if other > tag or (other < tag and not multiple)
         ]
