@@ -32,8 +32,7 @@ def bars(title: str, costs: dict[str, float], top: int) -> tuple[list[str], int]
         length = max(1.0, cost / dearest * BAR_WIDTH)
         drawn += [
             f'<text x="{NAME_WIDTH - 8}" y="{top}" text-anchor="end">{escape(client)}</text>',
-            f'<rect x="{NAME_WIDTH}" y="{top - 11}" width="{length:.1f}" height="13"'
-            f' fill="{colour}"/>',
+            f'<rect x="{NAME_WIDTH}" y="{top - 11}" width="{length:.1f}" height="13" fill="{colour}"/>',
             f'<text x="{NAME_WIDTH + length + 6:.1f}" y="{top}">{cost:.3g}</text>',
         ]
     return drawn, top + GAP
@@ -59,10 +58,11 @@ def chart(results: Results, about: dict[str, str]) -> str:
     ]
     return "\n".join(
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + 20}"'
-            ' font-family="sans-serif" font-size="12">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + 20}">',
             '<rect width="100%" height="100%" fill="white"/>',
+            '<g font-family="sans-serif" font-size="12">',
             *drawn,
+            "</g>",
             "</svg>\n",
         )
     )
