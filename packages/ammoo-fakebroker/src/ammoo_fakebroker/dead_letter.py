@@ -96,7 +96,9 @@ class DeadLetters:
             "queue": queue.name,
             "time": now,
             "exchange": message.exchange_name,
-            "routing-keys": [message.routing_key, *message.facts.carbon_copies],
+            "routing-keys": _visible_routing_keys(
+                message, removes_first=profile.removes_first_of_equal_routing_keys
+            ),
         }
         if properties.expiration:
             death["original-expiration"] = properties.expiration
@@ -127,6 +129,20 @@ class DeadLetters:
         )
         copy.has_died = True
         return copy, deaths
+
+
+def _visible_routing_keys(message: Message, *, removes_first: bool) -> list[str]:
+    """Give the routing keys of a message but those in BCC.
+
+    A key that is in CC as well stays once: where it stands in CC, or, if the first one is removed,
+    where it stands in BCC.
+    """
+    if not removes_first:
+        return [message.routing_key, *message.facts.carbon_copies]
+    routing_keys = list(message.routing_keys)
+    for hidden in message.facts.blind_carbon_copies:
+        routing_keys.remove(hidden)
+    return routing_keys
 
 
 def record_death(death: Death, previous: list[Any]) -> list[Death]:

@@ -50,6 +50,8 @@ class Profile:
     last_death_headers: bool
     """Whether x-last-death-reason, -queue and -exchange are added."""
     explicit_dead_letter_key_drops_cc: bool
+    removes_first_of_equal_routing_keys: bool
+    """Which of a routing key in CC and the same in BCC is left out of x-death."""
     honours_published_deaths: bool
     """Whether an x-death header that a client made counts as history."""
     single_active_consumer_by_priority: bool
@@ -126,6 +128,7 @@ PROFILES = {
         classic_queues_check_leader_locator=False,
         last_death_headers=False,
         explicit_dead_letter_key_drops_cc=True,
+        removes_first_of_equal_routing_keys=False,
         honours_published_deaths=True,
         single_active_consumer_by_priority=False,
         lowest_max_priority=0,
@@ -160,6 +163,7 @@ PROFILES = {
         classic_queues_check_leader_locator=True,
         last_death_headers=True,
         explicit_dead_letter_key_drops_cc=False,
+        removes_first_of_equal_routing_keys=True,
         honours_published_deaths=False,
         single_active_consumer_by_priority=True,
         lowest_max_priority=1,

@@ -80,8 +80,6 @@ class PropertyReader:
         decoded = decode_properties(properties)
         headers = decoded.headers
         expiration, faults = _read_expiration(decoded.expiration)
-        if self._checks_delivery_mode and decoded.delivery_mode not in (None, 1, 2):
-            faults.append(errors.unknown_delivery_mode(decoded.delivery_mode))
         if not headers:
             carbon_copies: tuple[str, ...] = ()
             blind_carbon_copies: tuple[str, ...] = ()
@@ -91,6 +89,8 @@ class PropertyReader:
             if "BCC" in headers or (self._sorts_headers and len(headers) > 1):
                 seen = {name: value for name, value in headers.items() if name != "BCC"}
                 properties = with_headers(decoded, seen, sort=self._sorts_headers)
+        if self._checks_delivery_mode and decoded.delivery_mode not in (None, 1, 2):
+            faults.append(errors.unknown_delivery_mode(decoded.delivery_mode))
         return PropertyFacts(
             outgoing=properties,
             expiration=expiration,
