@@ -5,6 +5,7 @@
 Each client does each workload in a process of its own, once a round; they take turns, so that
 what else the machine does falls on all of them. Figures are medians over the rounds. Ratios are
 the medians of each round's own, and so can be told from another run's; microseconds cannot.
+An interrupt (Ctrl-C) ends the measuring; what has been measured is printed.
 
 The limit is a small program on rabbitmq-c, which is compiled when it is needed (Debian:
 librabbitmq-dev) and left out where it cannot be. Clients that are not installed are left out too.
@@ -12,6 +13,7 @@ librabbitmq-dev) and left out where it cannot be. Clients that are not installed
 
 import argparse
 import asyncio
+import contextlib
 import importlib.metadata
 import json
 import platform
@@ -164,10 +166,12 @@ async def measure(
     try:
         output, errors = await asyncio.wait_for(process.communicate(), WORKER_TIMEOUT)
     except TimeoutError:
-        process.kill()
-        await process.wait()
         print(f"{client} did not end {workload.name} in time", file=sys.stderr)
         return None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode:
         word = errors.decode().strip().rpartition("\n")[2]
         print(f"{client} failed at {workload.name}: {word}", file=sys.stderr)
@@ -176,21 +180,28 @@ async def measure(
     return None if answer is None else (answer[0], answer[1])
 
 
-async def run(options: argparse.Namespace, clients: list[str], program: Path | None) -> Results:
+def nothing_yet(options: argparse.Namespace, clients: list[str]) -> Results:
+    """Make room for what will be measured."""
+    return {
+        workload.name: {name: [] for name in clients}
+        for workload in WORKLOADS
+        if workload.name in options.workloads
+    }
+
+
+async def run(options: argparse.Namespace, results: Results, program: Path | None) -> None:
     """Run all workloads for all clients, in turns."""
-    chosen = [workload for workload in WORKLOADS if workload.name in options.workloads]
-    results: Results = {workload.name: {name: [] for name in clients} for workload in chosen}
+    chosen = [workload for workload in WORKLOADS if workload.name in results]
     async with rpc_server(options.url) as rpc_queue:
         for number in range(options.rounds):
             for workload in chosen:
                 print(f"round {number + 1}: {workload.name}", file=sys.stderr)
-                for client in clients:
+                for client in results[workload.name]:
                     count = messages(workload, client, options.scale)
                     async with queue(options.url, workload, count) as own_queue:
                         name = rpc_queue if workload.name == "rpc" else own_queue
                         figures = await measure(client, workload, options.url, name, count, program)
                     results[workload.name][client].append(figures)
-    return results
 
 
 # --- what came out ----------------------------------------------------------------------------
@@ -209,7 +220,7 @@ def ratio(ours: list[Figures | None], theirs: list[Figures | None], part: int = 
     """Give the median of the rounds' ratios of CPU time (or of the clock, part 1)."""
     ratios = [
         mine[part] / other[part]
-        for mine, other in zip(ours, theirs, strict=True)
+        for mine, other in zip(ours, theirs, strict=False)  # an interrupted round is not whole
         if mine is not None and other is not None and other[part]
     ]
     return statistics.median(ratios) if ratios else None
@@ -359,7 +370,9 @@ def main(arguments: list[str] | None = None) -> None:
         if program is not None:
             clients.insert(0, LIMIT)
         server = asyncio.run(server_name(options.url))
-        results = asyncio.run(run(options, clients, program))
+        results = nothing_yet(options, clients)
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(run(options, results, program))
     about = described(options, clients, server)
     print(", ".join(f"{name} {value}" for name, value in about.items()))
     print_costs(results, clients)
