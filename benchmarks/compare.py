@@ -107,14 +107,16 @@ async def rpc_server(url: str) -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.rpc_server", url, name),
         cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
+    assert process.stdin is not None
     assert process.stdout is not None
     await process.stdout.readline()
     try:
         yield name
     finally:
-        process.terminate()
+        process.stdin.close()
         await process.wait()
 
 
