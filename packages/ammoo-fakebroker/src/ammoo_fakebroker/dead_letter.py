@@ -101,7 +101,8 @@ class DeadLetters:
             ),
         }
         if properties.expiration:
-            death["original-expiration"] = properties.expiration
+            first = {"original-expiration": properties.expiration}
+            death = {**first, **death} if profile.last_death_headers else {**death, **first}
         had_died = message.has_died or (profile.honours_published_deaths and "x-death" in headers)
         previous = headers.get("x-death") if had_died else None
         deaths = record_death(death, previous if isinstance(previous, list) else [])

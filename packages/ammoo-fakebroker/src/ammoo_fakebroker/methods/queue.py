@@ -73,9 +73,21 @@ def declare(channel: Channel, parameters: QueueDeclareParameters) -> None:
         name, message_count, consumer_count = queue.name, queue.message_count, len(queue.consumers)
         if queue.queue_type == STREAM:
             consumer_count = 0  # RabbitMQ does not count them
+        elif queue.queue_type == QUORUM:
+            consumer_count += _count_getters(channel, queue)
     channel.last_queue_name = name
     if not parameters.no_wait:
         channel.send(QueueDeclareOkParameters(name, message_count, consumer_count))
+
+
+def _count_getters(channel: Channel, queue: Queue) -> int:
+    """Count unsettled basic.gets: a quorum queue serves each to a consumer of its own."""
+    return sum(
+        delivery.queue is queue and delivery.consumer is None
+        for connection in channel.connection.node.connections
+        for other in connection.channels.values()
+        for delivery in other.unacknowledged.values()
+    )
 
 
 def _declare_reply_queue(channel: Channel, name: str) -> str:

@@ -39,12 +39,15 @@ def select(channel: Channel, parameters: TxSelectParameters) -> None:
 def commit(channel: Channel, parameters: TxCommitParameters) -> None:
     """Do all that waits, publishes first; what cannot be routed is returned before the answer."""
     publishes, settlements = _transaction_of(channel).take()
+    if not publishes:
+        channel.send(TxCommitOkParameters())  # redeliveries come behind it
     outcomes = [deliver_to_queues(channel, *publish) for publish in publishes]
     for verb, deliveries in settlements:
         getattr(channel, verb)(deliveries.values())
     if not all(outcomes):
         raise errors.transaction_partly_completed()
-    channel.send(TxCommitOkParameters())
+    if publishes:
+        channel.send(TxCommitOkParameters())
 
 
 def rollback(channel: Channel, parameters: TxRollbackParameters) -> None:
