@@ -191,11 +191,16 @@ class Channel:
             if consumer is not None:
                 self._release(consumer)
 
-    def requeue(self, deliveries: Iterable[Unacknowledged]) -> None:
-        """Give deliveries back to their queues."""
+    def requeue(self, deliveries: Iterable[Unacknowledged], *, is_abandoned: bool = False) -> None:
+        """Give deliveries back to their queues.
+
+        Args:
+            deliveries: What to give back.
+            is_abandoned: Whether nobody asked for it: the channel is gone.
+        """
         returned, consumers = self._give_credit_back(deliveries)
         for queue, messages in returned.items():
-            queue.requeue(messages)
+            queue.requeue(messages, is_abandoned=is_abandoned)
         self._wake(consumers)
 
     def reject(self, deliveries: Iterable[Unacknowledged]) -> None:
@@ -292,7 +297,7 @@ class Channel:
     def close(self) -> None:
         """Give everything back: consumers leave, unacknowledged messages return."""
         self.fall_silent()
-        self.requeue(self._take_remaining())
+        self.requeue(self._take_remaining(), is_abandoned=True)
 
     def fall_silent(self) -> None:
         """Give back what is given back before the client knows that the channel is closed.
@@ -312,7 +317,10 @@ class Channel:
             for number, delivery in enumerate(deliveries, 1)
             if not is_told[number - 1]
         }
-        self.requeue(delivery for delivery, now in zip(deliveries, is_told, strict=True) if now)
+        self.requeue(
+            (delivery for delivery, now in zip(deliveries, is_told, strict=True) if now),
+            is_abandoned=True,
+        )
 
     def _take_remaining(self) -> list[Unacknowledged]:
         """Take all that is unacknowledged, be it settled in an open transaction."""

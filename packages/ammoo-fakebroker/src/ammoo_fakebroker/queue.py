@@ -211,8 +211,13 @@ class Queue:
         """Forget a message that a client is done with."""
         self.unacknowledged -= 1
 
-    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
-        """Put messages back in their places; they count as redelivered from now on."""
+    def requeue(self, returned: Iterable[QueuedMessage], *, is_abandoned: bool = False) -> None:
+        """Put messages back in their places; they count as redelivered from now on.
+
+        Args:
+            returned: The messages.
+            is_abandoned: Whether their channel is gone, and nobody asked for it.
+        """
         if self.is_deleted:
             return
         for queued in returned:

@@ -1,8 +1,8 @@
 """Quorum queues, as far as one node and AMQP 0-9-1 show them.
 
 They count how often a message came back, tell consumers in x-delivery-count, and dead-letter it
-beyond the delivery limit. With a limit, what comes back is served next; without one it goes to the
-back of the queue.
+beyond the delivery limit. With a limit, or if its channel is gone, what comes back is served next;
+else it goes to the back of the queue.
 See https://www.rabbitmq.com/docs/quorum-queues
 """
 
@@ -35,15 +35,17 @@ class _QuorumMessages(ReadyMessages):
     What is urgent has a line as well, and two turns of three, whoever took the others.
 
     Args:
-        returns_first: Whether what comes back is served first.
         has_urgent: Whether priorities above 4 are urgent.
+
+    Attributes:
+        returns_first: Whether what comes back next is served first.
     """
 
-    __slots__ = ("_has_urgent", "_line", "_returns_first", "_turn", "_urgent")
+    __slots__ = ("_has_urgent", "_line", "_turn", "_urgent", "returns_first")
 
-    def __init__(self, *, returns_first: bool, has_urgent: bool) -> None:
+    def __init__(self, *, has_urgent: bool) -> None:
         super().__init__()
-        self._returns_first = returns_first
+        self.returns_first = True
         self._has_urgent = has_urgent
         self._line: deque[QueuedMessage] = deque()
         self._urgent: deque[QueuedMessage] = deque()
@@ -64,7 +66,7 @@ class _QuorumMessages(ReadyMessages):
         self.octets += len(queued.message.body)
 
     def restore(self, queued: QueuedMessage) -> None:
-        if self._returns_first:
+        if self.returns_first:
             self._line.append(queued)
             self.octets += len(queued.message.body)
         else:
@@ -94,10 +96,10 @@ class QuorumQueue(Queue):
     queue_type = QUORUM
 
     def _create_ready(self) -> ReadyMessages:
-        return _QuorumMessages(
-            returns_first=self.settings.delivery_limit is not None,
-            has_urgent=self.virtualhost.profile.quorum_queues_have_priorities,
+        self._lines = _QuorumMessages(
+            has_urgent=self.virtualhost.profile.quorum_queues_have_priorities
         )
+        return self._lines
 
     def _would_overflow(self, message: Message) -> bool:
         """Whether the queue is over its limit already: RabbitMQ lets one message more in."""
@@ -119,7 +121,7 @@ class QuorumQueue(Queue):
             self._tell_delivery_count(queued)
         return queued
 
-    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
+    def requeue(self, returned: Iterable[QueuedMessage], *, is_abandoned: bool = False) -> None:
         """Count the failed delivery; dead-letter what has failed too often, requeue the rest."""
         limit = self.settings.delivery_limit
         again: list[QueuedMessage] = []
@@ -131,7 +133,8 @@ class QuorumQueue(Queue):
             elif not self.is_deleted:
                 self.unacknowledged -= 1
                 self._dead_letter(queued.message, "delivery_limit")
-        super().requeue(again)
+        self._lines.returns_first = is_abandoned or limit is not None
+        super().requeue(again, is_abandoned=is_abandoned)
 
     def _tell_delivery_count(self, queued: QueuedMessage) -> None:
         """Let consumers see in a header of this queue's own copy how often it came back."""

@@ -77,7 +77,7 @@ class StreamQueue(Queue):
     def acknowledge(self, queued: QueuedMessage) -> None:
         """Nothing to forget: the log keeps everything."""
 
-    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
+    def requeue(self, returned: Iterable[QueuedMessage], *, is_abandoned: bool = False) -> None:
         """Nothing to put back: nothing was taken."""
 
     def reject(self, returned: Iterable[QueuedMessage]) -> None:
