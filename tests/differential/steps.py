@@ -183,7 +183,10 @@ _refused = calls(
         (1, QueueBindParameters("q9", "e9")),
     )
 )
-_anything = st.one_of(_harmless, settle, _refused, calls(declare_queue), calls(bind_queue))
+# Queues are named here: on a channel that it is closing, RabbitMQ (3.10.8, 4.0.5) still looks up
+# the one meant by an empty name, closes the channel again, and takes the second close-ok amiss.
+_bind_named_queue = calls(built(QueueBindParameters, own_queues, exchanges, binding_keys))
+_anything = st.one_of(_harmless, settle, _refused, calls(declare_queue), _bind_named_queue)
 # What a channel does and what queues do about it race, and where the channel is closed in between
 # there is no telling what it has seen. So nothing is refused, or the first is.
 burst = one_of(
