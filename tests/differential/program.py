@@ -64,7 +64,7 @@ class Settle(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """Send frames as they are: (frame type, payload). Octets instead of a payload go unframed."""
+    """Send frames as they are: (frame type, payload)."""
 
     connection: int
     channel: int
