@@ -77,6 +77,7 @@ class ScriptedPeer(asyncio.Protocol):
         self.is_deaf = server.is_deaf
         self.closed = asyncio.get_running_loop().create_future()
         self._arrival: asyncio.Future[None] | None = None
+        self._octets_came = asyncio.Event()
         self._server = server
         self._transport: asyncio.Transport | None = None
 
@@ -89,6 +90,7 @@ class ScriptedPeer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.octets += len(data)
+        self._octets_came.set()
         if self._server.greeting:
             self.write(self._server.greeting)
             self._server.greeting = b""
@@ -185,6 +187,12 @@ class ScriptedPeer(asyncio.Protocol):
         """Write what is no AMQP, perhaps."""
         assert self._transport is not None
         self._transport.write(octets)
+
+    async def octets_beyond(self, count: int) -> None:
+        """Wait until the client has sent more than so many octets in all."""
+        while self.octets <= count:
+            self._octets_came.clear()
+            await self._octets_came.wait()
 
     def pause_reading(self) -> None:
         """Let the client's octets pile up."""
