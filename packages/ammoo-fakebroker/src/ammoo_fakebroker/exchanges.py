@@ -7,6 +7,7 @@ alternate exchanges, is the virtual host's work (`vhost.py`).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -62,7 +63,7 @@ class Binding:
         self.key = BindingKey(destination, routing_key, encode_table(ordered))
 
 
-class Exchange:
+class Exchange(ABC):
     """What all types of exchanges have in common; as it is, the base of the five.
 
     Attributes:
@@ -101,7 +102,7 @@ class Exchange:
         """The exchange that gets what this one cannot route."""
         return self.arguments.get("alternate-exchange")
 
-    def validate_binding(self, arguments: Mapping[str, Any]) -> None:
+    def validate_binding(self, arguments: Mapping[str, Any]) -> None:  # noqa: B027  most take any
         """Check a binding's arguments before there is one.
 
         Raises:
@@ -116,9 +117,9 @@ class Exchange:
         """Forget a binding."""
         del self.bindings[binding.key]
 
+    @abstractmethod
     def matching(self, message: Message) -> Iterable[Binding]:
         """Find the bindings that a message matches; one may come more than once."""
-        raise NotImplementedError
 
 
 class DirectExchange(Exchange):

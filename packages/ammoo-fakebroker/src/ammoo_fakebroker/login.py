@@ -7,6 +7,7 @@ See https://www.rabbitmq.com/docs/access-control#mechanisms
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
 
 from ammoo_wire import Accepted, Challenge, Refused, parse_amqplain, parse_plain
@@ -29,7 +30,7 @@ class Peer(NamedTuple):
     """Whom the TLS certificate of the client names, if it showed one."""
 
 
-class Mechanism:
+class Mechanism(ABC):
     """One way of proving who one is, during one login.
 
     Args:
@@ -43,6 +44,7 @@ class Mechanism:
         self.users = users
         self.peer = peer
 
+    @abstractmethod
     def respond(self, response: bytes) -> User | bytes | None:
         """Take the client's next response.
 
@@ -52,7 +54,6 @@ class Mechanism:
         Raises:
             ValueError: The response makes no sense.
         """
-        raise NotImplementedError
 
 
 class Plain(Mechanism):
