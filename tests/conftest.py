@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="URL",
-        help="run tests/behaviour on this RabbitMQ too; may be repeated"
+        help="run what is stated for all brokers on this RabbitMQ too; may be repeated"
         " (or AMMOO_TEST_RABBITMQ=URL,URL)",
     )
 

@@ -1,43 +1,28 @@
 """Fixtures that give a connection to a broker: the fake in both profiles, and real RabbitMQs.
 
-Real ones are named with ``--rabbitmq``, as for tests/behaviour. Names of queues and exchanges are
-made unique, and what was declared under them is deleted in the end.
+Names of queues and exchanges are made unique, and what was declared under them is deleted in the
+end. See `tests.support.legs` for which brokers there are.
 """
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 import ammoo
-from tests.conftest import RABBITMQ_URLS
+from tests.support.brokers import Broker
 
-__all__ = ["broker_channel", "broker_connection", "broker_url", "name", "parametrise_broker"]
+__all__ = ["Name", "broker_channel", "broker_connection", "broker_url", "name"]
 
 Name = Callable[[str], str]
 """Makes a name that nobody else uses out of a label."""
 
 
-def parametrise_broker(metafunc: pytest.Metafunc) -> None:
-    """Run what asks for `broker_url` once for each broker."""
-    if "broker_url" in metafunc.fixturenames:
-        legs = ["fake-4.0", "fake-3.10", *metafunc.config.stash[RABBITMQ_URLS]]
-        ids = [leg.rpartition("@")[2] for leg in legs]
-        metafunc.parametrize("broker_url", legs, indirect=True, ids=ids)
-
-
 @pytest.fixture
-def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
+def broker_url(broker: Broker) -> str:
     """Where a broker listens."""
-    leg: str = request.param
-    if not leg.startswith("fake-"):
-        yield leg
-        return
-    from ammoo_fakebroker import FakeBroker
-
-    with FakeBroker(compatibility=leg.removeprefix("fake-")) as broker:
-        yield broker.url
+    return broker.url
 
 
 @pytest.fixture

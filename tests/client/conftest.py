@@ -5,19 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 import ammoo
-from tests.client.brokers import (
-    broker_channel,
-    broker_connection,
-    broker_url,
-    name,
-    parametrise_broker,
-)
+from tests.client.brokers import broker_channel, broker_connection, broker_url, name
 from tests.client.script import ScriptedPeer, ScriptedServer
+from tests.support.legs import broker, operator, parametrise
 
-__all__ = ["broker_channel", "broker_connection", "broker_url", "name"]
+__all__ = ["broker", "broker_channel", "broker_connection", "broker_url", "name", "operator"]
 
 
-pytest_generate_tests = parametrise_broker
+pytest_generate_tests = parametrise
 
 
 @pytest.fixture

@@ -1,13 +1,8 @@
 """Brokers for the parts of the contract that can only be seen on one."""
 
-from tests.client.brokers import (
-    broker_channel,
-    broker_connection,
-    broker_url,
-    name,
-    parametrise_broker,
-)
+from tests.client.brokers import broker_channel, broker_connection, broker_url, name
+from tests.support.legs import broker, operator, parametrise
 
-__all__ = ["broker_channel", "broker_connection", "broker_url", "name"]
+__all__ = ["broker", "broker_channel", "broker_connection", "broker_url", "name", "operator"]
 
-pytest_generate_tests = parametrise_broker
+pytest_generate_tests = parametrise

@@ -1,0 +1,99 @@
+"""The brokers that tests run on: both profiles of the fake, and every RabbitMQ that was named.
+
+A test that asks for `broker` (or for anything made of it) runs once for each profile of the fake
+broker and once for each RabbitMQ that was named with ``--rabbitmq``. Where versions of RabbitMQ
+differ, a test carries the mark `rabbitmq_version`, or looks the difference up by
+``broker.version``. What needs somebody with power over the broker, or its certificates, runs on
+the fakes and on brokers of `.ci/rabbitmq`. There is no other reason for a test not to run on one.
+
+The fixtures are for conftests to import, `parametrise` is their `pytest_generate_tests`.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from ammoo_fakebroker import FakeBroker
+from tests.conftest import RABBITMQ_URLS
+from tests.support.brokers import Broker, add_users
+from tests.support.operator import FakeOperator, Operator, RabbitmqOperator, is_operated
+from tests.support.peer import Peer
+
+__all__ = ["Leg", "broker", "operator", "parametrise"]
+
+FAKE_PROFILES = ("4.0", "3.10")
+NEED_OPERATION = {"operator", "tls_broker"}
+"""Fixtures that only a broker can give that we have power over."""
+
+
+class Leg(NamedTuple):
+    """A broker before it is started, or as it was named.
+
+    Attributes:
+        name: What it is called in the names of tests.
+        version: "3.10" or "4.0".
+        url: Where it listens; None for a fake.
+    """
+
+    name: str
+    version: str
+    url: str | None
+
+
+_LEGS = pytest.StashKey[list[Leg]]()
+
+
+def parametrise(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for a broker once for each."""
+    if not {"broker", "tls_broker"} & set(metafunc.fixturenames):
+        return
+    mark = metafunc.definition.get_closest_marker("rabbitmq_version")
+    legs = [leg for leg in _legs(metafunc.config) if mark is None or leg.version in mark.args]
+    if NEED_OPERATION & set(metafunc.fixturenames):
+        legs = [leg for leg in legs if leg.url is None or is_operated(leg.version, leg.url)]
+    asked_for = "broker" if "broker" in metafunc.fixturenames else "tls_broker"
+    metafunc.parametrize(asked_for, legs, indirect=True, ids=[leg.name for leg in legs])
+
+
+def _legs(config: pytest.Config) -> list[Leg]:
+    legs = config.stash.get(_LEGS, None)
+    if legs is None:
+        fakes = [Leg(f"fake-{version}", version, None) for version in FAKE_PROFILES]
+        legs = fakes + [_rabbitmq_leg(url) for url in config.stash[RABBITMQ_URLS]]
+        config.stash[_LEGS] = legs
+    return legs
+
+
+def _rabbitmq_leg(url: str) -> Leg:
+    try:
+        with Peer.connect(url) as peer:
+            assert peer.start is not None
+            version: str = peer.start.server_properties["version"]
+            peer.close()
+    except (OSError, AssertionError) as error:
+        raise pytest.UsageError(f"no RabbitMQ answers at a URL given: {error}") from error
+    return Leg(f"rabbitmq-{version}", ".".join(version.split(".")[:2]), url)
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """A broker; a fake one is fresh."""
+    leg: Leg = request.param
+    if leg.url is not None:
+        yield Broker(leg.url, leg.version, None)
+        return
+    with FakeBroker(compatibility=leg.version) as fake:
+        add_users(fake)
+        yield Broker(fake.url, leg.version, fake)
+
+
+@pytest.fixture
+def operator(broker: Broker) -> Iterator[Operator]:
+    """Somebody with power over the broker; an alarm that a test leaves behind is ended."""
+    if broker.fake is not None:
+        yield FakeOperator(broker.fake)
+        return
+    rabbitmq_operator = RabbitmqOperator(broker.version)
+    yield rabbitmq_operator
+    rabbitmq_operator.clear_alarm()
