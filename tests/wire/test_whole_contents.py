@@ -14,7 +14,9 @@ from ammoo_wire import (
     NO_PROPERTIES,
     BasicAckParameters,
     BasicDeliverParameters,
+    BasicGetOkParameters,
     BasicPublishParameters,
+    BasicReturnParameters,
     Command,
     Parameters,
     ProtocolError,
@@ -26,8 +28,12 @@ from tests.wire.test_assembler import new_assembler, read
 
 DELIVER = BasicDeliverParameters("tag", 1, False, "e", "k")
 PUBLISH = BasicPublishParameters("e", "k")
-BOTH = pytest.mark.parametrize(
-    "parameters", [DELIVER, PUBLISH], ids=["basic.deliver", "basic.publish"]
+GET_OK = BasicGetOkParameters(1, False, "e", "k", 5)
+RETURN = BasicReturnParameters(312, "NO_ROUTE", "e", "k")
+ALL = pytest.mark.parametrize(
+    "parameters",
+    [DELIVER, PUBLISH, GET_OK, RETURN],
+    ids=lambda parameters: type(parameters).__name__,
 )
 
 
@@ -48,7 +54,7 @@ def frames_with(parameters: Parameters, body: bytes = b"abc") -> list[bytes]:
     return content_frames(1, parameters, NO_PROPERTIES, body)
 
 
-@BOTH
+@ALL
 def test_whole_content_is_a_command_with_parts_of_its_own(parameters: Parameters) -> None:
     assembler = new_assembler()
 
@@ -78,14 +84,35 @@ shapes = st.builds(
         routing_key=strategies.names,
         mandatory=st.booleans(),
         immediate=st.booleans(),
+    )
+    | st.builds(
+        BasicGetOkParameters,
+        delivery_tag=strategies.unsigned[64],
+        redelivered=st.booleans(),
+        exchange_name=strategies.names,
+        routing_key=strategies.names,
+        message_count=strategies.unsigned[32],
+    )
+    | st.builds(
+        BasicReturnParameters,
+        reply_code=strategies.unsigned[16],
+        reply_text=strategies.names,
+        exchange_name=strategies.names,
+        routing_key=strategies.names,
     ),
     properties=st.binary(max_size=10),
     body=st.binary(max_size=20),
 )
-others = st.sampled_from(([method_frame(1, BasicAckParameters(1))], [HEARTBEAT]))
+acks = st.builds(
+    lambda number, tag, multiple: [method_frame(number, BasicAckParameters(tag, multiple))],
+    number=st.sampled_from((1, 2, 65535)),
+    tag=strategies.unsigned[64],
+    multiple=st.booleans(),
+)
+commands_of_all_kinds = st.lists(shapes | acks | st.just([HEARTBEAT]), max_size=8)
 
 
-@given(st.lists(shapes | others, max_size=8))
+@given(commands_of_all_kinds)
 def test_any_contents_are_the_same_on_both_paths(contents: list[list[bytes]]) -> None:
     frames = [frame for content in contents for frame in content]
 
@@ -94,7 +121,7 @@ def test_any_contents_are_the_same_on_both_paths(contents: list[list[bytes]]) ->
     assert outcome(new_assembler(), [b"".join(frames)]) == expected
 
 
-@given(st.data(), st.lists(shapes, min_size=1, max_size=4))
+@given(st.data(), st.lists(shapes | acks, min_size=1, max_size=4))
 def test_any_fault_is_the_same_on_both_paths(
     data: st.DataObject, contents: list[list[bytes]]
 ) -> None:
@@ -114,7 +141,7 @@ def paths_differ(octets: bytes) -> bool:
     return outcome(new_assembler(), [octets]) != outcome(new_assembler(), frame_by_frame)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("octet", [0x00, 0x01, 0xFF])
 def test_every_octet_of_a_content_is_looked_at(parameters: Parameters, octet: int) -> None:
     """A good content goes first, so that the shape of the second is known."""
@@ -129,7 +156,48 @@ def test_every_octet_of_a_content_is_looked_at(parameters: Parameters, octet: in
     assert overlooked == []
 
 
-@BOTH
+@pytest.mark.parametrize("octet", [0x00, 0x02, 0xFF])
+def test_every_octet_of_an_ack_is_looked_at(octet: int) -> None:
+    good = method_frame(1, BasicAckParameters(1, True))
+
+    overlooked = [
+        place
+        for place in range(len(good))
+        if paths_differ(good + good[:place] + bytes((octet,)) + good[place + 1 :] + good)
+    ]
+
+    assert overlooked == []
+
+
+@ALL
+def test_empty_body_frame_behind_an_empty_content_is_a_fault(parameters: Parameters) -> None:
+    """A content without a body ends with its header."""
+    good, empty = b"".join(frames_with(parameters)), b"".join(frames_with(parameters, b""))
+
+    commands, fault = outcome(new_assembler(), [good + empty + body_frame(1, b"")])
+
+    assert [command.body for command in commands] == [bytearray(b"abc"), bytearray()]
+    assert "expected method frame, got non method frame" in fault
+
+
+@ALL
+def test_contents_of_many_channels_and_header_sizes_take_turns(parameters: Parameters) -> None:
+    frames = [
+        frame
+        for number in range(1, 50)
+        for frame in content_frames(number, parameters, bytes(number % 5 + 2), b"abc")
+    ]
+
+    commands, fault = outcome(new_assembler(), [b"".join(frames)])
+
+    assert [command.channel_number for command in commands] == list(range(1, 50))
+    assert [len(command.properties or b"") for command in commands] == [
+        number % 5 + 2 for number in range(1, 50)
+    ]
+    assert fault == ""
+
+
+@ALL
 def test_content_may_end_with_what_was_read_or_one_octet_later(parameters: Parameters) -> None:
     octets = b"".join(frames_with(parameters)) * 3
     expected = [Command(1, parameters, NO_PROPERTIES, bytearray(b"abc"))] * 3
@@ -138,7 +206,34 @@ def test_content_may_end_with_what_was_read_or_one_octet_later(parameters: Param
         assert outcome(new_assembler(), [octets[:cut], octets[cut:]]) == (expected, "")
 
 
-@BOTH
+@ALL
+def test_content_may_begin_where_the_buffer_ends(parameters: Parameters) -> None:
+    """The shape is known by then, and reaches beyond the buffer."""
+    last = b"".join(frames_with(parameters))
+    room = len(new_assembler().get_buffer())
+    large = room - len(last + b"".join(frames_with(parameters, b"")) + body_frame(1, b""))
+
+    for cut in range(len(last)):
+        contents = content_frames(
+            1, parameters, NO_PROPERTIES, b"x" * (large - cut), frame_max=room
+        )
+        octets = b"".join([last, *contents, last])
+        commands, fault = outcome(new_assembler(frame_max=0), [octets[:room], octets[room:]])
+        assert [len(command.body or b"") for command in commands] == [3, large - cut, 3]
+        assert fault == ""
+
+
+def test_consumer_tag_that_is_larger_than_its_method_is_a_fault() -> None:
+    good = b"".join(frames_with(DELIVER))
+    bad = good[:11] + b"\x14" + good[12:]
+
+    commands, fault = outcome(new_assembler(), [bad])
+
+    assert commands == []
+    assert "cannot decode" in fault
+
+
+@ALL
 def test_contents_on_a_channel_with_one_under_way_are_faults(parameters: Parameters) -> None:
     octets = method_frame(1, parameters) + b"".join(frames_with(parameters))
 
@@ -148,7 +243,7 @@ def test_contents_on_a_channel_with_one_under_way_are_faults(parameters: Paramet
     assert "expected content header for class 60, got non content header frame" in fault
 
 
-@BOTH
+@ALL
 def test_contents_between_the_frames_of_another_channels_are_taken(parameters: Parameters) -> None:
     octets = (
         method_frame(2, parameters)
@@ -170,8 +265,10 @@ def test_contents_between_the_frames_of_another_channels_are_taken(parameters: P
         lambda name: BasicPublishParameters("", name),
         lambda name: BasicDeliverParameters("tag", 1, False, "", name),
         lambda name: BasicDeliverParameters(name, 1, False, "", "q"),
+        lambda name: BasicGetOkParameters(1, False, "", name, 0),
+        lambda name: BasicReturnParameters(312, "NO_ROUTE", "", name),
     ],
-    ids=["published-names", "delivered-names", "tags"],
+    ids=["published-names", "delivered-names", "tags", "got-names", "returned-names"],
 )
 def test_what_is_remembered_of_the_peers_choices_is_bounded(
     make: Callable[[str], Parameters],
@@ -181,7 +278,7 @@ def test_what_is_remembered_of_the_peers_choices_is_bounded(
     tracemalloc.start()
     try:
         for number in range(3000):
-            name, properties = f"{number:0{number % 50 + 200}}", bytes(number % 60 + 2)
+            name, properties = f"{number:0{number % 49 + 200}}", bytes(number % 60 + 2)
             frames = content_frames(number % 999 + 1, make(name), properties, b"abc")
             assert outcome(assembler, [b"".join(frames)])[0][0].parameters == make(name)
         size, _ = tracemalloc.get_traced_memory()

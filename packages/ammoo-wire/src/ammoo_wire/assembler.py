@@ -87,7 +87,8 @@ class CommandAssembler:
         """Give room to read into; never none at all."""
         if self._start == self._stop:
             self._start = self._stop = 0
-        elif len(self._view) - self._stop < _SPARE // 2:
+            return self._view
+        if len(self._view) - self._stop < _SPARE // 2:
             self._make_room()
         return self._view[self._stop :]
 
@@ -162,9 +163,10 @@ class CommandAssembler:
                 if channel_number and self.drops_channels:
                     start = end + 1
                     continue
-                if ids in WHOLE_IDS and frame_type == _METHOD and self._is_idle():
+                is_idle = self.takes_channels and not self._contents
+                if is_idle and frame_type == _METHOD and ids in WHOLE_IDS:
                     behind = self._whole_contents.take(
-                        buffer, start, stop, min(largest, self._max_body_size), commands
+                        ids, buffer, start, stop, min(largest, self._max_body_size), commands
                     )
                     if behind != start:
                         start = behind
@@ -185,10 +187,6 @@ class CommandAssembler:
             return False
         finally:
             self._start = start
-
-    def _is_idle(self) -> bool:
-        """Tell whether the next frame may begin a content, on whatever channel."""
-        return self.takes_channels and not self._contents
 
     def _method(
         self, commands: list[Command], channel_number: int, ids: int, payload: int, end: int

@@ -1,39 +1,65 @@
 """The fast path of receiving: contents that stand whole in the buffer, in three adjacent frames.
 
-Nearly all messages are so: a basic.deliver or basic.publish, a content header,
-and one body frame right behind each other. What stands where in them depends on
-a few sizes only, so a single `Struct` can read all of it at once. The first
-twelve octets choose which; everything that was skipped is compared afterwards,
-and whatever is not as expected is left, untouched, to the general path of
-`CommandAssembler`, which also words all errors.
+Nearly all messages are so: a method, a content header, and one body frame right
+behind each other. What stands where in them depends on a few sizes only, so a
+single `Struct` can read all of it at once. The method's first octets choose
+which; everything that was skipped is compared afterwards, and whatever is not as
+expected is left, untouched, to the general path of `CommandAssembler`, which
+also words all errors.
 
-What is remembered has keys that the peer chooses, so all of it is bounded.
+A method's arguments are cut into what is new in each message (the delivery tag,
+how many are left in a queue) and what comes again and again (everything else).
+The latter is decoded once and remembered by its octets, which are compared
+faster than they are decoded. What is remembered has keys that the peer chooses,
+so all of it is bounded.
+
+One method without content is here as well, basic.ack: a server confirms publishes
+with it, many in one read, and all of them look the same.
 """
 
 from struct import Struct
 from struct import error as StructError
 from typing import Any, Final
 
-from .codec import method_of
+from .codec import Method, method_of
 from .command import Command
 from .constants import FRAME_END, FRAME_OVERHEAD, FrameType
 from .exceptions import ProtocolError
-from .frames.method.basic import BasicDeliverParameters, BasicPublishParameters
+from .frames.method.basic import (
+    BasicAckParameters,
+    BasicDeliverParameters,
+    BasicGetOkParameters,
+    BasicPublishParameters,
+    BasicReturnParameters,
+)
 
 __all__ = ["WHOLE_IDS", "WholeContents"]
 
-
-_KEY = Struct(">12s")  # frame type, channel, size, class, method, and the octet behind them
-_HEADER_SIZE = Struct(">I")
+_HEAD = Struct(">BH9s")  # frame type, channel, and the key: size, class, method, one octet more
+_METHOD: Final = int(FrameType.METHOD)
+_SIZES = Struct(">IHH")  # a content header's size, its class and weight
+_ACK_FRAME = Struct(">BHIIQBB")  # type, channel, size, class and method, tag, bits, end
+_ACK: Final = method_of(BasicAckParameters)
 _DELIVER: Final = method_of(BasicDeliverParameters)
-_PUBLISH: Final = method_of(BasicPublishParameters)
+_GET_OK: Final = method_of(BasicGetOkParameters)
 WHOLE_IDS: Final = {
-    method.class_id << 16 | method.method_id: method for method in (_DELIVER, _PUBLISH)
+    method.class_id << 16 | method.method_id: method
+    for method in (
+        _ACK,
+        _DELIVER,
+        _GET_OK,
+        method_of(BasicPublishParameters),
+        method_of(BasicReturnParameters),
+    )
 }
-"""The methods that have a shape, by class id, shifted left by 16, plus method id."""
+"""The methods that are known here, by class id, shifted left by 16, plus method id."""
 
+_ACK_IDS: Final = _ACK.class_id << 16 | _ACK.method_id
+_ARGUMENTS: Final = 11  # where they begin in a method frame
+_HEADER_HEAD: Final = 11  # octets of a header frame up to its body size
 _SMALLEST_HEADER: Final = 14  # class, weight, body size and flags, in octets
-_END: Final = bytes((FRAME_END,))
+_HEADER_BEGINS: Final = FRAME_END << 8 | FrameType.HEADER  # behind the end of the method frame
+_BODY_BEGINS: Final = FRAME_END << 8 | FrameType.BODY  # behind the end of the header frame
 _MOST_SHAPES: Final = 512
 _MOST_NAMES: Final = 1024
 
@@ -42,63 +68,64 @@ class _Shape:
     """Where everything stands when the method and the content header have certain sizes.
 
     Args:
-        key: The first twelve octets of the method frame.
-        delivers: Whether the method is basic.deliver; else it is basic.publish.
+        method: The method.
+        key: Its size, class and method id and the first octet of its arguments.
         header_size: The size of the content header frame's payload, in octets.
         names: What is remembered of the names in such methods.
 
     Raises:
-        ValueError: The sizes are impossible.
+        StructError, OverflowError: The sizes are impossible.
     """
 
-    __slots__ = ("body", "channel_number", "delivers", "middle", "names", "tail", "unpack")
+    __slots__ = ("body", "method", "names", "sizes", "unpack")
 
     def __init__(
-        self, key: bytes, *, delivers: bool, header_size: int, names: dict[bytes, tuple[Any, ...]]
+        self, method: Method, key: bytes, header_size: int, names: dict[bytes, tuple[Any, ...]]
     ) -> None:
-        channel, size = key[1:3], int.from_bytes(key[3:7])
-        if delivers:
-            tag_size = key[11]
-            arguments = f"{tag_size}sQB{size - 5 - tag_size - 9}s"
+        size = int.from_bytes(key[:4]) - 4
+        # Tag, delivery tag, names, message count; what a method does not have takes no room.
+        if method is _DELIVER:
+            arguments = f"x{key[8]}sQ{size - 1 - key[8] - 8}s0s"
+        elif method is _GET_OK:
+            arguments = f"0sQ{size - 8 - 4}sI"
         else:
-            arguments = f"{size - 5}s"
-        struct = Struct(f">{arguments}12sQ{header_size - 12}s4sI")
-        self.channel_number = int.from_bytes(channel)
-        self.delivers = delivers
+            arguments = f"0s0s{size}s0s"
+        struct = Struct(f">{arguments}HH8sQ{header_size - 12}sHHI")
+        self.method = method
         self.names = names
         self.unpack = struct.unpack_from
-        self.body = _KEY.size + struct.size
-        # From the end of the method frame up to the body size in the header frame,
-        self.middle = b"%b\x02%b%b\x00\x3c\x00\x00" % (
-            _END,
-            channel,
-            _HEADER_SIZE.pack(header_size),
-        )
-        # and from the end of the header frame up to the size of the body frame.
-        self.tail = b"%b\x03%b" % (_END, channel)
+        self.body = _ARGUMENTS + struct.size
+        self.sizes = _SIZES.pack(header_size, method.class_id, 0)
 
 
 class WholeContents:
     """Takes whole contents off the front of a buffer, as long as it knows their shape."""
 
-    __slots__ = ("_delivered_names", "_published_names", "_shapes", "_shapes_by_header", "_tags")
+    __slots__ = ("_names", "_shapes", "_shapes_by_sizes", "_tags")
 
     def __init__(self) -> None:
         self._shapes: dict[bytes, _Shape] = {}  # the one that was met last
-        self._shapes_by_header: dict[tuple[bytes, int], _Shape] = {}
-        self._delivered_names: dict[bytes, tuple[Any, ...]] = {}
-        self._published_names: dict[bytes, tuple[Any, ...]] = {}
+        self._shapes_by_sizes: dict[bytes, _Shape] = {}
+        self._names: dict[Method, dict[bytes, tuple[Any, ...]]] = {
+            method: {} for method in WHOLE_IDS.values()
+        }
         self._tags: dict[bytes, str] = {}
 
     def take(
-        self, buffer: bytearray, start: int, stop: int, largest: int, commands: list[Command]
+        self,
+        ids: int,
+        buffer: bytearray,
+        start: int,
+        stop: int,
+        largest: int,
+        commands: list[Command],
     ) -> int:
         """Append the commands at the front of `buffer` that are as expected.
 
         Args:
+            ids: The first method, by one of `WHOLE_IDS`.
             buffer: What was read.
-            start: Where a method frame begins in it, on a channel that has no content
-                under way.
+            start: Where that method's frame begins in it; no channel has a content under way.
             stop: Where what was read ends.
             largest: How large the payload of a body frame may be, in octets.
             commands: Where to append.
@@ -106,89 +133,118 @@ class WholeContents:
         Returns:
             Where the first thing begins that is not as expected.
         """
+        if ids == _ACK_IDS:
+            return _take_acks(buffer, start, stop, commands)
         shapes, tags = self._shapes, self._tags
-        key_of, new, append = _KEY.unpack_from, tuple.__new__, commands.append
-        while stop - start > _KEY.size:
-            (key,) = key_of(buffer, start)
-            shape = shapes.get(key) or self._learn(key, buffer, start, stop, largest)
-            if shape is None or start + shape.body >= stop:
-                break
-            if shape.delivers:
-                tag, delivery_tag, bits, names, middle, size, properties, tail, frame_size = (
-                    shape.unpack(buffer, start + 12)
-                )
-            else:
-                names, middle, size, properties, tail, frame_size = shape.unpack(buffer, start + 12)
-            if middle != shape.middle:
-                if self._learn(key, buffer, start, stop, largest) is None:
+        head_of, new, append = _HEAD.unpack_from, tuple.__new__, commands.append
+        last = stop - _HEAD.size
+        try:
+            while start < last:
+                frame_type, channel_number, key = head_of(buffer, start)
+                shape = shapes.get(key) or self._learn(key, buffer, start, stop, largest)
+                if shape is None:
                     break
-                continue
-            body = start + shape.body
-            end = body + size
-            if (
-                tail != shape.tail
-                or size != frame_size
-                or size > largest
-                or end >= stop
-                or buffer[end] != FRAME_END
-            ):
-                break
-            parameters = shape.names.get(names) or self._read_names(key, names, shape)
-            if parameters is None:
-                break
-            if shape.delivers:
-                consumer_tag = tags.get(tag) or self._read_tag(tag)
-                if consumer_tag is None:
+                (
+                    tag,
+                    delivery_tag,
+                    names,
+                    message_count,
+                    after_method,
+                    channel_of_header,
+                    sizes,
+                    size,
+                    properties,
+                    after_header,
+                    channel_of_body,
+                    frame_size,
+                ) = shape.unpack(buffer, start + _ARGUMENTS)
+                if sizes != shape.sizes:
+                    shape = self._learn(key, buffer, start, stop, largest)
+                    if shape is None:
+                        break
+                    continue
+                body = start + shape.body
+                end = body + size
+                if (
+                    frame_type != _METHOD
+                    or after_method != _HEADER_BEGINS
+                    or after_header != _BODY_BEGINS
+                    or not channel_number == channel_of_header == channel_of_body != 0
+                    or not 0 < size == frame_size <= largest
+                    or end >= stop
+                    or buffer[end] != FRAME_END
+                ):
                     break
-                parameters = new(
-                    BasicDeliverParameters,
-                    (consumer_tag, delivery_tag, bits & 1 != 0, *parameters),
-                )
-            append(new(Command, (shape.channel_number, parameters, properties, buffer[body:end])))
-            start = end + 1
+                parameters = shape.names.get(names) or self._read_names(shape, names)
+                if parameters is None:
+                    break
+                if shape.method is _DELIVER:
+                    consumer_tag = tags.get(tag) or self._read_tag(tag)
+                    if consumer_tag is None:
+                        break
+                    redelivered, exchange_name, routing_key = parameters
+                    parameters = new(
+                        BasicDeliverParameters,
+                        (consumer_tag, delivery_tag, redelivered, exchange_name, routing_key),
+                    )
+                elif shape.method is _GET_OK:
+                    parameters = new(
+                        BasicGetOkParameters, (delivery_tag, *parameters, message_count)
+                    )
+                append(new(Command, (channel_number, parameters, properties, buffer[body:end])))
+                start = end + 1
+        except StructError:  # the buffer ends where the shape goes on
+            pass
         return start
 
     def _learn(
         self, key: bytes, buffer: bytearray, start: int, stop: int, largest: int
     ) -> _Shape | None:
         """Find the shape of the content that begins at `start`, if it can have one."""
-        described = WHOLE_IDS.get(int.from_bytes(key[7:11]))
-        header = start + FRAME_OVERHEAD + int.from_bytes(key[3:7])
-        if key[0] != FrameType.METHOD or described is None or header + 7 > stop:
+        method = WHOLE_IDS.get(int.from_bytes(key[4:8]))
+        header = start + FRAME_OVERHEAD + int.from_bytes(key[:4])
+        if method is None or header + _HEADER_HEAD > stop:
             return None
-        (header_size,) = _HEADER_SIZE.unpack_from(buffer, header + 3)
-        if not _SMALLEST_HEADER <= header_size <= largest or key[1:3] == b"\x00\x00":
-            return None
-        shape = self._shapes_by_header.get((key, header_size))
+        sizes = bytes(buffer[header + 3 : header + _HEADER_HEAD])
+        shape = self._shapes_by_sizes.get(key + sizes)
         if shape is None:
-            delivers = described is _DELIVER
-            names = self._delivered_names if delivers else self._published_names
-            try:
-                shape = _Shape(key, delivers=delivers, header_size=header_size, names=names)
-            except (StructError, OverflowError):
+            header_size = int.from_bytes(sizes[:4])
+            if not _SMALLEST_HEADER <= header_size <= largest:
                 return None
-            if len(self._shapes_by_header) >= _MOST_SHAPES:
+            try:
+                shape = _Shape(method, key, header_size, self._names[method])
+            except StructError:
+                return None
+            if sizes != shape.sizes:
+                return None
+            if len(self._shapes_by_sizes) >= _MOST_SHAPES:
                 self._shapes.clear()
-                self._shapes_by_header.clear()
-            self._shapes_by_header[key, header_size] = shape
-        if buffer[header - 1 : header + 11] != shape.middle:
-            return None
+                self._shapes_by_sizes.clear()
+            self._shapes_by_sizes[key + sizes] = shape
         self._shapes[key] = shape
         return shape
 
-    def _read_names(self, key: bytes, octets: bytes, shape: _Shape) -> tuple[Any, ...] | None:
-        """Read the arguments of a basic.publish, or those of a basic.deliver that are names."""
-        whole = b"\x00" + bytes(9) + octets if shape.delivers else key[11:] + octets
-        described = _DELIVER if shape.delivers else _PUBLISH
+    def _read_names(self, shape: _Shape, octets: bytes) -> tuple[Any, ...] | None:
+        """Read the arguments that come again and again; None if they are malformed."""
+        method = shape.method
+        if method is _DELIVER:
+            whole = bytes(9) + octets
+        elif method is _GET_OK:
+            whole = bytes(8) + octets + bytes(4)
+        else:
+            whole = octets
         try:
-            parameters = described.decode(whole, 0, len(whole))
+            arguments: tuple[Any, ...] = method.decode(whole, 0, len(whole))
         except ProtocolError:
             return None
+        if method is _DELIVER:
+            arguments = arguments[2:]
+        elif method is _GET_OK:
+            arguments = arguments[1:-1]
         if len(shape.names) >= _MOST_NAMES:
             shape.names.clear()
-        read: tuple[Any, ...] = parameters[3:] if shape.delivers else parameters
-        shape.names[octets] = read
-        return read
+        shape.names[octets] = arguments
+        return arguments
 
     def _read_tag(self, octets: bytes) -> str | None:
         try:
@@ -199,3 +255,22 @@ class WholeContents:
             self._tags.clear()
         self._tags[octets] = tag
         return tag
+
+
+def _take_acks(buffer: bytearray, start: int, stop: int, commands: list[Command]) -> int:
+    """Append the basic.acks at the front of `buffer`, as `WholeContents.take`."""
+    unpack, new, append = _ACK_FRAME.unpack_from, tuple.__new__, commands.append
+    while start + _ACK_FRAME.size <= stop:
+        frame_type, channel_number, size, ids, delivery_tag, bits, end = unpack(buffer, start)
+        if (
+            ids != _ACK_IDS
+            or frame_type != _METHOD
+            or size != _ACK_FRAME.size - FRAME_OVERHEAD
+            or end != FRAME_END
+            or not channel_number
+        ):
+            break
+        parameters = new(BasicAckParameters, (delivery_tag, bits & 1 != 0))
+        append(new(Command, (channel_number, parameters, None, None)))
+        start += _ACK_FRAME.size
+    return start
