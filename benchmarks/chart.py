@@ -11,7 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from benchmarks.compare import Results, medians
+from benchmarks.job import Figures
+from benchmarks.results import Results, medians
 from benchmarks.workloads import LIMIT, WORKLOADS
 
 __all__ = ["main"]
@@ -45,7 +46,7 @@ def chart(results: Results, about: dict[str, str]) -> str:
         if workload.name not in SHOWN or workload.name not in results:
             continue
         found = {name: medians(rounds) for name, rounds in results[workload.name].items()}
-        costs = {name: figures[0] for name, figures in found.items() if figures is not None}
+        costs = {name: figures.cpu for name, figures in found.items() if figures is not None}
         if costs:
             more, top = bars(workload.title, costs, top)
             drawn += more
@@ -77,7 +78,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("chart", type=Path, help="the SVG to write")
     options = parser.parse_args(arguments)
     written = json.loads(options.results.read_text())
-    options.chart.write_text(chart(written["results"], written["about"]), encoding="utf-8")
+    results: Results = {
+        workload: {
+            client: [None if figures is None else Figures(*figures) for figures in rounds]
+            for client, rounds in clients.items()
+        }
+        for workload, clients in written["results"].items()
+    }
+    options.chart.write_text(chart(results, written["about"]), encoding="utf-8")
 
 
 if __name__ == "__main__":

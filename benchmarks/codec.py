@@ -8,6 +8,7 @@ begins with octets as they were read and ends with a method, properties and body
 """
 
 import argparse
+import importlib.metadata
 import json
 from collections.abc import Callable
 from importlib import import_module
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import ammoo_wire as wire
-from benchmarks import replay
+from benchmarks import readme, replay, results
 from benchmarks.replay import BODY, EXCHANGE, MESSAGES, PLAIN, RICH, ROUTING_KEY, Case
 
 __all__ = ["main"]
@@ -139,6 +140,32 @@ def cases() -> list[Case]:
     return made
 
 
+def table(best: dict[str, float]) -> list[str]:
+    """Write the nanoseconds of all codecs, and how far the goals are reached."""
+    rows = []
+    for operation, goal in OPERATIONS.items():
+        ours = best[f"ammoo_wire: {operation}"]
+        cells = [operation, f"{ours:.0f}"]
+        for codec in CODECS[1:]:
+            theirs = best.get(f"{codec}: {operation}")
+            cells.append("-" if theirs is None else f"{theirs:.0f} ({theirs / ours:.1f}x)")
+        pamqp = best.get(f"pamqp: {operation}")
+        if goal is None or pamqp is None:
+            cells += ["", ""]
+        else:
+            cells += [f"1/{goal:g}", "met" if pamqp / ours >= goal else "missed"]
+        rows.append(cells)
+    return results.table(["ns a message", *CODECS, "goal, of pamqp", ""], rows, ends_in_words=True)
+
+
+def version(distribution: str) -> str:
+    """Tell which version of another codec is here."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "left out: it is not installed"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(
@@ -146,24 +173,16 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the nanoseconds there")
+    parser.add_argument("--readme", action="store_true", help="write the table into the README")
     options = parser.parse_args(arguments)
     best = replay.measure(cases(), options.rounds)
-    print("| ns a message | " + " | ".join(CODECS) + " | goal, of pamqp | |")
-    print("|---|---:|---:|---:|---:|---|")
-    for operation, goal in OPERATIONS.items():
-        ours = best[f"ammoo_wire: {operation}"]
-        cells = [f"{ours:.0f}"]
-        for codec in CODECS[1:]:
-            theirs = best.get(f"{codec}: {operation}")
-            cells.append("-" if theirs is None else f"{theirs:.0f} ({theirs / ours:.1f}x)")
-        pamqp = best.get(f"pamqp: {operation}")
-        verdict = (
-            "" if goal is None or pamqp is None else ("met" if pamqp / ours >= goal else "missed")
-        )
-        wanted = "" if goal is None else f"1/{goal:g}"
-        print(f"| {operation} | {' | '.join(cells)} | {wanted} | {verdict} |")
+    about = {"pamqp": version("pamqp"), "py-amqp": version("amqp"), "rounds": str(options.rounds)}
+    lines = [*table(best), "", readme.provenance("codec", arguments, about)]
+    print("\n".join(lines))
     if options.json is not None:
         options.json.write_text(json.dumps(best, indent=1) + "\n")
+    if options.readme:
+        readme.write_section("codec", lines)
 
 
 if __name__ == "__main__":

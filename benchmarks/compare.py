@@ -4,11 +4,12 @@
 
 Each client does each workload in a process of its own, once a round; they take turns, so that
 what else the machine does falls on all of them. Figures are medians over the rounds. Ratios are
-the medians of each round's own, and so can be told from another run's; microseconds cannot.
+the medians of each round's own: they can be compared with another run's, microseconds cannot.
 An interrupt (Ctrl-C) ends the measuring; what has been measured is printed.
 
 The limit is a small program on rabbitmq-c, which is compiled when it is needed (Debian:
 librabbitmq-dev) and left out where it cannot be. Clients that are not installed are left out too.
+With `--readme` the table of goals and a chart go into the README.
 """
 
 import argparse
@@ -16,8 +17,6 @@ import asyncio
 import contextlib
 import importlib.metadata
 import json
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,8 +27,10 @@ from pathlib import Path
 from typing import Final
 
 import ammoo
-from benchmarks.job import Job
-from benchmarks.workloads import LIMIT, PEER, WORKLOADS, Workload
+from benchmarks import chart, readme, results
+from benchmarks.job import Figures, Job
+from benchmarks.results import UVLOOP, Results
+from benchmarks.workloads import LIMIT, WORKLOADS, Workload
 
 DISTRIBUTIONS: Final = {
     "ammoo": "ammoo",
@@ -46,15 +47,10 @@ ASYNCIO: Final = ("ammoo", "aio-pika", "aiormq", "pika-asyncio", "aioamqp")
 """Those that run on uvloop too."""
 POLLING: Final = "amqpstorm"
 """Looks for answers every 10 ms: it gets a twentieth of the round trips."""
-ROOT: Final = Path(__file__).parent.parent
 WORKER_TIMEOUT: Final = 180
 EXPIRES: Final = 600_000
 """The queues of a run that was killed are gone after so many milliseconds."""
-
-Figures = tuple[float, float]
-"""Microseconds of CPU and of the clock, a message."""
-Results = dict[str, dict[str, list[Figures | None]]]
-"""By workload and client, one a round; None where the client does not have the workload."""
+CHART: Final = readme.ROOT / "benchmarks" / "chart.svg"
 
 
 # --- queues, and what is in them --------------------------------------------------------------
@@ -106,7 +102,7 @@ async def rpc_server(url: str) -> AsyncIterator[str]:
     name = f"benchmark.{uuid.uuid4().hex}"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.rpc_server", url, name),
-        cwd=ROOT,
+        cwd=readme.ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -163,7 +159,7 @@ async def measure(
         command = [sys.executable, "-m", "benchmarks.worker", client, workload.name, url]
         command += [queue_name, str(count), size]
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *command, cwd=readme.ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     try:
         output, errors = await asyncio.wait_for(process.communicate(), WORKER_TIMEOUT)
@@ -179,7 +175,7 @@ async def measure(
         print(f"{client} failed at {workload.name}: {word}", file=sys.stderr)
         return None
     answer = json.loads(output.splitlines()[-1])
-    return None if answer is None else (answer[0], answer[1])
+    return None if answer is None else Figures(*answer)
 
 
 def nothing_yet(options: argparse.Namespace, clients: list[str]) -> Results:
@@ -191,130 +187,35 @@ def nothing_yet(options: argparse.Namespace, clients: list[str]) -> Results:
     }
 
 
-async def run(options: argparse.Namespace, results: Results, program: Path | None) -> None:
+async def run(options: argparse.Namespace, found: Results, program: Path | None) -> None:
     """Run all workloads for all clients, in turns."""
-    chosen = [workload for workload in WORKLOADS if workload.name in results]
+    chosen = [workload for workload in WORKLOADS if workload.name in found]
     async with rpc_server(options.url) as rpc_queue:
         for number in range(options.rounds):
             for workload in chosen:
                 print(f"round {number + 1}: {workload.name}", file=sys.stderr)
-                for client in results[workload.name]:
+                for client in found[workload.name]:
                     count = messages(workload, client, options.scale)
                     async with queue(options.url, workload, count) as own_queue:
                         name = rpc_queue if workload.name == "rpc" else own_queue
                         figures = await measure(client, workload, options.url, name, count, program)
-                    results[workload.name][client].append(figures)
+                    found[workload.name][client].append(figures)
 
 
-# --- what came out ----------------------------------------------------------------------------
-
-
-def medians(rounds: list[Figures | None]) -> Figures | None:
-    """Give the medians of what was measured."""
-    measured = [figures for figures in rounds if figures is not None]
-    if not measured:
-        return None
-    cpu, wall = zip(*measured, strict=True)
-    return statistics.median(cpu), statistics.median(wall)
-
-
-def ratio(ours: list[Figures | None], theirs: list[Figures | None], part: int = 0) -> float | None:
-    """Give the median of the rounds' ratios of CPU time (or of the clock, part 1)."""
-    ratios = [
-        mine[part] / other[part]
-        for mine, other in zip(ours, theirs, strict=False)  # an interrupted round is not whole
-        if mine is not None and other is not None and other[part]
-    ]
-    return statistics.median(ratios) if ratios else None
-
-
-class Reached:
-    """What one client has reached in one workload, against the limit and against the peer."""
-
-    def __init__(self, results: Results, workload: Workload, client: str) -> None:
-        rows = results[workload.name]
-        others = results.get(workload.compared_with, rows)
-        self.workload = workload
-        self.of_limit = ratio(rows[client], others[LIMIT]) if LIMIT in others else None
-        of_peer = ratio(rows[client], others[PEER]) if PEER in others else None
-        self.below_peer = 1 / of_peer if of_peer else None
-        clock = ratio(rows[client], others[LIMIT], 1) if LIMIT in others else None
-        self.rate_of_limit = 1 / clock if clock else None
-
-    @property
-    def verdict(self) -> str:
-        """Say whether the goals are met."""
-        if self.of_limit is None and self.below_peer is None:
-            return ""
-        missed = []
-        if self.of_limit is not None and self.of_limit > self.workload.of_limit:
-            missed.append("C")
-        if self.below_peer is not None and self.below_peer < self.workload.below_peer:
-            missed.append(PEER)
-        if missed:
-            return "missed: " + ", ".join(missed)
-        stretch = self.workload.stretch
-        if stretch is not None and self.of_limit is not None and self.of_limit <= stretch:
-            return "stretch"
-        return "met"
-
-
-def shown(value: float | None, form: str = ".2f") -> str:
-    """Write a number, or a dash."""
-    return "-" if value is None else format(value, form)
-
-
-def print_costs(results: Results, clients: list[str]) -> None:
-    """Print all clients' CPU time and clock."""
-    for part, title in enumerate(("CPU, µs a message", "clock, messages a second")):
-        print(f"\n| {title} | " + " | ".join(clients) + " |")
-        print("|---" + "|---:" * len(clients) + "|")
-        for workload in WORKLOADS:
-            if workload.name not in results:
-                continue
-            cells = []
-            for client in clients:
-                figures = medians(results[workload.name][client])
-                if figures is None:
-                    cells.append("-")
-                elif part == 0:
-                    cells.append(f"{figures[0]:.3g}" if figures[0] < 1000 else f"{figures[0]:.0f}")
-                else:
-                    cells.append(f"{1e6 / figures[1]:,.0f}")
-            print(f"| {workload.title} | " + " | ".join(cells) + " |")
-
-
-def print_goals(results: Results, client: str) -> None:
-    """Print what a client has reached, beside the goals."""
-    print(f"\n| {client} | x {LIMIT} | goal | stretch | x {PEER} | goal | messages/s x C | |")
-    print("|---|---:|---:|---:|---:|---:|---:|---|")
-    for workload in WORKLOADS:
-        if workload.name not in results or medians(results[workload.name][client]) is None:
-            continue
-        reached = Reached(results, workload, client)
-        print(
-            f"| {workload.title} | {shown(reached.of_limit)} | {workload.of_limit:g}"
-            f" | {shown(workload.stretch, 'g')} | 1/{shown(reached.below_peer, '.1f')}"
-            f" | 1/{workload.below_peer:g} | {shown(reached.rate_of_limit)} | {reached.verdict} |"
-        )
+# --- the command ------------------------------------------------------------------------------
 
 
 def described(options: argparse.Namespace, clients: list[str], server: str) -> dict[str, str]:
     """Say what was measured with what."""
-    about = {
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "server": server,
-        "rounds": str(options.rounds),
-        "scale": str(options.scale),
+    about = {"server": server, "rounds": str(options.rounds), "scale": str(options.scale)}
+    about |= {
+        client: importlib.metadata.version(DISTRIBUTIONS[client])
+        for client in clients
+        if client in DISTRIBUTIONS
     }
-    for client in clients:
-        distribution = DISTRIBUTIONS.get(client.partition("+")[0])
-        if distribution is not None:
-            about[client] = importlib.metadata.version(distribution)
+    if any(client.endswith(UVLOOP) for client in clients):
+        about["uvloop"] = importlib.metadata.version("uvloop")
     return about
-
-
-# --- the command ------------------------------------------------------------------------------
 
 
 def installed(wanted: list[str]) -> list[str]:
@@ -339,25 +240,56 @@ async def server_name(url: str) -> str:
         return f"{properties['product']} {properties['version']}"
 
 
+def add_options(parser: argparse.ArgumentParser, *, rounds: int) -> None:
+    """Add what every comparison of clients can be told."""
+    parser.add_argument("--url", default="amqp://guest:guest@127.0.0.1:5672", help="the broker's")
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of messages")
+    clients = [LIMIT, *DISTRIBUTIONS]
+    parser.add_argument(
+        "--clients", nargs="+", choices=clients, default=clients, metavar="NAME", help=str(clients)
+    )
+    parser.add_argument("--readme", action="store_true", help="write the table into the README")
+
+
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="hatch run bench:compare", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("--url", default="amqp://guest:guest@127.0.0.1:5672", help="the broker's")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of messages")
+    add_options(parser, rounds=5)
     names = [workload.name for workload in WORKLOADS]
     parser.add_argument(
         "--workloads", nargs="+", choices=names, default=names, metavar="NAME", help=str(names)
     )
-    clients = [LIMIT, *DISTRIBUTIONS]
-    parser.add_argument(
-        "--clients", nargs="+", choices=clients, default=clients, metavar="NAME", help=str(clients)
-    )
     parser.add_argument("--uvloop", action="store_true", help="asyncio's clients on uvloop, too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args(arguments)
+
+
+def tables(found: Results, clients: list[str]) -> list[str]:
+    """Write all tables, an empty line before each."""
+    lines = []
+    for make in (results.cpu_table, results.kernel_table, results.clock_table):
+        lines += ["", *make(found, clients)]
+    if "ammoo" in clients:
+        lines += ["", *results.goals_table(found, "ammoo")]
+    return lines
+
+
+def write_readme(found: Results, about: dict[str, str], provenance: str) -> None:
+    """Put the goals' table and the chart into the README."""
+    CHART.write_text(chart.chart(found, about), encoding="utf-8")
+    readme.write_section(
+        "compare",
+        [
+            *results.goals_table(found, "ammoo"),
+            "",
+            provenance,
+            "",
+            f"![CPU time a message, by client]({CHART.relative_to(readme.ROOT)})",
+        ],
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -365,24 +297,24 @@ def main(arguments: list[str] | None = None) -> None:
     options = parsed(arguments)
     clients = [name for name in options.clients if name != LIMIT]
     if options.uvloop:
-        clients += [f"{name}+uvloop" for name in clients if name in ASYNCIO]
+        clients += [name + UVLOOP for name in clients if name in ASYNCIO]
     clients = installed(clients)
     with tempfile.TemporaryDirectory() as folder:
         program = compile_limit(Path(folder)) if LIMIT in options.clients else None
         if program is not None:
             clients.insert(0, LIMIT)
         server = asyncio.run(server_name(options.url))
-        results = nothing_yet(options, clients)
+        found = nothing_yet(options, clients)
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(run(options, results, program))
+            asyncio.run(run(options, found, program))
     about = described(options, clients, server)
-    print(", ".join(f"{name} {value}" for name, value in about.items()))
-    print_costs(results, clients)
-    for client in clients:
-        if client.startswith("ammoo"):
-            print_goals(results, client)
+    provenance = readme.provenance("compare", arguments, about)
+    print(provenance)
+    print("\n".join(tables(found, clients)))
     if options.json is not None:
-        options.json.write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
+        options.json.write_text(json.dumps({"about": about, "results": found}, indent=1) + "\n")
+    if options.readme:
+        write_readme(found, about, provenance)
 
 
 if __name__ == "__main__":

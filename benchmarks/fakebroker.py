@@ -9,7 +9,6 @@ tests, the CPU time is both's together.
 
 import argparse
 import asyncio
-import json
 import statistics
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ammoo_fakebroker import FakeBroker
-from benchmarks import compare
+from benchmarks import compare, readme, results
 from benchmarks.clients import ammoo as ammoo_client
 from benchmarks.job import Job
 from benchmarks.workloads import LIMIT, WORKLOADS, Workload
@@ -80,7 +79,7 @@ async def other_process() -> AsyncIterator[Broker]:
     """Run a broker in another process."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.fakebroker", "--serve"),
-        cwd=compare.ROOT,
+        cwd=readme.ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -108,7 +107,7 @@ async def apart(client: str, workload: Workload, count: int, program: Path | Non
         before = await broker.cpu_seconds()
         figures = await compare.measure(client, workload, broker.url, queue_name, count, program)
         spent = (await broker.cpu_seconds() - before) / count * 1e6
-    return None if figures is None else Cost(figures[0], spent, figures[1])
+    return None if figures is None else Cost(figures.cpu, spent, figures.wall)
 
 
 async def together(workload: Workload, count: int) -> tuple[float, float]:
@@ -116,8 +115,7 @@ async def together(workload: Workload, count: int) -> tuple[float, float]:
     async with FakeBroker() as broker, compare.queue(broker.url, workload, count) as queue_name:
         job = Job(broker.url, queue_name, count, workload.body_size)
         await getattr(ammoo_client, workload.name)(job)
-    cpu, wall = json.loads(job.report())
-    return cpu, wall
+    return job.figures.cpu, job.figures.wall
 
 
 async def start_in_loop() -> float:
@@ -136,33 +134,32 @@ def start_in_thread() -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def print_starts(rounds: int) -> None:
-    """Print how long it takes to start and stop."""
+def starts_table(rounds: int) -> list[str]:
+    """Measure how long it takes to start and stop."""
 
     async def in_loop() -> list[float]:
         return [await start_in_loop() for _ in range(rounds)]
 
-    print(f"\n| start and stop, ms | median | 95 % | goal {START_GOAL:g} |")
-    print("|---|---:|---:|---|")
     ways: dict[str, Callable[[], list[float]]] = {
         "in the running loop": lambda: asyncio.run(in_loop()),
         "in a thread": lambda: [start_in_thread() for _ in range(rounds)],
     }
+    rows = []
     for name, way in ways.items():
         taken = sorted(way()[1:])  # the first one loads modules
         middle = statistics.median(taken)
         late = taken[int(len(taken) * 0.95)]
-        print(
-            f"| {name} | {middle:.2f} | {late:.2f} | {'met' if middle < START_GOAL else 'missed'} |"
-        )
+        goal = [f"{START_GOAL:g}", "met" if middle < START_GOAL else "missed"]
+        rows.append([name, f"{middle:.2f}", f"{late:.2f}", *goal])
+    titles = ["fake broker, start and stop, ms", "median", "95 %", "goal", ""]
+    return results.table(titles, rows, ends_in_words=True)
 
 
-async def print_apart(
+async def apart_table(
     client: str, workloads: list[Workload], options: argparse.Namespace, program: Path | None
-) -> None:
-    """Print what a client and a broker in processes of their own do."""
-    print(f"\n| {client}, apart | client µs | broker µs | messages/s | broker alone/s | goal | |")
-    print("|---|---:|---:|---:|---:|---:|---|")
+) -> list[str]:
+    """Measure what a client and a broker in processes of their own do."""
+    rows = []
     for workload in workloads:
         count = compare.messages(workload, client, options.scale)
         costs = [
@@ -174,22 +171,25 @@ async def print_apart(
             continue
         ours, broker, wall = (statistics.median(column) for column in zip(*costs, strict=True))
         goal = GOALS.get(workload.name)
-        verdict = "" if goal is None else "met" if 1e6 / broker >= goal else "missed"
-        print(
-            f"| {workload.title} | {ours:.3g} | {broker:.3g} | {1e6 / wall:,.0f}"
-            f" | {1e6 / broker:,.0f} | {'' if goal is None else f'{goal:,}'} | {verdict} |"
+        words = (
+            ["", ""] if goal is None else [f"{goal:,}", "met" if 1e6 / broker >= goal else "missed"]
         )
+        rates = [f"{1e6 / wall:,.0f}", f"{1e6 / broker:,.0f}"]
+        rows.append([workload.title, f"{ours:.3g}", f"{broker:.3g}", *rates, *words])
+    titles = [f"fake broker, {client} in another process", "client µs", "broker µs"]
+    titles += ["messages/s", "broker alone/s", "goal", ""]
+    return results.table(titles, rows, ends_in_words=True)
 
 
-async def print_together(workloads: list[Workload], options: argparse.Namespace) -> None:
-    """Print what ammoo and a broker in one event loop do."""
-    print("\n| ammoo, in one event loop | both µs | messages/s |")
-    print("|---|---:|---:|")
+async def together_table(workloads: list[Workload], options: argparse.Namespace) -> list[str]:
+    """Measure what ammoo and a broker in one event loop do."""
+    rows = []
     for workload in workloads:
         count = compare.messages(workload, "ammoo", options.scale)
-        rows = [await together(workload, count) for _ in range(options.rounds)]
-        cpu, wall = (statistics.median(column) for column in zip(*rows, strict=True))
-        print(f"| {workload.title} | {cpu:.3g} | {1e6 / wall:,.0f} |")
+        runs = [await together(workload, count) for _ in range(options.rounds)]
+        cpu, wall = (statistics.median(column) for column in zip(*runs, strict=True))
+        rows.append([workload.title, f"{cpu:.3g}", f"{1e6 / wall:,.0f}"])
+    return results.table(["fake broker, ammoo in one event loop", "both µs", "messages/s"], rows)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -203,19 +203,33 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--clients", nargs="+", default=[LIMIT, "ammoo"], metavar="NAME", help="as in compare"
     )
+    parser.add_argument(
+        "--workloads", nargs="+", choices=MEASURED, default=MEASURED, metavar="NAME"
+    )
+    parser.add_argument("--readme", action="store_true", help="write ammoo's and the starts there")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.serve:
         asyncio.run(serve())
         return
-    workloads = [workload for workload in WORKLOADS if workload.name in MEASURED]
+    workloads = [workload for workload in WORKLOADS if workload.name in options.workloads]
+    tables = {}
     with tempfile.TemporaryDirectory() as folder:
         program = compare.compile_limit(Path(folder)) if LIMIT in options.clients else None
         for client in options.clients:
             if client != LIMIT or program is not None:
-                asyncio.run(print_apart(client, workloads, options, program))
-    asyncio.run(print_together(workloads, options))
-    print_starts(options.starts)
+                tables[client] = asyncio.run(apart_table(client, workloads, options, program))
+    tables["together"] = asyncio.run(together_table(workloads, options))
+    tables["starts"] = starts_table(options.starts)
+    about = {"rounds": str(options.rounds), "scale": str(options.scale)}
+    provenance = readme.provenance("fakebroker", arguments, about)
+    print(provenance)
+    for lines in tables.values():
+        print("", *lines, sep="\n")
+    if options.readme:
+        shown = [tables[name] for name in ("ammoo", "together", "starts") if name in tables]
+        lines = [line for each in shown for line in (*each, "")]
+        readme.write_section("fakebroker", [*lines, provenance])
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from ammoo_fakebroker import FakeBroker
 from ammoo_fakebroker.connection import Connection
 from ammoo_fakebroker.login import Peer
 from ammoo_wire.writer import CommandWriter
+from benchmarks import readme, results
 from benchmarks.replay import BODY, MESSAGES, client
 from benchmarks.replay import Peer as Server
 
@@ -498,6 +499,21 @@ def measured(cases: list[Case], rounds: int, largest: int) -> dict[str, dict[int
     return best
 
 
+def table(cases: list[Case], best: dict[str, dict[int, float]]) -> list[str]:
+    """Write what a message costs at each size, and how many times dearer the largest is."""
+    columns = max((len(row) for row in best.values()), default=0)
+    rows = []
+    for case in cases:
+        row = best[case.name]
+        cells = [f"{size:,}: {value:,.0f}" for size, value in row.items()]
+        cells += [""] * (columns - len(row))
+        is_flat = case.unit == "ns" and row
+        cells.append(f"x {row[max(row)] / row[min(row)]:.2f}" if is_flat else "")
+        rows.append([f"{case.name}, {case.unit}", *cells])
+    titles = ["a message's cost, by size", *[""] * columns, "largest by smallest"]
+    return results.table(titles, rows)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(
@@ -507,16 +523,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name")
     parser.add_argument("--largest", type=int, default=1 << 30, help="leave larger sizes out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--readme", action="store_true", help="write the table into benchmarks/")
     options = parser.parse_args(arguments)
     cases = [case for case in CASES if options.only in case.name]
     best = measured(cases, options.rounds, options.largest)
-    for case in cases:
-        row = best[case.name]
-        cells = [f"{size:,}: {value:,.0f}" for size, value in row.items()]
-        growth = "" if case.unit == "us" else f"{row[max(row)] / row[min(row)]:.2f}"
-        print(f"| {case.name}, {case.unit} | {' | '.join(cells)} | {growth} |", flush=True)
+    provenance = readme.provenance("growth", arguments, {"rounds": str(options.rounds)})
+    lines = [*table(cases, best), "", provenance]
+    print("\n".join(lines))
     if options.json is not None:
         options.json.write_text(json.dumps(best, indent=1) + "\n")
+    if options.readme:
+        readme.write_section("growth", lines, Path(__file__).with_name("README.md"))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,19 @@ Packages that are not installed are left out.
 import argparse
 import importlib.util
 import json
+import os
 import statistics
 import subprocess
 import sys
+from typing import Final
 
-NAMES = ("asyncio", "ammoo_wire", "ammoo", "ammoo_fakebroker", "pamqp", "pika", "aio_pika")
+from benchmarks import readme, results
+
+__all__ = ["main"]
+
+NAMES: Final = ("asyncio", "ammoo_wire", "ammoo", "ammoo_fakebroker", "pamqp", "pika", "aio_pika")
+GOALS: Final[dict[tuple[str, ...], float]] = {("asyncio", "ammoo"): 8.0}
+"""Milliseconds of CPU that an import may cost, by what is imported before and what then."""
 
 PROBE = """
 import json, resource, sys, time
@@ -30,32 +38,55 @@ print(json.dumps([a - b for a, b in zip(after, before)]))
 
 def probe(*names: str) -> tuple[float, float, int]:
     """Import names in a fresh interpreter; give the last one's ms, KiB and number of modules."""
+    # Byte code is kept, whatever we were told: who measures is not to measure the compiler.
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     arguments = [sys.executable, "-c", PROBE, *names]
-    answer = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+    answer = subprocess.run(
+        arguments, check=True, capture_output=True, text=True, env=environment
+    ).stdout
     seconds, kibibytes, modules = json.loads(answer)
     return seconds * 1000, kibibytes, modules
 
 
-def main() -> None:
-    """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+def measure(rounds: int) -> dict[tuple[str, ...], list[tuple[float, float, int]]]:
+    """Import everything that is installed, in turns; gives the probes, by what was imported."""
     cases: list[tuple[str, ...]] = [(name,) for name in NAMES if importlib.util.find_spec(name)]
     cases += [("asyncio", *case) for case in cases if case != ("asyncio",)]
     for case in cases:
         probe(*case)  # the first import writes byte code
-    results: dict[tuple[str, ...], list[tuple[float, float, int]]] = {case: [] for case in cases}
+    probes: dict[tuple[str, ...], list[tuple[float, float, int]]] = {case: [] for case in cases}
     for _ in range(rounds):
         for case in cases:
-            results[case].append(probe(*case))
-    print(f"{'import':<20}{'after':<10}{'CPU ms':>8}{'RSS KiB':>10}{'modules':>9}")
-    for case, rows in results.items():
+            probes[case].append(probe(*case))
+    return probes
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(
+        prog="hatch run bench:imports", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--readme", action="store_true", help="write the table into the README")
+    options = parser.parse_args(arguments)
+    rows = []
+    for case, probes in measure(options.rounds).items():
         milliseconds, kibibytes, modules = (
-            statistics.median(column) for column in zip(*rows, strict=True)
+            statistics.median(column) for column in zip(*probes, strict=True)
         )
         after = "asyncio" if len(case) > 1 else "nothing"
-        print(f"{case[-1]:<20}{after:<10}{milliseconds:>8.1f}{kibibytes:>10.0f}{modules:>9.0f}")
+        goal = GOALS.get(case)
+        words = (
+            ["", ""] if goal is None else [f"{goal:g}", "met" if milliseconds <= goal else "missed"]
+        )
+        name = f"{case[-1]}, after {after}"
+        rows.append([name, f"{milliseconds:.1f}", f"{kibibytes:,.0f}", f"{modules:.0f}", *words])
+    titles = ["import", "CPU ms", "memory KiB", "modules", "goal, ms", ""]
+    lines = results.table(titles, rows, ends_in_words=True)
+    lines += ["", readme.provenance("imports", arguments, {"rounds": str(options.rounds)})]
+    print("\n".join(lines))
+    if options.readme:
+        readme.write_section("imports", lines)
 
 
 if __name__ == "__main__":

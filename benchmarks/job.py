@@ -7,11 +7,30 @@ import json
 import resource
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["Address", "Job"]
+__all__ = ["Address", "Figures", "Job"]
+
+PROCESS: Final = Path("/proc/self")
+"""Where Linux tells a process of its memory; elsewhere those figures are 0."""
+
+
+class Figures(NamedTuple):
+    """What one run has taken."""
+
+    cpu: float
+    """Microseconds a message, of all threads, in the program and in the kernel."""
+    system: float
+    """Those of them in the kernel."""
+    wall: float
+    """Microseconds of the clock a message."""
+    idle_memory: int
+    """KiB that the process held when the work began: imported, connected, a channel open."""
+    memory_growth: int
+    """KiB that it held more than that at the most."""
 
 
 class Address(NamedTuple):
@@ -39,8 +58,8 @@ class Job:
         self.queue_name = queue_name
         self.count = count
         self.body = b"x" * body_size
-        self._cpu = 0.0
-        self._wall = 0.0
+        self._began = self._ended = _Spent(0.0, 0.0, 0.0)
+        self._idle_memory = self._memory_growth = 0
 
     @property
     def address(self) -> Address:
@@ -63,19 +82,48 @@ class Job:
 
     def start(self) -> None:
         """Begin to measure, for those whose work is no block."""
-        self._wall = time.perf_counter()
-        self._cpu = _cpu_seconds()
+        with suppress(OSError):  # there is no such file, or we may not
+            (PROCESS / "clear_refs").write_text("5")  # the peak is what is held now
+        self._idle_memory = _memory("VmRSS")
+        self._began = _Spent.by_now()
 
     def stop(self) -> None:
         """Take what has been spent since `start`."""
-        self._cpu = _cpu_seconds() - self._cpu
-        self._wall = time.perf_counter() - self._wall
+        self._ended = _Spent.by_now()
+        self._memory_growth = max(0, _memory("VmHWM") - self._idle_memory)
+
+    @property
+    def figures(self) -> Figures:
+        """What it has taken."""
+        user, system, wall = (
+            (ended - began) / self.count * 1e6
+            for began, ended in zip(self._began, self._ended, strict=True)
+        )
+        return Figures(user + system, system, wall, self._idle_memory, self._memory_growth)
 
     def report(self) -> str:
-        """Give the microseconds of CPU and clock a message, as JSON."""
-        return json.dumps([self._cpu / self.count * 1e6, self._wall / self.count * 1e6])
+        """Give the figures as JSON."""
+        return json.dumps(self.figures)
 
 
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+class _Spent(NamedTuple):
+    """Seconds that a process has spent."""
+
+    user: float
+    system: float
+    wall: float
+
+    @classmethod
+    def by_now(cls) -> "_Spent":
+        """Tell what it is up to now."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return cls(usage.ru_utime, usage.ru_stime, time.perf_counter())
+
+
+def _memory(name: str) -> int:
+    """Give a figure of this process's memory in KiB, or 0 where the system does not tell."""
+    with suppress(OSError):
+        for line in (PROCESS / "status").read_text().splitlines():
+            if line.startswith(name):
+                return int(line.split()[1])
+    return 0

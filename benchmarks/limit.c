@@ -2,8 +2,8 @@
 
    limit WORKLOAD HOST PORT LOGIN PASSWORD VIRTUALHOST QUEUE COUNT BODY_SIZE
 
-   Prints microseconds of CPU (user and system) and of the clock a message, as JSON: [cpu, wall];
-   null for a workload that it does not have. */
+   Prints the figures of `benchmarks.job.Figures`, as JSON; null for a workload that it does not
+   have. Memory is as Linux tells it; elsewhere 0. */
 
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
@@ -21,7 +21,8 @@
 static const char *host, *login, *password, *virtualhost;
 static int port, count;
 static amqp_bytes_t queue, body;
-static double cpu, wall;
+static double user, kernel, wall;
+static long idle_memory, memory_growth;
 
 static void check(int good, const char *what) {
   if (!good) {
@@ -30,12 +31,7 @@ static void check(int good, const char *what) {
   }
 }
 
-static double cpu_seconds(void) {
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
-         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
+static double seconds(struct timeval time) { return time.tv_sec + time.tv_usec / 1e6; }
 
 static double clock_seconds(void) {
   struct timespec now;
@@ -43,14 +39,40 @@ static double clock_seconds(void) {
   return now.tv_sec + now.tv_nsec / 1e9;
 }
 
+/* KiB of this process's memory, by the name that Linux gives the figure. */
+static long memory(const char *name) {
+  char line[256];
+  long kibibytes = 0;
+  FILE *status = fopen("/proc/self/status", "r");
+  if (!status) return 0;
+  while (fgets(line, sizeof line, status))
+    if (!strncmp(line, name, strlen(name))) kibibytes = atol(line + strlen(name));
+  fclose(status);
+  return kibibytes;
+}
+
 static void start(void) {
+  struct rusage usage;
+  FILE *peak = fopen("/proc/self/clear_refs", "w");
+  if (peak) {
+    fputs("5", peak);
+    fclose(peak);
+  }
+  idle_memory = memory("VmRSS:");
+  getrusage(RUSAGE_SELF, &usage);
+  user = seconds(usage.ru_utime);
+  kernel = seconds(usage.ru_stime);
   wall = clock_seconds();
-  cpu = cpu_seconds();
 }
 
 static void stop(void) {
-  cpu = cpu_seconds() - cpu;
+  struct rusage usage;
   wall = clock_seconds() - wall;
+  getrusage(RUSAGE_SELF, &usage);
+  user = seconds(usage.ru_utime) - user;
+  kernel = seconds(usage.ru_stime) - kernel;
+  memory_growth = memory("VmHWM:") - idle_memory;
+  if (memory_growth < 0) memory_growth = 0;
 }
 
 static void check_reply(amqp_connection_state_t connection, const char *what) {
@@ -248,6 +270,8 @@ int main(int argc, char **argv) {
     printf("null\n");
     return 0;
   }
-  printf("[%f, %f]\n", cpu / count * 1e6, wall / count * 1e6);
+  double each = 1e6 / count;
+  printf("[%f, %f, %f, %ld, %ld]\n", (user + kernel) * each, kernel * each, wall * each,
+         idle_memory, memory_growth);
   return 0;
 }

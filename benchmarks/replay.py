@@ -410,12 +410,14 @@ def measure(cases: list[Case], rounds: int) -> dict[str, float]:
     return best
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Measure, and print the table or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="hatch run bench:replay", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--json", action="store_true", help="print nanoseconds as JSON")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     calibration = Case("calibration", None, calibrate)
     cases = [calibration, *WIRE, *CLIENT, *pamqp_cases()]
     best = measure(cases, options.rounds)

@@ -6,8 +6,6 @@ Its answer on standard output is what `Job.report` gives, or `null` if the clien
 the workload.
 """
 
-import asyncio
-import inspect
 import sys
 from importlib import import_module
 
@@ -26,12 +24,10 @@ def main(arguments: list[str]) -> None:
         print("null")
         return
     job = Job(url, queue_name, int(count), int(body_size))
-    if not inspect.iscoroutinefunction(function):
-        function(job)
-    elif loop_name:
-        import_module(loop_name).run(function(job))
-    else:
-        asyncio.run(function(job))
+    coroutine = function(job)
+    if coroutine is not None:
+        # Here, for clients that block are not to be charged with asyncio's memory.
+        import_module(loop_name or "asyncio").run(coroutine)
     print(job.report())
 
 

@@ -1,0 +1,57 @@
+"""Sections of a document that commands write."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.readme import MAIN, ROOT, provenance, replace_section, write_section
+
+DOCUMENT = "before\n<!-- bench:x -->\nold\n<!-- /bench:x -->\nafter <!-- bench:y -->"
+
+
+def test_section_is_replaced_and_nothing_around_it() -> None:
+    expected = "before\n<!-- bench:x -->\n\nnew\nlines\n\n<!-- /bench:x -->\nafter <!-- bench:y -->"
+
+    assert expected == replace_section(DOCUMENT, "x", ["new", "lines"])
+
+
+@pytest.mark.parametrize("name", ["y", "z"])
+def test_section_that_is_not_there_is_an_error(name: str) -> None:
+    with pytest.raises(LookupError, match=f"<!-- bench:{name} -->"):
+        replace_section(DOCUMENT, name, [])
+
+
+def test_section_that_is_there_twice_is_an_error() -> None:
+    with pytest.raises(LookupError, match="expected one section"):
+        replace_section(DOCUMENT + DOCUMENT, "x", [])
+
+
+def test_section_is_written_into_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "README.md"
+    file.write_text(DOCUMENT, encoding="utf-8")
+
+    write_section("x", ["µs"], file)
+
+    assert replace_section(DOCUMENT, "x", ["µs"]) == file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("document", "name"),
+    [
+        *((MAIN, name) for name in ("compare", "memory", "codec", "imports", "fakebroker")),
+        (ROOT / "benchmarks" / "README.md", "growth"),
+    ],
+    ids=lambda value: str(value).removeprefix(f"{ROOT}/"),
+)
+def test_section_of_each_command_is_where_it_will_be_looked_for(document: Path, name: str) -> None:
+    """Else a command would find that out when it has measured for ten minutes."""
+    replaced = replace_section(document.read_text(encoding="utf-8"), name, ["figures"])
+
+    assert f"<!-- bench:{name} -->\n\nfigures\n\n<!-- /bench:{name} -->" in replaced
+
+
+def test_provenance_names_the_command_and_nobody_s_password() -> None:
+    said = provenance("compare", ["--url", "amqp://me:secret@host:1/v"], {"ammoo": "1.0"})
+
+    assert said.startswith("`hatch run bench:compare --url amqp://host:1/v` on 20")
+    assert said.endswith("ammoo 1.0.")
