@@ -67,6 +67,14 @@ class RabbitmqOperator:
 
 def is_operated(version: str, url: str) -> bool:
     """Whether a RabbitMQ is the one that `.ci/rabbitmq` started for this version."""
-    command = [str(SCRIPT), "url", version]
-    printed = subprocess.run(command, check=False, capture_output=True, text=True).stdout
-    return printed.strip() == url
+    return _ask("url", version) == url
+
+
+def tls_url(version: str) -> str:
+    """Give where the RabbitMQ that `.ci/rabbitmq` started listens for TLS, and its authority."""
+    return _ask("tls", version)
+
+
+def _ask(question: str, version: str) -> str:
+    command = [str(SCRIPT), question, version]
+    return subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
