@@ -49,10 +49,10 @@ ANSWERS: dict[type[Any], Any] = {
 
 
 @contextmanager
-def impatient(connection: ammoo.Connection) -> Iterator[None]:
+def impatient(connection: ammoo.Connection, seconds: float = 0.05) -> Iterator[None]:
     """Make operations time out soon: those alone that are meant to, however busy the machine."""
     live = connection._require_live()
-    patience, live.operation_timeout = live.operation_timeout, 0.05
+    patience, live.operation_timeout = live.operation_timeout, seconds
     yield
     live.operation_timeout = patience
 

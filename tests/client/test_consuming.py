@@ -14,7 +14,6 @@ from ammoo.exceptions.consumer import (
     ClientCancelledConsumerOK,
     ServerCancelledConsumer,
 )
-from ammoo.transport import Transport
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,
@@ -28,6 +27,7 @@ from ammoo_wire import (
     QueueDeclareParameters,
 )
 from tests.client.script import ScriptedPeer, ScriptedServer
+from tests.support.reading import reading_paused
 
 
 @pytest.fixture(autouse=True)
@@ -258,20 +258,6 @@ async def test_settling_says_to_the_server_what_was_said(
 # --- backpressure ---
 
 
-def _reading_paused(transport: Transport) -> asyncio.Future[None]:
-    """Give what is done when the transport stops reading for the first time."""
-    paused = asyncio.get_running_loop().create_future()
-    pause_reading = transport.pause_reading
-
-    def pause_and_tell() -> None:
-        pause_reading()
-        if not paused.done():
-            paused.set_result(None)
-
-    transport.pause_reading = pause_and_tell  # type: ignore[method-assign]  # to be told
-    return paused
-
-
 @pytest.mark.parametrize(
     ("count", "body"), [(STALLED_AT + 1, b""), (17, bytes(STALLED_OCTETS // 16))]
 )
@@ -279,10 +265,10 @@ async def test_reading_pauses_while_a_consumer_is_far_behind(
     channel: ammoo.Channel, peer: ScriptedPeer, count: int, body: bytes
 ) -> None:
     transport = channel._require_live().transport
-    reading_paused = _reading_paused(transport)
+    paused = reading_paused(transport)
     async with channel.consume("queue") as consumer:
         peer.deliver(consumer.consumer_tag, *range(1, count + 1), body=body)
-        await reading_paused
+        await paused
 
         for _ in range(count):
             await anext(consumer)
@@ -294,10 +280,10 @@ async def test_an_operation_is_answered_while_a_consumer_is_far_behind(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     transport = channel._require_live().transport
-    reading_paused = _reading_paused(transport)
+    paused = reading_paused(transport)
     async with channel.consume("queue") as consumer:
         peer.deliver(consumer.consumer_tag, *range(1, STALLED_AT + 2))
-        await reading_paused
+        await paused
 
         declared = await channel.declare_queue("q")
 
@@ -309,10 +295,10 @@ async def test_another_consumer_is_served_while_one_is_far_behind(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     transport = channel._require_live().transport
-    reading_paused = _reading_paused(transport)
+    paused = reading_paused(transport)
     async with channel.consume("queue") as slow, channel.consume("other") as quick:
         peer.deliver(slow.consumer_tag, *range(1, STALLED_AT + 2))
-        await reading_paused
+        await paused
         waiting = asyncio.create_task(anext(quick))
         await asyncio.sleep(0)
 

@@ -15,7 +15,6 @@ from ammoo.exceptions.connection import (
     ClientClosedConnectionOK,
     ConnectionLost,
     ConnectionTimeout,
-    HeartbeatTimeout,
     InvalidServerFrame,
     LoginRefused,
     NoChallengesAuthenticationError,
@@ -363,24 +362,6 @@ async def test_lost_socket(connection: ammoo.Connection, server: ScriptedServer)
         with pytest.raises(ConnectionLost) as later:
             await channel.declare_queue("q")
         assert later.value is caught.value
-
-
-async def test_silent_server_is_noticed_within_two_intervals() -> None:
-    async with ScriptedServer(heartbeat_interval=1) as server:
-        async with await ammoo.connect(server.url) as connection, connection.channel() as channel:
-            started = asyncio.get_running_loop().time()
-            with pytest.raises(HeartbeatTimeout) as caught:
-                await channel.get_next_returned_message()
-
-        assert asyncio.get_running_loop().time() - started < 3
-        assert caught.value.timeout == 2
-
-
-async def test_heartbeats_are_sent() -> None:
-    async with ScriptedServer(heartbeat_interval=1) as server, await ammoo.connect(server.url):
-        before = server.peer.octets
-        await server.peer.octets_beyond(before)
-        assert server.peer.octets in (before + 8, before + 16)
 
 
 async def test_octets_that_are_no_amqp(

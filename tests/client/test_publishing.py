@@ -1,6 +1,7 @@
 """Publishing on the wire: confirms in any order, returns, the server's wish for silence."""
 
 import asyncio
+import random
 from typing import Any
 from unittest.mock import Mock
 
@@ -90,6 +91,30 @@ async def test_confirms_may_come_in_any_order(channel: ammoo.Channel, peer: Scri
     assert caught.value.publish_sequence_number == 2
     with pytest.raises(PublishNack):
         await tasks[5]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 100])
+async def test_each_confirm_settles_what_it_names_and_nothing_else(
+    channel: ammoo.Channel, peer: ScriptedPeer, count: int
+) -> None:
+    """Over 1 to n in any order, single and multiple, until all are settled."""
+    chance = random.Random(count)
+    await channel.select_confirm()
+    tasks = dict(enumerate(await _publish(channel, *map(str, range(count))), 1))
+    for _ in tasks:
+        await peer.expect(BasicPublishParameters)
+    unsettled = set(tasks)
+
+    for number in chance.sample(sorted(unsettled), k=count):
+        if number not in unsettled:
+            continue  # one behind it has settled it
+        multiple = chance.random() < 0.3
+        peer.send(BasicAckParameters(number, multiple))
+        await peer.synchronise(channel)
+        unsettled -= set(range(1, number + 1)) if multiple else {number}
+        assert unsettled == {number for number, task in tasks.items() if not task.done()}
+
+    await asyncio.gather(*tasks.values())
 
 
 @pytest.mark.parametrize("number", [0, 2])

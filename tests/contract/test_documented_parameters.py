@@ -5,9 +5,7 @@ argument is for.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +20,6 @@ from ammoo.exceptions.channel import (
     NotFound,
     PreconditionFailed,
     PublishNack,
-    PublishReturned,
     ResourceLocked,
     ServerClosedChannel,
 )
@@ -32,38 +29,8 @@ from ammoo.exceptions.connection import (
     NotAllowed,
     ServerClosedConnection,
 )
-from ammoo.exceptions.consumer import ServerCancelledConsumer
-from ammoo_wire import Timestamp
 from tests.client.brokers import Name
-
-
-@pytest.fixture
-async def queue(broker_channel: ammoo.Channel, name: Name) -> str:
-    """A queue with nothing special about it."""
-    return (await broker_channel.declare_queue(name("queue"))).queue_name
-
-
-@pytest.fixture
-async def other_channel(broker_connection: ammoo.Connection) -> AsyncIterator[ammoo.Channel]:
-    """A second channel of the same connection."""
-    async with broker_connection.channel() as channel:
-        yield channel
-
-
-async def publish(channel: ammoo.Channel, queue: str, *bodies: str, **options: Any) -> None:
-    """Publish so that the messages are in the queue when this returns."""
-    await channel.select_confirm()
-    await asyncio.gather(*(channel.publish("", queue, body, **options) for body in bodies))
-
-
-async def drain(channel: ammoo.Channel, queue: str) -> list[str]:
-    """Get the bodies of all messages."""
-    bodies = []
-    while True:
-        try:
-            bodies.append((await channel.get(queue, no_ack=True)).decode())
-        except ammoo.EmptyQueue:
-            return bodies
+from tests.contract.queues import drain, publish
 
 
 async def eventually_empty(channel: ammoo.Channel, queue: str) -> None:
@@ -578,18 +545,6 @@ async def test_consume_priority(
         assert (await anext(low)).decode() == "2"
 
 
-async def test_consumer_of_a_deleted_queue(broker_channel: ammoo.Channel, queue: str) -> None:
-    async with broker_channel.consume(queue) as consumer:
-        await broker_channel.delete_queue(queue)
-        with pytest.raises(ServerCancelledConsumer):
-            await anext(consumer)
-    await broker_channel.declare_queue(queue)
-
-    async with broker_channel.consume(queue) as consumer:
-        await publish(broker_channel, queue, "1")
-        assert (await anext(consumer)).decode() == "1"
-
-
 async def test_get(broker_channel: ammoo.Channel, queue: str) -> None:
     await publish(broker_channel, queue, "1", "2")
 
@@ -725,61 +680,6 @@ async def test_publish_mandatory(broker_channel: ammoo.Channel, queue: str) -> N
     assert message.routing_key == "no such queue"
 
 
-async def test_two_publishes_with_one_message_id_each_have_their_outcome(
-    broker_channel: ammoo.Channel, queue: str
-) -> None:
-    await broker_channel.select_confirm()
-    options: dict[str, Any] = {
-        "raise_returned": True,
-        "message_id": "the same",
-        "headers": {"a": 1, "b": [b"\x00", 1.5]},
-        "bcc": "nobody",
-    }
-
-    outcomes = await asyncio.gather(
-        broker_channel.publish("", "no such queue", b"body", **options),
-        broker_channel.publish("", queue, b"body", **options),
-        broker_channel.publish("", "no such queue", b"body", **options),
-        return_exceptions=True,
-    )
-
-    assert [type(outcome) for outcome in outcomes] == [
-        PublishReturned,
-        type(None),
-        PublishReturned,
-    ]
-
-
-async def test_publishes_that_differ_in_their_headers_alone_each_have_their_outcome(
-    broker_channel: ammoo.Channel, queue: str, name: Name
-) -> None:
-    exchange = name("headers")
-    await broker_channel.declare_exchange(exchange, "headers")
-    await broker_channel.bind_queue(queue, exchange, {"to": "queue"})
-    await broker_channel.select_confirm()
-
-    outcomes = await asyncio.gather(
-        *(
-            broker_channel.publish(
-                exchange,
-                {"z": 1, "to": to, "a": [b"\x00", {"y": 1, "b": 2}]},
-                b"body",
-                raise_returned=True,
-                bcc="nobody",
-            )
-            for to in ("queue", "nowhere", "queue", "nowhere")
-        ),
-        return_exceptions=True,
-    )
-
-    assert [type(outcome) for outcome in outcomes] == [
-        type(None),
-        PublishReturned,
-        type(None),
-        PublishReturned,
-    ]
-
-
 async def test_publish_to_a_missing_exchange(broker_channel: ammoo.Channel) -> None:
     await broker_channel.select_confirm()
 
@@ -787,33 +687,6 @@ async def test_publish_to_a_missing_exchange(broker_channel: ammoo.Channel) -> N
         await broker_channel.publish("no such", "key", b"")
 
     assert (caught.value.class_id, caught.value.method_id) == (60, 40)
-
-
-async def test_headers_round_trip_exactly(broker_channel: ammoo.Channel, queue: str) -> None:
-    headers = {
-        "float": 1.1,
-        "bytes": b"\xff\x00",
-        "decimal": Decimal("12.50"),
-        "nested": {"list": [1, "a", None, True, {"x": 2**40}]},
-        "negative": -5,
-        "time": datetime(2026, 1, 1, tzinfo=UTC),
-    }
-    await publish(broker_channel, queue, "1", headers=headers)
-
-    message = await broker_channel.get(queue, no_ack=True)
-
-    assert message.properties.headers == headers
-
-
-@pytest.mark.parametrize("seconds", [2**64 - 1, 1_700_000_000_000])
-async def test_header_timestamps_cost_nothing(
-    broker_channel: ammoo.Channel, queue: str, seconds: int
-) -> None:
-    await publish(broker_channel, queue, "1", headers={"at": Timestamp(seconds)})
-
-    message = await broker_channel.get(queue, no_ack=True)
-
-    assert message.properties.headers == {"at": seconds}
 
 
 async def test_reply(broker_channel: ammoo.Channel, queue: str, name: Name) -> None:
@@ -886,33 +759,3 @@ async def test_transactions_and_confirms_exclude_each_other(
 
     with pytest.raises(PreconditionFailed, match="cannot switch from confirm to tx"):
         await broker_channel.select_transaction()
-
-
-# --- many at once ---
-
-
-async def test_a_hundred_operations_at_once(
-    broker_channel: ammoo.Channel, queue: str, name: Name
-) -> None:
-    exchange = name("exchange")
-    names = [name(f"queue-{i}") for i in range(20)]
-    await broker_channel.declare_exchange(exchange, "direct")
-    await broker_channel.select_confirm()
-
-    async def operate(number: int, queue: str) -> tuple[str, int, str]:
-        declared, _ = await asyncio.gather(
-            broker_channel.declare_queue(queue),
-            broker_channel.bind_queue(queue, exchange, queue),
-        )
-        await asyncio.gather(
-            broker_channel.publish(exchange, queue, str(number)),
-            broker_channel.qos(prefetch_count=number + 1),
-        )
-        async with broker_channel.consume(queue) as consumer:
-            message = await anext(consumer)
-            await message.ack()
-        return declared.queue_name, await broker_channel.purge_queue(queue), message.decode()
-
-    results = await asyncio.gather(*(operate(i, each) for i, each in enumerate(names)))
-
-    assert results == [(each, 0, str(i)) for i, each in enumerate(names)]

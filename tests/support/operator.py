@@ -1,10 +1,12 @@
-"""What an operator does to a broker from outside of AMQP: raise an alarm, close a connection.
+"""What an operator does to a broker from outside of AMQP: alarms, limits, closed connections.
 
 On the fake broker these are calls. On a RabbitMQ they are runs of rabbitmqctl, which only a
-broker of `.ci/rabbitmq` can be reached by; each costs a second or two.
+broker of `.ci/rabbitmq` can be reached by; each costs half a second.
 """
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +28,9 @@ class Operator(Protocol):
     def close_connection(self, peer: Peer, reason: str) -> None:
         """Close a client's connection."""
 
+    def channel_max(self, number: int) -> AbstractContextManager[None]:
+        """Have the broker propose so few channels to who connects meanwhile."""
+
 
 class FakeOperator:
     """The operator of a fake broker."""
@@ -41,6 +46,15 @@ class FakeOperator:
 
     def close_connection(self, peer: Peer, reason: str) -> None:
         self._broker.close_connections(reason)
+
+    @contextmanager
+    def channel_max(self, number: int) -> Iterator[None]:
+        limits = self._broker._node.limits
+        limits.channel_max, usual = number, limits.channel_max
+        try:
+            yield
+        finally:
+            limits.channel_max = usual
 
 
 class RabbitmqOperator:
@@ -59,6 +73,15 @@ class RabbitmqOperator:
         listed = self._run("-q", "list_connections", "peer_port", "pid").splitlines()
         ports = dict(line.split("\t") for line in listed if "\t" in line)
         self._run("close_connection", ports[str(peer.local_port)], reason)
+
+    @contextmanager
+    def channel_max(self, number: int) -> Iterator[None]:
+        usual = self._run("eval", "{ok, N} = application:get_env(rabbit, channel_max), N.")
+        self._run("eval", f"application:set_env(rabbit, channel_max, {number}).")
+        try:
+            yield
+        finally:
+            self._run("eval", f"application:set_env(rabbit, channel_max, {usual.strip()}).")
 
     def _run(self, *arguments: str) -> str:
         command = [str(SCRIPT), "ctl", self._version, *arguments]

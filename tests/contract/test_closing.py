@@ -1,0 +1,132 @@
+"""Closing on brokers: from wherever, as often as one likes, and never for longer than it was said.
+
+Where nothing moves the loop's clock, no time-out comes to an end: what is done nevertheless has
+waited for none.
+"""
+
+import asyncio
+
+import pytest
+
+import ammoo
+from ammoo.exceptions.channel import ClientClosedChannelOK
+from ammoo.exceptions.connection import ClientClosedConnectionOK
+from tests.contract.queues import drain, publish
+from tests.support.clock import LoopClock
+from tests.support.operator import Operator
+from tests.support.relay import Relay
+
+
+async def test_close_from_a_handler(
+    broker_url: str, broker_channel: ammoo.Channel, queue: str
+) -> None:
+    await publish(broker_channel, queue, "1", "2")
+    async with (
+        await ammoo.connect(broker_url) as connection,
+        connection.channel() as channel,
+        channel.consume(queue) as consumer,
+    ):
+
+        async def handle() -> None:
+            async for message in consumer:
+                await message.ack()
+                await connection.close()
+
+        with pytest.raises(ClientClosedConnectionOK) as caught:
+            await handle()
+
+    assert caught.value is connection.closing_exc is channel.closing_exc is consumer.closing_exc
+    async with broker_channel.consume(queue) as again:
+        assert "2" == (await anext(again)).decode()
+
+
+async def test_close_of_its_channel_from_a_handler(
+    broker_connection: ammoo.Connection, broker_channel: ammoo.Channel, queue: str
+) -> None:
+    await publish(broker_channel, queue, "1", "2")
+    async with broker_connection.channel() as channel, channel.consume(queue) as consumer:
+
+        async def handle() -> None:
+            async for _ in consumer:
+                await channel.close()
+
+        with pytest.raises(ClientClosedChannelOK):
+            await handle()
+
+    assert ["1", "2"] == await drain(broker_channel, queue)
+
+
+async def test_close_while_blocked(
+    broker_url: str,
+    queue: str,
+    operator: Operator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A broker that has blocked us does not read, so nothing is to be waited for."""
+    async with await ammoo.connect(broker_url) as connection, connection.channel() as channel:
+        consumer = await channel.consume(queue).__aenter__()
+        operator.raise_alarm()
+        await channel.publish("", queue, "1")
+        await connection.wait_blocked()
+        held = asyncio.create_task(channel.publish("", queue, "held back"))
+        LoopClock(monkeypatch)
+
+        await consumer.__aexit__(None, None, None)
+        await channel.close()
+        await connection.close()
+
+        with pytest.raises(ClientClosedChannelOK):
+            await held
+        operator.clear_alarm()
+
+
+async def test_close_with_a_dead_peer(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Relay(broker_url) as relay:
+        connection = await ammoo.connect(relay.url)
+        await connection.__aenter__()
+        channel = await connection.channel().__aenter__()
+        clock = LoopClock(monkeypatch)
+        relay.silence()
+
+        closing_channel = asyncio.create_task(channel.close(timeout=2))
+        await clock.advance(1.9)
+        assert not closing_channel.done()
+        await clock.advance(0.1)
+        await closing_channel
+        closing = asyncio.create_task(connection.close(timeout=3))
+        await clock.advance(2.9)
+        assert not closing.done()
+        await clock.advance(0.1)
+        await closing
+
+    assert isinstance(channel.closing_exc, ClientClosedChannelOK)
+    assert isinstance(connection.closing_exc, ClientClosedConnectionOK)
+
+
+async def test_close_twice_and_at_once(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with await ammoo.connect(broker_url) as connection, connection.channel() as channel:
+        LoopClock(monkeypatch)
+        await asyncio.gather(channel.close(), channel.close())
+        await channel.close()
+        await asyncio.gather(connection.close(), connection.close(), channel.close())
+        await connection.close()
+
+    assert isinstance(connection.closing_exc, ClientClosedConnectionOK)
+
+
+async def test_close_ends_what_waits(broker_url: str, queue: str) -> None:
+    async with (
+        await ammoo.connect(broker_url) as connection,
+        connection.channel() as channel,
+        channel.consume(queue) as consumer,
+    ):
+        waiting = [
+            asyncio.create_task(consumer.__anext__()),
+            asyncio.create_task(channel.get_next_returned_message()),
+            asyncio.create_task(connection.wait_blocked()),
+        ]
+        await asyncio.sleep(0)
+        await connection.close()
+        errors = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert {id(connection.closing_exc)} == {id(error) for error in errors}
