@@ -4,7 +4,7 @@
 
 With the client in another process, the broker's own CPU time is known, and what it could do on a
 core of its own: the last column. With the client in the same process and event loop, as in most
-tests, the CPU time is both's together.
+tests, the CPU time is both's together. In memory, there is no socket either.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ammoo_fakebroker import FakeBroker
-from benchmarks import compare, readme, results
+from benchmarks import broker_replay, compare, readme, replay, results
 from benchmarks.clients import ammoo as ammoo_client
 from benchmarks.job import Job
 from benchmarks.workloads import LIMIT, WORKLOADS, Workload
@@ -192,6 +192,13 @@ async def together_table(workloads: list[Workload], options: argparse.Namespace)
     return results.table(["fake broker, ammoo in one event loop", "both µs", "messages/s"], rows)
 
 
+def in_memory_table(rounds: int) -> list[str]:
+    """Measure the broker alone, without a socket."""
+    best = replay.measure(broker_replay.CASES, rounds)
+    rows = [[name.removeprefix("broker: "), f"{cost:,.0f}"] for name, cost in best.items()]
+    return results.table(["fake broker, in memory", "ns"], rows)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(
@@ -220,6 +227,7 @@ def main(arguments: list[str] | None = None) -> None:
             if client != LIMIT or program is not None:
                 tables[client] = asyncio.run(apart_table(client, workloads, options, program))
     tables["together"] = asyncio.run(together_table(workloads, options))
+    tables["in memory"] = in_memory_table(10 * options.rounds)
     tables["starts"] = starts_table(options.starts)
     about = {"rounds": str(options.rounds), "scale": str(options.scale)}
     provenance = readme.provenance("fakebroker", arguments, about)

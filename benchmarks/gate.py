@@ -3,7 +3,7 @@
     hatch run bench:gate              compares with benchmarks/gate.json
     hatch run bench:gate --update     stores what is measured now
 
-It runs `replay`, which needs no network, and divides each figure by the calibration loop's: so
+It runs `replay` and `broker_replay`, which need no network, and divides each figure by the calibration loop's: so
 much of the machine's speed falls out that two runs differ by a few per cent, and a run on
 another machine can be looked at. It only fails if it is asked to.
 """
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from benchmarks import replay
+from benchmarks import broker_replay, replay
 
 __all__ = ["main"]
 
@@ -27,7 +27,7 @@ TOLERANCE: Final = 0.15
 def loops(rounds: int) -> dict[str, float]:
     """Measure what ammoo's cases cost, in calibration loops a message."""
     calibration = replay.Case("calibration", None, replay.calibrate)
-    best = replay.measure([calibration, *replay.WIRE, *replay.CLIENT], rounds)
+    best = replay.measure([calibration, *replay.WIRE, *replay.CLIENT, *broker_replay.CASES], rounds)
     unit = best.pop(calibration.name)
     return {name: round(nanoseconds / unit, 2) for name, nanoseconds in best.items()}
 

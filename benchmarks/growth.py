@@ -16,26 +16,21 @@ import asyncio
 import gc
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import ammoo
 import ammoo_wire as wire
-from ammoo_fakebroker import FakeBroker
-from ammoo_fakebroker.connection import Connection
-from ammoo_fakebroker.login import Peer
 from ammoo_wire.writer import CommandWriter
 from benchmarks import readme, results
-from benchmarks.replay import BODY, MESSAGES, client
-from benchmarks.replay import Peer as Server
+from benchmarks.replay import BODY, MESSAGES, PER_READ, Peer, client
+from benchmarks.wired import Wire, frames, reads, wired
 
 __all__ = ["main"]
 
-EACH_READ: Final = 50
-"""Messages in what is read at a time."""
 ENCODE_DELIVER: Final = wire.method_of(wire.BasicDeliverParameters).encode
 ENCODE_ACK: Final = wire.method_of(wire.BasicAckParameters).encode
 
@@ -59,36 +54,29 @@ def settled() -> Iterator[None]:
     gc.unfreeze()
 
 
-def reads(frames: list[bytes]) -> list[bytes]:
-    """Put frames together as they would be read."""
-    return [
-        b"".join(frames[first : first + EACH_READ]) for first in range(0, len(frames), EACH_READ)
-    ]
-
-
 # --- the client, against a peer in memory -----------------------------------------------------
 
 
 def ack_frames(tags: range) -> list[bytes]:
     """Encode the server's confirms."""
     writer = CommandWriter(frame_max=131072)
-    frames = []
+    encoded = []
     for tag in tags:
         writer.method(1, ENCODE_ACK(tag, False))
-        frames.append(bytes(writer.take()))
-    return frames
+        encoded.append(bytes(writer.take()))
+    return encoded
 
 
 def delivery_frames(tags: range, deliveries: list[tuple[int, str]]) -> list[bytes]:
     """Encode deliveries, to channels and consumers in turn."""
     writer = CommandWriter(frame_max=131072)
-    frames = []
+    encoded = []
     for tag in tags:
         channel_number, consumer_tag = deliveries[tag % len(deliveries)]
         payload = ENCODE_DELIVER(consumer_tag, tag, False, "exchange", "routing_key")
         writer.content(channel_number, payload, b"\0\0", BODY)
-        frames.append(bytes(writer.take()))
-    return frames
+        encoded.append(bytes(writer.take()))
+    return encoded
 
 
 async def confirms(size: int, *, newest_first: bool) -> float:
@@ -108,7 +96,7 @@ async def confirms(size: int, *, newest_first: bool) -> float:
         with settled():
             started = time.process_time_ns()
             for chunk in chunks:
-                outstanding += publish(EACH_READ)
+                outstanding += publish(PER_READ)
                 await asyncio.sleep(0)
                 peer.feed(chunk)
                 await asyncio.sleep(0)
@@ -129,7 +117,7 @@ async def unacked(size: int, *, newest_first: bool) -> float:
         held: list[ammoo.DeliverMessage] = []
         for chunk in reads(delivery_frames(range(1, size + 1), tag)):
             peer.feed(chunk)
-            held += [await anext(consumer) for _ in range(min(EACH_READ, size - len(held)))]
+            held += [await anext(consumer) for _ in range(min(PER_READ, size - len(held)))]
         chunks = reads(delivery_frames(range(size + 1, size + MESSAGES + 1), tag))
         with settled():
             started = time.process_time_ns()
@@ -137,7 +125,7 @@ async def unacked(size: int, *, newest_first: bool) -> float:
             fresh: list[ammoo.DeliverMessage] = []
             for chunk in chunks:
                 peer.feed(chunk)
-                for _ in range(EACH_READ):
+                for _ in range(PER_READ):
                     message = await anext(consumer)
                     if not newest_first:
                         fresh.append(message)
@@ -178,7 +166,7 @@ async def channels(size: int) -> float:
 
 
 async def receive(
-    peer: Server, addresses: list[tuple[int, str]], consumers: list[ammoo.Consumer]
+    peer: Peer, addresses: list[tuple[int, str]], consumers: list[ammoo.Consumer]
 ) -> float:
     """Have consumers be sent messages in turn, and acknowledge each."""
     chunks = reads(delivery_frames(range(MESSAGES), addresses))
@@ -190,7 +178,7 @@ async def receive(
             started = time.process_time_ns()
             for chunk in round_of_chunks:
                 peer.feed(chunk)
-                for _ in range(EACH_READ):
+                for _ in range(PER_READ):
                     message = await anext(consumers[number % len(consumers)])
                     await message.ack()
                     number += 1
@@ -255,82 +243,6 @@ def in_loop(measured: Callable[[int], Coroutine[Any, Any, float]]) -> Callable[[
 # --- the broker, against a client in memory ---------------------------------------------------
 
 
-class Wire:
-    """A client of the fake broker without sockets: octets go in and come out by calls."""
-
-    def __init__(self, broker: FakeBroker) -> None:
-        self._protocol = wire.ClientProtocol(
-            mechanism=lambda start: ("PLAIN", wire.plain_response("guest", "guest")),
-            client_properties={"capabilities": {"publisher_confirms": True}},
-            channel_max=0,
-        )
-        peer = Peer("127.0.0.1", 1, is_loopback=True, certificate_name=None)
-        self._connection = Connection(broker._node, self, peer)
-        while self._protocol.state is not wire.ConnectionState.RUNNING:
-            self.turn()
-        self.call(wire.ChannelOpenParameters())
-
-    # -- what the connection asks of its transport --
-
-    def wake(self) -> None:
-        """Do nothing: whoever wants an answer takes it."""
-
-    close = abort = pause_reading = resume_reading = wake
-
-    # -- what the measurements do --
-
-    def feed(self, octets: bytes | bytearray) -> None:
-        """Let the broker read, and throw its answers away."""
-        self._give(octets)
-        while self._connection.has_data_to_send:
-            self._connection.data_to_send()
-            self._connection.written()
-
-    def turn(self) -> list[wire.Command]:
-        """Carry octets both ways once."""
-        self._give(self._protocol.data_to_send())
-        commands = self._protocol.receive_data(self._connection.data_to_send())
-        self._connection.written()
-        return commands
-
-    def call(self, parameters: Any, channel_number: int = 1) -> None:
-        """Send a method, and take the answer."""
-        self._protocol.send(channel_number, parameters)
-        if not self.turn():
-            raise RuntimeError(f"the broker did not answer {parameters!r}")
-
-    def _give(self, octets: bytes | bytearray) -> None:
-        while octets:
-            buffer = memoryview(self._connection.get_buffer(len(octets)))
-            count = min(len(buffer), len(octets))
-            buffer[:count] = octets[:count]
-            self._connection.buffer_updated(count)
-            octets = octets[count:]
-
-
-@asynccontextmanager
-async def wired() -> AsyncIterator[Wire]:
-    """Start a broker, and connect to it in memory."""
-    async with FakeBroker() as broker:
-        yield Wire(broker)
-
-
-def commands(
-    parameters: list[Any], *, with_content: bool = False, channels: int = 1
-) -> list[bytes]:
-    """Encode commands of a client, on channels in turn."""
-    writer = CommandWriter(frame_max=131072)
-    frames = []
-    for number, each in enumerate(parameters):
-        payload = wire.method_of(each).encode(*each)
-        if with_content:
-            writer.content(1 + number % channels, payload, b"\0\0", BODY)
-        else:
-            writer.method(1 + number % channels, payload)
-        frames.append(bytes(writer.take()))
-    return frames
-
-
 def timed(broker: Wire, chunks: list[bytes]) -> float:
     """Feed what was encoded; gives nanoseconds a message."""
     with settled():
@@ -356,7 +268,7 @@ async def bindings(size: int, exchange_type: str, distinct_keys: int = 100) -> f
         used = [f"some.{number * 7919 % size}.key.more" for number in range(distinct_keys)]
         keys = (used * MESSAGES)[:MESSAGES]
         publishes = [wire.BasicPublishParameters("exchange", key) for key in keys]
-        chunks = reads(commands(publishes, with_content=True))
+        chunks = reads(frames(publishes, with_content=True))
         timed(broker, chunks)  # what is remembered of a key has to be learnt first
         return timed(broker, chunks)
 
@@ -365,12 +277,12 @@ async def depth(size: int) -> float:
     """Publish to and get from a queue that holds many messages."""
     async with wired() as broker:
         broker.call(wire.QueueDeclareParameters("queue"))
-        publish = commands([wire.BasicPublishParameters("", "queue")], with_content=True)[0]
-        for _ in range(size // EACH_READ):
-            broker.feed(publish * EACH_READ)
-        broker.feed(publish * (size % EACH_READ))
-        get = commands([wire.BasicGetParameters("queue", True)])[0]
-        return timed(broker, [(publish + get) * EACH_READ] * (MESSAGES // EACH_READ))
+        publish = frames([wire.BasicPublishParameters("", "queue")], with_content=True)[0]
+        for _ in range(size // PER_READ):
+            broker.feed(publish * PER_READ)
+        broker.feed(publish * (size % PER_READ))
+        get = frames([wire.BasicGetParameters("queue", True)])[0]
+        return timed(broker, [(publish + get) * PER_READ] * (MESSAGES // PER_READ))
 
 
 async def broker_unacked(size: int) -> float:
@@ -378,11 +290,11 @@ async def broker_unacked(size: int) -> float:
     async with wired() as broker:
         broker.call(wire.QueueDeclareParameters("queue"))
         broker.call(wire.BasicConsumeParameters("queue"))
-        publish = commands([wire.BasicPublishParameters("", "queue")], with_content=True)[0]
+        publish = frames([wire.BasicPublishParameters("", "queue")], with_content=True)[0]
         for _ in range(size):
             broker.feed(publish)
-        acks = commands([wire.BasicAckParameters(size + 1 + n) for n in range(MESSAGES)])
-        chunks = [publish * EACH_READ + acked for acked in reads(acks)]
+        acks = frames([wire.BasicAckParameters(size + 1 + n) for n in range(MESSAGES)])
+        chunks = [publish * PER_READ + acked for acked in reads(acks)]
         return timed(broker, chunks)
 
 
@@ -392,8 +304,8 @@ async def broker_consumers(size: int) -> float:
         broker.call(wire.QueueDeclareParameters("queue"))
         for number in range(size):
             broker.call(wire.BasicConsumeParameters("queue", f"consumer-{number}", no_ack=True))
-        publish = commands([wire.BasicPublishParameters("", "queue")], with_content=True)[0]
-        return timed(broker, [publish * EACH_READ] * (MESSAGES // EACH_READ))
+        publish = frames([wire.BasicPublishParameters("", "queue")], with_content=True)[0]
+        return timed(broker, [publish * PER_READ] * (MESSAGES // PER_READ))
 
 
 async def busy_consumers(size: int) -> float:
@@ -401,13 +313,13 @@ async def busy_consumers(size: int) -> float:
     async with wired() as broker:
         broker.call(wire.QueueDeclareParameters("queue"))
         broker.call(wire.BasicQosParameters(0, 1, False))
-        publish = commands([wire.BasicPublishParameters("", "queue")], with_content=True)[0]
+        publish = frames([wire.BasicPublishParameters("", "queue")], with_content=True)[0]
         for number in range(size):
             broker.call(wire.BasicConsumeParameters("queue", f"consumer-{number}"))
             broker.feed(publish)
         broker.call(wire.BasicQosParameters(0, 0, False))
         broker.call(wire.BasicConsumeParameters("queue", "idle", no_ack=True))
-        return timed(broker, [publish * EACH_READ] * (MESSAGES // EACH_READ))
+        return timed(broker, [publish * PER_READ] * (MESSAGES // PER_READ))
 
 
 async def broker_channels(size: int) -> float:
@@ -417,7 +329,7 @@ async def broker_channels(size: int) -> float:
         for number in range(2, size + 1):
             broker.call(wire.ChannelOpenParameters(), number)
         publishes = [wire.BasicPublishParameters("", "queue")] * MESSAGES
-        return timed(broker, reads(commands(publishes, with_content=True, channels=size)))
+        return timed(broker, reads(frames(publishes, with_content=True, channels=size)))
 
 
 async def broker_body(size: int) -> float:
@@ -430,7 +342,7 @@ async def broker_body(size: int) -> float:
         writer.content(1, payload, b"\0\0", b"x" * size)
         octets = bytes(writer.take())
         parts = [octets[first : first + 65536] for first in range(0, len(octets), 65536)]
-        parts += commands([wire.BasicGetParameters("queue", True)])
+        parts += frames([wire.BasicGetParameters("queue", True)])
         started = time.process_time_ns()
         for _ in range(count):
             for part in parts:
