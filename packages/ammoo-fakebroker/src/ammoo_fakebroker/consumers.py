@@ -147,6 +147,8 @@ class ConsumerRounds:
         """Let a consumer take part that could not take messages and now perhaps can."""
         level = self._rounds.get(consumer.priority)
         if level is None:
+            if len(self._rounds) == 1 and not any(self._rounds.values()):
+                self._rounds.clear()
             level = self._rounds[consumer.priority] = OrderedDict()
             self._priorities = sorted(self._rounds, reverse=True)
         level[consumer] = None
@@ -156,7 +158,9 @@ class ConsumerRounds:
         level = self._rounds.get(consumer.priority)
         if level is not None and consumer in level:
             del level[consumer]
-            if not level:
+            # The only round stays when it is empty (no other does): around a consumer that works
+            # at its prefetch it would come and go with each message, for half a microsecond.
+            if not level and len(self._rounds) > 1:
                 del self._rounds[consumer.priority]
                 self._priorities.remove(consumer.priority)
 
@@ -164,6 +168,8 @@ class ConsumerRounds:
         """Pick the consumer whose turn it is, of the highest priority that has one."""
         while self._priorities:
             level = self._rounds[self._priorities[0]]
+            if not level:
+                return None
             consumer = next(iter(level))
             if consumer.can_take():
                 if len(level) > 1:

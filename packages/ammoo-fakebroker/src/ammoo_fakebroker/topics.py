@@ -24,11 +24,35 @@ def split_words(key: str) -> list[str]:
 
 
 class _Node(Generic[_Value]):
-    __slots__ = ("children", "values")
+    """Where some words of a pattern lead to.
 
-    def __init__(self) -> None:
+    A key is followed word by word, through all nodes at once that its words may have led to: each
+    is in a set once, however many # in a row lead there by however many ways.
+    """
+
+    __slots__ = ("children", "is_rest", "values")
+
+    def __init__(self, *, is_rest: bool = False) -> None:
         self.children: dict[str, _Node[_Value]] = {}
         self.values: dict[_Value, None] = {}
+        self.is_rest = is_rest  # behind a #, which takes any number of words
+
+    def enter(self, reached: dict[_Node[_Value], None]) -> None:
+        """Note that the words so far may have led here, and on through a # that takes none."""
+        reached[self] = None
+        rest = self.children.get("#")
+        if rest is not None and rest not in reached:
+            rest.enter(reached)
+
+    def follow(self, word: str, reached: dict[_Node[_Value], None]) -> None:
+        """Note where one word more may lead to."""
+        if self.is_rest:
+            self.enter(reached)
+        children = self.children
+        for name in (word, "*"):
+            child = children.get(name)
+            if child is not None:
+                child.enter(reached)
 
 
 class TopicTrie(Generic[_Value]):
@@ -43,7 +67,7 @@ class TopicTrie(Generic[_Value]):
         for word in split_words(pattern):
             child = node.children.get(word)
             if child is None:
-                child = node.children[word] = _Node()
+                child = node.children[word] = _Node(is_rest=word == "#")
             node = child
         node.values[value] = None
 
@@ -60,25 +84,11 @@ class TopicTrie(Generic[_Value]):
 
     def matches(self, key: str) -> Iterator[_Value]:
         """Find the values under all patterns that match a key, each pattern's once."""
-        words = split_words(key)
-        # Several # in a row reach the same place by many ways; each is walked once.
-        seen: set[tuple[int, int]] = set()
-        waiting = [(self._root, 0)]
-        while waiting:
-            node, index = waiting.pop()
-            if (id(node), index) in seen:
-                continue
-            seen.add((id(node), index))
-            if index == len(words):
-                yield from node.values
-            children = node.children
-            if not children:
-                continue
-            if index < len(words):
-                for word in (words[index], "*"):
-                    child = children.get(word)
-                    if child is not None:
-                        waiting.append((child, index + 1))
-            rest = children.get("#")
-            if rest is not None:
-                waiting.extend((rest, position) for position in range(index, len(words) + 1))
+        reached: dict[_Node[_Value], None] = {}
+        self._root.enter(reached)
+        for word in split_words(key):
+            left, reached = reached, {}
+            for node in left:
+                node.follow(word, reached)
+        for node in reached:
+            yield from node.values

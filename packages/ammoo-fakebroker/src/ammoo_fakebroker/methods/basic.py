@@ -88,7 +88,7 @@ def publish(
         _check_properties(channel, facts)
     message = Message(exchange_name, routing_key, facts.outgoing, body, facts)
     queues = virtualhost.route(exchange, message)
-    if not exchange_name:
+    if not exchange_name and connection.node.reply_channels:
         _deliver_replies(channel, message)
     if channel.transaction is not None:
         channel.transaction.publish(PendingPublish(message, queues, mandatory))
@@ -309,7 +309,11 @@ def get(channel: Channel, parameters: BasicGetParameters) -> None:
 
 def ack(channel: Channel, parameters: BasicAckParameters) -> None:
     """Forget a delivery, or all up to one (section 1.8.3.13)."""
-    _settle(channel, "acknowledge", *parameters)
+    delivery_tag, multiple = parameters
+    if multiple or channel.transaction is not None:
+        _settle(channel, "acknowledge", delivery_tag, multiple)
+    else:
+        channel.acknowledge_one(delivery_tag)
 
 
 def nack(channel: Channel, parameters: BasicNackParameters) -> None:
