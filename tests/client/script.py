@@ -199,6 +199,11 @@ class ScriptedPeer(asyncio.Protocol):
         assert self._transport is not None
         self._transport.pause_reading()
 
+    def resume_reading(self) -> None:
+        """Take in again what the client sends."""
+        assert self._transport is not None
+        self._transport.resume_reading()
+
     def hang_up(self) -> None:
         """Close the socket."""
         if self._transport is not None:

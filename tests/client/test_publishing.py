@@ -41,7 +41,7 @@ async def test_publish_without_confirms_returns_when_it_is_sent(
     assert command.body == bytearray(b"body")
 
 
-async def test_publishes_of_one_turn_are_written_at_once(
+async def test_publishes_of_one_turn_are_written_together(
     channel: ammoo.Channel, peer: ScriptedPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     socket = channel._require_live().transport._socket
@@ -52,7 +52,8 @@ async def test_publishes_of_one_turn_are_written_at_once(
     for _ in range(100):
         await peer.expect(BasicPublishParameters)
 
-    assert write.call_count == 1
+    # The first one may be all there is, like a request: it does not wait for the others.
+    assert write.call_count == 2
 
 
 async def test_publisher_that_never_waits_lets_others_have_a_turn(

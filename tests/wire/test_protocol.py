@@ -263,6 +263,23 @@ def test_send_content_queues_all_of_it(new: New) -> None:
 
 
 @RUNNING
+@pytest.mark.parametrize("properties", [NO_PROPERTIES, b"\x08\x00\x05"])
+@pytest.mark.parametrize("body", [b"", b"x", bytearray(b"x"), b"x" * 4096, b"x" * 5000])
+def test_send_content_behind_does_as_send_content(
+    new: New, properties: bytes, body: bytes | bytearray
+) -> None:
+    protocol = new(frame_max=4096)
+    publish = BasicPublishParameters("", "q")
+    head = protocol.content_head(7, encode_method(publish))
+    expected = b"".join(content_frames(7, publish, properties, bytes(body)))
+
+    sizes = [protocol.send_content_behind(head, properties, body) for _ in range(2)]
+
+    assert sizes == [len(expected), 2 * len(expected)]
+    assert protocol.data_to_send() == expected * 2
+
+
+@RUNNING
 def test_send_heartbeat_queues_one(new: New) -> None:
     protocol = new()
 
@@ -283,6 +300,12 @@ def test_what_cannot_be_encoded_queues_nothing(new: New) -> None:
         protocol.send_method(1, bytes(200_000))
     with pytest.raises(EncodeError, match="takes a frame of"):
         protocol.send_content(1, bytes(4), bytes(200_000), b"")
+    with pytest.raises(EncodeError, match="takes a frame of"):
+        protocol.content_head(1, bytes(200_000))
+    with pytest.raises(EncodeError, match="takes a frame of"):
+        protocol.send_content_behind(protocol.content_head(1, bytes(4)), bytes(200_000), b"")
+    with pytest.raises(TypeError):
+        protocol.send_content_behind(protocol.content_head(1, bytes(4)), NO_PROPERTIES, "x")
 
     assert not protocol.has_data_to_send
     assert not protocol.is_channel_closing(1)
@@ -317,6 +340,8 @@ def test_nothing_goes_behind_a_close_that_was_taken(new: New) -> None:
     protocol.send(1, ACK)
     protocol.send_method(1, encode_method(ACK))
     protocol.send_content(1, encode_method(BasicPublishParameters()), NO_PROPERTIES, b"body")
+    head = protocol.content_head(1, encode_method(BasicPublishParameters()))
+    protocol.send_content_behind(head, NO_PROPERTIES, b"body")
     protocol.send_heartbeat()
 
     assert not protocol.has_data_to_send

@@ -142,6 +142,7 @@ from .protocol import ConnectionState, Protocol
 from .sasl import amqplain_response, parse_amqplain, parse_plain, plain_response
 from .server import Accepted, Challenge, Refused, ServerProtocol
 from .tables import decode_table, encode_table, field_type
+from .writer import ContentHead
 
 __version__ = "1.0.0"
 
@@ -204,6 +205,7 @@ __all__ = [
     "ConnectionUnblockedParameters",
     "ConnectionUpdateSecretOkParameters",
     "ConnectionUpdateSecretParameters",
+    "ContentHead",
     "EncodeError",
     "ExchangeBindOkParameters",
     "ExchangeBindParameters",

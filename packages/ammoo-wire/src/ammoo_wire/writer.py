@@ -6,16 +6,35 @@ from typing import Final
 
 from .constants import FRAME_END, FRAME_OVERHEAD, FrameType
 from .exceptions import EncodeError
+from .frames.header import NO_PROPERTIES
 
-__all__ = ["CommandWriter"]
+__all__ = ["CommandWriter", "ContentHead"]
 
 _FRAME_HEAD = Struct(">BHI")
-_HEADER_HEAD = Struct(">BBHIHHQ")  # behind the end of the method frame
+_HEADER_HEAD = Struct(">BHI2sHQ")
 _BODY_HEAD = Struct(">BBHI")  # behind the end of the header frame
+_PLAIN = Struct(">Q6sI")  # size of the body; no properties, and the body frame's head; its size
 _END: Final = bytes((FRAME_END,))
 _METHOD, _HEADER, _BODY, _ = map(int, FrameType)
 _SMALL: Final = 4096  # octets of a body
 _NO_LIMIT: Final = 0xFFFF_FFFF  # what the four octets of a frame's size can say
+
+
+class ContentHead:
+    """A method that content follows, written out: to publish the same way again and again.
+
+    Made by `CommandWriter.content_head`.
+    """
+
+    __slots__ = ("channel_number", "method_frame", "plain", "plain_body")
+
+    def __init__(self, channel_number: int, method_frame: bytes) -> None:
+        self.channel_number = channel_number
+        self.method_frame = method_frame
+        # As it goes on without properties: up to the body's size, and from there on.
+        header = _HEADER_HEAD.pack(_HEADER, channel_number, 14, method_frame[7:9], 0, 0)
+        self.plain = method_frame + header[:-8]
+        self.plain_body = NO_PROPERTIES + _BODY_HEAD.pack(FRAME_END, _BODY, channel_number, 0)[:-4]
 
 
 class CommandWriter:
@@ -29,14 +48,24 @@ class CommandWriter:
 
     Attributes:
         queued: The octets to send.
-        frame_max: May be changed between two commands.
     """
 
-    __slots__ = ("frame_max", "queued")
+    __slots__ = ("_frame_max", "_largest", "_small", "queued")
 
     def __init__(self, *, frame_max: int) -> None:
         self.frame_max = frame_max
         self.queued = bytearray()
+
+    @property
+    def frame_max(self) -> int:
+        """The largest frame to make, in octets; 0 for no limit. May change between two commands."""
+        return self._frame_max
+
+    @frame_max.setter
+    def frame_max(self, value: int) -> None:
+        self._frame_max = value
+        self._largest = value - FRAME_OVERHEAD if value else _NO_LIMIT
+        self._small = min(_SMALL, self._largest - 12)  # a header with properties of that size fits
 
     def take(self) -> bytearray:
         """Take all that is queued; the caller may keep it."""
@@ -50,16 +79,7 @@ class CommandWriter:
             EncodeError: It would be larger than frame_max, or there is no such channel
                 number; nothing was queued.
         """
-        if len(payload) + FRAME_OVERHEAD > self.frame_max and self.frame_max:
-            raise self._misfit(len(payload))
-        try:
-            head = _FRAME_HEAD.pack(_METHOD, channel_number, len(payload))
-        except StructError:
-            raise _no_channel_number(channel_number) from None
-        queued = self.queued
-        queued += head
-        queued += payload
-        queued += _END
+        self.queued += self._method_frame(channel_number, payload)
 
     def content(
         self,
@@ -67,57 +87,85 @@ class CommandWriter:
         payload: bytes,
         properties: bytes,
         body: bytes | bytearray | memoryview,
-    ) -> None:
+    ) -> int:
         """Queue a method with its content, the body cut into frames.
+
+        Returns:
+            How many octets are queued now.
 
         Raises:
             EncodeError: The method or the properties would make a frame that is larger
                 than frame_max, or there is no such channel number; nothing was queued.
             TypeError: The body is not made of octets; nothing was queued.
         """
-        if type(body) is not bytes:
-            body = _as_octets(body)
-        method_size, properties_size, size = len(payload), len(properties), len(body)
-        largest = self.frame_max - FRAME_OVERHEAD if self.frame_max else _NO_LIMIT
-        if method_size > largest or properties_size + 12 > largest:
-            raise self._misfit(method_size, properties_size + 12)
+        method_frame = self._method_frame(channel_number, payload)
+        return self._content(channel_number, method_frame, properties, body)
+
+    def content_head(self, channel_number: int, payload: bytes) -> ContentHead:
+        """Write a method out once, for any number of `content_behind`.
+
+        Raises:
+            EncodeError: It would be larger than frame_max, or there is no such channel number.
+        """
+        return ContentHead(channel_number, self._method_frame(channel_number, payload))
+
+    def content_behind(
+        self, head: ContentHead, properties: bytes, body: bytes | bytearray | memoryview
+    ) -> int:
+        """Queue a method with its content, as `content`, in half the time or less."""
+        size = len(body)
+        if properties is NO_PROPERTIES and 0 < size <= self._small and type(body) is bytes:
+            # 0.24 µs; below it is 0.37, and 0.1 for going there.
+            queued = self.queued
+            queued += b"".join((head.plain, _PLAIN.pack(size, head.plain_body, size), body, _END))
+            return len(queued)
+        return self._content(head.channel_number, head.method_frame, properties, body)
+
+    def heartbeat(self) -> None:
+        """Queue a heartbeat frame."""
+        self.queued += b"\x08\x00\x00\x00\x00\x00\x00\xce"
+
+    def _method_frame(self, channel_number: int, payload: bytes) -> bytes:
+        size = len(payload)
+        if size > self._largest:
+            raise self._misfit("the method with its arguments", size)
         try:
-            method = _FRAME_HEAD.pack(_METHOD, channel_number, method_size)
+            return _FRAME_HEAD.pack(_METHOD, channel_number, size) + payload + _END
         except StructError:
             raise _no_channel_number(channel_number) from None
-        header = _HEADER_HEAD.pack(
-            FRAME_END,
-            _HEADER,
-            channel_number,
-            12 + properties_size,
-            payload[0] << 8 | payload[1],
-            0,
-            size,
-        )
+
+    def _content(
+        self,
+        channel_number: int,
+        method_frame: bytes,
+        properties: bytes,
+        body: bytes | bytearray | memoryview,
+    ) -> int:
+        if type(body) is not bytes:
+            body = _as_octets(body)
+        size, header_size, largest = len(body), 12 + len(properties), self._largest
+        if header_size > largest:
+            what = "the content header with the message's properties"
+            raise self._misfit(what, header_size)
+        class_id = method_frame[7:9]
+        header = _HEADER_HEAD.pack(_HEADER, channel_number, header_size, class_id, 0, size)
         queued = self.queued
-        if 0 < size <= largest and size <= _SMALL:
-            # One join is faster than seven appends by a fifth; a large body it would copy twice.
+        if 0 < size <= self._small:
+            # One join is faster than six appends by a fifth; a large body it would copy twice.
             head = _BODY_HEAD.pack(FRAME_END, _BODY, channel_number, size)
-            queued += b"".join((method, payload, header, properties, head, body, _END))
-            return
-        queued += b"".join((method, payload, header, properties, _END))
+            queued += b"".join((method_frame, header, properties, head, body, _END))
+            return len(queued)
+        queued += b"".join((method_frame, header, properties, _END))
         view = memoryview(body)
         for start in range(0, size, largest):
             piece = view[start : start + largest]
             queued += _FRAME_HEAD.pack(_BODY, channel_number, len(piece))
             queued += piece
             queued += _END
+        return len(queued)
 
-    def heartbeat(self) -> None:
-        """Queue a heartbeat frame."""
-        self.queued += b"\x08\x00\x00\x00\x00\x00\x00\xce"
-
-    def _misfit(self, method_size: int, header_size: int = 0) -> EncodeError:
-        """Make the error for a method or a content header that is larger than a frame may be."""
-        if method_size + FRAME_OVERHEAD > self.frame_max:
-            what, size = "the method with its arguments", method_size
-        else:
-            what, size = "the content header with the message's properties", header_size
+    def _misfit(self, what: str, size: int) -> EncodeError:
+        """Make the error for what is larger than a frame may be."""
         return EncodeError(
             f"{what} takes a frame of {size + FRAME_OVERHEAD} octets; the peers have agreed on"
             f" at most {self.frame_max} (frame_max)"

@@ -5,11 +5,12 @@ what was asked for (prefetch limits, confirm mode). What is on the wire is the
 `LiveChannel` behind it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from ammoo_wire import (
     NO_PROPERTIES,
@@ -65,7 +66,16 @@ from .consumer import Consumer
 from .exceptions.channel import ClientClosedChannelError, ClientClosedChannelOK, EmptyQueue
 from .live_channel import LiveChannel
 from .messages import GetMessage, ReturnMessage
-from .publishing import NOT_GIVEN, Body, Expiration, NotGiven, RoutingKeys, outgoing
+from .publishing import (
+    NOT_GIVEN,
+    Body,
+    Expiration,
+    NotGiven,
+    PublishOptions,
+    RoutingKeys,
+    outgoing,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -482,7 +492,7 @@ class Channel:
             and app_id is None
             and headers is None
         ):
-            outcome = outbox.publish(exchange_name, route, NO_PROPERTIES, body, False, False, False)
+            outcome = outbox.publish(exchange_name, route, NO_PROPERTIES, body, False, False)
             if outcome is not None:
                 await outcome
             return
@@ -512,6 +522,67 @@ class Channel:
         await self._require_live().outbox.publish_message(
             exchange_name, message, mandatory, immediate, raise_returned
         )
+
+    def publish_nowait(
+        self,
+        exchange_name: str,
+        route: str | Mapping[str, FieldValue],
+        body: Body | NotGiven = NOT_GIVEN,
+        **options: Unpack[PublishOptions],
+    ) -> "asyncio.Future[None]":
+        """Publish a message at once, and give what its confirm can be awaited with.
+
+        With many messages in flight this takes about half the time of `publish`, as no
+        task has to be made for each::
+
+            confirmations = []
+            for body in bodies:
+                if not channel.is_publishable:
+                    await channel.wait_publishable()
+                confirmations.append(channel.publish_nowait("exchange", "key", body))
+            await asyncio.gather(*confirmations)
+
+        Args:
+            exchange_name: As in `publish`.
+            route: As in `publish`.
+            body: As in `publish`.
+            options: As the keyword arguments of `publish`.
+
+        Returns:
+            In confirm mode a future: it ends when the server has taken responsibility for
+            the message, or with what `publish` would raise then (PublishNack,
+            PublishReturned, ChannelClosed, ConnectionClosed, OperationTimeout). Without,
+            one that has ended. It may be left alone, if the outcome does not matter.
+
+        Raises:
+            PublishNotReady: `publish` would have held the message back. It was not sent:
+                await `wait_publishable`.
+            TypeError, ValueError: As `publish`.
+            ChannelClosed, ConnectionClosed: The channel is closed; nothing was sent.
+        """
+        outbox = self._require_live().outbox
+        if not options and isinstance(body, bytes) and isinstance(route, str):
+            return outbox.publish_nowait(exchange_name, route, body)
+        message, flags = with_options(route, body, self._body_encoding, options)
+        return outbox.publish_message_nowait(exchange_name, message, **flags)
+
+    @property
+    def is_publishable(self) -> bool:
+        """Whether `publish_nowait` takes a message now.
+
+        It does not while the server takes none (connection.blocked, channel.flow), while
+        the socket takes no more, or once the channel is closed.
+        """
+        return self._live is not None and self._live.outbox.is_publishable
+
+    async def wait_publishable(self) -> None:
+        """Wait until `publish_nowait` takes a message; at once, if it does.
+
+        Raises:
+            ConnectionBlocked, ChannelInactive: The server has taken none for too long.
+            ChannelClosed, ConnectionClosed: The channel is closed.
+        """
+        await self._require_live().outbox.hold()
 
     async def select_confirm(self) -> None:
         """Have the server confirm every message from now on (confirm.select).

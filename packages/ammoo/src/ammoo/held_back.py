@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ammoo_wire import ClientProtocol, encode_method
+from ammoo_wire import ClientProtocol, ContentHead, encode_method
 
 __all__ = ["HeldBack"]
 
@@ -27,13 +27,8 @@ class HeldBack:
     def __init__(self, protocol: ClientProtocol, over: "Future[None]") -> None:
         self.over = over
         self._protocol = protocol
-        self._held: list[Callable[[], None]] = []
+        self._held: list[Callable[[], object]] = []
         self._octets = 0
-
-    @property
-    def queued_size(self) -> int:
-        """How many octets are waiting to be sent, here and in the protocol."""
-        return self._octets + self._protocol.queued_size
 
     def is_channel_closing(self, channel_number: int) -> bool:
         """As the protocol's."""
@@ -52,14 +47,15 @@ class HeldBack:
         self._held.append(partial(self._protocol.send_method, channel_number, payload))
         self._octets += len(payload)
 
-    def send_content(
-        self, channel_number: int, payload: bytes, properties: bytes, body: bytes | bytearray
-    ) -> None:
+    def send_content_behind(
+        self, head: ContentHead, properties: bytes, body: bytes | bytearray
+    ) -> int:
         """As the protocol's, later; the body is copied."""
         self._held.append(
-            partial(self._protocol.send_content, channel_number, payload, properties, bytes(body))
+            partial(self._protocol.send_content_behind, head, properties, bytes(body))
         )
         self._octets += len(body)
+        return self._octets + self._protocol.queued_size
 
     def let_go(self, *, send: bool) -> None:
         """End it, and send what was held; or drop that, for the channel is closed."""

@@ -63,7 +63,7 @@ from .exceptions.channel import (
 from .held_back import HeldBack
 from .messages import DeliverMessage
 from .outbox import Outbox
-from .publishing import Body, NotGiven, PublishOptions, outgoing
+from .publishing import Body, NotGiven, PublishOptions, with_options
 from .replies import Answer, OnAnswer, Replies
 from .unsettled import UnsettledDeliveries
 
@@ -214,10 +214,8 @@ class LiveChannel:
             *answers, arrived=arrived, late=late, consumer_tag=consumer_tag
         )
         transport = self.transport
-        if len(self._replies) == 1 and not transport.flush_is_due:
-            transport.flush()  # nothing to gather up with: a turn of the loop earlier
-        else:
-            transport.flush_soon()
+        if not transport.flush_is_due:
+            transport.flush_in_turn()
         if transport.reading_is_paused:
             transport.resume_reading()
         return waiter
@@ -328,12 +326,7 @@ class LiveChannel:
 
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name; see `Channel.publish`."""
-        about_sending = ("mandatory", "immediate", "raise_returned")
-        flags = {name: bool(options.get(name, False)) for name in about_sending}
-        about_message: dict[str, Any] = {
-            name: value for name, value in options.items() if name not in flags
-        }
-        message = outgoing(reply_to, body, self.body_encoding, **about_message)
+        message, flags = with_options(reply_to, body, self.body_encoding, options)
         await self.outbox.publish_message("", message, **flags)
 
     def _settle(self, delivery_tag: int, multiple: bool, payload: bytes) -> None:

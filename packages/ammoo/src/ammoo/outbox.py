@@ -11,23 +11,32 @@ This room is on the path that is to be short: see benchmarks/ for its budget.
 import asyncio
 from asyncio import Future
 from collections import deque
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Generator
+from typing import TYPE_CHECKING, Any, Final
 
 from ammoo_wire import (
+    NO_PROPERTIES,
     BasicAckParameters,
+    BasicPublishParameters,
     BasicReturnParameters,
     ChannelFlowOkParameters,
     ChannelFlowParameters,
     ClientProtocol,
+    ContentHead,
+    method_of,
 )
 
 from .confirms import Confirms
 from .exceptions.base import OperationTimeout
-from .exceptions.channel import ChannelInactive, PublishNack, PublishReturned
+from .exceptions.channel import (
+    ChannelInactive,
+    PublishNack,
+    PublishNotReady,
+    PublishReturned,
+)
 from .held_back import HeldBack
 from .messages import ReturnMessage
-from .publishing import Outgoing, encode_publish
+from .publishing import Outgoing
 from .returns import AwaitedReturns
 from .transport import FLUSH_SIZE
 
@@ -35,6 +44,21 @@ if TYPE_CHECKING:
     from .live_channel import LiveChannel
 
 __all__ = ["Outbox"]
+
+_MOST_HEADS: Final = 256
+"""So many forms of basic.publish are kept; programs publish to few exchanges with few keys."""
+
+_encode_publish = method_of(BasicPublishParameters).encode
+
+
+class _Turn:
+    """Awaiting it lets everybody else have a turn of the loop; one for all, as it holds nothing."""
+
+    def __await__(self) -> Generator[None]:
+        yield
+
+
+_TURN: Final = _Turn()
 
 
 class Outbox:
@@ -59,6 +83,10 @@ class Outbox:
         self._loop = channel.connection.loop
         self._number = channel.number
         self._unsettled = channel.unsettled
+        self._timeout = channel.connection.operation_timeout
+        self._heads: dict[tuple[str, str, bool, bool], ContentHead] = {}
+        self._sent: Future[None] = channel.connection.loop.create_future()
+        self._sent.set_result(None)
         self._is_active = True  # the server's channel.flow
         self._flow_waiters: deque[Future[None]] = deque()
         self._awaited_returns = AwaitedReturns()
@@ -85,8 +113,7 @@ class Outbox:
         self.can_publish = False
         unconfirmed = [] if self.confirms is None else self.confirms.take_all()
         for waiter in (*unconfirmed, *self._return_waiters, *self._flow_waiters):
-            if not waiter.done():
-                waiter.set_exception(error)
+            _refuse(waiter, error)
 
     # --- publishing ---
 
@@ -104,18 +131,85 @@ class Outbox:
             ValueError: Something needs confirm mode.
         """
         self._channel.raise_if_closed()
-        if (mandatory or immediate or raise_returned) and self.confirms is None:
+        self._require_confirms(mandatory or immediate or raise_returned)
+        if not self.can_publish or self.transport.is_paused:
+            await self.hold()
+        outcome = self._post(exchange_name, message, mandatory, immediate, raise_returned)
+        if outcome is not None:
+            await outcome
+
+    def publish_message_nowait(
+        self,
+        exchange_name: str,
+        message: Outgoing,
+        mandatory: bool = False,
+        immediate: bool = False,
+        raise_returned: bool = False,
+    ) -> "Future[None]":
+        """Publish, with all that `Channel.publish_nowait` promises.
+
+        Raises:
+            PublishNotReady: It would have to be held back.
+            ValueError: Something needs confirm mode.
+        """
+        self.raise_unless_publishable()
+        self._require_confirms(mandatory or immediate or raise_returned)
+        outcome = self._post(exchange_name, message, mandatory, immediate, raise_returned)
+        return outcome if isinstance(outcome, Future) else self._sent
+
+    def publish_nowait(self, exchange_name: str, routing_key: str, body: bytes) -> "Future[None]":
+        """Publish a message that has no properties; see `publish_message_nowait`."""
+        if not self.can_publish or self.transport.is_paused:
+            self.raise_unless_publishable()
+        outcome = self.publish(exchange_name, routing_key, NO_PROPERTIES, body, False, False)
+        return outcome if isinstance(outcome, Future) else self._sent
+
+    def _post(
+        self,
+        exchange_name: str,
+        message: Outgoing,
+        mandatory: bool,
+        immediate: bool,
+        raise_returned: bool,
+    ) -> Awaitable[None] | None:
+        routing_key, properties, body = message
+        outcome = self.publish(
+            exchange_name, routing_key, properties, body, mandatory or raise_returned, immediate
+        )
+        if raise_returned:
+            assert self.confirms is not None
+            number = self.confirms.next_number - 1
+            self._awaited_returns.add(number, exchange_name, routing_key, properties, body)
+        return outcome
+
+    def _require_confirms(self, is_needed: bool) -> None:
+        if is_needed and self.confirms is None:
             raise ValueError(
                 "mandatory and immediate need confirm mode, for nothing else tells whether a message"
                 " is still to come back; await channel.select_confirm() first"
             )
-        if not self.can_publish or self.transport.is_paused:
-            await self.hold()
-        outcome = self.publish(
-            exchange_name, *message, mandatory or raise_returned, immediate, raise_returned
-        )
-        if outcome is not None:
-            await outcome
+
+    @property
+    def is_publishable(self) -> bool:
+        """Whether a message could be sent at once."""
+        return self.can_publish and not self.transport.is_paused
+
+    def raise_unless_publishable(self) -> None:
+        """Raise what keeps a message from being sent at once, if anything does.
+
+        Raises:
+            ChannelClosed, ConnectionClosed: The channel is closed.
+            PublishNotReady: The server or the socket take none now.
+        """
+        self._channel.raise_if_closed()
+        if self._connection.blocked is not None:
+            raise PublishNotReady(
+                f"the server has blocked the connection ({self._connection.blocked})"
+            )
+        if not self._is_active:
+            raise PublishNotReady("the server takes no messages on this channel (channel.flow)")
+        if self.transport.is_paused:
+            raise PublishNotReady("the socket takes no more")
 
     async def hold(self) -> None:
         """Wait until the server and the socket take messages; at once, if they do.
@@ -143,53 +237,55 @@ class Outbox:
         body: bytes | bytearray,
         mandatory: bool,
         immediate: bool,
-        raise_returned: bool,
     ) -> Awaitable[None] | None:
         """Send a message; the number, the waiter and the octets in one stretch, without a lock.
 
         Only while `can_publish`.
 
         Returns:
-            What to wait for: the confirm, or else that others had a turn; None for nothing.
+            What to wait for: a future of the confirm, or else that others have had a turn;
+            None for nothing.
         """
-        protocol, transport = self.protocol, self.transport
+        try:
+            head = self._heads[exchange_name, routing_key, mandatory, immediate]
+        except (KeyError, TypeError):
+            head = self._head(exchange_name, routing_key, mandatory, immediate)
         if self._unsettled.run:
             self._channel.write_acks()
-        protocol.send_content(
-            self._number,
-            encode_publish(exchange_name, routing_key, mandatory, immediate),
-            properties,
-            body,
-        )
-        confirms = self.confirms
-        is_much = protocol.queued_size >= FLUSH_SIZE
-        if is_much:
+        queued = self.protocol.send_content_behind(head, properties, body)
+        transport = self.transport
+        if queued >= FLUSH_SIZE:
             transport.flush()
         elif not transport.flush_is_due:
-            if confirms is None or confirms:
-                transport.flush_soon()
-            else:
-                transport.flush()  # nothing to gather up with: a turn of the loop earlier
+            transport.flush_in_turn()
+        confirms = self.confirms
         if confirms is None:
             # A publisher that never waits for anything would keep the loop from reading,
             # and from heartbeats, for as long as the socket takes what it sends.
-            return asyncio.sleep(0) if is_much else None
+            return _TURN if queued >= FLUSH_SIZE else None
         waiter: Future[None] = self._loop.create_future()
-        number = confirms.add(waiter)
-        if raise_returned:
-            self._awaited_returns.add(number, exchange_name, routing_key, properties, body)
+        confirms.add(waiter)
         if transport.reading_is_paused:
             transport.resume_reading()
-        timeout = self._connection.operation_timeout
-        return waiter if timeout is None else self._confirmed(waiter, timeout)
+        if self._timeout is not None:
+            timer = self._loop.call_later(self._timeout, _expire, waiter, self._timeout)
+            waiter.add_done_callback(lambda _: timer.cancel())
+        return waiter
 
-    async def _confirmed(self, waiter: "Future[None]", seconds: float) -> None:
-        """Wait for a confirm, but not for ever."""
-        try:
-            async with asyncio.timeout(seconds):
-                await waiter
-        except TimeoutError:
-            raise OperationTimeout("basic.publish", seconds) from None
+    def _head(
+        self, exchange_name: str, routing_key: str, mandatory: bool, immediate: bool
+    ) -> ContentHead:
+        """Write basic.publish out, and keep it.
+
+        Raises:
+            EncodeError: A name is too long, or no name.
+        """
+        payload = _encode_publish(exchange_name, routing_key, mandatory, immediate)
+        head = self._connection.protocol.content_head(self._number, payload)
+        if len(self._heads) >= _MOST_HEADS:
+            self._heads.clear()
+        self._heads[exchange_name, routing_key, mandatory, immediate] = head
+        return head
 
     async def next_returned(self) -> ReturnMessage:
         """Wait for the next message that came back."""
@@ -239,13 +335,11 @@ class Outbox:
         awaited_returns = self._awaited_returns
         for number, waiter in settled:
             returned = awaited_returns.settle(number) if awaited_returns else None
-            if waiter.done():
-                continue  # whoever published it was cancelled
             if not is_ack:
-                waiter.set_exception(PublishNack(number))
+                _refuse(waiter, PublishNack(number))
             elif returned is not None:
-                waiter.set_exception(PublishReturned(returned))
-            else:
+                _refuse(waiter, PublishReturned(returned))
+            elif not waiter.done():  # else who published it was cancelled
                 waiter.set_result(None)
 
     def receive_return(
@@ -274,3 +368,15 @@ def _wake_one(waiters: "deque[Future[None]]") -> None:
         if not waiter.done():
             waiter.set_result(None)
             return
+
+
+def _refuse(waiter: "Future[None]", error: Exception) -> None:
+    """Raise an exception in who waits, if anybody does."""
+    if not waiter.done():
+        waiter.set_exception(error)
+        waiter.exception()  # or asyncio would log it where nobody cares for the outcome
+
+
+def _expire(waiter: "Future[None]", seconds: float) -> None:
+    """Have who waits for a confirm wait no longer."""
+    _refuse(waiter, OperationTimeout("basic.publish", seconds))

@@ -7,15 +7,12 @@ them does to the message; it knows no channel and sends nothing.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from functools import lru_cache
-from typing import Final, NamedTuple, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 
 from ammoo_wire import (
-    BasicPublishParameters,
     FieldTable,
     FieldValue,
     encode_property_values,
-    method_of,
 )
 
 __all__ = [
@@ -27,8 +24,9 @@ __all__ = [
     "Outgoing",
     "PublishOptions",
     "RoutingKeys",
-    "encode_publish",
+    "SendingFlags",
     "outgoing",
+    "with_options",
 ]
 
 JSONValue = str | bool | int | float | None | list["JSONValue"] | dict[str, "JSONValue"]
@@ -82,19 +80,6 @@ class Outgoing(NamedTuple):
     properties: bytes
     """Encoded."""
     body: bytes | bytearray
-
-
-@lru_cache(maxsize=1024)
-def encode_publish(exchange_name: str, routing_key: str, mandatory: bool, immediate: bool) -> bytes:
-    """Encode basic.publish; programs publish to few exchanges with few keys.
-
-    Raises:
-        EncodeError: A name is too long.
-    """
-    return _encode_basic_publish(exchange_name, routing_key, mandatory, immediate)
-
-
-_encode_basic_publish = method_of(BasicPublishParameters).encode
 
 
 def outgoing(
@@ -157,6 +142,34 @@ def outgoing(
         app_id,
     )
     return Outgoing(routing_key, properties, octets)
+
+
+class SendingFlags(TypedDict):
+    """Those of the options that are about sending, not about the message."""
+
+    mandatory: bool
+    immediate: bool
+    raise_returned: bool
+
+
+def with_options(
+    route: str | Mapping[str, FieldValue],
+    body: Body | NotGiven,
+    body_encoding: str,
+    options: PublishOptions,
+) -> tuple[Outgoing, SendingFlags]:
+    """Make a message of the keyword arguments of `Channel.publish`; see `outgoing`.
+
+    Returns:
+        The message, and how it is to be sent.
+    """
+    about_message: dict[str, Any] = {**options}
+    flags = SendingFlags(
+        mandatory=about_message.pop("mandatory", False),
+        immediate=about_message.pop("immediate", False),
+        raise_returned=about_message.pop("raise_returned", False),
+    )
+    return outgoing(route, body, body_encoding, **about_message), flags
 
 
 def _encode_body(

@@ -11,6 +11,7 @@
     ChannelInactive                           the server asked for silence, for too long
     EmptyQueue                                an answer, not a failure
     PublishNack                               the server did not take a message
+    PublishNotReady                           a message would have had to wait
     PublishReturned                           the server could not route a message
 """
 
@@ -33,6 +34,7 @@ __all__ = [
     "NotFound",
     "PreconditionFailed",
     "PublishNack",
+    "PublishNotReady",
     "PublishReturned",
     "ResourceLocked",
     "ServerClosedChannel",
@@ -173,6 +175,28 @@ class PublishNack(AmmooError):
         return (
             f"the server refused message {self.publish_sequence_number} of the channel;"
             " with RabbitMQ, a queue that is full and rejects, or one that failed"
+        )
+
+
+class PublishNotReady(AmmooError):
+    """`Channel.publish_nowait` was called where `Channel.publish` would have held a message back.
+
+    The message was not sent.
+
+    Attributes:
+        reason: What it would have had to wait for.
+    """
+
+    recoverable = True
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"the message was not sent: {self.reason};"
+            " await channel.wait_publishable() and publish it again"
         )
 
 
