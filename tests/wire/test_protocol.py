@@ -305,7 +305,7 @@ def test_what_cannot_be_encoded_queues_nothing(new: New) -> None:
     with pytest.raises(EncodeError, match="takes a frame of"):
         protocol.send_content_behind(protocol.content_head(1, bytes(4)), bytes(200_000), b"")
     with pytest.raises(TypeError):
-        protocol.send_content_behind(protocol.content_head(1, bytes(4)), NO_PROPERTIES, "x")
+        protocol.send_content_behind(protocol.content_head(1, bytes(4)), NO_PROPERTIES, "x")  # type: ignore[arg-type]  # on purpose
 
     assert not protocol.has_data_to_send
     assert not protocol.is_channel_closing(1)
