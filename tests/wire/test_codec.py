@@ -107,7 +107,7 @@ def test_traceback_shows_the_compiled_source() -> None:
     except FrameError as error:
         shown = "".join(traceback.format_exception(error.__cause__))
 
-    assert "delivery_tag, bits1, = Struct_QB.unpack_from(data, i); i += 9" in shown
+    assert "delivery_tag, bits1, = unpack_QB(data, i); i += 9" in shown
 
 
 def test_compiled_source_survives_a_check_of_the_line_cache() -> None:

@@ -4,6 +4,7 @@ pamqp, the foreign oracle, leaves an empty string out and has no cluster_id; wit
 the differences that test_tables states.
 """
 
+import tracemalloc
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -111,7 +112,7 @@ def test_properties_are_read_from_a_bytearray_too(properties: BasicHeaderPropert
 
 @given(st.integers(0, 0xFFFF))
 def test_any_combination_of_flags_is_read(flags: int) -> None:
-    """More of them than are remembered; the last two bits are none."""
+    """The last two bits are none."""
     wanted = [(name, octets) for name, _, flag, octets in SAMPLES if flag & flags]
 
     properties = decode_properties(
@@ -122,12 +123,47 @@ def test_any_combination_of_flags_is_read(flags: int) -> None:
     assert present == [name for name, _ in wanted]
 
 
-def test_more_combinations_of_flags_are_read_than_are_remembered() -> None:
-    for _ in range(2):
-        for flags in range(0, 0x10000, 0x40):
-            octets = b"".join(octets for _, _, flag, octets in SAMPLES if flag & flags)
-            properties = decode_properties(flags.to_bytes(2) + octets)
-            assert encode_properties(properties) == flags.to_bytes(2) + octets
+@pytest.mark.parametrize("value", [1, {"b": 1}, [1]], ids=["flat", "table", "array"])
+def test_headers_of_each_message_are_its_own(value: Any) -> None:
+    octets = encode_property_values(headers={"a": value})
+    first = decode_properties(octets).headers
+    assert first is not None
+
+    first["a"] = first["mine"] = None
+    second = decode_properties(octets).headers
+    assert second == {"a": value}
+    if isinstance(value, dict | list):
+        second["a"].clear()
+
+    assert decode_properties(octets).headers == {"a": value}
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """All of it would take some 4 MB."""
+    tracemalloc.start()
+    try:
+        for number in range(5000):
+            text = f"{number:0200}"
+            octets = encode_property_values(content_type=text, headers={"a": text})
+            assert decode_properties(octets).headers == {"a": text}
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert size < 400_000
+
+
+def test_large_headers_are_not_remembered() -> None:
+    octets = [encode_property_values(headers={"a": f"{n:010000}"}) for n in range(200)]
+    tracemalloc.start()
+    try:
+        for each in octets:
+            decode_properties(each)
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert size < 50_000
 
 
 def test_timestamp_beyond_datetime_costs_nothing() -> None:
@@ -151,6 +187,7 @@ def test_string_that_is_not_utf8_goes_out_as_it_came() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
+        ("content_type", ["a/b"], "content_type is ['a/b']; expected a str"),
         ("content_type", b"a/b", "content_type is b'a/b'; expected a str"),
         ("headers", [1], "headers is [1]; expected a mapping of str to field values"),
         ("headers", [], "headers is []; expected a mapping of str to field values"),
@@ -192,8 +229,10 @@ def test_header_of_an_unknown_type_is_rabbitmqs_internal_error() -> None:
 
 
 def test_string_behind_the_end_is_a_syntax_error() -> None:
-    with pytest.raises(WireSyntaxError):
+    with pytest.raises(WireSyntaxError) as caught:
         decode_properties(b"\x80\x00\x05abc")
+
+    assert caught.value.text == "a short string ends behind its frame's payload, at octet 8"
 
 
 @given(

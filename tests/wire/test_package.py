@@ -24,7 +24,6 @@ INTERNAL = {
     "CommandWriter",
     "WHOLE_IDS",
     "WholeContents",
-    "decode_short_string",
     "encode_short_string",
     "encode_timestamp",
     "method",

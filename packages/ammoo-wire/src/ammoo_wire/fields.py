@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Annotated, Any, Final
 
-from .exceptions import EncodeError, WireSyntaxError, show
+from .exceptions import EncodeError, show
 
 __all__ = [
     "EMPTY_TABLE",
@@ -44,7 +44,6 @@ __all__ = [
     "UInt16",
     "UInt32",
     "WireType",
-    "decode_short_string",
     "encode_short_string",
     "encode_timestamp",
     "timestamp_from_wire",
@@ -174,11 +173,12 @@ def encode_short_string(value: object, name: str) -> bytes:
         data = value.encode()
     except UnicodeEncodeError:
         data = _encode_surrogates(value, name)
-    if len(data) > 255:
+    size = len(data)
+    if size > 255:
         raise EncodeError(
-            f"{name} is {len(data)} bytes long in UTF-8; a shortstr holds at most 255: {show(value)}"
+            f"{name} is {size} bytes long in UTF-8; a shortstr holds at most 255: {show(value)}"
         )
-    return _LENGTHS[len(data)] + data
+    return _LENGTHS[size] + data
 
 
 def _encode_surrogates(value: str, name: str) -> bytes:
@@ -186,21 +186,6 @@ def _encode_surrogates(value: str, name: str) -> bytes:
         return value.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
         raise EncodeError(f"{name} cannot be encoded as UTF-8: {show(value)}") from error
-
-
-def decode_short_string(data: Octets, position: int, end: int) -> tuple[str, int]:
-    """Decode the shortstr at `position`; never fails for octets that are not UTF-8.
-
-    Returns:
-        The string, and the position behind it.
-
-    Raises:
-        WireSyntaxError: It would end behind `end`.
-    """
-    stop = position + 1 + data[position] if position < end else end + 1
-    if stop > end:
-        raise WireSyntaxError(f"a short string ends behind its frame's payload, at octet {stop}")
-    return data[position + 1 : stop].decode(errors="surrogateescape"), stop
 
 
 # --- timestamps ----------------------------------------------------------------------------
@@ -235,4 +220,4 @@ def timestamp_from_wire(seconds: int) -> datetime | Timestamp:
     """Give a timestamp as a `datetime` in UTC, or as a `Timestamp` if that cannot express it."""
     if seconds > _LAST_SECOND:
         return Timestamp(seconds)
-    return _EPOCH + timedelta(seconds=seconds)
+    return _EPOCH + timedelta(0, seconds)  # 0.30 µs; 0.46 with the argument's name
