@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import ammoo
 from benchmarks.job import Job
@@ -49,19 +48,20 @@ async def publish_confirm_gathered(job: Job) -> None:
                 )
 
 
-async def _publish_nowait(job: Job) -> None:
+async def publish_nowait(job: Job) -> None:
+    """Publish without coroutines, then await the confirms."""
     async with opened(job) as channel:
         await channel.select_confirm()
-        publish: Any = channel.publish_nowait  # type: ignore[attr-defined,unused-ignore]  # older ones have none
         with job.measured():
             for _ in range(job.count // IN_FLIGHT):
-                confirms = [publish("", job.queue_name, job.body) for _ in range(IN_FLIGHT)]
-                for confirm in confirms:
-                    await confirm
-
-
-if hasattr(ammoo.Channel, "publish_nowait"):
-    publish_nowait = _publish_nowait
+                confirmations = []
+                for _ in range(IN_FLIGHT):
+                    if not channel.is_publishable:
+                        await channel.wait_publishable()
+                    confirmations.append(channel.publish_nowait("", job.queue_name, job.body))
+                # They are futures, sent already: nothing is gained by gathering them, for 1.5 µs.
+                for confirmation in confirmations:
+                    await confirmation
 
 
 async def publish_properties_gathered(job: Job) -> None:

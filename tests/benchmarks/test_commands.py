@@ -16,8 +16,8 @@ from ammoo_fakebroker import FakeBroker
 from benchmarks.workloads import WORKLOADS
 
 ROOT = Path(__file__).parents[2]
-CLIENTS = {
-    "ammoo": {"publish_nowait"},
+CLIENTS: dict[str, set[str]] = {
+    "ammoo": set(),
     "aio-pika": {"publish_nowait"},
     "pika-asyncio": {"publish_nowait"},
     # It waits for each confirm by itself.
@@ -90,6 +90,14 @@ def test_memory_of_a_client_is_measured(fakebroker: FakeBroker) -> None:
     printed = run("memory", *tiny, "--clients", "ammoo")
 
     assert "| ammoo | " in printed
+
+
+@pytest.mark.parametrize("workload", ["consume_ack", "rpc"])
+def test_profile_says_who_spends_the_time(fakebroker: FakeBroker, workload: str) -> None:
+    printed = run("profile", workload, "--url", fakebroker.url, "--scale", "0.01")
+
+    assert "| ammoo_wire | " in printed
+    assert "| calls of the kernel | " in printed
 
 
 def test_fake_broker_is_measured() -> None:
