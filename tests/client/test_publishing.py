@@ -9,7 +9,12 @@ import pytest
 
 import ammoo
 from ammoo.exceptions.channel import ChannelInactive, PublishNack, PublishReturned
-from ammoo.exceptions.connection import ConnectionBlocked, ConnectionLost, UnexpectedFrame
+from ammoo.exceptions.connection import (
+    ClientClosedConnectionOK,
+    ConnectionBlocked,
+    ConnectionLost,
+    UnexpectedFrame,
+)
 from ammoo_wire import (
     BasicAckParameters,
     BasicNackParameters,
@@ -278,6 +283,47 @@ async def test_no_publish_leaves_while_the_connection_is_blocked(
     keys = [(await peer.expect(BasicPublishParameters)).routing_key for _ in range(3)]
     assert keys == ["a", "b", "c"]
     assert connection.blocked is None
+
+
+async def test_functions_are_told_of_blocked_and_unblocked(server: ScriptedServer) -> None:
+    told: list[tuple[str, str | None]] = []
+    connection = await ammoo.connect(server.url)
+    for _ in range(2):
+        connection.add_blocked_callback(lambda reason: told.append(("kept", reason)))
+
+    def remove(reason: str | None) -> None:
+        told.append(("removed", reason))
+        assert 1 == connection.remove_blocked_callback(remove)
+
+    connection.add_blocked_callback(remove)
+    async with connection, connection.channel() as channel:
+        for change in (ConnectionBlockedParameters("low on disk"), ConnectionUnblockedParameters()):
+            server.peer.send(change, channel_number=0)
+            await server.peer.synchronise(channel)
+
+    assert 0 == connection.remove_blocked_callback(remove)
+    assert told == [
+        ("kept", "low on disk"),
+        ("kept", "low on disk"),
+        ("removed", "low on disk"),
+        ("kept", None),
+        ("kept", None),
+    ]
+
+
+async def test_function_that_is_told_of_blocked_may_use_the_connection(
+    connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    closing: list[asyncio.Task[None]] = []
+    connection.add_blocked_callback(
+        lambda reason: closing.append(asyncio.create_task(connection.close()))
+    )
+    peer.send(ConnectionBlockedParameters("low on memory"), channel_number=0)
+
+    with pytest.raises(ClientClosedConnectionOK):
+        await channel.get_next_returned_message()
+
+    await asyncio.gather(*closing)
 
 
 async def test_publish_that_is_held_back_for_too_long(server: ScriptedServer) -> None:

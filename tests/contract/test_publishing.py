@@ -164,6 +164,8 @@ async def test_publishes_wait_while_the_broker_is_short_of_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connection = broker_channel.connection
+    told: list[str | None] = []
+    connection.add_blocked_callback(told.append)
     await broker_channel.select_confirm()
     operator.raise_alarm()
     # The broker tells those who publish, and the first one cannot know.
@@ -188,6 +190,7 @@ async def test_publishes_wait_while_the_broker_is_short_of_memory(
     await asyncio.gather(first, *held)
 
     assert connection.blocked is None
+    assert ["low on memory", None] == told
     assert ["1", "2", "3", "4"] == await drain(broker_channel, queue)
 
 

@@ -26,12 +26,15 @@ class Clock(Protocol):
 
     def time(self) -> float:
         """Give seconds that only ever go forward, from an arbitrary start."""
+        ...
 
     def timestamp(self) -> float:
         """Give seconds since 1970, for what is shown to clients."""
+        ...
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
         """Call `callback` in `delay` seconds."""
+        ...
 
 
 class _ManualTimer:

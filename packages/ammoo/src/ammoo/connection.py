@@ -5,9 +5,11 @@ What is on the wire is the `LiveConnection` behind it.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextvars import Context, copy_context
+from functools import partial
 from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from ammoo_wire import FieldTable, FieldValue
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from .uri import ConnectionParameters
 
 __all__ = ["Connection", "connect"]
+
+BlockedCallback = Callable[[str | None], object]
+"""Called with the reason when the server takes no messages, and with None when it does again."""
 
 CLOSE_TIMEOUT: Final = 5.0
 """For how long the server is waited for when a connection is closed, in seconds."""
@@ -119,13 +124,10 @@ async def connect(
         connection_name=connection_name,
         client_properties=client_properties,
     )
-    factory: Any = Connection if connection_factory is None else connection_factory
-    connection = factory(parameters)
-    if isinstance(connection, type):
-        connection = connection(parameters)
-    made: Connection = connection
-    await made._open_socket()
-    return made
+    made = (connection_factory or Connection)(parameters)
+    connection = made(parameters) if isinstance(made, type) else made
+    await connection._open_socket()
+    return connection
 
 
 class Connection:
@@ -144,6 +146,7 @@ class Connection:
     def __init__(self, parameters: "ConnectionParameters") -> None:
         self._parameters = parameters
         self._live: LiveConnection | None = None
+        self._blocked_callbacks: list[tuple[BlockedCallback, Context]] = []
         self._is_entering = False
         self._is_entered = False
 
@@ -233,7 +236,8 @@ class Connection:
         await self._close(None, timeout)
 
     async def _open_socket(self) -> None:
-        live = LiveConnection(asyncio.get_running_loop(), self._parameters)
+        loop = asyncio.get_running_loop()
+        live = LiveConnection(loop, self._parameters, partial(self._tell_blocked, loop))
         await live.open_socket()
         self._live = live
 
@@ -300,7 +304,8 @@ class Connection:
         """Why the server takes no messages (connection.blocked); None if it does.
 
         RabbitMQ's extension (https://www.rabbitmq.com/docs/connection-blocked): it is
-        short of memory or disk. Publishes are held back until it is over.
+        short of memory or disk. Publishes are held back until it is over. To be told of a
+        change, see `add_blocked_callback`, `wait_blocked` and `wait_unblocked`.
         """
         return None if self._live is None else self._live.blocked
 
@@ -319,3 +324,35 @@ class Connection:
             ConnectionClosed: The connection was closed before.
         """
         await self._require_live().wait_unblocked()
+
+    def add_blocked_callback(self, callback: BlockedCallback) -> None:
+        """Have a function called whenever the server takes no messages any more, or again.
+
+        For who wants to be told, to shed load for example, instead of waiting. It is called
+        soon after, by the event loop and not in the middle of reading, so it may use the
+        connection; what it raises goes to the loop's exception handler. It may be added
+        before the connection is entered. The end of the connection is not told.
+
+        Args:
+            callback: Called with the server's reason (connection.blocked), or with None when
+                the server takes messages again (connection.unblocked).
+        """
+        self._blocked_callbacks.append((callback, copy_context()))
+
+    def remove_blocked_callback(self, callback: BlockedCallback) -> int:
+        """Undo `add_blocked_callback`.
+
+        Args:
+            callback: The function; it need not have been added.
+
+        Returns:
+            How many times it had been added.
+        """
+        kept = [each for each in self._blocked_callbacks if each[0] != callback]
+        removed = len(self._blocked_callbacks) - len(kept)
+        self._blocked_callbacks = kept
+        return removed
+
+    def _tell_blocked(self, loop: asyncio.AbstractEventLoop, reason: str | None) -> None:
+        for callback, context in self._blocked_callbacks:
+            loop.call_soon(callback, reason, context=context)

@@ -54,6 +54,7 @@ from ammoo_wire import (
     method_of,
 )
 
+from .abandoned import ABANDONED_TIMEOUT, AbandonedOperations
 from .exceptions.base import OperationTimeout
 from .exceptions.channel import (
     ClientClosedChannelError,
@@ -109,6 +110,9 @@ class LiveChannel:
         self._loop = connection.loop
         self._protocol: ClientProtocol | HeldBack = connection.protocol
         self._replies = Replies(connection.loop)
+        self._abandoned = AbandonedOperations(
+            connection.loop, self._replies, connection.is_blocked, self._give_up
+        )
         self._merges_acks = True
         self._closed: Future[None] = connection.loop.create_future()
         self._close_was_awaited = False
@@ -170,6 +174,7 @@ class LiveChannel:
         self.closing_exc = error
         self._let_go()
         self._replies.fail(error)
+        self._abandoned.clear()
         self.outbox.fail(error)
         for consumer in list(self.consumers.values()):
             consumer.fail(error)
@@ -242,13 +247,21 @@ class LiveChannel:
     ) -> Answer:
         answered = waiter if late is None else Replies.wait(waiter, late)
         timeout = self.connection.operation_timeout
-        if timeout is None:
-            return await answered
         try:
+            if timeout is None:
+                return await answered
             async with asyncio.timeout(timeout):
                 return await answered
-        except TimeoutError:
-            raise OperationTimeout(method_of(request).name, timeout) from None
+        except (asyncio.CancelledError, TimeoutError) as error:
+            if waiter.cancelled():
+                self._abandoned.add(waiter, method_of(request).name)
+            if timeout is not None and isinstance(error, TimeoutError):
+                raise OperationTimeout(method_of(request).name, timeout) from None
+            raise
+
+    def _give_up(self, method: str) -> None:
+        """Close the channel: whatever waits behind an answer that never comes would for ever."""
+        self.begin_close(ClientClosedChannelError(OperationTimeout(method, ABANDONED_TIMEOUT)))
 
     async def commit(self) -> None:
         """Commit the transaction; until the server has, nothing else is sent.
@@ -395,6 +408,7 @@ class LiveChannel:
             BasicCancelParameters(tag, False), BasicCancelOkParameters, consumer_tag=tag
         )
         answer.add_done_callback(stopped)
+        self._abandoned.add(answer, "basic.cancel")
         return done
 
     # --- what the server sends; each takes a command that came on this channel ---

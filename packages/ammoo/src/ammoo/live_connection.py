@@ -8,6 +8,7 @@ blocked us. What is on a channel is the business of `LiveChannel`.
 
 import asyncio
 import heapq
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ammoo_wire import (
@@ -25,6 +26,7 @@ from ammoo_wire import (
     method_of,
 )
 
+from .abandoned import ABANDONED_TIMEOUT, AbandonedOperations
 from .exceptions.base import OperationTimeout
 from .exceptions.connection import (
     AuthenticationError,
@@ -59,6 +61,8 @@ class LiveConnection:
     Args:
         loop: The loop.
         parameters: Where to connect, and how.
+        blocked_changed: Called with why the server takes no messages any more, or with None
+            when it takes them again.
 
     Attributes:
         blocked: Why the server takes no messages, or None if it does.
@@ -69,9 +73,15 @@ class LiveConnection:
         transport: The socket's side.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, parameters: "ConnectionParameters") -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        parameters: "ConnectionParameters",
+        blocked_changed: Callable[[str | None], None],
+    ) -> None:
         self.loop = loop
         self.parameters = parameters
+        self._blocked_changed = blocked_changed
         self.operation_timeout = parameters.operation_timeout
         self._opening = Opening(loop, parameters)
         self.protocol = ClientProtocol(
@@ -89,6 +99,7 @@ class LiveConnection:
         self.blocked: str | None = None
         self.stalled_consumers: set[Consumer] = set()
         self._replies = Replies(loop)
+        self._abandoned = AbandonedOperations(loop, self._replies, self.is_blocked, self._give_up)
         self._blocked_waiters: list[asyncio.Future[None]] = []
         self._closed: asyncio.Future[None] = loop.create_future()
         self._abort_timer: asyncio.TimerHandle | None = None
@@ -244,11 +255,9 @@ class LiveConnection:
         """Act on a method on channel 0."""
         kind = type(parameters)
         if kind is ConnectionBlockedParameters:
-            self.blocked = parameters.reason
-            self._wake_blocked_waiters()
+            self._set_blocked(parameters.reason)
         elif kind is ConnectionUnblockedParameters:
-            self.blocked = None
-            self._wake_blocked_waiters()
+            self._set_blocked(None)
         elif kind is ConnectionSecureParameters:
             self._opening.challenged(parameters.challenge)
         elif not self._replies.resolve(Answer(parameters)):
@@ -314,14 +323,34 @@ class LiveConnection:
         waiter = self._replies.expect(ConnectionUpdateSecretOkParameters)
         self.transport.flush_soon()
         self.transport.resume_reading()
+        timeout = self.operation_timeout
         try:
-            async with asyncio.timeout(self.operation_timeout):
+            async with asyncio.timeout(timeout):
                 await waiter
-        except TimeoutError:
-            assert self.operation_timeout is not None
-            raise OperationTimeout(method_of(parameters).name, self.operation_timeout) from None
+        except (asyncio.CancelledError, TimeoutError) as error:
+            if waiter.cancelled():
+                self._abandoned.add(waiter, method_of(parameters).name)
+            if timeout is not None and isinstance(error, TimeoutError):
+                raise OperationTimeout(method_of(parameters).name, timeout) from None
+            raise
+
+    def _give_up(self, method: str) -> None:
+        """Close the connection: the server will never answer what is asked behind that either."""
+        self.fail(ClientClosedConnectionError(OperationTimeout(method, ABANDONED_TIMEOUT)))
+        self.protocol.close()
+        self.transport.flush_soon()
+        self._close_socket_soon()
 
     # --- blocked ---
+
+    def is_blocked(self) -> bool:
+        """Whether the server has blocked us, and so reads nothing."""
+        return self.blocked is not None
+
+    def _set_blocked(self, reason: str | None) -> None:
+        self.blocked = reason
+        self._wake_blocked_waiters()
+        self._blocked_changed(reason)
 
     async def wait_blocked(self) -> str:
         """Wait until the server has blocked the connection, and give its reason."""
@@ -411,6 +440,7 @@ class LiveConnection:
         for channel in list(self.channels.values()):
             channel.fail(error)
         self._replies.fail(error)
+        self._abandoned.clear()
         self._wake_blocked_waiters(error)
         self.stalled_consumers.clear()
         self.transport.resume_reading()

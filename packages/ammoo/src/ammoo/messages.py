@@ -144,7 +144,7 @@ class ReturnMessage(Message):
 
     __slots__ = ()
 
-    _parameters: BasicReturnParameters
+    _parameters: BasicReturnParameters  # pyright: ignore[reportIncompatibleVariableOverride]  set once
 
     @property
     def reply_code(self) -> int:
@@ -162,7 +162,7 @@ class ExpectedMessage(Message):
 
     __slots__ = ()
 
-    _parameters: BasicDeliverParameters | BasicGetOkParameters
+    _parameters: BasicDeliverParameters | BasicGetOkParameters  # pyright: ignore[reportIncompatibleVariableOverride]  set once
 
     @property
     def delivery_tag(self) -> int:
@@ -249,7 +249,7 @@ class DeliverMessage(ExpectedMessage):
 
     __slots__ = ()
 
-    _parameters: BasicDeliverParameters
+    _parameters: BasicDeliverParameters  # pyright: ignore[reportIncompatibleVariableOverride]  set once
 
     @property
     def consumer_tag(self) -> str:
@@ -270,7 +270,7 @@ class GetMessage(ExpectedMessage):
 
     __slots__ = ()
 
-    _parameters: BasicGetOkParameters
+    _parameters: BasicGetOkParameters  # pyright: ignore[reportIncompatibleVariableOverride]  set once
 
     @property
     def message_count(self) -> int:

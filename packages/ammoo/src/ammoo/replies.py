@@ -96,6 +96,10 @@ class Replies:
         self._slots.append(_Slot(waiter, answers, arrived, late, consumer_tag))
         return waiter
 
+    def is_awaited(self, waiter: "Future[Answer]") -> bool:
+        """Whether the answer for a future is still to come, cancelled or not."""
+        return any(slot.waiter is waiter for slot in self._slots)
+
     def resolve(self, answer: Answer) -> bool:
         """Give an answer to whom it belongs.
 

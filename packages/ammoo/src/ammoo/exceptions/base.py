@@ -24,10 +24,11 @@ class AmmooError(Exception):
 
 
 class OperationTimeout(AmmooError, TimeoutError):
-    """The server did not answer an operation in the time given to `connect`.
+    """The server did not answer an operation in time.
 
     The answer, if it comes, is dealt with as if the operation had been cancelled:
-    the channel stays usable and later answers go where they belong.
+    the channel stays usable and later answers go where they belong. If it has not come
+    within a minute, the channel is closed, with this as the reason.
 
     Attributes:
         operation: The method that was not answered, ``queue.declare`` for example.

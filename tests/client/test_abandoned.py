@@ -1,0 +1,133 @@
+"""Operations that nobody awaits and the server never answers: their channel is not held for ever."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+import ammoo
+from ammoo.abandoned import ABANDONED_TIMEOUT
+from ammoo.exceptions.base import OperationTimeout
+from ammoo.exceptions.channel import ClientClosedChannelError
+from ammoo.exceptions.connection import ClientClosedConnectionError
+from ammoo_wire import (
+    BasicCancelParameters,
+    ChannelCloseOkParameters,
+    ChannelCloseParameters,
+    ConnectionBlockedParameters,
+    ConnectionUnblockedParameters,
+    ConnectionUpdateSecretParameters,
+    QueueDeclareOkParameters,
+    QueueDeclareParameters,
+)
+from tests.client.script import ScriptedPeer
+from tests.support.clock import LoopClock
+
+
+@pytest.fixture
+async def clock(channel: ammoo.Channel, monkeypatch: pytest.MonkeyPatch) -> LoopClock:
+    """The loop's time, which stands still from when the channel is open."""
+    return LoopClock(monkeypatch)
+
+
+async def abandon(operation: Coroutine[Any, Any, Any]) -> None:
+    """Begin an operation, and give it up behind its request."""
+    task = asyncio.create_task(operation)
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+
+
+async def test_channel_is_closed_when_an_abandoned_operation_is_never_answered(
+    connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer, clock: LoopClock
+) -> None:
+    closes: list[ChannelCloseParameters] = []
+
+    def close(parameters: ChannelCloseParameters) -> ChannelCloseOkParameters:
+        closes.append(parameters)
+        return ChannelCloseOkParameters()
+
+    peer.answers[ChannelCloseParameters] = close
+    await abandon(channel.declare_queue("never"))
+    await clock.advance(ABANDONED_TIMEOUT - 1)
+    behind = asyncio.create_task(channel.declare_queue("behind"))
+    await peer.expect(QueueDeclareParameters)
+    await peer.expect(QueueDeclareParameters)
+    assert not behind.done()
+    await clock.advance(1)
+
+    with pytest.raises(ClientClosedChannelError, match=r"queue\.declare within 60 s") as caught:
+        await behind
+
+    assert isinstance(caught.value.exc, OperationTimeout)
+    assert caught.value is channel.closing_exc
+    async with connection.channel() as other:
+        await peer.synchronise(other)
+    assert 2 == len(closes)
+
+
+async def test_answer_in_time_is_in_time(
+    channel: ammoo.Channel, peer: ScriptedPeer, clock: LoopClock
+) -> None:
+    await abandon(channel.declare_queue("first"))
+    await clock.advance(ABANDONED_TIMEOUT - 10)
+    await abandon(channel.declare_queue("second"))
+    peer.send(QueueDeclareOkParameters("first", 0, 0))
+    for _ in range(2):
+        await peer.expect(QueueDeclareParameters)
+    await peer.synchronise(channel)  # what it answers has taken the second one's place in time
+    await clock.advance(ABANDONED_TIMEOUT - 10)
+    peer.send(QueueDeclareOkParameters("second", 0, 0))
+    await peer.synchronise(channel)
+
+    await clock.advance(2 * ABANDONED_TIMEOUT)
+
+    assert channel.closing_exc is None
+
+
+async def test_server_that_has_blocked_us_need_not_answer(
+    connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer, clock: LoopClock
+) -> None:
+    await abandon(channel.declare_queue("never"))
+    peer.send(ConnectionBlockedParameters("low on disk"), channel_number=0)
+    await connection.wait_blocked()
+    for _ in range(3):
+        await clock.advance(ABANDONED_TIMEOUT)
+    assert channel.closing_exc is None
+    peer.send(ConnectionUnblockedParameters(), channel_number=0)
+    await connection.wait_unblocked()
+
+    await clock.advance(ABANDONED_TIMEOUT)
+
+    assert isinstance(channel.closing_exc, ClientClosedChannelError)
+
+
+async def test_consumer_whose_cancel_is_never_answered(
+    channel: ammoo.Channel, peer: ScriptedPeer, clock: LoopClock
+) -> None:
+    entering = asyncio.create_task(channel.consume("queue").__aenter__())
+    await peer.consumer()
+    leaving = asyncio.create_task((await entering).__aexit__(None, None, None))
+    await peer.expect(BasicCancelParameters)
+
+    await clock.advance(ABANDONED_TIMEOUT)
+
+    await leaving
+    with pytest.raises(ClientClosedChannelError, match=r"basic\.cancel"):
+        await channel.declare_queue("queue")
+
+
+async def test_connection_is_closed_when_an_abandoned_update_of_the_secret_is_never_answered(
+    connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer, clock: LoopClock
+) -> None:
+    await abandon(connection.update_secret("secret"))
+    await peer.expect(ConnectionUpdateSecretParameters, 0)
+
+    await clock.advance(ABANDONED_TIMEOUT)
+
+    with pytest.raises(ClientClosedConnectionError, match=r"connection\.update-secret") as caught:
+        await channel.declare_queue("queue")
+    assert caught.value is connection.closing_exc
+    await peer.closed
