@@ -9,7 +9,7 @@ import pytest
 import ammoo
 from ammoo.abandoned import ABANDONED_TIMEOUT
 from ammoo.exceptions.base import OperationTimeout
-from ammoo.exceptions.channel import ClientClosedChannelError
+from ammoo.exceptions.channel import ChannelUnanswered
 from ammoo.exceptions.connection import ClientClosedConnectionError
 from ammoo_wire import (
     BasicCancelParameters,
@@ -58,7 +58,7 @@ async def test_channel_is_closed_when_an_abandoned_operation_is_never_answered(
     assert not behind.done()
     await clock.advance(1)
 
-    with pytest.raises(ClientClosedChannelError, match=r"queue\.declare within 60 s") as caught:
+    with pytest.raises(ChannelUnanswered, match=r"queue\.declare within 60 s") as caught:
         await behind
 
     assert isinstance(caught.value.exc, OperationTimeout)
@@ -101,7 +101,7 @@ async def test_server_that_has_blocked_us_need_not_answer(
 
     await clock.advance(ABANDONED_TIMEOUT)
 
-    assert isinstance(channel.closing_exc, ClientClosedChannelError)
+    assert isinstance(channel.closing_exc, ChannelUnanswered)
 
 
 async def test_consumer_whose_cancel_is_never_answered(
@@ -115,7 +115,7 @@ async def test_consumer_whose_cancel_is_never_answered(
     await clock.advance(ABANDONED_TIMEOUT)
 
     await leaving
-    with pytest.raises(ClientClosedChannelError, match=r"basic\.cancel"):
+    with pytest.raises(ChannelUnanswered, match=r"basic\.cancel"):
         await channel.declare_queue("queue")
 
 

@@ -10,6 +10,7 @@ from ammoo.confirms import Confirms
 from ammoo.exceptions.base import OperationTimeout
 from ammoo.exceptions.channel import (
     AccessRefused,
+    ChannelUnanswered,
     ContentTooLarge,
     EmptyQueue,
     NotFound,
@@ -215,6 +216,14 @@ def test_connection_errors_by_code(code: int, cls: type) -> None:
             "the connection to the server was lost: OSError('x')",
         ),
         (EmptyQueue("q"), "queue 'q' has no message to get"),
+        (
+            ChannelUnanswered(OperationTimeout("queue.declare", 60)),
+            (
+                "the channel was closed by the client: the server did not answer queue.declare"
+                " within 60 s, and whoever waits behind it would wait for ever; open another"
+                " channel, or connect again"
+            ),
+        ),
     ],
 )
 def test_sentences(error: Exception, sentence: str) -> None:
@@ -248,6 +257,7 @@ def test_exceptions_survive_pickling(error: Exception) -> None:
         (server_closed_connection(403, "", 0, 0), False),
         (server_closed_channel(404, "", 0, 0), False),
         (server_closed_channel(405, "", 0, 0), True),
+        (ChannelUnanswered(OperationTimeout("queue.declare", 60)), True),
     ],
 )
 def test_errors_say_whether_trying_again_may_help(error: Any, recoverable: bool) -> None:

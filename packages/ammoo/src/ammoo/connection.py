@@ -87,7 +87,8 @@ async def connect(
         connection_timeout: For how many seconds to wait for the socket, and for the
             handshake; 30 by default, 0 for no limit.
         operation_timeout: For how many seconds to wait for the server's answer to any
-            operation. No limit by default.
+            operation. No limit by default. A single one is limited by ``asyncio.timeout``
+            around it: cancelling is safe.
         blocked_timeout: For how many seconds a publish is held back while the server takes
             no messages. No limit by default.
         connection_name: What the connection is called in the server's management.

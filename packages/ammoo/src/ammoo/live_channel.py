@@ -57,6 +57,7 @@ from ammoo_wire import (
 from .abandoned import ABANDONED_TIMEOUT, AbandonedOperations
 from .exceptions.base import OperationTimeout
 from .exceptions.channel import (
+    ChannelUnanswered,
     ClientClosedChannelError,
     ClientClosedChannelOK,
     server_closed_channel,
@@ -261,7 +262,7 @@ class LiveChannel:
 
     def _give_up(self, method: str) -> None:
         """Close the channel: whatever waits behind an answer that never comes would for ever."""
-        self.begin_close(ClientClosedChannelError(OperationTimeout(method, ABANDONED_TIMEOUT)))
+        self.begin_close(ChannelUnanswered(OperationTimeout(method, ABANDONED_TIMEOUT)))
 
     async def commit(self) -> None:
         """Commit the transaction; until the server has, nothing else is sent.

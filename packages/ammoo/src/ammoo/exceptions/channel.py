@@ -8,6 +8,7 @@
     └── ClientClosedChannel                   we closed it
         ├── ClientClosedChannelOK
         └── ClientClosedChannelError
+            └── ChannelUnanswered             the server never answered what was given up
     ChannelInactive                           the server asked for silence, for too long
     EmptyQueue                                an answer, not a failure
     PublishNack                               the server did not take a message
@@ -26,6 +27,7 @@ __all__ = [
     "AccessRefused",
     "ChannelClosed",
     "ChannelInactive",
+    "ChannelUnanswered",
     "ClientClosedChannel",
     "ClientClosedChannelError",
     "ClientClosedChannelOK",
@@ -116,6 +118,22 @@ class ClientClosedChannelError(ClientClosedChannel):
 
     def __str__(self) -> str:
         return f"the channel was closed by the client because of {self.exc!r}"
+
+
+class ChannelUnanswered(ClientClosedChannelError):
+    """An operation was given up, and the server never answered it, so the channel was closed.
+
+    Attributes:
+        exc: An `OperationTimeout` that names the operation.
+    """
+
+    recoverable = True
+
+    def __str__(self) -> str:
+        return (
+            f"the channel was closed by the client: {self.exc}, and whoever waits behind it would"
+            " wait for ever; open another channel, or connect again"
+        )
 
 
 class ChannelInactive(AmmooError, TimeoutError):
