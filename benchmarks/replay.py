@@ -244,7 +244,7 @@ ANSWERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
 async def client() -> AsyncIterator[tuple[Peer, ammoo.Channel]]:
     """Open a channel of the client on a server in memory."""
     connection = ammoo.Connection(connection_parameters())
-    live = LiveConnection(asyncio.get_running_loop(), connection_parameters())
+    live = LiveConnection(asyncio.get_running_loop(), connection_parameters(), lambda reason: None)
     peer = Peer(live.transport)
     connection._live = live  # in the place of opening a socket
     async with connection, connection.channel() as channel:
