@@ -234,6 +234,20 @@ async def test_external_by_url_and_by_auth() -> None:
     assert [("EXTERNAL", b""), ("EXTERNAL", b"me")] == responses
 
 
+async def test_plain_may_name_somebody_else_to_be() -> None:
+    responses: list[bytes] = []
+
+    def authenticate(mechanism: str, response: bytes) -> Accepted:
+        responses.append(response)
+        return Accepted()
+
+    async with (
+        ScriptedServer(authenticate=authenticate) as server,
+        await ammoo.connect(server.url, auth=SaslPlainAuth("me", "secret", "somebody")),
+    ):
+        assert [b"somebody\x00me\x00secret"] == responses
+
+
 class Demo(AuthenticationMechanism):
     """A challenge-response mechanism, as users write them."""
 

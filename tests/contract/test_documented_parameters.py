@@ -5,7 +5,7 @@ argument is for.
 """
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,13 +31,6 @@ from ammoo.exceptions.connection import (
 )
 from tests.client.brokers import Name
 from tests.contract.queues import drain, publish
-
-
-async def eventually_empty(channel: ammoo.Channel, queue: str) -> None:
-    """Wait until a queue is empty, which nobody tells."""
-    while (await channel.assert_queue_exists(queue)).message_count:  # noqa: ASYNC110  no event
-        await asyncio.sleep(0.01)
-
 
 # --- connect ---
 
@@ -75,8 +68,9 @@ async def test_connect_auth(broker_url: str, auth: Any) -> None:
         await refused.__aenter__()
 
 
-async def test_connect_password(broker_url: str) -> None:
-    connection = await ammoo.connect(broker_url, password="wrong")
+@pytest.mark.parametrize("keyword", [{"password": "wrong"}, {"login": "nobody"}])
+async def test_connect_login_and_password(broker_url: str, keyword: dict[str, str]) -> None:
+    connection = await ammoo.connect(broker_url, **keyword)  # type: ignore[arg-type]  # all are str
 
     with pytest.raises(LoginRefused) as caught:
         await connection.__aenter__()
@@ -101,12 +95,28 @@ async def test_connect_limits(broker_url: str, name: Name) -> None:
         )
 
 
-async def test_connect_connection_factory(broker_url: str) -> None:
-    class Mine(ammoo.Connection):
-        pass
+class Mine(ammoo.Connection):
+    pass
 
+
+async def test_connect_connection_factory(broker_url: str) -> None:
     async with await ammoo.connect(broker_url, connection_factory=Mine) as connection:
         assert isinstance(connection, Mine)
+
+
+@pytest.mark.parametrize("make", [lambda p: Mine, lambda p: Mine(p)], ids=["class", "instance"])
+async def test_connect_connection_factory_may_be_a_function(broker_url: str, make: Any) -> None:
+    async with await ammoo.connect(broker_url, connection_factory=make) as connection:
+        assert isinstance(connection, Mine)
+
+
+async def test_connect_without_await(broker_url: str) -> None:
+    connecting: Any = ammoo.connect(broker_url)
+
+    with pytest.raises((TypeError, AttributeError)):
+        async with connecting:
+            pass
+    connecting.close()  # nobody will ever await it
 
 
 async def test_update_secret(broker_connection: ammoo.Connection) -> None:
@@ -130,6 +140,20 @@ async def test_channel_prefetch_count(
             await asyncio.wait_for(anext(consumer), 0.1)
         await first.ack()
         assert (await anext(consumer)).decode() == "3"
+
+
+async def test_qos_prefetch_count(
+    broker_channel: ammoo.Channel, other_channel: ammoo.Channel, queue: str
+) -> None:
+    await publish(broker_channel, queue, "1", "2", "3")
+    await other_channel.qos(prefetch_count=1, prefetch_size=0)
+
+    async with other_channel.consume(queue) as consumer:
+        first = await anext(consumer)
+        declared = await broker_channel.assert_queue_exists(queue)  # behind whatever was sent
+        assert 2 == declared.message_count
+        await first.ack()
+        assert "2" == (await anext(consumer)).decode()
 
 
 @pytest.mark.parametrize(
@@ -182,6 +206,40 @@ async def test_qos_global(
 
 async def test_flow_active(broker_channel: ammoo.Channel) -> None:
     await broker_channel.flow(True)
+
+
+async def test_error_of_a_channel_ends_that_channel_alone(
+    broker_connection: ammoo.Connection, other_channel: ammoo.Channel, queue: str
+) -> None:
+    """Everybody who waits on it gets the same object, and so does whoever comes later."""
+    async with broker_connection.channel() as channel:
+        outcomes = await asyncio.gather(
+            channel.get("no such"),
+            channel.get_next_returned_message(),
+            channel.declare_queue(queue),
+            return_exceptions=True,
+        )
+        with pytest.raises(NotFound) as caught:
+            await channel.publish("", queue, b"")
+    # Caught within the block, it does not leave it.
+
+    assert {id(caught.value)} == {id(each) for each in (*outcomes, channel.closing_exc)}
+    assert (404, 60, 70) == (
+        caught.value.reply_code,
+        caught.value.class_id,
+        caught.value.method_id,
+    )
+    assert caught.value.reply_text == "NOT_FOUND - no queue 'no such' in vhost '/'"
+    assert queue == (await other_channel.declare_queue(queue)).queue_name
+
+
+async def test_error_of_a_channel_leaves_the_blocks_if_it_is_not_caught(broker_url: str) -> None:
+    async def use() -> None:
+        async with await ammoo.connect(broker_url) as connection, connection.channel() as channel:
+            await channel.assert_queue_exists("no such")
+
+    with pytest.raises(NotFound, match="no queue 'no such'"):
+        await use()
 
 
 # --- exchanges ---
@@ -605,99 +663,6 @@ async def test_settling_twice_closes_the_channel(broker_channel: ammoo.Channel, 
 
     with pytest.raises(PreconditionFailed, match=r"unknown delivery tag 1.*settled once"):
         await broker_channel.get_next_returned_message()
-
-
-# --- publishing ---
-
-
-async def test_publish_properties_arrive(broker_channel: ammoo.Channel, queue: str) -> None:
-    options: dict[str, Any] = {
-        "correlation_id": "correlation",
-        "reply_to": "reply",
-        "expiration": 60_000,
-        "priority": 5,
-        "delivery_mode": 2,
-        "timestamp": datetime(2026, 1, 2, 3, 4, 5),
-        "content_encoding": True,
-        "content_type": True,
-        "message_id": "message",
-        "type_": "type",
-        "user_id": "guest",
-        "app_id": "app",
-    }
-    await publish(broker_channel, queue, "täxt", encoding="iso-8859-1", **options)
-
-    message = await broker_channel.get(queue, no_ack=True)
-
-    assert message.body == "täxt".encode("iso-8859-1")
-    assert message.decode() == "täxt"
-    assert message.properties._asdict() == {
-        "cluster_id": None,
-        "headers": None,
-        **options,
-        "expiration": "60000",
-        "timestamp": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-        "content_encoding": "iso-8859-1",
-        "content_type": "text/plain",
-    }
-
-
-async def test_publish_expiration(broker_channel: ammoo.Channel, queue: str) -> None:
-    await publish(broker_channel, queue, "1", expiration="1")
-
-    await eventually_empty(broker_channel, queue)
-
-
-async def test_publish_user_id_of_somebody_else(broker_channel: ammoo.Channel, queue: str) -> None:
-    with pytest.raises(PreconditionFailed, match="user_id"):
-        await publish(broker_channel, queue, "1", user_id="somebody")
-
-
-async def test_publish_cc_and_bcc(broker_channel: ammoo.Channel, queue: str, name: Name) -> None:
-    copies = [name("cc"), name("bcc")]
-    for copy in copies:
-        await broker_channel.declare_queue(copy)
-    await publish(broker_channel, queue, "1", cc=copies[0], bcc=[copies[1]])
-
-    messages = [await broker_channel.get(each, no_ack=True) for each in (queue, *copies)]
-
-    assert [message.properties.headers for message in messages] == [{"CC": [copies[0]]}] * 3
-
-
-async def test_publish_mandatory(broker_channel: ammoo.Channel, queue: str) -> None:
-    await broker_channel.select_confirm()
-    await broker_channel.publish("", queue, "arrives", mandatory=True)
-    await broker_channel.publish("", "no such queue", "comes back", mandatory=True, message_id="m")
-
-    message = await broker_channel.get_next_returned_message()
-
-    assert (message.decode(), message.reply_code, message.reply_text) == (
-        "comes back",
-        312,
-        "NO_ROUTE",
-    )
-    assert message.properties.message_id == "m"
-    assert message.routing_key == "no such queue"
-
-
-async def test_publish_to_a_missing_exchange(broker_channel: ammoo.Channel) -> None:
-    await broker_channel.select_confirm()
-
-    with pytest.raises(NotFound, match="no exchange 'no such'") as caught:
-        await broker_channel.publish("no such", "key", b"")
-
-    assert (caught.value.class_id, caught.value.method_id) == (60, 40)
-
-
-async def test_reply(broker_channel: ammoo.Channel, queue: str, name: Name) -> None:
-    answers = (await broker_channel.declare_queue(name("answers"))).queue_name
-    await publish(broker_channel, queue, "question", reply_to=answers, correlation_id="7")
-
-    await (await broker_channel.get(queue, no_ack=True)).reply("answer", app_id="me")
-
-    answer = await broker_channel.get(answers, no_ack=True)
-    assert answer.decode() == "answer"
-    assert (answer.properties.correlation_id, answer.properties.app_id) == ("7", "me")
 
 
 # --- transactions ---

@@ -155,19 +155,19 @@ def test_documented_coroutines_are_such(function: Any) -> None:
     assert inspect.iscoroutinefunction(function)
 
 
-@pytest.mark.parametrize(
-    ("cls", "base", "attributes"),
-    [
-        (ammoo.Message, object, "body exchange_name routing_key properties decode json"),
-        (ammoo.ReturnMessage, ammoo.Message, "reply_code reply_text"),
-        (ammoo.ExpectedMessage, ammoo.Message, "delivery_tag redelivered ack reject reply"),
-        (ammoo.DeliverMessage, ammoo.ExpectedMessage, "consumer_tag"),
-        (ammoo.GetMessage, ammoo.ExpectedMessage, "message_count"),
-        (ammoo.Connection, object, "heartbeat_interval frame_max entered closing closing_exc"),
-        (ammoo.Channel, object, "channel_id body_encoding entered closing closing_exc"),
-        (ammoo.Consumer, object, "closing_exc"),
-    ],
-)
+ATTRIBUTES: list[tuple[type, type, str]] = [
+    (ammoo.Message, object, "body exchange_name routing_key properties decode json"),
+    (ammoo.ReturnMessage, ammoo.Message, "reply_code reply_text"),
+    (ammoo.ExpectedMessage, ammoo.Message, "delivery_tag redelivered ack reject reply"),
+    (ammoo.DeliverMessage, ammoo.ExpectedMessage, "consumer_tag"),
+    (ammoo.GetMessage, ammoo.ExpectedMessage, "message_count"),
+    (ammoo.Connection, object, "heartbeat_interval frame_max entered closing closing_exc"),
+    (ammoo.Channel, object, "channel_id body_encoding entered closing closing_exc"),
+    (ammoo.Consumer, object, "closing_exc"),
+]
+
+
+@pytest.mark.parametrize(("cls", "base", "attributes"), ATTRIBUTES)
 def test_documented_classes(cls: type, base: type, attributes: str) -> None:
     assert issubclass(cls, base)
     assert [name for name in attributes.split() if not hasattr(cls, name)] == []

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
@@ -31,6 +32,22 @@ async def test_password_goes_through_tls(tls_broker: TlsBroker) -> None:
         message = await channel.get(queue, no_ack=True)
 
     assert bytes(300_000) == message.body
+
+
+async def test_ssl_forces_encryption_on_and_off(tls_broker: TlsBroker, broker_url: str) -> None:
+    encrypted = urlsplit(tls_broker.url)
+    context = tls_broker.context()
+
+    async with await ammoo.connect(
+        "amqp://localhost/", port=encrypted.port, ssl=True, ssl_context=context
+    ) as connection:
+        assert connection.entered
+    with pytest.raises(ssl.SSLCertVerificationError):  # it verifies against what the system trusts
+        await ammoo.connect(port=encrypted.port, ssl=True)
+    async with await ammoo.connect(
+        broker_url.replace("amqp://", "amqps://"), ssl=False
+    ) as connection:
+        assert connection.entered
 
 
 async def test_client_certificate_is_the_login(tls_broker: TlsBroker) -> None:

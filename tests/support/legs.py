@@ -46,14 +46,15 @@ _LEGS = pytest.StashKey[list[Leg]]()
 
 def parametrise(metafunc: pytest.Metafunc) -> None:
     """Run what asks for a broker once for each."""
-    if not {"broker", "tls_broker"} & set(metafunc.fixturenames):
+    asked_for = [name for name in ("broker", "tls_broker") if name in metafunc.fixturenames]
+    if not asked_for:
         return
     mark = metafunc.definition.get_closest_marker("rabbitmq_version")
     legs = [leg for leg in _legs(metafunc.config) if mark is None or leg.version in mark.args]
     if NEED_OPERATION & set(metafunc.fixturenames):
         legs = [leg for leg in legs if leg.url is None or is_operated(leg.version, leg.url)]
-    asked_for = "broker" if "broker" in metafunc.fixturenames else "tls_broker"
-    metafunc.parametrize(asked_for, legs, indirect=True, ids=[leg.name for leg in legs])
+    each = [[leg] * len(asked_for) for leg in legs]
+    metafunc.parametrize(asked_for, each, indirect=True, ids=[leg.name for leg in legs])
 
 
 def _legs(config: pytest.Config) -> list[Leg]:
