@@ -1,4 +1,4 @@
-"""pika's blocking connection, unmodified, against the fake broker."""
+"""pika's blocking connection, unmodified."""
 
 import threading
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from ammoo_fakebroker import FakeBroker
 
 
 @pytest.fixture
-def connection(fakebroker: FakeBroker) -> Iterator[pika.BlockingConnection]:
-    connection = pika.BlockingConnection(pika.URLParameters(fakebroker.url))
+def connection(url: str) -> Iterator[pika.BlockingConnection]:
+    connection = pika.BlockingConnection(pika.URLParameters(url))
     yield connection
     if connection.is_open:
         connection.close()
@@ -40,7 +40,7 @@ def test_published_message_is_got_back_as_it_was(channel: BlockingChannel) -> No
     assert properties.content_type == got.content_type
 
 
-def test_consumer_gets_and_acknowledges(channel: BlockingChannel, fakebroker: FakeBroker) -> None:
+def test_consumer_gets_and_acknowledges(channel: BlockingChannel) -> None:
     channel.queue_declare("queue")
     channel.basic_qos(prefetch_count=2)
     for number in range(5):
@@ -52,14 +52,11 @@ def test_consumer_gets_and_acknowledges(channel: BlockingChannel, fakebroker: Fa
         channel.basic_ack(method.delivery_tag)
         if len(bodies) == 5:
             break
-    channel.cancel()
+    requeued = channel.cancel()
+    left = channel.queue_declare("queue", passive=True).method
 
     assert [b"0", b"1", b"2", b"3", b"4"] == bodies
-    assert (0, 0, 0) == (
-        fakebroker.queue("queue").message_count,
-        fakebroker.queue("queue").unacknowledged_count,
-        fakebroker.queue("queue").consumer_count,
-    )
+    assert (0, 0, 0) == (requeued, left.message_count, left.consumer_count)
 
 
 def test_confirms_and_returns(channel: BlockingChannel) -> None:
@@ -89,7 +86,7 @@ def test_error_closes_the_channel_and_leaves_the_connection(
         channel.queue_declare("missing", passive=True)
 
     assert 404 == closed.value.reply_code
-    assert "NOT_FOUND - no queue 'missing' in vhost '/'" == closed.value.reply_text
+    assert closed.value.reply_text.startswith("NOT_FOUND - no queue 'missing' in vhost '")
     connection.channel().queue_declare("works")
 
 
@@ -116,13 +113,11 @@ def test_exchanges_of_all_types_route(channel: BlockingChannel) -> None:
     assert [b"direct", b"fanout", b"topic", b"headers", None] == bodies
 
 
-def test_request_and_reply_through_direct_reply_to(
-    fakebroker: FakeBroker, channel: BlockingChannel
-) -> None:
+def test_request_and_reply_through_direct_reply_to(url: str, channel: BlockingChannel) -> None:
     channel.queue_declare("requests")
 
     def serve() -> None:
-        with pika.BlockingConnection(pika.URLParameters(fakebroker.url)) as own:
+        with pika.BlockingConnection(pika.URLParameters(url)) as own:
             server = own.channel()
             for method, properties, body in server.consume("requests", auto_ack=True):
                 assert method is not None
@@ -143,9 +138,9 @@ def test_request_and_reply_through_direct_reply_to(
     assert [b"SHOUT"] == got
 
 
-def test_blocked_publisher_is_told(
-    fakebroker: FakeBroker, connection: pika.BlockingConnection, channel: BlockingChannel
-) -> None:
+def test_blocked_publisher_is_told(fakebroker: FakeBroker) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(fakebroker.url))
+    channel = connection.channel()
     reasons: list[str] = []
     connection.add_on_connection_blocked_callback(
         lambda _, frame: reasons.append(frame.method.reason)
@@ -163,11 +158,12 @@ def test_blocked_publisher_is_told(
 
     assert ["low on disk", "over"] == reasons
     assert b"later" == channel.basic_get("queue", auto_ack=True)[2]
+    connection.close()
 
 
-def test_wrong_password_is_refused(fakebroker: FakeBroker) -> None:
+def test_wrong_password_is_refused(url: str) -> None:
     with pytest.raises(pika.exceptions.ProbableAuthenticationError):
-        pika.BlockingConnection(pika.URLParameters(fakebroker.url.replace(":guest@", ":guess@")))
+        pika.BlockingConnection(pika.URLParameters(url.replace(":guest@", ":guess@")))
 
 
 def test_transactions(channel: BlockingChannel) -> None:

@@ -83,6 +83,15 @@ class RabbitmqOperator:
         finally:
             self._run("eval", f"application:set_env(rabbit, channel_max, {usual.strip()}).")
 
+    def add_virtualhost(self, name: str, user: str) -> None:
+        """Make a virtual host in which this user may do everything."""
+        self._run("add_vhost", name)
+        self._run("set_permissions", "-p", name, user, ".*", ".*", ".*")
+
+    def delete_virtualhost(self, name: str) -> None:
+        """Delete a virtual host and all that is in it."""
+        self._run("delete_vhost", name)
+
     def _run(self, *arguments: str) -> str:
         command = [str(SCRIPT), "ctl", self._version, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
