@@ -15,9 +15,10 @@ from ammoo_wire import (
     BasicRecoverOkParameters,
     BasicRecoverParameters,
     BasicRejectParameters,
+    ChannelCloseOkParameters,
     ChannelCloseParameters,
 )
-from tests.support.brokers import Connect
+from tests.support.brokers import Connect, Unique
 from tests.support.channel import Channel
 from tests.support.frames import Message
 
@@ -328,3 +329,96 @@ def test_recover_of_nothing_is_fine(channel: Channel) -> None:
     recovered = channel.call(BasicRecoverParameters(requeue=True))
 
     assert BasicRecoverOkParameters() == recovered
+
+
+# --- several at once --------------------------------------------------------------------------
+
+
+def test_recover_gives_back_consumer_by_consumer(channel: Channel, unique: Unique) -> None:
+    """Each part fits into the queue, for the one before has been delivered again."""
+    name = channel.declare_queue(unique("short"), x_max_length=2)
+    channel.consume(name, "b")
+    channel.fill(name, b"1")
+    channel.consume(name, "a", x_priority=1)
+    channel.fill(name, b"2", b"3")
+    channel.deliveries(3)
+
+    channel.call(BasicRecoverParameters(True))
+
+    assert [("a", b"2"), ("a", b"3"), ("a", b"1")] == [
+        (message.parameters.consumer_tag, message.body)
+        for message in (channel.delivery() for _ in range(3))
+    ]
+
+
+def test_multiple_ack_makes_room_consumer_by_consumer(channel: Channel, queue: str) -> None:
+    channel.qos(2)
+    channel.consume(queue, "b")
+    channel.consume(queue, "a")
+    channel.fill(queue, *(b"%d" % number for number in range(1, 9)))
+    last = [channel.delivery() for _ in range(4)][-1]
+
+    channel.ack(last.parameters.delivery_tag, multiple=True)
+
+    assert [("a", b"5"), ("a", b"6"), ("b", b"7"), ("b", b"8")] == [
+        (message.parameters.consumer_tag, message.body)
+        for message in (channel.delivery() for _ in range(4))
+    ]
+
+
+def test_gets_are_given_back_one_by_one(channel: Channel, unique: Unique) -> None:
+    graveyard = channel.declare_queue(unique("graveyard"))
+    name = channel.declare_queue(
+        unique("short"),
+        x_max_length=1,
+        x_dead_letter_exchange="",
+        x_dead_letter_routing_key=graveyard,
+    )
+    for body in (b"1", b"2"):
+        channel.fill(name, body)
+        channel.get_message(name, no_ack=False)
+
+    channel.nack(2, multiple=True)
+
+    channel.await_count(graveyard, 1)
+    assert b"1" == channel.get_message(graveyard).body
+    assert b"2" == channel.get_message(name).body
+
+
+# --- a channel that closes --------------------------------------------------------------------
+
+
+def test_no_consumer_of_a_closing_channel_is_served_by_its_end(
+    channel: Channel, unique: Unique
+) -> None:
+    name = channel.declare_queue(unique("single"), x_single_active_consumer=True)
+    other = channel.peer.channel(2)
+    other.qos(1)
+    other.consume(name, "active")
+    other.consume(name, "waiting")
+    channel.fill(name, b"1", b"2")
+    other.deliveries(1)
+
+    other.send(ChannelCloseParameters(200, "done"))
+
+    assert ChannelCloseOkParameters() == other.receive()
+    first, second = channel.await_message(name), channel.await_message(name)
+    assert [(b"1", True), (b"2", False)] == [
+        (message.body, message.parameters.redelivered) for message in (first, second)
+    ]
+
+
+def test_next_in_line_gets_what_a_closed_channel_had_first(
+    channel: Channel, unique: Unique
+) -> None:
+    name = channel.declare_queue(unique("single"), x_single_active_consumer=True)
+    other = channel.peer.channel(2)
+    other.qos(1)
+    other.consume(name)
+    channel.consume(name)
+    channel.fill(name, b"1", b"2")
+    other.deliveries(1)
+
+    other.close()
+
+    assert [b"1", b"2"] == channel.deliveries(2)

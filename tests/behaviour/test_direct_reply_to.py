@@ -82,6 +82,15 @@ def test_mandatory_reply_is_delivered_and_returned(
     assert b"reply" == channel.returned().body
 
 
+def test_mandatory_reply_to_oneself_is_returned_before_it_is_delivered(
+    requester: Channel, reply_name: str
+) -> None:
+    requester.publish("", reply_name, b"reply", mandatory=True)
+
+    assert b"reply" == requester.returned().body
+    assert b"reply" == requester.delivery().body
+
+
 def test_late_reply_vanishes(requester: Channel, channel: Channel, reply_name: str) -> None:
     requester.close()
 

@@ -89,3 +89,29 @@ def test_message_counts_include_all_levels(channel: Channel, prioritised: str) -
     channel.fill(prioritised, b"5", priority=5)
 
     assert 1 == channel.get_message(prioritised).parameters.message_count
+
+
+def test_expired_message_that_overtakes_others_is_delivered(
+    channel: Channel, unique: Unique
+) -> None:
+    """RabbitMQ looks at the front only when it changes by something else than a publish."""
+    name = channel.declare_queue(unique("queue"), x_max_priority=3)
+    channel.fill(name, b"low")
+
+    channel.fill(name, b"expired", priority=1, expiration="0")
+    count = channel.message_count(name)
+
+    assert 2 == count
+    assert [b"expired", b"low"] == channel.get_bodies(name)
+
+
+def test_expired_message_that_overtakes_others_goes_when_the_queue_is_cut(
+    channel: Channel, unique: Unique
+) -> None:
+    name = channel.declare_queue(unique("queue"), x_max_priority=3, x_max_length=2)
+    channel.fill(name, b"first", b"second")
+    channel.fill(name, b"expired", priority=1, expiration="0")
+
+    channel.fill(name, b"third")
+
+    assert [b"second", b"third"] == channel.get_bodies(name)

@@ -7,6 +7,7 @@ https://www.rabbitmq.com/docs/consumer-prefetch
 import pytest
 
 from ammoo_wire import BasicQosOkParameters, BasicQosParameters
+from tests.support.brokers import Unique
 from tests.support.channel import Channel
 from tests.support.frames import Message
 
@@ -170,3 +171,45 @@ def test_consumers_limit_holds_below_the_global_one(channel: Channel, queue: str
     channel.fill(queue, *FIVE)
 
     assert [b"1", b"2"] == bodies(channel)
+
+
+def test_global_limit_counts_what_was_fetched_before(channel: Channel, queue: str) -> None:
+    """What basic.get fetched counts from then on, and for ever: settling it makes no room."""
+    channel.fill(queue, *FIVE)
+    tag = channel.get_message(queue, no_ack=False).parameters.delivery_tag
+    channel.qos(2, global_=True)
+    channel.consume(queue)
+    before = bodies(channel)
+
+    channel.ack(tag)
+
+    assert [b"2"] == before
+    assert [] == bodies(channel)
+
+
+def test_what_is_fetched_later_does_not_count(channel: Channel, queue: str) -> None:
+    channel.qos(2, global_=True)
+    channel.fill(queue, *FIVE)
+    channel.get_message(queue, no_ack=False)
+
+    channel.consume(queue)
+
+    assert [b"2", b"3"] == bodies(channel)
+
+
+def test_global_limit_that_is_reached_stops_consumers_without_acks_too(
+    channel: Channel, queue: str, unique: Unique
+) -> None:
+    other = channel.declare_queue(unique("other"))
+    channel.qos(1, global_=True)
+    channel.consume(queue)
+    channel.consume(other, no_ack=True)
+    channel.fill(queue, b"1")
+    tag = channel.delivery().parameters.delivery_tag
+    channel.fill(other, b"2")
+    before = bodies(channel)
+
+    channel.ack(tag)
+
+    assert [] == before
+    assert [b"2"] == channel.deliveries(1)

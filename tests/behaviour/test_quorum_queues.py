@@ -175,6 +175,15 @@ def test_global_prefetch_is_refused(channel: Channel, quorum: str) -> None:
     )
 
 
+def test_later_global_prefetch_is_not_minded(channel: Channel, quorum: str) -> None:
+    channel.consume(quorum)
+    channel.qos(1, global_=True)
+
+    channel.fill(quorum, b"1", b"2")
+
+    assert [b"1", b"2"] == channel.deliveries(2)
+
+
 def test_consumers_are_served(channel: Channel, quorum: str) -> None:
     channel.qos(2)
     channel.consume(quorum)
@@ -273,3 +282,115 @@ def test_newcomer_of_higher_priority_waits_up_to_3_10(channel: Channel, unique: 
     channel.fill(name, b"1")
 
     assert "first" == channel.delivery().parameters.consumer_tag
+
+
+# --- who counts as a consumer -----------------------------------------------------------------
+
+
+def single_active(channel: Channel, unique: Unique) -> str:
+    return channel.declare_queue(
+        unique("quorum"), durable=True, x_queue_type="quorum", x_single_active_consumer=True
+    )
+
+
+def await_consumer_count(channel: Channel, queue_name: str, expected: int) -> None:
+    while (count := channel.counts(queue_name)[1]) != expected:
+        channel.peer.pause(f"for {expected} consumers, there are {count}")
+
+
+def test_consumer_that_waits_for_its_turn_is_not_counted(channel: Channel, unique: Unique) -> None:
+    """Classic queues count all."""
+    name = single_active(channel, unique)
+
+    channel.consume(name, "active")
+    channel.consume(name, "waiting")
+
+    assert 1 == channel.counts(name)[1]
+
+
+def test_cancelled_consumer_counts_until_its_deliveries_are_settled(
+    channel: Channel, quorum: str
+) -> None:
+    channel.consume(quorum, "tag")
+    channel.fill(quorum, b"!")
+    tag = channel.delivery().parameters.delivery_tag
+
+    channel.cancel("tag")
+    before = channel.counts(quorum)
+    channel.ack(tag)
+
+    assert (0, 1) == before
+    await_consumer_count(channel, quorum, 0)
+
+
+def test_get_counts_as_a_consumer_until_it_is_settled(channel: Channel, quorum: str) -> None:
+    channel.fill(quorum, b"1", b"2")
+    channel.get_message(quorum, no_ack=False)
+    tag = channel.get_message(quorum, no_ack=False).parameters.delivery_tag
+
+    before = channel.counts(quorum)
+    channel.ack(tag, multiple=True)
+
+    assert (0, 2) == before
+    await_consumer_count(channel, quorum, 0)
+
+
+@pytest.mark.rabbitmq_version("4.0")
+def test_nobody_is_served_while_a_newcomer_of_higher_priority_waits(
+    channel: Channel, unique: Unique
+) -> None:
+    name = single_active(channel, unique)
+    channel.qos(5)
+    channel.consume(name, "first")
+    channel.fill(name, b"1", b"2")
+    channel.deliveries(2)
+    channel.consume(name, "important", x_priority=10)
+    channel.fill(name, b"3")
+    channel.ack(1)
+    before = channel.arrived(), channel.counts(name)
+
+    channel.ack(2)
+
+    message = channel.delivery()
+    assert ([], (1, 1)) == before
+    assert ("important", b"3") == (message.parameters.consumer_tag, message.body)
+
+
+# --- what a gone channel leaves behind --------------------------------------------------------
+
+
+def test_deliveries_of_a_closed_channel_return_consumer_by_consumer(
+    broker: Broker, channel: Channel, quorum: str
+) -> None:
+    """Up to 3.10 by tag, what basic.get fetched first; in 4.0 by age, what it fetched last."""
+    other = channel.peer.channel(2)
+    other.qos(1)
+    other.consume(quorum, "z")
+    channel.fill(quorum, b"1")
+    other.delivery()
+    channel.fill(quorum, b"2")
+    other.get_message(quorum, no_ack=False)
+    other.consume(quorum, "a")
+    channel.fill(quorum, b"3")
+    other.delivery()
+
+    other.close()
+
+    bodies = [channel.await_message(quorum).body for _ in range(3)]
+    assert {"3.10": [b"2", b"3", b"1"], "4.0": [b"1", b"3", b"2"]}[broker.version] == bodies
+
+
+def test_younger_consumer_may_return_the_older_message_last(
+    broker: Broker, channel: Channel, quorum: str
+) -> None:
+    other = channel.peer.channel(2)
+    other.qos(1)
+    other.consume(quorum, "z")
+    other.consume(quorum, "a", x_priority=1)
+    channel.fill(quorum, b"1", b"2")
+    other.deliveries(2)
+
+    other.close()
+
+    bodies = [channel.await_message(quorum).body for _ in range(2)]
+    assert {"3.10": [b"1", b"2"], "4.0": [b"2", b"1"]}[broker.version] == bodies

@@ -192,3 +192,31 @@ def test_transaction_is_rolled_back_when_the_connection_closes(
     other.close()
 
     assert channel.get(queue) is None
+
+
+def test_returns_come_before_what_the_commit_delivers(
+    transactional: Channel, queue: str, unique: Unique
+) -> None:
+    transactional.consume(queue, no_ack=True)
+    transactional.publish("", queue, b"delivered")
+    transactional.publish("", unique("nowhere"), b"returned", mandatory=True)
+
+    transactional.send(COMMIT)
+
+    assert b"returned" == transactional.returned().body
+    assert b"delivered" == transactional.delivery().body
+
+
+def test_commit_that_no_queue_takes_part_in_is_answered_before_redeliveries(
+    channel: Channel, transactional: Channel, queue: str, unique: Unique
+) -> None:
+    transactional.consume(queue)
+    channel.fill(queue, b"!")
+    tag = transactional.delivery().parameters.delivery_tag
+    transactional.publish("", unique("nowhere"), b"dropped")
+    transactional.reject(tag, requeue=True)
+
+    transactional.send(COMMIT)
+
+    assert TxCommitOkParameters() == transactional.receive()
+    assert b"!" == transactional.delivery().body

@@ -8,7 +8,7 @@ See https://www.rabbitmq.com/docs/channels
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ammoo_wire import (
@@ -21,13 +21,13 @@ from . import errors
 from .arguments import CLASSIC
 from .confirms import Confirms
 from .limiter import Limiter
+from .queue import Queue
 from .transaction import Transaction
 
 if TYPE_CHECKING:
     from .connection import Connection
     from .consumers import Consumer
     from .message import Message, QueuedMessage
-    from .queue import Queue
     from .vhost import VirtualHost
 
 __all__ = ["Channel", "ReplyConsumer", "Unacknowledged"]
@@ -44,9 +44,23 @@ class Unacknowledged(NamedTuple):
     """Who got it; None after basic.get."""
 
 
-def _names(delivery: Unacknowledged) -> tuple[str, str]:
-    """Give the names by which RabbitMQ sorts deliveries that are settled together."""
-    return delivery.queue.name, "" if delivery.consumer is None else delivery.consumer.tag
+class _Group(NamedTuple):
+    """What is settled in one go: a consumer's deliveries, or what one basic.get fetched."""
+
+    queue: Queue
+    fetched: int
+    """The delivery tag if it was fetched, 0 if a consumer got it."""
+    consumer: Consumer | None
+
+    def names(self) -> tuple[str, bool, int, str]:
+        """Give the names by which RabbitMQ sorts: a basic.get has a number for its name."""
+        tag = "" if self.consumer is None else self.consumer.tag
+        return self.queue.name, self.consumer is not None, self.fetched, tag
+
+
+def _acknowledge(queue: Queue, settled: list[QueuedMessage]) -> None:
+    for queued in settled:
+        queue.acknowledge(queued)
 
 
 class ReplyConsumer(NamedTuple):
@@ -184,12 +198,9 @@ class Channel:
         self._settled_below = delivery_tag + 1
         return [tag for tag in numbers if tag in unacknowledged and tag <= delivery_tag]
 
-    def acknowledge(self, deliveries: Iterable[Unacknowledged]) -> None:
+    def acknowledge(self, deliveries: Mapping[int, Unacknowledged]) -> None:
         """Tell queues that deliveries arrived."""
-        for queue, queued, consumer in deliveries:
-            queue.acknowledge(queued)
-            if consumer is not None:
-                self._release(consumer)
+        self._settle(deliveries, _acknowledge)
 
     def acknowledge_one(self, delivery_tag: int) -> None:
         """Take one delivery out of the unacknowledged ones, and tell its queue that it arrived.
@@ -207,46 +218,49 @@ class Channel:
         if consumer is not None:
             self._release(consumer)
 
-    def requeue(self, deliveries: Iterable[Unacknowledged], *, is_abandoned: bool = False) -> None:
-        """Give deliveries back to their queues.
+    def requeue(self, deliveries: Mapping[int, Unacknowledged]) -> None:
+        """Give deliveries back to their queues."""
+        self._settle(deliveries, lambda queue, returned: queue.requeue(returned))
 
-        Args:
-            deliveries: What to give back.
-            is_abandoned: Whether nobody asked for it: the channel is gone.
-        """
-        returned, consumers = self._give_credit_back(deliveries)
-        for queue, messages in returned.items():
-            queue.requeue(messages, is_abandoned=is_abandoned)
-        self._wake(consumers)
-
-    def reject(self, deliveries: Iterable[Unacknowledged]) -> None:
+    def reject(self, deliveries: Mapping[int, Unacknowledged]) -> None:
         """Tell queues that deliveries were refused for good."""
-        returned, consumers = self._give_credit_back(deliveries)
-        for queue, messages in returned.items():
-            queue.reject(messages)
-        self._wake(consumers)
+        self._settle(deliveries, lambda queue, refused: queue.reject(refused))
 
-    def _give_credit_back(
-        self, deliveries: Iterable[Unacknowledged]
-    ) -> tuple[dict[Queue, list[QueuedMessage]], dict[Consumer, None]]:
-        """Sort deliveries by queue; let their consumers take more, perhaps the very same again.
+    def _settle(
+        self,
+        deliveries: Mapping[int, Unacknowledged],
+        settle: Callable[[Queue, list[QueuedMessage]], None],
+    ) -> None:
+        """Tell queues what became of deliveries, a queue and a consumer at a time.
 
-        RabbitMQ takes queues, and the consumers of each, in the order of their names.
+        RabbitMQ takes them in the order of their names. Each time the queue does all that follows
+        for it, such as to deliver again, before the next consumer has its credit back.
         """
-        returned: dict[Queue, list[QueuedMessage]] = {}
-        consumers: dict[Consumer, None] = {}
-        for queue, queued, consumer in sorted(deliveries, key=_names):
-            returned.setdefault(queue, []).append(queued)
+        groups: dict[_Group, list[QueuedMessage]] = {}
+        for delivery_tag, (queue, queued, consumer) in deliveries.items():
+            group = _Group(queue, delivery_tag if consumer is None else 0, consumer)
+            groups.setdefault(group, []).append(queued)
+        shared = self.limiter
+        shared.release(sum(len(groups[group]) for group in groups if group.consumer is not None))
+        if shared.limit:
+            self._activate(self.consumers.values())
+        for group in sorted(groups, key=_Group.names):
+            queue, _, consumer = group
+            messages = groups[group]
             if consumer is not None:
-                consumer.limiter.outstanding -= 1
-                self.limiter.outstanding -= 1
-                consumers[consumer] = None
-        if self.limiter.limit:
-            consumers = dict.fromkeys(self.consumers.values())
+                consumer.limiter.outstanding -= len(messages)
+                self._activate((consumer,))
+            settle(queue, messages)
+            if consumer is not None:
+                queue.wake(consumer)
+        if shared.limit:
+            self.wake_consumers()
+
+    def _activate(self, consumers: Iterable[Consumer]) -> None:
+        """Let consumers have their turn again; who has waited longest comes first."""
         for consumer in sorted(consumers, key=lambda consumer: consumer.set_aside):
             if consumer in consumer.queue.consumers:
                 consumer.queue.consumers.activate(consumer)
-        return returned, consumers
 
     def _wake(self, consumers: Iterable[Consumer]) -> None:
         """Let consumers look for messages; who has waited longest comes first."""
@@ -261,10 +275,12 @@ class Channel:
         own, shared = consumer.limiter, self.limiter
         own_was_exhausted, shared_was_exhausted = own.is_exhausted, shared.is_exhausted
         own.outstanding -= 1
-        shared.outstanding -= 1
+        shared.release(1)
         if shared_was_exhausted and not shared.is_exhausted:
             self.wake_consumers()
-        elif own_was_exhausted and not own.is_exhausted:
+        elif (own_was_exhausted and not own.is_exhausted) or (
+            not own.outstanding and consumer.queue.consumers.is_handing_over
+        ):
             consumer.queue.wake(consumer)
 
     def wake_consumers(self) -> None:
@@ -312,8 +328,8 @@ class Channel:
 
     def close(self) -> None:
         """Give everything back: consumers leave, unacknowledged messages return."""
-        self.fall_silent()
-        self.requeue(self._take_remaining(), is_abandoned=True)
+        self.forget_reply_consumer()
+        self._leave({consumer.queue for consumer in self.consumers.values()} | self._held_queues())
 
     def fall_silent(self) -> None:
         """Give back what is given back before the client knows that the channel is closed.
@@ -322,26 +338,28 @@ class Channel:
         what came by basic.get, or from a quorum queue, returns once the client has answered.
         """
         self.forget_reply_consumer()
-        consumers, self.consumers = self.consumers, {}
-        told = {consumer.queue for consumer in consumers.values()}
-        for consumer in consumers.values():
-            consumer.queue.remove_consumer(consumer)
-        deliveries = self._take_remaining()
-        is_told = [d.queue in told and d.queue.queue_type == CLASSIC for d in deliveries]
-        self.unacknowledged = {
-            number: delivery
-            for number, delivery in enumerate(deliveries, 1)
-            if not is_told[number - 1]
-        }
-        self.requeue(
-            (delivery for delivery, now in zip(deliveries, is_told, strict=True) if now),
-            is_abandoned=True,
-        )
+        queues = {consumer.queue for consumer in self.consumers.values()}
+        self._leave({queue for queue in queues if queue.queue_type == CLASSIC})
+        for consumer in self.consumers.values():
+            consumer.queue.forget((consumer,))
 
-    def _take_remaining(self) -> list[Unacknowledged]:
-        """Take all that is unacknowledged, be it settled in an open transaction."""
-        deliveries = list(self.take_all().values())
-        if self.transaction is not None:
-            deliveries += self.transaction.take_settled()
-            deliveries.sort(key=lambda delivery: delivery.queued.position)
-        return deliveries
+    def _leave(self, queues: Collection[Queue]) -> None:
+        """Take leave of queues: give each its consumers and its deliveries back at once."""
+        held = self.held()
+        for queue in sorted(queues, key=lambda queue: queue.name):
+            queue.abandon(
+                [consumer for consumer in self.consumers.values() if consumer.queue is queue],
+                {tag: delivery for tag, delivery in held.items() if delivery.queue is queue},
+            )
+        self.consumers = {tag: c for tag, c in self.consumers.items() if c.queue not in queues}
+        self.transaction = None  # what was settled in it has not happened
+        self.unacknowledged = {tag: d for tag, d in held.items() if d.queue not in queues}
+
+    def _held_queues(self) -> set[Queue]:
+        return {delivery.queue for delivery in self.held().values()}
+
+    def held(self) -> dict[int, Unacknowledged]:
+        """Give all that no queue knows to be settled, be it so in an open transaction."""
+        if self.transaction is None:
+            return self.unacknowledged
+        return dict(sorted({**self.unacknowledged, **self.transaction.settled}.items()))

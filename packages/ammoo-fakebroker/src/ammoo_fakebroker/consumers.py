@@ -8,6 +8,7 @@ See https://www.rabbitmq.com/docs/consumer-priority
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Consumer", "ConsumerRounds"]
 
 _encode_deliver = method_of(BasicDeliverParameters).encode
+_ages = itertools.count()
 
 
 class Consumer:
@@ -39,10 +41,13 @@ class Consumer:
         exclusive: Whether nobody else may consume from the queue.
         priority: Higher ones are served first.
         limiter: Its own prefetch, frozen when it was started.
+        shared_limiter: That of its channel, if its queue minds it.
+        age: How many consumers were started before it, on whatever channel.
         set_aside: When it last turned out to be unable to take a message, as a number.
     """
 
     __slots__ = (
+        "age",
         "arguments",
         "channel",
         "exclusive",
@@ -51,6 +56,7 @@ class Consumer:
         "priority",
         "queue",
         "set_aside",
+        "shared_limiter",
         "tag",
     )
 
@@ -73,17 +79,16 @@ class Consumer:
         self.exclusive = exclusive
         self.priority = priority
         self.limiter = Limiter(prefetch_count)
+        self.shared_limiter = channel.limiter if queue.minds_global_prefetch else Limiter()
         self.arguments = arguments
         self.set_aside = 0
+        self.age = next(_ages)
 
     def can_take(self) -> bool:
         """Whether a message may be delivered right now."""
-        channel = self.channel
-        if not channel.connection.is_deliverable:
+        if not self.channel.connection.is_deliverable or self.shared_limiter.is_exhausted:
             return False
-        if self.no_ack:
-            return True
-        return not (self.limiter.is_exhausted or channel.limiter.is_exhausted)
+        return self.no_ack or not self.limiter.is_exhausted
 
     def deliver(self, queued: QueuedMessage) -> None:
         """Send a message to the client (basic.deliver)."""
@@ -93,7 +98,7 @@ class Consumer:
             delivery_tag = channel.next_delivery_tag()
         else:
             self.limiter.outstanding += 1
-            channel.limiter.outstanding += 1
+            self.shared_limiter.outstanding += 1
             delivery_tag = channel.await_acknowledgement(self.queue, queued, self)
         channel.connection.send_content(
             channel.number,
@@ -110,7 +115,13 @@ class Consumer:
 
 
 class ConsumerRounds:
-    """All consumers of a queue."""
+    """All consumers of a queue.
+
+    Attributes:
+        is_handing_over: Whether the next one waits for all deliveries of the former to be settled.
+    """
+
+    is_handing_over = False
 
     def __init__(self) -> None:
         self._all: dict[Consumer, None] = {}
@@ -202,8 +213,7 @@ class SingleActiveConsumer(ConsumerRounds):
     def add(self, consumer: Consumer) -> None:
         """Take a new consumer up; the first becomes the active one."""
         self._all[consumer] = None
-        active = self.active
-        if active is None or (self._by_priority and consumer.priority > active.priority):
+        if self.active is None:
             self.active = consumer
 
     def remove(self, consumer: Consumer) -> None:
@@ -216,6 +226,19 @@ class SingleActiveConsumer(ConsumerRounds):
         """Nothing to note: `next` asks the active one each time."""
 
     def next(self) -> Consumer | None:
-        """Give the active consumer if it can take a message."""
+        """Give the active consumer if it can take a message.
+
+        Where a more important one waits, it takes over as soon as everything is settled that the
+        active one has; until then nobody is served.
+        """
         active = self.active
+        if self._by_priority and active is not None:
+            foremost = max(self._all, key=lambda consumer: consumer.priority)
+            if foremost.priority > active.priority:
+                self.is_handing_over = active.limiter.outstanding > 0
+                if self.is_handing_over:
+                    return None
+                del self._all[active]
+                self._all[active] = None  # last in line
+                self.active = active = foremost
         return active if active is not None and active.can_take() else None

@@ -22,6 +22,11 @@ class Limiter:
         self.limit = limit
         self.outstanding = 0
 
+    def release(self, count: int) -> None:
+        """Count deliveries as settled; as in RabbitMQ, also some that were never counted."""
+        if self.outstanding:
+            self.outstanding -= count
+
     @property
     def is_exhausted(self) -> bool:
         """Whether nothing more may be delivered before something is settled."""

@@ -62,6 +62,11 @@ class Profile:
     negative_delivery_limit_is_none: bool
     """Whether a negative x-delivery-limit means that there is no limit."""
     quorum_queues_have_priorities: bool
+    quorum_consumers_return_by_age: bool
+    """Whether what a channel leaves behind comes back in the order of its consumers' ages.
+
+    Otherwise it comes in the order of their tags.
+    """
     """Whether quorum queues prefer messages of a priority above 4."""
     first_get_tells_delivery_count: bool
     """Whether basic.get on a quorum queue tells of a count of 0."""
@@ -135,6 +140,7 @@ PROFILES = {
         default_delivery_limit=None,
         negative_delivery_limit_is_none=False,
         quorum_queues_have_priorities=False,
+        quorum_consumers_return_by_age=False,
         first_get_tells_delivery_count=True,
         queues_have_masters=True,
         streams_have_filters=False,
@@ -170,6 +176,7 @@ PROFILES = {
         default_delivery_limit=20,
         negative_delivery_limit_is_none=True,
         quorum_queues_have_priorities=True,
+        quorum_consumers_return_by_age=True,
         first_get_tells_delivery_count=False,
         queues_have_masters=False,
         streams_have_filters=True,

@@ -11,7 +11,7 @@ See https://www.rabbitmq.com/docs/queues
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .arguments import CLASSIC, QueueSettings
@@ -20,6 +20,7 @@ from .message import Message, QueuedMessage
 from .ready import PrioritizedMessages, ReadyMessages
 
 if TYPE_CHECKING:
+    from .channel import Unacknowledged
     from .clock import Timer
     from .connection import Connection
     from .consumers import Consumer
@@ -45,6 +46,7 @@ class Queue:
     """
 
     queue_type = CLASSIC
+    minds_global_prefetch = True
 
     def __init__(
         self,
@@ -99,6 +101,14 @@ class Queue:
         """How many messages are ready; those with clients do not count."""
         return len(self.ready)
 
+    def count_consumers(self, held: Iterable[Unacknowledged]) -> int:
+        """Tell how many consumers queue.declare-ok speaks of.
+
+        Args:
+            held: The unsettled deliveries of all queues; to some types of queues they matter.
+        """
+        return len(self.consumers)
+
     def waiting_messages(self) -> Iterable[QueuedMessage]:
         """Give the ready messages in order, and leave them where they are."""
         return self.ready
@@ -125,7 +135,11 @@ class Queue:
                 self._deliver(consumer, queued)
                 return True
         self.ready.append(queued)
-        self._after_growth()
+        is_trimmed = self._drops_overflow and self._drop_overflow()
+        # RabbitMQ looks for expired messages only if there is another one in front now, and does
+        # not think of a message that overtakes others by its priority.
+        if self._has_deadlines and (is_trimmed or len(self.ready) == 1):
+            self._expire()
         return True
 
     def _would_overflow(self, message: Message) -> bool:
@@ -143,28 +157,33 @@ class Queue:
         milliseconds = min(limit for limit in (own, given) if limit is not None)
         return self.virtualhost.clock.time() + milliseconds / 1000
 
-    def _after_growth(self) -> None:
-        """Do what is due when messages have been added: limits first, as RabbitMQ does."""
+    def _after_return(self) -> None:
+        """Do what is due when messages have come back: limits first, as RabbitMQ does."""
         if self._drops_overflow:
             self._drop_overflow()
         if self._has_deadlines:
             self._expire()
 
-    def _drop_overflow(self) -> None:
-        """Drop messages from the front until the limits are kept (overflow drop-head)."""
+    def _drop_overflow(self) -> bool:
+        """Drop messages from the front until the limits are kept (overflow drop-head).
+
+        Returns:
+            Whether any had to go.
+        """
         ready = self.ready
+        count = len(ready)
         while len(ready) and (
             (self._limit is not None and len(ready) > self._limit)
             or (self._limit_octets is not None and ready.octets > self._limit_octets)
         ):
             self._dead_letter(ready.pop().message, "maxlen")
+        return len(ready) < count
 
     # -- messages go out -----------------------------------------------------------------------
 
     def dispatch(self) -> None:
         """Deliver waiting messages while there are consumers that can take them."""
-        if self._has_deadlines:
-            self._expire()
+        self._expire_overdue()
         ready = self.ready
         while len(ready):
             consumer = self.consumers.next()
@@ -182,8 +201,7 @@ class Queue:
     def get(self, *, no_ack: bool) -> QueuedMessage | None:
         """Take the message in front (basic.get), or None if there is none."""
         self.touch()
-        if self._has_deadlines:
-            self._expire()
+        self._expire_overdue()
         if not len(self.ready):
             return None
         queued = self.ready.pop()
@@ -199,8 +217,7 @@ class Queue:
         Returns:
             How many there were.
         """
-        if self._has_deadlines:
-            self._expire()
+        self._expire_overdue()
         count = len(self.ready)
         self.ready = self._create_ready()
         return count
@@ -211,21 +228,19 @@ class Queue:
         """Forget a message that a client is done with."""
         self.unacknowledged -= 1
 
-    def requeue(self, returned: Iterable[QueuedMessage], *, is_abandoned: bool = False) -> None:
-        """Put messages back in their places; they count as redelivered from now on.
-
-        Args:
-            returned: The messages.
-            is_abandoned: Whether their channel is gone, and nobody asked for it.
-        """
+    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
+        """Put messages back in their places; they count as redelivered from now on."""
         if self.is_deleted:
             return
+        self._restore(returned)
+        self._after_return()
+        self.dispatch()
+
+    def _restore(self, returned: Iterable[QueuedMessage]) -> None:
         for queued in returned:
             self.unacknowledged -= 1
             queued.redelivered = True
             self.ready.restore(queued)
-        self._after_growth()
-        self.dispatch()
 
     def reject(self, returned: Iterable[QueuedMessage]) -> None:
         """Dead-letter messages that a client refused for good."""
@@ -259,6 +274,39 @@ class Queue:
         else:
             self.touch()
 
+    def abandon(
+        self, consumers: Collection[Consumer], deliveries: Mapping[int, Unacknowledged]
+    ) -> None:
+        """Note that a channel is gone: forget its consumers, and put back all that it held.
+
+        Nothing is delivered before both is done, least of all to another consumer of the channel.
+
+        Args:
+            consumers: Those of the channel.
+            deliveries: What it held of this queue, by delivery tag, oldest first.
+        """
+        self.forget(consumers)
+        if self.is_deleted:
+            return
+        if not len(self.consumers):
+            if consumers and self.auto_delete:
+                self.virtualhost.delete_queue(self)
+                return
+            self.touch()
+        self._take_back(deliveries)
+        self._after_return()
+        self.dispatch()
+
+    def forget(self, consumers: Iterable[Consumer]) -> None:
+        """Forget consumers, and do nothing about it yet."""
+        for consumer in consumers:
+            if consumer in self.consumers:
+                self.consumers.remove(consumer)
+
+    def _take_back(self, deliveries: Mapping[int, Unacknowledged]) -> None:
+        """Put back what a channel held that is gone."""
+        self._restore(delivery.queued for delivery in deliveries.values())
+
     def wake(self, *consumers: Consumer) -> None:
         """Note that consumers, in this order, may be able to take messages again."""
         for consumer in consumers:
@@ -284,6 +332,15 @@ class Queue:
                 self._expire_at(deadline)
                 return
             self._dead_letter(ready.pop().message, "expired")
+
+    def _expire_overdue(self) -> None:
+        """Drop what should have gone by now, although the timer that sees to it is late.
+
+        Not where there are priorities: a message that has overtaken others has no timer, and
+        RabbitMQ gives it to who comes for it.
+        """
+        if self._has_deadlines and not self.settings.max_priority:
+            self._expire()
 
     def _expire_at(self, deadline: float) -> None:
         """Look again at `deadline`, unless a look is due before: it will ask for the next."""

@@ -9,7 +9,8 @@ See https://www.rabbitmq.com/docs/quorum-queues
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from ammoo_wire import Int64, decode_properties
 
@@ -20,12 +21,16 @@ from .properties import with_headers
 from .queue import Queue
 from .ready import ReadyMessages
 
+if TYPE_CHECKING:
+    from .channel import Unacknowledged
+
 __all__ = ["QuorumQueue"]
 
 _HEADER = "x-delivery-count"
 _HIGHEST_NORMAL_PRIORITY = 4
 _TURNS = 3
 _NORMAL_TURN = 2
+_BEHIND_NUMBERS = 1 << 64
 
 
 class _QuorumMessages(ReadyMessages):
@@ -90,10 +95,23 @@ class _QuorumMessages(ReadyMessages):
         return queued
 
 
+def _age_of_holder(item: tuple[int, Unacknowledged]) -> tuple[int, int]:
+    """Tell who was started before whom; each basic.get comes behind all consumers."""
+    delivery_tag, (_, _, consumer) = item
+    return (1, delivery_tag) if consumer is None else (0, consumer.age)
+
+
+def _name_of_holder(item: tuple[int, Unacknowledged]) -> tuple[int, str]:
+    """Tell the name by which a holder is known; a basic.get's is its delivery tag, a number."""
+    delivery_tag, (_, _, consumer) = item
+    return (delivery_tag, "") if consumer is None else (_BEHIND_NUMBERS, consumer.tag)
+
+
 class QuorumQueue(Queue):
     """A quorum queue with one member."""
 
     queue_type = QUORUM
+    minds_global_prefetch = False
 
     def _create_ready(self) -> ReadyMessages:
         self._lines = _QuorumMessages(
@@ -121,7 +139,33 @@ class QuorumQueue(Queue):
             self._tell_delivery_count(queued)
         return queued
 
-    def requeue(self, returned: Iterable[QueuedMessage], *, is_abandoned: bool = False) -> None:
+    def count_consumers(self, held: Iterable[Unacknowledged]) -> int:
+        """Count those that are served, and those that are gone and still hold something.
+
+        A consumer that waits for its turn is none yet; each basic.get is one until it is settled.
+        """
+        active = self.consumers
+        if isinstance(active, SingleActiveConsumer):
+            served = [] if active.active is None else [active.active]
+        else:
+            served = list(active)
+        holders = [delivery.consumer for delivery in held if delivery.queue is self]
+        named = {(c.channel, c.tag) for c in (*served, *holders) if c is not None}
+        return holders.count(None) + len(named)
+
+    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
+        """Put messages where they are served next if there is a delivery limit, else behind all."""
+        self._lines.returns_first = self.settings.delivery_limit is not None
+        super().requeue(returned)
+
+    def _take_back(self, deliveries: Mapping[int, Unacknowledged]) -> None:
+        """Put back what a channel held: consumer by consumer, to be served next."""
+        by_age = self.virtualhost.profile.quorum_consumers_return_by_age
+        key = _age_of_holder if by_age else _name_of_holder
+        self._lines.returns_first = True
+        self._restore(delivery.queued for _, delivery in sorted(deliveries.items(), key=key))
+
+    def _restore(self, returned: Iterable[QueuedMessage]) -> None:
         """Count the failed delivery; dead-letter what has failed too often, requeue the rest."""
         limit = self.settings.delivery_limit
         again: list[QueuedMessage] = []
@@ -133,8 +177,7 @@ class QuorumQueue(Queue):
             elif not self.is_deleted:
                 self.unacknowledged -= 1
                 self._dead_letter(queued.message, "delivery_limit")
-        self._lines.returns_first = is_abandoned or limit is not None
-        super().requeue(again, is_abandoned=is_abandoned)
+        super()._restore(again)
 
     def _tell_delivery_count(self, queued: QueuedMessage) -> None:
         """Let consumers see in a header of this queue's own copy how often it came back."""

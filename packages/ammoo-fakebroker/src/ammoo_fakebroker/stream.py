@@ -20,6 +20,7 @@ from .properties import with_headers
 from .queue import Queue
 
 if TYPE_CHECKING:
+    from .channel import Unacknowledged
     from .consumers import Consumer
 
 __all__ = ["StreamQueue"]
@@ -33,6 +34,7 @@ class StreamQueue(Queue):
     """
 
     queue_type = STREAM
+    minds_global_prefetch = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -68,6 +70,11 @@ class StreamQueue(Queue):
         self._offsets.pop(consumer, None)
         super().remove_consumer(consumer)
 
+    def forget(self, consumers: Iterable[Consumer]) -> None:
+        for consumer in consumers:
+            self._offsets.pop(consumer, None)
+        super().forget(consumers)
+
     def wake(self, *consumers: Consumer) -> None:
         """Go on with consumers that may be able to take messages again."""
         for consumer in consumers:
@@ -77,8 +84,15 @@ class StreamQueue(Queue):
     def acknowledge(self, queued: QueuedMessage) -> None:
         """Nothing to forget: the log keeps everything."""
 
-    def requeue(self, returned: Iterable[QueuedMessage], *, is_abandoned: bool = False) -> None:
+    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
         """Nothing to put back: nothing was taken."""
+
+    def _restore(self, returned: Iterable[QueuedMessage]) -> None:
+        """Nothing to put back: nothing was taken."""
+
+    def count_consumers(self, held: Iterable[Unacknowledged]) -> int:
+        """RabbitMQ does not count them."""
+        return 0
 
     def reject(self, returned: Iterable[QueuedMessage]) -> None:
         """Nothing to dead-letter: the log keeps everything."""

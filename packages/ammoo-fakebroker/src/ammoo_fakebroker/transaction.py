@@ -7,7 +7,7 @@ See https://www.rabbitmq.com/docs/semantics#tx
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -55,9 +55,11 @@ class Transaction:
         settlements, self._settlements = self._settlements, []
         return publishes, settlements
 
-    def take_settled(self) -> list[Unacknowledged]:
-        """Give the deliveries of all settlements, which then did not happen."""
-        _, settlements = self.take()
-        return [
-            delivery for settlement in settlements for delivery in settlement.deliveries.values()
-        ]
+    @property
+    def settled(self) -> Mapping[int, Unacknowledged]:
+        """The deliveries of all settlements, by delivery tag, which have not happened yet."""
+        return {
+            tag: delivery
+            for settlement in self._settlements
+            for tag, delivery in settlement.deliveries.items()
+        }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import (
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ..properties import PropertyFacts
     from ..queue import Queue
 
-__all__ = ["HANDLERS", "deliver_to_queues", "is_reply_name", "publish"]
+__all__ = ["HANDLERS", "deliver_to_queues", "is_reply_name", "publish", "return_unroutable"]
 
 REPLY_QUEUE = "amq.rabbitmq.reply-to"
 _REPLY_PREFIX = f"{REPLY_QUEUE}."
@@ -88,6 +88,8 @@ def publish(
         _check_properties(channel, facts)
     message = Message(exchange_name, routing_key, facts.outgoing, body, facts)
     queues = virtualhost.route(exchange, message)
+    if mandatory and not queues and channel.transaction is None:
+        return_unroutable(channel, message)
     if not exchange_name and connection.node.reply_channels:
         _deliver_replies(channel, message)
     if channel.transaction is not None:
@@ -95,10 +97,10 @@ def publish(
         return
     confirms = channel.confirms
     if confirms is None:
-        deliver_to_queues(channel, message, queues, mandatory)
+        deliver_to_queues(channel, message, queues)
         return
     confirms.sequence_number = sequence_number = confirms.sequence_number + 1
-    accepted = deliver_to_queues(channel, message, queues, mandatory)
+    accepted = deliver_to_queues(channel, message, queues)
     if confirms.is_settled:
         connection.confirming.append(channel)
     confirms.settle(sequence_number, accepted=accepted)
@@ -115,17 +117,13 @@ def _check_properties(channel: Channel, facts: PropertyFacts) -> None:
         raise faults[0]
 
 
-def deliver_to_queues(
-    channel: Channel, message: Message, queues: Collection[Queue], mandatory: bool
-) -> bool:
-    """Put a message into the queues it was routed to, or return it if there are none.
+def deliver_to_queues(channel: Channel, message: Message, queues: Collection[Queue]) -> bool:
+    """Put a message into the queues it was routed to.
 
     Returns:
         Whether all of them took it.
     """
     if not queues:
-        if mandatory:
-            _return(channel, message)
         return True
     if len(queues) == 1:
         (queue,) = queues
@@ -135,7 +133,7 @@ def deliver_to_queues(
     return all(outcomes)
 
 
-def _return(channel: Channel, message: Message) -> None:
+def return_unroutable(channel: Channel, message: Message) -> None:
     """Give a mandatory message back that could not be routed (basic.return)."""
     channel.connection.send_content(
         channel.number,
@@ -180,6 +178,9 @@ def qos(channel: Channel, parameters: BasicQosParameters) -> None:
     if prefetch_size:
         raise errors.prefetch_size_not_implemented(prefetch_size)
     if is_global:
+        if not channel.limiter.limit:
+            # From here on; what basic.get fetched counts as well, and is never taken off again.
+            channel.limiter.outstanding = len(channel.unacknowledged)
         channel.limiter.limit = prefetch_count
     else:
         channel.prefetch_count = prefetch_count
@@ -335,8 +336,8 @@ def _settle(channel: Channel, verb: str, delivery_tag: int, multiple: bool) -> N
     if channel.transaction is not None:
         channel.transaction.settle(verb, deliveries)
     else:
-        settle: Callable[[Iterable[Any]], None] = getattr(channel, verb)
-        settle(deliveries.values())
+        settle: Callable[[Mapping[int, Unacknowledged]], None] = getattr(channel, verb)
+        settle(deliveries)
 
 
 def _check_rejectable(channel: Channel, deliveries: Iterable[Unacknowledged]) -> None:
@@ -352,14 +353,14 @@ def recover(channel: Channel, parameters: BasicRecoverParameters) -> None:
     if not parameters.requeue:
         raise errors.recover_without_requeue_not_implemented()
     channel.send(BasicRecoverOkParameters())
-    channel.requeue(channel.take_all().values())
+    channel.requeue(channel.take_all())
 
 
 def recover_async(channel: Channel, parameters: BasicRecoverAsyncParameters) -> None:
     """Requeue all that is unacknowledged, and do not answer."""
     if not parameters.requeue:
         raise errors.recover_without_requeue_not_implemented()
-    channel.requeue(channel.take_all().values())
+    channel.requeue(channel.take_all())
 
 
 HANDLERS: dict[type, Callable[..., Any]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import (
@@ -46,7 +46,7 @@ from .lookup import (
 )
 
 if TYPE_CHECKING:
-    from ..channel import Channel
+    from ..channel import Channel, Unacknowledged
     from ..queue import Queue
 
 __all__ = ["HANDLERS"]
@@ -70,24 +70,18 @@ def declare(channel: Channel, parameters: QueueDeclareParameters) -> None:
             else _declare(channel, name, parameters)
         )
         queue.touch()
-        name, message_count, consumer_count = queue.name, queue.message_count, len(queue.consumers)
-        if queue.queue_type == STREAM:
-            consumer_count = 0  # RabbitMQ does not count them
-        elif queue.queue_type == QUORUM:
-            consumer_count += _count_getters(channel, queue)
+        name, message_count = queue.name, queue.message_count
+        consumer_count = queue.count_consumers(_held_deliveries(channel))
     channel.last_queue_name = name
     if not parameters.no_wait:
         channel.send(QueueDeclareOkParameters(name, message_count, consumer_count))
 
 
-def _count_getters(channel: Channel, queue: Queue) -> int:
-    """Count unsettled basic.gets: a quorum queue serves each to a consumer of its own."""
-    return sum(
-        delivery.queue is queue and delivery.consumer is None
-        for connection in channel.connection.node.connections
-        for other in connection.channels.values()
-        for delivery in other.unacknowledged.values()
-    )
+def _held_deliveries(channel: Channel) -> Iterator[Unacknowledged]:
+    """Give all deliveries of the node that are not settled."""
+    for connection in channel.connection.node.connections:
+        for other in connection.channels.values():
+            yield from other.held().values()
 
 
 def _declare_reply_queue(channel: Channel, name: str) -> str:

@@ -19,7 +19,7 @@ from ammoo_wire import (
 
 from .. import errors
 from ..transaction import Transaction
-from .basic import deliver_to_queues
+from .basic import deliver_to_queues, return_unroutable
 
 if TYPE_CHECKING:
     from ..channel import Channel
@@ -39,14 +39,18 @@ def select(channel: Channel, parameters: TxSelectParameters) -> None:
 def commit(channel: Channel, parameters: TxCommitParameters) -> None:
     """Do all that waits, publishes first; what cannot be routed is returned before the answer."""
     publishes, settlements = _transaction_of(channel).take()
-    if not publishes:
+    for message, queues, mandatory in publishes:
+        if mandatory and not queues:
+            return_unroutable(channel, message)
+    awaits_queues = any(publish.queues for publish in publishes)
+    if not awaits_queues:
         channel.send(TxCommitOkParameters())  # redeliveries come behind it
-    outcomes = [deliver_to_queues(channel, *publish) for publish in publishes]
+    outcomes = [deliver_to_queues(channel, message, queues) for message, queues, _ in publishes]
     for verb, deliveries in settlements:
-        getattr(channel, verb)(deliveries.values())
+        getattr(channel, verb)(deliveries)
     if not all(outcomes):
         raise errors.transaction_partly_completed()
-    if publishes:
+    if awaits_queues:
         channel.send(TxCommitOkParameters())
 
 
