@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Final
 
 import ammoo
+from ammoo.publishing import PublishOptions
 from benchmarks import chart, readme, results
 from benchmarks.job import Figures, Job
 from benchmarks.results import UVLOOP, Results
@@ -74,26 +75,22 @@ async def queue(url: str, workload: Workload, count: int) -> AsyncIterator[str]:
 async def fill(channel: ammoo.Channel, name: str, workload: Workload, count: int) -> None:
     """Publish what will be consumed, and a few more that nobody will get."""
     body = b"x" * workload.body_size
-    at_once = 8 if workload.body_size > 4096 else 500
-    for first in range(0, count + 1, at_once):
-        numbers = range(first, min(first + at_once, count + 1))
+    properties: PublishOptions = {}
+    confirmations = []
+    for number in range(count + 1):
         if workload.has_properties:
-            publishes = [
-                channel.publish(
-                    "",
-                    name,
-                    body,
-                    content_type="text/plain",
-                    delivery_mode=1,
-                    correlation_id=f"correlation-{number}",
-                    message_id=f"message-{number}",
-                    headers={"a": number, "b": "text"},
-                )
-                for number in numbers
-            ]
-        else:
-            publishes = [channel.publish("", name, body) for _ in numbers]
-        await asyncio.gather(*publishes)
+            properties = {
+                "content_type": "text/plain",
+                "delivery_mode": 1,
+                "correlation_id": f"correlation-{number}",
+                "message_id": f"message-{number}",
+                "headers": {"a": number, "b": "text"},
+            }
+        if not channel.is_publishable:
+            await channel.wait_publishable()
+        confirmations.append(channel.publish_nowait("", name, body, **properties))
+    for confirmation in confirmations:
+        await confirmation
 
 
 @asynccontextmanager
