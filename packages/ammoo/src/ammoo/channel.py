@@ -519,9 +519,15 @@ class Channel:
             app_id,
             headers,
         )
-        await self._require_live().outbox.publish_message(
-            exchange_name, message, mandatory, immediate, raise_returned
-        )
+        outbox = self._require_live().outbox
+        if outbox.is_publishable:
+            outcome = outbox.post(exchange_name, message, mandatory, immediate, raise_returned)
+            if outcome is not None:
+                await outcome
+        else:
+            await outbox.publish_message(
+                exchange_name, message, mandatory, immediate, raise_returned
+            )
 
     def publish_nowait(
         self,

@@ -48,7 +48,7 @@ class Confirms(Generic[_TokenT]):
         Raises:
             ValueError: No such message was sent.
         """
-        if number >= self.next_number or number < 0 or (number == 0 and not multiple):
+        if not (0 < number < self.next_number or (number == 0 and multiple)):
             raise ValueError(
                 f"message {number} was confirmed; {self.next_number - 1} were sent on the channel"
             )

@@ -130,11 +130,12 @@ class Outbox:
         Raises:
             ValueError: Something needs confirm mode.
         """
-        self._channel.raise_if_closed()
-        self._require_confirms(mandatory or immediate or raise_returned)
-        if not self.can_publish or self.transport.is_paused:
+        if not self.is_publishable:
+            self._channel.raise_if_closed()
+            if mandatory or immediate or raise_returned:
+                self._require_confirms()
             await self.hold()
-        outcome = self._post(exchange_name, message, mandatory, immediate, raise_returned)
+        outcome = self.post(exchange_name, message, mandatory, immediate, raise_returned)
         if outcome is not None:
             await outcome
 
@@ -153,8 +154,7 @@ class Outbox:
             ValueError: Something needs confirm mode.
         """
         self.raise_unless_publishable()
-        self._require_confirms(mandatory or immediate or raise_returned)
-        outcome = self._post(exchange_name, message, mandatory, immediate, raise_returned)
+        outcome = self.post(exchange_name, message, mandatory, immediate, raise_returned)
         return outcome if isinstance(outcome, Future) else self._sent
 
     def publish_nowait(self, exchange_name: str, routing_key: str, body: bytes) -> "Future[None]":
@@ -164,7 +164,7 @@ class Outbox:
         outcome = self.publish(exchange_name, routing_key, NO_PROPERTIES, body, False, False)
         return outcome if isinstance(outcome, Future) else self._sent
 
-    def _post(
+    def post(
         self,
         exchange_name: str,
         message: Outgoing,
@@ -172,6 +172,13 @@ class Outbox:
         immediate: bool,
         raise_returned: bool,
     ) -> Awaitable[None] | None:
+        """Send a message; see `publish`. Only while `is_publishable`.
+
+        Raises:
+            ValueError: Something needs confirm mode.
+        """
+        if mandatory or immediate or raise_returned:
+            self._require_confirms()
         routing_key, properties, body = message
         outcome = self.publish(
             exchange_name, routing_key, properties, body, mandatory or raise_returned, immediate
@@ -182,8 +189,8 @@ class Outbox:
             self._awaited_returns.add(number, exchange_name, routing_key, properties, body)
         return outcome
 
-    def _require_confirms(self, is_needed: bool) -> None:
-        if is_needed and self.confirms is None:
+    def _require_confirms(self) -> None:
+        if self.confirms is None:
             raise ValueError(
                 "mandatory and immediate need confirm mode, for nothing else tells whether a message"
                 " is still to come back; await channel.select_confirm() first"
@@ -333,13 +340,18 @@ class Outbox:
             return
         is_ack = type(parameters) is BasicAckParameters
         awaited_returns = self._awaited_returns
+        if is_ack and not awaited_returns:
+            for _, waiter in settled:
+                if not waiter.done():  # else who published it was cancelled
+                    waiter.set_result(None)
+            return
         for number, waiter in settled:
             returned = awaited_returns.settle(number) if awaited_returns else None
             if not is_ack:
                 _refuse(waiter, PublishNack(number))
             elif returned is not None:
                 _refuse(waiter, PublishReturned(returned))
-            elif not waiter.done():  # else who published it was cancelled
+            elif not waiter.done():
                 waiter.set_result(None)
 
     def receive_return(

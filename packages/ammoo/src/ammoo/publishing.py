@@ -10,7 +10,6 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, TypedDict
 
 from ammoo_wire import (
-    FieldTable,
     FieldValue,
     encode_property_values,
 )
@@ -117,31 +116,46 @@ def outgoing(
         ValueError: A value cannot be sent.
         LookupError: An encoding is unknown.
     """
-    used_encoding = encoding or (
-        content_encoding if isinstance(content_encoding, str) else body_encoding
-    )
-    octets, natural_content_type = _encode_body(body, json, used_encoding)
-    routing_key, table = _route(route, headers, cc, bcc)
+    # Most messages have bytes for a body, a routing key, and no need of an encoding.
+    if isinstance(body, bytes) and json is NOT_GIVEN and content_encoding is not True:
+        octets: bytes | bytearray = body
+        natural_content_type = "application/octet-stream"
+    else:
+        used_encoding = encoding or (
+            content_encoding if isinstance(content_encoding, str) else body_encoding
+        )
+        octets, natural_content_type = _encode_body(body, json, used_encoding)
+        if content_encoding is True:
+            content_encoding = used_encoding
+    if isinstance(route, str) and cc is None and bcc is None:
+        routing_key, table = route, headers
+    else:
+        routing_key, table = _route(route, headers, cc, bcc)
     if type is not None:
         if type_ is not None and type_ != type:
             raise TypeError("type_ and type are the same property; give one of them")
         type_ = type
     properties = encode_property_values(
-        _chosen(content_type, natural_content_type),
-        _chosen(content_encoding, used_encoding),
+        natural_content_type
+        if content_type is True
+        else None
+        if content_type is False
+        else content_type,
+        None if content_encoding is False else content_encoding,
         table,
         delivery_mode,
         priority,
         correlation_id,
         reply_to,
-        _expiration(expiration),
+        expiration if expiration is None else _expiration(expiration),
         message_id,
         timestamp,
         type_,
         user_id,
         app_id,
     )
-    return Outgoing(routing_key, properties, octets)
+    # Without NamedTuple's own __new__: 90 ns instead of 180.
+    return tuple.__new__(Outgoing, (routing_key, properties, octets))
 
 
 class SendingFlags(TypedDict):
@@ -196,10 +210,10 @@ def _route(
     headers: Mapping[str, FieldValue] | None,
     cc: RoutingKeys | None,
     bcc: RoutingKeys | None,
-) -> tuple[str, FieldTable | None]:
+) -> tuple[str, Mapping[str, FieldValue] | None]:
     """Give the routing key, and the headers property if there is any need of one."""
     if isinstance(route, str):
-        routing_key, table = route, dict(headers) if headers is not None else None
+        routing_key, table = route, headers
     elif isinstance(route, Mapping):
         routing_key, table = "", {**(headers or {}), **route}
     else:
@@ -210,15 +224,8 @@ def _route(
     return routing_key, table
 
 
-def _chosen(value: str | bool | None, natural: str) -> str | None:
-    """Give a property that True sets to what is natural."""
-    if value is True:
-        return natural
-    return None if value is False else value
-
-
-def _expiration(value: Expiration | None) -> str | None:
-    if value is None or isinstance(value, str):
+def _expiration(value: Expiration) -> str:
+    if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"expiration is {value!r}; expected milliseconds as an int or a str")

@@ -11,7 +11,7 @@ nobody awaits any more (give a message back, cancel a consumer) is kept in the s
 This module knows futures and types; it sends nothing.
 """
 
-from asyncio import AbstractEventLoop, CancelledError, Future
+from asyncio import AbstractEventLoop, Future
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -90,7 +90,7 @@ class Replies:
             consumer_tag: For answers that hold one: the right one.
 
         Returns:
-            A future for the answer. To be awaited with `wait`, if `late` is given.
+            A future for the answer.
         """
         waiter: Future[Answer] = self._loop.create_future()
         self._slots.append(_Slot(waiter, answers, arrived, late, consumer_tag))
@@ -121,20 +121,6 @@ class Replies:
         for slot in slots:
             if not slot.waiter.done():
                 slot.waiter.set_exception(error)
-
-    @staticmethod
-    async def wait(waiter: "Future[Answer]", late: OnAnswer) -> Answer:
-        """Await an answer; hand it to `late` if the caller is cancelled as it arrives.
-
-        A cancellation may come between the moment the answer was put into the
-        future and the moment the caller wakes up. Without this the answer would be lost.
-        """
-        try:
-            return await waiter
-        except CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                late(waiter.result())
-            raise
 
     @staticmethod
     def _settle(slot: _Slot, answer: Answer) -> None:
