@@ -86,15 +86,26 @@ def receive(reads: list[bytes], *, decode: bool = False) -> Callable[[], None]:
     return run
 
 
-def publish(properties: wire.BasicHeaderProperties) -> Callable[[], None]:
-    """Make a run that encodes publishes from their parts, properties included."""
+def publish(properties: wire.BasicHeaderProperties | None, *, keys: int = 1) -> Callable[[], None]:
+    """Make a run that encodes publishes from their parts, properties included if there are any.
+
+    As the client does, it remembers the method's octets by exchange and key.
+    """
     encode = wire.method_of(wire.BasicPublishParameters).encode
+    used = [f"{ROUTING_KEY}{number}" for number in range(keys)] * (MESSAGES // keys)
 
     def run() -> None:
         writer = CommandWriter(frame_max=131072)
-        for _ in range(MESSAGES):
-            payload = encode(EXCHANGE, ROUTING_KEY, False, False)
-            writer.content(1, payload, wire.encode_properties(properties), BODY)
+        heads: dict[tuple[str, str], wire.ContentHead] = {}
+        for key in used:
+            head = heads.get((EXCHANGE, key))
+            if head is None:
+                payload = encode(EXCHANGE, key, False, False)
+                head = heads[EXCHANGE, key] = writer.content_head(1, payload)
+            encoded = (
+                wire.NO_PROPERTIES if properties is None else wire.encode_properties(properties)
+            )
+            writer.content_behind(head, encoded, BODY)
 
     return run
 
@@ -108,8 +119,13 @@ def acknowledge() -> None:
 
 
 WIRE = [
-    Case("wire: encode basic.publish, no properties", 350, publish(wire.BasicHeaderProperties())),
+    Case("wire: encode basic.publish, no properties", 350, publish(None)),
     Case("wire: encode basic.publish, 4 properties, 2 headers", 1890, publish(RICH)),
+    Case(
+        "wire: encode basic.publish, another key each",
+        None,
+        publish(None, keys=MESSAGES),
+    ),
     Case("wire: encode basic.ack", 71, acknowledge),
     Case("wire: receive basic.deliver", 637, receive(deliveries(PLAIN))),
     Case("wire: the same, 5 routing keys in turn", 960, receive(deliveries(PLAIN, keys=5))),
@@ -132,11 +148,13 @@ def pamqp_cases() -> list[Case]:
     except ImportError:
         return []
 
-    def run_publish(properties: dict[str, Any]) -> Callable[[], None]:
+    def run_publish(properties: dict[str, Any], *, keys: int = 1) -> Callable[[], None]:
+        used = [f"{ROUTING_KEY}{number}" for number in range(keys)] * (MESSAGES // keys)
+
         def run() -> None:
-            for _ in range(MESSAGES):
+            for key in used:
                 described = commands.Basic.Properties(**properties)
-                frame.marshal(commands.Basic.Publish(0, EXCHANGE, ROUTING_KEY), 1)
+                frame.marshal(commands.Basic.Publish(0, EXCHANGE, key), 1)
                 frame.marshal(header.ContentHeader(0, len(BODY), described), 1)
                 frame.marshal(ContentBody(BODY), 1)
 
@@ -166,6 +184,11 @@ def pamqp_cases() -> list[Case]:
     return [
         Case("pamqp: encode basic.publish, no properties", None, run_publish({})),
         Case("pamqp: encode basic.publish, 4 properties, 2 headers", None, run_publish(rich)),
+        Case(
+            "pamqp: encode basic.publish, another key each",
+            None,
+            run_publish({}, keys=MESSAGES),
+        ),
         Case("pamqp: encode basic.ack", None, run_ack),
         Case("pamqp: decode basic.deliver", None, run_receive(deliveries(PLAIN))),
         Case("pamqp: the same, 4 properties, 2 headers", None, run_receive(deliveries(RICH))),
