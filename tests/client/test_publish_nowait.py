@@ -22,6 +22,7 @@ from ammoo_wire import (
     EncodeError,
 )
 from tests.client.script import ScriptedPeer, ScriptedServer
+from tests.support.clock import LoopClock
 
 
 async def test_message_is_sent_at_once(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
@@ -146,17 +147,21 @@ async def test_outcome_that_nobody_looks_at_is_not_logged(
     assert complaints == []
 
 
-async def test_unanswered_message_ends_with_the_operation_timeout(server: ScriptedServer) -> None:
+async def test_unanswered_message_ends_with_the_operation_timeout(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with (
-        await ammoo.connect(server.url, operation_timeout=0.05) as connection,
+        await ammoo.connect(server.url, operation_timeout=30) as connection,
         connection.channel() as channel,
     ):
         await channel.select_confirm()
+        clock = LoopClock(monkeypatch)
         confirmed, unconfirmed = (channel.publish_nowait("", "q", b"body") for _ in range(2))
         server.peer.send(BasicAckParameters(1, False))
 
         await confirmed
-        with pytest.raises(OperationTimeout, match=r"basic\.publish within 0\.05 s"):
+        await clock.advance(30)
+        with pytest.raises(OperationTimeout, match=r"basic\.publish within 30 s"):
             await unconfirmed
 
 

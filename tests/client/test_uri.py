@@ -134,6 +134,24 @@ def test_what_cannot_be_understood(url: str, words: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("keyword", "words"),
+    [
+        ({"port": 70000}, "port is 70000; expected a whole number from 1 to 65535"),
+        ({"port": 0}, "port is 0"),
+        ({"heartbeat_interval": -1}, "heartbeat_interval is -1; expected a whole number from 0"),
+        ({"heartbeat_interval": 1.5}, "heartbeat_interval is 1.5"),
+        ({"channel_max": 65536}, "channel_max is 65536"),
+        ({"connection_timeout": -1}, "connection_timeout is -1; expected seconds, 0 or more"),
+        ({"operation_timeout": float("nan")}, "operation_timeout is nan"),
+        ({"blocked_timeout": -0.5}, "blocked_timeout is -0.5"),
+    ],
+)
+def test_numbers_that_cannot_be(keyword: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        connection_parameters(**keyword)
+
+
 def test_ssl_context_turns_encryption_on() -> None:
     context = ssl.create_default_context()
 

@@ -111,19 +111,26 @@ def connection_parameters(
         )
     return ConnectionParameters(
         host=_first(host, location.host, "localhost"),
-        port=_first(port, location.port, TLS_PORT if encrypted else PLAIN_PORT),
+        port=_whole("port", _first(port, location.port, TLS_PORT if encrypted else PLAIN_PORT), 1),
         virtualhost=_first(virtualhost, location.virtualhost, "/"),
         ssl_context=ssl_context if encrypted else None,
         server_hostname=_server_hostname(query.get("server_name_indication")),
         auth=auth,
-        heartbeat_interval=_first(heartbeat_interval, query.get("heartbeat_interval")),
-        frame_max=_first(frame_max, query.get("frame_max"), 131072),
-        channel_max=_first(channel_max, query.get("channel_max"), 2047),
-        connection_timeout=_no_limit_if_zero(
-            _first(connection_timeout, query.get("connection_timeout"), DEFAULT_CONNECTION_TIMEOUT)
+        heartbeat_interval=_whole(
+            "heartbeat_interval", _first(heartbeat_interval, query.get("heartbeat_interval"))
         ),
-        operation_timeout=operation_timeout,
-        blocked_timeout=blocked_timeout,
+        frame_max=_first(frame_max, query.get("frame_max"), 131072),
+        channel_max=_whole("channel_max", _first(channel_max, query.get("channel_max"), 2047)),
+        connection_timeout=_no_limit_if_zero(
+            _seconds(
+                "connection_timeout",
+                _first(
+                    connection_timeout, query.get("connection_timeout"), DEFAULT_CONNECTION_TIMEOUT
+                ),
+            )
+        ),
+        operation_timeout=_seconds("operation_timeout", operation_timeout),
+        blocked_timeout=_seconds("blocked_timeout", blocked_timeout),
         client_properties={
             **({"connection_name": connection_name} if connection_name is not None else {}),
             **(client_properties or {}),
@@ -136,8 +143,30 @@ def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def _no_limit_if_zero(seconds: float) -> float | None:
+def _no_limit_if_zero(seconds: float | None) -> float | None:
     return seconds or None
+
+
+def _whole(name: str, value: Any, least: int = 0) -> Any:
+    """Check a number that is 16 bits wide where it is going; None is for who else decides.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if value is not None and not (isinstance(value, int) and least <= value <= 65535):
+        raise ValueError(f"{name} is {value!r}; expected a whole number from {least} to 65535")
+    return value
+
+
+def _seconds(name: str, value: float | None) -> float | None:
+    """Check for how long to wait.
+
+    Raises:
+        ValueError: It is less than nothing.
+    """
+    if value is not None and not value >= 0:  # NaN is not either
+        raise ValueError(f"{name} is {value!r}; expected seconds, 0 or more")
+    return value
 
 
 # --- the URL -------------------------------------------------------------------------------
