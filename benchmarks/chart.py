@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.job import Figures
-from benchmarks.results import Results, medians
+from benchmarks.results import UVLOOP, Results, medians
 from benchmarks.workloads import LIMIT, WORKLOADS
 
 __all__ = ["main"]
@@ -45,7 +45,11 @@ def chart(results: Results, about: dict[str, str]) -> str:
     for workload in WORKLOADS:
         if workload.name not in SHOWN or workload.name not in results:
             continue
-        found = {name: medians(rounds) for name, rounds in results[workload.name].items()}
+        found = {
+            name: medians(rounds)
+            for name, rounds in results[workload.name].items()
+            if not name.endswith(UVLOOP)  # those have a column in the table of goals
+        }
         costs = {name: figures.cpu for name, figures in found.items() if figures is not None}
         if costs:
             more, top = bars(workload.title, costs, top)

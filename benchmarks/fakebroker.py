@@ -235,7 +235,7 @@ def main(arguments: list[str] | None = None) -> None:
     for lines in tables.values():
         print("", *lines, sep="\n")
     if options.readme:
-        shown = [tables[name] for name in ("ammoo", "together", "starts") if name in tables]
+        shown = [tables[name] for name in ("ammoo", "starts") if name in tables]
         lines = [line for each in shown for line in (*each, "")]
         readme.write_section("fakebroker", [*lines, provenance])
 

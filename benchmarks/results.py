@@ -11,6 +11,7 @@ from benchmarks.job import Figures
 from benchmarks.workloads import LIMIT, PEER, WORKLOADS, Workload
 
 __all__ = [
+    "UVLOOP",
     "Reached",
     "Results",
     "clock_table",
