@@ -79,9 +79,9 @@ def receive(reads: list[bytes], *, decode: bool = False) -> Callable[[], None]:
             assembler.buffer_updated(len(read))
             assembler.assemble(commands)
             if decode:
-                for command in commands:
-                    assert command.properties is not None
-                    wire.decode_properties(command.properties)
+                for _, _, encoded, _ in commands:
+                    assert encoded is not None
+                    wire.decode_properties(encoded)
 
     return run
 
@@ -247,10 +247,10 @@ class Peer(asyncio.Transport):
     resume_reading = pause_reading
 
     def _answer(self, octets: bytes) -> None:
-        for command in self._server.receive_data(octets):
-            answer = ANSWERS.get(type(command.parameters))
+        for channel_number, parameters, _, _ in self._server.receive_data(octets):
+            answer = ANSWERS.get(type(parameters))
             if answer is not None:
-                self._server.send(command.channel_number, answer(command.parameters))
+                self._server.send(channel_number, answer(parameters))
         self.feed(self._server.data_to_send())
 
 

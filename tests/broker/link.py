@@ -19,12 +19,12 @@ from ammoo_wire import (
     BasicPublishParameters,
     ChannelOpenParameters,
     ClientProtocol,
-    Command,
     QueueDeclareParameters,
     encode_properties,
     method_of,
     plain_response,
 )
+from tests.support.commands import Command, named
 
 _encode_publish = method_of(BasicPublishParameters).encode
 
@@ -86,7 +86,7 @@ class Line:
         received: list[Command] = []
         while self.client.has_data_to_send or self.connection.has_data_to_send:
             self.connection.receive_data(bytes(self.client.data_to_send()))
-            received += self.client.receive_data(self.connection.data_to_send())
+            received += named(self.client.receive_data(self.connection.data_to_send()))
             self.connection.written()
         return received
 

@@ -10,9 +10,9 @@ from ammoo_wire import (
     ChannelCloseOkParameters,
     ChannelCloseParameters,
     ChannelOpenParameters,
-    Command,
     QueueDeleteParameters,
 )
+from tests.support.commands import Command
 
 from .link import Line, deliveries, make_node
 

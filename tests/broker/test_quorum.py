@@ -11,13 +11,13 @@ from ammoo_wire import (
     BasicQosParameters,
     BasicRejectParameters,
     ChannelCloseParameters,
-    Command,
     ConfirmSelectParameters,
     ConnectionCloseParameters,
     QueueDeclareParameters,
     QueueDeleteParameters,
     decode_properties,
 )
+from tests.support.commands import Command
 
 from .link import Line, deliveries, make_node
 

@@ -13,7 +13,6 @@ from ammoo_wire import (
     BasicNackParameters,
     BasicQosParameters,
     ChannelCloseParameters,
-    Command,
     QueueDeclareOkParameters,
     QueueDeclareParameters,
     QueueDeleteOkParameters,
@@ -21,6 +20,7 @@ from ammoo_wire import (
     QueuePurgeParameters,
     decode_properties,
 )
+from tests.support.commands import Command
 
 from .link import Line, deliveries, make_node
 

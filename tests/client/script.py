@@ -23,7 +23,6 @@ from ammoo_wire import (
     ChannelCloseParameters,
     ChannelOpenOkParameters,
     ChannelOpenParameters,
-    Command,
     ConfirmSelectOkParameters,
     ConfirmSelectParameters,
     ConnectionState,
@@ -34,6 +33,7 @@ from ammoo_wire import (
     ServerProtocol,
     encode_method,
 )
+from tests.support.commands import Command, named
 
 __all__ = ["ScriptedPeer", "ScriptedServer", "impatient"]
 
@@ -96,7 +96,7 @@ class ScriptedPeer(asyncio.Protocol):
             self._server.greeting = b""
         if self.is_deaf:
             return
-        for command in self.protocol.receive_data(data):
+        for command in named(self.protocol.receive_data(data)):
             answer = self.answers.get(type(command.parameters))
             if answer is None:
                 self.received.append(command)

@@ -11,7 +11,6 @@ from ammoo_wire import (
     Accepted,
     Challenge,
     ClientProtocol,
-    Command,
     ConnectionStartParameters,
     ConnectionState,
     Parameters,
@@ -21,6 +20,7 @@ from ammoo_wire import (
     encode_method,
     method_of,
 )
+from tests.support.commands import Command, named
 
 
 def frame(frame_type: int, channel_number: int, payload: bytes) -> bytes:
@@ -126,8 +126,8 @@ class Peers:
     def exchange(self) -> None:
         """Carry octets to and fro until neither has more to say."""
         while self.client.has_data_to_send or self.server.has_data_to_send:
-            self.to_server += self.server.receive_data(self.client.data_to_send())
-            self.to_client += self.client.receive_data(self.server.data_to_send())
+            self.to_server += named(self.server.receive_data(self.client.data_to_send()))
+            self.to_client += named(self.client.receive_data(self.server.data_to_send()))
 
     @property
     def states(self) -> tuple[ConnectionState, ConnectionState]:
@@ -167,6 +167,6 @@ def receive_into_buffer(protocol: Protocol, octets: bytes) -> list[Command]:
         room = protocol.get_buffer(65536)
         count = min(len(room), len(octets))
         room[:count] = octets[:count]
-        commands += protocol.buffer_updated(count)
+        commands += named(protocol.buffer_updated(count))
         octets = octets[count:]
     return commands

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from ammoo_wire import (
     BasicHeaderProperties,
-    Command,
     FieldTable,
     Float32,
     Int8,
@@ -31,6 +30,7 @@ from ammoo_wire import (
     methods,
 )
 from ammoo_wire.fields import WireType
+from tests.support.commands import Command
 from tests.wire.peers import content_frames, method_frame
 
 ALL_METHODS = methods()

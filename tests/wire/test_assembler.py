@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
+import ammoo_wire
 from ammoo_wire import (
     NO_PROPERTIES,
     BasicAckParameters,
@@ -12,7 +13,6 @@ from ammoo_wire import (
     BasicGetOkParameters,
     BasicPublishParameters,
     ChannelOpenParameters,
-    Command,
     ConnectionBlockedParameters,
     FrameError,
     InternalError,
@@ -22,6 +22,7 @@ from ammoo_wire import (
     UnknownMethod,
 )
 from ammoo_wire.assembler import CommandAssembler
+from tests.support.commands import Command, named
 from tests.wire.peers import (
     HEARTBEAT,
     body_frame,
@@ -58,12 +59,12 @@ def read(assembler: CommandAssembler, octets: bytes) -> None:
 
 def assemble(assembler: CommandAssembler, *pieces: bytes) -> list[Command]:
     """Give the commands that octets make, read piece by piece."""
-    commands: list[Command] = []
+    commands: list[ammoo_wire.Command] = []
     for piece in pieces:
         read(assembler, piece)
         while assembler.assemble(commands):
             pass
-    return commands
+    return named(commands)
 
 
 def failure_of(assembler: CommandAssembler, octets: bytes) -> ProtocolError:
@@ -165,12 +166,12 @@ def test_heartbeats_may_come_anywhere() -> None:
 def test_methods_on_channel_0_come_one_at_a_time() -> None:
     assembler = new_assembler()
     read(assembler, method_frame(1, ACK) + method_frame(0, BLOCKED) + method_frame(2, ACK))
-    commands: list[Command] = []
+    commands: list[ammoo_wire.Command] = []
 
     assert assembler.assemble(commands) is True
-    assert [command.channel_number for command in commands] == [1, 0]
+    assert [channel_number for channel_number, *_ in commands] == [1, 0]
     assert assembler.assemble(commands) is False
-    assert [command.channel_number for command in commands] == [1, 0, 2]
+    assert [channel_number for channel_number, *_ in commands] == [1, 0, 2]
 
 
 def test_take_gives_octets_that_are_no_frame_once_there_are_enough() -> None:
@@ -386,7 +387,7 @@ def test_method_with_content_on_channel_0_is_given_for_its_receiver_to_refuse(
     parameters: tuple[object, ...],
 ) -> None:
     assembler = new_assembler()
-    commands: list[Command] = []
+    commands: list[ammoo_wire.Command] = []
     read(assembler, b"".join(content_frames(0, parameters, NO_PROPERTIES, b"abc")))
 
     assert assembler.assemble(commands) is True
@@ -397,12 +398,12 @@ def test_method_with_content_on_channel_0_is_given_for_its_receiver_to_refuse(
 def test_good_commands_in_front_of_a_fault_are_given() -> None:
     assembler = new_assembler()
     read(assembler, method_frame(1, ACK) + method_frame(2, ACK) + frame(9, 0, b""))
-    commands: list[Command] = []
+    commands: list[ammoo_wire.Command] = []
 
     with pytest.raises(FrameError):
         assembler.assemble(commands)
 
-    assert [command.channel_number for command in commands] == [1, 2]
+    assert [channel_number for channel_number, *_ in commands] == [1, 2]
 
 
 # --- sizes ---

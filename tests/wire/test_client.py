@@ -9,7 +9,6 @@ from ammoo_wire import (
     PROTOCOL_HEADER,
     ChannelOpenParameters,
     ClientProtocol,
-    Command,
     CommandInvalid,
     ConnectionBlockedParameters,
     ConnectionCloseOkParameters,
@@ -29,6 +28,7 @@ from ammoo_wire import (
     Parameters,
     QueueDeclareParameters,
 )
+from tests.support.commands import Command, named
 from tests.wire.peers import method_frame, new_client, running_client
 
 START = ConnectionStartParameters(0, 9, {"product": "x"}, b"PLAIN AMQPLAIN", b"en_US")
@@ -39,7 +39,8 @@ OPEN_OK = ConnectionOpenOkParameters()
 
 def receive(client: ClientProtocol, *methods: Parameters) -> list[Command]:
     """Have a client receive methods on channel 0."""
-    return client.receive_data(b"".join(method_frame(0, method) for method in methods))
+    octets = b"".join(method_frame(0, method) for method in methods)
+    return named(client.receive_data(octets))
 
 
 def tuned(client: ClientProtocol, tune: ConnectionTuneParameters) -> ConnectionTuneOkParameters:

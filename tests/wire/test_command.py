@@ -5,20 +5,10 @@ import pytest
 from ammoo_wire import (
     BasicAckParameters,
     BasicPublishParameters,
-    Command,
     EncodeError,
     OversizedContent,
     encode_method,
 )
-
-
-def test_command_has_what_one_peer_tells_the_other() -> None:
-    command = Command(3, BasicPublishParameters("e", "k"), b"\0\0", bytearray(b"body"))
-
-    assert command.channel_number == 3
-    assert command.parameters == BasicPublishParameters("e", "k")
-    assert command.properties == b"\0\0"
-    assert command.body == bytearray(b"body")
 
 
 def test_oversized_content_tells_its_size_and_the_limit() -> None:

@@ -16,7 +16,6 @@ from ammoo_wire import (
     ChannelCloseOkParameters,
     ChannelCloseParameters,
     ChannelOpenParameters,
-    Command,
     ConnectionBlockedParameters,
     ConnectionCloseParameters,
     ConnectionSecureParameters,
@@ -29,6 +28,7 @@ from ammoo_wire import (
     parse_plain,
     plain_response,
 )
+from tests.support.commands import Command, named
 from tests.wire import strategies
 from tests.wire.peers import Peers, new_client, new_server, running_peers
 
@@ -263,10 +263,10 @@ def test_last_words_of_both_arrive() -> None:
 
     peers.client.send(1, ACK)
     peers.client.close()
-    peers.to_server += peers.server.receive_data(peers.client.data_to_send())
+    peers.to_server += named(peers.server.receive_data(peers.client.data_to_send()))
     peers.server.send(1, ACK)
     octets = peers.server.data_to_send()
-    peers.to_client += peers.client.receive_data(octets)
+    peers.to_client += named(peers.client.receive_data(octets))
 
     assert peers.to_server == [Command(1, ACK, None, None)]
     assert encode_method(ACK) in octets
@@ -280,7 +280,7 @@ def test_fault_of_the_client_is_told_behind_the_answers_to_its_good_commands() -
     peers.client.send(1, ChannelOpenParameters())
     peers.client.send_method(1, bytes((0, 60, 0, 80, 1)))
     peers.client.send(1, ACK)
-    peers.to_server += peers.server.receive_data(peers.client.data_to_send())
+    peers.to_server += named(peers.server.receive_data(peers.client.data_to_send()))
     peers.server.send(1, ACK)
     peers.exchange()
 
@@ -325,7 +325,7 @@ def test_channel_closed_by_the_server_drops_what_the_client_had_sent() -> None:
     under_way = peers.client.data_to_send()
 
     peers.server.send(1, close)
-    peers.to_server += peers.server.receive_data(under_way)
+    peers.to_server += named(peers.server.receive_data(under_way))
     peers.exchange()
 
     assert peers.to_server == [Command(2, ACK, None, None)]

@@ -11,7 +11,6 @@ from ammoo_wire import (
     Challenge,
     ChannelError,
     ChannelOpenParameters,
-    Command,
     ConnectionCloseOkParameters,
     ConnectionCloseParameters,
     ConnectionOpenOkParameters,
@@ -33,6 +32,7 @@ from ammoo_wire import (
     ServerProtocol,
     UnknownMethod,
 )
+from tests.support.commands import Command
 from tests.wire.peers import frame, method_frame, new_server, running_server, state_of
 
 START_OK = ConnectionStartOkParameters({"product": "x"}, "PLAIN", b"\0guest\0guest", "en_US")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ammoo_wire
 from ammoo_wire import (
     NO_PROPERTIES,
     BasicAckParameters,
@@ -17,11 +18,11 @@ from ammoo_wire import (
     BasicGetOkParameters,
     BasicPublishParameters,
     BasicReturnParameters,
-    Command,
     Parameters,
     ProtocolError,
 )
 from ammoo_wire.assembler import CommandAssembler
+from tests.support.commands import Command, named
 from tests.wire import strategies
 from tests.wire.peers import HEARTBEAT, body_frame, content_frames, header_frame, method_frame
 from tests.wire.test_assembler import new_assembler, read
@@ -39,15 +40,15 @@ ALL = pytest.mark.parametrize(
 
 def outcome(assembler: CommandAssembler, pieces: list[bytes]) -> tuple[list[Command], str]:
     """Give the commands that octets make, and the fault that ends them if one does."""
-    commands: list[Command] = []
+    commands: list[ammoo_wire.Command] = []
     try:
         for piece in pieces:
             read(assembler, piece)
             while assembler.assemble(commands):
                 pass
     except ProtocolError as error:
-        return commands, str(error)
-    return commands, ""
+        return named(commands), str(error)
+    return named(commands), ""
 
 
 def frames_with(parameters: Parameters, body: bytes = b"abc") -> list[bytes]:

@@ -213,7 +213,7 @@ class CommandAssembler:
         if method.has_content and channel_number:
             self._contents[channel_number] = _Content(method, parameters)
         else:
-            commands.append(Command(channel_number, parameters, None, None))
+            commands.append((channel_number, parameters, None, None))
 
     def _header(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
         buffer = self._buffer
@@ -232,7 +232,7 @@ class CommandAssembler:
         content.remaining = size
         if size > self._max_body_size:
             oversized = OversizedContent(content.parameters, size, self._max_body_size)
-            commands.append(Command(channel_number, oversized, None, None))
+            commands.append((channel_number, oversized, None, None))
             return
         content.properties = bytes(self._view[payload + 12 : end])
         content.body = bytearray()
@@ -269,9 +269,7 @@ class CommandAssembler:
 
     def _complete(self, commands: list[Command], channel_number: int, content: _Content) -> None:
         del self._contents[channel_number]
-        commands.append(
-            Command(channel_number, content.parameters, content.properties, content.body)
-        )
+        commands.append((channel_number, content.parameters, content.properties, content.body))
 
 
 def _snippet(frame_type: int, octets: bytes | bytearray) -> str:

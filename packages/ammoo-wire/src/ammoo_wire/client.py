@@ -152,7 +152,7 @@ class ClientProtocol(Protocol):
         super()._receive_control(commands, parameters)
         is_challenge = type(parameters) is ConnectionSecureParameters
         if is_challenge and self.state is ConnectionState.SECURING:
-            commands.append(Command(0, parameters, None, None))
+            commands.append((0, parameters, None, None))
 
     def _is_expected(self, parameters: Parameters) -> bool:
         return isinstance(parameters, _EXPECTED)

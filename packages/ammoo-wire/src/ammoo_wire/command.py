@@ -5,25 +5,22 @@ a method frame, and for some methods a content header frame and body frames
 behind it (section 2.3.5); that is the business of `assembler` and `writer`.
 """
 
-from typing import NamedTuple
-
+from .arguments import Arguments
 from .codec import Parameters, method_of
 
 __all__ = ["Command", "OversizedContent", "encode_method"]
 
 
-class Command(NamedTuple):
-    """A method, and its content if it has any."""
+Command = tuple[int, Parameters, bytes | None, bytearray | None]
+"""A method, and its content if it has any: channel number, parameters, properties and body.
 
-    channel_number: int
-    parameters: Parameters
-    properties: bytes | None
-    """As encoded in the content header; see `decode_properties`. None without content."""
-    body: bytearray | None
-    """None without content."""
+The properties are as in the content header, see `decode_properties`; they and the body are
+None without content. A plain tuple, for it is made only to be taken apart: a class with names
+for the four took 0.14 µs more, of the 1.0 that receiving a message takes.
+"""
 
 
-class OversizedContent(NamedTuple):
+class OversizedContent(Arguments):
     """Stands in a command for the parameters of a method whose content is too large.
 
     The command has neither properties nor body. The octets of the body are

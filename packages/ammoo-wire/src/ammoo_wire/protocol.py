@@ -322,7 +322,7 @@ class Protocol(ABC):
 
     def _assemble(self, commands: list[Command]) -> None:
         while self._assembler.assemble(commands):
-            self._receive_control(commands, commands.pop().parameters)
+            self._receive_control(commands, commands.pop()[1])
             if self._is_deaf:
                 return
 
@@ -338,7 +338,7 @@ class Protocol(ABC):
         elif self._opening is not None:
             self._continue_opening(parameters)
         elif self._is_expected(parameters):
-            commands.append(Command(0, parameters, None, None))
+            commands.append((0, parameters, None, None))
         else:
             raise self._unexpected(parameters)
 
@@ -358,7 +358,7 @@ class Protocol(ABC):
         """
         kept: list[Command] = []
         for command in commands:
-            number, parameters = command.channel_number, command.parameters
+            number, parameters, _, _ = command
             if number not in self._closing_channels or type(parameters) is ChannelOpenParameters:
                 kept.append(command)
             elif type(parameters) is ChannelCloseOkParameters:

@@ -191,7 +191,7 @@ class WholeContents:
                     parameters = new(
                         BasicGetOkParameters, (delivery_tag, *parameters, message_count)
                     )
-                append(new(Command, (channel_number, parameters, properties, buffer[body:end])))
+                append((channel_number, parameters, properties, buffer[body:end]))
                 start = end + 1
         except StructError:  # the buffer ends where the shape goes on
             pass
@@ -271,6 +271,6 @@ def _take_acks(buffer: bytearray, start: int, stop: int, commands: list[Command]
         ):
             break
         parameters = new(BasicAckParameters, (delivery_tag, bits & 1 != 0))
-        append(new(Command, (channel_number, parameters, None, None)))
+        append((channel_number, parameters, None, None))
         start += _ACK_FRAME.size
     return start
