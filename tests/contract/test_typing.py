@@ -4,6 +4,7 @@
 import asyncio
 import inspect
 from collections.abc import Iterator
+from datetime import datetime
 from types import ModuleType
 from typing import Any, assert_type, get_args, get_type_hints
 
@@ -45,6 +46,7 @@ NAMES = {
     "Channel": ammoo.Channel,
     "Consumer": Consumer,
     "ReturnMessage": ammoo.ReturnMessage,
+    "datetime": datetime,
 }
 
 

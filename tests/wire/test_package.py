@@ -3,6 +3,8 @@
 import ast
 import importlib
 import pkgutil
+import subprocess
+import sys
 from pathlib import Path
 from types import FunctionType
 
@@ -78,6 +80,18 @@ def test_package_exports_what_its_modules_do() -> None:
 
 def test_package_has_all_that_it_exports() -> None:
     assert [name for name in ammoo_wire.__all__ if not hasattr(ammoo_wire, name)] == []
+
+
+def test_package_has_nothing_else() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'ammoo_wire' has no attribute 'Nothing'$"):
+        ammoo_wire.Nothing  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_what_takes_long_to_import_is_left_for_those_who_need_it() -> None:
+    script = "import ammoo_wire, sys; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+
+    assert not {"ammoo_wire.server", "datetime", "decimal", "json"} & set(run.stdout.split())
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -9,6 +9,8 @@ for how a shell is wrapped around them. Every method is a NamedTuple, and
 `method_of` gives its numbers and its codec.
 """
 
+from typing import TYPE_CHECKING
+
 from .assembler import UnknownMethod
 from .client import ClientProtocol
 from .codec import Method, Parameters, method_of, method_with_id, methods
@@ -39,7 +41,6 @@ from .exceptions import (
 )
 from .fields import (
     FieldTable,
-    FieldType,
     FieldValue,
     Float32,
     Int8,
@@ -54,7 +55,6 @@ from .fields import (
 from .frames.header import (
     NO_PROPERTIES,
     BasicHeaderProperties,
-    PropertyFlag,
     decode_properties,
     encode_properties,
     encode_property_values,
@@ -140,9 +140,29 @@ from .frames.method.tx import (
 from .heartbeat import Heartbeat, HeartbeatVerdict
 from .protocol import ConnectionState, Protocol
 from .sasl import amqplain_response, parse_amqplain, parse_plain, plain_response
-from .server import Accepted, Challenge, Refused, ServerProtocol
 from .tables import decode_table, encode_table, field_type
 from .writer import ContentHead
+
+if TYPE_CHECKING:
+    from .field_types import FieldType
+    from .frames.flags import PropertyFlag
+    from .server import Accepted, Challenge, Refused, ServerProtocol
+else:
+    # What a client does without is imported when somebody asks for it.
+    _LATE = {
+        "FieldType": "field_types",
+        "PropertyFlag": "frames.flags",
+        **dict.fromkeys(("Accepted", "Challenge", "Refused", "ServerProtocol"), "server"),
+    }
+
+    def __getattr__(name):
+        if name not in _LATE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
+        return value
+
 
 __version__ = "1.0.0"
 

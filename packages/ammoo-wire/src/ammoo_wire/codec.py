@@ -55,7 +55,6 @@ class Method:
         method_id: For example 10 for queue.declare.
         id: Both.
         parameters: The NamedTuple that holds the arguments.
-        name: The dotted name, ``queue.declare``.
         has_content: Whether a content header and a body follow it.
         reserved_short: Whether the arguments begin with the two octets of the old access ticket.
         replies: Names of the methods that answer it.
@@ -75,13 +74,17 @@ class Method:
         self.method_id = method_id
         self.id = (class_id, method_id)
         self.parameters = parameters
-        self.name = _dotted_name(parameters.__name__)
         self.has_content = has_content
         self.reserved_short = reserved_short
         self.replies = replies
 
     def __repr__(self) -> str:
         return f"<Method {self.name} ({self.class_id}, {self.method_id})>"
+
+    @cached_property
+    def name(self) -> str:
+        """The dotted name, ``queue.declare``."""
+        return _dotted_name(self.parameters.__name__)
 
     @cached_property
     def fields(self) -> tuple[tuple[str, WireType], ...]:

@@ -7,7 +7,6 @@ value is put together while the error rises.
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from struct import Struct
 from struct import error as StructError
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +15,6 @@ from .constants import MAX_TABLE_DEPTH
 from .exceptions import EncodeError, FrameError, InternalError, WireSyntaxError, show
 from .fields import (
     FieldTable,
-    FieldType,
     FieldValue,
     Float32,
     Int8,
@@ -34,7 +32,10 @@ from .fields import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from decimal import Decimal
+
+    from .field_types import FieldType
 
 __all__ = ["decode_table", "encode_table", "field_type", "read_table"]
 
@@ -145,11 +146,15 @@ def _too_deep() -> _Misfit:
 
 
 def _encoder_by_inheritance(value: object, key: object = None) -> "_Encoder":
-    """Find the encoder of a subclass (an IntEnum, an OrderedDict), or of Decimal on first use."""
-    decimal = sys.modules.get("decimal")  # whoever has a Decimal has imported it
-    if decimal is not None and isinstance(value, decimal.Decimal):
-        _ENCODERS[decimal.Decimal] = _encode_decimal
-        return _encode_decimal
+    """Find the encoder of a subclass (an IntEnum, an OrderedDict), or of a late type on first use.
+
+    `Decimal` and `datetime` are expensive to import, and whoever has one has done it.
+    """
+    for name, module, encoder in _LATE_ENCODERS:
+        late_type = getattr(sys.modules.get(module), name, None)
+        if late_type is not None and isinstance(value, late_type):
+            _ENCODERS[late_type] = encoder
+            return encoder
     for cls, encoder in _ENCODERS_OF_BASES.items():
         if isinstance(value, cls):
             return encoder
@@ -209,7 +214,7 @@ def _encode_none(value: None, depth: int) -> bytes:
     return b"V"
 
 
-def _encode_datetime(value: datetime | int, depth: int) -> bytes:
+def _encode_datetime(value: "datetime | int", depth: int) -> bytes:
     try:
         return b"T" + _UINT64.pack(encode_timestamp(value, ""))
     except EncodeError as error:
@@ -269,7 +274,6 @@ _ENCODERS: dict[type, _Encoder] = {
     bytes: _encode_bytes,
     bytearray: _encode_bytes,
     type(None): _encode_none,
-    datetime: _encode_datetime,
     dict: _encode_table,
     list: _encode_array,
     tuple: _encode_array,
@@ -291,10 +295,13 @@ _ENCODERS_OF_BASES: dict[type, _Encoder] = {
     bytes: _encode_bytes,
     bytearray: _encode_bytes,
     memoryview: _encode_bytes,  # which is a Sequence of its octets as well
-    datetime: _encode_datetime,
     Mapping: _encode_table,
     Sequence: _encode_array,
 }
+_LATE_ENCODERS: tuple[tuple[str, str, _Encoder], ...] = (
+    ("datetime", "datetime", _encode_datetime),
+    ("Decimal", "decimal", _encode_decimal),
+)
 
 
 # --- decoding ------------------------------------------------------------------------------
@@ -453,7 +460,7 @@ _READERS: dict[int, _Reader] = {
 # --- which type a value has on the wire ----------------------------------------------------
 
 
-def field_type(value: FieldValue) -> FieldType:
+def field_type(value: FieldValue) -> "FieldType":
     """Tell which type a value of a field table has on the wire.
 
     Raises:
@@ -464,4 +471,6 @@ def field_type(value: FieldValue) -> FieldType:
         octets = encoder(value, 0)
     except _Misfit as misfit:
         raise misfit.as_error("the value") from None
+    from .field_types import FieldType  # only a broker asks
+
     return FieldType(chr(octets[0]))

@@ -6,10 +6,12 @@ the server's business: it is the one that knows its version.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Union
 
 from ammoo_wire import FieldTable, FieldValue
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = [
     "Arguments",
@@ -27,7 +29,8 @@ Arguments = Mapping[str, FieldValue]
 
 QueueType = Literal["classic", "quorum", "stream"]
 Overflow = Literal["drop-head", "reject-publish", "reject-publish-dlx"]
-StreamOffset = Literal["first", "last", "next"] | int | datetime | str
+# Not with a bar: `datetime` is not imported here, for that takes 1.7 ms.
+StreamOffset = Union[Literal["first", "last", "next"], int, "datetime", str]
 """Where in a stream to begin: a place, an offset, a time, or an interval such as ``"1h"``."""
 
 _QUEUE_KEYS = {

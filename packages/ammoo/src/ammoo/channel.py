@@ -8,7 +8,6 @@ what was asked for (prefetch limits, confirm mode). What is on the wire is the
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
@@ -78,6 +77,8 @@ from .publishing import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from .connection import Connection
 
 __all__ = ["Channel"]
@@ -403,7 +404,7 @@ class Channel:
         bcc: RoutingKeys | None = None,
         priority: int | None = None,
         delivery_mode: int | None = None,
-        timestamp: datetime | int | None = None,
+        timestamp: "datetime | int | None" = None,
         content_encoding: str | bool | None = None,
         content_type: str | bool | None = None,
         message_id: str | None = None,

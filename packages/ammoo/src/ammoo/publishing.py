@@ -5,14 +5,16 @@ them does to the message; it knows no channel and sends nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from enum import Enum
-from typing import Any, Final, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from ammoo_wire import (
     FieldValue,
     encode_property_values,
 )
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = [
     "NOT_GIVEN",
@@ -60,7 +62,7 @@ class PublishOptions(TypedDict, total=False):
     bcc: RoutingKeys | None
     priority: int | None
     delivery_mode: int | None
-    timestamp: datetime | int | None
+    timestamp: "datetime | int | None"
     content_encoding: str | bool | None
     content_type: str | bool | None
     message_id: str | None
@@ -94,7 +96,7 @@ def outgoing(
     bcc: RoutingKeys | None = None,
     priority: int | None = None,
     delivery_mode: int | None = None,
-    timestamp: datetime | int | None = None,
+    timestamp: "datetime | int | None" = None,
     content_encoding: str | bool | None = None,
     content_type: str | bool | None = None,
     message_id: str | None = None,

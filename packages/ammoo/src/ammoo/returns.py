@@ -13,13 +13,13 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-from ammoo_wire import PropertyFlag, decode_properties, encode_properties
+from ammoo_wire import decode_properties, encode_properties
 
 from .messages import ReturnMessage
 
 __all__ = ["AwaitedReturns"]
 
-_HAS_HEADERS: Final = PropertyFlag.HEADERS >> 8  # in the first octet of encoded properties
+_HAS_HEADERS: Final = 0x20  # a flag in the first octet of encoded properties (section 4.2.6.1)
 
 _Key = tuple[str, str, bytes, bytes]  # exchange, routing key, properties in canonical form, body
 

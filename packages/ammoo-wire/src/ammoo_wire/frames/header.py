@@ -10,12 +10,11 @@ surrogates, and goes out again as it came.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
-from enum import IntFlag
 from struct import Struct
 from struct import error as StructError
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from ..arguments import Arguments
 from ..exceptions import EncodeError, FrameError, ProtocolError, WireSyntaxError, show
 from ..fields import (
     FieldTable,
@@ -27,17 +26,19 @@ from ..fields import (
 )
 from ..tables import encode_table, read_table
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
 __all__ = [
     "NO_PROPERTIES",
     "BasicHeaderProperties",
-    "PropertyFlag",
     "decode_properties",
     "encode_properties",
     "encode_property_values",
 ]
 
 
-class BasicHeaderProperties(NamedTuple):
+class BasicHeaderProperties(Arguments):
     """A message's properties (class basic, section 1.8); None where one is not set."""
 
     content_type: str | None = None
@@ -58,7 +59,7 @@ class BasicHeaderProperties(NamedTuple):
     """Milliseconds to live, as decimal digits."""
     message_id: str | None = None
     """The publisher's name for the message."""
-    timestamp: datetime | int | None = None
+    timestamp: "datetime | int | None" = None
     """When it was made, in whole seconds; an int if no datetime can express it."""
     type_: str | None = None
     """The publisher's name for the kind of message."""
@@ -68,25 +69,6 @@ class BasicHeaderProperties(NamedTuple):
     """Which program published it."""
     cluster_id: str | None = None
     """Of AMQP 0-8; reserved."""
-
-
-class PropertyFlag(IntFlag):
-    """The flags word of a content header: which properties are present."""
-
-    CONTENT_TYPE = 0x8000
-    CONTENT_ENCODING = 0x4000
-    HEADERS = 0x2000
-    DELIVERY_MODE = 0x1000
-    PRIORITY = 0x0800
-    CORRELATION_ID = 0x0400
-    REPLY_TO = 0x0200
-    EXPIRATION = 0x0100
-    MESSAGE_ID = 0x0080
-    TIMESTAMP = 0x0040
-    TYPE = 0x0020
-    USER_ID = 0x0010
-    APP_ID = 0x0008
-    CLUSTER_ID = 0x0004
 
 
 NO_PROPERTIES: Final = b"\x00\x00"
@@ -141,7 +123,7 @@ def encode_property_values(
     reply_to: str | None = None,
     expiration: str | None = None,
     message_id: str | None = None,
-    timestamp: datetime | int | None = None,
+    timestamp: "datetime | int | None" = None,
     type_: str | None = None,
     user_id: str | None = None,
     app_id: str | None = None,
