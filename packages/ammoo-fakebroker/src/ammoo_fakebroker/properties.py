@@ -7,6 +7,7 @@ properties that come again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from ammoo_wire import (
 )
 
 from . import errors
-from .arguments import parse_expiration
+from .arguments import MAX_EXPIRY
 from .profiles import Profile
 from .terms import type_name
 
@@ -123,7 +124,7 @@ def _read_expiration(expiration: str | None) -> tuple[int | None, list[ProtocolE
     if expiration is None:
         return None, []
     try:
-        return parse_expiration(expiration), []
+        return _parse_expiration(expiration), []
     except ProtocolError as error:
         return None, [error]
 
@@ -139,3 +140,23 @@ def _read_routing_keys(
         faults.append(errors.unacceptable_header_type(header, type_name(value)))
         return ()
     return tuple(key for key in value if isinstance(key, str))
+
+
+def _parse_expiration(expiration: str) -> int:
+    """Read a message's expiration property: decimal digits, milliseconds.
+
+    Raises:
+        ProtocolError: 406, it is not a number or not one that can be waited for.
+    """
+    match = re.match(r"[+-]?[0-9]+", expiration)
+    if match is None:
+        raise errors.invalid_expiration(expiration, "no_integer")
+    rest = expiration[match.end() :]
+    if rest:
+        raise errors.invalid_expiration(expiration, f'{{leftover_string,"{rest}"}}')
+    milliseconds = int(match[0])
+    if milliseconds < 0:
+        raise errors.invalid_expiration(expiration, f"{{value_negative,{milliseconds}}}")
+    if milliseconds > MAX_EXPIRY:
+        raise errors.invalid_expiration(expiration, f"{{value_too_large,{milliseconds}}}")
+    return milliseconds

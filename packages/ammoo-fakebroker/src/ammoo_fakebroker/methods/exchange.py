@@ -20,13 +20,12 @@ from .. import errors
 from ..arguments import (
     assert_argument_equivalent,
     assert_field_equivalent,
-    strip_line_breaks,
-    validate_alternate_exchange,
+    validate_exchange_name,
 )
 from ..errors import exchange_in
 from ..exchanges import EXCHANGE_TYPES, Exchange
 from ..permissions import check_exchange
-from .lookup import check_not_default_exchange, existing_exchange
+from .lookup import check_not_default_exchange, existing_exchange, strip_line_breaks
 
 if TYPE_CHECKING:
     from ..channel import Channel
@@ -66,7 +65,9 @@ def _declare(channel: Channel, parameters: ExchangeDeclareParameters) -> None:
         return
     if name.startswith("amq."):
         raise errors.reserved_name("exchange", name)
-    validate_alternate_exchange(parameters.arguments, exchange_in(virtualhost.name, name))
+    validate_exchange_name(
+        parameters.arguments, "alternate-exchange", exchange_in(virtualhost.name, name)
+    )
     alternate = parameters.arguments.get("alternate-exchange")
     if alternate is not None:
         check_exchange(channel, "read", name)

@@ -18,7 +18,15 @@ __all__ = [
     "existing_exchange",
     "existing_queue",
     "named_queue",
+    "strip_line_breaks",
 ]
+
+
+def strip_line_breaks(name: str) -> str:
+    """Clean a queue's or an exchange's name: RabbitMQ drops CR and LF wherever they stand."""
+    if "\n" in name or "\r" in name:
+        return name.replace("\n", "").replace("\r", "")
+    return name
 
 
 def named_queue(channel: Channel, queue_name: str) -> str:

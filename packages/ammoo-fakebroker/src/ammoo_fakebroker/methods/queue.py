@@ -26,8 +26,7 @@ from ..arguments import (
     assert_field_equivalent,
     assert_queue_arguments_equivalent,
     queue_type_of,
-    strip_line_breaks,
-    validate_dead_letter_exchange_type,
+    validate_exchange_name,
     validate_queue_arguments,
     validate_queue_properties,
 )
@@ -43,6 +42,7 @@ from .lookup import (
     existing_exchange,
     existing_queue,
     named_queue,
+    strip_line_breaks,
 )
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _validate_new(
     """Check all that only matters when a queue is created."""
     virtualhost = channel.virtualhost
     resource = queue_in(virtualhost.name, name)
-    validate_dead_letter_exchange_type(arguments, resource)
+    validate_exchange_name(arguments, "x-dead-letter-exchange", resource)
     if "x-dead-letter-exchange" in arguments:
         check_queue(channel, "read", name)
         check_exchange(channel, "write", arguments["x-dead-letter-exchange"])

@@ -1,0 +1,43 @@
+"""The optional arguments of declarations and consumers: what is allowed, and what is the same.
+
+All validation of field tables that clients send with exchange.declare, queue.declare and
+basic.consume happens here, and so does the comparison of a re-declaration with what exists.
+The words of the refusals are in `errors`.
+"""
+
+from .checks import MAX_EXPIRY, age_milliseconds, validate_exchange_name
+from .consumers import consumer_priority, validate_consumer_arguments
+from .equivalence import (
+    assert_argument_equivalent,
+    assert_field_equivalent,
+    assert_queue_arguments_equivalent,
+)
+from .queues import (
+    CLASSIC,
+    QUORUM,
+    STREAM,
+    QueueSettings,
+    queue_settings,
+    queue_type_of,
+    validate_queue_arguments,
+    validate_queue_properties,
+)
+
+__all__ = [
+    "CLASSIC",
+    "MAX_EXPIRY",
+    "QUORUM",
+    "STREAM",
+    "QueueSettings",
+    "age_milliseconds",
+    "assert_argument_equivalent",
+    "assert_field_equivalent",
+    "assert_queue_arguments_equivalent",
+    "consumer_priority",
+    "queue_settings",
+    "queue_type_of",
+    "validate_consumer_arguments",
+    "validate_exchange_name",
+    "validate_queue_arguments",
+    "validate_queue_properties",
+]

@@ -1,0 +1,53 @@
+"""The arguments of basic.consume."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import errors
+from ..terms import is_integer, type_class
+from .checks import Arguments, Check, age_milliseconds, check_integer, check_names, check_values
+from .queues import CLASSIC, QUORUM, STREAM
+
+__all__ = ["consumer_priority", "validate_consumer_arguments"]
+
+_ARGUMENTS_OF_TYPE = {
+    CLASSIC: frozenset(("x-priority",)),
+    QUORUM: frozenset(("x-priority",)),
+    STREAM: frozenset(("x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered")),
+}
+
+
+def validate_consumer_arguments(arguments: Arguments, resource: str, queue_type: str) -> None:
+    """Check the arguments of a consumer.
+
+    Raises:
+        ProtocolError: 406, for the first argument that is not allowed.
+    """
+    own = _ARGUMENTS_OF_TYPE[queue_type]
+    check_values(arguments, [check for check in _CHECKS if check[0] in own], resource)
+    foreign = frozenset().union(*_ARGUMENTS_OF_TYPE.values()) - own
+    check_names(arguments, foreign, resource, queue_type)
+
+
+def consumer_priority(arguments: Arguments) -> int:
+    """Give a consumer's priority: x-priority, or 0."""
+    value = arguments.get("x-priority", 0)
+    return int(value) if is_integer(value) else 0
+
+
+_OFFSET_WORDS = ("first", "last", "next")
+
+
+def _check_stream_offset(value: Any, arguments: Arguments) -> str | None:
+    if type_class(value) in ("int", "timestamp"):
+        return None
+    if isinstance(value, str) and (value in _OFFSET_WORDS or age_milliseconds(value) is not None):
+        return None
+    raise errors.internal_error()  # RabbitMQ dies wording its refusal
+
+
+_CHECKS: tuple[tuple[str, Check], ...] = (
+    ("x-priority", check_integer),
+    ("x-stream-offset", _check_stream_offset),
+)
