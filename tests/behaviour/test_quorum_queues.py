@@ -13,7 +13,7 @@ from ammoo_wire import (
     ConnectionCloseParameters,
     QueueDeclareParameters,
 )
-from tests.support.brokers import Broker, Unique
+from tests.support.brokers import Broker, Connect, Unique
 from tests.support.channel import Channel
 from tests.support.frames import Message
 
@@ -394,3 +394,21 @@ def test_younger_consumer_may_return_the_older_message_last(
 
     bodies = [channel.await_message(quorum).body for _ in range(2)]
     assert {"3.10": [b"1", b"2"], "4.0": [b"2", b"1"]}[broker.version] == bodies
+
+
+def test_channel_at_fault_ends_before_the_others_of_its_connection(
+    channel: Channel, unique: Unique, connect: Connect
+) -> None:
+    """The next in line gets what it had, and gives it back when its own turn comes."""
+    name = single_active(channel, unique)
+    other = connect()
+    at_fault, next_in_line = other.channel(1), other.channel(2)
+    at_fault.consume(name, "active")
+    next_in_line.consume(name, "waiting")
+    channel.fill(name, b"!")
+    at_fault.delivery()
+
+    at_fault.fatal(BasicConsumeParameters(name, "active"))
+
+    channel.consume(name)
+    assert 2 == delivery_count(channel.delivery())

@@ -83,6 +83,11 @@ class Session:
         self._step: Step | None = None
         self._bound_exchanges: list[ExchangeUnbindParameters] = []
 
+    def open_channels(self, connection: int) -> list[int]:
+        """List the channels of a connection that steps have opened."""
+        line = self._lines.get(connection)
+        return [] if line is None else [n for n in line.open_channels if n in OPENED_CHANNELS]
+
     # --- steps --------------------------------------------------------------------------------
 
     def perform(self, step: Step) -> None:

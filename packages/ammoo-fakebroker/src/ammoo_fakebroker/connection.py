@@ -318,10 +318,12 @@ class Connection:
             parameters = parameters.parameters
         if error.reply_code not in _CODES_WITHOUT_METHOD and not error.class_id:
             error.class_id, error.method_id = method_of(parameters).id
-        if error.is_hard or channel is None:
-            self.refuse(error)
-        else:
+        if channel is not None and not error.is_hard:
             self.close_channel(channel, error)
+            return
+        if channel is not None:
+            self._end_channel(channel)  # first; what it gives back may go to another one
+        self.refuse(error)
 
     # -- channels ------------------------------------------------------------------------------
 
@@ -351,6 +353,13 @@ class Connection:
         channel.fall_silent()
         self._closing_channels[channel.number] = channel
         self._send_channel_close(channel.number, error)
+
+    def _end_channel(self, channel: Channel) -> None:
+        """Close a channel without a word: its connection ends."""
+        del self.channels[channel.number]
+        if channel.confirms is not None:
+            channel.flush_confirms()
+        channel.close()
 
     def _release(self, number: int) -> None:
         """Forget a channel of ours that the client now knows to be closed."""
@@ -558,11 +567,8 @@ class Connection:
             self._backlog.clear()
             for number in list(self._closing_channels):
                 self._release(number)
-            while self.channels:
-                _, channel = self.channels.popitem()
-                if channel.confirms is not None:
-                    channel.flush_confirms()
-                channel.close()
+            for channel in list(self.channels.values()):
+                self._end_channel(channel)
             for queue in list(self.exclusive_queues):
                 queue.virtualhost.delete_queue(queue)
             self._transport.resume_reading()
