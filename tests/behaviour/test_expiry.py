@@ -13,6 +13,7 @@ from ammoo_wire import (
 )
 from tests.support.brokers import Unique
 from tests.support.channel import Channel
+from tests.support.frames import Message
 
 SHORT = 50
 """Milliseconds; what it takes for something to expire while a test waits."""
@@ -180,3 +181,20 @@ def test_consumer_keeps_a_queue_alive(channel: Channel, unique: Unique) -> None:
     assert [] == other.arrived()
     other.cancel("tag")
     lifetime(channel, watched, 0)
+
+
+def test_get_is_answered_before_what_expires_by_it_is_dead_lettered(
+    channel: Channel, unique: Unique
+) -> None:
+    graveyard = channel.declare_queue(unique("graveyard"))
+    name = channel.declare_queue(
+        unique("queue"), x_dead_letter_exchange="", x_dead_letter_routing_key=graveyard
+    )
+    channel.consume(graveyard, no_ack=True)
+    channel.fill(name, b"first")
+    channel.fill(name, b"expired", expiration="0")
+
+    channel.send(BasicGetParameters(name, no_ack=True))
+
+    assert b"first" == channel.expect(Message).body
+    assert b"expired" == channel.delivery().body

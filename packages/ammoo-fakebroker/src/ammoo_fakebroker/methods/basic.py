@@ -43,6 +43,7 @@ from .lookup import accessible_queue, named_queue
 
 if TYPE_CHECKING:
     from ..channel import Channel
+    from ..message import QueuedMessage
     from ..properties import PropertyFacts
     from ..queue import Queue
 
@@ -282,11 +283,17 @@ def get(channel: Channel, parameters: BasicGetParameters) -> None:
         raise errors.get_not_supported(channel.virtualhost.name, name)
     if queue.queue_type == QUORUM and isinstance(queue.consumers, SingleActiveConsumer):
         raise errors.get_with_single_active_consumer(channel.virtualhost.name, name)
-    queued = queue.get(no_ack=parameters.no_ack)
-    if queued is None:
-        channel.send(BasicGetEmptyParameters())
-        return
-    if parameters.no_ack:
+    # What expires right behind the message, and is dead-lettered, comes behind the answer.
+    with channel.virtualhost.dead_letters.held_back():
+        queued = queue.get(no_ack=parameters.no_ack)
+        if queued is None:
+            channel.send(BasicGetEmptyParameters())
+        else:
+            _answer_get(channel, queue, queued, no_ack=parameters.no_ack)
+
+
+def _answer_get(channel: Channel, queue: Queue, queued: QueuedMessage, *, no_ack: bool) -> None:
+    if no_ack:
         delivery_tag = channel.next_delivery_tag()
     else:
         delivery_tag = channel.await_acknowledgement(queue, queued, None)
