@@ -184,6 +184,7 @@ CONSUMING = Theme(
         (1, steps.close),
     ),
 )
+# No bursts: what queues send each other and what a channel publishes meanwhile race.
 DEAD_LETTERS = Theme(
     (
         *_declare_queues(values.dead_letter_arguments),
@@ -194,7 +195,6 @@ DEAD_LETTERS = Theme(
         (5, _publish),
         (6, _publish_to_queue),
         (10, steps.settle),
-        (1, steps.burst),
         (3, _consume),
         (7, _get),
         (1, _confirm),
