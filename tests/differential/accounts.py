@@ -11,6 +11,7 @@ class Account:
         programs: How many programs agreed.
         steps: How many steps they had.
         repeated: How many of them agreed only when they were run again: RabbitMQ's processes race.
+        seed: What they were made from.
     """
 
     def __init__(self, version: str) -> None:
@@ -18,6 +19,7 @@ class Account:
         self.programs = 0
         self.steps = 0
         self.repeated = 0
+        self.seed = 0
 
     def note(self, steps: int, runs: int) -> None:
         self.programs += 1
@@ -28,6 +30,7 @@ class Account:
         return (
             f"differential: {self.programs} programs of {self.steps} steps did the same on"
             f" RabbitMQ {self.version} and on the fake; {self.repeated} of them when run again"
+            f" (seed {self.seed})"
         )
 
 

@@ -2,7 +2,7 @@
 
 The comparison needs a real broker: unless one is named (``--rabbitmq``, or the variable
 AMMOO_TEST_RABBITMQ) it is not collected. AMMOO_DIFFERENTIAL_PROGRAMS says how many programs are run
-on each broker named.
+on each broker named, AMMOO_DIFFERENTIAL_SEED (a number, or ``random``) which.
 """
 
 from pathlib import Path

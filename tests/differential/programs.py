@@ -16,6 +16,7 @@ from ammoo_wire import (
     BasicGetParameters,
     BasicHeaderProperties,
     BasicPublishParameters,
+    BasicQosParameters,
     BasicRecoverAsyncParameters,
     BasicRecoverParameters,
     ChannelFlowParameters,
@@ -27,6 +28,7 @@ from ammoo_wire import (
     QueueDeclareParameters,
     QueueDeleteParameters,
     QueuePurgeParameters,
+    QueueUnbindParameters,
 )
 
 from . import steps, values
@@ -51,7 +53,7 @@ class Theme(NamedTuple):
 
 
 def _declare_queues(
-    arguments: SearchStrategy[Any], *, durable: bool = False
+    arguments: SearchStrategy[Any], *, durable: bool = False, auto_delete: bool = True
 ) -> tuple[Strategy, ...]:
     return tuple(
         built(
@@ -62,7 +64,7 @@ def _declare_queues(
                 QueueDeclareParameters,
                 st.just(name),
                 durable=st.just(durable),
-                auto_delete=rarely,
+                auto_delete=rarely if auto_delete else st.just(False),
                 arguments=arguments,
             ),
         )
@@ -299,14 +301,94 @@ QUORUM = Theme(
         (1, steps.close),
     ),
 )
+MATCHING = ROUTING._replace(
+    scene=(
+        *_declare_queues(st.just({})),
+        *_declare_exchanges(weighted((2, "headers"), (1, "topic"))),
+        *[_bind_queue] * 6,
+    )
+)
+STREAMS = Theme(
+    _declare_queues(values.stream_arguments, durable=True, auto_delete=False)[:2],
+    (
+        (9, _publish_to_queue),
+        (8, steps.settle),
+        (
+            6,
+            calls(
+                built(
+                    BasicConsumeParameters,
+                    values.own_queues,
+                    values.new_consumer_tags,
+                    no_ack=rarely,
+                    arguments=values.stream_consumer_arguments,
+                )
+            ),
+        ),
+        (5, calls(weighted((3, BasicQosParameters(0, 2)), (1, BasicQosParameters(0, 1))))),
+        (2, _cancel),
+        (1, _recover),
+        (1, _get),
+        (1, _purge),
+        (1, _delete_queue),
+        (1, _confirm),
+        (1, steps.close),
+    ),
+)
+_declare_own = calls(
+    built(
+        QueueDeclareParameters,
+        values.own_queues,
+        exclusive=often,
+        auto_delete=sometimes,
+        arguments=values.good_queue_arguments,
+    )
+)
+EXCLUSIVE = Theme(
+    (),
+    (
+        (8, _declare_own),
+        (3, calls(built(QueueDeclareParameters, values.own_queues, passive=st.just(True)))),
+        (6, _publish_to_queue),
+        (3, _get),
+        (
+            5,
+            calls(
+                built(
+                    BasicConsumeParameters,
+                    values.own_queues,
+                    values.new_consumer_tags,
+                    exclusive=sometimes,
+                )
+            ),
+        ),
+        (4, steps.settle),
+        (3, calls(built(QueueBindParameters, values.own_queues, st.just("amq.fanout")))),
+        (2, calls(built(QueueUnbindParameters, values.own_queues, st.just("amq.fanout")))),
+        (
+            2,
+            steps.publishing(
+                built(BasicPublishParameters, st.just("amq.fanout"), mandatory=sometimes),
+                values.good_properties,
+            ),
+        ),
+        (2, _cancel),
+        (1, _purge),
+        (2, _delete_queue),
+        (3, steps.close),
+    ),
+)
 THEMES = (
     (4, ANYTHING),
     (4, CONSUMING),
     (3, DEAD_LETTERS),
     (2, ROUTING),
     (2, TRANSACTIONS),
+    (1, MATCHING),
     (1, DIRECT_REPLIES),
-    (1, QUORUM),
+    (2, QUORUM),
+    (1, STREAMS),
+    (1, EXCLUSIVE),
 )
 
 

@@ -80,6 +80,7 @@ class Session:
         self._queues: dict[str, int] = {}
         self._answers: dict[str, Any] = {}
         self._used_names: set[str] = set()
+        self._streams: set[str] = set()
         self._step: Step | None = None
         self._bound_exchanges: list[ExchangeUnbindParameters] = []
 
@@ -161,6 +162,8 @@ class Session:
 
     def _note(self, connection: int, parameters: Any) -> None:
         """Note what has to be looked at, and tidied up, because of a method."""
+        if getattr(parameters, "arguments", {}).get("x-queue-type") == "stream":
+            self._streams.add(parameters.queue_name)
         match parameters:
             case QueueDeclareParameters(passive=False, no_wait=True) if parameters.queue_name:
                 self._expect_queue(connection, parameters.queue_name, parameters.exclusive)
@@ -265,6 +268,8 @@ class Session:
             for line, names in asked:
                 for name in names:
                     self._answers[name] = answer = self._answer(line)
+                    if name in self._streams and isinstance(answer, tuple):
+                        self._answers[name] = "a stream"  # RabbitMQ counts every five seconds
                     if not isinstance(answer, tuple):
                         break  # it cost the channel; what was asked behind it has no answer
             rest = self._queues.keys() - self._answers.keys()

@@ -19,7 +19,7 @@ often = weighted((3, True), (1, False))
 rarely = weighted((9, False), (1, True))
 sometimes = weighted((3, False), (1, True))
 
-connections = weighted((3, 0), (1, 1))
+connections = weighted((2, 0), (1, 1))
 channels = weighted((24, 1), (16, 2), (1, 9))
 open_channels = weighted((3, 1), (2, 2))
 
@@ -129,6 +129,20 @@ quorum_queue_arguments = table(
     (1, "x-overflow", "reject-publish"),
     (2, "x-single-active-consumer", True),
 ).map(lambda arguments: {"x-queue-type": "quorum", **arguments})
+stream_arguments = table(
+    (2, "x-max-length-bytes", 5_000_000),
+    (1, "x-max-age", "7D"),
+    (1, "x-stream-max-segment-size-bytes", 500_000),
+).map(lambda arguments: {"x-queue-type": "stream", **arguments})
+stream_consumer_arguments = weighted(
+    (3, {"x-stream-offset": "first"}),
+    (2, {"x-stream-offset": "last"}),
+    (2, {"x-stream-offset": "next"}),
+    (2, {"x-stream-offset": Int64(1)}),
+    (1, {"x-stream-offset": Int64(7)}),
+    (2, {}),
+    (1, {"x-priority": 1}),
+)
 dead_letter_arguments = table(
     (2, "x-max-length", 1),
     (2, "x-overflow", "reject-publish-dlx"),
