@@ -26,7 +26,7 @@ def test_publisher_is_blocked_while_there_is_an_alarm(
     channel.publish("", queue, b"waits")
 
     assert ConnectionBlockedParameters("low on memory") == publisher.receive(0)
-    bystander = connect().channel()
+    bystander = connect(seconds=30).channel()
     assert bystander.get(queue) is None
     operator.clear_alarm()
     assert ConnectionUnblockedParameters() == publisher.receive(0)

@@ -5,6 +5,7 @@ argument is for.
 """
 
 import asyncio
+import uuid
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ from ammoo.exceptions.connection import (
 )
 from tests.client.brokers import Name
 from tests.contract.queues import drain, publish
+from tests.support.operator import Operator
 
 # --- connect ---
 
@@ -108,6 +110,17 @@ async def test_connect_connection_factory(broker_url: str) -> None:
 async def test_connect_connection_factory_may_be_a_function(broker_url: str, make: Any) -> None:
     async with await ammoo.connect(broker_url, connection_factory=make) as connection:
         assert isinstance(connection, Mine)
+
+
+async def test_connect_tells_who_we_are(broker_url: str, operator: Operator) -> None:
+    name, property_ = f"name {uuid.uuid4()}", f"property {uuid.uuid4()}"
+
+    async with await ammoo.connect(
+        broker_url, connection_name=name, client_properties={"mine": property_}
+    ):
+        assert operator.sees(name)
+        assert operator.sees(property_)
+    assert not operator.sees("nobody has this name")
 
 
 async def test_connect_without_await(broker_url: str) -> None:

@@ -28,6 +28,9 @@ class Operator(Protocol):
     def close_connection(self, peer: Peer, reason: str) -> None:
         """Close a client's connection."""
 
+    def sees(self, words: str) -> bool:
+        """Whether some client has told these words of itself."""
+
     def channel_max(self, number: int) -> AbstractContextManager[None]:
         """Have the broker propose so few channels to who connects meanwhile."""
 
@@ -46,6 +49,9 @@ class FakeOperator:
 
     def close_connection(self, peer: Peer, reason: str) -> None:
         self._broker.close_connections(reason)
+
+    def sees(self, words: str) -> bool:
+        return any(words in str(each.client_properties) for each in self._broker.connections)
 
     @contextmanager
     def channel_max(self, number: int) -> Iterator[None]:
@@ -74,10 +80,16 @@ class RabbitmqOperator:
         ports = dict(line.split("\t") for line in listed if "\t" in line)
         self._run("close_connection", ports[str(peer.local_port)], reason)
 
+    def sees(self, words: str) -> bool:
+        return words in self._run("-q", "list_connections", "client_properties")
+
     @contextmanager
     def channel_max(self, number: int) -> Iterator[None]:
-        usual = self._run("eval", "{ok, N} = application:get_env(rabbit, channel_max), N.")
-        self._run("eval", f"application:set_env(rabbit, channel_max, {number}).")
+        usual = self._run(
+            "eval",
+            "{ok, Usual} = application:get_env(rabbit, channel_max),"
+            f" application:set_env(rabbit, channel_max, {number}), Usual.",
+        )
         try:
             yield
         finally:
