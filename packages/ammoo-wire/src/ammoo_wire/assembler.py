@@ -118,12 +118,12 @@ class CommandAssembler:
         A frame is as large as the peer says only once that much of it has come:
         memory follows what was received, never what was announced.
         """
-        unread = self._buffer[self._start : self._stop]
+        unread = self._view[self._start : self._stop]
         size = len(self._view)
         if len(unread) > size // 2:
             self._buffer = bytearray(2 * size + _SLACK)
             self._view = memoryview(self._buffer)[: 2 * size]
-        self._view[: len(unread)] = unread
+        self._view[: len(unread)] = unread  # which may overlap
         self._start, self._stop = 0, len(unread)
 
     # --- frames ---

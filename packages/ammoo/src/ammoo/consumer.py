@@ -200,12 +200,14 @@ class Consumer:
         if self._closing_exc is not None:
             self._give_back(message)
             return
-        self._messages.append(message)
-        if len(message.body) >= LARGE_BODY:
-            self._large_octets += len(message.body)
+        messages = self._messages
+        messages.append(message)
+        size = len(message.body)
+        if size >= LARGE_BODY:
+            self._large_octets += size
         if self._waiters:
             self._wake_one()
-        elif len(self._messages) > STALLED_AT or self._large_octets > STALLED_OCTETS:
+        elif len(messages) > STALLED_AT or self._large_octets > STALLED_OCTETS:
             self._note_backlog()
 
     def cancelled_by_server(self) -> None:

@@ -40,7 +40,7 @@ from .exceptions.connection import (
     UnexpectedFrame,
     server_closed_connection,
 )
-from .live_channel import RECEIVERS, LiveChannel, Receiver, unexpected
+from .live_channel import RECEIVERS, LiveChannel
 from .opening import LOCALE, Opening, client_properties
 from .replies import Answer, Replies
 from .transport import Transport
@@ -191,8 +191,7 @@ class LiveConnection:
         for channel_number, parameters, properties, body in commands:
             channel = channels.get(channel_number)
             if channel is not None:
-                receiver: Receiver = receivers.get(type(parameters), unexpected)
-                receiver(channel, parameters, properties, body)
+                receivers[type(parameters)](channel, parameters, properties, body)
             elif channel_number == 0:
                 self._receive_control(parameters)
             # else: the channel is gone, and what is still said on it is said to nobody

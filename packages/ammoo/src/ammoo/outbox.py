@@ -48,7 +48,7 @@ __all__ = ["Outbox"]
 _MOST_HEADS: Final = 256
 """So many forms of basic.publish are kept; programs publish to few exchanges with few keys."""
 
-_encode_publish = method_of(BasicPublishParameters).encode
+_PUBLISH: Final = method_of(BasicPublishParameters)
 
 
 class _Turn:
@@ -287,7 +287,7 @@ class Outbox:
         Raises:
             EncodeError: A name is too long, or no name.
         """
-        payload = _encode_publish(exchange_name, routing_key, mandatory, immediate)
+        payload = _PUBLISH.encode(exchange_name, routing_key, mandatory, immediate)
         head = self._connection.protocol.content_head(self._number, payload)
         if len(self._heads) >= _MOST_HEADS:
             self._heads.clear()
