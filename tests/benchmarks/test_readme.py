@@ -1,5 +1,7 @@
 """Sections of a document that commands write."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,14 @@ def test_section_of_each_command_is_where_it_will_be_looked_for(document: Path, 
     replaced = replace_section(document.read_text(encoding="utf-8"), name, ["figures"])
 
     assert f"<!-- bench:{name} -->\n\nfigures\n\n<!-- /bench:{name} -->" in replaced
+
+
+def test_each_command_is_in_the_table_of_commands() -> None:
+    with (ROOT / "hatch.toml").open("rb") as file:
+        scripts = tomllib.load(file)["envs"]["bench"]["scripts"]
+    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+
+    assert set(scripts) == set(re.findall(r"^\| `hatch run bench:(\w+)", text, re.MULTILINE))
 
 
 def test_provenance_names_the_command_and_nobody_s_password() -> None:
