@@ -175,7 +175,15 @@ async def apart_table(
             ["", ""] if goal is None else [f"{goal:,}", "met" if 1e6 / broker >= goal else "missed"]
         )
         rates = [f"{1e6 / wall:,.0f}", f"{1e6 / broker:,.0f}"]
-        rows.append([workload.title, f"{ours:.3g}", f"{broker:.3g}", *rates, *words])
+        rows.append(
+            [
+                workload.title,
+                results.microseconds(ours),
+                results.microseconds(broker),
+                *rates,
+                *words,
+            ]
+        )
     titles = [f"fake broker, {client} in another process", "client µs", "broker µs"]
     titles += ["messages/s", "broker alone/s", "goal", ""]
     return results.table(titles, rows, ends_in_words=True)
@@ -188,7 +196,7 @@ async def together_table(workloads: list[Workload], options: argparse.Namespace)
         count = compare.messages(workload, "ammoo", options.scale)
         runs = [await together(workload, count) for _ in range(options.rounds)]
         cpu, wall = (statistics.median(column) for column in zip(*runs, strict=True))
-        rows.append([workload.title, f"{cpu:.3g}", f"{1e6 / wall:,.0f}"])
+        rows.append([workload.title, results.microseconds(cpu), f"{1e6 / wall:,.0f}"])
     return results.table(["fake broker, ammoo in one event loop", "both µs", "messages/s"], rows)
 
 

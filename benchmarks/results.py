@@ -19,6 +19,7 @@ __all__ = [
     "goals_table",
     "kernel_table",
     "medians",
+    "microseconds",
     "ratio",
     "shown",
     "table",
@@ -88,10 +89,13 @@ class Reached:
             missed.append(PEER)
         if missed:
             return "missed: " + ", ".join(missed)
-        stretch = self.workload.stretch
-        if stretch is not None and self.of_limit is not None and self.of_limit <= stretch:
-            return "stretch"
-        return "met"
+        return "stretch" if self._reaches_stretch() else "met"
+
+    def _reaches_stretch(self) -> bool:
+        stretch, rate = self.workload.stretch, self.workload.stretch_rate
+        if stretch is None or self.of_limit is None or self.of_limit > stretch:
+            return False
+        return rate is None or (self.rate_of_limit is not None and self.rate_of_limit >= rate)
 
 
 # --- tables -----------------------------------------------------------------------------------
@@ -151,6 +155,12 @@ def clock_table(results: Results, clients: list[str]) -> list[str]:
     return _costs_table(results, clients, "clock, messages a second", "wall")
 
 
+def _stretch(workload: Workload) -> str:
+    if workload.stretch_rate is None:
+        return shown(workload.stretch, "g")
+    return f"{workload.stretch:g} at {workload.stretch_rate:g} x its rate"
+
+
 def goals_table(results: Results, client: str) -> list[str]:
     """Show what a client has reached, beside the goals."""
     has_uvloop = any(client + UVLOOP in rows for rows in results.values())
@@ -167,7 +177,7 @@ def goals_table(results: Results, client: str) -> list[str]:
             microseconds(figures.cpu),
             shown(reached.of_limit),
             f"{workload.of_limit:g}",
-            shown(workload.stretch, "g"),
+            _stretch(workload),
             "-" if reached.below_peer is None else f"1/{reached.below_peer:.1f}",
             f"1/{workload.below_peer:g}",
             shown(reached.rate_of_limit),

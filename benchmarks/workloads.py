@@ -31,6 +31,8 @@ class Workload(NamedTuple):
     """The goal: at least so many times less CPU time than `PEER`."""
     stretch: float | None = None
     """What would be better than the goal, in multiples of `LIMIT`."""
+    stretch_rate: float | None = None
+    """And so many times the messages a second of `LIMIT`."""
     body_size: int = 100
     is_filled: bool = False
     """Whether the messages are in the queue when it begins."""
@@ -58,7 +60,7 @@ WORKLOADS: Final = (
         compared_with="publish_confirm_gathered",
     ),
     Workload("publish_properties_gathered", "gathered, 6 properties", 10_240, 2.6, 11, 2.0),
-    Workload("consume_ack", "consume, ack each", 20_000, 1.1, 24, 0.75, is_filled=True),
+    Workload("consume_ack", "consume, ack each", 20_000, 1.1, 24, 0.75, 1.3, is_filled=True),
     Workload(
         "consume_ack_properties",
         "the same, properties read",
