@@ -11,6 +11,18 @@ def talk(broker):
         return client.recv(65536)
 """
 
+TALK_ASYNC = """
+import asyncio
+
+async def talk_async(broker):
+    reader, writer = await asyncio.open_connection(broker.host, broker.port)
+    writer.write(b"AMQP\\x00\\x00\\x09\\x01")
+    answer = await reader.read(65536)
+    writer.close()
+    await writer.wait_closed()
+    return answer
+"""
+
 
 WITHOUT_ASYNCIO = ("-p", "no:asyncio")
 
@@ -143,3 +155,112 @@ def test_nothing():
     )
 
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(("mode", "mark"), [("auto", ""), ("strict", "@pytest.mark.asyncio")])
+def test_fixture_serves_both_modes_of_pytest_asyncio(
+    pytester: pytest.Pytester, mode: str, mark: str
+) -> None:
+    result = run(
+        pytester,
+        f"""{TALK_ASYNC}
+import pytest
+
+{mark}
+async def test_async(fakebroker):
+    assert b"RabbitMQ" in await talk_async(fakebroker)
+""",
+        *("-o", f"asyncio_mode={mode}", "-o", "asyncio_default_fixture_loop_scope=function"),
+        plugins=(),
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_fixture_serves_async_fixtures_of_wider_loops(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        f"""{TALK_ASYNC}
+import pytest_asyncio
+
+@pytest_asyncio.fixture(scope="session")
+async def answer(fakebroker_session):
+    return await talk_async(fakebroker_session)
+
+async def test_async(answer, fakebroker):
+    assert answer[:8] == (await talk_async(fakebroker))[:8]
+""",
+        *("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=session"),
+        plugins=(),
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_fixture_serves_anyio_tests(pytester: pytest.Pytester) -> None:
+    """anyio brings a plugin of its own, without which FastStream cannot be had."""
+    result = run(
+        pytester,
+        f"""{TALK_ASYNC}
+import pytest
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+@pytest.mark.anyio
+async def test_async(fakebroker):
+    assert b"RabbitMQ" in await talk_async(fakebroker)
+""",
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_test_case_uses_the_fixture_by_one_line(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+import unittest
+import pytest
+
+@pytest.fixture
+def broker_of_class(request, fakebroker):
+    request.cls.broker = fakebroker
+
+@pytest.mark.usefixtures("broker_of_class")
+class TestOld(unittest.TestCase):
+    def test_one(self):
+        assert talk(self.broker)
+        self.broker.add_virtualhost("mine")
+
+    def test_other(self):
+        assert self.broker.virtualhosts == ("/",)
+
+@pytest.mark.usefixtures("broker_of_class")
+class TestAsyncio(unittest.IsolatedAsyncioTestCase):
+    async def test_async(self):
+        import asyncio
+        assert await asyncio.to_thread(talk, self.broker)
+""",
+    )
+
+    result.assert_outcomes(passed=3)
+
+
+def test_each_worker_of_xdist_has_brokers_of_its_own(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+import pytest
+
+@pytest.mark.parametrize("number", range(6))
+def test_talk(fakebroker, fakebroker_session, number):
+    assert talk(fakebroker)
+    assert talk(fakebroker_session)
+    fakebroker.add_virtualhost("mine")
+""",
+        *("-p", "xdist", "-n", "2"),
+    )
+
+    result.assert_outcomes(passed=6)
