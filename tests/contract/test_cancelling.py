@@ -1,19 +1,24 @@
-"""Every operation, cancelled after any number of turns of the loop, on brokers.
+"""Every operation, cancelled at each point where it waits and at other times, on brokers.
 
 Whatever was cancelled, and whenever: the channel can be used afterwards, answers go to whom they
 belong, and no message is lost but those that nobody was to acknowledge.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from itertools import count
+from typing import Any
 
 import pytest
 
 import ammoo
 from tests.client.brokers import Name
+from tests.support.cancelling import cancelled_after, cancelled_at
 
-TURNS = 8
-Operation = Callable[[ammoo.Channel, str], Awaitable[object]]
+MORE_THAN_THERE_ARE = 12
+"""Points at which any of the operations waits."""
+
+Operation = Callable[[ammoo.Channel, str], Coroutine[Any, Any, object]]
 
 
 async def publish(channel: ammoo.Channel, queue: str) -> None:
@@ -26,8 +31,7 @@ async def get(channel: ammoo.Channel, queue: str) -> None:
 
 async def consume(channel: ammoo.Channel, queue: str) -> None:
     async with channel.consume(queue) as consumer:
-        async for _ in consumer:
-            pass
+        await (await anext(consumer)).reject(requeue=True)
 
 
 async def open_another_channel(channel: ammoo.Channel, queue: str) -> None:
@@ -43,6 +47,11 @@ async def select_confirm(channel: ammoo.Channel, queue: str) -> None:
     await channel.select_confirm()
 
 
+async def transact(channel: ammoo.Channel, queue: str) -> None:
+    async with channel.connection.channel() as another, another.transaction():
+        await another.publish("", queue, b"more")
+
+
 @pytest.fixture
 async def queue(broker_connection: ammoo.Connection, name: Name) -> str:
     """A queue with three messages."""
@@ -56,31 +65,44 @@ async def queue(broker_connection: ammoo.Connection, name: Name) -> str:
 
 @pytest.mark.parametrize(
     "operation",
-    [publish, get, consume, open_another_channel, declare, select_confirm],
+    [publish, get, consume, open_another_channel, declare, select_confirm, transact],
     ids=lambda operation: operation.__name__,
 )
+@pytest.mark.parametrize("cancelled", [cancelled_at, cancelled_after])
 async def test_operation_cancelled_anywhere(
     broker_connection: ammoo.Connection,
     broker_channel: ammoo.Channel,
     queue: str,
     operation: Operation,
+    cancelled: Callable[[int, Coroutine[Any, Any, object]], Awaitable[bool]],
 ) -> None:
     await broker_channel.select_confirm()
-    for turns in range(TURNS):
-        task = asyncio.ensure_future(operation(broker_channel, queue))
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.wait({task})
-
+    was_cancelled = []
+    for point in range(MORE_THAN_THERE_ARE):
+        was_cancelled.append(await cancelled(point, operation(broker_channel, queue)))
         declared, _ = await asyncio.gather(
             broker_channel.declare_queue(queue), broker_channel.publish("", queue, b"again")
         )
         assert declared.queue_name == queue
+    assert was_cancelled[0]
+    assert cancelled is cancelled_after or not was_cancelled[-1]
     await broker_channel.close()
 
     assert await _read_all(broker_connection, queue) >= {"a", "b", "c", "again"}
     assert len(broker_connection._require_live().channels) == 0
+
+
+async def test_connecting_cancelled_anywhere_leaves_nothing_behind(broker_url: str) -> None:
+    """Neither a socket nor a task: every test is watched for those."""
+
+    async def use() -> None:
+        async with await ammoo.connect(broker_url) as connection, connection.channel():
+            pass
+
+    for point in count():
+        if not await cancelled_at(point, use()):
+            break
+    assert point >= 4  # the socket, the handshake, the channel, and both closes
 
 
 async def _read_all(connection: ammoo.Connection, queue: str) -> set[str]:

@@ -112,6 +112,22 @@ async def test_connect_connection_factory_may_be_a_function(broker_url: str, mak
         assert isinstance(connection, Mine)
 
 
+async def test_connect_by_query(broker_url: str) -> None:
+    base = f"{broker_url.rstrip('/')}/%2f" if urlsplit(broker_url).path in ("", "/") else broker_url
+    query = "heartbeat=7&channel_max=9&frame_max=8192&connection_timeout=30000"
+
+    async with await ammoo.connect(f"{base}?{query}", frame_max=16384) as connection:
+        assert (7, 9, 16384) == (
+            connection.heartbeat_interval,
+            connection.channel_max,
+            connection.frame_max,
+        )
+    refused = await ammoo.connect(f"{base}?auth_mechanism=plain", password="wrong")
+    with pytest.raises(LoginRefused) as caught:
+        await refused.__aenter__()
+    assert "PLAIN" == caught.value.mechanism
+
+
 async def test_connect_tells_who_we_are(broker_url: str, operator: Operator) -> None:
     name, property_ = f"name {uuid.uuid4()}", f"property {uuid.uuid4()}"
 

@@ -68,12 +68,16 @@ class RabbitmqOperator:
 
     def __init__(self, version: str) -> None:
         self._version = version
+        self._has_raised_alarm = False
 
     def raise_alarm(self) -> None:
+        self._has_raised_alarm = True
         self._run("set_vm_memory_high_watermark", "0.000001")
 
     def clear_alarm(self) -> None:
-        self._run("set_vm_memory_high_watermark", "0.6")
+        if self._has_raised_alarm:
+            self._run("set_vm_memory_high_watermark", "0.6")
+            self._has_raised_alarm = False
 
     def close_connection(self, peer: Peer, reason: str) -> None:
         listed = self._run("-q", "list_connections", "peer_port", "pid").splitlines()
