@@ -23,7 +23,7 @@ from ammoo_wire import (
     QueueDeleteOkParameters,
     QueueDeleteParameters,
 )
-from tests.support.brokers import Connect, Unique
+from tests.support.brokers import Broker, Connect, Unique
 from tests.support.channel import Channel
 from tests.support.frames import Message
 from tests.support.peer import CAPABILITIES
@@ -198,6 +198,45 @@ def test_illegal_arguments(
 
     text = f"PRECONDITION_FAILED - {complaint.replace('NAME', queue)}"
     assert ChannelCloseParameters(406, text, 60, 20) == refused
+
+
+@pytest.mark.rabbitmq_version("3.10")
+@pytest.mark.parametrize(
+    ("queue_type", "detail"),
+    [
+        ("classic", ": {unacceptable_type,signedint}"),
+        ("quorum", " of queue type rabbit_quorum_queue"),
+        ("stream", " of queue type rabbit_stream_queue"),
+    ],
+)
+def test_argument_for_mirrored_queues_is_known_to_3_10(
+    channel: Channel, unique: Unique, queue_type: str, detail: str
+) -> None:
+    name = channel.declare_queue(unique("queue"), durable=True, x_queue_type=queue_type)
+    channel.qos(1)
+
+    refused = channel.refusal(
+        BasicConsumeParameters(name, arguments={"x-cancel-on-ha-failover": 1})
+    )
+
+    assert (
+        f"PRECONDITION_FAILED - invalid arg 'x-cancel-on-ha-failover' for queue '{name}'"
+        f" in vhost '/'{detail}"
+    ) == refused.reply_text
+
+
+def test_arguments_of_stream_filters_are_unknown_to_3_10(
+    broker: Broker, channel: Channel, queue: str
+) -> None:
+    channel.send(BasicConsumeParameters(queue, arguments={"x-stream-filter": "a"}))
+
+    expected = {"3.10": BasicConsumeOkParameters, "4.0": ChannelCloseParameters}[broker.version]
+    assert isinstance(channel.receive(), expected)
+
+
+@pytest.mark.rabbitmq_version("3.10")
+def test_credit_that_is_no_table_is_the_end_of_3_10(channel: Channel, queue: str) -> None:
+    assert 541 == channel.fatal(BasicConsumeParameters(queue, arguments={"x-credit": 5})).reply_code
 
 
 # --- exclusive consumers ----------------------------------------------------------------------

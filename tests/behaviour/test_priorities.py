@@ -115,3 +115,24 @@ def test_expired_message_that_overtakes_others_goes_when_the_queue_is_cut(
     channel.fill(name, b"third")
 
     assert [b"second", b"third"] == channel.get_bodies(name)
+
+
+def test_messages_rejected_together_are_dead_lettered_by_priority(
+    channel: Channel, unique: Unique
+) -> None:
+    graveyard = channel.declare_queue(unique("graveyard"))
+    name = channel.declare_queue(
+        unique("queue"),
+        x_max_priority=3,
+        x_dead_letter_exchange="",
+        x_dead_letter_routing_key=graveyard,
+    )
+    channel.consume(name)
+    for body, priority in ((b"low", 0), (b"high", 3), (b"low too", 0), (b"higher", 9)):
+        channel.fill(name, body, priority=priority)
+    channel.deliveries(4)
+
+    channel.nack(4, multiple=True, requeue=False)
+
+    channel.await_count(graveyard, 4)
+    assert [b"high", b"higher", b"low", b"low too"] == channel.get_bodies(graveyard)

@@ -58,13 +58,21 @@ def _lines(observation: Observation) -> list[str]:
     return pformat(parts, width=160, sort_dicts=False).splitlines()
 
 
-def check(program: Program, fake_url: str, rabbitmq_url: str, *, patience: float = PATIENCE) -> int:
+def check(
+    program: Program,
+    fake_url: str,
+    rabbitmq_url: str,
+    *,
+    other_fake_url: str | None = None,
+    patience: float = PATIENCE,
+) -> int:
     """Run a program on both brokers until they agree.
 
     Args:
         program: What to run.
         fake_url: Where the fake broker listens.
         rabbitmq_url: Where the broker listens that is right.
+        other_fake_url: Where a fake listens whose choices are as good; each second run is on it.
         patience: Seconds that this one is given after each step.
 
     Returns:
@@ -73,8 +81,9 @@ def check(program: Program, fake_url: str, rabbitmq_url: str, *, patience: float
     Raises:
         Divergence: They never agreed.
     """
-    for attempt in range(1, REPETITIONS + 1):
-        disagreement = run(program, fake_url, rabbitmq_url, patience)
+    fakes = itertools.cycle((fake_url, other_fake_url or fake_url))
+    for attempt, url in zip(range(1, REPETITIONS + 1), fakes, strict=False):
+        disagreement = run(program, url, rabbitmq_url, patience)
         if disagreement is None:
             return attempt
     raise Divergence(str(disagreement))

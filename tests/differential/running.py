@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ammoo_fakebroker import FakeBroker
+from ammoo_fakebroker.vhost import VirtualHost
 from tests.support.peer import Peer
 
 
@@ -26,10 +27,26 @@ def rabbitmq_at(url: str) -> RabbitMQ:
 
 
 @contextmanager
-def fake_like(rabbitmq: RabbitMQ) -> Iterator[str]:
-    """Run a fresh fake broker of a RabbitMQ's version; give its URL, with the same virtual host."""
+def fake_like(rabbitmq: RabbitMQ, *, in_reverse: bool = False) -> Iterator[str]:
+    """Run a fresh fake broker of a RabbitMQ's version.
+
+    Args:
+        rabbitmq: What it is to be like.
+        in_reverse: Whether the last queue that a message is routed to has it first. In RabbitMQ
+            all of them work at once; what they dead-letter to the same queue may come either way.
+
+    Yields:
+        Its URL, with the same virtual host.
+    """
     virtualhost = unquote(urlsplit(rabbitmq.url).path[1:]) or "/"
     with FakeBroker(compatibility=rabbitmq.version) as fake:
         if virtualhost not in fake.virtualhosts:
             fake.add_virtualhost(virtualhost)
+        if in_reverse:
+            _reverse_routes(fake._node.virtualhosts[virtualhost])
         yield fake.url_for(virtualhost=virtualhost)
+
+
+def _reverse_routes(virtualhost: VirtualHost) -> None:
+    route = virtualhost.route
+    virtualhost.route = lambda exchange, message: tuple(route(exchange, message))[::-1]  # type: ignore[method-assign]

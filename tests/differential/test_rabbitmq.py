@@ -35,8 +35,8 @@ def test_fake_does_what_rabbitmq_does(rabbitmq: RabbitMQ, account: Account) -> N
     )
     @given(programs())
     def agree(program: Program) -> None:
-        with fake_like(rabbitmq) as fake_url:
-            runs = check(program, fake_url, rabbitmq.url)
+        with fake_like(rabbitmq) as url, fake_like(rabbitmq, in_reverse=True) as other_url:
+            runs = check(program, url, rabbitmq.url, other_fake_url=other_url)
         account.note(len(program), runs)
 
     agree()

@@ -246,9 +246,14 @@ class Queue:
         """Dead-letter messages that a client refused for good."""
         if self.is_deleted:
             return
-        for queued in returned:
+        for queued in sorted(returned, key=self._urgency):
             self.unacknowledged -= 1
             self._dead_letter(queued.message, "rejected")
+
+    def _urgency(self, queued: QueuedMessage) -> int:
+        """Give a number that is lower for messages of higher priority."""
+        highest = self.settings.max_priority or 0
+        return -min(queued.message.facts.priority, highest)
 
     def _dead_letter(self, message: Message, reason: str) -> None:
         if self.settings.dead_letter_exchange is not None:

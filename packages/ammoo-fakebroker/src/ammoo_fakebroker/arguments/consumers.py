@@ -5,29 +5,48 @@ from __future__ import annotations
 from typing import Any
 
 from .. import errors
+from ..profiles import Profile
 from ..terms import is_integer, type_class
-from .checks import Arguments, Check, age_milliseconds, check_integer, check_names, check_values
+from .checks import (
+    Arguments,
+    Check,
+    age_milliseconds,
+    check_bool,
+    check_integer,
+    check_names,
+    check_values,
+)
 from .queues import CLASSIC, QUORUM, STREAM
 
 __all__ = ["consumer_priority", "validate_consumer_arguments"]
 
 _ARGUMENTS_OF_TYPE = {
-    CLASSIC: frozenset(("x-priority",)),
+    CLASSIC: frozenset(("x-priority", "x-cancel-on-ha-failover")),
     QUORUM: frozenset(("x-priority",)),
     STREAM: frozenset(("x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered")),
 }
 
 
-def validate_consumer_arguments(arguments: Arguments, resource: str, queue_type: str) -> None:
+_MIRRORED = frozenset(("x-cancel-on-ha-failover",))
+_FILTERING = frozenset(("x-stream-filter", "x-stream-match-unfiltered"))
+
+
+def validate_consumer_arguments(
+    arguments: Arguments, resource: str, queue_type: str, profile: Profile
+) -> None:
     """Check the arguments of a consumer.
 
     Raises:
         ProtocolError: 406, for the first argument that is not allowed.
     """
-    own = _ARGUMENTS_OF_TYPE[queue_type]
+    known = frozenset().union(*_ARGUMENTS_OF_TYPE.values())
+    known -= _FILTERING if profile.queues_have_masters else _MIRRORED
+    own = known & _ARGUMENTS_OF_TYPE[queue_type]
     check_values(arguments, [check for check in _CHECKS if check[0] in own], resource)
-    foreign = frozenset().union(*_ARGUMENTS_OF_TYPE.values()) - own
-    check_names(arguments, foreign, resource, queue_type)
+    check_names(arguments, known - own, resource, queue_type)
+    credit = arguments.get("x-credit", {})
+    if profile.queues_have_masters and queue_type != STREAM and not isinstance(credit, dict):
+        raise errors.internal_error()  # RabbitMQ dies reading it
 
 
 def consumer_priority(arguments: Arguments) -> int:
@@ -49,5 +68,6 @@ def _check_stream_offset(value: Any, arguments: Arguments) -> str | None:
 
 _CHECKS: tuple[tuple[str, Check], ...] = (
     ("x-priority", check_integer),
+    ("x-cancel-on-ha-failover", check_bool),
     ("x-stream-offset", _check_stream_offset),
 )

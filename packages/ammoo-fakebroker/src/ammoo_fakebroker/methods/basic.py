@@ -200,7 +200,10 @@ def consume(channel: Channel, parameters: BasicConsumeParameters) -> None:
     check_queue(channel, "read", name)
     queue = accessible_queue(channel, name)
     validate_consumer_arguments(
-        parameters.arguments, queue_in(channel.virtualhost.name, name), queue.queue_type
+        parameters.arguments,
+        queue_in(channel.virtualhost.name, name),
+        queue.queue_type,
+        channel.virtualhost.profile,
     )
     _check_consumable(channel, queue, parameters)
     consumer = Consumer(
