@@ -52,23 +52,54 @@ class Case(NamedTuple):
 
 
 def deliveries(
-    properties: wire.BasicHeaderProperties, *, keys: int = 1, consumer_tag: str = CONSUMER_TAG
+    properties: wire.BasicHeaderProperties,
+    *,
+    keys: int = 1,
+    channels: int = 1,
+    consumer_tag: str = CONSUMER_TAG,
 ) -> list[bytes]:
     """Make the octets of basic.deliver, cut as they would be read."""
-    encode = wire.method_of(wire.BasicDeliverParameters).encode
+
+    def deliver(number: int) -> wire.Parameters:
+        key = ROUTING_KEY + "x" * (number % keys)
+        return wire.BasicDeliverParameters(consumer_tag, number, False, EXCHANGE, key)
+
+    return reads_of(deliver, properties, channels=channels)
+
+
+def reads_of(
+    make: Callable[[int], wire.Parameters],
+    properties: wire.BasicHeaderProperties,
+    *,
+    channels: int = 1,
+) -> list[bytes]:
+    """Make the octets of methods by their numbers, with content if they have any, as read."""
     encoded = wire.encode_properties(properties)
     writer, reads = CommandWriter(frame_max=131072), []
     for number in range(1, MESSAGES + 1):
-        key = ROUTING_KEY + "x" * (number % keys)
-        payload = encode(consumer_tag, number, False, EXCHANGE, key)
-        writer.content(1, payload, encoded, BODY)
+        parameters, channel_number = make(number), 1 + number % channels
+        if wire.method_of(parameters).has_content:
+            writer.content(channel_number, wire.encode_method(parameters), encoded, BODY)
+        else:
+            writer.method(channel_number, wire.encode_method(parameters))
         if number % PER_READ == 0:
             reads.append(bytes(writer.take()))
     return reads
 
 
+def unlike(number: int) -> wire.Parameters:
+    """Make a delivery with a routing key of its own."""
+    key = f"{ROUTING_KEY}.{number:05}"
+    return wire.BasicDeliverParameters(CONSUMER_TAG, number, False, EXCHANGE, key)
+
+
+def got(number: int) -> wire.Parameters:
+    """Make an answer to basic.get."""
+    return wire.BasicGetOkParameters(number, False, EXCHANGE, ROUTING_KEY, MESSAGES - number)
+
+
 def receive(reads: list[bytes], *, decode: bool = False) -> Callable[[], None]:
-    """Make a run that takes deliveries in, and reads their properties if asked."""
+    """Make a run that takes commands in, and reads their properties if asked."""
 
     def run() -> None:
         assembler = CommandAssembler(frame_max=131072, max_body_size=1 << 29)
@@ -129,11 +160,15 @@ WIRE = [
     Case("wire: encode basic.ack", 71, acknowledge),
     Case("wire: receive basic.deliver", 637, receive(deliveries(PLAIN))),
     Case("wire: the same, 5 routing keys in turn", 960, receive(deliveries(PLAIN, keys=5))),
+    Case("wire: the same, another key each", None, receive(reads_of(unlike, PLAIN))),
+    Case("wire: the same, 1,000 channels", None, receive(deliveries(PLAIN, channels=1000))),
     Case(
         "wire: the same, 4 properties, 2 headers, all read",
         2180,
         receive(deliveries(RICH), decode=True),
     ),
+    Case("wire: receive basic.get-ok", None, receive(reads_of(got, PLAIN))),
+    Case("wire: receive basic.ack", None, receive(reads_of(wire.BasicAckParameters, PLAIN))),
 ]
 
 

@@ -148,7 +148,7 @@ def encode_short_string(value: object, name: str) -> bytes:
     Raises:
         EncodeError: It is no str, or longer than 255 octets.
     """
-    if not isinstance(value, str):
+    if type(value) is not str and not isinstance(value, str):
         raise EncodeError(f"{name} is {show(value)}; expected a str")
     try:
         data = value.encode()
