@@ -10,11 +10,13 @@ for each call, so parts are right only roughly, and small functions look dearer 
 import argparse
 import asyncio
 import cProfile
+import os
 import pstats
+import selectors
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import ammoo
 import ammoo_wire
@@ -76,7 +78,11 @@ def owner(function: Function) -> str:
         return "calls of the kernel"
     if file.startswith("<ammoo_wire"):
         return "ammoo_wire"
-    return next((whose for whose, folder in FOLDERS.items() if file.startswith(folder)), "others")
+    if file == selectors.__file__:
+        return "asyncio"
+    return next(
+        (whose for whose, folder in FOLDERS.items() if file.startswith(folder + os.sep)), "others"
+    )
 
 
 def shown(function: Function) -> str:
@@ -85,26 +91,40 @@ def shown(function: Function) -> str:
     return name if file == "~" else f"{name} ({Path(file).name}:{line})"
 
 
-def print_profile(stats: pstats.Stats, count: int, most: int) -> None:
+class Spent(NamedTuple):
+    """What a profiler knows of a function."""
+
+    primitive_calls: int
+    calls: int
+    own: float
+    """Seconds in itself, without what it called."""
+    whole: float
+    callers: dict[Function, tuple[int, int, float, float]]
+    """The same four for each caller."""
+
+
+def parts(profile: dict[Function, Spent]) -> Counter[str]:
+    """Tell how many nanoseconds each owner spends; what is built in is on its callers' account."""
+    spent: Counter[str] = Counter()
+    for function, entry in profile.items():
+        file, _, _ = function
+        if file == "~" and owner(function) == "others":
+            for caller, (_, _, own, _) in entry.callers.items():
+                spent[owner(caller)] += round(own * 1e9)
+        else:
+            spent[owner(function)] += round(entry.own * 1e9)
+    return spent
+
+
+def print_profile(profile: dict[Function, Spent], count: int, most: int) -> None:
     """Print who spends how much, and the functions that spend most."""
-    own: dict[Function, float] = {
-        function: seconds
-        for function, (_, _, seconds, _, _) in stats.stats.items()  # type: ignore[attr-defined]  # typeshed has none
-    }
-    calls: dict[Function, int] = {
-        function: number
-        for function, (_, number, _, _, _) in stats.stats.items()  # type: ignore[attr-defined]  # typeshed has none
-    }
-    parts: Counter[str] = Counter()
-    for function, seconds in own.items():
-        parts[owner(function)] += seconds  # type: ignore[assignment]  # seconds count as well
-    whole = sum(own.values())
-    rows = [[name, f"{part / whole:.0%}"] for name, part in parts.most_common()]
+    whole = sum(entry.own for entry in profile.values())
+    rows = [[name, f"{part / 1e9 / whole:.0%}"] for name, part in parts(profile).most_common()]
     print("", *results.table(["who", "part"], rows), sep="\n")
-    dearest = sorted(own, key=lambda function: own[function], reverse=True)[:most]
+    dearest = sorted(profile.items(), key=lambda item: item[1].own, reverse=True)[:most]
     rows = [
-        [shown(function), f"{calls[function] / count:.2f}", f"{own[function] / whole:.1%}"]
-        for function in dearest
+        [shown(function), f"{entry.calls / count:.2f}", f"{entry.own / whole:.1%}"]
+        for function, entry in dearest
     ]
     print("", *results.table(["function", "calls a message", "part"], rows), sep="\n")
 
@@ -125,7 +145,9 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{workload.title}: {figures.cpu:.3g} µs a message, {figures.system:.3g} in the kernel")
     profiler = cProfile.Profile(time.process_time)
     job = asyncio.run(measure(workload, options, profiler))
-    print_profile(pstats.Stats(profiler), job.count, options.most)
+    found: dict[Function, Any] = pstats.Stats(profiler).stats  # type: ignore[attr-defined]  # typeshed has none
+    profile = {function: Spent._make(entry) for function, entry in found.items()}
+    print_profile(profile, job.count, options.most)
 
 
 if __name__ == "__main__":
