@@ -19,11 +19,17 @@ SCRIPT = Path(__file__).parents[2] / ".ci" / "rabbitmq"
 class Operator(Protocol):
     """Somebody with power over a broker."""
 
-    def raise_alarm(self) -> None:
-        """Make the broker run low on memory."""
+    def raise_alarm(self, *, disk: bool = False) -> None:
+        """Make the broker run low on memory, and on disk space as well if asked for."""
 
     def clear_alarm(self) -> None:
-        """Give the broker its memory back."""
+        """Give the broker its memory and its disk space back."""
+
+    def consumer_timeout(self, milliseconds: int) -> AbstractContextManager[None]:
+        """Have whoever opens a channel meanwhile settle deliveries in this time."""
+
+    def frequent_checks(self) -> AbstractContextManager[None]:
+        """Have the channels that are opened meanwhile looked at all the time."""
 
     def close_connection(self, peer: Peer, reason: str) -> None:
         """Close a client's connection."""
@@ -41,8 +47,8 @@ class FakeOperator:
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
 
-    def raise_alarm(self) -> None:
-        self._broker.block("low on memory")
+    def raise_alarm(self, *, disk: bool = False) -> None:
+        self._broker.block("low on disk & memory" if disk else "low on memory")
 
     def clear_alarm(self) -> None:
         self._broker.unblock()
@@ -52,6 +58,21 @@ class FakeOperator:
 
     def sees(self, words: str) -> bool:
         return any(words in str(each.client_properties) for each in self._broker.connections)
+
+    @contextmanager
+    def consumer_timeout(self, milliseconds: int) -> Iterator[None]:
+        limits = self._broker._node.limits
+        limits.consumer_timeout, usual = milliseconds, limits.consumer_timeout
+        with self.frequent_checks():
+            yield
+        limits.consumer_timeout = usual
+
+    @contextmanager
+    def frequent_checks(self) -> Iterator[None]:
+        limits = self._broker._node.limits
+        limits.consumer_timeout_check, usual = 0.05, limits.consumer_timeout_check
+        yield
+        limits.consumer_timeout_check = usual
 
     @contextmanager
     def channel_max(self, number: int) -> Iterator[None]:
@@ -69,15 +90,40 @@ class RabbitmqOperator:
     def __init__(self, version: str) -> None:
         self._version = version
         self._has_raised_alarm = False
+        self._is_short_of_disk = False
 
-    def raise_alarm(self) -> None:
+    def raise_alarm(self, *, disk: bool = False) -> None:
+        if disk:
+            self._is_short_of_disk = True
+            self._run("set_disk_free_limit", "1000000GB")
         self._has_raised_alarm = True
         self._run("set_vm_memory_high_watermark", "0.000001")
 
     def clear_alarm(self) -> None:
+        if self._is_short_of_disk:
+            self._run("set_disk_free_limit", "50MB")
+            self._is_short_of_disk = False
         if self._has_raised_alarm:
             self._run("set_vm_memory_high_watermark", "0.6")
             self._has_raised_alarm = False
+
+    def consumer_timeout(self, milliseconds: int) -> AbstractContextManager[None]:
+        return self._settings(consumer_timeout=milliseconds, channel_tick_interval=100)
+
+    def frequent_checks(self) -> AbstractContextManager[None]:
+        return self._settings(channel_tick_interval=100)
+
+    @contextmanager
+    def _settings(self, **values: int) -> Iterator[None]:
+        """Change settings of the node for a while; what has read them by then keeps them."""
+        names = ", ".join(values)
+        asked = f"[begin {{ok, V}} = application:get_env(rabbit, N), V end || N <- [{names}]]"
+        usual = self._run("eval", f"Usual = {asked}, {_assignments(values)}, Usual.")
+        try:
+            yield
+        finally:
+            numbers = map(int, usual.strip().strip("[]").split(","))
+            self._run("eval", f"{_assignments(dict(zip(values, numbers, strict=True)))}.")
 
     def close_connection(self, peer: Peer, reason: str) -> None:
         listed = self._run("-q", "list_connections", "peer_port", "pid").splitlines()
@@ -87,17 +133,8 @@ class RabbitmqOperator:
     def sees(self, words: str) -> bool:
         return words in self._run("-q", "list_connections", "client_properties")
 
-    @contextmanager
-    def channel_max(self, number: int) -> Iterator[None]:
-        usual = self._run(
-            "eval",
-            "{ok, Usual} = application:get_env(rabbit, channel_max),"
-            f" application:set_env(rabbit, channel_max, {number}), Usual.",
-        )
-        try:
-            yield
-        finally:
-            self._run("eval", f"application:set_env(rabbit, channel_max, {usual.strip()}).")
+    def channel_max(self, number: int) -> AbstractContextManager[None]:
+        return self._settings(channel_max=number)
 
     def add_virtualhost(self, name: str, user: str) -> None:
         """Make a virtual host in which this user may do everything."""
@@ -111,6 +148,12 @@ class RabbitmqOperator:
     def _run(self, *arguments: str) -> str:
         command = [str(SCRIPT), "ctl", self._version, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def _assignments(values: dict[str, int]) -> str:
+    return ", ".join(
+        f"application:set_env(rabbit, {name}, {value})" for name, value in values.items()
+    )
 
 
 def is_operated(version: str, url: str) -> bool:

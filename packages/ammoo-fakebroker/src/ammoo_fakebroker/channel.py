@@ -101,7 +101,6 @@ class Channel:
         self._delivery_tag = 0
         self._settled_below = 1  # no smaller tag is unacknowledged
         self._delivered_by: deque[tuple[float, int]] = deque()
-        self._overdue_below = 0
 
     def __repr__(self) -> str:
         return f"<Channel {self.number} of {self.connection!r}>"
@@ -304,21 +303,30 @@ class Channel:
 
     # -- the end -------------------------------------------------------------------------------
 
-    def note_time(self, now: float, timeout: float) -> bool:
-        """Note which deliveries there have been by now.
+    def overdue(self, now: float, default: int | None) -> int | None:
+        """Note which deliveries there have been by now, and look at the oldest unsettled one.
 
         Deliveries carry no time of their own; a look once a minute is all that RabbitMQ takes.
 
+        Args:
+            now: The time, in seconds.
+            default: Milliseconds in which it must be settled unless its queue says otherwise;
+                None for as long as you like.
+
         Returns:
-            Whether one of those made `timeout` seconds ago is still unacknowledged.
+            Those milliseconds, if they are over.
         """
-        self._delivered_by.append((now, self._delivery_tag))
-        overdue = 0
-        while self._delivered_by and self._delivered_by[0][0] <= now - timeout:
-            overdue = self._delivered_by.popleft()[1]
-        self._overdue_below = max(self._overdue_below, overdue)
+        seen = self._delivered_by
         oldest = next(iter(self.unacknowledged), None)
-        return oldest is not None and oldest <= self._overdue_below
+        if oldest is None:
+            seen.clear()
+            return None
+        seen.append((now, self._delivery_tag))
+        while seen[0][1] < oldest:
+            seen.popleft()
+        own = self.unacknowledged[oldest].queue.settings.consumer_timeout
+        timeout = default if own is None else own
+        return timeout if timeout is not None and seen[0][0] <= now - timeout / 1000 else None
 
     def flush_confirms(self) -> None:
         """Send the acks and nacks that are due."""

@@ -499,8 +499,7 @@ class Connection:
         if interval:
             self._heartbeat = Heartbeat(interval, self.node.network_clock.time())
             self._await_heartbeat(self._heartbeat)
-        if self.node.limits.consumer_timeout is not None:
-            self._await_consumer_timeout()
+        self._await_consumer_timeout()
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -540,11 +539,10 @@ class Connection:
 
     def _check_consumer_timeout(self) -> None:
         """Close channels whose client has left a delivery unacknowledged for too long."""
-        timeout = self.node.limits.consumer_timeout
-        assert timeout is not None
         now = self.node.clock.time()
         for channel in list(self.channels.values()):
-            if channel.note_time(now, timeout / 1000):
+            timeout = channel.overdue(now, self.node.limits.consumer_timeout)
+            if timeout is not None:
                 error = errors.acknowledgement_timed_out(channel.number, timeout)
                 self.close_channel(channel, error)
         self._await_consumer_timeout()

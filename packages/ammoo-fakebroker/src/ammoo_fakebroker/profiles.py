@@ -72,6 +72,7 @@ class Profile:
     """Whether basic.get on a quorum queue tells of a count of 0."""
     queues_have_masters: bool
     """Whether x-queue-master-locator is looked at."""
+    queues_have_consumer_timeouts: bool
     streams_have_filters: bool
     streams_refuse_rejections: bool
     """Whether basic.nack and basic.reject are refused on a stream, and how its refusals sound."""
@@ -143,6 +144,7 @@ PROFILES = {
         quorum_consumers_return_by_age=False,
         first_get_tells_delivery_count=True,
         queues_have_masters=True,
+        queues_have_consumer_timeouts=False,
         streams_have_filters=False,
         streams_refuse_rejections=True,
         streams_set_delivery_mode=False,
@@ -179,6 +181,7 @@ PROFILES = {
         quorum_consumers_return_by_age=True,
         first_get_tells_delivery_count=False,
         queues_have_masters=False,
+        queues_have_consumer_timeouts=True,
         streams_have_filters=True,
         streams_refuse_rejections=False,
         streams_set_delivery_mode=True,

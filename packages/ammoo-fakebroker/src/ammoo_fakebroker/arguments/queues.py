@@ -108,6 +108,7 @@ class QueueSettings(NamedTuple):
     single_active_consumer: bool = False
     delivery_limit: int | None = None
     max_age: int | None = None
+    consumer_timeout: int | None = None
 
 
 def queue_type_of(arguments: Arguments) -> str:
@@ -132,6 +133,7 @@ def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
         single_active_consumer=arguments.get("x-single-active-consumer", False),
         delivery_limit=_delivery_limit(arguments, profile),
         max_age=age_milliseconds(arguments.get("x-max-age")),
+        consumer_timeout=_consumer_timeout(arguments, profile),
     )
 
 
@@ -143,6 +145,14 @@ def _delivery_limit(arguments: Arguments, profile: Profile) -> int | None:
     if limit is not None and limit < 0 and profile.negative_delivery_limit_is_none:
         return None
     return limit
+
+
+def _consumer_timeout(arguments: Arguments, profile: Profile) -> int | None:
+    """Read how long deliveries may stay unsettled, which RabbitMQ never checks either."""
+    timeout = arguments.get("x-consumer-timeout")
+    if timeout is None or not is_integer(timeout) or not profile.queues_have_consumer_timeouts:
+        return None
+    return int(timeout)
 
 
 def _max_priority(arguments: Arguments, profile: Profile) -> int | None:
