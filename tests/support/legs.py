@@ -9,8 +9,12 @@ the fakes and on brokers of `.ci/rabbitmq`. There is no other reason for a test 
 The fixtures are for conftests to import, `parametrise` is their `pytest_generate_tests`.
 """
 
+import fcntl
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -91,10 +95,17 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 
 @pytest.fixture
 def operator(broker: Broker) -> Iterator[Operator]:
-    """Somebody with power over the broker; an alarm that a test leaves behind is ended."""
+    """Somebody with power over the broker; an alarm that a test leaves behind is ended.
+
+    One at a time has it over a RabbitMQ, whichever process of this machine the test runs in: what
+    one of them ends may be the alarm that another one waits for.
+    """
     if broker.fake is not None:
         yield FakeOperator(broker.fake)
         return
-    rabbitmq_operator = RabbitmqOperator(broker.version)
-    yield rabbitmq_operator
-    rabbitmq_operator.clear_alarm()
+    port = urlsplit(broker.url).port
+    with Path(tempfile.gettempdir(), f"ammoo-operator-{port}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        rabbitmq_operator = RabbitmqOperator(broker.version)
+        yield rabbitmq_operator
+        rabbitmq_operator.clear_alarm()
