@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import (
     BasicConsumeParameters,
@@ -21,7 +21,6 @@ from ammoo_wire import (
     BasicPublishParameters,
     ChannelCloseOkParameters,
     ChannelCloseParameters,
-    ChannelOpenOkParameters,
     ChannelOpenParameters,
     Command,
     ConnectionBlockedParameters,
@@ -33,7 +32,6 @@ from ammoo_wire import (
     EncodeError,
     FramingLost,
     Heartbeat,
-    HeartbeatVerdict,
     OversizedContent,
     ProtocolError,
     QueueBindParameters,
@@ -46,18 +44,21 @@ from ammoo_wire import (
 )
 
 from . import errors
-from .channel import Channel
+from .channels import Channels
+from .keepalive import KeepAlive
 from .login import Login, Peer
 from .methods import HANDLERS, publish
 
 if TYPE_CHECKING:
+    from .channel import Channel
     from .clock import Timer
     from .node import Node
     from .queue import Queue
+    from .transport import Transport
     from .users import User
     from .vhost import VirtualHost
 
-__all__ = ["Connection", "Transport"]
+__all__ = ["Connection"]
 
 _CODES_WITHOUT_METHOD = frozenset((ReplyCode.INTERNAL_ERROR, ReplyCode.CONNECTION_FORCED))
 
@@ -98,25 +99,6 @@ class _Halt(Enum):
     """It does not read what it is sent."""
 
 
-class Transport(Protocol):
-    """What a connection asks of whoever moves its octets."""
-
-    def wake(self) -> None:
-        """Come for `Connection.data_to_send` soon; it may be asked for many times."""
-
-    def close(self) -> None:
-        """Write what is left, then close the socket."""
-
-    def abort(self) -> None:
-        """Close the socket at once."""
-
-    def pause_reading(self) -> None:
-        """Read nothing more for now."""
-
-    def resume_reading(self) -> None:
-        """Read again."""
-
-
 class Connection:
     """A client's connection.
 
@@ -137,7 +119,8 @@ class Connection:
     def __init__(self, node: Node, transport: Transport, peer: Peer | None = None) -> None:
         self.node = node
         self.peer = peer or Peer()
-        self.channels: dict[int, Channel] = {}
+        self._channels = Channels(self)
+        self.channels = self._channels.open
         self.exclusive_queues: dict[Queue, None] = {}
         self.confirming: list[Channel] = []
         self.is_deliverable = True
@@ -156,10 +139,10 @@ class Connection:
             other_header_reply=node.profile.answer_to_header,
         )
         self.get_buffer = self._protocol.get_buffer
+        self._keep_alive: KeepAlive | None = None
         self._heartbeat: Heartbeat | None = None
         self._timers: dict[str, Timer] = {}
         self._backlog: deque[Command] = deque()
-        self._closing_channels: dict[int, Channel | None] = {}
         self._stage = _Stage.OPENING
         self._is_working = False
         self._is_paused = False
@@ -273,9 +256,9 @@ class Connection:
             self._handle_own(parameters)
         elif kind is ChannelOpenParameters:
             self._open_channel(number)
-        elif kind is ChannelCloseOkParameters and number in self._closing_channels:
-            self._release(number)
-        elif number in self._closing_channels:
+        elif kind is ChannelCloseOkParameters and self._channels.is_closing(number):
+            self._channels.release(number)
+        elif self._channels.is_closing(number):
             self._drop(number, parameters)
         elif channel is None:
             self._handle_without_channel(number, parameters)
@@ -293,8 +276,7 @@ class Connection:
             raise errors.channel_not_open()
         error = errors.no_queue_declared_on_channel()
         error.class_id, error.method_id = method_of(parameters).id
-        self._send_channel_close(number, error)
-        self._closing_channels[number] = None
+        self._channels.refuse(number, error)
 
     def _drop(self, number: int, parameters: tuple[Any, ...]) -> None:
         """Ignore what was sent to a channel before its client knew that it was closed.
@@ -319,61 +301,26 @@ class Connection:
         if error.reply_code not in _CODES_WITHOUT_METHOD and not error.class_id:
             error.class_id, error.method_id = method_of(parameters).id
         if channel is not None and not error.is_hard:
-            self.close_channel(channel, error)
+            self._channels.close(channel, error)
             return
         if channel is not None:
-            self._end_channel(channel)  # first; what it gives back may go to another one
+            self._channels.end(channel)  # first; what it gives back may go to another one
         self.refuse(error)
 
     # -- channels ------------------------------------------------------------------------------
 
     def _open_channel(self, number: int) -> None:
-        if number in self.channels or number in self._closing_channels:
-            raise errors.channel_already_open()
         channel_max = self._protocol.channel_max
-        count = len(self.channels) + len(self._closing_channels)
-        if channel_max and count >= channel_max:
+        count = len(self._channels)
+        is_new = number not in self.channels and not self._channels.is_closing(number)
+        if is_new and 0 < channel_max <= count:
             self.refuse(errors.too_many_channels(count, channel_max))
-            return
-        self.channels[number] = Channel(number, self)
-        self.send(number, ChannelOpenOkParameters())
+        else:
+            self._channels.open_new(number)
 
-    def close_channel(self, channel: Channel, error: ProtocolError | None) -> None:
-        """Close a channel, because its client asked for it or because of an error.
-
-        After an error its number stays taken until the client has answered.
-        """
-        if channel.confirms is not None:
-            channel.flush_confirms()
-        del self.channels[channel.number]
-        if error is None:
-            channel.close()
-            channel.send(ChannelCloseOkParameters())
-            return
-        channel.fall_silent()
-        self._closing_channels[channel.number] = channel
-        self._send_channel_close(channel.number, error)
-
-    def _end_channel(self, channel: Channel) -> None:
-        """Close a channel without a word: its connection ends."""
-        del self.channels[channel.number]
-        if channel.confirms is not None:
-            channel.flush_confirms()
-        channel.close()
-
-    def _release(self, number: int) -> None:
-        """Forget a channel of ours that the client now knows to be closed."""
-        channel = self._closing_channels.pop(number)
-        if channel is not None:
-            channel.close()
-
-    def _send_channel_close(self, number: int, error: ProtocolError) -> None:
-        self.send(
-            number,
-            ChannelCloseParameters(
-                error.reply_code, error.reply_text, error.class_id, error.method_id
-            ),
-        )
+    def close_channel(self, channel: Channel) -> None:
+        """Close a channel because its client asked for it."""
+        self._channels.close(channel, None)
 
     # -- octets out ----------------------------------------------------------------------------
 
@@ -497,8 +444,14 @@ class Connection:
         self._cancel_timer("handshake")
         interval = self._protocol.heartbeat_interval
         if interval:
-            self._heartbeat = Heartbeat(interval, self.node.network_clock.time())
-            self._await_heartbeat(self._heartbeat)
+            self._keep_alive = KeepAlive(
+                interval,
+                self.node.network_clock,
+                is_listening=lambda: not self._halted_by,
+                send=self._send_heartbeat,
+                hang_up=self._transport.abort,
+            )
+            self._heartbeat = self._keep_alive.heartbeat
         self._await_consumer_timeout()
 
     # -- time ----------------------------------------------------------------------------------
@@ -511,26 +464,9 @@ class Connection:
         if timer is not None:
             timer.cancel()
 
-    def _await_heartbeat(self, heartbeat: Heartbeat) -> None:
-        delay = max(heartbeat.next_check() - self.node.network_clock.time(), 0.001)
-        self._call_later("heartbeat", delay, self._check_heartbeat)
-
-    def _check_heartbeat(self) -> None:
-        heartbeat = self._heartbeat
-        if heartbeat is None or self._stage is _Stage.OVER:
-            return
-        now = self.node.network_clock.time()
-        if self._halted_by:
-            heartbeat.data_received(now)  # it may be sending; we are not listening
-        verdict = heartbeat.check(now)
-        if verdict is HeartbeatVerdict.PEER_GONE:
-            self._transport.abort()
-            return
-        if verdict is HeartbeatVerdict.SEND:
-            self._protocol.send_heartbeat()
-            heartbeat.data_sent(now)
-            self._transport.wake()
-        self._await_heartbeat(heartbeat)
+    def _send_heartbeat(self) -> None:
+        self._protocol.send_heartbeat()
+        self._transport.wake()
 
     def _await_consumer_timeout(self) -> None:
         self._timers["consumer timeout"] = self.node.clock.call_later(
@@ -539,12 +475,7 @@ class Connection:
 
     def _check_consumer_timeout(self) -> None:
         """Close channels whose client has left a delivery unacknowledged for too long."""
-        now = self.node.clock.time()
-        for channel in list(self.channels.values()):
-            timeout = channel.overdue(now, self.node.limits.consumer_timeout)
-            if timeout is not None:
-                error = errors.acknowledgement_timed_out(channel.number, timeout)
-                self.close_channel(channel, error)
+        self._channels.close_overdue(self.node.clock.time(), self.node.limits.consumer_timeout)
         self._await_consumer_timeout()
 
     # -- the end -------------------------------------------------------------------------------
@@ -562,11 +493,10 @@ class Connection:
             self.is_deliverable = False
             for purpose in list(self._timers):
                 self._cancel_timer(purpose)
+            if self._keep_alive is not None:
+                self._keep_alive.stop()
             self._backlog.clear()
-            for number in list(self._closing_channels):
-                self._release(number)
-            for channel in list(self.channels.values()):
-                self._end_channel(channel)
+            self._channels.end_all()
             for queue in list(self.exclusive_queues):
                 queue.virtualhost.delete_queue(queue)
             self._transport.resume_reading()

@@ -96,7 +96,7 @@ class _Client(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self._connection.resume_writing()
 
-    # -- what the connection calls (see `connection.Transport`) --------------------------------
+    # -- what the connection calls (see `transport.Transport`) --------------------------------
 
     def wake(self) -> None:
         if not self._is_awake:

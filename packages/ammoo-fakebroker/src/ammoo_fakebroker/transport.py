@@ -1,0 +1,26 @@
+"""What a connection asks of whoever moves its octets; `server.py` does, and so may a test."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+__all__ = ["Transport"]
+
+
+class Transport(Protocol):
+    """What a connection asks of whoever moves its octets."""
+
+    def wake(self) -> None:
+        """Come for `Connection.data_to_send` soon; it may be asked for many times."""
+
+    def close(self) -> None:
+        """Write what is left, then close the socket."""
+
+    def abort(self) -> None:
+        """Close the socket at once."""
+
+    def pause_reading(self) -> None:
+        """Read nothing more for now."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
