@@ -92,7 +92,7 @@ class Transport(asyncio.BufferedProtocol):
         self._receiver.receive(commands)
         if protocol.state is not self._state:
             self._change_state()
-        if protocol.has_data_to_send and not self.flush_is_due:
+        if not self.flush_is_due and protocol.has_data_to_send:
             self.flush_soon()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -130,7 +130,7 @@ class Transport(asyncio.BufferedProtocol):
         What follows on a single command, such as an answer, is most likely a single command
         too, and has nothing to be gathered up with: so it goes out a turn of the loop earlier.
         """
-        if self.takes_turns and not self.flush_is_due:
+        if self.takes_turns:
             self.flush()
         else:
             self.flush_soon()
