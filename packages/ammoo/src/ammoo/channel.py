@@ -547,7 +547,8 @@ class Channel:
                 if not channel.is_publishable:
                     await channel.wait_publishable()
                 confirmations.append(channel.publish_nowait("exchange", "key", body))
-            await asyncio.gather(*confirmations)
+            for confirmation in confirmations:
+                await confirmation
 
         Args:
             exchange_name: As in `publish`.

@@ -324,12 +324,12 @@ class LiveConnection:
         self.transport.resume_reading()
         timeout = self.operation_timeout
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout) as scope:
                 await waiter
-        except (asyncio.CancelledError, TimeoutError) as error:
+        except (asyncio.CancelledError, TimeoutError):
             if waiter.cancelled():
                 self._abandoned.add(waiter, method_of(parameters).name)
-            if timeout is not None and isinstance(error, TimeoutError):
+            if timeout is not None and scope.expired():
                 raise OperationTimeout(method_of(parameters).name, timeout) from None
             raise
 
