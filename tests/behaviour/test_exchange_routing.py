@@ -15,6 +15,7 @@ from ammoo_wire import (
     ExchangeBindParameters,
     ExchangeUnbindOkParameters,
     ExchangeUnbindParameters,
+    QueueBindParameters,
     QueueUnbindParameters,
 )
 from tests.support.brokers import Unique
@@ -318,3 +319,53 @@ def test_bcc_is_removed_from_returned_messages(channel: Channel, unique: Unique)
     channel.publish("", unique("nowhere"), mandatory=True, headers=headers)
 
     assert {"CC": headers["CC"]} == channel.returned().properties.headers
+
+
+# --- one queue of many ------------------------------------------------------------------------
+
+
+@pytest.mark.rabbitmq_version("4.0")
+def test_local_random_exchange_takes_one_queue(channel: Channel, unique: Unique) -> None:
+    exchange = channel.declare_exchange(unique("random"), "x-local-random")
+    queues = [channel.declare_queue(unique(name)) for name in ("a", "b")]
+    for name in queues:
+        channel.bind(name, exchange)
+    channel.select_confirm()
+
+    for _ in range(64):
+        channel.confirmed_publish(exchange, "any key")
+
+    counts = [channel.message_count(name) for name in queues]
+    assert 64 == sum(counts)
+    assert 0 not in counts
+
+
+@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.parametrize(
+    ("queue_type", "key", "text"),
+    [
+        ("classic", "key", "Non empty binding 'key' key not permitted"),
+        ("quorum", "", "Queue type rabbit_quorum_queue not valid for this exchange type"),
+    ],
+)
+def test_local_random_exchange_refuses_bindings(
+    channel: Channel, unique: Unique, queue_type: str, key: str, text: str
+) -> None:
+    exchange = channel.declare_exchange(unique("random"), "x-local-random")
+    name = channel.declare_queue(unique("queue"), durable=True, x_queue_type=queue_type)
+
+    refused = channel.refusal(QueueBindParameters(name, exchange, key))
+
+    assert ChannelCloseParameters(406, f"PRECONDITION_FAILED - {text}", 50, 20) == refused
+
+
+@pytest.mark.rabbitmq_version("4.0")
+def test_local_random_exchange_is_not_bound_to_exchanges(channel: Channel, unique: Unique) -> None:
+    exchange = channel.declare_exchange(unique("random"), "x-local-random")
+
+    refused = channel.refusal(ExchangeBindParameters("amq.fanout", exchange))
+
+    assert (
+        ChannelCloseParameters(406, "PRECONDITION_FAILED - Destination not found", 40, 30)
+        == refused
+    )

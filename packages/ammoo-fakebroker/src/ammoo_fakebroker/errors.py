@@ -141,6 +141,23 @@ def system_exchange_not_deletable(virtualhost: str, exchange_name: str) -> Proto
     return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
 
 
+def binding_with_key(routing_key: str) -> ProtocolError:
+    return ProtocolError(
+        ReplyCode.PRECONDITION_FAILED, f"Non empty binding '{routing_key}' key not permitted"
+    )
+
+
+def binding_without_queue() -> ProtocolError:
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, "Destination not found")
+
+
+def binding_to_queue_of_type(queue_type: str) -> ProtocolError:
+    return ProtocolError(
+        ReplyCode.PRECONDITION_FAILED,
+        f"Queue type rabbit_{queue_type}_queue not valid for this exchange type",
+    )
+
+
 def unknown_exchange_type(
     exchange_type: str, *, known_word: bool, closes_connection: bool
 ) -> ProtocolError:

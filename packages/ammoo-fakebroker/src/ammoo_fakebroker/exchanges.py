@@ -7,6 +7,7 @@ alternate exchanges, is the virtual host's work (`vhost.py`).
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from ammoo_wire import encode_table
 
 from . import errors
+from .arguments import CLASSIC
 from .message import Message
 from .terms import comparable, print_term, type_name
 from .topics import TopicTrie
@@ -30,6 +32,7 @@ __all__ = [
     "Exchange",
     "FanoutExchange",
     "HeadersExchange",
+    "LocalRandomExchange",
     "TopicExchange",
     "create_exchange",
 ]
@@ -102,8 +105,10 @@ class Exchange(ABC):
         """The exchange that gets what this one cannot route."""
         return self.arguments.get("alternate-exchange")
 
-    def validate_binding(self, arguments: Mapping[str, Any]) -> None:  # noqa: B027  most take any
-        """Check a binding's arguments before there is one.
+    def validate_binding(  # noqa: B027  most take any
+        self, destination: Exchange | Queue, routing_key: str, arguments: Mapping[str, Any]
+    ) -> None:
+        """Check a binding before there is one.
 
         Raises:
             ProtocolError: 406, this type of exchange cannot use them.
@@ -192,7 +197,9 @@ class HeadersExchange(Exchange):
         self._numbers_by_value = numbers_by_value
         self._matchers: dict[Binding, _HeadersMatcher] = {}
 
-    def validate_binding(self, arguments: Mapping[str, Any]) -> None:
+    def validate_binding(
+        self, destination: Exchange | Queue, routing_key: str, arguments: Mapping[str, Any]
+    ) -> None:
         if "x-match" not in arguments:
             return
         value = arguments["x-match"]
@@ -241,9 +248,35 @@ class _HeadersMatcher:
         return any(outcomes) if self._any else all(outcomes)
 
 
+class LocalRandomExchange(Exchange):
+    """Routes to one of its queues, whichever: https://www.rabbitmq.com/docs/local-random-exchange"""
+
+    type = "x-local-random"
+    routes_by_key_only = False
+
+    def validate_binding(
+        self, destination: Exchange | Queue, routing_key: str, arguments: Mapping[str, Any]
+    ) -> None:
+        if routing_key:
+            raise errors.binding_with_key(routing_key)
+        if isinstance(destination, Exchange):
+            raise errors.binding_without_queue()
+        if destination.queue_type != CLASSIC:
+            raise errors.binding_to_queue_of_type(destination.queue_type)
+
+    def matching(self, message: Message) -> Iterable[Binding]:
+        return (random.choice(list(self.bindings.values())),) if self.bindings else ()
+
+
 EXCHANGE_TYPES: dict[str, type[Exchange]] = {
     exchange.type: exchange
-    for exchange in (DirectExchange, FanoutExchange, TopicExchange, HeadersExchange)
+    for exchange in (
+        DirectExchange,
+        FanoutExchange,
+        TopicExchange,
+        HeadersExchange,
+        LocalRandomExchange,
+    )
 }
 
 

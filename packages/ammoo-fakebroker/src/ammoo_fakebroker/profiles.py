@@ -41,6 +41,7 @@ class Profile:
     """Whether consumers get a message's headers in the order of their names."""
     checks_user_id_first: bool
     """Whether a wrong user-id is noticed before a wrong expiration or CC header."""
+    missing_exchange_types: frozenset[str]
     headers_compare_numbers_by_value: bool
     """Whether 1 matches 1.0 in a headers exchange, and timestamps each other."""
     dies_of_void_queue_type: bool
@@ -128,6 +129,7 @@ PROFILES = {
         checks_delivery_mode=True,
         sorts_headers=False,
         checks_user_id_first=True,
+        missing_exchange_types=frozenset(("x-local-random",)),
         headers_compare_numbers_by_value=True,
         dies_of_void_queue_type=True,
         queue_type_is_always_an_argument=False,
@@ -165,6 +167,7 @@ PROFILES = {
         checks_delivery_mode=False,
         sorts_headers=True,
         checks_user_id_first=False,
+        missing_exchange_types=frozenset(),
         headers_compare_numbers_by_value=False,
         dies_of_void_queue_type=False,
         queue_type_is_always_an_argument=True,

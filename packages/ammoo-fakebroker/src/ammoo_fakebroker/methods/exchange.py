@@ -50,7 +50,8 @@ def declare(channel: Channel, parameters: ExchangeDeclareParameters) -> None:
 
 def _declare(channel: Channel, parameters: ExchangeDeclareParameters) -> None:
     virtualhost = channel.virtualhost
-    if parameters.exchange_type not in EXCHANGE_TYPES:
+    types = EXCHANGE_TYPES.keys() - virtualhost.profile.missing_exchange_types
+    if parameters.exchange_type not in types:
         raise errors.unknown_exchange_type(
             parameters.exchange_type,
             known_word=parameters.exchange_type in _KNOWN_WORDS,
@@ -119,7 +120,7 @@ def bind(channel: Channel, parameters: ExchangeBindParameters) -> None:
     source_name, destination_name = _checked_names(channel, parameters)
     source = existing_exchange(channel, source_name)
     destination = existing_exchange(channel, destination_name)
-    source.validate_binding(parameters.arguments)
+    source.validate_binding(destination, parameters.routing_key, parameters.arguments)
     channel.virtualhost.bind(source, destination, parameters.routing_key, parameters.arguments)
     if not parameters.no_wait:
         channel.send(ExchangeBindOkParameters())

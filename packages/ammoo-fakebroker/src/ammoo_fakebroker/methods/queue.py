@@ -187,7 +187,7 @@ def bind(channel: Channel, parameters: QueueBindParameters) -> None:
     queue_name, exchange_name, routing_key = _checked_names(channel, parameters)
     exchange = existing_exchange(channel, exchange_name)
     queue = existing_queue(channel, queue_name)
-    exchange.validate_binding(parameters.arguments)
+    exchange.validate_binding(queue, routing_key, parameters.arguments)
     check_exclusive_access(channel, queue)
     channel.virtualhost.bind(exchange, queue, routing_key, parameters.arguments)
     if not parameters.no_wait:
