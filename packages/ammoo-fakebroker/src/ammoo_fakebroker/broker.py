@@ -335,7 +335,12 @@ class FakeBroker:
         self._call(lambda: self._node.users[user].permissions.pop(virtualhost, None))
 
     def block(self, reason: str = "low on memory") -> None:
-        """Raise an alarm: who publishes is not listened to any more (connection.blocked)."""
+        """Raise an alarm: who publishes is not listened to any more (connection.blocked).
+
+        Args:
+            reason: What clients are told; RabbitMQ has ``low on memory``, ``low on disk`` and, if
+                it is short of both, ``low on disk & memory``.
+        """
         self._call(lambda: self._node.raise_alarm(reason))
 
     def unblock(self) -> None:
