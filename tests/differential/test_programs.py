@@ -25,6 +25,7 @@ REQUEUE = (
 )
 
 
+@pytest.mark.timeout(300)  # forty runs of programs; a minute is short on a machine that is busy
 @pytest.mark.parametrize("version", ["4.0", "3.10"])
 @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(program=programs())
