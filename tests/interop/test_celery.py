@@ -19,8 +19,9 @@ SECONDS = 30
 
 QUICK = {
     "perform_ping_check": False,
-    # Its loop overlooks what it has already read off the socket until the next timer is due, which
-    # may be 10 s away (on RabbitMQ as well); sending heartbeats sets a timer.
+    "shutdown_timeout": 50,
+    # Its loop overlooks that it shall end, and what it has already read off the socket (on RabbitMQ
+    # as well), until the next timer is due; sending heartbeats sets one.
     "without_heartbeat": False,
     "heartbeat_interval": 0.1,
     "task_events": True,
@@ -54,8 +55,6 @@ def worker(app: Celery) -> Worker:
     def run(**options: Any) -> Iterator[None]:
         with start_worker(app, **{**QUICK, **options}):
             yield
-            # The thread sleeps until somebody says something to it.
-            app.control.shutdown()
 
     return run
 
@@ -152,7 +151,6 @@ def test_chord_is_unlocked_through_the_broker(url: str) -> None:
         result = chord(square.s(x) for x in range(4))(total.s())
 
         assert 14 == result.get(timeout=SECONDS)
-        app.control.shutdown()
 
 
 def test_chord_without_a_counting_backend_is_refused(app: Celery) -> None:
