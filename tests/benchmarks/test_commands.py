@@ -15,6 +15,7 @@ import pytest
 from ammoo_fakebroker import FakeBroker
 from benchmarks.workloads import WORKLOADS
 
+pytestmark = pytest.mark.timeout(300)  # a dozen processes one after the other; none may hang
 ROOT = Path(__file__).parents[2]
 CLIENTS: dict[str, set[str]] = {
     "ammoo": set(),
