@@ -284,6 +284,20 @@ def test_newcomer_of_higher_priority_waits_up_to_3_10(channel: Channel, unique: 
     assert "first" == channel.delivery().parameters.consumer_tag
 
 
+@pytest.mark.rabbitmq_version("4.0")
+def test_messages_delivered_at_once_take_their_turns_too(channel: Channel, quorum: str) -> None:
+    """Two turns of three are for urgent messages; these two are over when both kinds wait."""
+    channel.qos(2)
+    channel.consume(quorum)
+    channel.fill(quorum, b"first", b"second")
+    channel.deliveries(2)
+
+    channel.fill(quorum, b"urgent", priority=9)
+    channel.fill(quorum, b"normal")
+
+    assert [b"normal", b"urgent"] == channel.get_bodies(quorum)
+
+
 # --- who counts as a consumer -----------------------------------------------------------------
 
 

@@ -132,7 +132,7 @@ class Queue:
         if not len(self.ready):
             consumer = self.consumers.next()
             if consumer is not None:
-                self._deliver(consumer, queued)
+                self._hand_over(consumer, queued)
                 return True
         self.ready.append(queued)
         is_trimmed = self._drops_overflow and self._drop_overflow()
@@ -192,6 +192,10 @@ class Queue:
             self._deliver(consumer, ready.pop())
             if self._has_deadlines:
                 self._expire()
+
+    def _hand_over(self, consumer: Consumer, queued: QueuedMessage) -> None:
+        """Deliver a message that never had to wait."""
+        self._deliver(consumer, queued)
 
     def _deliver(self, consumer: Consumer, queued: QueuedMessage) -> None:
         if not consumer.no_ack:

@@ -23,6 +23,7 @@ from .ready import ReadyMessages
 
 if TYPE_CHECKING:
     from .channel import Unacknowledged
+    from .consumers import Consumer
 
 __all__ = ["QuorumQueue"]
 
@@ -86,11 +87,15 @@ class _QuorumMessages(ReadyMessages):
     def peek(self) -> QueuedMessage:
         return self._next_line()[0]
 
+    def pass_turn(self) -> None:
+        """Count a message that was taken, be it one that never stood in a line."""
+        self._turn = (self._turn + 1) % _TURNS
+
     def pop(self) -> QueuedMessage:
         line = self._next_line()
         queued = line.popleft()
         if line is not self._line:
-            self._turn = (self._turn + 1) % _TURNS
+            self.pass_turn()
         self.octets -= len(queued.message.body)
         return queued
 
@@ -131,6 +136,10 @@ class QuorumQueue(Queue):
             by_priority = self.virtualhost.profile.single_active_consumer_by_priority
             return SingleActiveConsumer(by_priority=by_priority)
         return ConsumerRounds()
+
+    def _hand_over(self, consumer: Consumer, queued: QueuedMessage) -> None:
+        self._lines.pass_turn()
+        super()._hand_over(consumer, queued)
 
     def get(self, *, no_ack: bool) -> QueuedMessage | None:
         """Take the message in front (basic.get), or None if there is none."""
