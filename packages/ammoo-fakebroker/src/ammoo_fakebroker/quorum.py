@@ -38,7 +38,8 @@ class _QuorumMessages(ReadyMessages):
     """Waiting messages in up to three lines.
 
     What comes back stands in a line of its own, which is served first, or goes behind all others.
-    What is urgent has a line as well, and two turns of three, whoever took the others.
+    What is urgent has a line as well, and two turns of three, whoever took the others; it has the
+    third as well if it is older than what is not.
 
     Args:
         has_urgent: Whether priorities above 4 are urgent.
@@ -81,8 +82,10 @@ class _QuorumMessages(ReadyMessages):
     def _next_line(self) -> deque[QueuedMessage]:
         if self._line:
             return self._line
-        is_normal_turn = self._turn == _NORMAL_TURN and self._fresh
-        return self._fresh if is_normal_turn or not self._urgent else self._urgent
+        if not self._urgent or not self._fresh:
+            return self._urgent or self._fresh
+        is_older = self._fresh[0].position < self._urgent[0].position
+        return self._fresh if is_older and self._turn == _NORMAL_TURN else self._urgent
 
     def peek(self) -> QueuedMessage:
         return self._next_line()[0]
