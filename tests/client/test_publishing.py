@@ -1,6 +1,7 @@
 """Publishing on the wire: confirms in any order, returns, the server's wish for silence."""
 
 import asyncio
+import functools
 import random
 from typing import Any
 from unittest.mock import Mock
@@ -309,6 +310,44 @@ async def test_functions_are_told_of_blocked_and_unblocked(server: ScriptedServe
         ("kept", None),
         ("kept", None),
     ]
+
+
+async def test_only_what_can_be_called_is_told_of_blocked(connection: ammoo.Connection) -> None:
+    async def tell(reason: str | None) -> None: ...
+
+    class Teller:
+        async def __call__(self, reason: str | None) -> None: ...
+
+    for callback in (tell, functools.partial(tell), Teller()):
+        with pytest.raises(TypeError, match=r"coroutine function .* expected a plain function"):
+            connection.add_blocked_callback(callback)
+    with pytest.raises(TypeError, match="callback is 5; expected a function"):
+        connection.add_blocked_callback(5)  # type: ignore[arg-type]  # the mistake is the point
+
+
+async def test_nothing_about_a_callback_is_raised_while_reading(
+    connection: ammoo.Connection,
+    channel: ammoo.Channel,
+    peer: ScriptedPeer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Asyncio's debug mode looks at what it is to call; the connection must outlive that."""
+    loop = asyncio.get_running_loop()
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(loop, "call_exception_handler", told.append)
+    loop.set_debug(True)
+
+    def fail(reason: str | None) -> None:
+        raise KeyError(reason)
+
+    connection.add_blocked_callback(fail)
+    callbacks = connection._blocked_callbacks
+    callbacks.append((None, callbacks[0][1]))  # type: ignore[arg-type]  # worse than anything that is let in
+    peer.send(ConnectionBlockedParameters("low on disk"), channel_number=0)
+    await peer.synchronise(channel)
+
+    assert [KeyError, TypeError] == [type(context["exception"]) for context in told]
+    assert connection.closing_exc is None
 
 
 async def test_function_that_is_told_of_blocked_may_use_the_connection(

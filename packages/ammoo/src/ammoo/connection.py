@@ -4,6 +4,7 @@ What is on the wire is the `LiveConnection` behind it.
 """
 
 import asyncio
+import inspect
 from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 from functools import partial
@@ -99,7 +100,8 @@ async def connect(
 
     Raises:
         OSError: The socket cannot be connected; `ssl.SSLError` and `TimeoutError` are such.
-        ValueError: The URL or an argument cannot be understood.
+        ValueError: The URL or a number cannot be understood.
+        TypeError: An argument has a wrong type.
     """
     from .uri import connection_parameters  # with the mechanisms, a tenth of our import time
 
@@ -335,9 +337,22 @@ class Connection:
         before the connection is entered. The end of the connection is not told.
 
         Args:
-            callback: Called with the server's reason (connection.blocked), or with None when
-                the server takes messages again (connection.unblocked).
+            callback: A plain function, called with the server's reason (connection.blocked), or
+                with None when the server takes messages again (connection.unblocked). What has
+                to be awaited it can put into a task.
+
+        Raises:
+            TypeError: It is no function, or a coroutine function, which nobody would await.
         """
+        if not callable(callback):
+            raise TypeError(f"callback is {callback!r}; expected a function")
+        if inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(
+            type(callback).__call__
+        ):
+            raise TypeError(
+                f"callback is the coroutine function {callback!r}; expected a plain function,"
+                " which may call asyncio.create_task"
+            )
         self._blocked_callbacks.append((callback, copy_context()))
 
     def remove_blocked_callback(self, callback: BlockedCallback) -> int:
@@ -356,4 +371,10 @@ class Connection:
 
     def _tell_blocked(self, loop: asyncio.AbstractEventLoop, reason: str | None) -> None:
         for callback, context in self._blocked_callbacks:
-            loop.call_soon(callback, reason, context=context)
+            # Not the callback itself: what asyncio's debug mode finds wrong with one, it raises
+            # here, in the middle of reading.
+            loop.call_soon(_call, callback, reason, context=context)
+
+
+def _call(callback: BlockedCallback, reason: str | None) -> None:
+    callback(reason)
