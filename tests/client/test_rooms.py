@@ -1,10 +1,12 @@
 """The small rooms by themselves: confirms, returns, arguments, exceptions' sentences."""
 
+import importlib
 import pickle
 from typing import Any
 
 import pytest
 
+from ammoo import exceptions
 from ammoo.arguments import binding, consume_arguments, exchange_arguments, queue_arguments
 from ammoo.confirms import Confirms
 from ammoo.exceptions.base import OperationTimeout
@@ -142,6 +144,17 @@ def test_binding() -> None:
 
 
 # --- exceptions ---
+
+
+@pytest.mark.parametrize("room", ["base", "channel", "connection", "consumer"])
+def test_exceptions_are_all_in_one_place_too(room: str) -> None:
+    module = importlib.import_module(f"ammoo.exceptions.{room}")
+    classes = [name for name in module.__all__ if isinstance(getattr(module, name), type)]
+
+    assert classes
+    for name in classes:
+        assert getattr(exceptions, name) is getattr(module, name)
+        assert name in exceptions.__all__
 
 
 @pytest.mark.parametrize(
