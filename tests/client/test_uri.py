@@ -2,6 +2,7 @@
 
 import ssl
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -40,6 +41,7 @@ def test_defaults() -> None:
         ("amqp://:1234/v", "localhost", 1234, "v"),
         ("amqp://[::1]:1234/v", "::1", 1234, "v"),
         ("amqp://[::1]", "::1", 5672, "/"),
+        ("amqp://host/v@x", "host", 5672, "v@x"),  # RFC 3986 allows it
         ("amqp://h%6fst", "host", 5672, "/"),
         ("amqp://%2Frun%2Fmq.sock/v", "/run/mq.sock", 5672, "v"),
         ("amqps://host", "host", 5671, "/"),
@@ -122,6 +124,7 @@ def test_query_of_both_kinds() -> None:
         ("amqp://[::1", "bracket"),
         ("amqp://host?hartbeat=5", "unknown query parameter 'hartbeat'"),
         ("amqp://host?heartbeat=-5", "heartbeat is '-5'"),
+        ("amqp://host?password=a&secret&verify=verify_peer", "write & as %26"),
         ("amqps://host?verify=maybe", "verify_peer or verify_none"),
         ("amqp://host?auth_mechanism=kerberos", "unknown mechanism 'KERBEROS'"),
     ],
@@ -135,8 +138,67 @@ def test_what_cannot_be_understood(url: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://guest:s3cret/w0rd@host",
+        "amqp://guest:s3cret?w0rd@host/",
+        "amqp://guest:s3cret/w0rd@host/",
+        "amqp://guest:12?s3cret=w0rd@host/",
+        "amqp://guest:12/s3cret/w0rd@host/",
+        "amqp://guest:a:s3cret/w0rd@host",
+        "amqp://guest:[s3cret/w0rd@host",
+        "amqp://guest:an@s3cret/w0rd@host/",
+    ],
+)
+def test_password_with_a_delimiter_is_not_quoted(url: str) -> None:
+    with pytest.raises(ValueError, match=r"/ is written %2F, a \? %3F, and an @ %40") as caught:
+        connection_parameters(url)
+
+    shown = "".join(format_exception(caught.value, chain=True))
+    assert "s3cret" not in str(caught.value)
+    assert "w0rd" not in str(caught.value)
+    assert "During handling" not in shown
+
+
+@pytest.mark.parametrize(
+    "url", ["amqp://guest:s3cret", "amqp://guest:a:s3cret", "amqp://guest:[s3cret"]
+)
+def test_password_without_a_host_is_not_quoted(url: str) -> None:
+    with pytest.raises(ValueError, match=r"port|brackets") as caught:
+        connection_parameters(url)
+
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("keyword", "words"),
     [
+        ({"url": 5672}, "url is of type int; expected a str"),
+        ({"url": b"amqp://guest:s3cret@host"}, "url is of type bytes; expected a str"),
+        ({"host": b"host"}, "host is of type bytes"),
+        ({"virtualhost": 3}, "virtualhost is of type int; expected a str"),
+        ({"login": 3}, "login is of type int"),
+        ({"password": b"s3cret"}, "password is of type bytes"),
+        ({"connection_name": 3}, "connection_name is of type int"),
+        ({"auth": ("guest", "s3cret")}, "auth is of type tuple; expected an Authentication or"),
+        ({"auth": ExternalAuth}, "auth is of type ABCMeta"),
+        ({"ssl_context": True}, "ssl_context is of type bool; expected an ssl.SSLContext"),
+    ],
+)
+def test_arguments_of_a_wrong_type(keyword: dict[str, Any], words: str) -> None:
+    with pytest.raises(TypeError, match=words) as caught:
+        connection_parameters(**keyword)
+
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "words"),
+    [
+        ({"frame_max": "5"}, "frame_max is '5'; expected a whole number from 0 to 4294967295"),
+        ({"connection_timeout": "5"}, "connection_timeout is '5'; expected seconds, 0 or more"),
+        ({"operation_timeout": "5"}, "operation_timeout is '5'"),
+        ({"blocked_timeout": "5"}, "blocked_timeout is '5'"),
         ({"port": 70000}, "port is 70000; expected a whole number from 1 to 65535"),
         ({"port": 0}, "port is 0"),
         ({"heartbeat_interval": -1}, "heartbeat_interval is -1; expected a whole number from 0"),
@@ -190,9 +252,32 @@ def test_tls_of_the_query(tmp_path: Path) -> None:
     assert unverified.verify_mode is ssl.CERT_NONE
 
 
-def test_file_that_is_not_there() -> None:
-    with pytest.raises(FileNotFoundError):
-        connection_parameters("amqps://host?cacertfile=/nowhere/at/all.pem")
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("cacertfile=/no/ca.pem", "the URL's cacertfile '/no/ca.pem'"),
+        ("certfile=/no/me.pem", "the URL's certfile '/no/me.pem'"),
+        (
+            "certfile=/no/me.pem&keyfile=/no/key.pem&password=s3cret",
+            "the URL's certfile '/no/me.pem' and keyfile '/no/key.pem'",
+        ),
+    ],
+)
+def test_file_that_is_not_there(query: str, words: str) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        connection_parameters(f"amqps://host?{query}")
+
+    assert f"[Errno 2] No such file or directory: {words}" == str(caught.value)
+
+
+def test_file_that_holds_something_else(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("no certificate")
+
+    for name in ("cacertfile", "certfile"):
+        with pytest.raises(ssl.SSLError) as caught:
+            connection_parameters(f"amqps://host?{name}={file}")
+        assert f"the URL's {name} {str(file)!r}" in str(caught.value)
 
 
 @pytest.mark.parametrize(

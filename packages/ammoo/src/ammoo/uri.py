@@ -95,9 +95,27 @@ def connection_parameters(
     """Put a URL and keyword arguments together; see `ammoo.connect` for what they mean.
 
     Raises:
-        ValueError: The URL or one of its parameters cannot be understood.
+        ValueError: The URL, one of its parameters or a number cannot be understood.
+        TypeError: An argument has a wrong type.
         OSError: A file that the URL names cannot be read.
     """
+    _check_types(
+        str,
+        "a str",
+        url=url,
+        host=host,
+        virtualhost=virtualhost,
+        login=login,
+        password=password,
+        connection_name=connection_name,
+    )
+    _check_types(
+        (Authentication, AuthenticationMechanism),
+        "an Authentication or AuthenticationMechanism of ammoo.auth, as PasswordAuthentication is,"
+        " or login= and password=",
+        auth=auth,
+    )
+    _check_types(tls.SSLContext, "an ssl.SSLContext", ssl_context=ssl_context)
     location = _parse(url) if url is not None else _Location()
     query = location.query
     encrypted = _first(ssl, True if ssl_context is not None else None, location.tls, False)
@@ -119,7 +137,9 @@ def connection_parameters(
         heartbeat_interval=_whole(
             "heartbeat_interval", _first(heartbeat_interval, query.get("heartbeat_interval"))
         ),
-        frame_max=_first(frame_max, query.get("frame_max"), 131072),
+        frame_max=_whole(
+            "frame_max", _first(frame_max, query.get("frame_max"), 131072), most=2**32 - 1
+        ),
         channel_max=_whole("channel_max", _first(channel_max, query.get("channel_max"), 2047)),
         connection_timeout=_no_limit_if_zero(
             _seconds(
@@ -147,24 +167,36 @@ def _no_limit_if_zero(seconds: float | None) -> float | None:
     return seconds or None
 
 
-def _whole(name: str, value: Any, least: int = 0) -> Any:
-    """Check a number that is 16 bits wide where it is going; None is for who else decides.
+def _check_types(kind: type | tuple[type, ...], expected: str, **arguments: object) -> None:
+    """Check arguments, None apart. Their values are not shown: any could hold a password.
+
+    Raises:
+        TypeError: One is of another kind.
+    """
+    for name, value in arguments.items():
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(f"{name} is of type {type(value).__name__}; expected {expected}")
+
+
+def _whole(name: str, value: Any, least: int = 0, most: int = 65535) -> Any:
+    """Check a number, most of them 16 bits wide where they go; None is for who else decides.
 
     Raises:
         ValueError: It is none.
     """
-    if value is not None and not (isinstance(value, int) and least <= value <= 65535):
-        raise ValueError(f"{name} is {value!r}; expected a whole number from {least} to 65535")
+    if value is not None and not (isinstance(value, int) and least <= value <= most):
+        raise ValueError(f"{name} is {value!r}; expected a whole number from {least} to {most}")
     return value
 
 
-def _seconds(name: str, value: float | None) -> float | None:
+def _seconds(name: str, value: Any) -> Any:
     """Check for how long to wait.
 
     Raises:
-        ValueError: It is less than nothing.
+        ValueError: It is no number, or less than nothing.
     """
-    if value is not None and not value >= 0:  # NaN is not either
+    # NaN is not above 0 either.
+    if value is not None and not (isinstance(value, int | float) and value >= 0):
         raise ValueError(f"{name} is {value!r}; expected seconds, 0 or more")
     return value
 
@@ -173,12 +205,32 @@ def _seconds(name: str, value: float | None) -> float | None:
 
 
 def _parse(url: str) -> _Location:
-    from urllib.parse import unquote  # 3 ms at import, needed only where there is a URL
+    """Take a URL apart.
 
+    Raises:
+        ValueError: It cannot be understood. What the text quotes cannot be of the password.
+    """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in ("amqp", "amqps"):
         # Not the URL itself: there may be a password in it.
         raise ValueError("a URL for connect begins with amqp:// or amqps://")
+    try:
+        return _parse_rest(scheme.lower() == "amqps", rest)
+    except ValueError:
+        # RFC 3986 allows an @ in the virtual host and in the query. But where nothing can be made
+        # of the URL it has most likely user and password before it, with a delimiter in them.
+        if "@" in rest[len(rest.replace("?", "/").partition("/")[0]) :]:
+            raise ValueError(
+                "the URL cannot be understood, with an @ behind a / or ?;"
+                " in user and password a / is written %2F, a ? %3F, and an @ %40"
+            ) from None
+        raise
+
+
+def _parse_rest(encrypted: bool, rest: str) -> _Location:
+    """Take apart what stands behind the scheme; see `_parse`."""
+    from urllib.parse import unquote  # 3 ms at import, needed only where there is a URL
+
     rest, _, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
     userinfo, at, address = authority.rpartition("@")
@@ -189,7 +241,7 @@ def _parse(url: str) -> _Location:
         )
     host, port = _split_address(address)
     return _Location(
-        tls=scheme.lower() == "amqps",
+        tls=encrypted,
         host=unquote(host) or None,
         port=port,
         login=unquote(login) if at else None,
@@ -200,18 +252,26 @@ def _parse(url: str) -> _Location:
 
 
 def _split_address(address: str) -> tuple[str, int | None]:
-    """Cut the port off; an IPv6 address stands in brackets."""
+    """Cut the port off; an IPv6 address stands in brackets.
+
+    Raises:
+        ValueError: That cannot be done. Nothing is quoted: with the @ and the host left out,
+            what stands here is user and password.
+    """
     host, colon, port = address.rpartition(":")
     if not colon or port.endswith("]"):
         host, port = address, ""
     if host.startswith("["):
         if not host.endswith("]"):
-            raise ValueError(f"the address {address!r} has an opening bracket and no closing one")
+            raise ValueError("the address in the URL has an opening bracket and no closing one")
         host = host[1:-1]
     elif ":" in host:
-        raise ValueError(f"an IPv6 address in a URL stands in brackets: [{host}]")
+        raise ValueError("an IPv6 address in a URL stands in brackets, as in amqp://[::1]/")
     if port and not (port.isascii() and port.isdecimal() and int(port) < 65536):
-        raise ValueError(f"the port is {port!r}; expected a number up to 65535")
+        raise ValueError(
+            "the port, behind the last colon of the URL's address, is no number up to 65535;"
+            " the whole is amqp://user:password@host:port/virtualhost"
+        )
     return host, int(port) if port else None
 
 
@@ -221,6 +281,11 @@ def _parse_query(query: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for pair in filter(None, query.split("&")):
         name, _, text = map(unquote, pair.partition("="))
+        if name not in _QUERY and "key_password" in values:
+            raise ValueError(
+                "behind password= the URL has an unknown query parameter;"
+                " if it is part of the password, write & as %26"
+            )
         if name not in _QUERY:
             raise ValueError(
                 f"unknown query parameter {name!r} in the URL; known are {', '.join(_QUERY)}"
@@ -276,14 +341,28 @@ _QUERY: dict[str, tuple[str, Callable[[str, str], Any]]] = {
 
 def _tls_context(query: Mapping[str, Any]) -> tls.SSLContext:
     """Make a context that verifies the server, unless the URL says otherwise."""
-    context = tls.create_default_context(cafile=query.get("cacertfile"))
+    try:
+        context = tls.create_default_context(cafile=query.get("cacertfile"))
+    except OSError as error:
+        raise _unreadable(error, query, "cacertfile") from error
     if query.get("verify") is False or query.get("server_name_indication") == "disable":
         context.check_hostname = False
     if query.get("verify") is False:
         context.verify_mode = tls.CERT_NONE
     if "certfile" in query:
-        context.load_cert_chain(query["certfile"], query.get("keyfile"), query.get("key_password"))
+        try:
+            context.load_cert_chain(
+                query["certfile"], query.get("keyfile"), query.get("key_password")
+            )
+        except OSError as error:
+            raise _unreadable(error, query, "certfile", "keyfile") from error
     return context
+
+
+def _unreadable(error: OSError, query: Mapping[str, Any], *names: str) -> OSError:
+    """Make an error of the same class that says which of the URL's files it is about."""
+    files = " and ".join(f"{name} {query[name]!r}" for name in names if name in query)
+    return type(error)(error.errno, f"{error.strerror or error}: the URL's {files}")
 
 
 def _server_hostname(indication: str | None) -> str | None:
