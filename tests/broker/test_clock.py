@@ -1,5 +1,11 @@
 """The clock that stands still until it is moved."""
 
+import asyncio
+import threading
+
+import pytest
+
+from ammoo_fakebroker import FakeBroker
 from ammoo_fakebroker.clock import ManualClock
 
 
@@ -39,3 +45,62 @@ def test_calendar_moves_along() -> None:
     clock.advance(60)
 
     assert 1060.0 == clock.timestamp()
+
+
+def test_clock_does_not_go_back() -> None:
+    clock = ManualClock()
+    clock.advance(2)
+
+    with pytest.raises(ValueError, match="seconds is -1; a clock can be moved forward only"):
+        clock.advance(-1)
+    with pytest.raises(ValueError, match="seconds is nan"):
+        clock.advance(float("nan"))
+    assert 2.0 == clock.time()
+
+
+def test_what_falls_due_is_done_in_the_thread_of_the_broker() -> None:
+    clock, seen = ManualClock(), []
+    with FakeBroker(clock=clock) as broker:
+        timers = broker._node.clock
+        timers.call_later(5, lambda: seen.append(threading.current_thread().name))
+
+        clock.advance(5)
+
+        assert ["ammoo-fakebroker"] == seen
+
+
+def test_several_brokers_run_on_one_clock() -> None:
+    clock, seen = ManualClock(), []
+    clock.advance(1)
+    with FakeBroker(clock=clock) as first, FakeBroker(clock=clock) as second:
+        first._node.clock.call_later(2, lambda: seen.append(("first", first._node.clock.time())))
+        second._node.clock.call_later(1, lambda: seen.append(("second", second._node.clock.time())))
+
+        second.advance(5)
+
+        assert [("first", 3.0), ("second", 2.0)] == seen
+        assert [6.0] * 3 == [clock.time(), first._node.clock.time(), second._node.clock.time()]
+
+
+def test_broker_starts_with_the_time_of_its_clock_and_ends_with_it() -> None:
+    clock = ManualClock()
+    broker = FakeBroker(clock=clock)
+    clock.advance(7)
+    with broker:
+        assert 7.0 == broker._node.clock.time()
+
+    clock.advance(1)
+
+    assert 7.0 == broker._node.clock.time()
+    assert 8.0 == clock.time()
+
+
+async def test_broker_in_the_running_loop_moves_with_its_clock() -> None:
+    clock = ManualClock()
+    async with FakeBroker(clock=clock) as broker:
+        clock.advance(3)
+        assert 3.0 == broker._node.clock.time()
+
+        await asyncio.to_thread(clock.advance, 4)
+
+        assert 7.0 == broker._node.clock.time()

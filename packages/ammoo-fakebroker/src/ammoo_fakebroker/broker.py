@@ -114,6 +114,7 @@ class FakeBroker:
         compatibility: The RabbitMQ release to behave like, ``"4.0"`` or ``"3.10"``.
         clock: A `ManualClock`, to move by hand the time in which messages and queues expire;
             the real time if None. Heartbeats and time-outs of connections are always real.
+            Several brokers can run on one clock.
         tls: Speak TLS with this server context.
         certificate_login: Which part of a client's certificate EXTERNAL takes for the user
             name, ``"distinguished_name"`` or ``"common_name"``.
@@ -147,9 +148,10 @@ class FakeBroker:
         loop_clock = LoopClock()
         limits.setdefault("max_message_size", profile.max_message_size)
         self._manual_clock = clock
+        self._timeline = clock.timeline() if clock else None
         self._node = Node(
             profile,
-            clock or loop_clock,
+            self._timeline or loop_clock,
             network_clock=loop_clock,
             limits=Limits(**limits),
             mechanisms=mechanisms,
@@ -174,7 +176,7 @@ class FakeBroker:
         self._begin()
         self._thread = ThreadedServer(self._server)
         self._thread.start()
-        self._is_running = True
+        self._started()
         return self
 
     def __exit__(
@@ -184,13 +186,13 @@ class FakeBroker:
         traceback: TracebackType | None,
     ) -> None:
         assert self._thread is not None
-        self._is_running = False
+        self._stopping()
         self._thread.stop()
 
     async def __aenter__(self) -> Self:
         self._begin()
         await self._server.start()
-        self._is_running = True
+        self._started()
         return self
 
     async def __aexit__(
@@ -199,7 +201,7 @@ class FakeBroker:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._is_running = False
+        self._stopping()
         await self._server.stop()
 
     def _begin(self) -> None:
@@ -208,6 +210,16 @@ class FakeBroker:
         self._was_started = True
 
     _was_started = False
+
+    def _started(self) -> None:
+        self._is_running = True
+        if self._manual_clock and self._timeline:
+            self._manual_clock.attach(self._timeline, self._call)
+
+    def _stopping(self) -> None:
+        if self._manual_clock and self._timeline:
+            self._manual_clock.detach(self._timeline)
+        self._is_running = False
 
     def _call(self, function: Callable[[], _Result]) -> _Result:
         """Do something in the broker's thread; at once if it does not run."""
@@ -356,15 +368,20 @@ class FakeBroker:
         self._call(self._server.cut_connections)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock that was handed in; what falls due is done before this returns.
+        """Move the clock that was handed in, as `ManualClock.advance` does.
+
+        What falls due is done before this returns, by all brokers that run on that clock.
+
+        Args:
+            seconds: How far.
 
         Raises:
             RuntimeError: The broker runs on real time.
+            ValueError: The clock would go back.
         """
-        clock = self._manual_clock
-        if clock is None:
+        if self._manual_clock is None:
             raise RuntimeError("the broker runs on real time; give it a ManualClock to move")
-        self._call(lambda: clock.advance(seconds))
+        self._manual_clock.advance(seconds)
 
     # -- looking -------------------------------------------------------------------------------
 
