@@ -14,6 +14,10 @@ from ammoo.exceptions.channel import (
 from ammoo.exceptions.connection import ClientClosedConnectionOK
 from ammoo_wire import (
     BasicAckParameters,
+    BasicCancelOkParameters,
+    BasicCancelParameters,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
     BasicGetParameters,
     BasicPublishParameters,
     ChannelCloseOkParameters,
@@ -171,6 +175,82 @@ async def test_close_with_a_server_that_answers_nothing(
         task = asyncio.create_task(closing)
         await clock.advance(1)
         await task
+
+
+@pytest.mark.parametrize(("operation_timeout", "seconds"), [(None, 5), (30, 5), (2, 2)])
+async def test_leaving_all_blocks_waits_once_for_a_server_that_hangs(
+    server: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    operation_timeout: int | None,
+    seconds: int,
+) -> None:
+    entered = asyncio.Event()
+
+    async def use() -> None:
+        async with (
+            await ammoo.connect(server.url, operation_timeout=operation_timeout) as connection,
+            connection.channel() as outer,
+            connection.channel() as inner,
+            outer.consume("a"),
+            inner.consume("b"),
+        ):
+            entered.set()
+            await asyncio.Event().wait()
+
+    server.answers[BasicConsumeParameters] = lambda asked: BasicConsumeOkParameters(
+        asked.consumer_tag
+    )
+    using = asyncio.create_task(use())
+    await entered.wait()
+    server.peer.is_deaf = True
+    clock = LoopClock(monkeypatch)
+
+    using.cancel()
+    await clock.advance(seconds - 0.1)
+    assert not using.done()
+    await clock.advance(0.1)
+    for _ in range(10):
+        await clock.settle()  # no time, but some turns of the loop for each block
+
+    assert using.cancelled()
+
+
+async def test_server_that_was_given_no_time_is_not_silent(
+    connection: ammoo.Connection, server: ScriptedServer
+) -> None:
+    async with connection.channel() as channel:
+        await channel.close(timeout=0)
+
+    assert not connection._require_live().is_silent
+
+
+async def test_server_that_answers_late_is_waited_for_again(
+    connection: ammoo.Connection, peer: ScriptedPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = await connection.channel().__aenter__()
+    consumer = channel.consume("q")
+    entering = asyncio.create_task(consumer.__aenter__())
+    tag = await peer.consumer()
+    await entering
+    with monkeypatch.context() as while_waiting:
+        clock = LoopClock(while_waiting)
+        leaving = asyncio.create_task(consumer.__aexit__(None, None, None))
+        await peer.expect(BasicCancelParameters)
+        await clock.advance(5)
+        await leaving
+    assert connection._require_live().is_silent
+
+    peer.send(BasicCancelOkParameters(tag))
+    await peer.synchronise(channel)
+
+    assert not connection._require_live().is_silent
+    peer.answers.pop(ChannelCloseParameters)
+    closing = asyncio.create_task(channel.__aexit__(None, None, None))
+    await peer.expect(ChannelCloseParameters)
+    await asyncio.sleep(0)
+    assert not closing.done()
+    peer.send(ChannelCloseOkParameters())
+    await closing
 
 
 async def test_close_with_a_server_that_reads_nothing(

@@ -269,3 +269,20 @@ async def test_misuse_is_raised_at_once_and_sends_nothing(
         channel.publish_nowait(*arguments, **options)
 
     await peer.synchronise(channel)
+
+
+async def test_argument_that_nobody_knows_is_the_callers_own(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    with pytest.raises(TypeError, match=r"^publish_nowait\(\) got an .* argument 'foo'$"):
+        channel.publish_nowait("", "q", b"", foo=1)  # type: ignore[call-arg]  # the mistake is the point
+    with pytest.raises(TypeError, match=r"expiration is 1\.5"):
+        channel.publish_nowait("", "q", b"", expiration=1.5)  # type: ignore[arg-type]  # the same
+    with pytest.raises(EncodeError, match="priority is '3'"):
+        channel.publish_nowait("", "q", b"", priority="3")  # type: ignore[arg-type]  # the same
+
+    with pytest.raises(TypeError, match=r"^reply\(\) got an .* argument 'foo'$"):
+        await channel._require_live().reply("q", b"", {"foo": 1})  # type: ignore[typeddict-unknown-key]  # the same
+
+    channel.publish_nowait("", "first", b"")
+    assert "first" == (await peer.expect(BasicPublishParameters)).routing_key

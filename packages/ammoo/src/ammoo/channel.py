@@ -73,6 +73,7 @@ from .publishing import (
     PublishOptions,
     RoutingKeys,
     outgoing,
+    raise_if_unknown,
     with_options,
 )
 
@@ -92,7 +93,9 @@ class Channel:
 
     Made by `Connection.channel` and used as a context manager: it is opened when the
     block is entered and closed when it is left. Any number of tasks may use one
-    channel at the same time; the server answers them in order.
+    channel at the same time; the server answers them in order. All of them run in the
+    connection's event loop: nothing here is safe to call from another thread, which
+    reaches it with `asyncio.run_coroutine_threadsafe`.
 
     A mistake that the server finds closes the channel. Everybody who waits on it, and
     everybody who uses it afterwards, gets the same `ServerClosedChannel`; other
@@ -194,8 +197,12 @@ class Channel:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the channel (channel.close); nothing to do if it is closed already."""
-        await self._close(exc, CLOSE_TIMEOUT)
+        """Close the channel (channel.close); nothing to do if it is closed already.
+
+        The server is waited for 5 s at most, and not at all while it has left another cancel or
+        close on the connection unanswered for that long.
+        """
+        await self._close(exc, CLOSE_TIMEOUT, leaving=True)
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
         """Close the channel before its block is left; closing it twice is fine.
@@ -207,10 +214,12 @@ class Channel:
         """
         await self._close(None, timeout)
 
-    async def _close(self, exc: BaseException | None, seconds: float) -> None:
+    async def _close(
+        self, exc: BaseException | None, seconds: float, *, leaving: bool = False
+    ) -> None:
         if self._live is not None:
             error = ClientClosedChannelOK() if exc is None else ClientClosedChannelError(exc)
-            await self._live.close(error, seconds)
+            await self._live.close(error, seconds, leaving=leaving)
 
     def _require_live(self) -> LiveChannel:
         if self._live is None:
@@ -457,8 +466,10 @@ class Channel:
                 a message in `get_next_returned_message`. Needs confirm mode.
 
         Raises:
-            TypeError: There is not exactly one of body and json, or a type is wrong.
-            ValueError: A value cannot be sent, or something needs confirm mode.
+            TypeError: There is not exactly one of body and json, or an argument that is no
+                property has a wrong type.
+            ValueError: A value cannot be sent, or something needs confirm mode. A property
+                of a wrong type is such (`ammoo_wire.EncodeError`, a ValueError).
             PublishNack: The server refused the message.
             PublishReturned: The message could not be routed, and raise_returned is set.
             ConnectionBlocked, ChannelInactive: It was held back for too long.
@@ -571,7 +582,11 @@ class Channel:
         outbox = self._require_live().outbox
         if not options and isinstance(body, bytes) and isinstance(route, str):
             return outbox.publish_nowait(exchange_name, route, body)
-        message, flags = with_options(route, body, self._body_encoding, options)
+        try:
+            message, flags = with_options(route, body, self._body_encoding, options)
+        except TypeError:
+            raise_if_unknown("publish_nowait", options)
+            raise
         return outbox.publish_message_nowait(exchange_name, message, **flags)
 
     @property

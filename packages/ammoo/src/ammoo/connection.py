@@ -226,8 +226,12 @@ class Connection:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the connection with all its channels."""
-        await self._close(exc, CLOSE_TIMEOUT)
+        """Close the connection with all its channels.
+
+        The server is waited for 5 s at most, and not at all while it has left a cancel or close
+        on the connection unanswered for that long.
+        """
+        await self._close(exc, CLOSE_TIMEOUT, leaving=True)
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
         """Close the connection before its block is left; closing it twice is fine.
@@ -244,10 +248,12 @@ class Connection:
         await live.open_socket()
         self._live = live
 
-    async def _close(self, exc: BaseException | None, seconds: float) -> None:
+    async def _close(
+        self, exc: BaseException | None, seconds: float, *, leaving: bool = False
+    ) -> None:
         if self._live is not None:
             error = ClientClosedConnectionOK() if exc is None else ClientClosedConnectionError(exc)
-            await self._live.close(error, seconds)
+            await self._live.close(error, seconds, leaving=leaving)
 
     def _require_live(self) -> LiveConnection:
         if self._live is None or not self._is_entered:

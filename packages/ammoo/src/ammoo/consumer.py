@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Consumer"]
 
+CANCEL_TIMEOUT: Final = 5.0
+"""For how long the server is waited for when a consumer is left, in seconds."""
+
 STALLED_AT: Final = 1000
 STALLED_OCTETS: Final = 16 * 1024 * 1024
 """With so many messages unread, or octets, a consumer asks the connection not to read on."""
@@ -138,7 +141,10 @@ class Consumer:
     ) -> None:
         """Cancel the consumer (basic.cancel), and give unread messages back.
 
-        Does nothing if consumer, channel or connection have ended already.
+        Does nothing if consumer, channel or connection have ended already. The server is
+        waited for 5 s at most, or operation_timeout if that is less, and not at all while the
+        last cancel or close of channel or consumer on the connection is unanswered: leaving
+        consumer, channel and connection takes 5 s altogether with a server that hangs.
         """
         if self._closing_exc is not None or self._live is None:
             return
@@ -146,8 +152,11 @@ class Consumer:
         # The cancel goes first: what is given back would else be sent here again.
         stopped = live.begin_cancel(self._consumer_tag)
         self._leave(exc)
-        if live.connection.blocked is None:
-            await asyncio.wait((stopped,), timeout=live.connection.operation_timeout or 10)
+        connection = live.connection
+        if connection.blocked is None and not connection.is_silent:
+            seconds = min(connection.operation_timeout or CANCEL_TIMEOUT, CANCEL_TIMEOUT)
+            await asyncio.wait((stopped,), timeout=seconds)
+            connection.note_silence(stopped)
 
     # --- iterator ---
 

@@ -66,7 +66,7 @@ from .exceptions.channel import (
 from .held_back import HeldBack
 from .messages import DeliverMessage
 from .outbox import Outbox
-from .publishing import Body, NotGiven, PublishOptions, with_options
+from .publishing import Body, NotGiven, PublishOptions, raise_if_unknown, with_options
 from .replies import Answer, OnAnswer, Replies
 from .unsettled import UnsettledDeliveries
 
@@ -152,7 +152,7 @@ class LiveChannel:
         )
         self.transport.flush_soon()
 
-    async def close(self, error: Exception, seconds: float) -> None:
+    async def close(self, error: Exception, seconds: float, *, leaving: bool = False) -> None:
         """Close the channel, in bounded time.
 
         The number stays in use until the server has answered, however long that takes.
@@ -160,12 +160,17 @@ class LiveChannel:
         Args:
             error: What users of the channel shall see from now on.
             seconds: For how long the server is waited for.
+            leaving: Whether a block is left; then a server that is silent is not waited for.
         """
+        if leaving and self.connection.is_silent:  # to be asked before what waits here ends
+            seconds = 0
         self.begin_close(error)
         if self.connection.blocked is not None or self._closed.done() or self._close_was_awaited:
             return  # a server that has blocked us does not read, and would not answer
         self.transport.resume_reading()
         await asyncio.wait((self._closed,), timeout=seconds)
+        if leaving:
+            self.connection.note_silence(self._closed)
         self._close_was_awaited = True  # who closes it again does not wait for it again
 
     def fail(self, error: Exception) -> None:
@@ -352,7 +357,11 @@ class LiveChannel:
 
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name; see `Channel.publish`."""
-        message, flags = with_options(reply_to, body, self.body_encoding, options)
+        try:
+            message, flags = with_options(reply_to, body, self.body_encoding, options)
+        except TypeError:
+            raise_if_unknown("reply", options)
+            raise
         await self.outbox.publish_message("", message, **flags)
 
     def _settle(self, delivery_tag: int, multiple: bool, payload: bytes) -> None:

@@ -102,6 +102,7 @@ class LiveConnection:
         self._abandoned = AbandonedOperations(loop, self._replies, self.is_blocked, self._give_up)
         self._blocked_waiters: list[asyncio.Future[None]] = []
         self._closed: asyncio.Future[None] = loop.create_future()
+        self._unanswered: asyncio.Future[None] | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
         self._free_numbers: list[int] = []
         self._next_number = 1
@@ -445,13 +446,30 @@ class LiveConnection:
         self.transport.resume_reading()
         self._opening.fail(error)
 
-    async def close(self, error: Exception, seconds: float) -> None:
+    @property
+    def is_silent(self) -> bool:
+        """Whether a block was left with its cancel or close unanswered, and it still is."""
+        return self._unanswered is not None and not self._unanswered.done()
+
+    def note_silence(self, ended: "asyncio.Future[None]") -> None:
+        """Take note of a block that was left, its cancel or close unanswered in its time.
+
+        Args:
+            ended: What is done when the answer comes; nothing is noted if it has.
+        """
+        if not ended.done():
+            self._unanswered = ended
+
+    async def close(self, error: Exception, seconds: float, *, leaving: bool = False) -> None:
         """Close the connection, in bounded time, whatever state it is in.
 
         Args:
             error: What users of the connection shall see from now on.
             seconds: For how long the server is waited for.
+            leaving: Whether a block is left; then a server that is silent is not waited for.
         """
+        if leaving and self.is_silent:  # to be asked before what waits ends
+            seconds = 0
         if self.closing_exc is None:
             is_running = self.protocol.state is ConnectionState.RUNNING
             if is_running:
@@ -462,8 +480,8 @@ class LiveConnection:
                 self.transport.flush()
             else:
                 self.transport.abort()  # there is no AMQP connection to be closed
-        if self.blocked is not None:
-            # A server that has blocked us does not read, and would not answer.
+        if self.blocked is not None or not seconds:
+            # Such a server would not answer: one that has blocked us does not read.
             self.transport.close()
         try:
             async with asyncio.timeout(seconds):

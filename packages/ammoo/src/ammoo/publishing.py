@@ -27,6 +27,7 @@ __all__ = [
     "RoutingKeys",
     "SendingFlags",
     "outgoing",
+    "raise_if_unknown",
     "with_options",
 ]
 
@@ -186,6 +187,21 @@ def with_options(
         raise_returned=about_message.pop("raise_returned", False),
     )
     return outgoing(route, body, body_encoding, **about_message), flags
+
+
+def raise_if_unknown(caller: str, options: PublishOptions) -> None:
+    """Say whose argument it is that nobody knows, after `with_options` has failed.
+
+    Args:
+        caller: The name of the function that was called.
+        options: What it was called with.
+
+    Raises:
+        TypeError: One of them is no `PublishOptions`.
+    """
+    for name in options:
+        if name not in PublishOptions.__optional_keys__:
+            raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}") from None
 
 
 def _encode_body(
