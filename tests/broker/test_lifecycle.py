@@ -15,6 +15,8 @@ import pytest
 import trustme
 
 from ammoo_fakebroker import FakeBroker, ManualClock
+from ammoo_fakebroker.__main__ import main
+from ammoo_fakebroker.users import Permissions
 
 HEADER = b"AMQP\x00\x00\x09\x01"
 
@@ -154,6 +156,73 @@ def test_missing_things_are_named() -> None:
             broker.queue("q")
         with pytest.raises(LookupError, match="no virtual host 'v'"):
             broker.queues("v")
+        with pytest.raises(LookupError, match=r"no user 'bob'; FakeBroker\.add_user adds one"):
+            broker.url_for("bob")
+        with pytest.raises(LookupError, match="no user 'bob'"):
+            broker.set_permissions("bob")
+        with pytest.raises(LookupError, match=r"no virtual host 'v'; FakeBroker\.add_virtualhost"):
+            broker.set_permissions("guest", virtualhost="v")
+        with pytest.raises(LookupError, match="no user 'bob'"):
+            broker.clear_permissions("bob")
+        with pytest.raises(LookupError, match="no virtual host 'v'"):
+            broker.clear_permissions("guest", virtualhost="v")
+        with pytest.raises(LookupError, match="no user 'bob'"):
+            broker.delete_user("bob")
+        with pytest.raises(LookupError, match="no virtual host 'v'"):
+            broker.delete_virtualhost("v")
+
+
+def test_user_of_a_missing_virtual_host_is_refused_and_not_added() -> None:
+    with FakeBroker() as broker:
+        with pytest.raises(LookupError, match="no virtual host 'typo'"):
+            broker.add_user("bob", "secret", virtualhosts=["/", "typo"])
+        with pytest.raises(LookupError, match="no user 'bob'"):
+            broker.url_for("bob")
+
+
+def test_virtual_host_of_a_missing_user_is_refused_and_not_created() -> None:
+    with FakeBroker() as broker:
+        with pytest.raises(LookupError, match="no user 'typo'"):
+            broker.add_virtualhost("mine", users=["guest", "typo"])
+
+        assert ("/",) == broker.virtualhosts
+
+
+@pytest.mark.parametrize("verb", ["configure", "write", "read"])
+def test_broken_regular_expression_is_refused(verb: str) -> None:
+    with FakeBroker() as broker:
+        with pytest.raises(ValueError, match=rf"{verb} is '\(', which is no regular expression: "):
+            broker.set_permissions("guest", **{verb: "("})
+        with pytest.raises(TypeError, match=f"{verb} is b'x'; expected a regular expression"):
+            broker.set_permissions("guest", **{verb: b"x"})  # type: ignore[arg-type]  # the point
+
+        assert Permissions() == broker._node.users["guest"].permissions["/"]
+
+
+def test_address_is_not_known_before_it_is_there() -> None:
+    broker = FakeBroker()
+
+    with pytest.raises(RuntimeError, match="no port before it is started: enter it first"):
+        _ = broker.url
+    with pytest.raises(RuntimeError, match="no port before it is started"):
+        _ = broker.port
+    assert "amqp://guest:guest@127.0.0.1:5673/%2F" == FakeBroker(port=5673).url
+
+
+def test_broker_shows_where_it_is_and_no_password() -> None:
+    broker = FakeBroker()
+    assert "<FakeBroker, not started>" == repr(broker)
+    with broker:
+        assert f"<FakeBroker amqp://127.0.0.1:{broker.port}>" == repr(broker)
+
+    assert f"<FakeBroker amqp://127.0.0.1:{broker.port}, not running>" == repr(broker)
+
+
+async def test_address_of_ipv6_and_tls_is_shown_as_in_its_url() -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    async with FakeBroker(host="::1", tls=tls) as broker:
+        assert f"<FakeBroker amqps://[::1]:{broker.port}>" == repr(broker)
+        assert f"amqps://guest:guest@[::1]:{broker.port}/%2F" == broker.url
 
 
 def test_url_is_quoted() -> None:
@@ -216,6 +285,39 @@ def test_broker_runs_from_the_command_line() -> None:
 
     assert line.startswith("listening on amqp://guest:guest@127.0.0.1:")
     assert 0 == process.returncode
+
+
+def test_command_line_names_a_port_that_is_taken() -> None:
+    with FakeBroker() as broker:
+        command = [sys.executable, "-m", "ammoo_fakebroker", "--port", str(broker.port)]
+        finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+
+    assert 1 == finished.returncode
+    assert f"cannot listen on 127.0.0.1, port {broker.port}: " in finished.stderr
+    assert "in use" in finished.stderr
+    assert finished.stderr.endswith("; try --port 0, which takes any that is free\n")
+    assert "Traceback" not in finished.stderr
+
+
+def test_command_line_names_an_address_that_is_not_ours() -> None:
+    command = [sys.executable, "-m", "ammoo_fakebroker", "--host", "192.0.2.1", "--port", "0"]
+
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+
+    assert 1 == finished.returncode
+    assert finished.stderr.startswith("cannot listen on 192.0.2.1, port 0: ")
+    assert "--port" not in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "amqp"])
+def test_command_line_refuses_what_is_no_port(
+    port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([f"--port={port}"])
+
+    assert port in capsys.readouterr().err
 
 
 async def test_stopped_broker_leaves_no_timer_in_the_loop() -> None:

@@ -133,6 +133,8 @@ def test_fixtures_explain_themselves(pytester: pytest.Pytester) -> None:
 
     result.stdout.fnmatch_lines(
         [
+            "fakebroker_options*",
+            "*session-scoped*",
             "make_fakebroker*",
             "*Start fake brokers*",
             "fakebroker*",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import signal
+import sys
 from collections.abc import Sequence
 
 from . import __version__
@@ -14,16 +16,33 @@ from .profiles import PROFILES
 
 __all__ = ["main"]
 
+_PORT_TAKEN = (errno.EADDRINUSE, errno.EACCES)
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a broker until it is interrupted.
 
     Args:
         arguments: The command line, without the program's name.
+
+    Raises:
+        SystemExit: The address cannot be had, or the command line is wrong.
     """
     options = _parser().parse_args(arguments)
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         asyncio.run(_serve(options))
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        hint = "; try --port 0, which takes any that is free" if error.errno in _PORT_TAKEN else ""
+        sys.exit(f"cannot listen on {options.host}, port {options.port}: {error.strerror}{hint}")
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is no port; expected 0 to 65535")
+    return port
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m ammoo_fakebroker", description="A RabbitMQ look-alike for tests."
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=5672, help="port to listen on, 0 for any")
+    parser.add_argument("--port", type=_port, default=5672, help="port to listen on, 0 for any")
     parser.add_argument(
         "--compatibility",
         choices=sorted(PROFILES),

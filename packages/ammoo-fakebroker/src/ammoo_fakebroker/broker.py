@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from .message import QueuedMessage
     from .queue import Queue
     from .server import Server, ThreadedServer
-    from .vhost import VirtualHost
 
 __all__ = [
     "BindingSnapshot",
@@ -227,6 +226,21 @@ class FakeBroker:
 
     # -- where it is ---------------------------------------------------------------------------
 
+    def __repr__(self) -> str:
+        if not self._was_started:
+            return "<FakeBroker, not started>"
+        state = "" if self._is_running else ", not running"
+        return f"<FakeBroker {self._scheme}://{self._authority}{state}>"
+
+    @property
+    def _scheme(self) -> str:
+        return "amqps" if self._server.uses_tls else "amqp"
+
+    @property
+    def _authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self._server.port}"
+
     @property
     def host(self) -> str:
         """The address it listens on."""
@@ -234,12 +248,24 @@ class FakeBroker:
 
     @property
     def port(self) -> int:
-        """The port it listens on; known once it is started."""
+        """The port it listens on.
+
+        Raises:
+            RuntimeError: It takes any that is free, and has not been started.
+        """
+        self._check_port()
         return self._server.port
+
+    def _check_port(self) -> None:
+        if not self._server.port:
+            raise RuntimeError(
+                "the broker has no port before it is started: enter it first,"
+                " with `with broker:` or `async with broker:`"
+            )
 
     @property
     def url(self) -> str:
-        """Where the user guest finds the default virtual host."""
+        """Where the user guest finds the default virtual host; see `url_for`."""
         return self.url_for()
 
     def url_for(
@@ -254,13 +280,16 @@ class FakeBroker:
             user: Who logs in.
             password: The password; by default the one the broker knows.
             virtualhost: The virtual host to open.
+
+        Raises:
+            LookupError: There is no such user, whose password could be looked up.
+            RuntimeError: The broker has no port before it is started.
         """
+        self._check_port()
         if password is None:
             password = self._call(lambda: self._node.users[user].password) or ""
-        scheme = "amqps" if self._server.uses_tls else "amqp"
-        host = f"[{self.host}]" if ":" in self.host else self.host
         login = f"{quote(user, safe='')}:{quote(password, safe='')}"
-        return f"{scheme}://{login}@{host}:{self.port}/{quote(virtualhost, safe='')}"
+        return f"{self._scheme}://{login}@{self._authority}/{quote(virtualhost, safe='')}"
 
     # -- arranging -----------------------------------------------------------------------------
 
@@ -270,12 +299,16 @@ class FakeBroker:
         Args:
             name: Its name.
             users: Who may do everything in it.
+
+        Raises:
+            LookupError: There is no user of one of these names; no virtual host was created.
         """
 
         def add() -> None:
+            found = [self._node.users[user] for user in users]
             self._node.add_virtualhost(name)
-            for user in users:
-                self._node.users[user].permissions[name] = Permissions()
+            for user in found:
+                user.permissions[name] = Permissions()
 
         self._call(add)
 
@@ -283,7 +316,7 @@ class FakeBroker:
         """Delete a virtual host with all in it; its connections are closed.
 
         Raises:
-            KeyError: There is none of that name.
+            LookupError: There is none of that name.
         """
         self._call(lambda: self._node.delete_virtualhost(name))
 
@@ -300,9 +333,14 @@ class FakeBroker:
             name: The login.
             password: The password; None for a user who logs in otherwise (EXTERNAL).
             virtualhosts: Where the user may do everything; see `set_permissions` for less.
+
+        Raises:
+            LookupError: There is no virtual host of one of these names; no user was added.
         """
 
         def add() -> None:
+            for virtualhost in virtualhosts:
+                self._node.virtualhost(virtualhost)
             user = self._node.users.add(name, password)
             for virtualhost in virtualhosts:
                 user.permissions[virtualhost] = Permissions()
@@ -313,7 +351,7 @@ class FakeBroker:
         """Delete a user; who is logged in stays so.
 
         Raises:
-            KeyError: There is none of that name.
+            LookupError: There is none of that name.
         """
         self._call(lambda: self._node.users.remove(name))
 
@@ -328,23 +366,41 @@ class FakeBroker:
     ) -> None:
         """Let a user do things in a virtual host, by regular expressions over names.
 
+        An expression allows the names in which it matches somewhere; an empty one allows none.
+        See https://www.rabbitmq.com/docs/access-control#authorisation
+
         Args:
             user: The login.
             configure: What may be declared and deleted.
-            write: What may be published and bound to.
-            read: What may be consumed and bound from.
+            write: What may be published to, and bound.
+            read: What may be consumed, and bound from.
             virtualhost: Where.
+
+        Raises:
+            LookupError: There is no user, or no virtual host, of that name.
+            ValueError: What was given is no regular expression.
         """
         permissions = Permissions(configure, write, read)
+        permissions.check()
 
         def change() -> None:
+            self._node.virtualhost(virtualhost)
             self._node.users[user].permissions[virtualhost] = permissions
 
         self._call(change)
 
     def clear_permissions(self, user: str, *, virtualhost: str = DEFAULT_VIRTUALHOST) -> None:
-        """Close a virtual host to a user."""
-        self._call(lambda: self._node.users[user].permissions.pop(virtualhost, None))
+        """Close a virtual host to a user.
+
+        Raises:
+            LookupError: There is no user, or no virtual host, of that name.
+        """
+
+        def clear() -> None:
+            self._node.virtualhost(virtualhost)
+            self._node.users[user].permissions.pop(virtualhost, None)
+
+        self._call(clear)
 
     def block(self, reason: str = "low on memory") -> None:
         """Raise an alarm: who publishes is not listened to any more (connection.blocked).
@@ -411,11 +467,15 @@ class FakeBroker:
         )
 
     def queues(self, virtualhost: str = DEFAULT_VIRTUALHOST) -> dict[str, QueueSnapshot]:
-        """Look at all queues of a virtual host, by name."""
+        """Look at all queues of a virtual host, by name.
+
+        Raises:
+            LookupError: There is no such virtual host.
+        """
         return self._call(
             lambda: {
                 name: _look_at_queue(queue)
-                for name, queue in self._virtualhost(virtualhost).queues.items()
+                for name, queue in self._node.virtualhost(virtualhost).queues.items()
             }
         )
 
@@ -443,7 +503,11 @@ class FakeBroker:
         )
 
     def exchanges(self, virtualhost: str = DEFAULT_VIRTUALHOST) -> dict[str, ExchangeSnapshot]:
-        """Look at all exchanges of a virtual host, by name."""
+        """Look at all exchanges of a virtual host, by name.
+
+        Raises:
+            LookupError: There is no such virtual host.
+        """
 
         def look() -> dict[str, ExchangeSnapshot]:
             return {
@@ -456,20 +520,14 @@ class FakeBroker:
                     dict(exchange.arguments),
                     tuple(map(_look_at_binding, exchange.bindings.values())),
                 )
-                for name, exchange in self._virtualhost(virtualhost).exchanges.items()
+                for name, exchange in self._node.virtualhost(virtualhost).exchanges.items()
             }
 
         return self._call(look)
 
-    def _virtualhost(self, name: str) -> VirtualHost:
-        try:
-            return self._node.virtualhosts[name]
-        except KeyError:
-            raise LookupError(f"the broker has no virtual host {name!r}") from None
-
     def _queue(self, name: str, virtualhost: str) -> Queue:
         try:
-            return self._virtualhost(virtualhost).queues[name]
+            return self._node.virtualhost(virtualhost).queues[name]
         except KeyError:
             raise LookupError(
                 f"the broker has no queue {name!r} in virtual host {virtualhost!r}"

@@ -117,13 +117,27 @@ class Node:
             self.virtualhosts[name] = virtualhost
         return virtualhost
 
+    def virtualhost(self, name: str) -> VirtualHost:
+        """Give a virtual host.
+
+        Raises:
+            LookupError: There is none of that name.
+        """
+        try:
+            return self.virtualhosts[name]
+        except KeyError:
+            raise LookupError(
+                f"the broker has no virtual host {name!r}; FakeBroker.add_virtualhost adds one"
+            ) from None
+
     def delete_virtualhost(self, name: str) -> None:
         """Delete a virtual host with all in it, and close its connections.
 
         Raises:
-            KeyError: There is none of that name.
+            LookupError: There is none of that name.
         """
-        virtualhost = self.virtualhosts.pop(name)
+        virtualhost = self.virtualhost(name)
+        del self.virtualhosts[name]
         for connection in self._connections_to(virtualhost):
             connection.refuse(errors.virtualhost_deleted(name))
         for queue in list(virtualhost.queues.values()):

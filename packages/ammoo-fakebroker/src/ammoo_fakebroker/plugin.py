@@ -28,7 +28,10 @@ _Factory = Callable[..., "FakeBroker"]
 
 @pytest.fixture(scope="session")
 def fakebroker_options() -> dict[str, Any]:
-    """Keyword arguments for all fake brokers; override this fixture to change them."""
+    """Keyword arguments for all fake brokers; override it, session-scoped, to change them.
+
+    A fixture of a narrower scope would not do: ``fakebroker_session`` asks for it as well.
+    """
     return {}
 
 

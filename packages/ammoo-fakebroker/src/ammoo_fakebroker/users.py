@@ -23,6 +23,23 @@ class Permissions(NamedTuple):
     write: str = _EVERYTHING
     read: str = _EVERYTHING
 
+    def check(self) -> None:
+        """Check that all three are regular expressions, as Python's `re` understands them.
+
+        Raises:
+            TypeError: One is no string.
+            ValueError: One is no regular expression.
+        """
+        for verb, pattern in self._asdict().items():
+            if not isinstance(pattern, str):
+                raise TypeError(f"{verb} is {pattern!r}; expected a regular expression as a string")
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(
+                    f"{verb} is {pattern!r}, which is no regular expression: {error}"
+                ) from None
+
     def allows(self, verb: str, name: str) -> bool:
         """Whether a resource of that name may be configured, written or read."""
         pattern: str = getattr(self, verb)
@@ -73,7 +90,12 @@ class Users:
         self._loopback_only = frozenset(loopback_only)
 
     def __getitem__(self, name: str) -> User:
-        return self._users[name]
+        try:
+            return self._users[name]
+        except KeyError:
+            raise LookupError(
+                f"the broker has no user {name!r}; FakeBroker.add_user adds one"
+            ) from None
 
     def add(self, name: str, password: str | None) -> User:
         """Add a user, or give an existing one a new password."""
@@ -87,9 +109,9 @@ class Users:
         """Forget a user.
 
         Raises:
-            KeyError: There is none of that name.
+            LookupError: There is none of that name.
         """
-        del self._users[name]
+        del self._users[self[name].name]
 
     def find(self, name: str, *, from_loopback: bool) -> User | None:
         """Find a user who may log in from where the connection comes from."""
