@@ -20,6 +20,8 @@ from ammoo_wire import (
     ConnectionUpdateSecretParameters,
     QueueDeclareOkParameters,
     QueueDeclareParameters,
+    QueuePurgeOkParameters,
+    QueuePurgeParameters,
 )
 from tests.client.script import ScriptedPeer
 from tests.support.clock import LoopClock
@@ -131,3 +133,40 @@ async def test_connection_is_closed_when_an_abandoned_update_of_the_secret_is_ne
         await channel.declare_queue("queue")
     assert caught.value is connection.closing_exc
     await peer.closed
+
+
+async def test_somebody_elses_slow_operation_is_not_the_abandoned_ones(
+    channel: ammoo.Channel, peer: ScriptedPeer, clock: LoopClock
+) -> None:
+    slow = asyncio.create_task(channel.purge_queue("large"))
+    await peer.expect(QueuePurgeParameters)
+    await abandon(channel.declare_queue("behind"))
+    await peer.expect(QueueDeclareParameters)
+    for _ in range(3):
+        await clock.advance(ABANDONED_TIMEOUT)
+    assert channel.closing_exc is None
+
+    peer.send(QueuePurgeOkParameters(5))
+    assert await slow == 5
+
+    for _ in range(2):  # now it is the next, and has a whole minute
+        await clock.advance(ABANDONED_TIMEOUT)
+    assert isinstance(channel.closing_exc, ChannelUnanswered)
+
+
+async def test_server_has_a_whole_minute_after_it_has_blocked_us(
+    connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer, clock: LoopClock
+) -> None:
+    await abandon(channel.declare_queue("never"))
+    peer.send(ConnectionBlockedParameters("low on disk"), channel_number=0)
+    await connection.wait_blocked()
+    await clock.advance(ABANDONED_TIMEOUT - 1)
+    peer.send(ConnectionUnblockedParameters(), channel_number=0)
+    await connection.wait_unblocked()
+
+    await clock.advance(ABANDONED_TIMEOUT - 1)
+    before = channel.closing_exc
+    await clock.advance(1)
+
+    assert before is None
+    assert isinstance(channel.closing_exc, ChannelUnanswered)

@@ -26,6 +26,7 @@ from ammoo_wire import (
     QueueDeclareParameters,
 )
 from tests.client.script import ScriptedPeer, ScriptedServer, impatient
+from tests.support.clock import LoopClock
 
 
 async def _start(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -222,6 +223,25 @@ async def test_operation_timeout_leaves_the_channel_usable(server: ScriptedServe
         await server.peer.declare("second")
 
         assert (await declaring).queue_name == "second"
+
+
+async def test_cancellation_at_the_very_limit_of_time_is_not_lost(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        await ammoo.connect(server.url, operation_timeout=30) as connection,
+        connection.channel() as channel,
+    ):
+        loop, clock = asyncio.get_running_loop(), LoopClock(monkeypatch)
+        declaring = await _start(channel.declare_queue("first"))
+        updating = await _start(connection.update_secret("secret"))
+        for task in (declaring, updating):
+            loop.call_at(loop.time() + 30, task.cancel)
+
+        await clock.advance(30)
+        await asyncio.wait({declaring, updating})
+
+        assert (declaring.cancelled(), updating.cancelled()) == (True, True)
 
 
 async def test_confirm_that_does_not_come_in_time(server: ScriptedServer) -> None:

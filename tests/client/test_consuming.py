@@ -305,3 +305,30 @@ async def test_another_consumer_is_served_while_one_is_far_behind(
         peer.deliver(quick.consumer_tag, STALLED_AT + 2)
 
         assert (await waiting).delivery_tag == STALLED_AT + 2
+
+
+async def test_acknowledgements_are_never_put_together_over_what_nobody_has(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    """A message for a consumer that the channel does not know must not be settled by others."""
+    async with channel.consume("queue") as consumer:
+        peer.deliver("nobody", 1)
+        peer.deliver(consumer.consumer_tag, 2, 3)
+        for message in [await anext(consumer), await anext(consumer)]:
+            await message.ack()
+
+        assert await peer.expect(BasicAckParameters) == (2, False)
+        assert await peer.expect(BasicAckParameters) == (3, False)
+
+
+async def test_what_was_not_read_of_a_consumer_that_the_server_cancelled_goes_back(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("queue") as consumer:
+        peer.deliver(consumer.consumer_tag, 1, 2, 3)
+        peer.send(BasicCancelParameters(consumer.consumer_tag, True))
+        await (await anext(consumer)).ack()
+
+    assert await peer.expect(BasicAckParameters) == (1, False)
+    assert await peer.expect(BasicRejectParameters) == (2, True)
+    assert await peer.expect(BasicRejectParameters) == (3, True)

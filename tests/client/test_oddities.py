@@ -25,12 +25,14 @@ from ammoo_wire import (
     BasicAckParameters,
     BasicConsumeOkParameters,
     BasicConsumeParameters,
+    BasicDeliverParameters,
     ChannelCloseOkParameters,
     ChannelCloseParameters,
     ConnectionStartParameters,
     ConnectionUpdateSecretOkParameters,
     ConnectionUpdateSecretParameters,
     EncodeError,
+    OversizedContent,
     QueueDeclareParameters,
     encode_method,
 )
@@ -85,6 +87,23 @@ async def test_message_that_is_too_large_closes_its_channel(
             await anext(consumer)
         assert (await peer.expect(ChannelCloseParameters)).reply_code == 311
         peer.send(ChannelCloseOkParameters())
+
+
+async def test_what_was_acknowledged_before_a_message_that_is_too_large_is_said(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    peer.answers[BasicConsumeParameters] = lambda p: BasicConsumeOkParameters(p.consumer_tag)
+    async with connection.channel() as channel:
+        consumer = await channel.consume("q").__aenter__()
+        peer.deliver(consumer.consumer_tag, 1)
+        await (await anext(consumer)).ack()  # not written before this turn of the loop is over
+
+        live = channel._require_live()
+        live._receive_oversized(
+            OversizedContent(BasicDeliverParameters("", 2, False, "", ""), 2, 1), None, None
+        )
+
+        assert await peer.expect(BasicAckParameters) == (1, False)
 
 
 async def test_server_that_knows_another_language(server: ScriptedServer) -> None:

@@ -22,6 +22,7 @@ from ammoo_wire import (
     BasicPublishParameters,
     ChannelFlowOkParameters,
     ChannelFlowParameters,
+    ConfirmSelectParameters,
     ConnectionBlockedParameters,
     ConnectionUnblockedParameters,
     ConnectionUpdateSecretOkParameters,
@@ -155,6 +156,43 @@ async def test_select_confirm_twice_keeps_the_numbers(
     peer.send(BasicAckParameters(2, True))
 
     await asyncio.gather(*first, *second)
+
+
+async def test_messages_count_from_confirm_select_on_not_from_its_answer(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    """The server confirms the first message behind confirm.select, whenever that is answered."""
+    answer = peer.answers.pop(ConfirmSelectParameters)
+    selecting = asyncio.create_task(channel.select_confirm())
+    request = await peer.expect(ConfirmSelectParameters)
+    first = await _publish(channel, "a")
+    peer.send(answer(request))
+    await selecting
+    second = await _publish(channel, "b")
+
+    peer.send(BasicAckParameters(1, False))
+    await asyncio.gather(*first)
+    assert not second[0].done()
+    peer.send(BasicNackParameters(2, False, False))
+
+    with pytest.raises(PublishNack, match="message 2"):
+        await second[0]
+
+
+async def test_confirm_select_that_was_cancelled_is_in_force_all_the_same(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    selecting = asyncio.create_task(channel.select_confirm())
+    await asyncio.sleep(0)
+    selecting.cancel()
+    await asyncio.wait({selecting})
+    publishing = await _publish(channel, "a")
+    await peer.expect(BasicPublishParameters)
+
+    peer.send(BasicAckParameters(1, False))
+
+    await asyncio.gather(*publishing)
+    await channel.select_confirm()
 
 
 @pytest.mark.parametrize("option", ["mandatory", "immediate", "raise_returned"])

@@ -74,6 +74,20 @@ async def test_misuse_raises_while_committing(channel: ammoo.Channel, peer: Scri
     await committing
 
 
+async def test_message_that_no_frame_can_hold_raises_while_committing(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    committing = await _commit(channel, peer)
+
+    with pytest.raises(EncodeError, match="frame_max"):
+        await channel.publish("", "q", b"", headers={"large": "x" * 200_000})
+    await channel.publish("", "q", b"behind")
+
+    peer.send(TxCommitOkParameters())
+    await committing
+    assert (await peer.expect_command(BasicPublishParameters)).body == bytearray(b"behind")
+
+
 async def test_commit_that_fails_drops_what_was_held(
     connection: ammoo.Connection, peer: ScriptedPeer
 ) -> None:

@@ -227,3 +227,18 @@ def test_everything_can_be_settled_at_once() -> None:
     unsettled.settle(0, multiple=True)
 
     assert len(unsettled) == 0
+
+
+def test_tag_that_was_never_to_be_settled_hinders_nobody() -> None:
+    unsettled = UnsettledDeliveries()
+    unsettled.delivered(1)
+    unsettled.delivered(3)
+
+    unsettled.settle(2, False)  # of a delivery without acknowledgement: a mistake
+    first = unsettled.extend_run(1)
+    unsettled.settle(3, False)
+
+    assert first
+    assert len(unsettled) == 0
+    unsettled.delivered(4)
+    assert unsettled.extend_run(4)

@@ -289,3 +289,38 @@ def test_properties_are_read_the_same_by_pamqp(properties: BasicHeaderProperties
 
     read = [getattr(foreign, name) for name in PAMQP_NAMES]
     assert read == list(properties[:-1])
+
+
+class CaseInsensitive(str):
+    """A str that is equal to others."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and self.lower() == other.lower()
+
+    def __hash__(self) -> int:
+        return hash(self.lower())
+
+
+def test_strings_that_equal_others_are_not_taken_for_them() -> None:
+    strange = CaseInsensitive("Text/X-STRANGE")
+    plain = "text/x-strange"
+
+    encoded = [
+        encode_properties(BasicHeaderProperties(content_type=value, headers={value: 1}))
+        for value in (strange, plain, strange)
+    ]
+
+    assert [b"Text/X-STRANGE" in each for each in encoded] == [True, False, True]
+    assert encoded[1].count(plain.encode()) == 2
+
+
+def test_string_without_a_hash_is_encoded_too() -> None:
+    class Unhashable(str):
+        __slots__ = ()
+        __hash__ = None  # type: ignore[assignment]  # on purpose
+
+    encoded = encode_properties(BasicHeaderProperties(content_type=Unhashable("text/plain")))
+
+    assert decode_properties(encoded).content_type == "text/plain"

@@ -23,7 +23,6 @@ FORBIDDEN = {"asyncio", "random", "select", "selectors", "socket", "ssl", "threa
 INTERNAL = {
     "Arguments",
     "CommandAssembler",
-    "CommandWriter",
     "WHOLE_IDS",
     "WholeContents",
     "encode_short_string",

@@ -281,6 +281,20 @@ def test_send_content_behind_does_as_send_content(
 
 
 @RUNNING
+def test_what_a_writer_of_ones_own_has_made_is_sent_when_it_is_due(new: New) -> None:
+    protocol = new(frame_max=4096)
+    writer = protocol.new_writer()
+    writer.method(1, encode_method(ACK))
+    with pytest.raises(EncodeError, match="at most 4096"):
+        writer.method(1, bytes(5000))
+
+    protocol.send(2, ACK)
+    protocol.send_written(writer.take())
+
+    assert protocol.data_to_send() == method_frame(2, ACK) + method_frame(1, ACK)
+
+
+@RUNNING
 def test_send_heartbeat_queues_one(new: New) -> None:
     protocol = new()
 
@@ -343,6 +357,7 @@ def test_nothing_goes_behind_a_close_that_was_taken(new: New) -> None:
     protocol.send_content(1, encode_method(BasicPublishParameters()), NO_PROPERTIES, b"body")
     head = protocol.content_head(1, encode_method(BasicPublishParameters()))
     protocol.send_content_behind(head, NO_PROPERTIES, b"body")
+    protocol.send_written(method_frame(1, ACK))
     protocol.send_heartbeat()
 
     assert not protocol.has_data_to_send

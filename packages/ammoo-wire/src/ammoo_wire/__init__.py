@@ -141,7 +141,7 @@ from .heartbeat import Heartbeat, HeartbeatVerdict
 from .protocol import ConnectionState, Protocol
 from .sasl import amqplain_response, parse_amqplain, parse_plain, plain_response
 from .tables import decode_table, encode_table, field_type
-from .writer import ContentHead
+from .writer import CommandWriter, ContentHead
 
 if TYPE_CHECKING:
     from .field_types import FieldType
@@ -208,6 +208,7 @@ __all__ = [
     "ClientProtocol",
     "Command",
     "CommandInvalid",
+    "CommandWriter",
     "ConfirmSelectOkParameters",
     "ConfirmSelectParameters",
     "ConnectionBlockedParameters",

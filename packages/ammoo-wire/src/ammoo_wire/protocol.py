@@ -229,6 +229,14 @@ class Protocol(ABC):
         """
         return self._writer.content_behind(head, properties, body)
 
+    def new_writer(self) -> CommandWriter:
+        """Give a writer of one's own, for what is to be sent later; see `send_written`."""
+        return CommandWriter(frame_max=self._writer.frame_max)
+
+    def send_written(self, octets: bytes | bytearray) -> None:
+        """Queue what such a writer has made."""
+        self._writer.written(octets)
+
     def send_heartbeat(self) -> None:
         """Queue a heartbeat."""
         self._writer.heartbeat()
@@ -396,6 +404,9 @@ class _MutedWriter(CommandWriter):
         self, head: ContentHead, properties: bytes, body: bytes | bytearray | memoryview
     ) -> int:
         return 0
+
+    def written(self, octets: bytes | bytearray) -> None:
+        pass
 
     def heartbeat(self) -> None:
         pass

@@ -104,7 +104,7 @@ def _table(table: Mapping[str, FieldValue], depth: int) -> bytes:
         raise _too_deep()
     fields: list[bytes] = []
     for name, value in table.items():
-        fields.append(_NAMES.get(name) or _encode_name(name))
+        fields.append((_NAMES.get(name) if type(name) is str else None) or _encode_name(name))
         encoder = _ENCODERS.get(type(value)) or _encoder_by_inheritance(value, name)
         try:
             fields.append(encoder(value, depth))
@@ -136,7 +136,7 @@ def _encode_name(name: str) -> bytes:
         encoded = encode_short_string(name, "has a name that")
     except EncodeError as error:
         raise _Misfit(str(error)) from None
-    if len(_NAMES) < _MOST_NAMES:
+    if type(name) is str and len(_NAMES) < _MOST_NAMES:  # a subclass may equal other names
         _NAMES[name] = encoded
     return encoded
 

@@ -74,7 +74,7 @@ class _Shape:
         names: What is remembered of the names in such methods.
 
     Raises:
-        StructError, OverflowError: The sizes are impossible.
+        StructError: The sizes are impossible.
     """
 
     __slots__ = ("body", "method", "names", "sizes", "unpack")

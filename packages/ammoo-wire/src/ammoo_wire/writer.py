@@ -121,6 +121,10 @@ class CommandWriter:
             return len(queued)
         return self._content(head.channel_number, head.method_frame, properties, body)
 
+    def written(self, octets: bytes | bytearray) -> None:
+        """Queue frames that another writer has made."""
+        self.queued += octets
+
     def heartbeat(self) -> None:
         """Queue a heartbeat frame."""
         self.queued += b"\x08\x00\x00\x00\x00\x00\x00\xce"

@@ -1,29 +1,23 @@
-"""Operations that nobody awaits any more, and that the server has not answered.
+"""Operations that callers have left, and that the server has not answered.
 
 Who gives up leaves a slot behind in `Replies`, so that the answer goes to nobody else. A
 server that never answers would leave it there for ever, with everything that waits for
-an answer of the same kind behind it. So somebody has to say when it has been long enough.
+an answer of the same kind behind it. So somebody has to say when it has been long enough:
+when such a slot is the next to be answered, and was so for all of a minute.
 
 This module watches the time; what is to be done is the business of whom it tells.
 """
 
 from asyncio import AbstractEventLoop, Future, TimerHandle
-from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from .replies import Answer, Replies
 
 __all__ = ["ABANDONED_TIMEOUT", "AbandonedOperations"]
 
 ABANDONED_TIMEOUT: Final = 60.0
-"""For so many seconds the answer may come that nobody awaits any more."""
-
-
-class _Abandoned(NamedTuple):
-    waiter: "Future[Answer]"
-    method: str
-    deadline: float
+"""For so many seconds the server may owe nothing but the answer that nobody awaits any more."""
 
 
 class AbandonedOperations:
@@ -32,11 +26,19 @@ class AbandonedOperations:
     Args:
         loop: The loop.
         replies: Where the slots are.
-        is_excused: Tells whether the server need not answer for now.
+        is_excused: Tells whether the server need not answer for now; see `restart`.
         unanswered: Called with the name of a method that was not answered in time.
     """
 
-    __slots__ = ("_is_excused", "_loop", "_operations", "_replies", "_timer", "_unanswered")
+    __slots__ = (
+        "_is_excused",
+        "_loop",
+        "_methods",
+        "_replies",
+        "_suspect",
+        "_timer",
+        "_unanswered",
+    )
 
     def __init__(
         self,
@@ -49,7 +51,8 @@ class AbandonedOperations:
         self._replies = replies
         self._is_excused = is_excused
         self._unanswered = unanswered
-        self._operations: deque[_Abandoned] = deque()
+        self._methods: dict[Future[Answer], str] = {}
+        self._suspect: Future[Answer] | None = None  # what was next when the timer was set
         self._timer: TimerHandle | None = None
 
     def add(self, waiter: "Future[Answer]", method: str) -> None:
@@ -59,34 +62,43 @@ class AbandonedOperations:
             waiter: The future that `Replies` gave for its answer.
             method: What is to be answered, ``queue.declare`` for example.
         """
-        self._forget_answered()
-        deadline = self._loop.time() + ABANDONED_TIMEOUT
-        self._operations.append(_Abandoned(waiter, method, deadline))
+        self._methods[waiter] = method
+        if len(self._methods) > len(self._replies):
+            self._forget_answered()
         if self._timer is None:
-            self._timer = self._loop.call_at(deadline, self._check)
+            self._watch()
+
+    def restart(self) -> None:
+        """Begin to count anew: the server need answer again."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._watch()
 
     def clear(self) -> None:
         """Watch no more: there will be no answers."""
-        self._operations.clear()
+        self._methods.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
+    def _watch(self) -> None:
+        self._suspect = self._replies.next_waiter
+        self._timer = self._loop.call_later(ABANDONED_TIMEOUT, self._check)
+
     def _check(self) -> None:
         self._timer = None
         self._forget_answered()
-        if not self._operations:
+        if not self._methods:
             return
-        now = self._loop.time()
-        oldest = self._operations[0]
-        if oldest.deadline > now:
-            self._timer = self._loop.call_at(oldest.deadline, self._check)
-        elif self._is_excused():
-            self._timer = self._loop.call_at(now + ABANDONED_TIMEOUT, self._check)
+        suspect = self._replies.next_waiter
+        method = None if suspect is None else self._methods.get(suspect)
+        if method is None or suspect is not self._suspect or self._is_excused():
+            self._watch()
         else:
-            self._unanswered(oldest.method)
+            self._unanswered(method)
 
     def _forget_answered(self) -> None:
-        operations, replies = self._operations, self._replies
-        while operations and not replies.is_awaited(operations[0].waiter):
-            operations.popleft()
+        awaited = self._replies.waiters()
+        self._methods = {
+            waiter: method for waiter, method in self._methods.items() if waiter in awaited
+        }

@@ -115,7 +115,6 @@ class Channel:
         self._live: LiveChannel | None = None
         # What the user asked for, whatever has become of it on the wire.
         self._prefetch: dict[bool, tuple[int, int]] = {}  # by global_: size and count
-        self._wants_confirms = False
         self._wants_transactions = False
         if prefetch_size is not None or prefetch_count is not None:
             self._prefetch[False] = (prefetch_size or 0, prefetch_count or 0)
@@ -473,6 +472,8 @@ class Channel:
             PublishNack: The server refused the message.
             PublishReturned: The message could not be routed, and raise_returned is set.
             ConnectionBlocked, ChannelInactive: It was held back for too long.
+            OperationTimeout: No confirm came in time, if `connect` was given a limit.
+                Whether the message has arrived is not known.
             ChannelClosed, ConnectionClosed: The channel is closed. Whether a message
                 whose confirm was awaited has arrived is not known.
         """
@@ -616,10 +617,11 @@ class Channel:
             ServerClosedChannel: The channel has transactions.
         """
         live = self._require_live()
-        await live.call(ConfirmSelectParameters(False), ConfirmSelectOkParameters)
+        answered = live.call(ConfirmSelectParameters(False), ConfirmSelectOkParameters)
         if live.outbox.confirms is None:
+            # Now, not when the answer comes: the server counts what stands behind confirm.select.
             live.outbox.confirms = Confirms()
-        self._wants_confirms = True
+        await answered
 
     async def get_next_returned_message(self) -> ReturnMessage:
         """Wait for the next message that came back, for it was mandatory or immediate.

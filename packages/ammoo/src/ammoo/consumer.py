@@ -146,7 +146,11 @@ class Consumer:
         last cancel or close of channel or consumer on the connection is unanswered: leaving
         consumer, channel and connection takes 5 s altogether with a server that hangs.
         """
-        if self._closing_exc is not None or self._live is None:
+        if self._live is None:
+            return
+        if isinstance(self._closing_exc, ServerCancelledConsumer):
+            self._leave(exc)  # it is the server's no more, but what was not read still is
+        if self._closing_exc is not None:
             return
         live = self._live
         # The cancel goes first: what is given back would else be sent here again.

@@ -7,8 +7,6 @@ for the channel; whoever sends need not know.
 """
 
 from asyncio import Future
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from ammoo_wire import ClientProtocol, ContentHead, encode_method
@@ -27,8 +25,7 @@ class HeldBack:
     def __init__(self, protocol: ClientProtocol, over: "Future[None]") -> None:
         self.over = over
         self._protocol = protocol
-        self._held: list[Callable[[], object]] = []
-        self._octets = 0
+        self._writer = protocol.new_writer()
 
     def is_channel_closing(self, channel_number: int) -> bool:
         """As the protocol's."""
@@ -40,29 +37,26 @@ class HeldBack:
         Raises:
             EncodeError: An argument cannot be encoded.
         """
-        self.send_method(channel_number, encode_method(parameters))
+        self._writer.method(channel_number, encode_method(parameters))
 
     def send_method(self, channel_number: int, payload: bytes) -> None:
         """As the protocol's, later."""
-        self._held.append(partial(self._protocol.send_method, channel_number, payload))
-        self._octets += len(payload)
+        self._writer.method(channel_number, payload)
 
     def send_content_behind(
         self, head: ContentHead, properties: bytes, body: bytes | bytearray
     ) -> int:
-        """As the protocol's, later; the body is copied."""
-        self._held.append(
-            partial(self._protocol.send_content_behind, head, properties, bytes(body))
-        )
-        self._octets += len(body)
-        return self._octets + self._protocol.queued_size
+        """As the protocol's, later.
+
+        Raises:
+            EncodeError: The properties are larger than a frame may be.
+        """
+        return self._writer.content_behind(head, properties, body) + self._protocol.queued_size
 
     def let_go(self, *, send: bool) -> None:
         """End it, and send what was held; or drop that, for the channel is closed."""
+        octets = self._writer.take()
         if send:
-            for each in self._held:
-                each()
-        self._held.clear()
-        self._octets = 0
+            self._protocol.send_written(octets)
         if not self.over.done():
             self.over.set_result(None)

@@ -268,14 +268,19 @@ class LiveChannel:
                 return await waiter
             async with asyncio.timeout(timeout) as scope:
                 return await waiter
-        except (asyncio.CancelledError, TimeoutError):
+        except (asyncio.CancelledError, TimeoutError) as error:
             if waiter.cancelled():
                 self._abandoned.add(waiter, method_of(request).name)
             elif late is not None and waiter.done() and waiter.exception() is None:
                 late(waiter.result())
-            if timeout is not None and scope.expired():
+            if timeout is not None and isinstance(error, TimeoutError) and scope.expired():
                 raise OperationTimeout(method_of(request).name, timeout) from None
             raise
+
+    def blocked_changed(self) -> None:
+        """Take note that the server reads no more, or again."""
+        self.outbox.update_can_publish()
+        self._abandoned.restart()
 
     def _give_up(self, method: str) -> None:
         """Close the channel: whatever waits behind an answer that never comes would for ever."""
@@ -449,7 +454,9 @@ class LiveChannel:
             if not consumer.no_ack:
                 self.unsettled.delivered(parameters.delivery_tag)
             consumer.put(message)
-        # else: cancelled already; the server will not have sent it after its cancel-ok
+        else:
+            # Nobody will settle it, and no acknowledgement of others may: see `extend_run`.
+            self.unsettled.delivered(parameters.delivery_tag)
 
     def _receive_answer(
         self, parameters: Any, properties: bytes | None, body: bytearray | None
@@ -497,6 +504,7 @@ class LiveChannel:
             f"a message of {parameters.body_size} octets arrived; at most {parameters.limit}"
             " are taken"
         )
+        self.write_acks()
         self.fail(ClientClosedChannelError(error))
         self.connection.protocol.send(
             self.number, ChannelCloseParameters(ReplyCode.CONTENT_TOO_LARGE, str(error), 0, 0)

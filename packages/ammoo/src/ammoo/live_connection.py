@@ -158,14 +158,16 @@ class LiveConnection:
             async with scope:
                 await self._open()
         except BaseException as error:
-            if timeout is not None and scope.expired():
+            # With both at once the cancellation counts, or it would be lost.
+            is_late = scope.expired() and isinstance(error, TimeoutError)
+            if timeout is not None and is_late:
                 self.fail(ConnectionTimeout(timeout))
             elif isinstance(error, Exception):
                 self.fail(error)
             else:
                 self.fail(ClientClosedConnectionError(error))
             self.transport.abort()
-            if scope.expired():
+            if is_late:
                 self.raise_if_closed()
             raise
 
@@ -325,17 +327,18 @@ class LiveConnection:
         self.transport.resume_reading()
         timeout = self.operation_timeout
         try:
-            async with asyncio.timeout(timeout) as scope:
+            async with asyncio.timeout(timeout):
                 await waiter
-        except (asyncio.CancelledError, TimeoutError):
+        except (asyncio.CancelledError, TimeoutError) as error:
             if waiter.cancelled():
                 self._abandoned.add(waiter, method_of(parameters).name)
-            if timeout is not None and scope.expired():
+            if timeout is not None and isinstance(error, TimeoutError):
                 raise OperationTimeout(method_of(parameters).name, timeout) from None
             raise
 
     def _give_up(self, method: str) -> None:
         """Close the connection: the server will never answer what is asked behind that either."""
+        self.transport.flush()  # acknowledgements may be waiting for it
         self.fail(ClientClosedConnectionError(OperationTimeout(method, ABANDONED_TIMEOUT)))
         self.protocol.close()
         self.transport.flush_soon()
@@ -391,7 +394,8 @@ class LiveConnection:
 
     def _wake_blocked_waiters(self, error: Exception | None = None) -> None:
         for channel in self.channels.values():
-            channel.outbox.update_can_publish()
+            channel.blocked_changed()
+        self._abandoned.restart()
         waiters, self._blocked_waiters = self._blocked_waiters, []
         for waiter in waiters:
             if waiter.done():

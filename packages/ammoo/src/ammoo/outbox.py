@@ -183,10 +183,16 @@ class Outbox:
         outcome = self.publish(
             exchange_name, routing_key, properties, body, mandatory or raise_returned, immediate
         )
-        if raise_returned:
+        if mandatory or immediate or raise_returned:
             assert self.confirms is not None
-            number = self.confirms.next_number - 1
-            self._awaited_returns.add(number, exchange_name, routing_key, properties, body)
+            self._awaited_returns.add(
+                self.confirms.next_number - 1,
+                exchange_name,
+                routing_key,
+                properties,
+                body,
+                wants_to_know=raise_returned,
+            )
         return outcome
 
     def _require_confirms(self) -> None:

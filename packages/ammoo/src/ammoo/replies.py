@@ -96,9 +96,14 @@ class Replies:
         self._slots.append(_Slot(waiter, answers, arrived, late, consumer_tag))
         return waiter
 
-    def is_awaited(self, waiter: "Future[Answer]") -> bool:
-        """Whether the answer for a future is still to come, cancelled or not."""
-        return any(slot.waiter is waiter for slot in self._slots)
+    @property
+    def next_waiter(self) -> "Future[Answer] | None":
+        """The future of the oldest request that is not answered, cancelled or not."""
+        return self._slots[0].waiter if self._slots else None
+
+    def waiters(self) -> "set[Future[Answer]]":
+        """Give the futures whose answers are still to come, cancelled or not."""
+        return {slot.waiter for slot in self._slots}
 
     def resolve(self, answer: Answer) -> bool:
         """Give an answer to whom it belongs.
@@ -109,9 +114,11 @@ class Replies:
         for index, slot in enumerate(self._slots):
             if slot.takes(answer.parameters):
                 del self._slots[index]
-                if slot.arrived is not None:
-                    slot.arrived(answer)
-                self._settle(slot, answer)
+                try:
+                    if slot.arrived is not None:
+                        slot.arrived(answer)
+                finally:
+                    self._settle(slot, answer)
                 return True
         return False
 

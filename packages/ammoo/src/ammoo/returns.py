@@ -11,40 +11,53 @@ This module keeps what is outstanding; it knows neither futures nor the wire.
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
-from ammoo_wire import decode_properties, encode_properties
+from ammoo_wire import (
+    ProtocolError,
+    decode_properties,
+    encode_properties,
+)
 
 from .messages import ReturnMessage
 
 __all__ = ["AwaitedReturns"]
 
-_HAS_HEADERS: Final = 0x20  # a flag in the first octet of encoded properties (section 4.2.6.1)
+_HAS_HEADERS: Final = 0x20  # in the first octet of encoded properties
+_DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
+_ABSENT: Final = object()
 
 _Key = tuple[str, str, bytes, bytes]  # exchange, routing key, properties in canonical form, body
+
+
+class _Publish(NamedTuple):
+    key: _Key
+    wants_to_know: bool
 
 
 class _Publishes:
     """Unconfirmed publishes of one and the same message, and those that came back."""
 
-    __slots__ = ("outstanding", "returned")
+    __slots__ = ("curious", "indifferent", "lost", "returned")
 
     def __init__(self) -> None:
-        self.outstanding = 0
-        self.returned: deque[ReturnMessage] = deque()
+        self.curious = 0  # those that want to know
+        self.indifferent = 0
+        self.returned: deque[ReturnMessage] = deque()  # of the curious
+        self.lost = 0  # of the others
 
 
 class AwaitedReturns:
-    """The publishes of a channel that want to know whether they were returned."""
+    """The publishes of a channel that may come back, and who of them wants to know."""
 
-    __slots__ = ("_keys", "_publishes")
+    __slots__ = ("_by_number", "_publishes")
 
     def __init__(self) -> None:
-        self._keys: dict[int, _Key] = {}
+        self._by_number: dict[int, _Publish] = {}
         self._publishes: dict[_Key, _Publishes] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._keys)
+        return bool(self._by_number)
 
     def add(
         self,
@@ -53,17 +66,32 @@ class AwaitedReturns:
         routing_key: str,
         properties: bytes,
         body: bytes | bytearray,
+        *,
+        wants_to_know: bool,
     ) -> None:
-        """Note a publish that was sent."""
+        """Note a publish that was sent as mandatory.
+
+        Args:
+            publish_sequence_number: Its number.
+            exchange_name: Where it was sent.
+            routing_key: By what it was to be routed.
+            properties: Encoded.
+            body: The octets.
+            wants_to_know: Whether its return is its own, and nobody else's.
+        """
         key = (exchange_name, routing_key, _canonical(properties), bytes(body))
-        self._keys[publish_sequence_number] = key
-        self._publishes.setdefault(key, _Publishes()).outstanding += 1
+        self._by_number[publish_sequence_number] = _Publish(key, wants_to_know)
+        publishes = self._publishes.setdefault(key, _Publishes())
+        if wants_to_know:
+            publishes.curious += 1
+        else:
+            publishes.indifferent += 1
 
     def returned(self, message: ReturnMessage, properties: bytes) -> bool:
         """Note a message that came back.
 
         Returns:
-            Whether it belongs to one of the publishes here.
+            Whether it belongs to a publish that wants to know.
         """
         key = (
             message.exchange_name,
@@ -72,34 +100,47 @@ class AwaitedReturns:
             bytes(message.body),
         )
         for publishes in self._candidates(key):
-            if len(publishes.returned) < publishes.outstanding:
+            if len(publishes.returned) < publishes.curious:
                 publishes.returned.append(message)
                 return True
+            if publishes.lost < publishes.indifferent:
+                publishes.lost += 1
+                return False
         return False
 
     def settle(self, publish_sequence_number: int) -> ReturnMessage | None:
-        """Give the message of a publish that is confirmed now, if it came back."""
-        key = self._keys.pop(publish_sequence_number, None)
-        if key is None:
+        """Give the message of a publish that is confirmed now, if it came back and it is its own."""
+        publish = self._by_number.pop(publish_sequence_number, None)
+        if publish is None:
             return None
-        publishes = self._publishes[key]
-        publishes.outstanding -= 1
-        message = publishes.returned.popleft() if publishes.returned else None
-        if not publishes.outstanding:
-            del self._publishes[key]
+        publishes, message = self._publishes[publish.key], None
+        if publish.wants_to_know:
+            publishes.curious -= 1
+            if publishes.returned:
+                message = publishes.returned.popleft()
+        else:
+            publishes.indifferent -= 1
+            publishes.lost = max(0, publishes.lost - 1)
+        if not (publishes.curious or publishes.indifferent):
+            del self._publishes[publish.key]
         return message
 
     def _candidates(self, key: _Key) -> Iterator[_Publishes]:
         """Give the publishes of this message; then those that the server may have rewritten.
 
-        RabbitMQ makes an address of a reply_to for direct replies, for one.
+        RabbitMQ makes an address of a reply_to for direct replies, and interceptors add headers.
         """
         exact = self._publishes.get(key)
         if exact is not None:
             yield exact
-        exchange_name, routing_key, _, body = key
+        exchange_name, routing_key, properties, body = key
         for other, publishes in self._publishes.items():
-            if other[:2] == (exchange_name, routing_key) and other[3] == body:
+            if (
+                other != key
+                and other[:2] == (exchange_name, routing_key)
+                and other[3] == body
+                and _may_have_become(other[2], properties)
+            ):
                 yield publishes
 
 
@@ -110,7 +151,25 @@ def _canonical(properties: bytes) -> bytes:
     """
     if not properties[0] & _HAS_HEADERS:
         return properties
-    decoded = decode_properties(properties)
+    try:
+        decoded = decode_properties(properties)
+    except ProtocolError:
+        return properties  # whoever reads the message will be told
     headers = decoded.headers or {}
     kept = {name: headers[name] for name in sorted(headers) if name != "BCC"}
     return encode_properties(decoded._replace(headers=kept or None))
+
+
+def _may_have_become(published: bytes, returned: bytes) -> bool:
+    """Tell whether a server may have made one of the other, both in canonical form."""
+    try:
+        before, after = decode_properties(published), decode_properties(returned)
+    except ProtocolError:
+        return False
+    headers = after.headers or {}
+    if any(headers.get(name, _ABSENT) != value for name, value in (before.headers or {}).items()):
+        return False
+    expected = before._replace(headers=after.headers)
+    if before.reply_to == _DIRECT_REPLY_TO and (after.reply_to or "").startswith(_DIRECT_REPLY_TO):
+        expected = expected._replace(reply_to=after.reply_to)
+    return all(was is None or was == now for was, now in zip(expected, after, strict=True))

@@ -77,8 +77,10 @@ class UnsettledDeliveries:
 
     def _forget_settled_front(self) -> None:
         tags, settled = self._tags, self._settled_behind
-        while settled and tags[0] in settled:
+        while settled and tags and tags[0] in settled:
             settled.remove(tags.popleft())
+        if not tags:
+            settled.clear()  # of what was never to be settled
 
     def _forget_settled(self) -> None:
         self._tags = deque(tag for tag in self._tags if tag not in self._settled_behind)

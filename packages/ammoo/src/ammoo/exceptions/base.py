@@ -27,8 +27,9 @@ class OperationTimeout(AmmooError, TimeoutError):
     """The server did not answer an operation in time.
 
     The answer, if it comes, is dealt with as if the operation had been cancelled:
-    the channel stays usable and later answers go where they belong. If it has not come
-    within a minute, the channel is closed, with this as the reason.
+    the channel stays usable and later answers go where they belong. If the server owes
+    nothing else for a minute, and still does not answer, the channel is closed with
+    `ChannelUnanswered`. A confirm may come as late as it likes.
 
     Attributes:
         operation: The method that was not answered, ``queue.declare`` for example.
