@@ -1,6 +1,10 @@
-"""Every Python snippet in the READMEs runs: as a program, or as a test file if it holds a test."""
+"""Every Python snippet in the READMEs runs: as a program, or as a test file if it holds a test.
+
+So does the fake broker's command, and it prints what its README says.
+"""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +16,8 @@ from ammoo_fakebroker import FakeBroker
 
 ROOT = Path(__file__).parents[2]
 FENCED = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CONSOLE = re.compile(r"^```console\n\$ (?P<command>.*)\n(?P<output>.*\n)```$", re.MULTILINE)
+PORT = re.compile(r":[1-9]\d*/")
 
 
 class Snippet(NamedTuple):
@@ -51,3 +57,19 @@ def test_snippet_runs_as_it_stands(
     )
 
     assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_command_prints_what_the_readme_shows() -> None:
+    readme = (ROOT / "packages/ammoo-fakebroker/README.md").read_text()
+    (shown,) = CONSOLE.finditer(readme)
+    program, *arguments = shlex.split(shown["command"])
+    assert "python" == program
+
+    with subprocess.Popen(
+        [sys.executable, *arguments], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.terminate()
+
+    assert PORT.sub(":PORT/", shown["output"]) == PORT.sub(":PORT/", line)
