@@ -9,10 +9,12 @@ the broker makes up. Whatever it declares, it deletes again.
 
 import argparse
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import ammoo
+from ammoo.exceptions import AuthenticationError
 
 QUEUE = "ammoo_demo_queue"
 EXCHANGE = "ammoo_demo_exchange"
@@ -188,7 +190,10 @@ def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--url", help="of a RabbitMQ; without it a fake broker is started")
-    asyncio.run(run(parser.parse_args().url))
+    try:
+        asyncio.run(run(parser.parse_args().url))
+    except (OSError, AuthenticationError) as error:
+        sys.exit(f"cannot connect to the RabbitMQ of --url: {error}")
 
 
 if __name__ == "__main__":
