@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 import ammoo
-from ammoo.exceptions.connection import ConnectionLost
+from ammoo.exceptions.connection import ConnectionClosed, ConnectionLost, InvalidServerFrame
 from ammoo_wire import (
     BasicGetOkParameters,
     BasicGetParameters,
@@ -100,6 +100,38 @@ async def test_server_that_does_not_speak_tls(server: ScriptedServer) -> None:
     server.is_deaf = False
     with pytest.raises(OSError, match=r"(?i)ssl|reset|closed"):
         await ammoo.connect(f"amqps://localhost:{server.port}", connection_timeout=2)
+
+
+async def test_hint_that_the_port_is_not_for_tls(server: ScriptedServer) -> None:
+    server.greeting = b"AMQP\x00\x00\x09\x01"  # what RabbitMQ says to what is no AMQP
+    server.is_deaf = True
+
+    with pytest.raises(ssl.SSLError) as caught:
+        await ammoo.connect(f"amqps://localhost:{server.port}")
+
+    assert f"(here it was amqps://localhost:{server.port})" in caught.value.__notes__[0]
+    assert "does not seem to speak TLS there" in caught.value.__notes__[0]
+
+
+async def test_hint_that_the_port_is_for_tls(tls_server: ScriptedServer) -> None:
+    connection = await ammoo.connect(tls_server.url)
+
+    with pytest.raises(ConnectionClosed) as caught:
+        await connection.__aenter__()
+
+    assert "a server that expects TLS, which is amqps://" in caught.value.__notes__[0]
+    assert tls_server.url in caught.value.__notes__[0]
+
+
+async def test_hint_that_a_servers_alert_is_of_tls(server: ScriptedServer) -> None:
+    server.greeting = bytes.fromhex("15 0303 0002 02 46")  # fatal, protocol version
+    server.is_deaf = True
+    connection = await ammoo.connect(server.url)
+
+    with pytest.raises(InvalidServerFrame) as caught:
+        await connection.__aenter__()
+
+    assert "a server that expects TLS" in caught.value.__notes__[0]
 
 
 async def test_client_certificate_that_the_server_does_not_get(

@@ -54,6 +54,9 @@ __all__ = ["LiveConnection"]
 FAULT_TIMEOUT: Final = 3.0
 """How long the socket stays open after a close that nobody waits for, in seconds."""
 
+NO_TLS: Final = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
+"""What OpenSSL calls an answer that is no TLS; which one depends on its version."""
+
 
 class LiveConnection:
     """One connection on the wire.
@@ -126,6 +129,13 @@ class LiveConnection:
             raise TimeoutError(
                 f"the socket to {parameters.address} was not connected within {timeout:g} s"
             ) from None
+        except OSError as error:
+            if getattr(error, "reason", None) in NO_TLS:
+                error.add_note(
+                    "The server does not seem to speak TLS there: amqps:// is usually port 5671,"
+                    f" amqp:// 5672 (here it was {parameters.address})."
+                )
+            raise
 
     async def _connect_socket(self) -> None:
         parameters, context = self.parameters, self.parameters.ssl_context
@@ -209,7 +219,9 @@ class LiveConnection:
                 self.transport.start_heartbeats(protocol.heartbeat_interval)
             self._opening.succeed()
         elif state is ConnectionState.CLOSING and protocol.failure is not None:
-            self.fail(_exception_for(protocol.failure))
+            error = _exception_for(protocol.failure)
+            self._note_if_no_amqp_came(error)
+            self.fail(error)
             self._close_socket_soon()
         elif state is ConnectionState.CLOSED:
             self._fail_for_what_was_said()
@@ -245,6 +257,7 @@ class LiveConnection:
                 " does not take the client's certificate, or misses one. Check certfile and keyfile,"
                 " or what ssl_context has loaded; the server's log has its reason."
             )
+        self._note_if_no_amqp_came(lost)
         if protocol.state is ConnectionState.OPENING:
             lost.add_note(
                 f"It hung up on the limits that were agreed: frame_max={protocol.frame_max},"
@@ -252,6 +265,14 @@ class LiveConnection:
                 " 4.1 on."
             )
         return lost
+
+    def _note_if_no_amqp_came(self, error: Exception) -> None:
+        if self.protocol.server_start is None and self.parameters.ssl_context is None:
+            error.add_note(
+                "Nothing of AMQP came before: as from a server that expects TLS, which is amqps://"
+                f" and usually port 5671 (here it was {self.parameters.address}), or from none of"
+                " AMQP at all."
+            )
 
     def _receive_control(self, parameters: Any) -> None:
         """Act on a method on channel 0."""
