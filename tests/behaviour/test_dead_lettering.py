@@ -308,6 +308,24 @@ def test_routing_keys_include_cc_but_not_bcc(
     assert ["nowhere", mortal] == death["routing-keys"]
 
 
+def test_key_that_was_in_bcc_stays_hidden_when_it_is_the_dead_letter_routing_key(
+    broker: Broker, channel: Channel, declare: Declare, graveyard: str
+) -> None:
+    second = declare()
+    first = channel.declare_queue(
+        f"{second}-first", x_dead_letter_exchange="", x_dead_letter_routing_key=second
+    )
+    channel.publish("", first, b"!", headers={"BCC": [second]})
+    reject_first(channel, second)  # the blind copy
+    channel.await_message(graveyard)
+
+    reject_first(channel, first)
+    reject_first(channel, second)
+
+    death, _ = deaths_of(channel.await_message(graveyard))
+    assert {"3.10": [second], "4.0": []}[broker.version] == death["routing-keys"]
+
+
 def test_cc_with_a_new_routing_key(
     broker: Broker, channel: Channel, declare: Declare, graveyard: str
 ) -> None:

@@ -76,6 +76,24 @@ def test_messages_tell_their_offsets(reader: Channel, stream: str) -> None:
     assert [{"x-stream-offset": 1}, {"x-stream-offset": 2}] == headers
 
 
+def test_arrays_and_tables_in_headers_are_lost(
+    broker: Broker, reader: Channel, unique: Unique
+) -> None:
+    """Streams store AMQP 1.0, whose application properties hold only simple values."""
+    name = reader.declare_queue(unique("stream"), durable=True, x_queue_type="stream")
+    headers = {"CC": [name], "a": [1], "simple": 1, "t": {}, "x-a": [1], "x-t": {"k": [2]}}
+    reader.fill(name, b"", headers=headers)
+    reader.consume(name, x_stream_offset="first")
+
+    annotations = {"CC": [name], "x-a": [1], "x-t": {"k": [2]}} if broker.version == "4.0" else {}
+
+    assert {
+        "simple": 1,
+        "x-stream-offset": 0,
+        **annotations,
+    } == reader.delivery().properties.headers
+
+
 def test_reading_takes_nothing_away(reader: Channel, stream: str) -> None:
     reader.consume(stream, "first", x_stream_offset="first")
     reader.deliveries(3)

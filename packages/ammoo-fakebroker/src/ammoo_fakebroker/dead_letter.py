@@ -133,7 +133,7 @@ class DeadLetters:
 
 
 def _visible_routing_keys(message: Message, *, removes_first: bool) -> list[str]:
-    """Give the routing keys of a message but those in BCC.
+    """Give the routing keys of a message but those that were in BCC when it was published.
 
     A key that is in CC as well stays once: where it stands in CC, or, if the first one is removed,
     where it stands in BCC.
@@ -141,8 +141,9 @@ def _visible_routing_keys(message: Message, *, removes_first: bool) -> list[str]
     if not removes_first:
         return [message.routing_key, *message.facts.carbon_copies]
     routing_keys = list(message.routing_keys)
-    for hidden in message.facts.blind_carbon_copies:
-        routing_keys.remove(hidden)
+    for hidden in message.facts.hidden:
+        if hidden in routing_keys:
+            routing_keys.remove(hidden)
     return routing_keys
 
 

@@ -77,6 +77,8 @@ class Profile:
     streams_have_filters: bool
     streams_refuse_rejections: bool
     """Whether basic.nack and basic.reject are refused on a stream, and how its refusals sound."""
+    streams_have_annotations: bool
+    """Whether streams keep arrays and tables in headers whose names begin with x-, and in CC."""
     streams_set_delivery_mode: bool
     """Whether what comes from a stream always says whether it was persistent."""
     max_message_size: int
@@ -149,6 +151,7 @@ PROFILES = {
         queues_have_consumer_timeouts=False,
         streams_have_filters=False,
         streams_refuse_rejections=True,
+        streams_have_annotations=False,
         streams_set_delivery_mode=False,
         max_message_size=134_217_728,
     ),
@@ -187,6 +190,7 @@ PROFILES = {
         queues_have_consumer_timeouts=True,
         streams_have_filters=True,
         streams_refuse_rejections=False,
+        streams_have_annotations=True,
         streams_set_delivery_mode=True,
         max_message_size=16_777_216,
     ),

@@ -44,6 +44,8 @@ class PropertyFacts(NamedTuple):
     """Routing keys from the CC header, which consumers see."""
     blind_carbon_copies: tuple[str, ...] = ()
     """Routing keys from the BCC header."""
+    hidden: tuple[str, ...] = ()
+    """What was in the BCC header when the message was published; nobody is to see it."""
     faults: tuple[ProtocolError, ...] = ()
     """What RabbitMQ refuses of them, in the order in which it looks."""
 
@@ -100,6 +102,7 @@ class PropertyReader:
             reply_to=decoded.reply_to,
             carbon_copies=carbon_copies,
             blind_carbon_copies=blind_carbon_copies,
+            hidden=blind_carbon_copies,
             faults=tuple(faults),
         )
 

@@ -125,8 +125,16 @@ class StreamQueue(Queue):
         """Give a copy of a message that tells where in the log it stands."""
         message = self._log[offset]
         properties = decode_properties(message.properties)
-        headers = {**(properties.headers or {}), "x-stream-offset": Int64(offset)}
         profile = self.virtualhost.profile
+        # Streams store AMQP 1.0, whose application properties hold no arrays and no tables; 4.0
+        # keeps some headers in annotations instead, which may hold them.
+        headers = {
+            name: value
+            for name, value in (properties.headers or {}).items()
+            if not isinstance(value, list | dict)
+            or (profile.streams_have_annotations and (name.startswith("x-") or name == "CC"))
+        }
+        headers["x-stream-offset"] = Int64(offset)
         if properties.delivery_mode is None and profile.streams_set_delivery_mode:
             properties = properties._replace(delivery_mode=1)
         return message.with_properties(with_headers(properties, headers))
