@@ -122,3 +122,17 @@ def test_deleted_virtual_host_takes_its_connections_along(broker: FakeBroker) ->
     with pytest.raises(pika.exceptions.ConnectionClosedByBroker, match="vhost 'doomed' is down"):
         connection.channel()
     assert ("/",) == broker.virtualhosts
+
+
+def test_virtual_host_of_the_same_name_is_closed_to_those_of_the_old_one(
+    broker: FakeBroker,
+) -> None:
+    broker.add_virtualhost("again")
+    broker.add_user("bob", "secret", virtualhosts=["again"])
+    url = broker.url_for("bob", virtualhost="again")
+
+    broker.delete_virtualhost("again")
+    broker.add_virtualhost("again")
+
+    with pytest.raises(pika.exceptions.ProbableAccessDeniedError, match="refused for user 'bob'"):
+        pika.BlockingConnection(pika.URLParameters(url))

@@ -131,13 +131,14 @@ class Node:
             ) from None
 
     def delete_virtualhost(self, name: str) -> None:
-        """Delete a virtual host with all in it, and close its connections.
+        """Delete a virtual host with all in it, permissions included; close its connections.
 
         Raises:
             LookupError: There is none of that name.
         """
         virtualhost = self.virtualhost(name)
         del self.virtualhosts[name]
+        self.users.forget_virtualhost(name)
         for connection in self._connections_to(virtualhost):
             connection.refuse(errors.virtualhost_deleted(name))
         for queue in list(virtualhost.queues.values()):

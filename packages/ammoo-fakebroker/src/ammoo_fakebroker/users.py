@@ -113,6 +113,11 @@ class Users:
         """
         del self._users[self[name].name]
 
+    def forget_virtualhost(self, name: str) -> None:
+        """Take away all permissions in a virtual host that is no more."""
+        for user in self._users.values():
+            user.permissions.pop(name, None)
+
     def find(self, name: str, *, from_loopback: bool) -> User | None:
         """Find a user who may log in from where the connection comes from."""
         user = self._users.get(name)

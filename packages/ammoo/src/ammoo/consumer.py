@@ -141,7 +141,8 @@ class Consumer:
     ) -> None:
         """Cancel the consumer (basic.cancel), and give unread messages back.
 
-        Does nothing if consumer, channel or connection have ended already. The server is
+        Does nothing if consumer, channel or connection have ended already, except that what
+        was not read goes back if it was the server that ended the consumer. The server is
         waited for 5 s at most, or operation_timeout if that is less, and not at all while the
         last cancel or close of channel or consumer on the connection is unanswered: leaving
         consumer, channel and connection takes 5 s altogether with a server that hangs.
