@@ -203,7 +203,10 @@ class Queue:
         consumer.deliver(queued)
 
     def get(self, *, no_ack: bool) -> QueuedMessage | None:
-        """Take the message in front (basic.get), or None if there is none."""
+        """Take the message in front (basic.get), or None if there is none.
+
+        What has expired behind it is dropped by `drop_expired`.
+        """
         self.touch()
         self._expire_overdue()
         if not len(self.ready):
@@ -211,9 +214,12 @@ class Queue:
         queued = self.ready.pop()
         if not no_ack:
             self.unacknowledged += 1
+        return queued
+
+    def drop_expired(self) -> None:
+        """Drop what is in front and has expired."""
         if self._has_deadlines:
             self._expire()
-        return queued
 
     def purge(self) -> int:
         """Throw the waiting messages away.

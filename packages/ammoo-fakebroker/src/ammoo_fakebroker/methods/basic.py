@@ -291,8 +291,12 @@ def get(channel: Channel, parameters: BasicGetParameters) -> None:
         queued = queue.get(no_ack=parameters.no_ack)
         if queued is None:
             channel.send(BasicGetEmptyParameters())
-        else:
-            _answer_get(channel, queue, queued, no_ack=parameters.no_ack)
+            return
+        # A quorum queue looks for it only with the next command, which settling would be.
+        if parameters.no_ack or queue.queue_type != QUORUM:
+            queue.drop_expired()
+        _answer_get(channel, queue, queued, no_ack=parameters.no_ack)
+        queue.drop_expired()
 
 
 def _answer_get(channel: Channel, queue: Queue, queued: QueuedMessage, *, no_ack: bool) -> None:
