@@ -25,7 +25,7 @@ def total(numbers: list[int]) -> int:
     return sum(numbers)
 
 
-@app.task(name="report", bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
+@app.task(name="report", bind=True, ignore_result=True)  # type: ignore[untyped-decorator]  # the same
 def report(self: Task) -> None:
     """Tell each worker to tell its name."""
     self.app.send_task("reported", (self.request.hostname,), queue="reports")

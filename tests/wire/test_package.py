@@ -83,7 +83,7 @@ def test_package_has_all_that_it_exports() -> None:
 
 def test_package_has_nothing_else() -> None:
     with pytest.raises(AttributeError, match=r"^module 'ammoo_wire' has no attribute 'Nothing'$"):
-        ammoo_wire.Nothing  # type: ignore[attr-defined]  # noqa: B018
+        ammoo_wire.Nothing  # type: ignore[attr-defined]  # noqa: B018  both are the point
 
 
 def test_what_takes_long_to_import_is_left_for_those_who_need_it() -> None:

@@ -533,7 +533,7 @@ class Channel:
             headers,
         )
         outbox = self._require_live().outbox
-        if outbox.is_publishable:
+        if outbox.is_publishable:  # what publish_message asks as well, but with no coroutine more
             outcome = outbox.post(exchange_name, message, mandatory, immediate, raise_returned)
             if outcome is not None:
                 await outcome

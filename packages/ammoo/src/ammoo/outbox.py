@@ -52,7 +52,11 @@ _PUBLISH: Final = method_of(BasicPublishParameters)
 
 
 class _Turn:
-    """Awaiting it lets everybody else have a turn of the loop; one for all, as it holds nothing."""
+    """Awaiting it lets everybody else have a turn of the loop; one for all, as it holds nothing.
+
+    It may be left alone too, by `Outbox.publish_nowait`; a coroutine of asyncio.sleep(0) would
+    complain that it was never awaited.
+    """
 
     def __await__(self) -> Generator[None]:
         yield
