@@ -59,6 +59,7 @@ from .frames.header import (
     encode_properties,
     encode_property_values,
 )
+from .frames.method.access import AccessRequestOkParameters, AccessRequestParameters
 from .frames.method.basic import (
     BasicAckParameters,
     BasicCancelOkParameters,
@@ -178,6 +179,8 @@ __all__ = [
     "PROTOCOL_HEADER",
     "AMQPError",
     "Accepted",
+    "AccessRequestOkParameters",
+    "AccessRequestParameters",
     "BasicAckParameters",
     "BasicCancelOkParameters",
     "BasicCancelParameters",

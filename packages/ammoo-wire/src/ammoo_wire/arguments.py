@@ -2,7 +2,7 @@
 
 For a type checker it is `typing.NamedTuple`, and its classes do what those of
 `NamedTuple` do. But `NamedTuple` compiles a constructor for each class: 0.10 ms,
-which 64 methods make two thirds of what importing this package costs. Here the
+which 66 methods make two thirds of what importing this package costs. Here the
 classes share one constructor that is written in Python, and a class is defined
 in a tenth of that. It is slower to call; the hot paths make their tuples with
 ``tuple.__new__`` in either case.

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import basic, channel, confirm, exchange, queue, tx
+from . import access, basic, channel, confirm, exchange, queue, tx
 from .basic import publish
 
 __all__ = ["HANDLERS", "publish"]
 
 HANDLERS: dict[type, Callable[..., Any]] = {
     parameters: handler
-    for module in (basic, channel, confirm, exchange, queue, tx)
+    for module in (access, basic, channel, confirm, exchange, queue, tx)
     for parameters, handler in module.HANDLERS.items()
 }

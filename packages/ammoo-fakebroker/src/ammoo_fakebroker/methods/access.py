@@ -1,0 +1,21 @@
+"""Class access: what is left of the realms and tickets of AMQP 0-8 and 0-9."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ammoo_wire import AccessRequestOkParameters, AccessRequestParameters
+
+if TYPE_CHECKING:
+    from ..channel import Channel
+
+__all__ = ["HANDLERS"]
+
+
+def request(channel: Channel, parameters: AccessRequestParameters) -> None:
+    """Grant the one ticket there is to everybody; RabbitMQ checks none."""
+    channel.send(AccessRequestOkParameters())
+
+
+HANDLERS: dict[type, Callable[..., Any]] = {AccessRequestParameters: request}
