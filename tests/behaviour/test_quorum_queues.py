@@ -441,3 +441,88 @@ def test_channel_at_fault_ends_before_the_others_of_its_connection(
 
     channel.consume(name)
     assert 2 == delivery_count(channel.delivery())
+
+
+# --- dead letters from one quorum queue in another ---------------------------------------------
+
+
+@pytest.fixture
+def mortal(channel: Channel, unique: Unique, quorum: str) -> str:
+    """The name of a quorum queue whose messages come to `quorum` after one failed delivery."""
+    return channel.declare_queue(
+        unique("mortal"),
+        durable=True,
+        x_queue_type="quorum",
+        x_delivery_limit=0,
+        x_dead_letter_exchange="",
+        x_dead_letter_routing_key=quorum,
+    )
+
+
+def test_refused_message_tells_of_that_in_the_next_quorum_queue(
+    broker: Broker, channel: Channel, quorum: str, mortal: str
+) -> None:
+    """4.0 shows it as redelivered, until the next queue has a count of its own."""
+    channel.fill(mortal, b"!")
+    message = channel.await_message(mortal, no_ack=False)
+
+    channel.reject(message.parameters.delivery_tag, requeue=False)
+
+    seen = [get_and_requeue(channel, quorum) for _ in range(3)]
+    first = {"3.10": (0, False), "4.0": (1, True)}[broker.version]
+    assert [first, (1, True), (2, True)] == [
+        (delivery_count(message), message.parameters.redelivered) for message in seen
+    ]
+
+
+def test_message_of_a_closed_channel_tells_of_that_in_the_next_quorum_queue(
+    broker: Broker, channel: Channel, quorum: str, mortal: str
+) -> None:
+    channel.fill(mortal, b"!")
+    other = channel.peer.channel(2)
+    other.await_message(mortal, no_ack=False)
+
+    other.close()
+
+    first = {"3.10": 0, "4.0": 1}[broker.version]
+    counts = [delivery_count(get_and_requeue(channel, quorum)) for _ in range(3)]
+    assert [first, 1, 2] == counts
+
+
+def test_requeued_message_tells_the_next_quorum_queue_nothing(
+    broker: Broker, channel: Channel, quorum: str, mortal: str
+) -> None:
+    """What a client asks to have requeued has not failed, even if the queue has enough of it."""
+    channel.fill(mortal, b"!")
+
+    get_and_requeue(channel, mortal)
+
+    first = {"3.10": 0, "4.0": None}[broker.version]
+    counts = [delivery_count(get_and_requeue(channel, quorum)) for _ in range(2)]
+    assert [first, 1] == counts
+
+
+def test_failures_are_remembered_on_the_way_through_a_classic_queue(
+    broker: Broker, channel: Channel, unique: Unique, quorum: str, mortal: str
+) -> None:
+    """They add up to those in other quorum queues; a classic queue counts and tells nothing."""
+    classic = channel.declare_queue(
+        unique("classic"), x_dead_letter_exchange="", x_dead_letter_routing_key=mortal
+    )
+    start = channel.declare_queue(
+        unique("start"),
+        durable=True,
+        x_queue_type="quorum",
+        x_dead_letter_exchange="",
+        x_dead_letter_routing_key=classic,
+    )
+    channel.fill(start, b"!")
+
+    seen = []
+    for name in (start, classic, mortal):
+        seen.append(channel.await_message(name, no_ack=False))
+        channel.reject(seen[-1].parameters.delivery_tag, requeue=False)
+    seen.append(channel.await_message(quorum))
+
+    expected = {"3.10": [0, None, 0, 0], "4.0": [None, None, 1, 2]}
+    assert expected[broker.version] == [delivery_count(message) for message in seen]

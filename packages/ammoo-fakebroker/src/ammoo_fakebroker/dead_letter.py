@@ -103,7 +103,9 @@ class DeadLetters:
         if properties.expiration:
             first = {"original-expiration": properties.expiration}
             death = {**first, **death} if profile.last_death_headers else {**death, **first}
-        had_died = message.has_died or (profile.honours_published_deaths and "x-death" in headers)
+        had_died = message.facts.has_died or (
+            profile.honours_published_deaths and "x-death" in headers
+        )
         previous = headers.get("x-death") if had_died else None
         deaths = record_death(death, previous if isinstance(previous, list) else [])
         if profile.honours_published_deaths and isinstance(previous, list):
@@ -118,7 +120,7 @@ class DeadLetters:
         if routing_key is not None and profile.explicit_dead_letter_key_drops_cc:
             headers.pop("CC", None)
         encoded = with_headers(properties._replace(expiration=None), headers)
-        facts = message.facts._replace(outgoing=encoded, expiration=None)
+        facts = message.facts._replace(outgoing=encoded, expiration=None, has_died=True)
         if routing_key is not None:
             facts = facts._replace(carbon_copies=(), blind_carbon_copies=())
         copy = Message(
@@ -128,7 +130,6 @@ class DeadLetters:
             message.body,
             facts,
         )
-        copy.has_died = True
         return copy, deaths
 
 

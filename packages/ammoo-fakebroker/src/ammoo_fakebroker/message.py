@@ -24,8 +24,7 @@ class Message:
         routing_key: What it was published with; deliveries show this one.
         properties: Encoded, as consumers get them.
         body: The octets.
-        facts: What the broker needs to know of the properties.
-        has_died: Whether it was dead-lettered here before.
+        facts: What the broker needs to know of the properties, and of its former lives.
     """
 
     __slots__ = (
@@ -33,7 +32,6 @@ class Message:
         "body",
         "exchange_name",
         "facts",
-        "has_died",
         "properties",
         "routing_key",
     )
@@ -51,7 +49,6 @@ class Message:
         self.properties = properties
         self.body = body
         self.facts = facts
-        self.has_died = False
         self._headers: Mapping[str, Any] | None = None
 
     @property
@@ -75,9 +72,11 @@ class Message:
 
     def with_properties(self, properties: bytes) -> Message:
         """Make a copy that consumers get with other properties."""
-        copy = Message(self.exchange_name, self.routing_key, properties, self.body, self.facts)
-        copy.has_died = self.has_died
-        return copy
+        return Message(self.exchange_name, self.routing_key, properties, self.body, self.facts)
+
+    def with_facts(self, facts: PropertyFacts) -> Message:
+        """Make a copy of which the broker knows other facts."""
+        return Message(self.exchange_name, self.routing_key, self.properties, self.body, facts)
 
 
 class QueuedMessage:

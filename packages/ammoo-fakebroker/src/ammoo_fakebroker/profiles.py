@@ -69,6 +69,8 @@ class Profile:
     Otherwise it comes in the order of their tags.
     """
     """Whether quorum queues prefer messages of a priority above 4."""
+    dead_letters_keep_failed_deliveries: bool
+    """Whether a quorum queue tells of those in the quorum queues that a message died in before."""
     first_get_tells_delivery_count: bool
     """Whether basic.get on a quorum queue tells of a count of 0."""
     queues_have_masters: bool
@@ -146,6 +148,7 @@ PROFILES = {
         negative_delivery_limit_is_none=False,
         quorum_queues_have_priorities=False,
         quorum_consumers_return_by_age=False,
+        dead_letters_keep_failed_deliveries=False,
         first_get_tells_delivery_count=True,
         queues_have_masters=True,
         queues_have_consumer_timeouts=False,
@@ -185,6 +188,7 @@ PROFILES = {
         negative_delivery_limit_is_none=True,
         quorum_queues_have_priorities=True,
         quorum_consumers_return_by_age=True,
+        dead_letters_keep_failed_deliveries=True,
         first_get_tells_delivery_count=False,
         queues_have_masters=False,
         queues_have_consumer_timeouts=True,

@@ -46,6 +46,11 @@ class PropertyFacts(NamedTuple):
     """Routing keys from the BCC header."""
     hidden: tuple[str, ...] = ()
     """What was in the BCC header when the message was published; nobody is to see it."""
+    has_died: bool = False
+    """Whether the message was dead-lettered here before."""
+    failed_deliveries: int = 0
+    """How often it was refused, or left with a channel that is gone, in the quorum queues that it
+    died in."""
     faults: tuple[ProtocolError, ...] = ()
     """What RabbitMQ refuses of them, in the order in which it looks."""
 

@@ -46,6 +46,7 @@ class Queue:
     """
 
     queue_type = CLASSIC
+    _queued_message = QueuedMessage
     minds_global_prefetch = True
 
     def __init__(
@@ -126,7 +127,7 @@ class Queue:
                 self._dead_letter(message, "maxlen")
             return False
         self._position = position = self._position + 1
-        queued = QueuedMessage(message, position, self._deadline_of(message))
+        queued = self._queued_message(message, position, self._deadline_of(message))
         # Without a message waiting in front, a consumer that is ready gets it at once: neither
         # a length limit of 0 nor a time-to-live of 0 stands in the way.
         if not len(self.ready):

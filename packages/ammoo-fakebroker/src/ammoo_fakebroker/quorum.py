@@ -115,10 +115,32 @@ def _name_of_holder(item: tuple[int, Unacknowledged]) -> tuple[int, str]:
     return (delivery_tag, "") if consumer is None else (_BEHIND_NUMBERS, consumer.tag)
 
 
+def _telling(message: Message, delivery_count: int) -> Message:
+    """Make a queue's own copy of a message, whose headers tell how often it came back."""
+    properties = decode_properties(message.facts.outgoing)
+    headers = {**(properties.headers or {}), _HEADER: Int64(delivery_count)}
+    return message.with_properties(with_headers(properties, headers))
+
+
+class _QuorumMessage(QueuedMessage):
+    """A message that may have come from another quorum queue: its failures there are told.
+
+    They are told until it comes back here, but not counted: the first time is the first.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, message: Message, position: int, deadline: float | None) -> None:
+        failures = message.facts.failed_deliveries
+        super().__init__(_telling(message, failures) if failures else message, position, deadline)
+        self.redelivered = failures > 0
+
+
 class QuorumQueue(Queue):
     """A quorum queue with one member."""
 
     queue_type = QUORUM
+    _queued_message = _QuorumMessage
     minds_global_prefetch = False
 
     def _create_ready(self) -> ReadyMessages:
@@ -148,7 +170,7 @@ class QuorumQueue(Queue):
         """Take the message in front (basic.get), or None if there is none."""
         queued = super().get(no_ack=no_ack)
         if queued is not None and self.virtualhost.profile.first_get_tells_delivery_count:
-            self._tell_delivery_count(queued)
+            queued.message = _telling(queued.message, queued.delivery_count)
         return queued
 
     def count_consumers(self, held: Iterable[Unacknowledged]) -> int:
@@ -175,7 +197,28 @@ class QuorumQueue(Queue):
         by_age = self.virtualhost.profile.quorum_consumers_return_by_age
         key = _age_of_holder if by_age else _name_of_holder
         self._lines.returns_first = True
-        self._restore(delivery.queued for _, delivery in sorted(deliveries.items(), key=key))
+        returned = [delivery.queued for _, delivery in sorted(deliveries.items(), key=key)]
+        self._note_failures(returned)
+        self._restore(returned)
+
+    def reject(self, returned: Iterable[QueuedMessage]) -> None:
+        """Dead-letter messages that a client refused for good."""
+        refused = list(returned)
+        self._note_failures(refused)
+        super().reject(refused)
+
+    def _note_failures(self, returned: Iterable[QueuedMessage]) -> None:
+        """Count deliveries that failed, for the queues that the messages may be dead-lettered to.
+
+        A client that has a message requeued is not at fault.
+        """
+        keeps_failures = self.virtualhost.profile.dead_letters_keep_failed_deliveries
+        if not keeps_failures or self.settings.dead_letter_exchange is None:
+            return
+        for queued in returned:
+            facts = queued.message.facts
+            failures = facts.failed_deliveries + 1
+            queued.message = queued.message.with_facts(facts._replace(failed_deliveries=failures))
 
     def _restore(self, returned: Iterable[QueuedMessage]) -> None:
         """Count the failed delivery; dead-letter what has failed too often, requeue the rest."""
@@ -184,19 +227,12 @@ class QuorumQueue(Queue):
         for queued in returned:
             queued.delivery_count += 1
             if limit is None or queued.delivery_count <= limit:
-                self._tell_delivery_count(queued)
+                queued.message = _telling(queued.message, queued.delivery_count)
                 again.append(queued)
             elif not self.is_deleted:
                 self.unacknowledged -= 1
                 self._dead_letter(queued.message, "delivery_limit")
         super()._restore(again)
-
-    def _tell_delivery_count(self, queued: QueuedMessage) -> None:
-        """Let consumers see in a header of this queue's own copy how often it came back."""
-        message = queued.message
-        properties = decode_properties(message.facts.outgoing)
-        headers = {**(properties.headers or {}), _HEADER: Int64(queued.delivery_count)}
-        queued.message = message.with_properties(with_headers(properties, headers))
 
     def _dead_letter(self, message: Message, reason: str) -> None:
         super()._dead_letter(message.with_properties(message.facts.outgoing), reason)
