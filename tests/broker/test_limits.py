@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from ammoo_wire import (
     BasicPublishParameters,
     ChannelCloseParameters,
     ChannelOpenParameters,
+    QueueBindParameters,
     QueueDeclareParameters,
     method_of,
 )
@@ -82,18 +84,22 @@ def test_body_that_is_too_large_is_refused_before_it_comes(line: Line) -> None:
     )
 
 
-def test_table_nested_a_thousand_deep_is_refused(line: Line) -> None:
-    table = b""
-    for _ in range(1000):
-        table = b"\x01a" + b"F" + len(table).to_bytes(4, "big") + table
-    arguments = b"\x00\x32\x00\x0a\x00\x00\x01q\x00" + len(table).to_bytes(4, "big") + table
+def test_table_nested_deeply_is_quoted_in_a_refusal_and_cut(line: Line) -> None:
+    """RabbitMQ would print all of it, each level further to the right, and not come to an end."""
+    line.declare("queue")
+    value: Any = "!"
+    for _ in range(15_000):
+        value = [value, {"k": value}] if value == "!" else {"": value}
 
-    line.connection.receive_data(
-        b"\x01\x00\x01" + len(arguments).to_bytes(4, "big") + arguments + b"\xce"
+    (close,) = line.ask(
+        QueueBindParameters("queue", "amq.headers", "", arguments={"x-match": value})
     )
-    line.run()
 
-    assert line.client.close_received is not None
+    assert isinstance(close, ChannelCloseParameters)
+    assert close.reply_text.startswith(
+        "PRECONDITION_FAILED - Invalid x-match field type table (value [{<<>>,table,[{<<>>,table,"
+    )
+    assert len(close.reply_text) == 255
 
 
 def test_unreadable_client_is_hung_up_on_after_a_while(line: Line) -> None:

@@ -36,6 +36,13 @@ from ammoo_wire import Float32, Int8, Int64, LongString
         ("{0,300}", Decimal("3E2")),
         ('[{signedint,1},{longstr,<<"a">>}]', [1, "a"]),
         ('[{<<"a">>,signedint,1}]', {"a": 1}),
+        ("[]", {}),
+        ("[]", []),
+        ("[{array,[]},{table,[]},{bool,true}]", [[], {}, True]),
+        (
+            '[{<<"a">>,array,[{array,[{void,undefined}]},{table,[{<<"b">>,bool,true}]}]}]',
+            {"a": [[None], {"b": True}]},
+        ),
     ],
 )
 def test_terms_are_printed_as_erlang_prints_them(printed: str, value: Any) -> None:
@@ -59,7 +66,20 @@ def test_values_are_equal(one: Any, other: Any) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [(1, 1.0), (1, True), (1, "1"), (0, False), (None, False), ([1], [1.0]), ({"a": 1}, {"b": 1})],
+    [
+        (1, 1.0),
+        (1, True),
+        (1, "1"),
+        (0, False),
+        (None, False),
+        ([1], [1.0]),
+        ({"a": 1}, {"b": 1}),
+        ([], {}),
+        ([[1], 2], [[1, 2]]),
+        ([[[]], []], [[[], []]]),
+        ({"a": {"b": 1}, "c": 2}, {"a": {"b": 1, "c": 2}}),
+        ({"a": ["b"]}, {"a": {"b": "b"}}),
+    ],
 )
 def test_values_differ(one: Any, other: Any) -> None:
     assert comparable(one) != comparable(other)

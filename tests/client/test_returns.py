@@ -102,6 +102,27 @@ def test_rewritten_message_belongs_to_the_publish_that_is_most_like_it() -> None
     assert [awaited.settle(number) for number in (1, 2, 3)] == [None, None, message]
 
 
+def test_rewritten_message_is_known_by_its_headers_however_deep_they_are() -> None:
+    def headers(innermost: str) -> dict[str, Any]:
+        value: Any = innermost
+        for _ in range(10_000):
+            value = {"": value}
+        return {"deep": value}
+
+    reply_to = "amq.rabbitmq.reply-to"
+    awaited = AwaitedReturns()
+    for number, innermost in enumerate(("this", "that"), 1):
+        properties = encoded(headers=headers(innermost), reply_to=reply_to)
+        awaited.add(number, "exchange", "", properties, b"", wants_to_know=True)
+
+    message = come_back(
+        awaited, "", b"", encoded(headers={"x": 1, **headers("that")}, reply_to=f"{reply_to}.g1h2")
+    )
+
+    assert message is not None
+    assert [awaited.settle(number) for number in (1, 2)] == [None, message]
+
+
 def test_what_comes_back_of_the_indifferent_is_nobodys_own() -> None:
     awaited = AwaitedReturns()
     awaited.add(1, "exchange", "", encoded(headers={"k": 1}), b"", wants_to_know=False)

@@ -27,7 +27,6 @@ from ammoo_wire import (
     QueueDeclareOkParameters,
     QueueDeclareParameters,
     TxSelectParameters,
-    WireSyntaxError,
     encode_method,
     method_of,
     method_with_id,
@@ -294,19 +293,8 @@ def test_table_in_arguments_has_the_tables_own_errors() -> None:
 
     with pytest.raises(InternalError):
         declare.decode(head + b"\x00\x00\x00\x03\x01k?", 0, 12)
-    with pytest.raises(WireSyntaxError):
-        declare.decode(head + nested(200), 0, len(head + nested(200)))
     with pytest.raises(FrameError, match="cannot decode"):
         declare.decode(head + b"\x00\x00\x00\x09\x01kV", 0, 12)
-
-
-def nested(depth: int) -> bytes:
-    """Make the octets of empty tables within each other."""
-    octets = bytes(4)
-    for _ in range(depth):
-        inner = b"\x00F" + octets
-        octets = len(inner).to_bytes(4) + inner
-    return octets
 
 
 def test_text_for_many_octets_is_cut() -> None:

@@ -23,16 +23,27 @@ FORBIDDEN = {"asyncio", "random", "select", "selectors", "socket", "ssl", "threa
 INTERNAL = {
     "Arguments",
     "CommandAssembler",
+    "ENCODERS",
+    "Misfit",
+    "READERS",
     "WHOLE_IDS",
     "WholeContents",
+    "encode_array",
+    "encode_deep",
+    "encode_mapping",
+    "encode_name",
     "encode_short_string",
     "encode_timestamp",
+    "encoder_by_inheritance",
+    "enter",
     "method",
+    "read_deep",
     "read_table",
     "shorten",
     "show",
     "show_octets",
     "timestamp_from_wire",
+    "unknown_type",
 }
 # What a declaration of parameters is written with; the package's users need only the results.
 FOR_DECLARATIONS = {

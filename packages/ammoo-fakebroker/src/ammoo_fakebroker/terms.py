@@ -8,9 +8,10 @@ This module knows both, for the values of a field table; it knows no method and 
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum, auto
 from typing import Any
 
 from ammoo_wire import field_type
@@ -63,12 +64,56 @@ def comparable(value: Any, *, numbers_by_value: bool = False, seconds: int = 1) 
         return ("decimal", *_decimal_parts(value))
     if isinstance(value, int):
         return int(value)
-    if isinstance(value, dict):
-        return (
-            "table",
-            tuple((name, type_name(item), comparable(item)) for name, item in value.items()),
-        )
-    return ("array", tuple((type_name(item), comparable(item)) for item in value))
+    return ("nested", *_in_a_row(value))
+
+
+class _Mark(Enum):
+    """Where nesting begins and ends in a row."""
+
+    TABLE = auto()
+    ARRAY = auto()
+    END = auto()
+
+
+def _in_a_row(value: dict[str, Any] | list[Any]) -> Iterator[Hashable]:
+    """Give all that a table or an array holds, one behind the other.
+
+    Python compares nested tuples by recursion, and fails where Erlang does not.
+    """
+    for mark, name, item in _walk(value):
+        if mark is None:
+            yield from (name, type_name(item), comparable(item))
+        else:
+            yield from (mark, name)
+
+
+def _walk(value: dict[str, Any] | list[Any]) -> Iterator[tuple[_Mark | None, str | None, Any]]:
+    """Go through what is nested, without recursion.
+
+    Yields:
+        Begin or end of a table or an array, or None for a single value; its name if it stands in
+        a table; and the value.
+    """
+    levels = [_enumerated(value)]
+    yield _mark(value), None, value
+    while levels:
+        name, item = next(levels[-1], (None, levels))
+        if item is levels:
+            levels.pop()
+            yield _Mark.END, None, None
+        elif isinstance(item, (dict, list)):
+            yield _mark(item), name, item
+            levels.append(_enumerated(item))
+        else:
+            yield None, name, item
+
+
+def _mark(value: dict[str, Any] | list[Any]) -> _Mark:
+    return _Mark.TABLE if isinstance(value, dict) else _Mark.ARRAY
+
+
+def _enumerated(value: dict[str, Any] | list[Any]) -> Iterator[tuple[str | None, Any]]:
+    return iter(value.items()) if isinstance(value, dict) else ((None, item) for item in value)
 
 
 def print_term(value: Any) -> str:
@@ -88,13 +133,26 @@ def print_term(value: Any) -> str:
         return f"{{{scale},{unscaled}}}"
     if isinstance(value, int):
         return str(int(value))
-    if isinstance(value, dict):
-        fields = (
-            f"{{{print_binary(name)},{type_name(item)},{print_term(item)}}}"
-            for name, item in value.items()
-        )
-        return f"[{','.join(fields)}]"
-    return f"[{','.join(f'{{{type_name(item)},{print_term(item)}}}' for item in value)}]"
+    return _print_nested(value)
+
+
+def _print_nested(value: dict[str, Any] | list[Any]) -> str:
+    """Print a table or an array as the list of tuples that it is to Erlang."""
+    pieces: list[str] = []
+    is_first = True
+    for mark, name, item in _walk(value):
+        if mark is _Mark.END:
+            pieces.append("]}")
+            is_first = False
+            continue
+        pieces.append("{" if is_first else ",{")
+        if name is not None:
+            pieces.append(f"{print_binary(name)},")
+        pieces.append(f"{type_name(item)},")
+        pieces.append(f"{print_term(item)}}}" if mark is None else "[")
+        is_first = mark is not None
+    outermost = f"{{{type_name(value)},"
+    return "".join(pieces)[len(outermost) : -len("}")]
 
 
 def print_bare(value: Any) -> str:

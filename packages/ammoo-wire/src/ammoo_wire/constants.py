@@ -14,7 +14,6 @@ __all__ = [
     "FRAME_END",
     "FRAME_MIN_SIZE",
     "FRAME_OVERHEAD",
-    "MAX_TABLE_DEPTH",
     "PROTOCOL_HEADER",
     "FrameType",
     "ReplyCode",
@@ -40,9 +39,6 @@ DEFAULT_CHANNEL_MAX: Final = 2047
 
 DEFAULT_MAX_BODY_SIZE: Final = 536_870_912
 """The largest message body that any RabbitMQ takes, in octets: 512 MiB."""
-
-MAX_TABLE_DEPTH: Final = 128
-"""How deep tables and arrays may be nested in each other; the specification sets no limit."""
 
 
 class FrameType(IntEnum):

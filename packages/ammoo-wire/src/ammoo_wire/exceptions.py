@@ -152,7 +152,8 @@ def show(value: object) -> str:
     """Print a value of the caller's for an error's text, cut short if it is long."""
     try:
         shown = repr(value)
-    except ValueError:  # Python does not print an integer of more than 4300 digits
+    except (ValueError, RecursionError):
+        # Python does not print an integer of more than 4300 digits, nor what is nested deeply.
         return f"a value of type {type(value).__name__} too large to print"
     return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[: _LONGEST_SHOWN - 1]}…"
 

@@ -3,6 +3,9 @@
 Which Python value is which type on the wire is told in `fields`. Encoding knows
 where in a table it is only once something has gone wrong: the path to a bad
 value is put together while the error rises.
+
+Functions here call each other for what is nested, a few levels deep. What lies
+deeper, for the specification sets no limit, is the affair of `deep_tables`.
 """
 
 import sys
@@ -11,8 +14,7 @@ from struct import Struct
 from struct import error as StructError
 from typing import TYPE_CHECKING, Any, Final
 
-from .constants import MAX_TABLE_DEPTH
-from .exceptions import EncodeError, FrameError, InternalError, WireSyntaxError, show
+from .exceptions import EncodeError, FrameError, InternalError, show
 from .fields import (
     FieldTable,
     FieldValue,
@@ -37,7 +39,21 @@ if TYPE_CHECKING:
 
     from .field_types import FieldType
 
-__all__ = ["decode_table", "encode_table", "field_type", "read_table"]
+__all__ = [
+    "ENCODERS",
+    "READERS",
+    "Misfit",
+    "decode_table",
+    "encode_array",
+    "encode_mapping",
+    "encode_name",
+    "encode_table",
+    "encoder_by_inheritance",
+    "enter",
+    "field_type",
+    "read_table",
+    "unknown_type",
+]
 
 _INT8 = Struct(">b")
 _UINT8 = Struct(">B")
@@ -62,12 +78,15 @@ _LOWEST_INT32: Final = -0x8000_0000
 _HIGHEST_INT32: Final = 0x7FFF_FFFF
 _NAMES: Final[dict[str, bytes]] = {}
 _MOST_NAMES: Final = 1024
+_SHALLOW: Final = 32
+"""Levels of nesting that are handled by functions that call each other; two frames a level."""
+_LONGEST_PATH: Final = 300  # characters
 
 
 # --- encoding ------------------------------------------------------------------------------
 
 
-class _Misfit(Exception):
+class Misfit(Exception):
     """A value cannot be encoded: on its way up it learns the path to it."""
 
     def __init__(self, complaint: str) -> None:
@@ -76,7 +95,10 @@ class _Misfit(Exception):
         self.path: list[str] = []
 
     def as_error(self, whole: str) -> EncodeError:
-        return EncodeError(f"{whole}{''.join(reversed(self.path))} {self.complaint}")
+        path = "".join(reversed(self.path))
+        if len(path) > _LONGEST_PATH:
+            path = f"{path[: _LONGEST_PATH // 2]}…{path[-_LONGEST_PATH // 2 :]}"
+        return EncodeError(f"{whole}{path} {self.complaint}")
 
 
 def encode_table(table: Mapping[str, FieldValue], name: str = "table") -> bytes:
@@ -93,22 +115,20 @@ def encode_table(table: Mapping[str, FieldValue], name: str = "table") -> bytes:
         return b"\x00\x00\x00\x00"
     try:
         return _table(table, 1)
-    except _Misfit as misfit:
+    except Misfit as misfit:
         raise misfit.as_error(name) from None
 
 
 def _table(table: Mapping[str, FieldValue], depth: int) -> bytes:
     if type(table) is not dict and not isinstance(table, Mapping):  # an ABC takes 0.2 µs to ask
-        raise _Misfit(f"is {show(table)}; expected a mapping of str to field values")
-    if depth > MAX_TABLE_DEPTH:
-        raise _too_deep()
+        raise Misfit(f"is {show(table)}; expected a mapping of str to field values")
     fields: list[bytes] = []
     for name, value in table.items():
-        fields.append((_NAMES.get(name) if type(name) is str else None) or _encode_name(name))
-        encoder = _ENCODERS.get(type(value)) or _encoder_by_inheritance(value, name)
+        fields.append((_NAMES.get(name) if type(name) is str else None) or encode_name(name))
+        encoder = ENCODERS.get(type(value)) or encoder_by_inheritance(value, name)
         try:
             fields.append(encoder(value, depth))
-        except _Misfit as misfit:
+        except Misfit as misfit:
             misfit.path.append(f"[{name!r}]")
             raise
     octets = b"".join(fields)
@@ -116,36 +136,30 @@ def _table(table: Mapping[str, FieldValue], depth: int) -> bytes:
 
 
 def _array(array: Sequence[FieldValue], depth: int) -> bytes:
-    if depth > MAX_TABLE_DEPTH:
-        raise _too_deep()
     items: list[bytes] = []
     for index, value in enumerate(array):
-        encoder = _ENCODERS.get(type(value)) or _encoder_by_inheritance(value, index)
+        encoder = ENCODERS.get(type(value)) or encoder_by_inheritance(value, index)
         try:
             items.append(encoder(value, depth))
-        except _Misfit as misfit:
+        except Misfit as misfit:
             misfit.path.append(f"[{index}]")
             raise
     octets = b"".join(items)
     return _pack_size(len(octets)) + octets
 
 
-def _encode_name(name: str) -> bytes:
+def encode_name(name: str) -> bytes:
     """Encode a field's name; the same few come again and again, so they are kept."""
     try:
         encoded = encode_short_string(name, "has a name that")
     except EncodeError as error:
-        raise _Misfit(str(error)) from None
+        raise Misfit(str(error)) from None
     if type(name) is str and len(_NAMES) < _MOST_NAMES:  # a subclass may equal other names
         _NAMES[name] = encoded
     return encoded
 
 
-def _too_deep() -> _Misfit:
-    return _Misfit(f"is nested deeper than {MAX_TABLE_DEPTH} tables")
-
-
-def _encoder_by_inheritance(value: object, key: object = None) -> "_Encoder":
+def encoder_by_inheritance(value: object, key: object = None) -> "_Encoder":
     """Find the encoder of a subclass (an IntEnum, an OrderedDict), or of a late type on first use.
 
     `Decimal` and `datetime` are expensive to import, and whoever has one has done it.
@@ -153,12 +167,12 @@ def _encoder_by_inheritance(value: object, key: object = None) -> "_Encoder":
     for name, module, encoder in _LATE_ENCODERS:
         late_type = getattr(sys.modules.get(module), name, None)
         if late_type is not None and isinstance(value, late_type):
-            _ENCODERS[late_type] = encoder
+            ENCODERS[late_type] = encoder
             return encoder
     for cls, encoder in _ENCODERS_OF_BASES.items():
         if isinstance(value, cls):
             return encoder
-    misfit = _Misfit(
+    misfit = Misfit(
         f"is {show(value)}, a {type(value).__name__}; a field table holds None, bool, int, float,"
         " str, bytes, Decimal, datetime, mappings and sequences of these"
     )
@@ -179,7 +193,7 @@ def _encode_surrogates(value: str) -> bytes:
     try:
         return value.encode(errors="surrogateescape")
     except UnicodeEncodeError:
-        raise _Misfit(f"cannot be encoded as UTF-8: {show(value)}") from None
+        raise Misfit(f"cannot be encoded as UTF-8: {show(value)}") from None
 
 
 def _encode_bool(value: bool, depth: int) -> bytes:
@@ -192,7 +206,7 @@ def _encode_int(value: int, depth: int) -> bytes:
     try:
         return _LETTER_AND_INT64.pack(b"l", value)
     except StructError:
-        raise _Misfit(
+        raise Misfit(
             f"is {show(value)}; an integer in a field table has at most 64 bits with its sign"
         ) from None
 
@@ -218,26 +232,34 @@ def _encode_datetime(value: "datetime | int", depth: int) -> bytes:
     try:
         return b"T" + _UINT64.pack(encode_timestamp(value, ""))
     except EncodeError as error:
-        raise _Misfit(str(error).lstrip()) from None
+        raise Misfit(str(error).lstrip()) from None
 
 
-def _encode_table(value: Mapping[str, FieldValue], depth: int) -> bytes:
-    return b"F" + _table(value, depth + 1)
+def encode_mapping(value: Mapping[str, FieldValue], depth: int) -> bytes:
+    if depth < _SHALLOW:
+        return b"F" + _table(value, depth + 1)
+    from .deep_tables import encode_deep  # for what hardly any program has
+
+    return b"F" + encode_deep(value)
 
 
-def _encode_array(value: Sequence[FieldValue], depth: int) -> bytes:
-    return b"A" + _array(value, depth + 1)
+def encode_array(value: Sequence[FieldValue], depth: int) -> bytes:
+    if depth < _SHALLOW:
+        return b"A" + _array(value, depth + 1)
+    from .deep_tables import encode_deep
+
+    return b"A" + encode_deep(value)
 
 
 def _encode_decimal(value: "Decimal", depth: int) -> bytes:
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
-        raise _Misfit(f"is {show(value)}; a decimal must be finite")
+        raise Misfit(f"is {show(value)}; a decimal must be finite")
     try:
         unscaled = _unscaled(digits, exponent)
         return b"D" + _DECIMAL.pack(max(-exponent, 0), -unscaled if sign else unscaled)
     except StructError:
-        raise _Misfit(
+        raise Misfit(
             f"is {show(value)}; a decimal has at most 255 places and, without its point, 32 bits"
             " with its sign"
         ) from None
@@ -260,13 +282,13 @@ def _fixed(letter: bytes, struct: Struct, expected: str) -> _Encoder:
         try:
             return letter + struct.pack(value)
         except (StructError, OverflowError):
-            raise _Misfit(f"is {show(value)}; expected {expected}") from None
+            raise Misfit(f"is {show(value)}; expected {expected}") from None
 
     return encode
 
 
 # What decides is the exact type: one dictionary look-up for all that is common.
-_ENCODERS: dict[type, _Encoder] = {
+ENCODERS: dict[type, _Encoder] = {
     str: _encode_string,
     bool: _encode_bool,
     int: _encode_int,
@@ -274,9 +296,9 @@ _ENCODERS: dict[type, _Encoder] = {
     bytes: _encode_bytes,
     bytearray: _encode_bytes,
     type(None): _encode_none,
-    dict: _encode_table,
-    list: _encode_array,
-    tuple: _encode_array,
+    dict: encode_mapping,
+    list: encode_array,
+    tuple: encode_array,
     Int8: _fixed(b"b", _INT8, "a signed 8-bit integer"),
     UInt8: _fixed(b"B", _UINT8, "an unsigned 8-bit integer"),
     Int16: _fixed(b"s", _INT16, "a signed 16-bit integer"),
@@ -295,8 +317,8 @@ _ENCODERS_OF_BASES: dict[type, _Encoder] = {
     bytes: _encode_bytes,
     bytearray: _encode_bytes,
     memoryview: _encode_bytes,  # which is a Sequence of its octets as well
-    Mapping: _encode_table,
-    Sequence: _encode_array,
+    Mapping: encode_mapping,
+    Sequence: encode_array,
 }
 _LATE_ENCODERS: tuple[tuple[str, str, _Encoder], ...] = (
     ("datetime", "datetime", _encode_datetime),
@@ -313,7 +335,6 @@ def decode_table(data: Octets) -> FieldTable:
     Raises:
         InternalError: A value's type is none that RabbitMQ knows.
         FrameError: The octets are cut short, or something stands behind the table.
-        WireSyntaxError: Tables are nested deeper than `MAX_TABLE_DEPTH`.
     """
     try:
         table, position = read_table(data, 0, len(data))
@@ -335,34 +356,36 @@ def read_table(data: Octets, position: int, end: int, depth: int = 1) -> tuple[F
             they are part of, makes the protocol's error of it.
         ProtocolError: As `decode_table` says.
     """
-    position, stop = _enter(data, position, end, depth)
+    position, stop = enter(data, position, end)
     table: FieldTable = {}
-    readers = _READERS
+    readers = READERS
     while position < stop:
         name_at = position + 1
         value_at = name_at + data[position]
         if value_at >= stop:
             raise IndexError
         name = data[name_at:value_at].decode("utf-8", "surrogateescape")
-        reader = readers.get(data[value_at], _unknown_type)
+        reader = readers.get(data[value_at], unknown_type)
         table[name], position = reader(data, value_at + 1, stop, depth)
     return table, position
 
 
 def _read_array(data: Octets, position: int, end: int, depth: int) -> tuple[list[Any], int]:
-    position, stop = _enter(data, position, end, depth + 1)
+    if depth >= _SHALLOW:
+        from .deep_tables import read_deep
+
+        return read_deep(data, position, end, [])
+    position, stop = enter(data, position, end)
     array: list[Any] = []
     while position < stop:
-        reader = _READERS.get(data[position], _unknown_type)
+        reader = READERS.get(data[position], unknown_type)
         value, position = reader(data, position + 1, stop, depth + 1)
         array.append(value)
     return array, position
 
 
-def _enter(data: Octets, position: int, end: int, depth: int = 0) -> tuple[int, int]:
+def enter(data: Octets, position: int, end: int) -> tuple[int, int]:
     """Read the size in front of a table or an array: where its content begins and ends."""
-    if depth > MAX_TABLE_DEPTH:
-        raise WireSyntaxError(f"field tables are nested deeper than {MAX_TABLE_DEPTH}")
     (size,) = _read_size(data, position)
     position += 4
     stop = position + size
@@ -372,11 +395,15 @@ def _enter(data: Octets, position: int, end: int, depth: int = 0) -> tuple[int, 
 
 
 def _read_inner_table(data: Octets, position: int, end: int, depth: int) -> tuple[FieldTable, int]:
-    return read_table(data, position, end, depth + 1)
+    if depth < _SHALLOW:
+        return read_table(data, position, end, depth + 1)
+    from .deep_tables import read_deep
+
+    return read_deep(data, position, end, {})
 
 
 def _read_binary(data: Octets, position: int, end: int, depth: int) -> tuple[bytes, int]:
-    position, stop = _enter(data, position, end)
+    position, stop = enter(data, position, end)
     return bytes(data[position:stop]), stop
 
 
@@ -393,7 +420,7 @@ def _read_string(data: Octets, position: int, end: int, depth: int) -> tuple[str
         return LongString(octets), stop
 
 
-def _unknown_type(data: Octets, position: int, end: int, depth: int) -> tuple[Any, int]:
+def unknown_type(data: Octets, position: int, end: int, depth: int) -> tuple[Any, int]:
     letter = chr(data[position - 1])
     raise InternalError(f"a field table holds a value of the unknown type {letter!r}")
 
@@ -435,7 +462,7 @@ def _void() -> None:
     return None
 
 
-_READERS: dict[int, _Reader] = {
+READERS: dict[int, _Reader] = {
     ord("S"): _read_string,
     ord("I"): _read_int32,
     ord("F"): _read_inner_table,
@@ -463,14 +490,20 @@ _READERS: dict[int, _Reader] = {
 def field_type(value: FieldValue) -> "FieldType":
     """Tell which type a value of a field table has on the wire.
 
+    What a table or an array holds is not looked at.
+
     Raises:
         EncodeError: It cannot be a value of a field table.
     """
-    try:
-        encoder = _ENCODERS.get(type(value)) or _encoder_by_inheritance(value)
-        octets = encoder(value, 0)
-    except _Misfit as misfit:
-        raise misfit.as_error("the value") from None
     from .field_types import FieldType  # only a broker asks
 
+    try:
+        encoder = ENCODERS.get(type(value)) or encoder_by_inheritance(value)
+        if encoder is encode_mapping:
+            return FieldType.TABLE
+        if encoder is encode_array:
+            return FieldType.ARRAY
+        octets = encoder(value, 0)
+    except Misfit as misfit:
+        raise misfit.as_error("the value") from None
     return FieldType(chr(octets[0]))

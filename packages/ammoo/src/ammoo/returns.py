@@ -10,13 +10,14 @@ This module keeps what is outstanding; it knows neither futures nor the wire.
 """
 
 from collections import deque
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from ammoo_wire import (
     ProtocolError,
     decode_properties,
     encode_properties,
+    encode_table,
 )
 
 from .messages import ReturnMessage
@@ -25,7 +26,6 @@ __all__ = ["AwaitedReturns"]
 
 _HAS_HEADERS: Final = 0x20  # in the first octet of encoded properties
 _DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
-_ABSENT: Final = object()
 
 _Key = tuple[str, str, bytes, bytes]  # exchange, routing key, properties in canonical form, body
 
@@ -167,9 +167,14 @@ def _may_have_become(published: bytes, returned: bytes) -> bool:
     except ProtocolError:
         return False
     headers = after.headers or {}
-    if any(headers.get(name, _ABSENT) != value for name, value in (before.headers or {}).items()):
+    if any(not _holds(headers, name, value) for name, value in (before.headers or {}).items()):
         return False
-    expected = before._replace(headers=after.headers)
+    expected = before._replace(headers=None)
     if before.reply_to == _DIRECT_REPLY_TO and (after.reply_to or "").startswith(_DIRECT_REPLY_TO):
         expected = expected._replace(reply_to=after.reply_to)
     return all(was is None or was == now for was, now in zip(expected, after, strict=True))
+
+
+def _holds(headers: Mapping[str, Any], name: str, value: Any) -> bool:
+    """Tell whether a header is there, by its octets: Python cannot compare what is nested deeply."""
+    return name in headers and encode_table({name: headers[name]}) == encode_table({name: value})
