@@ -3,6 +3,7 @@
 RabbitMQ: https://www.rabbitmq.com/docs/streams
 """
 
+import itertools
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from ammoo_wire import (
     BasicRejectParameters,
     ChannelCloseParameters,
     ConnectionCloseParameters,
+    QueueDeclareOkParameters,
     QueueDeclareParameters,
     QueuePurgeParameters,
 )
 from tests.support.brokers import Broker, Unique
 from tests.support.channel import Channel
+from tests.support.operator import Operator
 
 
 @pytest.fixture
@@ -115,6 +118,241 @@ def test_prefetch_is_kept(channel: Channel, stream: str) -> None:
     assert (b"0", b"1") == (first.body, channel.delivery().body)
 
 
+# --- filters ----------------------------------------------------------------------------------
+
+TAGGED = [("a", b"a"), ("b", b"b"), ("", b"empty"), (None, b"none"), ("a", b"again")]
+"""Filter values and bodies; RabbitMQ delivers whole chunks, which these are if sent one by one."""
+
+
+@pytest.fixture
+def tagged(channel: Channel, unique: Unique) -> str:
+    """The name of a stream that holds `TAGGED`."""
+    name = channel.declare_queue(unique("stream"), durable=True, x_queue_type="stream")
+    for value, body in TAGGED:
+        channel.fill(name, body, headers={} if value is None else {"x-stream-filter-value": value})
+    return name
+
+
+UNFILTERED = {"x-stream-match-unfiltered": True}
+EVERYTHING = [body for _, body in TAGGED]
+
+
+@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"x-stream-filter": "a"}, [b"a", b"again"]),
+        ({"x-stream-filter": ["a"]}, [b"a", b"again"]),
+        ({"x-stream-filter": ["b", 1, "a"]}, [b"a", b"b", b"again"]),
+        ({"x-stream-filter": "b"} | UNFILTERED, [b"b", b"empty", b"none"]),
+        ({"x-stream-filter": "b", "x-stream-match-unfiltered": 1}, [b"b"]),
+        ({"x-stream-filter": ""}, [b"empty", b"none"]),
+        ({"x-stream-filter": ["b", ""]}, [b"b", b"empty", b"none"]),
+        ({"x-stream-filter": ["", "b"]}, [b"b"]),
+        (UNFILTERED, EVERYTHING),
+        ({"x-stream-filter": 1}, EVERYTHING),
+        ({"x-stream-filter": True}, EVERYTHING),
+        ({"x-stream-filter": {"a": "b"}}, EVERYTHING),
+    ],
+    ids=str,
+)
+def test_reading_through_a_filter(
+    reader: Channel, tagged: str, arguments: dict[str, Any], expected: list[bytes]
+) -> None:
+    reader.call(BasicConsumeParameters(tagged, arguments={"x-stream-offset": "first"} | arguments))
+
+    reader.fill(tagged, b"end", headers={"x-stream-filter-value": "a"})
+    reader.fill(tagged, b"end", headers={"x-stream-filter-value": "b"})
+    reader.fill(tagged, b"end")
+
+    assert [*expected, b"end"] == reader.deliveries(len(expected) + 1)
+
+
+@pytest.mark.rabbitmq_version("3.10")
+@pytest.mark.parametrize("wanted", ["a", [], [1]], ids=str)
+def test_filters_are_ignored_by_3_10(reader: Channel, tagged: str, wanted: Any) -> None:
+    reader.consume(tagged, x_stream_offset="first", x_stream_filter=wanted)
+
+    assert EVERYTHING == reader.deliveries(len(EVERYTHING))
+
+
+@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.parametrize("wanted", [[], [1]], ids=str)
+def test_filter_without_a_string_costs_the_connection(
+    reader: Channel, stream: str, wanted: Any
+) -> None:
+    refused = reader.fatal(BasicConsumeParameters(stream, arguments={"x-stream-filter": wanted}))
+
+    assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == refused
+
+
+@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.parametrize("value", [1, True, None, b"a", ["a"], {"a": "b"}], ids=str)
+def test_filter_value_that_is_no_string_costs_the_connection(
+    channel: Channel, stream: str, value: Any
+) -> None:
+    channel.publish("", stream, headers={"x-stream-filter-value": value})
+
+    refused = channel.fatal()
+
+    assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == refused
+
+
+def test_filter_value_may_be_anything_on_the_way_to_other_queues(
+    channel: Channel, queue: str
+) -> None:
+    channel.fill(queue, b"!", headers={"x-stream-filter-value": 1})
+
+    assert {"x-stream-filter-value": 1} == channel.get_message(queue).properties.headers
+
+
+# --- retention --------------------------------------------------------------------------------
+
+KILOBYTE = 1000
+
+
+def publish_one_by_one(channel: Channel, queue_name: str, numbers: range) -> None:
+    """Publish numbers, a kilobyte each, by one publisher, each as soon as RabbitMQ has the last."""
+    for number in numbers:
+        channel.confirmed_publish("", queue_name, str(number).rjust(KILOBYTE).encode())
+
+
+def read_up_to(reader: Channel, queue_name: str, last: int, **arguments: Any) -> dict[int, int]:
+    """Read numbers up to a last one, and give the offsets of all."""
+    tag = reader.consume(queue_name, **arguments)
+    offsets: dict[int, int] = {}
+    while last not in offsets:
+        message = reader.delivery()
+        offsets[int(message.body)] = (message.properties.headers or {})["x-stream-offset"]
+        reader.ack(message.parameters.delivery_tag)
+    reader.cancel(tag)
+    return offsets
+
+
+def read_when_dropped(reader: Channel, queue_name: str, last: int, dropped: int) -> dict[int, int]:
+    """Read all up to a last number, once another one, which RabbitMQ drops by itself, is gone."""
+    while dropped in (offsets := read_up_to(reader, queue_name, last, x_stream_offset="first")):
+        reader.peer.pause(f"until {dropped} is gone from stream {queue_name!r}")
+    return offsets
+
+
+def publish_until_dropped(reader: Channel, queue_name: str, dropped: int) -> int:
+    """Publish numbers until one that RabbitMQ will drop is gone; give the first that is left."""
+    for number in itertools.count():
+        publish_one_by_one(reader, queue_name, range(number, number + 1))
+        left = read_up_to(reader, queue_name, number, x_stream_offset="first")
+        if dropped not in left:
+            return min(left)
+        reader.peer.pause(f"until {dropped} is gone from stream {queue_name!r}")
+    raise AssertionError
+
+
+def test_segments_that_are_too_many_are_dropped(reader: Channel, unique: Unique) -> None:
+    """Nine messages make a segment; each but the first begins with something unseen."""
+    name = reader.declare_queue(
+        unique("stream"),
+        durable=True,
+        x_queue_type="stream",
+        x_stream_max_segment_size_bytes=10 * KILOBYTE,
+        x_max_length_bytes=25 * KILOBYTE,
+    )
+    reader.select_confirm()
+    publish_one_by_one(reader, name, range(60))
+
+    offsets = read_when_dropped(reader, name, 59, 35)
+
+    assert {number: number + number // 9 for number in range(36, 60)} == offsets
+
+
+def test_reading_from_what_was_dropped(reader: Channel, unique: Unique) -> None:
+    name = reader.declare_queue(
+        unique("stream"),
+        durable=True,
+        x_queue_type="stream",
+        x_stream_max_segment_size_bytes=KILOBYTE,
+        x_max_length_bytes=2 * KILOBYTE,
+    )
+    reader.select_confirm()
+    publish_one_by_one(reader, name, range(10))
+    read_when_dropped(reader, name, 9, 8)
+
+    assert {9: 18} == read_up_to(reader, name, 9, x_stream_offset=3)
+    assert {9: 18} == read_up_to(reader, name, 9, x_stream_offset="1h")
+    assert {9: 18} == read_up_to(reader, name, 9, x_stream_offset="last")
+
+
+def test_consumer_goes_on_behind_what_was_dropped(channel: Channel, unique: Unique) -> None:
+    name = channel.declare_queue(
+        unique("stream"),
+        durable=True,
+        x_queue_type="stream",
+        x_stream_max_segment_size_bytes=KILOBYTE,
+        x_max_length_bytes=2 * KILOBYTE,
+    )
+    channel.select_confirm()
+    publish_one_by_one(channel, name, range(1))
+    channel.qos(1)
+    channel.consume(name, x_stream_offset="first")
+    first = channel.delivery()
+    publish_one_by_one(channel, name, range(1, 10))
+    reader = channel.peer.channel(2)
+    reader.qos(10)
+    read_when_dropped(reader, name, 9, 8)
+
+    channel.ack(first.parameters.delivery_tag)
+
+    assert (0, 9) == (int(first.body), int(channel.delivery().body))
+
+
+def test_last_segment_is_kept_however_large(reader: Channel, unique: Unique) -> None:
+    name = reader.declare_queue(
+        unique("stream"), durable=True, x_queue_type="stream", x_max_length_bytes=0
+    )
+    reader.select_confirm()
+    publish_one_by_one(reader, name, range(3))
+
+    assert {0: 0, 1: 1, 2: 2} == read_up_to(reader, name, 2, x_stream_offset="first")
+
+
+def test_segments_that_are_too_old_are_dropped_when_one_begins(
+    reader: Channel, unique: Unique
+) -> None:
+    name = reader.declare_queue(
+        unique("stream"),
+        durable=True,
+        x_queue_type="stream",
+        x_stream_max_segment_size_bytes=KILOBYTE,
+        x_max_age="1s",
+    )
+    reader.select_confirm()
+
+    first = publish_until_dropped(reader, name, 0)
+
+    assert 0 < first
+
+
+@pytest.mark.rabbitmq_version("4.0")
+def test_segments_that_are_too_old_are_looked_for_now_and_then(
+    reader: Channel, unique: Unique, operator: Operator
+) -> None:
+    """Once an hour by itself; 3.10 looks only when a segment begins."""
+    name = reader.declare_queue(
+        unique("stream"),
+        durable=True,
+        x_queue_type="stream",
+        x_stream_max_segment_size_bytes=KILOBYTE,
+        x_max_age="1s",
+    )
+    reader.select_confirm()
+
+    with operator.frequent_retention():
+        publish_one_by_one(reader, name, range(1))
+        reader.confirmed_publish("", name, b"1")
+        offsets = read_when_dropped(reader, name, 1, 0)
+
+    assert {1: 2} == offsets
+
+
 # --- what they refuse -------------------------------------------------------------------------
 
 
@@ -199,6 +437,9 @@ def test_illegal_offset_costs_the_connection(reader: Channel, stream: str, offse
         {"x-max-length-bytes": 100_000},
         {"x-max-age": "1h"},
         {"x-stream-max-segment-size-bytes": 100_000},
+        {"x-stream-max-segment-size-bytes": 3_000_000_000},
+        {"x-stream-max-segment-size-bytes": 0},
+        {"x-max-length-bytes": 0},
         {"x-initial-cluster-size": 1},
     ],
     ids=str,
@@ -227,6 +468,10 @@ OF_TYPE = " of queue type rabbit_stream_queue"
         ({"x-overflow": "drop-head"}, OF_TYPE),
         ({"x-max-priority": 3}, OF_TYPE),
         ({"x-max-age": "1x"}, ": invalid_max_age"),
+        ({"x-max-age": "0s"}, ": invalid_max_age"),
+        ({"x-max-age": 5}, ": {unacceptable_type,signedint}"),
+        ({"x-max-length-bytes": -1}, ": {value_negative,-1}"),
+        ({"x-stream-max-segment-size-bytes": -1}, ": {value_negative,-1}"),
         ({"x-queue-leader-locator": "foo"}, ": invalid_queue_locator_arg"),
     ],
     ids=str,
@@ -251,6 +496,48 @@ def test_illegal_argument(
         )
         == refused
     )
+
+
+def test_segments_may_not_be_too_large(channel: Channel, unique: Unique) -> None:
+    refused = channel.refusal(
+        QueueDeclareParameters(
+            unique("stream"),
+            durable=True,
+            arguments={
+                "x-queue-type": "stream",
+                "x-stream-max-segment-size-bytes": 3_000_000_001,
+                "x-stream-filter-size-bytes": 15,
+            },
+        )
+    )
+
+    assert (
+        ChannelCloseParameters(
+            406,
+            "PRECONDITION_FAILED - Exceeded max value for x-stream-max-segment-size-bytes",
+            50,
+            10,
+        )
+        == refused
+    )
+
+
+@pytest.mark.parametrize("size", [15, 256, "16"])
+def test_filters_may_not_be_of_any_size(
+    broker: Broker, channel: Channel, unique: Unique, size: Any
+) -> None:
+    channel.send(
+        QueueDeclareParameters(
+            unique("stream"),
+            durable=True,
+            arguments={"x-queue-type": "stream", "x-stream-filter-size-bytes": size},
+        )
+    )
+
+    answer = type(channel.receive())
+
+    expected = {"3.10": QueueDeclareOkParameters, "4.0": ChannelCloseParameters}
+    assert expected[broker.version] == answer
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from ammoo_fakebroker import FakeBroker
+from ammoo_fakebroker import FakeBroker, stream
 from tests.support.peer import Peer
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "rabbitmq"
@@ -30,6 +30,9 @@ class Operator(Protocol):
 
     def frequent_checks(self) -> AbstractContextManager[None]:
         """Have the channels that are opened meanwhile looked at all the time."""
+
+    def frequent_retention(self) -> AbstractContextManager[None]:
+        """Have streams that are published to meanwhile look for old segments all the time."""
 
     def close_connection(self, peer: Peer, reason: str) -> None:
         """Close a client's connection."""
@@ -75,6 +78,14 @@ class FakeOperator:
         limits.consumer_timeout_check = usual
 
     @contextmanager
+    def frequent_retention(self) -> Iterator[None]:
+        stream.AGE_CHECK, usual = 0.05, stream.AGE_CHECK
+        try:
+            yield
+        finally:
+            stream.AGE_CHECK = usual
+
+    @contextmanager
     def channel_max(self, number: int) -> Iterator[None]:
         limits = self._broker._node.limits
         limits.channel_max, usual = number, limits.channel_max
@@ -112,6 +123,14 @@ class RabbitmqOperator:
 
     def frequent_checks(self) -> AbstractContextManager[None]:
         return self._settings(channel_tick_interval=100)
+
+    @contextmanager
+    def frequent_retention(self) -> Iterator[None]:
+        self._run("eval", "application:set_env(osiris, retention_eval_interval, 50).")
+        try:
+            yield
+        finally:
+            self._run("eval", "application:unset_env(osiris, retention_eval_interval).")
 
     @contextmanager
     def _settings(self, **values: int) -> Iterator[None]:

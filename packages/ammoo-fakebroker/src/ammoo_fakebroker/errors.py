@@ -287,6 +287,11 @@ def stream_rejection_not_supported(virtualhost: str, queue_name: str) -> Protoco
     return ProtocolError(ReplyCode.NOT_IMPLEMENTED, text)
 
 
+def stream_segment_too_large() -> ProtocolError:
+    text = "Exceeded max value for x-stream-max-segment-size-bytes"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
 def invalid_stream_filter_size() -> ProtocolError:
     text = "Invalid value for  x-stream-filter-size-bytes"
     return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)

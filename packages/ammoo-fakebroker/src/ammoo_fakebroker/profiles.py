@@ -63,12 +63,12 @@ class Profile:
     negative_delivery_limit_is_none: bool
     """Whether a negative x-delivery-limit means that there is no limit."""
     quorum_queues_have_priorities: bool
+    """Whether quorum queues prefer messages of a priority above 4."""
     quorum_consumers_return_by_age: bool
     """Whether what a channel leaves behind comes back in the order of its consumers' ages.
 
     Otherwise it comes in the order of their tags.
     """
-    """Whether quorum queues prefer messages of a priority above 4."""
     dead_letters_keep_failed_deliveries: bool
     """Whether a quorum queue tells of those in the quorum queues that a message died in before."""
     first_get_tells_delivery_count: bool
@@ -77,6 +77,8 @@ class Profile:
     """Whether x-queue-master-locator is looked at."""
     queues_have_consumer_timeouts: bool
     streams_have_filters: bool
+    streams_watch_age: bool
+    """Whether streams look by themselves for what has become too old."""
     streams_refuse_rejections: bool
     """Whether basic.nack and basic.reject are refused on a stream, and how its refusals sound."""
     streams_have_annotations: bool
@@ -153,6 +155,7 @@ PROFILES = {
         queues_have_masters=True,
         queues_have_consumer_timeouts=False,
         streams_have_filters=False,
+        streams_watch_age=False,
         streams_refuse_rejections=True,
         streams_have_annotations=False,
         streams_set_delivery_mode=False,
@@ -193,6 +196,7 @@ PROFILES = {
         queues_have_masters=False,
         queues_have_consumer_timeouts=True,
         streams_have_filters=True,
+        streams_watch_age=True,
         streams_refuse_rejections=False,
         streams_have_annotations=True,
         streams_set_delivery_mode=True,

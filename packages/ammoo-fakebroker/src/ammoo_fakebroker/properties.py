@@ -25,6 +25,7 @@ from .terms import type_name
 
 __all__ = ["PropertyFacts", "PropertyReader", "with_headers"]
 
+_FILTER_VALUE = "x-stream-filter-value"
 _NO_PROPERTIES = b"\x00\x00"
 _MEMO_LIMIT = 1024
 _MEMO_MAX_OCTETS = 256
@@ -51,6 +52,8 @@ class PropertyFacts(NamedTuple):
     failed_deliveries: int = 0
     """How often it was refused, or left with a channel that is gone, in the quorum queues that it
     died in."""
+    filter_value: str | None = ""
+    """What consumers of streams may filter by; None if it is no string."""
     faults: tuple[ProtocolError, ...] = ()
     """What RabbitMQ refuses of them, in the order in which it looks."""
 
@@ -64,6 +67,7 @@ class PropertyReader:
 
     def __init__(self, profile: Profile) -> None:
         self._sorts_headers = profile.sorts_headers
+        self._reads_filter_values = profile.streams_have_filters
         self._checks_delivery_mode = profile.checks_delivery_mode
         self._memo = {_NO_PROPERTIES: PropertyFacts()}
 
@@ -91,9 +95,11 @@ class PropertyReader:
         if not headers:
             carbon_copies: tuple[str, ...] = ()
             blind_carbon_copies: tuple[str, ...] = ()
+            filter_value: str | None = ""
         else:
             carbon_copies = _read_routing_keys(headers, "CC", faults)
             blind_carbon_copies = _read_routing_keys(headers, "BCC", faults)
+            filter_value = self._read_filter_value(headers)
             if "BCC" in headers or (self._sorts_headers and len(headers) > 1):
                 seen = {name: value for name, value in headers.items() if name != "BCC"}
                 properties = with_headers(decoded, seen, sort=self._sorts_headers)
@@ -108,8 +114,13 @@ class PropertyReader:
             carbon_copies=carbon_copies,
             blind_carbon_copies=blind_carbon_copies,
             hidden=blind_carbon_copies,
+            filter_value=filter_value,
             faults=tuple(faults),
         )
+
+    def _read_filter_value(self, headers: Mapping[str, Any]) -> str | None:
+        value = headers.get(_FILTER_VALUE, "") if self._reads_filter_values else ""
+        return value if isinstance(value, str) else None
 
 
 def with_headers(

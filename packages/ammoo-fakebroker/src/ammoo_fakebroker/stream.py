@@ -14,23 +14,47 @@ from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import Int64, Timestamp, decode_properties
 
-from .arguments import STREAM, age_milliseconds
+from . import errors
+from .arguments import STREAM, StreamFilter, age_milliseconds, stream_filter
 from .message import Message, QueuedMessage
 from .properties import with_headers
 from .queue import Queue
+from .segments import Segments
 
 if TYPE_CHECKING:
     from .channel import Unacknowledged
+    from .clock import Timer
     from .consumers import Consumer
 
 __all__ = ["StreamQueue"]
+
+AGE_CHECK = 3600.0
+"""Seconds between two looks for what has become too old without anything having been published."""
+
+# What RabbitMQ writes with a message whose body and properties are counted already.
+_CHUNK_SIZE = 140
+
+
+class _Reader:
+    """Where in the log a consumer is, and what it wants of it.
+
+    Attributes:
+        offset: The lowest that it may get next.
+        filter: Which messages it wants; all if None.
+    """
+
+    __slots__ = ("filter", "offset")
+
+    def __init__(self, offset: int, wanted: StreamFilter | None) -> None:
+        self.offset = offset
+        self.filter = wanted
 
 
 class StreamQueue(Queue):
     """A stream with one replica.
 
-    Retention (x-max-length-bytes, x-max-age) works on whole segments of half a gigabyte in
-    RabbitMQ, and so never becomes visible in a test; here everything is kept.
+    RabbitMQ writes messages in chunks, all that have come in the same moment, and filters whole
+    chunks. Here each message is a chunk.
     """
 
     queue_type = STREAM
@@ -38,47 +62,100 @@ class StreamQueue(Queue):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        settings = self.settings
+        self._segments = Segments(
+            settings.max_segment_size,
+            max_octets=settings.max_length_bytes,
+            max_age=settings.max_age,
+        )
         self._log: list[Message] = []
+        self._log_offsets: list[int] = []
         self._times: list[float] = []
-        self._offsets: dict[Consumer, int] = {}
+        self._readers: dict[Consumer, _Reader] = {}
+        self._age_timer: Timer | None = None
 
     @property
     def message_count(self) -> int:
-        """How many messages the log holds; nobody takes any away."""
-        return len(self._log)
+        """How far the log reaches; nobody takes anything away.
+
+        RabbitMQ counts what a segment begins with as a message too.
+        """
+        return self._segments.next_offset - self._segments.first_offset
 
     def waiting_messages(self) -> Iterable[QueuedMessage]:
         """Give all messages of the log."""
-        return (QueuedMessage(message, offset, None) for offset, message in enumerate(self._log))
+        return (
+            QueuedMessage(message, offset, None)
+            for message, offset in zip(self._log, self._log_offsets, strict=True)
+        )
 
     def publish(self, message: Message) -> bool:
-        """Append a message to the log."""
+        """Append a message to the log.
+
+        Raises:
+            ProtocolError: 541, the header that RabbitMQ filters by is no string.
+        """
+        facts = message.facts
+        if facts.filter_value is None and not facts.has_died:
+            raise errors.internal_error()
+        now = self.virtualhost.clock.timestamp()
+        first_offset = self._segments.first_offset
+        self._log_offsets.append(self._segments.append(_size_of(message), now))
         self._log.append(message)
-        self._times.append(self.virtualhost.clock.timestamp())
-        for consumer in list(self._offsets):
+        self._times.append(now)
+        if self._segments.first_offset != first_offset:
+            self._forget_dropped()
+        if self._segments.may_become_too_old and self._age_timer is None:
+            self._watch_age()
+        for consumer in list(self._readers):
             self._feed(consumer)
         return True
 
+    def _forget_dropped(self) -> None:
+        count = bisect_left(self._log_offsets, self._segments.first_offset)
+        for column in (self._log, self._log_offsets, self._times):
+            del column[:count]
+
+    def _watch_age(self) -> None:
+        """Look now and then for what has become too old, where a release does so by itself."""
+        if self.virtualhost.profile.streams_watch_age:
+            self._age_timer = self.virtualhost.clock.call_later(AGE_CHECK, self._drop_old)
+
+    def _drop_old(self) -> None:
+        self._age_timer = None
+        self._segments.drop_old(self.virtualhost.clock.timestamp())
+        self._forget_dropped()
+        if self._segments.may_become_too_old:
+            self._watch_age()
+
+    def stop_timers(self) -> None:
+        super().stop_timers()
+        if self._age_timer is not None:
+            self._age_timer.cancel()
+            self._age_timer = None
+
     def add_consumer(self, consumer: Consumer) -> None:
         """Start a consumer at the offset it asks for; without one, at what comes next."""
-        self._offsets[consumer] = self._first_offset(consumer.arguments.get("x-stream-offset"))
+        offset = self._first_offset(consumer.arguments.get("x-stream-offset"))
+        wanted = stream_filter(consumer.arguments, self.virtualhost.profile)
+        self._readers[consumer] = _Reader(offset, wanted)
         super().add_consumer(consumer)
         self._feed(consumer)
 
     def remove_consumer(self, consumer: Consumer) -> None:
         """Forget a consumer."""
-        self._offsets.pop(consumer, None)
+        self._readers.pop(consumer, None)
         super().remove_consumer(consumer)
 
     def forget(self, consumers: Iterable[Consumer]) -> None:
         for consumer in consumers:
-            self._offsets.pop(consumer, None)
+            self._readers.pop(consumer, None)
         super().forget(consumers)
 
     def wake(self, *consumers: Consumer) -> None:
         """Go on with consumers that may be able to take messages again."""
         for consumer in consumers:
-            if consumer in self._offsets:
+            if consumer in self._readers:
                 self._feed(consumer)
 
     def acknowledge(self, queued: QueuedMessage) -> None:
@@ -98,32 +175,40 @@ class StreamQueue(Queue):
         """Nothing to dead-letter: the log keeps everything."""
 
     def _first_offset(self, wanted: Any) -> int:
-        end = len(self._log)
+        end = self._segments.next_offset
         if wanted is None or wanted == "next":
             return end
         if wanted == "first":
-            return 0
+            return self._segments.first_offset
         if wanted == "last":
-            return max(end - 1, 0)
+            return self._log_offsets[-1] if self._log else end
         if isinstance(wanted, datetime):
-            return bisect_left(self._times, wanted.timestamp())
+            return self._offset_at(wanted.timestamp())
         if isinstance(wanted, Timestamp):
-            return bisect_left(self._times, float(wanted))
+            return self._offset_at(float(wanted))
         if isinstance(wanted, str):
             age = age_milliseconds(wanted) or 0
-            return bisect_left(self._times, self.virtualhost.clock.timestamp() - age / 1000)
+            return self._offset_at(self.virtualhost.clock.timestamp() - age / 1000)
         return max(int(wanted), 0)
 
-    def _feed(self, consumer: Consumer) -> None:
-        offset = self._offsets[consumer]
-        while offset < len(self._log) and consumer.can_take():
-            self._offsets[consumer] = offset + 1
-            consumer.deliver(QueuedMessage(self._outgoing(offset), offset, None))
-            offset += 1
+    def _offset_at(self, moment: float) -> int:
+        """Give the offset of what was the first to come at a time or later."""
+        index = bisect_left(self._times, moment)
+        return self._log_offsets[index] if index < len(self._log) else self._segments.next_offset
 
-    def _outgoing(self, offset: int) -> Message:
+    def _feed(self, consumer: Consumer) -> None:
+        reader = self._readers[consumer]
+        index = bisect_left(self._log_offsets, reader.offset)
+        while index < len(self._log) and consumer.can_take():
+            offset = self._log_offsets[index]
+            reader.offset = offset + 1
+            message = self._log[index]
+            if reader.filter is None or reader.filter.takes(message.facts.filter_value or ""):
+                consumer.deliver(QueuedMessage(self._outgoing(message, offset), offset, None))
+            index += 1
+
+    def _outgoing(self, message: Message, offset: int) -> Message:
         """Give a copy of a message that tells where in the log it stands."""
-        message = self._log[offset]
         properties = decode_properties(message.properties)
         profile = self.virtualhost.profile
         # Streams store AMQP 1.0, whose application properties hold no arrays and no tables; 4.0
@@ -138,3 +223,9 @@ class StreamQueue(Queue):
         if properties.delivery_mode is None and profile.streams_set_delivery_mode:
             properties = properties._replace(delivery_mode=1)
         return message.with_properties(with_headers(properties, headers))
+
+
+def _size_of(message: Message) -> int:
+    """Give about how many octets a message takes in RabbitMQ's log."""
+    names = len(message.exchange_name) + len(message.routing_key)
+    return len(message.body) + len(message.properties) + names + _CHUNK_SIZE

@@ -6,7 +6,12 @@ The words of the refusals are in `errors`.
 """
 
 from .checks import MAX_EXPIRY, age_milliseconds, validate_exchange_name
-from .consumers import consumer_priority, validate_consumer_arguments
+from .consumers import (
+    StreamFilter,
+    consumer_priority,
+    stream_filter,
+    validate_consumer_arguments,
+)
 from .equivalence import (
     assert_argument_equivalent,
     assert_field_equivalent,
@@ -21,6 +26,7 @@ from .queues import (
     queue_type_of,
     validate_queue_arguments,
     validate_queue_properties,
+    validate_stream_sizes,
 )
 
 __all__ = [
@@ -29,6 +35,7 @@ __all__ = [
     "QUORUM",
     "STREAM",
     "QueueSettings",
+    "StreamFilter",
     "age_milliseconds",
     "assert_argument_equivalent",
     "assert_field_equivalent",
@@ -36,8 +43,10 @@ __all__ = [
     "consumer_priority",
     "queue_settings",
     "queue_type_of",
+    "stream_filter",
     "validate_consumer_arguments",
     "validate_exchange_name",
     "validate_queue_arguments",
     "validate_queue_properties",
+    "validate_stream_sizes",
 ]

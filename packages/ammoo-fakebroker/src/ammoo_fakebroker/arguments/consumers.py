@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import errors
 from ..profiles import Profile
@@ -44,9 +44,43 @@ def validate_consumer_arguments(
     own = known & _ARGUMENTS_OF_TYPE[queue_type]
     check_values(arguments, [check for check in _CHECKS if check[0] in own], resource)
     check_names(arguments, known - own, resource, queue_type)
+    if queue_type == STREAM:
+        stream_filter(arguments, profile)
     credit = arguments.get("x-credit", {})
     if profile.queues_have_masters and queue_type != STREAM and not isinstance(credit, dict):
         raise errors.internal_error()  # RabbitMQ dies reading it
+
+
+class StreamFilter(NamedTuple):
+    """Which messages of a stream a consumer wants."""
+
+    values: frozenset[str]
+    takes_unfiltered: bool
+    """Whether it wants those as well that have no filter value."""
+
+    def takes(self, value: str) -> bool:
+        """Whether it wants a message with this filter value; the empty one is none."""
+        return value in self.values if value else self.takes_unfiltered
+
+
+def stream_filter(arguments: Arguments, profile: Profile) -> StreamFilter | None:
+    """Give what a stream's consumer asks for, or None if that is everything.
+
+    What is no string is left out. The empty one stands for what has no filter value, but only in
+    the last place, where RabbitMQ looks for that.
+
+    Raises:
+        ProtocolError: 541, an array without a string.
+    """
+    wanted = arguments.get("x-stream-filter")
+    if not profile.streams_have_filters or not isinstance(wanted, str | list):
+        return None
+    named = [wanted] if isinstance(wanted, str) else wanted
+    values = [value for value in named if isinstance(value, str)]
+    if not values:
+        raise errors.internal_error()
+    takes_unfiltered = arguments.get("x-stream-match-unfiltered") is True or not values[-1]
+    return StreamFilter(frozenset(values), takes_unfiltered)
 
 
 def consumer_priority(arguments: Arguments) -> int:

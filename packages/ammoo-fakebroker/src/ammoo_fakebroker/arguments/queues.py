@@ -37,9 +37,11 @@ __all__ = [
     "queue_type_of",
     "validate_queue_arguments",
     "validate_queue_properties",
+    "validate_stream_sizes",
 ]
 
 _MAX_PRIORITY = 255
+_MAX_SEGMENT_SIZE = 3_000_000_000
 
 CLASSIC, QUORUM, STREAM = "classic", "quorum", "stream"
 
@@ -108,6 +110,7 @@ class QueueSettings(NamedTuple):
     single_active_consumer: bool = False
     delivery_limit: int | None = None
     max_age: int | None = None
+    max_segment_size: int | None = None
     consumer_timeout: int | None = None
 
 
@@ -133,6 +136,7 @@ def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
         single_active_consumer=arguments.get("x-single-active-consumer", False),
         delivery_limit=_delivery_limit(arguments, profile),
         max_age=age_milliseconds(arguments.get("x-max-age")),
+        max_segment_size=arguments.get("x-stream-max-segment-size-bytes"),
         consumer_timeout=_consumer_timeout(arguments, profile),
     )
 
@@ -176,8 +180,6 @@ def validate_queue_arguments(arguments: Arguments, resource: str, profile: Profi
     check_values(arguments, [check for check in _QUEUE_CHECKS if check[0] in own], resource)
     foreign = frozenset().union(*_ARGUMENTS_OF_TYPE.values()) - own
     check_names(arguments, foreign, resource, queue_type)
-    if queue_type == STREAM and profile.streams_have_filters:
-        _check_stream_filter_size(arguments)
 
 
 def _check_what_crashes(arguments: Arguments, queue_type: str, profile: Profile) -> None:
@@ -193,9 +195,16 @@ def _check_what_crashes(arguments: Arguments, queue_type: str, profile: Profile)
 _MASTER_LOCATORS = ("client-local", "min-masters", "random")
 
 
-def _check_stream_filter_size(arguments: Arguments) -> None:
+def validate_stream_sizes(arguments: Arguments, profile: Profile) -> None:
+    """Check what a stream looks at itself, behind all that is checked for queues of any type.
+
+    Raises:
+        ProtocolError: 406, a size is not allowed.
+    """
+    if arguments.get("x-stream-max-segment-size-bytes", 0) > _MAX_SEGMENT_SIZE:
+        raise errors.stream_segment_too_large()
     size = arguments.get("x-stream-filter-size-bytes", 16)
-    if not is_integer(size) or not 16 <= size <= 255:
+    if profile.streams_have_filters and (not is_integer(size) or not 16 <= size <= 255):
         raise errors.invalid_stream_filter_size()
 
 

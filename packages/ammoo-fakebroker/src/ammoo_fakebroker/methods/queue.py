@@ -29,6 +29,7 @@ from ..arguments import (
     validate_exchange_name,
     validate_queue_arguments,
     validate_queue_properties,
+    validate_stream_sizes,
 )
 from ..errors import queue_in
 from ..permissions import check_exchange, check_queue
@@ -154,13 +155,16 @@ def _validate_new(
         check_queue(channel, "read", name)
         check_exchange(channel, "write", arguments["x-dead-letter-exchange"])
     validate_queue_arguments(arguments, resource, virtualhost.profile)
+    queue_type = queue_type_of(arguments)
     validate_queue_properties(
-        queue_type_of(arguments),
+        queue_type,
         resource,
         durable=_is_durable(parameters),
         exclusive=parameters.exclusive,
         auto_delete=parameters.auto_delete,
     )
+    if queue_type == STREAM:
+        validate_stream_sizes(arguments, virtualhost.profile)
 
 
 def _assert_equivalent(

@@ -1,0 +1,117 @@
+"""The segments that the log of a stream consists of, and how long they are kept.
+
+A segment that has reached its size is followed by another one; whenever that happens, RabbitMQ
+looks whether there are old ones to drop, whole, until the rest keeps the stream's limits. The last
+one is never dropped, however old or large it is.
+What is in them is the stream's affair; here they are sizes, times and offsets.
+See https://www.rabbitmq.com/docs/streams#retention
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ["Segments"]
+
+_DEFAULT_SIZE = 500_000_000
+_MOST_CHUNKS = 256_000
+_HEADER_SIZE = 8
+_SNAPSHOT_SIZE = 104  # of who has published; a few dozen octets more for each publisher
+
+
+class _Segment:
+    """A part of the log.
+
+    Attributes:
+        first_offset: Of what it begins with.
+        size: In octets.
+        chunks: How many messages it holds.
+        last_time: When the last one came.
+    """
+
+    __slots__ = ("chunks", "first_offset", "last_time", "size")
+
+    def __init__(self, first_offset: int, size: int, now: float) -> None:
+        self.first_offset = first_offset
+        self.size = size
+        self.chunks = 0
+        self.last_time = now
+
+
+class Segments:
+    """The segments of a stream.
+
+    Args:
+        segment_size: When a segment is full, in octets.
+        max_octets: How much is kept; everything if None.
+        max_age: How long it is kept, in milliseconds; for ever if None.
+
+    Attributes:
+        next_offset: The offset of the next message, unless a segment begins with it.
+    """
+
+    def __init__(
+        self, segment_size: int | None, *, max_octets: int | None, max_age: int | None
+    ) -> None:
+        self._segment_size = _DEFAULT_SIZE if segment_size is None else segment_size
+        self._max_octets = max_octets
+        self._max_age = max_age
+        self._segments: deque[_Segment] = deque()
+        self.next_offset = 0
+
+    @property
+    def first_offset(self) -> int:
+        """The lowest offset that is kept."""
+        return self._segments[0].first_offset if self._segments else 0
+
+    @property
+    def may_become_too_old(self) -> bool:
+        """Whether there are segments that nothing but their age stands against."""
+        return self._max_age is not None and len(self._segments) > 1
+
+    def append(self, size: int, now: float) -> int:
+        """Take a message up, if need be in a new segment, and give its offset."""
+        last = self._segments[-1] if self._segments else None
+        if last is not None and last.size < self._segment_size and last.chunks < _MOST_CHUNKS:
+            self._add(last, size, now)
+        else:
+            self._add(self._begin(now), size, now)
+            self.drop_old(now)
+        return self.next_offset - 1
+
+    def _add(self, segment: _Segment, size: int, now: float) -> None:
+        segment.size += size
+        segment.chunks += 1
+        segment.last_time = now
+        self.next_offset += 1
+
+    def _begin(self, now: float) -> _Segment:
+        """Begin a segment; all but the first hold a note on the publishers, with an offset."""
+        segment = _Segment(self.next_offset, _HEADER_SIZE, now)
+        if self._segments:
+            segment.size += _SNAPSHOT_SIZE
+            self.next_offset += 1
+        self._segments.append(segment)
+        return segment
+
+    def drop_old(self, now: float) -> None:
+        """Drop what is not to be kept any more."""
+        if self._max_octets is not None:
+            self._drop_to_size(self._max_octets)
+        if self._max_age is not None:
+            self._drop_to_age(now - self._max_age / 1000)
+
+    def _drop_to_size(self, most: int) -> None:
+        """Drop the newest segment that the limit has no room for, and all that are older."""
+        size = kept = 0
+        for segment in reversed(self._segments):
+            size += segment.size
+            if kept and size > most:
+                break
+            kept += 1
+        while len(self._segments) > kept:
+            self._segments.popleft()
+
+    def _drop_to_age(self, oldest: float) -> None:
+        while len(self._segments) > 1 and self._segments[0].last_time < oldest:
+            self._segments.popleft()
