@@ -17,14 +17,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .broker import (
-        ConnectionSnapshot,
-        ExchangeSnapshot,
-        FakeBroker,
-        MessageSnapshot,
-        QueueSnapshot,
-    )
+    from .broker import FakeBroker
     from .clock import ManualClock
+    from .snapshots import ConnectionSnapshot, ExchangeSnapshot, MessageSnapshot, QueueSnapshot
 
 __all__ = [
     "ConnectionSnapshot",
@@ -42,8 +37,10 @@ __version__ = "1.0.0"
 def __getattr__(name: str) -> object:
     if name == "ManualClock":
         from . import clock as module
+    elif name == "FakeBroker":
+        from . import broker as module  # type: ignore[no-redef]  # one name for each module
     elif name in __all__:
-        from . import broker as module  # type: ignore[no-redef]  # one name for either module
+        from . import snapshots as module  # type: ignore[no-redef]
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(module, name)

@@ -8,97 +8,35 @@ are snapshots.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
 from .clock import ManualClock
 from .node import DEFAULT_VIRTUALHOST, Limits, Node
 from .profiles import profile_named
+from .snapshots import (
+    ConnectionSnapshot,
+    ExchangeSnapshot,
+    MessageSnapshot,
+    QueueSnapshot,
+    look_at_connection,
+    look_at_exchange,
+    look_at_message,
+    look_at_queue,
+)
 from .users import Permissions
 
 if TYPE_CHECKING:
     import ssl
     from types import TracebackType
 
-    from ammoo_wire import BasicHeaderProperties
-
-    from .exchanges import Binding
-    from .message import QueuedMessage
     from .queue import Queue
     from .server import Server, ThreadedServer
 
-__all__ = [
-    "BindingSnapshot",
-    "ConnectionSnapshot",
-    "ExchangeSnapshot",
-    "FakeBroker",
-    "MessageSnapshot",
-    "QueueSnapshot",
-]
+__all__ = ["FakeBroker"]
 
 _Result = TypeVar("_Result")
-
-
-class BindingSnapshot(NamedTuple):
-    """A binding, as it was when it was looked at."""
-
-    source: str
-    destination: str
-    routing_key: str
-    arguments: Mapping[str, Any]
-
-
-class QueueSnapshot(NamedTuple):
-    """A queue, as it was when it was looked at."""
-
-    name: str
-    queue_type: str
-    durable: bool
-    exclusive: bool
-    auto_delete: bool
-    arguments: Mapping[str, Any]
-    message_count: int
-    """Messages that wait for a consumer."""
-    unacknowledged_count: int
-    """Messages that are with clients."""
-    consumer_count: int
-    bindings: tuple[BindingSnapshot, ...]
-
-
-class ExchangeSnapshot(NamedTuple):
-    """An exchange, as it was when it was looked at."""
-
-    name: str
-    exchange_type: str
-    durable: bool
-    auto_delete: bool
-    internal: bool
-    arguments: Mapping[str, Any]
-    bindings: tuple[BindingSnapshot, ...]
-    """Those that lead away from it."""
-
-
-class MessageSnapshot(NamedTuple):
-    """A message that waits in a queue."""
-
-    exchange_name: str
-    routing_key: str
-    properties: BasicHeaderProperties
-    body: bytes
-    redelivered: bool
-
-
-class ConnectionSnapshot(NamedTuple):
-    """A connection, as it was when it was looked at."""
-
-    user: str
-    virtualhost: str
-    host: str
-    port: int
-    client_properties: Mapping[str, Any]
-    channel_count: int
-    is_blocked: bool
 
 
 class FakeBroker:
@@ -449,21 +387,12 @@ class FakeBroker:
     @property
     def connections(self) -> tuple[ConnectionSnapshot, ...]:
         """The open connections."""
-        return self._call(self._look_at_connections)
-
-    def _look_at_connections(self) -> tuple[ConnectionSnapshot, ...]:
-        return tuple(
-            ConnectionSnapshot(
-                connection.user.name,
-                connection.virtualhost.name,
-                connection.peer.host,
-                connection.peer.port,
-                dict(connection.client_properties),
-                len(connection.channels),
-                connection.is_blocked,
+        return self._call(
+            lambda: tuple(
+                look_at_connection(connection)
+                for connection in self._node.connections
+                if connection.is_open
             )
-            for connection in self._node.connections
-            if connection.is_open
         )
 
     def queues(self, virtualhost: str = DEFAULT_VIRTUALHOST) -> dict[str, QueueSnapshot]:
@@ -474,7 +403,7 @@ class FakeBroker:
         """
         return self._call(
             lambda: {
-                name: _look_at_queue(queue)
+                name: look_at_queue(queue)
                 for name, queue in self._node.virtualhost(virtualhost).queues.items()
             }
         )
@@ -485,7 +414,7 @@ class FakeBroker:
         Raises:
             LookupError: There is none of that name.
         """
-        return self._call(lambda: _look_at_queue(self._queue(name, virtualhost)))
+        return self._call(lambda: look_at_queue(self._queue(name, virtualhost)))
 
     def messages(
         self, queue_name: str, virtualhost: str = DEFAULT_VIRTUALHOST
@@ -497,7 +426,7 @@ class FakeBroker:
         """
         return self._call(
             lambda: [
-                _look_at_message(queued)
+                look_at_message(queued)
                 for queued in self._queue(queue_name, virtualhost).waiting_messages()
             ]
         )
@@ -509,21 +438,12 @@ class FakeBroker:
             LookupError: There is no such virtual host.
         """
 
-        def look() -> dict[str, ExchangeSnapshot]:
-            return {
-                name: ExchangeSnapshot(
-                    name,
-                    exchange.type,
-                    exchange.durable,
-                    exchange.auto_delete,
-                    exchange.internal,
-                    dict(exchange.arguments),
-                    tuple(map(_look_at_binding, exchange.bindings.values())),
-                )
+        return self._call(
+            lambda: {
+                name: look_at_exchange(exchange)
                 for name, exchange in self._node.virtualhost(virtualhost).exchanges.items()
             }
-
-        return self._call(look)
+        )
 
     def _queue(self, name: str, virtualhost: str) -> Queue:
         try:
@@ -532,38 +452,3 @@ class FakeBroker:
             raise LookupError(
                 f"the broker has no queue {name!r} in virtual host {virtualhost!r}"
             ) from None
-
-
-def _look_at_queue(queue: Queue) -> QueueSnapshot:
-    return QueueSnapshot(
-        queue.name,
-        queue.queue_type,
-        queue.durable,
-        queue.owner is not None,
-        queue.auto_delete,
-        dict(queue.arguments),
-        queue.message_count,
-        queue.unacknowledged,
-        len(queue.consumers),
-        tuple(map(_look_at_binding, queue.incoming)),
-    )
-
-
-def _look_at_binding(binding: Binding) -> BindingSnapshot:
-    return BindingSnapshot(
-        binding.source.name,
-        binding.destination.name,
-        binding.routing_key,
-        dict(binding.arguments),
-    )
-
-
-def _look_at_message(queued: QueuedMessage) -> MessageSnapshot:
-    message = queued.message
-    return MessageSnapshot(
-        message.exchange_name,
-        message.routing_key,
-        message.decoded(),
-        bytes(message.body),
-        queued.redelivered,
-    )

@@ -9,49 +9,39 @@ It knows no socket: a `Transport` moves the octets.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import (
-    BasicConsumeParameters,
-    BasicGetParameters,
     BasicPublishParameters,
-    ChannelCloseOkParameters,
-    ChannelCloseParameters,
-    ChannelOpenParameters,
     Command,
     ConnectionBlockedParameters,
     ConnectionOpenParameters,
     ConnectionState,
     ConnectionUnblockedParameters,
-    ConnectionUpdateSecretOkParameters,
-    ConnectionUpdateSecretParameters,
     EncodeError,
     FramingLost,
     Heartbeat,
     OversizedContent,
     ProtocolError,
-    QueueBindParameters,
-    QueueDeleteParameters,
-    QueuePurgeParameters,
-    QueueUnbindParameters,
     ReplyCode,
     ServerProtocol,
     method_of,
 )
 
 from . import errors
+from .backlog import Backlog, Halt
 from .channels import Channels
 from .keepalive import KeepAlive
 from .login import Login, Peer
 from .methods import HANDLERS, publish
+from .strays import handle_stray
+from .timers import Timers
 
 if TYPE_CHECKING:
     from .channel import Channel
-    from .clock import Timer
     from .node import Node
     from .queue import Queue
     from .transport import Transport
@@ -61,18 +51,6 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 _CODES_WITHOUT_METHOD = frozenset((ReplyCode.INTERNAL_ERROR, ReplyCode.CONNECTION_FORCED))
-
-_METHODS_THAT_MEAN_A_QUEUE = frozenset(
-    (
-        BasicConsumeParameters,
-        BasicGetParameters,
-        QueueBindParameters,
-        QueueDeleteParameters,
-        QueuePurgeParameters,
-        QueueUnbindParameters,
-    )
-)
-"""Methods in which an empty queue name, their first field, stands for the one declared last."""
 
 _DELIVERY_LIMIT = 262_144
 """Octets that may be queued for a client before consumers on its connection are held back."""
@@ -88,15 +66,6 @@ class _Stage(Enum):
     OPEN = auto()
     OVER = auto()
     """All is given back; what is queued may still be written."""
-
-
-class _Halt(Enum):
-    """Why a client's commands have to wait."""
-
-    ALARM = auto()
-    """It published during an alarm."""
-    CONGESTION = auto()
-    """It does not read what it is sent."""
 
 
 class Connection:
@@ -141,13 +110,12 @@ class Connection:
         self.get_buffer = self._protocol.get_buffer
         self._keep_alive: KeepAlive | None = None
         self._heartbeat: Heartbeat | None = None
-        self._timers: dict[str, Timer] = {}
-        self._backlog: deque[Command] = deque()
+        self._timers = Timers(node.network_clock)
+        self._backlog = Backlog(transport, self._work_off)
         self._stage = _Stage.OPENING
         self._is_working = False
         self._is_paused = False
-        self._halted_by: set[_Halt] = set()
-        self._call_later("handshake", node.limits.handshake_timeout, transport.close)
+        self._timers.call_later("handshake", node.limits.handshake_timeout, transport.close)
         node.connections[self] = None
 
     def __repr__(self) -> str:
@@ -161,12 +129,17 @@ class Connection:
     @property
     def is_blocked(self) -> bool:
         """Whether the client published during an alarm, and is not listened to."""
-        return _Halt.ALARM in self._halted_by
+        return Halt.ALARM in self._backlog.halted_by
 
     @property
     def client_properties(self) -> dict[str, Any]:
         """What the client told of itself."""
         return self._protocol.client_properties
+
+    @property
+    def channel_max(self) -> int:
+        """How many channels the client may have at a time; 0 for any number."""
+        return self._protocol.channel_max
 
     def client_can(self, capability: str) -> bool:
         """Whether the client announced a capability."""
@@ -186,15 +159,15 @@ class Connection:
         """Note that the socket is gone."""
         self._protocol.receive_eof()
         self._wind_up()
-        self._cancel_timer("closing")
+        self._timers.cancel("closing")
 
     def _receive(self, commands: list[Command]) -> None:
         if self._heartbeat is not None:
             self._heartbeat.data_received(self.node.network_clock.time())
         self._is_working = True
         try:
-            if self._halted_by:
-                self._backlog.extend(commands)
+            if self._backlog.halted_by:
+                self._backlog.add(commands)
             else:
                 self._work_off(commands)
             if self._protocol.state is not ConnectionState.RUNNING or self._stage is _Stage.OPENING:
@@ -228,69 +201,24 @@ class Connection:
                 if type(parameters) is BasicPublishParameters and channel is not None:
                     if node.alarm is not None:
                         self._block(node.alarm)
-                        self._backlog.append(command)
+                        self._backlog.add((command,))
                         break
                     publish(channel, parameters, properties or b"", body or b"")
                 elif channel is not None and (handler := handlers.get(type(parameters))):
                     handler(channel, parameters)
                 else:
-                    self._handle_other(number, channel, parameters)
+                    handle_stray(self, self._channels, number, parameters)
             except ProtocolError as error:
                 self._refuse_command(error, channel, parameters)
             if self._stage is _Stage.OVER:
                 break
             if protocol.queued_size > _REPLY_LIMIT:
-                self._halt(_Halt.CONGESTION)
+                self._backlog.halt(Halt.CONGESTION)
                 break
         if self._stage is not _Stage.OVER:
-            self._backlog.extend(waiting)
+            self._backlog.add(waiting)
         while self.confirming:
             self.confirming.pop().flush_confirms()
-
-    def _handle_other(
-        self, number: int, channel: Channel | None, parameters: tuple[Any, ...]
-    ) -> None:
-        """Execute what is not the business of an open channel."""
-        kind = type(parameters)
-        if number == 0:
-            self._handle_own(parameters)
-        elif kind is ChannelOpenParameters:
-            self._open_channel(number)
-        elif kind is ChannelCloseOkParameters and self._channels.is_closing(number):
-            self._channels.release(number)
-        elif self._channels.is_closing(number):
-            self._drop(number, parameters)
-        elif channel is None:
-            self._handle_without_channel(number, parameters)
-        elif kind is OversizedContent:
-            raise errors.message_too_large(parameters[1], parameters[2])
-        else:
-            raise errors.unimplemented_method()
-
-    def _handle_without_channel(self, number: int, parameters: tuple[Any, ...]) -> None:
-        """Refuse a method on a channel that was never opened.
-
-        RabbitMQ looks up what an empty queue name stands for before it looks at the channel.
-        """
-        if type(parameters) not in _METHODS_THAT_MEAN_A_QUEUE or parameters[0]:
-            raise errors.channel_not_open()
-        error = errors.no_queue_declared_on_channel()
-        error.class_id, error.method_id = method_of(parameters).id
-        self._channels.refuse(number, error)
-
-    def _drop(self, number: int, parameters: tuple[Any, ...]) -> None:
-        """Ignore what was sent to a channel before its client knew that it was closed.
-
-        The wire drops what comes later; this came in the same read as what closed the channel.
-        """
-        if type(parameters) is ChannelCloseParameters:
-            self.send(number, ChannelCloseOkParameters())
-
-    def _handle_own(self, parameters: tuple[Any, ...]) -> None:
-        """Execute a method of the connection itself, on channel 0."""
-        if type(parameters) is not ConnectionUpdateSecretParameters:
-            raise errors.unexpected_on_channel_zero()
-        self.send(0, ConnectionUpdateSecretOkParameters())
 
     def _refuse_command(
         self, error: ProtocolError, channel: Channel | None, parameters: tuple[Any, ...]
@@ -306,17 +234,6 @@ class Connection:
         if channel is not None:
             self._channels.end(channel)  # first; what it gives back may go to another one
         self.refuse(error)
-
-    # -- channels ------------------------------------------------------------------------------
-
-    def _open_channel(self, number: int) -> None:
-        channel_max = self._protocol.channel_max
-        count = len(self._channels)
-        is_new = number not in self.channels and not self._channels.is_closing(number)
-        if is_new and 0 < channel_max <= count:
-            self.refuse(errors.too_many_channels(count, channel_max))
-        else:
-            self._channels.open_new(number)
 
     def close_channel(self, channel: Channel) -> None:
         """Close a channel because its client asked for it."""
@@ -361,7 +278,7 @@ class Connection:
         in the middle of delivering.
         """
         self.is_deliverable = False
-        self._call_later("giving up", 0, lambda: self.refuse(errors.internal_error()))
+        self._timers.call_later("giving up", 0, lambda: self.refuse(errors.internal_error()))
 
     @property
     def has_data_to_send(self) -> bool:
@@ -379,7 +296,7 @@ class Connection:
         """Note that what was queued has been handed on; go on with what had to wait for it."""
         if self._is_paused or self._stage is _Stage.OVER:
             return
-        self._go_on_after(_Halt.CONGESTION)
+        self._backlog.go_on_after(Halt.CONGESTION)
         if not self.is_deliverable:
             self.is_deliverable = True
             for channel in list(self.channels.values()):
@@ -397,26 +314,9 @@ class Connection:
 
     # -- having to wait ------------------------------------------------------------------------
 
-    def _halt(self, reason: _Halt) -> None:
-        """Execute and read nothing more until the reason is gone."""
-        self._halted_by.add(reason)
-        self._transport.pause_reading()
-
-    def _go_on_after(self, reason: _Halt) -> None:
-        """Execute what had to wait, and read again, if no other reason is left."""
-        if reason not in self._halted_by:
-            return
-        self._halted_by.discard(reason)
-        if self._halted_by or self._stage is _Stage.OVER:
-            return
-        backlog, self._backlog = self._backlog, deque()
-        self._work_off(backlog)
-        if not self._halted_by:
-            self._transport.resume_reading()
-
     def _block(self, reason: str) -> None:
         """Listen to a publisher no more until the alarm is over."""
-        self._halt(_Halt.ALARM)
+        self._backlog.halt(Halt.ALARM)
         if self.client_can("connection.blocked"):
             self.send(0, ConnectionBlockedParameters(reason))
 
@@ -424,7 +324,7 @@ class Connection:
         """Listen again: the alarm is over."""
         if self.is_blocked and self.client_can("connection.blocked"):
             self.send(0, ConnectionUnblockedParameters())
-        self._go_on_after(_Halt.ALARM)
+        self._backlog.go_on_after(Halt.ALARM)
 
     # -- opening -------------------------------------------------------------------------------
 
@@ -441,13 +341,13 @@ class Connection:
     def _begin(self) -> None:
         """Do what is due when the connection is open."""
         self._stage = _Stage.OPEN
-        self._cancel_timer("handshake")
+        self._timers.cancel("handshake")
         interval = self._protocol.heartbeat_interval
         if interval:
             self._keep_alive = KeepAlive(
                 interval,
                 self.node.network_clock,
-                is_listening=lambda: not self._halted_by,
+                is_listening=lambda: not self._backlog.halted_by,
                 send=self._send_heartbeat,
                 hang_up=self._transport.abort,
             )
@@ -456,21 +356,16 @@ class Connection:
 
     # -- time ----------------------------------------------------------------------------------
 
-    def _call_later(self, purpose: str, delay: float, callback: Callable[[], object]) -> None:
-        self._timers[purpose] = self.node.network_clock.call_later(delay, callback)
-
-    def _cancel_timer(self, purpose: str) -> None:
-        timer = self._timers.pop(purpose, None)
-        if timer is not None:
-            timer.cancel()
-
     def _send_heartbeat(self) -> None:
         self._protocol.send_heartbeat()
         self._transport.wake()
 
     def _await_consumer_timeout(self) -> None:
-        self._timers["consumer timeout"] = self.node.clock.call_later(
-            self.node.limits.consumer_timeout_check, self._check_consumer_timeout
+        self._timers.call_later(
+            "consumer timeout",
+            self.node.limits.consumer_timeout_check,
+            self._check_consumer_timeout,
+            clock=self.node.clock,
         )
 
     def _check_consumer_timeout(self) -> None:
@@ -491,11 +386,10 @@ class Connection:
         if self._stage is not _Stage.OVER:
             self._stage = _Stage.OVER
             self.is_deliverable = False
-            for purpose in list(self._timers):
-                self._cancel_timer(purpose)
+            self._timers.cancel_all()
             if self._keep_alive is not None:
                 self._keep_alive.stop()
-            self._backlog.clear()
+            self._backlog.drop()
             self._channels.end_all()
             for queue in list(self.exclusive_queues):
                 queue.virtualhost.delete_queue(queue)
@@ -505,12 +399,12 @@ class Connection:
     def _await_closing(self) -> None:
         """Close the socket, at once or when the client has had time to do something itself."""
         protocol, limits = self._protocol, self.node.limits
-        self._cancel_timer("closing")
+        self._timers.cancel("closing")
         if protocol.state is ConnectionState.CLOSED:
             self.node.connections.pop(self, None)
         if protocol.login_pause or isinstance(protocol.failure, FramingLost):
-            self._call_later("closing", limits.login_pause, self._transport.close)
+            self._timers.call_later("closing", limits.login_pause, self._transport.close)
         elif protocol.close_received is not None or protocol.state is ConnectionState.CLOSING:
-            self._call_later("closing", limits.closing_timeout, self._transport.close)
+            self._timers.call_later("closing", limits.closing_timeout, self._transport.close)
         else:
             self._transport.close()

@@ -1,4 +1,4 @@
-"""Class channel: flow and close. Opening is the connection's affair (`connection.py`)."""
+"""Class channel: flow and close. Opening is no open channel's affair (`strays.py`)."""
 
 from __future__ import annotations
 
