@@ -13,6 +13,7 @@ from ammoo_wire import (
     Int8,
     Int16,
     Int64,
+    QueueDeclareOkParameters,
     QueueDeclareParameters,
     UInt8,
     UInt16,
@@ -310,6 +311,45 @@ def test_arguments_are_compared_in_an_order_of_their_own(
     text = refusal_text(channel, queue, arguments)
 
     assert f"inequivalent arg '{list(COMPARED)[position]}' for queue" in text
+
+
+@pytest.mark.parametrize(
+    ("queue_type", "arguments", "first"),
+    [
+        ("quorum", {"x-message-ttl": 60_000, "x-delivery-limit": 3}, "x-delivery-limit"),
+        ("quorum", {"x-expires": 60_000, "x-dead-letter-exchange": ""}, "x-dead-letter-exchange"),
+        ("stream", {"x-initial-cluster-size": 1, "x-max-age": "1D"}, "x-max-age"),
+    ],
+)
+def test_each_type_of_queue_has_its_order(
+    channel: Channel, unique: Unique, queue_type: str, arguments: dict[str, Any], first: str
+) -> None:
+    name = channel.declare_queue(unique("q"), durable=True, x_queue_type=queue_type)
+
+    text = refusal_text(channel, name, {"x-queue-type": queue_type, **arguments}, durable=True)
+
+    assert f"inequivalent arg '{first}' for queue" in text
+
+
+@pytest.mark.parametrize(
+    ("queue_type", "arguments"),
+    [
+        ("classic", {"x-delivery-limit": 3, "x-max-age": "1D", "x-initial-cluster-size": 0}),
+        ("quorum", {"x-max-priority": -1, "x-queue-mode": "lazy"}),
+        ("stream", {"x-expires": -1, "x-dead-letter-routing-key": 5}),
+    ],
+)
+def test_arguments_of_other_types_of_queue_are_not_compared(
+    channel: Channel, unique: Unique, queue_type: str, arguments: dict[str, Any]
+) -> None:
+    """They would be refused, were the queue not there."""
+    name = channel.declare_queue(unique("q"), durable=True, x_queue_type=queue_type)
+
+    again = QueueDeclareParameters(
+        name, durable=True, arguments={"x-queue-type": queue_type, **arguments}
+    )
+
+    assert QueueDeclareOkParameters(name, 0, 0) == channel.call(again)
 
 
 def test_queue_type_differs(broker: Broker, channel: Channel, unique: Unique) -> None:

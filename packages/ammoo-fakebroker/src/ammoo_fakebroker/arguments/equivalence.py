@@ -8,41 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from .. import errors
+from ..profiles import Profile
 from ..terms import comparable, print_bare, type_name
 from .checks import Arguments
-from .queues import CLASSIC
+from .queues import CLASSIC, arguments_of_type, queue_type_of
 
 __all__ = [
     "assert_argument_equivalent",
     "assert_field_equivalent",
     "assert_queue_arguments_equivalent",
 ]
-
-# In this order RabbitMQ compares the arguments of a re-declaration.
-_COMPARED = (
-    "x-expires",
-    "x-message-ttl",
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-dead-letter-strategy",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-in-memory-length",
-    "x-max-in-memory-bytes",
-    "x-max-priority",
-    "x-overflow",
-    "x-queue-mode",
-    "x-queue-version",
-    "x-single-active-consumer",
-    "x-queue-type",
-    "x-quorum-initial-group-size",
-    "x-delivery-limit",
-    "x-max-age",
-    "x-stream-max-segment-size-bytes",
-    "x-initial-cluster-size",
-    "x-queue-leader-locator",
-    "x-queue-master-locator",
-)
 
 _ABSENT = object()
 
@@ -58,14 +33,16 @@ def assert_field_equivalent(field: str, resource: str, received: Any, current: A
 
 
 def assert_queue_arguments_equivalent(
-    received: Arguments, current: Arguments, resource: str
+    received: Arguments, current: Arguments, resource: str, profile: Profile
 ) -> None:
     """Compare the arguments of a queue's re-declaration with those it was made with.
+
+    Only those matter that a queue of its type knows.
 
     Raises:
         ProtocolError: 406, for the first that differs.
     """
-    for name in _COMPARED:
+    for name in arguments_of_type(queue_type_of(current), profile):
         if name == "x-queue-type" and {
             received.get(name, CLASSIC),
             current.get(name, CLASSIC),

@@ -33,6 +33,7 @@ __all__ = [
     "QUORUM",
     "STREAM",
     "QueueSettings",
+    "arguments_of_type",
     "queue_settings",
     "queue_type_of",
     "validate_queue_arguments",
@@ -45,54 +46,50 @@ _MAX_SEGMENT_SIZE = 3_000_000_000
 
 CLASSIC, QUORUM, STREAM = "classic", "quorum", "stream"
 
-_ARGUMENTS_OF_TYPE = {
-    CLASSIC: frozenset(
-        (
-            "x-expires",
-            "x-message-ttl",
-            "x-dead-letter-exchange",
-            "x-dead-letter-routing-key",
-            "x-max-length",
-            "x-max-length-bytes",
-            "x-max-priority",
-            "x-overflow",
-            "x-queue-mode",
-            "x-queue-version",
-            "x-single-active-consumer",
-            "x-queue-type",
-            "x-queue-master-locator",
-        )
+# In this order RabbitMQ compares the arguments of a re-declaration.
+_ARGUMENTS_OF_TYPE: dict[str, tuple[str, ...]] = {
+    CLASSIC: (
+        "x-expires",
+        "x-message-ttl",
+        "x-dead-letter-exchange",
+        "x-dead-letter-routing-key",
+        "x-max-length",
+        "x-max-length-bytes",
+        "x-max-priority",
+        "x-overflow",
+        "x-queue-mode",
+        "x-queue-version",
+        "x-single-active-consumer",
+        "x-queue-type",
+        "x-queue-master-locator",
     ),
-    QUORUM: frozenset(
-        (
-            "x-expires",
-            "x-message-ttl",
-            "x-dead-letter-exchange",
-            "x-dead-letter-routing-key",
-            "x-dead-letter-strategy",
-            "x-max-length",
-            "x-max-length-bytes",
-            "x-max-in-memory-length",
-            "x-max-in-memory-bytes",
-            "x-overflow",
-            "x-single-active-consumer",
-            "x-queue-type",
-            "x-quorum-initial-group-size",
-            "x-delivery-limit",
-            "x-queue-leader-locator",
-        )
+    QUORUM: (
+        "x-dead-letter-exchange",
+        "x-dead-letter-routing-key",
+        "x-dead-letter-strategy",
+        "x-expires",
+        "x-max-length",
+        "x-max-length-bytes",
+        "x-max-in-memory-length",
+        "x-max-in-memory-bytes",
+        "x-overflow",
+        "x-single-active-consumer",
+        "x-queue-type",
+        "x-quorum-initial-group-size",
+        "x-delivery-limit",
+        "x-message-ttl",
+        "x-queue-leader-locator",
     ),
-    STREAM: frozenset(
-        (
-            "x-max-length-bytes",
-            "x-queue-type",
-            "x-max-age",
-            "x-stream-max-segment-size-bytes",
-            "x-initial-cluster-size",
-            "x-queue-leader-locator",
-        )
+    STREAM: (
+        "x-max-length-bytes",
+        "x-queue-type",
+        "x-max-age",
+        "x-stream-max-segment-size-bytes",
+        "x-initial-cluster-size",
+        "x-queue-leader-locator",
     ),
 }
+_ARGUMENTS_OF_ANY_TYPE = frozenset().union(*_ARGUMENTS_OF_TYPE.values())
 
 
 class QueueSettings(NamedTuple):
@@ -118,6 +115,14 @@ def queue_type_of(arguments: Arguments) -> str:
     """Give the queue type that arguments ask for; anything odd is refused by validation."""
     value = arguments.get("x-queue-type", CLASSIC)
     return value if isinstance(value, str) else CLASSIC
+
+
+def arguments_of_type(queue_type: str, profile: Profile) -> tuple[str, ...]:
+    """List the arguments that a type of queue knows, in the order in which they are compared."""
+    own = _ARGUMENTS_OF_TYPE[queue_type]
+    if queue_type == CLASSIC and profile.classic_queues_check_leader_locator:
+        return (*own, "x-queue-leader-locator")
+    return own
 
 
 def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
@@ -174,12 +179,9 @@ def validate_queue_arguments(arguments: Arguments, resource: str, profile: Profi
     check_values(arguments, (("x-queue-type", _check_queue_type),), resource)
     queue_type = queue_type_of(arguments)
     _check_what_crashes(arguments, queue_type, profile)
-    own = _ARGUMENTS_OF_TYPE[queue_type]
-    if queue_type == CLASSIC and profile.classic_queues_check_leader_locator:
-        own |= {"x-queue-leader-locator"}
+    own = arguments_of_type(queue_type, profile)
     check_values(arguments, [check for check in _QUEUE_CHECKS if check[0] in own], resource)
-    foreign = frozenset().union(*_ARGUMENTS_OF_TYPE.values()) - own
-    check_names(arguments, foreign, resource, queue_type)
+    check_names(arguments, _ARGUMENTS_OF_ANY_TYPE.difference(own), resource, queue_type)
 
 
 def _check_what_crashes(arguments: Arguments, queue_type: str, profile: Profile) -> None:

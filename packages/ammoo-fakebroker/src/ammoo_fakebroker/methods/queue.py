@@ -180,7 +180,9 @@ def _assert_equivalent(
     resource = queue_in(channel.virtualhost.name, queue.name)
     assert_field_equivalent("durable", resource, _is_durable(parameters), queue.durable)
     assert_field_equivalent("auto_delete", resource, parameters.auto_delete, queue.auto_delete)
-    assert_queue_arguments_equivalent(arguments, queue.arguments, resource)
+    assert_queue_arguments_equivalent(
+        arguments, queue.arguments, resource, channel.virtualhost.profile
+    )
 
 
 # -- binding -----------------------------------------------------------------------------------
