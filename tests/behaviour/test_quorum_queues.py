@@ -285,6 +285,17 @@ def test_newcomer_of_higher_priority_waits_up_to_3_10(channel: Channel, unique: 
 
 
 @pytest.mark.rabbitmq_version("4.0")
+def test_urgent_message_expires_in_front_of_the_others(channel: Channel, quorum: str) -> None:
+    """In a classic queue with priorities it would stay until somebody looks."""
+    channel.fill(quorum, b"normal")
+
+    channel.fill(quorum, b"urgent", priority=9, expiration="0")
+
+    channel.await_count(quorum, 1)
+    assert [b"normal"] == channel.get_bodies(quorum)
+
+
+@pytest.mark.rabbitmq_version("4.0")
 @pytest.mark.parametrize("bodies", [(b"normal", b"urgent"), (b"urgent", b"normal")])
 def test_messages_delivered_at_once_take_their_turns_too(
     channel: Channel, quorum: str, bodies: tuple[bytes, bytes]

@@ -47,6 +47,7 @@ class Queue:
 
     queue_type = CLASSIC
     _queued_message = QueuedMessage
+    _minds_what_overtakes = False
     minds_global_prefetch = True
 
     def __init__(
@@ -137,9 +138,11 @@ class Queue:
                 return True
         self.ready.append(queued)
         is_trimmed = self._drops_overflow and self._drop_overflow()
-        # RabbitMQ looks for expired messages only if there is another one in front now, and does
-        # not think of a message that overtakes others by its priority.
-        if self._has_deadlines and (is_trimmed or len(self.ready) == 1):
+        # RabbitMQ looks for expired messages only if there is another one in front now, and a
+        # classic queue does not think of a message that overtakes others by its priority.
+        if self._has_deadlines and (
+            is_trimmed or len(self.ready) == 1 or self._minds_what_overtakes
+        ):
             self._expire()
         return True
 

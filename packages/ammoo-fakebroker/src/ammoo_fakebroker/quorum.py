@@ -141,6 +141,7 @@ class QuorumQueue(Queue):
 
     queue_type = QUORUM
     _queued_message = _QuorumMessage
+    _minds_what_overtakes = True
     minds_global_prefetch = False
 
     def _create_ready(self) -> ReadyMessages:
