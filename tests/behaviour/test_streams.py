@@ -424,7 +424,15 @@ def test_rejecting_costs_the_connection_on_3_10(
     )
 
 
-@pytest.mark.parametrize("offset", ["foo", True], ids=str)
+@pytest.mark.parametrize("offset", [1.5, True, None], ids=str)
+def test_offset_of_no_known_type_matters_last(channel: Channel, stream: str, offset: Any) -> None:
+    """It costs the connection as well, but only a consumer that might be otherwise."""
+    consume = BasicConsumeParameters(stream, arguments={"x-stream-offset": offset})
+
+    assert "consumer prefetch count is not set" in channel.refusal(consume).reply_text
+
+
+@pytest.mark.parametrize("offset", ["foo", True, 1.5], ids=str)
 def test_illegal_offset_costs_the_connection(reader: Channel, stream: str, offset: Any) -> None:
     refused = reader.fatal(BasicConsumeParameters(stream, arguments={"x-stream-offset": offset}))
 

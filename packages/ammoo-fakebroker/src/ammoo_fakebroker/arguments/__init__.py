@@ -8,6 +8,7 @@ The words of the refusals are in `errors`.
 from .checks import MAX_EXPIRY, age_milliseconds, validate_exchange_name
 from .consumers import (
     StreamFilter,
+    check_stream_offset_is_one,
     consumer_priority,
     stream_filter,
     validate_consumer_arguments,
@@ -40,6 +41,7 @@ __all__ = [
     "assert_argument_equivalent",
     "assert_field_equivalent",
     "assert_queue_arguments_equivalent",
+    "check_stream_offset_is_one",
     "consumer_priority",
     "queue_settings",
     "queue_type_of",

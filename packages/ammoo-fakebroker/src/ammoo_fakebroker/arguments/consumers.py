@@ -18,7 +18,7 @@ from .checks import (
 )
 from .queues import CLASSIC, QUORUM, STREAM
 
-__all__ = ["consumer_priority", "validate_consumer_arguments"]
+__all__ = ["check_stream_offset_is_one", "consumer_priority", "validate_consumer_arguments"]
 
 _ARGUMENTS_OF_TYPE = {
     CLASSIC: frozenset(("x-priority", "x-cancel-on-ha-failover")),
@@ -93,11 +93,21 @@ _OFFSET_WORDS = ("first", "last", "next")
 
 
 def _check_stream_offset(value: Any, arguments: Arguments) -> str | None:
-    if type_class(value) in ("int", "timestamp"):
-        return None
-    if isinstance(value, str) and (value in _OFFSET_WORDS or age_milliseconds(value) is not None):
-        return None
-    raise errors.internal_error()  # RabbitMQ dies wording its refusal
+    is_word = isinstance(value, str)
+    if is_word and value not in _OFFSET_WORDS and age_milliseconds(value) is None:
+        raise errors.internal_error()  # RabbitMQ dies wording its refusal
+    return None
+
+
+def check_stream_offset_is_one(arguments: Arguments) -> None:
+    """Refuse an offset of a type that no offset has: RabbitMQ dies of it, having checked all else.
+
+    Raises:
+        ProtocolError: 541, it is one of those.
+    """
+    offset = arguments.get("x-stream-offset", "next")
+    if not isinstance(offset, str) and type_class(offset) not in ("int", "timestamp"):
+        raise errors.internal_error()
 
 
 _CHECKS: tuple[tuple[str, Check], ...] = (

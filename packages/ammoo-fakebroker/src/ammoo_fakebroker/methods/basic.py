@@ -31,7 +31,14 @@ from ammoo_wire import (
 )
 
 from .. import errors
-from ..arguments import CLASSIC, QUORUM, STREAM, consumer_priority, validate_consumer_arguments
+from ..arguments import (
+    CLASSIC,
+    QUORUM,
+    STREAM,
+    check_stream_offset_is_one,
+    consumer_priority,
+    validate_consumer_arguments,
+)
 from ..channel import ReplyConsumer, Unacknowledged
 from ..consumers import Consumer, SingleActiveConsumer
 from ..errors import queue_in
@@ -239,6 +246,8 @@ def _check_consumable(channel: Channel, queue: Queue, parameters: BasicConsumePa
     if queue.queue_type != CLASSIC:
         if channel.limiter.limit:
             raise errors.global_qos_not_supported(virtualhost, queue.name)
+        if queue.queue_type == STREAM:
+            check_stream_offset_is_one(parameters.arguments)
         return
     consumers = queue.consumers
     is_taken = consumers.has_exclusive or (
