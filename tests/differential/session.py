@@ -28,12 +28,15 @@ from ammoo_wire import (
     QueueDeleteParameters,
     TxCommitParameters,
 )
+from tests.support.brokers import LIMITED, with_login
 from tests.support.peer import Message
 
 from .channel_log import ChannelLog
 from .line import SILENCE, STREAM_ENDED, Line, name_of
 from .names import Names
 from .program import (
+    BARE_CONNECTION,
+    LIMITED_CONNECTION,
     OPENED_CHANNELS,
     Burst,
     Call,
@@ -107,10 +110,15 @@ class Session:
     def _line(self, connection: int) -> Line:
         line = self._lines.get(connection)
         if line is None or not line.is_open:
-            line = self._lines[connection] = Line(self._url)
+            line = self._lines[connection] = self._connect(connection)
             for key in [key for key in self._logs if key[0] == connection]:
                 del self._logs[key]
         return line
+
+    def _connect(self, connection: int) -> Line:
+        if connection == LIMITED_CONNECTION:
+            return Line(with_login(self._url, LIMITED))
+        return Line(self._url, capabilities={} if connection == BARE_CONNECTION else None)
 
     def _log(self, connection: int, channel: int) -> ChannelLog:
         return self._logs.setdefault((connection, channel), ChannelLog(self._names.in_program))

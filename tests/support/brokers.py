@@ -29,8 +29,13 @@ class Broker(NamedTuple):
 
     def url_of(self, login: str) -> str:
         """Give the URL with the login of one of the suite's other users."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{login}:{PASSWORD}@{parts.hostname}:{parts.port}{parts.path}"
+        return with_login(self.url, login)
+
+
+def with_login(url: str, login: str) -> str:
+    """Give a URL with the login of one of the suite's other users."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{login}:{PASSWORD}@{parts.hostname}:{parts.port}{parts.path}"
 
 
 STRANGER = "ammoo-stranger"
