@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from ammoo_fakebroker import FakeBroker, stream
+from ammoo_fakebroker import FakeBroker, dead_letter_worker, stream
 from tests.support.peer import Peer
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "rabbitmq"
@@ -33,6 +33,9 @@ class Operator(Protocol):
 
     def frequent_retention(self) -> AbstractContextManager[None]:
         """Have streams that are published to meanwhile look for old segments all the time."""
+
+    def frequent_dead_letters(self) -> AbstractContextManager[None]:
+        """Have queues that are declared meanwhile try all the time to be rid of dead letters."""
 
     def close_connection(self, peer: Peer, reason: str) -> None:
         """Close a client's connection."""
@@ -76,6 +79,14 @@ class FakeOperator:
         limits.consumer_timeout_check, usual = 0.05, limits.consumer_timeout_check
         yield
         limits.consumer_timeout_check = usual
+
+    @contextmanager
+    def frequent_dead_letters(self) -> Iterator[None]:
+        dead_letter_worker.RETRY, usual = 0.05, dead_letter_worker.RETRY
+        try:
+            yield
+        finally:
+            dead_letter_worker.RETRY = usual
 
     @contextmanager
     def frequent_retention(self) -> Iterator[None]:
@@ -123,6 +134,9 @@ class RabbitmqOperator:
 
     def frequent_checks(self) -> AbstractContextManager[None]:
         return self._settings(channel_tick_interval=100)
+
+    def frequent_dead_letters(self) -> AbstractContextManager[None]:
+        return self._settings(dead_letter_worker_publisher_confirm_timeout=100)
 
     @contextmanager
     def frequent_retention(self) -> Iterator[None]:

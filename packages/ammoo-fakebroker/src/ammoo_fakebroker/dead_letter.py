@@ -8,10 +8,10 @@ See https://www.rabbitmq.com/docs/dlx
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ammoo_wire import Int64
 
@@ -22,9 +22,19 @@ if TYPE_CHECKING:
     from .queue import Queue
     from .vhost import VirtualHost
 
-__all__ = ["DeadLetters"]
+__all__ = ["DeadLetter", "DeadLetters"]
 
 Death = dict[str, Any]
+
+
+class DeadLetter(NamedTuple):
+    """A message that died."""
+
+    message: Message
+    """As it goes on."""
+    reason: str
+    deaths: list[Death]
+    """Its history, the last death first."""
 
 
 class DeadLetters:
@@ -71,21 +81,26 @@ class DeadLetters:
             self._is_held = False
 
     def _publish(self, message: Message, queue: Queue, reason: str) -> None:
-        exchange = self._virtualhost.exchanges.get(queue.settings.dead_letter_exchange or "")
-        if exchange is None:
-            return
-        copy, deaths = self._make_copy(message, queue, reason)
-        copy.exchange_name = exchange.name
-        targets: Iterable[Queue] = self._virtualhost.route(exchange, copy)
-        if reason != "rejected":
-            targets = [target for target in targets if not is_cycle(target.name, deaths)]
-        for target in targets:
-            target.publish(copy)
+        worker = queue.dead_letter_worker
+        if worker is not None:
+            worker.forward(self._make_copy(message, queue, reason))
+        elif queue.settings.dead_letter_exchange in self._virtualhost.exchanges:
+            letter = self._make_copy(message, queue, reason)
+            for target in self.targets(letter):
+                target.publish(letter.message)
 
-    def _make_copy(
-        self, message: Message, queue: Queue, reason: str
-    ) -> tuple[Message, list[Death]]:
-        """Write the obituary; give the message as it goes on, and its deaths."""
+    def targets(self, letter: DeadLetter) -> Collection[Queue]:
+        """Find the queues that a dead letter reaches now, except where it would go round."""
+        exchange = self._virtualhost.exchanges.get(letter.message.exchange_name)
+        if exchange is None:
+            return ()
+        targets = self._virtualhost.route(exchange, letter.message)
+        if letter.reason == "rejected":
+            return targets
+        return [target for target in targets if not is_cycle(target.name, letter.deaths)]
+
+    def _make_copy(self, message: Message, queue: Queue, reason: str) -> DeadLetter:
+        """Write the obituary."""
         profile = self._virtualhost.profile
         properties = message.decoded()
         headers = dict(properties.headers or {})
@@ -124,13 +139,13 @@ class DeadLetters:
         if routing_key is not None:
             facts = facts._replace(carbon_copies=(), blind_carbon_copies=())
         copy = Message(
-            "",
+            queue.settings.dead_letter_exchange or "",
             message.routing_key if routing_key is None else routing_key,
             encoded,
             message.body,
             facts,
         )
-        return copy, deaths
+        return DeadLetter(copy, reason, deaths)
 
 
 def _visible_routing_keys(message: Message, *, removes_first: bool) -> list[str]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .clock import Timer
     from .connection import Connection
     from .consumers import Consumer
+    from .dead_letter_worker import DeadLetterWorker
     from .exchanges import Binding
     from .vhost import VirtualHost
 
@@ -42,10 +43,12 @@ class Queue:
         unacknowledged: How many are with clients.
         consumers: Who wants them.
         incoming: The bindings that lead here.
+        dead_letter_worker: What keeps dead letters until they have arrived, if they must.
         is_deleted: Whether it is gone; acknowledgements may still come in for it.
     """
 
     queue_type = CLASSIC
+    dead_letter_worker: DeadLetterWorker | None = None
     _queued_message = QueuedMessage
     _minds_what_overtakes = False
     minds_global_prefetch = True

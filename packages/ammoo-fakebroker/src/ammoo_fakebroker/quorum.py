@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import Int64, decode_properties
 
 from .arguments import QUORUM
 from .consumers import ConsumerRounds, SingleActiveConsumer
+from .dead_letter_worker import DeadLetterWorker
 from .message import Message, QueuedMessage
 from .properties import with_headers
 from .queue import Queue
@@ -144,6 +145,11 @@ class QuorumQueue(Queue):
     _minds_what_overtakes = True
     minds_global_prefetch = False
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.settings.dead_letters_at_least_once:
+            self.dead_letter_worker = DeadLetterWorker(self)
+
     def _create_ready(self) -> ReadyMessages:
         self._lines = _QuorumMessages(
             has_urgent=self.virtualhost.profile.quorum_queues_have_priorities
@@ -153,9 +159,18 @@ class QuorumQueue(Queue):
     def _would_overflow(self, message: Message) -> bool:
         """Whether the queue is over its limit already: RabbitMQ lets one message more in."""
         limit, limit_octets = self.settings.max_length, self.settings.max_length_bytes
-        if limit is not None and len(self.ready) > limit:
+        count, octets = len(self.ready), self.ready.octets
+        if self.dead_letter_worker is not None:
+            count += len(self.dead_letter_worker)
+            octets += self.dead_letter_worker.octets
+        if limit is not None and count > limit:
             return True
-        return limit_octets is not None and self.ready.octets > limit_octets
+        return limit_octets is not None and octets > limit_octets
+
+    def stop_timers(self) -> None:
+        super().stop_timers()
+        if self.dead_letter_worker is not None:
+            self.dead_letter_worker.stop()
 
     def _create_consumers(self) -> ConsumerRounds:
         if self.settings.single_active_consumer:

@@ -103,11 +103,25 @@ class QueueSettings(NamedTuple):
     overflow: str = "drop-head"
     dead_letter_exchange: str | None = None
     dead_letter_routing_key: str | None = None
+    dead_letter_strategy: str = "at-most-once"
     max_priority: int | None = None
     single_active_consumer: bool = False
     delivery_limit: int | None = None
     max_age: int | None = None
     max_segment_size: int | None = None
+
+    @property
+    def dead_letters_at_least_once(self) -> bool:
+        """Whether dead letters are kept until they have arrived.
+
+        That cannot be where messages are dropped: RabbitMQ does without it then.
+        """
+        return (
+            self.dead_letter_strategy == "at-least-once"
+            and self.dead_letter_exchange is not None
+            and self.overflow == "reject-publish"
+        )
+
     consumer_timeout: int | None = None
 
 
@@ -137,6 +151,7 @@ def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
         overflow=arguments.get("x-overflow", "drop-head"),
         dead_letter_exchange=arguments.get("x-dead-letter-exchange"),
         dead_letter_routing_key=arguments.get("x-dead-letter-routing-key"),
+        dead_letter_strategy=arguments.get("x-dead-letter-strategy", "at-most-once"),
         max_priority=_max_priority(arguments, profile),
         single_active_consumer=arguments.get("x-single-active-consumer", False),
         delivery_limit=_delivery_limit(arguments, profile),
