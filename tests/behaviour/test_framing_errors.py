@@ -150,6 +150,18 @@ def test_method_on_channel_0_whose_arguments_cannot_be_read(peer: Peer) -> None:
     assert connection_close(541, "INTERNAL_ERROR") == peer.expect_connection_close()
 
 
+def test_string_on_channel_0_that_is_not_utf_8(peer: Peer) -> None:
+    """It is refused in the words of any other channel, and the method is named, whichever it is."""
+    peer.send_frame(
+        METHOD, 0, struct.pack(">HHH", 50, 10, 0) + b"\x02\xff\xfe\x00" + encode_table({})
+    )
+
+    assert (
+        connection_close(501, "FRAME_ERROR - Malformed UTF-8 in shortstr", 50, 10)
+        == peer.expect_connection_close()
+    )
+
+
 @pytest.mark.parametrize(
     "payload",
     [

@@ -261,6 +261,37 @@ def test_binding_exchanges_is_refused(
     assert refused(permission, "exchange", names[missing], *ids) == close
 
 
+@pytest.mark.parametrize("parameters", [QueueBindParameters, QueueUnbindParameters])
+def test_write_on_the_queue_matters_before_the_default_exchange(
+    limited: Channel, refused: Refused, make_queue: Make, parameters: Any
+) -> None:
+    """Nobody may bind to that, but who may not write to the queue hears of the queue."""
+    name = make_queue("cr")
+
+    close = limited.refusal(parameters(name, "", "key"))
+
+    assert refused("write", "queue", name, close.class_id, close.method_id) == close
+
+
+@pytest.mark.parametrize("parameters", [ExchangeBindParameters, ExchangeUnbindParameters])
+def test_write_on_the_destination_matters_before_the_default_exchange(
+    limited: Channel, refused: Refused, make_exchange: Make, parameters: Any
+) -> None:
+    name = make_exchange("cr")
+
+    close = limited.refusal(parameters(name, "", "key"))
+
+    assert refused("write", "exchange", name, close.class_id, close.method_id) == close
+
+
+def test_default_exchange_as_destination_needs_write(
+    limited: Channel, refused: Refused, make_exchange: Make
+) -> None:
+    close = limited.refusal(ExchangeBindParameters("", make_exchange("r"), "key"))
+
+    assert refused("write", "exchange", "amq.default", 40, 30) == close
+
+
 # --- messages ---------------------------------------------------------------------------------
 
 

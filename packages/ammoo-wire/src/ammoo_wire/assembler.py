@@ -209,7 +209,7 @@ class CommandAssembler:
         except ProtocolError as error:
             if channel_number:
                 raise
-            raise InternalError(error.text) from error  # RabbitMQ's reader stumbles over it
+            raise _on_channel_zero(error, method) from error
         if method.has_content and channel_number:
             self._contents[channel_number] = _Content(method, parameters)
         else:
@@ -275,6 +275,17 @@ class CommandAssembler:
 def _snippet(frame_type: int, octets: bytes | bytearray) -> str:
     which = "all" if len(octets) <= 16 else "first 16"
     return f"type {frame_type}, {which} octets = {show_octets(octets[:16])}"
+
+
+def _on_channel_zero(error: ProtocolError, method: Method) -> ProtocolError:
+    """Make the error for arguments that cannot be read, in the words of RabbitMQ's reader.
+
+    It stumbles over all but a string that is not UTF-8; there it names the method, which channels
+    do not (and where the codec names it, it was not for a string).
+    """
+    if isinstance(error, FrameError) and not error.class_id:
+        return FrameError(error.text, method.id)
+    return InternalError(error.text)
 
 
 def _frame_error(frame_type: int, octets: bytes | bytearray, why: str) -> FrameError:

@@ -145,9 +145,9 @@ def _checked_names(
     """Clean the names of source and destination, and check what the user may do to them."""
     source = strip_line_breaks(parameters.source)
     destination = strip_line_breaks(parameters.destination)
-    check_not_default_exchange(source)
-    check_not_default_exchange(destination)
     check_exchange(channel, "write", destination)
+    check_not_default_exchange(destination)
+    check_not_default_exchange(source)
     check_exchange(channel, "read", source)
     return source, destination
 

@@ -225,8 +225,8 @@ def _checked_names(
     if not parameters.queue_name and not routing_key:
         routing_key = queue_name
     exchange_name = strip_line_breaks(parameters.exchange_name)
-    check_not_default_exchange(exchange_name)
     check_queue(channel, "write", queue_name)
+    check_not_default_exchange(exchange_name)
     check_exchange(channel, "read", exchange_name)
     return queue_name, exchange_name, routing_key
 
