@@ -3,16 +3,25 @@
 RabbitMQ: https://www.rabbitmq.com/docs/connection-blocked and https://www.rabbitmq.com/docs/alarms
 """
 
+import uuid
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
 import pytest
 
 from ammoo_wire import (
     BasicAckParameters,
+    BasicCancelParameters,
     ChannelCloseParameters,
     ConnectionBlockedParameters,
+    ConnectionCloseOkParameters,
     ConnectionCloseParameters,
     ConnectionUnblockedParameters,
+    QueueDeclareOkParameters,
+    QueueDeclareParameters,
 )
-from tests.support.brokers import Connect, Unique
+from tests.support.brokers import PASSWORD, Broker, Connect, Unique
 from tests.support.operator import Operator
 from tests.support.peer import CAPABILITIES
 
@@ -59,10 +68,7 @@ def test_operator_closes_a_connection(connect: Connect, operator: Operator) -> N
 
     operator.close_connection(peer, "for a test")
 
-    assert (
-        ConnectionCloseParameters(320, "CONNECTION_FORCED - for a test", 0, 0)
-        == peer.expect_connection_close()
-    )
+    assert forced("for a test") == peer.expect_connection_close()
 
 
 def test_both_alarms_are_named(connect: Connect, operator: Operator, queue: str) -> None:
@@ -74,6 +80,144 @@ def test_both_alarms_are_named(connect: Connect, operator: Operator, queue: str)
     assert ConnectionBlockedParameters("low on disk & memory") == publisher.receive(0)
     operator.clear_alarm()
     assert ConnectionUnblockedParameters() == publisher.receive(0)
+
+
+def test_client_that_comes_during_an_alarm_is_blocked_when_it_publishes(
+    connect: Connect, operator: Operator, queue: str
+) -> None:
+    operator.raise_alarm(memory=False, disk=True)
+    publisher = connect(seconds=30)
+    channel = publisher.channel()
+    channel.select_confirm()
+
+    channel.publish("", queue, b"waits")
+
+    assert ConnectionBlockedParameters("low on disk") == publisher.receive(0)
+    operator.clear_alarm()
+    assert ConnectionUnblockedParameters() == publisher.receive(0)
+    assert BasicAckParameters(1, False) == channel.receive()
+
+
+def test_whatever_a_blocked_publisher_asks_for_is_done_after_the_alarm(
+    connect: Connect, operator: Operator, queue: str
+) -> None:
+    """Even to be let go."""
+    publisher = connect(seconds=30)
+    channel = publisher.channel()
+    operator.raise_alarm()
+    channel.publish("", queue, b"waits")
+    assert ConnectionBlockedParameters("low on memory") == publisher.receive(0)
+
+    channel.send(QueueDeclareParameters(queue, passive=True))
+    publisher.send(0, ConnectionCloseParameters(200, "goodbye"))
+
+    bystander = connect(seconds=30).channel()
+    assert (0, 0) == bystander.counts(queue)
+    operator.clear_alarm()
+    assert ConnectionUnblockedParameters() == publisher.receive(0)
+    assert ConnectionCloseOkParameters() == publisher.receive(0)
+    assert channel.expect(QueueDeclareOkParameters).queue_name == queue
+    publisher.drop()
+    assert b"waits" == bystander.await_message(queue).body
+
+
+# --- what happens to users and virtual hosts meanwhile ----------------------------------------
+
+
+class Tenant(NamedTuple):
+    """A user with a virtual host of the same name."""
+
+    name: str
+    url: str
+
+
+@pytest.fixture
+def tenant(broker: Broker, operator: Operator) -> Iterator[Tenant]:
+    """Somebody whose user and virtual host are there for one test alone.
+
+    A test asks for it in front of `connect`: its connections end before it does.
+    """
+    name = f"tenant-{uuid.uuid4().hex[:8]}"
+    parts = urlsplit(broker.url)
+    operator.add_tenant(name)
+    yield Tenant(name, f"amqp://{name}:{PASSWORD}@{parts.hostname}:{parts.port}/{name}")
+    operator.forget_tenant(name)
+
+
+def forced(reply_text: str) -> ConnectionCloseParameters:
+    return ConnectionCloseParameters(320, f"CONNECTION_FORCED - {reply_text}", 0, 0)
+
+
+def test_operator_closes_all_connections_to_a_virtual_host(
+    operator: Operator, tenant: Tenant, connect: Connect
+) -> None:
+    one, other = connect(tenant.url, seconds=30), connect(tenant.url, seconds=30)
+
+    operator.close_connections(tenant.name, "for a test")
+
+    assert forced("for a test") == one.expect_connection_close()
+    assert forced("for a test") == other.expect_connection_close()
+
+
+def test_deleted_user_loses_the_connection(
+    operator: Operator, tenant: Tenant, connect: Connect
+) -> None:
+    peer = connect(tenant.url, seconds=30)
+
+    operator.delete_user(tenant.name)
+
+    assert forced(f"user '{tenant.name}' is deleted") == peer.expect_connection_close()
+
+
+def test_deleted_virtual_host_takes_its_queues_and_then_its_connections_along(
+    operator: Operator, tenant: Tenant, connect: Connect, broker: Broker
+) -> None:
+    """In RabbitMQ two processes see it happen: in 4.0 the quicker one says so, and what the other
+    one does closes the socket, whatever the client answers.
+    """
+    peer = connect(tenant.url, seconds=30)
+    channel = peer.channel()
+    channel.consume(channel.declare_queue("queue"), "tag")
+
+    operator.delete_virtualhost(tenant.name)
+
+    fates = {"3.10": ("deleted",), "4.0": ("down", "deleted")}[broker.version]
+    assert BasicCancelParameters("tag", True) == channel.receive()
+    assert peer.expect(0, ConnectionCloseParameters) in [
+        forced(f"vhost '{tenant.name}' is {fate}") for fate in fates
+    ]
+    peer.drop()
+
+
+def test_channel_that_is_new_knows_of_no_permission_that_was_taken_away(
+    operator: Operator, tenant: Tenant, connect: Connect
+) -> None:
+    """One that has used it may remember it, in RabbitMQ, until it has nothing to do for a while."""
+    peer = connect(tenant.url, seconds=60)
+    declare = QueueDeclareParameters("queue")
+    peer.channel().call(declare)
+    operator.clear_permissions(tenant.name)
+    channel = peer.channel(2)
+
+    refused = channel.refusal(declare)
+
+    assert (403, 50, 10) == (refused.reply_code, refused.class_id, refused.method_id)
+    operator.grant(tenant.name)
+    channel.reopen()
+    assert QueueDeclareOkParameters("queue", 0, 0) == channel.call(declare)
+
+
+def test_who_is_logged_in_needs_no_new_password(
+    operator: Operator, tenant: Tenant, connect: Connect, dial: Connect
+) -> None:
+    channel = connect(tenant.url, seconds=60).channel()
+
+    operator.change_password(tenant.name, "another")
+
+    assert QueueDeclareOkParameters("queue", 0, 0) == channel.call(QueueDeclareParameters("queue"))
+    newcomer = dial(tenant.url, seconds=60)
+    newcomer.begin()
+    assert 403 == newcomer.expect(0, ConnectionCloseParameters).reply_code
 
 
 # --- deliveries that nobody settles -----------------------------------------------------------

@@ -111,6 +111,18 @@ def test_users_and_virtual_hosts(broker: FakeBroker) -> None:
         pika.BlockingConnection(pika.URLParameters(url))
 
 
+def test_deleted_user_loses_the_connection(broker: FakeBroker) -> None:
+    broker.add_user("bob", "secret")
+    bob = pika.BlockingConnection(pika.URLParameters(broker.url_for("bob")))
+
+    with pika.BlockingConnection(pika.URLParameters(broker.url)) as guest:
+        broker.delete_user("bob")
+
+        with pytest.raises(pika.exceptions.ConnectionClosedByBroker, match="user 'bob' is deleted"):
+            bob.channel()
+        assert guest.channel()
+
+
 def test_deleted_virtual_host_takes_its_connections_along(broker: FakeBroker) -> None:
     broker.add_virtualhost("doomed")
     url = broker.url_for(virtualhost="doomed")

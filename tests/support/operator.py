@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ammoo_fakebroker import FakeBroker, dead_letter_worker, stream
+from tests.support.brokers import PASSWORD
 from tests.support.peer import Peer
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "rabbitmq"
@@ -19,8 +20,8 @@ SCRIPT = Path(__file__).parents[2] / ".ci" / "rabbitmq"
 class Operator(Protocol):
     """Somebody with power over a broker."""
 
-    def raise_alarm(self, *, disk: bool = False) -> None:
-        """Make the broker run low on memory, and on disk space as well if asked for."""
+    def raise_alarm(self, *, memory: bool = True, disk: bool = False) -> None:
+        """Make the broker run low on memory, and on disk space as well (or alone) if asked for."""
 
     def clear_alarm(self) -> None:
         """Give the broker its memory and its disk space back."""
@@ -40,6 +41,30 @@ class Operator(Protocol):
     def close_connection(self, peer: Peer, reason: str) -> None:
         """Close a client's connection."""
 
+    def close_connections(self, virtualhost: str, reason: str) -> None:
+        """Close all connections to a virtual host."""
+
+    def add_tenant(self, name: str) -> None:
+        """Make a user and a virtual host, both of this name; the user may do everything in it."""
+
+    def grant(self, name: str) -> None:
+        """Let a tenant do everything in its virtual host again."""
+
+    def clear_permissions(self, name: str) -> None:
+        """Let a tenant do nothing any more in its virtual host."""
+
+    def change_password(self, name: str, password: str) -> None:
+        """Give a tenant another password."""
+
+    def delete_user(self, name: str) -> None:
+        """Delete a tenant's user."""
+
+    def delete_virtualhost(self, name: str) -> None:
+        """Delete a tenant's virtual host, and all that is in it."""
+
+    def forget_tenant(self, name: str) -> None:
+        """Delete what is left of a tenant."""
+
     def sees(self, words: str) -> bool:
         """Whether some client has told these words of itself."""
 
@@ -53,14 +78,40 @@ class FakeOperator:
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
 
-    def raise_alarm(self, *, disk: bool = False) -> None:
-        self._broker.block("low on disk & memory" if disk else "low on memory")
+    def raise_alarm(self, *, memory: bool = True, disk: bool = False) -> None:
+        short_of = [name for name, is_short in (("disk", disk), ("memory", memory)) if is_short]
+        self._broker.block(f"low on {' & '.join(short_of)}")
 
     def clear_alarm(self) -> None:
         self._broker.unblock()
 
     def close_connection(self, peer: Peer, reason: str) -> None:
         self._broker.close_connections(reason)
+
+    def close_connections(self, virtualhost: str, reason: str) -> None:
+        self._broker.close_connections(reason)
+
+    def add_tenant(self, name: str) -> None:
+        self._broker.add_user(name, PASSWORD, virtualhosts=())
+        self._broker.add_virtualhost(name, users=[name])
+
+    def grant(self, name: str) -> None:
+        self._broker.set_permissions(name, virtualhost=name)
+
+    def clear_permissions(self, name: str) -> None:
+        self._broker.clear_permissions(name, virtualhost=name)
+
+    def change_password(self, name: str, password: str) -> None:
+        self._broker.add_user(name, password, virtualhosts=())
+
+    def delete_user(self, name: str) -> None:
+        self._broker.delete_user(name)
+
+    def delete_virtualhost(self, name: str) -> None:
+        self._broker.delete_virtualhost(name)
+
+    def forget_tenant(self, name: str) -> None:
+        pass  # it goes with the broker
 
     def sees(self, words: str) -> bool:
         return any(words in str(each.client_properties) for each in self._broker.connections)
@@ -111,23 +162,24 @@ class RabbitmqOperator:
 
     def __init__(self, version: str) -> None:
         self._version = version
-        self._has_raised_alarm = False
+        self._is_short_of_memory = False
         self._is_short_of_disk = False
 
-    def raise_alarm(self, *, disk: bool = False) -> None:
+    def raise_alarm(self, *, memory: bool = True, disk: bool = False) -> None:
         if disk:
             self._is_short_of_disk = True
             self._run("set_disk_free_limit", "1000000GB")
-        self._has_raised_alarm = True
-        self._run("set_vm_memory_high_watermark", "0.000001")
+        if memory:
+            self._is_short_of_memory = True
+            self._run("set_vm_memory_high_watermark", "0.000001")
 
     def clear_alarm(self) -> None:
         if self._is_short_of_disk:
             self._run("set_disk_free_limit", "50MB")
             self._is_short_of_disk = False
-        if self._has_raised_alarm:
+        if self._is_short_of_memory:
             self._run("set_vm_memory_high_watermark", "0.6")
-            self._has_raised_alarm = False
+            self._is_short_of_memory = False
 
     def consumer_timeout(self, milliseconds: int) -> AbstractContextManager[None]:
         return self._settings(consumer_timeout=milliseconds, channel_tick_interval=100)
@@ -162,6 +214,37 @@ class RabbitmqOperator:
         listed = self._run("-q", "list_connections", "peer_port", "pid").splitlines()
         ports = dict(line.split("\t") for line in listed if "\t" in line)
         self._run("close_connection", ports[str(peer.local_port)], reason)
+
+    def close_connections(self, virtualhost: str, reason: str) -> None:
+        self._run("close_all_connections", "--vhost", virtualhost, reason)
+
+    def add_tenant(self, name: str) -> None:
+        everything = ", ".join(['<<".*">>'] * 3)
+        self._run(  # in one run of rabbitmqctl instead of three
+            "eval",
+            f'N = <<"{name}">>, By = <<"a test">>, rabbit_vhost:add(N, By),'
+            f' rabbit_auth_backend_internal:add_user(N, <<"{PASSWORD}">>, By),'
+            f" rabbit_auth_backend_internal:set_permissions(N, N, {everything}, By).",
+        )
+
+    def grant(self, name: str) -> None:
+        self._run("set_permissions", "-p", name, name, ".*", ".*", ".*")
+
+    def clear_permissions(self, name: str) -> None:
+        self._run("clear_permissions", "-p", name, name)
+
+    def change_password(self, name: str, password: str) -> None:
+        self._run("change_password", name, password)
+
+    def delete_user(self, name: str) -> None:
+        self._run("delete_user", name)
+
+    def forget_tenant(self, name: str) -> None:
+        self._run(
+            "eval",
+            f'N = <<"{name}">>, catch rabbit_vhost:delete(N, <<"a test">>),'
+            ' catch rabbit_auth_backend_internal:delete_user(N, <<"a test">>), ok.',
+        )
 
     def sees(self, words: str) -> bool:
         return words in self._run("-q", "list_connections", "client_properties")

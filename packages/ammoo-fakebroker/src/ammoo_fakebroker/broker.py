@@ -286,12 +286,12 @@ class FakeBroker:
         self._call(add)
 
     def delete_user(self, name: str) -> None:
-        """Delete a user; who is logged in stays so.
+        """Delete a user; the user's connections are closed.
 
         Raises:
             LookupError: There is none of that name.
         """
-        self._call(lambda: self._node.users.remove(name))
+        self._call(lambda: self._node.delete_user(name))
 
     def set_permissions(
         self,

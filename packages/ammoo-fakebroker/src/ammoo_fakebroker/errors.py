@@ -79,8 +79,12 @@ def shutting_down() -> ProtocolError:
     return ProtocolError(ReplyCode.CONNECTION_FORCED, text)
 
 
-def virtualhost_deleted(virtualhost: str) -> ProtocolError:
-    return ProtocolError(ReplyCode.CONNECTION_FORCED, f"vhost '{virtualhost}' is down")
+def virtualhost_deleted(virtualhost: str, fate: str) -> ProtocolError:
+    return ProtocolError(ReplyCode.CONNECTION_FORCED, f"vhost '{virtualhost}' is {fate}")
+
+
+def user_deleted(user: str) -> ProtocolError:
+    return ProtocolError(ReplyCode.CONNECTION_FORCED, f"user '{user}' is deleted")
 
 
 def internal_error() -> ProtocolError:

@@ -139,10 +139,23 @@ class Node:
         virtualhost = self.virtualhost(name)
         del self.virtualhosts[name]
         self.users.forget_virtualhost(name)
-        for connection in self._connections_to(virtualhost):
-            connection.refuse(errors.virtualhost_deleted(name))
         for queue in list(virtualhost.queues.values()):
-            virtualhost.delete_queue(queue)
+            virtualhost.delete_queue(queue)  # first: its consumers are told
+        error = errors.virtualhost_deleted(name, self.profile.fate_of_virtualhosts)
+        for connection in self._open_connections():
+            if connection.virtualhost is virtualhost:
+                connection.refuse(error)
+
+    def delete_user(self, name: str) -> None:
+        """Delete a user, and close the user's connections.
+
+        Raises:
+            LookupError: There is none of that name.
+        """
+        user = self.users.remove(name)
+        for connection in self._open_connections():
+            if connection.user is user:
+                connection.refuse(errors.user_deleted(name))
 
     def open_virtualhost(self, name: str, user: User) -> VirtualHost:
         """Let a user into a virtual host.
@@ -157,12 +170,8 @@ class Node:
             raise errors.virtualhost_refused(name, user.name)
         return virtualhost
 
-    def _connections_to(self, virtualhost: VirtualHost) -> list[Connection]:
-        return [
-            connection
-            for connection in self.connections
-            if connection.is_open and connection.virtualhost is virtualhost
-        ]
+    def _open_connections(self) -> list[Connection]:
+        return [connection for connection in self.connections if connection.is_open]
 
     # -- what the server starts by itself ------------------------------------------------------
 

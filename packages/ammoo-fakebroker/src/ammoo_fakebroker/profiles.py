@@ -34,6 +34,8 @@ class Profile:
     unknown_exchange_type_closes_connection: bool
     refusals_name_the_permission: bool
     """Whether a refusal speaks of write access, or just of access."""
+    fate_of_virtualhosts: str
+    """What clients of a deleted virtual host hear of it. 4.0 says either word, which is a race."""
     accepted_headers: Mapping[bytes, tuple[int, int]]
     """The protocol headers that are taken, and the version that they are answered with."""
     checks_delivery_mode: bool
@@ -131,6 +133,7 @@ PROFILES = {
         header_replies={},
         unknown_exchange_type_closes_connection=True,
         refusals_name_the_permission=False,
+        fate_of_virtualhosts="deleted",
         accepted_headers={**_HEADERS, b"AMQP\x01\x01\x08\x00": (8, 0)},
         checks_delivery_mode=True,
         sorts_headers=False,
@@ -172,6 +175,7 @@ PROFILES = {
         header_replies={b"AMQP\x00\x00\x09\x00": PROTOCOL_HEADER},
         unknown_exchange_type_closes_connection=False,
         refusals_name_the_permission=True,
+        fate_of_virtualhosts="down",
         accepted_headers=_HEADERS,
         checks_delivery_mode=False,
         sorts_headers=True,

@@ -105,13 +105,13 @@ class Users:
         user.password = password
         return user
 
-    def remove(self, name: str) -> None:
-        """Forget a user.
+    def remove(self, name: str) -> User:
+        """Forget a user, and give it.
 
         Raises:
             LookupError: There is none of that name.
         """
-        del self._users[self[name].name]
+        return self._users.pop(self[name].name)
 
     def forget_virtualhost(self, name: str) -> None:
         """Take away all permissions in a virtual host that is no more."""
