@@ -16,6 +16,7 @@ IO_MODULES = {"asyncio", "socket", "ssl", "selectors", "threading", "time", "ran
 
 # Which rooms of the client may import asyncio's machinery; the others get by with Future.
 CLIENT_OWNS_THE_LOOP = {
+    "ammoo.abandoned",
     "ammoo.channel",
     "ammoo.connection",
     "ammoo.consumer",
@@ -53,6 +54,7 @@ CLIENT_ORDER = [
     "ammoo.live_channel",
     "ammoo.consumer",
     "ammoo.live_connection",
+    "ammoo.abandoned",
     "ammoo.channel",
     "ammoo.connection",
 ]

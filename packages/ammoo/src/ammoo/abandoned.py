@@ -5,14 +5,19 @@ server that never answers would leave it there for ever, with everything that wa
 an answer of the same kind behind it. So somebody has to say when it has been long enough:
 when such a slot is the next to be answered, and was so for all of a minute.
 
-This module watches the time; what is to be done is the business of whom it tells.
+So whoever awaits an answer does it here. This module watches the time; what is to be done
+is the business of whom it tells.
 """
 
+import asyncio
 from asyncio import AbstractEventLoop, Future, TimerHandle
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from .replies import Answer, Replies
+from ammoo_wire import method_of
+
+from .exceptions.base import OperationTimeout
+from .replies import Answer, OnAnswer, Replies
 
 __all__ = ["ABANDONED_TIMEOUT", "AbandonedOperations"]
 
@@ -54,6 +59,42 @@ class AbandonedOperations:
         self._methods: dict[Future[Answer], str] = {}
         self._suspect: Future[Answer] | None = None  # what was next when the timer was set
         self._timer: TimerHandle | None = None
+
+    async def answered(
+        self,
+        request: tuple[Any, ...],
+        waiter: "Future[Answer]",
+        timeout: float | None,  # noqa: ASYNC109  the operation's own, raised as such
+        late: OnAnswer | None = None,
+    ) -> Answer:
+        """Await an answer, and watch over it from when it is given up.
+
+        A cancellation may come between the moment the answer was put into the future and the
+        moment the caller wakes up. It is `late` then too, or it would be lost.
+
+        Args:
+            request: What was sent.
+            waiter: The future that `Replies` gave for its answer.
+            timeout: For how many seconds to wait; None for no limit.
+            late: What to do with an answer that came as the caller gave up.
+
+        Raises:
+            ServerClosedChannel, ServerClosedConnection: The server refused.
+            OperationTimeout: The server did not answer in time.
+        """
+        try:
+            if timeout is None:
+                return await waiter
+            async with asyncio.timeout(timeout) as scope:
+                return await waiter
+        except (asyncio.CancelledError, TimeoutError) as error:
+            if waiter.cancelled():
+                self.add(waiter, method_of(request).name)
+            elif late is not None and waiter.done() and waiter.exception() is None:
+                late(waiter.result())
+            if timeout is not None and isinstance(error, TimeoutError) and scope.expired():
+                raise OperationTimeout(method_of(request).name, timeout) from None
+            raise
 
     def add(self, waiter: "Future[Answer]", method: str) -> None:
         """Watch over an operation.

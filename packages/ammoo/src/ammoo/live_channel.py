@@ -248,34 +248,7 @@ class LiveChannel:
             EncodeError: The request cannot be sent as it is.
         """
         waiter = self.ask(request, *answers, arrived=arrived, late=late, consumer_tag=consumer_tag)
-        return self._answered(request, waiter, late)
-
-    async def _answered(
-        self, request: tuple[Any, ...], waiter: Future[Answer], late: OnAnswer | None = None
-    ) -> Answer:
-        """Await an answer.
-
-        A cancellation may come between the moment the answer was put into the future and the
-        moment the caller wakes up. It is `late` then too, or it would be lost.
-
-        Raises:
-            ServerClosedChannel, ServerClosedConnection: The server refused.
-            OperationTimeout: The server did not answer in time.
-        """
-        timeout = self.connection.operation_timeout
-        try:
-            if timeout is None:
-                return await waiter
-            async with asyncio.timeout(timeout) as scope:
-                return await waiter
-        except (asyncio.CancelledError, TimeoutError) as error:
-            if waiter.cancelled():
-                self._abandoned.add(waiter, method_of(request).name)
-            elif late is not None and waiter.done() and waiter.exception() is None:
-                late(waiter.result())
-            if timeout is not None and isinstance(error, TimeoutError) and scope.expired():
-                raise OperationTimeout(method_of(request).name, timeout) from None
-            raise
+        return self._abandoned.answered(request, waiter, self.connection.operation_timeout, late)
 
     def blocked_changed(self) -> None:
         """Take note that the server reads no more, or again."""
@@ -299,7 +272,7 @@ class LiveChannel:
         waiter = self.ask(request, TxCommitOkParameters, arrived=self._let_go)
         held_back = HeldBack(self.connection.protocol, self._loop.create_future())
         self._protocol = self.outbox.protocol = held_back
-        await self._answered(request, waiter)
+        await self._abandoned.answered(request, waiter, self.connection.operation_timeout)
 
     def _let_go(self, _: Answer | None = None) -> None:
         """Send what was held back; or forget it, if the channel is closed."""

@@ -23,7 +23,6 @@ from ammoo_wire import (
     FieldTable,
     ProtocolError,
     ReplyCode,
-    method_of,
 )
 
 from .abandoned import ABANDONED_TIMEOUT, AbandonedOperations
@@ -346,16 +345,7 @@ class LiveConnection:
         waiter = self._replies.expect(ConnectionUpdateSecretOkParameters)
         self.transport.flush_soon()
         self.transport.resume_reading()
-        timeout = self.operation_timeout
-        try:
-            async with asyncio.timeout(timeout):
-                await waiter
-        except (asyncio.CancelledError, TimeoutError) as error:
-            if waiter.cancelled():
-                self._abandoned.add(waiter, method_of(parameters).name)
-            if timeout is not None and isinstance(error, TimeoutError):
-                raise OperationTimeout(method_of(parameters).name, timeout) from None
-            raise
+        await self._abandoned.answered(parameters, waiter, self.operation_timeout)
 
     def _give_up(self, method: str) -> None:
         """Close the connection: the server will never answer what is asked behind that either."""
