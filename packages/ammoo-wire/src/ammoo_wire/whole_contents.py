@@ -35,10 +35,11 @@ from .frames.method.basic import (
 
 __all__ = ["WHOLE_IDS", "WholeContents"]
 
-_HEAD = Struct(">BH9s")  # frame type, channel, and the key: size, class, method, one octet more
+_HEAD = Struct(">12s")  # a method frame's type, channel and size, class and method, one octet more
+_ACK_FRAME = Struct(">11sQBB")  # type, channel, size, class and method; tag, bits, end
 _METHOD: Final = int(FrameType.METHOD)
-_SIZES = Struct(">IHH")  # a content header's size, its class and weight
-_ACK_FRAME = Struct(">BHIIQBB")  # type, channel, size, class and method, tag, bits, end
+_HEADER_HEAD = Struct(">BBHIHH")  # end of the method frame; type, channel, size; class, weight
+_BODY_HEAD = Struct(">BBH")  # end of the header frame; type, channel
 _ACK: Final = method_of(BasicAckParameters)
 _DELIVER: Final = method_of(BasicDeliverParameters)
 _GET_OK: Final = method_of(BasicGetOkParameters)
@@ -55,57 +56,75 @@ WHOLE_IDS: Final = {
 """The methods that are known here, by class id, shifted left by 16, plus method id."""
 
 _ACK_IDS: Final = _ACK.class_id << 16 | _ACK.method_id
+_ACK_SIZE: Final = _ACK_FRAME.size - FRAME_OVERHEAD
 _ARGUMENTS: Final = 11  # where they begin in a method frame
-_HEADER_HEAD: Final = 11  # octets of a header frame up to its body size
 _SMALLEST_HEADER: Final = 14  # class, weight, body size and flags, in octets
-_HEADER_BEGINS: Final = FRAME_END << 8 | FrameType.HEADER  # behind the end of the method frame
-_BODY_BEGINS: Final = FRAME_END << 8 | FrameType.BODY  # behind the end of the header frame
-_MOST_SHAPES: Final = 512
+_MOST_SHAPES: Final = 2048
 _MOST_NAMES: Final = 1024
 
 
 class _Shape:
-    """Where everything stands when the method and the content header have certain sizes.
+    """What a content looks like that begins as another one did, and has a header of its size.
 
     Args:
         method: The method.
-        key: Its size, class and method id and the first octet of its arguments.
+        head: Its frame up to the first octet of its arguments.
         header_size: The size of the content header frame's payload, in octets.
         names: What is remembered of the names in such methods.
+        structs: What such contents are read with on any channel, by format; more may be added.
 
     Raises:
         StructError: The sizes are impossible.
     """
 
-    __slots__ = ("body", "method", "names", "sizes", "unpack")
+    __slots__ = (
+        "after_header",
+        "after_method",
+        "body",
+        "channel_number",
+        "method",
+        "names",
+        "unpack",
+    )
 
     def __init__(
-        self, method: Method, key: bytes, header_size: int, names: dict[bytes, tuple[Any, ...]]
+        self,
+        method: Method,
+        head: bytes,
+        header_size: int,
+        names: dict[bytes, tuple[Any, ...]],
+        structs: dict[str, Struct],
     ) -> None:
-        size = int.from_bytes(key[:4]) - 4
+        self.channel_number = int.from_bytes(head[1:3])
+        size, first_octet = int.from_bytes(head[3:7]) - 4, head[_ARGUMENTS]
         # Tag, delivery tag, names, message count; what a method does not have takes no room.
         if method is _DELIVER:
-            arguments = f"x{key[8]}sQ{size - 1 - key[8] - 8}s0s"
+            arguments = f"x{first_octet}sQ{size - 1 - first_octet - 8}s0s"
         elif method is _GET_OK:
             arguments = f"0sQ{size - 8 - 4}sI"
         else:
             arguments = f"0s0s{size}s0s"
-        struct = Struct(f">{arguments}HH8sQ{header_size - 12}sHHI")
+        form = f">{arguments}{_HEADER_HEAD.size}sQ{header_size - 12}s{_BODY_HEAD.size}sI"
+        struct = structs.get(form) or structs.setdefault(form, Struct(form))
         self.method = method
         self.names = names
         self.unpack = struct.unpack_from
         self.body = _ARGUMENTS + struct.size
-        self.sizes = _SIZES.pack(header_size, method.class_id, 0)
+        self.after_method = _HEADER_HEAD.pack(
+            FRAME_END, FrameType.HEADER, self.channel_number, header_size, method.class_id, 0
+        )
+        self.after_header = _BODY_HEAD.pack(FRAME_END, FrameType.BODY, self.channel_number)
 
 
 class WholeContents:
     """Takes whole contents off the front of a buffer, as long as it knows their shape."""
 
-    __slots__ = ("_names", "_shapes", "_shapes_by_sizes", "_tags")
+    __slots__ = ("_names", "_shapes", "_shapes_by_size", "_structs", "_tags")
 
     def __init__(self) -> None:
         self._shapes: dict[bytes, _Shape] = {}  # the one that was met last
-        self._shapes_by_sizes: dict[bytes, _Shape] = {}
+        self._shapes_by_size: dict[bytes, _Shape] = {}
+        self._structs: dict[str, Struct] = {}
         self._names: dict[Method, dict[bytes, tuple[Any, ...]]] = {
             method: {} for method in WHOLE_IDS.values()
         }
@@ -138,90 +157,94 @@ class WholeContents:
         shapes, tags = self._shapes, self._tags
         head_of, new, append = _HEAD.unpack_from, tuple.__new__, commands.append
         last = stop - _HEAD.size
+        known_head = known_tag = known_names = None
         try:
             while start < last:
-                frame_type, channel_number, key = head_of(buffer, start)
-                shape = shapes.get(key) or self._learn(key, buffer, start, stop, largest)
-                if shape is None:
-                    break
+                (head,) = head_of(buffer, start)
+                if head != known_head:
+                    shape = shapes.get(head) or self._learn(head, buffer, start, stop, largest)
+                    if shape is None:
+                        break
+                    known_head, known_names = head, None
                 (
                     tag,
                     delivery_tag,
                     names,
                     message_count,
                     after_method,
-                    channel_of_header,
-                    sizes,
                     size,
                     properties,
                     after_header,
-                    channel_of_body,
                     frame_size,
                 ) = shape.unpack(buffer, start + _ARGUMENTS)
-                if sizes != shape.sizes:
-                    shape = self._learn(key, buffer, start, stop, largest)
+                if after_method != shape.after_method:
+                    shape = self._learn(head, buffer, start, stop, largest)
                     if shape is None:
                         break
                     continue
                 body = start + shape.body
                 end = body + size
                 if (
-                    frame_type != _METHOD
-                    or after_method != _HEADER_BEGINS
-                    or after_header != _BODY_BEGINS
-                    or not channel_number == channel_of_header == channel_of_body != 0
+                    after_header != shape.after_header
                     or not 0 < size == frame_size <= largest
                     or end >= stop
                     or buffer[end] != FRAME_END
                 ):
                     break
-                parameters = shape.names.get(names) or self._read_names(shape, names)
-                if parameters is None:
-                    break
-                if shape.method is _DELIVER:
-                    consumer_tag = tags.get(tag) or self._read_tag(tag)
-                    if consumer_tag is None:
+                if names != known_names:
+                    again = shape.names.get(names) or self._read_names(shape, names)
+                    if again is None:
                         break
-                    redelivered, exchange_name, routing_key = parameters
+                    known_names = names
+                if shape.method is _DELIVER:
+                    if tag != known_tag:
+                        consumer_tag = tags.get(tag) or self._read_tag(tag)
+                        if consumer_tag is None:
+                            break
+                        known_tag = tag
+                    redelivered, exchange_name, routing_key = again
                     parameters = new(
                         BasicDeliverParameters,
                         (consumer_tag, delivery_tag, redelivered, exchange_name, routing_key),
                     )
                 elif shape.method is _GET_OK:
-                    parameters = new(
-                        BasicGetOkParameters, (delivery_tag, *parameters, message_count)
-                    )
-                append((channel_number, parameters, properties, buffer[body:end]))
+                    parameters = new(BasicGetOkParameters, (delivery_tag, *again, message_count))
+                else:
+                    parameters = again
+                append((shape.channel_number, parameters, properties, buffer[body:end]))
                 start = end + 1
         except StructError:  # the buffer ends where the shape goes on
             pass
         return start
 
     def _learn(
-        self, key: bytes, buffer: bytearray, start: int, stop: int, largest: int
+        self, head: bytes, buffer: bytearray, start: int, stop: int, largest: int
     ) -> _Shape | None:
         """Find the shape of the content that begins at `start`, if it can have one."""
-        method = WHOLE_IDS.get(int.from_bytes(key[4:8]))
-        header = start + FRAME_OVERHEAD + int.from_bytes(key[:4])
-        if method is None or header + _HEADER_HEAD > stop:
+        method = WHOLE_IDS.get(int.from_bytes(head[7:_ARGUMENTS]))
+        after_method = start + FRAME_OVERHEAD - 1 + int.from_bytes(head[3:7])
+        if method is None or method is _ACK or head[0] != _METHOD or head[1:3] == b"\0\0":
             return None
-        sizes = bytes(buffer[header + 3 : header + _HEADER_HEAD])
-        shape = self._shapes_by_sizes.get(key + sizes)
+        header_head = bytes(buffer[after_method : after_method + _HEADER_HEAD.size])
+        if after_method + _HEADER_HEAD.size > stop:
+            return None
+        shape = self._shapes_by_size.get(head + header_head)
         if shape is None:
-            header_size = int.from_bytes(sizes[:4])
+            header_size = int.from_bytes(header_head[4:8])
             if not _SMALLEST_HEADER <= header_size <= largest:
                 return None
             try:
-                shape = _Shape(method, key, header_size, self._names[method])
+                shape = _Shape(method, head, header_size, self._names[method], self._structs)
             except StructError:
                 return None
-            if sizes != shape.sizes:
+            if header_head != shape.after_method:
                 return None
-            if len(self._shapes_by_sizes) >= _MOST_SHAPES:
+            if len(self._shapes_by_size) >= _MOST_SHAPES:
                 self._shapes.clear()
-                self._shapes_by_sizes.clear()
-            self._shapes_by_sizes[key + sizes] = shape
-        self._shapes[key] = shape
+                self._shapes_by_size.clear()
+                self._structs.clear()
+            self._shapes_by_size[head + header_head] = shape
+        self._shapes[head] = shape
         return shape
 
     def _read_names(self, shape: _Shape, octets: bytes) -> tuple[Any, ...] | None:
@@ -258,17 +281,18 @@ class WholeContents:
 
 
 def _take_acks(buffer: bytearray, start: int, stop: int, commands: list[Command]) -> int:
-    """Append the basic.acks at the front of `buffer`, as `WholeContents.take`."""
+    """Append the basic.acks at the front of `buffer`, as `WholeContents.take`; all of a channel."""
     unpack, new, append = _ACK_FRAME.unpack_from, tuple.__new__, commands.append
-    while start + _ACK_FRAME.size <= stop:
-        frame_type, channel_number, size, ids, delivery_tag, bits, end = unpack(buffer, start)
-        if (
-            ids != _ACK_IDS
-            or frame_type != _METHOD
-            or size != _ACK_FRAME.size - FRAME_OVERHEAD
-            or end != FRAME_END
-            or not channel_number
-        ):
+    last = stop - _ACK_FRAME.size
+    if start > last:
+        return start
+    expected, *_ = unpack(buffer, start)
+    channel_number = int.from_bytes(expected[1:3])
+    if expected[0] != _METHOD or not channel_number or int.from_bytes(expected[3:7]) != _ACK_SIZE:
+        return start
+    while start <= last:
+        head, delivery_tag, bits, end = unpack(buffer, start)
+        if head != expected or end != FRAME_END:
             break
         parameters = new(BasicAckParameters, (delivery_tag, bits & 1 != 0))
         append((channel_number, parameters, None, None))
