@@ -21,7 +21,7 @@ from ammoo_wire import (
 
 
 def prepare(route: Any = "key", body: Any = b"body", **options: Any) -> Any:
-    return outgoing(route, body, "utf-8", **options)
+    return outgoing("publish", route, body, "utf-8", options)  # type: ignore[arg-type]  # on purpose
 
 
 def properties(route: Any = "key", body: Any = b"body", **options: Any) -> BasicHeaderProperties:
@@ -32,7 +32,7 @@ def properties(route: Any = "key", body: Any = b"body", **options: Any) -> Basic
 
 
 def test_nothing_given_sets_nothing() -> None:
-    assert prepare() == ("key", b"\x00\x00", b"body")
+    assert prepare() == ("key", b"\x00\x00", b"body", False, False, False)
 
 
 @pytest.mark.parametrize(

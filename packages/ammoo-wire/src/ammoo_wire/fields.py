@@ -182,6 +182,8 @@ def encode_timestamp(value: object, name: str) -> int:
     Raises:
         EncodeError: It lies before 1970 or beyond 64 bits, or is something else.
     """
+    if type(value) is int and 0 <= value < 1 << 64:
+        return value
     module = sys.modules.get("datetime")  # whoever has a datetime has imported it
     if module is not None and isinstance(value, module.datetime):
         epoch, timedelta = _calendar or _import_calendar()

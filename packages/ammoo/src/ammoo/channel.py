@@ -68,18 +68,13 @@ from .messages import GetMessage, ReturnMessage
 from .publishing import (
     NOT_GIVEN,
     Body,
-    Expiration,
     NotGiven,
     PublishOptions,
-    RoutingKeys,
     outgoing,
-    raise_if_unknown,
-    with_options,
+    takes_publish_options,
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from .connection import Connection
 
 __all__ = ["Channel"]
@@ -395,33 +390,13 @@ class Channel:
 
     # --- publishing ---
 
+    @takes_publish_options
     async def publish(
         self,
         exchange_name: str,
         route: str | Mapping[str, FieldValue],
         body: Body | NotGiven = NOT_GIVEN,
-        *,
-        json: object = NOT_GIVEN,
-        mandatory: bool = False,
-        immediate: bool = False,
-        encoding: str | None = None,
-        correlation_id: str | None = None,
-        reply_to: str | None = None,
-        expiration: Expiration | None = None,
-        cc: RoutingKeys | None = None,
-        bcc: RoutingKeys | None = None,
-        priority: int | None = None,
-        delivery_mode: int | None = None,
-        timestamp: "datetime | int | None" = None,
-        content_encoding: str | bool | None = None,
-        content_type: str | bool | None = None,
-        message_id: str | None = None,
-        type_: str | None = None,
-        type: str | None = None,
-        user_id: str | None = None,
-        app_id: str | None = None,
-        headers: Mapping[str, FieldValue] | None = None,
-        raise_returned: bool = False,
+        **options: Unpack[PublishOptions],
     ) -> None:
         """Publish a message (basic.publish).
 
@@ -479,69 +454,24 @@ class Channel:
         """
         live = self._live
         if (
-            live is not None
+            not options
+            and live is not None
             and (outbox := live.outbox).can_publish
             and not outbox.transport.is_paused
             and isinstance(body, bytes)
             and isinstance(route, str)
-            and json is NOT_GIVEN
-            and not (mandatory or immediate or raise_returned)
-            # With no property given, as with most messages, there is nothing to prepare:
-            # 0.04 µs for these comparisons, 1.5 for going through all of them.
-            and correlation_id is None
-            and reply_to is None
-            and expiration is None
-            and cc is None
-            and bcc is None
-            and priority is None
-            and delivery_mode is None
-            and timestamp is None
-            and content_encoding is None
-            and content_type is None
-            and message_id is None
-            and type_ is None
-            and type is None
-            and user_id is None
-            and app_id is None
-            and headers is None
         ):
-            outcome = outbox.publish(exchange_name, route, NO_PROPERTIES, body, False, False)
-            if outcome is not None:
-                await outcome
-            return
-        message = outgoing(
-            route,
-            body,
-            self._body_encoding,
-            json,
-            encoding,
-            correlation_id,
-            reply_to,
-            expiration,
-            cc,
-            bcc,
-            priority,
-            delivery_mode,
-            timestamp,
-            content_encoding,
-            content_type,
-            message_id,
-            type_,
-            type,
-            user_id,
-            app_id,
-            headers,
-        )
-        outbox = self._require_live().outbox
-        if outbox.is_publishable:  # what publish_message asks as well, but with no coroutine more
-            outcome = outbox.post(exchange_name, message, mandatory, immediate, raise_returned)
-            if outcome is not None:
-                await outcome
+            outcome = outbox.publish(exchange_name, route, NO_PROPERTIES, body)
         else:
-            await outbox.publish_message(
-                exchange_name, message, mandatory, immediate, raise_returned
-            )
+            message = outgoing("publish", route, body, self._body_encoding, options)
+            outbox = self._require_live().outbox
+            if not outbox.is_publishable:
+                await outbox.hold_message(message)
+            outcome = outbox.post(exchange_name, message)
+        if outcome is not None:
+            await outcome
 
+    @takes_publish_options
     def publish_nowait(
         self,
         exchange_name: str,
@@ -583,12 +513,8 @@ class Channel:
         outbox = self._require_live().outbox
         if not options and isinstance(body, bytes) and isinstance(route, str):
             return outbox.publish_nowait(exchange_name, route, body)
-        try:
-            message, flags = with_options(route, body, self._body_encoding, options)
-        except TypeError:
-            raise_if_unknown("publish_nowait", options)
-            raise
-        return outbox.publish_message_nowait(exchange_name, message, **flags)
+        message = outgoing("publish_nowait", route, body, self._body_encoding, options)
+        return outbox.publish_message_nowait(exchange_name, message)
 
     @property
     def is_publishable(self) -> bool:

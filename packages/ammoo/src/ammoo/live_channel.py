@@ -66,7 +66,7 @@ from .exceptions.channel import (
 from .held_back import HeldBack
 from .messages import DeliverMessage
 from .outbox import Outbox
-from .publishing import Body, NotGiven, PublishOptions, raise_if_unknown, with_options
+from .publishing import Body, NotGiven, PublishOptions, outgoing
 from .replies import Answer, OnAnswer, Replies
 from .unsettled import UnsettledDeliveries
 
@@ -335,12 +335,8 @@ class LiveChannel:
 
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name; see `Channel.publish`."""
-        try:
-            message, flags = with_options(reply_to, body, self.body_encoding, options)
-        except TypeError:
-            raise_if_unknown("reply", options)
-            raise
-        await self.outbox.publish_message("", message, **flags)
+        message = outgoing("reply", reply_to, body, self.body_encoding, options)
+        await self.outbox.publish_message("", message)
 
     def _settle(self, delivery_tag: int, multiple: bool, payload: bytes) -> None:
         """Send what settles deliveries."""

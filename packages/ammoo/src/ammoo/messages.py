@@ -19,7 +19,14 @@ from ammoo_wire import (
     decode_properties,
 )
 
-from .publishing import NOT_GIVEN, Body, JSONValue, NotGiven, PublishOptions
+from .publishing import (
+    NOT_GIVEN,
+    Body,
+    JSONValue,
+    NotGiven,
+    PublishOptions,
+    takes_publish_options,
+)
 
 __all__ = ["DeliverMessage", "ExpectedMessage", "GetMessage", "Message", "Origin", "ReturnMessage"]
 
@@ -221,6 +228,7 @@ class ExpectedMessage(Message):
         if full is not None:
             await full
 
+    @takes_publish_options
     async def reply(
         self, body: Body | NotGiven = NOT_GIVEN, **options: Unpack[PublishOptions]
     ) -> None:

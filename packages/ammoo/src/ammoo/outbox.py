@@ -121,36 +121,19 @@ class Outbox:
 
     # --- publishing ---
 
-    async def publish_message(
-        self,
-        exchange_name: str,
-        message: Outgoing,
-        mandatory: bool,
-        immediate: bool,
-        raise_returned: bool,
-    ) -> None:
+    async def publish_message(self, exchange_name: str, message: Outgoing) -> None:
         """Publish, with all that `Channel.publish` promises.
 
         Raises:
             ValueError: Something needs confirm mode.
         """
         if not self.is_publishable:
-            self._channel.raise_if_closed()
-            if mandatory or immediate or raise_returned:
-                self._require_confirms()
-            await self.hold()
-        outcome = self.post(exchange_name, message, mandatory, immediate, raise_returned)
+            await self.hold_message(message)
+        outcome = self.post(exchange_name, message)
         if outcome is not None:
             await outcome
 
-    def publish_message_nowait(
-        self,
-        exchange_name: str,
-        message: Outgoing,
-        mandatory: bool = False,
-        immediate: bool = False,
-        raise_returned: bool = False,
-    ) -> "Future[None]":
+    def publish_message_nowait(self, exchange_name: str, message: Outgoing) -> "Future[None]":
         """Publish, with all that `Channel.publish_nowait` promises.
 
         Raises:
@@ -158,53 +141,57 @@ class Outbox:
             ValueError: Something needs confirm mode.
         """
         self.raise_unless_publishable()
-        outcome = self.post(exchange_name, message, mandatory, immediate, raise_returned)
+        outcome = self.post(exchange_name, message)
         return outcome if isinstance(outcome, Future) else self._sent
 
     def publish_nowait(self, exchange_name: str, routing_key: str, body: bytes) -> "Future[None]":
         """Publish a message that has no properties; see `publish_message_nowait`."""
         if not self.can_publish or self.transport.is_paused:
             self.raise_unless_publishable()
-        outcome = self.publish(exchange_name, routing_key, NO_PROPERTIES, body, False, False)
+        outcome = self.publish(exchange_name, routing_key, NO_PROPERTIES, body)
         return outcome if isinstance(outcome, Future) else self._sent
 
-    def post(
-        self,
-        exchange_name: str,
-        message: Outgoing,
-        mandatory: bool,
-        immediate: bool,
-        raise_returned: bool,
-    ) -> Awaitable[None] | None:
+    async def hold_message(self, message: Outgoing) -> None:
+        """Wait until a message can be sent; see `hold`.
+
+        Raises:
+            ValueError: Something needs confirm mode.
+        """
+        self._channel.raise_if_closed()
+        if message.mandatory or message.immediate or message.raise_returned:
+            self._require_confirms()
+        await self.hold()
+
+    def post(self, exchange_name: str, message: Outgoing) -> Awaitable[None] | None:
         """Send a message; see `publish`. Only while `is_publishable`.
 
         Raises:
             ValueError: Something needs confirm mode.
         """
-        if mandatory or immediate or raise_returned:
-            self._require_confirms()
-        routing_key, properties, body = message
+        routing_key, properties, body, mandatory, immediate, raise_returned = message
+        if not (mandatory or immediate or raise_returned):
+            return self.publish(exchange_name, routing_key, properties, body)
+        confirms = self._require_confirms()
         outcome = self.publish(
             exchange_name, routing_key, properties, body, mandatory or raise_returned, immediate
         )
-        if mandatory or immediate or raise_returned:
-            assert self.confirms is not None
-            self._awaited_returns.add(
-                self.confirms.next_number - 1,
-                exchange_name,
-                routing_key,
-                properties,
-                body,
-                wants_to_know=raise_returned,
-            )
+        self._awaited_returns.add(
+            confirms.next_number - 1,
+            exchange_name,
+            routing_key,
+            properties,
+            body,
+            wants_to_know=raise_returned,
+        )
         return outcome
 
-    def _require_confirms(self) -> None:
+    def _require_confirms(self) -> "Confirms[Future[None]]":
         if self.confirms is None:
             raise ValueError(
                 "mandatory and immediate need confirm mode, for nothing else tells whether a message"
                 " is still to come back; await channel.select_confirm() first"
             )
+        return self.confirms
 
     @property
     def is_publishable(self) -> bool:
@@ -252,8 +239,8 @@ class Outbox:
         routing_key: str,
         properties: bytes,
         body: bytes | bytearray,
-        mandatory: bool,
-        immediate: bool,
+        mandatory: bool = False,
+        immediate: bool = False,
     ) -> Awaitable[None] | None:
         """Send a message; the number, the waiter and the octets in one stretch, without a lock.
 

@@ -4,14 +4,12 @@ This module knows the documented arguments of `Channel.publish` and what each of
 them does to the message; it knows no channel and sends nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict, TypeVar
 
-from ammoo_wire import (
-    FieldValue,
-    encode_property_values,
-)
+from ammoo_wire import BasicHeaderProperties, FieldValue, encode_property_values
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,11 +23,11 @@ __all__ = [
     "Outgoing",
     "PublishOptions",
     "RoutingKeys",
-    "SendingFlags",
     "outgoing",
-    "raise_if_unknown",
-    "with_options",
+    "takes_publish_options",
 ]
+
+_FunctionT = TypeVar("_FunctionT", bound=Callable[..., object])
 
 JSONValue = str | bool | int | float | None | list["JSONValue"] | dict[str, "JSONValue"]
 Body = str | bytes | bytearray
@@ -82,126 +80,114 @@ class Outgoing(NamedTuple):
     properties: bytes
     """Encoded."""
     body: bytes | bytearray
+    mandatory: bool = False
+    immediate: bool = False
+    raise_returned: bool = False
+
+
+_OPTIONS: Final = PublishOptions.__optional_keys__
+_SENT_AS_GIVEN: Final = _OPTIONS & {*BasicHeaderProperties._fields} - {
+    "expiration",
+    "content_encoding",
+}
+"""The options that are properties, and need no translation but perhaps content_type."""
 
 
 def outgoing(
-    route: str | Mapping[str, FieldValue],
-    body: Body | NotGiven,
-    body_encoding: str,
-    json: object = NOT_GIVEN,
-    encoding: str | None = None,
-    correlation_id: str | None = None,
-    reply_to: str | None = None,
-    expiration: Expiration | None = None,
-    cc: RoutingKeys | None = None,
-    bcc: RoutingKeys | None = None,
-    priority: int | None = None,
-    delivery_mode: int | None = None,
-    timestamp: "datetime | int | None" = None,
-    content_encoding: str | bool | None = None,
-    content_type: str | bool | None = None,
-    message_id: str | None = None,
-    type_: str | None = None,
-    type: str | None = None,
-    user_id: str | None = None,
-    app_id: str | None = None,
-    headers: Mapping[str, FieldValue] | None = None,
-) -> Outgoing:
-    """Make a message of the arguments of `Channel.publish`, in the same order.
-
-    Args:
-        route: A routing key, or headers.
-        body: What to send.
-        body_encoding: The channel's encoding.
-
-    Raises:
-        TypeError: An argument has a wrong type, or there is not exactly one body.
-        ValueError: A value cannot be sent.
-        LookupError: An encoding is unknown.
-    """
-    # Most messages have bytes for a body, a routing key, and no need of an encoding.
-    if isinstance(body, bytes) and json is NOT_GIVEN and content_encoding is not True:
-        octets: bytes | bytearray = body
-        natural_content_type = "application/octet-stream"
-    else:
-        used_encoding = encoding or (
-            content_encoding if isinstance(content_encoding, str) else body_encoding
-        )
-        octets, natural_content_type = _encode_body(body, json, used_encoding)
-        if content_encoding is True:
-            content_encoding = used_encoding
-    if isinstance(route, str) and cc is None and bcc is None:
-        routing_key, table = route, headers
-    else:
-        routing_key, table = _route(route, headers, cc, bcc)
-    if type is not None:
-        if type_ is not None and type_ != type:
-            raise TypeError("type_ and type are the same property; give one of them")
-        type_ = type
-    properties = encode_property_values(
-        natural_content_type
-        if content_type is True
-        else None
-        if content_type is False
-        else content_type,
-        None if content_encoding is False else content_encoding,
-        table,
-        delivery_mode,
-        priority,
-        correlation_id,
-        reply_to,
-        expiration if expiration is None else _expiration(expiration),
-        message_id,
-        timestamp,
-        type_,
-        user_id,
-        app_id,
-    )
-    # Without NamedTuple's own __new__: 90 ns instead of 180.
-    return tuple.__new__(Outgoing, (routing_key, properties, octets))
-
-
-class SendingFlags(TypedDict):
-    """Those of the options that are about sending, not about the message."""
-
-    mandatory: bool
-    immediate: bool
-    raise_returned: bool
-
-
-def with_options(
+    caller: str,
     route: str | Mapping[str, FieldValue],
     body: Body | NotGiven,
     body_encoding: str,
     options: PublishOptions,
-) -> tuple[Outgoing, SendingFlags]:
-    """Make a message of the keyword arguments of `Channel.publish`; see `outgoing`.
-
-    Returns:
-        The message, and how it is to be sent.
-    """
-    about_message: dict[str, Any] = {**options}
-    flags = SendingFlags(
-        mandatory=about_message.pop("mandatory", False),
-        immediate=about_message.pop("immediate", False),
-        raise_returned=about_message.pop("raise_returned", False),
-    )
-    return outgoing(route, body, body_encoding, **about_message), flags
-
-
-def raise_if_unknown(caller: str, options: PublishOptions) -> None:
-    """Say whose argument it is that nobody knows, after `with_options` has failed.
+) -> Outgoing:
+    """Make a message of the arguments of `Channel.publish`.
 
     Args:
-        caller: The name of the function that was called.
-        options: What it was called with.
+        caller: The name of the function that was called, for errors.
+        route: A routing key, or headers.
+        body: What to send.
+        body_encoding: The channel's encoding.
+        options: The keyword arguments.
 
     Raises:
-        TypeError: One of them is no `PublishOptions`.
+        TypeError: An argument has a wrong type, or is none, or there is not exactly one body.
+        ValueError: A value cannot be sent.
+        LookupError: An encoding is unknown.
     """
+    properties: dict[str, Any] = options  # type: ignore[assignment]  # read only, by its names
+    routing_key, octets, flags = route, body, _NO_FLAGS
+    # Most messages have bytes for a body, a routing key, and properties as they are sent.
+    if not (
+        isinstance(body, bytes)
+        and isinstance(route, str)
+        and options.keys() <= _SENT_AS_GIVEN
+        and not isinstance(options.get("content_type"), bool)
+    ):
+        _raise_if_unknown(caller, options)
+        properties = {**options}
+        flags = tuple([properties.pop(name, False) for name in _FLAGS])
+        octets = _pop_body(body, body_encoding, properties)
+        routing_key = _pop_route(route, properties)
+        if properties.get("expiration") is not None:
+            properties["expiration"] = _expiration(properties["expiration"])
+        same = properties.pop("type", None)
+        if same is not None:
+            if properties.setdefault("type_", same) not in (same, None):
+                raise TypeError("type_ and type are the same property; give one of them")
+            properties["type_"] = same
+    encoded = encode_property_values(**properties)
+    # Without NamedTuple's own __new__: 90 ns instead of 180.
+    return tuple.__new__(Outgoing, (routing_key, encoded, octets, *flags))
+
+
+def _raise_if_unknown(caller: str, options: PublishOptions) -> None:
     for name in options:
-        if name not in PublishOptions.__optional_keys__:
-            raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}") from None
+        if name not in _OPTIONS:
+            raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}")
+
+
+_FLAGS: Final = ("mandatory", "immediate", "raise_returned")
+_NO_FLAGS: Final[tuple[bool, ...]] = (False, False, False)
+
+
+def takes_publish_options(function: _FunctionT) -> _FunctionT:
+    """Show those who look at a function's signature each of its `PublishOptions`.
+
+    A function that has them all as parameters is called in twice the time, given or not: 0.25 µs
+    of the 1.3 that publishing a message takes.
+    """
+    shown = signature(function)
+    options = [
+        Parameter(
+            name,
+            Parameter.KEYWORD_ONLY,
+            default=NOT_GIVEN if name == "json" else False if name in _FLAGS else None,
+            annotation=annotation,
+        )
+        for name, annotation in PublishOptions.__annotations__.items()
+    ]
+    parameters = [each for each in shown.parameters.values() if each.kind != each.VAR_KEYWORD]
+    function.__signature__ = shown.replace(  # type: ignore[attr-defined]  # inspect looks for it
+        parameters=[*parameters, *options]
+    )
+    return function
+
+
+def _pop_body(
+    body: Body | NotGiven, body_encoding: str, options: dict[str, Any]
+) -> bytes | bytearray:
+    """Give the octets; of the options, leave of those about them what is a property."""
+    json, encoding = options.pop("json", NOT_GIVEN), options.pop("encoding", None)
+    content_type, content_encoding = options.get("content_type"), options.get("content_encoding")
+    used_encoding = encoding or (
+        content_encoding if isinstance(content_encoding, str) else body_encoding
+    )
+    octets, natural_content_type = _encode_body(body, json, used_encoding)
+    if isinstance(content_type, bool):
+        options["content_type"] = natural_content_type if content_type else None
+    if isinstance(content_encoding, bool):
+        options["content_encoding"] = used_encoding if content_encoding else None
+    return octets
 
 
 def _encode_body(
@@ -223,23 +209,21 @@ def _encode_body(
     raise TypeError(f"body is a {type(body).__name__}; expected str, bytes or bytearray, or json=")
 
 
-def _route(
-    route: str | Mapping[str, FieldValue],
-    headers: Mapping[str, FieldValue] | None,
-    cc: RoutingKeys | None,
-    bcc: RoutingKeys | None,
-) -> tuple[str, Mapping[str, FieldValue] | None]:
-    """Give the routing key, and the headers property if there is any need of one."""
+def _pop_route(route: str | Mapping[str, FieldValue], options: dict[str, Any]) -> str:
+    """Give the routing key; of the options about routing, leave the property headers."""
+    headers = options.get("headers")
     if isinstance(route, str):
-        routing_key, table = route, headers
+        routing_key = route
     elif isinstance(route, Mapping):
-        routing_key, table = "", {**(headers or {}), **route}
+        routing_key, headers = "", {**(headers or {}), **route}
     else:
         raise TypeError(f"route is {route!r}; expected a str, or a mapping for a headers exchange")
-    for name, keys in (("CC", cc), ("BCC", bcc)):
+    for option, name in (("cc", "CC"), ("bcc", "BCC")):
+        keys = options.pop(option, None)
         if keys is not None:
-            table = {**(table or {}), name: [keys] if isinstance(keys, str) else list(keys)}
-    return routing_key, table
+            headers = {**(headers or {}), name: [keys] if isinstance(keys, str) else list(keys)}
+    options["headers"] = headers
+    return routing_key
 
 
 def _expiration(value: Expiration) -> str:
