@@ -54,7 +54,6 @@ CLIENT_ORDER = [
     "ammoo.live_channel",
     "ammoo.consumer",
     "ammoo.live_connection",
-    "ammoo.abandoned",
     "ammoo.channel",
     "ammoo.connection",
 ]
