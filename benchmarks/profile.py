@@ -1,10 +1,12 @@
 """Where ammoo's CPU time goes in a workload: what says why a goal was missed.
 
     hatch run bench:profile consume_ack --url amqp://guest:guest@127.0.0.1:5672
+    hatch run bench:profile --url amqp://guest:guest@127.0.0.1:5672
 
-First the time without a profiler, and the kernel's part of it. Then, profiled, the parts of those
-who spend it, and the functions that spend most of it by themselves. A profiler charges
-for each call, so parts are right only roughly, and small functions look dearer than they are.
+With a workload, first the time without a profiler, and the kernel's part of it. Then, profiled,
+the parts of those who spend it, and the functions that spend most of it by themselves. Without
+one, the parts for all workloads. A profiler charges for each call, so parts are right only
+roughly, and small functions look dearer than they are.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from typing import Any, Final, NamedTuple
 
 import ammoo
 import ammoo_wire
-from benchmarks import compare, results
+from benchmarks import compare, readme, results
 from benchmarks.clients import ammoo as client
 from benchmarks.job import Job
 from benchmarks.workloads import WORKLOADS, Workload
@@ -129,25 +131,63 @@ def print_profile(profile: dict[Function, Spent], count: int, most: int) -> None
     print("", *results.table(["function", "calls a message", "part"], rows), sep="\n")
 
 
+async def profiled(
+    workload: Workload, options: argparse.Namespace
+) -> tuple[Job, dict[Function, Spent]]:
+    """Do a workload twice; give it as it was without the profiler, and what that has seen."""
+    job = await measure(workload, options, None)
+    profiler = cProfile.Profile(time.process_time)
+    await measure(workload, options, profiler)
+    found: dict[Function, Any] = pstats.Stats(profiler).stats  # type: ignore[attr-defined]  # typeshed has none
+    return job, {function: Spent._make(entry) for function, entry in found.items()}
+
+
+def summary(spent: dict[str, tuple[Job, Counter[str]]]) -> list[str]:
+    """Make the table of the parts of all workloads, by their titles."""
+    owners = ["calls of the kernel", *FOLDERS, "others"]
+    rows = [
+        [
+            title,
+            f"{job.figures.cpu:.3g}",
+            *(f"{whose[owner] / whose.total():.0%}" for owner in owners),
+        ]
+        for title, (job, whose) in spent.items()
+    ]
+    return results.table(["who spends the time", "µs", *owners], rows)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Measure, profile, and print."""
     parser = argparse.ArgumentParser(
         prog="hatch run bench:profile", description=__doc__.partition("\n")[0]
     )
     workloads = {workload.name: workload for workload in WORKLOADS}
-    parser.add_argument("workload", choices=workloads, metavar="WORKLOAD", help=str([*workloads]))
+    parser.add_argument(
+        "workload", nargs="?", choices=workloads, metavar="WORKLOAD", help=str([*workloads])
+    )
     parser.add_argument("--url", default="amqp://guest:guest@127.0.0.1:5672", help="the broker's")
     parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of messages")
     parser.add_argument("--most", type=int, default=15, help="so many functions are shown")
+    parser.add_argument(
+        "--readme", action="store_true", help="write the table of all into benchmarks/README.md"
+    )
     options = parser.parse_args(arguments)
-    workload = workloads[options.workload]
-    figures = asyncio.run(measure(workload, options, None)).figures
-    print(f"{workload.title}: {figures.cpu:.3g} µs a message, {figures.system:.3g} in the kernel")
-    profiler = cProfile.Profile(time.process_time)
-    job = asyncio.run(measure(workload, options, profiler))
-    found: dict[Function, Any] = pstats.Stats(profiler).stats  # type: ignore[attr-defined]  # typeshed has none
-    profile = {function: Spent._make(entry) for function, entry in found.items()}
-    print_profile(profile, job.count, options.most)
+    if options.workload is not None:
+        workload = workloads[options.workload]
+        job, profile = asyncio.run(profiled(workload, options))
+        cpu, system, *_ = job.figures
+        print(f"{workload.title}: {cpu:.3g} µs a message, {system:.3g} in the kernel")
+        print_profile(profile, job.count, options.most)
+        return
+    spent = {}
+    for workload in WORKLOADS:
+        job, profile = asyncio.run(profiled(workload, options))
+        spent[workload.title] = job, parts(profile)
+    about = {"server": asyncio.run(compare.server_name(options.url))}
+    lines = [*summary(spent), "", readme.provenance("profile", arguments, about)]
+    print(*lines, sep="\n")
+    if options.readme:
+        readme.write_section("profile", lines, readme.ROOT / "benchmarks" / "README.md")
 
 
 if __name__ == "__main__":

@@ -101,6 +101,13 @@ def test_profile_says_who_spends_the_time(fakebroker: FakeBroker, workload: str)
     assert "| calls of the kernel | " in printed
 
 
+def test_profile_of_all_workloads_is_one_table(fakebroker: FakeBroker) -> None:
+    printed = run("profile", "--url", fakebroker.url, "--scale", "0.001")
+
+    assert "| who spends the time | µs | calls of the kernel | " in printed
+    assert "| RPC, direct reply-to | " in printed
+
+
 def test_fake_broker_is_measured() -> None:
     tiny = ("--rounds", "1", "--scale", "0.001", "--starts", "3")
 
