@@ -20,24 +20,23 @@ class UnsettledDeliveries:
     """The delivery tags of a channel that are to be settled, in the order of delivery.
 
     Attributes:
+        delivered: To be called with the tag of a delivery that is to be settled. Nothing but a
+            deque's append, for it is called for each: 0.05 µs less.
         run: How many acknowledgements are put together and not yet sent.
         last_of_run: The tag of the last of them.
     """
 
-    __slots__ = ("_settled_behind", "_tags", "last_of_run", "run")
+    __slots__ = ("_settled_behind", "_tags", "delivered", "last_of_run", "run")
 
     def __init__(self) -> None:
         self._tags: deque[int] = deque()
+        self.delivered = self._tags.append
         self._settled_behind: set[int] = set()  # of those in _tags, never its first
         self.run = 0
         self.last_of_run = 0
 
     def __len__(self) -> int:
         return len(self._tags) - len(self._settled_behind)
-
-    def delivered(self, tag: int) -> None:
-        """Note a delivery that is to be settled."""
-        self._tags.append(tag)
 
     def extend_run(self, tag: int) -> bool:
         """Put an acknowledgement to those before it, if it is for the oldest delivery.
@@ -83,5 +82,7 @@ class UnsettledDeliveries:
             settled.clear()  # of what was never to be settled
 
     def _forget_settled(self) -> None:
-        self._tags = deque(tag for tag in self._tags if tag not in self._settled_behind)
+        kept = [tag for tag in self._tags if tag not in self._settled_behind]
+        self._tags.clear()
+        self._tags.extend(kept)
         self._settled_behind.clear()
