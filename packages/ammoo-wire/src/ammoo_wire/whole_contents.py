@@ -21,7 +21,7 @@ from struct import Struct
 from struct import error as StructError
 from typing import Any, Final
 
-from .codec import Method, method_of
+from .codec import Method, Parameters, method_of
 from .command import Command
 from .constants import FRAME_END, FRAME_OVERHEAD, FrameType
 from .exceptions import ProtocolError
@@ -157,15 +157,19 @@ class WholeContents:
         shapes, tags = self._shapes, self._tags
         head_of, new, append = _HEAD.unpack_from, tuple.__new__, commands.append
         last = stop - _HEAD.size
-        known_head = known_tag = known_names = None
+        # Of the content before: what comes again is compared, which is faster than looked up.
+        known_head = known_tag = known_names = b""
+        shape: _Shape | None = None
+        again: tuple[Any, ...] | None = None
+        consumer_tag: str | None = None
         try:
             while start < last:
                 (head,) = head_of(buffer, start)
-                if head != known_head:
+                if shape is None or head != known_head:
                     shape = shapes.get(head) or self._learn(head, buffer, start, stop, largest)
                     if shape is None:
                         break
-                    known_head, known_names = head, None
+                    known_head, again = head, None
                 (
                     tag,
                     delivery_tag,
@@ -191,13 +195,14 @@ class WholeContents:
                     or buffer[end] != FRAME_END
                 ):
                     break
-                if names != known_names:
+                if again is None or names != known_names:
                     again = shape.names.get(names) or self._read_names(shape, names)
                     if again is None:
                         break
                     known_names = names
+                parameters: Parameters = again
                 if shape.method is _DELIVER:
-                    if tag != known_tag:
+                    if consumer_tag is None or tag != known_tag:
                         consumer_tag = tags.get(tag) or self._read_tag(tag)
                         if consumer_tag is None:
                             break
@@ -209,8 +214,6 @@ class WholeContents:
                     )
                 elif shape.method is _GET_OK:
                     parameters = new(BasicGetOkParameters, (delivery_tag, *again, message_count))
-                else:
-                    parameters = again
                 append((shape.channel_number, parameters, properties, buffer[body:end]))
                 start = end + 1
         except StructError:  # the buffer ends where the shape goes on

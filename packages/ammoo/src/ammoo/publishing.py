@@ -123,7 +123,7 @@ def outgoing(
         and not isinstance(options.get("content_type"), bool)
     ):
         try:
-            encoded = encode_property_values(**options)
+            encoded = encode_property_values(**options)  # type: ignore[misc,arg-type]  # see above
         except TypeError:
             _raise_if_unknown(caller, options)
             raise
