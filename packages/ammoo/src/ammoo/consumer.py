@@ -7,6 +7,7 @@ in a queue of asyncio's: a deque, and at most one future for each task that wait
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -160,7 +161,9 @@ class Consumer:
         connection = live.connection
         if connection.blocked is None and not connection.is_silent:
             seconds = min(connection.operation_timeout or CANCEL_TIMEOUT, CANCEL_TIMEOUT)
-            await asyncio.wait((stopped,), timeout=seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await stopped.wait()
             connection.note_silence(stopped)
 
     # --- iterator ---

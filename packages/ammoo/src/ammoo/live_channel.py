@@ -11,6 +11,7 @@ The paths of deliver and ack are kept short on purpose; the budget is in benchma
 import asyncio
 from asyncio import Future
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ammoo_wire import (
@@ -117,7 +118,7 @@ class LiveChannel:
             connection.loop, self._replies, connection.is_blocked, self._give_up
         )
         self._merges_acks = True
-        self._closed: Future[None] = connection.loop.create_future()
+        self._closed = asyncio.Event()
         self._close_was_awaited = False
         self._last_consumer = 0
         connection.channels[self.number] = self
@@ -150,7 +151,7 @@ class LiveChannel:
         self.connection.protocol.send(
             self.number, ChannelCloseParameters(ReplyCode.REPLY_SUCCESS, "", 0, 0)
         )
-        self.transport.flush_soon()
+        self.transport.flush_in_turn()
 
     async def close(self, error: Exception, seconds: float, *, leaving: bool = False) -> None:
         """Close the channel, in bounded time.
@@ -165,18 +166,20 @@ class LiveChannel:
         if leaving and self.connection.is_silent:  # to be asked before what waits here ends
             seconds = 0
         self.begin_close(error)
-        if self.connection.blocked is not None or self._closed.done() or self._close_was_awaited:
+        if self.connection.blocked is not None or self._closed.is_set() or self._close_was_awaited:
             return  # a server that has blocked us does not read, and would not answer
         self.transport.resume_reading()
-        await asyncio.wait((self._closed,), timeout=seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closed.wait()
         if leaving:
             self.connection.note_silence(self._closed)
         self._close_was_awaited = True  # who closes it again does not wait for it again
 
     def fail(self, error: Exception) -> None:
         """End everything on the channel with one exception. Only the first counts."""
-        if self.connection.closing_exc is not None and not self._closed.done():
-            self._closed.set_result(None)  # no answer to a close will come any more
+        if self.connection.closing_exc is not None:
+            self._closed.set()  # no answer to a close will come any more
         if self.closing_exc is not None:
             return
         self.closing_exc = error
@@ -199,7 +202,7 @@ class LiveChannel:
         return bool(
             self._replies
             or self.outbox.is_awaiting_server
-            or (self.closing_exc is not None and not self._closed.done())
+            or (self.closing_exc is not None and not self._closed.is_set())
             or any(consumer.is_waiting for consumer in self.consumers.values())
         )
 
@@ -383,22 +386,21 @@ class LiveChannel:
             del self.consumers[tag]  # it was not sent
             raise
 
-    def begin_cancel(self, tag: str) -> "Future[None]":
+    def begin_cancel(self, tag: str) -> asyncio.Event:
         """Send basic.cancel. The consumer stays known until the server has stopped.
 
         Returns:
-            What is done then, or when the channel is closed. Cancelling it has no effect.
+            What is set then, or when the channel is closed.
         """
-        done: Future[None] = self._loop.create_future()
+        done = asyncio.Event()
 
         def stopped(answer: "Future[Answer]") -> None:
             answer.exception()  # whatever it is, the consumer has stopped
             self.consumers.pop(tag, None)
-            if not done.done():
-                done.set_result(None)
+            done.set()
 
         if self.closing_exc is not None:
-            done.set_result(None)
+            done.set()
             return done
         answer = self.ask(
             BasicCancelParameters(tag, False), BasicCancelOkParameters, consumer_tag=tag
@@ -482,8 +484,7 @@ class LiveChannel:
     def _finish(self) -> None:
         """Both sides have done with the channel: its number is free."""
         self.connection.release_number(self.number)
-        if not self._closed.done():
-            self._closed.set_result(None)
+        self._closed.set()
 
 
 def _unexpected(

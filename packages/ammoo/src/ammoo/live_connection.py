@@ -103,8 +103,8 @@ class LiveConnection:
         self._replies = Replies(loop)
         self._abandoned = AbandonedOperations(loop, self._replies, self.is_blocked, self._give_up)
         self._blocked_waiters: list[asyncio.Future[None]] = []
-        self._closed: asyncio.Future[None] = loop.create_future()
-        self._unanswered: asyncio.Future[None] | None = None
+        self._closed = asyncio.Event()
+        self._unanswered: asyncio.Event | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
         self._free_numbers: list[int] = []
         self._next_number = 1
@@ -238,8 +238,7 @@ class LiveConnection:
             self.fail(self._reason_of_loss(error))
         if self._abort_timer is not None:
             self._abort_timer.cancel()
-        if not self._closed.done():
-            self._closed.set_result(None)
+        self._closed.set()
 
     def _reason_of_loss(self, error: Exception | None) -> Exception:
         """Find out what it means that the server has hung up without a word."""
@@ -464,15 +463,15 @@ class LiveConnection:
     @property
     def is_silent(self) -> bool:
         """Whether a block was left with its cancel or close unanswered, and it still is."""
-        return self._unanswered is not None and not self._unanswered.done()
+        return self._unanswered is not None and not self._unanswered.is_set()
 
-    def note_silence(self, ended: "asyncio.Future[None]") -> None:
+    def note_silence(self, ended: asyncio.Event) -> None:
         """Take note of a block that was left, its cancel or close unanswered in its time.
 
         Args:
-            ended: What is done when the answer comes; nothing is noted if it has.
+            ended: What is set when the answer comes; nothing is noted if it has.
         """
-        if not ended.done():
+        if not ended.is_set():
             self._unanswered = ended
 
     async def close(self, error: Exception, seconds: float, *, leaving: bool = False) -> None:
@@ -510,11 +509,11 @@ class LiveConnection:
 
     async def wait_closed(self) -> None:
         """Wait until the socket is closed."""
-        await asyncio.shield(self._closed)
+        await self._closed.wait()
 
     def _close_socket_soon(self) -> None:
         """See to it that the socket is closed even if the server keeps it open."""
-        if self._abort_timer is None and not self._closed.done():
+        if self._abort_timer is None and not self._closed.is_set():
             self._abort_timer = self.loop.call_later(FAULT_TIMEOUT, self.transport.abort)
 
 

@@ -51,7 +51,8 @@ class Transport(asyncio.BufferedProtocol):
         flush_is_due: Whether what was sent will be written at the end of this turn.
         is_paused: Whether the socket takes no more for now; see `drain`.
         reading_is_paused: Whether nothing is read for now.
-        takes_turns: Whether the last read held a single command, and nothing was written since.
+        takes_turns: Whether the last read held a single command at most, and nothing was written
+            since.
     """
 
     def __init__(
@@ -88,12 +89,12 @@ class Transport(asyncio.BufferedProtocol):
         commands = protocol.buffer_updated(nbytes)
         if self._heartbeat is not None:
             self._heartbeat.data_received(self._loop.time())
-        self.takes_turns = len(commands) == 1
+        self.takes_turns = len(commands) <= 1
         self._receiver.receive(commands)
         if protocol.state is not self._state:
             self._change_state()
         if not self.flush_is_due and protocol.has_data_to_send:
-            self.flush_soon()
+            self.flush()  # the protocol's own answer, while the connection is opened or closed
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note that the socket is closed (asyncio)."""
