@@ -9,10 +9,10 @@ import pytest
 
 from tests.support.brokers import Broker, Connect, Unique
 from tests.support.channel import Channel
-from tests.support.legs import broker, operator, parametrise
+from tests.support.legs import broker, mortal_broker, operator, parametrise
 from tests.support.peer import Peer
 
-__all__ = ["broker", "operator"]
+__all__ = ["broker", "mortal_broker", "operator"]
 
 pytest_generate_tests = parametrise
 

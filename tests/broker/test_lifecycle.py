@@ -126,13 +126,6 @@ async def test_client_in_the_middle_of_tls_leaves_no_socket(turns: int) -> None:
     drain(client)
 
 
-def test_clients_hear_that_the_broker_goes() -> None:
-    with FakeBroker() as broker:
-        client = knock(broker)
-
-    assert b"broker forced connection closure with reason 'shutdown'" in drain(client)
-
-
 def test_what_is_unknown_is_refused() -> None:
     with pytest.raises(ValueError, match=r"compatibility is '2\.0'; expected '3\.10' or '4\.0'"):
         FakeBroker(compatibility="2.0")

@@ -10,8 +10,10 @@ The fixtures are for conftests to import, `parametrise` is their `pytest_generat
 """
 
 import fcntl
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -24,11 +26,15 @@ from tests.support.brokers import Broker, add_users
 from tests.support.operator import FakeOperator, Operator, RabbitmqOperator, is_operated
 from tests.support.peer import Peer
 
-__all__ = ["Leg", "broker", "operator", "parametrise"]
+__all__ = ["Leg", "MortalBroker", "broker", "mortal_broker", "operator", "parametrise"]
 
 FAKE_PROFILES = ("4.0", "3.10")
-NEED_OPERATION = {"operator", "tls_broker"}
+NEED_OPERATION = {"mortal_broker", "operator", "tls_broker"}
 """Fixtures that only a broker can give that we have power over."""
+
+
+MAY_SHUT_DOWN = "AMMOO_TEST_SHUTDOWN"
+"""The variable that says, if it is 1, that nobody else needs the RabbitMQs that are named."""
 
 
 class Leg(NamedTuple):
@@ -50,13 +56,17 @@ _LEGS = pytest.StashKey[list[Leg]]()
 
 def parametrise(metafunc: pytest.Metafunc) -> None:
     """Run what asks for a broker once for each."""
-    asked_for = [name for name in ("broker", "tls_broker") if name in metafunc.fixturenames]
+    asked_for = [
+        name for name in ("broker", "mortal_broker", "tls_broker") if name in metafunc.fixturenames
+    ]
     if not asked_for:
         return
     mark = metafunc.definition.get_closest_marker("rabbitmq_version")
     legs = [leg for leg in _legs(metafunc.config) if mark is None or leg.version in mark.args]
     if NEED_OPERATION & set(metafunc.fixturenames):
         legs = [leg for leg in legs if leg.url is None or is_operated(leg.version, leg.url)]
+    if "mortal_broker" in asked_for and os.environ.get(MAY_SHUT_DOWN) != "1":
+        legs = [leg for leg in legs if leg.url is None]
     each = [[leg] * len(asked_for) for leg in legs]
     metafunc.parametrize(asked_for, each, indirect=True, ids=[leg.name for leg in legs])
 
@@ -91,6 +101,27 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     with FakeBroker(compatibility=leg.version) as fake:
         add_users(fake)
         yield Broker(fake.url, leg.version, fake)
+
+
+class MortalBroker(NamedTuple):
+    """A broker that a test may shut down."""
+
+    url: str
+    shut_down: Callable[[], None]
+
+
+@pytest.fixture
+def mortal_broker(request: pytest.FixtureRequest) -> Iterator[MortalBroker]:
+    """A broker that nobody else needs for now; a RabbitMQ runs again in the end."""
+    leg: Leg = request.param
+    if leg.url is not None:
+        rabbitmq_operator = RabbitmqOperator(leg.version)
+        yield MortalBroker(leg.url, rabbitmq_operator.stop_node)
+        rabbitmq_operator.start_node()
+        return
+    with ExitStack() as stack:
+        fake = stack.enter_context(FakeBroker(compatibility=leg.version))
+        yield MortalBroker(fake.url, stack.close)
 
 
 @pytest.fixture

@@ -261,6 +261,14 @@ class RabbitmqOperator:
         """Delete a virtual host and all that is in it."""
         self._run("delete_vhost", name)
 
+    def stop_node(self) -> None:
+        """Shut RabbitMQ down, and leave Erlang's node to start it again."""
+        self._run("stop_app")
+
+    def start_node(self) -> None:
+        """Start RabbitMQ again."""
+        self._run("start_app")
+
     def _run(self, *arguments: str) -> str:
         command = [str(SCRIPT), "ctl", self._version, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -191,8 +191,8 @@ class Node:
             connection.refuse(errors.closed_by_operator(reason))
 
     def shut_down(self) -> None:
-        """Tell all clients that the node goes down (320), and stop time."""
-        for connection in list(self.connections):
+        """Tell the clients that have entered that the node goes down (320), and stop time."""
+        for connection in self._open_connections():
             connection.refuse(errors.shutting_down())
         for virtualhost in self.virtualhosts.values():
             for queue in virtualhost.queues.values():
