@@ -161,8 +161,21 @@ def test_missing_things_are_named() -> None:
             broker.clear_permissions("guest", virtualhost="v")
         with pytest.raises(LookupError, match="no user 'bob'"):
             broker.delete_user("bob")
+        with pytest.raises(LookupError, match="no user 'bob'"):
+            broker.set_user_limits("bob")
+        with pytest.raises(LookupError, match="no virtual host 'v'"):
+            broker.set_virtualhost_limits("v")
         with pytest.raises(LookupError, match="no virtual host 'v'"):
             broker.delete_virtualhost("v")
+
+
+def test_unknown_default_queue_type_is_refused() -> None:
+    with FakeBroker() as broker:
+        with pytest.raises(
+            ValueError, match="default_queue_type is 'mirrored'; expected 'classic'"
+        ):
+            broker.add_virtualhost("v", default_queue_type="mirrored")
+        assert broker.virtualhosts == ("/",)
 
 
 def test_user_of_a_missing_virtual_host_is_refused_and_not_added() -> None:

@@ -31,6 +31,11 @@ class Broker(NamedTuple):
         """Give the URL with the login of one of the suite's other users."""
         return with_login(self.url, login)
 
+    def url_in(self, virtualhost: str) -> str:
+        """Give the URL of another virtual host."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}/{virtualhost}"
+
 
 def with_login(url: str, login: str) -> str:
     """Give a URL with the login of one of the suite's other users."""

@@ -4,7 +4,9 @@ On the fake broker these are calls. On a RabbitMQ they are runs of rabbitmqctl, 
 broker of `.ci/rabbitmq` can be reached by; each costs half a second.
 """
 
+import json
 import subprocess
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Protocol
 
 from ammoo_fakebroker import FakeBroker, dead_letter_worker, stream
 from tests.support.brokers import PASSWORD
+from tests.support.channel import as_arguments
 from tests.support.peer import Peer
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "rabbitmq"
@@ -65,6 +68,18 @@ class Operator(Protocol):
     def forget_tenant(self, name: str) -> None:
         """Delete what is left of a tenant."""
 
+    def virtualhost(self, *, default_queue_type: str = "") -> AbstractContextManager[str]:
+        """Have a virtual host of one's own for a while, and give its name."""
+
+    def user(self) -> AbstractContextManager[str]:
+        """Have somebody who may do everything in the virtual host `/`, and give the name."""
+
+    def limit_virtualhost(self, name: str, **limits: int) -> None:
+        """Limit ``max_connections`` or ``max_queues``."""
+
+    def limit_user(self, name: str, **limits: int) -> None:
+        """Limit ``max_connections`` or ``max_channels``."""
+
     def sees(self, words: str) -> bool:
         """Whether some client has told these words of itself."""
 
@@ -112,6 +127,24 @@ class FakeOperator:
 
     def forget_tenant(self, name: str) -> None:
         pass  # it goes with the broker
+
+    @contextmanager
+    def virtualhost(self, *, default_queue_type: str = "") -> Iterator[str]:
+        self._broker.add_virtualhost("own", default_queue_type=default_queue_type or None)
+        yield "own"
+        self._broker.delete_virtualhost("own")
+
+    @contextmanager
+    def user(self) -> Iterator[str]:
+        self._broker.add_user("somebody", PASSWORD)
+        yield "somebody"
+        self._broker.delete_user("somebody")
+
+    def limit_virtualhost(self, name: str, **limits: int) -> None:
+        self._broker.set_virtualhost_limits(name, **limits)
+
+    def limit_user(self, name: str, **limits: int) -> None:
+        self._broker.set_user_limits(name, **limits)
 
     def sees(self, words: str) -> bool:
         return any(words in str(each.client_properties) for each in self._broker.connections)
@@ -252,9 +285,35 @@ class RabbitmqOperator:
     def channel_max(self, number: int) -> AbstractContextManager[None]:
         return self._settings(channel_max=number)
 
-    def add_virtualhost(self, name: str, user: str) -> None:
+    @contextmanager
+    def virtualhost(self, *, default_queue_type: str = "") -> Iterator[str]:
+        name = f"ammoo-{uuid.uuid4().hex[:8]}"
+        self.add_virtualhost(name, "guest", default_queue_type=default_queue_type)
+        try:
+            yield name
+        finally:
+            self.delete_virtualhost(name)
+
+    @contextmanager
+    def user(self) -> Iterator[str]:
+        name = f"ammoo-{uuid.uuid4().hex[:8]}"
+        self._run("add_user", name, PASSWORD)
+        try:
+            self._run("set_permissions", name, ".*", ".*", ".*")
+            yield name
+        finally:
+            self._run("delete_user", name)
+
+    def limit_virtualhost(self, name: str, **limits: int) -> None:
+        self._run("set_vhost_limits", "-p", name, json.dumps(as_arguments(limits)))
+
+    def limit_user(self, name: str, **limits: int) -> None:
+        self._run("set_user_limits", name, json.dumps(as_arguments(limits)))
+
+    def add_virtualhost(self, name: str, user: str, *, default_queue_type: str = "") -> None:
         """Make a virtual host in which this user may do everything."""
-        self._run("add_vhost", name)
+        options = ["--default-queue-type", default_queue_type] if default_queue_type else []
+        self._run("add_vhost", name, *options)
         self._run("set_permissions", "-p", name, user, ".*", ".*", ".*")
 
     def delete_virtualhost(self, name: str) -> None:

@@ -25,7 +25,8 @@ from .snapshots import (
     look_at_message,
     look_at_queue,
 )
-from .users import Permissions
+from .users import Permissions, UserLimits
+from .vhost import QUEUE_TYPES, VirtualHostLimits
 
 if TYPE_CHECKING:
     import ssl
@@ -231,20 +232,32 @@ class FakeBroker:
 
     # -- arranging -----------------------------------------------------------------------------
 
-    def add_virtualhost(self, name: str, *, users: Collection[str] = ("guest",)) -> None:
+    def add_virtualhost(
+        self,
+        name: str,
+        *,
+        users: Collection[str] = ("guest",),
+        default_queue_type: str | None = None,
+    ) -> None:
         """Create a virtual host.
 
         Args:
             name: Its name.
             users: Who may do everything in it.
+            default_queue_type: What queues are that are declared without ``x-queue-type``:
+                ``"classic"``, ``"quorum"`` or ``"stream"``. What cannot be that is classic.
 
         Raises:
             LookupError: There is no user of one of these names; no virtual host was created.
+            ValueError: There are no queues of that type.
         """
+        if default_queue_type not in (None, *QUEUE_TYPES):
+            known = " or ".join(map(repr, QUEUE_TYPES))
+            raise ValueError(f"default_queue_type is {default_queue_type!r}; expected {known}")
 
         def add() -> None:
             found = [self._node.users[user] for user in users]
-            self._node.add_virtualhost(name)
+            self._node.add_virtualhost(name, default_queue_type)
             for user in found:
                 user.permissions[name] = Permissions()
 
@@ -257,6 +270,32 @@ class FakeBroker:
             LookupError: There is none of that name.
         """
         self._call(lambda: self._node.delete_virtualhost(name))
+
+    def set_virtualhost_limits(
+        self,
+        name: str = DEFAULT_VIRTUALHOST,
+        *,
+        max_connections: int | None = None,
+        max_queues: int | None = None,
+    ) -> None:
+        """Limit what there may be in a virtual host; what is more than that already stays.
+
+        See https://www.rabbitmq.com/docs/vhosts#limits
+
+        Args:
+            name: The virtual host.
+            max_connections: How many connections; any number if None.
+            max_queues: How many queues; any number if None.
+
+        Raises:
+            LookupError: There is none of that name.
+        """
+        limits = VirtualHostLimits(max_connections, max_queues)
+
+        def change() -> None:
+            self._node.virtualhost(name).limits = limits
+
+        self._call(change)
 
     def add_user(
         self,
@@ -292,6 +331,28 @@ class FakeBroker:
             LookupError: There is none of that name.
         """
         self._call(lambda: self._node.delete_user(name))
+
+    def set_user_limits(
+        self, name: str, *, max_connections: int | None = None, max_channels: int | None = None
+    ) -> None:
+        """Limit what a user may have at a time; what is more than that already stays.
+
+        See https://www.rabbitmq.com/docs/user-limits
+
+        Args:
+            name: The login.
+            max_connections: How many connections; any number if None.
+            max_channels: How many channels on all of them; any number if None.
+
+        Raises:
+            LookupError: There is no user of that name.
+        """
+        limits = UserLimits(max_connections, max_channels)
+
+        def change() -> None:
+            self._node.users[name].limits = limits
+
+        self._call(change)
 
     def set_permissions(
         self,

@@ -46,6 +46,29 @@ def virtualhost_refused(virtualhost: str, username: str) -> ProtocolError:
     return ProtocolError(ReplyCode.NOT_ALLOWED, text)
 
 
+def too_many_connections_to_virtualhost(
+    virtualhost: str, username: str, limit: int
+) -> ProtocolError:
+    refusal = f"access to vhost '{virtualhost}' refused for user '{username}'"
+    text = f"{refusal}: connection limit ({limit}) is reached"
+    return ProtocolError(ReplyCode.NOT_ALLOWED, text)
+
+
+def too_many_connections_of_user(username: str, limit: int) -> ProtocolError:
+    refusal = f"connection refused for user '{username}'"
+    text = f"{refusal}: user connection limit ({limit}) is reached"
+    return ProtocolError(ReplyCode.NOT_ALLOWED, text)
+
+
+def too_many_channels_of_user(name: str, limit: int | None) -> ProtocolError:
+    """`name` is the user's, or that of the node where a release mixes them up."""
+    text = (
+        f"number of channels opened for user '{name}' "
+        f"has reached the maximum allowed user limit of ({limit})"
+    )
+    return ProtocolError(ReplyCode.NOT_ALLOWED, text)
+
+
 def too_many_channels(count: int, channel_max: int) -> ProtocolError:
     text = (
         f"number of channels opened ({count}) "
@@ -204,6 +227,12 @@ def no_queue(virtualhost: str, queue_name: str) -> ProtocolError:
 
 def no_queue_declared_on_channel() -> ProtocolError:
     return ProtocolError(ReplyCode.NOT_FOUND, "no previously declared queue")
+
+
+def too_many_queues(virtualhost: str, queue_name: str, limit: int) -> ProtocolError:
+    limited = f"queue limit in vhost '{virtualhost}' ({limit}) is reached"
+    text = f"cannot declare queue '{queue_name}': {limited}"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
 
 
 def queue_locked(virtualhost: str, queue_name: str) -> ProtocolError:

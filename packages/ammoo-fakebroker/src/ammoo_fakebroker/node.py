@@ -13,7 +13,7 @@ from . import errors
 from .clock import Clock
 from .login import MECHANISMS
 from .profiles import Profile
-from .users import Permissions, User, Users
+from .users import Permissions, User, Users, is_reached
 from .vhost import VirtualHost
 
 if TYPE_CHECKING:
@@ -109,11 +109,13 @@ class Node:
 
     # -- virtual hosts and users ---------------------------------------------------------------
 
-    def add_virtualhost(self, name: str) -> VirtualHost:
+    def add_virtualhost(self, name: str, default_queue_type: str | None = None) -> VirtualHost:
         """Create a virtual host, or give the one that exists; nobody may use a new one yet."""
         virtualhost = self.virtualhosts.get(name)
         if virtualhost is None:
-            virtualhost = VirtualHost(name, self.profile, self.clock)
+            virtualhost = VirtualHost(
+                name, self.profile, self.clock, default_queue_type=default_queue_type
+            )
             self.virtualhosts[name] = virtualhost
         return virtualhost
 
@@ -161,17 +163,40 @@ class Node:
         """Let a user into a virtual host.
 
         Raises:
-            ProtocolError: 530, there is none of that name or the user may not enter.
+            ProtocolError: 530, there is none of that name, there are too many connections, or
+                the user may not enter.
         """
         virtualhost = self.virtualhosts.get(name)
         if virtualhost is None:
             raise errors.virtualhost_not_found(name)
+        self._check_connection_limits(virtualhost, user)
         if name not in user.permissions:
             raise errors.virtualhost_refused(name, user.name)
         return virtualhost
 
     def _open_connections(self) -> list[Connection]:
         return [connection for connection in self.connections if connection.is_open]
+
+    def _check_connection_limits(self, virtualhost: VirtualHost, user: User) -> None:
+        limit = virtualhost.limits.max_connections
+        if limit is not None and is_reached(limit, len(self._connections_to(virtualhost))):
+            raise errors.too_many_connections_to_virtualhost(virtualhost.name, user.name, limit)
+        limit = user.limits.max_connections
+        if limit is not None and is_reached(limit, len(self._connections_of(user))):
+            raise errors.too_many_connections_of_user(user.name, limit)
+
+    def has_all_channels(self, user: User) -> bool:
+        """Whether a user may open no further channel, on whatever connection."""
+        if user.limits.max_channels is None:
+            return False
+        count = sum(len(connection.channels) for connection in self._connections_of(user))
+        return is_reached(user.limits.max_channels, count)
+
+    def _connections_of(self, user: User) -> list[Connection]:
+        return [each for each in self._open_connections() if each.user is user]
+
+    def _connections_to(self, virtualhost: VirtualHost) -> list[Connection]:
+        return [each for each in self._open_connections() if each.virtualhost is virtualhost]
 
     # -- what the server starts by itself ------------------------------------------------------
 

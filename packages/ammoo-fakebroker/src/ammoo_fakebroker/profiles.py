@@ -41,6 +41,10 @@ class Profile:
     checks_delivery_mode: bool
     sorts_headers: bool
     """Whether consumers get a message's headers in the order of their names."""
+    channel_limit_names_the_node: bool
+    """Whether who has too many channels is called by the name of the node."""
+    checks_queue_limit_first: bool
+    """Whether a virtual host's limit of queues comes before the arguments of a new one."""
     checks_user_id_first: bool
     """Whether a wrong user-id is noticed before a wrong expiration or CC header."""
     missing_exchange_types: frozenset[str]
@@ -137,6 +141,8 @@ PROFILES = {
         accepted_headers={**_HEADERS, b"AMQP\x01\x01\x08\x00": (8, 0)},
         checks_delivery_mode=True,
         sorts_headers=False,
+        channel_limit_names_the_node=False,
+        checks_queue_limit_first=True,
         checks_user_id_first=True,
         missing_exchange_types=frozenset(("x-local-random",)),
         headers_compare_numbers_by_value=True,
@@ -179,6 +185,8 @@ PROFILES = {
         accepted_headers=_HEADERS,
         checks_delivery_mode=False,
         sorts_headers=True,
+        channel_limit_names_the_node=True,
+        checks_queue_limit_first=False,
         checks_user_id_first=False,
         missing_exchange_types=frozenset(),
         headers_compare_numbers_by_value=False,

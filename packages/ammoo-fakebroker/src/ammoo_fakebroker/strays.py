@@ -17,6 +17,7 @@ from ammoo_wire import (
     ConnectionUpdateSecretOkParameters,
     ConnectionUpdateSecretParameters,
     OversizedContent,
+    ProtocolError,
     QueueBindParameters,
     QueueDeleteParameters,
     QueuePurgeParameters,
@@ -82,8 +83,16 @@ def _open_channel(connection: Connection, channels: Channels, number: int) -> No
     is_new = number not in channels.open and not channels.is_closing(number)
     if is_new and 0 < channel_max <= count:
         connection.refuse(errors.too_many_channels(count, channel_max))
+    elif is_new and connection.node.has_all_channels(connection.user):
+        connection.refuse(_refusal_of_channel(connection))
     else:
         channels.open_new(number)
+
+
+def _refusal_of_channel(connection: Connection) -> ProtocolError:
+    user, node = connection.user, connection.node
+    name = node.cluster_name if node.profile.channel_limit_names_the_node else user.name
+    return errors.too_many_channels_of_user(name, user.limits.max_channels)
 
 
 def _drop(connection: Connection, number: int, parameters: tuple[Any, ...]) -> None:

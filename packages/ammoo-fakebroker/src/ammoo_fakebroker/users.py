@@ -11,9 +11,14 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-__all__ = ["Permissions", "User", "Users"]
+__all__ = ["Permissions", "User", "UserLimits", "Users", "is_reached"]
 
 _EVERYTHING = ".*"
+
+
+def is_reached(limit: int, count: int) -> bool:
+    """Whether there may not be one more than there are; a negative number limits nothing."""
+    return 0 <= limit <= count
 
 
 class Permissions(NamedTuple):
@@ -48,6 +53,16 @@ class Permissions(NamedTuple):
         return re.search(pattern or "^$", name) is not None
 
 
+class UserLimits(NamedTuple):
+    """How much a user may have at a time; None and negative numbers limit nothing.
+
+    See https://www.rabbitmq.com/docs/user-limits
+    """
+
+    max_connections: int | None = None
+    max_channels: int | None = None
+
+
 class User:
     """Somebody who can log in.
 
@@ -55,6 +70,7 @@ class User:
         name: The login.
         password: In clear, this being a test's broker; None if no password will do.
         permissions: By virtual host; without an entry the virtual host stays closed.
+        limits: How many connections and channels the user may have.
     """
 
     def __init__(self, name: str, password: str | None) -> None:
@@ -62,6 +78,7 @@ class User:
         self.password = password
         self.tags: Collection[str] = ()
         self.permissions: dict[str, Permissions] = {}
+        self.limits = UserLimits()
 
     def __repr__(self) -> str:
         return f"<User {self.name!r}>"

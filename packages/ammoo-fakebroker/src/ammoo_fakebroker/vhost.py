@@ -11,7 +11,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections import deque
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .arguments import CLASSIC, QUORUM, STREAM, queue_settings
 from .clock import Clock
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .consumers import Consumer
 
-__all__ = ["VirtualHost", "generate_name"]
+__all__ = ["QUEUE_TYPES", "VirtualHost", "VirtualHostLimits", "generate_name"]
 
 _PREDECLARED = {
     "amq.direct": "direct",
@@ -37,7 +37,7 @@ _PREDECLARED = {
     "amq.headers": "headers",
     "amq.match": "headers",
 }
-_QUEUE_TYPES: dict[str, type[Queue]] = {
+QUEUE_TYPES: dict[str, type[Queue]] = {
     CLASSIC: Queue,
     QUORUM: QuorumQueue,
     STREAM: StreamQueue,
@@ -50,6 +50,16 @@ def generate_name(prefix: str) -> str:
     return prefix + urlsafe_b64encode(secrets.token_bytes(16))[:22].decode()
 
 
+class VirtualHostLimits(NamedTuple):
+    """How much there may be in a virtual host; None and negative numbers limit nothing.
+
+    See https://www.rabbitmq.com/docs/vhosts#limits
+    """
+
+    max_connections: int | None = None
+    max_queues: int | None = None
+
+
 class VirtualHost:
     """One virtual host.
 
@@ -60,9 +70,19 @@ class VirtualHost:
             it knows the queues themselves.
         dead_letters: Where queues send what died in them.
         properties: What reads the properties of published messages.
+        default_queue_type: What queues are that are declared without a type; None is the node's
+            own, classic.
+        limits: How many connections and queues there may be.
     """
 
-    def __init__(self, name: str, profile: Profile, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        profile: Profile,
+        clock: Clock,
+        *,
+        default_queue_type: str | None = None,
+    ) -> None:
         self.name = name
         self.profile = profile
         self.clock = clock
@@ -70,6 +90,8 @@ class VirtualHost:
         self.queues: dict[str, Queue] = {}
         self.dead_letters = DeadLetters(self)
         self.properties = PropertyReader(profile)
+        self.default_queue_type = default_queue_type
+        self.limits = VirtualHostLimits()
         self._routes: dict[tuple[str, str], Collection[Queue]] = {}
         for exchange_name, exchange_type in _PREDECLARED.items():
             self.create_exchange(exchange_name, exchange_type, durable=True)
@@ -126,7 +148,7 @@ class VirtualHost:
     ) -> Queue:
         """Create a queue of a name that is free, with arguments that are valid."""
         settings = queue_settings(arguments or {}, self.profile)
-        queue = _QUEUE_TYPES[settings.queue_type](
+        queue = QUEUE_TYPES[settings.queue_type](
             name,
             self,
             durable=durable,

@@ -34,6 +34,7 @@ from ..arguments import (
 from ..errors import queue_in
 from ..permissions import check_exchange, check_queue
 from ..terms import print_bare
+from ..users import is_reached
 from ..vhost import generate_name
 from .basic import REPLY_QUEUE, is_reply_name
 from .lookup import (
@@ -96,7 +97,7 @@ def _declare_reply_queue(channel: Channel, name: str) -> str:
 
 def _declare(channel: Channel, name: str, parameters: QueueDeclareParameters) -> Queue:
     virtualhost = channel.virtualhost
-    arguments = _augmented(channel, parameters.arguments)
+    arguments = _augmented(channel, parameters)
     if not name:
         name = _generated_name(channel, arguments)
     elif name.startswith("amq."):
@@ -136,12 +137,32 @@ def _is_durable(parameters: QueueDeclareParameters) -> bool:
     return parameters.durable and not parameters.exclusive
 
 
-def _augmented(channel: Channel, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Add what the node itself adds to a declaration's arguments."""
-    profile = channel.virtualhost.profile
-    if profile.queue_type_is_always_an_argument and "x-queue-type" not in arguments:
-        return {**arguments, "x-queue-type": CLASSIC}
-    return arguments
+def _augmented(channel: Channel, parameters: QueueDeclareParameters) -> Mapping[str, Any]:
+    """Add the queue type to a declaration's arguments, where RabbitMQ does.
+
+    A virtual host's default goes for what can be of that type; else it is classic.
+    """
+    arguments = parameters.arguments
+    if "x-queue-type" in arguments:
+        return arguments
+    queue_type = channel.virtualhost.default_queue_type
+    if queue_type is not None and queue_type != CLASSIC and not _is_replicable(parameters):
+        queue_type = None
+    if queue_type is None and channel.virtualhost.profile.queue_type_is_always_an_argument:
+        queue_type = CLASSIC
+    return arguments if queue_type is None else {**arguments, "x-queue-type": queue_type}
+
+
+def _is_replicable(parameters: QueueDeclareParameters) -> bool:
+    """Whether it could be a quorum queue or a stream."""
+    return parameters.durable and not parameters.exclusive and not parameters.auto_delete
+
+
+def _check_queue_limit(channel: Channel, name: str) -> None:
+    virtualhost = channel.virtualhost
+    limit = virtualhost.limits.max_queues
+    if limit is not None and is_reached(limit, len(virtualhost.queues)):
+        raise errors.too_many_queues(virtualhost.name, name, limit)
 
 
 def _validate_new(
@@ -150,11 +171,14 @@ def _validate_new(
     """Check all that only matters when a queue is created."""
     virtualhost = channel.virtualhost
     resource = queue_in(virtualhost.name, name)
+    if virtualhost.profile.checks_queue_limit_first:
+        _check_queue_limit(channel, name)
     validate_exchange_name(arguments, "x-dead-letter-exchange", resource)
     if "x-dead-letter-exchange" in arguments:
         check_queue(channel, "read", name)
         check_exchange(channel, "write", arguments["x-dead-letter-exchange"])
     validate_queue_arguments(arguments, resource, virtualhost.profile)
+    _check_queue_limit(channel, name)
     queue_type = queue_type_of(arguments)
     validate_queue_properties(
         queue_type,
