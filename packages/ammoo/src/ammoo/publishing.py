@@ -153,6 +153,17 @@ def _raise_if_unknown(caller: str, options: PublishOptions) -> None:
 _FLAGS: Final = ("mandatory", "immediate", "raise_returned")
 
 
+_SHOWN_OPTIONS: Final = [
+    Parameter(
+        name,
+        Parameter.KEYWORD_ONLY,
+        default=NOT_GIVEN if name == "json" else False if name in _FLAGS else None,
+        annotation=getattr(annotation, "__forward_arg__", annotation),
+    )
+    for name, annotation in PublishOptions.__annotations__.items()
+]
+
+
 def takes_publish_options(function: _FunctionT) -> _FunctionT:
     """Show those who look at a function's signature each of its `PublishOptions`.
 
@@ -160,18 +171,9 @@ def takes_publish_options(function: _FunctionT) -> _FunctionT:
     of the 1.3 that publishing a message takes.
     """
     shown = signature(function)
-    options = [
-        Parameter(
-            name,
-            Parameter.KEYWORD_ONLY,
-            default=NOT_GIVEN if name == "json" else False if name in _FLAGS else None,
-            annotation=annotation,
-        )
-        for name, annotation in PublishOptions.__annotations__.items()
-    ]
     parameters = [each for each in shown.parameters.values() if each.kind != each.VAR_KEYWORD]
     function.__signature__ = shown.replace(  # type: ignore[attr-defined]  # inspect looks for it
-        parameters=[*parameters, *options]
+        parameters=[*parameters, *_SHOWN_OPTIONS]
     )
     return function
 
