@@ -35,11 +35,11 @@ from .frames.method.basic import (
 
 __all__ = ["WHOLE_IDS", "WholeContents"]
 
-_HEAD = Struct(">12s")  # a method frame's type, channel and size, class and method, one octet more
+_HEAD = Struct(">BH9s")  # frame type, channel, and the key: size, class, method, one octet more
 _ACK_FRAME = Struct(">11sQBB")  # type, channel, size, class and method; tag, bits, end
-_METHOD: Final = int(FrameType.METHOD)
-_HEADER_HEAD = Struct(">BBHIHH")  # end of the method frame; type, channel, size; class, weight
-_BODY_HEAD = Struct(">BBH")  # end of the header frame; type, channel
+_METHOD, _HEADER, _BODY, _ = map(int, FrameType)
+_SEAM = Struct(">BBH")  # between two frames: the end of one; type and channel of the next
+_SIZES = Struct(">IHH")  # a content header's size, its class and weight
 _ACK: Final = method_of(BasicAckParameters)
 _DELIVER: Final = method_of(BasicDeliverParameters)
 _GET_OK: Final = method_of(BasicGetOkParameters)
@@ -58,73 +58,54 @@ WHOLE_IDS: Final = {
 _ACK_IDS: Final = _ACK.class_id << 16 | _ACK.method_id
 _ACK_SIZE: Final = _ACK_FRAME.size - FRAME_OVERHEAD
 _ARGUMENTS: Final = 11  # where they begin in a method frame
+_HEADER_HEAD: Final = 11  # octets of a header frame up to its body size
 _SMALLEST_HEADER: Final = 14  # class, weight, body size and flags, in octets
-_MOST_SHAPES: Final = 2048
+_MOST_SHAPES: Final = 512
 _MOST_NAMES: Final = 1024
 
 
 class _Shape:
-    """What a content looks like that begins as another one did, and has a header of its size.
+    """Where everything stands when the method and the content header have certain sizes.
 
     Args:
         method: The method.
-        head: Its frame up to the first octet of its arguments.
+        key: Its size, class and method id and the first octet of its arguments.
         header_size: The size of the content header frame's payload, in octets.
         names: What is remembered of the names in such methods.
-        structs: What such contents are read with on any channel, by format; more may be added.
 
     Raises:
         StructError: The sizes are impossible.
     """
 
-    __slots__ = (
-        "after_header",
-        "after_method",
-        "body",
-        "channel_number",
-        "method",
-        "names",
-        "unpack",
-    )
+    __slots__ = ("body", "method", "names", "sizes", "unpack")
 
     def __init__(
-        self,
-        method: Method,
-        head: bytes,
-        header_size: int,
-        names: dict[bytes, tuple[Any, ...]],
-        structs: dict[str, Struct],
+        self, method: Method, key: bytes, header_size: int, names: dict[bytes, tuple[Any, ...]]
     ) -> None:
-        self.channel_number = int.from_bytes(head[1:3])
-        size, first_octet = int.from_bytes(head[3:7]) - 4, head[_ARGUMENTS]
+        size = int.from_bytes(key[:4]) - 4
         # Tag, delivery tag, names, message count; what a method does not have takes no room.
         if method is _DELIVER:
-            arguments = f"x{first_octet}sQ{size - 1 - first_octet - 8}s0s"
+            arguments = f"x{key[8]}sQ{size - 1 - key[8] - 8}s0s"
         elif method is _GET_OK:
             arguments = f"0sQ{size - 8 - 4}sI"
         else:
             arguments = f"0s0s{size}s0s"
-        form = f">{arguments}{_HEADER_HEAD.size}sQ{header_size - 12}s{_BODY_HEAD.size}sI"
-        struct = structs.get(form) or structs.setdefault(form, Struct(form))
+        struct = Struct(f">{arguments}4s8sQ{header_size - 12}s4sI")
         self.method = method
         self.names = names
         self.unpack = struct.unpack_from
         self.body = _ARGUMENTS + struct.size
-        self.after_method = _HEADER_HEAD.pack(
-            FRAME_END, FrameType.HEADER, self.channel_number, header_size, method.class_id, 0
-        )
-        self.after_header = _BODY_HEAD.pack(FRAME_END, FrameType.BODY, self.channel_number)
+        self.sizes = _SIZES.pack(header_size, method.class_id, 0)
 
 
 class WholeContents:
     """Takes whole contents off the front of a buffer, as long as it knows their shape."""
 
-    __slots__ = ("_names", "_shapes", "_shapes_by_size", "_structs", "_tags")
+    __slots__ = ("_names", "_shapes", "_shapes_by_sizes", "_tags")
 
     def __init__(self) -> None:
         self._shapes: dict[bytes, _Shape] = {}  # the one that was met last
-        self._shapes_by_size: dict[bytes, _Shape] = {}
-        self._structs: dict[str, Struct] = {}
+        self._shapes_by_sizes: dict[bytes, _Shape] = {}
         self._names: dict[Method, dict[bytes, tuple[Any, ...]]] = {
             method: {} for method in WHOLE_IDS.values()
         }
@@ -158,38 +139,46 @@ class WholeContents:
         head_of, new, append = _HEAD.unpack_from, tuple.__new__, commands.append
         last = stop - _HEAD.size
         # Of the content before: what comes again is compared, which is faster than looked up.
-        known_head = known_tag = known_names = b""
+        known_key = known_tag = known_names = header_seam = body_seam = b""
+        known_channel = 0
         shape: _Shape | None = None
         again: tuple[Any, ...] | None = None
         consumer_tag: str | None = None
         try:
             while start < last:
-                (head,) = head_of(buffer, start)
-                if shape is None or head != known_head:
-                    shape = shapes.get(head) or self._learn(head, buffer, start, stop, largest)
+                frame_type, channel_number, key = head_of(buffer, start)
+                if channel_number != known_channel:
+                    known_channel = channel_number
+                    header_seam = _SEAM.pack(FRAME_END, _HEADER, channel_number)
+                    body_seam = _SEAM.pack(FRAME_END, _BODY, channel_number)
+                if shape is None or key != known_key:
+                    shape = shapes.get(key) or self._learn(key, buffer, start, stop, largest)
                     if shape is None:
                         break
-                    known_head, again = head, None
+                    known_key, again = key, None
                 (
                     tag,
                     delivery_tag,
                     names,
                     message_count,
                     after_method,
+                    sizes,
                     size,
                     properties,
                     after_header,
                     frame_size,
                 ) = shape.unpack(buffer, start + _ARGUMENTS)
-                if after_method != shape.after_method:
-                    shape = self._learn(head, buffer, start, stop, largest)
+                if sizes != shape.sizes:
+                    shape = self._learn(key, buffer, start, stop, largest)
                     if shape is None:
                         break
                     continue
                 body = start + shape.body
                 end = body + size
                 if (
-                    after_header != shape.after_header
+                    frame_type != _METHOD
+                    or after_method != header_seam
+                    or after_header != body_seam
                     or not 0 < size == frame_size <= largest
                     or end >= stop
                     or buffer[end] != FRAME_END
@@ -214,40 +203,37 @@ class WholeContents:
                     )
                 elif shape.method is _GET_OK:
                     parameters = new(BasicGetOkParameters, (delivery_tag, *again, message_count))
-                append((shape.channel_number, parameters, properties, buffer[body:end]))
+                append((channel_number, parameters, properties, buffer[body:end]))
                 start = end + 1
         except StructError:  # the buffer ends where the shape goes on
             pass
         return start
 
     def _learn(
-        self, head: bytes, buffer: bytearray, start: int, stop: int, largest: int
+        self, key: bytes, buffer: bytearray, start: int, stop: int, largest: int
     ) -> _Shape | None:
         """Find the shape of the content that begins at `start`, if it can have one."""
-        method = WHOLE_IDS.get(int.from_bytes(head[7:_ARGUMENTS]))
-        after_method = start + FRAME_OVERHEAD - 1 + int.from_bytes(head[3:7])
-        if method is None or method is _ACK or head[0] != _METHOD or head[1:3] == b"\0\0":
+        method = WHOLE_IDS.get(int.from_bytes(key[4:8]))
+        header = start + FRAME_OVERHEAD + int.from_bytes(key[:4])
+        if method is None or method is _ACK or header + _HEADER_HEAD > stop:
             return None
-        header_head = bytes(buffer[after_method : after_method + _HEADER_HEAD.size])
-        if after_method + _HEADER_HEAD.size > stop:
-            return None
-        shape = self._shapes_by_size.get(head + header_head)
+        sizes = bytes(buffer[header + 3 : header + _HEADER_HEAD])
+        shape = self._shapes_by_sizes.get(key + sizes)
         if shape is None:
-            header_size = int.from_bytes(header_head[4:8])
+            header_size = int.from_bytes(sizes[:4])
             if not _SMALLEST_HEADER <= header_size <= largest:
                 return None
             try:
-                shape = _Shape(method, head, header_size, self._names[method], self._structs)
+                shape = _Shape(method, key, header_size, self._names[method])
             except StructError:
                 return None
-            if header_head != shape.after_method:
+            if sizes != shape.sizes:
                 return None
-            if len(self._shapes_by_size) >= _MOST_SHAPES:
+            if len(self._shapes_by_sizes) >= _MOST_SHAPES:
                 self._shapes.clear()
-                self._shapes_by_size.clear()
-                self._structs.clear()
-            self._shapes_by_size[head + header_head] = shape
-        self._shapes[head] = shape
+                self._shapes_by_sizes.clear()
+            self._shapes_by_sizes[key + sizes] = shape
+        self._shapes[key] = shape
         return shape
 
     def _read_names(self, shape: _Shape, octets: bytes) -> tuple[Any, ...] | None:
