@@ -94,6 +94,13 @@ dead_letter = table(
     )
 )
 
+# Where two queues in a row let go of everything at once, what a closed channel gives back races with
+# itself on two ways to a third: 14 runs of one program had 9 ends on 4.0.5.
+lasting_dead_letter = dead_letter.map(
+    lambda arguments: {
+        name: LONG if name == "x-message-ttl" else value for name, value in arguments.items()
+    }
+)
 quorum_dead_letter = table(
     (2, "x-delivery-limit", 0),
     (1, "x-delivery-limit", 1),

@@ -77,7 +77,8 @@ CONSUMING = Theme(
 # No bursts: what queues send each other and what a channel publishes meanwhile race.
 DEAD_LETTERS = Theme(
     (
-        *declare_queues(queue_arguments.dead_letter),
+        *declare_queues(queue_arguments.dead_letter)[:1],
+        *declare_queues(queue_arguments.lasting_dead_letter)[1:],
         *declare_exchanges(values.exchange_types),
         *[good.bind_queue] * 4,
     ),
@@ -196,7 +197,9 @@ QUORUM = Theme(
 MIXED_DEATHS = Theme(
     (
         *declare_queues(
-            one_of((3, queue_arguments.quorum_dead_letter), (2, queue_arguments.dead_letter)),
+            one_of(
+                (3, queue_arguments.quorum_dead_letter), (2, queue_arguments.lasting_dead_letter)
+            ),
             durable=True,
         ),
         *declare_exchanges(values.exchange_types)[:1],
