@@ -172,6 +172,8 @@ def main(arguments: list[str] | None = None) -> None:
         "--readme", action="store_true", help="write the table of all into benchmarks/README.md"
     )
     options = parser.parse_args(arguments)
+    if options.readme and options.workload is not None:
+        parser.error("--readme is for the table of all workloads; leave WORKLOAD out")
     if options.workload is not None:
         workload = workloads[options.workload]
         job, profile = asyncio.run(profiled(workload, options))

@@ -32,6 +32,7 @@ from ammoo_wire import (
     ConnectionUpdateSecretOkParameters,
     ConnectionUpdateSecretParameters,
     EncodeError,
+    ExchangeDeclareParameters,
     OversizedContent,
     QueueDeclareParameters,
     encode_method,
@@ -62,6 +63,24 @@ async def test_command_that_has_no_place(
             await channel.get_next_returned_message()
 
     assert caught.value.frame == stray
+
+
+async def test_command_that_has_no_place_and_cannot_be_printed(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    """Python prints no tables that are nested so deeply; the fault is told of nevertheless."""
+    table: dict[str, Any] = {}
+    for _ in range(15_000):
+        table = {"": table}
+    async with connection.channel() as channel:
+        peer.send(ExchangeDeclareParameters("x", "direct", arguments=table))
+
+        with pytest.raises(UnexpectedFrame, match="exchange_name='x'"):
+            await channel.get_next_returned_message()
+
+    await peer.closed
+    assert peer.protocol.close_received is not None
+    assert peer.protocol.close_received.reply_code == 505
 
 
 async def test_command_on_a_channel_that_is_not_there_is_ignored(

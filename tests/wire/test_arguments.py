@@ -106,6 +106,16 @@ def test_repr_names_the_fields(cls: Any) -> None:
     assert repr(cls(1)) == f"{cls.__name__}(first=1, second='b', third=False)"
 
 
+def test_repr_of_what_python_cannot_print() -> None:
+    deep: Any = None
+    for _ in range(150_000):
+        deep = {"": deep}
+
+    assert repr(Ours(1, deep)) == (
+        "Ours(first=1, second=<a dict nested too deeply to print>, third=False)"
+    )
+
+
 @BOTH
 def test_match_statement_takes_it_apart(cls: Any) -> None:
     match cls(1, third=True):

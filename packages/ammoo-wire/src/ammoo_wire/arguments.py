@@ -88,5 +88,12 @@ else:
             return tuple(self)
 
         def __repr__(self):
-            values = ", ".join(f"{name}={value!r}" for name, value in self._asdict().items())
+            values = ", ".join(f"{name}={_show(value)}" for name, value in self._asdict().items())
             return f"{type(self).__name__}({values})"
+
+    def _show(value):
+        """Print a value; a peer may nest tables more deeply than Python prints them."""
+        try:
+            return repr(value)
+        except RecursionError:
+            return f"<a {type(value).__name__} nested too deeply to print>"

@@ -56,7 +56,7 @@ WHOLE_IDS: Final = {
 """The methods that are known here, by class id, shifted left by 16, plus method id."""
 
 _ACK_IDS: Final = _ACK.class_id << 16 | _ACK.method_id
-_ACK_SIZE: Final = _ACK_FRAME.size - FRAME_OVERHEAD
+_ACK_HEAD: Final = Struct(">II").pack(_ACK_FRAME.size - FRAME_OVERHEAD, _ACK_IDS)  # size, ids
 _ARGUMENTS: Final = 11  # where they begin in a method frame
 _HEADER_HEAD: Final = 11  # octets of a header frame up to its body size
 _SMALLEST_HEADER: Final = 14  # class, weight, body size and flags, in octets
@@ -270,18 +270,17 @@ class WholeContents:
 
 
 def _take_acks(buffer: bytearray, start: int, stop: int, commands: list[Command]) -> int:
-    """Append the basic.acks at the front of `buffer`, as `WholeContents.take`; all of a channel."""
+    """Append the basic.acks at the front of `buffer`, as `WholeContents.take`."""
     unpack, new, append = _ACK_FRAME.unpack_from, tuple.__new__, commands.append
     last = stop - _ACK_FRAME.size
-    if start > last:
-        return start
-    expected, *_ = unpack(buffer, start)
-    channel_number = int.from_bytes(expected[1:3])
-    if expected[0] != _METHOD or not channel_number or int.from_bytes(expected[3:7]) != _ACK_SIZE:
-        return start
+    known_head, channel_number = b"", 0  # as of the ack before, which is mostly the same
     while start <= last:
         head, delivery_tag, bits, end = unpack(buffer, start)
-        if head != expected or end != FRAME_END:
+        if head != known_head:
+            if head[0] != _METHOD or head[3:] != _ACK_HEAD:
+                break
+            known_head, channel_number = head, int.from_bytes(head[1:3])
+        if end != FRAME_END or not channel_number:
             break
         parameters = new(BasicAckParameters, (delivery_tag, bits & 1 != 0))
         append((channel_number, parameters, None, None))

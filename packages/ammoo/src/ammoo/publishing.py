@@ -147,7 +147,7 @@ def outgoing(
 def _raise_if_unknown(caller: str, options: PublishOptions) -> None:
     for name in options:
         if name not in _OPTIONS:
-            raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}")
+            raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}") from None
 
 
 _FLAGS: Final = ("mandatory", "immediate", "raise_returned")

@@ -94,7 +94,7 @@ class Transport(asyncio.BufferedProtocol):
         if protocol.state is not self._state:
             self._change_state()
         if not self.flush_is_due and protocol.has_data_to_send:
-            self.flush()  # the protocol's own answer, while the connection is opened or closed
+            self.flush_in_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note that the socket is closed (asyncio)."""
