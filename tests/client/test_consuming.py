@@ -1,6 +1,7 @@
 """Consumers: what they give out, what they give back, how they end."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from ammoo.exceptions.consumer import (
     ClientCancelledConsumerOK,
     ServerCancelledConsumer,
 )
+from ammoo.live_channel import PACED_PREFETCH
+from ammoo.live_connection import PACED_CHANNELS, PACED_FROM
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,
@@ -21,6 +24,8 @@ from ammoo_wire import (
     BasicConsumeOkParameters,
     BasicConsumeParameters,
     BasicNackParameters,
+    BasicQosOkParameters,
+    BasicQosParameters,
     BasicRejectParameters,
     ChannelCloseParameters,
     QueueDeclareOkParameters,
@@ -274,6 +279,103 @@ async def test_reading_pauses_while_a_consumer_is_far_behind(
             await anext(consumer)
 
         assert not transport.reading_is_paused
+
+
+async def test_reading_is_paced_while_messages_come_in_floods(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    transport = channel._require_live().transport
+    async with channel.consume("queue") as consumer:
+        peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM + 1))
+        await anext(consumer)
+        was_reading = transport.is_reading
+        peer.deliver(consumer.consumer_tag, PACED_FROM + 1)
+
+        tags = [(await anext(consumer)).delivery_tag for _ in range(PACED_FROM)]
+
+        assert not was_reading
+        assert tags == list(range(2, PACED_FROM + 2))
+        assert transport.is_reading
+
+
+async def test_reading_is_not_paced_for_a_few_messages(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("queue") as consumer:
+        peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM))
+        await anext(consumer)
+
+        assert channel._require_live().transport.is_reading
+
+
+@pytest.mark.parametrize(
+    ("limits", "is_paced"),
+    [
+        ({"prefetch_count": PACED_PREFETCH - 1}, False),
+        ({"prefetch_count": 1, "global_": True}, False),
+        ({"prefetch_size": 100_000}, False),
+        ({"prefetch_count": PACED_PREFETCH}, True),
+        ({"prefetch_count": 0}, True),
+    ],
+)
+async def test_reading_is_not_paced_where_the_server_would_have_to_wait_for_us(
+    channel: ammoo.Channel,
+    server: ScriptedServer,
+    peer: ScriptedPeer,
+    limits: dict[str, Any],
+    is_paced: bool,
+) -> None:
+    peer.answers[BasicQosParameters] = lambda p: BasicQosOkParameters()
+    await channel.qos(**limits)
+    async with channel.consume("queue") as consumer:
+        peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM + 1))
+        await anext(consumer)
+
+        assert channel._require_live().transport.is_reading is not is_paced
+
+
+async def test_reading_is_not_paced_while_somebody_waits(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("queue") as consumer, channel.consume("other") as other:
+        waiting = asyncio.create_task(anext(other))
+        await asyncio.sleep(0)
+        peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM + 1))
+        await anext(consumer)
+
+        assert channel._require_live().transport.is_reading
+        peer.deliver(other.consumer_tag, PACED_FROM + 1)
+        await waiting
+
+
+async def test_reading_is_paced_no_longer_when_something_is_asked(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    transport = channel._require_live().transport
+    async with channel.consume("queue") as consumer:
+        peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM + 1))
+        await anext(consumer)
+        was_reading = transport.is_reading
+
+        asking = asyncio.create_task(channel.declare_queue("q"))
+        await asyncio.sleep(0)
+
+        assert not was_reading
+        assert transport.is_reading
+        assert (await asking).queue_name == "q"
+
+
+async def test_reading_is_not_paced_with_many_channels(
+    connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(PACED_CHANNELS):
+            await stack.enter_async_context(connection.channel())
+        async with channel.consume("queue") as consumer:
+            peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM + 1))
+            await anext(consumer)
+
+            assert channel._require_live().transport.is_reading
 
 
 async def test_an_operation_is_answered_while_a_consumer_is_far_behind(

@@ -66,7 +66,6 @@ async def test_slow_consumer_delays_nobody_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Neither an operation, on its channel or another one, nor another consumer or heartbeats."""
-    clock = LoopClock(monkeypatch)
     await publish(broker_channel, queue, *["x"] * (STALLED_AT + 500))
     async with (
         await ammoo.connect(broker_url, heartbeat_interval=4) as connection,
@@ -87,6 +86,7 @@ async def test_slow_consumer_delays_nobody_else(
                 assert "overtakes" == (await anext(quick)).decode()
 
             assert transport.reading_is_paused
+            clock = LoopClock(monkeypatch)
             socket = transport._socket
             assert socket is not None
             write = Mock(wraps=socket.write)

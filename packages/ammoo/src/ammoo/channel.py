@@ -63,7 +63,7 @@ from .arguments import (
 from .confirms import Confirms
 from .consumer import Consumer
 from .exceptions.channel import ClientClosedChannelError, ClientClosedChannelOK, EmptyQueue
-from .live_channel import LiveChannel
+from .live_channel import PACED_PREFETCH, LiveChannel
 from .messages import GetMessage, ReturnMessage
 from .publishing import (
     NOT_GIVEN,
@@ -304,9 +304,14 @@ class Channel:
         Raises:
             ServerClosedConnection: The server does not know prefetch_size.
         """
-        await self._require_live().call(
+        live = self._require_live()
+        answered = live.call(
             BasicQosParameters(prefetch_size, prefetch_count, global_), BasicQosOkParameters
         )
+        live.is_paceable = not prefetch_size and (
+            prefetch_count == 0 or prefetch_count >= PACED_PREFETCH
+        )
+        await answered
         self._prefetch[global_] = (prefetch_size, prefetch_count)
 
     async def recover(self, requeue: bool) -> None:

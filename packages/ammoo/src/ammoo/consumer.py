@@ -200,7 +200,7 @@ class Consumer:
             )
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        live.connection.transport.resume_reading()
+        live.connection.transport.ask_for_more()
         try:
             await waiter
         except asyncio.CancelledError:

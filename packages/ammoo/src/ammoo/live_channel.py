@@ -75,7 +75,10 @@ if TYPE_CHECKING:
     from .consumer import Consumer
     from .live_connection import LiveConnection
 
-__all__ = ["RECEIVERS", "LiveChannel"]
+__all__ = ["PACED_PREFETCH", "RECEIVERS", "LiveChannel"]
+
+PACED_PREFETCH: Final = 128
+"""With a lower prefetch limit the server would have to wait for us when reading is paced."""
 
 # Compiled when first needed, not on import (0.2 ms each).
 _ACK: Final = method_of(BasicAckParameters)
@@ -92,6 +95,7 @@ class LiveChannel:
 
     Attributes:
         closing_exc: What ended the channel, or None.
+        is_paceable: Whether the server may send a lot before it has to wait for us.
         consumers: The consumers by their tags.
         number: The channel's number.
         outbox: What is published.
@@ -118,6 +122,7 @@ class LiveChannel:
             connection.loop, self._replies, connection.is_blocked, self._give_up
         )
         self._merges_acks = True
+        self.is_paceable = True
         self._closed = asyncio.Event()
         self._close_was_awaited = False
         self._last_consumer = 0
@@ -232,7 +237,7 @@ class LiveChannel:
         transport = self.transport
         if not transport.flush_is_due:
             transport.flush_in_turn()
-        if transport.reading_is_paused:
+        if not transport.is_reading:
             transport.resume_reading()
         return waiter
 

@@ -53,6 +53,11 @@ __all__ = ["LiveConnection"]
 FAULT_TIMEOUT: Final = 3.0
 """How long the socket stays open after a close that nobody waits for, in seconds."""
 
+PACED_FROM: Final = 8
+"""Reading may be paced when so many commands come in one read."""
+PACED_CHANNELS: Final = 16
+"""And there are no more channels than that."""
+
 NO_TLS: Final = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
 """What OpenSSL calls an answer that is no TLS; which one depends on its version."""
 
@@ -208,7 +213,10 @@ class LiveConnection:
                 self._receive_control(parameters)
             # else: the channel is gone, and what is still said on it is said to nobody
         if self.stalled_consumers:
-            self._pause_reading_if_nobody_waits()
+            if self._nobody_waits():
+                self.transport.pause_reading()
+        elif len(commands) >= PACED_FROM and self._is_flooded():
+            self.transport.pace_reading()
 
     def state_changed(self, state: ConnectionState) -> None:
         """Follow the protocol; see `transport.Receiver`."""
@@ -417,24 +425,38 @@ class LiveConnection:
 
     # --- backpressure of consumers ---
 
-    def _pause_reading_if_nobody_waits(self) -> None:
-        """Stop reading while some consumer is far behind.
+    def _nobody_waits(self) -> bool:
+        """Tell whether reading may stop for a while.
 
-        But never while anybody waits for anything that the server may say: what is
+        Never while anybody waits for anything that the server may say: what is
         waited for may stand behind what piles up, and the one who is behind may be
         the one who waits.
         """
-        if self._replies or self._blocked_waiters:
-            return
-        if any(channel.is_awaiting_server for channel in self.channels.values()):
-            return
-        self.transport.pause_reading()
+        return not (
+            self._replies
+            or self._blocked_waiters
+            or any(channel.is_awaiting_server for channel in self.channels.values())
+        )
+
+    def _is_flooded(self) -> bool:
+        """Tell whether messages come so fast that nobody misses the next ones for a moment.
+
+        RabbitMQ sends them a few at a time, and a read costs as much as ten messages do: with
+        five times as many in each, a message without acknowledgement takes a fifth less.
+        """
+        channels = self.channels
+        return (
+            len(channels) <= PACED_CHANNELS  # for all of them are asked
+            and self.closing_exc is None
+            and all(channel.is_paceable for channel in channels.values())
+            and self._nobody_waits()
+        )
 
     def consumer_caught_up(self, consumer: "Consumer") -> None:
         """Take note that a consumer's messages do not pile up any more."""
         self.stalled_consumers.discard(consumer)
         if not self.stalled_consumers:
-            self.transport.resume_reading()
+            self.transport.ask_for_more()
 
     # --- the end ---
 

@@ -269,7 +269,7 @@ class Outbox:
             return _TURN if queued >= FLUSH_SIZE else None
         waiter: Future[None] = self._loop.create_future()
         confirms.add(waiter)
-        if transport.reading_is_paused:
+        if not transport.is_reading:
             transport.resume_reading()
         if self._timeout is not None:
             timer = self._loop.call_later(self._timeout, _expire, waiter, self._timeout)

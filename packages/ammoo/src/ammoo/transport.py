@@ -16,10 +16,12 @@ from typing import Final, Protocol
 
 from ammoo_wire import ClientProtocol, Command, ConnectionState, Heartbeat, HeartbeatVerdict
 
-__all__ = ["FLUSH_SIZE", "Receiver", "Transport"]
+__all__ = ["FLUSH_SIZE", "PACE", "Receiver", "Transport"]
 
 FLUSH_SIZE: Final = 65536
 """So many octets are written without waiting for the end of the loop's turn."""
+PACE: Final = 0.0005
+"""For so many seconds nothing is read when reading is paced; asyncio's loop makes 1 ms of it."""
 
 
 class Receiver(Protocol):
@@ -50,7 +52,8 @@ class Transport(asyncio.BufferedProtocol):
         before_flush: What is to be called, once, before the next write.
         flush_is_due: Whether what was sent will be written at the end of this turn.
         is_paused: Whether the socket takes no more for now; see `drain`.
-        reading_is_paused: Whether nothing is read for now.
+        is_reading: Whether the socket is read.
+        reading_is_paused: Whether it is not, until somebody asks for more.
         takes_turns: Whether the last read held a single command at most, and nothing was written
             since.
     """
@@ -67,9 +70,11 @@ class Transport(asyncio.BufferedProtocol):
         self._heartbeat: Heartbeat | None = None
         self._heartbeat_timer: asyncio.TimerHandle | None = None
         self._is_lost = False
+        self._pace: asyncio.TimerHandle | None = None
         self.before_flush: list[Callable[[], None]] = []
         self.flush_is_due = False
         self.is_paused = False
+        self.is_reading = True
         self.reading_is_paused = False
         self.takes_turns = False
 
@@ -102,6 +107,8 @@ class Transport(asyncio.BufferedProtocol):
         self.is_paused = False
         if self._heartbeat_timer is not None:
             self._heartbeat_timer.cancel()
+        if self._pace is not None:
+            self._pace.cancel()
         self._wake_drainer()
         self._receiver.lost(exc)
         self._protocol.receive_eof()
@@ -186,15 +193,31 @@ class Transport(asyncio.BufferedProtocol):
 
     def pause_reading(self) -> None:
         """Read nothing for now, so that the server notices that we cannot keep up."""
-        if not (self.reading_is_paused or self._is_lost or self._socket is None):
+        if not self._is_lost:
             self.reading_is_paused = True
-            self._socket.pause_reading()
+            self._stop_reading()
+
+    def pace_reading(self) -> None:
+        """Read nothing for a moment, so that the next read brings more."""
+        if self.is_reading and not self._is_lost:
+            self._pace = self._loop.call_later(PACE, self._end_pace)
+            self._stop_reading()
 
     def resume_reading(self) -> None:
-        """Read again."""
-        if self.reading_is_paused and self._socket is not None:
+        """Read again, at once."""
+        if not self.is_reading and self._socket is not None:
             self.reading_is_paused = False
+            if self._pace is not None:
+                self._pace.cancel()
+                self._pace = None
+            self.is_reading = True
             self._socket.resume_reading()
+
+    def ask_for_more(self) -> None:
+        """Read again: there is no backlog. When reading is paced, it is in a moment."""
+        self.reading_is_paused = False
+        if self._pace is None:
+            self.resume_reading()
 
     def start_heartbeats(self, interval: int) -> None:
         """Watch over silence on both sides from now on.
@@ -224,6 +247,16 @@ class Transport(asyncio.BufferedProtocol):
                 drainer.set_result(None)
                 return
 
+    def _stop_reading(self) -> None:
+        if self.is_reading and self._socket is not None:
+            self.is_reading = False
+            self._socket.pause_reading()
+
+    def _end_pace(self) -> None:
+        self._pace = None
+        if not self.reading_is_paused:
+            self.resume_reading()
+
     def _schedule_heartbeat(self) -> None:
         if self._heartbeat is not None:
             self._heartbeat_timer = self._loop.call_at(
@@ -234,7 +267,7 @@ class Transport(asyncio.BufferedProtocol):
         heartbeat, now = self._heartbeat, self._loop.time()
         if heartbeat is None:
             return
-        if self.reading_is_paused:
+        if not self.is_reading:
             heartbeat.data_received(now)  # silence that we asked for proves nothing
         verdict = heartbeat.check(now)
         if verdict is HeartbeatVerdict.PEER_GONE:
