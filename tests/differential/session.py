@@ -51,6 +51,8 @@ PROBE = 99
 """The channel that a connection's exclusive queues are looked at through."""
 OBSERVER = -1
 """The connection that looks at queues, which no step of a program uses."""
+A_STREAM = "a stream"
+"""In the place of how many messages it holds: RabbitMQ counts those every five seconds."""
 
 
 class Observation(NamedTuple):
@@ -256,6 +258,9 @@ class Session:
                 if value is not None
             }
             return (*self._in_words(what.parameters), properties, what.body)
+        if isinstance(what, QueueDeclareOkParameters) and what.queue_name in self._streams:
+            name, _, *others = self._names.observed(what)
+            return (name_of(what), name, A_STREAM, *others)
         return (name_of(what), *self._names.observed(what))
 
     # --- queues' counts -----------------------------------------------------------------------
@@ -277,7 +282,7 @@ class Session:
                 for name in names:
                     self._answers[name] = answer = self._answer(line)
                     if name in self._streams and isinstance(answer, tuple):
-                        self._answers[name] = "a stream"  # RabbitMQ counts every five seconds
+                        self._answers[name] = A_STREAM
                     if not isinstance(answer, tuple):
                         break  # it cost the channel; what was asked behind it has no answer
             rest = self._queues.keys() - self._answers.keys()
