@@ -130,6 +130,26 @@ def test_limit_of_another_channel_does_not_matter(channel: Channel, queue: str) 
     assert list(FIVE) == channel.deliveries(5)
 
 
+def test_qos_gives_nobody_a_turn_who_cannot_take_it(channel: Channel, queue: str) -> None:
+    """Who has had no room comes behind all others when there is some, and not when it is set."""
+    other = channel.peer.channel(2)
+    channel.fill(queue, b"1", b"2", b"3")
+    channel.qos(2)
+    channel.consume(queue)
+    channel.deliveries(2)
+    other.consume(queue)
+    other.deliveries(1)
+    channel.qos(0)
+    channel.fill(queue, b"4")
+    other.deliveries(1)
+    channel.ack(1)
+
+    channel.fill(queue, b"5", b"6")
+
+    assert [b"5"] == other.deliveries(1)
+    assert [b"6"] == channel.deliveries(1)
+
+
 def test_global_limit_is_shared_by_the_channels_consumers(channel: Channel, queue: str) -> None:
     channel.qos(3, global_=True)
     channel.consume(queue, "a")

@@ -283,8 +283,12 @@ class Channel:
             consumer.queue.wake(consumer)
 
     def wake_consumers(self) -> None:
-        """Let all consumers look for messages again."""
-        self._wake(list(self.consumers.values()))
+        """Let all consumers that can take messages look for them again.
+
+        The others do not get back into their rounds: each has its place behind those who are in
+        them when it can take some itself.
+        """
+        self._wake([consumer for consumer in self.consumers.values() if consumer.can_take()])
 
     # -- consumers -----------------------------------------------------------------------------
 
