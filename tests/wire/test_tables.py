@@ -182,6 +182,14 @@ def test_surrogates_that_stand_for_octets_become_a_long_string() -> None:
     assert with_types(decode_table(encode_table({"k": "a\udcff"}))) == {"k": (LongString, b"a\xff")}
 
 
+def test_long_string_in_an_array_that_is_not_utf8_stays_one() -> None:
+    value: list[Any] = [LongString(b"a\xff"), "b"]
+
+    decoded = decode_table(encode_table({"k": value}))["k"]
+
+    assert with_types(decoded) == [(LongString, b"a\xff"), (str, "b")]
+
+
 @pytest.mark.parametrize(
     ("value", "octets"),
     [
