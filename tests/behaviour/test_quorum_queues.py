@@ -396,6 +396,51 @@ def test_nobody_is_served_while_a_newcomer_of_higher_priority_waits(
     assert ("important", b"3") == (message.parameters.consumer_tag, message.body)
 
 
+@pytest.mark.rabbitmq_version("4.0")
+def test_nobody_takes_over_when_the_last_that_was_waited_for_is_requeued(
+    channel: Channel, unique: Unique
+) -> None:
+    """Not before somebody comes or goes, or something is settled for good."""
+    name = single_active(channel, unique)
+    channel.qos(5)
+    channel.consume(name, "first")
+    channel.fill(name, b"1", b"2")
+    channel.deliveries(2)
+    channel.consume(name, "important", x_priority=10)
+    channel.nack(2, multiple=True)
+    await_consumer_count(channel, name, 0)
+    before = channel.arrived(), channel.counts(name)
+
+    channel.consume(name, "late", x_priority=1)
+
+    message = channel.delivery()
+    assert ([], (2, 0)) == before
+    assert "important" == message.parameters.consumer_tag
+
+
+@pytest.mark.rabbitmq_version("4.0")
+def test_settling_anything_lets_somebody_take_over(channel: Channel, unique: Unique) -> None:
+    name = single_active(channel, unique)
+    channel.qos(5)
+    channel.consume(name, "gone")
+    channel.fill(name, b"1")
+    channel.deliveries(1)
+    channel.cancel("gone")
+    channel.consume(name, "first")
+    channel.fill(name, b"2")
+    channel.deliveries(1)
+    channel.consume(name, "important", x_priority=10)
+    channel.nack(2)
+    await_consumer_count(channel, name, 1)  # who is gone, and has something
+    before = channel.arrived()
+
+    channel.ack(1)
+
+    message = channel.delivery()
+    assert [] == before
+    assert ("important", b"2") == (message.parameters.consumer_tag, message.body)
+
+
 # --- what a gone channel leaves behind --------------------------------------------------------
 
 

@@ -219,7 +219,7 @@ class Channel:
 
     def requeue(self, deliveries: Mapping[int, Unacknowledged]) -> None:
         """Give deliveries back to their queues."""
-        self._settle(deliveries, lambda queue, returned: queue.requeue(returned))
+        self._settle(deliveries, lambda queue, returned: queue.requeue(returned), requeued=True)
 
     def reject(self, deliveries: Mapping[int, Unacknowledged]) -> None:
         """Tell queues that deliveries were refused for good."""
@@ -229,6 +229,8 @@ class Channel:
         self,
         deliveries: Mapping[int, Unacknowledged],
         settle: Callable[[Queue, list[QueuedMessage]], None],
+        *,
+        requeued: bool = False,
     ) -> None:
         """Tell queues what became of deliveries, a queue and a consumer at a time.
 
@@ -250,6 +252,8 @@ class Channel:
                 consumer.limiter.outstanding -= len(messages)
                 self._activate((consumer,))
             settle(queue, messages)
+            if queue.consumers.is_handing_over:
+                queue.settled(requeued=requeued)
             if consumer is not None:
                 queue.wake(consumer)
         if shared.limit:
@@ -277,9 +281,9 @@ class Channel:
         shared.release(1)
         if shared_was_exhausted and not shared.is_exhausted:
             self.wake_consumers()
-        elif (own_was_exhausted and not own.is_exhausted) or (
-            not own.outstanding and consumer.queue.consumers.is_handing_over
-        ):
+        elif consumer.queue.consumers.is_handing_over:
+            consumer.queue.settled(requeued=False)
+        elif own_was_exhausted and not own.is_exhausted:
             consumer.queue.wake(consumer)
 
     def wake_consumers(self) -> None:

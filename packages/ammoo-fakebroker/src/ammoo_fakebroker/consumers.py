@@ -118,7 +118,7 @@ class ConsumerRounds:
     """All consumers of a queue.
 
     Attributes:
-        is_handing_over: Whether the next one waits for all deliveries of the former to be settled.
+        is_handing_over: Whether nobody is served before something has been settled; see `settled`.
     """
 
     is_handing_over = False
@@ -175,6 +175,9 @@ class ConsumerRounds:
                 del self._rounds[consumer.priority]
                 self._priorities.remove(consumer.priority)
 
+    def settled(self, *, requeued: bool) -> None:
+        """Nothing to note: nobody waits for others here. Only while `is_handing_over`."""
+
     def next(self) -> Consumer | None:
         """Pick the consumer whose turn it is, of the highest priority that has one."""
         while self._priorities:
@@ -213,32 +216,54 @@ class SingleActiveConsumer(ConsumerRounds):
     def add(self, consumer: Consumer) -> None:
         """Take a new consumer up; the first becomes the active one."""
         self._all[consumer] = None
-        if self.active is None:
-            self.active = consumer
+        self._choose()
 
     def remove(self, consumer: Consumer) -> None:
         """Forget a consumer; the next in line takes over from the active one."""
         del self._all[consumer]
         if self.active is consumer:
-            self.active = max(self._all, key=lambda waiting: waiting.priority, default=None)
+            self.active = None
+        self._choose()
+
+    def _choose(self) -> None:
+        """Let the next in line take over, if nobody is active or a more important one waits.
+
+        That one waits for everything to be settled that the active one has.
+        """
+        active = self.active
+        foremost = max(self._all, key=lambda consumer: consumer.priority, default=None)
+        if active is None:
+            self.active = foremost
+            self.is_handing_over = False
+        elif self._by_priority and foremost is not None and foremost.priority > active.priority:
+            self.is_handing_over = active.limiter.outstanding > 0
+            if not self.is_handing_over:
+                self._retire(active)
+                self.active = foremost
+
+    def _retire(self, active: Consumer) -> None:
+        """Put the active consumer last in line."""
+        del self._all[active]
+        self._all[active] = None
+        self.active = None
+
+    def settled(self, *, requeued: bool) -> None:
+        """Go on with handing over: something that was delivered is settled.
+
+        When the last of it was requeued, RabbitMQ 4.0.5 has nobody active, and lets nobody take
+        over before somebody comes or goes, or something is settled for good.
+        """
+        if self.active is not None and not self.active.limiter.outstanding:
+            self._retire(self.active)
+        if self.active is None and not requeued:
+            self._choose()
 
     def activate(self, consumer: Consumer) -> None:
         """Nothing to note: `next` asks the active one each time."""
 
     def next(self) -> Consumer | None:
-        """Give the active consumer if it can take a message.
-
-        Where a more important one waits, it takes over as soon as everything is settled that the
-        active one has; until then nobody is served.
-        """
+        """Give the active consumer if it can take a message."""
         active = self.active
-        if self._by_priority and active is not None:
-            foremost = max(self._all, key=lambda consumer: consumer.priority)
-            if foremost.priority > active.priority:
-                self.is_handing_over = active.limiter.outstanding > 0
-                if self.is_handing_over:
-                    return None
-                del self._all[active]
-                self._all[active] = None  # last in line
-                self.active = active = foremost
-        return active if active is not None and active.can_take() else None
+        if active is None or self.is_handing_over or not active.can_take():
+            return None
+        return active

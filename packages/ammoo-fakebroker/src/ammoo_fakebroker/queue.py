@@ -329,6 +329,12 @@ class Queue:
         """Put back what a channel held that is gone."""
         self._restore(delivery.queued for delivery in deliveries.values())
 
+    def settled(self, *, requeued: bool) -> None:
+        """Note that something was settled for which a consumer may have waited."""
+        self.consumers.settled(requeued=requeued)
+        if len(self.ready):
+            self.dispatch()
+
     def wake(self, *consumers: Consumer) -> None:
         """Note that consumers, in this order, may be able to take messages again."""
         for consumer in consumers:
