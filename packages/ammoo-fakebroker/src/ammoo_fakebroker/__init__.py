@@ -40,7 +40,7 @@ def __getattr__(name: str) -> object:
     elif name == "FakeBroker":
         from . import broker as module  # type: ignore[no-redef]  # one name for each module
     elif name in __all__:
-        from . import snapshots as module  # type: ignore[no-redef]
+        from . import snapshots as module  # type: ignore[no-redef]  # as above
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(module, name)
