@@ -582,3 +582,56 @@ def test_failures_are_remembered_on_the_way_through_a_classic_queue(
 
     expected = {"3.10": [0, None, 0, 0], "4.0": [None, None, 1, 2]}
     assert expected[broker.version] == [delivery_count(message) for message in seen]
+
+
+def test_what_dies_with_a_channel_does_not_come_to_its_other_consumers(
+    channel: Channel, quorum: str, mortal: str
+) -> None:
+    channel.fill(mortal, b"!")
+    other = channel.peer.channel(2)
+    other.consume(mortal)
+    other.consume(quorum)
+    other.delivery()
+
+    other.close()
+    other.reopen()
+
+    assert b"!" == channel.await_message(quorum).body
+    assert [] == other.arrived()
+
+
+# --- what is dead-lettered here while something is published here ------------------------------
+
+
+@pytest.fixture
+def full(channel: Channel, unique: Unique, quorum: str) -> str:
+    """The name of a full classic queue that pushes its oldest message into `quorum`."""
+    full = channel.declare_queue(
+        unique("full"),
+        x_max_length=1,
+        x_dead_letter_exchange="",
+        x_dead_letter_routing_key=quorum,
+    )
+    channel.fill(full, b"pushed out")
+    return full
+
+
+def test_first_publish_of_a_channel_comes_behind_what_it_pushes_out_of_a_classic_queue(
+    channel: Channel, quorum: str, full: str
+) -> None:
+    """The channel makes itself known to the queue before, and that takes its time."""
+    channel.publish("", quorum, b"published", headers={"CC": [full]})
+
+    channel.await_count(quorum, 2)
+    assert [b"pushed out", b"published"] == channel.get_bodies(quorum)
+
+
+def test_later_publish_of_a_channel_comes_before_what_it_pushes_out_of_a_classic_queue(
+    channel: Channel, quorum: str, full: str
+) -> None:
+    channel.publish("", quorum, b"first")
+
+    channel.publish("", quorum, b"published", headers={"CC": [full]})
+
+    channel.await_count(quorum, 3)
+    assert [b"first", b"published", b"pushed out"] == channel.get_bodies(quorum)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
 
 from ammoo_wire import (
     BasicCancelParameters,
@@ -85,6 +86,7 @@ class Channel:
         transaction: Since tx.select.
         last_queue_name: The queue declared last, which an empty name stands for.
         reply_consumer: Who gets direct replies.
+        enrolled_in: Queues that know it as a publisher, of those that want to know.
     """
 
     def __init__(self, number: int, connection: Connection) -> None:
@@ -98,6 +100,7 @@ class Channel:
         self.transaction: Transaction | None = None
         self.last_queue_name = ""
         self.reply_consumer: ReplyConsumer | None = None
+        self.enrolled_in: WeakSet[Queue] = WeakSet()
         self._delivery_tag = 0
         self._settled_below = 1  # no smaller tag is unacknowledged
         self._delivered_by: deque[tuple[float, int]] = deque()
@@ -355,18 +358,23 @@ class Channel:
         """
         self.forget_reply_consumer()
         queues = {consumer.queue for consumer in self.consumers.values()}
-        self._leave({queue for queue in queues if queue.queue_type == CLASSIC})
-        for consumer in self.consumers.values():
-            consumer.queue.forget((consumer,))
+        with self.virtualhost.dead_letters.held_back():
+            self._leave({queue for queue in queues if queue.queue_type == CLASSIC})
+            for consumer in self.consumers.values():
+                consumer.queue.forget((consumer,))
 
     def _leave(self, queues: Collection[Queue]) -> None:
-        """Take leave of queues: give each its consumers and its deliveries back at once."""
+        """Take leave of queues: give each its consumers and its deliveries back at once.
+
+        What dies of that in one of them finds no consumer of the channel in another.
+        """
         held = self.held()
-        for queue in sorted(queues, key=lambda queue: queue.name):
-            queue.abandon(
-                [consumer for consumer in self.consumers.values() if consumer.queue is queue],
-                {tag: delivery for tag, delivery in held.items() if delivery.queue is queue},
-            )
+        with self.virtualhost.dead_letters.held_back():
+            for queue in sorted(queues, key=lambda queue: queue.name):
+                queue.abandon(
+                    [consumer for consumer in self.consumers.values() if consumer.queue is queue],
+                    {tag: delivery for tag, delivery in held.items() if delivery.queue is queue},
+                )
         self.consumers = {tag: c for tag, c in self.consumers.items() if c.queue not in queues}
         self.transaction = None  # what was settled in it has not happened
         self.unacknowledged = {tag: d for tag, d in held.items() if d.queue not in queues}

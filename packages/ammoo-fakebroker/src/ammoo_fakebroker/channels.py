@@ -107,8 +107,11 @@ class Channels:
         channel.close()
 
     def end_all(self) -> None:
-        """Close all channels without a word."""
-        for number in list(self._closing):
-            self.release(number)
-        for channel in list(self.open.values()):
-            self.end(channel)
+        """Close all channels without a word; what dies of that comes to none of them."""
+        if not len(self):
+            return
+        with self._connection.virtualhost.dead_letters.held_back():
+            for number in list(self._closing):
+                self.release(number)
+            for channel in list(self.open.values()):
+                self.end(channel)

@@ -43,6 +43,7 @@ class Queue:
         unacknowledged: How many are with clients.
         consumers: Who wants them.
         incoming: The bindings that lead here.
+        enrols_publishers: Whether a channel's first publish waits until the queue knows the channel.
         dead_letter_worker: What keeps dead letters until they have arrived, if they must.
         is_deleted: Whether it is gone; acknowledgements may still come in for it.
     """
@@ -51,6 +52,7 @@ class Queue:
     dead_letter_worker: DeadLetterWorker | None = None
     _queued_message = QueuedMessage
     _minds_what_overtakes = False
+    enrols_publishers = False
     minds_global_prefetch = True
 
     def __init__(

@@ -147,6 +147,7 @@ class QuorumQueue(Queue):
     queue_type = QUORUM
     _queued_message = _QuorumMessage
     _minds_what_overtakes = True
+    enrols_publishers = True
     minds_global_prefetch = False
 
     def __init__(self, *args: Any, **options: Any) -> None:

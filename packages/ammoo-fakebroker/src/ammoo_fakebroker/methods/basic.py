@@ -135,7 +135,22 @@ def deliver_to_queues(channel: Channel, message: Message, queues: Collection[Que
         return True
     if len(queues) == 1:
         (queue,) = queues
+        if queue.enrols_publishers:
+            channel.enrolled_in.add(queue)
         return queue.publish(message)
+    enrolling = {queue for queue in queues if queue.enrols_publishers}
+    if channel.enrolled_in.issuperset(enrolling):
+        return _deliver_at_once(channel, message, queues)
+    # RabbitMQ serves classic queues first; by the time that the others know the channel, those
+    # have long dead-lettered what the message pushed out.
+    others = [queue for queue in queues if queue.queue_type != CLASSIC]
+    classic = [queue for queue in queues if queue.queue_type == CLASSIC]
+    channel.enrolled_in.update(enrolling)
+    accepted = _deliver_at_once(channel, message, classic)
+    return _deliver_at_once(channel, message, others) and accepted
+
+
+def _deliver_at_once(channel: Channel, message: Message, queues: Iterable[Queue]) -> bool:
     with channel.virtualhost.dead_letters.held_back():
         outcomes = [queue.publish(message) for queue in queues]  # every queue gets it
     return all(outcomes)
