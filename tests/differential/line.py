@@ -48,6 +48,7 @@ class Line:
 
     Args:
         url: Where the broker listens.
+        capabilities: What the client announces; all that clients can by default.
 
     Attributes:
         arrivals: What has arrived and was not taken away.
@@ -55,8 +56,8 @@ class Line:
         is_open: Whether anything can be sent.
     """
 
-    def __init__(self, url: str) -> None:
-        self._peer = Peer.connect(url, seconds=PATIENCE)
+    def __init__(self, url: str, capabilities: dict[str, bool] | None = None) -> None:
+        self._peer = Peer.connect(url, seconds=PATIENCE, capabilities=capabilities)
         self._contents: dict[int, list[Any]] = {}
         # For each open channel, which of the flow-oks to come are answers to a barrier.
         self._flows: dict[int, deque[bool]] = {}

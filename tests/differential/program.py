@@ -8,6 +8,8 @@ number them one way or the other.
 
 Channels 1 to 8 are opened when a step first needs them, and again after they were closed; so are
 connections. Others are used as they are: unopened.
+
+Most connections are a superuser's, whose client can do all that clients can; two are not.
 """
 
 from typing import Any, NamedTuple
@@ -15,6 +17,10 @@ from typing import Any, NamedTuple
 from ammoo_wire import BasicHeaderProperties, BasicPublishParameters
 
 OPENED_CHANNELS = range(1, 9)
+LIMITED_CONNECTION = 2
+"""The connection of a user who may configure, write or read only what says so in its name."""
+BARE_CONNECTION = 3
+"""The connection of a client that announces no capabilities."""
 
 
 class Call(NamedTuple):

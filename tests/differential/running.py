@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from ammoo_fakebroker import FakeBroker
 from ammoo_fakebroker.vhost import VirtualHost
+from tests.support.brokers import LIMITED, PERMISSIONS, add_users
 from tests.support.peer import Peer
 
 
@@ -40,8 +41,10 @@ def fake_like(rabbitmq: RabbitMQ, *, in_reverse: bool = False) -> Iterator[str]:
     """
     virtualhost = unquote(urlsplit(rabbitmq.url).path[1:]) or "/"
     with FakeBroker(compatibility=rabbitmq.version) as fake:
+        add_users(fake)
         if virtualhost not in fake.virtualhosts:
             fake.add_virtualhost(virtualhost)
+            fake.set_permissions(LIMITED, **PERMISSIONS, virtualhost=virtualhost)
         if in_reverse:
             _reverse_routes(fake._node.virtualhosts[virtualhost])
         yield fake.url_for(virtualhost=virtualhost)

@@ -28,12 +28,15 @@ from ammoo_wire import (
     QueueDeleteParameters,
     TxCommitParameters,
 )
+from tests.support.brokers import LIMITED, with_login
 from tests.support.peer import Message
 
 from .channel_log import ChannelLog
 from .line import SILENCE, STREAM_ENDED, Line, name_of
 from .names import Names
 from .program import (
+    BARE_CONNECTION,
+    LIMITED_CONNECTION,
     OPENED_CHANNELS,
     Burst,
     Call,
@@ -48,6 +51,8 @@ PROBE = 99
 """The channel that a connection's exclusive queues are looked at through."""
 OBSERVER = -1
 """The connection that looks at queues, which no step of a program uses."""
+A_STREAM = "a stream"
+"""In the place of how many messages it holds: RabbitMQ counts those every five seconds."""
 
 
 class Observation(NamedTuple):
@@ -107,10 +112,15 @@ class Session:
     def _line(self, connection: int) -> Line:
         line = self._lines.get(connection)
         if line is None or not line.is_open:
-            line = self._lines[connection] = Line(self._url)
+            line = self._lines[connection] = self._connect(connection)
             for key in [key for key in self._logs if key[0] == connection]:
                 del self._logs[key]
         return line
+
+    def _connect(self, connection: int) -> Line:
+        if connection == LIMITED_CONNECTION:
+            return Line(with_login(self._url, LIMITED))
+        return Line(self._url, capabilities={} if connection == BARE_CONNECTION else None)
 
     def _log(self, connection: int, channel: int) -> ChannelLog:
         return self._logs.setdefault((connection, channel), ChannelLog(self._names.in_program))
@@ -248,6 +258,9 @@ class Session:
                 if value is not None
             }
             return (*self._in_words(what.parameters), properties, what.body)
+        if isinstance(what, QueueDeclareOkParameters) and what.queue_name in self._streams:
+            name, _, *others = self._names.observed(what)
+            return (name_of(what), name, A_STREAM, *others)
         return (name_of(what), *self._names.observed(what))
 
     # --- queues' counts -----------------------------------------------------------------------
@@ -269,7 +282,7 @@ class Session:
                 for name in names:
                     self._answers[name] = answer = self._answer(line)
                     if name in self._streams and isinstance(answer, tuple):
-                        self._answers[name] = "a stream"  # RabbitMQ counts every five seconds
+                        self._answers[name] = A_STREAM
                     if not isinstance(answer, tuple):
                         break  # it cost the channel; what was asked behind it has no answer
             rest = self._queues.keys() - self._answers.keys()

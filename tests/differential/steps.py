@@ -7,7 +7,9 @@ from hypothesis.strategies import SearchStrategy
 
 from ammoo_wire import (
     BasicAckParameters,
+    BasicCancelOkParameters,
     BasicConsumeParameters,
+    BasicGetEmptyParameters,
     BasicGetParameters,
     BasicHeaderProperties,
     BasicPublishParameters,
@@ -16,9 +18,14 @@ from ammoo_wire import (
     ChannelCloseParameters,
     ChannelFlowParameters,
     ChannelOpenParameters,
+    ConfirmSelectOkParameters,
+    ConnectionBlockedParameters,
+    ConnectionCloseOkParameters,
     ConnectionCloseParameters,
     ConnectionOpenParameters,
+    ConnectionStartOkParameters,
     ConnectionTuneOkParameters,
+    ConnectionUpdateSecretParameters,
     ExchangeBindParameters,
     ExchangeDeclareOkParameters,
     ExchangeDeclareParameters,
@@ -33,6 +40,7 @@ from ammoo_wire import (
 )
 from tests.support.peer import BODY, HEADER, METHOD, encode_header
 
+from . import queue_arguments
 from .drawing import built, one_of, weighted
 from .program import Burst, Call, Delivered, HangUp, Outstanding, Publish, Raw, Settle, Step
 from .values import (
@@ -52,7 +60,6 @@ from .values import (
     own_exchanges,
     own_queues,
     properties,
-    queue_arguments,
     queues,
     rarely,
     routing_keys,
@@ -82,7 +89,7 @@ declare_queue = built(
     exclusive=rarely,
     auto_delete=rarely,
     no_wait=rarely,
-    arguments=queue_arguments,
+    arguments=queue_arguments.classic,
 )
 declare_odd_queue = st.one_of(
     built(QueueDeclareParameters, queues, passive=st.just(True)),
@@ -92,7 +99,7 @@ declare_odd_queue = st.one_of(
         durable=sometimes,
         exclusive=often,
         auto_delete=sometimes,
-        arguments=queue_arguments,
+        arguments=queue_arguments.classic,
     ),
     built(QueueDeclareParameters, weighted((1, "q0\r\n"), (1, "amq.other"), (1, "gen0"))),
 )
@@ -171,6 +178,13 @@ settle = built(
     multiple=sometimes,
     requeue=st.booleans(),
 )
+
+
+def burst_of(steps: SearchStrategy[Any]) -> SearchStrategy[Step]:
+    """Do several steps on a channel at once."""
+    return built(Burst, connections, open_channels, st.lists(steps, max_size=5).map(tuple))
+
+
 _harmless = publishing(
     built(BasicPublishParameters, st.just(""), own_queues, mandatory=sometimes), good_properties
 )
@@ -190,7 +204,7 @@ _anything = st.one_of(_harmless, settle, _refused, calls(declare_queue), _bind_n
 # What a channel does and what queues do about it race, and where the channel is closed in between
 # there is no telling what it has seen. So nothing is refused, or the first is.
 burst = one_of(
-    (2, built(Burst, connections, open_channels, st.lists(_harmless, max_size=5).map(tuple))),
+    (2, burst_of(_harmless)),
     (
         1,
         built(
@@ -203,6 +217,13 @@ burst = one_of(
 )
 _METHODS_OUT_OF_PLACE = (
     ExchangeDeclareOkParameters(),
+    ConfirmSelectOkParameters(),
+    BasicCancelOkParameters("c0"),
+    BasicGetEmptyParameters(),
+    ConnectionStartOkParameters({}, "PLAIN", b"", "en_US"),
+    ConnectionCloseOkParameters(),
+    ConnectionUpdateSecretParameters(b"secret", "it is time"),
+    ConnectionBlockedParameters("no reason"),
     ChannelCloseOkParameters(),
     ChannelOpenParameters(),
     ChannelFlowParameters(False),
@@ -219,7 +240,11 @@ _FRAMES = (
     ((BODY, b"ab"),),
     ((9, b"abcd"),),
     ((8, b""),),
+    ((METHOD, _PUBLISH), (HEADER, encode_header(2, BasicHeaderProperties())), (METHOD, _PUBLISH)),
+    ((METHOD, _PUBLISH), (HEADER, encode_header(2, BasicHeaderProperties())), (BODY, b"more")),
     ((METHOD, b"\x00\x32\x00\x0a\x00"),),
+    ((METHOD, b"\x00\x32\x00\x0a\x00\x00\x02\xff\xfe\x00\x00\x00\x00\x00"),),
+    ((METHOD, b""),),
 )
 misuse = st.one_of(
     built(Call, connections, st.sampled_from([1, 0]), st.sampled_from(_METHODS_OUT_OF_PLACE)),

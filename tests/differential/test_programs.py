@@ -11,6 +11,7 @@ from ammoo_wire import (
     ExchangeDeclareParameters,
     QueueDeclareParameters,
 )
+from tests.support.brokers import add_users
 
 from .compare import Divergence, check
 from .program import Call, HangUp, Outstanding, Program, Publish, Settle, show
@@ -31,6 +32,8 @@ REQUEUE = (
 @given(program=programs())
 def test_two_fakes_of_a_version_agree_on_any_program(version: str, program: Program) -> None:
     with FakeBroker(compatibility=version) as fake, FakeBroker(compatibility=version) as other:
+        add_users(fake)
+        add_users(other)
         runs = check(program, fake.url, other.url)
 
     assert 1 == runs

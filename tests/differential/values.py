@@ -7,19 +7,17 @@ which decides how RabbitMQ words its refusal of an unknown exchange type.
 
 from hypothesis import strategies as st
 
-from ammoo_wire import BasicHeaderProperties, BasicQosParameters, Float32, Int8, Int64
+from ammoo_wire import BasicHeaderProperties, BasicQosParameters, Float32, Int8, Int64, Timestamp
 
 from .drawing import built, one_of, table, weighted
-
-LONG = 3_600_000
-"""Milliseconds that nothing lives to see the end of."""
-
+from .program import BARE_CONNECTION
+from .queue_arguments import LONG
 
 often = weighted((3, True), (1, False))
 rarely = weighted((9, False), (1, True))
 sometimes = weighted((3, False), (1, True))
 
-connections = weighted((2, 0), (1, 1))
+connections = weighted((8, 0), (4, 1), (1, BARE_CONNECTION))
 channels = weighted((24, 1), (16, 2), (1, 9))
 open_channels = weighted((3, 1), (2, 2))
 
@@ -65,75 +63,6 @@ header_values = weighted(
     (1, 2),
 )
 
-queue_arguments = table(
-    (3, "x-max-length", 2),
-    (2, "x-max-length", 1),
-    (2, "x-max-length", 0),
-    (1, "x-max-length", Int64(2)),
-    (1, "x-max-length", -1),
-    (1, "x-max-length", "2"),
-    (2, "x-max-length-bytes", 5),
-    (1, "x-max-length-bytes", -1),
-    (2, "x-overflow", "reject-publish"),
-    (1, "x-overflow", "drop-head"),
-    (1, "x-overflow", "reject-publish-dlx"),
-    (1, "x-overflow", "other"),
-    (1, "x-overflow", 1),
-    (5, "x-dead-letter-exchange", "e0"),
-    (2, "x-dead-letter-exchange", ""),
-    (1, "x-dead-letter-exchange", "e9"),
-    (1, "x-dead-letter-exchange", 5),
-    (3, "x-dead-letter-routing-key", "q1"),
-    (1, "x-dead-letter-routing-key", "a"),
-    (1, "x-dead-letter-routing-key", 7),
-    (2, "x-message-ttl", LONG),
-    (2, "x-message-ttl", 0),
-    (1, "x-message-ttl", "0"),
-    (1, "x-message-ttl", -1),
-    (1, "x-expires", LONG),
-    (1, "x-expires", 0),
-    (3, "x-max-priority", 3),
-    (1, "x-max-priority", 0),
-    (1, "x-max-priority", 256),
-    (2, "x-single-active-consumer", True),
-    (1, "x-single-active-consumer", False),
-    (1, "x-single-active-consumer", "yes"),
-    (1, "x-queue-mode", "lazy"),
-    (1, "x-queue-mode", "other"),
-    (1, "x-queue-type", "classic"),
-    (1, "x-queue-type", "other"),
-    (1, "x-queue-type", 1),
-    (1, "x-queue-version", 2),
-    (1, "x-queue-version", 3),
-    (1, "x-unknown", {"k": [1.5, None]}),
-)
-good_queue_arguments = table(
-    (4, "x-max-length", 2),
-    (2, "x-max-length", 1),
-    (1, "x-max-length", 0),
-    (2, "x-max-length-bytes", 7),
-    (2, "x-overflow", "reject-publish"),
-    (2, "x-overflow", "reject-publish-dlx"),
-    (5, "x-dead-letter-exchange", "e0"),
-    (3, "x-dead-letter-exchange", ""),
-    (2, "x-message-ttl", LONG),
-    (1, "x-message-ttl", 0),
-    (3, "x-max-priority", 3),
-    (3, "x-single-active-consumer", True),
-)
-quorum_queue_arguments = table(
-    (3, "x-delivery-limit", 1),
-    (1, "x-delivery-limit", 0),
-    (2, "x-max-length", 2),
-    (2, "x-dead-letter-exchange", "e0"),
-    (1, "x-overflow", "reject-publish"),
-    (2, "x-single-active-consumer", True),
-).map(lambda arguments: {"x-queue-type": "quorum", **arguments})
-stream_arguments = table(
-    (2, "x-max-length-bytes", 5_000_000),
-    (1, "x-max-age", "7D"),
-    (1, "x-stream-max-segment-size-bytes", 500_000),
-).map(lambda arguments: {"x-queue-type": "stream", **arguments})
 stream_consumer_arguments = weighted(
     (3, {"x-stream-offset": "first"}),
     (2, {"x-stream-offset": "last"}),
@@ -141,22 +70,12 @@ stream_consumer_arguments = weighted(
     (2, {"x-stream-offset": Int64(1)}),
     (1, {"x-stream-offset": Int64(7)}),
     (2, {}),
+    (1, {"x-stream-offset": "1h"}),
+    (1, {"x-stream-offset": Timestamp(1_700_000_000)}),
+    (1, {"x-stream-offset": "other"}),
+    (1, {"x-stream-offset": -1}),
+    (1, {"x-stream-offset": 1.5}),
     (1, {"x-priority": 1}),
-)
-dead_letter_arguments = table(
-    (2, "x-max-length", 1),
-    (2, "x-overflow", "reject-publish-dlx"),
-    (1, "x-overflow", "reject-publish"),
-    (2, "x-message-ttl", 0),
-    (1, "x-message-ttl", LONG),
-    (2, "x-dead-letter-routing-key", "q1"),
-    (2, "x-dead-letter-routing-key", "q2"),
-    (2, "x-dead-letter-routing-key", "a"),
-    (1, "x-max-priority", 3),
-).flatmap(
-    lambda arguments: weighted((3, "e0"), (2, "")).map(
-        lambda exchange: {"x-dead-letter-exchange": exchange, **arguments}
-    )
 )
 good_exchange_arguments = table((3, "alternate-exchange", "e1"), (2, "alternate-exchange", "e2"))
 exchange_arguments = table(
