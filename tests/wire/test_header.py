@@ -97,6 +97,12 @@ def test_properties_round_trip(properties: BasicHeaderProperties) -> None:
     assert decode_properties(encode_properties(properties)) == properties
 
 
+def test_word_is_written_the_same_again() -> None:
+    again = BasicHeaderProperties(content_type="of this test alone")
+
+    assert encode_properties(again) == encode_properties(again)
+
+
 @given(strategies.properties)
 def test_property_values_may_be_given_one_by_one(properties: BasicHeaderProperties) -> None:
     encoded = encode_properties(properties)
@@ -105,9 +111,13 @@ def test_property_values_may_be_given_one_by_one(properties: BasicHeaderProperti
     assert encode_property_values(**properties._asdict()) == encoded
 
 
-@given(strategies.properties)
-def test_properties_are_read_from_a_bytearray_too(properties: BasicHeaderProperties) -> None:
-    assert decode_properties(bytearray(encode_properties(properties))) == properties
+@pytest.mark.parametrize("form", [bytearray, memoryview])
+def test_properties_are_read_from_other_octets_too(
+    form: type[bytearray] | type[memoryview],
+) -> None:
+    properties = BasicHeaderProperties(content_type="a/b", headers={"a": True})
+
+    assert decode_properties(form(encode_properties(properties))) == properties
 
 
 @given(st.integers(0, 0xFFFF))

@@ -58,6 +58,10 @@ def test_amqplain_response_is_a_table_without_its_length() -> None:
     assert amqplain_response("guest", "pw") == expected
 
 
+def test_amqplain_response_is_read() -> None:
+    assert parse_amqplain(amqplain_response("guest", "pw")) == ("guest", "pw")
+
+
 @given(strategies.text, strategies.text)
 def test_amqplain_round_trip(login: str, password: str) -> None:
     assert parse_amqplain(amqplain_response(login, password)) == (login, password)

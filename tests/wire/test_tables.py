@@ -619,6 +619,14 @@ def test_value_that_goes_on_behind_its_table_is_no_table(
             decode_table(struct.pack(">I", size) + b"\x01k" + octets)
 
 
+@pytest.mark.parametrize("octets", [b"", b"ab", b"abc"])
+def test_string_that_goes_on_behind_its_array_is_no_table(octets: bytes) -> None:
+    array = b"S\x00\x00\x00\x04" + octets
+
+    with pytest.raises(FrameError, match="a field table is cut short"):
+        decode_table(table_of(b"A" + struct.pack(">I", len(array)) + array + b"\x01kt\x01"))
+
+
 def test_name_without_a_value_is_cut_short_whatever_follows() -> None:
     with pytest.raises(FrameError, match="a field table is cut short"):
         decode_table(b"\x00\x00\x00\x02\x01k" + b"?")
