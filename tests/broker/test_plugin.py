@@ -34,8 +34,9 @@ def run(
     plugins: tuple[str, ...] = WITHOUT_ASYNCIO,
 ) -> pytest.RunResult:
     pytester.makepyfile(TALK + test)
+    # Without Hypothesis' plugin, which is not asked for anything and takes a second to import.
     return pytester.runpytest_subprocess(
-        "-W", "error", "-p", "no:cacheprovider", *plugins, *arguments
+        "-W", "error", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *plugins, *arguments
     )
 
 

@@ -45,7 +45,8 @@ def test_snippet_runs_as_it_stands(
     file = tmp_path / "test_snippet.py"
     file.write_text(code)
     is_test = "def test_" in code
-    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)] if is_test else [file]
+    pytest_alone = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    command = [*pytest_alone, file] if is_test else [file]
 
     finished = subprocess.run(
         [sys.executable, *command],
