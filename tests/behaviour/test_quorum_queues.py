@@ -375,16 +375,22 @@ def test_get_counts_as_a_consumer_until_it_is_settled(channel: Channel, quorum: 
     await_consumer_count(channel, quorum, 0)
 
 
-@pytest.mark.rabbitmq_version("4.0")
-def test_nobody_is_served_while_a_newcomer_of_higher_priority_waits(
-    channel: Channel, unique: Unique
-) -> None:
+def declare_with_one_to_succeed(channel: Channel, unique: Unique) -> str:
+    """Declare a queue whose active consumer holds two messages; one more important waits for it."""
     name = single_active(channel, unique)
     channel.qos(5)
     channel.consume(name, "first")
     channel.fill(name, b"1", b"2")
     channel.deliveries(2)
     channel.consume(name, "important", x_priority=10)
+    return name
+
+
+@pytest.mark.rabbitmq_version("4.0")
+def test_nobody_is_served_while_a_newcomer_of_higher_priority_waits(
+    channel: Channel, unique: Unique
+) -> None:
+    name = declare_with_one_to_succeed(channel, unique)
     channel.fill(name, b"3")
     channel.ack(1)
     before = channel.arrived(), channel.counts(name)
@@ -401,12 +407,7 @@ def test_nobody_takes_over_when_the_last_that_was_waited_for_is_requeued(
     channel: Channel, unique: Unique
 ) -> None:
     """Not before somebody comes or goes, or something is settled for good."""
-    name = single_active(channel, unique)
-    channel.qos(5)
-    channel.consume(name, "first")
-    channel.fill(name, b"1", b"2")
-    channel.deliveries(2)
-    channel.consume(name, "important", x_priority=10)
+    name = declare_with_one_to_succeed(channel, unique)
     channel.nack(2, multiple=True)
     await_consumer_count(channel, name, 0)
     before = channel.arrived(), channel.counts(name)

@@ -264,14 +264,19 @@ def test_segments_that_are_too_many_are_dropped(reader: Channel, unique: Unique)
     assert {number: number + number // 9 for number in range(36, 60)} == offsets
 
 
-def test_reading_from_what_was_dropped(reader: Channel, unique: Unique) -> None:
-    name = reader.declare_queue(
+def declare_forgetful_stream(channel: Channel, unique: Unique) -> str:
+    """Declare a stream that keeps little more than its last message."""
+    return channel.declare_queue(
         unique("stream"),
         durable=True,
         x_queue_type="stream",
         x_stream_max_segment_size_bytes=KILOBYTE,
         x_max_length_bytes=2 * KILOBYTE,
     )
+
+
+def test_reading_from_what_was_dropped(reader: Channel, unique: Unique) -> None:
+    name = declare_forgetful_stream(reader, unique)
     reader.select_confirm()
     publish_one_by_one(reader, name, range(10))
     read_when_dropped(reader, name, 9, 8)
@@ -282,13 +287,7 @@ def test_reading_from_what_was_dropped(reader: Channel, unique: Unique) -> None:
 
 
 def test_consumer_goes_on_behind_what_was_dropped(channel: Channel, unique: Unique) -> None:
-    name = channel.declare_queue(
-        unique("stream"),
-        durable=True,
-        x_queue_type="stream",
-        x_stream_max_segment_size_bytes=KILOBYTE,
-        x_max_length_bytes=2 * KILOBYTE,
-    )
+    name = declare_forgetful_stream(channel, unique)
     channel.select_confirm()
     publish_one_by_one(channel, name, range(1))
     channel.qos(1)
