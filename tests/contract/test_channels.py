@@ -13,7 +13,7 @@ from tests.client.script import impatient
 from tests.contract.queues import publish
 from tests.support.operator import Operator
 
-CYCLES = 10_000
+CYCLES = 2_000
 
 
 async def test_no_more_channels_than_the_broker_allows(broker_url: str, operator: Operator) -> None:
