@@ -111,13 +111,10 @@ def test_property_values_may_be_given_one_by_one(properties: BasicHeaderProperti
     assert encode_property_values(**properties._asdict()) == encoded
 
 
-@pytest.mark.parametrize("form", [bytearray, memoryview])
-def test_properties_are_read_from_other_octets_too(
-    form: type[bytearray] | type[memoryview],
-) -> None:
+def test_properties_are_read_from_a_bytearray_too() -> None:
     properties = BasicHeaderProperties(content_type="a/b", headers={"a": True})
 
-    assert decode_properties(form(encode_properties(properties))) == properties
+    assert decode_properties(bytearray(encode_properties(properties))) == properties
 
 
 @given(st.integers(0, 0xFFFF))
