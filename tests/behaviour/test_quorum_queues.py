@@ -195,6 +195,25 @@ def test_consumers_are_served(channel: Channel, quorum: str) -> None:
     assert [b"3"] == channel.deliveries(1)
 
 
+def test_what_is_too_much_is_dropped_where_it_should_be_dead_lettered_instead(
+    channel: Channel, unique: Unique
+) -> None:
+    """They take the word reject-publish-dlx, and go by drop-head."""
+    name = channel.declare_queue(
+        unique("quorum"),
+        durable=True,
+        x_queue_type="quorum",
+        x_max_length=1,
+        x_overflow="reject-publish-dlx",
+    )
+
+    channel.fill(name, b"1")
+    channel.fill(name, b"2")
+    channel.fill(name, b"3")
+
+    assert [b"3"] == channel.get_bodies(name)
+
+
 # --- counting deliveries ----------------------------------------------------------------------
 
 

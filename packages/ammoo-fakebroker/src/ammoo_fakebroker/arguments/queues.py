@@ -148,7 +148,7 @@ def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
         expires=arguments.get("x-expires"),
         max_length=arguments.get("x-max-length"),
         max_length_bytes=arguments.get("x-max-length-bytes"),
-        overflow=arguments.get("x-overflow", "drop-head"),
+        overflow=_overflow(arguments, queue_type),
         dead_letter_exchange=arguments.get("x-dead-letter-exchange"),
         dead_letter_routing_key=arguments.get("x-dead-letter-routing-key"),
         dead_letter_strategy=arguments.get("x-dead-letter-strategy", "at-most-once"),
@@ -159,6 +159,13 @@ def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
         max_segment_size=arguments.get("x-stream-max-segment-size-bytes"),
         consumer_timeout=_consumer_timeout(arguments, profile),
     )
+
+
+def _overflow(arguments: Arguments, queue_type: str) -> str:
+    """Read what becomes of what is too much; quorum queues take a word that they do not know."""
+    overflow: str = arguments.get("x-overflow", "drop-head")
+    is_unknown = queue_type == QUORUM and overflow == "reject-publish-dlx"
+    return "drop-head" if is_unknown else overflow
 
 
 def _delivery_limit(arguments: Arguments, profile: Profile) -> int | None:
