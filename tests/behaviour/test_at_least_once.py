@@ -3,13 +3,11 @@
 RabbitMQ: https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
 """
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from ammoo_wire import BasicAckParameters, BasicNackParameters
 from tests.support.brokers import Unique
 from tests.support.channel import Channel
 from tests.support.operator import Operator
@@ -59,19 +57,6 @@ def bury(channel: Channel, queue_name: str, *bodies: bytes, **properties: Any) -
         channel.reject(message.parameters.delivery_tag, requeue=False)
 
 
-def await_refusal(channel: Channel, queue_name: str) -> None:
-    """Publish to a queue, taking out again what it takes, until it refuses a message."""
-    filling = channel.peer.channel(2)
-    filling.select_confirm()
-    for number in itertools.count(1):
-        filling.publish("", queue_name)
-        settled = filling.peer.await_type(2, BasicAckParameters, BasicNackParameters)
-        if isinstance(settled, BasicNackParameters):
-            return
-        filling.get_bodies(queue_name)
-        filling.peer.pause(f"until queue {queue_name!r} refuses a message; it took {number}")
-
-
 def test_dead_letter_without_an_exchange_is_not_counted_as_ready(
     channel: Channel, declare: Declare
 ) -> None:
@@ -88,7 +73,7 @@ def test_dead_letters_count_for_the_length_limit(channel: Channel, declare: Decl
 
     bury(channel, name, b"1", b"2", b"3")
 
-    await_refusal(channel, name)
+    channel.await_refusal(name)
     assert channel.message_count(name) == 0
 
 
@@ -97,7 +82,7 @@ def test_dead_letters_count_for_the_limit_of_octets(channel: Channel, declare: D
 
     bury(channel, name, b"123", b"456")
 
-    await_refusal(channel, name)
+    channel.await_refusal(name)
     assert channel.message_count(name) == 0
 
 
@@ -108,7 +93,7 @@ def test_dead_letter_arrives_once_there_is_a_route(
     with operator.frequent_dead_letters():
         name = declare(x_max_length=2)
         bury(channel, name, b"1", b"2", b"3")
-        await_refusal(channel, name)
+        channel.await_refusal(name)
         graveyard = open_graveyard(channel, exchange, unique("graveyard"))
 
         arrived = [channel.await_message(graveyard) for _ in range(3)]

@@ -5,6 +5,7 @@ It knows methods and messages; it knows nothing of frames and sockets, which are
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ammoo_wire import (
@@ -354,6 +355,19 @@ class Channel:
             filling.publish("", queue_name, body, **properties)
         settled = filling.settlements(len(bodies))
         assert all(word == "ack" for word, _ in settled), settled
+        filling.close()
+
+    def await_refusal(self, queue_name: str) -> None:
+        """Publish to a queue, taking out again what it takes, until it refuses a message."""
+        filling = self.peer.channel(FILLING_CHANNEL)
+        filling.select_confirm()
+        for number in itertools.count(1):
+            filling.publish("", queue_name)
+            settled = self.peer.await_type(FILLING_CHANNEL, BasicAckParameters, BasicNackParameters)
+            if isinstance(settled, BasicNackParameters):
+                break
+            filling.get_bodies(queue_name)
+            self.peer.pause(f"until queue {queue_name!r} refuses a message; it took {number}")
         filling.close()
 
     def confirmed_publish(self, *arguments: Any, **keywords: Any) -> None:

@@ -1,4 +1,4 @@
-"""What an operator does to a broker from outside of AMQP: alarms, limits, closed connections.
+"""What an operator does to a broker from outside of AMQP: alarms, limits, policies, closed connections.
 
 On the fake broker these are calls. On a RabbitMQ they are runs of rabbitmqctl, which only a
 broker of `.ci/rabbitmq` can be reached by; each costs half a second.
@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ammoo_fakebroker import FakeBroker, dead_letter_worker, stream
 from tests.support.brokers import PASSWORD
@@ -18,6 +18,16 @@ from tests.support.channel import as_arguments
 from tests.support.peer import Peer
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "rabbitmq"
+
+
+class Policy(NamedTuple):
+    """A policy, or an operator policy, as an operator sets it."""
+
+    pattern: str
+    definition: dict[str, Any]
+    priority: int = 0
+    apply_to: str = "all"
+    by_operator: bool = False
 
 
 class Operator(Protocol):
@@ -79,6 +89,12 @@ class Operator(Protocol):
 
     def limit_user(self, name: str, **limits: int) -> None:
         """Limit ``max_connections`` or ``max_channels``."""
+
+    def policies(self, *policies: Policy) -> AbstractContextManager[None]:
+        """Have these policies for a while."""
+
+    def takes(self, *policies: Policy) -> list[bool]:
+        """Tell of each policy whether it is one, and have none of them."""
 
     def sees(self, words: str) -> bool:
         """Whether some client has told these words of itself."""
@@ -145,6 +161,40 @@ class FakeOperator:
 
     def limit_user(self, name: str, **limits: int) -> None:
         self._broker.set_user_limits(name, **limits)
+
+    @contextmanager
+    def policies(self, *policies: Policy) -> Iterator[None]:
+        for number, policy in enumerate(policies):
+            self._set_policy(str(number), policy)
+        yield
+        for number, policy in enumerate(policies):
+            self._clear_policy(str(number), policy)
+
+    def takes(self, *policies: Policy) -> list[bool]:
+        return [self._takes(policy) for policy in policies]
+
+    def _takes(self, policy: Policy) -> bool:
+        try:
+            self._set_policy("tried", policy)
+        except ValueError:
+            return False
+        self._clear_policy("tried", policy)
+        return True
+
+    def _set_policy(self, name: str, policy: Policy) -> None:
+        broker = self._broker
+        put = broker.set_operator_policy if policy.by_operator else broker.set_policy
+        put(
+            name,
+            policy.pattern,
+            policy.definition,
+            priority=policy.priority,
+            apply_to=policy.apply_to,
+        )
+
+    def _clear_policy(self, name: str, policy: Policy) -> None:
+        broker = self._broker
+        (broker.clear_operator_policy if policy.by_operator else broker.clear_policy)(name)
 
     def sees(self, words: str) -> bool:
         return any(words in str(each.client_properties) for each in self._broker.connections)
@@ -279,6 +329,29 @@ class RabbitmqOperator:
             ' catch rabbit_auth_backend_internal:delete_user(N, <<"a test">>), ok.',
         )
 
+    @contextmanager
+    def policies(self, *policies: Policy) -> Iterator[None]:
+        stem = f"ammoo-{uuid.uuid4().hex[:8]}"
+        named = {f"{stem}-{number}": policy for number, policy in enumerate(policies)}
+        settings = ", ".join(_setting(name, policy) for name, policy in named.items())
+        clearings = ", ".join(f"catch {_clearing(*each)}" for each in named.items())
+        try:
+            # All in one run of rabbitmqctl, which ends badly if one of them is refused.
+            self._run("eval", f"[] = [Refusal || Refusal <- [{settings}], Refusal =/= ok].")
+            yield
+        finally:
+            self._run("eval", f"{clearings}, ok.")
+
+    def takes(self, *policies: Policy) -> list[bool]:
+        name = f"ammoo-{uuid.uuid4().hex[:8]}"
+        attempts = ", ".join(
+            f"case catch {_setting(name, policy)} of"
+            f" ok -> {_clearing(name, policy)}, taken; _ -> refused end"
+            for policy in policies
+        )
+        words = self._run("eval", f"[{attempts}].").strip().strip("[]").split(",")
+        return [word.strip() == "taken" for word in words]
+
     def sees(self, words: str) -> bool:
         return words in self._run("-q", "list_connections", "client_properties")
 
@@ -331,6 +404,24 @@ class RabbitmqOperator:
     def _run(self, *arguments: str) -> str:
         command = [str(SCRIPT), "ctl", self._version, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def _setting(name: str, policy: Policy) -> str:
+    """Give the Erlang that sets a policy as rabbitmqctl does."""
+    terms = (name, policy.pattern, json.dumps(policy.definition))
+    words = ", ".join(_erlang_string(term) for term in ("/", *terms))
+    function = "parse_set_op" if policy.by_operator else "parse_set"
+    apply_to = _erlang_string(policy.apply_to)
+    return f'rabbit_policy:{function}({words}, {policy.priority}, {apply_to}, <<"a test">>)'
+
+
+def _clearing(name: str, policy: Policy) -> str:
+    function = "delete_op" if policy.by_operator else "delete"
+    return f'rabbit_policy:{function}(<<"/">>, {_erlang_string(name)}, <<"a test">>)'
+
+
+def _erlang_string(text: str) -> str:
+    return f"<<{json.dumps(text)}>>"
 
 
 def _assignments(values: dict[str, int]) -> str:

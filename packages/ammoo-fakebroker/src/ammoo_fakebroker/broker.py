@@ -8,12 +8,13 @@ are snapshots.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
 from .clock import ManualClock
 from .node import DEFAULT_VIRTUALHOST, Limits, Node
+from .policies import Policy
 from .profiles import profile_named
 from .snapshots import (
     ConnectionSnapshot,
@@ -400,6 +401,97 @@ class FakeBroker:
             self._node.users[user].permissions.pop(virtualhost, None)
 
         self._call(clear)
+
+    def set_policy(
+        self,
+        name: str,
+        pattern: str,
+        definition: Mapping[str, Any],
+        *,
+        priority: int = 0,
+        apply_to: str = "all",
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+    ) -> None:
+        """Decide something for queues and exchanges by their names; those that exist go by it too.
+
+        Of several policies the one of the highest priority applies. Whether it wins against an
+        argument of the same meaning depends on what it is about; of numbers the lower one counts.
+        See https://www.rabbitmq.com/docs/policies
+
+        Args:
+            name: Which policy; one that exists is replaced.
+            pattern: A regular expression that matches somewhere in the names.
+            definition: What is decided, such as ``{"max-length": 1000}``.
+            priority: Against other policies.
+            apply_to: ``"all"``, ``"queues"`` or ``"exchanges"``; the newer release has
+                ``"classic_queues"``, ``"quorum_queues"`` and ``"streams"`` as well.
+            virtualhost: Where.
+
+        Raises:
+            LookupError: There is no virtual host of that name.
+            TypeError: The pattern is no string.
+            ValueError: Something is not as RabbitMQ wants it.
+        """
+        policy = Policy(pattern, definition, priority, apply_to)
+        self._set_policy(name, policy, virtualhost, by_operator=False)
+
+    def clear_policy(self, name: str, *, virtualhost: str = DEFAULT_VIRTUALHOST) -> None:
+        """Take a policy back.
+
+        Raises:
+            LookupError: There is no policy, or no virtual host, of that name.
+        """
+        self._clear_policy(name, virtualhost, by_operator=False)
+
+    def set_operator_policy(
+        self,
+        name: str,
+        pattern: str,
+        definition: Mapping[str, Any],
+        *,
+        priority: int = 0,
+        apply_to: str = "all",
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+    ) -> None:
+        """Limit queues by their names, whatever policies there are; the lower limit counts.
+
+        Args:
+            name: Which operator policy; one that exists is replaced.
+            pattern, priority, apply_to, virtualhost: As for `set_policy`.
+            definition: What is decided; fewer keys are known.
+
+        Raises:
+            LookupError: There is no virtual host of that name.
+            TypeError: The pattern is no string.
+            ValueError: Something is not as RabbitMQ wants it.
+        """
+        policy = Policy(pattern, definition, priority, apply_to)
+        self._set_policy(name, policy, virtualhost, by_operator=True)
+
+    def clear_operator_policy(self, name: str, *, virtualhost: str = DEFAULT_VIRTUALHOST) -> None:
+        """Take an operator policy back.
+
+        Raises:
+            LookupError: There is no operator policy, or no virtual host, of that name.
+        """
+        self._clear_policy(name, virtualhost, by_operator=True)
+
+    def _set_policy(
+        self, name: str, policy: Policy, virtualhost: str, *, by_operator: bool
+    ) -> None:
+        policy.check(self._node.profile, by_operator=by_operator)
+        self._call(
+            lambda: self._node.virtualhost(virtualhost).change_policies(
+                lambda policies: policies.set(name, policy, by_operator=by_operator)
+            )
+        )
+
+    def _clear_policy(self, name: str, virtualhost: str, *, by_operator: bool) -> None:
+        self._call(
+            lambda: self._node.virtualhost(virtualhost).change_policies(
+                lambda policies: policies.clear(name, by_operator=by_operator)
+            )
+        )
 
     def block(self, reason: str = "low on memory") -> None:
         """Raise an alarm: who publishes is not listened to any more (connection.blocked).

@@ -72,6 +72,7 @@ class Exchange(ABC):
     Attributes:
         name: Its name; empty for the default exchange.
         durable, auto_delete, internal, arguments: As declared.
+        alternate_exchange: The exchange that gets what this one cannot route.
         bindings: Those that have it as their source.
         incoming: Those that have it as their destination.
     """
@@ -94,16 +95,12 @@ class Exchange(ABC):
         self.auto_delete = auto_delete
         self.internal = internal
         self.arguments = dict(arguments or {})
+        self.alternate_exchange: str | None = self.arguments.get("alternate-exchange")
         self.bindings: dict[BindingKey, Binding] = {}
         self.incoming: dict[Binding, None] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
-
-    @property
-    def alternate_exchange(self) -> str | None:
-        """The exchange that gets what this one cannot route."""
-        return self.arguments.get("alternate-exchange")
 
     def validate_binding(  # noqa: B027  most take any
         self, destination: Exchange | Queue, routing_key: str, arguments: Mapping[str, Any]

@@ -81,6 +81,18 @@ class Profile:
     """Whether basic.get on a quorum queue tells of a count of 0."""
     queues_have_masters: bool
     """Whether x-queue-master-locator is looked at."""
+    master_locators: tuple[str, ...]
+    """What a policy may have for its queue-master-locator."""
+    policy_targets: tuple[str, ...]
+    """What a policy can apply to."""
+    policy_keys: frozenset[str]
+    """What a policy can decide."""
+    operator_policy_keys: frozenset[str]
+    """What an operator policy can decide."""
+    policy_keys_foreign_to: Mapping[str, frozenset[str]]
+    """What keeps a policy from applying to queues of a type."""
+    policies_overrule: Mapping[str, frozenset[str]]
+    """What a policy decides for queues of a type even if they have it as an argument."""
     queues_have_consumer_timeouts: bool
     streams_have_filters: bool
     streams_watch_age: bool
@@ -123,6 +135,69 @@ CAPABILITIES = (
     "direct_reply_to",
 )
 
+_POLICY_KEYS = frozenset(
+    (
+        "alternate-exchange",
+        "dead-letter-exchange",
+        "dead-letter-routing-key",
+        "dead-letter-strategy",
+        "delivery-limit",
+        "expires",
+        "initial-cluster-size",
+        "max-age",
+        "max-in-memory-bytes",
+        "max-in-memory-length",
+        "max-length",
+        "max-length-bytes",
+        "message-ttl",
+        "overflow",
+        "queue-leader-locator",
+        "queue-master-locator",
+        "queue-mode",
+        "queue-version",
+        "stream-max-segment-size-bytes",
+    )
+)
+_MIRRORING_KEYS = frozenset(
+    (
+        "ha-mode",
+        "ha-params",
+        "ha-promote-on-failure",
+        "ha-promote-on-shutdown",
+        "ha-sync-batch-size",
+        "ha-sync-mode",
+    )
+)
+_OPERATOR_POLICY_KEYS = frozenset(
+    (
+        "delivery-limit",
+        "expires",
+        "max-in-memory-bytes",
+        "max-in-memory-length",
+        "max-length",
+        "max-length-bytes",
+        "message-ttl",
+    )
+)
+_CLASSIC_KEYS = frozenset(("queue-master-locator", "queue-mode")) | _MIRRORING_KEYS - {
+    "ha-sync-batch-size"
+}
+_STREAM_KEYS = frozenset(("initial-cluster-size", "max-age", "stream-max-segment-size-bytes"))
+_KEYS_FOREIGN_TO_STREAMS = _CLASSIC_KEYS | {
+    "dead-letter-exchange",
+    "dead-letter-routing-key",
+    "dead-letter-strategy",
+    "delivery-limit",
+    "expires",
+    "max-in-memory-bytes",
+    "max-in-memory-length",
+    "max-length",
+    "message-ttl",
+    "overflow",
+}
+_OVERRULED_OF_STREAMS = _STREAM_KEYS | {"max-length-bytes"}
+_KEYS_FOREIGN_TO_CLASSIC = _STREAM_KEYS | {"dead-letter-strategy", "delivery-limit"}
+
 _HEADERS = {PROTOCOL_HEADER: (0, 9), b"AMQP\x01\x01\x00\x09": (0, 9)}
 
 PROFILES = {
@@ -162,6 +237,20 @@ PROFILES = {
         dead_letters_keep_failed_deliveries=False,
         first_get_tells_delivery_count=True,
         queues_have_masters=True,
+        master_locators=("client-local", "min-masters", "random"),
+        policy_targets=("all", "queues", "exchanges"),
+        policy_keys=_POLICY_KEYS | _MIRRORING_KEYS,
+        operator_policy_keys=_OPERATOR_POLICY_KEYS,
+        policy_keys_foreign_to={
+            "classic": _KEYS_FOREIGN_TO_CLASSIC | {"queue-leader-locator"},
+            "quorum": _CLASSIC_KEYS | _STREAM_KEYS,
+            "stream": _KEYS_FOREIGN_TO_STREAMS,
+        },
+        policies_overrule={
+            "classic": frozenset(),
+            "quorum": frozenset(("expires", "overflow")),
+            "stream": _OVERRULED_OF_STREAMS,
+        },
         queues_have_consumer_timeouts=False,
         streams_have_filters=False,
         streams_watch_age=False,
@@ -206,6 +295,30 @@ PROFILES = {
         dead_letters_keep_failed_deliveries=True,
         first_get_tells_delivery_count=False,
         queues_have_masters=False,
+        master_locators=("client-local", "balanced", "random", "least-leaders", "min-masters"),
+        policy_targets=(
+            "all",
+            "queues",
+            "classic_queues",
+            "quorum_queues",
+            "streams",
+            "exchanges",
+        ),
+        policy_keys=_POLICY_KEYS
+        | {"consumer-timeout", "stream-filter-size-bytes", "target-group-size"},
+        operator_policy_keys=_OPERATOR_POLICY_KEYS
+        | {"overflow", "queue-master-locator", "queue-version", "target-group-size"},
+        policy_keys_foreign_to={
+            "classic": _KEYS_FOREIGN_TO_CLASSIC
+            | {"max-in-memory-bytes", "max-in-memory-length", "target-group-size"},
+            "quorum": _CLASSIC_KEYS | _STREAM_KEYS,
+            "stream": _KEYS_FOREIGN_TO_STREAMS | {"target-group-size"},
+        },
+        policies_overrule={
+            "classic": frozenset(),
+            "quorum": frozenset(("overflow",)),
+            "stream": _OVERRULED_OF_STREAMS,
+        },
         queues_have_consumer_timeouts=True,
         streams_have_filters=True,
         streams_watch_age=True,

@@ -38,7 +38,7 @@ class Queue:
         name, durable, auto_delete, arguments: As declared.
         virtualhost: Where it lives.
         owner: The connection that has it to itself, if it is exclusive.
-        settings: What the arguments say.
+        settings: What the arguments and the policies say.
         ready: The messages that wait.
         unacknowledged: How many are with clients.
         consumers: Who wants them.
@@ -52,6 +52,7 @@ class Queue:
     dead_letter_worker: DeadLetterWorker | None = None
     _queued_message = QueuedMessage
     _minds_what_overtakes = False
+    _minds_limits_before_overflow = True
     enrols_publishers = False
     minds_global_prefetch = True
 
@@ -72,7 +73,7 @@ class Queue:
         self.owner = owner
         self.auto_delete = auto_delete
         self.arguments = dict(arguments or {})
-        self.settings = settings = settings or QueueSettings()
+        self._adopt(settings or QueueSettings())
         self.ready = self._create_ready()
         self.unacknowledged = 0
         self.consumers = self._create_consumers()
@@ -83,15 +84,33 @@ class Queue:
         self._expiry_timer: Timer | None = None
         self._expiry_due = 0.0
         self._idle_timer: Timer | None = None
+        self.touch()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} in {self.virtualhost.name!r}>"
+
+    def _adopt(self, settings: QueueSettings) -> None:
+        """Go by these settings in whatever comes next."""
+        self.settings = settings
         self._limit = settings.max_length
         self._limit_octets = settings.max_length_bytes
         is_limited = self._limit is not None or self._limit_octets is not None
         self._drops_overflow = is_limited and settings.overflow == "drop-head"
         self._rejects_overflow = is_limited and not self._drops_overflow
-        self.touch()
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name!r} in {self.virtualhost.name!r}>"
+    def take_settings(self, settings: QueueSettings) -> None:
+        """Go by other settings from now on, because a policy has changed.
+
+        What waits already keeps the time that it has, and counts for the new limits; time without
+        use begins anew.
+        """
+        drops_anyway = self._minds_limits_before_overflow and self.settings.overflow == "drop-head"
+        self._adopt(settings)
+        if drops_anyway:  # RabbitMQ's classic queues take one setting up after the other
+            self._drop_overflow()
+        self._after_return()
+        self._rest_from_idling()
+        self.touch()
 
     def _create_ready(self) -> ReadyMessages:
         if self.settings.max_priority:

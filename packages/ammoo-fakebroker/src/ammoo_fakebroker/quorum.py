@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ammoo_wire import Int64, decode_properties
 
-from .arguments import QUORUM
+from .arguments import QUORUM, QueueSettings
 from .consumers import ConsumerRounds, SingleActiveConsumer
 from .dead_letter_worker import DeadLetterWorker
 from .message import Message, QueuedMessage
@@ -147,13 +147,19 @@ class QuorumQueue(Queue):
     queue_type = QUORUM
     _queued_message = _QuorumMessage
     _minds_what_overtakes = True
+    _minds_limits_before_overflow = False
     enrols_publishers = True
     minds_global_prefetch = False
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        if self.settings.dead_letters_at_least_once:
+    def _adopt(self, settings: QueueSettings) -> None:
+        """Go by these settings; dead letters that need not arrive any more are dropped."""
+        super()._adopt(settings)
+        worker = self.dead_letter_worker
+        if worker is None and settings.dead_letters_at_least_once:
             self.dead_letter_worker = DeadLetterWorker(self)
+        elif worker is not None and not settings.dead_letters_at_least_once:
+            worker.stop()
+            self.dead_letter_worker = None
 
     def _create_ready(self) -> ReadyMessages:
         self._lines = _QuorumMessages(

@@ -43,21 +43,27 @@ class Segments:
 
     Args:
         segment_size: When a segment is full, in octets.
-        max_octets: How much is kept; everything if None.
-        max_age: How long it is kept, in milliseconds; for ever if None.
 
     Attributes:
         next_offset: The offset of the next message, unless a segment begins with it.
     """
 
-    def __init__(
-        self, segment_size: int | None, *, max_octets: int | None, max_age: int | None
-    ) -> None:
+    def __init__(self, segment_size: int | None) -> None:
         self._segment_size = _DEFAULT_SIZE if segment_size is None else segment_size
-        self._max_octets = max_octets
-        self._max_age = max_age
+        self._max_octets: int | None = None
+        self._max_age: int | None = None
         self._segments: deque[_Segment] = deque()
         self.next_offset = 0
+
+    def limit(self, max_octets: int | None, max_age: int | None) -> None:
+        """Say what is to be kept from now on.
+
+        Args:
+            max_octets: How much; everything if None.
+            max_age: How long, in milliseconds; for ever if None.
+        """
+        self._max_octets = max_octets
+        self._max_age = max_age
 
     @property
     def first_offset(self) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ammoo_wire import Int64, Timestamp, decode_properties
 
 from . import errors
-from .arguments import STREAM, StreamFilter, age_milliseconds, stream_filter
+from .arguments import STREAM, QueueSettings, StreamFilter, age_milliseconds, stream_filter
 from .message import Message, QueuedMessage
 from .properties import with_headers
 from .queue import Queue
@@ -62,17 +62,23 @@ class StreamQueue(Queue):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        settings = self.settings
-        self._segments = Segments(
-            settings.max_segment_size,
-            max_octets=settings.max_length_bytes,
-            max_age=settings.max_age,
-        )
+        self._segments = Segments(self.settings.max_segment_size)
+        self._keep_limits()
         self._log: list[Message] = []
         self._log_offsets: list[int] = []
         self._times: list[float] = []
         self._readers: dict[Consumer, _Reader] = {}
         self._age_timer: Timer | None = None
+
+    def _keep_limits(self) -> None:
+        self._segments.limit(self.settings.max_length_bytes, self.settings.max_age)
+
+    def take_settings(self, settings: QueueSettings) -> None:
+        """Keep as much of the log as other settings say; the size of segments stays."""
+        self._adopt(settings)
+        self._keep_limits()
+        self._rest_from_watching()
+        self._drop_old()
 
     @property
     def message_count(self) -> int:
@@ -130,6 +136,9 @@ class StreamQueue(Queue):
 
     def stop_timers(self) -> None:
         super().stop_timers()
+        self._rest_from_watching()
+
+    def _rest_from_watching(self) -> None:
         if self._age_timer is not None:
             self._age_timer.cancel()
             self._age_timer = None

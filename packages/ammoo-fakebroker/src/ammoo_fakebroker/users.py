@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["Permissions", "User", "UserLimits", "Users", "is_reached"]
+__all__ = ["Permissions", "User", "UserLimits", "Users", "check_pattern", "is_reached"]
 
 _EVERYTHING = ".*"
 
@@ -19,6 +19,23 @@ _EVERYTHING = ".*"
 def is_reached(limit: int, count: int) -> bool:
     """Whether there may not be one more than there are; a negative number limits nothing."""
     return 0 <= limit <= count
+
+
+def check_pattern(name: str, pattern: Any) -> None:
+    """Check that what goes by a name is a regular expression, as Python's `re` understands them.
+
+    Raises:
+        TypeError: It is no string.
+        ValueError: It is no regular expression.
+    """
+    if not isinstance(pattern, str):
+        raise TypeError(f"{name} is {pattern!r}; expected a regular expression as a string")
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"{name} is {pattern!r}, which is no regular expression: {error}"
+        ) from None
 
 
 class Permissions(NamedTuple):
@@ -29,21 +46,14 @@ class Permissions(NamedTuple):
     read: str = _EVERYTHING
 
     def check(self) -> None:
-        """Check that all three are regular expressions, as Python's `re` understands them.
+        """Check that all three are regular expressions.
 
         Raises:
             TypeError: One is no string.
             ValueError: One is no regular expression.
         """
         for verb, pattern in self._asdict().items():
-            if not isinstance(pattern, str):
-                raise TypeError(f"{verb} is {pattern!r}; expected a regular expression as a string")
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(
-                    f"{verb} is {pattern!r}, which is no regular expression: {error}"
-                ) from None
+            check_pattern(verb, pattern)
 
     def allows(self, verb: str, name: str) -> bool:
         """Whether a resource of that name may be configured, written or read."""

@@ -10,14 +10,15 @@ from __future__ import annotations
 import secrets
 from base64 import urlsafe_b64encode
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .arguments import CLASSIC, QUORUM, STREAM, queue_settings
+from .arguments import CLASSIC, QUORUM, STREAM, QueueSettings, queue_settings, queue_type_of
 from .clock import Clock
 from .dead_letter import DeadLetters
 from .exchanges import Binding, DirectExchange, Exchange, create_exchange
 from .message import Message
+from .policies import Applying, Policies
 from .profiles import Profile
 from .properties import PropertyReader
 from .queue import Queue
@@ -73,6 +74,7 @@ class VirtualHost:
         default_queue_type: What queues are that are declared without a type; None is the node's
             own, classic.
         limits: How many connections and queues there may be.
+        policies: What operators decide for queues and exchanges; see `change_policies`.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class VirtualHost:
         self.properties = PropertyReader(profile)
         self.default_queue_type = default_queue_type
         self.limits = VirtualHostLimits()
+        self.policies = Policies(profile)
         self._routes: dict[tuple[str, str], Collection[Queue]] = {}
         for exchange_name, exchange_type in _PREDECLARED.items():
             self.create_exchange(exchange_name, exchange_type, durable=True)
@@ -122,6 +125,7 @@ class VirtualHost:
             internal=internal,
             arguments=arguments,
         )
+        exchange.alternate_exchange = self.policies.alternate_exchange(name, exchange.arguments)
         self.exchanges[name] = exchange
         self._routes.clear()
         return exchange
@@ -147,7 +151,7 @@ class VirtualHost:
         arguments: Mapping[str, Any] | None = None,
     ) -> Queue:
         """Create a queue of a name that is free, with arguments that are valid."""
-        settings = queue_settings(arguments or {}, self.profile)
+        settings = self._settings_of(name, arguments or {})
         queue = QUEUE_TYPES[settings.queue_type](
             name,
             self,
@@ -188,6 +192,31 @@ class VirtualHost:
         self._delete_incoming(queue)
         self._routes.clear()
         return consumers
+
+    def _settings_of(self, name: str, arguments: Mapping[str, Any]) -> QueueSettings:
+        """Read a queue's arguments, and what policies make of them."""
+        effective = self.policies.queue_arguments(name, queue_type_of(arguments), arguments)
+        return queue_settings(effective, self.profile)
+
+    # -- policies ------------------------------------------------------------------------------
+
+    def change_policies(self, change: Callable[[Policies], object]) -> None:
+        """Change the policies, and have all go by the new ones at once.
+
+        A queue is told if another policy applies to it, be it one that says the same.
+        """
+        before = {queue: self._applying_to(queue) for queue in self.queues.values()}
+        change(self.policies)
+        for name, exchange in self.exchanges.items():
+            exchange.alternate_exchange = self.policies.alternate_exchange(name, exchange.arguments)
+        self._routes.clear()
+        with self.dead_letters.held_back():
+            for queue, applied in before.items():
+                if self._applying_to(queue) != applied:
+                    queue.take_settings(self._settings_of(queue.name, queue.arguments))
+
+    def _applying_to(self, queue: Queue) -> Applying:
+        return self.policies.of_queue(queue.name, queue.queue_type)
 
     # -- bindings ------------------------------------------------------------------------------
 
