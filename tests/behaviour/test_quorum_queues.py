@@ -9,6 +9,7 @@ import pytest
 
 from ammoo_wire import (
     BasicConsumeParameters,
+    BasicRecoverParameters,
     ChannelCloseParameters,
     ConnectionCloseParameters,
     QueueDeclareParameters,
@@ -517,6 +518,43 @@ def test_channel_at_fault_ends_before_the_others_of_its_connection(
 
     channel.consume(name)
     assert 2 == delivery_count(channel.delivery())
+
+
+@pytest.fixture
+def short(channel: Channel, unique: Unique) -> str:
+    """The name of a quorum queue in which one message may wait."""
+    return channel.declare_queue(
+        unique("short"), durable=True, x_queue_type="quorum", x_max_length=1
+    )
+
+
+def test_length_limit_is_for_what_cannot_be_delivered_again(channel: Channel, short: str) -> None:
+    """A classic queue would drop two of three."""
+    channel.consume(short)
+    channel.fill(short, b"1", b"2", b"3")
+    channel.deliveries(3)
+
+    channel.call(BasicRecoverParameters(True))
+
+    assert [b"1", b"2", b"3"] == channel.deliveries(3)
+
+
+def test_length_limit_is_for_what_a_closed_channel_leaves_to_nobody(
+    channel: Channel, short: str
+) -> None:
+    other = channel.peer.channel(2)
+    other.consume(short)
+    other.fill(short, b"1", b"2", b"3", b"4")
+    other.deliveries(4)
+    channel.qos(2)
+    channel.consume(short)
+
+    other.close()
+
+    assert [b"1", b"2"] == channel.deliveries(2)
+    channel.await_count(short, 1)
+    channel.ack(1)
+    assert b"4" == channel.delivery().body
 
 
 # --- dead letters from one quorum queue in another ---------------------------------------------

@@ -108,7 +108,7 @@ class Queue:
         self._adopt(settings)
         if drops_anyway:  # RabbitMQ's classic queues take one setting up after the other
             self._drop_overflow()
-        self._after_return()
+        self._trim()
         self._rest_from_idling()
         self.touch()
 
@@ -185,8 +185,13 @@ class Queue:
         milliseconds = min(limit for limit in (own, given) if limit is not None)
         return self.virtualhost.clock.time() + milliseconds / 1000
 
-    def _after_return(self) -> None:
+    def _serve_returned(self) -> None:
         """Do what is due when messages have come back: limits first, as RabbitMQ does."""
+        self._trim()
+        self.dispatch()
+
+    def _trim(self) -> None:
+        """Drop what is too much or too old."""
         if self._drops_overflow:
             self._drop_overflow()
         if self._has_deadlines:
@@ -271,8 +276,7 @@ class Queue:
         if self.is_deleted:
             return
         self._restore(returned)
-        self._after_return()
-        self.dispatch()
+        self._serve_returned()
 
     def _restore(self, returned: Iterable[QueuedMessage]) -> None:
         for queued in returned:
@@ -337,8 +341,7 @@ class Queue:
                 return
             self.touch()
         self._take_back(deliveries)
-        self._after_return()
-        self.dispatch()
+        self._serve_returned()
 
     def forget(self, consumers: Iterable[Consumer]) -> None:
         """Forget consumers, and do nothing about it yet."""

@@ -219,6 +219,11 @@ class QuorumQueue(Queue):
         self._lines.returns_first = self.settings.delivery_limit is not None
         super().requeue(returned)
 
+    def _serve_returned(self) -> None:
+        """Deliver what has come back, whatever the limits: they are for what stays."""
+        self.dispatch()
+        self._trim()
+
     def _take_back(self, deliveries: Mapping[int, Unacknowledged]) -> None:
         """Put back what a channel held: consumer by consumer, to be served next."""
         by_age = self.virtualhost.profile.quorum_consumers_return_by_age
