@@ -348,6 +348,7 @@ class Channel:
     def close(self) -> None:
         """Give everything back: consumers leave, unacknowledged messages return."""
         self.forget_reply_consumer()
+        self._leave_classic_queues()
         self._leave({consumer.queue for consumer in self.consumers.values()} | self._held_queues())
 
     def fall_silent(self) -> None:
@@ -357,11 +358,19 @@ class Channel:
         what came by basic.get, or from a quorum queue, returns once the client has answered.
         """
         self.forget_reply_consumer()
+        self._leave_classic_queues()
+        for consumer in self.consumers.values():
+            consumer.queue.forget((consumer,))
+
+    def _leave_classic_queues(self) -> None:
+        """Take leave of the classic queues that it consumes from, one after the other.
+
+        RabbitMQ begins with the newest. What dies of that may come back by an older one.
+        """
         queues = {consumer.queue for consumer in self.consumers.values()}
-        with self.virtualhost.dead_letters.held_back():
-            self._leave({queue for queue in queues if queue.queue_type == CLASSIC})
-            for consumer in self.consumers.values():
-                consumer.queue.forget((consumer,))
+        classic = [queue for queue in queues if queue.queue_type == CLASSIC]
+        for queue in sorted(classic, key=lambda queue: queue.age, reverse=True):
+            self._leave((queue,))
 
     def _leave(self, queues: Collection[Queue]) -> None:
         """Take leave of queues: give each its consumers and its deliveries back at once.
@@ -375,9 +384,9 @@ class Channel:
                     [consumer for consumer in self.consumers.values() if consumer.queue is queue],
                     {tag: delivery for tag, delivery in held.items() if delivery.queue is queue},
                 )
-        self.consumers = {tag: c for tag, c in self.consumers.items() if c.queue not in queues}
-        self.transaction = None  # what was settled in it has not happened
-        self.unacknowledged = {tag: d for tag, d in held.items() if d.queue not in queues}
+            self.consumers = {tag: c for tag, c in self.consumers.items() if c.queue not in queues}
+            self.transaction = None  # what was settled in it has not happened
+            self.unacknowledged = {tag: d for tag, d in held.items() if d.queue not in queues}
 
     def _held_queues(self) -> set[Queue]:
         return {delivery.queue for delivery in self.held().values()}

@@ -64,9 +64,9 @@ class Channels:
             channel.close()
             channel.send(ChannelCloseOkParameters())
             return
-        channel.fall_silent()
         self._closing[channel.number] = channel
         self._send_close(channel.number, error)
+        channel.fall_silent()
 
     def refuse(self, number: int, error: ProtocolError) -> None:
         """Close a channel that was never opened."""
@@ -107,11 +107,8 @@ class Channels:
         channel.close()
 
     def end_all(self) -> None:
-        """Close all channels without a word; what dies of that comes to none of them."""
-        if not len(self):
-            return
-        with self._connection.virtualhost.dead_letters.held_back():
-            for number in list(self._closing):
-                self.release(number)
-            for channel in list(self.open.values()):
-                self.end(channel)
+        """Close all channels without a word."""
+        for number in list(self._closing):
+            self.release(number)
+        for channel in list(self.open.values()):
+            self.end(channel)

@@ -11,6 +11,7 @@ See https://www.rabbitmq.com/docs/queues
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Queue"]
 
+_ages = itertools.count()
+
 
 class Queue:
     """A classic queue.
@@ -45,6 +48,7 @@ class Queue:
         incoming: The bindings that lead here.
         enrols_publishers: Whether a channel's first publish waits until the queue knows the channel.
         dead_letter_worker: What keeps dead letters until they have arrived, if they must.
+        age: How many queues were created before it, wherever.
         is_deleted: Whether it is gone; acknowledgements may still come in for it.
     """
 
@@ -69,6 +73,7 @@ class Queue:
     ) -> None:
         self.name = name
         self.virtualhost = virtualhost
+        self.age = next(_ages)
         self.durable = durable
         self.owner = owner
         self.auto_delete = auto_delete
