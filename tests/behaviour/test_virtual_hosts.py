@@ -228,3 +228,12 @@ def test_queues_of_a_virtual_host_are_limited(
         == refused
     )
     assert (broker.version == "3.10") == ("queue limit" in wrong.reply_text)
+
+
+def test_negative_limits_are_none(connect: Connect, broker: Broker, operator: Operator) -> None:
+    with operator.virtualhost() as virtualhost:
+        operator.limit_virtualhost(virtualhost, max_connections=-1, max_queues=-1)
+
+        peer = connect(broker.url_in(virtualhost))
+        peer.channel().declare_queue("q")
+        peer.close()
