@@ -4,14 +4,19 @@ RabbitMQ: https://www.rabbitmq.com/docs/streams
 """
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from ammoo_wire import (
+    BasicCancelParameters,
     BasicConsumeParameters,
     BasicGetParameters,
     BasicNackParameters,
+    BasicRecoverAsyncParameters,
+    BasicRecoverOkParameters,
+    BasicRecoverParameters,
     BasicRejectParameters,
     ChannelCloseParameters,
     ConnectionCloseParameters,
@@ -421,6 +426,48 @@ def test_rejecting_costs_the_connection_on_3_10(
         )
         == refused
     )
+
+
+@pytest.mark.rabbitmq_version("3.10")
+@pytest.mark.parametrize("recover", [BasicRecoverParameters, BasicRecoverAsyncParameters])
+def test_recovering_costs_the_connection_on_3_10(
+    reader: Channel, stream: str, recover: Callable[[bool], Any]
+) -> None:
+    reader.consume(stream, x_stream_offset="first")
+    reader.delivery()
+
+    refused = reader.fatal(recover(True))
+
+    assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == refused
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [BasicNackParameters(1), BasicRejectParameters(1, requeue=False), BasicRecoverParameters(True)],
+    ids=["nack", "reject", "recover"],
+)
+def test_nothing_is_given_back_to_a_deleted_stream(
+    channel: Channel, reader: Channel, stream: str, parameters: Any
+) -> None:
+    reader.consume(stream, x_stream_offset="first")
+    reader.deliveries(3)
+    channel.delete_queue(stream)
+    reader.expect(BasicCancelParameters)
+
+    reader.send(parameters)
+
+    assert [type(arrived) for arrived in reader.arrived()] in ([], [BasicRecoverOkParameters])
+
+
+@pytest.mark.rabbitmq_version("4.0")
+def test_recovering_is_an_acknowledgement_on_4_0(reader: Channel, stream: str) -> None:
+    reader.qos(1)
+    reader.consume(stream, x_stream_offset="first")
+    assert b"0" == reader.delivery().body
+
+    reader.call(BasicRecoverParameters(True))
+
+    assert b"1" == reader.delivery().body
 
 
 @pytest.mark.parametrize("offset", [1.5, True, None], ids=str)

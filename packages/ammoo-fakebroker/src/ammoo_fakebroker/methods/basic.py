@@ -380,25 +380,39 @@ def _settle(channel: Channel, verb: str, delivery_tag: int, multiple: bool) -> N
 
 def _check_rejectable(channel: Channel, deliveries: Iterable[Unacknowledged]) -> None:
     """Check that nothing of it came from a stream, where a release minds that."""
+    queue = _touchy_stream(channel, deliveries)
+    if queue is not None:
+        raise errors.stream_rejection_not_supported(channel.virtualhost.name, queue.name)
+
+
+def _touchy_stream(channel: Channel, deliveries: Iterable[Unacknowledged]) -> Queue | None:
+    """Find a stream to which a release lets nothing be given back."""
     if channel.virtualhost.profile.streams_refuse_rejections:
         for queue, _, _ in deliveries:
-            if queue.queue_type == STREAM:
-                raise errors.stream_rejection_not_supported(channel.virtualhost.name, queue.name)
+            if queue.queue_type == STREAM and not queue.is_deleted:
+                return queue
+    return None
 
 
 def recover(channel: Channel, parameters: BasicRecoverParameters) -> None:
     """Requeue all that is unacknowledged; the answer comes before the redeliveries."""
-    if not parameters.requeue:
-        raise errors.recover_without_requeue_not_implemented()
+    _check_recoverable(channel, requeue=parameters.requeue)
     channel.send(BasicRecoverOkParameters())
     channel.requeue(channel.take_all())
 
 
 def recover_async(channel: Channel, parameters: BasicRecoverAsyncParameters) -> None:
     """Requeue all that is unacknowledged, and do not answer."""
-    if not parameters.requeue:
-        raise errors.recover_without_requeue_not_implemented()
+    _check_recoverable(channel, requeue=parameters.requeue)
     channel.requeue(channel.take_all())
+
+
+def _check_recoverable(channel: Channel, *, requeue: bool) -> None:
+    """Check that a channel's deliveries can be put back; a release dies of those from a stream."""
+    if not requeue:
+        raise errors.recover_without_requeue_not_implemented()
+    if _touchy_stream(channel, channel.unacknowledged.values()) is not None:
+        raise errors.internal_error()
 
 
 HANDLERS: dict[type, Callable[..., Any]] = {
