@@ -455,3 +455,15 @@ def test_newcomer_of_higher_priority_waits(channel: Channel, single: str) -> Non
     channel.fill(single, b"1")
 
     assert [("first", b"1")] == received_by(channel)
+
+
+def test_queue_that_is_not_named_is_looked_for_before_the_tag_is(
+    channel: Channel, unique: Unique
+) -> None:
+    name = channel.declare_queue(unique("queue"))
+    other = channel.peer.channel(2)
+    other.consume(name, "tag")
+
+    refused = other.refusal(BasicConsumeParameters("", "tag"))
+
+    assert "NOT_FOUND - no previously declared queue" == refused.reply_text

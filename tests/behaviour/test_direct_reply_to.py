@@ -12,6 +12,7 @@ from ammoo_wire import (
     BasicConsumeParameters,
     BasicGetParameters,
     ChannelCloseParameters,
+    ConnectionCloseParameters,
     QueueDeclareOkParameters,
     QueueDeclareParameters,
 )
@@ -189,6 +190,15 @@ def test_declaring_a_dead_reply_name(
         ChannelCloseParameters(404, f"NOT_FOUND - no queue '{reply_name}' in vhost '/'", 50, 10)
         == refused
     )
+
+
+@pytest.mark.parametrize("passive", [False, True])
+def test_requester_that_declares_its_own_reply_name_costs_the_connection(
+    requester: Channel, reply_name: str, passive: bool
+) -> None:
+    refused = requester.fatal(QueueDeclareParameters(reply_name, passive=passive))
+
+    assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == refused
 
 
 def test_getting_from_the_pseudo_queue(channel: Channel) -> None:

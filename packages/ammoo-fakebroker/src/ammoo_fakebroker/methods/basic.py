@@ -217,8 +217,8 @@ def consume(channel: Channel, parameters: BasicConsumeParameters) -> None:
     if parameters.queue_name == REPLY_QUEUE:
         _consume_replies(channel, parameters)
         return
-    _check_consumer_tag(channel, parameters.consumer_tag)
     name = named_queue(channel, parameters.queue_name)
+    _check_consumer_tag(channel, parameters.consumer_tag)
     check_queue(channel, "read", name)
     queue = accessible_queue(channel, name)
     validate_consumer_arguments(

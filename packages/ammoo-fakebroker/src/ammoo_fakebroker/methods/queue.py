@@ -88,6 +88,8 @@ def _held_deliveries(channel: Channel) -> Iterator[Unacknowledged]:
 
 def _declare_reply_queue(channel: Channel, name: str) -> str:
     """Tell a responder whether a requester is still there."""
+    if channel.connection.node.reply_channels.get(name) is channel:
+        raise errors.internal_error()  # RabbitMQ's channel asks itself, and waits for the answer
     if name == REPLY_QUEUE or name in channel.connection.node.reply_channels:
         return name
     if not is_reply_name(name):
