@@ -16,7 +16,7 @@ from ammoo.exceptions.consumer import (
     ServerCancelledConsumer,
 )
 from ammoo.live_channel import PACED_PREFETCH
-from ammoo.live_connection import PACED_CHANNELS, PACED_FROM
+from ammoo.live_connection import PACED_CONSUMERS, PACED_FROM
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,
@@ -369,8 +369,21 @@ async def test_reading_is_not_paced_with_many_channels(
     connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        for _ in range(PACED_CHANNELS):
+        for _ in range(PACED_CONSUMERS):
             await stack.enter_async_context(connection.channel())
+        async with channel.consume("queue") as consumer:
+            peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM + 1))
+            await anext(consumer)
+
+            assert channel._require_live().transport.is_reading
+
+
+async def test_reading_is_not_paced_where_many_consumers_would_be_asked(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(PACED_CONSUMERS):
+            await stack.enter_async_context(channel.consume("queue"))
         async with channel.consume("queue") as consumer:
             peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM + 1))
             await anext(consumer)

@@ -55,8 +55,8 @@ FAULT_TIMEOUT: Final = 3.0
 
 PACED_FROM: Final = 8
 """Reading may be paced when so many commands come in one read."""
-PACED_CHANNELS: Final = 16
-"""And there are no more channels than that."""
+PACED_CONSUMERS: Final = 16
+"""And there are no more consumers than that, nor channels."""
 
 NO_TLS: Final = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
 """What OpenSSL calls an answer that is no TLS; which one depends on its version."""
@@ -446,7 +446,8 @@ class LiveConnection:
         """
         channels = self.channels
         return (
-            len(channels) <= PACED_CHANNELS  # for all of them are asked
+            len(channels) <= PACED_CONSUMERS  # for all of them are asked, and all consumers
+            and sum(len(channel.consumers) for channel in channels.values()) <= PACED_CONSUMERS
             and self.closing_exc is None
             and all(channel.is_paceable for channel in channels.values())
             and self._nobody_waits()
