@@ -72,7 +72,8 @@ class Exchange(ABC):
     Attributes:
         name: Its name; empty for the default exchange.
         durable, auto_delete, internal, arguments: As declared.
-        alternate_exchange: The exchange that gets what this one cannot route.
+        alternate_exchange: The exchange that gets what this one cannot route; its virtual host
+            says so, by argument or policy.
         bindings: Those that have it as their source.
         incoming: Those that have it as their destination.
     """
@@ -95,7 +96,7 @@ class Exchange(ABC):
         self.auto_delete = auto_delete
         self.internal = internal
         self.arguments = dict(arguments or {})
-        self.alternate_exchange: str | None = self.arguments.get("alternate-exchange")
+        self.alternate_exchange: str | None = None
         self.bindings: dict[BindingKey, Binding] = {}
         self.incoming: dict[Binding, None] = {}
 
