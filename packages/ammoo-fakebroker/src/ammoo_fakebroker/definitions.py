@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from .arguments import age_milliseconds
+from .arguments import MAX_SEGMENT_SIZE, age_milliseconds
 from .profiles import Profile
 
 __all__ = ["Definition", "check_definition", "check_priority"]
 
 Definition = Mapping[str, Any]
-
-_MAX_SEGMENT_SIZE = 3_000_000_000
 
 
 class _Values(NamedTuple):
@@ -94,7 +92,7 @@ _VALUES = {
     "queue-mode": _one_of("default", "lazy"),
     "queue-version": _one_of(1, 2),
     "stream-filter-size-bytes": _integer(16, 255),
-    "stream-max-segment-size-bytes": _integer(0, _MAX_SEGMENT_SIZE),
+    "stream-max-segment-size-bytes": _integer(0, MAX_SEGMENT_SIZE),
     "target-group-size": _integer(1),
 }
 

@@ -20,6 +20,7 @@ from .equivalence import (
 )
 from .queues import (
     CLASSIC,
+    MAX_SEGMENT_SIZE,
     QUORUM,
     STREAM,
     QueueSettings,
@@ -33,6 +34,7 @@ from .queues import (
 __all__ = [
     "CLASSIC",
     "MAX_EXPIRY",
+    "MAX_SEGMENT_SIZE",
     "QUORUM",
     "STREAM",
     "QueueSettings",

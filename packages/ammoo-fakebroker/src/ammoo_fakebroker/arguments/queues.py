@@ -30,6 +30,7 @@ from .checks import (
 
 __all__ = [
     "CLASSIC",
+    "MAX_SEGMENT_SIZE",
     "QUORUM",
     "STREAM",
     "QueueSettings",
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 _MAX_PRIORITY = 255
-_MAX_SEGMENT_SIZE = 3_000_000_000
+MAX_SEGMENT_SIZE = 3_000_000_000
 
 CLASSIC, QUORUM, STREAM = "classic", "quorum", "stream"
 
@@ -225,7 +226,7 @@ def validate_stream_sizes(arguments: Arguments, profile: Profile) -> None:
     Raises:
         ProtocolError: 406, a size is not allowed.
     """
-    if arguments.get("x-stream-max-segment-size-bytes", 0) > _MAX_SEGMENT_SIZE:
+    if arguments.get("x-stream-max-segment-size-bytes", 0) > MAX_SEGMENT_SIZE:
         raise errors.stream_segment_too_large()
     size = arguments.get("x-stream-filter-size-bytes", 16)
     if profile.streams_have_filters and (not is_integer(size) or not 16 <= size <= 255):
