@@ -216,7 +216,7 @@ def test_other_refusals_say_what_is_wrong(newer: FakeBroker) -> None:
     with pytest.raises(ValueError, match=r"pattern is '\(', which is no regular expression: "):
         newer.set_policy("policy", "(", {"max-length": 1})
     with pytest.raises(ValueError, match="priority is '1'; expected an integer"):
-        newer.set_policy("policy", "", {"max-length": 1}, priority="1")  # type: ignore[arg-type]
+        newer.set_policy("policy", "", {"max-length": 1}, priority="1")  # type: ignore[arg-type]  # the point
     with pytest.raises(ValueError, match="apply_to is 'all queues'; expected 'all' or 'queues'"):
         newer.set_policy("policy", "", {"max-length": 1}, apply_to="all queues")
 
