@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Final
 
 import ammoo
-from ammoo.publishing import PublishOptions
+from ammoo.publish_options import PublishOptions
 from benchmarks import chart, readme, results
 from benchmarks.job import Figures, Job
 from benchmarks.results import UVLOOP, Results

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import ammoo
 import ammoo_wire as wire
-from ammoo.live_connection import LiveConnection
+from ammoo.live.connection import LiveConnection
 from ammoo.uri import connection_parameters
 from ammoo_wire.assembler import CommandAssembler
 from ammoo_wire.writer import CommandWriter

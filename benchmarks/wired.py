@@ -10,8 +10,8 @@ from typing import Any
 
 import ammoo_wire as wire
 from ammoo_fakebroker import FakeBroker
-from ammoo_fakebroker.connection import Connection
-from ammoo_fakebroker.login import Peer
+from ammoo_fakebroker.auth.login import Peer
+from ammoo_fakebroker.connections.connection import Connection
 from ammoo_wire.writer import CommandWriter
 from benchmarks.replay import BODY, PER_READ
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ammoo_fakebroker.clock import ManualClock
-from ammoo_fakebroker.connection import Connection
-from ammoo_fakebroker.node import Limits, Node
-from ammoo_fakebroker.profiles import profile_named
+from ammoo_fakebroker.connections.connection import Connection
+from ammoo_fakebroker.node.node import Limits, Node
+from ammoo_fakebroker.rabbitmq.profiles import profile_named
 from ammoo_wire import (
     BasicDeliverParameters,
     BasicGetOkParameters,

@@ -16,7 +16,7 @@ import trustme
 
 from ammoo_fakebroker import FakeBroker, ManualClock
 from ammoo_fakebroker.__main__ import main
-from ammoo_fakebroker.users import Permissions
+from ammoo_fakebroker.auth.users import Permissions
 
 HEADER = b"AMQP\x00\x00\x09\x01"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ammoo_fakebroker.connection import Connection
+from ammoo_fakebroker.connections.connection import Connection
 from ammoo_wire import (
     BasicConsumeParameters,
     BasicPublishParameters,

@@ -7,8 +7,8 @@ import pytest
 import trustme
 
 from ammoo_fakebroker import FakeBroker
-from ammoo_fakebroker.login import Login, Peer
-from ammoo_fakebroker.users import Permissions, Users
+from ammoo_fakebroker.auth.login import Login, Peer
+from ammoo_fakebroker.auth.users import Permissions, Users
 from ammoo_wire import Accepted, Challenge, Refused, amqplain_response, plain_response
 
 LOCAL = Peer()

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ammoo_fakebroker.message import Message, QueuedMessage
-from ammoo_fakebroker.properties import PropertyFacts
-from ammoo_fakebroker.ready import PrioritizedMessages, ReadyMessages
+from ammoo_fakebroker.messages.message import Message, QueuedMessage
+from ammoo_fakebroker.messages.properties import PropertyFacts
+from ammoo_fakebroker.queues.ready_messages import PrioritizedMessages, ReadyMessages
 
 
 def queued(position: int, *, priority: int = 0, body: bytes = b"") -> QueuedMessage:

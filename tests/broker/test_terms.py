@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ammoo_fakebroker.terms import comparable, print_term, type_class, type_name
+from ammoo_fakebroker.rabbitmq.erlang_terms import comparable, print_term, type_class, type_name
 from ammoo_wire import Float32, Int8, Int64, LongString
 
 

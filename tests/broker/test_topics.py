@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ammoo_fakebroker.topics import TopicTrie, split_words
+from ammoo_fakebroker.exchanges.topic_trie import TopicTrie, split_words
 
 words = st.sampled_from(["a", "b", ""])
 keys = st.lists(words, max_size=6).map(".".join)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import ammoo
-from ammoo.abandoned import ABANDONED_TIMEOUT
 from ammoo.exceptions.base import OperationTimeout
 from ammoo.exceptions.channel import ChannelUnanswered
 from ammoo.exceptions.connection import ClientClosedConnectionError
+from ammoo.live.reply_timeouts import ABANDONED_TIMEOUT
 from ammoo_wire import (
     BasicCancelParameters,
     ChannelCloseOkParameters,

@@ -8,7 +8,7 @@ import pytest
 
 import ammoo
 from ammoo.exceptions.base import OperationTimeout
-from ammoo.replies import Answer, Replies
+from ammoo.live.replies import Answer, Replies
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,

@@ -15,8 +15,8 @@ from ammoo.exceptions.consumer import (
     ClientCancelledConsumerOK,
     ServerCancelledConsumer,
 )
-from ammoo.live_channel import PACED_PREFETCH
-from ammoo.live_connection import PACED_CONSUMERS, PACED_FROM
+from ammoo.live.channel import PACED_PREFETCH
+from ammoo.live.connection import PACED_CONSUMERS, PACED_FROM
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,

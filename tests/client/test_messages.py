@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ammoo.messages import DeliverMessage, GetMessage, Message, ReturnMessage
-from ammoo.publishing import NOT_GIVEN, outgoing
+from ammoo.publish_options import NOT_GIVEN, outgoing
 from ammoo_wire import (
     BasicDeliverParameters,
     BasicGetOkParameters,

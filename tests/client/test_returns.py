@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from ammoo.live.returns import AwaitedReturns
 from ammoo.messages import ReturnMessage
-from ammoo.returns import AwaitedReturns
 from ammoo_wire import BasicHeaderProperties, BasicReturnParameters, encode_properties
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from ammoo import exceptions
 from ammoo.arguments import binding, consume_arguments, exchange_arguments, queue_arguments
-from ammoo.confirms import Confirms
 from ammoo.exceptions.base import OperationTimeout
 from ammoo.exceptions.channel import (
     AccessRefused,
@@ -41,6 +40,7 @@ from ammoo.exceptions.connection import (
     server_closed_connection,
 )
 from ammoo.exceptions.consumer import ServerCancelledConsumer
+from ammoo.live.confirms import Confirms
 
 # --- confirms ---
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ammoo
-from ammoo.unsettled import UnsettledDeliveries
+from ammoo.live.acknowledgements import UnsettledDeliveries
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,

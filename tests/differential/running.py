@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ammoo_fakebroker import FakeBroker
-from ammoo_fakebroker.vhost import VirtualHost
+from ammoo_fakebroker.node.virtual_host import VirtualHost
 from tests.support.brokers import LIMITED, PERMISSIONS, add_users
 from tests.support.peer import Peer
 

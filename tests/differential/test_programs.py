@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from ammoo_fakebroker import FakeBroker
-from ammoo_fakebroker.methods import basic
+from ammoo_fakebroker.connections.methods import basic
 from ammoo_wire import (
     BasicConsumeParameters,
     BasicHeaderProperties,

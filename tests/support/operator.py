@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from ammoo_fakebroker import FakeBroker, dead_letter_worker, stream
+from ammoo_fakebroker import FakeBroker
+from ammoo_fakebroker.queues import dead_letter_worker, stream
 from tests.support.brokers import PASSWORD
 from tests.support.channel import as_arguments
 from tests.support.peer import Peer

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ammoo.transport import Transport
+from ammoo.live.transport import Transport
 
 __all__ = ["reading_paused"]
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from . import __version__
 from .broker import FakeBroker
-from .profiles import PROFILES
+from .rabbitmq.profiles import PROFILES
 
 __all__ = ["main"]
 

@@ -9,10 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
-from .node import DEFAULT_VIRTUALHOST, Node
-from .policies import Policy
-from .users import Permissions, UserLimits
-from .vhost import QUEUE_TYPES, VirtualHostLimits
+from .auth.users import Permissions, UserLimits
+from .node.node import DEFAULT_VIRTUALHOST, Node
+from .node.policies import Policy
+from .node.virtual_host import QUEUE_TYPES, VirtualHostLimits
 
 __all__ = ["Administration"]
 

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from .administration import Administration
 from .clock import ManualClock
-from .node import DEFAULT_VIRTUALHOST, Limits, Node
-from .profiles import profile_named
+from .node.node import DEFAULT_VIRTUALHOST, Limits, Node
+from .rabbitmq.profiles import profile_named
 from .snapshots import (
     ConnectionSnapshot,
     ExchangeSnapshot,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import ssl
     from types import TracebackType
 
-    from .queue import Queue
+    from .queues.queue import Queue
     from .server import Server, ThreadedServer
 
 __all__ = ["FakeBroker"]

@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from .auth.login import Peer
 from .clock import Timer
-from .connection import Connection
-from .login import Peer
-from .node import Node
+from .connections.connection import Connection
+from .node.node import Node
 
 __all__ = ["LoopClock", "Server", "ThreadedServer"]
 

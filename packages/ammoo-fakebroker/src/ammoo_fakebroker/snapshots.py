@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from ammoo_wire import BasicHeaderProperties
 
-    from .connection import Connection
-    from .exchanges import Binding, Exchange
-    from .message import QueuedMessage
-    from .queue import Queue
+    from .connections.connection import Connection
+    from .exchanges.types import Binding, Exchange
+    from .messages.message import QueuedMessage
+    from .queues.queue import Queue
 
 __all__ = [
     "BindingSnapshot",

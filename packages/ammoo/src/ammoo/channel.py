@@ -60,12 +60,12 @@ from .arguments import (
     exchange_arguments,
     queue_arguments,
 )
-from .confirms import Confirms
 from .consumer import Consumer
 from .exceptions.channel import ClientClosedChannelError, ClientClosedChannelOK, EmptyQueue
-from .live_channel import PACED_PREFETCH, LiveChannel
+from .live.channel import PACED_PREFETCH, LiveChannel
+from .live.confirms import Confirms
 from .messages import GetMessage, ReturnMessage
-from .publishing import (
+from .publish_options import (
     NOT_GIVEN,
     Body,
     NotGiven,

@@ -17,7 +17,7 @@ from ammoo_wire import FieldTable, FieldValue
 from .auth.abc import Authentication, AuthenticationMechanism
 from .channel import Channel
 from .exceptions.connection import ClientClosedConnectionError, ClientClosedConnectionOK
-from .live_connection import LiveConnection
+from .live.connection import LiveConnection
 
 if TYPE_CHECKING:
     from .uri import ConnectionParameters

@@ -23,7 +23,7 @@ from .messages import DeliverMessage
 
 if TYPE_CHECKING:
     from .channel import Channel
-    from .live_channel import LiveChannel
+    from .live.channel import LiveChannel
 
 __all__ = ["Consumer"]
 

@@ -19,7 +19,7 @@ from ammoo_wire import (
     decode_properties,
 )
 
-from .publishing import (
+from .publish_options import (
     NOT_GIVEN,
     Body,
     JSONValue,

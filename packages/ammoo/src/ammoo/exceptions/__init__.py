@@ -4,11 +4,7 @@
 `ammoo.exceptions.channel` and `ammoo.exceptions.consumer` draw their trees.
 """
 
-from .base import (
-    AmmooError,
-    OperationTimeout,
-    ServerRefusal,
-)
+from .base import AmmooError, OperationTimeout, ServerRefusal
 from .channel import (
     AccessRefused,
     ChannelClosed,

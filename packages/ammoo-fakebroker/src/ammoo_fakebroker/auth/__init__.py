@@ -1,0 +1,1 @@
+"""Users, and how a client logs in."""

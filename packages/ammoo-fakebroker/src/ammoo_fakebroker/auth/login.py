@@ -1,0 +1,150 @@
+"""Logging in: what the SASL mechanisms ask and answer, on the server's side.
+
+A mechanism is an object that lives for one login: it is given the client's responses one by one
+and says `Accepted`, `Refused` or gives a `Challenge`.
+See https://www.rabbitmq.com/docs/access-control#mechanisms
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+from ammoo_wire import Accepted, Challenge, Refused, parse_amqplain, parse_plain
+
+from ..rabbitmq import errors
+from .users import User, Users
+
+__all__ = ["MECHANISMS", "Login", "Peer"]
+
+Verdict = Accepted | Challenge | Refused
+
+
+class Peer(NamedTuple):
+    """Where a connection comes from."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    is_loopback: bool = True
+    certificate_name: str | None = None
+    """Whom the TLS certificate of the client names, if it showed one."""
+
+
+class Mechanism(ABC):
+    """One way of proving who one is, during one login.
+
+    Args:
+        users: Who may log in.
+        peer: Where the client comes from.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, users: Users, peer: Peer) -> None:
+        self.users = users
+        self.peer = peer
+
+    @abstractmethod
+    def respond(self, response: bytes) -> User | bytes | None:
+        """Take the client's next response.
+
+        Returns:
+            The user, or a challenge, or None if the client is not to be let in.
+
+        Raises:
+            ValueError: The response makes no sense.
+        """
+
+
+class Plain(Mechanism):
+    """PLAIN (RFC 4616): the login and the password in clear."""
+
+    name = "PLAIN"
+
+    def respond(self, response: bytes) -> User | bytes | None:
+        _, login, password = parse_plain(response)
+        return self.users.authenticate(login, password, from_loopback=self.peer.is_loopback)
+
+
+class AmqPlain(Mechanism):
+    """AMQPLAIN: the same as PLAIN in a field table."""
+
+    name = "AMQPLAIN"
+
+    def respond(self, response: bytes) -> User | bytes | None:
+        login, password = parse_amqplain(response)
+        return self.users.authenticate(login, password, from_loopback=self.peer.is_loopback)
+
+
+class Anonymous(Mechanism):
+    """ANONYMOUS: whoever comes is the user guest (offered from 4.0 on)."""
+
+    name = "ANONYMOUS"
+
+    def respond(self, response: bytes) -> User | bytes | None:
+        return self.users.find("guest", from_loopback=self.peer.is_loopback)
+
+
+class External(Mechanism):
+    """EXTERNAL: whoever the client's TLS certificate names."""
+
+    name = "EXTERNAL"
+
+    def respond(self, response: bytes) -> User | bytes | None:
+        name = self.peer.certificate_name
+        if name is None:
+            return None
+        return self.users.find(name, from_loopback=self.peer.is_loopback)
+
+
+class ChallengeResponseDemo(Mechanism):
+    """RABBIT-CR-DEMO: RabbitMQ's example of a mechanism that challenges the client."""
+
+    name = "RABBIT-CR-DEMO"
+    _PREFIX: ClassVar[bytes] = b"My password is "
+
+    _login: str | None = None
+
+    def respond(self, response: bytes) -> User | bytes | None:
+        if self._login is None:
+            self._login = response.decode()
+            return b"Please tell me your password"
+        if not response.startswith(self._PREFIX):
+            raise ValueError(f"the response begins with {response[:16]!r}")
+        password = response.removeprefix(self._PREFIX).decode()
+        return self.users.authenticate(self._login, password, from_loopback=self.peer.is_loopback)
+
+
+MECHANISMS: dict[str, type[Mechanism]] = {
+    mechanism.name: mechanism
+    for mechanism in (Plain, AmqPlain, Anonymous, External, ChallengeResponseDemo)
+}
+
+
+class Login:
+    """The login of one connection.
+
+    Attributes:
+        user: Who it turned out to be.
+    """
+
+    def __init__(self, users: Users, peer: Peer) -> None:
+        self._users = users
+        self._peer = peer
+        self._mechanism: Mechanism | None = None
+        self.user: User | None = None
+
+    def answer(self, mechanism_name: str, response: bytes) -> Verdict:
+        """Take a response; the first one begins with the mechanism that the client chose."""
+        if self._mechanism is None:
+            self._mechanism = MECHANISMS[mechanism_name](self._users, self._peer)
+        try:
+            outcome = self._mechanism.respond(response)
+        except ValueError:
+            return Refused(None)
+        if isinstance(outcome, bytes):
+            return Challenge(outcome)
+        if outcome is None:
+            return Refused(errors.login_refused_text(mechanism_name))
+        self.user = outcome
+        return Accepted()

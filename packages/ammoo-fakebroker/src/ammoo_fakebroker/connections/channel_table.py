@@ -1,0 +1,114 @@
+"""The channels of one connection: opening and closing them, and which numbers are taken.
+
+After an error a channel's number stays taken until the client has answered: what it gives back
+only then is still with it. What a channel is, and does, is told in `channel.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ammoo_wire import (
+    ChannelCloseOkParameters,
+    ChannelCloseParameters,
+    ChannelOpenOkParameters,
+    ProtocolError,
+)
+
+from ..rabbitmq import errors
+from .channel import Channel
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+__all__ = ["Channels"]
+
+
+class Channels:
+    """The channels of a connection.
+
+    Attributes:
+        open: The open ones, by number.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.open: dict[int, Channel] = {}
+        self._closing: dict[int, Channel | None] = {}
+        self._connection = connection
+
+    def __len__(self) -> int:
+        """Give how many numbers are taken."""
+        return len(self.open) + len(self._closing)
+
+    def is_closing(self, number: int) -> bool:
+        """Whether a channel was closed and its client has not answered yet."""
+        return number in self._closing
+
+    def open_new(self, number: int) -> None:
+        """Open a channel.
+
+        Raises:
+            ProtocolError: 504, the number is taken.
+        """
+        if number in self.open or number in self._closing:
+            raise errors.channel_already_open()
+        self.open[number] = Channel(number, self._connection)
+        self._connection.send(number, ChannelOpenOkParameters())
+
+    def close(self, channel: Channel, error: ProtocolError | None) -> None:
+        """Close a channel, because its client asked for it or because of an error."""
+        if channel.confirms is not None:
+            channel.flush_confirms()
+        del self.open[channel.number]
+        if error is None:
+            channel.close()
+            channel.send(ChannelCloseOkParameters())
+            return
+        self._closing[channel.number] = channel
+        self._send_close(channel.number, error)
+        channel.fall_silent()
+
+    def refuse(self, number: int, error: ProtocolError) -> None:
+        """Close a channel that was never opened."""
+        self._closing[number] = None
+        self._send_close(number, error)
+
+    def _send_close(self, number: int, error: ProtocolError) -> None:
+        self._connection.send(
+            number,
+            ChannelCloseParameters(
+                error.reply_code, error.reply_text, error.class_id, error.method_id
+            ),
+        )
+
+    def release(self, number: int) -> None:
+        """Forget a channel of ours that the client now knows to be closed."""
+        channel = self._closing.pop(number)
+        if channel is not None:
+            channel.close()
+
+    def close_overdue(self, now: float, default: int | None) -> None:
+        """Close those whose client has left a delivery unsettled for too long.
+
+        Args:
+            now: The time, in seconds.
+            default: Milliseconds that it has, unless a queue says otherwise; None for any number.
+        """
+        for channel in list(self.open.values()):
+            timeout = channel.overdue(now, default)
+            if timeout is not None:
+                self.close(channel, errors.acknowledgement_timed_out(channel.number, timeout))
+
+    def end(self, channel: Channel) -> None:
+        """Close a channel without a word: its connection ends."""
+        del self.open[channel.number]
+        if channel.confirms is not None:
+            channel.flush_confirms()
+        channel.close()
+
+    def end_all(self) -> None:
+        """Close all channels without a word."""
+        for number in list(self._closing):
+            self.release(number)
+        for channel in list(self.open.values()):
+            self.end(channel)

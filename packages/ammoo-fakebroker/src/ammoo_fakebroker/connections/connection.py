@@ -1,0 +1,410 @@
+"""A connection: one client, from its first octet to its last.
+
+It stands between the wire (`ServerProtocol`: octets, framing, opening and closing) and the
+channels. It lets the client log in and enter a virtual host, hands commands to their handlers,
+turns what a handler raises into a close of the channel or of the connection, and holds back
+deliveries to a client that does not read.
+It knows no socket: a `Transport` moves the octets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum, auto
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ammoo_wire import (
+    BasicPublishParameters,
+    Command,
+    ConnectionBlockedParameters,
+    ConnectionOpenParameters,
+    ConnectionState,
+    ConnectionUnblockedParameters,
+    EncodeError,
+    FramingLost,
+    Heartbeat,
+    OversizedContent,
+    ProtocolError,
+    ReplyCode,
+    ServerProtocol,
+    method_of,
+)
+
+from ..auth.login import Login, Peer
+from ..rabbitmq import errors
+from .channel_table import Channels
+from .command_backlog import Backlog, Halt
+from .heartbeats import KeepAlive
+from .methods import HANDLERS, publish
+from .timers import Timers
+from .unhandled_commands import handle_stray
+
+if TYPE_CHECKING:
+    from ..auth.users import User
+    from ..node.node import Node
+    from ..node.virtual_host import VirtualHost
+    from ..queues.queue import Queue
+    from .channel import Channel
+    from .transport import Transport
+
+__all__ = ["Connection"]
+
+_CODES_WITHOUT_METHOD = frozenset((ReplyCode.INTERNAL_ERROR, ReplyCode.CONNECTION_FORCED))
+
+_DELIVERY_LIMIT = 262_144
+"""Octets that may be queued for a client before consumers on its connection are held back."""
+
+_REPLY_LIMIT = 4_194_304
+"""Octets that may be queued before the client's further commands have to wait."""
+
+
+class _Stage(Enum):
+    """How far a connection has come; it only ever goes forward."""
+
+    OPENING = auto()
+    OPEN = auto()
+    OVER = auto()
+    """All is given back; what is queued may still be written."""
+
+
+class Connection:
+    """A client's connection.
+
+    Attributes:
+        node: The broker it is to.
+        peer: Where it comes from.
+        channels: The open ones, by number.
+        exclusive_queues: Those that go when it goes.
+        confirming: Channels with publishes that were settled and not answered yet.
+        is_deliverable: Whether consumers may be given messages: the client reads what it gets.
+        virtualhost: Where it works; valid once it is open.
+        user: Who logged in; valid once it is open.
+    """
+
+    virtualhost: VirtualHost
+    user: User
+
+    def __init__(self, node: Node, transport: Transport, peer: Peer | None = None) -> None:
+        self.node = node
+        self.peer = peer or Peer()
+        self._channels = Channels(self)
+        self.channels = self._channels.open
+        self.exclusive_queues: dict[Queue, None] = {}
+        self.confirming: list[Channel] = []
+        self.is_deliverable = True
+        self._transport = transport
+        self._login = Login(node.users, self.peer)
+        self._protocol = ServerProtocol(
+            server_properties=partial(node.profile.server_properties, node.cluster_name),
+            mechanisms=node.mechanisms,
+            authenticate=self._login.answer,
+            open_virtualhost=self._enter,
+            channel_max=node.limits.channel_max,
+            frame_max=node.limits.frame_max,
+            heartbeat_interval=node.limits.heartbeat,
+            max_body_size=node.limits.max_message_size,
+            accepted_headers=node.profile.accepted_headers,
+            other_header_reply=node.profile.answer_to_header,
+        )
+        self.get_buffer = self._protocol.get_buffer
+        self._keep_alive: KeepAlive | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._timers = Timers(node.network_clock)
+        self._backlog = Backlog(transport, self._work_off)
+        self._stage = _Stage.OPENING
+        self._is_working = False
+        self._is_paused = False
+        self._timers.call_later("handshake", node.limits.handshake_timeout, transport.close)
+        node.connections[self] = None
+
+    def __repr__(self) -> str:
+        return f"<Connection from {self.peer.host}:{self.peer.port}>"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the client has entered a virtual host and not left."""
+        return self._stage is _Stage.OPEN
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the client published during an alarm, and is not listened to."""
+        return Halt.ALARM in self._backlog.halted_by
+
+    @property
+    def client_properties(self) -> dict[str, Any]:
+        """What the client told of itself."""
+        return self._protocol.client_properties
+
+    @property
+    def channel_max(self) -> int:
+        """How many channels the client may have at a time; 0 for any number."""
+        return self._protocol.channel_max
+
+    def client_can(self, capability: str) -> bool:
+        """Whether the client announced a capability."""
+        return self._protocol.client_capabilities.get(capability) is True
+
+    # -- octets in -----------------------------------------------------------------------------
+
+    def receive_data(self, data: bytes) -> None:
+        """Take octets from the client, and do what they ask for."""
+        self._receive(self._protocol.receive_data(data))
+
+    def buffer_updated(self, count: int) -> None:
+        """Take octets that were read into `get_buffer`, and do what they ask for."""
+        self._receive(self._protocol.buffer_updated(count))
+
+    def disconnected(self) -> None:
+        """Note that the socket is gone."""
+        self._protocol.receive_eof()
+        self._wind_up()
+        self._timers.cancel("closing")
+
+    def _receive(self, commands: list[Command]) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.data_received(self.node.network_clock.time())
+        self._is_working = True
+        try:
+            if self._backlog.halted_by:
+                self._backlog.add(commands)
+            else:
+                self._work_off(commands)
+            if self._protocol.state is not ConnectionState.RUNNING or self._stage is _Stage.OPENING:
+                self._follow_state()
+        finally:
+            self._is_working = False
+        if self._protocol.has_data_to_send:
+            self._transport.wake()
+
+    def _follow_state(self) -> None:
+        """Do what a change of the protocol's state asks for."""
+        state = self._protocol.state
+        if state is ConnectionState.RUNNING and self._stage is _Stage.OPENING:
+            self._begin()
+        elif state in (ConnectionState.CLOSING, ConnectionState.CLOSED):
+            self._wind_up()
+
+    # -- commands ------------------------------------------------------------------------------
+
+    def _work_off(self, commands: Iterable[Command]) -> None:
+        """Execute commands in order; what comes after a reason to wait goes to the backlog."""
+        channels = self.channels
+        handlers = HANDLERS
+        protocol = self._protocol
+        node = self.node
+        waiting = iter(commands)
+        for command in waiting:
+            number, parameters, properties, body = command
+            channel = channels.get(number)
+            try:
+                if type(parameters) is BasicPublishParameters and channel is not None:
+                    if node.alarm is not None:
+                        self._block(node.alarm)
+                        self._backlog.add((command,))
+                        break
+                    publish(channel, parameters, properties or b"", body or b"")
+                elif channel is not None and (handler := handlers.get(type(parameters))):
+                    handler(channel, parameters)
+                else:
+                    handle_stray(self, self._channels, number, parameters)
+            except ProtocolError as error:
+                self._refuse_command(error, channel, parameters)
+            if self._stage is _Stage.OVER:
+                break
+            if protocol.queued_size > _REPLY_LIMIT:
+                self._backlog.halt(Halt.CONGESTION)
+                break
+        if self._stage is not _Stage.OVER:
+            self._backlog.add(waiting)
+        while self.confirming:
+            self.confirming.pop().flush_confirms()
+
+    def _refuse_command(
+        self, error: ProtocolError, channel: Channel | None, parameters: tuple[Any, ...]
+    ) -> None:
+        """Answer a command with what its handler raised, naming the method at fault."""
+        if isinstance(parameters, OversizedContent):
+            parameters = parameters.parameters
+        if error.reply_code not in _CODES_WITHOUT_METHOD and not error.class_id:
+            error.class_id, error.method_id = method_of(parameters).id
+        if channel is not None and not error.is_hard:
+            self._channels.close(channel, error)
+            return
+        if channel is not None:
+            self._channels.end(channel)  # first; what it gives back may go to another one
+        self.refuse(error)
+
+    def close_channel(self, channel: Channel) -> None:
+        """Close a channel because its client asked for it."""
+        self._channels.close(channel, None)
+
+    # -- octets out ----------------------------------------------------------------------------
+
+    def send(self, channel_number: int, parameters: tuple[Any, ...]) -> None:
+        """Queue a method for the client."""
+        self._protocol.send(channel_number, parameters)
+        if not self._is_working:
+            self._transport.wake()
+
+    def send_method(self, channel_number: int, payload: bytes) -> None:
+        """Queue an encoded method for the client."""
+        self._protocol.send_method(channel_number, payload)
+        if not self._is_working:
+            self._transport.wake()
+
+    def send_content(
+        self,
+        channel_number: int,
+        payload: bytes,
+        properties: bytes,
+        body: bytes | bytearray,
+    ) -> None:
+        """Queue an encoded method with its content; consumers pause when too much is queued."""
+        protocol = self._protocol
+        try:
+            protocol.send_content(channel_number, payload, properties, body)
+        except EncodeError:
+            self._give_up()
+        if protocol.queued_size > _DELIVERY_LIMIT:
+            self.is_deliverable = False
+        if not self._is_working:
+            self._transport.wake()
+
+    def _give_up(self) -> None:
+        """Close the connection soon: it has agreed on frames too small for a message's headers.
+
+        RabbitMQ sends the frame nevertheless, and its client closes. Not at once, for a queue is
+        in the middle of delivering.
+        """
+        self.is_deliverable = False
+        self._timers.call_later("giving up", 0, lambda: self.refuse(errors.internal_error()))
+
+    @property
+    def has_data_to_send(self) -> bool:
+        """Whether there is anything to write."""
+        return self._protocol.has_data_to_send
+
+    def data_to_send(self) -> bytes | bytearray:
+        """Take the octets to write."""
+        data = self._protocol.data_to_send()
+        if data and self._heartbeat is not None:
+            self._heartbeat.data_sent(self.node.network_clock.time())
+        return data
+
+    def written(self) -> None:
+        """Note that what was queued has been handed on; go on with what had to wait for it."""
+        if self._is_paused or self._stage is _Stage.OVER:
+            return
+        self._backlog.go_on_after(Halt.CONGESTION)
+        if not self.is_deliverable:
+            self.is_deliverable = True
+            for channel in list(self.channels.values()):
+                channel.wake_consumers()
+
+    def pause_writing(self) -> None:
+        """Note that the client does not read as fast as we write."""
+        self._is_paused = True
+        self.is_deliverable = False
+
+    def resume_writing(self) -> None:
+        """Note that the client has read."""
+        self._is_paused = False
+        self.written()
+
+    # -- having to wait ------------------------------------------------------------------------
+
+    def _block(self, reason: str) -> None:
+        """Listen to a publisher no more until the alarm is over."""
+        self._backlog.halt(Halt.ALARM)
+        if self.client_can("connection.blocked"):
+            self.send(0, ConnectionBlockedParameters(reason))
+
+    def unblock(self) -> None:
+        """Listen again: the alarm is over."""
+        if self.is_blocked and self.client_can("connection.blocked"):
+            self.send(0, ConnectionUnblockedParameters())
+        self._backlog.go_on_after(Halt.ALARM)
+
+    # -- opening -------------------------------------------------------------------------------
+
+    def _enter(self, name: str) -> None:
+        """Let the user who logged in into a virtual host."""
+        assert self._login.user is not None
+        self.user = self._login.user
+        try:
+            self.virtualhost = self.node.open_virtualhost(name, self.user)
+        except ProtocolError as error:
+            error.class_id, error.method_id = method_of(ConnectionOpenParameters).id
+            raise
+
+    def _begin(self) -> None:
+        """Do what is due when the connection is open."""
+        self._stage = _Stage.OPEN
+        self._timers.cancel("handshake")
+        interval = self._protocol.heartbeat_interval
+        if interval:
+            self._keep_alive = KeepAlive(
+                interval,
+                self.node.network_clock,
+                is_listening=lambda: not self._backlog.halted_by,
+                send=self._send_heartbeat,
+                hang_up=self._transport.abort,
+            )
+            self._heartbeat = self._keep_alive.heartbeat
+        self._await_consumer_timeout()
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def _send_heartbeat(self) -> None:
+        self._protocol.send_heartbeat()
+        self._transport.wake()
+
+    def _await_consumer_timeout(self) -> None:
+        self._timers.call_later(
+            "consumer timeout",
+            self.node.limits.consumer_timeout_check,
+            self._check_consumer_timeout,
+            clock=self.node.clock,
+        )
+
+    def _check_consumer_timeout(self) -> None:
+        """Close channels whose client has left a delivery unacknowledged for too long."""
+        self._channels.close_overdue(self.node.clock.time(), self.node.limits.consumer_timeout)
+        self._await_consumer_timeout()
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def refuse(self, error: ProtocolError) -> None:
+        """Close the connection because of an error (connection.close)."""
+        self._protocol.close(error.reply_code, error.reply_text, error.class_id, error.method_id)
+        self._wind_up()
+        self._transport.wake()
+
+    def _wind_up(self) -> None:
+        """Give everything back, once, and see to it that the socket is closed."""
+        if self._stage is not _Stage.OVER:
+            self._stage = _Stage.OVER
+            self.is_deliverable = False
+            self._timers.cancel_all()
+            if self._keep_alive is not None:
+                self._keep_alive.stop()
+            self._backlog.drop()
+            self._channels.end_all()
+            for queue in list(self.exclusive_queues):
+                queue.virtualhost.delete_queue(queue)
+            self._transport.resume_reading()
+        self._await_closing()
+
+    def _await_closing(self) -> None:
+        """Close the socket, at once or when the client has had time to do something itself."""
+        protocol, limits = self._protocol, self.node.limits
+        self._timers.cancel("closing")
+        if protocol.state is ConnectionState.CLOSED:
+            self.node.connections.pop(self, None)
+        if protocol.login_pause or isinstance(protocol.failure, FramingLost):
+            self._timers.call_later("closing", limits.login_pause, self._transport.close)
+        elif protocol.close_received is not None or protocol.state is ConnectionState.CLOSING:
+            self._timers.call_later("closing", limits.closing_timeout, self._transport.close)
+        else:
+            self._transport.close()

@@ -1,0 +1,73 @@
+"""Heartbeats of one connection: when to send one, and when its client must be gone.
+
+The rule itself is the wire's (`ammoo_wire.Heartbeat`); here it gets its timer.
+See https://www.rabbitmq.com/docs/heartbeats
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ammoo_wire import Heartbeat, HeartbeatVerdict
+
+if TYPE_CHECKING:
+    from ..clock import Clock, Timer
+
+__all__ = ["KeepAlive"]
+
+_SHORTEST_WAIT = 0.001
+
+
+class KeepAlive:
+    """Looks after the heartbeats of a connection until it is stopped.
+
+    Args:
+        interval: Seconds between two heartbeats, as it was tuned.
+        clock: The time in which the client lives.
+        is_listening: Tells whether the connection is read; if not, its client may be sending.
+        send: Sends a heartbeat.
+        hang_up: Is called when the client is gone.
+
+    Attributes:
+        heartbeat: What is to be told of all traffic.
+    """
+
+    def __init__(
+        self,
+        interval: int,
+        clock: Clock,
+        *,
+        is_listening: Callable[[], bool],
+        send: Callable[[], object],
+        hang_up: Callable[[], object],
+    ) -> None:
+        self.heartbeat = Heartbeat(interval, clock.time())
+        self._clock = clock
+        self._is_listening = is_listening
+        self._send = send
+        self._hang_up = hang_up
+        self._timer: Timer | None = None
+        self._wait()
+
+    def stop(self) -> None:
+        """Send nothing more, and miss nothing."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _wait(self) -> None:
+        delay = max(self.heartbeat.next_check() - self._clock.time(), _SHORTEST_WAIT)
+        self._timer = self._clock.call_later(delay, self._check)
+
+    def _check(self) -> None:
+        heartbeat, now = self.heartbeat, self._clock.time()
+        if not self._is_listening():
+            heartbeat.data_received(now)
+        verdict = heartbeat.check(now)
+        if verdict is HeartbeatVerdict.PEER_GONE:
+            self._hang_up()
+            return
+        if verdict is HeartbeatVerdict.SEND:
+            self._send()
+            heartbeat.data_sent(now)
+        self._wait()

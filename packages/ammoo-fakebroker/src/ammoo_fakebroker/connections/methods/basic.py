@@ -1,0 +1,428 @@
+"""Class basic: publishing, consuming, getting and settling messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ammoo_wire import (
+    BasicAckParameters,
+    BasicCancelOkParameters,
+    BasicCancelParameters,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
+    BasicGetEmptyParameters,
+    BasicGetOkParameters,
+    BasicGetParameters,
+    BasicNackParameters,
+    BasicPublishParameters,
+    BasicQosOkParameters,
+    BasicQosParameters,
+    BasicRecoverAsyncParameters,
+    BasicRecoverOkParameters,
+    BasicRecoverParameters,
+    BasicRejectParameters,
+    BasicReturnParameters,
+    ReplyCode,
+    decode_properties,
+    encode_properties,
+    method_of,
+)
+
+from ...messages.message import Message
+from ...node.virtual_host import generate_name
+from ...queues.consumers import Consumer, SingleActiveConsumer
+from ...rabbitmq import errors
+from ...rabbitmq.arguments import (
+    CLASSIC,
+    QUORUM,
+    STREAM,
+    check_stream_offset_is_one,
+    consumer_priority,
+    validate_consumer_arguments,
+)
+from ...rabbitmq.errors import queue_in
+from ..channel import ReplyConsumer, Unacknowledged
+from ..permissions import check_exchange, check_queue
+from ..transaction import PendingPublish
+from .lookup import accessible_queue, named_queue
+
+if TYPE_CHECKING:
+    from ...messages.message import QueuedMessage
+    from ...messages.properties import PropertyFacts
+    from ...queues.queue import Queue
+    from ..channel import Channel
+
+__all__ = ["HANDLERS", "deliver_to_queues", "is_reply_name", "publish", "return_unroutable"]
+
+REPLY_QUEUE = "amq.rabbitmq.reply-to"
+_REPLY_PREFIX = f"{REPLY_QUEUE}."
+
+_REPLY_NAME = re.compile(r"amq\.rabbitmq\.reply-to\.[\w-]{22}\.[\w-]{22}")
+
+_encode_get_ok = method_of(BasicGetOkParameters).encode
+_encode_return = method_of(BasicReturnParameters).encode
+
+
+# -- publishing --------------------------------------------------------------------------------
+
+
+def publish(
+    channel: Channel,
+    parameters: BasicPublishParameters,
+    properties: bytes,
+    body: bytes | bytearray,
+) -> None:
+    """Route a message to queues (section 1.8.3.7), all in this one call.
+
+    The checks come in RabbitMQ's order. A publish that is refused is not counted for confirms.
+    """
+    exchange_name, routing_key, mandatory, immediate = parameters
+    if immediate:
+        raise errors.immediate_not_implemented()
+    connection = channel.connection
+    virtualhost = connection.virtualhost
+    check_exchange(channel, "write", exchange_name)
+    exchange = virtualhost.exchanges.get(exchange_name)
+    if exchange is None:
+        raise errors.no_exchange(virtualhost.name, exchange_name)
+    if exchange.internal:
+        raise errors.exchange_is_internal(virtualhost.name, exchange_name)
+    facts = virtualhost.properties.read(properties)
+    if facts.reply_to == REPLY_QUEUE:
+        facts = _with_reply_queue(channel, facts)
+    if facts.user_id is not None or facts.faults:
+        _check_properties(channel, facts)
+    message = Message(exchange_name, routing_key, facts.outgoing, body, facts)
+    queues = virtualhost.route(exchange, message)
+    if mandatory and not queues and channel.transaction is None:
+        return_unroutable(channel, message)
+    if not exchange_name and connection.node.reply_channels:
+        _deliver_replies(channel, message)
+    if channel.transaction is not None:
+        channel.transaction.publish(PendingPublish(message, queues, mandatory))
+        return
+    confirms = channel.confirms
+    if confirms is None:
+        deliver_to_queues(channel, message, queues)
+        return
+    confirms.sequence_number = sequence_number = confirms.sequence_number + 1
+    accepted = deliver_to_queues(channel, message, queues)
+    if confirms.is_settled:
+        connection.confirming.append(channel)
+    confirms.settle(sequence_number, accepted=accepted)
+
+
+def _check_properties(channel: Channel, facts: PropertyFacts) -> None:
+    """Refuse properties that are wrong in themselves, or that claim to be somebody else's."""
+    login = channel.connection.user.name
+    faults = list(facts.faults)
+    if facts.user_id is not None and facts.user_id != login:
+        first = 0 if channel.virtualhost.profile.checks_user_id_first else len(faults)
+        faults.insert(first, errors.user_id_mismatch(facts.user_id, login))
+    if faults:
+        raise faults[0]
+
+
+def deliver_to_queues(channel: Channel, message: Message, queues: Collection[Queue]) -> bool:
+    """Put a message into the queues it was routed to.
+
+    Returns:
+        Whether all of them took it.
+    """
+    if not queues:
+        return True
+    if len(queues) == 1:
+        (queue,) = queues
+        if queue.enrols_publishers:
+            channel.enrolled_in.add(queue)
+        return queue.publish(message)
+    enrolling = {queue for queue in queues if queue.enrols_publishers}
+    if channel.enrolled_in.issuperset(enrolling):
+        return _deliver_at_once(channel, message, queues)
+    # RabbitMQ serves classic queues first; by the time that the others know the channel, those
+    # have long dead-lettered what the message pushed out.
+    others = [queue for queue in queues if queue.queue_type != CLASSIC]
+    classic = [queue for queue in queues if queue.queue_type == CLASSIC]
+    channel.enrolled_in.update(enrolling)
+    accepted = _deliver_at_once(channel, message, classic)
+    return _deliver_at_once(channel, message, others) and accepted
+
+
+def _deliver_at_once(channel: Channel, message: Message, queues: Iterable[Queue]) -> bool:
+    with channel.virtualhost.dead_letters.held_back():
+        outcomes = [queue.publish(message) for queue in queues]  # every queue gets it
+    return all(outcomes)
+
+
+def return_unroutable(channel: Channel, message: Message) -> None:
+    """Give a mandatory message back that could not be routed (basic.return)."""
+    channel.connection.send_content(
+        channel.number,
+        _encode_return(ReplyCode.NO_ROUTE, "NO_ROUTE", message.exchange_name, message.routing_key),
+        message.properties,
+        message.body,
+    )
+
+
+def _with_reply_queue(channel: Channel, facts: PropertyFacts) -> PropertyFacts:
+    """Let a request carry the name that replies to this channel can be published to."""
+    if channel.reply_consumer is None:
+        raise errors.no_reply_consumer()
+    reply_to = channel.reply_consumer.queue_name
+    decoded = decode_properties(facts.outgoing)
+    return facts._replace(outgoing=encode_properties(decoded._replace(reply_to=reply_to)))
+
+
+def is_reply_name(queue_name: str) -> bool:
+    """Whether a name looks like one that was made up for direct replies."""
+    return _REPLY_NAME.fullmatch(queue_name) is not None
+
+
+def _deliver_replies(channel: Channel, message: Message) -> None:
+    """Deliver a message to the requesters whose reply names it was published to."""
+    for routing_key in message.routing_keys:
+        if routing_key.startswith(_REPLY_PREFIX):
+            requester = channel.connection.node.reply_channels.get(routing_key)
+            if requester is not None:
+                requester.deliver_reply(message)
+
+
+# -- consuming ---------------------------------------------------------------------------------
+
+
+def qos(channel: Channel, parameters: BasicQosParameters) -> None:
+    """Set the prefetch of later consumers, or (global) the one that all on the channel share.
+
+    RabbitMQ's meaning of global: https://www.rabbitmq.com/docs/consumer-prefetch
+    """
+    prefetch_size, prefetch_count, is_global = parameters
+    if prefetch_size:
+        raise errors.prefetch_size_not_implemented(prefetch_size)
+    if is_global:
+        if not channel.limiter.limit:
+            # From here on; what basic.get fetched counts as well, and is never taken off again.
+            channel.limiter.outstanding = len(channel.unacknowledged)
+        channel.limiter.limit = prefetch_count
+    else:
+        channel.prefetch_count = prefetch_count
+        channel.limiter.limit = 0
+    channel.send(BasicQosOkParameters())
+    channel.wake_consumers()
+
+
+def consume(channel: Channel, parameters: BasicConsumeParameters) -> None:
+    """Start a consumer (section 1.8.3.3); its first deliveries come right behind the answer."""
+    if parameters.queue_name == REPLY_QUEUE:
+        _consume_replies(channel, parameters)
+        return
+    name = named_queue(channel, parameters.queue_name)
+    _check_consumer_tag(channel, parameters.consumer_tag)
+    check_queue(channel, "read", name)
+    queue = accessible_queue(channel, name)
+    validate_consumer_arguments(
+        parameters.arguments,
+        queue_in(channel.virtualhost.name, name),
+        queue.queue_type,
+        channel.virtualhost.profile,
+    )
+    _check_consumable(channel, queue, parameters)
+    consumer = Consumer(
+        parameters.consumer_tag or generate_name("amq.ctag-"),
+        channel,
+        queue,
+        no_ack=parameters.no_ack,
+        exclusive=parameters.exclusive,
+        priority=consumer_priority(parameters.arguments),
+        prefetch_count=channel.prefetch_count,
+        arguments=parameters.arguments,
+    )
+    channel.consumers[consumer.tag] = consumer
+    if not parameters.no_wait:
+        channel.send(BasicConsumeOkParameters(consumer.tag))
+    queue.add_consumer(consumer)
+
+
+def _check_consumer_tag(channel: Channel, consumer_tag: str) -> None:
+    if consumer_tag in channel.consumers:
+        raise errors.consumer_tag_in_use(consumer_tag)
+
+
+def _check_consumable(channel: Channel, queue: Queue, parameters: BasicConsumeParameters) -> None:
+    """Check that the queue can serve the consumer, by its type and by who consumes already."""
+    virtualhost = channel.virtualhost.name
+    if queue.queue_type == STREAM:
+        is_old = channel.virtualhost.profile.streams_refuse_rejections
+        if not channel.prefetch_count:
+            raise errors.stream_needs_prefetch(virtualhost, queue.name, quoted=is_old)
+        if parameters.no_ack:
+            raise errors.stream_needs_acknowledgements(virtualhost, queue.name, plural=is_old)
+    if queue.queue_type != CLASSIC:
+        if channel.limiter.limit:
+            raise errors.global_qos_not_supported(virtualhost, queue.name)
+        if queue.queue_type == STREAM:
+            check_stream_offset_is_one(parameters.arguments)
+        return
+    consumers = queue.consumers
+    is_taken = consumers.has_exclusive or (
+        parameters.exclusive and (len(consumers) or isinstance(consumers, SingleActiveConsumer))
+    )
+    if is_taken:
+        raise errors.queue_in_exclusive_use(virtualhost, queue.name)
+
+
+def _consume_replies(channel: Channel, parameters: BasicConsumeParameters) -> None:
+    """Start the consumer of direct replies: https://www.rabbitmq.com/docs/direct-reply-to"""
+    _check_consumer_tag(channel, parameters.consumer_tag)
+    if not parameters.no_ack:
+        raise errors.reply_consumer_acknowledges()
+    if channel.reply_consumer is not None:
+        raise errors.second_reply_consumer()
+    tag = parameters.consumer_tag or generate_name("amq.ctag-")
+    queue_name = generate_name(generate_name(_REPLY_PREFIX) + ".")
+    channel.reply_consumer = ReplyConsumer(tag, queue_name)
+    channel.connection.node.reply_channels[queue_name] = channel
+    if not parameters.no_wait:
+        channel.send(BasicConsumeOkParameters(tag))
+
+
+def cancel(channel: Channel, parameters: BasicCancelParameters) -> None:
+    """End a consumer; what it has not acknowledged stays with the channel."""
+    tag, no_wait = parameters
+    consumer = None
+    if channel.reply_consumer is not None and channel.reply_consumer.tag == tag:
+        channel.forget_reply_consumer()
+    else:
+        consumer = channel.consumers.pop(tag, None)
+    if not no_wait:
+        channel.send(BasicCancelOkParameters(tag))
+    if consumer is not None:
+        consumer.queue.remove_consumer(consumer)
+
+
+def get(channel: Channel, parameters: BasicGetParameters) -> None:
+    """Give the message in front of a queue, or say that there is none (section 1.8.3.10)."""
+    name = named_queue(channel, parameters.queue_name)
+    check_queue(channel, "read", name)
+    queue = accessible_queue(channel, name)
+    if queue.queue_type == STREAM:
+        raise errors.get_not_supported(channel.virtualhost.name, name)
+    if queue.queue_type == QUORUM and isinstance(queue.consumers, SingleActiveConsumer):
+        raise errors.get_with_single_active_consumer(channel.virtualhost.name, name)
+    # What expires right behind the message, and is dead-lettered, comes behind the answer.
+    with channel.virtualhost.dead_letters.held_back():
+        queued = queue.get(no_ack=parameters.no_ack)
+        if queued is None:
+            channel.send(BasicGetEmptyParameters())
+            return
+        # A quorum queue looks for it only with the next command, which settling would be.
+        if parameters.no_ack or queue.queue_type != QUORUM:
+            queue.drop_expired()
+        _answer_get(channel, queue, queued, no_ack=parameters.no_ack)
+        queue.drop_expired()
+
+
+def _answer_get(channel: Channel, queue: Queue, queued: QueuedMessage, *, no_ack: bool) -> None:
+    if no_ack:
+        delivery_tag = channel.next_delivery_tag()
+    else:
+        delivery_tag = channel.await_acknowledgement(queue, queued, None)
+    message = queued.message
+    channel.connection.send_content(
+        channel.number,
+        _encode_get_ok(
+            delivery_tag,
+            queued.redelivered,
+            message.exchange_name,
+            message.routing_key,
+            queue.message_count,
+        ),
+        message.properties,
+        message.body,
+    )
+
+
+# -- settling ----------------------------------------------------------------------------------
+
+
+def ack(channel: Channel, parameters: BasicAckParameters) -> None:
+    """Forget a delivery, or all up to one (section 1.8.3.13)."""
+    delivery_tag, multiple = parameters
+    if multiple or channel.transaction is not None:
+        _settle(channel, "acknowledge", delivery_tag, multiple)
+    else:
+        channel.acknowledge_one(delivery_tag)
+
+
+def nack(channel: Channel, parameters: BasicNackParameters) -> None:
+    """Requeue or dead-letter deliveries: https://www.rabbitmq.com/docs/nack"""
+    delivery_tag, multiple, requeue = parameters
+    _settle(channel, "requeue" if requeue else "reject", delivery_tag, multiple)
+
+
+def reject(channel: Channel, parameters: BasicRejectParameters) -> None:
+    """Requeue or dead-letter one delivery (section 1.8.3.14)."""
+    delivery_tag, requeue = parameters
+    _settle(channel, "requeue" if requeue else "reject", delivery_tag, False)
+
+
+def _settle(channel: Channel, verb: str, delivery_tag: int, multiple: bool) -> None:
+    deliveries = channel.take(delivery_tag, multiple=multiple)
+    if verb != "acknowledge":
+        _check_rejectable(channel, deliveries.values())
+    if channel.transaction is not None:
+        channel.transaction.settle(verb, deliveries)
+    else:
+        settle: Callable[[Mapping[int, Unacknowledged]], None] = getattr(channel, verb)
+        settle(deliveries)
+
+
+def _check_rejectable(channel: Channel, deliveries: Iterable[Unacknowledged]) -> None:
+    """Check that nothing of it came from a stream, where a release minds that."""
+    queue = _touchy_stream(channel, deliveries)
+    if queue is not None:
+        raise errors.stream_rejection_not_supported(channel.virtualhost.name, queue.name)
+
+
+def _touchy_stream(channel: Channel, deliveries: Iterable[Unacknowledged]) -> Queue | None:
+    """Find a stream to which a release lets nothing be given back."""
+    if channel.virtualhost.profile.streams_refuse_rejections:
+        for queue, _, _ in deliveries:
+            if queue.queue_type == STREAM and not queue.is_deleted:
+                return queue
+    return None
+
+
+def recover(channel: Channel, parameters: BasicRecoverParameters) -> None:
+    """Requeue all that is unacknowledged; the answer comes before the redeliveries."""
+    _check_recoverable(channel, requeue=parameters.requeue)
+    channel.send(BasicRecoverOkParameters())
+    channel.requeue(channel.take_all())
+
+
+def recover_async(channel: Channel, parameters: BasicRecoverAsyncParameters) -> None:
+    """Requeue all that is unacknowledged, and do not answer."""
+    _check_recoverable(channel, requeue=parameters.requeue)
+    channel.requeue(channel.take_all())
+
+
+def _check_recoverable(channel: Channel, *, requeue: bool) -> None:
+    """Check that a channel's deliveries can be put back; a release dies of those from a stream."""
+    if not requeue:
+        raise errors.recover_without_requeue_not_implemented()
+    if _touchy_stream(channel, channel.unacknowledged.values()) is not None:
+        raise errors.internal_error()
+
+
+HANDLERS: dict[type, Callable[..., Any]] = {
+    BasicQosParameters: qos,
+    BasicConsumeParameters: consume,
+    BasicCancelParameters: cancel,
+    BasicGetParameters: get,
+    BasicAckParameters: ack,
+    BasicNackParameters: nack,
+    BasicRejectParameters: reject,
+    BasicRecoverParameters: recover,
+    BasicRecoverAsyncParameters: recover_async,
+}

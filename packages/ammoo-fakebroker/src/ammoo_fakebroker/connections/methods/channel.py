@@ -1,0 +1,44 @@
+"""Class channel: flow and close. Opening is no open channel's affair (`unhandled_commands.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ammoo_wire import (
+    ChannelCloseParameters,
+    ChannelFlowOkParameters,
+    ChannelFlowParameters,
+    ChannelOpenParameters,
+)
+
+from ...rabbitmq import errors
+
+if TYPE_CHECKING:
+    from ..channel import Channel
+
+__all__ = ["HANDLERS"]
+
+
+def open_again(channel: Channel, parameters: ChannelOpenParameters) -> None:
+    """Refuse to open a channel that is open."""
+    raise errors.channel_already_open()
+
+
+def flow(channel: Channel, parameters: ChannelFlowParameters) -> None:
+    """Answer channel.flow; RabbitMQ stops nothing on request."""
+    if not parameters.active:
+        raise errors.flow_not_implemented()
+    channel.send(ChannelFlowOkParameters(True))
+
+
+def close(channel: Channel, parameters: ChannelCloseParameters) -> None:
+    """Close the channel; its queues have their messages back before the client is answered."""
+    channel.connection.close_channel(channel)
+
+
+HANDLERS: dict[type, Callable[..., Any]] = {
+    ChannelOpenParameters: open_again,
+    ChannelFlowParameters: flow,
+    ChannelCloseParameters: close,
+}

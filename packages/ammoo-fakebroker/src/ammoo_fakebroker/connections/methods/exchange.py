@@ -1,0 +1,160 @@
+"""Class exchange: declaring, deleting and binding exchanges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ammoo_wire import (
+    ExchangeBindOkParameters,
+    ExchangeBindParameters,
+    ExchangeDeclareOkParameters,
+    ExchangeDeclareParameters,
+    ExchangeDeleteOkParameters,
+    ExchangeDeleteParameters,
+    ExchangeUnbindOkParameters,
+    ExchangeUnbindParameters,
+)
+
+from ...exchanges.types import EXCHANGE_TYPES, Exchange
+from ...rabbitmq import errors
+from ...rabbitmq.arguments import (
+    assert_argument_equivalent,
+    assert_field_equivalent,
+    validate_exchange_name,
+)
+from ...rabbitmq.errors import exchange_in
+from ..permissions import check_exchange
+from .lookup import check_not_default_exchange, existing_exchange, strip_line_breaks
+
+if TYPE_CHECKING:
+    from ..channel import Channel
+
+__all__ = ["HANDLERS"]
+
+_KNOWN_WORDS = frozenset(("", "badtype", "error", "foo", "ok", "queue", "rabbit"))
+"""Words that a RabbitMQ node was seen to know, and so calls invalid instead of unknown."""
+
+
+def declare(channel: Channel, parameters: ExchangeDeclareParameters) -> None:
+    """Create an exchange, or check that it exists as described (section 1.6.2.1)."""
+    if parameters.passive:
+        name = strip_line_breaks(parameters.exchange_name)
+        check_not_default_exchange(name)
+        existing_exchange(channel, name)
+    else:
+        _declare(channel, parameters)
+    if not parameters.no_wait:
+        channel.send(ExchangeDeclareOkParameters())
+
+
+def _declare(channel: Channel, parameters: ExchangeDeclareParameters) -> None:
+    virtualhost = channel.virtualhost
+    types = EXCHANGE_TYPES.keys() - virtualhost.profile.missing_exchange_types
+    if parameters.exchange_type not in types:
+        raise errors.unknown_exchange_type(
+            parameters.exchange_type,
+            known_word=parameters.exchange_type in _KNOWN_WORDS,
+            closes_connection=virtualhost.profile.unknown_exchange_type_closes_connection,
+        )
+    name = strip_line_breaks(parameters.exchange_name)
+    check_not_default_exchange(name)
+    check_exchange(channel, "configure", name)
+    exchange = virtualhost.exchanges.get(name)
+    if exchange is not None:
+        _assert_equivalent(exchange, parameters, exchange_in(virtualhost.name, name))
+        return
+    if name.startswith("amq."):
+        raise errors.reserved_name("exchange", name)
+    validate_exchange_name(
+        parameters.arguments, "alternate-exchange", exchange_in(virtualhost.name, name)
+    )
+    alternate = parameters.arguments.get("alternate-exchange")
+    if alternate is not None:
+        check_exchange(channel, "read", name)
+        check_exchange(channel, "write", alternate)
+    virtualhost.create_exchange(
+        name,
+        parameters.exchange_type,
+        durable=parameters.durable,
+        auto_delete=parameters.auto_delete,
+        internal=parameters.internal,
+        arguments=parameters.arguments,
+    )
+
+
+def _assert_equivalent(
+    exchange: Exchange, parameters: ExchangeDeclareParameters, resource: str
+) -> None:
+    for field, received, current in (
+        ("type", parameters.exchange_type, exchange.type),
+        ("durable", parameters.durable, exchange.durable),
+        ("auto_delete", parameters.auto_delete, exchange.auto_delete),
+        ("internal", parameters.internal, exchange.internal),
+    ):
+        assert_field_equivalent(field, resource, received, current)
+    assert_argument_equivalent(
+        "alternate-exchange", parameters.arguments, exchange.arguments, resource
+    )
+
+
+def delete(channel: Channel, parameters: ExchangeDeleteParameters) -> None:
+    """Delete an exchange (section 1.6.2.3); that there is none is no error."""
+    virtualhost = channel.virtualhost
+    name = strip_line_breaks(parameters.exchange_name)
+    check_not_default_exchange(name)
+    if name.startswith("amq."):
+        raise errors.system_exchange_not_deletable(virtualhost.name, name)
+    check_exchange(channel, "configure", name)
+    exchange = virtualhost.exchanges.get(name)
+    if exchange is not None:
+        if parameters.if_unused and exchange.bindings:
+            raise errors.exchange_in_use(virtualhost.name, name)
+        virtualhost.delete_exchange(exchange)
+    if not parameters.no_wait:
+        channel.send(ExchangeDeleteOkParameters())
+
+
+def bind(channel: Channel, parameters: ExchangeBindParameters) -> None:
+    """Let an exchange get messages from another: https://www.rabbitmq.com/docs/e2e"""
+    source_name, destination_name = _checked_names(channel, parameters)
+    source = existing_exchange(channel, source_name)
+    destination = existing_exchange(channel, destination_name)
+    source.validate_binding(destination, parameters.routing_key, parameters.arguments)
+    channel.virtualhost.bind(source, destination, parameters.routing_key, parameters.arguments)
+    if not parameters.no_wait:
+        channel.send(ExchangeBindOkParameters())
+
+
+def unbind(channel: Channel, parameters: ExchangeUnbindParameters) -> None:
+    """Undo a binding between exchanges; that there is none is no error."""
+    source_name, destination_name = _checked_names(channel, parameters)
+    exchanges = channel.virtualhost.exchanges
+    source, destination = exchanges.get(source_name), exchanges.get(destination_name)
+    if source is not None and destination is not None:
+        channel.virtualhost.unbind(
+            source, destination, parameters.routing_key, parameters.arguments
+        )
+    if not parameters.no_wait:
+        channel.send(ExchangeUnbindOkParameters())
+
+
+def _checked_names(
+    channel: Channel, parameters: ExchangeBindParameters | ExchangeUnbindParameters
+) -> tuple[str, str]:
+    """Clean the names of source and destination, and check what the user may do to them."""
+    source = strip_line_breaks(parameters.source)
+    destination = strip_line_breaks(parameters.destination)
+    check_exchange(channel, "write", destination)
+    check_not_default_exchange(destination)
+    check_not_default_exchange(source)
+    check_exchange(channel, "read", source)
+    return source, destination
+
+
+HANDLERS: dict[type, Callable[..., Any]] = {
+    ExchangeDeclareParameters: declare,
+    ExchangeDeleteParameters: delete,
+    ExchangeBindParameters: bind,
+    ExchangeUnbindParameters: unbind,
+}

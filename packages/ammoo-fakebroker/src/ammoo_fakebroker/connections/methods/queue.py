@@ -1,0 +1,320 @@
+"""Class queue: declaring, binding, purging and deleting queues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ammoo_wire import (
+    QueueBindOkParameters,
+    QueueBindParameters,
+    QueueDeclareOkParameters,
+    QueueDeclareParameters,
+    QueueDeleteOkParameters,
+    QueueDeleteParameters,
+    QueuePurgeOkParameters,
+    QueuePurgeParameters,
+    QueueUnbindOkParameters,
+    QueueUnbindParameters,
+)
+
+from ...auth.users import is_reached
+from ...node.virtual_host import generate_name
+from ...rabbitmq import errors
+from ...rabbitmq.arguments import (
+    CLASSIC,
+    QUORUM,
+    STREAM,
+    assert_field_equivalent,
+    assert_queue_arguments_equivalent,
+    queue_type_of,
+    validate_exchange_name,
+    validate_queue_arguments,
+    validate_queue_properties,
+    validate_stream_sizes,
+)
+from ...rabbitmq.erlang_terms import print_bare
+from ...rabbitmq.errors import queue_in
+from ..permissions import check_exchange, check_queue
+from .basic import REPLY_QUEUE, is_reply_name
+from .lookup import (
+    accessible_queue,
+    check_exclusive_access,
+    check_not_default_exchange,
+    existing_exchange,
+    existing_queue,
+    named_queue,
+    strip_line_breaks,
+)
+
+if TYPE_CHECKING:
+    from ...queues.queue import Queue
+    from ..channel import Channel, Unacknowledged
+
+__all__ = ["HANDLERS"]
+
+
+# -- declaring ---------------------------------------------------------------------------------
+
+
+def declare(channel: Channel, parameters: QueueDeclareParameters) -> None:
+    """Create a queue, or check that it exists as described (section 1.7.2.1).
+
+    The counts in the answer are of ready messages and of consumers.
+    """
+    name = strip_line_breaks(parameters.queue_name)
+    if name.startswith(REPLY_QUEUE):
+        name, message_count, consumer_count = _declare_reply_queue(channel, name), 0, 1
+    else:
+        queue = (
+            accessible_queue(channel, name)
+            if parameters.passive
+            else _declare(channel, name, parameters)
+        )
+        queue.touch()
+        name, message_count = queue.name, queue.message_count
+        consumer_count = queue.count_consumers(_held_deliveries(channel))
+    channel.last_queue_name = name
+    if not parameters.no_wait:
+        channel.send(QueueDeclareOkParameters(name, message_count, consumer_count))
+
+
+def _held_deliveries(channel: Channel) -> Iterator[Unacknowledged]:
+    """Give all deliveries of the node that are not settled."""
+    for connection in channel.connection.node.connections:
+        for other in connection.channels.values():
+            yield from other.held().values()
+
+
+def _declare_reply_queue(channel: Channel, name: str) -> str:
+    """Tell a responder whether a requester is still there."""
+    if channel.connection.node.reply_channels.get(name) is channel:
+        raise errors.internal_error()  # RabbitMQ's channel asks itself, and waits for the answer
+    if name == REPLY_QUEUE or name in channel.connection.node.reply_channels:
+        return name
+    if not is_reply_name(name):
+        raise errors.internal_error()
+    raise errors.no_queue(channel.virtualhost.name, name)
+
+
+def _declare(channel: Channel, name: str, parameters: QueueDeclareParameters) -> Queue:
+    virtualhost = channel.virtualhost
+    arguments = _augmented(channel, parameters)
+    if not name:
+        name = _generated_name(channel, arguments)
+    elif name.startswith("amq."):
+        raise errors.reserved_name("queue", name)
+    check_queue(channel, "configure", name)
+    queue = virtualhost.queues.get(name)
+    if queue is not None:
+        _assert_equivalent(channel, queue, parameters, arguments)
+        return queue
+    _validate_new(channel, name, parameters, arguments)
+    return virtualhost.create_queue(
+        name,
+        durable=_is_durable(parameters),
+        owner=channel.connection if parameters.exclusive else None,
+        auto_delete=parameters.auto_delete,
+        arguments=arguments,
+    )
+
+
+def _generated_name(channel: Channel, arguments: Mapping[str, Any]) -> str:
+    """Make a queue name up, for a type of queue that may have one.
+
+    RabbitMQ does so before it checks arguments, and dies of a queue type that it does not know.
+    """
+    queue_type = arguments.get("x-queue-type", CLASSIC)
+    if queue_type in (QUORUM, STREAM):
+        raise errors.server_named_not_for_type(queue_type)
+    if queue_type is None and not channel.virtualhost.profile.dies_of_void_queue_type:
+        queue_type = CLASSIC
+    if print_bare(queue_type) != CLASSIC:
+        raise errors.internal_error()
+    return generate_name("amq.gen-")
+
+
+def _is_durable(parameters: QueueDeclareParameters) -> bool:
+    """An exclusive queue goes with its connection: RabbitMQ does not call it durable."""
+    return parameters.durable and not parameters.exclusive
+
+
+def _augmented(channel: Channel, parameters: QueueDeclareParameters) -> Mapping[str, Any]:
+    """Add the queue type to a declaration's arguments, where RabbitMQ does.
+
+    A virtual host's default goes for what can be of that type; else it is classic.
+    """
+    arguments = parameters.arguments
+    if "x-queue-type" in arguments:
+        return arguments
+    queue_type = channel.virtualhost.default_queue_type
+    if queue_type is not None and queue_type != CLASSIC and not _is_replicable(parameters):
+        queue_type = None
+    if queue_type is None and channel.virtualhost.profile.queue_type_is_always_an_argument:
+        queue_type = CLASSIC
+    return arguments if queue_type is None else {**arguments, "x-queue-type": queue_type}
+
+
+def _is_replicable(parameters: QueueDeclareParameters) -> bool:
+    """Whether it could be a quorum queue or a stream."""
+    return parameters.durable and not parameters.exclusive and not parameters.auto_delete
+
+
+def _check_queue_limit(channel: Channel, name: str) -> None:
+    virtualhost = channel.virtualhost
+    limit = virtualhost.limits.max_queues
+    if limit is not None and is_reached(limit, len(virtualhost.queues)):
+        raise errors.too_many_queues(virtualhost.name, name, limit)
+
+
+def _validate_new(
+    channel: Channel, name: str, parameters: QueueDeclareParameters, arguments: Mapping[str, Any]
+) -> None:
+    """Check all that only matters when a queue is created."""
+    virtualhost = channel.virtualhost
+    resource = queue_in(virtualhost.name, name)
+    if virtualhost.profile.checks_queue_limit_first:
+        _check_queue_limit(channel, name)
+    validate_exchange_name(arguments, "x-dead-letter-exchange", resource)
+    if "x-dead-letter-exchange" in arguments:
+        check_queue(channel, "read", name)
+        check_exchange(channel, "write", arguments["x-dead-letter-exchange"])
+    validate_queue_arguments(arguments, resource, virtualhost.profile)
+    _check_queue_limit(channel, name)
+    queue_type = queue_type_of(arguments)
+    validate_queue_properties(
+        queue_type,
+        resource,
+        durable=_is_durable(parameters),
+        exclusive=parameters.exclusive,
+        auto_delete=parameters.auto_delete,
+    )
+    if queue_type == STREAM:
+        validate_stream_sizes(arguments, virtualhost.profile)
+
+
+def _assert_equivalent(
+    channel: Channel,
+    queue: Queue,
+    parameters: QueueDeclareParameters,
+    arguments: Mapping[str, Any],
+) -> None:
+    """Check that a queue is what a re-declaration describes; who owns it comes first."""
+    owner = channel.connection if parameters.exclusive else None
+    if queue.owner is not owner:
+        raise errors.queue_locked(channel.virtualhost.name, queue.name)
+    resource = queue_in(channel.virtualhost.name, queue.name)
+    assert_field_equivalent("durable", resource, _is_durable(parameters), queue.durable)
+    assert_field_equivalent("auto_delete", resource, parameters.auto_delete, queue.auto_delete)
+    assert_queue_arguments_equivalent(
+        arguments, queue.arguments, resource, channel.virtualhost.profile
+    )
+
+
+# -- binding -----------------------------------------------------------------------------------
+
+
+def bind(channel: Channel, parameters: QueueBindParameters) -> None:
+    """Let a queue get messages from an exchange (section 1.7.2.3)."""
+    queue_name, exchange_name, routing_key = _checked_names(channel, parameters)
+    exchange = existing_exchange(channel, exchange_name)
+    queue = existing_queue(channel, queue_name)
+    exchange.validate_binding(queue, routing_key, parameters.arguments)
+    check_exclusive_access(channel, queue)
+    channel.virtualhost.bind(exchange, queue, routing_key, parameters.arguments)
+    if not parameters.no_wait:
+        channel.send(QueueBindOkParameters())
+
+
+def unbind(channel: Channel, parameters: QueueUnbindParameters) -> None:
+    """Undo a binding (section 1.7.2.5); that there is none is no error."""
+    queue_name, exchange_name, routing_key = _checked_names(channel, parameters)
+    virtualhost = channel.virtualhost
+    queue = virtualhost.queues.get(queue_name)
+    exchange = virtualhost.exchanges.get(exchange_name)
+    if queue is not None and exchange is not None:
+        if virtualhost.has_binding(exchange, queue, routing_key, parameters.arguments):
+            check_exclusive_access(channel, queue)
+        virtualhost.unbind(exchange, queue, routing_key, parameters.arguments)
+    channel.send(QueueUnbindOkParameters())
+
+
+def _checked_names(
+    channel: Channel, parameters: QueueBindParameters | QueueUnbindParameters
+) -> tuple[str, str, str]:
+    """Clean the names of queue and exchange, and check what the user may do to them.
+
+    Without a queue name and a routing key, the key becomes the name of the queue declared last.
+    """
+    queue_name = strip_line_breaks(named_queue(channel, parameters.queue_name))
+    routing_key = parameters.routing_key
+    if not parameters.queue_name and not routing_key:
+        routing_key = queue_name
+    exchange_name = strip_line_breaks(parameters.exchange_name)
+    check_queue(channel, "write", queue_name)
+    check_not_default_exchange(exchange_name)
+    check_exchange(channel, "read", exchange_name)
+    return queue_name, exchange_name, routing_key
+
+
+# -- emptying and deleting ---------------------------------------------------------------------
+
+
+def purge(channel: Channel, parameters: QueuePurgeParameters) -> None:
+    """Throw the ready messages of a queue away (section 1.7.2.7)."""
+    name = named_queue(channel, parameters.queue_name)
+    check_queue(channel, "read", name)
+    queue = accessible_queue(channel, name)
+    if queue.queue_type == STREAM:
+        raise errors.purge_not_supported(channel.virtualhost.name, name)
+    count = queue.purge()
+    if not parameters.no_wait:
+        channel.send(QueuePurgeOkParameters(count))
+
+
+def delete(channel: Channel, parameters: QueueDeleteParameters) -> None:
+    """Delete a queue (section 1.7.2.9); that there is none is no error.
+
+    Consumers learn of it after the answer, for it is no answer to them.
+    """
+    virtualhost = channel.virtualhost
+    name = strip_line_breaks(named_queue(channel, parameters.queue_name))
+    check_queue(channel, "configure", name)
+    queue = virtualhost.queues.get(name)
+    if queue is None:
+        if not parameters.no_wait:
+            channel.send(QueueDeleteOkParameters(0))
+        return
+    check_exclusive_access(channel, queue)
+    _check_deletable(queue, parameters)
+    count = 0 if queue.queue_type == STREAM else queue.message_count
+    consumers = virtualhost.remove_queue(queue)
+    if not parameters.no_wait:
+        channel.send(QueueDeleteOkParameters(count))
+    for consumer in consumers:
+        consumer.channel.notify_cancelled(consumer)
+
+
+def _check_deletable(queue: Queue, parameters: QueueDeleteParameters) -> None:
+    virtualhost = queue.virtualhost.name
+    if queue.queue_type == QUORUM:
+        for flag, is_set in (
+            ("if-unused", parameters.if_unused),
+            ("if-empty", parameters.if_empty),
+        ):
+            if is_set:
+                raise errors.delete_flag_not_supported(virtualhost, queue.name, flag)
+    if queue.queue_type == CLASSIC:
+        if parameters.if_unused and len(queue.consumers):
+            raise errors.queue_in_use(virtualhost, queue.name)
+        if parameters.if_empty and queue.message_count:
+            raise errors.queue_not_empty(virtualhost, queue.name)
+
+
+HANDLERS: dict[type, Callable[..., Any]] = {
+    QueueDeclareParameters: declare,
+    QueueBindParameters: bind,
+    QueueUnbindParameters: unbind,
+    QueuePurgeParameters: purge,
+    QueueDeleteParameters: delete,
+}

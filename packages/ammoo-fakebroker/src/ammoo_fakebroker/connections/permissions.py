@@ -1,0 +1,49 @@
+"""Checks that a channel's user may do what a method asks for.
+
+See https://www.rabbitmq.com/docs/access-control#authorisation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..rabbitmq import errors
+from ..rabbitmq.errors import exchange_in, queue_in
+
+if TYPE_CHECKING:
+    from .channel import Channel
+
+__all__ = ["check_exchange", "check_queue"]
+
+_Describe = Callable[[str, str], str]
+
+
+def check_exchange(channel: Channel, verb: str, exchange_name: str) -> None:
+    """Check a permission on an exchange; the default exchange goes by ``amq.default``.
+
+    Args:
+        channel: Whose user it is about.
+        verb: configure, write or read.
+        exchange_name: The exchange; it need not exist.
+
+    Raises:
+        ProtocolError: 403, the user may not.
+    """
+    _check(channel, verb, exchange_name or "amq.default", exchange_in)
+
+
+def check_queue(channel: Channel, verb: str, queue_name: str) -> None:
+    """Check a permission on a queue; see `check_exchange`."""
+    _check(channel, verb, queue_name, queue_in)
+
+
+def _check(channel: Channel, verb: str, name: str, in_: _Describe) -> None:
+    connection = channel.connection
+    virtualhost = connection.virtualhost
+    if not connection.user.may(verb, name, virtualhost.name):
+        raise errors.access_refused(
+            in_(virtualhost.name, name),
+            connection.user.name,
+            permission=verb if virtualhost.profile.refusals_name_the_permission else "",
+        )

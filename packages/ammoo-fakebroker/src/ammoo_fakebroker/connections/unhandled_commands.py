@@ -1,0 +1,116 @@
+"""Commands that no handler of an open channel takes.
+
+They are for channel 0, for a number that was never opened or is being closed, or no method for a
+server at all. What becomes of them depends on which numbers are taken (`channel_table.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ammoo_wire import (
+    BasicConsumeParameters,
+    BasicGetParameters,
+    ChannelCloseOkParameters,
+    ChannelCloseParameters,
+    ChannelOpenParameters,
+    ConnectionUpdateSecretOkParameters,
+    ConnectionUpdateSecretParameters,
+    OversizedContent,
+    ProtocolError,
+    QueueBindParameters,
+    QueueDeleteParameters,
+    QueuePurgeParameters,
+    QueueUnbindParameters,
+    method_of,
+)
+
+from ..rabbitmq import errors
+
+if TYPE_CHECKING:
+    from .channel_table import Channels
+    from .connection import Connection
+
+__all__ = ["handle_stray"]
+
+_METHODS_THAT_MEAN_A_QUEUE = frozenset(
+    (
+        BasicConsumeParameters,
+        BasicGetParameters,
+        QueueBindParameters,
+        QueueDeleteParameters,
+        QueuePurgeParameters,
+        QueueUnbindParameters,
+    )
+)
+"""Methods in which an empty queue name, their first field, stands for the one declared last."""
+
+
+def handle_stray(
+    connection: Connection, channels: Channels, number: int, parameters: tuple[Any, ...]
+) -> None:
+    """Execute what is not the business of an open channel.
+
+    Raises:
+        ProtocolError: It is nobody's.
+    """
+    kind = type(parameters)
+    if number == 0:
+        _handle_own(connection, parameters)
+    elif kind is ChannelOpenParameters:
+        _open_channel(connection, channels, number)
+    elif kind is ChannelCloseOkParameters and channels.is_closing(number):
+        channels.release(number)
+    elif channels.is_closing(number):
+        _drop(connection, number, parameters)
+    elif number not in channels.open:
+        _refuse_without_channel(channels, number, parameters)
+    elif kind is OversizedContent:
+        raise errors.message_too_large(parameters[1], parameters[2])
+    else:
+        raise errors.unimplemented_method()
+
+
+def _handle_own(connection: Connection, parameters: tuple[Any, ...]) -> None:
+    """Execute a method of the connection itself, on channel 0."""
+    if type(parameters) is not ConnectionUpdateSecretParameters:
+        raise errors.unexpected_on_channel_zero()
+    connection.send(0, ConnectionUpdateSecretOkParameters())
+
+
+def _open_channel(connection: Connection, channels: Channels, number: int) -> None:
+    channel_max, count = connection.channel_max, len(channels)
+    is_new = number not in channels.open and not channels.is_closing(number)
+    if is_new and 0 < channel_max <= count:
+        connection.refuse(errors.too_many_channels(count, channel_max))
+    elif is_new and connection.node.has_all_channels(connection.user):
+        connection.refuse(_refusal_of_channel(connection))
+    else:
+        channels.open_new(number)
+
+
+def _refusal_of_channel(connection: Connection) -> ProtocolError:
+    user, node = connection.user, connection.node
+    name = node.cluster_name if node.profile.channel_limit_names_the_node else user.name
+    return errors.too_many_channels_of_user(name, user.limits.max_channels)
+
+
+def _drop(connection: Connection, number: int, parameters: tuple[Any, ...]) -> None:
+    """Ignore what was sent to a channel before its client knew that it was closed.
+
+    The wire drops what comes later; this came in the same read as what closed the channel.
+    """
+    if type(parameters) is ChannelCloseParameters:
+        connection.send(number, ChannelCloseOkParameters())
+
+
+def _refuse_without_channel(channels: Channels, number: int, parameters: tuple[Any, ...]) -> None:
+    """Refuse a method on a channel that was never opened.
+
+    RabbitMQ looks up what an empty queue name stands for before it looks at the channel.
+    """
+    if type(parameters) not in _METHODS_THAT_MEAN_A_QUEUE or parameters[0]:
+        raise errors.channel_not_open()
+    error = errors.no_queue_declared_on_channel()
+    error.class_id, error.method_id = method_of(parameters).id
+    channels.refuse(number, error)

@@ -1,0 +1,1 @@
+"""Exchanges: which queues a message is routed to."""

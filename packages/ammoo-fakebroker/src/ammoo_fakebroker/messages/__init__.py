@@ -1,0 +1,1 @@
+"""Messages and their properties, as the broker keeps them."""

@@ -1,0 +1,181 @@
+"""Message properties, as far as the broker looks into them.
+
+Properties stay the octets that the publisher sent: they go out again untouched, whatever types
+their headers had. What the broker itself needs to know of them is read once, and remembered for
+properties that come again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ammoo_wire import (
+    BasicHeaderProperties,
+    ProtocolError,
+    decode_properties,
+    encode_properties,
+)
+
+from ..rabbitmq import errors
+from ..rabbitmq.arguments import MAX_EXPIRY
+from ..rabbitmq.erlang_terms import type_name
+from ..rabbitmq.profiles import Profile
+
+__all__ = ["PropertyFacts", "PropertyReader", "with_headers"]
+
+_FILTER_VALUE = "x-stream-filter-value"
+_NO_PROPERTIES = b"\x00\x00"
+_MEMO_LIMIT = 1024
+_MEMO_MAX_OCTETS = 256
+
+
+class PropertyFacts(NamedTuple):
+    """What the broker knows of a message's properties."""
+
+    outgoing: bytes = _NO_PROPERTIES
+    """The properties, encoded, as consumers get them: BCC is not for them to see."""
+    expiration: int | None = None
+    """Milliseconds to live."""
+    priority: int = 0
+    user_id: str | None = None
+    reply_to: str | None = None
+    carbon_copies: tuple[str, ...] = ()
+    """Routing keys from the CC header, which consumers see."""
+    blind_carbon_copies: tuple[str, ...] = ()
+    """Routing keys from the BCC header."""
+    hidden: tuple[str, ...] = ()
+    """What was in the BCC header when the message was published; nobody is to see it."""
+    has_died: bool = False
+    """Whether the message was dead-lettered here before."""
+    failed_deliveries: int = 0
+    """How often it was refused, or left with a channel that is gone, in the quorum queues that it
+    died in."""
+    filter_value: str | None = ""
+    """What consumers of streams may filter by; None if it is no string."""
+    faults: tuple[ProtocolError, ...] = ()
+    """What RabbitMQ refuses of them, in the order in which it looks."""
+
+
+class PropertyReader:
+    """Reads properties.
+
+    Args:
+        profile: Says what is refused, and whether headers are sorted.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        self._sorts_headers = profile.sorts_headers
+        self._reads_filter_values = profile.streams_have_filters
+        self._checks_delivery_mode = profile.checks_delivery_mode
+        self._memo = {_NO_PROPERTIES: PropertyFacts()}
+
+    def read(self, properties: bytes) -> PropertyFacts:
+        """Read encoded properties.
+
+        Raises:
+            ProtocolError: They cannot be decoded.
+        """
+        # 0.1 µs for what was seen before against 1.5 for a fresh reading: publishers repeat
+        # themselves. The memo is bounded in number and size, for its keys are the peer's.
+        facts = self._memo.get(properties)
+        if facts is None:
+            facts = self._read(properties)
+            if len(properties) <= _MEMO_MAX_OCTETS and not facts.faults:
+                if len(self._memo) >= _MEMO_LIMIT:
+                    self._memo.clear()
+                self._memo[properties] = facts
+        return facts
+
+    def _read(self, properties: bytes) -> PropertyFacts:
+        decoded = decode_properties(properties)
+        headers = decoded.headers
+        expiration, faults = _read_expiration(decoded.expiration)
+        if not headers:
+            carbon_copies: tuple[str, ...] = ()
+            blind_carbon_copies: tuple[str, ...] = ()
+            filter_value: str | None = ""
+        else:
+            carbon_copies = _read_routing_keys(headers, "CC", faults)
+            blind_carbon_copies = _read_routing_keys(headers, "BCC", faults)
+            filter_value = self._read_filter_value(headers)
+            if "BCC" in headers or (self._sorts_headers and len(headers) > 1):
+                seen = {name: value for name, value in headers.items() if name != "BCC"}
+                properties = with_headers(decoded, seen, sort=self._sorts_headers)
+        if self._checks_delivery_mode and decoded.delivery_mode not in (None, 1, 2):
+            faults.append(errors.unknown_delivery_mode(decoded.delivery_mode))
+        return PropertyFacts(
+            outgoing=properties,
+            expiration=expiration,
+            priority=decoded.priority or 0,
+            user_id=decoded.user_id,
+            reply_to=decoded.reply_to,
+            carbon_copies=carbon_copies,
+            blind_carbon_copies=blind_carbon_copies,
+            hidden=blind_carbon_copies,
+            filter_value=filter_value,
+            faults=tuple(faults),
+        )
+
+    def _read_filter_value(self, headers: Mapping[str, Any]) -> str | None:
+        value = headers.get(_FILTER_VALUE, "") if self._reads_filter_values else ""
+        return value if isinstance(value, str) else None
+
+
+def with_headers(
+    properties: BasicHeaderProperties, headers: Mapping[str, Any], *, sort: bool = True
+) -> bytes:
+    """Encode properties with other headers.
+
+    Args:
+        properties: All but the headers.
+        headers: The headers.
+        sort: Whether to bring them into the order of their names, as RabbitMQ does whenever it
+            adds one.
+    """
+    if sort:
+        headers = {name: headers[name] for name in sorted(headers)}
+    return encode_properties(properties._replace(headers=dict(headers)))
+
+
+def _read_expiration(expiration: str | None) -> tuple[int | None, list[ProtocolError]]:
+    if expiration is None:
+        return None, []
+    try:
+        return _parse_expiration(expiration), []
+    except ProtocolError as error:
+        return None, [error]
+
+
+def _read_routing_keys(
+    headers: Mapping[str, Any], header: str, faults: list[ProtocolError]
+) -> tuple[str, ...]:
+    """Read the additional routing keys in a CC or BCC header; what is no string is ignored."""
+    if header not in headers:
+        return ()
+    value = headers[header]
+    if not isinstance(value, list):
+        faults.append(errors.unacceptable_header_type(header, type_name(value)))
+        return ()
+    return tuple(key for key in value if isinstance(key, str))
+
+
+def _parse_expiration(expiration: str) -> int:
+    """Read a message's expiration property: decimal digits, milliseconds.
+
+    Raises:
+        ProtocolError: 406, it is not a number or not one that can be waited for.
+    """
+    match = re.match(r"[+-]?[0-9]+", expiration)
+    if match is None:
+        raise errors.invalid_expiration(expiration, "no_integer")
+    rest = expiration[match.end() :]
+    if rest:
+        raise errors.invalid_expiration(expiration, f'{{leftover_string,"{rest}"}}')
+    milliseconds = int(match[0])
+    if milliseconds < 0:
+        raise errors.invalid_expiration(expiration, f"{{value_negative,{milliseconds}}}")
+    if milliseconds > MAX_EXPIRY:
+        raise errors.invalid_expiration(expiration, f"{{value_too_large,{milliseconds}}}")
+    return milliseconds

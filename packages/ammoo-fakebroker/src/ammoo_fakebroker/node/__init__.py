@@ -1,0 +1,1 @@
+"""What one node holds: virtual hosts, users' limits, and the policies that apply to queues."""

@@ -1,0 +1,184 @@
+"""Policies: what an operator decides for queues and exchanges by their names.
+
+There are two kinds, policies and operator policies; at most one of each applies to a thing, that of
+the highest priority. Here is which one that is, and what becomes of the arguments a thing was
+declared with. That queues and exchanges go by it is the virtual host's work (`virtual_host.py`).
+See https://www.rabbitmq.com/docs/policies
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..auth.users import check_pattern
+from ..rabbitmq.arguments import CLASSIC, QUORUM, STREAM
+from ..rabbitmq.erlang_terms import is_integer
+from ..rabbitmq.profiles import Profile
+from .policy_definitions import Definition, check_definition, check_priority
+
+__all__ = ["Applying", "Policies", "Policy"]
+
+_QUEUES = {CLASSIC: "classic_queues", QUORUM: "quorum_queues", STREAM: "streams"}
+
+_LOWEST_DECIDES = frozenset(
+    (
+        "consumer-timeout",
+        "delivery-limit",
+        "expires",
+        "max-in-memory-bytes",
+        "max-in-memory-length",
+        "max-length",
+        "max-length-bytes",
+        "message-ttl",
+    )
+)
+
+
+class Policy(NamedTuple):
+    """A policy, of either kind."""
+
+    pattern: str
+    """A regular expression that matches somewhere in the names that are meant."""
+    definition: Definition
+    priority: int
+    apply_to: str
+
+    def check(self, profile: Profile, *, by_operator: bool) -> None:
+        """Check that a release of RabbitMQ would take it, as a policy or as an operator policy.
+
+        Raises:
+            TypeError: The pattern is no string.
+            ValueError: Something is not allowed.
+        """
+        check_pattern("pattern", self.pattern)
+        check_priority(self.priority)
+        if self.apply_to not in profile.policy_targets:
+            known = " or ".join(map(repr, profile.policy_targets))
+            raise ValueError(f"apply_to is {self.apply_to!r}; expected {known}")
+        known_keys = profile.operator_policy_keys if by_operator else profile.policy_keys
+        check_definition(self.definition, known_keys, profile)
+
+    def is_for(self, name: str, *targets: str) -> bool:
+        """Whether it is meant for something of this name, which goes by one of these words."""
+        return self.apply_to in targets and re.search(self.pattern, name) is not None
+
+
+class Applying(NamedTuple):
+    """The policies that apply to a thing."""
+
+    policy: Policy | None
+    operator_policy: Policy | None
+
+
+class Policies:
+    """The policies of a virtual host.
+
+    Of several with the same priority the one that was there first applies; RabbitMQ promises
+    nothing about that.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._policies: dict[str, Policy] = {}
+        self._operator_policies: dict[str, Policy] = {}
+
+    def set(self, name: str, policy: Policy, *, by_operator: bool) -> None:
+        """Add a policy that is valid, or replace the one of this name."""
+        own_copy = policy._replace(definition=dict(policy.definition))
+        self._of_kind(by_operator)[name] = own_copy
+
+    def clear(self, name: str, *, by_operator: bool) -> None:
+        """Forget a policy.
+
+        Raises:
+            LookupError: There is none of that name.
+        """
+        policies = self._of_kind(by_operator)
+        if name not in policies:
+            kind = "operator policy" if by_operator else "policy"
+            raise LookupError(f"the virtual host has no {kind} {name!r}")
+        del policies[name]
+
+    def _of_kind(self, by_operator: bool) -> dict[str, Policy]:
+        return self._operator_policies if by_operator else self._policies
+
+    # -- which apply ---------------------------------------------------------------------------
+
+    def of_queue(self, name: str, queue_type: str) -> Applying:
+        """Find the policies that apply to a queue.
+
+        One that says anything which is nothing for queues of its type does not apply at all.
+        """
+        foreign = self._profile.policy_keys_foreign_to[queue_type]
+
+        def find(policies: Mapping[str, Policy]) -> Policy | None:
+            return _highest(
+                [
+                    policy
+                    for policy in policies.values()
+                    if policy.is_for(name, "all", "queues", _QUEUES[queue_type])
+                    and foreign.isdisjoint(policy.definition)
+                ]
+            )
+
+        return Applying(find(self._policies), find(self._operator_policies))
+
+    def of_exchange(self, name: str) -> Policy | None:
+        """Find the policy that applies to an exchange; operators' say nothing on exchanges."""
+        fitting = [
+            each for each in self._policies.values() if each.is_for(name, "all", "exchanges")
+        ]
+        return _highest(fitting)
+
+    # -- what they make of arguments -----------------------------------------------------------
+
+    def queue_arguments(
+        self, name: str, queue_type: str, arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Give the arguments that a queue goes by."""
+        definition = self._merged(self.of_queue(name, queue_type))
+        effective = dict(arguments)
+        for key, decided in definition.items():
+            argument = f"x-{key}"
+            if argument in arguments:
+                effective[argument] = self._resolve(key, queue_type, decided, arguments[argument])
+            else:
+                effective[argument] = decided
+        return effective
+
+    def alternate_exchange(self, name: str, arguments: Mapping[str, Any]) -> str | None:
+        """Give the alternate exchange of an exchange: its argument, or else its policy's."""
+        policy = self.of_exchange(name)
+        decided = None if policy is None else policy.definition.get("alternate-exchange")
+        alternate: str | None = arguments.get("alternate-exchange", decided)
+        return alternate
+
+    def _merged(self, applying: Applying) -> Definition:
+        """Give what both policies say: of numbers the lower one, else the operator's word."""
+        policy, operator_policy = applying
+        merged = {} if policy is None else dict(policy.definition)
+        if operator_policy is not None:
+            for key, decided in operator_policy.definition.items():
+                is_shared = key in merged and key in _LOWEST_DECIDES
+                merged[key] = self._lower(key, merged[key], decided) if is_shared else decided
+        return merged
+
+    def _resolve(self, key: str, queue_type: str, decided: Any, argument: Any) -> Any:
+        """Choose between what the policies say and a queue's own argument."""
+        if key in self._profile.policies_overrule[queue_type]:
+            return decided
+        if key not in _LOWEST_DECIDES:
+            return argument
+        # Of some arguments RabbitMQ checks no value.
+        return self._lower(key, decided, argument) if is_integer(argument) else decided
+
+    def _lower(self, key: str, decided: int, other: int) -> int:
+        """Give the lower one; any delivery limit is lower than none, a negative number."""
+        has_none = min(decided, other) < 0 and self._profile.negative_delivery_limit_is_none
+        return max(decided, other) if key == "delivery-limit" and has_none else min(decided, other)
+
+
+def _highest(fitting: list[Policy]) -> Policy | None:
+    return max(fitting, key=lambda policy: policy.priority, default=None)

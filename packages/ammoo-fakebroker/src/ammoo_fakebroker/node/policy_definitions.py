@@ -1,0 +1,171 @@
+"""What the definition of a policy may say: its keys, and the values that each takes.
+
+It is an operator's input, not a client's: what RabbitMQ's command-line tool would refuse is a
+ValueError here. Which keys there are is the profile's business, what they do that of `policies.py`.
+See https://www.rabbitmq.com/docs/policies
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+from ..rabbitmq.arguments import MAX_SEGMENT_SIZE, age_milliseconds
+from ..rabbitmq.profiles import Profile
+
+__all__ = ["Definition", "check_definition", "check_priority"]
+
+Definition = Mapping[str, Any]
+
+
+class _Values(NamedTuple):
+    """The values that a key takes.
+
+    Attributes:
+        includes: Whether one is among them.
+        words: What they are, for who gave another one.
+    """
+
+    includes: Callable[[Any], bool]
+    words: str
+
+
+def _integer(lowest: int | None = None, highest: int | None = None) -> _Values:
+    words = "an integer"
+    if highest is not None:
+        words += f" from {lowest} to {highest}"
+    elif lowest is not None:
+        words += f" from {lowest} on"
+
+    def includes(value: Any) -> bool:
+        return (
+            _is_integer(value)
+            and (lowest is None or value >= lowest)
+            and (highest is None or value <= highest)
+        )
+
+    return _Values(includes, words)
+
+
+def _one_of(*choices: Any) -> _Values:
+    def includes(value: Any) -> bool:
+        return type(value) in (str, int) and value in choices
+
+    return _Values(includes, " or ".join(map(repr, choices)))
+
+
+def _string(words: str) -> _Values:
+    return _Values(lambda value: isinstance(value, str), words)
+
+
+def _ages() -> _Values:
+    return _Values(
+        lambda value: age_milliseconds(value) is not None,
+        "a positive number with a unit (Y, M, D, h, m or s) such as '7D'",
+    )
+
+
+_LENGTH = _integer(0)
+_WHEN_PROMOTED = _one_of("always", "when-synced")
+_VALUES = {
+    "alternate-exchange": _string("the name of an exchange"),
+    "consumer-timeout": _integer(0),
+    "dead-letter-exchange": _string("the name of an exchange"),
+    "dead-letter-routing-key": _string("a string"),
+    "dead-letter-strategy": _one_of("at-most-once", "at-least-once"),
+    "delivery-limit": _integer(),
+    "expires": _integer(1),
+    "ha-mode": _one_of("all", "exactly", "nodes"),
+    "ha-promote-on-failure": _WHEN_PROMOTED,
+    "ha-promote-on-shutdown": _WHEN_PROMOTED,
+    "ha-sync-batch-size": _integer(1),
+    "ha-sync-mode": _one_of("manual", "automatic"),
+    "initial-cluster-size": _integer(0),
+    "max-age": _ages(),
+    "max-in-memory-bytes": _LENGTH,
+    "max-in-memory-length": _LENGTH,
+    "max-length": _LENGTH,
+    "max-length-bytes": _LENGTH,
+    "message-ttl": _integer(0),
+    "overflow": _one_of("drop-head", "reject-publish", "reject-publish-dlx"),
+    "queue-leader-locator": _one_of("client-local", "balanced", "random", "least-leaders"),
+    "queue-mode": _one_of("default", "lazy"),
+    "queue-version": _one_of(1, 2),
+    "stream-filter-size-bytes": _integer(16, 255),
+    "stream-max-segment-size-bytes": _integer(0, MAX_SEGMENT_SIZE),
+    "target-group-size": _integer(1),
+}
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_priority(priority: Any) -> None:
+    """Check the priority of a policy.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not _is_integer(priority):
+        raise ValueError(f"priority is {priority!r}; expected an integer")
+
+
+def check_definition(definition: Any, known: Collection[str], profile: Profile) -> None:
+    """Check the definition of a policy.
+
+    Args:
+        definition: What was given.
+        known: The keys that policies of this kind have.
+        profile: The broker's.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(definition, Mapping) or not definition:
+        raise ValueError(
+            f"definition is {definition!r}; expected a mapping with at least one key such as"
+            " 'max-length'"
+        )
+    for key, value in definition.items():
+        if key not in known:
+            raise ValueError(
+                f"definition has the key {key!r}; expected some of {', '.join(sorted(known))}"
+            )
+        values = _values_of(key, definition, profile)
+        if not values.includes(value):
+            raise ValueError(f"{key} is {value!r}; expected {values.words}")
+    _check_mirroring(definition)
+
+
+def _check_mirroring(definition: Definition) -> None:
+    """Check that keys are together that need each other."""
+    mirroring = [key for key in definition if key.startswith("ha-")]
+    mode = definition.get("ha-mode")
+    if mirroring and mode is None:
+        raise ValueError(f"definition has the key {mirroring[0]!r}; expected 'ha-mode' with it")
+    if mode in ("exactly", "nodes") and "ha-params" not in definition:
+        raise ValueError(f"ha-mode is {mode!r}; expected 'ha-params' with it")
+
+
+def _values_of(key: str, definition: Definition, profile: Profile) -> _Values:
+    """Give the values of a known key; of some it depends on the release, or another key."""
+    if key == "ha-params":
+        return _mirroring_parameters(definition.get("ha-mode"))
+    if key == "delivery-limit" and not profile.negative_delivery_limit_is_none:
+        return _LENGTH
+    if key == "queue-master-locator":
+        return _one_of(*profile.master_locators)
+    return _VALUES[key]
+
+
+def _mirroring_parameters(mode: Any) -> _Values:
+    if mode == "exactly":
+        return _integer(1)
+    if mode == "nodes":
+        return _Values(_is_list_of_strings, "a list of names of nodes")
+    return _Values(lambda value: False, "no 'ha-params' with this 'ha-mode'")
+
+
+def _is_list_of_strings(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)

@@ -1,0 +1,329 @@
+"""A virtual host: its exchanges, queues and bindings, and the way of a message through them.
+
+It keeps the three in step (deleting a queue deletes its bindings, which may delete an auto-delete
+exchange, …) and finds the queues that a message reaches. Permissions, replies and the wording of
+refusals are not its business: it does what it is told.
+"""
+
+from __future__ import annotations
+
+import secrets
+from base64 import urlsafe_b64encode
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..clock import Clock
+from ..exchanges.types import Binding, DirectExchange, Exchange, create_exchange
+from ..messages.message import Message
+from ..messages.properties import PropertyReader
+from ..queues.dead_lettering import DeadLetters
+from ..queues.queue import Queue
+from ..queues.quorum import QuorumQueue
+from ..queues.stream import StreamQueue
+from ..rabbitmq.arguments import (
+    CLASSIC,
+    QUORUM,
+    STREAM,
+    QueueSettings,
+    queue_settings,
+    queue_type_of,
+)
+from ..rabbitmq.profiles import Profile
+from .policies import Applying, Policies
+
+if TYPE_CHECKING:
+    from ..connections.connection import Connection
+    from ..queues.consumers import Consumer
+
+__all__ = ["QUEUE_TYPES", "VirtualHost", "VirtualHostLimits", "generate_name"]
+
+_PREDECLARED = {
+    "amq.direct": "direct",
+    "amq.fanout": "fanout",
+    "amq.topic": "topic",
+    "amq.headers": "headers",
+    "amq.match": "headers",
+}
+QUEUE_TYPES: dict[str, type[Queue]] = {
+    CLASSIC: Queue,
+    QUORUM: QuorumQueue,
+    STREAM: StreamQueue,
+}
+_ROUTES_REMEMBERED = 4096
+
+
+def generate_name(prefix: str) -> str:
+    """Make a name up that nobody else has, the way RabbitMQ does: 22 characters of base64."""
+    return prefix + urlsafe_b64encode(secrets.token_bytes(16))[:22].decode()
+
+
+class VirtualHostLimits(NamedTuple):
+    """How much there may be in a virtual host; None and negative numbers limit nothing.
+
+    See https://www.rabbitmq.com/docs/vhosts#limits
+    """
+
+    max_connections: int | None = None
+    max_queues: int | None = None
+
+
+class VirtualHost:
+    """One virtual host.
+
+    Attributes:
+        name: Its name.
+        profile, clock: The broker's.
+        exchanges, queues: By name. The default exchange has the empty name and no bindings:
+            it knows the queues themselves.
+        dead_letters: Where queues send what died in them.
+        properties: What reads the properties of published messages.
+        default_queue_type: What queues are that are declared without a type; None is the node's
+            own, classic.
+        limits: How many connections and queues there may be.
+        policies: What operators decide for queues and exchanges; see `change_policies`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        profile: Profile,
+        clock: Clock,
+        *,
+        default_queue_type: str | None = None,
+    ) -> None:
+        self.name = name
+        self.profile = profile
+        self.clock = clock
+        self.exchanges: dict[str, Exchange] = {"": DirectExchange("", durable=True)}
+        self.queues: dict[str, Queue] = {}
+        self.dead_letters = DeadLetters(self)
+        self.properties = PropertyReader(profile)
+        self.default_queue_type = default_queue_type
+        self.limits = VirtualHostLimits()
+        self.policies = Policies(profile)
+        self._routes: dict[tuple[str, str], Collection[Queue]] = {}
+        for exchange_name, exchange_type in _PREDECLARED.items():
+            self.create_exchange(exchange_name, exchange_type, durable=True)
+        self.create_exchange("amq.rabbitmq.trace", "topic", durable=True, internal=True)
+
+    def __repr__(self) -> str:
+        return f"<VirtualHost {self.name!r}>"
+
+    # -- exchanges -----------------------------------------------------------------------------
+
+    def create_exchange(
+        self,
+        name: str,
+        exchange_type: str,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        internal: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> Exchange:
+        """Create an exchange of a name that is free and a type that is known."""
+        exchange = create_exchange(
+            exchange_type,
+            name,
+            numbers_by_value=self.profile.headers_compare_numbers_by_value,
+            durable=durable,
+            auto_delete=auto_delete,
+            internal=internal,
+            arguments=arguments,
+        )
+        exchange.alternate_exchange = self.policies.alternate_exchange(name, exchange.arguments)
+        self.exchanges[name] = exchange
+        self._routes.clear()
+        return exchange
+
+    def delete_exchange(self, exchange: Exchange) -> None:
+        """Delete an exchange and all bindings from it and to it."""
+        if self.exchanges.pop(exchange.name, None) is None:
+            return
+        for binding in list(exchange.bindings.values()):
+            self._drop(binding)
+        self._delete_incoming(exchange)
+        self._routes.clear()
+
+    # -- queues --------------------------------------------------------------------------------
+
+    def create_queue(
+        self,
+        name: str,
+        *,
+        durable: bool = False,
+        owner: Connection | None = None,
+        auto_delete: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> Queue:
+        """Create a queue of a name that is free, with arguments that are valid."""
+        settings = self._settings_of(name, arguments or {})
+        queue = QUEUE_TYPES[settings.queue_type](
+            name,
+            self,
+            durable=durable,
+            owner=owner,
+            auto_delete=auto_delete,
+            arguments=arguments,
+            settings=settings,
+        )
+        self.queues[name] = queue
+        if owner is not None:
+            owner.exclusive_queues[queue] = None
+        self._routes.clear()
+        return queue
+
+    def delete_queue(self, queue: Queue) -> list[Consumer]:
+        """Delete a queue, its messages and its bindings, and tell its consumers.
+
+        Returns:
+            Its last consumers.
+        """
+        consumers = self.remove_queue(queue)
+        for consumer in consumers:
+            consumer.channel.notify_cancelled(consumer)
+        return consumers
+
+    def remove_queue(self, queue: Queue) -> list[Consumer]:
+        """Delete a queue without telling its consumers, and give them."""
+        if self.queues.get(queue.name) is not queue:
+            return []
+        del self.queues[queue.name]
+        consumers = list(queue.consumers)
+        queue.close()
+        for consumer in consumers:
+            queue.consumers.remove(consumer)
+        if queue.owner is not None:
+            queue.owner.exclusive_queues.pop(queue, None)
+        self._delete_incoming(queue)
+        self._routes.clear()
+        return consumers
+
+    def _settings_of(self, name: str, arguments: Mapping[str, Any]) -> QueueSettings:
+        """Read a queue's arguments, and what policies make of them."""
+        effective = self.policies.queue_arguments(name, queue_type_of(arguments), arguments)
+        return queue_settings(effective, self.profile)
+
+    # -- policies ------------------------------------------------------------------------------
+
+    def change_policies(self, change: Callable[[Policies], object]) -> None:
+        """Change the policies, and have all go by the new ones at once.
+
+        A queue is told if another policy applies to it, be it one that says the same.
+        """
+        before = {queue: self._applying_to(queue) for queue in self.queues.values()}
+        change(self.policies)
+        for name, exchange in self.exchanges.items():
+            exchange.alternate_exchange = self.policies.alternate_exchange(name, exchange.arguments)
+        self._routes.clear()
+        with self.dead_letters.held_back():
+            for queue, applied in before.items():
+                if self._applying_to(queue) != applied:
+                    queue.take_settings(self._settings_of(queue.name, queue.arguments))
+
+    def _applying_to(self, queue: Queue) -> Applying:
+        return self.policies.of_queue(queue.name, queue.queue_type)
+
+    # -- bindings ------------------------------------------------------------------------------
+
+    def bind(
+        self,
+        source: Exchange,
+        destination: Exchange | Queue,
+        routing_key: str,
+        arguments: Mapping[str, Any],
+    ) -> None:
+        """Bind a destination to a source; a binding that exists already stays as it is."""
+        binding = Binding(source, destination, routing_key, arguments)
+        if binding.key not in source.bindings:
+            source.add_binding(binding)
+            destination.incoming[binding] = None
+            self._routes.clear()
+
+    def unbind(
+        self,
+        source: Exchange,
+        destination: Exchange | Queue,
+        routing_key: str,
+        arguments: Mapping[str, Any],
+    ) -> None:
+        """Remove a binding if there is one of exactly that routing key and arguments."""
+        key = Binding(source, destination, routing_key, arguments).key
+        binding = source.bindings.get(key)
+        if binding is not None:
+            self._delete_binding(binding)
+
+    def has_binding(
+        self,
+        source: Exchange,
+        destination: Exchange | Queue,
+        routing_key: str,
+        arguments: Mapping[str, Any],
+    ) -> bool:
+        """Whether there is a binding of exactly that routing key and arguments."""
+        return Binding(source, destination, routing_key, arguments).key in source.bindings
+
+    def _delete_incoming(self, destination: Exchange | Queue) -> None:
+        for binding in list(destination.incoming):
+            self._delete_binding(binding)
+
+    def _delete_binding(self, binding: Binding) -> None:
+        """Remove a binding; an auto-delete exchange goes with the last one from it."""
+        self._drop(binding)
+        source = binding.source
+        if source.auto_delete and not source.bindings:
+            self.delete_exchange(source)
+
+    def _drop(self, binding: Binding) -> None:
+        binding.source.remove_binding(binding)
+        binding.destination.incoming.pop(binding, None)
+        self._routes.clear()
+
+    # -- routing -------------------------------------------------------------------------------
+
+    def route(self, exchange: Exchange, message: Message) -> Collection[Queue]:
+        """Find the queues that a message reaches from an exchange, each once.
+
+        Routes that depend on nothing but the routing key are remembered until something changes
+        in the virtual host; the memory is bounded, for its keys are the clients'.
+        """
+        facts = message.facts
+        if facts.carbon_copies or facts.blind_carbon_copies:
+            return self._trace(exchange, message)[0]
+        key = (exchange.name, message.routing_key)
+        queues = self._routes.get(key)
+        if queues is None:
+            queues, by_key_only = self._trace(exchange, message)
+            if by_key_only:
+                if len(self._routes) >= _ROUTES_REMEMBERED:
+                    self._routes.clear()
+                self._routes[key] = queues
+        return queues
+
+    def _trace(self, exchange: Exchange, message: Message) -> tuple[Collection[Queue], bool]:
+        """Follow a message through the exchanges; give its queues, and whether keys decided."""
+        queues: dict[Queue, None] = {}
+        by_key_only = True
+        seen = {exchange}
+        waiting = deque((exchange,))
+        while waiting:
+            exchange = waiting.popleft()
+            by_key_only &= exchange.routes_by_key_only
+            for destination in self._destinations(exchange, message):
+                if isinstance(destination, Queue):
+                    queues[destination] = None
+                elif destination not in seen:
+                    seen.add(destination)
+                    waiting.append(destination)
+        return tuple(queues), by_key_only
+
+    def _destinations(self, exchange: Exchange, message: Message) -> list[Exchange | Queue]:
+        if not exchange.name:
+            found = (self.queues.get(routing_key) for routing_key in message.routing_keys)
+            return [queue for queue in found if queue is not None]
+        destinations = [binding.destination for binding in exchange.matching(message)]
+        if not destinations and exchange.alternate_exchange is not None:
+            alternate = self.exchanges.get(exchange.alternate_exchange)
+            return [] if alternate is None else [alternate]
+        return destinations

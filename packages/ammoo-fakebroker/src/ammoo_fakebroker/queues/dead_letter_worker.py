@@ -1,0 +1,121 @@
+"""At-least-once dead-lettering: what keeps a quorum queue's dead letters until they have arrived.
+
+A dead letter that cannot be routed, or that one of its queues refuses, stays with the queue that
+it died in: nobody can get it there, but it counts for the queue's limits. It is tried again after
+three minutes, on the routes that there are by then.
+See https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..clock import Timer
+    from ..messages.message import Message
+    from .dead_lettering import DeadLetter
+    from .queue import Queue
+
+__all__ = ["DeadLetterWorker"]
+
+RETRY = 180.0
+"""Seconds between two attempts."""
+
+_PREFETCH = 32
+
+
+class _Pending:
+    """A dead letter on its way.
+
+    Attributes:
+        letter: With its history written.
+        taken_by: The queues that have it.
+        last_sent: When it was sent to any; None if there never was one.
+    """
+
+    __slots__ = ("last_sent", "letter", "taken_by")
+
+    def __init__(self, letter: DeadLetter) -> None:
+        self.letter = letter
+        self.taken_by: set[Queue] = set()
+        self.last_sent: float | None = None
+
+    @property
+    def message(self) -> Message:
+        return self.letter.message
+
+
+class DeadLetterWorker:
+    """Forwards the dead letters of one queue, 32 at a time; the others wait for those."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._dead_letters = queue.virtualhost.dead_letters
+        self._clock = queue.virtualhost.clock
+        self._discarded: deque[DeadLetter] = deque()
+        self._pending: list[_Pending] = []
+        self._timer: Timer | None = None
+
+    def __len__(self) -> int:
+        return len(self._discarded) + len(self._pending)
+
+    @property
+    def octets(self) -> int:
+        """How large all bodies are that it keeps."""
+        return sum(len(message.body) for message in self._messages())
+
+    def _messages(self) -> Iterator[Message]:
+        for letter in self._discarded:
+            yield letter.message
+        for pending in self._pending:
+            yield pending.message
+
+    def forward(self, letter: DeadLetter) -> None:
+        """Send a dead letter, and keep it until it has arrived."""
+        self._discarded.append(letter)
+        self._take_up()
+
+    def _take_up(self) -> None:
+        while self._discarded and len(self._pending) < _PREFETCH:
+            pending = _Pending(self._discarded.popleft())
+            if not self._has_arrived(pending):
+                self._pending.append(pending)
+        if self._pending and self._timer is None:
+            self._timer = self._clock.call_later(RETRY, self._retry)
+
+    def _has_arrived(self, pending: _Pending) -> bool:
+        """Send a dead letter to who does not have it yet, and tell whether that was all.
+
+        One that somebody has is done with as well when it leads nowhere any more.
+        """
+        targets = self._dead_letters.targets(pending.letter)
+        if not targets:
+            return bool(pending.taken_by)
+        missing = [target for target in targets if target not in pending.taken_by]
+        if not missing:
+            return False
+        pending.last_sent = self._clock.time()
+        taken_by = {target for target in missing if target.publish(pending.message)}
+        pending.taken_by |= taken_by
+        return len(taken_by) == len(missing)
+
+    def _retry(self) -> None:
+        self._timer = None
+        overdue = self._clock.time() - RETRY
+        with self._dead_letters.held_back():
+            self._pending = [
+                pending
+                for pending in self._pending
+                if not (
+                    (pending.last_sent is None or pending.last_sent <= overdue)
+                    and self._has_arrived(pending)
+                )
+            ]
+            self._take_up()
+
+    def stop(self) -> None:
+        """Try nothing again."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,270 @@
+"""Quorum queues, as far as one node and AMQP 0-9-1 show them.
+
+They count how often a message came back, tell consumers in x-delivery-count, and dead-letter it
+beyond the delivery limit. With a limit, or if its channel is gone, what comes back is served next;
+else it goes to the back of the queue.
+See https://www.rabbitmq.com/docs/quorum-queues
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ammoo_wire import Int64, decode_properties
+
+from ..messages.message import Message, QueuedMessage
+from ..messages.properties import with_headers
+from ..rabbitmq.arguments import QUORUM, QueueSettings
+from .consumers import ConsumerRounds, SingleActiveConsumer
+from .dead_letter_worker import DeadLetterWorker
+from .queue import Queue
+from .ready_messages import ReadyMessages
+
+if TYPE_CHECKING:
+    from ..connections.channel import Unacknowledged
+    from .consumers import Consumer
+
+__all__ = ["QuorumQueue"]
+
+_HEADER = "x-delivery-count"
+_HIGHEST_NORMAL_PRIORITY = 4
+_TURNS = 3
+_NORMAL_TURN = 2
+_BEHIND_NUMBERS = 1 << 64
+
+
+class _QuorumMessages(ReadyMessages):
+    """Waiting messages in up to three lines.
+
+    What comes back stands in a line of its own, which is served first, or goes behind all others.
+    What is urgent has a line as well, and two turns of three, whoever took the others; it has the
+    third as well if it is older than what is not.
+
+    Args:
+        has_urgent: Whether priorities above 4 are urgent.
+
+    Attributes:
+        returns_first: Whether what comes back next is served first.
+    """
+
+    __slots__ = ("_has_urgent", "_line", "_turn", "_urgent", "returns_first")
+
+    def __init__(self, *, has_urgent: bool) -> None:
+        super().__init__()
+        self.returns_first = True
+        self._has_urgent = has_urgent
+        self._line: deque[QueuedMessage] = deque()
+        self._urgent: deque[QueuedMessage] = deque()
+        self._turn = 0
+
+    def __len__(self) -> int:
+        return len(self._fresh) + len(self._urgent) + len(self._line)
+
+    def __iter__(self) -> Iterator[QueuedMessage]:
+        """Give the lines one after the other."""
+        yield from self._line
+        yield from self._urgent
+        yield from self._fresh
+
+    def append(self, queued: QueuedMessage) -> None:
+        is_urgent = self._has_urgent and queued.message.facts.priority > _HIGHEST_NORMAL_PRIORITY
+        (self._urgent if is_urgent else self._fresh).append(queued)
+        self.octets += len(queued.message.body)
+
+    def restore(self, queued: QueuedMessage) -> None:
+        if self.returns_first:
+            self._line.append(queued)
+            self.octets += len(queued.message.body)
+        else:
+            self.append(queued)
+
+    def _next_line(self) -> deque[QueuedMessage]:
+        if self._line:
+            return self._line
+        if not self._urgent or not self._fresh:
+            return self._urgent or self._fresh
+        is_older = self._fresh[0].position < self._urgent[0].position
+        return self._fresh if is_older and self._turn == _NORMAL_TURN else self._urgent
+
+    def peek(self) -> QueuedMessage:
+        return self._next_line()[0]
+
+    def pass_turn(self) -> None:
+        """Count a message that was taken, be it one that never stood in a line."""
+        self._turn = (self._turn + 1) % _TURNS
+
+    def pop(self) -> QueuedMessage:
+        line = self._next_line()
+        queued = line.popleft()
+        if line is not self._line:
+            self.pass_turn()
+        self.octets -= len(queued.message.body)
+        return queued
+
+
+def _age_of_holder(item: tuple[int, Unacknowledged]) -> tuple[int, int]:
+    """Tell who was started before whom; each basic.get comes behind all consumers."""
+    delivery_tag, (_, _, consumer) = item
+    return (1, delivery_tag) if consumer is None else (0, consumer.age)
+
+
+def _name_of_holder(item: tuple[int, Unacknowledged]) -> tuple[int, str]:
+    """Tell the name by which a holder is known; a basic.get's is its delivery tag, a number."""
+    delivery_tag, (_, _, consumer) = item
+    return (delivery_tag, "") if consumer is None else (_BEHIND_NUMBERS, consumer.tag)
+
+
+def _telling(message: Message, delivery_count: int) -> Message:
+    """Make a queue's own copy of a message, whose headers tell how often it came back."""
+    properties = decode_properties(message.facts.outgoing)
+    headers = {**(properties.headers or {}), _HEADER: Int64(delivery_count)}
+    return message.with_properties(with_headers(properties, headers))
+
+
+class _QuorumMessage(QueuedMessage):
+    """A message that may have come from another quorum queue: its failures there are told.
+
+    They are told until it comes back here, but not counted: the first time is the first.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, message: Message, position: int, deadline: float | None) -> None:
+        # All fields by themselves: the base's __init__ would cost each publish a call, 0.2 µs of 2.4.
+        failures = message.facts.failed_deliveries
+        self.message = _telling(message, failures) if failures else message
+        self.position = position
+        self.deadline = deadline
+        self.redelivered = failures > 0
+        self.delivery_count = 0
+
+
+class QuorumQueue(Queue):
+    """A quorum queue with one member."""
+
+    queue_type = QUORUM
+    _queued_message = _QuorumMessage
+    _minds_what_overtakes = True
+    _minds_limits_before_overflow = False
+    enrols_publishers = True
+    minds_global_prefetch = False
+
+    def _adopt(self, settings: QueueSettings) -> None:
+        """Go by these settings; dead letters that need not arrive any more are dropped."""
+        super()._adopt(settings)
+        worker = self.dead_letter_worker
+        if worker is None and settings.dead_letters_at_least_once:
+            self.dead_letter_worker = DeadLetterWorker(self)
+        elif worker is not None and not settings.dead_letters_at_least_once:
+            worker.stop()
+            self.dead_letter_worker = None
+
+    def _create_ready(self) -> ReadyMessages:
+        self._lines = _QuorumMessages(
+            has_urgent=self.virtualhost.profile.quorum_queues_have_priorities
+        )
+        return self._lines
+
+    def _would_overflow(self, message: Message) -> bool:
+        """Whether the queue is over its limit already: RabbitMQ lets one message more in."""
+        limit, limit_octets = self.settings.max_length, self.settings.max_length_bytes
+        count, octets = len(self.ready), self.ready.octets
+        if self.dead_letter_worker is not None:
+            count += len(self.dead_letter_worker)
+            octets += self.dead_letter_worker.octets
+        if limit is not None and count > limit:
+            return True
+        return limit_octets is not None and octets > limit_octets
+
+    def stop_timers(self) -> None:
+        super().stop_timers()
+        if self.dead_letter_worker is not None:
+            self.dead_letter_worker.stop()
+
+    def _create_consumers(self) -> ConsumerRounds:
+        if self.settings.single_active_consumer:
+            by_priority = self.virtualhost.profile.single_active_consumer_by_priority
+            return SingleActiveConsumer(by_priority=by_priority)
+        return ConsumerRounds()
+
+    def _hand_over(self, consumer: Consumer, queued: QueuedMessage) -> None:
+        self._lines.pass_turn()
+        super()._hand_over(consumer, queued)
+
+    def get(self, *, no_ack: bool) -> QueuedMessage | None:
+        """Take the message in front (basic.get), or None if there is none."""
+        queued = super().get(no_ack=no_ack)
+        if queued is not None and self.virtualhost.profile.first_get_tells_delivery_count:
+            queued.message = _telling(queued.message, queued.delivery_count)
+        return queued
+
+    def count_consumers(self, held: Iterable[Unacknowledged]) -> int:
+        """Count those that are served, and those that are gone and still hold something.
+
+        A consumer that waits for its turn is none yet; each basic.get is one until it is settled.
+        """
+        active = self.consumers
+        if isinstance(active, SingleActiveConsumer):
+            served = [] if active.active is None else [active.active]
+        else:
+            served = list(active)
+        holders = [delivery.consumer for delivery in held if delivery.queue is self]
+        named = {(c.channel, c.tag) for c in (*served, *holders) if c is not None}
+        return holders.count(None) + len(named)
+
+    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
+        """Put messages where they are served next if there is a delivery limit, else behind all."""
+        self._lines.returns_first = self.settings.delivery_limit is not None
+        super().requeue(returned)
+
+    def _serve_returned(self) -> None:
+        """Deliver what has come back, whatever the limits: they are for what stays."""
+        self.dispatch()
+        self._trim()
+
+    def _take_back(self, deliveries: Mapping[int, Unacknowledged]) -> None:
+        """Put back what a channel held: consumer by consumer, to be served next."""
+        by_age = self.virtualhost.profile.quorum_consumers_return_by_age
+        key = _age_of_holder if by_age else _name_of_holder
+        self._lines.returns_first = True
+        returned = [delivery.queued for _, delivery in sorted(deliveries.items(), key=key)]
+        self._note_failures(returned)
+        self._restore(returned)
+
+    def reject(self, returned: Iterable[QueuedMessage]) -> None:
+        """Dead-letter messages that a client refused for good."""
+        refused = list(returned)
+        self._note_failures(refused)
+        super().reject(refused)
+
+    def _note_failures(self, returned: Iterable[QueuedMessage]) -> None:
+        """Count deliveries that failed, for the queues that the messages may be dead-lettered to.
+
+        A client that has a message requeued is not at fault.
+        """
+        keeps_failures = self.virtualhost.profile.dead_letters_keep_failed_deliveries
+        if not keeps_failures or self.settings.dead_letter_exchange is None:
+            return
+        for queued in returned:
+            facts = queued.message.facts
+            failures = facts.failed_deliveries + 1
+            queued.message = queued.message.with_facts(facts._replace(failed_deliveries=failures))
+
+    def _restore(self, returned: Iterable[QueuedMessage]) -> None:
+        """Count the failed delivery; dead-letter what has failed too often, requeue the rest."""
+        limit = self.settings.delivery_limit
+        again: list[QueuedMessage] = []
+        for queued in returned:
+            queued.delivery_count += 1
+            if limit is None or queued.delivery_count <= limit:
+                queued.message = _telling(queued.message, queued.delivery_count)
+                again.append(queued)
+            elif not self.is_deleted:
+                self.unacknowledged -= 1
+                self._dead_letter(queued.message, "delivery_limit")
+        super()._restore(again)
+
+    def _dead_letter(self, message: Message, reason: str) -> None:
+        super()._dead_letter(message.with_properties(message.facts.outgoing), reason)

@@ -1,0 +1,246 @@
+"""Streams, as far as AMQP 0-9-1 shows them: logs that consumers read without taking anything away.
+
+Every consumer has its own place in the log, chosen with x-stream-offset, and is told the offset of
+each message in a header. Acknowledgements only make room for further deliveries.
+See https://www.rabbitmq.com/docs/streams
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ammoo_wire import Int64, Timestamp, decode_properties
+
+from ..messages.message import Message, QueuedMessage
+from ..messages.properties import with_headers
+from ..rabbitmq import errors
+from ..rabbitmq.arguments import (
+    STREAM,
+    QueueSettings,
+    StreamFilter,
+    age_milliseconds,
+    stream_filter,
+)
+from .queue import Queue
+from .stream_segments import Segments
+
+if TYPE_CHECKING:
+    from ..clock import Timer
+    from ..connections.channel import Unacknowledged
+    from .consumers import Consumer
+
+__all__ = ["StreamQueue"]
+
+AGE_CHECK = 3600.0
+"""Seconds between two looks for what has become too old without anything having been published."""
+
+# What RabbitMQ writes with a message whose body and properties are counted already.
+_CHUNK_SIZE = 140
+
+
+class _Reader:
+    """Where in the log a consumer is, and what it wants of it.
+
+    Attributes:
+        offset: The lowest that it may get next.
+        filter: Which messages it wants; all if None.
+    """
+
+    __slots__ = ("filter", "offset")
+
+    def __init__(self, offset: int, wanted: StreamFilter | None) -> None:
+        self.offset = offset
+        self.filter = wanted
+
+
+class StreamQueue(Queue):
+    """A stream with one replica.
+
+    RabbitMQ writes messages in chunks, all that have come in the same moment, and filters whole
+    chunks. Here each message is a chunk.
+    """
+
+    queue_type = STREAM
+    minds_global_prefetch = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._segments = Segments(self.settings.max_segment_size)
+        self._keep_limits()
+        self._log: list[Message] = []
+        self._log_offsets: list[int] = []
+        self._times: list[float] = []
+        self._readers: dict[Consumer, _Reader] = {}
+        self._age_timer: Timer | None = None
+
+    def _keep_limits(self) -> None:
+        self._segments.limit(self.settings.max_length_bytes, self.settings.max_age)
+
+    def take_settings(self, settings: QueueSettings) -> None:
+        """Keep as much of the log as other settings say; the size of segments stays."""
+        self._adopt(settings)
+        self._keep_limits()
+        self._rest_from_watching()
+        self._drop_old()
+
+    @property
+    def message_count(self) -> int:
+        """How far the log reaches; nobody takes anything away.
+
+        RabbitMQ counts what a segment begins with as a message too.
+        """
+        return self._segments.next_offset - self._segments.first_offset
+
+    def waiting_messages(self) -> Iterable[QueuedMessage]:
+        """Give all messages of the log."""
+        return (
+            QueuedMessage(message, offset, None)
+            for message, offset in zip(self._log, self._log_offsets, strict=True)
+        )
+
+    def publish(self, message: Message) -> bool:
+        """Append a message to the log.
+
+        Raises:
+            ProtocolError: 541, the header that RabbitMQ filters by is no string.
+        """
+        facts = message.facts
+        if facts.filter_value is None and not facts.has_died:
+            raise errors.internal_error()
+        now = self.virtualhost.clock.timestamp()
+        first_offset = self._segments.first_offset
+        self._log_offsets.append(self._segments.append(_size_of(message), now))
+        self._log.append(message)
+        self._times.append(now)
+        if self._segments.first_offset != first_offset:
+            self._forget_dropped()
+        if self._segments.may_become_too_old and self._age_timer is None:
+            self._watch_age()
+        for consumer in list(self._readers):
+            self._feed(consumer)
+        return True
+
+    def _forget_dropped(self) -> None:
+        count = bisect_left(self._log_offsets, self._segments.first_offset)
+        for column in (self._log, self._log_offsets, self._times):
+            del column[:count]
+
+    def _watch_age(self) -> None:
+        """Look now and then for what has become too old, where a release does so by itself."""
+        if self.virtualhost.profile.streams_watch_age:
+            self._age_timer = self.virtualhost.clock.call_later(AGE_CHECK, self._drop_old)
+
+    def _drop_old(self) -> None:
+        self._age_timer = None
+        self._segments.drop_old(self.virtualhost.clock.timestamp())
+        self._forget_dropped()
+        if self._segments.may_become_too_old:
+            self._watch_age()
+
+    def stop_timers(self) -> None:
+        super().stop_timers()
+        self._rest_from_watching()
+
+    def _rest_from_watching(self) -> None:
+        if self._age_timer is not None:
+            self._age_timer.cancel()
+            self._age_timer = None
+
+    def add_consumer(self, consumer: Consumer) -> None:
+        """Start a consumer at the offset it asks for; without one, at what comes next."""
+        offset = self._first_offset(consumer.arguments.get("x-stream-offset"))
+        wanted = stream_filter(consumer.arguments, self.virtualhost.profile)
+        self._readers[consumer] = _Reader(offset, wanted)
+        super().add_consumer(consumer)
+        self._feed(consumer)
+
+    def remove_consumer(self, consumer: Consumer) -> None:
+        """Forget a consumer."""
+        self._readers.pop(consumer, None)
+        super().remove_consumer(consumer)
+
+    def forget(self, consumers: Iterable[Consumer]) -> None:
+        for consumer in consumers:
+            self._readers.pop(consumer, None)
+        super().forget(consumers)
+
+    def wake(self, *consumers: Consumer) -> None:
+        """Go on with consumers that may be able to take messages again."""
+        for consumer in consumers:
+            if consumer in self._readers:
+                self._feed(consumer)
+
+    def acknowledge(self, queued: QueuedMessage) -> None:
+        """Nothing to forget: the log keeps everything."""
+
+    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
+        """Nothing to put back: nothing was taken."""
+
+    def _restore(self, returned: Iterable[QueuedMessage]) -> None:
+        """Nothing to put back: nothing was taken."""
+
+    def count_consumers(self, held: Iterable[Unacknowledged]) -> int:
+        """RabbitMQ does not count them."""
+        return 0
+
+    def reject(self, returned: Iterable[QueuedMessage]) -> None:
+        """Nothing to dead-letter: the log keeps everything."""
+
+    def _first_offset(self, wanted: Any) -> int:
+        end = self._segments.next_offset
+        if wanted is None or wanted == "next":
+            return end
+        if wanted == "first":
+            return self._segments.first_offset
+        if wanted == "last":
+            return self._log_offsets[-1] if self._log else end
+        if isinstance(wanted, datetime):
+            return self._offset_at(wanted.timestamp())
+        if isinstance(wanted, Timestamp):
+            return self._offset_at(float(wanted))
+        if isinstance(wanted, str):
+            age = age_milliseconds(wanted) or 0
+            return self._offset_at(self.virtualhost.clock.timestamp() - age / 1000)
+        return max(int(wanted), 0)
+
+    def _offset_at(self, moment: float) -> int:
+        """Give the offset of what was the first to come at a time or later."""
+        index = bisect_left(self._times, moment)
+        return self._log_offsets[index] if index < len(self._log) else self._segments.next_offset
+
+    def _feed(self, consumer: Consumer) -> None:
+        reader = self._readers[consumer]
+        index = bisect_left(self._log_offsets, reader.offset)
+        while index < len(self._log) and consumer.can_take():
+            offset = self._log_offsets[index]
+            reader.offset = offset + 1
+            message = self._log[index]
+            if reader.filter is None or reader.filter.takes(message.facts.filter_value or ""):
+                consumer.deliver(QueuedMessage(self._outgoing(message, offset), offset, None))
+            index += 1
+
+    def _outgoing(self, message: Message, offset: int) -> Message:
+        """Give a copy of a message that tells where in the log it stands."""
+        properties = decode_properties(message.properties)
+        profile = self.virtualhost.profile
+        # Streams store AMQP 1.0, whose application properties hold no arrays and no tables; 4.0
+        # keeps some headers in annotations instead, which may hold them.
+        headers = {
+            name: value
+            for name, value in (properties.headers or {}).items()
+            if not isinstance(value, list | dict)
+            or (profile.streams_have_annotations and (name.startswith("x-") or name == "CC"))
+        }
+        headers["x-stream-offset"] = Int64(offset)
+        if properties.delivery_mode is None and profile.streams_set_delivery_mode:
+            properties = properties._replace(delivery_mode=1)
+        return message.with_properties(with_headers(properties, headers))
+
+
+def _size_of(message: Message) -> int:
+    """Give about how many octets a message takes in RabbitMQ's log."""
+    names = len(message.exchange_name) + len(message.routing_key)
+    return len(message.body) + len(message.properties) + names + _CHUNK_SIZE

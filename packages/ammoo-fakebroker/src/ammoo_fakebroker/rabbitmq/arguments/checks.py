@@ -1,0 +1,148 @@
+"""Checks of single values, and what all tables of arguments have in common.
+
+A check looks at a value and says what is wrong with it in Erlang's notation, as RabbitMQ does in
+the refusal; who asks names the argument and the thing it was meant for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .. import errors
+from ..erlang_terms import is_integer, type_name
+
+__all__ = [
+    "MAX_EXPIRY",
+    "Arguments",
+    "Check",
+    "age_milliseconds",
+    "check_bool",
+    "check_integer",
+    "check_names",
+    "check_not_negative",
+    "check_not_zero",
+    "check_positive",
+    "check_string",
+    "check_values",
+    "one_of",
+    "supported",
+    "validate_exchange_name",
+]
+
+MAX_EXPIRY = 315_360_000_000  # ten years in milliseconds
+
+Arguments = Mapping[str, Any]
+Check = Callable[[Any, Arguments], str | None]
+"""Looks at a value (and the other arguments); gives what is wrong, in Erlang's notation."""
+
+
+def check_values(arguments: Arguments, checks: Iterable[tuple[str, Check]], resource: str) -> None:
+    """Check the values of those arguments that are there, in the order of the checks.
+
+    Raises:
+        ProtocolError: 406, for the first that is not allowed.
+    """
+    for name, check in checks:
+        if name in arguments:
+            detail = check(arguments[name], arguments)
+            if detail is not None:
+                raise errors.invalid_argument(name, resource, detail)
+
+
+def check_names(
+    arguments: Arguments, foreign: frozenset[str], resource: str, queue_type: str
+) -> None:
+    """Check that no argument is there that only other types of queues know.
+
+    Raises:
+        ProtocolError: 406, for the first that is.
+    """
+    for name in arguments:
+        if name in foreign:
+            raise errors.argument_not_for_queue_type(name, resource, queue_type)
+
+
+def validate_exchange_name(arguments: Arguments, argument: str, resource: str) -> None:
+    """Check that another exchange is named by a string; it need not exist.
+
+    Raises:
+        ProtocolError: 406, it is not.
+    """
+    if argument in arguments and not isinstance(arguments[argument], str):
+        raise errors.invalid_argument_type(argument, resource, type_name(arguments[argument]))
+
+
+def check_integer(value: Any, arguments: Arguments) -> str | None:
+    """Check for an integer of any size."""
+    if not is_integer(value):
+        return f'"expected integer, got {type_name(value)}"'
+    return None
+
+
+def check_not_negative(value: Any, arguments: Arguments) -> str | None:
+    """Check for an integer from 0 on."""
+    detail = check_integer(value, arguments)
+    if detail is None and value < 0:
+        return f"{{value_negative,{int(value)}}}"
+    return detail
+
+
+def check_positive(value: Any, arguments: Arguments) -> str | None:
+    """Check for an integer from 1 on; RabbitMQ minds 0 before it minds the type."""
+    return check_not_zero(value) or check_not_negative(value, arguments)
+
+
+def check_not_zero(value: Any) -> str | None:
+    """Check for anything but 0."""
+    return "{value_zero,0}" if is_integer(value) and value == 0 else None
+
+
+def check_string(value: Any, arguments: Arguments) -> str | None:
+    """Check for a string."""
+    return None if isinstance(value, str) else f"{{unacceptable_type,{type_name(value)}}}"
+
+
+def check_bool(value: Any, arguments: Arguments) -> str | None:
+    """Check for a boolean."""
+    return None if isinstance(value, bool) else f"{{unacceptable_type,{type_name(value)}}}"
+
+
+def one_of(words: tuple[str, ...], detail: str) -> Check:
+    """Make a check for one of some words; `detail` is what is wrong otherwise."""
+
+    def check(value: Any, arguments: Arguments) -> str | None:
+        return check_string(value, arguments) or (None if value in words else detail)
+
+    return check
+
+
+def supported(what: str, words: tuple[str, ...]) -> Check:
+    """Make a check for one of some words that are kinds of something."""
+
+    def check(value: Any, arguments: Arguments) -> str | None:
+        detail = check_string(value, arguments)
+        if detail is None and value not in words:
+            return f"\"unsupported {what} '{value}'\""
+        return detail
+
+    return check
+
+
+_UNITS = {
+    "Y": 365 * 86_400_000,
+    "M": 30 * 86_400_000,
+    "D": 86_400_000,
+    "h": 3_600_000,
+    "m": 60_000,
+    "s": 1_000,
+}
+
+
+def age_milliseconds(value: Any) -> int | None:
+    """Read an age such as ``7D``; None if it is none."""
+    match = re.fullmatch(r"(\d+)([YMDhms])", value) if isinstance(value, str) else None
+    if match is None or not int(match[1]):
+        return None
+    return int(match[1]) * _UNITS[match[2]]

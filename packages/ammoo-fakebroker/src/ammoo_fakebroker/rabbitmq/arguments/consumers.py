@@ -1,0 +1,117 @@
+"""The arguments of basic.consume."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .. import errors
+from ..erlang_terms import is_integer, type_class
+from ..profiles import Profile
+from .checks import (
+    Arguments,
+    Check,
+    age_milliseconds,
+    check_bool,
+    check_integer,
+    check_names,
+    check_values,
+)
+from .queues import CLASSIC, QUORUM, STREAM
+
+__all__ = ["check_stream_offset_is_one", "consumer_priority", "validate_consumer_arguments"]
+
+_ARGUMENTS_OF_TYPE = {
+    CLASSIC: frozenset(("x-priority", "x-cancel-on-ha-failover")),
+    QUORUM: frozenset(("x-priority",)),
+    STREAM: frozenset(("x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered")),
+}
+
+
+_MIRRORED = frozenset(("x-cancel-on-ha-failover",))
+_FILTERING = frozenset(("x-stream-filter", "x-stream-match-unfiltered"))
+
+
+def validate_consumer_arguments(
+    arguments: Arguments, resource: str, queue_type: str, profile: Profile
+) -> None:
+    """Check the arguments of a consumer.
+
+    Raises:
+        ProtocolError: 406, for the first argument that is not allowed.
+    """
+    known = frozenset().union(*_ARGUMENTS_OF_TYPE.values())
+    known -= _FILTERING if profile.queues_have_masters else _MIRRORED
+    own = known & _ARGUMENTS_OF_TYPE[queue_type]
+    check_values(arguments, [check for check in _CHECKS if check[0] in own], resource)
+    check_names(arguments, known - own, resource, queue_type)
+    if queue_type == STREAM:
+        stream_filter(arguments, profile)
+    credit = arguments.get("x-credit", {})
+    if profile.queues_have_masters and queue_type != STREAM and not isinstance(credit, dict):
+        raise errors.internal_error()  # RabbitMQ dies reading it
+
+
+class StreamFilter(NamedTuple):
+    """Which messages of a stream a consumer wants."""
+
+    values: frozenset[str]
+    takes_unfiltered: bool
+    """Whether it wants those as well that have no filter value."""
+
+    def takes(self, value: str) -> bool:
+        """Whether it wants a message with this filter value; the empty one is none."""
+        return value in self.values if value else self.takes_unfiltered
+
+
+def stream_filter(arguments: Arguments, profile: Profile) -> StreamFilter | None:
+    """Give what a stream's consumer asks for, or None if that is everything.
+
+    What is no string is left out. The empty one stands for what has no filter value, but only in
+    the last place, where RabbitMQ looks for that.
+
+    Raises:
+        ProtocolError: 541, an array without a string.
+    """
+    wanted = arguments.get("x-stream-filter")
+    if not profile.streams_have_filters or not isinstance(wanted, str | list):
+        return None
+    named = [wanted] if isinstance(wanted, str) else wanted
+    values = [value for value in named if isinstance(value, str)]
+    if not values:
+        raise errors.internal_error()
+    takes_unfiltered = arguments.get("x-stream-match-unfiltered") is True or not values[-1]
+    return StreamFilter(frozenset(values), takes_unfiltered)
+
+
+def consumer_priority(arguments: Arguments) -> int:
+    """Give a consumer's priority: x-priority, or 0."""
+    value = arguments.get("x-priority", 0)
+    return int(value) if is_integer(value) else 0
+
+
+_OFFSET_WORDS = ("first", "last", "next")
+
+
+def _check_stream_offset(value: Any, arguments: Arguments) -> str | None:
+    is_word = isinstance(value, str)
+    if is_word and value not in _OFFSET_WORDS and age_milliseconds(value) is None:
+        raise errors.internal_error()  # RabbitMQ dies wording its refusal
+    return None
+
+
+def check_stream_offset_is_one(arguments: Arguments) -> None:
+    """Refuse an offset of a type that no offset has: RabbitMQ dies of it, having checked all else.
+
+    Raises:
+        ProtocolError: 541, it is one of those.
+    """
+    offset = arguments.get("x-stream-offset", "next")
+    if not isinstance(offset, str) and type_class(offset) not in ("int", "timestamp"):
+        raise errors.internal_error()
+
+
+_CHECKS: tuple[tuple[str, Check], ...] = (
+    ("x-priority", check_integer),
+    ("x-cancel-on-ha-failover", check_bool),
+    ("x-stream-offset", _check_stream_offset),
+)

@@ -1,0 +1,327 @@
+"""The arguments of queue.declare: what each type of queue allows, and what it makes of them.
+
+RabbitMQ's order of checks is kept: the type, what is known to crash, values, foreign names.
+What the settings do is the queue's affair.
+See https://www.rabbitmq.com/docs/queues#optional-arguments
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .. import errors
+from ..erlang_terms import is_integer
+from ..profiles import Profile
+from .checks import (
+    MAX_EXPIRY,
+    Arguments,
+    Check,
+    age_milliseconds,
+    check_bool,
+    check_names,
+    check_not_negative,
+    check_not_zero,
+    check_positive,
+    check_string,
+    check_values,
+    one_of,
+    supported,
+)
+
+__all__ = [
+    "CLASSIC",
+    "MAX_SEGMENT_SIZE",
+    "QUORUM",
+    "STREAM",
+    "QueueSettings",
+    "arguments_of_type",
+    "queue_settings",
+    "queue_type_of",
+    "validate_queue_arguments",
+    "validate_queue_properties",
+    "validate_stream_sizes",
+]
+
+_MAX_PRIORITY = 255
+MAX_SEGMENT_SIZE = 3_000_000_000
+
+CLASSIC, QUORUM, STREAM = "classic", "quorum", "stream"
+
+# In this order RabbitMQ compares the arguments of a re-declaration.
+_ARGUMENTS_OF_TYPE: dict[str, tuple[str, ...]] = {
+    CLASSIC: (
+        "x-expires",
+        "x-message-ttl",
+        "x-dead-letter-exchange",
+        "x-dead-letter-routing-key",
+        "x-max-length",
+        "x-max-length-bytes",
+        "x-max-priority",
+        "x-overflow",
+        "x-queue-mode",
+        "x-queue-version",
+        "x-single-active-consumer",
+        "x-queue-type",
+        "x-queue-master-locator",
+    ),
+    QUORUM: (
+        "x-dead-letter-exchange",
+        "x-dead-letter-routing-key",
+        "x-dead-letter-strategy",
+        "x-expires",
+        "x-max-length",
+        "x-max-length-bytes",
+        "x-max-in-memory-length",
+        "x-max-in-memory-bytes",
+        "x-overflow",
+        "x-single-active-consumer",
+        "x-queue-type",
+        "x-quorum-initial-group-size",
+        "x-delivery-limit",
+        "x-message-ttl",
+        "x-queue-leader-locator",
+    ),
+    STREAM: (
+        "x-max-length-bytes",
+        "x-queue-type",
+        "x-max-age",
+        "x-stream-max-segment-size-bytes",
+        "x-initial-cluster-size",
+        "x-queue-leader-locator",
+    ),
+}
+_ARGUMENTS_OF_ANY_TYPE = frozenset().union(*_ARGUMENTS_OF_TYPE.values())
+
+
+class QueueSettings(NamedTuple):
+    """A queue's arguments once they are known to be valid; times in milliseconds."""
+
+    queue_type: str = CLASSIC
+    message_ttl: int | None = None
+    expires: int | None = None
+    max_length: int | None = None
+    max_length_bytes: int | None = None
+    overflow: str = "drop-head"
+    dead_letter_exchange: str | None = None
+    dead_letter_routing_key: str | None = None
+    dead_letter_strategy: str = "at-most-once"
+    max_priority: int | None = None
+    single_active_consumer: bool = False
+    delivery_limit: int | None = None
+    max_age: int | None = None
+    max_segment_size: int | None = None
+
+    @property
+    def dead_letters_at_least_once(self) -> bool:
+        """Whether dead letters are kept until they have arrived.
+
+        That cannot be where messages are dropped: RabbitMQ does without it then.
+        """
+        return (
+            self.dead_letter_strategy == "at-least-once"
+            and self.dead_letter_exchange is not None
+            and self.overflow == "reject-publish"
+        )
+
+    consumer_timeout: int | None = None
+
+
+def queue_type_of(arguments: Arguments) -> str:
+    """Give the queue type that arguments ask for; anything odd is refused by validation."""
+    value = arguments.get("x-queue-type", CLASSIC)
+    return value if isinstance(value, str) else CLASSIC
+
+
+def arguments_of_type(queue_type: str, profile: Profile) -> tuple[str, ...]:
+    """List the arguments that a type of queue knows, in the order in which they are compared."""
+    own = _ARGUMENTS_OF_TYPE[queue_type]
+    if queue_type == CLASSIC and profile.classic_queues_check_leader_locator:
+        return (*own, "x-queue-leader-locator")
+    return own
+
+
+def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
+    """Read valid arguments."""
+    queue_type = queue_type_of(arguments)
+    return QueueSettings(
+        queue_type=queue_type,
+        message_ttl=arguments.get("x-message-ttl"),
+        expires=arguments.get("x-expires"),
+        max_length=arguments.get("x-max-length"),
+        max_length_bytes=arguments.get("x-max-length-bytes"),
+        overflow=_overflow(arguments, queue_type),
+        dead_letter_exchange=arguments.get("x-dead-letter-exchange"),
+        dead_letter_routing_key=arguments.get("x-dead-letter-routing-key"),
+        dead_letter_strategy=arguments.get("x-dead-letter-strategy", "at-most-once"),
+        max_priority=_max_priority(arguments, profile),
+        single_active_consumer=arguments.get("x-single-active-consumer", False),
+        delivery_limit=_delivery_limit(arguments, profile),
+        max_age=age_milliseconds(arguments.get("x-max-age")),
+        max_segment_size=arguments.get("x-stream-max-segment-size-bytes"),
+        consumer_timeout=_consumer_timeout(arguments, profile),
+    )
+
+
+def _overflow(arguments: Arguments, queue_type: str) -> str:
+    """Read what becomes of what is too much; quorum queues take a word that they do not know."""
+    overflow: str = arguments.get("x-overflow", "drop-head")
+    is_unknown = queue_type == QUORUM and overflow == "reject-publish-dlx"
+    return "drop-head" if is_unknown else overflow
+
+
+def _delivery_limit(arguments: Arguments, profile: Profile) -> int | None:
+    """Read the delivery limit, whose value RabbitMQ never checks."""
+    limit = arguments.get("x-delivery-limit")
+    if limit is None or not is_integer(limit):
+        limit = profile.default_delivery_limit
+    if limit is not None and limit < 0 and profile.negative_delivery_limit_is_none:
+        return None
+    return limit
+
+
+def _consumer_timeout(arguments: Arguments, profile: Profile) -> int | None:
+    """Read how long deliveries may stay unsettled, which RabbitMQ never checks either."""
+    timeout = arguments.get("x-consumer-timeout")
+    if timeout is None or not is_integer(timeout) or not profile.queues_have_consumer_timeouts:
+        return None
+    return int(timeout)
+
+
+def _max_priority(arguments: Arguments, profile: Profile) -> int | None:
+    if "x-max-priority" not in arguments:
+        return None
+    return max(int(arguments["x-max-priority"]), profile.lowest_max_priority)
+
+
+def validate_queue_arguments(arguments: Arguments, resource: str, profile: Profile) -> None:
+    """Check the arguments of a queue that is about to be created.
+
+    Raises:
+        ProtocolError: 406, for the first argument that is not allowed.
+    """
+    check_values(arguments, (("x-queue-type", _check_queue_type),), resource)
+    queue_type = queue_type_of(arguments)
+    _check_what_crashes(arguments, queue_type, profile)
+    own = arguments_of_type(queue_type, profile)
+    check_values(arguments, [check for check in _QUEUE_CHECKS if check[0] in own], resource)
+    check_names(arguments, _ARGUMENTS_OF_ANY_TYPE.difference(own), resource, queue_type)
+
+
+def _check_what_crashes(arguments: Arguments, queue_type: str, profile: Profile) -> None:
+    """Refuse what RabbitMQ does not check either, but dies of (541)."""
+    max_age = arguments.get("x-max-age", "1s")
+    if queue_type == STREAM and isinstance(max_age, str) and not max_age[:1].isdigit():
+        raise errors.internal_error()
+    locator = arguments.get("x-queue-master-locator", "random")
+    if queue_type == CLASSIC and profile.queues_have_masters and locator not in _MASTER_LOCATORS:
+        raise errors.internal_error()
+
+
+_MASTER_LOCATORS = ("client-local", "min-masters", "random")
+
+
+def validate_stream_sizes(arguments: Arguments, profile: Profile) -> None:
+    """Check what a stream looks at itself, behind all that is checked for queues of any type.
+
+    Raises:
+        ProtocolError: 406, a size is not allowed.
+    """
+    if arguments.get("x-stream-max-segment-size-bytes", 0) > MAX_SEGMENT_SIZE:
+        raise errors.stream_segment_too_large()
+    size = arguments.get("x-stream-filter-size-bytes", 16)
+    if profile.streams_have_filters and (not is_integer(size) or not 16 <= size <= 255):
+        raise errors.invalid_stream_filter_size()
+
+
+def validate_queue_properties(
+    queue_type: str, resource: str, *, durable: bool, exclusive: bool, auto_delete: bool
+) -> None:
+    """Check that the queue's type can be what the flags of queue.declare ask for.
+
+    Raises:
+        ProtocolError: 406, a quorum queue or a stream cannot.
+    """
+    if queue_type == CLASSIC:
+        return
+    if auto_delete:
+        raise errors.invalid_property("auto-delete", resource)
+    if exclusive:
+        raise errors.invalid_property("exclusive-owner", resource)
+    if not durable:
+        raise errors.invalid_property("non-durable", resource)
+
+
+def _check_message_ttl(value: Any, arguments: Arguments) -> str | None:
+    detail = check_not_negative(value, arguments)
+    if detail is None and value > MAX_EXPIRY:
+        return f"{{value_too_large,{int(value)}}}"
+    return detail
+
+
+def _check_expires(value: Any, arguments: Arguments) -> str | None:
+    return check_not_zero(value) or _check_message_ttl(value, arguments)
+
+
+def _check_max_priority(value: Any, arguments: Arguments) -> str | None:
+    detail = check_not_negative(value, arguments)
+    if detail is None and value > _MAX_PRIORITY:
+        return f"{{max_value_exceeded,{int(value)}}}"
+    return detail
+
+
+def _check_dead_letter_routing_key(value: Any, arguments: Arguments) -> str | None:
+    detail = check_string(value, arguments)
+    if detail is None and "x-dead-letter-exchange" not in arguments:
+        return "routing_key_but_no_dlx_defined"
+    return detail
+
+
+def _check_queue_version(value: Any, arguments: Arguments) -> str | None:
+    detail = check_not_negative(value, arguments)
+    if detail is None and value not in (1, 2):
+        return f"\"unsupported queue version '{int(value)}'\""
+    return detail
+
+
+def _check_max_age(value: Any, arguments: Arguments) -> str | None:
+    detail = check_string(value, arguments)
+    if detail is None and age_milliseconds(value) is None:
+        return "invalid_max_age"
+    return detail
+
+
+_check_queue_type = supported("queue type", (CLASSIC, QUORUM, STREAM))
+
+# In this order RabbitMQ checks the values of a new queue's arguments.
+_QUEUE_CHECKS: tuple[tuple[str, Check], ...] = (
+    ("x-expires", _check_expires),
+    ("x-message-ttl", _check_message_ttl),
+    ("x-dead-letter-exchange", check_string),
+    ("x-dead-letter-routing-key", _check_dead_letter_routing_key),
+    (
+        "x-dead-letter-strategy",
+        one_of(("at-most-once", "at-least-once"), "invalid_dlx_strategy"),
+    ),
+    ("x-max-length", check_not_negative),
+    ("x-max-length-bytes", check_not_negative),
+    ("x-max-in-memory-length", check_not_negative),
+    ("x-max-in-memory-bytes", check_not_negative),
+    ("x-max-priority", _check_max_priority),
+    (
+        "x-overflow",
+        one_of(("drop-head", "reject-publish", "reject-publish-dlx"), "invalid_overflow"),
+    ),
+    ("x-queue-mode", supported("queue mode", ("default", "lazy"))),
+    ("x-queue-version", _check_queue_version),
+    ("x-single-active-consumer", check_bool),
+    ("x-quorum-initial-group-size", check_positive),
+    ("x-max-age", _check_max_age),
+    ("x-stream-max-segment-size-bytes", check_not_negative),
+    ("x-initial-cluster-size", check_positive),
+    (
+        "x-queue-leader-locator",
+        one_of(
+            ("client-local", "balanced", "random", "least-leaders"), "invalid_queue_locator_arg"
+        ),
+    ),
+)

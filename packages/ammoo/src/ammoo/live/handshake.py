@@ -1,0 +1,126 @@
+"""The client's part in opening a connection: who we are, and how we log in.
+
+The wire knows the sequence of methods (`ammoo_wire.client`). What it has to ask for is
+here: what to tell the server of ourselves, which mechanism to take, and what to answer
+to a challenge, which may take its time.
+"""
+
+import asyncio
+import sys
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from ammoo_wire import ConnectionStartParameters
+
+from ..auth.abc import AuthenticationMechanism
+from ..exceptions.connection import ServerLocalesNotSupportedError
+
+if TYPE_CHECKING:
+    from ..uri import ConnectionParameters
+
+__all__ = ["LOCALE", "Opening", "client_properties"]
+
+LOCALE: Final = "en_US"
+
+CAPABILITIES: Final = {
+    "authentication_failure_close": True,
+    "basic.nack": True,
+    "connection.blocked": True,
+    "consumer_cancel_notify": True,
+    "exchange_exchange_bindings": True,
+    "publisher_confirms": True,
+}
+"""What RabbitMQ is told that we understand; some of it is sent only to who says so."""
+
+
+def client_properties(parameters: "ConnectionParameters") -> dict[str, Any]:
+    """Give what to tell the server of ourselves; the user's own have the last word."""
+    from .. import __version__
+
+    own = parameters.client_properties
+    return {
+        "product": "ammoo",
+        "version": __version__,
+        "platform": "Python {}.{}.{}".format(*sys.version_info),
+        **own,
+        "capabilities": {**CAPABILITIES, **own.get("capabilities", {})},
+    }
+
+
+class Opening:
+    """What the server asks for while a connection is opened.
+
+    Args:
+        loop: The loop.
+        parameters: How to log in.
+
+    Attributes:
+        mechanism: The mechanism that was chosen; None before the server offered any.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, parameters: "ConnectionParameters") -> None:
+        self.mechanism: AuthenticationMechanism | None = None
+        self._auth = parameters.auth
+        self._loop = loop
+        self._challenges: deque[bytes] = deque()
+        self._is_over = False
+        self._step: asyncio.Future[None] | None = None
+
+    def choose_mechanism(self, start: ConnectionStartParameters) -> tuple[str, bytes]:
+        """Answer connection.start.
+
+        Returns:
+            The mechanism's name, and its first response.
+
+        Raises:
+            ServerLocalesNotSupportedError: The server does not know our language.
+            ServerAuthMechanismsNotSupportedError: It offers no mechanism that we may use.
+        """
+        locales = frozenset(start.locales.decode(errors="replace").split())
+        if LOCALE not in locales:
+            raise ServerLocalesNotSupportedError(locales)
+        auth = self._auth
+        if not isinstance(auth, AuthenticationMechanism):
+            auth = auth.select_mechanism(set(start.mechanisms.decode(errors="replace").split()))
+        self.mechanism = auth
+        is_rabbitmq = start.server_properties.get("product") == "RabbitMQ"
+        return auth.name(), auth.build_start_ok_response("utf-8", is_rabbitmq)
+
+    async def next_response(self) -> bytes | None:
+        """Wait for the server's next challenge and answer it.
+
+        Returns:
+            The answer, or None when the connection is open.
+
+        Raises:
+            Exception: What ended the connection, or what the mechanism raised.
+        """
+        while not self._challenges:
+            if self._is_over:
+                return None
+            self._step = self._loop.create_future()
+            try:
+                await self._step
+            finally:
+                self._step = None
+        assert self.mechanism is not None
+        return await self.mechanism.challenge(self._challenges.popleft())
+
+    def challenged(self, challenge: bytes) -> None:
+        """Take a connection.secure."""
+        self._challenges.append(challenge)
+        self._take_step()
+
+    def succeed(self) -> None:
+        """Take note that the connection is open."""
+        self._is_over = True
+        self._take_step()
+
+    def fail(self, error: Exception) -> None:
+        """Take note that there will be no connection."""
+        if self._step is not None and not self._step.done():
+            self._step.set_exception(error)
+
+    def _take_step(self) -> None:
+        if self._step is not None and not self._step.done():
+            self._step.set_result(None)
