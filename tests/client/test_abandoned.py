@@ -10,7 +10,7 @@ import ammoo
 from ammoo.exceptions.base import OperationTimeout
 from ammoo.exceptions.channel import ChannelUnanswered
 from ammoo.exceptions.connection import ClientClosedConnectionError
-from ammoo.live.reply_timeouts import ABANDONED_TIMEOUT
+from ammoo.live.reply_timeouts import UNANSWERED_TIMEOUT
 from ammoo_wire import (
     BasicCancelParameters,
     ChannelCloseOkParameters,
@@ -53,7 +53,7 @@ async def test_channel_is_closed_when_an_abandoned_operation_is_never_answered(
 
     peer.answers[ChannelCloseParameters] = close
     await abandon(channel.declare_queue("never"))
-    await clock.advance(ABANDONED_TIMEOUT - 1)
+    await clock.advance(UNANSWERED_TIMEOUT - 1)
     behind = asyncio.create_task(channel.declare_queue("behind"))
     await peer.expect(QueueDeclareParameters)
     await peer.expect(QueueDeclareParameters)
@@ -74,17 +74,17 @@ async def test_answer_in_time_is_in_time(
     channel: ammoo.Channel, peer: ScriptedPeer, clock: LoopClock
 ) -> None:
     await abandon(channel.declare_queue("first"))
-    await clock.advance(ABANDONED_TIMEOUT - 10)
+    await clock.advance(UNANSWERED_TIMEOUT - 10)
     await abandon(channel.declare_queue("second"))
     peer.send(QueueDeclareOkParameters("first", 0, 0))
     for _ in range(2):
         await peer.expect(QueueDeclareParameters)
     await peer.synchronise(channel)  # what it answers has taken the second one's place in time
-    await clock.advance(ABANDONED_TIMEOUT - 10)
+    await clock.advance(UNANSWERED_TIMEOUT - 10)
     peer.send(QueueDeclareOkParameters("second", 0, 0))
     await peer.synchronise(channel)
 
-    await clock.advance(2 * ABANDONED_TIMEOUT)
+    await clock.advance(2 * UNANSWERED_TIMEOUT)
 
     assert channel.closing_exc is None
 
@@ -96,12 +96,12 @@ async def test_server_that_has_blocked_us_need_not_answer(
     peer.send(ConnectionBlockedParameters("low on disk"), channel_number=0)
     await connection.wait_blocked()
     for _ in range(3):
-        await clock.advance(ABANDONED_TIMEOUT)
+        await clock.advance(UNANSWERED_TIMEOUT)
     assert channel.closing_exc is None
     peer.send(ConnectionUnblockedParameters(), channel_number=0)
     await connection.wait_unblocked()
 
-    await clock.advance(ABANDONED_TIMEOUT)
+    await clock.advance(UNANSWERED_TIMEOUT)
 
     assert isinstance(channel.closing_exc, ChannelUnanswered)
 
@@ -114,7 +114,7 @@ async def test_consumer_whose_cancel_is_never_answered(
     leaving = asyncio.create_task((await entering).__aexit__(None, None, None))
     await peer.expect(BasicCancelParameters)
 
-    await clock.advance(ABANDONED_TIMEOUT)
+    await clock.advance(UNANSWERED_TIMEOUT)
 
     await leaving
     with pytest.raises(ChannelUnanswered, match=r"basic\.cancel"):
@@ -127,7 +127,7 @@ async def test_connection_is_closed_when_an_abandoned_update_of_the_secret_is_ne
     await abandon(connection.update_secret("secret"))
     await peer.expect(ConnectionUpdateSecretParameters, 0)
 
-    await clock.advance(ABANDONED_TIMEOUT)
+    await clock.advance(UNANSWERED_TIMEOUT)
 
     with pytest.raises(ClientClosedConnectionError, match=r"connection\.update-secret") as caught:
         await channel.declare_queue("queue")
@@ -143,14 +143,14 @@ async def test_somebody_elses_slow_operation_is_not_the_abandoned_ones(
     await abandon(channel.declare_queue("behind"))
     await peer.expect(QueueDeclareParameters)
     for _ in range(3):
-        await clock.advance(ABANDONED_TIMEOUT)
+        await clock.advance(UNANSWERED_TIMEOUT)
     assert channel.closing_exc is None
 
     peer.send(QueuePurgeOkParameters(5))
     assert await slow == 5
 
     for _ in range(2):  # now it is the next, and has a whole minute
-        await clock.advance(ABANDONED_TIMEOUT)
+        await clock.advance(UNANSWERED_TIMEOUT)
     assert isinstance(channel.closing_exc, ChannelUnanswered)
 
 
@@ -160,11 +160,11 @@ async def test_server_has_a_whole_minute_after_it_has_blocked_us(
     await abandon(channel.declare_queue("never"))
     peer.send(ConnectionBlockedParameters("low on disk"), channel_number=0)
     await connection.wait_blocked()
-    await clock.advance(ABANDONED_TIMEOUT - 1)
+    await clock.advance(UNANSWERED_TIMEOUT - 1)
     peer.send(ConnectionUnblockedParameters(), channel_number=0)
     await connection.wait_unblocked()
 
-    await clock.advance(ABANDONED_TIMEOUT - 1)
+    await clock.advance(UNANSWERED_TIMEOUT - 1)
     before = channel.closing_exc
     await clock.advance(1)
 

@@ -8,7 +8,7 @@ import pytest
 
 import ammoo
 from ammoo.exceptions.base import OperationTimeout
-from ammoo.live.replies import Answer, Replies
+from ammoo.live.replies import Replies, Reply
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,
@@ -70,7 +70,7 @@ async def test_get_ok_that_arrives_as_the_caller_is_cancelled_is_given_back(
     getting = await _start(channel.get("queue"))
     await peer.expect(BasicGetParameters)
 
-    def resolve_and_cancel(replies: Replies, answer: Answer) -> bool:
+    def resolve_and_cancel(replies: Replies, answer: Reply) -> bool:
         resolved = resolve(replies, answer)
         getting.cancel()  # the answer is in the future already; the caller has not woken up
         return resolved

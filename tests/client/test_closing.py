@@ -221,7 +221,7 @@ async def test_server_that_was_given_no_time_is_not_silent(
     async with connection.channel() as channel:
         await channel.close(timeout=0)
 
-    assert not connection._require_live().is_silent
+    assert not connection._require_live().is_unresponsive
 
 
 async def test_server_that_answers_late_is_waited_for_again(
@@ -238,12 +238,12 @@ async def test_server_that_answers_late_is_waited_for_again(
         await peer.expect(BasicCancelParameters)
         await clock.advance(5)
         await leaving
-    assert connection._require_live().is_silent
+    assert connection._require_live().is_unresponsive
 
     peer.send(BasicCancelOkParameters(tag))
     await peer.synchronise(channel)
 
-    assert not connection._require_live().is_silent
+    assert not connection._require_live().is_unresponsive
     peer.answers.pop(ChannelCloseParameters)
     closing = asyncio.create_task(channel.__aexit__(None, None, None))
     await peer.expect(ChannelCloseParameters)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import ammoo
-from ammoo.consumer import STALLED_AT, STALLED_OCTETS
+from ammoo.consumer import BACKLOG_MESSAGES, BACKLOG_OCTETS
 from ammoo.exceptions.channel import ClientClosedChannelOK, NotFound
 from ammoo.exceptions.connection import ConnectionLost
 from ammoo.exceptions.consumer import (
@@ -15,8 +15,8 @@ from ammoo.exceptions.consumer import (
     ClientCancelledConsumerOK,
     ServerCancelledConsumer,
 )
-from ammoo.live.channel import PACED_PREFETCH
-from ammoo.live.connection import PACED_CONSUMERS, PACED_FROM
+from ammoo.live.channel import COALESCE_MIN_PREFETCH
+from ammoo.live.connection import COALESCE_FROM, COALESCE_MAX_CONSUMERS
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,
@@ -264,7 +264,7 @@ async def test_settling_says_to_the_server_what_was_said(
 
 
 @pytest.mark.parametrize(
-    ("count", "body"), [(STALLED_AT + 1, b""), (17, bytes(STALLED_OCTETS // 16))]
+    ("count", "body"), [(BACKLOG_MESSAGES + 1, b""), (17, bytes(BACKLOG_OCTETS // 16))]
 )
 async def test_reading_pauses_while_a_consumer_is_far_behind(
     channel: ammoo.Channel, peer: ScriptedPeer, count: int, body: bytes
@@ -286,15 +286,15 @@ async def test_reading_is_paced_while_messages_come_in_floods(
 ) -> None:
     transport = channel._require_live().transport
     async with channel.consume("queue") as consumer:
-        peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM + 1))
+        peer.deliver(consumer.consumer_tag, *range(1, COALESCE_FROM + 1))
         await anext(consumer)
         was_reading = transport.is_reading
-        peer.deliver(consumer.consumer_tag, PACED_FROM + 1)
+        peer.deliver(consumer.consumer_tag, COALESCE_FROM + 1)
 
-        tags = [(await anext(consumer)).delivery_tag for _ in range(PACED_FROM)]
+        tags = [(await anext(consumer)).delivery_tag for _ in range(COALESCE_FROM)]
 
         assert not was_reading
-        assert tags == list(range(2, PACED_FROM + 2))
+        assert tags == list(range(2, COALESCE_FROM + 2))
         assert transport.is_reading
 
 
@@ -302,7 +302,7 @@ async def test_reading_is_not_paced_for_a_few_messages(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     async with channel.consume("queue") as consumer:
-        peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM))
+        peer.deliver(consumer.consumer_tag, *range(1, COALESCE_FROM))
         await anext(consumer)
 
         assert channel._require_live().transport.is_reading
@@ -311,10 +311,10 @@ async def test_reading_is_not_paced_for_a_few_messages(
 @pytest.mark.parametrize(
     ("limits", "is_paced"),
     [
-        ({"prefetch_count": PACED_PREFETCH - 1}, False),
+        ({"prefetch_count": COALESCE_MIN_PREFETCH - 1}, False),
         ({"prefetch_count": 1, "global_": True}, False),
         ({"prefetch_size": 100_000}, False),
-        ({"prefetch_count": PACED_PREFETCH}, True),
+        ({"prefetch_count": COALESCE_MIN_PREFETCH}, True),
         ({"prefetch_count": 0}, True),
     ],
 )
@@ -328,7 +328,7 @@ async def test_reading_is_not_paced_where_the_server_would_have_to_wait_for_us(
     peer.answers[BasicQosParameters] = lambda p: BasicQosOkParameters()
     await channel.qos(**limits)
     async with channel.consume("queue") as consumer:
-        peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM + 1))
+        peer.deliver(consumer.consumer_tag, *range(1, COALESCE_FROM + 1))
         await anext(consumer)
 
         assert channel._require_live().transport.is_reading is not is_paced
@@ -340,11 +340,11 @@ async def test_reading_is_not_paced_while_somebody_waits(
     async with channel.consume("queue") as consumer, channel.consume("other") as other:
         waiting = asyncio.create_task(anext(other))
         await asyncio.sleep(0)
-        peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM + 1))
+        peer.deliver(consumer.consumer_tag, *range(1, COALESCE_FROM + 1))
         await anext(consumer)
 
         assert channel._require_live().transport.is_reading
-        peer.deliver(other.consumer_tag, PACED_FROM + 1)
+        peer.deliver(other.consumer_tag, COALESCE_FROM + 1)
         await waiting
 
 
@@ -353,7 +353,7 @@ async def test_reading_is_paced_no_longer_when_something_is_asked(
 ) -> None:
     transport = channel._require_live().transport
     async with channel.consume("queue") as consumer:
-        peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM + 1))
+        peer.deliver(consumer.consumer_tag, *range(1, COALESCE_FROM + 1))
         await anext(consumer)
         was_reading = transport.is_reading
 
@@ -369,10 +369,10 @@ async def test_reading_is_not_paced_with_many_channels(
     connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        for _ in range(PACED_CONSUMERS):
+        for _ in range(COALESCE_MAX_CONSUMERS):
             await stack.enter_async_context(connection.channel())
         async with channel.consume("queue") as consumer:
-            peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM + 1))
+            peer.deliver(consumer.consumer_tag, *range(1, COALESCE_FROM + 1))
             await anext(consumer)
 
             assert channel._require_live().transport.is_reading
@@ -382,10 +382,10 @@ async def test_reading_is_not_paced_where_many_consumers_would_be_asked(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        for _ in range(PACED_CONSUMERS):
+        for _ in range(COALESCE_MAX_CONSUMERS):
             await stack.enter_async_context(channel.consume("queue"))
         async with channel.consume("queue") as consumer:
-            peer.deliver(consumer.consumer_tag, *range(1, PACED_FROM + 1))
+            peer.deliver(consumer.consumer_tag, *range(1, COALESCE_FROM + 1))
             await anext(consumer)
 
             assert channel._require_live().transport.is_reading
@@ -397,7 +397,7 @@ async def test_an_operation_is_answered_while_a_consumer_is_far_behind(
     transport = channel._require_live().transport
     paused = reading_paused(transport)
     async with channel.consume("queue") as consumer:
-        peer.deliver(consumer.consumer_tag, *range(1, STALLED_AT + 2))
+        peer.deliver(consumer.consumer_tag, *range(1, BACKLOG_MESSAGES + 2))
         await paused
 
         declared = await channel.declare_queue("q")
@@ -412,14 +412,14 @@ async def test_another_consumer_is_served_while_one_is_far_behind(
     transport = channel._require_live().transport
     paused = reading_paused(transport)
     async with channel.consume("queue") as slow, channel.consume("other") as quick:
-        peer.deliver(slow.consumer_tag, *range(1, STALLED_AT + 2))
+        peer.deliver(slow.consumer_tag, *range(1, BACKLOG_MESSAGES + 2))
         await paused
         waiting = asyncio.create_task(anext(quick))
         await asyncio.sleep(0)
 
-        peer.deliver(quick.consumer_tag, STALLED_AT + 2)
+        peer.deliver(quick.consumer_tag, BACKLOG_MESSAGES + 2)
 
-        assert (await waiting).delivery_tag == STALLED_AT + 2
+        assert (await waiting).delivery_tag == BACKLOG_MESSAGES + 2
 
 
 async def test_acknowledgements_are_never_put_together_over_what_nobody_has(

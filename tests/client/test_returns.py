@@ -29,7 +29,7 @@ def test_nothing_is_awaited() -> None:
 def test_identical_publishes_get_what_came_back_in_the_order_of_their_confirms() -> None:
     awaited = AwaitedReturns()
     for number in (1, 2, 3):
-        awaited.add(number, "exchange", "key", encoded(), bytearray(b"body"), wants_to_know=True)
+        awaited.add(number, "exchange", "key", encoded(), bytearray(b"body"), raise_returned=True)
     first = come_back(awaited, "key", b"body", encoded())
     second = come_back(awaited, "key", b"body", encoded())
 
@@ -39,7 +39,7 @@ def test_identical_publishes_get_what_came_back_in_the_order_of_their_confirms()
 
 def test_what_was_confirmed_gets_nothing_any_more() -> None:
     awaited = AwaitedReturns()
-    awaited.add(1, "exchange", "key", encoded(), b"body", wants_to_know=True)
+    awaited.add(1, "exchange", "key", encoded(), b"body", raise_returned=True)
     awaited.settle(1)
 
     assert come_back(awaited, "key", b"body", encoded()) is None
@@ -47,7 +47,7 @@ def test_what_was_confirmed_gets_nothing_any_more() -> None:
 
 def test_no_more_come_back_than_were_sent() -> None:
     awaited = AwaitedReturns()
-    awaited.add(1, "exchange", "key", encoded(), b"body", wants_to_know=True)
+    awaited.add(1, "exchange", "key", encoded(), b"body", raise_returned=True)
 
     assert come_back(awaited, "key", b"body", encoded()) is not None
     assert come_back(awaited, "key", b"body", encoded()) is None
@@ -61,12 +61,12 @@ def test_headers_may_come_back_sorted_and_without_bcc() -> None:
         "key",
         encoded(headers={"b": 1, "BCC": ["x"], "a": {"z": 1}}),
         b"",
-        wants_to_know=True,
+        raise_returned=True,
     )
     awaited.add(
-        2, "exchange", "key", encoded(headers={"b": 2, "a": {"z": 1}}), b"", wants_to_know=True
+        2, "exchange", "key", encoded(headers={"b": 2, "a": {"z": 1}}), b"", raise_returned=True
     )
-    awaited.add(3, "exchange", "key", encoded(headers={"BCC": ["x"]}), b"", wants_to_know=True)
+    awaited.add(3, "exchange", "key", encoded(headers={"BCC": ["x"]}), b"", raise_returned=True)
 
     second = come_back(awaited, "key", b"", encoded(headers={"a": {"z": 1}, "b": 2}))
     first = come_back(awaited, "key", b"", encoded(headers={"a": {"z": 1}, "b": 1}))
@@ -83,7 +83,7 @@ def test_rewritten_message_belongs_to_the_publish_that_is_most_like_it() -> None
         "other",
         encoded(reply_to="amq.rabbitmq.reply-to"),
         b"body",
-        wants_to_know=True,
+        raise_returned=True,
     )
     awaited.add(
         2,
@@ -91,10 +91,15 @@ def test_rewritten_message_belongs_to_the_publish_that_is_most_like_it() -> None
         "key",
         encoded(reply_to="amq.rabbitmq.reply-to"),
         b"other",
-        wants_to_know=True,
+        raise_returned=True,
     )
     awaited.add(
-        3, "exchange", "key", encoded(reply_to="amq.rabbitmq.reply-to"), b"body", wants_to_know=True
+        3,
+        "exchange",
+        "key",
+        encoded(reply_to="amq.rabbitmq.reply-to"),
+        b"body",
+        raise_returned=True,
     )
 
     message = come_back(awaited, "key", b"body", encoded(reply_to="amq.rabbitmq.reply-to.g1h2"))
@@ -113,7 +118,7 @@ def test_rewritten_message_is_known_by_its_headers_however_deep_they_are() -> No
     awaited = AwaitedReturns()
     for number, innermost in enumerate(("this", "that"), 1):
         properties = encoded(headers=headers(innermost), reply_to=reply_to)
-        awaited.add(number, "exchange", "", properties, b"", wants_to_know=True)
+        awaited.add(number, "exchange", "", properties, b"", raise_returned=True)
 
     message = come_back(
         awaited, "", b"", encoded(headers={"x": 1, **headers("that")}, reply_to=f"{reply_to}.g1h2")
@@ -125,8 +130,8 @@ def test_rewritten_message_is_known_by_its_headers_however_deep_they_are() -> No
 
 def test_what_comes_back_of_the_indifferent_is_nobodys_own() -> None:
     awaited = AwaitedReturns()
-    awaited.add(1, "exchange", "", encoded(headers={"k": 1}), b"", wants_to_know=False)
-    awaited.add(2, "exchange", "", encoded(headers={"k": 2}), b"", wants_to_know=True)
+    awaited.add(1, "exchange", "", encoded(headers={"k": 1}), b"", raise_returned=False)
+    awaited.add(2, "exchange", "", encoded(headers={"k": 2}), b"", raise_returned=True)
 
     assert come_back(awaited, "", b"", encoded(headers={"k": 1})) is None
     assert [awaited.settle(number) for number in (1, 2)] == [None, None]
@@ -135,8 +140,8 @@ def test_what_comes_back_of_the_indifferent_is_nobodys_own() -> None:
 
 def test_identical_publishes_of_both_kinds() -> None:
     awaited = AwaitedReturns()
-    for number, wants_to_know in enumerate([False, True, False], 1):
-        awaited.add(number, "exchange", "key", encoded(), b"", wants_to_know=wants_to_know)
+    for number, raise_returned in enumerate([False, True, False], 1):
+        awaited.add(number, "exchange", "key", encoded(), b"", raise_returned=raise_returned)
 
     own = come_back(awaited, "key", b"", encoded())
     others = [come_back(awaited, "key", b"", encoded()) for _ in range(3)]
@@ -149,7 +154,7 @@ def test_identical_publishes_of_both_kinds() -> None:
 
 def test_server_may_add_headers_and_properties() -> None:
     awaited = AwaitedReturns()
-    awaited.add(1, "exchange", "key", encoded(headers={"a": 1}), b"", wants_to_know=True)
+    awaited.add(1, "exchange", "key", encoded(headers={"a": 1}), b"", raise_returned=True)
 
     assert come_back(awaited, "key", b"", encoded(headers={"a": 2, "b": 1})) is None
     message = come_back(awaited, "key", b"", encoded(headers={"a": 1, "b": 1}, timestamp=1))
@@ -160,7 +165,7 @@ def test_server_may_add_headers_and_properties() -> None:
 
 def test_return_that_cannot_be_decoded_belongs_to_nobody_else() -> None:
     awaited = AwaitedReturns()
-    awaited.add(1, "exchange", "key", encoded(headers={"a": 1}), b"", wants_to_know=True)
+    awaited.add(1, "exchange", "key", encoded(headers={"a": 1}), b"", raise_returned=True)
 
     assert come_back(awaited, "key", b"", b"\x20\x00\xff") is None
     assert awaited.settle(1) is None

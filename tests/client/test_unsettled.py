@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ammoo
-from ammoo.live.acknowledgements import UnsettledDeliveries
+from ammoo.live.acknowledgements import UnackedDeliveries
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,
@@ -169,7 +169,7 @@ async def test_acks_leave_before_the_close(server: ScriptedServer) -> None:
 def test_whatever_is_settled_the_server_is_told_exactly_that(
     steps: list[tuple[str, int]],
 ) -> None:
-    unsettled = UnsettledDeliveries()
+    unsettled = UnackedDeliveries()
     at_the_server: list[int] = []  # what it has sent and was not told about
     wanted: list[int] = []  # what was sent and not settled, as the user sees it
     last = 0
@@ -208,7 +208,7 @@ def test_whatever_is_settled_the_server_is_told_exactly_that(
 
 
 def test_what_is_settled_behind_the_oldest_is_forgotten() -> None:
-    unsettled = UnsettledDeliveries()
+    unsettled = UnackedDeliveries()
     for tag in range(1, 100_001):
         unsettled.delivered(tag)
         if tag > 1:
@@ -219,7 +219,7 @@ def test_what_is_settled_behind_the_oldest_is_forgotten() -> None:
 
 
 def test_everything_can_be_settled_at_once() -> None:
-    unsettled = UnsettledDeliveries()
+    unsettled = UnackedDeliveries()
     for tag in range(1, 5):
         unsettled.delivered(tag)
     unsettled.settle(3, multiple=False)
@@ -230,7 +230,7 @@ def test_everything_can_be_settled_at_once() -> None:
 
 
 def test_tag_that_was_never_to_be_settled_hinders_nobody() -> None:
-    unsettled = UnsettledDeliveries()
+    unsettled = UnackedDeliveries()
     unsettled.delivered(1)
     unsettled.delivered(3)
 

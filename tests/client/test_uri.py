@@ -10,7 +10,8 @@ import trustme
 
 from ammoo.auth.mechanisms.external import ExternalAuth
 from ammoo.auth.password import PasswordAuthentication
-from ammoo.uri import ConnectionParameters, connection_parameters
+from ammoo.parameters import ConnectionParameters
+from ammoo.uri import connection_parameters
 
 
 def _credentials(parameters: ConnectionParameters) -> tuple[str, str]:

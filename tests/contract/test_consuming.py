@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 
 import ammoo
-from ammoo.consumer import STALLED_AT
+from ammoo.consumer import BACKLOG_MESSAGES
 from ammoo.exceptions.consumer import ServerCancelledConsumer
 from tests.contract.queues import drain, publish
 from tests.support.clock import LoopClock
@@ -66,7 +66,7 @@ async def test_slow_consumer_delays_nobody_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Neither an operation, on its channel or another one, nor another consumer or heartbeats."""
-    await publish(broker_channel, queue, *["x"] * (STALLED_AT + 500))
+    await publish(broker_channel, queue, *["x"] * (BACKLOG_MESSAGES + 500))
     async with (
         await ammoo.connect(broker_url, heartbeat_interval=4) as connection,
         connection.channel() as slow_channel,

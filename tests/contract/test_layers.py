@@ -38,6 +38,8 @@ CLIENT_ORDER = [
     "ammoo.exceptions",
     "ammoo.auth",
     "ammoo.wire",
+    "ammoo.version",
+    "ammoo.parameters",
     "ammoo.uri",
     "ammoo.arguments",
     "ammoo.live.replies",

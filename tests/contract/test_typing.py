@@ -21,7 +21,7 @@ import ammoo.exceptions.channel
 import ammoo.exceptions.connection
 import ammoo.exceptions.consumer
 from ammoo.consumer import Consumer
-from ammoo.uri import ConnectionParameters
+from ammoo.parameters import ConnectionParameters
 from ammoo.wire.frames.header import BasicHeaderProperties
 from ammoo.wire.frames.method.queue import QueueDeclareOkParameters
 from ammoo_wire import FieldTable

@@ -30,7 +30,8 @@ def _project(member: str) -> dict[str, Any]:
 
 def _version_literal(member: str, package: str) -> object:
     """Read `__version__ = "…"` from the source, without importing it."""
-    path = ROOT / "packages" / member / "src" / package / "__init__.py"
+    module = "version.py" if package == "ammoo" else "__init__.py"
+    path = ROOT / "packages" / member / "src" / package / module
     literals = [
         ast.literal_eval(node.value)
         for node in ast.parse(path.read_text("utf-8")).body

@@ -12,14 +12,13 @@
 Exceptions are in `ammoo.exceptions`, ways to log in in `ammoo.auth`.
 """
 
-__version__ = "1.0.0"
-
 from .channel import Channel
 from .connection import Connection, connect
 from .consumer import Consumer
 from .exceptions.channel import ChannelClosed, EmptyQueue
 from .exceptions.connection import ConnectionClosed
 from .messages import DeliverMessage, ExpectedMessage, GetMessage, Message, ReturnMessage
+from .version import __version__
 
 __all__ = [
     "Channel",

@@ -62,7 +62,7 @@ from .arguments import (
 )
 from .consumer import Consumer
 from .exceptions.channel import ClientClosedChannelError, ClientClosedChannelOK, EmptyQueue
-from .live.channel import PACED_PREFETCH, LiveChannel
+from .live.channel import COALESCE_MIN_PREFETCH, LiveChannel
 from .live.confirms import Confirms
 from .messages import GetMessage, ReturnMessage
 from .publish_options import (
@@ -278,8 +278,8 @@ class Channel:
             BasicGetParameters(queue_name, no_ack),
             BasicGetOkParameters,
             BasicGetEmptyParameters,
-            arrived=None if no_ack else live.got,
-            late=_drop if no_ack else live.give_back_answer,
+            on_reply=None if no_ack else live.got,
+            on_late_reply=_drop if no_ack else live.requeue_reply,
         )
         if answer.properties is None or answer.body is None:
             raise EmptyQueue(queue_name)
@@ -308,8 +308,8 @@ class Channel:
         answered = live.call(
             BasicQosParameters(prefetch_size, prefetch_count, global_), BasicQosOkParameters
         )
-        live.is_paceable = not prefetch_size and (
-            prefetch_count == 0 or prefetch_count >= PACED_PREFETCH
+        live.allows_read_coalescing = not prefetch_size and (
+            prefetch_count == 0 or prefetch_count >= COALESCE_MIN_PREFETCH
         )
         await answered
         self._prefetch[global_] = (prefetch_size, prefetch_count)
@@ -326,7 +326,7 @@ class Channel:
         """
         live = self._require_live()
         await live.call(
-            BasicRecoverParameters(requeue), BasicRecoverOkParameters, arrived=live.recovered
+            BasicRecoverParameters(requeue), BasicRecoverOkParameters, on_reply=live.recovered
         )
 
     async def flow(self, active: bool) -> None:
@@ -461,18 +461,18 @@ class Channel:
         if (
             not options
             and live is not None
-            and (outbox := live.outbox).can_publish
-            and not outbox.transport.is_paused
+            and (publishing := live.publishing).can_publish
+            and not publishing.transport.is_paused
             and isinstance(body, bytes)
             and isinstance(route, str)
         ):
-            outcome = outbox.publish(exchange_name, route, NO_PROPERTIES, body)
+            outcome = publishing.publish(exchange_name, route, NO_PROPERTIES, body)
         else:
             message = outgoing("publish", route, body, self._body_encoding, options)
-            outbox = self._require_live().outbox
-            if not outbox.is_publishable:
-                await outbox.hold_message(message)
-            outcome = outbox.post(exchange_name, message)
+            publishing = self._require_live().publishing
+            if not publishing.is_publishable:
+                await publishing.hold_message(message)
+            outcome = publishing.post(exchange_name, message)
         if outcome is not None:
             await outcome
 
@@ -515,11 +515,11 @@ class Channel:
             TypeError, ValueError: As `publish`.
             ChannelClosed, ConnectionClosed: The channel is closed; nothing was sent.
         """
-        outbox = self._require_live().outbox
+        publishing = self._require_live().publishing
         if not options and isinstance(body, bytes) and isinstance(route, str):
-            return outbox.publish_nowait(exchange_name, route, body)
+            return publishing.publish_nowait(exchange_name, route, body)
         message = outgoing("publish_nowait", route, body, self._body_encoding, options)
-        return outbox.publish_message_nowait(exchange_name, message)
+        return publishing.publish_message_nowait(exchange_name, message)
 
     @property
     def is_publishable(self) -> bool:
@@ -528,7 +528,7 @@ class Channel:
         It does not while the server takes none (connection.blocked, channel.flow), while
         the socket takes no more, or once the channel is closed.
         """
-        return self._live is not None and self._live.outbox.is_publishable
+        return self._live is not None and self._live.publishing.is_publishable
 
     async def wait_publishable(self) -> None:
         """Wait until `publish_nowait` takes a message; at once, if it does.
@@ -537,7 +537,7 @@ class Channel:
             ConnectionBlocked, ChannelInactive: The server has taken none for too long.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        await self._require_live().outbox.hold()
+        await self._require_live().publishing.hold()
 
     async def select_confirm(self) -> None:
         """Have the server confirm every message from now on (confirm.select).
@@ -549,9 +549,9 @@ class Channel:
         """
         live = self._require_live()
         answered = live.call(ConfirmSelectParameters(False), ConfirmSelectOkParameters)
-        if live.outbox.confirms is None:
+        if live.publishing.confirms is None:
             # Now, not when the answer comes: the server counts what stands behind confirm.select.
-            live.outbox.confirms = Confirms()
+            live.publishing.confirms = Confirms()
         await answered
 
     async def get_next_returned_message(self) -> ReturnMessage:
@@ -560,7 +560,7 @@ class Channel:
         Raises:
             ChannelClosed, ConnectionClosed: None will come any more.
         """
-        return await self._require_live().outbox.next_returned()
+        return await self._require_live().publishing.next_returned()
 
     # --- transactions ---
 

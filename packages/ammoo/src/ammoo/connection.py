@@ -10,7 +10,7 @@ from contextvars import Context, copy_context
 from functools import partial
 from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from ammoo_wire import FieldTable, FieldValue
 
@@ -18,9 +18,7 @@ from .auth.abc import Authentication, AuthenticationMechanism
 from .channel import Channel
 from .exceptions.connection import ClientClosedConnectionError, ClientClosedConnectionOK
 from .live.connection import LiveConnection
-
-if TYPE_CHECKING:
-    from .uri import ConnectionParameters
+from .parameters import ConnectionParameters
 
 __all__ = ["Connection", "connect"]
 
@@ -146,7 +144,7 @@ class Connection:
         parameters: Where to connect, and how.
     """
 
-    def __init__(self, parameters: "ConnectionParameters") -> None:
+    def __init__(self, parameters: ConnectionParameters) -> None:
         self._parameters = parameters
         self._live: LiveConnection | None = None
         self._blocked_callbacks: list[tuple[BlockedCallback, Context]] = []

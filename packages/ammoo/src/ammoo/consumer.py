@@ -30,8 +30,8 @@ __all__ = ["Consumer"]
 CANCEL_TIMEOUT: Final = 5.0
 """For how long the server is waited for when a consumer is left, in seconds."""
 
-STALLED_AT: Final = 1000
-STALLED_OCTETS: Final = 16 * 1024 * 1024
+BACKLOG_MESSAGES: Final = 1000
+BACKLOG_OCTETS: Final = 16 * 1024 * 1024
 """With so many messages unread, or octets, a consumer asks the connection not to read on."""
 LARGE_BODY: Final = 4096
 """Only from this size on are octets counted: the number bounds the memory of smaller ones."""
@@ -68,7 +68,7 @@ class Consumer:
         self._large_octets = 0  # of unread messages that are large
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._closing_exc: Exception | None = None
-        self._is_stalled = False
+        self._is_backlogged = False
 
     def __repr__(self) -> str:
         state = "open" if self._live is not None and self._closing_exc is None else "not open"
@@ -159,12 +159,12 @@ class Consumer:
         stopped = live.begin_cancel(self._consumer_tag)
         self._leave(exc)
         connection = live.connection
-        if connection.blocked is None and not connection.is_silent:
+        if connection.blocked is None and not connection.is_unresponsive:
             seconds = min(connection.operation_timeout or CANCEL_TIMEOUT, CANCEL_TIMEOUT)
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await stopped.wait()
-            connection.note_silence(stopped)
+            connection.note_unanswered_close(stopped)
 
     # --- iterator ---
 
@@ -185,7 +185,7 @@ class Consumer:
         message = messages.popleft()
         if self._large_octets and len(message.body) >= LARGE_BODY:
             self._large_octets -= len(message.body)
-        if self._is_stalled:
+        if self._is_backlogged:
             self._note_progress()
         return message
 
@@ -200,7 +200,7 @@ class Consumer:
             )
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        live.connection.transport.ask_for_more()
+        live.connection.transport.resume_reading_soon()
         try:
             await waiter
         except asyncio.CancelledError:
@@ -215,7 +215,7 @@ class Consumer:
     def put(self, message: DeliverMessage) -> None:
         """Take a message that arrived."""
         if self._closing_exc is not None:
-            self._give_back(message)
+            self._requeue(message)
             return
         messages = self._messages
         messages.append(message)
@@ -224,7 +224,7 @@ class Consumer:
             self._large_octets += size
         if self._waiters:
             self._wake_one()
-        elif len(messages) > STALLED_AT or self._large_octets > STALLED_OCTETS:
+        elif len(messages) > BACKLOG_MESSAGES or self._large_octets > BACKLOG_OCTETS:
             self._note_backlog()
 
     def cancelled_by_server(self) -> None:
@@ -261,18 +261,18 @@ class Consumer:
         )
         messages, self._messages = self._messages, deque()
         for message in messages:
-            self._give_back(message)
+            self._requeue(message)
 
-    def _give_back(self, message: DeliverMessage) -> None:
+    def _requeue(self, message: DeliverMessage) -> None:
         """Put a message back that nobody has read, unless it never left its place.
 
         A stream keeps its messages, and RabbitMQ 3.10 closes the connection of who rejects
         one (540). What has the header may also have come to another queue from a stream;
         it then goes back when the channel is closed.
         """
-        if self.no_ack or self._live is None or message.is_of_stream:
+        if self.no_ack or self._live is None or message.is_from_stream:
             return
-        self._live.give_back(message.delivery_tag)
+        self._live.requeue(message.delivery_tag)
 
     def _wake_one(self) -> None:
         while self._waiters:
@@ -285,13 +285,15 @@ class Consumer:
 
     def _note_backlog(self) -> None:
         """Ask for no more, for what waits here is much."""
-        if self._live is not None and not self._is_stalled:
-            self._is_stalled = True
-            self._live.connection.stalled_consumers.add(self)
+        if self._live is not None and not self._is_backlogged:
+            self._is_backlogged = True
+            self._live.connection.backlogged_consumers.add(self)
 
     def _note_progress(self, *, at_last: bool = False) -> None:
         """Ask for more, if little is left or nothing more will come."""
-        is_low = len(self._messages) < STALLED_AT // 2 and self._large_octets < STALLED_OCTETS // 2
-        if self._is_stalled and self._live is not None and (is_low or at_last):
-            self._is_stalled = False
+        is_low = (
+            len(self._messages) < BACKLOG_MESSAGES // 2 and self._large_octets < BACKLOG_OCTETS // 2
+        )
+        if self._is_backlogged and self._live is not None and (is_low or at_last):
+            self._is_backlogged = False
             self._live.connection.consumer_caught_up(self)

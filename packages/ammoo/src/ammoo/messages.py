@@ -265,7 +265,7 @@ class DeliverMessage(ExpectedMessage):
         return self._parameters.consumer_tag
 
     @property
-    def is_of_stream(self) -> bool:
+    def is_from_stream(self) -> bool:
         """Whether the message seems to come from a stream: RabbitMQ tells its offset there."""
         properties = self._properties
         if isinstance(properties, bytes):

@@ -13,10 +13,10 @@ This module knows tags; it sends nothing.
 
 from collections import deque
 
-__all__ = ["UnsettledDeliveries"]
+__all__ = ["UnackedDeliveries"]
 
 
-class UnsettledDeliveries:
+class UnackedDeliveries:
     """The delivery tags of a channel that are to be settled, in the order of delivery.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 `Channel` is what the user holds, and what the user asked for; this is what came
 of it. It sends requests and finds out whom each of the server's commands is for:
-who awaits an answer, a consumer, or the `Outbox`, which publishes. Messages that
+who awaits an answer, a consumer, or the `Publishing`, which publishes. Messages that
 came on it are settled here, and nowhere else.
 
 The paths of deliver and ack are kept short on purpose; the budget is in benchmarks/.
@@ -65,19 +65,19 @@ from ..exceptions.channel import (
 )
 from ..messages import DeliverMessage
 from ..publish_options import Body, NotGiven, PublishOptions, outgoing
-from .acknowledgements import UnsettledDeliveries
-from .commit_buffer import HeldBack
-from .publishing import Outbox
-from .replies import Answer, OnAnswer, Replies
-from .reply_timeouts import ABANDONED_TIMEOUT, AbandonedOperations
+from .acknowledgements import UnackedDeliveries
+from .commit_buffer import CommitBuffer
+from .publishing import Publishing
+from .replies import OnReply, Replies, Reply
+from .reply_timeouts import UNANSWERED_TIMEOUT, ReplyTimeouts
 
 if TYPE_CHECKING:
     from ..consumer import Consumer
     from .connection import LiveConnection
 
-__all__ = ["PACED_PREFETCH", "RECEIVERS", "LiveChannel"]
+__all__ = ["COALESCE_MIN_PREFETCH", "RECEIVERS", "LiveChannel"]
 
-PACED_PREFETCH: Final = 128
+COALESCE_MIN_PREFETCH: Final = 128
 """With a lower prefetch limit the server would have to wait for us when reading is paced."""
 
 # Compiled when first needed, not on import (0.2 ms each).
@@ -95,12 +95,12 @@ class LiveChannel:
 
     Attributes:
         closing_exc: What ended the channel, or None.
-        is_paceable: Whether the server may send a lot before it has to wait for us.
+        allows_read_coalescing: Whether the server may send a lot before it has to wait for us.
         consumers: The consumers by their tags.
         number: The channel's number.
-        outbox: What is published.
+        publishing: What is published.
         transport: The socket's side.
-        unsettled: What was delivered and is to be settled.
+        unacked: What was delivered and is to be settled.
 
     Raises:
         TooManyChannels: The connection has no number left.
@@ -113,16 +113,16 @@ class LiveChannel:
         self.closing_exc: Exception | None = None
         self.consumers: dict[str, Consumer] = {}
         self.transport = connection.transport
-        self.unsettled = UnsettledDeliveries()
-        self.outbox = Outbox(self)
+        self.unacked = UnackedDeliveries()
+        self.publishing = Publishing(self)
         self._loop = connection.loop
-        self._protocol: ClientProtocol | HeldBack = connection.protocol
+        self._protocol: ClientProtocol | CommitBuffer = connection.protocol
         self._replies = Replies(connection.loop)
-        self._abandoned = AbandonedOperations(
+        self._reply_timeouts = ReplyTimeouts(
             connection.loop, self._replies, connection.is_blocked, self._give_up
         )
         self._merges_acks = True
-        self.is_paceable = True
+        self.allows_read_coalescing = True
         self._closed = asyncio.Event()
         self._close_was_awaited = False
         self._last_consumer = 0
@@ -138,10 +138,10 @@ class LiveChannel:
             OperationTimeout: The server did not answer in time.
         """
 
-        def close_again(_: Answer) -> None:
+        def close_again(_: Reply) -> None:
             self.begin_close(ClientClosedChannelOK())
 
-        await self.call(ChannelOpenParameters(), ChannelOpenOkParameters, late=close_again)
+        await self.call(ChannelOpenParameters(), ChannelOpenOkParameters, on_late_reply=close_again)
 
     def begin_close(self, error: Exception) -> None:
         """Send channel.close, and end everything that still waits for something.
@@ -156,7 +156,7 @@ class LiveChannel:
         self.connection.protocol.send(
             self.number, ChannelCloseParameters(ReplyCode.REPLY_SUCCESS, "", 0, 0)
         )
-        self.transport.flush_in_turn()
+        self.transport.flush_request()
 
     async def close(self, error: Exception, seconds: float, *, leaving: bool = False) -> None:
         """Close the channel, in bounded time.
@@ -168,7 +168,7 @@ class LiveChannel:
             seconds: For how long the server is waited for.
             leaving: Whether a block is left; then a server that is silent is not waited for.
         """
-        if leaving and self.connection.is_silent:  # to be asked before what waits here ends
+        if leaving and self.connection.is_unresponsive:  # to be asked before what waits here ends
             seconds = 0
         self.begin_close(error)
         if self.connection.blocked is not None or self._closed.is_set() or self._close_was_awaited:
@@ -178,7 +178,7 @@ class LiveChannel:
             async with asyncio.timeout(seconds):
                 await self._closed.wait()
         if leaving:
-            self.connection.note_silence(self._closed)
+            self.connection.note_unanswered_close(self._closed)
         self._close_was_awaited = True  # who closes it again does not wait for it again
 
     def fail(self, error: Exception) -> None:
@@ -190,8 +190,8 @@ class LiveChannel:
         self.closing_exc = error
         self._let_go()
         self._replies.fail(error)
-        self._abandoned.clear()
-        self.outbox.fail(error)
+        self._reply_timeouts.clear()
+        self.publishing.fail(error)
         for consumer in list(self.consumers.values()):
             consumer.fail(error)
         self.consumers.clear()
@@ -206,7 +206,7 @@ class LiveChannel:
         """Whether anybody waits for something that the server may say on this channel."""
         return bool(
             self._replies
-            or self.outbox.is_awaiting_server
+            or self.publishing.is_awaiting_server
             or (self.closing_exc is not None and not self._closed.is_set())
             or any(consumer.is_waiting for consumer in self.consumers.values())
         )
@@ -217,10 +217,10 @@ class LiveChannel:
         self,
         request: tuple[Any, ...],
         *answers: type[Any],
-        arrived: OnAnswer | None = None,
-        late: OnAnswer | None = None,
+        on_reply: OnReply | None = None,
+        on_late_reply: OnReply | None = None,
         consumer_tag: str | None = None,
-    ) -> Future[Answer]:
+    ) -> Future[Reply]:
         """Send a request, and take a place in the row of those who await an answer.
 
         Raises:
@@ -228,15 +228,15 @@ class LiveChannel:
             EncodeError: The request cannot be sent as it is.
         """
         self.raise_if_closed()
-        if self.unsettled.run:
+        if self.unacked.run:
             self.write_acks()
         self._protocol.send(self.number, request)
         waiter = self._replies.expect(
-            *answers, arrived=arrived, late=late, consumer_tag=consumer_tag
+            *answers, on_reply=on_reply, on_late_reply=on_late_reply, consumer_tag=consumer_tag
         )
         transport = self.transport
         if not transport.flush_is_due:
-            transport.flush_in_turn()
+            transport.flush_request()
         if not transport.is_reading:
             transport.resume_reading()
         return waiter
@@ -245,27 +245,35 @@ class LiveChannel:
         self,
         request: tuple[Any, ...],
         *answers: type[Any],
-        arrived: OnAnswer | None = None,
-        late: OnAnswer | None = None,
+        on_reply: OnReply | None = None,
+        on_late_reply: OnReply | None = None,
         consumer_tag: str | None = None,
-    ) -> Awaitable[Answer]:
+    ) -> Awaitable[Reply]:
         """Send a request at once, and give what its answer is awaited with; see `ask`.
 
         Raises:
             ChannelClosed, ConnectionClosed: The channel is closed.
             EncodeError: The request cannot be sent as it is.
         """
-        waiter = self.ask(request, *answers, arrived=arrived, late=late, consumer_tag=consumer_tag)
-        return self._abandoned.answered(request, waiter, self.connection.operation_timeout, late)
+        waiter = self.ask(
+            request,
+            *answers,
+            on_reply=on_reply,
+            on_late_reply=on_late_reply,
+            consumer_tag=consumer_tag,
+        )
+        return self._reply_timeouts.answered(
+            request, waiter, self.connection.operation_timeout, on_late_reply
+        )
 
     def blocked_changed(self) -> None:
         """Take note that the server reads no more, or again."""
-        self.outbox.update_can_publish()
-        self._abandoned.restart()
+        self.publishing.update_can_publish()
+        self._reply_timeouts.restart()
 
     def _give_up(self, method: str) -> None:
         """Close the channel: whatever waits behind an answer that never comes would for ever."""
-        self.begin_close(ChannelUnanswered(OperationTimeout(method, ABANDONED_TIMEOUT)))
+        self.begin_close(ChannelUnanswered(OperationTimeout(method, UNANSWERED_TIMEOUT)))
 
     async def commit(self) -> None:
         """Commit the transaction; until the server has, nothing else is sent.
@@ -274,35 +282,35 @@ class LiveChannel:
             ServerClosedChannel, ServerClosedConnection: The server refused.
             OperationTimeout: The server did not answer in time.
         """
-        while isinstance(self._protocol, HeldBack):
+        while isinstance(self._protocol, CommitBuffer):
             await asyncio.wait((self._protocol.over,))
         request = TxCommitParameters()
-        waiter = self.ask(request, TxCommitOkParameters, arrived=self._let_go)
-        held_back = HeldBack(self.connection.protocol, self._loop.create_future())
-        self._protocol = self.outbox.protocol = held_back
-        await self._abandoned.answered(request, waiter, self.connection.operation_timeout)
+        waiter = self.ask(request, TxCommitOkParameters, on_reply=self._let_go)
+        commit_buffer = CommitBuffer(self.connection.protocol, self._loop.create_future())
+        self._protocol = self.publishing.protocol = commit_buffer
+        await self._reply_timeouts.answered(request, waiter, self.connection.operation_timeout)
 
-    def _let_go(self, _: Answer | None = None) -> None:
+    def _let_go(self, _: Reply | None = None) -> None:
         """Send what was held back; or forget it, if the channel is closed."""
-        held_back = self._protocol
-        if isinstance(held_back, HeldBack):
-            self._protocol = self.outbox.protocol = self.connection.protocol
-            held_back.let_go(send=self.closing_exc is None)
+        commit_buffer = self._protocol
+        if isinstance(commit_buffer, CommitBuffer):
+            self._protocol = self.publishing.protocol = self.connection.protocol
+            commit_buffer.let_go(send=self.closing_exc is None)
             self.transport.flush_soon()
 
     # --- settling; see `messages.Origin` ---
 
     def ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
-        """Send basic.ack, perhaps as one with others of this turn; see `UnsettledDeliveries`."""
-        unsettled, transport = self.unsettled, self.transport
+        """Send basic.ack, perhaps as one with others of this turn; see `UnackedDeliveries`."""
+        unacked, transport = self.unacked, self.transport
         if (
             multiple
             or self.closing_exc is not None
             or not self._merges_acks
-            or not unsettled.extend_run(delivery_tag)
+            or not unacked.extend_run(delivery_tag)
         ):
             self._settle(delivery_tag, multiple, _ACK.encode(delivery_tag, multiple))
-        elif unsettled.run == 1:
+        elif unacked.run == 1:
             transport.before_flush.append(self.write_acks)
             if not transport.flush_is_due:
                 transport.flush_soon()
@@ -318,24 +326,24 @@ class LiveChannel:
         self._settle(delivery_tag, False, _REJECT.encode(delivery_tag, requeue))
         return self.transport.drain() if self.transport.is_paused else None
 
-    def give_back(self, delivery_tag: int) -> None:
+    def requeue(self, delivery_tag: int) -> None:
         """Put a delivered message back into its queue that nobody will ever read."""
         if self.closing_exc is None:
             self._settle(delivery_tag, False, _REJECT.encode(delivery_tag, True))
 
-    def give_back_answer(self, answer: Answer) -> None:
+    def requeue_reply(self, answer: Reply) -> None:
         """Put back the message of a basic.get-ok that nobody awaits any more."""
         if type(answer.parameters) is BasicGetOkParameters:
-            self.give_back(answer.parameters.delivery_tag)
+            self.requeue(answer.parameters.delivery_tag)
 
-    def got(self, answer: Answer) -> None:
+    def got(self, answer: Reply) -> None:
         """Take note of a basic.get-ok whose message is to be settled."""
         if type(answer.parameters) is BasicGetOkParameters:
-            self.unsettled.delivered(answer.parameters.delivery_tag)
+            self.unacked.delivered(answer.parameters.delivery_tag)
 
-    def recovered(self, answer: Answer) -> None:
+    def recovered(self, answer: Reply) -> None:
         """Take note of a basic.recover-ok: the server has taken all deliveries back."""
-        self.unsettled.clear()
+        self.unacked.clear()
 
     def keep_acks_apart(self) -> None:
         """Put no acknowledgements together: a transaction may take some of them back."""
@@ -344,26 +352,26 @@ class LiveChannel:
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name; see `Channel.publish`."""
         message = outgoing("reply", reply_to, body, self.body_encoding, options)
-        await self.outbox.publish_message("", message)
+        await self.publishing.publish_message("", message)
 
     def _settle(self, delivery_tag: int, multiple: bool, payload: bytes) -> None:
         """Send what settles deliveries."""
         if self.closing_exc is not None:
             self.raise_if_closed()
-        if self.unsettled.run:
+        if self.unacked.run:
             self.write_acks()
-        self.unsettled.settle(delivery_tag, multiple)
+        self.unacked.settle(delivery_tag, multiple)
         self._protocol.send_method(self.number, payload)
         if not self.transport.flush_is_due:
             self.transport.flush_soon()
 
     def write_acks(self) -> None:
         """Send the acknowledgements that were put together."""
-        unsettled = self.unsettled
-        if unsettled.run and self.closing_exc is None:
-            payload = _ACK.encode(unsettled.last_of_run, unsettled.run > 1)
+        unacked = self.unacked
+        if unacked.run and self.closing_exc is None:
+            payload = _ACK.encode(unacked.last_of_run, unacked.run > 1)
             self._protocol.send_method(self.number, payload)
-        unsettled.run = 0
+        unacked.run = 0
 
     # --- consumers ---
 
@@ -381,12 +389,14 @@ class LiveChannel:
         """
         tag = request.consumer_tag
 
-        def cancel_again(_: Answer) -> None:
+        def cancel_again(_: Reply) -> None:
             self.begin_cancel(tag)
 
         self.consumers[tag] = consumer
         try:
-            await self.call(request, BasicConsumeOkParameters, late=cancel_again, consumer_tag=tag)
+            await self.call(
+                request, BasicConsumeOkParameters, on_late_reply=cancel_again, consumer_tag=tag
+            )
         except EncodeError:
             del self.consumers[tag]  # it was not sent
             raise
@@ -399,7 +409,7 @@ class LiveChannel:
         """
         done = asyncio.Event()
 
-        def stopped(answer: "Future[Answer]") -> None:
+        def stopped(answer: "Future[Reply]") -> None:
             answer.exception()  # whatever it is, the consumer has stopped
             self.consumers.pop(tag, None)
             done.set()
@@ -411,7 +421,7 @@ class LiveChannel:
             BasicCancelParameters(tag, False), BasicCancelOkParameters, consumer_tag=tag
         )
         answer.add_done_callback(stopped)
-        self._abandoned.add(answer, "basic.cancel")
+        self._reply_timeouts.add(answer, "basic.cancel")
         return done
 
     # --- what the server sends; each takes a command that came on this channel ---
@@ -428,11 +438,11 @@ class LiveChannel:
             message._properties = properties
             message.body = body
             if not consumer.no_ack:
-                self.unsettled.delivered(parameters.delivery_tag)
+                self.unacked.delivered(parameters.delivery_tag)
             consumer.put(message)
         else:
             # Nobody will settle it, and no acknowledgement of others may: see `extend_run`.
-            self.unsettled.delivered(parameters.delivery_tag)
+            self.unacked.delivered(parameters.delivery_tag)
 
     def _receive_answer(
         self, parameters: Any, properties: bytes | None, body: bytearray | None
@@ -440,7 +450,7 @@ class LiveChannel:
         if self.closing_exc is not None:
             return  # it came in the same read as what ended the channel
         # Without NamedTuple's own __new__: 90 ns instead of 180.
-        answer = tuple.__new__(Answer, (parameters, properties, body))
+        answer = tuple.__new__(Reply, (parameters, properties, body))
         if not self._replies.resolve(answer):
             self.connection.fault(parameters)
 
@@ -475,7 +485,7 @@ class LiveChannel:
     def _receive_oversized(
         self, parameters: OversizedContent, properties: bytes | None, body: bytearray | None
     ) -> None:
-        """Close the channel: the message can be neither given out nor left unsettled."""
+        """Close the channel: the message can be neither given out nor left unacked."""
         error = ValueError(
             f"a message of {parameters.body_size} octets arrived; at most {parameters.limit}"
             " are taken"
@@ -502,19 +512,19 @@ def _unexpected(
 def _receive_confirm(
     channel: LiveChannel, parameters: Any, properties: bytes | None, body: bytearray | None
 ) -> None:
-    channel.outbox.receive_confirm(parameters)
+    channel.publishing.receive_confirm(parameters)
 
 
 def _receive_return(
     channel: LiveChannel, parameters: Any, properties: bytes, body: bytearray
 ) -> None:
-    channel.outbox.receive_return(parameters, properties, body)
+    channel.publishing.receive_return(parameters, properties, body)
 
 
 def _receive_flow(
     channel: LiveChannel, parameters: Any, properties: bytes | None, body: bytearray | None
 ) -> None:
-    channel.outbox.receive_flow(parameters)
+    channel.publishing.receive_flow(parameters)
 
 
 _ANSWERS = (

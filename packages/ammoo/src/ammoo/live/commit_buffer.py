@@ -11,10 +11,10 @@ from typing import Any
 
 from ammoo_wire import ClientProtocol, ContentHead, encode_method
 
-__all__ = ["HeldBack"]
+__all__ = ["CommitBuffer"]
 
 
-class HeldBack:
+class CommitBuffer:
     """Takes what is to be sent on one channel, in order, and sends it when it is let go.
 
     Args:

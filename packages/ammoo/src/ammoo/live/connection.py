@@ -40,22 +40,22 @@ from ..exceptions.connection import (
 )
 from .channel import RECEIVERS, LiveChannel
 from .handshake import LOCALE, Opening, client_properties
-from .replies import Answer, Replies
-from .reply_timeouts import ABANDONED_TIMEOUT, AbandonedOperations
+from .replies import Replies, Reply
+from .reply_timeouts import UNANSWERED_TIMEOUT, ReplyTimeouts
 from .transport import Transport
 
 if TYPE_CHECKING:
     from ..consumer import Consumer
-    from ..uri import ConnectionParameters
+    from ..parameters import ConnectionParameters
 
 __all__ = ["LiveConnection"]
 
 FAULT_TIMEOUT: Final = 3.0
 """How long the socket stays open after a close that nobody waits for, in seconds."""
 
-PACED_FROM: Final = 8
+COALESCE_FROM: Final = 8
 """Reading may be paced when so many commands come in one read."""
-PACED_CONSUMERS: Final = 16
+COALESCE_MAX_CONSUMERS: Final = 16
 """And there are no more consumers than that, nor channels."""
 
 NO_TLS: Final = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
@@ -76,7 +76,7 @@ class LiveConnection:
         channels: The open channels by their numbers.
         closing_exc: What ended the connection, or None.
         protocol: The wire's side.
-        stalled_consumers: Those whose messages pile up.
+        backlogged_consumers: Those whose messages pile up.
         transport: The socket's side.
     """
 
@@ -104,9 +104,9 @@ class LiveConnection:
         self.channels: dict[int, LiveChannel] = {}
         self.closing_exc: Exception | None = None
         self.blocked: str | None = None
-        self.stalled_consumers: set[Consumer] = set()
+        self.backlogged_consumers: set[Consumer] = set()
         self._replies = Replies(loop)
-        self._abandoned = AbandonedOperations(loop, self._replies, self.is_blocked, self._give_up)
+        self._reply_timeouts = ReplyTimeouts(loop, self._replies, self.is_blocked, self._give_up)
         self._blocked_waiters: list[asyncio.Future[None]] = []
         self._closed = asyncio.Event()
         self._unanswered: asyncio.Event | None = None
@@ -212,11 +212,11 @@ class LiveConnection:
             elif channel_number == 0:
                 self._receive_control(parameters)
             # else: the channel is gone, and what is still said on it is said to nobody
-        if self.stalled_consumers:
-            if self._nobody_waits():
+        if self.backlogged_consumers:
+            if self._may_stop_reading():
                 self.transport.pause_reading()
-        elif len(commands) >= PACED_FROM and self._is_flooded():
-            self.transport.pace_reading()
+        elif len(commands) >= COALESCE_FROM and self._may_coalesce_reads():
+            self.transport.coalesce_reads()
 
     def state_changed(self, state: ConnectionState) -> None:
         """Follow the protocol; see `transport.Receiver`."""
@@ -235,7 +235,7 @@ class LiveConnection:
             self.transport.close()
             self._close_socket_soon()
 
-    def peer_is_silent(self, timeout: float) -> None:
+    def heartbeat_timed_out(self, timeout: float) -> None:
         """Give the server up; see `transport.Receiver`."""
         self.fail(HeartbeatTimeout(timeout))
         self.transport.abort()
@@ -289,7 +289,7 @@ class LiveConnection:
             self._set_blocked(None)
         elif kind is ConnectionSecureParameters:
             self._opening.challenged(parameters.challenge)
-        elif not self._replies.resolve(Answer(parameters)):
+        elif not self._replies.resolve(Reply(parameters)):
             self.fault(parameters)
 
     def _fail_for_what_was_said(self) -> None:
@@ -352,12 +352,12 @@ class LiveConnection:
         waiter = self._replies.expect(ConnectionUpdateSecretOkParameters)
         self.transport.flush_soon()
         self.transport.resume_reading()
-        await self._abandoned.answered(parameters, waiter, self.operation_timeout)
+        await self._reply_timeouts.answered(parameters, waiter, self.operation_timeout)
 
     def _give_up(self, method: str) -> None:
         """Close the connection: the server will never answer what is asked behind that either."""
         self.transport.flush()  # acknowledgements may be waiting for it
-        self.fail(ClientClosedConnectionError(OperationTimeout(method, ABANDONED_TIMEOUT)))
+        self.fail(ClientClosedConnectionError(OperationTimeout(method, UNANSWERED_TIMEOUT)))
         self.protocol.close()
         self.transport.flush_soon()
         self._close_socket_soon()
@@ -413,7 +413,7 @@ class LiveConnection:
     def _wake_blocked_waiters(self, error: Exception | None = None) -> None:
         for channel in self.channels.values():
             channel.blocked_changed()
-        self._abandoned.restart()
+        self._reply_timeouts.restart()
         waiters, self._blocked_waiters = self._blocked_waiters, []
         for waiter in waiters:
             if waiter.done():
@@ -425,7 +425,7 @@ class LiveConnection:
 
     # --- backpressure of consumers ---
 
-    def _nobody_waits(self) -> bool:
+    def _may_stop_reading(self) -> bool:
         """Tell whether reading may stop for a while.
 
         Never while anybody waits for anything that the server may say: what is
@@ -438,7 +438,7 @@ class LiveConnection:
             or any(channel.is_awaiting_server for channel in self.channels.values())
         )
 
-    def _is_flooded(self) -> bool:
+    def _may_coalesce_reads(self) -> bool:
         """Tell whether messages come so fast that nobody misses the next ones for a moment.
 
         RabbitMQ sends them a few at a time, and a read costs as much as ten messages do: with
@@ -446,18 +446,19 @@ class LiveConnection:
         """
         channels = self.channels
         return (
-            len(channels) <= PACED_CONSUMERS  # for all of them are asked, and all consumers
-            and sum(len(channel.consumers) for channel in channels.values()) <= PACED_CONSUMERS
+            len(channels) <= COALESCE_MAX_CONSUMERS  # for all of them are asked, and all consumers
+            and sum(len(channel.consumers) for channel in channels.values())
+            <= COALESCE_MAX_CONSUMERS
             and self.closing_exc is None
-            and all(channel.is_paceable for channel in channels.values())
-            and self._nobody_waits()
+            and all(channel.allows_read_coalescing for channel in channels.values())
+            and self._may_stop_reading()
         )
 
     def consumer_caught_up(self, consumer: "Consumer") -> None:
         """Take note that a consumer's messages do not pile up any more."""
-        self.stalled_consumers.discard(consumer)
-        if not self.stalled_consumers:
-            self.transport.ask_for_more()
+        self.backlogged_consumers.discard(consumer)
+        if not self.backlogged_consumers:
+            self.transport.resume_reading_soon()
 
     # --- the end ---
 
@@ -477,18 +478,18 @@ class LiveConnection:
         for channel in list(self.channels.values()):
             channel.fail(error)
         self._replies.fail(error)
-        self._abandoned.clear()
+        self._reply_timeouts.clear()
         self._wake_blocked_waiters(error)
-        self.stalled_consumers.clear()
+        self.backlogged_consumers.clear()
         self.transport.resume_reading()
         self._opening.fail(error)
 
     @property
-    def is_silent(self) -> bool:
+    def is_unresponsive(self) -> bool:
         """Whether a block was left with its cancel or close unanswered, and it still is."""
         return self._unanswered is not None and not self._unanswered.is_set()
 
-    def note_silence(self, ended: asyncio.Event) -> None:
+    def note_unanswered_close(self, ended: asyncio.Event) -> None:
         """Take note of a block that was left, its cancel or close unanswered in its time.
 
         Args:
@@ -505,7 +506,7 @@ class LiveConnection:
             seconds: For how long the server is waited for.
             leaving: Whether a block is left; then a server that is silent is not waited for.
         """
-        if leaving and self.is_silent:  # to be asked before what waits ends
+        if leaving and self.is_unresponsive:  # to be asked before what waits ends
             seconds = 0
         if self.closing_exc is None:
             is_running = self.protocol.state is ConnectionState.RUNNING

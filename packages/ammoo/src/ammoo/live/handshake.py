@@ -8,15 +8,14 @@ to a challenge, which may take its time.
 import asyncio
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ammoo_wire import ConnectionStartParameters
 
 from ..auth.abc import AuthenticationMechanism
 from ..exceptions.connection import ServerLocalesNotSupportedError
-
-if TYPE_CHECKING:
-    from ..uri import ConnectionParameters
+from ..parameters import ConnectionParameters
+from ..version import __version__
 
 __all__ = ["LOCALE", "Opening", "client_properties"]
 
@@ -33,10 +32,8 @@ CAPABILITIES: Final = {
 """What RabbitMQ is told that we understand; some of it is sent only to who says so."""
 
 
-def client_properties(parameters: "ConnectionParameters") -> dict[str, Any]:
+def client_properties(parameters: ConnectionParameters) -> dict[str, Any]:
     """Give what to tell the server of ourselves; the user's own have the last word."""
-    from .. import __version__
-
     own = parameters.client_properties
     return {
         "product": "ammoo",
@@ -58,7 +55,7 @@ class Opening:
         mechanism: The mechanism that was chosen; None before the server offered any.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, parameters: "ConnectionParameters") -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, parameters: ConnectionParameters) -> None:
         self.mechanism: AuthenticationMechanism | None = None
         self._auth = parameters.auth
         self._loop = loop
@@ -67,7 +64,7 @@ class Opening:
         self._step: asyncio.Future[None] | None = None
 
     def choose_mechanism(self, start: ConnectionStartParameters) -> tuple[str, bytes]:
-        """Answer connection.start.
+        """Reply connection.start.
 
         Returns:
             The mechanism's name, and its first response.

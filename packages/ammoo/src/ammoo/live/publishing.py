@@ -30,7 +30,7 @@ from ..exceptions.base import OperationTimeout
 from ..exceptions.channel import ChannelInactive, PublishNack, PublishNotReady, PublishReturned
 from ..messages import ReturnMessage
 from ..publish_options import Outgoing
-from .commit_buffer import HeldBack
+from .commit_buffer import CommitBuffer
 from .confirms import Confirms
 from .returns import AwaitedReturns
 from .transport import FLUSH_SIZE
@@ -38,7 +38,7 @@ from .transport import FLUSH_SIZE
 if TYPE_CHECKING:
     from .channel import LiveChannel
 
-__all__ = ["Outbox"]
+__all__ = ["Publishing"]
 
 _MOST_HEADS: Final = 256
 """So many forms of basic.publish are kept; programs publish to few exchanges with few keys."""
@@ -46,10 +46,10 @@ _MOST_HEADS: Final = 256
 _PUBLISH: Final = method_of(BasicPublishParameters)
 
 
-class _Turn:
+class _YieldToLoop:
     """Awaiting it lets everybody else have a turn of the loop; one for all, as it holds nothing.
 
-    It may be left alone too, by `Outbox.publish_nowait`; a coroutine of asyncio.sleep(0) would
+    It may be left alone too, by `Publishing.publish_nowait`; a coroutine of asyncio.sleep(0) would
     complain that it was never awaited.
     """
 
@@ -57,10 +57,10 @@ class _Turn:
         yield
 
 
-_TURN: Final = _Turn()
+_YIELD_TO_LOOP: Final = _YieldToLoop()
 
 
-class Outbox:
+class Publishing:
     """The publishing half of a channel on the wire.
 
     Args:
@@ -78,10 +78,10 @@ class Outbox:
         self.confirms: Confirms[Future[None]] | None = None
         self._channel = channel
         self._connection = channel.connection
-        self.protocol: ClientProtocol | HeldBack = channel.connection.protocol
+        self.protocol: ClientProtocol | CommitBuffer = channel.connection.protocol
         self._loop = channel.connection.loop
         self._number = channel.number
-        self._unsettled = channel.unsettled
+        self._unacked = channel.unacked
         self._timeout = channel.connection.operation_timeout
         self._heads: dict[tuple[str, str, bool, bool], ContentHead] = {}
         self._sent: Future[None] = channel.connection.loop.create_future()
@@ -176,7 +176,7 @@ class Outbox:
             routing_key,
             properties,
             body,
-            wants_to_know=raise_returned,
+            raise_returned=raise_returned,
         )
         return outcome
 
@@ -249,19 +249,19 @@ class Outbox:
             head = self._heads[exchange_name, routing_key, mandatory, immediate]
         except (KeyError, TypeError):
             head = self._head(exchange_name, routing_key, mandatory, immediate)
-        if self._unsettled.run:
+        if self._unacked.run:
             self._channel.write_acks()
         queued = self.protocol.send_content_behind(head, properties, body)
         transport = self.transport
         if queued >= FLUSH_SIZE:
             transport.flush()
         elif not transport.flush_is_due:
-            transport.flush_in_turn()
+            transport.flush_request()
         confirms = self.confirms
         if confirms is None:
             # A publisher that never waits for anything would keep the loop from reading,
             # and from heartbeats, for as long as the socket takes what it sends.
-            return _TURN if queued >= FLUSH_SIZE else None
+            return _YIELD_TO_LOOP if queued >= FLUSH_SIZE else None
         waiter: Future[None] = self._loop.create_future()
         confirms.add(waiter)
         if not transport.is_reading:

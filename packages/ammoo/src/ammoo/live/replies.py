@@ -16,10 +16,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ["Answer", "OnAnswer", "Replies"]
+__all__ = ["OnReply", "Replies", "Reply"]
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """A command of the server that answers a request."""
 
     parameters: Any
@@ -28,27 +28,27 @@ class Answer(NamedTuple):
     body: bytearray | None = None
 
 
-OnAnswer = Callable[[Answer], None]
+OnReply = Callable[[Reply], None]
 """What is done with an answer: as it arrives, or when nobody awaits it any more."""
 
 
 class _Slot:
     """A request that has not been answered."""
 
-    __slots__ = ("answers", "arrived", "consumer_tag", "late", "waiter")
+    __slots__ = ("answers", "consumer_tag", "on_late_reply", "on_reply", "waiter")
 
     def __init__(
         self,
-        waiter: "Future[Answer]",
+        waiter: "Future[Reply]",
         answers: tuple[type[Any], ...],
-        arrived: OnAnswer | None,
-        late: OnAnswer | None,
+        on_reply: OnReply | None,
+        on_late_reply: OnReply | None,
         consumer_tag: str | None,
     ) -> None:
         self.waiter = waiter
         self.answers = answers
-        self.arrived = arrived
-        self.late = late
+        self.on_reply = on_reply
+        self.on_late_reply = on_late_reply
         self.consumer_tag = consumer_tag
 
     def takes(self, parameters: object) -> bool:
@@ -77,35 +77,35 @@ class Replies:
     def expect(
         self,
         *answers: type[Any],
-        arrived: OnAnswer | None = None,
-        late: OnAnswer | None = None,
+        on_reply: OnReply | None = None,
+        on_late_reply: OnReply | None = None,
         consumer_tag: str | None = None,
-    ) -> "Future[Answer]":
+    ) -> "Future[Reply]":
         """Take a place in the row, in the same stretch of code that sends the request.
 
         Args:
             answers: The types that the answer may have.
-            arrived: What to do as the answer arrives, before anything behind it is looked at.
-            late: What to do with the answer if the caller is gone by then.
+            on_reply: What to do as the answer arrives, before anything behind it is looked at.
+            on_late_reply: What to do with the answer if the caller is gone by then.
             consumer_tag: For answers that hold one: the right one.
 
         Returns:
             A future for the answer.
         """
-        waiter: Future[Answer] = self._loop.create_future()
-        self._slots.append(_Slot(waiter, answers, arrived, late, consumer_tag))
+        waiter: Future[Reply] = self._loop.create_future()
+        self._slots.append(_Slot(waiter, answers, on_reply, on_late_reply, consumer_tag))
         return waiter
 
     @property
-    def next_waiter(self) -> "Future[Answer] | None":
+    def next_waiter(self) -> "Future[Reply] | None":
         """The future of the oldest request that is not answered, cancelled or not."""
         return self._slots[0].waiter if self._slots else None
 
-    def waiters(self) -> "set[Future[Answer]]":
+    def waiters(self) -> "set[Future[Reply]]":
         """Give the futures whose answers are still to come, cancelled or not."""
         return {slot.waiter for slot in self._slots}
 
-    def resolve(self, answer: Answer) -> bool:
+    def resolve(self, answer: Reply) -> bool:
         """Give an answer to whom it belongs.
 
         Returns:
@@ -115,8 +115,8 @@ class Replies:
             if slot.takes(answer.parameters):
                 del self._slots[index]
                 try:
-                    if slot.arrived is not None:
-                        slot.arrived(answer)
+                    if slot.on_reply is not None:
+                        slot.on_reply(answer)
                 finally:
                     self._settle(slot, answer)
                 return True
@@ -130,8 +130,8 @@ class Replies:
                 slot.waiter.set_exception(error)
 
     @staticmethod
-    def _settle(slot: _Slot, answer: Answer) -> None:
+    def _settle(slot: _Slot, answer: Reply) -> None:
         if not slot.waiter.done():
             slot.waiter.set_result(answer)
-        elif slot.late is not None:
-            slot.late(answer)
+        elif slot.on_late_reply is not None:
+            slot.on_late_reply(answer)

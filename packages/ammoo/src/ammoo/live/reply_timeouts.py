@@ -17,15 +17,15 @@ from typing import Any, Final
 from ammoo_wire import method_of
 
 from ..exceptions.base import OperationTimeout
-from .replies import Answer, OnAnswer, Replies
+from .replies import OnReply, Replies, Reply
 
-__all__ = ["ABANDONED_TIMEOUT", "AbandonedOperations"]
+__all__ = ["UNANSWERED_TIMEOUT", "ReplyTimeouts"]
 
-ABANDONED_TIMEOUT: Final = 60.0
+UNANSWERED_TIMEOUT: Final = 60.0
 """For so many seconds the server may owe nothing but the answer that nobody awaits any more."""
 
 
-class AbandonedOperations:
+class ReplyTimeouts:
     """Watches over the slots that callers have left behind.
 
     Args:
@@ -56,17 +56,17 @@ class AbandonedOperations:
         self._replies = replies
         self._is_excused = is_excused
         self._unanswered = unanswered
-        self._methods: dict[Future[Answer], str] = {}
-        self._suspect: Future[Answer] | None = None  # what was next when the timer was set
+        self._methods: dict[Future[Reply], str] = {}
+        self._suspect: Future[Reply] | None = None  # what was next when the timer was set
         self._timer: TimerHandle | None = None
 
     async def answered(
         self,
         request: tuple[Any, ...],
-        waiter: "Future[Answer]",
+        waiter: "Future[Reply]",
         timeout: float | None,  # noqa: ASYNC109  the operation's own, raised as such
-        late: OnAnswer | None = None,
-    ) -> Answer:
+        on_late_reply: OnReply | None = None,
+    ) -> Reply:
         """Await an answer, and watch over it from when it is given up.
 
         A cancellation may come between the moment the answer was put into the future and the
@@ -76,7 +76,7 @@ class AbandonedOperations:
             request: What was sent.
             waiter: The future that `Replies` gave for its answer.
             timeout: For how many seconds to wait; None for no limit.
-            late: What to do with an answer that came as the caller gave up.
+            on_late_reply: What to do with an answer that came as the caller gave up.
 
         Raises:
             ServerClosedChannel, ServerClosedConnection: The server refused.
@@ -90,13 +90,13 @@ class AbandonedOperations:
         except (asyncio.CancelledError, TimeoutError) as error:
             if waiter.cancelled():
                 self.add(waiter, method_of(request).name)
-            elif late is not None and waiter.done() and waiter.exception() is None:
-                late(waiter.result())
+            elif on_late_reply is not None and waiter.done() and waiter.exception() is None:
+                on_late_reply(waiter.result())
             if timeout is not None and isinstance(error, TimeoutError) and scope.expired():
                 raise OperationTimeout(method_of(request).name, timeout) from None
             raise
 
-    def add(self, waiter: "Future[Answer]", method: str) -> None:
+    def add(self, waiter: "Future[Reply]", method: str) -> None:
         """Watch over an operation.
 
         Args:
@@ -124,7 +124,7 @@ class AbandonedOperations:
 
     def _watch(self) -> None:
         self._suspect = self._replies.next_waiter
-        self._timer = self._loop.call_later(ABANDONED_TIMEOUT, self._check)
+        self._timer = self._loop.call_later(UNANSWERED_TIMEOUT, self._check)
 
     def _check(self) -> None:
         self._timer = None

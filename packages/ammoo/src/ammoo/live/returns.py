@@ -32,19 +32,19 @@ _Key = tuple[str, str, bytes, bytes]  # exchange, routing key, properties in can
 
 class _Publish(NamedTuple):
     key: _Key
-    wants_to_know: bool
+    raise_returned: bool
 
 
 class _Publishes:
     """Unconfirmed publishes of one and the same message, and those that came back."""
 
-    __slots__ = ("curious", "indifferent", "lost", "returned")
+    __slots__ = ("awaiting", "not_awaiting", "returned", "unmatched")
 
     def __init__(self) -> None:
-        self.curious = 0  # those that want to know
-        self.indifferent = 0
-        self.returned: deque[ReturnMessage] = deque()  # of the curious
-        self.lost = 0  # of the others
+        self.awaiting = 0  # those that want to know
+        self.not_awaiting = 0
+        self.returned: deque[ReturnMessage] = deque()  # of the awaiting
+        self.unmatched = 0  # of the others
 
 
 class AwaitedReturns:
@@ -67,7 +67,7 @@ class AwaitedReturns:
         properties: bytes,
         body: bytes | bytearray,
         *,
-        wants_to_know: bool,
+        raise_returned: bool,
     ) -> None:
         """Note a publish that was sent as mandatory.
 
@@ -77,15 +77,15 @@ class AwaitedReturns:
             routing_key: By what it was to be routed.
             properties: Encoded.
             body: The octets.
-            wants_to_know: Whether its return is its own, and nobody else's.
+            raise_returned: Whether its return is its own, and nobody else's.
         """
         key = (exchange_name, routing_key, _canonical(properties), bytes(body))
-        self._by_number[publish_sequence_number] = _Publish(key, wants_to_know)
+        self._by_number[publish_sequence_number] = _Publish(key, raise_returned)
         publishes = self._publishes.setdefault(key, _Publishes())
-        if wants_to_know:
-            publishes.curious += 1
+        if raise_returned:
+            publishes.awaiting += 1
         else:
-            publishes.indifferent += 1
+            publishes.not_awaiting += 1
 
     def returned(self, message: ReturnMessage, properties: bytes) -> bool:
         """Note a message that came back.
@@ -100,11 +100,11 @@ class AwaitedReturns:
             bytes(message.body),
         )
         for publishes in self._candidates(key):
-            if len(publishes.returned) < publishes.curious:
+            if len(publishes.returned) < publishes.awaiting:
                 publishes.returned.append(message)
                 return True
-            if publishes.lost < publishes.indifferent:
-                publishes.lost += 1
+            if publishes.unmatched < publishes.not_awaiting:
+                publishes.unmatched += 1
                 return False
         return False
 
@@ -114,14 +114,14 @@ class AwaitedReturns:
         if publish is None:
             return None
         publishes, message = self._publishes[publish.key], None
-        if publish.wants_to_know:
-            publishes.curious -= 1
+        if publish.raise_returned:
+            publishes.awaiting -= 1
             if publishes.returned:
                 message = publishes.returned.popleft()
         else:
-            publishes.indifferent -= 1
-            publishes.lost = max(0, publishes.lost - 1)
-        if not (publishes.curious or publishes.indifferent):
+            publishes.not_awaiting -= 1
+            publishes.unmatched = max(0, publishes.unmatched - 1)
+        if not (publishes.awaiting or publishes.not_awaiting):
             del self._publishes[publish.key]
         return message
 

@@ -16,11 +16,11 @@ from typing import Final, Protocol
 
 from ammoo_wire import ClientProtocol, Command, ConnectionState, Heartbeat, HeartbeatVerdict
 
-__all__ = ["FLUSH_SIZE", "PACE", "Receiver", "Transport"]
+__all__ = ["COALESCE_DELAY", "FLUSH_SIZE", "Receiver", "Transport"]
 
 FLUSH_SIZE: Final = 65536
 """So many octets are written without waiting for the end of the loop's turn."""
-PACE: Final = 0.0005
+COALESCE_DELAY: Final = 0.0005
 """For so many seconds nothing is read when reading is paced; asyncio's loop makes 1 ms of it."""
 
 
@@ -33,7 +33,7 @@ class Receiver(Protocol):
     def state_changed(self, state: ConnectionState) -> None:
         """Take note of another state of the protocol; what came before it has been received."""
 
-    def peer_is_silent(self, timeout: float) -> None:
+    def heartbeat_timed_out(self, timeout: float) -> None:
         """Take note that nothing came for so many seconds."""
 
     def lost(self, error: Exception | None) -> None:
@@ -54,7 +54,7 @@ class Transport(asyncio.BufferedProtocol):
         is_paused: Whether the socket takes no more for now; see `drain`.
         is_reading: Whether the socket is read.
         reading_is_paused: Whether it is not, until somebody asks for more.
-        takes_turns: Whether the last read held a single command at most, and nothing was written
+        is_request_response: Whether the last read held a single command at most, and nothing was written
             since.
     """
 
@@ -70,13 +70,13 @@ class Transport(asyncio.BufferedProtocol):
         self._heartbeat: Heartbeat | None = None
         self._heartbeat_timer: asyncio.TimerHandle | None = None
         self._is_lost = False
-        self._pace: asyncio.TimerHandle | None = None
+        self._coalesce_timer: asyncio.TimerHandle | None = None
         self.before_flush: list[Callable[[], None]] = []
         self.flush_is_due = False
         self.is_paused = False
         self.is_reading = True
         self.reading_is_paused = False
-        self.takes_turns = False
+        self.is_request_response = False
 
     # --- asyncio's side ---
 
@@ -94,12 +94,12 @@ class Transport(asyncio.BufferedProtocol):
         commands = protocol.buffer_updated(nbytes)
         if self._heartbeat is not None:
             self._heartbeat.data_received(self._loop.time())
-        self.takes_turns = len(commands) <= 1
+        self.is_request_response = len(commands) <= 1
         self._receiver.receive(commands)
         if protocol.state is not self._state:
             self._change_state()
         if not self.flush_is_due and protocol.has_data_to_send:
-            self.flush_in_turn()
+            self.flush_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note that the socket is closed (asyncio)."""
@@ -107,8 +107,8 @@ class Transport(asyncio.BufferedProtocol):
         self.is_paused = False
         if self._heartbeat_timer is not None:
             self._heartbeat_timer.cancel()
-        if self._pace is not None:
-            self._pace.cancel()
+        if self._coalesce_timer is not None:
+            self._coalesce_timer.cancel()
         self._wake_drainer()
         self._receiver.lost(exc)
         self._protocol.receive_eof()
@@ -132,13 +132,13 @@ class Transport(asyncio.BufferedProtocol):
             self.flush_is_due = True
             self._loop.call_soon(self.flush)
 
-    def flush_in_turn(self) -> None:
+    def flush_request(self) -> None:
         """Write what is queued, at once if the peers take turns.
 
         What follows on a single command, such as an answer, is most likely a single command
         too, and has nothing to be gathered up with: so it goes out a turn of the loop earlier.
         """
-        if self.takes_turns:
+        if self.is_request_response:
             self.flush()
         else:
             self.flush_soon()
@@ -146,7 +146,7 @@ class Transport(asyncio.BufferedProtocol):
     def flush(self) -> None:
         """Write what is queued, unless the socket takes no more: then it will be later."""
         self.flush_is_due = False
-        self.takes_turns = False
+        self.is_request_response = False
         socket = self._socket
         if self.is_paused or self._is_lost or socket is None:
             return
@@ -197,26 +197,26 @@ class Transport(asyncio.BufferedProtocol):
             self.reading_is_paused = True
             self._stop_reading()
 
-    def pace_reading(self) -> None:
+    def coalesce_reads(self) -> None:
         """Read nothing for a moment, so that the next read brings more."""
         if self.is_reading and not self._is_lost:
-            self._pace = self._loop.call_later(PACE, self._end_pace)
+            self._coalesce_timer = self._loop.call_later(COALESCE_DELAY, self._end_coalescing)
             self._stop_reading()
 
     def resume_reading(self) -> None:
         """Read again, at once."""
         if not self.is_reading and self._socket is not None:
             self.reading_is_paused = False
-            if self._pace is not None:
-                self._pace.cancel()
-                self._pace = None
+            if self._coalesce_timer is not None:
+                self._coalesce_timer.cancel()
+                self._coalesce_timer = None
             self.is_reading = True
             self._socket.resume_reading()
 
-    def ask_for_more(self) -> None:
+    def resume_reading_soon(self) -> None:
         """Read again: there is no backlog. When reading is paced, it is in a moment."""
         self.reading_is_paused = False
-        if self._pace is None:
+        if self._coalesce_timer is None:
             self.resume_reading()
 
     def start_heartbeats(self, interval: int) -> None:
@@ -252,8 +252,8 @@ class Transport(asyncio.BufferedProtocol):
             self.is_reading = False
             self._socket.pause_reading()
 
-    def _end_pace(self) -> None:
-        self._pace = None
+    def _end_coalescing(self) -> None:
+        self._coalesce_timer = None
         if not self.reading_is_paused:
             self.resume_reading()
 
@@ -271,7 +271,7 @@ class Transport(asyncio.BufferedProtocol):
             heartbeat.data_received(now)  # silence that we asked for proves nothing
         verdict = heartbeat.check(now)
         if verdict is HeartbeatVerdict.PEER_GONE:
-            self._receiver.peer_is_silent(heartbeat.timeout)
+            self._receiver.heartbeat_timed_out(heartbeat.timeout)
             return
         if verdict is HeartbeatVerdict.SEND:
             if not self.is_paused:
