@@ -17,9 +17,7 @@ from .channel import (
     EmptyQueue,
     NotFound,
     PreconditionFailed,
-    PublishNack,
     PublishNotReady,
-    PublishReturned,
     ResourceLocked,
     ServerClosedChannel,
 )
@@ -43,6 +41,7 @@ from .connection import (
     MethodNotImplemented,
     NoChallengesAuthenticationError,
     NotAllowed,
+    RecoveryFailed,
     ResourceError,
     ServerAuthMechanismsNotSupportedError,
     ServerClosedConnection,
@@ -56,6 +55,17 @@ from .consumer import (
     ClientCancelledConsumerOK,
     ConsumerCancelled,
     ServerCancelledConsumer,
+)
+from .publishing import (
+    NotSent,
+    NotSentInTime,
+    PublishFailed,
+    PublishNack,
+    PublishNotSent,
+    PublishRefused,
+    PublishReturned,
+    PublishUnknown,
+    StaleDelivery,
 )
 
 __all__ = [
@@ -93,11 +103,18 @@ __all__ = [
     "NoChallengesAuthenticationError",
     "NotAllowed",
     "NotFound",
+    "NotSent",
+    "NotSentInTime",
     "OperationTimeout",
     "PreconditionFailed",
+    "PublishFailed",
     "PublishNack",
     "PublishNotReady",
+    "PublishNotSent",
+    "PublishRefused",
     "PublishReturned",
+    "PublishUnknown",
+    "RecoveryFailed",
     "ResourceError",
     "ResourceLocked",
     "ServerAuthMechanismsNotSupportedError",
@@ -106,6 +123,7 @@ __all__ = [
     "ServerClosedConnection",
     "ServerLocalesNotSupportedError",
     "ServerRefusal",
+    "StaleDelivery",
     "TooManyChannels",
     "UnexpectedFrame",
 ]

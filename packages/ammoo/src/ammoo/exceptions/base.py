@@ -5,7 +5,8 @@ attributes; its sentence is made of them only when somebody reads it. Reply code
 are mapped to classes in the modules beside this one.
 """
 
-from typing import ClassVar
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
 
 from ammoo_wire import method_with_id
 
@@ -17,10 +18,33 @@ class AmmooError(Exception):
 
     Attributes:
         recoverable: Whether the same could succeed on a connection or channel opened anew,
-            without anything being changed by whoever reads the error.
+            without anything being changed by the caller.
     """
 
-    recoverable: ClassVar[bool] = False
+    recoverable: bool = False
+    _ends_its_owner: ClassVar[bool] = False
+    """Whether a connection, channel or consumer has ended with the error."""
+    _restored: Callable[[], Awaitable[None]] | None = None
+    """Waits until what has ended is there again; set where recovery will try."""
+
+    async def recovered(self) -> None:
+        """Wait until what ended with this error is usable again.
+
+        Returns at once if it is already, or if nothing has ended.
+
+        Raises:
+            AmmooError: It will not be usable again; the error says why. Without recovery it
+                is this one.
+        """
+        if self._restored is not None:
+            await self._restored()
+        elif self._ends_its_owner:
+            raise self.with_traceback(None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave out what belongs to this process."""
+        kept = {name: value for name, value in self.__dict__.items() if name != "_restored"}
+        return (type(self), self.args, kept)
 
 
 class OperationTimeout(AmmooError, TimeoutError):

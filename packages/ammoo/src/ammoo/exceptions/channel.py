@@ -11,17 +11,13 @@
             └── ChannelUnanswered             the server never answered what was given up
     ChannelInactive                           the server asked for silence, for too long
     EmptyQueue                                an answer, not a failure
-    PublishNack                               the server did not take a message
     PublishNotReady                           a message would have had to wait
-    PublishReturned                           the server could not route a message
+
+What became of a message that was published is in `ammoo.exceptions.publishing`.
 """
 
-from typing import TYPE_CHECKING
-
 from .base import AmmooError, ServerRefusal
-
-if TYPE_CHECKING:
-    from ..messages import ReturnMessage
+from .publishing import PublishNack, PublishReturned
 
 __all__ = [
     "AccessRefused",
@@ -46,6 +42,8 @@ __all__ = [
 
 class ChannelClosed(AmmooError):
     """The channel is closed; the subclass tells by whom and why."""
+
+    _ends_its_owner = True
 
 
 class ServerClosedChannel(ServerRefusal, ChannelClosed):
@@ -173,29 +171,6 @@ class EmptyQueue(AmmooError):
         return f"queue {self.queue_name!r} has no message to get"
 
 
-class PublishNack(AmmooError):
-    """The server did not take responsibility for a message (basic.nack).
-
-    With RabbitMQ: a queue is full and set to reject, or failed. Other queues
-    may have taken it.
-
-    Attributes:
-        publish_sequence_number: Which message of the channel, counted from 1.
-    """
-
-    recoverable = True
-
-    def __init__(self, publish_sequence_number: int = 0) -> None:
-        super().__init__(publish_sequence_number)
-        self.publish_sequence_number = publish_sequence_number
-
-    def __str__(self) -> str:
-        return (
-            f"the server refused message {self.publish_sequence_number} of the channel;"
-            " with RabbitMQ, a queue that is full and rejects, or one that failed"
-        )
-
-
 class PublishNotReady(AmmooError):
     """`Channel.publish_nowait` was called where `Channel.publish` would have held a message back.
 
@@ -215,29 +190,6 @@ class PublishNotReady(AmmooError):
         return (
             f"the message was not sent: {self.reason};"
             " await channel.wait_publishable() and publish it again"
-        )
-
-
-class PublishReturned(AmmooError):
-    """The server could not route a message that had to be.
-
-    Attributes:
-        message: The message, as it came back.
-        reply_code: Why, as a number: 312 for no route.
-        reply_text: Why, in the server's words.
-    """
-
-    def __init__(self, message: "ReturnMessage") -> None:
-        super().__init__(message)
-        self.message = message
-        self.reply_code = message.reply_code
-        self.reply_text = message.reply_text
-
-    def __str__(self) -> str:
-        return (
-            f"the message to exchange {self.message.exchange_name!r} with routing key"
-            f" {self.message.routing_key!r} came back: {self.reply_text} ({self.reply_code});"
-            " bind a queue that takes it"
         )
 
 

@@ -16,6 +16,7 @@
     ├── ServerLocalesNotSupportedError
     ├── InvalidServerFrame                    the server sent what is no AMQP
     ├── UnexpectedFrame                       the server sent what has no place there
+    ├── RecoveryFailed                        the client gave up connecting again
     └── ClientClosedConnection                we closed it
         ├── ClientClosedConnectionOK
         └── ClientClosedConnectionError
@@ -45,6 +46,7 @@ __all__ = [
     "MethodNotImplemented",
     "NoChallengesAuthenticationError",
     "NotAllowed",
+    "RecoveryFailed",
     "ResourceError",
     "ServerAuthMechanismsNotSupportedError",
     "ServerClosedConnection",
@@ -57,6 +59,8 @@ __all__ = [
 
 class ConnectionClosed(AmmooError):
     """The connection is closed; the subclass tells by whom and why."""
+
+    _ends_its_owner = True
 
 
 class ConnectionLost(ConnectionClosed):
@@ -113,6 +117,28 @@ class ConnectionTimeout(ConnectionClosed, TimeoutError):
 
     def __str__(self) -> str:
         return f"the server did not open the connection within {self.timeout:g} s"
+
+
+class RecoveryFailed(ConnectionClosed):
+    """The connection was lost, and the client gave up connecting again.
+
+    Attributes:
+        exc: Why the last attempt failed, or what cannot be retried.
+        attempts: How many rounds there were.
+        outage: For how many seconds the connection was down.
+    """
+
+    def __init__(self, exc: Exception, attempts: int = 0, outage: float = 0.0) -> None:
+        super().__init__(exc, attempts, outage)
+        self.exc = exc
+        self.attempts = attempts
+        self.outage = outage
+
+    def __str__(self) -> str:
+        return (
+            f"the connection was not recovered in {self.attempts} attempts within"
+            f" {self.outage:.1f} s: {self.exc}"
+        )
 
 
 class ConnectionBlocked(AmmooError, TimeoutError):

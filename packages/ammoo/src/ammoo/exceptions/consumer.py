@@ -28,6 +28,8 @@ class ConsumerCancelled(AmmooError):
         queue_name: The queue it was on.
     """
 
+    _ends_its_owner = True
+
     def __init__(self, consumer_tag: str = "", queue_name: str = "") -> None:
         super().__init__(consumer_tag, queue_name)
         self.consumer_tag = consumer_tag

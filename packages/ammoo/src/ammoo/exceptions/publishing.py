@@ -1,0 +1,218 @@
+"""What became of a message that was published, and of an operation that was not sent.
+
+::
+
+    PublishFailed                             a message was not confirmed; the subclass says why
+    ├── PublishNack                           the server refused it (basic.nack)
+    │   └── PublishRefused                    the server closed channel or connection because of it
+    ├── PublishReturned                       the server could not route it
+    ├── PublishNotSent                        nothing of it was sent
+    └── PublishUnknown                        it was sent, and the connection ended before a confirm
+    NotSent                                   an operation waited for recovery, and was not sent
+    ├── NotSentInTime
+    └── PublishNotSent
+    StaleDelivery                             the message's channel is gone: nothing was sent
+
+A confirmed message raises nothing. Only what was not sent can be sent again without
+the risk that the server has it twice.
+"""
+
+from typing import TYPE_CHECKING
+
+from .base import AmmooError, OperationTimeout
+
+if TYPE_CHECKING:
+    from ..messages import ReturnMessage
+
+__all__ = [
+    "NotSent",
+    "NotSentInTime",
+    "PublishFailed",
+    "PublishNack",
+    "PublishNotSent",
+    "PublishRefused",
+    "PublishReturned",
+    "PublishUnknown",
+    "StaleDelivery",
+]
+
+
+class PublishFailed(AmmooError):
+    """A message was not confirmed; the subclass says what is known.
+
+    Attributes:
+        exchange_name: The exchange that it was published to; empty if not known.
+        routing_key: The routing key; empty if not known.
+        publish_sequence_number: Which message of the channel or publisher, counted from 1;
+            0 if it got no number.
+    """
+
+    exchange_name: str = ""
+    routing_key: str = ""
+    publish_sequence_number: int = 0
+
+    def _message(self) -> str:
+        """Name the message, as far as it is known."""
+        number = f" {self.publish_sequence_number}" if self.publish_sequence_number else ""
+        if not (self.exchange_name or self.routing_key):
+            return f"message{number}"
+        return (
+            f"message{number} to exchange {self.exchange_name!r}"
+            f" with routing key {self.routing_key!r}"
+        )
+
+
+class PublishNack(PublishFailed):
+    """The server did not take responsibility for a message (basic.nack).
+
+    With RabbitMQ: a queue is full and set to reject, or failed. Other queues
+    may have taken it.
+
+    Attributes:
+        publish_sequence_number: Which message of the channel, counted from 1.
+    """
+
+    recoverable = True
+
+    def __init__(self, publish_sequence_number: int = 0) -> None:
+        super().__init__(publish_sequence_number)
+        self.publish_sequence_number = publish_sequence_number
+
+    def __str__(self) -> str:
+        return (
+            f"the server refused message {self.publish_sequence_number} of the channel;"
+            " with RabbitMQ, a queue that is full and rejects, or one that failed"
+        )
+
+
+class PublishRefused(PublishNack):
+    """The server closed the channel or the connection because of this message.
+
+    It is never sent again by itself: the server would close the next channel too.
+
+    Attributes:
+        exc: What the server said when it closed.
+    """
+
+    recoverable = False
+
+    def __init__(self, exc: Exception, publish_sequence_number: int = 0) -> None:
+        super().__init__(publish_sequence_number)
+        self.args = (exc, publish_sequence_number)
+        self.exc = exc
+
+    def __str__(self) -> str:
+        return f"the server refused {self._message()}: {self.exc}"
+
+
+class PublishReturned(PublishFailed):
+    """The server could not route a message that had to be.
+
+    Attributes:
+        message: The message, as it came back.
+        reply_code: Why, as a number: 312 for no route.
+        reply_text: Why, in the server's words.
+    """
+
+    def __init__(self, message: "ReturnMessage") -> None:
+        super().__init__(message)
+        self.message = message
+        self.reply_code = message.reply_code
+        self.reply_text = message.reply_text
+        self.exchange_name = message.exchange_name
+        self.routing_key = message.routing_key
+
+    def __str__(self) -> str:
+        return (
+            f"the message to exchange {self.message.exchange_name!r} with routing key"
+            f" {self.message.routing_key!r} came back: {self.reply_text} ({self.reply_code});"
+            " bind a queue that takes it"
+        )
+
+
+class PublishUnknown(PublishFailed):
+    """A message was sent, and channel or connection ended before the server confirmed it.
+
+    The server may have it. Publishing it again may store it twice.
+
+    Attributes:
+        exc: What ended the channel or the connection.
+    """
+
+    recoverable = True
+
+    def __init__(self, exc: Exception, publish_sequence_number: int = 0) -> None:
+        super().__init__(exc, publish_sequence_number)
+        self.exc = exc
+        self.publish_sequence_number = publish_sequence_number
+
+    def __str__(self) -> str:
+        return (
+            f"{self._message()} was sent and not confirmed, and whether the server has it is not"
+            f" known: {self.exc}"
+        )
+
+
+class NotSent(AmmooError):
+    """An operation waited for the connection to be open again, and was not sent.
+
+    Attributes:
+        operation: The method, ``queue.declare`` for example.
+        reason: Why it was not sent.
+    """
+
+    recoverable = True
+
+    def __init__(self, operation: str, reason: str = "") -> None:
+        AmmooError.__init__(self, operation, reason)  # not the next class's: see NotSentInTime
+        self.operation = operation
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.operation} was not sent: {self.reason}"
+
+
+class NotSentInTime(NotSent, OperationTimeout):
+    """The connection was not open again within the operation's time; nothing was sent.
+
+    Attributes:
+        timeout: For how many seconds the operation waited.
+    """
+
+    def __init__(self, operation: str, timeout: float) -> None:
+        NotSent.__init__(self, operation, f"the connection was not open again in {timeout:g} s")
+        self.args = (operation, timeout)
+        self.timeout = timeout
+
+    __str__ = NotSent.__str__
+
+
+class PublishNotSent(NotSent, PublishFailed):
+    """A message was not sent; it can be published again without being stored twice."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__("basic.publish", reason)
+        self.args = (reason,)
+
+    def __str__(self) -> str:
+        return f"{self._message()} was not sent: {self.reason}"
+
+
+class StaleDelivery(AmmooError):
+    """A message cannot be settled: the channel that it came on is gone, and nothing was sent.
+
+    The server delivers the message again, to this consumer or to another one.
+
+    Attributes:
+        delivery_tag: The message's delivery tag.
+    """
+
+    def __init__(self, delivery_tag: int = 0) -> None:
+        super().__init__(delivery_tag)
+        self.delivery_tag = delivery_tag
+
+    def __str__(self) -> str:
+        return (
+            f"delivery {self.delivery_tag} came on a channel that is gone, so it cannot be settled;"
+            " nothing was sent, and the server delivers the message again"
+        )
