@@ -192,7 +192,7 @@ def test_acknowledging_multiple_takes_what_is_left() -> None:
     line.ask(BasicAckParameters(2), BasicAckParameters(4, True), BasicAckParameters(6, True))
 
     assert 0 == line.node.virtualhosts["/"].queues["queue"].unacknowledged
-    assert not line.connection.channels[1].unacknowledged
+    assert not line.connection.channels[1].unacked
 
 
 def test_dead_letters_may_go_further_than_a_call_stack_is_deep() -> None:

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,24 @@ BROKER_SHELLS = {
     "ammoo_fakebroker.broker",
     "ammoo_fakebroker.plugin",
     "ammoo_fakebroker.server",
+}
+# The floors of the broker's folders, and of the modules that stand in none of them. An import goes
+# down, or stays in its folder: auth and messages stand side by side and do not know each other.
+BROKER_FLOORS = {
+    "clock": 0,
+    "rabbitmq": 1,
+    "auth": 2,
+    "messages": 2,
+    "exchanges": 3,
+    "queues": 4,
+    "node": 5,
+    "connections": 6,
+    "snapshots": 7,
+    "administration": 7,
+    "server": 7,
+    "broker": 8,
+    "plugin": 9,
+    "__main__": 9,
 }
 # The client's rooms from the ground up; none imports one further down in this list.
 CLIENT_ORDER = [
@@ -146,3 +165,54 @@ def test_brokers_core_has_neither_loop_nor_clock_nor_socket(module: str, path: P
     tops = {name.partition(".")[0] for name in imports(module, path)}
 
     assert module in BROKER_SHELLS or not tops & (IO_MODULES - {"random"})
+
+
+def broker_imports(module: str, path: Path, *, with_types: bool) -> set[str]:
+    """Return the broker's modules that one of them imports."""
+    known = modules("ammoo_fakebroker")
+    names = imports(module, path, with_types=with_types)
+    found = {name if name in known else name.rpartition(".")[0] for name in names}
+    return found & known.keys() - {module, "ammoo_fakebroker"}
+
+
+def broker_folder(module: str) -> str:
+    return module.split(".")[1]
+
+
+@pytest.mark.parametrize(("module", "path"), all_modules("ammoo_fakebroker")[1:])
+def test_brokers_imports_go_down_for_types_too(module: str, path: Path) -> None:
+    folder = broker_folder(module)
+    elsewhere = [
+        name
+        for name in broker_imports(module, path, with_types=True)
+        if broker_folder(name) != folder
+    ]
+
+    assert [] == [
+        name for name in elsewhere if BROKER_FLOORS[broker_folder(name)] >= BROKER_FLOORS[folder]
+    ]
+
+
+def broker_graph(*, with_types: bool, merged: str = "") -> dict[str, set[str]]:
+    """Return what each of the broker's modules imports; those of one folder may count as one."""
+
+    def node(module: str) -> str:
+        return merged if merged and broker_folder(module) == merged else module
+
+    graph: dict[str, set[str]] = {}
+    for module, path in all_modules("ammoo_fakebroker")[1:]:
+        imported = set(map(node, broker_imports(module, path, with_types=with_types)))
+        graph.setdefault(node(module), set()).update(imported - {node(module)})
+    return graph
+
+
+def test_brokers_modules_import_in_no_circle() -> None:
+    graph = broker_graph(with_types=False)
+
+    assert graph.keys() == set(TopologicalSorter(graph).static_order())
+
+
+def test_only_queues_and_their_consumers_name_each_other_as_types() -> None:
+    graph = broker_graph(with_types=True, merged="queues")
+
+    assert graph.keys() == set(TopologicalSorter(graph).static_order())

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from ammoo_wire import BasicHeaderProperties
 
-    from .connections.connection import Connection
-    from .exchanges.types import Binding, Exchange
+    from .exchanges.exchange import Binding, Exchange
     from .messages.message import QueuedMessage
+    from .node.ports import Client
     from .queues.queue import Queue
 
 __all__ = [
@@ -92,7 +92,7 @@ class ConnectionSnapshot(NamedTuple):
     is_blocked: bool
 
 
-def look_at_connection(connection: Connection) -> ConnectionSnapshot:
+def look_at_connection(connection: Client) -> ConnectionSnapshot:
     """Look at an open connection."""
     return ConnectionSnapshot(
         connection.user.name,

@@ -8,41 +8,29 @@ See https://www.rabbitmq.com/docs/channels
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 from ammoo_wire import (
     BasicCancelParameters,
-    BasicDeliverParameters,
-    method_of,
 )
 
+from ..queues.delivery import Settlement, Unacked
 from ..queues.limiter import Limiter
-from ..queues.queue import Queue
 from ..rabbitmq import errors
 from ..rabbitmq.arguments import CLASSIC
 from .confirms import Confirms
 from .transaction import Transaction
 
 if TYPE_CHECKING:
-    from ..messages.message import Message, QueuedMessage
+    from ..messages.message import QueuedMessage
     from ..node.virtual_host import VirtualHost
     from ..queues.consumers import Consumer
-    from .connection import Connection
+    from ..queues.queue import Queue
+    from .ports import ChannelConnection, DirectReplyConsumer
 
-__all__ = ["Channel", "ReplyConsumer", "Unacknowledged"]
-
-_encode_deliver = method_of(BasicDeliverParameters).encode
-
-
-class Unacknowledged(NamedTuple):
-    """A delivery that the client has not settled."""
-
-    queue: Queue
-    queued: QueuedMessage
-    consumer: Consumer | None
-    """Who got it; None after basic.get."""
+__all__ = ["Channel"]
 
 
 class _Group(NamedTuple):
@@ -59,19 +47,6 @@ class _Group(NamedTuple):
         return self.queue.name, self.consumer is not None, self.fetched, tag
 
 
-def _acknowledge(queue: Queue, settled: list[QueuedMessage]) -> None:
-    for queued in settled:
-        queue.acknowledge(queued)
-
-
-class ReplyConsumer(NamedTuple):
-    """The consumer of direct replies (amq.rabbitmq.reply-to)."""
-
-    tag: str
-    queue_name: str
-    """The name that requests carry in reply_to instead."""
-
-
 class Channel:
     """One open channel.
 
@@ -79,29 +54,30 @@ class Channel:
         number: Its number on the connection.
         connection: Whose it is.
         consumers: By tag.
-        unacknowledged: Deliveries that await settlement, by delivery tag, oldest first.
+        unacked: Deliveries that await settlement, by delivery tag, oldest first.
         limiter: The prefetch that all its consumers share.
         prefetch_count: What the next consumer gets for itself.
         confirms: Since confirm.select.
         transaction: Since tx.select.
+        last_delivery_tag: The number of the last delivery; 0 before the first one.
         last_queue_name: The queue declared last, which an empty name stands for.
         reply_consumer: Who gets direct replies.
         enrolled_in: Queues that know it as a publisher, of those that want to know.
     """
 
-    def __init__(self, number: int, connection: Connection) -> None:
+    def __init__(self, number: int, connection: ChannelConnection) -> None:
         self.number = number
         self.connection = connection
         self.consumers: dict[str, Consumer] = {}
-        self.unacknowledged: dict[int, Unacknowledged] = {}
+        self.unacked: dict[int, Unacked] = {}
         self.limiter = Limiter()
         self.prefetch_count = 0
         self.confirms: Confirms | None = None
         self.transaction: Transaction | None = None
         self.last_queue_name = ""
-        self.reply_consumer: ReplyConsumer | None = None
+        self.reply_consumer: DirectReplyConsumer | None = None
         self.enrolled_in: WeakSet[Queue] = WeakSet()
-        self._delivery_tag = 0
+        self.last_delivery_tag = 0
         self._settled_below = 1  # no smaller tag is unacknowledged
         self._delivered_by: deque[tuple[float, int]] = deque()
 
@@ -121,39 +97,20 @@ class Channel:
 
     def next_delivery_tag(self) -> int:
         """Number a delivery that needs no acknowledgement."""
-        self._delivery_tag += 1
-        return self._delivery_tag
+        self.last_delivery_tag += 1
+        return self.last_delivery_tag
 
     def await_acknowledgement(
         self, queue: Queue, queued: QueuedMessage, consumer: Consumer | None
     ) -> int:
         """Number a delivery, and remember it until it is settled."""
-        self._delivery_tag = delivery_tag = self._delivery_tag + 1
-        self.unacknowledged[delivery_tag] = Unacknowledged(queue, queued, consumer)
+        self.last_delivery_tag = delivery_tag = self.last_delivery_tag + 1
+        self.unacked[delivery_tag] = Unacked(queue, queued, consumer)
         return delivery_tag
-
-    def deliver_reply(self, message: Message) -> None:
-        """Deliver a direct reply, which never sees a queue.
-
-        It bears the number that the next delivery will have as well: RabbitMQ does not count it.
-        """
-        assert self.reply_consumer is not None
-        self.connection.send_content(
-            self.number,
-            _encode_deliver(
-                self.reply_consumer.tag,
-                self._delivery_tag + 1,
-                False,
-                message.exchange_name,
-                message.routing_key,
-            ),
-            message.properties,
-            message.body,
-        )
 
     # -- settlements ---------------------------------------------------------------------------
 
-    def take(self, delivery_tag: int, *, multiple: bool) -> dict[int, Unacknowledged]:
+    def take(self, delivery_tag: int, *, multiple: bool) -> dict[int, Unacked]:
         """Take what a settlement is about out of the unacknowledged deliveries.
 
         Args:
@@ -163,27 +120,27 @@ class Channel:
         Raises:
             ProtocolError: 406, there is no such delivery; nothing was taken.
         """
-        unacknowledged = self.unacknowledged
+        unacked = self.unacked
         if not multiple:
-            delivery = unacknowledged.pop(delivery_tag, None)
+            delivery = unacked.pop(delivery_tag, None)
             if delivery is None:
                 raise errors.unknown_delivery_tag(delivery_tag)
             return {delivery_tag: delivery}
         if delivery_tag == 0:
             return self.take_all()
-        if delivery_tag not in unacknowledged:
+        if delivery_tag not in unacked:
             raise errors.unknown_delivery_tag(delivery_tag)
-        return {tag: unacknowledged.pop(tag) for tag in self._tags_up_to(delivery_tag)}
+        return {tag: unacked.pop(tag) for tag in self._tags_up_to(delivery_tag)}
 
-    def take_all(self) -> dict[int, Unacknowledged]:
+    def take_all(self) -> dict[int, Unacked]:
         """Take all unacknowledged deliveries, oldest first."""
-        everything, self.unacknowledged = self.unacknowledged, {}
+        everything, self.unacked = self.unacked, {}
         return everything
 
-    def restore(self, deliveries: dict[int, Unacknowledged]) -> None:
+    def restore(self, deliveries: dict[int, Unacked]) -> None:
         """Put back what was taken: a transaction was rolled back."""
-        everything = {**self.unacknowledged, **deliveries}
-        self.unacknowledged = {tag: everything[tag] for tag in sorted(everything)}
+        everything = {**self.unacked, **deliveries}
+        self.unacked = {tag: everything[tag] for tag in sorted(everything)}
         self._settled_below = 1
 
     def _tags_up_to(self, delivery_tag: int) -> list[int]:
@@ -193,16 +150,12 @@ class Channel:
         the channel's life. Walking the dictionary would meet all the holes that former
         settlements left at its front, again and again.
         """
-        unacknowledged = self.unacknowledged
+        unacked = self.unacked
         numbers: Iterable[int] = range(self._settled_below, delivery_tag + 1)
-        if delivery_tag - self._settled_below > 2 * len(unacknowledged):
-            numbers = list(unacknowledged)
+        if delivery_tag - self._settled_below > 2 * len(unacked):
+            numbers = list(unacked)
         self._settled_below = delivery_tag + 1
-        return [tag for tag in numbers if tag in unacknowledged and tag <= delivery_tag]
-
-    def acknowledge(self, deliveries: Mapping[int, Unacknowledged]) -> None:
-        """Tell queues that deliveries arrived."""
-        self._settle(deliveries, _acknowledge)
+        return [tag for tag in numbers if tag in unacked and tag <= delivery_tag]
 
     def acknowledge_one(self, delivery_tag: int) -> None:
         """Take one delivery out of the unacknowledged ones, and tell its queue that it arrived.
@@ -212,7 +165,7 @@ class Channel:
         Raises:
             ProtocolError: 406, there is no such delivery.
         """
-        delivery = self.unacknowledged.pop(delivery_tag, None)
+        delivery = self.unacked.pop(delivery_tag, None)
         if delivery is None:
             raise errors.unknown_delivery_tag(delivery_tag)
         queue, queued, consumer = delivery
@@ -220,21 +173,7 @@ class Channel:
         if consumer is not None:
             self._release(consumer)
 
-    def requeue(self, deliveries: Mapping[int, Unacknowledged]) -> None:
-        """Give deliveries back to their queues."""
-        self._settle(deliveries, lambda queue, returned: queue.requeue(returned), requeued=True)
-
-    def reject(self, deliveries: Mapping[int, Unacknowledged]) -> None:
-        """Tell queues that deliveries were refused for good."""
-        self._settle(deliveries, lambda queue, refused: queue.reject(refused))
-
-    def _settle(
-        self,
-        deliveries: Mapping[int, Unacknowledged],
-        settle: Callable[[Queue, list[QueuedMessage]], None],
-        *,
-        requeued: bool = False,
-    ) -> None:
+    def settle(self, settlement: Settlement, deliveries: Mapping[int, Unacked]) -> None:
         """Tell queues what became of deliveries, a queue and a consumer at a time.
 
         RabbitMQ takes them in the order of their names. Each time the queue does all that follows
@@ -254,9 +193,9 @@ class Channel:
             if consumer is not None:
                 consumer.limiter.outstanding -= len(messages)
                 self._activate((consumer,))
-            settle(queue, messages)
+            queue.settle(settlement, messages)
             if queue.consumers.is_handing_over:
-                queue.settled(requeued=requeued)
+                queue.settled(requeued=settlement is Settlement.REQUEUE)
             if consumer is not None:
                 queue.wake(consumer)
         if shared.limit:
@@ -306,12 +245,6 @@ class Channel:
         if self.connection.client_can("consumer_cancel_notify"):
             self.send(BasicCancelParameters(consumer.tag, True))
 
-    def forget_reply_consumer(self) -> None:
-        """Drop the consumer of direct replies, if there is one; late replies vanish."""
-        if self.reply_consumer is not None:
-            self.connection.node.reply_channels.pop(self.reply_consumer.queue_name, None)
-            self.reply_consumer = None
-
     # -- the end -------------------------------------------------------------------------------
 
     def overdue(self, now: float, default: int | None) -> int | None:
@@ -328,14 +261,14 @@ class Channel:
             Those milliseconds, if they are over.
         """
         seen = self._delivered_by
-        oldest = next(iter(self.unacknowledged), None)
+        oldest = next(iter(self.unacked), None)
         if oldest is None:
             seen.clear()
             return None
-        seen.append((now, self._delivery_tag))
+        seen.append((now, self.last_delivery_tag))
         while seen[0][1] < oldest:
             seen.popleft()
-        own = self.unacknowledged[oldest].queue.settings.consumer_timeout
+        own = self.unacked[oldest].queue.settings.consumer_timeout
         timeout = default if own is None else own
         return timeout if timeout is not None and seen[0][0] <= now - timeout / 1000 else None
 
@@ -347,7 +280,7 @@ class Channel:
 
     def close(self) -> None:
         """Give everything back: consumers leave, unacknowledged messages return."""
-        self.forget_reply_consumer()
+        self._cancel_reply_consumer()
         self._leave_classic_queues()
         self._leave({consumer.queue for consumer in self.consumers.values()} | self._held_queues())
 
@@ -357,10 +290,14 @@ class Channel:
         RabbitMQ's channel then tells the classic queues that it consumes from, and no others:
         what came by basic.get, or from a quorum queue, returns once the client has answered.
         """
-        self.forget_reply_consumer()
+        self._cancel_reply_consumer()
         self._leave_classic_queues()
         for consumer in self.consumers.values():
             consumer.queue.forget((consumer,))
+
+    def _cancel_reply_consumer(self) -> None:
+        if self.reply_consumer is not None:
+            self.reply_consumer.cancel()
 
     def _leave_classic_queues(self) -> None:
         """Take leave of the classic queues that it consumes from, one after the other.
@@ -377,22 +314,22 @@ class Channel:
 
         What dies of that in one of them finds no consumer of the channel in another.
         """
-        held = self.held()
+        unacked = self.all_unacked()
         with self.virtualhost.dead_letters.held_back():
             for queue in sorted(queues, key=lambda queue: queue.name):
                 queue.abandon(
                     [consumer for consumer in self.consumers.values() if consumer.queue is queue],
-                    {tag: delivery for tag, delivery in held.items() if delivery.queue is queue},
+                    {tag: delivery for tag, delivery in unacked.items() if delivery.queue is queue},
                 )
             self.consumers = {tag: c for tag, c in self.consumers.items() if c.queue not in queues}
             self.transaction = None  # what was settled in it has not happened
-            self.unacknowledged = {tag: d for tag, d in held.items() if d.queue not in queues}
+            self.unacked = {tag: d for tag, d in unacked.items() if d.queue not in queues}
 
     def _held_queues(self) -> set[Queue]:
-        return {delivery.queue for delivery in self.held().values()}
+        return {delivery.queue for delivery in self.all_unacked().values()}
 
-    def held(self) -> dict[int, Unacknowledged]:
+    def all_unacked(self) -> dict[int, Unacked]:
         """Give all that no queue knows to be settled, be it so in an open transaction."""
         if self.transaction is None:
-            return self.unacknowledged
-        return dict(sorted({**self.unacknowledged, **self.transaction.settled}.items()))
+            return self.unacked
+        return dict(sorted({**self.unacked, **self.transaction.settled}.items()))

@@ -19,7 +19,7 @@ from ..rabbitmq import errors
 from .channel import Channel
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .ports import ChannelConnection
 
 __all__ = ["Channels"]
 
@@ -31,7 +31,7 @@ class Channels:
         open: The open ones, by number.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ChannelConnection) -> None:
         self.open: dict[int, Channel] = {}
         self._closing: dict[int, Channel | None] = {}
         self._connection = connection

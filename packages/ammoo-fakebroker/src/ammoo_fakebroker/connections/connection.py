@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from ..auth.users import User
     from ..node.node import Node
     from ..node.virtual_host import VirtualHost
-    from ..queues.queue import Queue
     from .channel import Channel
+    from .ports import ConfirmingChannel
     from .transport import Transport
 
 __all__ = ["Connection"]
@@ -75,7 +75,6 @@ class Connection:
         node: The broker it is to.
         peer: Where it comes from.
         channels: The open ones, by number.
-        exclusive_queues: Those that go when it goes.
         confirming: Channels with publishes that were settled and not answered yet.
         is_deliverable: Whether consumers may be given messages: the client reads what it gets.
         virtualhost: Where it works; valid once it is open.
@@ -90,8 +89,7 @@ class Connection:
         self.peer = peer or Peer()
         self._channels = Channels(self)
         self.channels = self._channels.open
-        self.exclusive_queues: dict[Queue, None] = {}
-        self.confirming: list[Channel] = []
+        self.confirming: list[ConfirmingChannel] = []
         self.is_deliverable = True
         self._transport = transport
         self._login = Login(node.users, self.peer)
@@ -235,9 +233,9 @@ class Connection:
             self._channels.end(channel)  # first; what it gives back may go to another one
         self.refuse(error)
 
-    def close_channel(self, channel: Channel) -> None:
+    def close_channel(self, channel_number: int) -> None:
         """Close a channel because its client asked for it."""
-        self._channels.close(channel, None)
+        self._channels.close(self.channels[channel_number], None)
 
     # -- octets out ----------------------------------------------------------------------------
 
@@ -384,6 +382,7 @@ class Connection:
     def _wind_up(self) -> None:
         """Give everything back, once, and see to it that the socket is closed."""
         if self._stage is not _Stage.OVER:
+            was_open = self.is_open
             self._stage = _Stage.OVER
             self.is_deliverable = False
             self._timers.cancel_all()
@@ -391,8 +390,8 @@ class Connection:
                 self._keep_alive.stop()
             self._backlog.drop()
             self._channels.end_all()
-            for queue in list(self.exclusive_queues):
-                queue.virtualhost.delete_queue(queue)
+            if was_open:
+                self.virtualhost.delete_exclusive_queues(self)
             self._transport.resume_reading()
         self._await_closing()
 

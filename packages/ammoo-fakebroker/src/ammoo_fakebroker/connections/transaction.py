@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ..messages.message import Message
+    from ..queues.delivery import Settlement, Unacked
     from ..queues.queue import Queue
-    from .channel import Unacknowledged
 
 __all__ = ["PendingPublish", "PendingSettlement", "Transaction"]
 
@@ -29,9 +29,8 @@ class PendingPublish(NamedTuple):
 class PendingSettlement(NamedTuple):
     """An acknowledgement or a rejection that waits for the commit."""
 
-    verb: str
-    """acknowledge, requeue or reject."""
-    deliveries: dict[int, Unacknowledged]
+    settlement: Settlement
+    deliveries: dict[int, Unacked]
 
 
 class Transaction:
@@ -45,9 +44,9 @@ class Transaction:
         """Note a publish."""
         self._publishes.append(pending)
 
-    def settle(self, verb: str, deliveries: dict[int, Unacknowledged]) -> None:
+    def settle(self, settlement: Settlement, deliveries: dict[int, Unacked]) -> None:
         """Note a settlement."""
-        self._settlements.append(PendingSettlement(verb, deliveries))
+        self._settlements.append(PendingSettlement(settlement, deliveries))
 
     def take(self) -> tuple[list[PendingPublish], list[PendingSettlement]]:
         """Give everything, and begin anew."""
@@ -56,10 +55,10 @@ class Transaction:
         return publishes, settlements
 
     @property
-    def settled(self) -> Mapping[int, Unacknowledged]:
+    def settled(self) -> Mapping[int, Unacked]:
         """The deliveries of all settlements, by delivery tag, which have not happened yet."""
         return {
             tag: delivery
-            for settlement in self._settlements
-            for tag, delivery in settlement.deliveries.items()
+            for pending in self._settlements
+            for tag, delivery in pending.deliveries.items()
         }

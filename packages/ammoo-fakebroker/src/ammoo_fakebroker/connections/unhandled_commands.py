@@ -29,7 +29,7 @@ from ..rabbitmq import errors
 
 if TYPE_CHECKING:
     from .channel_table import Channels
-    from .connection import Connection
+    from .ports import ChannelConnection
 
 __all__ = ["handle_stray"]
 
@@ -47,7 +47,7 @@ _METHODS_THAT_MEAN_A_QUEUE = frozenset(
 
 
 def handle_stray(
-    connection: Connection, channels: Channels, number: int, parameters: tuple[Any, ...]
+    connection: ChannelConnection, channels: Channels, number: int, parameters: tuple[Any, ...]
 ) -> None:
     """Execute what is not the business of an open channel.
 
@@ -71,14 +71,14 @@ def handle_stray(
         raise errors.unimplemented_method()
 
 
-def _handle_own(connection: Connection, parameters: tuple[Any, ...]) -> None:
+def _handle_own(connection: ChannelConnection, parameters: tuple[Any, ...]) -> None:
     """Execute a method of the connection itself, on channel 0."""
     if type(parameters) is not ConnectionUpdateSecretParameters:
         raise errors.unexpected_on_channel_zero()
     connection.send(0, ConnectionUpdateSecretOkParameters())
 
 
-def _open_channel(connection: Connection, channels: Channels, number: int) -> None:
+def _open_channel(connection: ChannelConnection, channels: Channels, number: int) -> None:
     channel_max, count = connection.channel_max, len(channels)
     is_new = number not in channels.open and not channels.is_closing(number)
     if is_new and 0 < channel_max <= count:
@@ -89,13 +89,13 @@ def _open_channel(connection: Connection, channels: Channels, number: int) -> No
         channels.open_new(number)
 
 
-def _refusal_of_channel(connection: Connection) -> ProtocolError:
+def _refusal_of_channel(connection: ChannelConnection) -> ProtocolError:
     user, node = connection.user, connection.node
     name = node.cluster_name if node.profile.channel_limit_names_the_node else user.name
     return errors.too_many_channels_of_user(name, user.limits.max_channels)
 
 
-def _drop(connection: Connection, number: int, parameters: tuple[Any, ...]) -> None:
+def _drop(connection: ChannelConnection, number: int, parameters: tuple[Any, ...]) -> None:
     """Ignore what was sent to a channel before its client knew that it was closed.
 
     The wire drops what comes later; this came in the same read as what closed the channel.

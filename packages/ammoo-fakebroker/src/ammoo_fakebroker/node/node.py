@@ -17,8 +17,7 @@ from ..rabbitmq.profiles import Profile
 from .virtual_host import VirtualHost
 
 if TYPE_CHECKING:
-    from ..connections.channel import Channel
-    from ..connections.connection import Connection
+    from .ports import Client, ReplyReceiver
 
 __all__ = ["Limits", "Node"]
 
@@ -75,7 +74,7 @@ class Node:
         users: Who may log in.
         virtualhosts: By name.
         connections: Those that are alive.
-        reply_channels: Where direct replies go, by the name that was made up for them.
+        reply_consumers: The consumers of direct replies, by their generated names.
         alarm: Why publishers are blocked, or None.
     """
 
@@ -101,8 +100,8 @@ class Node:
         self.cluster_name = cluster_name
         self.users = Users(loopback_users)
         self.virtualhosts: dict[str, VirtualHost] = {}
-        self.connections: dict[Connection, None] = {}
-        self.reply_channels: dict[str, Channel] = {}
+        self.connections: dict[Client, None] = {}
+        self.reply_consumers: dict[str, ReplyReceiver] = {}
         self.alarm: str | None = None
         self.users.add("guest", "guest").permissions[DEFAULT_VIRTUALHOST] = Permissions()
         self.add_virtualhost(DEFAULT_VIRTUALHOST)
@@ -174,7 +173,7 @@ class Node:
             raise errors.virtualhost_refused(name, user.name)
         return virtualhost
 
-    def _open_connections(self) -> list[Connection]:
+    def _open_connections(self) -> list[Client]:
         return [connection for connection in self.connections if connection.is_open]
 
     def _check_connection_limits(self, virtualhost: VirtualHost, user: User) -> None:
@@ -192,10 +191,10 @@ class Node:
         count = sum(len(connection.channels) for connection in self._connections_of(user))
         return is_reached(user.limits.max_channels, count)
 
-    def _connections_of(self, user: User) -> list[Connection]:
+    def _connections_of(self, user: User) -> list[Client]:
         return [each for each in self._open_connections() if each.user is user]
 
-    def _connections_to(self, virtualhost: VirtualHost) -> list[Connection]:
+    def _connections_to(self, virtualhost: VirtualHost) -> list[Client]:
         return [each for each in self._open_connections() if each.virtualhost is virtualhost]
 
     # -- what the server starts by itself ------------------------------------------------------

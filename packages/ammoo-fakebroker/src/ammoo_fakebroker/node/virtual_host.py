@@ -14,7 +14,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clock import Clock
-from ..exchanges.types import Binding, DirectExchange, Exchange, create_exchange
+from ..exchanges.direct import DirectExchange
+from ..exchanges.exchange import Binding, Destination, Exchange
+from ..exchanges.types import create_exchange
 from ..messages.message import Message
 from ..messages.properties import PropertyReader
 from ..queues.dead_lettering import DeadLetters
@@ -33,7 +35,6 @@ from ..rabbitmq.profiles import Profile
 from .policies import Applying, Policies
 
 if TYPE_CHECKING:
-    from ..connections.connection import Connection
     from ..queues.consumers import Consumer
 
 __all__ = ["QUEUE_TYPES", "VirtualHost", "VirtualHostLimits", "generate_name"]
@@ -102,6 +103,7 @@ class VirtualHost:
         self.default_queue_type = default_queue_type
         self.limits = VirtualHostLimits()
         self.policies = Policies(profile)
+        self._exclusive_queues: dict[object, dict[Queue, None]] = {}
         self._routes: dict[tuple[str, str], Collection[Queue]] = {}
         for exchange_name, exchange_type in _PREDECLARED.items():
             self.create_exchange(exchange_name, exchange_type, durable=True)
@@ -153,7 +155,7 @@ class VirtualHost:
         name: str,
         *,
         durable: bool = False,
-        owner: Connection | None = None,
+        owner: object | None = None,
         auto_delete: bool = False,
         arguments: Mapping[str, Any] | None = None,
     ) -> Queue:
@@ -170,7 +172,7 @@ class VirtualHost:
         )
         self.queues[name] = queue
         if owner is not None:
-            owner.exclusive_queues[queue] = None
+            self._exclusive_queues.setdefault(owner, {})[queue] = None
         self._routes.clear()
         return queue
 
@@ -185,6 +187,12 @@ class VirtualHost:
             consumer.channel.notify_cancelled(consumer)
         return consumers
 
+    def delete_exclusive_queues(self, owner: object) -> None:
+        """Delete the queues that belong to a connection: it is closed."""
+        for queue in list(self._exclusive_queues.get(owner, ())):
+            self.delete_queue(queue)
+        self._exclusive_queues.pop(owner, None)
+
     def remove_queue(self, queue: Queue) -> list[Consumer]:
         """Delete a queue without telling its consumers, and give them."""
         if self.queues.get(queue.name) is not queue:
@@ -195,7 +203,7 @@ class VirtualHost:
         for consumer in consumers:
             queue.consumers.remove(consumer)
         if queue.owner is not None:
-            queue.owner.exclusive_queues.pop(queue, None)
+            del self._exclusive_queues[queue.owner][queue]
         self._delete_incoming(queue)
         self._routes.clear()
         return consumers
@@ -230,7 +238,7 @@ class VirtualHost:
     def bind(
         self,
         source: Exchange,
-        destination: Exchange | Queue,
+        destination: Destination,
         routing_key: str,
         arguments: Mapping[str, Any],
     ) -> None:
@@ -244,7 +252,7 @@ class VirtualHost:
     def unbind(
         self,
         source: Exchange,
-        destination: Exchange | Queue,
+        destination: Destination,
         routing_key: str,
         arguments: Mapping[str, Any],
     ) -> None:
@@ -257,14 +265,14 @@ class VirtualHost:
     def has_binding(
         self,
         source: Exchange,
-        destination: Exchange | Queue,
+        destination: Destination,
         routing_key: str,
         arguments: Mapping[str, Any],
     ) -> bool:
         """Whether there is a binding of exactly that routing key and arguments."""
         return Binding(source, destination, routing_key, arguments).key in source.bindings
 
-    def _delete_incoming(self, destination: Exchange | Queue) -> None:
+    def _delete_incoming(self, destination: Destination) -> None:
         for binding in list(destination.incoming):
             self._delete_binding(binding)
 
@@ -313,12 +321,12 @@ class VirtualHost:
             for destination in self._destinations(exchange, message):
                 if isinstance(destination, Queue):
                     queues[destination] = None
-                elif destination not in seen:
+                elif isinstance(destination, Exchange) and destination not in seen:
                     seen.add(destination)
                     waiting.append(destination)
         return tuple(queues), by_key_only
 
-    def _destinations(self, exchange: Exchange, message: Message) -> list[Exchange | Queue]:
+    def _destinations(self, exchange: Exchange, message: Message) -> list[Destination]:
         if not exchange.name:
             found = (self.queues.get(routing_key) for routing_key in message.routing_keys)
             return [queue for queue in found if queue is not None]

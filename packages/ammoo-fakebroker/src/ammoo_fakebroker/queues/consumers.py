@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from ..connections.channel import Channel
     from ..messages.message import QueuedMessage
+    from .ports import ConsumerChannel
     from .queue import Queue
 
 __all__ = ["Consumer", "ConsumerRounds"]
@@ -63,7 +63,7 @@ class Consumer:
     def __init__(
         self,
         tag: str,
-        channel: Channel,
+        channel: ConsumerChannel,
         queue: Queue,
         *,
         no_ack: bool,

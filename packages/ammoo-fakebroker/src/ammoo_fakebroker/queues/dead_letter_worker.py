@@ -51,8 +51,8 @@ class DeadLetterWorker:
     """Forwards the dead letters of one queue, 32 at a time; the others wait for those."""
 
     def __init__(self, queue: Queue) -> None:
-        self._dead_letters = queue.virtualhost.dead_letters
-        self._clock = queue.virtualhost.clock
+        self._dead_letters = queue.host.dead_letters
+        self._clock = queue.host.clock
         self._discarded: deque[DeadLetter] = deque()
         self._pending: list[_Pending] = []
         self._timer: Timer | None = None

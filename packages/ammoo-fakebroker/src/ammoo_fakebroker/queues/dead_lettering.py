@@ -19,7 +19,7 @@ from ..messages.message import Message
 from ..messages.properties import with_headers
 
 if TYPE_CHECKING:
-    from ..node.virtual_host import VirtualHost
+    from .ports import Router
     from .queue import Queue
 
 __all__ = ["DeadLetter", "DeadLetters"]
@@ -45,8 +45,8 @@ class DeadLetters:
     called while it is in the middle of something.
     """
 
-    def __init__(self, virtualhost: VirtualHost) -> None:
-        self._virtualhost = virtualhost
+    def __init__(self, router: Router) -> None:
+        self._router = router
         self._waiting: deque[tuple[Message, Queue, str]] = deque()
         self._is_held = False
 
@@ -84,27 +84,27 @@ class DeadLetters:
         worker = queue.dead_letter_worker
         if worker is not None:
             worker.forward(self._make_copy(message, queue, reason))
-        elif queue.settings.dead_letter_exchange in self._virtualhost.exchanges:
+        elif queue.settings.dead_letter_exchange in self._router.exchanges:
             letter = self._make_copy(message, queue, reason)
             for target in self.targets(letter):
                 target.publish(letter.message)
 
     def targets(self, letter: DeadLetter) -> Collection[Queue]:
         """Find the queues that a dead letter reaches now, except where it would go round."""
-        exchange = self._virtualhost.exchanges.get(letter.message.exchange_name)
+        exchange = self._router.exchanges.get(letter.message.exchange_name)
         if exchange is None:
             return ()
-        targets = self._virtualhost.route(exchange, letter.message)
+        targets = self._router.route(exchange, letter.message)
         if letter.reason == "rejected":
             return targets
         return [target for target in targets if not is_cycle(target.name, letter.deaths)]
 
     def _make_copy(self, message: Message, queue: Queue, reason: str) -> DeadLetter:
         """Write the obituary."""
-        profile = self._virtualhost.profile
+        profile = self._router.profile
         properties = message.decoded()
         headers = dict(properties.headers or {})
-        now = datetime.fromtimestamp(int(self._virtualhost.clock.timestamp()), UTC)
+        now = datetime.fromtimestamp(int(self._router.clock.timestamp()), UTC)
         death: Death = {
             "count": Int64(1),
             "reason": reason,

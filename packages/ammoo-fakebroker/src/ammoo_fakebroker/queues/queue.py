@@ -13,34 +13,34 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..exchanges.exchange import Destination
 from ..messages.message import Message, QueuedMessage
 from ..rabbitmq.arguments import CLASSIC, QueueSettings
 from .consumers import ConsumerRounds, SingleActiveConsumer
+from .delivery import Settlement
 from .ready_messages import PrioritizedMessages, ReadyMessages
 
 if TYPE_CHECKING:
     from ..clock import Timer
-    from ..connections.channel import Unacknowledged
-    from ..connections.connection import Connection
-    from ..exchanges.types import Binding
-    from ..node.virtual_host import VirtualHost
     from .consumers import Consumer
     from .dead_letter_worker import DeadLetterWorker
+    from .delivery import Unacked
+    from .ports import QueueHost
 
 __all__ = ["Queue"]
 
 _ages = itertools.count()
 
 
-class Queue:
+class Queue(Destination):
     """A classic queue.
 
     Attributes:
         name, durable, auto_delete, arguments: As declared.
-        virtualhost: Where it lives.
-        owner: The connection that has it to itself, if it is exclusive.
+        host: The virtual host that it lives in.
+        owner: The connection that declared it, if it is exclusive.
         settings: What the arguments and the policies say.
         ready: The messages that wait.
         unacknowledged: How many are with clients.
@@ -52,7 +52,7 @@ class Queue:
         is_deleted: Whether it is gone; acknowledgements may still come in for it.
     """
 
-    queue_type = CLASSIC
+    queue_type: ClassVar[str] = CLASSIC
     dead_letter_worker: DeadLetterWorker | None = None
     _queued_message = QueuedMessage
     _minds_what_overtakes = False
@@ -63,16 +63,16 @@ class Queue:
     def __init__(
         self,
         name: str,
-        virtualhost: VirtualHost,
+        host: QueueHost,
         *,
         durable: bool = False,
-        owner: Connection | None = None,
+        owner: object | None = None,
         auto_delete: bool = False,
         arguments: Mapping[str, Any] | None = None,
         settings: QueueSettings | None = None,
     ) -> None:
         self.name = name
-        self.virtualhost = virtualhost
+        self.host = host
         self.age = next(_ages)
         self.durable = durable
         self.owner = owner
@@ -82,7 +82,7 @@ class Queue:
         self.ready = self._create_ready()
         self.unacknowledged = 0
         self.consumers = self._create_consumers()
-        self.incoming: dict[Binding, None] = {}
+        self.incoming = {}
         self.is_deleted = False
         self._position = 0
         self._has_deadlines = False
@@ -92,7 +92,7 @@ class Queue:
         self.touch()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name!r} in {self.virtualhost.name!r}>"
+        return f"<{type(self).__name__} {self.name!r} in {self.host.name!r}>"
 
     def _adopt(self, settings: QueueSettings) -> None:
         """Go by these settings in whatever comes next."""
@@ -132,7 +132,7 @@ class Queue:
         """How many messages are ready; those with clients do not count."""
         return len(self.ready)
 
-    def count_consumers(self, held: Iterable[Unacknowledged]) -> int:
+    def count_consumers(self, held: Iterable[Unacked]) -> int:
         """Tell how many consumers queue.declare-ok speaks of.
 
         Args:
@@ -188,7 +188,7 @@ class Queue:
             return None
         self._has_deadlines = True
         milliseconds = min(limit for limit in (own, given) if limit is not None)
-        return self.virtualhost.clock.time() + milliseconds / 1000
+        return self.host.clock.time() + milliseconds / 1000
 
     def _serve_returned(self) -> None:
         """Do what is due when messages have come back: limits first, as RabbitMQ does."""
@@ -272,6 +272,16 @@ class Queue:
 
     # -- messages are settled ------------------------------------------------------------------
 
+    def settle(self, settlement: Settlement, settled: list[QueuedMessage]) -> None:
+        """Settle messages that one consumer had, or that one basic.get fetched."""
+        if settlement is Settlement.REQUEUE:
+            self.requeue(settled)
+        elif settlement is Settlement.REJECT:
+            self.reject(settled)
+        else:
+            for queued in settled:
+                self.acknowledge(queued)
+
     def acknowledge(self, queued: QueuedMessage) -> None:
         """Forget a message that a client is done with."""
         self.unacknowledged -= 1
@@ -304,7 +314,7 @@ class Queue:
 
     def _dead_letter(self, message: Message, reason: str) -> None:
         if self.settings.dead_letter_exchange is not None:
-            self.virtualhost.dead_letters.send(message, self, reason)
+            self.host.dead_letters.send(message, self, reason)
 
     # -- consumers -----------------------------------------------------------------------------
 
@@ -322,13 +332,11 @@ class Queue:
         if len(self.consumers):
             self.dispatch()
         elif self.auto_delete:
-            self.virtualhost.delete_queue(self)
+            self.host.delete_queue(self)
         else:
             self.touch()
 
-    def abandon(
-        self, consumers: Collection[Consumer], deliveries: Mapping[int, Unacknowledged]
-    ) -> None:
+    def abandon(self, consumers: Collection[Consumer], deliveries: Mapping[int, Unacked]) -> None:
         """Note that a channel is gone: forget its consumers, and put back all that it held.
 
         Nothing is delivered before both is done, least of all to another consumer of the channel.
@@ -342,7 +350,7 @@ class Queue:
             return
         if not len(self.consumers):
             if consumers and self.auto_delete:
-                self.virtualhost.delete_queue(self)
+                self.host.delete_queue(self)
                 return
             self.touch()
         self._take_back(deliveries)
@@ -354,7 +362,7 @@ class Queue:
             if consumer in self.consumers:
                 self.consumers.remove(consumer)
 
-    def _take_back(self, deliveries: Mapping[int, Unacknowledged]) -> None:
+    def _take_back(self, deliveries: Mapping[int, Unacked]) -> None:
         """Put back what a channel held that is gone."""
         self._restore(delivery.queued for delivery in deliveries.values())
 
@@ -380,7 +388,7 @@ class Queue:
         One that stands behind a message which has not expired stays, and is counted.
         """
         ready = self.ready
-        now = self.virtualhost.clock.time()
+        now = self.host.clock.time()
         while len(ready):
             deadline = ready.peek().deadline
             if deadline is None:
@@ -406,7 +414,7 @@ class Queue:
                 return
             self._expiry_timer.cancel()
         self._expiry_due = deadline
-        clock = self.virtualhost.clock
+        clock = self.host.clock
         self._expiry_timer = clock.call_later(deadline - clock.time(), self._expire_now)
 
     def _expire_now(self) -> None:
@@ -420,7 +428,7 @@ class Queue:
             return
         self._rest_from_idling()
         if not len(self.consumers):
-            self._idle_timer = self.virtualhost.clock.call_later(
+            self._idle_timer = self.host.clock.call_later(
                 self.settings.expires / 1000, self._expire_unused
             )
 
@@ -432,7 +440,7 @@ class Queue:
     def _expire_unused(self) -> None:
         self._idle_timer = None
         if not self.is_deleted:
-            self.virtualhost.delete_queue(self)
+            self.host.delete_queue(self)
 
     def close(self) -> None:
         """Stop everything: the queue is being deleted, its messages vanish."""

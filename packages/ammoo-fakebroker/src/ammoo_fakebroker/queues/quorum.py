@@ -23,8 +23,8 @@ from .queue import Queue
 from .ready_messages import ReadyMessages
 
 if TYPE_CHECKING:
-    from ..connections.channel import Unacknowledged
     from .consumers import Consumer
+    from .delivery import Unacked
 
 __all__ = ["QuorumQueue"]
 
@@ -104,13 +104,13 @@ class _QuorumMessages(ReadyMessages):
         return queued
 
 
-def _age_of_holder(item: tuple[int, Unacknowledged]) -> tuple[int, int]:
+def _age_of_holder(item: tuple[int, Unacked]) -> tuple[int, int]:
     """Tell who was started before whom; each basic.get comes behind all consumers."""
     delivery_tag, (_, _, consumer) = item
     return (1, delivery_tag) if consumer is None else (0, consumer.age)
 
 
-def _name_of_holder(item: tuple[int, Unacknowledged]) -> tuple[int, str]:
+def _name_of_holder(item: tuple[int, Unacked]) -> tuple[int, str]:
     """Tell the name by which a holder is known; a basic.get's is its delivery tag, a number."""
     delivery_tag, (_, _, consumer) = item
     return (delivery_tag, "") if consumer is None else (_BEHIND_NUMBERS, consumer.tag)
@@ -162,9 +162,7 @@ class QuorumQueue(Queue):
             self.dead_letter_worker = None
 
     def _create_ready(self) -> ReadyMessages:
-        self._lines = _QuorumMessages(
-            has_urgent=self.virtualhost.profile.quorum_queues_have_priorities
-        )
+        self._lines = _QuorumMessages(has_urgent=self.host.profile.quorum_queues_have_priorities)
         return self._lines
 
     def _would_overflow(self, message: Message) -> bool:
@@ -185,7 +183,7 @@ class QuorumQueue(Queue):
 
     def _create_consumers(self) -> ConsumerRounds:
         if self.settings.single_active_consumer:
-            by_priority = self.virtualhost.profile.single_active_consumer_by_priority
+            by_priority = self.host.profile.single_active_consumer_by_priority
             return SingleActiveConsumer(by_priority=by_priority)
         return ConsumerRounds()
 
@@ -196,11 +194,11 @@ class QuorumQueue(Queue):
     def get(self, *, no_ack: bool) -> QueuedMessage | None:
         """Take the message in front (basic.get), or None if there is none."""
         queued = super().get(no_ack=no_ack)
-        if queued is not None and self.virtualhost.profile.first_get_tells_delivery_count:
+        if queued is not None and self.host.profile.first_get_tells_delivery_count:
             queued.message = _telling(queued.message, queued.delivery_count)
         return queued
 
-    def count_consumers(self, held: Iterable[Unacknowledged]) -> int:
+    def count_consumers(self, held: Iterable[Unacked]) -> int:
         """Count those that are served, and those that are gone and still hold something.
 
         A consumer that waits for its turn is none yet; each basic.get is one until it is settled.
@@ -224,9 +222,9 @@ class QuorumQueue(Queue):
         self.dispatch()
         self._trim()
 
-    def _take_back(self, deliveries: Mapping[int, Unacknowledged]) -> None:
+    def _take_back(self, deliveries: Mapping[int, Unacked]) -> None:
         """Put back what a channel held: consumer by consumer, to be served next."""
-        by_age = self.virtualhost.profile.quorum_consumers_return_by_age
+        by_age = self.host.profile.quorum_consumers_return_by_age
         key = _age_of_holder if by_age else _name_of_holder
         self._lines.returns_first = True
         returned = [delivery.queued for _, delivery in sorted(deliveries.items(), key=key)]
@@ -244,7 +242,7 @@ class QuorumQueue(Queue):
 
         A client that has a message requeued is not at fault.
         """
-        keeps_failures = self.virtualhost.profile.dead_letters_keep_failed_deliveries
+        keeps_failures = self.host.profile.dead_letters_keep_failed_deliveries
         if not keeps_failures or self.settings.dead_letter_exchange is None:
             return
         for queued in returned:

@@ -29,8 +29,8 @@ from .stream_segments import Segments
 
 if TYPE_CHECKING:
     from ..clock import Timer
-    from ..connections.channel import Unacknowledged
     from .consumers import Consumer
+    from .delivery import Unacked
 
 __all__ = ["StreamQueue"]
 
@@ -110,7 +110,7 @@ class StreamQueue(Queue):
         facts = message.facts
         if facts.filter_value is None and not facts.has_died:
             raise errors.internal_error()
-        now = self.virtualhost.clock.timestamp()
+        now = self.host.clock.timestamp()
         first_offset = self._segments.first_offset
         self._log_offsets.append(self._segments.append(_size_of(message), now))
         self._log.append(message)
@@ -130,12 +130,12 @@ class StreamQueue(Queue):
 
     def _watch_age(self) -> None:
         """Look now and then for what has become too old, where a release does so by itself."""
-        if self.virtualhost.profile.streams_watch_age:
-            self._age_timer = self.virtualhost.clock.call_later(AGE_CHECK, self._drop_old)
+        if self.host.profile.streams_watch_age:
+            self._age_timer = self.host.clock.call_later(AGE_CHECK, self._drop_old)
 
     def _drop_old(self) -> None:
         self._age_timer = None
-        self._segments.drop_old(self.virtualhost.clock.timestamp())
+        self._segments.drop_old(self.host.clock.timestamp())
         self._forget_dropped()
         if self._segments.may_become_too_old:
             self._watch_age()
@@ -152,7 +152,7 @@ class StreamQueue(Queue):
     def add_consumer(self, consumer: Consumer) -> None:
         """Start a consumer at the offset it asks for; without one, at what comes next."""
         offset = self._first_offset(consumer.arguments.get("x-stream-offset"))
-        wanted = stream_filter(consumer.arguments, self.virtualhost.profile)
+        wanted = stream_filter(consumer.arguments, self.host.profile)
         self._readers[consumer] = _Reader(offset, wanted)
         super().add_consumer(consumer)
         self._feed(consumer)
@@ -182,7 +182,7 @@ class StreamQueue(Queue):
     def _restore(self, returned: Iterable[QueuedMessage]) -> None:
         """Nothing to put back: nothing was taken."""
 
-    def count_consumers(self, held: Iterable[Unacknowledged]) -> int:
+    def count_consumers(self, held: Iterable[Unacked]) -> int:
         """RabbitMQ does not count them."""
         return 0
 
@@ -203,7 +203,7 @@ class StreamQueue(Queue):
             return self._offset_at(float(wanted))
         if isinstance(wanted, str):
             age = age_milliseconds(wanted) or 0
-            return self._offset_at(self.virtualhost.clock.timestamp() - age / 1000)
+            return self._offset_at(self.host.clock.timestamp() - age / 1000)
         return max(int(wanted), 0)
 
     def _offset_at(self, moment: float) -> int:
@@ -225,7 +225,7 @@ class StreamQueue(Queue):
     def _outgoing(self, message: Message, offset: int) -> Message:
         """Give a copy of a message that tells where in the log it stands."""
         properties = decode_properties(message.properties)
-        profile = self.virtualhost.profile
+        profile = self.host.profile
         # Streams store AMQP 1.0, whose application properties hold no arrays and no tables; 4.0
         # keeps some headers in annotations instead, which may hold them.
         headers = {

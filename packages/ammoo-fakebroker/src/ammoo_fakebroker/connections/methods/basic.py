@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import (
@@ -25,14 +24,13 @@ from ammoo_wire import (
     BasicRejectParameters,
     BasicReturnParameters,
     ReplyCode,
-    decode_properties,
-    encode_properties,
     method_of,
 )
 
 from ...messages.message import Message
 from ...node.virtual_host import generate_name
 from ...queues.consumers import Consumer, SingleActiveConsumer
+from ...queues.delivery import Settlement
 from ...rabbitmq import errors
 from ...rabbitmq.arguments import (
     CLASSIC,
@@ -43,23 +41,19 @@ from ...rabbitmq.arguments import (
     validate_consumer_arguments,
 )
 from ...rabbitmq.errors import queue_in
-from ..channel import ReplyConsumer, Unacknowledged
 from ..permissions import check_exchange, check_queue
 from ..transaction import PendingPublish
+from .direct_reply_to import PSEUDO_QUEUE, consume_replies, deliver_replies, with_reply_queue
 from .lookup import accessible_queue, named_queue
 
 if TYPE_CHECKING:
     from ...messages.message import QueuedMessage
     from ...messages.properties import PropertyFacts
+    from ...queues.delivery import Unacked
     from ...queues.queue import Queue
     from ..channel import Channel
 
-__all__ = ["HANDLERS", "deliver_to_queues", "is_reply_name", "publish", "return_unroutable"]
-
-REPLY_QUEUE = "amq.rabbitmq.reply-to"
-_REPLY_PREFIX = f"{REPLY_QUEUE}."
-
-_REPLY_NAME = re.compile(r"amq\.rabbitmq\.reply-to\.[\w-]{22}\.[\w-]{22}")
+__all__ = ["HANDLERS", "deliver_to_queues", "publish", "return_unroutable"]
 
 _encode_get_ok = method_of(BasicGetOkParameters).encode
 _encode_return = method_of(BasicReturnParameters).encode
@@ -90,16 +84,16 @@ def publish(
     if exchange.internal:
         raise errors.exchange_is_internal(virtualhost.name, exchange_name)
     facts = virtualhost.properties.read(properties)
-    if facts.reply_to == REPLY_QUEUE:
-        facts = _with_reply_queue(channel, facts)
+    if facts.reply_to == PSEUDO_QUEUE:
+        facts = with_reply_queue(channel, facts)
     if facts.user_id is not None or facts.faults:
         _check_properties(channel, facts)
     message = Message(exchange_name, routing_key, facts.outgoing, body, facts)
     queues = virtualhost.route(exchange, message)
     if mandatory and not queues and channel.transaction is None:
         return_unroutable(channel, message)
-    if not exchange_name and connection.node.reply_channels:
-        _deliver_replies(channel, message)
+    if not exchange_name and connection.node.reply_consumers:
+        deliver_replies(channel, message)
     if channel.transaction is not None:
         channel.transaction.publish(PendingPublish(message, queues, mandatory))
         return
@@ -166,29 +160,6 @@ def return_unroutable(channel: Channel, message: Message) -> None:
     )
 
 
-def _with_reply_queue(channel: Channel, facts: PropertyFacts) -> PropertyFacts:
-    """Let a request carry the name that replies to this channel can be published to."""
-    if channel.reply_consumer is None:
-        raise errors.no_reply_consumer()
-    reply_to = channel.reply_consumer.queue_name
-    decoded = decode_properties(facts.outgoing)
-    return facts._replace(outgoing=encode_properties(decoded._replace(reply_to=reply_to)))
-
-
-def is_reply_name(queue_name: str) -> bool:
-    """Whether a name looks like one that was made up for direct replies."""
-    return _REPLY_NAME.fullmatch(queue_name) is not None
-
-
-def _deliver_replies(channel: Channel, message: Message) -> None:
-    """Deliver a message to the requesters whose reply names it was published to."""
-    for routing_key in message.routing_keys:
-        if routing_key.startswith(_REPLY_PREFIX):
-            requester = channel.connection.node.reply_channels.get(routing_key)
-            if requester is not None:
-                requester.deliver_reply(message)
-
-
 # -- consuming ---------------------------------------------------------------------------------
 
 
@@ -203,7 +174,7 @@ def qos(channel: Channel, parameters: BasicQosParameters) -> None:
     if is_global:
         if not channel.limiter.limit:
             # From here on; what basic.get fetched counts as well, and is never taken off again.
-            channel.limiter.outstanding = len(channel.unacknowledged)
+            channel.limiter.outstanding = len(channel.unacked)
         channel.limiter.limit = prefetch_count
     else:
         channel.prefetch_count = prefetch_count
@@ -214,8 +185,9 @@ def qos(channel: Channel, parameters: BasicQosParameters) -> None:
 
 def consume(channel: Channel, parameters: BasicConsumeParameters) -> None:
     """Start a consumer (section 1.8.3.3); its first deliveries come right behind the answer."""
-    if parameters.queue_name == REPLY_QUEUE:
-        _consume_replies(channel, parameters)
+    if parameters.queue_name == PSEUDO_QUEUE:
+        _check_consumer_tag(channel, parameters.consumer_tag)
+        consume_replies(channel, parameters)
         return
     name = named_queue(channel, parameters.queue_name)
     _check_consumer_tag(channel, parameters.consumer_tag)
@@ -272,27 +244,12 @@ def _check_consumable(channel: Channel, queue: Queue, parameters: BasicConsumePa
         raise errors.queue_in_exclusive_use(virtualhost, queue.name)
 
 
-def _consume_replies(channel: Channel, parameters: BasicConsumeParameters) -> None:
-    """Start the consumer of direct replies: https://www.rabbitmq.com/docs/direct-reply-to"""
-    _check_consumer_tag(channel, parameters.consumer_tag)
-    if not parameters.no_ack:
-        raise errors.reply_consumer_acknowledges()
-    if channel.reply_consumer is not None:
-        raise errors.second_reply_consumer()
-    tag = parameters.consumer_tag or generate_name("amq.ctag-")
-    queue_name = generate_name(generate_name(_REPLY_PREFIX) + ".")
-    channel.reply_consumer = ReplyConsumer(tag, queue_name)
-    channel.connection.node.reply_channels[queue_name] = channel
-    if not parameters.no_wait:
-        channel.send(BasicConsumeOkParameters(tag))
-
-
 def cancel(channel: Channel, parameters: BasicCancelParameters) -> None:
     """End a consumer; what it has not acknowledged stays with the channel."""
     tag, no_wait = parameters
     consumer = None
     if channel.reply_consumer is not None and channel.reply_consumer.tag == tag:
-        channel.forget_reply_consumer()
+        channel.reply_consumer.cancel()
     else:
         consumer = channel.consumers.pop(tag, None)
     if not no_wait:
@@ -350,7 +307,7 @@ def ack(channel: Channel, parameters: BasicAckParameters) -> None:
     """Forget a delivery, or all up to one (section 1.8.3.13)."""
     delivery_tag, multiple = parameters
     if multiple or channel.transaction is not None:
-        _settle(channel, "acknowledge", delivery_tag, multiple)
+        _settle(channel, Settlement.ACKNOWLEDGE, delivery_tag, multiple=multiple)
     else:
         channel.acknowledge_one(delivery_tag)
 
@@ -358,34 +315,37 @@ def ack(channel: Channel, parameters: BasicAckParameters) -> None:
 def nack(channel: Channel, parameters: BasicNackParameters) -> None:
     """Requeue or dead-letter deliveries: https://www.rabbitmq.com/docs/nack"""
     delivery_tag, multiple, requeue = parameters
-    _settle(channel, "requeue" if requeue else "reject", delivery_tag, multiple)
+    _settle(channel, _refusal(requeue), delivery_tag, multiple=multiple)
 
 
 def reject(channel: Channel, parameters: BasicRejectParameters) -> None:
     """Requeue or dead-letter one delivery (section 1.8.3.14)."""
     delivery_tag, requeue = parameters
-    _settle(channel, "requeue" if requeue else "reject", delivery_tag, False)
+    _settle(channel, _refusal(requeue), delivery_tag, multiple=False)
 
 
-def _settle(channel: Channel, verb: str, delivery_tag: int, multiple: bool) -> None:
+def _refusal(requeue: bool) -> Settlement:
+    return Settlement.REQUEUE if requeue else Settlement.REJECT
+
+
+def _settle(channel: Channel, settlement: Settlement, delivery_tag: int, *, multiple: bool) -> None:
     deliveries = channel.take(delivery_tag, multiple=multiple)
-    if verb != "acknowledge":
+    if settlement is not Settlement.ACKNOWLEDGE:
         _check_rejectable(channel, deliveries.values())
     if channel.transaction is not None:
-        channel.transaction.settle(verb, deliveries)
+        channel.transaction.settle(settlement, deliveries)
     else:
-        settle: Callable[[Mapping[int, Unacknowledged]], None] = getattr(channel, verb)
-        settle(deliveries)
+        channel.settle(settlement, deliveries)
 
 
-def _check_rejectable(channel: Channel, deliveries: Iterable[Unacknowledged]) -> None:
+def _check_rejectable(channel: Channel, deliveries: Iterable[Unacked]) -> None:
     """Check that nothing of it came from a stream, where a release minds that."""
     queue = _touchy_stream(channel, deliveries)
     if queue is not None:
         raise errors.stream_rejection_not_supported(channel.virtualhost.name, queue.name)
 
 
-def _touchy_stream(channel: Channel, deliveries: Iterable[Unacknowledged]) -> Queue | None:
+def _touchy_stream(channel: Channel, deliveries: Iterable[Unacked]) -> Queue | None:
     """Find a stream to which a release lets nothing be given back."""
     if channel.virtualhost.profile.streams_refuse_rejections:
         for queue, _, _ in deliveries:
@@ -398,20 +358,20 @@ def recover(channel: Channel, parameters: BasicRecoverParameters) -> None:
     """Requeue all that is unacknowledged; the answer comes before the redeliveries."""
     _check_recoverable(channel, requeue=parameters.requeue)
     channel.send(BasicRecoverOkParameters())
-    channel.requeue(channel.take_all())
+    channel.settle(Settlement.REQUEUE, channel.take_all())
 
 
 def recover_async(channel: Channel, parameters: BasicRecoverAsyncParameters) -> None:
     """Requeue all that is unacknowledged, and do not answer."""
     _check_recoverable(channel, requeue=parameters.requeue)
-    channel.requeue(channel.take_all())
+    channel.settle(Settlement.REQUEUE, channel.take_all())
 
 
 def _check_recoverable(channel: Channel, *, requeue: bool) -> None:
     """Check that a channel's deliveries can be put back; a release dies of those from a stream."""
     if not requeue:
         raise errors.recover_without_requeue_not_implemented()
-    if _touchy_stream(channel, channel.unacknowledged.values()) is not None:
+    if _touchy_stream(channel, channel.unacked.values()) is not None:
         raise errors.internal_error()
 
 

@@ -34,7 +34,7 @@ def flow(channel: Channel, parameters: ChannelFlowParameters) -> None:
 
 def close(channel: Channel, parameters: ChannelCloseParameters) -> None:
     """Close the channel; its queues have their messages back before the client is answered."""
-    channel.connection.close_channel(channel)
+    channel.connection.close_channel(channel.number)
 
 
 HANDLERS: dict[type, Callable[..., Any]] = {

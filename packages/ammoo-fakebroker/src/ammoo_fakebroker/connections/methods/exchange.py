@@ -16,7 +16,7 @@ from ammoo_wire import (
     ExchangeUnbindParameters,
 )
 
-from ...exchanges.types import EXCHANGE_TYPES, Exchange
+from ...exchanges.types import EXCHANGE_TYPES
 from ...rabbitmq import errors
 from ...rabbitmq.arguments import (
     assert_argument_equivalent,
@@ -28,6 +28,7 @@ from ..permissions import check_exchange
 from .lookup import check_not_default_exchange, existing_exchange, strip_line_breaks
 
 if TYPE_CHECKING:
+    from ...exchanges.exchange import Exchange
     from ..channel import Channel
 
 __all__ = ["HANDLERS"]

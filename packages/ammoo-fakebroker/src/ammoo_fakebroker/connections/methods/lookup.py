@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...rabbitmq import errors
 
 if TYPE_CHECKING:
-    from ...exchanges.types import Exchange
+    from ...exchanges.exchange import Exchange
     from ...queues.queue import Queue
     from ..channel import Channel
 
@@ -72,7 +72,7 @@ def check_exclusive_access(channel: Channel, queue: Queue) -> None:
         ProtocolError: 405, it is.
     """
     if queue.owner is not None and queue.owner is not channel.connection:
-        raise errors.queue_locked(queue.virtualhost.name, queue.name)
+        raise errors.queue_locked(channel.virtualhost.name, queue.name)
 
 
 def existing_exchange(channel: Channel, exchange_name: str) -> Exchange:

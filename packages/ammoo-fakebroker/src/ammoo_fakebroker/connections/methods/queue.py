@@ -36,7 +36,7 @@ from ...rabbitmq.arguments import (
 from ...rabbitmq.erlang_terms import print_bare
 from ...rabbitmq.errors import queue_in
 from ..permissions import check_exchange, check_queue
-from .basic import REPLY_QUEUE, is_reply_name
+from .direct_reply_to import PSEUDO_QUEUE, declare_pseudo_queue
 from .lookup import (
     accessible_queue,
     check_exclusive_access,
@@ -48,8 +48,9 @@ from .lookup import (
 )
 
 if TYPE_CHECKING:
+    from ...queues.delivery import Unacked
     from ...queues.queue import Queue
-    from ..channel import Channel, Unacknowledged
+    from ..channel import Channel
 
 __all__ = ["HANDLERS"]
 
@@ -63,8 +64,8 @@ def declare(channel: Channel, parameters: QueueDeclareParameters) -> None:
     The counts in the answer are of ready messages and of consumers.
     """
     name = strip_line_breaks(parameters.queue_name)
-    if name.startswith(REPLY_QUEUE):
-        name, message_count, consumer_count = _declare_reply_queue(channel, name), 0, 1
+    if name.startswith(PSEUDO_QUEUE):
+        name, message_count, consumer_count = declare_pseudo_queue(channel, name), 0, 1
     else:
         queue = (
             accessible_queue(channel, name)
@@ -73,28 +74,17 @@ def declare(channel: Channel, parameters: QueueDeclareParameters) -> None:
         )
         queue.touch()
         name, message_count = queue.name, queue.message_count
-        consumer_count = queue.count_consumers(_held_deliveries(channel))
+        consumer_count = queue.count_consumers(_all_unacked(channel))
     channel.last_queue_name = name
     if not parameters.no_wait:
         channel.send(QueueDeclareOkParameters(name, message_count, consumer_count))
 
 
-def _held_deliveries(channel: Channel) -> Iterator[Unacknowledged]:
+def _all_unacked(channel: Channel) -> Iterator[Unacked]:
     """Give all deliveries of the node that are not settled."""
     for connection in channel.connection.node.connections:
         for other in connection.channels.values():
-            yield from other.held().values()
-
-
-def _declare_reply_queue(channel: Channel, name: str) -> str:
-    """Tell a responder whether a requester is still there."""
-    if channel.connection.node.reply_channels.get(name) is channel:
-        raise errors.internal_error()  # RabbitMQ's channel asks itself, and waits for the answer
-    if name == REPLY_QUEUE or name in channel.connection.node.reply_channels:
-        return name
-    if not is_reply_name(name):
-        raise errors.internal_error()
-    raise errors.no_queue(channel.virtualhost.name, name)
+            yield from other.all_unacked().values()
 
 
 def _declare(channel: Channel, name: str, parameters: QueueDeclareParameters) -> Queue:
@@ -296,7 +286,7 @@ def delete(channel: Channel, parameters: QueueDeleteParameters) -> None:
 
 
 def _check_deletable(queue: Queue, parameters: QueueDeleteParameters) -> None:
-    virtualhost = queue.virtualhost.name
+    virtualhost = queue.host.name
     if queue.queue_type == QUORUM:
         for flag, is_set in (
             ("if-unused", parameters.if_unused),

@@ -46,8 +46,8 @@ def commit(channel: Channel, parameters: TxCommitParameters) -> None:
     if not awaits_queues:
         channel.send(TxCommitOkParameters())  # redeliveries come behind it
     outcomes = [deliver_to_queues(channel, message, queues) for message, queues, _ in publishes]
-    for verb, deliveries in settlements:
-        getattr(channel, verb)(deliveries)
+    for settlement, deliveries in settlements:
+        channel.settle(settlement, deliveries)
     if not all(outcomes):
         raise errors.transaction_partly_completed()
     if awaits_queues:
@@ -57,8 +57,8 @@ def commit(channel: Channel, parameters: TxCommitParameters) -> None:
 def rollback(channel: Channel, parameters: TxRollbackParameters) -> None:
     """Forget all that waits; settled deliveries are unacknowledged again."""
     _, settlements = _transaction_of(channel).take()
-    for settlement in settlements:
-        channel.restore(settlement.deliveries)
+    for pending in settlements:
+        channel.restore(pending.deliveries)
     channel.send(TxRollbackOkParameters())
 
 

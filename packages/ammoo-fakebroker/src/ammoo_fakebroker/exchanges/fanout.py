@@ -1,0 +1,22 @@
+"""The fanout exchange: every binding matches.
+
+See https://www.rabbitmq.com/tutorials/amqp-concepts#exchange-fanout
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..messages.message import Message
+from .exchange import Binding, Exchange
+
+__all__ = ["FanoutExchange"]
+
+
+class FanoutExchange(Exchange):
+    """Routes to all its bindings."""
+
+    type = "fanout"
+
+    def matching(self, message: Message) -> Iterable[Binding]:
+        return self.bindings.values()

@@ -1,0 +1,77 @@
+"""What a node asks of its clients' connections and channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ammoo_wire import ProtocolError
+
+    from ..auth.login import Peer
+    from ..auth.users import User
+    from ..messages.message import Message
+    from ..queues.delivery import Unacked
+    from .virtual_host import VirtualHost
+
+__all__ = ["Client", "ClientChannel", "ReplyReceiver"]
+
+
+class ClientChannel(Protocol):
+    """What a node asks of an open channel."""
+
+    def all_unacked(self) -> dict[int, Unacked]:
+        """Return the deliveries that no queue knows to be settled, by delivery tag."""
+        ...
+
+
+class ReplyReceiver(Protocol):
+    """What a node asks of a consumer of direct replies."""
+
+    def deliver(self, message: Message) -> None:
+        """Deliver a reply."""
+
+
+class Client(Protocol):
+    """What a node asks of a connection; the user and the virtual host are valid once it is open."""
+
+    @property
+    def peer(self) -> Peer:
+        """The address that the client connects from."""
+        ...
+
+    @property
+    def user(self) -> User:
+        """The user that is logged in."""
+        ...
+
+    @property
+    def virtualhost(self) -> VirtualHost:
+        """The virtual host that the client has opened."""
+        ...
+
+    @property
+    def client_properties(self) -> Mapping[str, Any]:
+        """The table that the client sent in connection.start-ok."""
+        ...
+
+    @property
+    def channels(self) -> Mapping[int, ClientChannel]:
+        """The open channels by number."""
+        ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the client has opened a virtual host, and the connection is not closing."""
+        ...
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the client published during an alarm, and is not read."""
+        ...
+
+    def unblock(self) -> None:
+        """Read the client again: the alarm is over."""
+
+    def refuse(self, error: ProtocolError) -> None:
+        """Close the connection because of an error (connection.close)."""
