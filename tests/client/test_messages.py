@@ -1,11 +1,16 @@
 """What is made of the arguments of publish, and what of what comes off the wire."""
 
+import gzip
+import zlib
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from enum import IntEnum
 from typing import Any
 
 import pytest
 
+from ammoo.content_encodings import MAX_DECOMPRESSED
+from ammoo.exceptions import ContentEncodingError
 from ammoo.messages import DeliverMessage, GetMessage, Message, ReturnMessage
 from ammoo.publish_options import NOT_GIVEN, outgoing
 from ammoo_wire import (
@@ -45,6 +50,8 @@ def test_nothing_given_sets_nothing() -> None:
         ("ä", {"content_encoding": "latin-1"}, b"\xe4"),
         ("ä", {"content_encoding": "latin-1", "encoding": "utf-16-be"}, b"\x00\xe4"),
         ("ä", {"content_encoding": True, "encoding": "latin-1"}, b"\xe4"),
+        ("ä", {"content_encoding": "identity"}, b"\xc3\xa4"),
+        ("ä", {"content_encoding": "Binary"}, b"\xc3\xa4"),
         (NOT_GIVEN, {"json": None}, b"null"),
         (NOT_GIVEN, {"json": ""}, b'""'),
         (NOT_GIVEN, {"json": {"a": [1, "ä"]}}, b'{"a": [1, "\\u00e4"]}'),
@@ -108,6 +115,35 @@ def test_every_property() -> None:
     )
 
 
+def test_properties_of_a_message_can_be_published_again() -> None:
+    values = BasicHeaderProperties(
+        content_type="text/plain",
+        content_encoding="gzip",
+        headers={"a": 1},
+        delivery_mode=2,
+        priority=3,
+        correlation_id="c",
+        reply_to="r",
+        expiration="1000",
+        message_id="m",
+        timestamp=datetime(2026, 1, 2, tzinfo=UTC),
+        type_="t",
+        user_id="u",
+        app_id="a",
+        cluster_id="k",
+    )
+
+    assert properties(**values._asdict()) == values
+    assert properties(**BasicHeaderProperties()._asdict()) == BasicHeaderProperties()
+
+
+def test_delivery_mode_may_be_an_enumeration() -> None:
+    class DeliveryMode(IntEnum):
+        PERSISTENT = 2
+
+    assert properties(delivery_mode=DeliveryMode.PERSISTENT).delivery_mode == 2
+
+
 def test_timestamp_with_a_time_zone() -> None:
     east = datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
 
@@ -159,6 +195,10 @@ def test_header_values_go_out_as_they_are() -> None:
         (b"", {"expiration": 1.5}, TypeError, "milliseconds"),
         (b"", {"expiration": True}, TypeError, "milliseconds"),
         (b"", {"priority": 256}, EncodeError, "priority is 256"),
+        (b"", {"delivery_mode": True}, ValueError, "delivery_mode is True; expected 2"),
+        (b"", {"delivery_mode": 5}, ValueError, "delivery_mode is 5; expected 2"),
+        (b"", {"delivery_mode": 0}, ValueError, "delivery_mode is 0; expected 2"),
+        ("", {"delivery_mode": "2"}, ValueError, "delivery_mode is '2'; expected 2"),
         (b"", {"message_id": "x" * 256}, EncodeError, "message_id"),
         (b"", {"timestamp": "now"}, EncodeError, "timestamp"),
         (b"", {"headers": {"a": object()}}, EncodeError, "object"),
@@ -235,10 +275,130 @@ def test_decode(fields: dict[str, Any], encoding: str | None, octets: bytes) -> 
     assert received(b'"' + octets + b'"', **fields).json(encoding) == "ä"
 
 
+@pytest.mark.parametrize(
+    ("content_encoding", "octets"),
+    [
+        ("", b"\xc3\xa4"),
+        ("UTF8", b"\xc3\xa4"),
+        ("utf_8", b"\xc3\xa4"),
+        ("identity", b"\xc3\xa4"),
+        ("BINARY", b"\xc3\xa4"),
+        ("8bit", b"\xc3\xa4"),
+        ("gzip", gzip.compress(b"\xc3\xa4")),
+        ("X-GZIP", gzip.compress(b"\xc3\xa4")),
+        ("deflate", zlib.compress(b"\xc3\xa4")),
+        ("deflate", zlib.compress(b"\xc3\xa4")[2:-4]),
+        ("ISO-8859-15", b"\xe4"),
+        ("windows-1252", b"\xe4"),
+        ("utf-16le", b"\xe4\x00"),
+        ("utf-16-be", b"\x00\xe4"),
+        ("gb18030", "ä".encode("gb18030")),
+    ],
+)
+def test_decode_follows_a_sender(content_encoding: str, octets: bytes) -> None:
+    assert received(octets, content_encoding=content_encoding).decode() == "ä"
+
+
+@pytest.mark.parametrize(
+    "content_encoding",
+    [
+        "punycode",
+        "idna",
+        "unicode_escape",
+        "utf-7",
+        "rot13",
+        "hex",
+        "zip",
+        "br",
+        "gzip, gzip",
+        "utf\0-8",
+        "undefined",
+        "os",
+        "x" * 255,
+        "\udcff",
+    ],
+)
+def test_sender_chooses_no_other_codec(content_encoding: str) -> None:
+    message = received(b"-99", content_encoding=content_encoding)
+
+    with pytest.raises(ContentEncodingError, match="encoding=") as caught:
+        message.decode()
+    with pytest.raises(ContentEncodingError):
+        message.json()
+
+    assert caught.value.content_encoding == content_encoding
+    assert isinstance(caught.value, LookupError)
+    assert isinstance(caught.value, ValueError)
+    assert message.decode("latin-1") == "-99"
+
+
+def test_usual_encoding_of_the_channel_may_be_any() -> None:
+    class Unusual:
+        body_encoding = "unicode_escape"
+
+    message = DeliverMessage.of(
+        Unusual(),  # type: ignore[arg-type]  # settles nothing
+        BasicDeliverParameters("tag", 7, True, "exchange", "key"),
+        encode_properties(BasicHeaderProperties(content_encoding="unicode_escape")),
+        bytearray(b"\\xe4"),
+    )
+
+    assert message.decode() == "ä"
+
+
+def test_caller_may_choose_any_codec() -> None:
+    assert received(b"a+AOQ-", content_encoding="utf-7").decode("utf-7") == "aä"
+
+
+@pytest.mark.parametrize(
+    ("content_encoding", "octets", "words"),
+    [
+        ("gzip", b"no gzip", "cannot be decompressed"),
+        ("gzip", b"", "cut short"),
+        ("gzip", gzip.compress(b"x")[:-1], "cut short"),
+        ("gzip", gzip.compress(b"x") * 2, "more behind its end"),
+        ("gzip", zlib.compress(b"x"), "cannot be decompressed"),
+        ("deflate", b"", "cut short"),
+        ("deflate", b"no deflate", "cannot be decompressed"),
+        ("gzip", gzip.compress(bytes(MAX_DECOMPRESSED + 1)), "more than 16777216 octets"),
+        ("deflate", zlib.compress(bytes(MAX_DECOMPRESSED + 1)), "more than 16777216 octets"),
+    ],
+)
+def test_compressed_body_that_is_not_taken(
+    content_encoding: str, octets: bytes, words: str
+) -> None:
+    with pytest.raises(ContentEncodingError, match=words):
+        received(octets, content_encoding=content_encoding).decode()
+
+
+def test_compressed_body_at_the_limit() -> None:
+    message = received(gzip.compress(bytes(MAX_DECOMPRESSED)), content_encoding="gzip")
+
+    assert len(message.decode()) == MAX_DECOMPRESSED
+
+
 def test_json() -> None:
     assert received(b'{"a": [1, null]}').json() == {"a": [1, None]}
     with pytest.raises(ValueError, match="Expecting"):
         received(b"{").json()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 1_000,
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"[" * 100_000 + b"]" * 100_000,
+        b"1" * 5_000,
+        b"\xef\xbb\xbf1",
+        b"",
+        b'"\xff"',
+    ],
+)
+def test_json_that_cannot_be_read_is_a_value_error(body: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  the words are Python's
+        received(body).json()
 
 
 def test_properties_that_cannot_be_decoded_raise_where_they_are_read() -> None:
@@ -254,8 +414,9 @@ def test_properties_that_cannot_be_decoded_raise_where_they_are_read() -> None:
     assert message.body == b"body"
 
 
-async def test_reply_needs_somewhere_to_go() -> None:
-    message = received()
+@pytest.mark.parametrize("reply_to", [None, ""])
+async def test_reply_needs_somewhere_to_go(reply_to: str | None) -> None:
+    message = received(reply_to=reply_to)
 
     assert isinstance(message, DeliverMessage)
     with pytest.raises(ValueError, match="reply-to"):

@@ -65,6 +65,7 @@ CLIENT_ORDER = [
     "ammoo.live.reply_timeouts",
     "ammoo.live.confirms",
     "ammoo.live.acknowledgements",
+    "ammoo.content_encodings",
     "ammoo.publish_options",
     "ammoo.messages",
     "ammoo.live.returns",

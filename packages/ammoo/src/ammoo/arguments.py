@@ -1,14 +1,15 @@
 """Named arguments of declarations, bindings and consumers, as the x-arguments they stand for.
 
 RabbitMQ's extensions travel in the ``arguments`` table of a method. Here their
-documented names are mapped to the keys in that table. What the values may be is
-the server's business: it is the one that knows its version.
+documented names are mapped to the keys in that table. Which values are allowed is
+the server's business, as it knows its version; only what no server can take, or what
+is misspelt, is refused here. ``arguments=`` takes anything.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, Union
+from typing import TYPE_CHECKING, Final, Literal, Union, get_args
 
-from ammoo_wire import FieldTable, FieldValue
+from ammoo_wire import FieldTable, FieldValue, encode_table
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,6 +49,13 @@ _QUEUE_KEYS = {
 }
 
 
+_WORDS: Final = {"queue_type": get_args(QueueType), "overflow": get_args(Overflow)}
+"""What an argument may be, where it is one of a few words."""
+
+_TEXTS: Final = ("dead_letter_exchange", "dead_letter_routing_key")
+_MILLISECONDS: Final = ("ttl", "expires")
+
+
 def queue_arguments(arguments: Arguments | None, **named: FieldValue) -> FieldTable:
     """Make the table for queue.declare.
 
@@ -56,8 +64,12 @@ def queue_arguments(arguments: Arguments | None, **named: FieldValue) -> FieldTa
         named: By the names of `Channel.declare_queue`; None for what is not asked for.
 
     Raises:
-        ValueError: Something is given twice, with two values.
+        ValueError: Something is given twice, with two values, or a word is misspelt.
+        TypeError: A named argument has a type that RabbitMQ takes in no version.
     """
+    for name, value in named.items():
+        if value is not None:
+            _check_named(name, value)
     return _merge(
         arguments, {_QUEUE_KEYS[name]: value for name, value in named.items() if value is not None}
     )
@@ -105,11 +117,45 @@ def binding(
     )
 
 
+def _check_named(name: str, value: FieldValue) -> None:
+    """Check a named argument of a queue.
+
+    Raises:
+        ValueError: It is none of the words that it may be.
+        TypeError: It has the wrong type.
+    """
+    words = _WORDS.get(name)
+    if words is not None:
+        if value not in words:
+            raise ValueError(
+                f"{name} is {value!r}; expected {', '.join(words[:-1])} or {words[-1]}"
+                f" (for others, as of a plugin, use arguments={{{_QUEUE_KEYS[name]!r}: …}})"
+            )
+    elif name == "single_active_consumer":
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r}; expected True or False")
+    elif name in _TEXTS:
+        if not isinstance(value, str):
+            raise TypeError(f"{name} is {value!r}; expected a str")
+    elif isinstance(value, bool) or not isinstance(value, int):
+        unit = "milliseconds as an int" if name in _MILLISECONDS else "an int"
+        raise TypeError(f"{name} is {value!r}; expected {unit}")
+
+
 def _merge(arguments: Arguments | None, named: Arguments) -> FieldTable:
+    """Put two tables together.
+
+    Raises:
+        ValueError: A key is in both, with two values.
+        EncodeError: A value that is to be compared cannot be sent.
+    """
     merged = dict(arguments or {})
     for key, value in named.items():
-        if merged.setdefault(key, value) != value:
+        # Compared as they are sent: Python finds NaN unlike itself, cannot compare a signalling
+        # NaN, and finds 1 equal to True.
+        if key in merged and encode_table({key: merged[key]}) != encode_table({key: value}):
             raise ValueError(
                 f"{key!r} is {merged[key]!r} in arguments, and {value!r} by its own name"
             )
+        merged[key] = value
     return merged

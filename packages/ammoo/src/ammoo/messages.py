@@ -19,6 +19,7 @@ from ammoo_wire import (
     decode_properties,
 )
 
+from .content_encodings import decode_body
 from .publish_options import (
     NOT_GIVEN,
     Body,
@@ -118,16 +119,23 @@ class Message:
     def decode(self, encoding: str | None = None) -> str:
         """Decode the body to text.
 
+        The property content-encoding is the sender's choice, so it is followed only where that
+        is harmless: the common character sets, identity and binary (which say nothing), and
+        gzip and deflate, which are undone up to 16 MiB.
+
         Args:
-            encoding: How; by default as the property content-encoding says, or else as
-                is usual on the channel.
+            encoding: Any codec of Python's, for the body as it is. By default as the property
+                content-encoding says, or else as is usual on the channel.
 
         Raises:
+            ContentEncodingError: The property says what is not done without `encoding`, or the
+                compressed body is damaged. It is a LookupError and a ValueError.
             UnicodeError: The body is no such text.
             LookupError: There is no such encoding.
         """
         if encoding is None:
-            encoding = self.properties.content_encoding or self._origin.body_encoding
+            content_encoding = self.properties.content_encoding
+            return decode_body(self.body, content_encoding, self._origin.body_encoding)
         return self.body.decode(encoding)
 
     def json(self, encoding: str | None = None) -> JSONValue:
@@ -137,12 +145,17 @@ class Message:
             encoding: As in `decode`.
 
         Raises:
-            ValueError: The body is no JSON, or no such text.
+            ValueError: The body is no JSON, is nested too deeply to be read, or is no such text.
+            ContentEncodingError: As in `decode`.
             LookupError: There is no such encoding.
         """
         from json import loads  # 1.4 ms at import
 
-        value: JSONValue = loads(self.decode(encoding))
+        text = self.decode(encoding)
+        try:
+            value: JSONValue = loads(text)
+        except RecursionError:
+            raise ValueError("the body is JSON that is nested too deeply to be read") from None
         return value
 
 
@@ -241,12 +254,15 @@ class ExpectedMessage(Message):
             options: As the keyword arguments of `Channel.publish`.
 
         Raises:
-            ValueError: The message has no reply-to.
+            ValueError: The message has no reply-to, or an empty one.
             TypeError, ValueError, ChannelClosed, ConnectionClosed: As in `Channel.publish`.
         """
         properties = self.properties
-        if properties.reply_to is None:
-            raise ValueError("the message has no reply-to property, so there is nobody to reply to")
+        if not properties.reply_to:
+            raise ValueError(
+                "the message has no reply-to property, or an empty one, so there is no queue to"
+                " reply to"
+            )
         if options.get("correlation_id") is None:
             options["correlation_id"] = properties.correlation_id
         await self._origin.reply(properties.reply_to, body, options)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict, TypeVar
 
 from ammoo_wire import BasicHeaderProperties, FieldValue, encode_property_values
 
+from .content_encodings import is_no_encoding
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -69,6 +71,7 @@ class PublishOptions(TypedDict, total=False):
     type: str | None
     user_id: str | None
     app_id: str | None
+    cluster_id: str | None
     headers: Mapping[str, FieldValue] | None
     raise_returned: bool
 
@@ -87,11 +90,13 @@ class Outgoing(NamedTuple):
 
 _OPTIONS: Final = PublishOptions.__optional_keys__
 _TRANSLATED: Final = _OPTIONS - {*BasicHeaderProperties._fields} | {
-    "cluster_id",  # which is a property, and no option
     "content_encoding",
     "expiration",
 }
 """What is not sent as it was given, or perhaps not, beside content_type."""
+
+_TRANSIENT: Final = 1
+_PERSISTENT: Final = 2
 
 
 def outgoing(
@@ -115,6 +120,9 @@ def outgoing(
         ValueError: A value cannot be sent.
         LookupError: An encoding is unknown.
     """
+    mode = options.get("delivery_mode")
+    if mode is not None and mode is not _PERSISTENT and mode is not _TRANSIENT:
+        _check_delivery_mode(mode)
     # Most messages have bytes for a body, a routing key, and properties as they are sent.
     if (
         isinstance(body, bytes)
@@ -183,7 +191,9 @@ def _pop_body(
     json, encoding = options.pop("json", NOT_GIVEN), options.pop("encoding", None)
     content_type, content_encoding = options.get("content_type"), options.get("content_encoding")
     used_encoding = encoding or (
-        content_encoding if isinstance(content_encoding, str) else body_encoding
+        content_encoding
+        if isinstance(content_encoding, str) and not is_no_encoding(content_encoding)
+        else body_encoding
     )
     octets, natural_content_type = _encode_body(body, json, used_encoding)
     if isinstance(content_type, bool):
@@ -235,3 +245,16 @@ def _expiration(value: Expiration) -> str:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"expiration is {value!r}; expected milliseconds as an int or a str")
     return str(value)
+
+
+def _check_delivery_mode(value: object) -> None:
+    """Raise unless a delivery mode is one of AMQP's; an IntEnum's members are.
+
+    Raises:
+        ValueError: It is not: RabbitMQ 3.10 closes the channel then, and 4.0 loses the message
+            when it restarts.
+    """
+    if isinstance(value, bool) or value not in (_TRANSIENT, _PERSISTENT):
+        raise ValueError(
+            f"delivery_mode is {value!r}; expected 2 (persistent) or 1 (transient, as None is)"
+        )

@@ -56,6 +56,7 @@ from .consumer import (
     ConsumerCancelled,
     ServerCancelledConsumer,
 )
+from .message import ContentEncodingError
 from .publishing import (
     NotSent,
     NotSentInTime,
@@ -92,6 +93,7 @@ __all__ = [
     "ConnectionLost",
     "ConnectionTimeout",
     "ConsumerCancelled",
+    "ContentEncodingError",
     "ContentTooLarge",
     "EmptyQueue",
     "HeartbeatTimeout",

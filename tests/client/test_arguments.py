@@ -1,0 +1,50 @@
+"""The named arguments of declarations, put together with a table of the caller's."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ammoo.arguments import consume_arguments, queue_arguments
+
+
+@pytest.mark.parametrize(
+    ("named", "error", "words"),
+    [
+        ({"queue_type": "qourum"}, ValueError, "'qourum'; expected classic, quorum or stream"),
+        ({"queue_type": 1}, ValueError, "queue_type is 1"),
+        ({"overflow": "drop-haed"}, ValueError, "drop-head, reject-publish or reject-publish-dlx"),
+        ({"ttl": timedelta(seconds=1)}, TypeError, "expected milliseconds as an int"),
+        ({"expires": 1.5}, TypeError, "expires is 1.5; expected milliseconds"),
+        ({"ttl": float("nan")}, TypeError, "ttl is nan"),
+        ({"ttl": True}, TypeError, "ttl is True"),
+        ({"max_length": Decimal("sNaN")}, TypeError, "max_length is"),
+        ({"max_length_bytes": "1"}, TypeError, "expected an int"),
+        ({"max_priority": object()}, TypeError, "max_priority"),
+        ({"delivery_limit": None, "max_length": [1]}, TypeError, "max_length"),
+        ({"dead_letter_exchange": b"x"}, TypeError, "expected a str"),
+        ({"dead_letter_routing_key": 1}, TypeError, "expected a str"),
+        ({"single_active_consumer": 1}, TypeError, "expected True or False"),
+    ],
+)
+def test_named_argument_that_no_server_takes(
+    named: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        queue_arguments(None, **named)
+
+
+def test_other_types_of_queues_go_into_the_table() -> None:
+    assert queue_arguments({"x-queue-type": "plugin"}) == {"x-queue-type": "plugin"}
+
+
+@pytest.mark.parametrize("value", [1, "first", 1.5, [1, {"a": None}], Decimal("1.5")])
+def test_same_value_may_be_given_twice(value: Any) -> None:
+    assert consume_arguments({"x-stream-offset": value}, None, value) == {"x-stream-offset": value}
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, 2), (1, True), (1, 1.0), ("1", 1)])
+def test_two_values_are_refused(one: Any, other: Any) -> None:
+    with pytest.raises(ValueError, match="in arguments, and"):
+        consume_arguments({"x-priority": one}, other, None)
