@@ -1,4 +1,4 @@
-"""The peers that talk to the brokers that every behaviour is stated for; see `tests.support.legs`."""
+"""The peers of the behaviour suite; `tests.support.broker_matrix` says on which brokers it runs."""
 
 import uuid
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.broker_matrix import broker, mortal_broker, operator, parametrise
 from tests.support.brokers import Broker, Connect, Unique
 from tests.support.channel import Channel
-from tests.support.legs import broker, mortal_broker, operator, parametrise
 from tests.support.peer import Peer
 
 __all__ = ["broker", "mortal_broker", "operator"]

@@ -324,7 +324,7 @@ def test_bcc_is_removed_from_returned_messages(channel: Channel, unique: Unique)
 # --- one queue of many ------------------------------------------------------------------------
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 def test_local_random_exchange_takes_one_queue(channel: Channel, unique: Unique) -> None:
     exchange = channel.declare_exchange(unique("random"), "x-local-random")
     queues = [channel.declare_queue(unique(name)) for name in ("a", "b")]
@@ -340,7 +340,7 @@ def test_local_random_exchange_takes_one_queue(channel: Channel, unique: Unique)
     assert 0 not in counts
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 @pytest.mark.parametrize(
     ("queue_type", "key", "text"),
     [
@@ -359,7 +359,7 @@ def test_local_random_exchange_refuses_bindings(
     assert ChannelCloseParameters(406, f"PRECONDITION_FAILED - {text}", 50, 20) == refused
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 def test_local_random_exchange_is_not_bound_to_exchanges(channel: Channel, unique: Unique) -> None:
     exchange = channel.declare_exchange(unique("random"), "x-local-random")
 

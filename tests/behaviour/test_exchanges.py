@@ -167,7 +167,7 @@ def test_reserved_prefix_cannot_be_declared(channel: Channel) -> None:
     )
 
 
-@pytest.mark.rabbitmq_version("3.10")
+@pytest.mark.rabbitmq_version("<4.0")
 @pytest.mark.parametrize(
     ("exchange_type", "word"),
     [("x-nonsense-type", "unknown"), ("Direct", "unknown"), ("queue", "invalid"), ("", "invalid")],
@@ -186,7 +186,7 @@ def test_unknown_exchange_type_costs_the_connection_on_3_10(
     )
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 @pytest.mark.parametrize(
     ("exchange_type", "word"),
     [("x-nonsense-type", "unknown"), ("Direct", "unknown"), ("queue", "invalid"), ("", "invalid")],

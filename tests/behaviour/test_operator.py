@@ -247,7 +247,7 @@ def test_delivery_must_be_settled_in_time(connect: Connect, operator: Operator, 
     assert (b"!", True) == (message.body, message.parameters.redelivered)
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 def test_queue_may_have_a_consumer_timeout_of_its_own(
     connect: Connect, operator: Operator, unique: Unique
 ) -> None:

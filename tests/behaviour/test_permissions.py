@@ -40,7 +40,7 @@ def refused(broker: Broker) -> Refused:
     """Make the refusal of a permission; from 4.0 on it is named."""
 
     def make(permission: str, kind: str, name: str, *ids: int) -> ChannelCloseParameters:
-        access = {"3.10": "access", "4.0": f"{permission} access"}[broker.version]
+        access = broker.value_of({"3.10": "access", "4.0": f"{permission} access"})
         return ChannelCloseParameters(
             403,
             f"ACCESS_REFUSED - {access} to {kind} '{name}' in vhost '/' refused for user"

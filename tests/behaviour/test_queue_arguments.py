@@ -125,10 +125,12 @@ def test_dead_letter_exchange_must_be_a_string(channel: Channel, unique: Unique)
 def test_illegal_leader_locator(broker: Broker, channel: Channel, unique: Unique) -> None:
     text = refusal_text(channel, unique("q"), {"x-queue-leader-locator": "foo"})
 
-    detail = {
-        "3.10": " of queue type rabbit_classic_queue",
-        "4.0": ": invalid_queue_locator_arg",
-    }[broker.version]
+    detail = broker.value_of(
+        {
+            "3.10": " of queue type rabbit_classic_queue",
+            "4.0": ": invalid_queue_locator_arg",
+        }
+    )
     assert (
         "PRECONDITION_FAILED - invalid arg 'x-queue-leader-locator' for queue 'NAME'"
         f" in vhost '/'{detail}" == text
@@ -357,10 +359,12 @@ def test_queue_type_differs(broker: Broker, channel: Channel, unique: Unique) ->
 
     text = refusal_text(channel, name, {"x-queue-type": "quorum"}, durable=True)
 
-    difference = {
-        "3.10": "received the value 'quorum' of type 'longstr' but current is none",
-        "4.0": "received 'quorum' but current is 'classic'",
-    }[broker.version]
+    difference = broker.value_of(
+        {
+            "3.10": "received the value 'quorum' of type 'longstr' but current is none",
+            "4.0": "received 'quorum' but current is 'classic'",
+        }
+    )
     assert (
         "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'NAME' in vhost '/':"
         f" {difference}" == text

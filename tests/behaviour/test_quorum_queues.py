@@ -223,7 +223,7 @@ def test_deliveries_are_counted(broker: Broker, channel: Channel, quorum: str) -
 
     counts = [delivery_count(get_and_requeue(channel, quorum)) for _ in range(3)]
 
-    first = {"3.10": 0, "4.0": None}[broker.version]
+    first = broker.value_of({"3.10": 0, "4.0": None})
     assert [first, 1, 2] == counts
 
 
@@ -266,10 +266,10 @@ def test_requeued_message(broker: Broker, channel: Channel, quorum: str) -> None
     get_and_requeue(channel, quorum)
     bodies = [channel.await_message(quorum).body for _ in range(3)]
 
-    assert {"3.10": [b"2", b"3", b"1"], "4.0": [b"1", b"2", b"3"]}[broker.version] == bodies
+    assert broker.value_of({"3.10": [b"2", b"3", b"1"], "4.0": [b"1", b"2", b"3"]}) == bodies
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 def test_newcomer_of_higher_priority_becomes_the_active_one_on_4_0(
     channel: Channel, unique: Unique
 ) -> None:
@@ -290,7 +290,7 @@ def test_newcomer_of_higher_priority_becomes_the_active_one_on_4_0(
     assert ("important", b"2") == (message.parameters.consumer_tag, message.body)
 
 
-@pytest.mark.rabbitmq_version("3.10")
+@pytest.mark.rabbitmq_version("<4.0")
 def test_newcomer_of_higher_priority_waits_up_to_3_10(channel: Channel, unique: Unique) -> None:
     name = channel.declare_queue(
         unique("quorum"), durable=True, x_queue_type="quorum", x_single_active_consumer=True
@@ -304,7 +304,7 @@ def test_newcomer_of_higher_priority_waits_up_to_3_10(channel: Channel, unique: 
     assert "first" == channel.delivery().parameters.consumer_tag
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 def test_urgent_message_expires_in_front_of_the_others(channel: Channel, quorum: str) -> None:
     """In a classic queue with priorities it would stay until somebody looks."""
     channel.fill(quorum, b"normal")
@@ -315,7 +315,7 @@ def test_urgent_message_expires_in_front_of_the_others(channel: Channel, quorum:
     assert [b"normal"] == channel.get_bodies(quorum)
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 @pytest.mark.parametrize("bodies", [(b"normal", b"urgent"), (b"urgent", b"normal")])
 def test_messages_delivered_at_once_take_their_turns_too(
     channel: Channel, quorum: str, bodies: tuple[bytes, bytes]
@@ -406,7 +406,7 @@ def declare_with_one_to_succeed(channel: Channel, unique: Unique) -> str:
     return name
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 def test_nobody_is_served_while_a_newcomer_of_higher_priority_waits(
     channel: Channel, unique: Unique
 ) -> None:
@@ -422,7 +422,7 @@ def test_nobody_is_served_while_a_newcomer_of_higher_priority_waits(
     assert ("important", b"3") == (message.parameters.consumer_tag, message.body)
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 def test_nobody_takes_over_when_the_last_that_was_waited_for_is_requeued(
     channel: Channel, unique: Unique
 ) -> None:
@@ -439,7 +439,7 @@ def test_nobody_takes_over_when_the_last_that_was_waited_for_is_requeued(
     assert "important" == message.parameters.consumer_tag
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 def test_settling_anything_lets_somebody_take_over(channel: Channel, unique: Unique) -> None:
     name = single_active(channel, unique)
     channel.qos(5)
@@ -483,7 +483,7 @@ def test_deliveries_of_a_closed_channel_return_consumer_by_consumer(
     other.close()
 
     bodies = [channel.await_message(quorum).body for _ in range(3)]
-    assert {"3.10": [b"2", b"3", b"1"], "4.0": [b"1", b"3", b"2"]}[broker.version] == bodies
+    assert broker.value_of({"3.10": [b"2", b"3", b"1"], "4.0": [b"1", b"3", b"2"]}) == bodies
 
 
 def test_younger_consumer_may_return_the_older_message_last(
@@ -499,7 +499,7 @@ def test_younger_consumer_may_return_the_older_message_last(
     other.close()
 
     bodies = [channel.await_message(quorum).body for _ in range(2)]
-    assert {"3.10": [b"1", b"2"], "4.0": [b"2", b"1"]}[broker.version] == bodies
+    assert broker.value_of({"3.10": [b"1", b"2"], "4.0": [b"2", b"1"]}) == bodies
 
 
 def test_channel_at_fault_ends_before_the_others_of_its_connection(
@@ -583,7 +583,7 @@ def test_refused_message_tells_of_that_in_the_next_quorum_queue(
     channel.reject(message.parameters.delivery_tag, requeue=False)
 
     seen = [get_and_requeue(channel, quorum) for _ in range(3)]
-    first = {"3.10": (0, False), "4.0": (1, True)}[broker.version]
+    first = broker.value_of({"3.10": (0, False), "4.0": (1, True)})
     assert [first, (1, True), (2, True)] == [
         (delivery_count(message), message.parameters.redelivered) for message in seen
     ]
@@ -598,7 +598,7 @@ def test_message_of_a_closed_channel_tells_of_that_in_the_next_quorum_queue(
 
     other.close()
 
-    first = {"3.10": 0, "4.0": 1}[broker.version]
+    first = broker.value_of({"3.10": 0, "4.0": 1})
     counts = [delivery_count(get_and_requeue(channel, quorum)) for _ in range(3)]
     assert [first, 1, 2] == counts
 
@@ -611,7 +611,7 @@ def test_requeued_message_tells_the_next_quorum_queue_nothing(
 
     get_and_requeue(channel, mortal)
 
-    first = {"3.10": 0, "4.0": None}[broker.version]
+    first = broker.value_of({"3.10": 0, "4.0": None})
     counts = [delivery_count(get_and_requeue(channel, quorum)) for _ in range(2)]
     assert [first, 1] == counts
 
@@ -639,7 +639,7 @@ def test_failures_are_remembered_on_the_way_through_a_classic_queue(
     seen.append(channel.await_message(quorum))
 
     expected = {"3.10": [0, None, 0, 0], "4.0": [None, None, 1, 2]}
-    assert expected[broker.version] == [delivery_count(message) for message in seen]
+    assert broker.value_of(expected) == [delivery_count(message) for message in seen]
 
 
 def test_what_dies_with_a_channel_does_not_come_to_its_other_consumers(

@@ -1,13 +1,13 @@
 """What clients see of a broker that is shut down.
 
-On a RabbitMQ only with AMMOO_TEST_SHUTDOWN=1 (see `tests.support.legs`): it takes all others'
+On a RabbitMQ only with AMMOO_TEST_SHUTDOWN=1 (see `tests.support.broker_matrix`): it takes all others'
 connections as well.
 """
 
 import pytest
 
 from ammoo_wire import ConnectionCloseParameters, ConnectionTuneParameters
-from tests.support.legs import MortalBroker
+from tests.support.broker_matrix import MortalBroker
 from tests.support.peer import Peer
 
 FORCED = ConnectionCloseParameters(

@@ -93,7 +93,7 @@ def test_arrays_and_tables_in_headers_are_lost(
     reader.fill(name, b"", headers=headers)
     reader.consume(name, x_stream_offset="first")
 
-    annotations = {"CC": [name], "x-a": [1], "x-t": {"k": [2]}} if broker.version == "4.0" else {}
+    annotations = {"CC": [name], "x-a": [1], "x-t": {"k": [2]}} if broker.is_among(">=4.0") else {}
 
     assert {
         "simple": 1,
@@ -142,7 +142,7 @@ UNFILTERED = {"x-stream-match-unfiltered": True}
 EVERYTHING = [body for _, body in TAGGED]
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -173,7 +173,7 @@ def test_reading_through_a_filter(
     assert [*expected, b"end"] == reader.deliveries(len(expected) + 1)
 
 
-@pytest.mark.rabbitmq_version("3.10")
+@pytest.mark.rabbitmq_version("<4.0")
 @pytest.mark.parametrize("wanted", ["a", [], [1]], ids=str)
 def test_filters_are_ignored_by_3_10(reader: Channel, tagged: str, wanted: Any) -> None:
     reader.consume(tagged, x_stream_offset="first", x_stream_filter=wanted)
@@ -181,7 +181,7 @@ def test_filters_are_ignored_by_3_10(reader: Channel, tagged: str, wanted: Any) 
     assert EVERYTHING == reader.deliveries(len(EVERYTHING))
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 @pytest.mark.parametrize("wanted", [[], [1]], ids=str)
 def test_filter_without_a_string_costs_the_connection(
     reader: Channel, stream: str, wanted: Any
@@ -191,7 +191,7 @@ def test_filter_without_a_string_costs_the_connection(
     assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == refused
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 @pytest.mark.parametrize("value", [1, True, None, b"a", ["a"], {"a": "b"}], ids=str)
 def test_filter_value_that_is_no_string_costs_the_connection(
     channel: Channel, stream: str, value: Any
@@ -335,7 +335,7 @@ def test_segments_that_are_too_old_are_dropped_when_one_begins(
     assert 0 < first
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 def test_segments_that_are_too_old_are_looked_for_now_and_then(
     reader: Channel, unique: Unique, operator: Operator
 ) -> None:
@@ -366,10 +366,12 @@ def test_consumer_needs_a_prefetch_limit(
 ) -> None:
     refused = channel.refusal(BasicConsumeParameters(stream, no_ack=no_ack))
 
-    name = {
-        "3.10": f"'queue '{stream}' in vhost '/''",
-        "4.0": f"stream queue '{stream}' in vhost '/'",
-    }[broker.version]
+    name = broker.value_of(
+        {
+            "3.10": f"'queue '{stream}' in vhost '/''",
+            "4.0": f"stream queue '{stream}' in vhost '/'",
+        }
+    )
     assert (
         ChannelCloseParameters(
             406, f"PRECONDITION_FAILED - consumer prefetch count is not set for {name}", 60, 20
@@ -402,7 +404,7 @@ def test_methods_that_are_not_for_streams(
     )
 
 
-@pytest.mark.rabbitmq_version("3.10")
+@pytest.mark.rabbitmq_version("<4.0")
 @pytest.mark.parametrize(
     ("parameters", "method_id"),
     [(BasicNackParameters(1, requeue=False), 120), (BasicRejectParameters(1, requeue=True), 90)],
@@ -428,7 +430,7 @@ def test_rejecting_costs_the_connection_on_3_10(
     )
 
 
-@pytest.mark.rabbitmq_version("3.10")
+@pytest.mark.rabbitmq_version("<4.0")
 @pytest.mark.parametrize("recover", [BasicRecoverParameters, BasicRecoverAsyncParameters])
 def test_recovering_costs_the_connection_on_3_10(
     reader: Channel, stream: str, recover: Callable[[bool], Any]
@@ -459,7 +461,7 @@ def test_nothing_is_given_back_to_a_deleted_stream(
     assert [type(arrived) for arrived in reader.arrived()] in ([], [BasicRecoverOkParameters])
 
 
-@pytest.mark.rabbitmq_version("4.0")
+@pytest.mark.rabbitmq_version(">=4.0")
 def test_recovering_is_an_acknowledgement_on_4_0(reader: Channel, stream: str) -> None:
     reader.qos(1)
     reader.consume(stream, x_stream_offset="first")
@@ -591,7 +593,7 @@ def test_filters_may_not_be_of_any_size(
     answer = type(channel.receive())
 
     expected = {"3.10": QueueDeclareOkParameters, "4.0": ChannelCloseParameters}
-    assert expected[broker.version] == answer
+    assert broker.value_of(expected) == answer
 
 
 @pytest.mark.parametrize(

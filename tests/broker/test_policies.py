@@ -12,11 +12,12 @@ from pika.adapters.blocking_connection import (  # type: ignore[import-untyped] 
 )
 
 from ammoo_fakebroker import FakeBroker, ManualClock
+from tests.support.releases import FAKE_RELEASES
 
 QUORUM = {"x-queue-type": "quorum"}
 
 
-@pytest.fixture(params=["4.0", "3.10"])
+@pytest.fixture(params=FAKE_RELEASES)
 def broker(request: pytest.FixtureRequest) -> Iterator[FakeBroker]:
     with FakeBroker(clock=ManualClock(), compatibility=request.param) as broker:
         yield broker

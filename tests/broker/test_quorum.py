@@ -18,11 +18,12 @@ from ammoo_wire import (
     decode_properties,
 )
 from tests.support.commands import Command
+from tests.support.releases import FAKE_RELEASES
 
 from .link import Line, deliveries, make_node
 
 
-@pytest.fixture(params=["3.10", "4.0"])
+@pytest.fixture(params=FAKE_RELEASES)
 def line(request: pytest.FixtureRequest) -> Line:
     return Line(make_node(request.param))
 

@@ -1,7 +1,7 @@
 """Fixtures that give a connection to a broker: the fake in both profiles, and real RabbitMQs.
 
 Names of queues and exchanges are made unique, and what was declared under them is deleted in the
-end. See `tests.support.legs` for which brokers there are.
+end. See `tests.support.broker_matrix` for which brokers there are.
 """
 
 import asyncio

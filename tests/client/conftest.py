@@ -7,7 +7,7 @@ import pytest
 import ammoo
 from tests.client.brokers import broker_channel, broker_connection, broker_url, name
 from tests.client.script import ScriptedPeer, ScriptedServer
-from tests.support.legs import broker, operator, parametrise
+from tests.support.broker_matrix import broker, operator, parametrise
 
 __all__ = ["broker", "broker_channel", "broker_connection", "broker_url", "name", "operator"]
 

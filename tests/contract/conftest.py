@@ -6,8 +6,8 @@ import pytest
 
 import ammoo
 from tests.client.brokers import Name, broker_channel, broker_connection, broker_url, name
+from tests.support.broker_matrix import broker, operator, parametrise
 from tests.support.certified import tls_broker
-from tests.support.legs import broker, operator, parametrise
 
 __all__ = [
     "broker",

@@ -9,27 +9,28 @@ from ammoo_fakebroker import FakeBroker
 from ammoo_fakebroker.node.virtual_host import VirtualHost
 from tests.support.brokers import LIMITED, PERMISSIONS, add_users
 from tests.support.peer import Peer
+from tests.support.releases import FAKE_RELEASES, newest_up_to, release_of
 
 
 class RabbitMQ(NamedTuple):
-    """A real broker: where it listens, and its version, such as "4.0"."""
+    """A real broker: where it listens, and its release, such as "4.0"."""
 
     url: str
     version: str
 
 
 def rabbitmq_at(url: str) -> RabbitMQ:
-    """Ask a broker for its version."""
+    """Ask a broker for its release."""
     with Peer.connect(url) as peer:
         assert peer.start is not None
         version: str = peer.start.server_properties["version"]
         peer.close()
-    return RabbitMQ(url, ".".join(version.split(".")[:2]))
+    return RabbitMQ(url, release_of(version))
 
 
 @contextmanager
 def fake_like(rabbitmq: RabbitMQ, *, in_reverse: bool = False) -> Iterator[str]:
-    """Run a fresh fake broker of a RabbitMQ's version.
+    """Run a fresh fake broker of a RabbitMQ's release, or of the newest before it.
 
     Args:
         rabbitmq: What it is to be like.
@@ -40,7 +41,7 @@ def fake_like(rabbitmq: RabbitMQ, *, in_reverse: bool = False) -> Iterator[str]:
         Its URL, with the same virtual host.
     """
     virtualhost = unquote(urlsplit(rabbitmq.url).path[1:]) or "/"
-    with FakeBroker(compatibility=rabbitmq.version) as fake:
+    with FakeBroker(compatibility=newest_up_to(rabbitmq.version, FAKE_RELEASES)) as fake:
         add_users(fake)
         if virtualhost not in fake.virtualhosts:
             fake.add_virtualhost(virtualhost)

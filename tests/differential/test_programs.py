@@ -15,6 +15,7 @@ from ammoo_wire import (
     QueueDeclareParameters,
 )
 from tests.support.brokers import add_users
+from tests.support.releases import FAKE_RELEASES
 
 from .compare import Divergence, check
 from .program import Call, HangUp, Outstanding, Program, Publish, Settle, show
@@ -30,7 +31,7 @@ REQUEUE = (
 
 
 @pytest.mark.timeout(300)  # forty runs of programs; a minute is short on a machine that is busy
-@pytest.mark.parametrize("version", ["4.0", "3.10"])
+@pytest.mark.parametrize("version", FAKE_RELEASES)
 @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(program=programs())
 def test_two_fakes_of_a_version_agree_on_any_program(

@@ -1,4 +1,4 @@
-"""The brokers that other clients are tried on: the fake in both profiles, and real RabbitMQs.
+"""The brokers that other clients are tried on: each profile of the fake, and real RabbitMQs.
 
 A test that asks for `url` does nothing but what a client can do, so that RabbitMQ can be the judge
 of it: name one that `.ci/rabbitmq` started, and the test runs there too, in a virtual host of its
@@ -16,22 +16,18 @@ from urllib.parse import urlsplit
 import pytest
 
 from ammoo_fakebroker import FakeBroker
-from tests.conftest import RABBITMQ_URLS
+from tests.support.broker_matrix import Leg, legs_of
 from tests.support.operator import RabbitmqOperator, is_operated
-
-VERSIONS = ("4.0", "3.10")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "url" in metafunc.fixturenames:
-        legs = [(version, None) for version in VERSIONS] + _rabbitmq_legs(metafunc.config)
-        ids = [f"{'rabbitmq' if url else 'fake'}-{version}" for version, url in legs]
-        metafunc.parametrize("url", legs, indirect=True, ids=ids)
-
-
-def _rabbitmq_legs(config: pytest.Config) -> list[tuple[str, str | None]]:
-    urls = config.stash[RABBITMQ_URLS]
-    return [(version, url) for url in urls for version in VERSIONS if is_operated(version, url)]
+        legs = [
+            leg
+            for leg in legs_of(metafunc.config)
+            if leg.url is None or is_operated(leg.version, leg.url)
+        ]
+        metafunc.parametrize("url", legs, indirect=True, ids=[leg.name for leg in legs])
 
 
 @pytest.fixture
@@ -39,12 +35,12 @@ def url(
     request: pytest.FixtureRequest, make_fakebroker: Callable[..., FakeBroker]
 ) -> Iterator[str]:
     """Where a broker listens that has nothing in it yet."""
-    version, rabbitmq = request.param
-    if rabbitmq is None:
-        yield make_fakebroker(compatibility=version).url
+    leg: Leg = request.param
+    if leg.url is None:
+        yield make_fakebroker(compatibility=leg.version).url
         return
-    operator = RabbitmqOperator(version)
+    operator = RabbitmqOperator(leg.version)
     virtualhost = f"ammoo-interop-{uuid.uuid4().hex[:8]}"
-    operator.add_virtualhost(virtualhost, user=urlsplit(rabbitmq).username or "guest")
-    yield f"{rabbitmq.rstrip('/')}/{virtualhost}"
+    operator.add_virtualhost(virtualhost, user=urlsplit(leg.url).username or "guest")
+    yield f"{leg.url.rstrip('/')}/{virtualhost}"
     operator.delete_virtualhost(virtualhost)

@@ -1,11 +1,12 @@
 """The brokers and users of tests/behaviour, and the types of its fixtures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ammoo_fakebroker import FakeBroker
 from tests.support.peer import Peer
+from tests.support.releases import Value, is_among, value_on
 
 Connect = Callable[..., Peer]
 """Opens a connection; see `Peer.connect` for its arguments."""
@@ -19,13 +20,21 @@ class Broker(NamedTuple):
 
     Attributes:
         url: Where it listens, with a login that may do everything.
-        version: "3.10" or "4.0": whose behaviour it shows.
+        version: The RabbitMQ release whose behaviour it shows, such as "4.0".
         fake: The broker if it is ours. Only fixtures may ask.
     """
 
     url: str
     version: str
     fake: FakeBroker | None
+
+    def is_among(self, releases: str) -> bool:
+        """Return whether its release belongs to a set of releases such as ">=4.0"."""
+        return is_among(self.version, releases)
+
+    def value_of(self, values: Mapping[str, Value]) -> Value:
+        """Return what holds on its release of values, each under the first that it holds on."""
+        return value_on(self.version, values)
 
     def url_of(self, login: str) -> str:
         """Give the URL with the login of one of the suite's other users."""

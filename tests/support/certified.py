@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from ammoo_fakebroker import FakeBroker
-from tests.support.legs import Leg
+from tests.support.broker_matrix import Leg
 from tests.support.operator import tls_url
 
 __all__ = ["CERTIFIED", "EXPIRED", "TlsBroker", "tls_broker"]

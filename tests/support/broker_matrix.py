@@ -1,9 +1,9 @@
-"""The brokers that tests run on: both profiles of the fake, and every RabbitMQ that was named.
+"""The brokers that tests run on: each profile of the fake, and every RabbitMQ that was named.
 
 A test that asks for `broker` (or for anything made of it) runs once for each profile of the fake
-broker and once for each RabbitMQ that was named with ``--rabbitmq``. Where versions of RabbitMQ
-differ, a test carries the mark `rabbitmq_version`, or looks the difference up by
-``broker.version``. What needs somebody with power over the broker, or its certificates, runs on
+broker and once for each RabbitMQ that was named with ``--rabbitmq``. Where releases of RabbitMQ
+differ, a test carries the mark `rabbitmq_version` with the releases that it is for (">=4.0"), or
+looks the difference up with ``broker.value_on``. What needs somebody with power over the broker, or its certificates, runs on
 the fakes and on brokers of `.ci/rabbitmq`. There is no other reason for a test not to run on one.
 
 The fixtures are for conftests to import, `parametrise` is their `pytest_generate_tests`.
@@ -25,10 +25,18 @@ from tests.conftest import RABBITMQ_URLS
 from tests.support.brokers import Broker, add_users
 from tests.support.operator import FakeOperator, Operator, RabbitmqOperator, is_operated
 from tests.support.peer import Peer
+from tests.support.releases import FAKE_RELEASES, is_among, release_of
 
-__all__ = ["Leg", "MortalBroker", "broker", "mortal_broker", "operator", "parametrise"]
+__all__ = [
+    "Leg",
+    "MortalBroker",
+    "broker",
+    "legs_of",
+    "mortal_broker",
+    "operator",
+    "parametrise",
+]
 
-FAKE_PROFILES = ("4.0", "3.10")
 NEED_OPERATION = {"mortal_broker", "operator", "tls_broker"}
 """Fixtures that only a broker can give that we have power over."""
 
@@ -42,7 +50,7 @@ class Leg(NamedTuple):
 
     Attributes:
         name: What it is called in the names of tests.
-        version: "3.10" or "4.0".
+        version: The release, such as "4.0".
         url: Where it listens; None for a fake.
     """
 
@@ -62,7 +70,9 @@ def parametrise(metafunc: pytest.Metafunc) -> None:
     if not asked_for:
         return
     mark = metafunc.definition.get_closest_marker("rabbitmq_version")
-    legs = [leg for leg in _legs(metafunc.config) if mark is None or leg.version in mark.args]
+    legs = legs_of(metafunc.config)
+    if mark is not None:
+        legs = [leg for leg in legs if is_among(leg.version, *mark.args)]
     if NEED_OPERATION & set(metafunc.fixturenames):
         legs = [leg for leg in legs if leg.url is None or is_operated(leg.version, leg.url)]
     if "mortal_broker" in asked_for and os.environ.get(MAY_SHUT_DOWN) != "1":
@@ -71,10 +81,11 @@ def parametrise(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(asked_for, each, indirect=True, ids=[leg.name for leg in legs])
 
 
-def _legs(config: pytest.Config) -> list[Leg]:
+def legs_of(config: pytest.Config) -> list[Leg]:
+    """Return all brokers of this run: a fake of each release, and the RabbitMQs named."""
     legs = config.stash.get(_LEGS, None)
     if legs is None:
-        fakes = [Leg(f"fake-{version}", version, None) for version in FAKE_PROFILES]
+        fakes = [Leg(f"fake-{version}", version, None) for version in FAKE_RELEASES]
         legs = fakes + [_rabbitmq_leg(url) for url in config.stash[RABBITMQ_URLS]]
         config.stash[_LEGS] = legs
     return legs
@@ -88,7 +99,7 @@ def _rabbitmq_leg(url: str) -> Leg:
             peer.close()
     except (OSError, AssertionError) as error:
         raise pytest.UsageError(f"no RabbitMQ answers at a URL given: {error}") from error
-    return Leg(f"rabbitmq-{version}", ".".join(version.split(".")[:2]), url)
+    return Leg(f"rabbitmq-{version}", release_of(version), url)
 
 
 @pytest.fixture
