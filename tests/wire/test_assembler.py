@@ -21,8 +21,9 @@ from ammoo_wire import (
     UnexpectedFrame,
     UnknownMethod,
     encode_method,
+    method_of,
 )
-from ammoo_wire.assembler import CommandAssembler
+from ammoo_wire.assembler import MAX_ANNOUNCED_SIZE, CommandAssembler
 from tests.support.commands import Command, named
 from tests.wire.peers import (
     HEARTBEAT,
@@ -41,9 +42,15 @@ BLOCKED = ConnectionBlockedParameters("memory")
 
 
 def new_assembler(
-    *, frame_max: int = 4096, max_body_size: int = 1 << 20, takes_channels: bool = True
+    *,
+    frame_max: int = 4096,
+    max_body_size: int = 1 << 20,
+    takes_channels: bool = True,
+    checks_body_sizes: bool = False,
 ) -> CommandAssembler:
-    assembler = CommandAssembler(frame_max=frame_max, max_body_size=max_body_size)
+    assembler = CommandAssembler(
+        frame_max=frame_max, max_body_size=max_body_size, checks_body_sizes=checks_body_sizes
+    )
     assembler.takes_channels = takes_channels
     return assembler
 
@@ -321,6 +328,46 @@ def test_body_that_is_longer_than_announced_is_never_complete(
     failure = failure_of(assembler, method_frame(1, ACK))
     assert isinstance(failure, UnexpectedFrame)
     assert failure.text == "expected content body, got non content body frame instead"
+
+
+@pytest.mark.parametrize("parameters", [PUBLISH, DELIVER, GET_OK], ids=lambda p: type(p).__name__)
+def test_body_that_is_longer_than_announced_is_a_frame_error_where_sizes_are_checked(
+    parameters: tuple[object, ...],
+) -> None:
+    """As in RabbitMQ 4.3."""
+    assembler = new_assembler(checks_body_sizes=True)
+
+    failure = failure_of(
+        assembler, method_frame(1, parameters) + header_frame(1, 2) + body_frame(1, b"abc")
+    )
+
+    assert isinstance(failure, FrameError)
+    assert failure.text == "content body frame exceeds remaining content size"
+    assert (failure.class_id, failure.method_id) == method_of(parameters).id
+
+
+@pytest.mark.parametrize("parameters", [PUBLISH, DELIVER, GET_OK], ids=lambda p: type(p).__name__)
+def test_body_announced_with_more_than_512_mib_is_a_frame_error_where_sizes_are_checked(
+    parameters: tuple[object, ...],
+) -> None:
+    """As in RabbitMQ 4.3."""
+    assembler = new_assembler(checks_body_sizes=True)
+
+    failure = failure_of(
+        assembler, method_frame(1, parameters) + header_frame(1, MAX_ANNOUNCED_SIZE + 1)
+    )
+
+    assert isinstance(failure, FrameError)
+    assert failure.text == "content body size 536870913 exceeds maximum allowed size 536870912"
+    assert (failure.class_id, failure.method_id) == method_of(parameters).id
+
+
+def test_body_announced_with_512_mib_is_only_too_large() -> None:
+    assembler = new_assembler(checks_body_sizes=True)
+
+    commands = assemble(assembler, method_frame(1, PUBLISH) + header_frame(1, MAX_ANNOUNCED_SIZE))
+
+    assert commands[0].parameters == OversizedContent(PUBLISH, MAX_ANNOUNCED_SIZE, 1 << 20)
 
 
 def test_body_far_longer_than_announced_costs_no_memory() -> None:

@@ -334,6 +334,18 @@ def test_limits_must_be_within_the_offered_ones(
     assert server.login_pause is not is_acceptable
 
 
+@pytest.mark.parametrize(("frame_max", "is_acceptable"), [(8191, False), (8192, True)])
+def test_frames_must_not_be_smaller_than_the_server_wants(
+    frame_max: int, is_acceptable: bool
+) -> None:
+    server = started(smallest_frame_max=8192)
+
+    server.receive_data(octets_of(START_OK, ConnectionTuneOkParameters(2047, frame_max, 0)))
+
+    assert (server.state is ConnectionState.OPENING) is is_acceptable
+    assert server.login_pause is not is_acceptable
+
+
 def test_client_may_choose_any_heartbeat() -> None:
     server = started(heartbeat_interval=10)
 

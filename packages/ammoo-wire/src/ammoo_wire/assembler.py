@@ -26,11 +26,14 @@ from .exceptions import (
 )
 from .whole_contents import WHOLE_IDS, WholeContents
 
-__all__ = ["CommandAssembler", "UnknownMethod"]
+__all__ = ["MAX_ANNOUNCED_SIZE", "CommandAssembler", "UnknownMethod"]
 
 _FRAME_HEAD = Struct(">BHII")  # type, channel, size; and of a method frame, class and method
 _CONTENT_HEADER = Struct(">HHQ")
 _METHOD, _HEADER, _BODY, _HEARTBEAT = map(int, FrameType)
+MAX_ANNOUNCED_SIZE: Final = 536_870_912
+"""The largest body that RabbitMQ lets a content header announce from 4.3 on, in octets."""
+
 _SPARE: Final = 65536  # what a read may find room for, at least, in octets
 _NO_LIMIT: Final = 0xFFFF_FFFF  # what the four octets of a frame's size can say
 _HEAD_SIZE: Final = 7  # octets of a frame in front of its payload
@@ -62,6 +65,8 @@ class CommandAssembler:
     Args:
         frame_max: The largest frame to take, in octets; 0 for no limit.
         max_body_size: The largest body to take, in octets.
+        checks_body_sizes: Whether a content that announces more than `MAX_ANNOUNCED_SIZE` octets,
+            and a body frame longer than what is still to come, are refused at once.
 
     Attributes:
         frame_max: May be changed between two commands.
@@ -69,8 +74,11 @@ class CommandAssembler:
         drops_channels: Whether those are dropped unread.
     """
 
-    def __init__(self, *, frame_max: int, max_body_size: int) -> None:
+    def __init__(
+        self, *, frame_max: int, max_body_size: int, checks_body_sizes: bool = False
+    ) -> None:
         self.frame_max = frame_max
+        self._checks_body_sizes = checks_body_sizes
         self.takes_channels = False
         self.drops_channels = False
         self._max_body_size = max_body_size
@@ -229,6 +237,11 @@ class CommandAssembler:
                 f"got one for class {class_id} instead",
                 content.method.id,
             )
+        if self._checks_body_sizes and size > MAX_ANNOUNCED_SIZE:
+            raise FrameError(
+                f"content body size {size} exceeds maximum allowed size {MAX_ANNOUNCED_SIZE}",
+                content.method.id,
+            )
         content.remaining = size
         if size > self._max_body_size:
             oversized = OversizedContent(content.parameters, size, self._max_body_size)
@@ -245,6 +258,10 @@ class CommandAssembler:
             raise _out_of_place(content)
         content.remaining -= end - payload
         if content.remaining < 0:
+            if self._checks_body_sizes:
+                raise FrameError(
+                    "content body frame exceeds remaining content size", content.method.id
+                )
             # RabbitMQ (3.10, 4.0) lets that pass: such a content never completes, and whatever
             # comes next on the channel is out of place. What is too much is not kept.
             content.body = None

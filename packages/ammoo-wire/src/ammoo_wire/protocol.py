@@ -65,6 +65,7 @@ class Protocol(ABC):
         receive_frame_max: The largest frame to take until limits are agreed, in octets.
         send_frame_max: The largest frame to send until then, in octets.
         max_body_size: The largest message body to take, in octets.
+        checks_body_sizes: Whether bodies that cannot end well are refused at once.
 
     Attributes:
         failure: The first thing that the peer did wrong, or None.
@@ -75,9 +76,20 @@ class Protocol(ABC):
         heartbeat_interval: As agreed on, in seconds; 0 for no heartbeats.
     """
 
-    def __init__(self, *, receive_frame_max: int, send_frame_max: int, max_body_size: int) -> None:
+    def __init__(
+        self,
+        *,
+        receive_frame_max: int,
+        send_frame_max: int,
+        max_body_size: int,
+        checks_body_sizes: bool = False,
+    ) -> None:
         self._state = ConnectionState.STARTING
-        self._assembler = CommandAssembler(frame_max=receive_frame_max, max_body_size=max_body_size)
+        self._assembler = CommandAssembler(
+            frame_max=receive_frame_max,
+            max_body_size=max_body_size,
+            checks_body_sizes=checks_body_sizes,
+        )
         self._writer = CommandWriter(frame_max=send_frame_max)
         self._last_words = b""  # a close or close-ok that goes behind all that is queued
         self._is_deaf = False  # whether what comes is dropped unread

@@ -77,6 +77,10 @@ class ServerProtocol(Protocol):
         accepted_headers: The protocol headers to take, each with the version to answer.
         other_header_reply: What to write to any other header before the connection is
             closed; a function is given that header.
+        smallest_frame_max: The smallest frames to agree to, in octets. RabbitMQ takes 4096 up to
+            4.0, and 8192 from 4.1 on, of the client's first methods too.
+        checks_body_sizes: Whether to refuse at once a content that announces more than 512 MiB,
+            and a body frame longer than announced, as RabbitMQ does from 4.3 on.
 
     Raises:
         EncodeError: An argument cannot be sent.
@@ -101,10 +105,16 @@ class ServerProtocol(Protocol):
         max_body_size: int = DEFAULT_MAX_BODY_SIZE,
         accepted_headers: Mapping[bytes, tuple[int, int]] = ACCEPTED_HEADERS,
         other_header_reply: bytes | Callable[[bytes], bytes] = PROTOCOL_HEADER,
+        smallest_frame_max: int = FRAME_MIN_SIZE,
+        checks_body_sizes: bool = False,
     ) -> None:
         super().__init__(
-            receive_frame_max=FRAME_MIN_SIZE, send_frame_max=frame_max, max_body_size=max_body_size
+            receive_frame_max=smallest_frame_max,
+            send_frame_max=frame_max,
+            max_body_size=max_body_size,
+            checks_body_sizes=checks_body_sizes,
         )
+        self._smallest_frame_max = smallest_frame_max
         self._server_properties = server_properties
         self._mechanisms = tuple(mechanisms)
         self._authenticate = authenticate
@@ -195,7 +205,7 @@ class ServerProtocol(Protocol):
         """Tell whether limits are within what was proposed; "none" (0) is not."""
         offered = self._proposal
         return _is_within(tune_ok.channel_max, 1, offered.channel_max) and _is_within(
-            tune_ok.frame_max, FRAME_MIN_SIZE, offered.frame_max
+            tune_ok.frame_max, self._smallest_frame_max, offered.frame_max
         )
 
     def _leave_waiting(self) -> None:

@@ -104,6 +104,8 @@ class Connection:
             max_body_size=node.limits.max_message_size,
             accepted_headers=node.profile.accepted_headers,
             other_header_reply=node.profile.answer_to_header,
+            smallest_frame_max=node.profile.smallest_frame_max,
+            checks_body_sizes=node.profile.checks_body_sizes,
         )
         self.get_buffer = self._protocol.get_buffer
         self._keep_alive: KeepAlive | None = None

@@ -14,7 +14,12 @@ from ..rabbitmq.errors import exchange_in, queue_in
 if TYPE_CHECKING:
     from .channel import Channel
 
-__all__ = ["check_exchange", "check_queue"]
+__all__ = [
+    "check_exchange",
+    "check_exchange_is_known",
+    "check_queue",
+    "check_queue_is_known",
+]
 
 _Describe = Callable[[str, str], str]
 
@@ -36,6 +41,30 @@ def check_exchange(channel: Channel, verb: str, exchange_name: str) -> None:
 def check_queue(channel: Channel, verb: str, queue_name: str) -> None:
     """Check a permission on a queue; see `check_exchange`."""
     _check(channel, verb, queue_name, queue_in)
+
+
+def check_exchange_is_known(channel: Channel, exchange_name: str) -> None:
+    """Check that a user may do anything with an exchange, where a release minds that.
+
+    Raises:
+        ProtocolError: 403, the user may not configure, write or read it.
+    """
+    if _minds_strangers(channel, exchange_name):
+        check_exchange(channel, "configure", exchange_name)
+
+
+def check_queue_is_known(channel: Channel, queue_name: str) -> None:
+    """Check that a user may do anything with a queue; see `check_exchange_is_known`."""
+    if _minds_strangers(channel, queue_name):
+        check_queue(channel, "configure", queue_name)
+
+
+def _minds_strangers(channel: Channel, name: str) -> bool:
+    connection = channel.connection
+    virtualhost = connection.virtualhost
+    return virtualhost.profile.passive_declares_need_permission and not any(
+        connection.user.may(verb, name, virtualhost.name) for verb in ("write", "read")
+    )
 
 
 def _check(channel: Channel, verb: str, name: str, in_: _Describe) -> None:

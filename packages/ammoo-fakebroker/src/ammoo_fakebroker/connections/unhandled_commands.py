@@ -76,6 +76,18 @@ def _handle_own(connection: ChannelConnection, parameters: tuple[Any, ...]) -> N
     if type(parameters) is not ConnectionUpdateSecretParameters:
         raise errors.unexpected_on_channel_zero()
     connection.send(0, ConnectionUpdateSecretOkParameters())
+    if connection.node.profile.new_secrets_cancel_consumers:
+        _cancel_forbidden_consumers(connection)
+
+
+def _cancel_forbidden_consumers(connection: Connection) -> None:
+    """Cancel the consumers of queues that the user may not read any more."""
+    user, virtualhost = connection.user, connection.virtualhost.name
+    for channel in list(connection.channels.values()):
+        for consumer in list(channel.consumers.values()):
+            if not user.may("read", consumer.queue.name, virtualhost):
+                channel.notify_cancelled(consumer)
+                consumer.queue.remove_consumer(consumer)
 
 
 def _open_channel(connection: ChannelConnection, channels: Channels, number: int) -> None:
@@ -92,7 +104,10 @@ def _open_channel(connection: ChannelConnection, channels: Channels, number: int
 def _refusal_of_channel(connection: ChannelConnection) -> ProtocolError:
     user, node = connection.user, connection.node
     name = node.cluster_name if node.profile.channel_limit_names_the_node else user.name
-    return errors.too_many_channels_of_user(name, user.limits.max_channels)
+    limit = str(user.limits.max_channels)
+    if node.profile.channel_limit_in_parentheses:
+        limit = f"({limit})"
+    return errors.too_many_channels_of_user(name, limit)
 
 
 def _drop(connection: ChannelConnection, number: int, parameters: tuple[Any, ...]) -> None:

@@ -5,11 +5,12 @@ See https://www.rabbitmq.com/tutorials/amqp-concepts#exchange-topic
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..messages.message import Message
-from .exchange import Binding, Exchange
+from ..rabbitmq import errors
+from .exchange import Binding, Destination, Exchange
 from .topic_trie import TopicTrie
 
 __all__ = ["TopicExchange"]
@@ -20,9 +21,17 @@ class TopicExchange(Exchange):
 
     type = "topic"
 
-    def __init__(self, name: str, **options: Any) -> None:
+    def __init__(self, name: str, *, most_wildcards: int | None = None, **options: Any) -> None:
         super().__init__(name, **options)
+        self._most_wildcards = most_wildcards
         self._patterns: TopicTrie[Binding] = TopicTrie()
+
+    def validate_binding(
+        self, destination: Destination, routing_key: str, arguments: Mapping[str, Any]
+    ) -> None:
+        count = routing_key.split(".").count("#")
+        if self._most_wildcards is not None and count > self._most_wildcards:
+            raise errors.too_many_topic_wildcards(routing_key, count, self._most_wildcards)
 
     def add_binding(self, binding: Binding) -> None:
         super().add_binding(binding)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..rabbitmq.profiles import Profile
 from .direct import DirectExchange
 from .exchange import Exchange
 from .fanout import FanoutExchange
 from .headers import HeadersExchange
 from .local_random import LocalRandomExchange
+from .modulus_hash import ModulusHashExchange
 from .topic import TopicExchange
 
 __all__ = ["EXCHANGE_TYPES", "create_exchange"]
@@ -24,21 +26,23 @@ EXCHANGE_TYPES: dict[str, type[Exchange]] = {
         TopicExchange,
         HeadersExchange,
         LocalRandomExchange,
+        ModulusHashExchange,
     )
 }
 
 
-def create_exchange(
-    exchange_type: str, name: str, *, numbers_by_value: bool = False, **options: Any
-) -> Exchange:
-    """Create an exchange of a known type.
+def create_exchange(exchange_type: str, name: str, profile: Profile, **options: Any) -> Exchange:
+    """Create an exchange of a known type, as a release of RabbitMQ has it.
 
     Args:
         exchange_type: A key of `EXCHANGE_TYPES`.
         name: Its name.
-        numbers_by_value: Whether 1 and 1.0 are equal to a headers exchange.
+        profile: The release's.
         options: The flags and arguments that `Exchange` takes.
     """
     if exchange_type == HeadersExchange.type:
+        numbers_by_value = profile.headers_compare_numbers_by_value
         return HeadersExchange(name, numbers_by_value=numbers_by_value, **options)
+    if exchange_type == TopicExchange.type:
+        return TopicExchange(name, most_wildcards=profile.most_topic_wildcards, **options)
     return EXCHANGE_TYPES[exchange_type](name, **options)

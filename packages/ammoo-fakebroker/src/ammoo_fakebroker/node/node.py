@@ -104,7 +104,7 @@ class Node:
         self.reply_consumers: dict[str, ReplyReceiver] = {}
         self.alarm: str | None = None
         self.users.add("guest", "guest").permissions[DEFAULT_VIRTUALHOST] = Permissions()
-        self.add_virtualhost(DEFAULT_VIRTUALHOST)
+        self._add_default_virtualhost()
 
     # -- virtual hosts and users ---------------------------------------------------------------
 
@@ -117,6 +117,11 @@ class Node:
             )
             self.virtualhosts[name] = virtualhost
         return virtualhost
+
+    def _add_default_virtualhost(self) -> None:
+        virtualhost = self.add_virtualhost(DEFAULT_VIRTUALHOST)
+        if self.profile.has_log_exchange:
+            virtualhost.create_exchange("amq.rabbitmq.log", "topic", durable=True, internal=True)
 
     def virtualhost(self, name: str) -> VirtualHost:
         """Give a virtual host.

@@ -128,7 +128,7 @@ class VirtualHost:
         exchange = create_exchange(
             exchange_type,
             name,
-            numbers_by_value=self.profile.headers_compare_numbers_by_value,
+            self.profile,
             durable=durable,
             auto_delete=auto_delete,
             internal=internal,

@@ -15,6 +15,9 @@ from ammoo_wire import InternalError, ProtocolError, ReplyCode
 
 __all__: list[str] = []
 
+_QUEUE_DECLARE = (50, 10)
+"""Named here, because an internal error names no method where it is executed."""
+
 
 def queue_in(virtualhost: str, queue_name: str) -> str:
     """Name a queue the way RabbitMQ's texts do."""
@@ -60,11 +63,11 @@ def too_many_connections_of_user(username: str, limit: int) -> ProtocolError:
     return ProtocolError(ReplyCode.NOT_ALLOWED, text)
 
 
-def too_many_channels_of_user(name: str, limit: int | None) -> ProtocolError:
+def too_many_channels_of_user(name: str, limit: str) -> ProtocolError:
     """`name` is the user's, or that of the node where a release mixes them up."""
     text = (
         f"number of channels opened for user '{name}' "
-        f"has reached the maximum allowed user limit of ({limit})"
+        f"has reached the maximum allowed user limit of {limit}"
     )
     return ProtocolError(ReplyCode.NOT_ALLOWED, text)
 
@@ -116,6 +119,17 @@ def internal_error() -> ProtocolError:
 
 
 # -- what AMQP has and RabbitMQ does not -------------------------------------------------------
+
+
+def deprecated_master_locator() -> ProtocolError:
+    """RabbitMQ says it with an internal error, whose text is cut where a shortstr ends."""
+    text = (
+        "Feature `queue_master_locator` is deprecated.\n"
+        "By default, this feature is not permitted anymore.\n"
+        "The feature will be removed from a future major RabbitMQ version, regardless of the "
+        "configuration; actual version to be determined.\nTo con..."
+    )
+    return ProtocolError(ReplyCode.INTERNAL_ERROR, text, _QUEUE_DECLARE)
 
 
 def flow_not_implemented() -> ProtocolError:
@@ -206,6 +220,13 @@ def exchange_in_use(virtualhost: str, exchange_name: str) -> ProtocolError:
 def exchange_is_internal(virtualhost: str, exchange_name: str) -> ProtocolError:
     text = f"cannot publish to internal {exchange_in(virtualhost, exchange_name)}"
     return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
+
+
+def too_many_topic_wildcards(routing_key: str, count: int, limit: int) -> ProtocolError:
+    text = (
+        f"Topic binding key '{routing_key}' uses {count} '#' wildcards, at most {limit} are allowed"
+    )
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
 
 
 def invalid_x_match_value(value: str) -> ProtocolError:
@@ -325,8 +346,7 @@ def stream_segment_too_large() -> ProtocolError:
     return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
 
 
-def invalid_stream_filter_size() -> ProtocolError:
-    text = "Invalid value for  x-stream-filter-size-bytes"
+def invalid_stream_filter_size(text: str) -> ProtocolError:
     return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
 
 

@@ -1,14 +1,14 @@
 """What differs between the RabbitMQ releases that the broker can stand in for.
 
-A profile is data: whoever behaves differently under 3.10 and 4.0 asks the profile, by the name of
-the fact and never by the version.
-Every fact was seen on a live node of that release (3.10.8 and 4.0.5).
+A profile is data: code that behaves differently under two releases asks the profile, by the name of
+the fact and never by the version. A newer release is the one before it with some facts replaced.
+Every fact was seen on a live node of that release (3.10.8, 4.0.5 and 4.3.6).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ammoo_wire import PROTOCOL_HEADER
@@ -38,22 +38,48 @@ class Profile:
     """What clients of a deleted virtual host hear of it. 4.0 says either word, which is a race."""
     accepted_headers: Mapping[bytes, tuple[int, int]]
     """The protocol headers that are taken, and the version that they are answered with."""
+    smallest_frame_max: int
+    """The smallest frames that a client may agree to; its first methods may be as large, too."""
+    checks_body_sizes: bool
+    """Whether a body longer than announced, or announced with more than 512 MiB, is refused at
+    once."""
     checks_delivery_mode: bool
     sorts_headers: bool
     """Whether consumers get a message's headers in the order of their names."""
     channel_limit_names_the_node: bool
     """Whether who has too many channels is called by the name of the node."""
+    channel_limit_in_parentheses: bool
+    """Whether the number of channels that a user may have stands in parentheses."""
+    new_secrets_cancel_consumers: bool
+    """Whether connection.update-secret cancels consumers of queues that may not be read any more."""
+    passive_declares_need_permission: bool
+    """Whether a passive declare needs some permission, be it to configure, to write or to read."""
     checks_queue_limit_first: bool
     """Whether a virtual host's limit of queues comes before the arguments of a new one."""
     checks_user_id_first: bool
     """Whether a wrong user-id is noticed before a wrong expiration or CC header."""
     missing_exchange_types: frozenset[str]
+    invalid_exchange_types: frozenset[str]
+    """Types that are called invalid, not unknown: the node was seen to know these words (atoms)."""
+    has_log_exchange: bool
+    """Whether the default virtual host has the internal topic exchange amq.rabbitmq.log."""
+    most_topic_wildcards: int | None
+    """How many words ``#`` a binding key of a topic exchange may have."""
     headers_compare_numbers_by_value: bool
     """Whether 1 matches 1.0 in a headers exchange, and timestamps each other."""
     dies_of_void_queue_type: bool
+    empty_queue_type_is_classic: bool
+    queue_modes: tuple[str, ...]
+    """What x-queue-mode may be; anything if empty."""
+    queue_versions: tuple[int, ...]
+    """What x-queue-version may be."""
+    further_arguments: Mapping[str, tuple[str, ...]]
+    """Arguments that queues of a type have in this release beside those of all releases, in the
+    order of comparison."""
     queue_type_is_always_an_argument: bool
     """Whether a queue declared without x-queue-type has it as ``classic``."""
-    classic_queues_check_leader_locator: bool
+    leader_locators: tuple[str, ...]
+    """What x-queue-leader-locator may be."""
     last_death_headers: bool
     """Whether x-last-death-reason, -queue and -exchange are added."""
     explicit_dead_letter_key_drops_cc: bool
@@ -81,6 +107,12 @@ class Profile:
     """Whether basic.get on a quorum queue tells of a count of 0."""
     queues_have_masters: bool
     """Whether x-queue-master-locator is looked at."""
+    refuses_master_locators: bool
+    """Whether x-queue-master-locator is refused, as a deprecated feature."""
+    global_qos_is_per_consumer: bool
+    """Whether a global prefetch is taken for that of each later consumer."""
+    accepts_cancel_ok: bool
+    """Whether a client may send basic.cancel-ok, which ends a consumer as basic.cancel does."""
     master_locators: tuple[str, ...]
     """What a policy may have for its queue-master-locator."""
     policy_targets: tuple[str, ...]
@@ -94,6 +126,11 @@ class Profile:
     policies_overrule: Mapping[str, frozenset[str]]
     """What a policy decides for queues of a type even if they have it as an argument."""
     queues_have_consumer_timeouts: bool
+    consumers_have_timeouts: bool
+    """Whether quorum queues measure how long deliveries stay unsettled, and cancel the consumer.
+
+    Otherwise channels measure, for queues of every type, and are closed.
+    """
     streams_have_filters: bool
     streams_watch_age: bool
     """Whether streams look by themselves for what has become too old."""
@@ -101,6 +138,12 @@ class Profile:
     """Whether basic.nack and basic.reject are refused on a stream, and how its refusals sound."""
     streams_have_annotations: bool
     """Whether streams keep arrays and tables in headers whose names begin with x-, and in CC."""
+    streams_check_offsets: bool
+    """Whether an x-stream-offset that is no offset is refused; else the connection dies of it."""
+    streams_die_of_empty_age: bool
+    """Whether an x-max-age that begins with no digit costs the connection."""
+    stream_filter_size_error: str
+    """How a wrong x-stream-filter-size-bytes is refused."""
     streams_set_delivery_mode: bool
     """Whether what comes from a stream always says whether it was persistent."""
     max_message_size: int
@@ -200,134 +243,216 @@ _KEYS_FOREIGN_TO_CLASSIC = _STREAM_KEYS | {"dead-letter-strategy", "delivery-lim
 
 _HEADERS = {PROTOCOL_HEADER: (0, 9), b"AMQP\x01\x01\x00\x09": (0, 9)}
 
-PROFILES = {
-    "3.10": Profile(
-        name="3.10",
-        version="3.10.8",
-        platform="Erlang/OTP 25.2.3",
-        copyright="Copyright (c) 2007-2022 VMware, Inc. or its affiliates.",
-        information="Licensed under the MPL 2.0. Website: https://rabbitmq.com",
-        mechanisms=("PLAIN", "AMQPLAIN"),
-        unknown_header_reply=PROTOCOL_HEADER,
-        header_replies={},
-        unknown_exchange_type_closes_connection=True,
-        refusals_name_the_permission=False,
-        fate_of_virtualhosts="deleted",
-        accepted_headers={**_HEADERS, b"AMQP\x01\x01\x08\x00": (8, 0)},
-        checks_delivery_mode=True,
-        sorts_headers=False,
-        channel_limit_names_the_node=False,
-        checks_queue_limit_first=True,
-        checks_user_id_first=True,
-        missing_exchange_types=frozenset(("x-local-random",)),
-        headers_compare_numbers_by_value=True,
-        dies_of_void_queue_type=True,
-        queue_type_is_always_an_argument=False,
-        classic_queues_check_leader_locator=False,
-        last_death_headers=False,
-        explicit_dead_letter_key_drops_cc=True,
-        removes_first_of_equal_routing_keys=False,
-        honours_published_deaths=True,
-        single_active_consumer_by_priority=False,
-        lowest_max_priority=0,
-        default_delivery_limit=None,
-        negative_delivery_limit_is_none=False,
-        quorum_queues_have_priorities=False,
-        quorum_consumers_return_by_age=False,
-        dead_letters_keep_failed_deliveries=False,
-        first_get_tells_delivery_count=True,
-        queues_have_masters=True,
-        master_locators=("client-local", "min-masters", "random"),
-        policy_targets=("all", "queues", "exchanges"),
-        policy_keys=_POLICY_KEYS | _MIRRORING_KEYS,
-        operator_policy_keys=_OPERATOR_POLICY_KEYS,
-        policy_keys_foreign_to={
-            "classic": _KEYS_FOREIGN_TO_CLASSIC | {"queue-leader-locator"},
-            "quorum": _CLASSIC_KEYS | _STREAM_KEYS,
-            "stream": _KEYS_FOREIGN_TO_STREAMS,
-        },
-        policies_overrule={
-            "classic": frozenset(),
-            "quorum": frozenset(("expires", "overflow")),
-            "stream": _OVERRULED_OF_STREAMS,
-        },
-        queues_have_consumer_timeouts=False,
-        streams_have_filters=False,
-        streams_watch_age=False,
-        streams_refuse_rejections=True,
-        streams_have_annotations=False,
-        streams_set_delivery_mode=False,
-        max_message_size=134_217_728,
+_KNOWN_WORDS = frozenset(("", "badtype", "error", "foo", "ok", "queue", "rabbit"))
+
+_3_10 = Profile(
+    name="3.10",
+    version="3.10.8",
+    platform="Erlang/OTP 25.2.3",
+    copyright="Copyright (c) 2007-2022 VMware, Inc. or its affiliates.",
+    information="Licensed under the MPL 2.0. Website: https://rabbitmq.com",
+    mechanisms=("PLAIN", "AMQPLAIN"),
+    unknown_header_reply=PROTOCOL_HEADER,
+    header_replies={},
+    unknown_exchange_type_closes_connection=True,
+    refusals_name_the_permission=False,
+    fate_of_virtualhosts="deleted",
+    accepted_headers={**_HEADERS, b"AMQP\x01\x01\x08\x00": (8, 0)},
+    smallest_frame_max=4096,
+    checks_body_sizes=False,
+    checks_delivery_mode=True,
+    sorts_headers=False,
+    channel_limit_names_the_node=False,
+    channel_limit_in_parentheses=True,
+    new_secrets_cancel_consumers=False,
+    passive_declares_need_permission=False,
+    checks_queue_limit_first=True,
+    checks_user_id_first=True,
+    missing_exchange_types=frozenset(("x-local-random", "x-modulus-hash")),
+    invalid_exchange_types=_KNOWN_WORDS,
+    has_log_exchange=False,
+    most_topic_wildcards=None,
+    headers_compare_numbers_by_value=True,
+    dies_of_void_queue_type=True,
+    empty_queue_type_is_classic=False,
+    queue_modes=("default", "lazy"),
+    queue_versions=(1, 2),
+    further_arguments={},
+    queue_type_is_always_an_argument=False,
+    leader_locators=("client-local", "balanced", "random", "least-leaders"),
+    last_death_headers=False,
+    explicit_dead_letter_key_drops_cc=True,
+    removes_first_of_equal_routing_keys=False,
+    honours_published_deaths=True,
+    single_active_consumer_by_priority=False,
+    lowest_max_priority=0,
+    default_delivery_limit=None,
+    negative_delivery_limit_is_none=False,
+    quorum_queues_have_priorities=False,
+    quorum_consumers_return_by_age=False,
+    dead_letters_keep_failed_deliveries=False,
+    first_get_tells_delivery_count=True,
+    queues_have_masters=True,
+    refuses_master_locators=False,
+    global_qos_is_per_consumer=False,
+    accepts_cancel_ok=False,
+    master_locators=("client-local", "min-masters", "random"),
+    policy_targets=("all", "queues", "exchanges"),
+    policy_keys=_POLICY_KEYS | _MIRRORING_KEYS,
+    operator_policy_keys=_OPERATOR_POLICY_KEYS,
+    policy_keys_foreign_to={
+        "classic": _KEYS_FOREIGN_TO_CLASSIC | {"queue-leader-locator"},
+        "quorum": _CLASSIC_KEYS | _STREAM_KEYS,
+        "stream": _KEYS_FOREIGN_TO_STREAMS,
+    },
+    policies_overrule={
+        "classic": frozenset(),
+        "quorum": frozenset(("expires", "overflow")),
+        "stream": _OVERRULED_OF_STREAMS,
+    },
+    queues_have_consumer_timeouts=False,
+    consumers_have_timeouts=False,
+    streams_have_filters=False,
+    streams_watch_age=False,
+    streams_refuse_rejections=True,
+    streams_have_annotations=False,
+    streams_check_offsets=False,
+    streams_die_of_empty_age=True,
+    stream_filter_size_error="Invalid value for  x-stream-filter-size-bytes",
+    streams_set_delivery_mode=False,
+    max_message_size=134_217_728,
+)
+
+_4_0 = Profile(
+    name="4.0",
+    version="4.0.5",
+    platform="Erlang/OTP 27.3.4.1",
+    copyright="Copyright (c) 2007-2024 Broadcom Inc and/or its subsidiaries",
+    information="Licensed under the MPL 2.0. Website: https://rabbitmq.com",
+    mechanisms=("PLAIN", "AMQPLAIN", "ANONYMOUS"),
+    unknown_header_reply=b"AMQP\x03\x01\x00\x00",
+    header_replies={b"AMQP\x00\x00\x09\x00": PROTOCOL_HEADER},
+    unknown_exchange_type_closes_connection=False,
+    refusals_name_the_permission=True,
+    fate_of_virtualhosts="down",
+    accepted_headers=_HEADERS,
+    smallest_frame_max=4096,
+    checks_body_sizes=False,
+    checks_delivery_mode=False,
+    sorts_headers=True,
+    channel_limit_names_the_node=True,
+    channel_limit_in_parentheses=True,
+    new_secrets_cancel_consumers=False,
+    passive_declares_need_permission=False,
+    checks_queue_limit_first=False,
+    checks_user_id_first=False,
+    missing_exchange_types=frozenset(("x-modulus-hash",)),
+    invalid_exchange_types=_KNOWN_WORDS,
+    has_log_exchange=False,
+    most_topic_wildcards=None,
+    headers_compare_numbers_by_value=False,
+    dies_of_void_queue_type=False,
+    empty_queue_type_is_classic=False,
+    queue_modes=("default", "lazy"),
+    queue_versions=(1, 2),
+    further_arguments={"classic": ("x-queue-leader-locator",)},
+    queue_type_is_always_an_argument=True,
+    leader_locators=("client-local", "balanced", "random", "least-leaders", "min-masters"),
+    last_death_headers=True,
+    explicit_dead_letter_key_drops_cc=False,
+    removes_first_of_equal_routing_keys=True,
+    honours_published_deaths=False,
+    single_active_consumer_by_priority=True,
+    lowest_max_priority=1,
+    default_delivery_limit=20,
+    negative_delivery_limit_is_none=True,
+    quorum_queues_have_priorities=True,
+    quorum_consumers_return_by_age=True,
+    dead_letters_keep_failed_deliveries=True,
+    first_get_tells_delivery_count=False,
+    queues_have_masters=False,
+    refuses_master_locators=False,
+    global_qos_is_per_consumer=False,
+    accepts_cancel_ok=False,
+    master_locators=("client-local", "balanced", "random", "least-leaders", "min-masters"),
+    policy_targets=(
+        "all",
+        "queues",
+        "classic_queues",
+        "quorum_queues",
+        "streams",
+        "exchanges",
     ),
-    "4.0": Profile(
-        name="4.0",
-        version="4.0.5",
-        platform="Erlang/OTP 27.3.4.1",
-        copyright="Copyright (c) 2007-2024 Broadcom Inc and/or its subsidiaries",
-        information="Licensed under the MPL 2.0. Website: https://rabbitmq.com",
-        mechanisms=("PLAIN", "AMQPLAIN", "ANONYMOUS"),
-        unknown_header_reply=b"AMQP\x03\x01\x00\x00",
-        header_replies={b"AMQP\x00\x00\x09\x00": PROTOCOL_HEADER},
-        unknown_exchange_type_closes_connection=False,
-        refusals_name_the_permission=True,
-        fate_of_virtualhosts="down",
-        accepted_headers=_HEADERS,
-        checks_delivery_mode=False,
-        sorts_headers=True,
-        channel_limit_names_the_node=True,
-        checks_queue_limit_first=False,
-        checks_user_id_first=False,
-        missing_exchange_types=frozenset(),
-        headers_compare_numbers_by_value=False,
-        dies_of_void_queue_type=False,
-        queue_type_is_always_an_argument=True,
-        classic_queues_check_leader_locator=True,
-        last_death_headers=True,
-        explicit_dead_letter_key_drops_cc=False,
-        removes_first_of_equal_routing_keys=True,
-        honours_published_deaths=False,
-        single_active_consumer_by_priority=True,
-        lowest_max_priority=1,
-        default_delivery_limit=20,
-        negative_delivery_limit_is_none=True,
-        quorum_queues_have_priorities=True,
-        quorum_consumers_return_by_age=True,
-        dead_letters_keep_failed_deliveries=True,
-        first_get_tells_delivery_count=False,
-        queues_have_masters=False,
-        master_locators=("client-local", "balanced", "random", "least-leaders", "min-masters"),
-        policy_targets=(
-            "all",
-            "queues",
-            "classic_queues",
-            "quorum_queues",
-            "streams",
-            "exchanges",
+    policy_keys=_POLICY_KEYS
+    | {"consumer-timeout", "stream-filter-size-bytes", "target-group-size"},
+    operator_policy_keys=_OPERATOR_POLICY_KEYS
+    | {"overflow", "queue-master-locator", "queue-version", "target-group-size"},
+    policy_keys_foreign_to={
+        "classic": _KEYS_FOREIGN_TO_CLASSIC
+        | {"max-in-memory-bytes", "max-in-memory-length", "target-group-size"},
+        "quorum": _CLASSIC_KEYS | _STREAM_KEYS,
+        "stream": _KEYS_FOREIGN_TO_STREAMS | {"target-group-size"},
+    },
+    policies_overrule={
+        "classic": frozenset(),
+        "quorum": frozenset(("overflow",)),
+        "stream": _OVERRULED_OF_STREAMS,
+    },
+    queues_have_consumer_timeouts=True,
+    consumers_have_timeouts=False,
+    streams_have_filters=True,
+    streams_watch_age=True,
+    streams_refuse_rejections=False,
+    streams_have_annotations=True,
+    streams_check_offsets=False,
+    streams_die_of_empty_age=True,
+    stream_filter_size_error="Invalid value for  x-stream-filter-size-bytes",
+    streams_set_delivery_mode=True,
+    max_message_size=16_777_216,
+)
+
+_4_3 = replace(
+    _4_0,
+    name="4.3",
+    version="4.3.6",
+    platform="Erlang/OTP 29.1.1",
+    copyright="Copyright (c) 2007-2026 Broadcom Inc and/or its subsidiaries",
+    # Any order was seen, one for each start of a node; this one punishes who takes the first.
+    mechanisms=("ANONYMOUS", "PLAIN", "AMQPLAIN"),
+    smallest_frame_max=8192,
+    checks_body_sizes=True,
+    channel_limit_names_the_node=False,
+    channel_limit_in_parentheses=False,
+    new_secrets_cancel_consumers=True,
+    passive_declares_need_permission=True,
+    missing_exchange_types=frozenset(),
+    invalid_exchange_types=_KNOWN_WORDS | {"x-random"},
+    has_log_exchange=True,
+    most_topic_wildcards=2,
+    empty_queue_type_is_classic=True,
+    queue_modes=(),
+    queue_versions=(2,),
+    further_arguments={
+        "classic": ("x-queue-leader-locator",),
+        "quorum": (
+            "x-consumer-disconnected-timeout",
+            "x-consumer-timeout",
+            "x-delayed-retry-type",
+            "x-delayed-retry-min",
+            "x-delayed-retry-max",
         ),
-        policy_keys=_POLICY_KEYS
-        | {"consumer-timeout", "stream-filter-size-bytes", "target-group-size"},
-        operator_policy_keys=_OPERATOR_POLICY_KEYS
-        | {"overflow", "queue-master-locator", "queue-version", "target-group-size"},
-        policy_keys_foreign_to={
-            "classic": _KEYS_FOREIGN_TO_CLASSIC
-            | {"max-in-memory-bytes", "max-in-memory-length", "target-group-size"},
-            "quorum": _CLASSIC_KEYS | _STREAM_KEYS,
-            "stream": _KEYS_FOREIGN_TO_STREAMS | {"target-group-size"},
-        },
-        policies_overrule={
-            "classic": frozenset(),
-            "quorum": frozenset(("overflow",)),
-            "stream": _OVERRULED_OF_STREAMS,
-        },
-        queues_have_consumer_timeouts=True,
-        streams_have_filters=True,
-        streams_watch_age=True,
-        streams_refuse_rejections=False,
-        streams_have_annotations=True,
-        streams_set_delivery_mode=True,
-        max_message_size=16_777_216,
-    ),
-}
+        "stream": ("x-stream-filter-size-bytes",),
+    },
+    refuses_master_locators=True,
+    global_qos_is_per_consumer=True,
+    accepts_cancel_ok=True,
+    consumers_have_timeouts=True,
+    streams_check_offsets=True,
+    streams_die_of_empty_age=False,
+    stream_filter_size_error="Invalid value for x-stream-filter-size-bytes",
+)
+
+PROFILES = {profile.name: profile for profile in (_3_10, _4_0, _4_3)}
 
 
 def profile_named(compatibility: str) -> Profile:

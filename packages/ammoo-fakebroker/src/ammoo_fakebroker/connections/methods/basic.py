@@ -171,7 +171,7 @@ def qos(channel: Channel, parameters: BasicQosParameters) -> None:
     prefetch_size, prefetch_count, is_global = parameters
     if prefetch_size:
         raise errors.prefetch_size_not_implemented(prefetch_size)
-    if is_global:
+    if is_global and not channel.virtualhost.profile.global_qos_is_per_consumer:
         if not channel.limiter.limit:
             # From here on; what basic.get fetched counts as well, and is never taken off again.
             channel.limiter.outstanding = len(channel.unacked)
@@ -256,6 +256,19 @@ def cancel(channel: Channel, parameters: BasicCancelParameters) -> None:
         channel.send(BasicCancelOkParameters(tag))
     if consumer is not None:
         consumer.queue.remove_consumer(consumer)
+
+
+def cancel_ok(channel: Channel, parameters: BasicCancelOkParameters) -> None:
+    """End a consumer whose cancellation the client confirms, where a release takes that.
+
+    Raises:
+        ProtocolError: 503, it does not; 541, there is no consumer of this tag.
+    """
+    if not channel.virtualhost.profile.accepts_cancel_ok:
+        raise errors.unimplemented_method()
+    if parameters.consumer_tag not in channel.consumers:
+        raise errors.internal_error()
+    cancel(channel, BasicCancelParameters(parameters.consumer_tag, no_wait=True))
 
 
 def get(channel: Channel, parameters: BasicGetParameters) -> None:
@@ -379,6 +392,7 @@ HANDLERS: dict[type, Callable[..., Any]] = {
     BasicQosParameters: qos,
     BasicConsumeParameters: consume,
     BasicCancelParameters: cancel,
+    BasicCancelOkParameters: cancel_ok,
     BasicGetParameters: get,
     BasicAckParameters: ack,
     BasicNackParameters: nack,

@@ -24,7 +24,7 @@ from ...rabbitmq.arguments import (
     validate_exchange_name,
 )
 from ...rabbitmq.errors import exchange_in
-from ..permissions import check_exchange
+from ..permissions import check_exchange, check_exchange_is_known
 from .lookup import check_not_default_exchange, existing_exchange, strip_line_breaks
 
 if TYPE_CHECKING:
@@ -33,15 +33,13 @@ if TYPE_CHECKING:
 
 __all__ = ["HANDLERS"]
 
-_KNOWN_WORDS = frozenset(("", "badtype", "error", "foo", "ok", "queue", "rabbit"))
-"""Words that a RabbitMQ node was seen to know, and so calls invalid instead of unknown."""
-
 
 def declare(channel: Channel, parameters: ExchangeDeclareParameters) -> None:
     """Create an exchange, or check that it exists as described (section 1.6.2.1)."""
     if parameters.passive:
         name = strip_line_breaks(parameters.exchange_name)
         check_not_default_exchange(name)
+        check_exchange_is_known(channel, name)
         existing_exchange(channel, name)
     else:
         _declare(channel, parameters)
@@ -55,7 +53,7 @@ def _declare(channel: Channel, parameters: ExchangeDeclareParameters) -> None:
     if parameters.exchange_type not in types:
         raise errors.unknown_exchange_type(
             parameters.exchange_type,
-            known_word=parameters.exchange_type in _KNOWN_WORDS,
+            known_word=parameters.exchange_type in virtualhost.profile.invalid_exchange_types,
             closes_connection=virtualhost.profile.unknown_exchange_type_closes_connection,
         )
     name = strip_line_breaks(parameters.exchange_name)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .. import errors
-from ..erlang_terms import is_integer, type_class
+from ..erlang_terms import is_integer, print_binary, type_class
 from ..profiles import Profile
 from .checks import (
     Arguments,
@@ -14,6 +14,7 @@ from .checks import (
     check_bool,
     check_integer,
     check_names,
+    check_not_negative,
     check_values,
 )
 from .queues import CLASSIC, QUORUM, STREAM
@@ -22,12 +23,13 @@ __all__ = ["check_stream_offset_is_one", "consumer_priority", "validate_consumer
 
 _ARGUMENTS_OF_TYPE = {
     CLASSIC: frozenset(("x-priority", "x-cancel-on-ha-failover")),
-    QUORUM: frozenset(("x-priority",)),
+    QUORUM: frozenset(("x-priority", "x-consumer-timeout")),
     STREAM: frozenset(("x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered")),
 }
 
 
 _MIRRORED = frozenset(("x-cancel-on-ha-failover",))
+_TIMEOUTS = frozenset(("x-consumer-timeout",))
 _FILTERING = frozenset(("x-stream-filter", "x-stream-match-unfiltered"))
 
 
@@ -41,8 +43,12 @@ def validate_consumer_arguments(
     """
     known = frozenset().union(*_ARGUMENTS_OF_TYPE.values())
     known -= _FILTERING if profile.queues_have_masters else _MIRRORED
+    if not profile.consumers_have_timeouts:
+        known -= _TIMEOUTS
     own = known & _ARGUMENTS_OF_TYPE[queue_type]
-    check_values(arguments, [check for check in _CHECKS if check[0] in own], resource)
+    check_values(arguments, [(name, check) for name, check in _CHECKS if name in own], resource)
+    if queue_type == STREAM:
+        _check_stream_offset_is_known(arguments, resource, profile)
     check_names(arguments, known - own, resource, queue_type)
     if queue_type == STREAM:
         stream_filter(arguments, profile)
@@ -92,11 +98,20 @@ def consumer_priority(arguments: Arguments) -> int:
 _OFFSET_WORDS = ("first", "last", "next")
 
 
-def _check_stream_offset(value: Any, arguments: Arguments) -> str | None:
-    is_word = isinstance(value, str)
-    if is_word and value not in _OFFSET_WORDS and age_milliseconds(value) is None:
-        raise errors.internal_error()  # RabbitMQ dies wording its refusal
-    return None
+def _check_stream_offset_is_known(arguments: Arguments, resource: str, profile: Profile) -> None:
+    """Check an offset that is a string.
+
+    Raises:
+        ProtocolError: 406, it is neither one of the words nor an age; 541, it does not even begin
+            as an age does, and the release dies wording its refusal.
+    """
+    offset = arguments.get("x-stream-offset", "next")
+    if not isinstance(offset, str) or offset in _OFFSET_WORDS or age_milliseconds(offset):
+        return
+    if not offset[:1].isdigit() and not profile.streams_check_offsets:
+        raise errors.internal_error()
+    detail = f"{{invalid_stream_offset_arg,{{longstr,{print_binary(offset)}}}}}"
+    raise errors.invalid_argument("x-stream-offset", resource, detail)
 
 
 def check_stream_offset_is_one(arguments: Arguments) -> None:
@@ -113,5 +128,5 @@ def check_stream_offset_is_one(arguments: Arguments) -> None:
 _CHECKS: tuple[tuple[str, Check], ...] = (
     ("x-priority", check_integer),
     ("x-cancel-on-ha-failover", check_bool),
-    ("x-stream-offset", _check_stream_offset),
+    ("x-consumer-timeout", check_not_negative),
 )

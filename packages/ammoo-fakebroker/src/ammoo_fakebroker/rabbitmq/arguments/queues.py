@@ -7,6 +7,7 @@ See https://www.rabbitmq.com/docs/queues#optional-arguments
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from .. import errors
@@ -90,7 +91,6 @@ _ARGUMENTS_OF_TYPE: dict[str, tuple[str, ...]] = {
         "x-queue-leader-locator",
     ),
 }
-_ARGUMENTS_OF_ANY_TYPE = frozenset().union(*_ARGUMENTS_OF_TYPE.values())
 
 
 class QueueSettings(NamedTuple):
@@ -127,17 +127,14 @@ class QueueSettings(NamedTuple):
 
 
 def queue_type_of(arguments: Arguments) -> str:
-    """Give the queue type that arguments ask for; anything odd is refused by validation."""
-    value = arguments.get("x-queue-type", CLASSIC)
-    return value if isinstance(value, str) else CLASSIC
+    """Return the queue type that arguments ask for; anything odd is refused by validation."""
+    value = arguments.get("x-queue-type")
+    return value if value and isinstance(value, str) else CLASSIC
 
 
 def arguments_of_type(queue_type: str, profile: Profile) -> tuple[str, ...]:
     """List the arguments that a type of queue knows, in the order in which they are compared."""
-    own = _ARGUMENTS_OF_TYPE[queue_type]
-    if queue_type == CLASSIC and profile.classic_queues_check_leader_locator:
-        return (*own, "x-queue-leader-locator")
-    return own
+    return (*_ARGUMENTS_OF_TYPE[queue_type], *profile.further_arguments.get(queue_type, ()))
 
 
 def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
@@ -199,18 +196,32 @@ def validate_queue_arguments(arguments: Arguments, resource: str, profile: Profi
     Raises:
         ProtocolError: 406, for the first argument that is not allowed.
     """
-    check_values(arguments, (("x-queue-type", _check_queue_type),), resource)
+    if arguments.get("x-queue-type") != "" or not profile.empty_queue_type_is_classic:
+        check_values(arguments, (("x-queue-type", _check_queue_type),), resource)
     queue_type = queue_type_of(arguments)
     _check_what_crashes(arguments, queue_type, profile)
     own = arguments_of_type(queue_type, profile)
-    check_values(arguments, [check for check in _QUEUE_CHECKS if check[0] in own], resource)
-    check_names(arguments, _ARGUMENTS_OF_ANY_TYPE.difference(own), resource, queue_type)
+    checks = [(name, check) for name, check in _checks_of(profile) if name in own]
+    check_values(arguments, checks, resource)
+    of_any_type = {name for each in _ARGUMENTS_OF_TYPE for name in arguments_of_type(each, profile)}
+    check_names(arguments, frozenset(of_any_type.difference(own)), resource, queue_type)
+
+
+def _checks_of(profile: Profile) -> list[tuple[str, Check]]:
+    """List the checks of values that a release makes, in its order."""
+    checks = dict(_QUEUE_CHECKS)
+    if not profile.queue_modes:
+        del checks["x-queue-mode"]
+    checks["x-queue-leader-locator"] = one_of(profile.leader_locators, "invalid_queue_locator_arg")
+    checks["x-queue-version"] = partial(_check_queue_version, known=profile.queue_versions)
+    return list(checks.items())
 
 
 def _check_what_crashes(arguments: Arguments, queue_type: str, profile: Profile) -> None:
     """Refuse what RabbitMQ does not check either, but dies of (541)."""
     max_age = arguments.get("x-max-age", "1s")
-    if queue_type == STREAM and isinstance(max_age, str) and not max_age[:1].isdigit():
+    begins_badly = isinstance(max_age, str) and not max_age[:1].isdigit()
+    if queue_type == STREAM and begins_badly and profile.streams_die_of_empty_age:
         raise errors.internal_error()
     locator = arguments.get("x-queue-master-locator", "random")
     if queue_type == CLASSIC and profile.queues_have_masters and locator not in _MASTER_LOCATORS:
@@ -230,7 +241,7 @@ def validate_stream_sizes(arguments: Arguments, profile: Profile) -> None:
         raise errors.stream_segment_too_large()
     size = arguments.get("x-stream-filter-size-bytes", 16)
     if profile.streams_have_filters and (not is_integer(size) or not 16 <= size <= 255):
-        raise errors.invalid_stream_filter_size()
+        raise errors.invalid_stream_filter_size(profile.stream_filter_size_error)
 
 
 def validate_queue_properties(
@@ -276,9 +287,9 @@ def _check_dead_letter_routing_key(value: Any, arguments: Arguments) -> str | No
     return detail
 
 
-def _check_queue_version(value: Any, arguments: Arguments) -> str | None:
+def _check_queue_version(value: Any, arguments: Arguments, *, known: tuple[int, ...]) -> str | None:
     detail = check_not_negative(value, arguments)
-    if detail is None and value not in (1, 2):
+    if detail is None and value not in known:
         return f"\"unsupported queue version '{int(value)}'\""
     return detail
 
@@ -312,16 +323,17 @@ _QUEUE_CHECKS: tuple[tuple[str, Check], ...] = (
         one_of(("drop-head", "reject-publish", "reject-publish-dlx"), "invalid_overflow"),
     ),
     ("x-queue-mode", supported("queue mode", ("default", "lazy"))),
-    ("x-queue-version", _check_queue_version),
+    ("x-queue-version", check_not_negative),
     ("x-single-active-consumer", check_bool),
+    ("x-consumer-timeout", check_not_negative),
+    ("x-consumer-disconnected-timeout", check_not_negative),
     ("x-quorum-initial-group-size", check_positive),
     ("x-max-age", _check_max_age),
     ("x-stream-max-segment-size-bytes", check_not_negative),
+    ("x-stream-filter-size-bytes", check_not_negative),
     ("x-initial-cluster-size", check_positive),
     (
         "x-queue-leader-locator",
-        one_of(
-            ("client-local", "balanced", "random", "least-leaders"), "invalid_queue_locator_arg"
-        ),
+        check_string,
     ),
 )

@@ -1,0 +1,27 @@
+"""The modulus hash exchange: one of the bindings, the same one for the same routing key.
+
+RabbitMQ 4.3 has it without a plugin. See https://www.rabbitmq.com/docs/modulus-hash-exchange
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from zlib import crc32
+
+from ..messages.message import Message
+from .exchange import Binding, Exchange
+
+__all__ = ["ModulusHashExchange"]
+
+
+class ModulusHashExchange(Exchange):
+    """Routes to the binding that a hash of the routing key chooses; binding keys do not matter."""
+
+    type = "x-modulus-hash"
+
+    def matching(self, message: Message) -> Iterable[Binding]:
+        bindings = list(self.bindings.values())
+        if not bindings:
+            return ()
+        chosen = crc32(" ".join(message.routing_keys).encode()) % len(bindings)
+        return (bindings[chosen],)
