@@ -56,7 +56,7 @@ def handle_stray(
     """
     kind = type(parameters)
     if number == 0:
-        _handle_own(connection, parameters)
+        _handle_own(connection, channels, parameters)
     elif kind is ChannelOpenParameters:
         _open_channel(connection, channels, number)
     elif kind is ChannelCloseOkParameters and channels.is_closing(number):
@@ -71,19 +71,21 @@ def handle_stray(
         raise errors.unimplemented_method()
 
 
-def _handle_own(connection: ChannelConnection, parameters: tuple[Any, ...]) -> None:
+def _handle_own(
+    connection: ChannelConnection, channels: Channels, parameters: tuple[Any, ...]
+) -> None:
     """Execute a method of the connection itself, on channel 0."""
     if type(parameters) is not ConnectionUpdateSecretParameters:
         raise errors.unexpected_on_channel_zero()
     connection.send(0, ConnectionUpdateSecretOkParameters())
     if connection.node.profile.new_secrets_cancel_consumers:
-        _cancel_forbidden_consumers(connection)
+        _cancel_forbidden_consumers(connection, channels)
 
 
-def _cancel_forbidden_consumers(connection: Connection) -> None:
+def _cancel_forbidden_consumers(connection: ChannelConnection, channels: Channels) -> None:
     """Cancel the consumers of queues that the user may not read any more."""
     user, virtualhost = connection.user, connection.virtualhost.name
-    for channel in list(connection.channels.values()):
+    for channel in list(channels.open.values()):
         for consumer in list(channel.consumers.values()):
             if not user.may("read", consumer.queue.name, virtualhost):
                 channel.notify_cancelled(consumer)
