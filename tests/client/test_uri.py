@@ -116,7 +116,20 @@ def test_query_of_both_kinds() -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("http://host", "amqp:// or amqps://"),
+        ("http://host", "amqp:// or amqps://; this one begins with http://"),
+        ("amqp+ssl://host", "this one begins with amqp+ssl://"),
+        ("user:secret://host", "begins with amqp:// or amqps://"),
+        ("amqp:/host", "amqp:// or amqps://"),
+        ("amqp://a:5672,b:5672/", "several hosts, separated by commas"),
+        ("amqp://a,b", "several hosts"),
+        ("amqp://guest:secret,guest", "several hosts"),
+        ("amqps://host?server_name_indication=", "the URL's server_name_indication is empty"),
+        ("amqps://host?server_name_indication", "the URL's server_name_indication is empty"),
+        ("amqps://host?cacertfile=", "the URL's cacertfile is empty"),
+        ("amqps://host?certfile=", "the URL's certfile is empty"),
+        ("amqps://host?password=", "the URL's password is empty"),
+        ("amqp://host?heartbeat=&frame_max=5000", "the URL's heartbeat is empty"),
+        ("amqp://host?auth_mechanism=", "the URL's auth_mechanism is empty"),
         ("user:secret@host", "amqp:// or amqps://"),
         ("amqp://host/a/b", "%2F"),
         ("amqp://host:port", "port"),
@@ -208,6 +221,8 @@ def test_arguments_of_a_wrong_type(keyword: dict[str, Any], words: str) -> None:
         ({"connection_timeout": -1}, "connection_timeout is -1; expected seconds, 0 or more"),
         ({"operation_timeout": float("nan")}, "operation_timeout is nan"),
         ({"blocked_timeout": -0.5}, "blocked_timeout is -0.5"),
+        ({"heartbeat_interval": True}, "heartbeat_interval is True"),
+        ({"operation_timeout": False}, "operation_timeout is False"),
     ],
 )
 def test_numbers_that_cannot_be(keyword: dict[str, Any], words: str) -> None:
@@ -231,6 +246,25 @@ def test_tls_verifies_by_default() -> None:
     assert context is not None
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+@pytest.mark.parametrize("keywords", [{}, {"ssl_context": ssl.create_default_context()}])
+def test_tls_over_a_unix_socket_needs_a_name_to_check(keywords: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="server_name_indication=NAME"):
+        connection_parameters("amqps://%2Frun%2Fmq.sock", **keywords)
+
+    named = connection_parameters(
+        "amqps://%2Frun%2Fmq.sock?server_name_indication=broker", **keywords
+    )
+    assert named.server_hostname == "broker"
+
+
+@pytest.mark.parametrize("query", ["server_name_indication=disable", "verify=verify_none"])
+def test_tls_over_a_unix_socket_with_the_check_turned_off(query: str) -> None:
+    parameters = connection_parameters(f"amqps://%2Frun%2Fmq.sock?{query}")
+
+    assert parameters.ssl_context is not None
+    assert not parameters.ssl_context.check_hostname
 
 
 def test_tls_of_the_query(tmp_path: Path) -> None:

@@ -87,4 +87,5 @@ def _octets(part: object, name: str) -> bytes:
     try:
         return part.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{name} cannot be encoded as UTF-8") from None
+        pass  # it holds the text, so it must not be the context of what is raised
+    raise ValueError(f"{name} cannot be encoded as UTF-8")

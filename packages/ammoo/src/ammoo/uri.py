@@ -18,6 +18,8 @@ from .parameters import ConnectionParameters
 
 __all__ = ["connection_parameters"]
 
+_SCHEME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.")
+"""What a scheme may consist of (RFC 3986, section 3.1)."""
 PLAIN_PORT: Final = 5672
 TLS_PORT: Final = 5671
 DEFAULT_CONNECTION_TIMEOUT: Final = 30.0
@@ -93,12 +95,16 @@ def connection_parameters(
             _first(password, location.password, "guest"),
             query.get("auth_mechanism"),
         )
+    host = _first(host, location.host, "localhost")
+    server_hostname = _server_hostname(query.get("server_name_indication"))
+    if encrypted:
+        _check_name_is_known(host, server_hostname, ssl_context)
     return ConnectionParameters(
-        host=_first(host, location.host, "localhost"),
+        host=host,
         port=_whole("port", _first(port, location.port, TLS_PORT if encrypted else PLAIN_PORT), 1),
         virtualhost=_first(virtualhost, location.virtualhost, "/"),
         ssl_context=ssl_context if encrypted else None,
-        server_hostname=_server_hostname(query.get("server_name_indication")),
+        server_hostname=server_hostname,
         auth=auth,
         heartbeat_interval=_whole(
             "heartbeat_interval", _first(heartbeat_interval, query.get("heartbeat_interval"))
@@ -150,7 +156,8 @@ def _whole(name: str, value: Any, least: int = 0, most: int = 65535) -> Any:
     Raises:
         ValueError: It is none.
     """
-    if value is not None and not (isinstance(value, int) and least <= value <= most):
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if value is not None and not (is_number and least <= value <= most):
         raise ValueError(f"{name} is {value!r}; expected a whole number from {least} to {most}")
     return value
 
@@ -162,7 +169,8 @@ def _seconds(name: str, value: Any) -> Any:
         ValueError: It is no number, or less than nothing.
     """
     # NaN is not above 0 either.
-    if value is not None and not (isinstance(value, int | float) and value >= 0):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not (is_number and value >= 0):
         raise ValueError(f"{name} is {value!r}; expected seconds, 0 or more")
     return value
 
@@ -178,8 +186,10 @@ def _parse(url: str) -> _Location:
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in ("amqp", "amqps"):
-        # Not the URL itself: there may be a password in it.
-        raise ValueError("a URL for connect begins with amqp:// or amqps://")
+        # Not the URL itself: there may be a password in it. What is a scheme holds none.
+        is_scheme = separator and _SCHEME.issuperset(scheme)
+        begins = f"; this one begins with {scheme}://" if is_scheme else ""
+        raise ValueError(f"a URL for connect begins with amqp:// or amqps://{begins}")
     try:
         return _parse_rest(scheme.lower() == "amqps", rest)
     except ValueError:
@@ -224,6 +234,10 @@ def _split_address(address: str) -> tuple[str, int | None]:
         ValueError: That cannot be done. Nothing is quoted: with the @ and the host left out,
             what stands here is user and password.
     """
+    if "," in address:
+        raise ValueError(
+            "the URL names several hosts, separated by commas; expected one in each URL"
+        )
     host, colon, port = address.rpartition(":")
     if not colon or port.endswith("]"):
         host, port = address, ""
@@ -256,6 +270,10 @@ def _parse_query(query: str) -> dict[str, Any]:
             raise ValueError(
                 f"unknown query parameter {name!r} in the URL; known are {', '.join(_QUERY)}"
             )
+        if not text:
+            # A variable of a template that was not set. Taken as it stands it would turn checks
+            # off: no certificate authority but the system's, no name to expect.
+            raise ValueError(f"the URL's {name} is empty; set it, or leave it out")
         key, convert = _QUERY[name]
         if key == "auth_mechanism":
             values.setdefault(key, []).append(text)
@@ -334,6 +352,23 @@ def _unreadable(error: OSError, query: Mapping[str, Any], *names: str) -> OSErro
 def _server_hostname(indication: str | None) -> str | None:
     """Give whose certificate to expect; RabbitMQ's "disable" expects nobody's by name."""
     return None if indication == "disable" else indication
+
+
+def _check_name_is_known(
+    host: str, server_hostname: str | None, ssl_context: tls.SSLContext | None
+) -> None:
+    """Raise if the server's name is to be checked and there is none, which checks nothing.
+
+    Raises:
+        ValueError: The server is reached over a Unix socket, which has no host name.
+    """
+    is_path = host.startswith("/")
+    if is_path and not server_hostname and ssl_context is not None and ssl_context.check_hostname:
+        raise ValueError(
+            "TLS over a Unix socket has no host name to check the certificate against: name it with"
+            " server_name_indication=NAME in the URL, or turn the check off with"
+            " server_name_indication=disable or ssl_context.check_hostname = False"
+        )
 
 
 def _password_authentication(

@@ -24,6 +24,8 @@ class PasswordAuthentication(Authentication):
         ValueError: A mechanism is not one of these.
     """
 
+    login = ""
+
     def __init__(
         self, login: str, password: str, *, mechanisms: Sequence[str] = ("AMQPLAIN", "PLAIN")
     ) -> None:

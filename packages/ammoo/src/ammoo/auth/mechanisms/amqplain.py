@@ -15,6 +15,8 @@ class AMQPlainAuth(AuthenticationMechanism):
         password: The password.
     """
 
+    login = ""
+
     def __init__(self, login: str, password: str) -> None:
         self.login = login
         self._password = password

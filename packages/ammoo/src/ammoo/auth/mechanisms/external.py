@@ -12,6 +12,8 @@ class ExternalAuth(AuthenticationMechanism):
         authzid: Whom to act as; empty for whom the certificate names.
     """
 
+    authzid = ""
+
     def __init__(self, authzid: str = "") -> None:
         self.authzid = authzid
 

@@ -1,6 +1,7 @@
 """PLAIN (RFC 4616): login and password, as every server takes them."""
 
 from ..abc import AuthenticationMechanism
+from ..secrets import encode_secret
 
 __all__ = ["SaslPlainAuth"]
 
@@ -17,8 +18,11 @@ class SaslPlainAuth(AuthenticationMechanism):
         ValueError: A part holds a NUL character, which separates them.
     """
 
+    authcid = ""
+    authzid: str | None = None
+
     def __init__(self, authcid: str, passwd: str, authzid: str | None = None) -> None:
-        if "\x00" in authcid + passwd + (authzid or ""):
+        if any("\x00" in part for part in (authcid, passwd, authzid or "")):
             raise ValueError("the mechanism PLAIN takes no NUL character in login or password")
         self.authcid = authcid
         self.authzid = authzid
@@ -33,5 +37,15 @@ class SaslPlainAuth(AuthenticationMechanism):
         return "PLAIN"
 
     def build_start_ok_response(self, encoding: str, rabbitmq: bool) -> bytes:
-        """Join the parts."""
-        return "\x00".join((self.authzid or "", self.authcid, self._passwd)).encode(encoding)
+        """Join the parts.
+
+        Raises:
+            ValueError: A part holds a character that cannot be encoded.
+        """
+        return b"\x00".join(
+            (
+                encode_secret(self.authzid or "", "authzid", encoding),
+                encode_secret(self.authcid, "authcid", encoding),
+                encode_secret(self._passwd, "passwd", encoding),
+            )
+        )
