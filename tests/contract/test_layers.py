@@ -26,6 +26,8 @@ CLIENT_OWNS_THE_LOOP = {
     "ammoo.live.handshake",
     "ammoo.live.publishing",
     "ammoo.live.transport",
+    "ammoo.recovery.events",
+    "ammoo.recovery.gate",
 }
 # Which rooms of the broker may know asyncio and threads.
 BROKER_SHELLS = {
@@ -67,6 +69,14 @@ CLIENT_ORDER = [
     "ammoo.live.acknowledgements",
     "ammoo.content_encodings",
     "ammoo.publish_options",
+    "ammoo.topology",
+    "ammoo.recovery.options",
+    "ammoo.recovery.delays",
+    "ammoo.recovery.verdicts",
+    "ammoo.recovery.remedies",
+    "ammoo.recovery.lanes",
+    "ammoo.recovery.gate",
+    "ammoo.recovery.events",
     "ammoo.messages",
     "ammoo.live.returns",
     "ammoo.live.handshake",
@@ -145,8 +155,8 @@ def test_clients_rooms_are_in_order(module: str, path: Path) -> None:
         rooms = [room for room in CLIENT_ORDER if f"{name}.".startswith(f"{room}.")]
         return CLIENT_ORDER.index(rooms[0]) if rooms else -1
 
-    if module in ("ammoo", "ammoo.live"):
-        return  # the face shows what all others have, the folder imports nothing
+    if module in ("ammoo", "ammoo.live", "ammoo.recovery"):
+        return  # the faces show what others have, the folder imports nothing
     below = [name for name in imports(module, path) if name.startswith("ammoo.")]
 
     assert [] == [name for name in below if floor(name) > floor(module)]

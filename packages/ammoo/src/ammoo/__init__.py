@@ -18,6 +18,7 @@ from .consumer import Consumer
 from .exceptions.channel import ChannelClosed, EmptyQueue
 from .exceptions.connection import ConnectionClosed
 from .messages import DeliverMessage, ExpectedMessage, GetMessage, Message, ReturnMessage
+from .recovery import Recovery
 from .version import __version__
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "ExpectedMessage",
     "GetMessage",
     "Message",
+    "Recovery",
     "ReturnMessage",
     "__version__",
     "connect",

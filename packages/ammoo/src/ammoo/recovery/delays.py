@@ -1,0 +1,70 @@
+"""How long to wait before each round of connecting again.
+
+The delay is random between 0 and a bound (full jitter), so that the clients of a server that
+restarts do not come back all at once. The bound grows with the outage and not with the number
+of rounds: a twentieth of the time since the loss. So the silence that the delay adds behind
+the server's return stays short in proportion, which doubling it each round does not achieve:
+that can add the length of the outage once more.
+
+This module knows numbers; what the time is, it is told.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+__all__ = ["Outage"]
+
+FIRST_DELAY: Final = 0.2
+"""The bound before the first round, in seconds."""
+LEAST_DELAY: Final = 0.1
+GROWTH: Final = 0.05
+"""Which share of the outage the bound is."""
+SLOW_DELAY: Final = 20.0
+"""The bound where the server asks for patience: three rounds take 30 s on the average."""
+STABLE_AFTER: Final = 10.0
+"""A connection that was open for so long has nothing to do with the outage before it."""
+
+
+class Outage:
+    """The rounds of an outage; a connection that is lost again soon continues it.
+
+    Args:
+        max_delay: The highest bound, in seconds.
+        random: Returns a number from 0 up to 1.
+
+    Attributes:
+        attempt: How many rounds were begun since the connection was stable.
+    """
+
+    __slots__ = ("_began", "_max_delay", "_opened", "_random", "attempt")
+
+    def __init__(self, max_delay: float, random: Callable[[], float]) -> None:
+        self._max_delay = max_delay
+        self._random = random
+        self._began = 0.0
+        self._opened: float | None = None
+        self.attempt = 0
+
+    def lost(self, now: float, heartbeat_interval: float = 0) -> None:
+        """Begin an outage, or continue the last one if the connection was not open for long."""
+        stable_after = max(STABLE_AFTER, 2 * heartbeat_interval)
+        if self._opened is None or now - self._opened >= stable_after:
+            self._began = now
+            self.attempt = 0
+
+    def opened(self, now: float) -> None:
+        """Record that the connection is open again."""
+        self._opened = now
+
+    def next_delay(self, now: float, *, slowly: bool = False) -> float:
+        """Return for how many seconds to wait before the next round, and count it."""
+        bound = min(self._bound(now, slowly=slowly), self._max_delay)
+        self.attempt += 1
+        return bound * self._random()
+
+    def _bound(self, now: float, *, slowly: bool) -> float:
+        if slowly:
+            return SLOW_DELAY
+        if self.attempt == 0:
+            return FIRST_DELAY
+        return max(LEAST_DELAY, GROWTH * (now - self._began))

@@ -1,0 +1,154 @@
+"""The gate: where operations wait while the connection is not open.
+
+They go on in the order in which they came, one after the other: each wakes the next when it
+has gone on, and it writes in the same stretch. So order is kept, and the socket's limit holds.
+What waits is bounded; what is more is refused at once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from ..exceptions.publishing import NotSent, NotSentInTime
+
+__all__ = ["Gate"]
+
+
+class Gate:
+    """Open by default.
+
+    Args:
+        max_waiting: How many operations may wait.
+        max_bytes: How many octets of bodies may wait.
+        cleared: Called when the gate is open and the last that waited has gone on.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_cleared",
+        "_error",
+        "_is_shut",
+        "_max_bytes",
+        "_max_waiting",
+        "_waiters",
+        "_woken",
+    )
+
+    def __init__(self, max_waiting: int, max_bytes: int, cleared: Callable[[], None]) -> None:
+        self._max_waiting = max_waiting
+        self._max_bytes = max_bytes
+        self._cleared = cleared
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._woken: asyncio.Future[None] | None = None  # who is about to go on
+        self._bytes = 0
+        self._is_shut = False
+        self._error: Exception | None = None
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether nothing passes."""
+        return self._is_shut
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether an operation passes without waiting: nothing is in front of it."""
+        return not (self._is_shut or self._waiters or self._woken or self._error)
+
+    @property
+    def waiting(self) -> int:
+        """How many operations wait."""
+        return len(self._waiters) + (self._woken is not None)
+
+    def shut(self) -> None:
+        """Have operations wait from now on."""
+        self._is_shut = True
+
+    def open(self) -> None:
+        """Let operations go on, one after the other."""
+        self._is_shut = False
+        self._wake_next()
+
+    def fail(self, error: Exception) -> None:
+        """Raise an error in all that wait, and in all that come."""
+        self._error = error
+        waiters = [*self._waiters]
+        self._waiters.clear()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
+
+    async def wait(self, operation: str, octets: int = 0, timeout: float | None = None) -> None:  # noqa: ASYNC109  the operation's own, raised as such
+        """Wait until it is an operation's turn; the caller writes in the same stretch.
+
+        Args:
+            operation: The method's name, for the error.
+            octets: The size of the body.
+            timeout: For how many seconds to wait; None for no limit.
+
+        Raises:
+            NotSent: Too many wait already.
+            NotSentInTime: The time is over.
+            Exception: What the gate has failed with.
+        """
+        self._raise_if_failed()
+        if self.waiting >= self._max_waiting:
+            raise NotSent(operation, f"{self._max_waiting} operations wait already (max_waiting)")
+        if self._bytes + octets > self._max_bytes:
+            raise NotSent(
+                operation,
+                f"{self._bytes} octets wait already, of {self._max_bytes} (max_waiting_bytes)",
+            )
+        self._bytes += octets
+        try:
+            async with asyncio.timeout(timeout) as scope:
+                await self._wait_for_turn()
+        except TimeoutError:
+            if timeout is None or not scope.expired():
+                raise
+            raise NotSentInTime(operation, timeout) from None
+        finally:
+            self._bytes -= octets
+
+    async def _wait_for_turn(self) -> None:
+        loop = asyncio.get_running_loop()
+        enqueue = self._waiters.append
+        while not self.is_clear:
+            self._raise_if_failed()
+            waiter: asyncio.Future[None] = loop.create_future()
+            enqueue(waiter)
+            try:
+                await waiter
+            except BaseException:
+                self._leave(waiter)
+                raise
+            self._woken = None
+            if not self._is_shut:
+                break
+            enqueue = self._waiters.appendleft  # what was in front stays in front
+        self._raise_if_failed()
+        self._wake_next()
+
+    def _leave(self, waiter: "asyncio.Future[None]") -> None:
+        """Take an operation out that waits no longer; its turn is the next one's."""
+        if waiter is self._woken:
+            self._woken = None
+            if not self._is_shut:
+                self._wake_next()
+        elif waiter in self._waiters:
+            self._waiters.remove(waiter)
+            self._wake_next()
+
+    def _wake_next(self) -> None:
+        if self._is_shut or self._woken is not None or self._error is not None:
+            return
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                self._woken = waiter
+                waiter.set_result(None)
+                return
+        self._cleared()
+
+    def _raise_if_failed(self) -> None:
+        if self._error is not None:
+            raise self._error.with_traceback(None)

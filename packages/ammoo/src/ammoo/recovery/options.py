@@ -1,0 +1,105 @@
+"""`Recovery`: what the user asks of recovery, checked where it is written."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+if TYPE_CHECKING:
+    from ..topology import Entity
+
+__all__ = ["OnError", "Recovery"]
+
+OnError = Literal["skip", "retry", "fail"]
+"""What is done about an entity that the server refuses to declare again."""
+
+MEBIBYTE: Final = 1024 * 1024
+
+
+class Recovery:
+    """Options for ``connect(…, recovery=Recovery(…))``; the defaults suit most programs.
+
+    Args:
+        deadline: For how many seconds an outage is bridged; then everything that waits raises
+            `RecoveryFailed`. No limit by default.
+        max_attempts: After how many rounds through all hosts recovery gives up. No limit by
+            default.
+        max_delay: The longest delay between two rounds, in seconds. The delay is random, and
+            its bound grows with the outage: a twentieth of it, at least 0.1 s.
+        retry_first: Whether the first connect is retried too. By default its failure is raised.
+        on_error: What is done about an exchange, queue, binding or consumer that the server
+            refuses to restore: ``"skip"`` reports it, ``"retry"`` reports it and tries again
+            in the background, ``"fail"`` gives the connection up.
+        restore: Called with each recorded entity; returns whether it is restored.
+        max_waiting: How many operations may wait for recovery; more raise `NotSent`.
+        max_waiting_bytes: How many octets of message bodies may wait for recovery.
+        consumer_grace: For how many seconds a consumer whose queue was deleted waits for the
+            queue to be declared again, before it raises.
+        random: Returns a random number from 0 up to 1, for the delays.
+
+    Raises:
+        ValueError: A number is negative, or on_error is unknown.
+    """
+
+    __slots__ = (
+        "consumer_grace",
+        "deadline",
+        "max_attempts",
+        "max_delay",
+        "max_waiting",
+        "max_waiting_bytes",
+        "on_error",
+        "random",
+        "restore",
+        "retry_first",
+    )
+
+    def __init__(
+        self,
+        *,
+        deadline: float | None = None,
+        max_attempts: int | None = None,
+        max_delay: float = 30.0,
+        retry_first: bool = False,
+        on_error: OnError = "skip",
+        restore: "Callable[[Entity], bool] | None" = None,
+        max_waiting: int = 1000,
+        max_waiting_bytes: int = 16 * MEBIBYTE,
+        consumer_grace: float = 10.0,
+        random: Callable[[], float] | None = None,
+    ) -> None:
+        _require_positive(
+            deadline=deadline,
+            max_attempts=max_attempts,
+            max_delay=max_delay,
+            max_waiting=max_waiting,
+            max_waiting_bytes=max_waiting_bytes,
+            consumer_grace=consumer_grace,
+        )
+        if on_error not in get_args(OnError):
+            raise ValueError(f"on_error is {on_error!r}; expected 'skip', 'retry' or 'fail'")
+        if random is None:
+            from random import random  # 4 ms at import
+        self.deadline = deadline
+        self.max_attempts = max_attempts
+        self.max_delay = max_delay
+        self.retry_first = retry_first
+        self.on_error = on_error
+        self.restore = restore
+        self.max_waiting = max_waiting
+        self.max_waiting_bytes = max_waiting_bytes
+        self.consumer_grace = consumer_grace
+        self.random = random
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"Recovery({options})"
+
+    def restores(self, entity: "Entity") -> bool:
+        """Return whether an entity is to be restored."""
+        return self.restore is None or self.restore(entity)
+
+
+def _require_positive(**numbers: Any) -> None:
+    for name, value in numbers.items():
+        # NaN is not 0 or above either.
+        if value is not None and not value >= 0:
+            raise ValueError(f"{name} is {value!r}; expected 0 or more")

@@ -1,0 +1,557 @@
+"""What a connection has declared, bound and consumes, so that it can be done again.
+
+Everything is recorded once the server has said that it is done, per connection and not per
+channel: what one channel declares another may delete. What is deleted is forgotten, together
+with what the server deletes because of it: the bindings of a queue or exchange, an auto-delete
+queue with its last consumer, an auto-delete exchange with the last binding from it.
+
+Bindings and consumers point at the record of their queue, and the name is read when it is
+sent. So a queue that the server names anew is renamed in one place.
+
+This module knows parameters of methods; it sends nothing.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ammoo_wire import (
+    BasicConsumeParameters,
+    ExchangeBindParameters,
+    ExchangeDeclareParameters,
+    ExchangeUnbindParameters,
+    FieldTable,
+    QueueBindParameters,
+    QueueDeclareParameters,
+    QueueUnbindParameters,
+)
+
+__all__ = [
+    "BindingRecord",
+    "ConsumerRecord",
+    "Entity",
+    "ExchangeRecord",
+    "Forgotten",
+    "Plan",
+    "QueueRecord",
+    "Topology",
+]
+
+DEAD_LETTER_KEY = "x-dead-letter-routing-key"
+
+
+class ExchangeRecord:
+    """An exchange that was declared; or only bound, if it has no parameters.
+
+    Attributes:
+        name: Its name.
+        parameters: How it was declared; None if it was not declared here.
+        bindings_from: The recorded bindings in which it is the source.
+        bindings_to: The recorded bindings in which it is the destination.
+    """
+
+    __slots__ = ("bindings_from", "bindings_to", "name", "parameters")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.parameters: ExchangeDeclareParameters | None = None
+        self.bindings_from: dict[BindingRecord, None] = {}
+        self.bindings_to: dict[BindingRecord, None] = {}
+
+    def __repr__(self) -> str:
+        return f"<exchange {self.name!r}>"
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether it is to be declared again."""
+        return self.parameters is not None
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything that is recorded needs the record."""
+        return self.is_declared or bool(self.bindings_from or self.bindings_to)
+
+
+class QueueRecord:
+    """A queue that was declared; or only bound or consumed from, if it has no parameters.
+
+    Attributes:
+        name: Its name as it is now.
+        parameters: How it was declared; None if it was not declared here.
+        is_server_named: Whether the server gives it a new name each time.
+        former_names: The names that it had before.
+        bindings: The recorded bindings of the queue.
+        consumers: The recorded consumers of the queue.
+    """
+
+    __slots__ = ("bindings", "consumers", "former_names", "is_server_named", "name", "parameters")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.parameters: QueueDeclareParameters | None = None
+        self.is_server_named = False
+        self.former_names: list[str] = []
+        self.bindings: dict[BindingRecord, None] = {}
+        self.consumers: dict[ConsumerRecord, None] = {}
+
+    def __repr__(self) -> str:
+        return f"<queue {self.name!r}>"
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether it is to be declared again."""
+        return self.parameters is not None
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything that is recorded needs the record."""
+        return self.is_declared or bool(self.bindings or self.consumers)
+
+
+class BindingRecord:
+    """A binding of a queue or an exchange to a source exchange.
+
+    Attributes:
+        source: The exchange that routes.
+        destination: The queue or exchange that receives.
+        routing_key: The key, as it was given.
+        arguments: The arguments.
+        key: What tells it from all other bindings.
+    """
+
+    __slots__ = ("arguments", "destination", "key", "routing_key", "source")
+
+    def __init__(
+        self,
+        source: ExchangeRecord,
+        destination: "QueueRecord | ExchangeRecord",
+        routing_key: str,
+        arguments: FieldTable,
+        key: Hashable,
+    ) -> None:
+        self.key = key
+        self.source = source
+        self.destination = destination
+        self.routing_key = routing_key
+        self.arguments = arguments
+
+    def __repr__(self) -> str:
+        return (
+            f"<binding of {self.destination!r} to {self.source!r}"
+            f" with routing key {self.routing_key!r}>"
+        )
+
+
+class ConsumerRecord:
+    """A consumer that was started.
+
+    Attributes:
+        consumer: The caller's consumer.
+        channel: The caller's channel.
+        queue: The queue that it consumes from.
+        request: How it was started; without the queue's name and without a tag.
+        prefetch: The prefetch limits (size and count) that were in force for new consumers.
+        has_ended: Whether it is over.
+    """
+
+    __slots__ = ("channel", "consumer", "has_ended", "prefetch", "queue", "request")
+
+    def __init__(
+        self,
+        consumer: Any,
+        channel: Any,
+        queue: QueueRecord,
+        request: BasicConsumeParameters,
+        prefetch: tuple[int, int],
+    ) -> None:
+        self.consumer = consumer
+        self.channel = channel
+        self.queue = queue
+        self.request = request
+        self.prefetch = prefetch
+        self.has_ended = False
+
+    def __repr__(self) -> str:
+        return f"<consumer of {self.queue!r}>"
+
+
+Entity = ExchangeRecord | QueueRecord | BindingRecord | ConsumerRecord
+
+
+class Forgotten(NamedTuple):
+    """What was forgotten together, in the order in which it can be put back."""
+
+    exchanges: list[ExchangeRecord]
+    queues: list[QueueRecord]
+    bindings: list[BindingRecord]
+    consumers: list[ConsumerRecord]
+
+
+class Plan(NamedTuple):
+    """What is declared again; what is in one stage needs nothing of the same or a later one."""
+
+    exchanges: list[ExchangeRecord]
+    server_named_queues: list[QueueRecord]
+    queues: list[QueueRecord]
+    exchange_bindings: list[BindingRecord]
+    queue_bindings: list[BindingRecord]
+
+    @property
+    def entities(self) -> Iterator[Entity]:
+        """All of it, in order."""
+        for stage in self:
+            yield from stage
+
+
+class Topology:
+    """The record of one connection."""
+
+    def __init__(self) -> None:
+        self._exchanges: dict[str, ExchangeRecord] = {}
+        self._queues: dict[str, QueueRecord] = {}  # by their names as they are now
+        self._former: dict[str, QueueRecord] = {}  # by the names that they had
+        self._bindings: dict[Any, BindingRecord] = {}
+        self._consumers: dict[Any, ConsumerRecord] = {}
+
+    # --- exchanges ---
+
+    def exchange_declared(self, parameters: ExchangeDeclareParameters) -> None:
+        """Record exchange.declare; the server's own exchanges are not."""
+        if parameters.passive or not parameters.exchange_name:
+            return
+        if parameters.exchange_name.startswith("amq."):
+            return
+        record = self._exchange(parameters.exchange_name)
+        record.parameters = parameters._replace(arguments=dict(parameters.arguments))
+
+    def forget_exchange(self, name: str) -> Forgotten:
+        """Forget an exchange that is deleted, with what goes with it."""
+        forgotten = Forgotten([], [], [], [])
+        record = self._exchanges.get(name)
+        if record is not None:
+            self._forget_exchange(record, forgotten)
+        return forgotten
+
+    # --- queues ---
+
+    def queue_declared(self, parameters: QueueDeclareParameters, name: str) -> QueueRecord | None:
+        """Record queue.declare.
+
+        Args:
+            parameters: As it was sent.
+            name: The queue's name, as the server said.
+
+        Returns:
+            The record; None if nothing is recorded.
+        """
+        if parameters.passive:
+            return None
+        record = self._queue(name)
+        # A queue that the server has named, and that is declared by that name, stays the server's
+        # to name: a name that begins with "amq." cannot be declared where the queue is gone.
+        record.is_server_named = not parameters.queue_name or record.is_server_named
+        record.parameters = parameters._replace(
+            queue_name="" if record.is_server_named else name,
+            arguments=dict(parameters.arguments),
+        )
+        return record
+
+    def queue_renamed(self, record: QueueRecord, name: str) -> str:
+        """Record the name that the server has given a queue this time.
+
+        Returns:
+            The name that it had.
+        """
+        former = record.name
+        if former != name:
+            if self._queues.get(former) is record:
+                del self._queues[former]
+            self._former[former] = record
+            record.former_names.append(former)
+            record.name = name
+            self._queues[name] = record
+        return former
+
+    def forget_queue(self, name: str) -> Forgotten:
+        """Forget a queue that is deleted, with its bindings and consumers."""
+        forgotten = Forgotten([], [], [], [])
+        record = self._queues.get(self.current_name(name))
+        if record is not None:
+            self._forget_queue(record, forgotten)
+        return forgotten
+
+    def current_name(self, name: str) -> str:
+        """Return what a queue is called now that had a name from the server before."""
+        if name in self._queues:
+            return name
+        record = self._former.get(name)
+        return name if record is None else record.name
+
+    def is_recorded(self, queue_name: str) -> bool:
+        """Return whether a queue was declared here."""
+        record = self._queues.get(self.current_name(queue_name))
+        return record is not None and record.is_declared
+
+    # --- bindings ---
+
+    def bound(self, parameters: QueueBindParameters | ExchangeBindParameters) -> None:
+        """Record queue.bind or exchange.bind."""
+        source_name, destination = self._ends(parameters)
+        if not source_name:  # to the default exchange every queue is bound already
+            self._drop_if_unused(destination)
+            return
+        source = self._exchange(source_name)
+        arguments = dict(parameters.arguments)
+        key = self._binding_key(source, destination, parameters.routing_key, arguments)
+        if key not in self._bindings:
+            self._insert(BindingRecord(source, destination, parameters.routing_key, arguments, key))
+
+    def forget_binding(
+        self, parameters: QueueUnbindParameters | ExchangeUnbindParameters
+    ) -> Forgotten:
+        """Forget a binding that is undone; its arguments count."""
+        forgotten = Forgotten([], [], [], [])
+        source_name, destination = self._ends(parameters)
+        source = self._exchanges.get(source_name)
+        if source is not None:
+            key = self._binding_key(
+                source, destination, parameters.routing_key, parameters.arguments
+            )
+            record = self._bindings.get(key)
+            if record is not None:
+                self._forget_binding(record, forgotten)
+        self._drop_if_unused(destination)
+        return forgotten
+
+    # --- consumers ---
+
+    def consumer_started(
+        self,
+        consumer: Any,
+        channel: Any,
+        request: BasicConsumeParameters,
+        prefetch: tuple[int, int] = (0, 0),
+    ) -> ConsumerRecord:
+        """Record basic.consume; the request has the queue's name and no tag."""
+        queue = self._queue(self.current_name(request.queue_name))
+        record = ConsumerRecord(consumer, channel, queue, request, prefetch)
+        self._consumers[consumer] = record
+        queue.consumers[record] = None
+        return record
+
+    def forget_consumer(self, consumer: Any) -> Forgotten:
+        """Forget a consumer that has ended, and an auto-delete queue with its last one."""
+        forgotten = Forgotten([], [], [], [])
+        record = self._consumers.get(consumer)
+        if record is not None:
+            record.has_ended = True
+            self._forget_consumer(record, forgotten)
+        return forgotten
+
+    def drop_consumer(self, consumer: Any) -> None:
+        """Forget a consumer that was not restored; its queue stays recorded."""
+        record = self._consumers.pop(consumer, None)
+        if record is not None:
+            record.has_ended = True
+            record.queue.consumers.pop(record, None)
+            self._drop_if_unused(record.queue)
+
+    def forget_channel(self, channel: Any) -> None:
+        """Forget the consumers of a channel that is closed; its entities stay."""
+        for record in self.consumers_on(channel):
+            self.forget_consumer(record.consumer)
+
+    def consumer_record(self, consumer: Any) -> ConsumerRecord | None:
+        """Return the record of a consumer, if there is one."""
+        return self._consumers.get(consumer)
+
+    def consumers_on(self, channel: Any) -> list[ConsumerRecord]:
+        """Return the consumers of a channel in the order in which they were started."""
+        return [record for record in self._consumers.values() if record.channel is channel]
+
+    def consumers_by_channel(self) -> dict[Any, list[ConsumerRecord]]:
+        """Return all consumers, in the order in which they were started."""
+        by_channel: dict[Any, list[ConsumerRecord]] = {}
+        for record in self._consumers.values():
+            by_channel.setdefault(record.channel, []).append(record)
+        return by_channel
+
+    # --- once more ---
+
+    def put_back(self, forgotten: Forgotten) -> None:
+        """Record again what was forgotten, for the server has refused to delete it."""
+        for exchange in forgotten.exchanges:
+            self._exchanges.setdefault(exchange.name, exchange)
+        for queue in forgotten.queues:
+            self._queues.setdefault(queue.name, queue)
+            for name in queue.former_names:
+                self._former.setdefault(name, queue)
+        for binding in forgotten.bindings:
+            self._put_binding_back(binding)
+        for record in forgotten.consumers:
+            if not record.has_ended:
+                self._consumers.setdefault(record.consumer, record)
+                record.queue.consumers[record] = None
+
+    def plan(self) -> Plan:
+        """Return what is to be declared again, in its order."""
+        declared = [record for record in self._queues.values() if record.is_declared]
+        bindings = list(self._bindings.values())
+        return Plan(
+            [record for record in self._exchanges.values() if record.is_declared],
+            [record for record in declared if record.is_server_named],
+            [record for record in declared if not record.is_server_named],
+            [b for b in bindings if isinstance(b.destination, ExchangeRecord)],
+            [b for b in bindings if isinstance(b.destination, QueueRecord)],
+        )
+
+    def request_for(
+        self, record: ExchangeRecord | QueueRecord | BindingRecord
+    ) -> (
+        ExchangeDeclareParameters
+        | QueueDeclareParameters
+        | QueueBindParameters
+        | ExchangeBindParameters
+    ):
+        """Return the request that declares an entity again, with the names as they are now."""
+        if isinstance(record, BindingRecord):
+            return self._bind_request(record)
+        parameters = record.parameters
+        assert parameters is not None, record
+        if isinstance(parameters, QueueDeclareParameters):
+            key = parameters.arguments.get(DEAD_LETTER_KEY)
+            if isinstance(key, str) and key in self._former:
+                arguments = {**parameters.arguments, DEAD_LETTER_KEY: self.current_name(key)}
+                return parameters._replace(arguments=arguments)
+        return parameters
+
+    def __len__(self) -> int:
+        """Return how many entities are recorded."""
+        return sum(1 for _ in self.plan().entities) + len(self._consumers)
+
+    # --- within ---
+
+    def _bind_request(self, record: BindingRecord) -> QueueBindParameters | ExchangeBindParameters:
+        key = self.current_name(record.routing_key)
+        bind = (
+            QueueBindParameters
+            if isinstance(record.destination, QueueRecord)
+            else ExchangeBindParameters
+        )
+        return bind(record.destination.name, record.source.name, key, False, record.arguments)
+
+    def _exchange(self, name: str) -> ExchangeRecord:
+        record = self._exchanges.get(name)
+        if record is None:
+            record = self._exchanges[name] = ExchangeRecord(name)
+        return record
+
+    def _queue(self, name: str) -> QueueRecord:
+        record = self._queues.get(name)
+        if record is None:
+            record = self._queues[name] = QueueRecord(name)
+        return record
+
+    def _ends(self, parameters: Any) -> tuple[str, QueueRecord | ExchangeRecord]:
+        """Return the source's name and the destination of a binding or unbinding."""
+        if isinstance(parameters, ExchangeBindParameters | ExchangeUnbindParameters):
+            return parameters.source, self._exchange(parameters.destination)
+        return parameters.exchange_name, self._queue(self.current_name(parameters.queue_name))
+
+    def _binding_key(
+        self,
+        source: ExchangeRecord,
+        destination: QueueRecord | ExchangeRecord,
+        routing_key: str,
+        arguments: Mapping[str, Any],
+    ) -> Hashable:
+        # By the first name that the key was given with: it may be a queue's that is renamed.
+        named = self._former.get(routing_key) or self._queues.get(routing_key)
+        key = routing_key
+        if named is not None and named.former_names:
+            key = named.former_names[0]
+        return (source, destination, key, _canonical(arguments))
+
+    def _insert(self, record: BindingRecord) -> None:
+        self._bindings[record.key] = record
+        record.source.bindings_from[record] = None
+        if isinstance(record.destination, QueueRecord):
+            record.destination.bindings[record] = None
+        else:
+            record.destination.bindings_to[record] = None
+
+    def _put_binding_back(self, record: BindingRecord) -> None:
+        ends = (record.source, record.destination)
+        known = (
+            self._exchanges.setdefault(record.source.name, record.source),
+            self._queues.setdefault(record.destination.name, record.destination)
+            if isinstance(record.destination, QueueRecord)
+            else self._exchanges.setdefault(record.destination.name, record.destination),
+        )
+        if known == ends:  # else they were declared anew meanwhile
+            self._insert(record)
+
+    def _forget_exchange(self, record: ExchangeRecord, forgotten: Forgotten) -> None:
+        if self._exchanges.get(record.name) is not record:
+            return  # a circle of auto-delete exchanges comes back to it
+        del self._exchanges[record.name]
+        forgotten.exchanges.append(record)
+        for binding in [*record.bindings_from, *record.bindings_to]:
+            self._forget_binding(binding, forgotten)
+
+    def _forget_queue(self, record: QueueRecord, forgotten: Forgotten) -> None:
+        if self._queues.get(record.name) is not record:
+            return
+        del self._queues[record.name]
+        for name in record.former_names:
+            self._former.pop(name, None)
+        forgotten.queues.append(record)
+        for binding in list(record.bindings):
+            self._forget_binding(binding, forgotten)
+        for consumer in list(record.consumers):
+            self._forget_consumer(consumer, forgotten)
+
+    def _forget_binding(self, record: BindingRecord, forgotten: Forgotten) -> None:
+        if self._bindings.pop(record.key, None) is None:
+            return  # a cascade comes to it from both of its ends
+        forgotten.bindings.append(record)
+        source, destination = record.source, record.destination
+        source.bindings_from.pop(record, None)
+        if isinstance(destination, QueueRecord):
+            destination.bindings.pop(record, None)
+        else:
+            destination.bindings_to.pop(record, None)
+        parameters = source.parameters
+        if parameters is not None and parameters.auto_delete and not source.bindings_from:
+            self._forget_exchange(source, forgotten)
+        self._drop_if_unused(source)
+        self._drop_if_unused(destination)
+
+    def _forget_consumer(self, record: ConsumerRecord, forgotten: Forgotten) -> None:
+        if self._consumers.get(record.consumer) is record:
+            del self._consumers[record.consumer]
+        forgotten.consumers.append(record)
+        queue = record.queue
+        queue.consumers.pop(record, None)
+        parameters = queue.parameters
+        if parameters is not None and parameters.auto_delete and not queue.consumers:
+            self._forget_queue(queue, forgotten)
+        self._drop_if_unused(queue)
+
+    def _drop_if_unused(self, record: QueueRecord | ExchangeRecord) -> None:
+        """Drop a record that nothing refers to any more, and that was not declared here."""
+        if record.is_used:
+            return
+        if isinstance(record, QueueRecord):
+            if self._queues.get(record.name) is record:
+                del self._queues[record.name]
+        elif self._exchanges.get(record.name) is record:
+            del self._exchanges[record.name]
+
+
+def _canonical(value: Any) -> Hashable:
+    """Return a value that is equal for equal arguments, whatever their order, and hashable."""
+    if isinstance(value, Mapping):
+        return tuple(sorted((name, _canonical(each)) for name, each in value.items()))
+    if isinstance(value, list | tuple):
+        return ("list", *map(_canonical, value))
+    return (type(value).__name__, repr(value))

@@ -1,0 +1,121 @@
+"""The delays between rounds: jittered, growing with the outage, capped."""
+
+from random import Random
+
+import pytest
+
+from ammoo import Recovery
+from ammoo.recovery.delays import Outage
+
+
+def longest(max_delay: float = 30.0) -> Outage:
+    """Make an outage whose delays are their bounds."""
+    outage = Outage(max_delay, lambda: 1.0)
+    outage.lost(100.0)
+    return outage
+
+
+def test_first_round_comes_within_a_fifth_of_a_second() -> None:
+    assert longest().next_delay(100.0) == 0.2
+
+
+@pytest.mark.parametrize(
+    ("age", "bound"), [(0.5, 0.1), (2.0, 0.1), (10.0, 0.5), (100.0, 5.0), (10_000.0, 30.0)]
+)
+def test_bound_of_later_rounds_is_a_twentieth_of_the_outage(age: float, bound: float) -> None:
+    outage = longest()
+    outage.next_delay(100.0)
+
+    assert outage.next_delay(100.0 + age) == bound
+
+
+def test_bound_is_capped_by_the_option() -> None:
+    outage = longest(max_delay=0.05)
+
+    assert (outage.next_delay(100.0), outage.next_delay(1000.0)) == (0.05, 0.05)
+
+
+def rounds(outage: Outage, count: int, seconds: float) -> tuple[list[float], list[float]]:
+    """Go through rounds that take so many seconds each; return when each begins to wait, and how long."""
+    now, begins, delays = 0.0, [], []
+    for _ in range(count):
+        begins.append(now)
+        delays.append(outage.next_delay(now))
+        now += delays[-1] + seconds
+    return begins, delays
+
+
+def test_twenty_rounds_of_a_server_that_refuses_stay_within_their_bounds() -> None:
+    outage = Outage(1.0, Random(14).random)
+    outage.lost(0.0)
+
+    begins, delays = rounds(outage, 20, seconds=2.0)
+
+    bounds = [0.2, *(min(max(0.1, 0.05 * begin), 1.0) for begin in begins[1:])]
+    assert all(0 <= delay < bound for delay, bound in zip(delays, bounds, strict=True))
+    assert bounds[-1] == 1.0
+    assert len(set(delays)) == 20
+    assert outage.attempt == 20
+
+
+def open_for_a_second(outage: Outage, now: float) -> int:
+    outage.next_delay(now)
+    outage.opened(now)
+    outage.lost(now + 1)
+    return outage.attempt
+
+
+def test_connection_that_is_lost_again_soon_continues_the_outage() -> None:
+    outage = longest()
+
+    assert [open_for_a_second(outage, now) for now in (101.0, 103.0, 105.0)] == [1, 2, 3]
+
+
+def test_connection_that_was_stable_begins_anew() -> None:
+    outage = longest()
+    outage.next_delay(100.0)
+    outage.opened(101.0)
+
+    outage.lost(111.0)
+
+    assert (outage.attempt, outage.next_delay(111.0)) == (0, 0.2)
+
+
+def test_stable_takes_two_heartbeats_where_they_are_long() -> None:
+    outage = longest()
+    outage.next_delay(100.0)
+    outage.opened(101.0)
+
+    outage.lost(150.0, heartbeat_interval=60)
+
+    assert outage.attempt == 1
+
+
+def test_three_slow_rounds_take_thirty_seconds_on_the_average() -> None:
+    outage = Outage(30.0, lambda: 0.5)
+    outage.lost(0.0)
+
+    assert sum(outage.next_delay(0.0, slowly=True) for _ in range(3)) == 30.0
+
+
+# --- the options ---
+
+
+@pytest.mark.parametrize(
+    "option", ["deadline", "max_attempts", "max_delay", "max_waiting", "consumer_grace"]
+)
+@pytest.mark.parametrize("value", [-1, float("nan")])
+def test_negative_number_is_refused(option: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{option} is {value!r}; expected 0 or more"):
+        Recovery(**{option: value})  # type: ignore[arg-type]
+
+
+def test_unknown_on_error_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match="on_error is 'ignore'; expected 'skip', 'retry' or 'fail'"
+    ):
+        Recovery(on_error="ignore")  # type: ignore[arg-type]
+
+
+def test_options_show_themselves() -> None:
+    assert "deadline=3.0" in repr(Recovery(deadline=3.0))
