@@ -191,7 +191,7 @@ def test_acknowledging_multiple_takes_what_is_left() -> None:
 
     line.ask(BasicAckParameters(2), BasicAckParameters(4, True), BasicAckParameters(6, True))
 
-    assert 0 == line.node.virtualhosts["/"].queues["queue"].unacknowledged
+    assert 0 == line.node.virtualhosts["/"].queues["queue"].unacked_count
     assert not line.connection.channels[1].unacked
 
 

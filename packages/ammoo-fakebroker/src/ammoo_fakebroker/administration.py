@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from .auth.users import Permissions, UserLimits
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .node.policies import Policy
-from .node.virtual_host import QUEUE_TYPES, VirtualHostLimits
+from .node.virtual_host import VirtualHostLimits
+from .queues.types import QUEUE_TYPES
 
 __all__ = ["Administration"]
 

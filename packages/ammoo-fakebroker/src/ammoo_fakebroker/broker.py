@@ -319,7 +319,7 @@ class FakeBroker(Administration):
         return self._call(
             lambda: [
                 look_at_message(queued)
-                for queued in self._queue(queue_name, virtualhost).waiting_messages()
+                for queued in self._queue(queue_name, virtualhost).ready_messages()
             ]
         )
 

@@ -128,7 +128,7 @@ def look_at_queue(queue: Queue) -> QueueSnapshot:
         queue.auto_delete,
         dict(queue.arguments),
         queue.message_count,
-        queue.unacknowledged,
+        queue.unacked_count,
         len(queue.consumers),
         tuple(map(look_at_binding, queue.incoming)),
     )

@@ -19,7 +19,6 @@ from ammoo_wire import (
 from ..queues.delivery import Settlement, Unacked
 from ..queues.limiter import Limiter
 from ..rabbitmq import errors
-from ..rabbitmq.arguments import CLASSIC
 from .confirms import Confirms
 from .transaction import Transaction
 
@@ -62,7 +61,7 @@ class Channel:
         last_delivery_tag: The number of the last delivery; 0 before the first one.
         last_queue_name: The queue declared last, which an empty name stands for.
         reply_consumer: Who gets direct replies.
-        enrolled_in: Queues that know it as a publisher, of those that want to know.
+        registered_with: The queues that have registered it as an enqueuer.
     """
 
     def __init__(self, number: int, connection: ChannelConnection) -> None:
@@ -76,7 +75,7 @@ class Channel:
         self.transaction: Transaction | None = None
         self.last_queue_name = ""
         self.reply_consumer: DirectReplyConsumer | None = None
-        self.enrolled_in: WeakSet[Queue] = WeakSet()
+        self.registered_with: WeakSet[Queue] = WeakSet()
         self.last_delivery_tag = 0
         self._settled_below = 1  # no smaller tag is unacknowledged
         self._delivered_by: deque[tuple[float, int]] = deque()
@@ -186,31 +185,23 @@ class Channel:
         shared = self.limiter
         shared.release(sum(len(groups[group]) for group in groups if group.consumer is not None))
         if shared.limit:
-            self._activate(self.consumers.values())
+            self._unblock(self.consumers.values())
         for group in sorted(groups, key=_Group.names):
             queue, _, consumer = group
-            messages = groups[group]
-            if consumer is not None:
-                consumer.limiter.outstanding -= len(messages)
-                self._activate((consumer,))
-            queue.settle(settlement, messages)
-            if queue.consumers.is_handing_over:
-                queue.settled(requeued=settlement is Settlement.REQUEUE)
-            if consumer is not None:
-                queue.wake(consumer)
+            queue.settle(settlement, groups[group], consumer)
         if shared.limit:
             self.wake_consumers()
 
-    def _activate(self, consumers: Iterable[Consumer]) -> None:
+    def _unblock(self, consumers: Iterable[Consumer]) -> None:
         """Let consumers have their turn again; who has waited longest comes first."""
-        for consumer in sorted(consumers, key=lambda consumer: consumer.set_aside):
+        for consumer in sorted(consumers, key=lambda consumer: consumer.blocked_at):
             if consumer in consumer.queue.consumers:
-                consumer.queue.consumers.activate(consumer)
+                consumer.queue.consumers.unblock(consumer)
 
     def _wake(self, consumers: Iterable[Consumer]) -> None:
         """Let consumers look for messages; who has waited longest comes first."""
         by_queue: dict[Queue, list[Consumer]] = {}
-        for consumer in sorted(consumers, key=lambda consumer: consumer.set_aside):
+        for consumer in sorted(consumers, key=lambda consumer: consumer.blocked_at):
             by_queue.setdefault(consumer.queue, []).append(consumer)
         for queue, waiting in by_queue.items():
             queue.wake(*waiting)
@@ -224,7 +215,7 @@ class Channel:
         if shared_was_exhausted and not shared.is_exhausted:
             self.wake_consumers()
         elif consumer.queue.consumers.is_handing_over:
-            consumer.queue.settled(requeued=False)
+            consumer.queue.hand_over(requeued=False)
         elif own_was_exhausted and not own.is_exhausted:
             consumer.queue.wake(consumer)
 
@@ -293,7 +284,7 @@ class Channel:
         self._cancel_reply_consumer()
         self._leave_classic_queues()
         for consumer in self.consumers.values():
-            consumer.queue.forget((consumer,))
+            consumer.queue.detach((consumer,))
 
     def _cancel_reply_consumer(self) -> None:
         if self.reply_consumer is not None:
@@ -305,7 +296,7 @@ class Channel:
         RabbitMQ begins with the newest. What dies of that may come back by an older one.
         """
         queues = {consumer.queue for consumer in self.consumers.values()}
-        classic = [queue for queue in queues if queue.queue_type == CLASSIC]
+        classic = [queue for queue in queues if not queue.is_replicated]
         for queue in sorted(classic, key=lambda queue: queue.age, reverse=True):
             self._leave((queue,))
 
@@ -317,7 +308,7 @@ class Channel:
         unacked = self.all_unacked()
         with self.virtualhost.dead_letters.held_back():
             for queue in sorted(queues, key=lambda queue: queue.name):
-                queue.abandon(
+                queue.detach_channel(
                     [consumer for consumer in self.consumers.values() if consumer.queue is queue],
                     {tag: delivery for tag, delivery in unacked.items() if delivery.queue is queue},
                 )

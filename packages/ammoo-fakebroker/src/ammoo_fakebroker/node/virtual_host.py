@@ -21,12 +21,8 @@ from ..messages.message import Message
 from ..messages.properties import PropertyReader
 from ..queues.dead_lettering import DeadLetters
 from ..queues.queue import Queue
-from ..queues.quorum import QuorumQueue
-from ..queues.stream import StreamQueue
+from ..queues.types import QUEUE_TYPES
 from ..rabbitmq.arguments import (
-    CLASSIC,
-    QUORUM,
-    STREAM,
     QueueSettings,
     queue_settings,
     queue_type_of,
@@ -37,7 +33,7 @@ from .policies import Applying, Policies
 if TYPE_CHECKING:
     from ..queues.consumers import Consumer
 
-__all__ = ["QUEUE_TYPES", "VirtualHost", "VirtualHostLimits", "generate_name"]
+__all__ = ["VirtualHost", "VirtualHostLimits", "generate_name"]
 
 _PREDECLARED = {
     "amq.direct": "direct",
@@ -45,11 +41,6 @@ _PREDECLARED = {
     "amq.topic": "topic",
     "amq.headers": "headers",
     "amq.match": "headers",
-}
-QUEUE_TYPES: dict[str, type[Queue]] = {
-    CLASSIC: Queue,
-    QUORUM: QuorumQueue,
-    STREAM: StreamQueue,
 }
 _ROUTES_REMEMBERED = 4096
 
@@ -228,7 +219,7 @@ class VirtualHost:
         with self.dead_letters.held_back():
             for queue, applied in before.items():
                 if self._applying_to(queue) != applied:
-                    queue.take_settings(self._settings_of(queue.name, queue.arguments))
+                    queue.change_settings(self._settings_of(queue.name, queue.arguments))
 
     def _applying_to(self, queue: Queue) -> Applying:
         return self.policies.of_queue(queue.name, queue.queue_type)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .ports import ConsumerChannel
     from .queue import Queue
 
-__all__ = ["Consumer", "ConsumerRounds"]
+__all__ = ["Consumer", "QueueConsumers"]
 
 _encode_deliver = method_of(BasicDeliverParameters).encode
 _ages = itertools.count()
@@ -43,19 +43,19 @@ class Consumer:
         limiter: Its own prefetch, frozen when it was started.
         shared_limiter: That of its channel, if its queue minds it.
         age: How many consumers were started before it, on whatever channel.
-        set_aside: When it last turned out to be unable to take a message, as a number.
+        blocked_at: When it last turned out to be unable to take a message, as a number.
     """
 
     __slots__ = (
         "age",
         "arguments",
+        "blocked_at",
         "channel",
         "exclusive",
         "limiter",
         "no_ack",
         "priority",
         "queue",
-        "set_aside",
         "shared_limiter",
         "tag",
     )
@@ -79,9 +79,9 @@ class Consumer:
         self.exclusive = exclusive
         self.priority = priority
         self.limiter = Limiter(prefetch_count)
-        self.shared_limiter = channel.limiter if queue.minds_global_prefetch else Limiter()
+        self.shared_limiter = channel.limiter if queue.supports_global_prefetch else Limiter()
         self.arguments = arguments
-        self.set_aside = 0
+        self.blocked_at = 0
         self.age = next(_ages)
 
     def can_take(self) -> bool:
@@ -114,7 +114,7 @@ class Consumer:
         )
 
 
-class ConsumerRounds:
+class QueueConsumers:
     """All consumers of a queue.
 
     Attributes:
@@ -127,7 +127,7 @@ class ConsumerRounds:
         self._all: dict[Consumer, None] = {}
         self._rounds: dict[int, OrderedDict[Consumer, None]] = {}
         self._priorities: list[int] = []
-        self._times_set_aside = 0
+        self._times_blocked = 0
 
     def __len__(self) -> int:
         return len(self._all)
@@ -147,14 +147,14 @@ class ConsumerRounds:
     def add(self, consumer: Consumer) -> None:
         """Take a new consumer up, last in its round."""
         self._all[consumer] = None
-        self.activate(consumer)
+        self.unblock(consumer)
 
     def remove(self, consumer: Consumer) -> None:
         """Forget a consumer."""
         del self._all[consumer]
-        self.set_aside(consumer)
+        self.block(consumer)
 
-    def activate(self, consumer: Consumer) -> None:
+    def unblock(self, consumer: Consumer) -> None:
         """Let a consumer take part that could not take messages and now perhaps can."""
         level = self._rounds.get(consumer.priority)
         if level is None:
@@ -164,7 +164,7 @@ class ConsumerRounds:
             self._priorities = sorted(self._rounds, reverse=True)
         level[consumer] = None
 
-    def set_aside(self, consumer: Consumer) -> None:
+    def block(self, consumer: Consumer) -> None:
         """Let a consumer sit out until it is activated again."""
         level = self._rounds.get(consumer.priority)
         if level is not None and consumer in level:
@@ -175,7 +175,7 @@ class ConsumerRounds:
                 del self._rounds[consumer.priority]
                 self._priorities.remove(consumer.priority)
 
-    def settled(self, *, requeued: bool) -> None:
+    def hand_over(self, *, requeued: bool) -> None:
         """Nothing to note: nobody waits for others here. Only while `is_handing_over`."""
 
     def next(self) -> Consumer | None:
@@ -189,12 +189,12 @@ class ConsumerRounds:
                 if len(level) > 1:
                     level.move_to_end(consumer)
                 return consumer
-            self._times_set_aside = consumer.set_aside = self._times_set_aside + 1
-            self.set_aside(consumer)
+            self._times_blocked = consumer.blocked_at = self._times_blocked + 1
+            self.block(consumer)
         return None
 
 
-class SingleActiveConsumer(ConsumerRounds):
+class SingleActiveConsumer(QueueConsumers):
     """The consumers of a queue that serves one of them only, the others waiting in line.
 
     Args:
@@ -247,7 +247,7 @@ class SingleActiveConsumer(ConsumerRounds):
         self._all[active] = None
         self.active = None
 
-    def settled(self, *, requeued: bool) -> None:
+    def hand_over(self, *, requeued: bool) -> None:
         """Go on with handing over: something that was delivered is settled.
 
         When the last of it was requeued, RabbitMQ 4.0.5 has nobody active, and lets nobody take
@@ -258,7 +258,7 @@ class SingleActiveConsumer(ConsumerRounds):
         if self.active is None and not requeued:
             self._choose()
 
-    def activate(self, consumer: Consumer) -> None:
+    def unblock(self, consumer: Consumer) -> None:
         """Nothing to note: `next` asks the active one each time."""
 
     def next(self) -> Consumer | None:

@@ -1,29 +1,30 @@
-"""Classic queues: messages wait in order, consumers take turns, each message goes to one of them.
+"""What every queue is, and what a type of queue must supply.
 
-A queue knows its messages, its consumers and its settings: time-to-live, length limits, priorities,
-expiry, dead-lettering. It is told when something happens (a publish, a get, a settlement, a
-consumer coming or going) and does all that follows from it before it returns.
-It knows nothing of methods, frames or sockets; consumers send for themselves.
+A queue is told what happens (a publish, a settlement, a consumer that comes or goes) and does all
+that follows before it returns. Channels and method handlers ask a queue for what it can do, or call
+it; they never ask for its type. What a type does not support, it refuses with RabbitMQ's error.
 
-Quorum queues (`quorum.py`) and streams (`stream.py`) are variations of it.
+The types stand beside this module: `classic.py` and `quorum.py` (both are a `fifo.py`), `stream.py`;
+`types.py` lists them. A queue knows no method, no frame and no socket: its consumers send.
 See https://www.rabbitmq.com/docs/queues
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..exchanges.exchange import Destination
-from ..messages.message import Message, QueuedMessage
-from ..rabbitmq.arguments import CLASSIC, QueueSettings
-from .consumers import ConsumerRounds, SingleActiveConsumer
+from ..rabbitmq.arguments import QueueSettings, validate_consumer_arguments
+from ..rabbitmq.errors import queue_in
+from .consumers import QueueConsumers
 from .delivery import Settlement
-from .ready_messages import PrioritizedMessages, ReadyMessages
 
 if TYPE_CHECKING:
     from ..clock import Timer
+    from ..messages.message import Message, QueuedMessage
     from .consumers import Consumer
     from .dead_letter_worker import DeadLetterWorker
     from .delivery import Unacked
@@ -34,31 +35,32 @@ __all__ = ["Queue"]
 _ages = itertools.count()
 
 
-class Queue(Destination):
-    """A classic queue.
+class Queue(Destination, ABC):
+    """A queue of any type.
 
     Attributes:
         name, durable, auto_delete, arguments: As declared.
         host: The virtual host that it lives in.
         owner: The connection that declared it, if it is exclusive.
         settings: What the arguments and the policies say.
-        ready: The messages that wait.
-        unacknowledged: How many are with clients.
-        consumers: Who wants them.
-        incoming: The bindings that lead here.
-        enrols_publishers: Whether a channel's first publish waits until the queue knows the channel.
-        dead_letter_worker: What keeps dead letters until they have arrived, if they must.
-        age: How many queues were created before it, wherever.
-        is_deleted: Whether it is gone; acknowledgements may still come in for it.
+        consumers: Its consumers, and which is next.
+        unacked_count: How many messages are with clients.
+        incoming: The bindings that lead to it.
+        dead_letter_worker: What keeps dead letters until they have arrived, if they must arrive.
+        age: How many queues were created before it, in all virtual hosts.
+        is_deleted: Whether it is deleted; settlements of its messages may still come in.
     """
 
-    queue_type: ClassVar[str] = CLASSIC
+    queue_type: ClassVar[str]
+    supports_server_named: ClassVar[bool] = True
+    """Whether queue.declare with an empty name may create one."""
+    supports_global_prefetch: ClassVar[bool] = True
+    """Whether the prefetch that a channel's consumers share counts for its deliveries."""
+    is_replicated: ClassVar[bool] = True
+    """Whether it is durable, never exclusive and never auto-delete."""
+    registers_enqueuers: ClassVar[bool] = False
+    """Whether a channel's first publish waits until the queue has registered the channel."""
     dead_letter_worker: DeadLetterWorker | None = None
-    _queued_message = QueuedMessage
-    _minds_what_overtakes = False
-    _minds_limits_before_overflow = True
-    enrols_publishers = False
-    minds_global_prefetch = True
 
     def __init__(
         self,
@@ -78,202 +80,134 @@ class Queue(Destination):
         self.owner = owner
         self.auto_delete = auto_delete
         self.arguments = dict(arguments or {})
-        self._adopt(settings or QueueSettings())
-        self.ready = self._create_ready()
-        self.unacknowledged = 0
+        self.settings = settings or QueueSettings()
         self.consumers = self._create_consumers()
+        self.unacked_count = 0
         self.incoming = {}
         self.is_deleted = False
-        self._position = 0
-        self._has_deadlines = False
-        self._expiry_timer: Timer | None = None
-        self._expiry_due = 0.0
         self._idle_timer: Timer | None = None
         self.touch()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} in {self.host.name!r}>"
 
-    def _adopt(self, settings: QueueSettings) -> None:
-        """Go by these settings in whatever comes next."""
-        self.settings = settings
-        self._limit = settings.max_length
-        self._limit_octets = settings.max_length_bytes
-        is_limited = self._limit is not None or self._limit_octets is not None
-        self._drops_overflow = is_limited and settings.overflow == "drop-head"
-        self._rejects_overflow = is_limited and not self._drops_overflow
+    def _create_consumers(self) -> QueueConsumers:
+        return QueueConsumers()
 
-    def take_settings(self, settings: QueueSettings) -> None:
-        """Go by other settings from now on, because a policy has changed.
-
-        What waits already keeps the time that it has, and counts for the new limits; time without
-        use begins anew.
-        """
-        drops_anyway = self._minds_limits_before_overflow and self.settings.overflow == "drop-head"
-        self._adopt(settings)
-        if drops_anyway:  # RabbitMQ's classic queues take one setting up after the other
-            self._drop_overflow()
-        self._trim()
-        self._rest_from_idling()
-        self.touch()
-
-    def _create_ready(self) -> ReadyMessages:
-        if self.settings.max_priority:
-            return PrioritizedMessages(self.settings.max_priority)
-        return ReadyMessages()
-
-    def _create_consumers(self) -> ConsumerRounds:
-        if self.settings.single_active_consumer:
-            return SingleActiveConsumer()
-        return ConsumerRounds()
+    # -- what a type must supply ---------------------------------------------------------------
 
     @property
+    @abstractmethod
     def message_count(self) -> int:
         """How many messages are ready; those with clients do not count."""
-        return len(self.ready)
 
-    def count_consumers(self, held: Iterable[Unacked]) -> int:
-        """Tell how many consumers queue.declare-ok speaks of.
+    @abstractmethod
+    def ready_messages(self) -> Iterable[QueuedMessage]:
+        """Return the messages that are ready, in order; they stay in the queue."""
 
-        Args:
-            held: The unsettled deliveries of all queues; to some types of queues they matter.
-        """
-        return len(self.consumers)
-
-    def waiting_messages(self) -> Iterable[QueuedMessage]:
-        """Give the ready messages in order, and leave them where they are."""
-        return self.ready
-
-    # -- messages come in ----------------------------------------------------------------------
-
+    @abstractmethod
     def publish(self, message: Message) -> bool:
-        """Take a message that was routed here.
+        """Take a message that was routed to the queue.
 
         Returns:
             False if the queue is full and refuses it (the publisher gets a basic.nack).
         """
-        if self._rejects_overflow and self._would_overflow(message):
-            if self.settings.overflow == "reject-publish-dlx":
-                self._dead_letter(message, "maxlen")
-            return False
-        self._position = position = self._position + 1
-        queued = self._queued_message(message, position, self._deadline_of(message))
-        # Without a message waiting in front, a consumer that is ready gets it at once: neither
-        # a length limit of 0 nor a time-to-live of 0 stands in the way.
-        if not len(self.ready):
-            consumer = self.consumers.next()
-            if consumer is not None:
-                self._hand_over(consumer, queued)
-                return True
-        self.ready.append(queued)
-        is_trimmed = self._drops_overflow and self._drop_overflow()
-        # RabbitMQ looks for expired messages only if there is another one in front now, and a
-        # classic queue does not think of a message that overtakes others by its priority.
-        if self._has_deadlines and (
-            is_trimmed or len(self.ready) == 1 or self._minds_what_overtakes
-        ):
-            self._expire()
-        return True
 
-    def _would_overflow(self, message: Message) -> bool:
-        if self._limit is not None and len(self.ready) + 1 > self._limit:
-            return True
-        octets = self.ready.octets + len(message.body)
-        return self._limit_octets is not None and octets > self._limit_octets
-
-    def _deadline_of(self, message: Message) -> float | None:
-        """Give the time at which a message will have expired: the sooner of the two limits."""
-        own, given = self.settings.message_ttl, message.facts.expiration
-        if own is None and given is None:
-            return None
-        self._has_deadlines = True
-        milliseconds = min(limit for limit in (own, given) if limit is not None)
-        return self.host.clock.time() + milliseconds / 1000
-
-    def _serve_returned(self) -> None:
-        """Do what is due when messages have come back: limits first, as RabbitMQ does."""
-        self._trim()
-        self.dispatch()
-
-    def _trim(self) -> None:
-        """Drop what is too much or too old."""
-        if self._drops_overflow:
-            self._drop_overflow()
-        if self._has_deadlines:
-            self._expire()
-
-    def _drop_overflow(self) -> bool:
-        """Drop messages from the front until the limits are kept (overflow drop-head).
+    @abstractmethod
+    def get(self, answer: Callable[[QueuedMessage], None], *, no_ack: bool) -> bool:
+        """Take the first message (basic.get), and pass it to `answer`.
 
         Returns:
-            Whether any had to go.
+            False if the queue is empty.
+
+        Raises:
+            ProtocolError: The type does not support basic.get, or not now.
         """
-        ready = self.ready
-        count = len(ready)
-        while len(ready) and (
-            (self._limit is not None and len(ready) > self._limit)
-            or (self._limit_octets is not None and ready.octets > self._limit_octets)
-        ):
-            self._dead_letter(ready.pop().message, "maxlen")
-        return len(ready) < count
 
-    # -- messages go out -----------------------------------------------------------------------
-
-    def dispatch(self) -> None:
-        """Deliver waiting messages while there are consumers that can take them."""
-        self._expire_overdue()
-        ready = self.ready
-        while len(ready):
-            consumer = self.consumers.next()
-            if consumer is None:
-                return
-            self._deliver(consumer, ready.pop())
-            if self._has_deadlines:
-                self._expire()
-
-    def _hand_over(self, consumer: Consumer, queued: QueuedMessage) -> None:
-        """Deliver a message that never had to wait."""
-        self._deliver(consumer, queued)
-
-    def _deliver(self, consumer: Consumer, queued: QueuedMessage) -> None:
-        if not consumer.no_ack:
-            self.unacknowledged += 1
-        consumer.deliver(queued)
-
-    def get(self, *, no_ack: bool) -> QueuedMessage | None:
-        """Take the message in front (basic.get), or None if there is none.
-
-        What has expired behind it is dropped by `drop_expired`.
-        """
-        self.touch()
-        self._expire_overdue()
-        if not len(self.ready):
-            return None
-        queued = self.ready.pop()
-        if not no_ack:
-            self.unacknowledged += 1
-        return queued
-
-    def drop_expired(self) -> None:
-        """Drop what is in front and has expired."""
-        if self._has_deadlines:
-            self._expire()
-
+    @abstractmethod
     def purge(self) -> int:
-        """Throw the waiting messages away.
+        """Drop all messages that are ready.
 
         Returns:
             How many there were.
+
+        Raises:
+            ProtocolError: 540, the type does not support queue.purge.
         """
-        self._expire_overdue()
-        count = len(self.ready)
-        self.ready = self._create_ready()
-        return count
 
-    # -- messages are settled ------------------------------------------------------------------
+    @abstractmethod
+    def check_deletion(self, *, if_unused: bool, if_empty: bool) -> int:
+        """Check that the queue may be deleted.
 
-    def settle(self, settlement: Settlement, settled: list[QueuedMessage]) -> None:
-        """Settle messages that one consumer had, or that one basic.get fetched."""
+        Returns:
+            How many messages queue.delete-ok says are deleted.
+
+        Raises:
+            ProtocolError: 406, the queue is used or not empty; 540, the type has no such flag.
+        """
+
+    @abstractmethod
+    def acknowledge(self, queued: QueuedMessage) -> None:
+        """Forget a message that a client is done with."""
+
+    @abstractmethod
+    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
+        """Take messages back that a client did not want, to be delivered again."""
+
+    @abstractmethod
+    def reject(self, returned: Iterable[QueuedMessage]) -> None:
+        """Dead-letter messages that a client refused for good."""
+
+    @abstractmethod
+    def wake(self, *consumers: Consumer) -> None:
+        """Deliver again: these consumers, in this order, may be able to take messages."""
+
+    @abstractmethod
+    def change_settings(self, settings: QueueSettings) -> None:
+        """Apply other settings from now on, because a policy has changed."""
+
+    @abstractmethod
+    def _check_consumer(self, consumer: Consumer) -> None:
+        """Check a new consumer whose arguments are valid.
+
+        Raises:
+            ProtocolError: The queue cannot serve it.
+        """
+
+    @abstractmethod
+    def _take_back(self, unacked: Mapping[int, Unacked]) -> None:
+        """Take back what a closed channel had not settled, by delivery tag, and deliver again."""
+
+    # -- what every queue is -------------------------------------------------------------------
+
+    @property
+    def supports_rejection(self) -> bool:
+        """Whether its deliveries may be rejected and requeued."""
+        return True
+
+    def count_consumers(self, unacked: Iterable[Unacked]) -> int:
+        """Return the number of consumers that queue.declare-ok states.
+
+        Args:
+            unacked: The deliveries of all queues that are not settled; some types count them.
+        """
+        return len(self.consumers)
+
+    def settle(
+        self, settlement: Settlement, settled: list[QueuedMessage], consumer: Consumer | None
+    ) -> None:
+        """Settle messages, and deliver again what that makes room for.
+
+        Args:
+            settlement: What the client does with the messages.
+            settled: The messages.
+            consumer: The one consumer that all of them were delivered to; None after basic.get.
+        """
+        consumers = self.consumers
+        if consumer is not None:
+            consumer.limiter.outstanding -= len(settled)
+            if consumer in consumers:
+                consumers.unblock(consumer)
         if settlement is Settlement.REQUEUE:
             self.requeue(settled)
         elif settlement is Settlement.REJECT:
@@ -281,71 +215,68 @@ class Queue(Destination):
         else:
             for queued in settled:
                 self.acknowledge(queued)
+        if consumers.is_handing_over:
+            self.hand_over(requeued=settlement is Settlement.REQUEUE)
+        if consumer is not None:
+            self.wake(consumer)
 
-    def acknowledge(self, queued: QueuedMessage) -> None:
-        """Forget a message that a client is done with."""
-        self.unacknowledged -= 1
-
-    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
-        """Put messages back in their places; they count as redelivered from now on."""
-        if self.is_deleted:
-            return
-        self._restore(returned)
-        self._serve_returned()
-
-    def _restore(self, returned: Iterable[QueuedMessage]) -> None:
-        for queued in returned:
-            self.unacknowledged -= 1
-            queued.redelivered = True
-            self.ready.restore(queued)
-
-    def reject(self, returned: Iterable[QueuedMessage]) -> None:
-        """Dead-letter messages that a client refused for good."""
-        if self.is_deleted:
-            return
-        for queued in sorted(returned, key=self._urgency):
-            self.unacknowledged -= 1
-            self._dead_letter(queued.message, "rejected")
-
-    def _urgency(self, queued: QueuedMessage) -> int:
-        """Give a number that is lower for messages of higher priority."""
-        highest = self.settings.max_priority or 0
-        return -min(queued.message.facts.priority, highest)
-
-    def _dead_letter(self, message: Message, reason: str) -> None:
-        if self.settings.dead_letter_exchange is not None:
-            self.host.dead_letters.send(message, self, reason)
+    def hand_over(self, *, requeued: bool) -> None:
+        """Let the next single active consumer take over if the last one has settled everything."""
+        self.consumers.hand_over(requeued=requeued)
+        self.wake()
 
     # -- consumers -----------------------------------------------------------------------------
 
+    def check_consumer(self, consumer: Consumer) -> None:
+        """Check a new consumer (basic.consume).
+
+        Raises:
+            ProtocolError: Its arguments are not valid, or the queue cannot serve it.
+        """
+        validate_consumer_arguments(
+            consumer.arguments,
+            queue_in(self.host.name, self.name),
+            self.queue_type,
+            self.host.profile,
+        )
+        self._check_consumer(consumer)
+
     def add_consumer(self, consumer: Consumer) -> None:
-        """Take a consumer up; it may get messages before this returns."""
+        """Add a consumer; it may get messages before this returns."""
         self.consumers.add(consumer)
-        self._rest_from_idling()
-        self.dispatch()
+        self._cancel_idle_timer()
+        self.wake()
 
     def remove_consumer(self, consumer: Consumer) -> None:
-        """Forget a consumer; an auto-delete queue goes with its last one."""
+        """Remove a consumer; an auto-delete queue is deleted with its last one."""
         if consumer not in self.consumers:
             return
-        self.consumers.remove(consumer)
+        self.detach((consumer,))
         if len(self.consumers):
-            self.dispatch()
+            self.wake()
         elif self.auto_delete:
             self.host.delete_queue(self)
         else:
             self.touch()
 
-    def abandon(self, consumers: Collection[Consumer], deliveries: Mapping[int, Unacked]) -> None:
-        """Note that a channel is gone: forget its consumers, and put back all that it held.
+    def detach(self, consumers: Iterable[Consumer]) -> None:
+        """Remove consumers, and deliver nothing yet."""
+        for consumer in consumers:
+            if consumer in self.consumers:
+                self.consumers.remove(consumer)
+
+    def detach_channel(
+        self, consumers: Collection[Consumer], unacked: Mapping[int, Unacked]
+    ) -> None:
+        """Remove the consumers of a closed channel, and take back what it had not settled.
 
         Nothing is delivered before both is done, least of all to another consumer of the channel.
 
         Args:
-            consumers: Those of the channel.
-            deliveries: What it held of this queue, by delivery tag, oldest first.
+            consumers: The channel's consumers of this queue.
+            unacked: Its deliveries from this queue, by delivery tag, oldest first.
         """
-        self.forget(consumers)
+        self.detach(consumers)
         if self.is_deleted:
             return
         if not len(self.consumers):
@@ -353,86 +284,21 @@ class Queue(Destination):
                 self.host.delete_queue(self)
                 return
             self.touch()
-        self._take_back(deliveries)
-        self._serve_returned()
+        self._take_back(unacked)
 
-    def forget(self, consumers: Iterable[Consumer]) -> None:
-        """Forget consumers, and do nothing about it yet."""
-        for consumer in consumers:
-            if consumer in self.consumers:
-                self.consumers.remove(consumer)
-
-    def _take_back(self, deliveries: Mapping[int, Unacked]) -> None:
-        """Put back what a channel held that is gone."""
-        self._restore(delivery.queued for delivery in deliveries.values())
-
-    def settled(self, *, requeued: bool) -> None:
-        """Note that something was settled for which a consumer may have waited."""
-        self.consumers.settled(requeued=requeued)
-        if len(self.ready):
-            self.dispatch()
-
-    def wake(self, *consumers: Consumer) -> None:
-        """Note that consumers, in this order, may be able to take messages again."""
-        for consumer in consumers:
-            if consumer in self.consumers:
-                self.consumers.activate(consumer)
-        if len(self.ready):
-            self.dispatch()
-
-    # -- time ----------------------------------------------------------------------------------
-
-    def _expire(self) -> None:
-        """Drop expired messages at the front, and come back when the next one is due.
-
-        One that stands behind a message which has not expired stays, and is counted.
-        """
-        ready = self.ready
-        now = self.host.clock.time()
-        while len(ready):
-            deadline = ready.peek().deadline
-            if deadline is None:
-                return
-            if deadline > now:
-                self._expire_at(deadline)
-                return
-            self._dead_letter(ready.pop().message, "expired")
-
-    def _expire_overdue(self) -> None:
-        """Drop what should have gone by now, although the timer that sees to it is late.
-
-        Not where there are priorities: a message that has overtaken others has no timer, and
-        RabbitMQ gives it to who comes for it.
-        """
-        if self._has_deadlines and not self.settings.max_priority:
-            self._expire()
-
-    def _expire_at(self, deadline: float) -> None:
-        """Look again at `deadline`, unless a look is due before: it will ask for the next."""
-        if self._expiry_timer is not None:
-            if self._expiry_due <= deadline:
-                return
-            self._expiry_timer.cancel()
-        self._expiry_due = deadline
-        clock = self.host.clock
-        self._expiry_timer = clock.call_later(deadline - clock.time(), self._expire_now)
-
-    def _expire_now(self) -> None:
-        self._expiry_timer = None
-        if not self.is_deleted:
-            self._expire()
+    # -- lifetime ------------------------------------------------------------------------------
 
     def touch(self) -> None:
-        """Note that the queue was used: one with x-expires goes after that long without."""
+        """Start the time without use anew, after which a queue with x-expires is deleted."""
         if self.settings.expires is None:
             return
-        self._rest_from_idling()
+        self._cancel_idle_timer()
         if not len(self.consumers):
             self._idle_timer = self.host.clock.call_later(
                 self.settings.expires / 1000, self._expire_unused
             )
 
-    def _rest_from_idling(self) -> None:
+    def _cancel_idle_timer(self) -> None:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
@@ -443,14 +309,10 @@ class Queue(Destination):
             self.host.delete_queue(self)
 
     def close(self) -> None:
-        """Stop everything: the queue is being deleted, its messages vanish."""
+        """Stop everything: the queue is being deleted."""
         self.is_deleted = True
-        self.ready = self._create_ready()
         self.stop_timers()
 
     def stop_timers(self) -> None:
-        """Let nothing happen by itself any more."""
-        for timer in (self._expiry_timer, self._idle_timer):
-            if timer is not None:
-                timer.cancel()
-        self._expiry_timer = self._idle_timer = None
+        """Do nothing any more unless it is called."""
+        self._cancel_idle_timer()

@@ -9,17 +9,18 @@ See https://www.rabbitmq.com/docs/quorum-queues
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ammoo_wire import Int64, decode_properties
 
 from ..messages.message import Message, QueuedMessage
 from ..messages.properties import with_headers
+from ..rabbitmq import errors
 from ..rabbitmq.arguments import QUORUM, QueueSettings
-from .consumers import ConsumerRounds, SingleActiveConsumer
+from .consumers import QueueConsumers, SingleActiveConsumer
 from .dead_letter_worker import DeadLetterWorker
-from .queue import Queue
+from .fifo import FifoQueue
 from .ready_messages import ReadyMessages
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _name_of_holder(item: tuple[int, Unacked]) -> tuple[int, str]:
     return (delivery_tag, "") if consumer is None else (_BEHIND_NUMBERS, consumer.tag)
 
 
-def _telling(message: Message, delivery_count: int) -> Message:
+def _with_delivery_count(message: Message, delivery_count: int) -> Message:
     """Make a queue's own copy of a message, whose headers tell how often it came back."""
     properties = decode_properties(message.facts.outgoing)
     headers = {**(properties.headers or {}), _HEADER: Int64(delivery_count)}
@@ -134,26 +135,26 @@ class _QuorumMessage(QueuedMessage):
     def __init__(self, message: Message, position: int, deadline: float | None) -> None:
         # All fields by themselves: the base's __init__ would cost each publish a call, 0.2 µs of 2.4.
         failures = message.facts.failed_deliveries
-        self.message = _telling(message, failures) if failures else message
+        self.message = _with_delivery_count(message, failures) if failures else message
         self.position = position
         self.deadline = deadline
         self.redelivered = failures > 0
         self.delivery_count = 0
 
 
-class QuorumQueue(Queue):
+class QuorumQueue(FifoQueue):
     """A quorum queue with one member."""
 
     queue_type = QUORUM
+    supports_server_named = False
+    supports_global_prefetch = False
+    registers_enqueuers = True
     _queued_message = _QuorumMessage
-    _minds_what_overtakes = True
-    _minds_limits_before_overflow = False
-    enrols_publishers = True
-    minds_global_prefetch = False
+    _expires_on_every_publish = True
 
-    def _adopt(self, settings: QueueSettings) -> None:
-        """Go by these settings; dead letters that need not arrive any more are dropped."""
-        super()._adopt(settings)
+    def _apply(self, settings: QueueSettings) -> None:
+        """Use these settings; dead letters that need not arrive any more are dropped."""
+        super()._apply(settings)
         worker = self.dead_letter_worker
         if worker is None and settings.dead_letters_at_least_once:
             self.dead_letter_worker = DeadLetterWorker(self)
@@ -161,86 +162,114 @@ class QuorumQueue(Queue):
             worker.stop()
             self.dead_letter_worker = None
 
-    def _create_ready(self) -> ReadyMessages:
-        self._lines = _QuorumMessages(has_urgent=self.host.profile.quorum_queues_have_priorities)
-        return self._lines
-
-    def _would_overflow(self, message: Message) -> bool:
-        """Whether the queue is over its limit already: RabbitMQ lets one message more in."""
-        limit, limit_octets = self.settings.max_length, self.settings.max_length_bytes
-        count, octets = len(self.ready), self.ready.octets
-        if self.dead_letter_worker is not None:
-            count += len(self.dead_letter_worker)
-            octets += self.dead_letter_worker.octets
-        if limit is not None and count > limit:
-            return True
-        return limit_octets is not None and octets > limit_octets
-
     def stop_timers(self) -> None:
         super().stop_timers()
         if self.dead_letter_worker is not None:
             self.dead_letter_worker.stop()
 
-    def _create_consumers(self) -> ConsumerRounds:
+    # -- ready messages ------------------------------------------------------------------------
+
+    def _create_ready(self) -> ReadyMessages:
+        self._lines = _QuorumMessages(has_urgent=self.host.profile.quorum_queues_have_priorities)
+        return self._lines
+
+    def _would_overflow(self, message: Message) -> bool:
+        """Return whether the queue is over its limit already: RabbitMQ accepts one message more."""
+        count, octets = len(self.ready), self.ready.octets
+        if self.dead_letter_worker is not None:
+            count += len(self.dead_letter_worker)
+            octets += self.dead_letter_worker.octets
+        if self._limit is not None and count > self._limit:
+            return True
+        return self._limit_octets is not None and octets > self._limit_octets
+
+    def _deliver_directly(self, consumer: Consumer, queued: QueuedMessage) -> None:
+        self._lines.pass_turn()
+        self._deliver(consumer, queued)
+
+    # -- what clients ask for ------------------------------------------------------------------
+
+    def get(self, answer: Callable[[QueuedMessage], None], *, no_ack: bool) -> bool:
+        if isinstance(self.consumers, SingleActiveConsumer):
+            raise errors.get_with_single_active_consumer(self.host.name, self.name)
+        return super().get(answer, no_ack=no_ack)
+
+    def _got(self, queued: QueuedMessage, *, no_ack: bool) -> None:
+        """Drop expired messages only if the message needs no acknowledgement.
+
+        RabbitMQ looks for them with the next command of a quorum queue, which settling would be.
+        """
+        if self.host.profile.first_get_tells_delivery_count:
+            queued.message = _with_delivery_count(queued.message, queued.delivery_count)
+        if no_ack:
+            self._drop_expired()
+
+    def check_deletion(self, *, if_unused: bool, if_empty: bool) -> int:
+        for flag, is_set in (("if-unused", if_unused), ("if-empty", if_empty)):
+            if is_set:
+                raise errors.delete_flag_not_supported(self.host.name, self.name, flag)
+        return self.message_count
+
+    # -- consumers -----------------------------------------------------------------------------
+
+    def _create_consumers(self) -> QueueConsumers:
         if self.settings.single_active_consumer:
             by_priority = self.host.profile.single_active_consumer_by_priority
             return SingleActiveConsumer(by_priority=by_priority)
-        return ConsumerRounds()
+        return QueueConsumers()
 
-    def _hand_over(self, consumer: Consumer, queued: QueuedMessage) -> None:
-        self._lines.pass_turn()
-        super()._hand_over(consumer, queued)
+    def _check_consumer(self, consumer: Consumer) -> None:
+        if consumer.channel.limiter.limit:
+            raise errors.global_qos_not_supported(self.host.name, self.name)
 
-    def get(self, *, no_ack: bool) -> QueuedMessage | None:
-        """Take the message in front (basic.get), or None if there is none."""
-        queued = super().get(no_ack=no_ack)
-        if queued is not None and self.host.profile.first_get_tells_delivery_count:
-            queued.message = _telling(queued.message, queued.delivery_count)
-        return queued
+    def count_consumers(self, unacked: Iterable[Unacked]) -> int:
+        """Count the active consumers, and the cancelled ones that have not settled everything.
 
-    def count_consumers(self, held: Iterable[Unacked]) -> int:
-        """Count those that are served, and those that are gone and still hold something.
-
-        A consumer that waits for its turn is none yet; each basic.get is one until it is settled.
+        A single active consumer that waits does not count; each basic.get counts until it is
+        settled.
         """
-        active = self.consumers
-        if isinstance(active, SingleActiveConsumer):
-            served = [] if active.active is None else [active.active]
+        consumers = self.consumers
+        if isinstance(consumers, SingleActiveConsumer):
+            served = [] if consumers.active is None else [consumers.active]
         else:
-            served = list(active)
-        holders = [delivery.consumer for delivery in held if delivery.queue is self]
+            served = list(consumers)
+        holders = [delivery.consumer for delivery in unacked if delivery.queue is self]
         named = {(c.channel, c.tag) for c in (*served, *holders) if c is not None}
         return holders.count(None) + len(named)
 
+    # -- messages come back --------------------------------------------------------------------
+
     def requeue(self, returned: Iterable[QueuedMessage]) -> None:
-        """Put messages where they are served next if there is a delivery limit, else behind all."""
+        """Put messages in front of all others if there is a delivery limit, else behind them."""
         self._lines.returns_first = self.settings.delivery_limit is not None
         super().requeue(returned)
 
     def _serve_returned(self) -> None:
-        """Deliver what has come back, whatever the limits: they are for what stays."""
-        self.dispatch()
+        """Deliver what has come back before the limits apply: they are for what stays."""
+        self._dispatch()
         self._trim()
 
-    def _take_back(self, deliveries: Mapping[int, Unacked]) -> None:
-        """Put back what a channel held: consumer by consumer, to be served next."""
+    def _take_back(self, unacked: Mapping[int, Unacked]) -> None:
+        """Put messages in front of all others, one consumer's after another's."""
         by_age = self.host.profile.quorum_consumers_return_by_age
         key = _age_of_holder if by_age else _name_of_holder
         self._lines.returns_first = True
-        returned = [delivery.queued for _, delivery in sorted(deliveries.items(), key=key)]
-        self._note_failures(returned)
+        returned = [delivery.queued for _, delivery in sorted(unacked.items(), key=key)]
+        self._count_failures(returned)
         self._restore(returned)
+        self._serve_returned()
 
     def reject(self, returned: Iterable[QueuedMessage]) -> None:
-        """Dead-letter messages that a client refused for good."""
         refused = list(returned)
-        self._note_failures(refused)
-        super().reject(refused)
+        self._count_failures(refused)
+        if not self.is_deleted:
+            for queued in refused:
+                self._discard(queued, "rejected")
 
-    def _note_failures(self, returned: Iterable[QueuedMessage]) -> None:
+    def _count_failures(self, returned: Iterable[QueuedMessage]) -> None:
         """Count deliveries that failed, for the queues that the messages may be dead-lettered to.
 
-        A client that has a message requeued is not at fault.
+        A delivery that the client requeues is no failure.
         """
         keeps_failures = self.host.profile.dead_letters_keep_failed_deliveries
         if not keeps_failures or self.settings.dead_letter_exchange is None:
@@ -251,18 +280,18 @@ class QuorumQueue(Queue):
             queued.message = queued.message.with_facts(facts._replace(failed_deliveries=failures))
 
     def _restore(self, returned: Iterable[QueuedMessage]) -> None:
-        """Count the failed delivery; dead-letter what has failed too often, requeue the rest."""
+        """Dead-letter messages that have exceeded the delivery limit, then put back the others."""
         limit = self.settings.delivery_limit
         again: list[QueuedMessage] = []
         for queued in returned:
             queued.delivery_count += 1
             if limit is None or queued.delivery_count <= limit:
-                queued.message = _telling(queued.message, queued.delivery_count)
+                queued.message = _with_delivery_count(queued.message, queued.delivery_count)
                 again.append(queued)
-            elif not self.is_deleted:
-                self.unacknowledged -= 1
-                self._dead_letter(queued.message, "delivery_limit")
-        super()._restore(again)
+            else:
+                self._discard(queued, "delivery_limit")
+        for queued in again:
+            self._put_back(queued)
 
     def _dead_letter(self, message: Message, reason: str) -> None:
         super()._dead_letter(message.with_properties(message.facts.outgoing), reason)

@@ -8,7 +8,7 @@ See https://www.rabbitmq.com/docs/streams
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from ..rabbitmq.arguments import (
     QueueSettings,
     StreamFilter,
     age_milliseconds,
+    check_stream_offset_is_one,
     stream_filter,
 )
 from .queue import Queue
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ..clock import Timer
     from .consumers import Consumer
     from .delivery import Unacked
+    from .ports import QueueHost
 
 __all__ = ["StreamQueue"]
 
@@ -64,10 +66,11 @@ class StreamQueue(Queue):
     """
 
     queue_type = STREAM
-    minds_global_prefetch = False
+    supports_server_named = False
+    supports_global_prefetch = False
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, name: str, host: QueueHost, **options: Any) -> None:
+        super().__init__(name, host, **options)
         self._segments = Segments(self.settings.max_segment_size)
         self._keep_limits()
         self._log: list[Message] = []
@@ -79,11 +82,11 @@ class StreamQueue(Queue):
     def _keep_limits(self) -> None:
         self._segments.limit(self.settings.max_length_bytes, self.settings.max_age)
 
-    def take_settings(self, settings: QueueSettings) -> None:
-        """Keep as much of the log as other settings say; the size of segments stays."""
-        self._adopt(settings)
+    def change_settings(self, settings: QueueSettings) -> None:
+        """Apply other retention limits from now on; the size of segments stays."""
+        self.settings = settings
         self._keep_limits()
-        self._rest_from_watching()
+        self._cancel_age_timer()
         self._drop_old()
 
     @property
@@ -94,7 +97,7 @@ class StreamQueue(Queue):
         """
         return self._segments.next_offset - self._segments.first_offset
 
-    def waiting_messages(self) -> Iterable[QueuedMessage]:
+    def ready_messages(self) -> Iterable[QueuedMessage]:
         """Give all messages of the log."""
         return (
             QueuedMessage(message, offset, None)
@@ -142,9 +145,9 @@ class StreamQueue(Queue):
 
     def stop_timers(self) -> None:
         super().stop_timers()
-        self._rest_from_watching()
+        self._cancel_age_timer()
 
-    def _rest_from_watching(self) -> None:
+    def _cancel_age_timer(self) -> None:
         if self._age_timer is not None:
             self._age_timer.cancel()
             self._age_timer = None
@@ -157,37 +160,61 @@ class StreamQueue(Queue):
         super().add_consumer(consumer)
         self._feed(consumer)
 
-    def remove_consumer(self, consumer: Consumer) -> None:
-        """Forget a consumer."""
-        self._readers.pop(consumer, None)
-        super().remove_consumer(consumer)
-
-    def forget(self, consumers: Iterable[Consumer]) -> None:
+    def detach(self, consumers: Iterable[Consumer]) -> None:
         for consumer in consumers:
             self._readers.pop(consumer, None)
-        super().forget(consumers)
+        super().detach(consumers)
 
     def wake(self, *consumers: Consumer) -> None:
-        """Go on with consumers that may be able to take messages again."""
         for consumer in consumers:
             if consumer in self._readers:
                 self._feed(consumer)
 
-    def acknowledge(self, queued: QueuedMessage) -> None:
-        """Nothing to forget: the log keeps everything."""
+    # -- what clients ask for ------------------------------------------------------------------
 
-    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
-        """Nothing to put back: nothing was taken."""
+    def _check_consumer(self, consumer: Consumer) -> None:
+        host, is_old = self.host.name, self.host.profile.streams_refuse_rejections
+        if not consumer.limiter.limit:
+            raise errors.stream_needs_prefetch(host, self.name, quoted=is_old)
+        if consumer.no_ack:
+            raise errors.stream_needs_acknowledgements(host, self.name, plural=is_old)
+        if consumer.channel.limiter.limit:
+            raise errors.global_qos_not_supported(host, self.name)
+        check_stream_offset_is_one(consumer.arguments)
 
-    def _restore(self, returned: Iterable[QueuedMessage]) -> None:
-        """Nothing to put back: nothing was taken."""
-
-    def count_consumers(self, held: Iterable[Unacked]) -> int:
-        """RabbitMQ does not count them."""
+    def count_consumers(self, unacked: Iterable[Unacked]) -> int:
+        """Return 0: RabbitMQ does not count a stream's consumers."""
         return 0
 
+    @property
+    def supports_rejection(self) -> bool:
+        return self.is_deleted or not self.host.profile.streams_refuse_rejections
+
+    def get(self, answer: Callable[[QueuedMessage], None], *, no_ack: bool) -> bool:
+        raise errors.get_not_supported(self.host.name, self.name)
+
+    def purge(self) -> int:
+        raise errors.purge_not_supported(self.host.name, self.name)
+
+    def check_deletion(self, *, if_unused: bool, if_empty: bool) -> int:
+        """Return 0: RabbitMQ does not count a stream's messages, and ignores both flags."""
+        return 0
+
+    # -- settlements only make room for further deliveries: the log keeps every message ---------
+
+    def acknowledge(self, queued: QueuedMessage) -> None:
+        pass
+
+    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
+        pass
+
     def reject(self, returned: Iterable[QueuedMessage]) -> None:
-        """Nothing to dead-letter: the log keeps everything."""
+        pass
+
+    def _take_back(self, unacked: Mapping[int, Unacked]) -> None:
+        pass
+
+    # -- the log -------------------------------------------------------------------------------
 
     def _first_offset(self, wanted: Any) -> int:
         end = self._segments.next_offset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import (
@@ -29,18 +30,12 @@ from ammoo_wire import (
 
 from ...messages.message import Message
 from ...node.virtual_host import generate_name
-from ...queues.consumers import Consumer, SingleActiveConsumer
+from ...queues.consumers import Consumer
 from ...queues.delivery import Settlement
 from ...rabbitmq import errors
 from ...rabbitmq.arguments import (
-    CLASSIC,
-    QUORUM,
-    STREAM,
-    check_stream_offset_is_one,
     consumer_priority,
-    validate_consumer_arguments,
 )
-from ...rabbitmq.errors import queue_in
 from ..permissions import check_exchange, check_queue
 from ..transaction import PendingPublish
 from .direct_reply_to import PSEUDO_QUEUE, consume_replies, deliver_replies, with_reply_queue
@@ -129,17 +124,17 @@ def deliver_to_queues(channel: Channel, message: Message, queues: Collection[Que
         return True
     if len(queues) == 1:
         (queue,) = queues
-        if queue.enrols_publishers:
-            channel.enrolled_in.add(queue)
+        if queue.registers_enqueuers:
+            channel.registered_with.add(queue)
         return queue.publish(message)
-    enrolling = {queue for queue in queues if queue.enrols_publishers}
-    if channel.enrolled_in.issuperset(enrolling):
+    registering = {queue for queue in queues if queue.registers_enqueuers}
+    if channel.registered_with.issuperset(registering):
         return _deliver_at_once(channel, message, queues)
     # RabbitMQ serves classic queues first; by the time that the others know the channel, those
     # have long dead-lettered what the message pushed out.
-    others = [queue for queue in queues if queue.queue_type != CLASSIC]
-    classic = [queue for queue in queues if queue.queue_type == CLASSIC]
-    channel.enrolled_in.update(enrolling)
+    others = [queue for queue in queues if queue.is_replicated]
+    classic = [queue for queue in queues if not queue.is_replicated]
+    channel.registered_with.update(registering)
     accepted = _deliver_at_once(channel, message, classic)
     return _deliver_at_once(channel, message, others) and accepted
 
@@ -193,13 +188,6 @@ def consume(channel: Channel, parameters: BasicConsumeParameters) -> None:
     _check_consumer_tag(channel, parameters.consumer_tag)
     check_queue(channel, "read", name)
     queue = accessible_queue(channel, name)
-    validate_consumer_arguments(
-        parameters.arguments,
-        queue_in(channel.virtualhost.name, name),
-        queue.queue_type,
-        channel.virtualhost.profile,
-    )
-    _check_consumable(channel, queue, parameters)
     consumer = Consumer(
         parameters.consumer_tag or generate_name("amq.ctag-"),
         channel,
@@ -210,6 +198,7 @@ def consume(channel: Channel, parameters: BasicConsumeParameters) -> None:
         prefetch_count=channel.prefetch_count,
         arguments=parameters.arguments,
     )
+    queue.check_consumer(consumer)
     channel.consumers[consumer.tag] = consumer
     if not parameters.no_wait:
         channel.send(BasicConsumeOkParameters(consumer.tag))
@@ -219,29 +208,6 @@ def consume(channel: Channel, parameters: BasicConsumeParameters) -> None:
 def _check_consumer_tag(channel: Channel, consumer_tag: str) -> None:
     if consumer_tag in channel.consumers:
         raise errors.consumer_tag_in_use(consumer_tag)
-
-
-def _check_consumable(channel: Channel, queue: Queue, parameters: BasicConsumeParameters) -> None:
-    """Check that the queue can serve the consumer, by its type and by who consumes already."""
-    virtualhost = channel.virtualhost.name
-    if queue.queue_type == STREAM:
-        is_old = channel.virtualhost.profile.streams_refuse_rejections
-        if not channel.prefetch_count:
-            raise errors.stream_needs_prefetch(virtualhost, queue.name, quoted=is_old)
-        if parameters.no_ack:
-            raise errors.stream_needs_acknowledgements(virtualhost, queue.name, plural=is_old)
-    if queue.queue_type != CLASSIC:
-        if channel.limiter.limit:
-            raise errors.global_qos_not_supported(virtualhost, queue.name)
-        if queue.queue_type == STREAM:
-            check_stream_offset_is_one(parameters.arguments)
-        return
-    consumers = queue.consumers
-    is_taken = consumers.has_exclusive or (
-        parameters.exclusive and (len(consumers) or isinstance(consumers, SingleActiveConsumer))
-    )
-    if is_taken:
-        raise errors.queue_in_exclusive_use(virtualhost, queue.name)
 
 
 def cancel(channel: Channel, parameters: BasicCancelParameters) -> None:
@@ -276,21 +242,12 @@ def get(channel: Channel, parameters: BasicGetParameters) -> None:
     name = named_queue(channel, parameters.queue_name)
     check_queue(channel, "read", name)
     queue = accessible_queue(channel, name)
-    if queue.queue_type == STREAM:
-        raise errors.get_not_supported(channel.virtualhost.name, name)
-    if queue.queue_type == QUORUM and isinstance(queue.consumers, SingleActiveConsumer):
-        raise errors.get_with_single_active_consumer(channel.virtualhost.name, name)
+    no_ack = parameters.no_ack
+    answer = partial(_answer_get, channel, queue, no_ack=no_ack)
     # What expires right behind the message, and is dead-lettered, comes behind the answer.
     with channel.virtualhost.dead_letters.held_back():
-        queued = queue.get(no_ack=parameters.no_ack)
-        if queued is None:
+        if not queue.get(answer, no_ack=no_ack):
             channel.send(BasicGetEmptyParameters())
-            return
-        # A quorum queue looks for it only with the next command, which settling would be.
-        if parameters.no_ack or queue.queue_type != QUORUM:
-            queue.drop_expired()
-        _answer_get(channel, queue, queued, no_ack=parameters.no_ack)
-        queue.drop_expired()
 
 
 def _answer_get(channel: Channel, queue: Queue, queued: QueuedMessage, *, no_ack: bool) -> None:
@@ -352,19 +309,10 @@ def _settle(channel: Channel, settlement: Settlement, delivery_tag: int, *, mult
 
 
 def _check_rejectable(channel: Channel, deliveries: Iterable[Unacked]) -> None:
-    """Check that nothing of it came from a stream, where a release minds that."""
-    queue = _touchy_stream(channel, deliveries)
-    if queue is not None:
-        raise errors.stream_rejection_not_supported(channel.virtualhost.name, queue.name)
-
-
-def _touchy_stream(channel: Channel, deliveries: Iterable[Unacked]) -> Queue | None:
-    """Find a stream to which a release lets nothing be given back."""
-    if channel.virtualhost.profile.streams_refuse_rejections:
-        for queue, _, _ in deliveries:
-            if queue.queue_type == STREAM and not queue.is_deleted:
-                return queue
-    return None
+    """Check that all deliveries came from queues that messages can be given back to."""
+    for queue, _, _ in deliveries:
+        if not queue.supports_rejection:
+            raise errors.stream_rejection_not_supported(channel.virtualhost.name, queue.name)
 
 
 def recover(channel: Channel, parameters: BasicRecoverParameters) -> None:
@@ -384,7 +332,7 @@ def _check_recoverable(channel: Channel, *, requeue: bool) -> None:
     """Check that a channel's deliveries can be put back; a release dies of those from a stream."""
     if not requeue:
         raise errors.recover_without_requeue_not_implemented()
-    if _touchy_stream(channel, channel.unacked.values()) is not None:
+    if not all(queue.supports_rejection for queue, _, _ in channel.unacked.values()):
         raise errors.internal_error()
 
 

@@ -20,11 +20,10 @@ from ammoo_wire import (
 
 from ...auth.users import is_reached
 from ...node.virtual_host import generate_name
+from ...queues.types import QUEUE_TYPES
 from ...rabbitmq import errors
 from ...rabbitmq.arguments import (
     CLASSIC,
-    QUORUM,
-    STREAM,
     assert_field_equivalent,
     assert_queue_arguments_equivalent,
     queue_type_of,
@@ -117,7 +116,8 @@ def _generated_name(channel: Channel, arguments: Mapping[str, Any]) -> str:
     RabbitMQ does so before it checks arguments, and dies of a queue type that it does not know.
     """
     queue_type = arguments.get("x-queue-type", CLASSIC)
-    if queue_type in (QUORUM, STREAM):
+    known = QUEUE_TYPES.get(queue_type) if isinstance(queue_type, str) else None
+    if known is not None and not known.supports_server_named:
         raise errors.server_named_not_for_type(queue_type)
     if queue_type is None and not channel.virtualhost.profile.dies_of_void_queue_type:
         queue_type = CLASSIC
@@ -140,8 +140,8 @@ def _augmented(channel: Channel, parameters: QueueDeclareParameters) -> Mapping[
     if "x-queue-type" in arguments:
         return arguments
     queue_type = channel.virtualhost.default_queue_type
-    if queue_type is not None and queue_type != CLASSIC and not _is_replicable(parameters):
-        queue_type = None
+    if queue_type is not None and QUEUE_TYPES[queue_type].is_replicated:
+        queue_type = queue_type if _is_replicable(parameters) else None
     if queue_type is None and channel.virtualhost.profile.queue_type_is_always_an_argument:
         queue_type = CLASSIC
     return arguments if queue_type is None else {**arguments, "x-queue-type": queue_type}
@@ -181,8 +181,7 @@ def _validate_new(
         exclusive=parameters.exclusive,
         auto_delete=parameters.auto_delete,
     )
-    if queue_type == STREAM:
-        validate_stream_sizes(arguments, virtualhost.profile)
+    validate_stream_sizes(queue_type, arguments, virtualhost.profile)
     if "x-queue-master-locator" in arguments and virtualhost.profile.refuses_master_locators:
         raise errors.deprecated_master_locator()
 
@@ -259,8 +258,6 @@ def purge(channel: Channel, parameters: QueuePurgeParameters) -> None:
     name = named_queue(channel, parameters.queue_name)
     check_queue(channel, "read", name)
     queue = accessible_queue(channel, name)
-    if queue.queue_type == STREAM:
-        raise errors.purge_not_supported(channel.virtualhost.name, name)
     count = queue.purge()
     if not parameters.no_wait:
         channel.send(QueuePurgeOkParameters(count))
@@ -280,29 +277,12 @@ def delete(channel: Channel, parameters: QueueDeleteParameters) -> None:
             channel.send(QueueDeleteOkParameters(0))
         return
     check_exclusive_access(channel, queue)
-    _check_deletable(queue, parameters)
-    count = 0 if queue.queue_type == STREAM else queue.message_count
+    count = queue.check_deletion(if_unused=parameters.if_unused, if_empty=parameters.if_empty)
     consumers = virtualhost.remove_queue(queue)
     if not parameters.no_wait:
         channel.send(QueueDeleteOkParameters(count))
     for consumer in consumers:
         consumer.channel.notify_cancelled(consumer)
-
-
-def _check_deletable(queue: Queue, parameters: QueueDeleteParameters) -> None:
-    virtualhost = queue.host.name
-    if queue.queue_type == QUORUM:
-        for flag, is_set in (
-            ("if-unused", parameters.if_unused),
-            ("if-empty", parameters.if_empty),
-        ):
-            if is_set:
-                raise errors.delete_flag_not_supported(virtualhost, queue.name, flag)
-    if queue.queue_type == CLASSIC:
-        if parameters.if_unused and len(queue.consumers):
-            raise errors.queue_in_use(virtualhost, queue.name)
-        if parameters.if_empty and queue.message_count:
-            raise errors.queue_not_empty(virtualhost, queue.name)
 
 
 HANDLERS: dict[type, Callable[..., Any]] = {

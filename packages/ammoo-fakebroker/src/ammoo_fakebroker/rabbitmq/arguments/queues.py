@@ -231,12 +231,14 @@ def _check_what_crashes(arguments: Arguments, queue_type: str, profile: Profile)
 _MASTER_LOCATORS = ("client-local", "min-masters", "random")
 
 
-def validate_stream_sizes(arguments: Arguments, profile: Profile) -> None:
+def validate_stream_sizes(queue_type: str, arguments: Arguments, profile: Profile) -> None:
     """Check what a stream looks at itself, behind all that is checked for queues of any type.
 
     Raises:
         ProtocolError: 406, a size is not allowed.
     """
+    if queue_type != STREAM:
+        return
     if arguments.get("x-stream-max-segment-size-bytes", 0) > MAX_SEGMENT_SIZE:
         raise errors.stream_segment_too_large()
     size = arguments.get("x-stream-filter-size-bytes", 16)

@@ -1,0 +1,86 @@
+"""Classic queues: what comes back takes its old place, and priorities have levels.
+
+See https://www.rabbitmq.com/docs/classic-queues
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from ..messages.message import Message, QueuedMessage
+from ..rabbitmq import errors
+from ..rabbitmq.arguments import CLASSIC, QueueSettings
+from .consumers import SingleActiveConsumer
+from .fifo import FifoQueue
+from .ready_messages import PrioritizedMessages, ReadyMessages
+
+if TYPE_CHECKING:
+    from .consumers import Consumer
+    from .delivery import Unacked
+
+__all__ = ["ClassicQueue"]
+
+
+class ClassicQueue(FifoQueue):
+    """A classic queue."""
+
+    queue_type = CLASSIC
+    is_replicated = False
+    _expires_on_every_publish = False
+
+    def change_settings(self, settings: QueueSettings) -> None:
+        """Apply other settings, new limits before a new overflow behaviour, as RabbitMQ does."""
+        if self.settings.overflow == "drop-head":
+            self._apply(settings._replace(overflow="drop-head"))
+            self._drop_overflow()
+        super().change_settings(settings)
+
+    def _create_ready(self) -> ReadyMessages:
+        if self.settings.max_priority:
+            return PrioritizedMessages(self.settings.max_priority)
+        return ReadyMessages()
+
+    def _would_overflow(self, message: Message) -> bool:
+        if self._limit is not None and len(self.ready) + 1 > self._limit:
+            return True
+        octets = self.ready.octets + len(message.body)
+        return self._limit_octets is not None and octets > self._limit_octets
+
+    def _check_consumer(self, consumer: Consumer) -> None:
+        """Check that neither the consumer nor one that is here already is exclusive."""
+        consumers = self.consumers
+        is_taken = consumers.has_exclusive or (
+            consumer.exclusive and (len(consumers) or isinstance(consumers, SingleActiveConsumer))
+        )
+        if is_taken:
+            raise errors.queue_in_exclusive_use(self.host.name, self.name)
+
+    def check_deletion(self, *, if_unused: bool, if_empty: bool) -> int:
+        if if_unused and len(self.consumers):
+            raise errors.queue_in_use(self.host.name, self.name)
+        if if_empty and self.message_count:
+            raise errors.queue_not_empty(self.host.name, self.name)
+        return self.message_count
+
+    def _restore(self, returned: Iterable[QueuedMessage]) -> None:
+        for queued in returned:
+            self._put_back(queued)
+
+    def _serve_returned(self) -> None:
+        self._trim()
+        self._dispatch()
+
+    def _take_back(self, unacked: Mapping[int, Unacked]) -> None:
+        self._restore(delivery.queued for delivery in unacked.values())
+        self._serve_returned()
+
+    def reject(self, returned: Iterable[QueuedMessage]) -> None:
+        """Dead-letter messages that a client refused for good, those of high priority first."""
+        if self.is_deleted:
+            return
+        for queued in sorted(returned, key=self._descending_priority):
+            self._discard(queued, "rejected")
+
+    def _descending_priority(self, queued: QueuedMessage) -> int:
+        return -min(queued.message.facts.priority, self.settings.max_priority or 0)

@@ -1,0 +1,287 @@
+"""What classic and quorum queues share: each message waits in order, and goes to one consumer.
+
+Here are the ready messages and their delivery, time-to-live, length limits and dead-lettering.
+What happens to a message that comes back, and what is over a limit, differs between the types:
+`classic.py` and `quorum.py` supply it.
+See https://www.rabbitmq.com/docs/queues, /docs/ttl, /docs/maxlength
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..messages.message import Message, QueuedMessage
+from ..rabbitmq.arguments import QueueSettings
+from .consumers import QueueConsumers, SingleActiveConsumer
+from .queue import Queue
+from .ready_messages import ReadyMessages
+
+if TYPE_CHECKING:
+    from ..clock import Timer
+    from .consumers import Consumer
+    from .ports import QueueHost
+
+__all__ = ["FifoQueue"]
+
+
+class FifoQueue(Queue):
+    """A queue that delivers its messages in order, each to one of its consumers.
+
+    Attributes:
+        ready: The messages that are not delivered.
+    """
+
+    _queued_message: ClassVar[type[QueuedMessage]] = QueuedMessage
+    _expires_on_every_publish: ClassVar[bool]
+    """Whether a publish looks for expired messages even if an older message stays in front."""
+
+    def __init__(self, name: str, host: QueueHost, **options: Any) -> None:
+        super().__init__(name, host, **options)
+        self._position = 0
+        self._has_deadlines = False
+        self._expiry_timer: Timer | None = None
+        self._expiry_due = 0.0
+        self._apply(self.settings)
+        self.ready = self._create_ready()
+
+    def _apply(self, settings: QueueSettings) -> None:
+        """Use these settings for all that comes next."""
+        self.settings = settings
+        self._limit = settings.max_length
+        self._limit_octets = settings.max_length_bytes
+        is_limited = self._limit is not None or self._limit_octets is not None
+        self._drops_overflow = is_limited and settings.overflow == "drop-head"
+        self._rejects_overflow = is_limited and not self._drops_overflow
+
+    def change_settings(self, settings: QueueSettings) -> None:
+        """Apply other settings from now on, because a policy has changed.
+
+        Messages that are ready keep their time-to-live, and count for the new limits. The time
+        without use starts anew.
+        """
+        self._apply(settings)
+        self._trim()
+        self._cancel_idle_timer()
+        self.touch()
+
+    def _create_consumers(self) -> QueueConsumers:
+        if self.settings.single_active_consumer:
+            return SingleActiveConsumer()
+        return QueueConsumers()
+
+    # -- what classic and quorum queues supply -------------------------------------------------
+
+    @abstractmethod
+    def _create_ready(self) -> ReadyMessages:
+        """Create the collection of ready messages, empty."""
+
+    @abstractmethod
+    def _would_overflow(self, message: Message) -> bool:
+        """Return whether a full queue that rejects publishes rejects this one."""
+
+    @abstractmethod
+    def _restore(self, returned: Iterable[QueuedMessage]) -> None:
+        """Put messages back that were delivered and not acknowledged."""
+
+    @abstractmethod
+    def _serve_returned(self) -> None:
+        """Apply the limits and deliver again: messages have come back."""
+
+    # -- messages come in ----------------------------------------------------------------------
+
+    @property
+    def message_count(self) -> int:
+        return len(self.ready)
+
+    def ready_messages(self) -> Iterable[QueuedMessage]:
+        return self.ready
+
+    def publish(self, message: Message) -> bool:
+        if self._rejects_overflow and self._would_overflow(message):
+            if self.settings.overflow == "reject-publish-dlx":
+                self._dead_letter(message, "maxlen")
+            return False
+        self._position = position = self._position + 1
+        queued = self._queued_message(message, position, self._deadline_of(message))
+        # A message that no other precedes goes to a consumer at once: neither a length limit of 0
+        # nor a time-to-live of 0 prevents that.
+        if not len(self.ready):
+            consumer = self.consumers.next()
+            if consumer is not None:
+                self._deliver_directly(consumer, queued)
+                return True
+        self.ready.append(queued)
+        is_trimmed = self._drops_overflow and self._drop_overflow()
+        if self._has_deadlines and (
+            is_trimmed or len(self.ready) == 1 or self._expires_on_every_publish
+        ):
+            self._expire()
+        return True
+
+    def _deadline_of(self, message: Message) -> float | None:
+        """Return the time at which a message will have expired: the sooner of the two limits."""
+        own, given = self.settings.message_ttl, message.facts.expiration
+        if own is None and given is None:
+            return None
+        self._has_deadlines = True
+        milliseconds = min(limit for limit in (own, given) if limit is not None)
+        return self.host.clock.time() + milliseconds / 1000
+
+    def _trim(self) -> None:
+        """Drop messages over the length limit, and messages that have expired."""
+        if self._drops_overflow:
+            self._drop_overflow()
+        self._drop_expired()
+
+    def _drop_overflow(self) -> bool:
+        """Drop messages from the front until the limits are kept (overflow drop-head).
+
+        Returns:
+            Whether any was dropped.
+        """
+        ready = self.ready
+        count = len(ready)
+        while len(ready) and (
+            (self._limit is not None and len(ready) > self._limit)
+            or (self._limit_octets is not None and ready.octets > self._limit_octets)
+        ):
+            self._dead_letter(ready.pop().message, "maxlen")
+        return len(ready) < count
+
+    # -- messages go out -----------------------------------------------------------------------
+
+    def wake(self, *consumers: Consumer) -> None:
+        for consumer in consumers:
+            if consumer in self.consumers:
+                self.consumers.unblock(consumer)
+        if len(self.ready):
+            self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Deliver ready messages while there are consumers that can take them."""
+        self._expire_overdue()
+        ready = self.ready
+        while len(ready):
+            consumer = self.consumers.next()
+            if consumer is None:
+                return
+            self._deliver(consumer, ready.pop())
+            if self._has_deadlines:
+                self._expire()
+
+    def _deliver_directly(self, consumer: Consumer, queued: QueuedMessage) -> None:
+        """Deliver a message that never was among the ready ones."""
+        self._deliver(consumer, queued)
+
+    def _deliver(self, consumer: Consumer, queued: QueuedMessage) -> None:
+        if not consumer.no_ack:
+            self.unacked_count += 1
+        consumer.deliver(queued)
+
+    def get(self, answer: Callable[[QueuedMessage], None], *, no_ack: bool) -> bool:
+        self.touch()
+        self._expire_overdue()
+        if not len(self.ready):
+            return False
+        queued = self.ready.pop()
+        if not no_ack:
+            self.unacked_count += 1
+        self._got(queued, no_ack=no_ack)
+        answer(queued)
+        self._drop_expired()
+        return True
+
+    def _got(self, queued: QueuedMessage, *, no_ack: bool) -> None:
+        """Prepare the answer to basic.get, which states how many messages are left."""
+        self._drop_expired()
+
+    def purge(self) -> int:
+        self._expire_overdue()
+        count = len(self.ready)
+        self.ready = self._create_ready()
+        return count
+
+    # -- messages are settled ------------------------------------------------------------------
+
+    def acknowledge(self, queued: QueuedMessage) -> None:
+        self.unacked_count -= 1
+
+    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
+        if self.is_deleted:
+            return
+        self._restore(returned)
+        self._serve_returned()
+
+    def _put_back(self, queued: QueuedMessage) -> None:
+        """Make a message ready again, marked as redelivered."""
+        self.unacked_count -= 1
+        queued.redelivered = True
+        self.ready.restore(queued)
+
+    def _discard(self, queued: QueuedMessage, reason: str) -> None:
+        """Dead-letter a message that was delivered."""
+        self.unacked_count -= 1
+        self._dead_letter(queued.message, reason)
+
+    def _dead_letter(self, message: Message, reason: str) -> None:
+        if self.settings.dead_letter_exchange is not None:
+            self.host.dead_letters.send(message, self, reason)
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def _drop_expired(self) -> None:
+        """Drop expired messages at the front."""
+        if self._has_deadlines:
+            self._expire()
+
+    def _expire(self) -> None:
+        """Drop expired messages at the front, and look again when the next one is due.
+
+        An expired message behind one that has not expired stays, and is counted.
+        """
+        ready = self.ready
+        now = self.host.clock.time()
+        while len(ready):
+            deadline = ready.peek().deadline
+            if deadline is None:
+                return
+            if deadline > now:
+                self._expire_at(deadline)
+                return
+            self._dead_letter(ready.pop().message, "expired")
+
+    def _expire_overdue(self) -> None:
+        """Drop messages whose time is over although their timer is late.
+
+        A queue with priorities does not: a message that has overtaken others has no timer, and
+        RabbitMQ delivers it although it has expired.
+        """
+        if self._has_deadlines and not self.settings.max_priority:
+            self._expire()
+
+    def _expire_at(self, deadline: float) -> None:
+        """Look again at `deadline`, unless an earlier look is planned: it plans the next one."""
+        if self._expiry_timer is not None:
+            if self._expiry_due <= deadline:
+                return
+            self._expiry_timer.cancel()
+        self._expiry_due = deadline
+        clock = self.host.clock
+        self._expiry_timer = clock.call_later(deadline - clock.time(), self._expire_now)
+
+    def _expire_now(self) -> None:
+        self._expiry_timer = None
+        if not self.is_deleted:
+            self._expire()
+
+    def close(self) -> None:
+        super().close()
+        self.ready = self._create_ready()
+
+    def stop_timers(self) -> None:
+        super().stop_timers()
+        if self._expiry_timer is not None:
+            self._expiry_timer.cancel()
+            self._expiry_timer = None
