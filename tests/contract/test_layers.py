@@ -80,6 +80,7 @@ CLIENT_ORDER = [
     "ammoo.messages",
     "ammoo.live.returns",
     "ammoo.live.handshake",
+    "ammoo.live.opening_failures",
     "ammoo.live.transport",
     "ammoo.live.commit_buffer",
     "ammoo.live.publishing",

@@ -25,6 +25,8 @@ from ammoo_wire import (
     ConnectionUnblockedParameters,
     ConnectionUpdateSecretOkParameters,
     EncodeError,
+    ForeignProtocol,
+    FramingLost,
     Parameters,
     QueueDeclareParameters,
 )
@@ -362,3 +364,57 @@ def test_option_that_could_not_be_sent_is_the_callers_error_at_once(
         new_client(**options)
 
     assert text in str(caught.value)
+
+
+# --- a server that speaks something else ---
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"AMQP\x00\x01\x00\x00",
+        b"AMQP\x00\x00\x09\x01",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x28",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"-ERR unknown command 'AMQP'\r\n",
+    ],
+)
+def test_first_octets_of_another_protocol(octets: bytes) -> None:
+    client = new_client()
+
+    assert client.receive_data(octets) == []
+
+    assert isinstance(client.failure, ForeignProtocol)
+    assert client.failure.octets == octets[:7]
+    assert client.state is ConnectionState.CLOSING
+
+
+@pytest.mark.parametrize("octets", [b"N", b"\x15\x03\x01\x00\x02\x02\x28", b"AMQP"])
+def test_end_behind_octets_of_another_protocol(octets: bytes) -> None:
+    client = new_client(frame_max=0)
+    client.receive_data(octets)
+    assert client.failure is None
+
+    client.receive_eof()
+
+    assert isinstance(client.failure, ForeignProtocol)
+    assert client.failure.octets == octets
+
+
+@pytest.mark.parametrize("octets", [b"", b"\x01", b"\x08\x00\x00"])
+def test_end_behind_the_beginning_of_a_frame(octets: bytes) -> None:
+    client = new_client()
+    client.receive_data(octets)
+
+    client.receive_eof()
+
+    assert client.failure is None
+
+
+def test_fault_behind_the_first_frame_is_no_other_protocol() -> None:
+    client = new_client()
+
+    client.receive_data(method_frame(0, START) + b"HTTP/1.1")
+
+    assert type(client.failure) is FramingLost

@@ -9,6 +9,7 @@ from ammoo_wire import (
     ChannelError,
     CommandInvalid,
     EncodeError,
+    ForeignProtocol,
     FrameError,
     InternalError,
     ProtocolError,
@@ -63,6 +64,7 @@ def test_subclass_names_no_method_by_default(cls: type[FrameError], code: int) -
         FrameError("cannot decode", (60, 80)),
         InternalError(),
         EncodeError("routing_key is 5; expected a str"),
+        ForeignProtocol(b"HTTP"),
     ],
     ids=lambda error: type(error).__name__,
 )

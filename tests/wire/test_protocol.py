@@ -3,6 +3,7 @@
 Clients and servers run through the same tests where they behave alike.
 """
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -509,6 +510,23 @@ def test_end_of_the_octets_after_the_end_of_the_connection_changes_nothing(new: 
 
     assert protocol.state is ConnectionState.CLOSED
     assert protocol.data_to_send() == method_frame(0, ConnectionCloseOkParameters())
+
+
+@RUNNING
+def test_end_of_the_octets_drops_what_is_incomplete(new: New) -> None:
+    protocol = new()
+    deliver = BasicDeliverParameters("tag", 1, False, "exchange", "key")
+    content = content_frames(1, deliver, b"\x00\x00", bytes(1_100_000), frame_max=131072)
+    tracemalloc.start()
+    assert protocol.receive_data(b"".join(content)[:-1]) == []
+    received, _ = tracemalloc.get_traced_memory()
+
+    protocol.receive_eof()
+
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert received - kept > 900_000
+    assert protocol.state is ConnectionState.CLOSED
 
 
 @RUNNING

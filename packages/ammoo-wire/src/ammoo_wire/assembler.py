@@ -111,6 +111,10 @@ class CommandAssembler:
         self._start += count
         return bytes(self._buffer[self._start - count : self._start])
 
+    def peek(self, count: int) -> bytes:
+        """Return the next octets, at most `count`, and leave them where they are."""
+        return bytes(self._buffer[self._start : min(self._stop, self._start + count)])
+
     def discard(self) -> None:
         """Drop what was read and not assembled."""
         self._start = self._stop = 0
@@ -119,6 +123,14 @@ class CommandAssembler:
         """Drop what comes on other channels than 0 from now on, and contents under way."""
         self.drops_channels = True
         self._contents.clear()
+
+    def release(self) -> None:
+        """Give up what was received and is incomplete, and the room for it: no more will come."""
+        self._contents.clear()
+        self._start = self._stop = 0
+        if len(self._view) > _SPARE:
+            self._buffer = bytearray(_SPARE + _SLACK)
+            self._view = memoryview(self._buffer)[:_SPARE]
 
     def _make_room(self) -> None:
         """Move an incomplete frame to the front; into a buffer twice as large if need be.

@@ -6,7 +6,7 @@ take its time over it.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from .codec import Parameters, method_of
 from .command import Command, encode_method
@@ -16,9 +16,10 @@ from .constants import (
     DEFAULT_MAX_BODY_SIZE,
     FRAME_MIN_SIZE,
     PROTOCOL_HEADER,
+    FrameType,
     ReplyCode,
 )
-from .exceptions import CommandInvalid, EncodeError, ProtocolError
+from .exceptions import CommandInvalid, EncodeError, ForeignProtocol, FramingLost, ProtocolError
 from .frames.method.connection import (
     ConnectionBlockedParameters,
     ConnectionOpenOkParameters,
@@ -41,6 +42,11 @@ _EXPECTED = (
     ConnectionUnblockedParameters,
     ConnectionUpdateSecretOkParameters,
 )
+
+
+_FRAME_TYPES: Final = frozenset(FrameType)
+_FRAME_HEAD_SIZE: Final = 7
+"""So many octets come before anything can be wrong with them; they tell protocols apart."""
 
 
 class ClientProtocol(Protocol):
@@ -103,9 +109,27 @@ class ClientProtocol(Protocol):
         self._writer.queued += PROTOCOL_HEADER
         self._begin()
 
+    def receive_eof(self) -> None:
+        """Take note that the server will send nothing more; see `Protocol.receive_eof`."""
+        if self._is_foreign():
+            self.failure = self.failure or ForeignProtocol(self._first_octets())
+        super().receive_eof()
+
     def answer_challenge(self, response: bytes) -> None:
         """Answer a connection.secure that was given out as a command."""
         self.send(0, ConnectionSecureOkParameters(response))
+
+    def _fail(self, error: ProtocolError) -> None:
+        is_foreign = isinstance(error, FramingLost) and self._is_foreign()
+        super()._fail(ForeignProtocol(self._first_octets()) if is_foreign else error)
+
+    def _is_foreign(self) -> bool:
+        """Return whether the server's first octets do not begin a frame of AMQP 0-9-1."""
+        octets = self._first_octets() if self._state is ConnectionState.STARTING else b""
+        return octets != b"" and octets[0] not in _FRAME_TYPES
+
+    def _first_octets(self) -> bytes:
+        return self._assembler.peek(_FRAME_HEAD_SIZE)
 
     def _open(self) -> Opening:
         start = yield from self._expect(ConnectionStartParameters)

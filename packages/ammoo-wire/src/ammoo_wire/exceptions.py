@@ -5,6 +5,7 @@
     └── ProtocolError           the peer broke the rules; carries what to answer it with
         ├── FrameError          501
         │   └── FramingLost     501; nobody knows any more where a frame begins
+        │       └── ForeignProtocol  501; it never was AMQP 0-9-1
         ├── WireSyntaxError     502
         ├── CommandInvalid      503
         ├── ChannelError        504
@@ -22,6 +23,7 @@ __all__ = [
     "ChannelError",
     "CommandInvalid",
     "EncodeError",
+    "ForeignProtocol",
     "FrameError",
     "FramingLost",
     "InternalError",
@@ -95,6 +97,18 @@ class FrameError(ProtocolError):
 
 class FramingLost(FrameError):
     """Where a frame should end there is none: what comes behind cannot be told apart (501)."""
+
+
+class ForeignProtocol(FramingLost):
+    """The server's first octets are not AMQP 0-9-1 (501).
+
+    Attributes:
+        octets: The first of them, at most 7.
+    """
+
+    def __init__(self, octets: bytes) -> None:
+        super().__init__(f"the first octets are not AMQP 0-9-1: {show_octets(octets)}")
+        self.octets = octets
 
 
 class WireSyntaxError(ProtocolError):

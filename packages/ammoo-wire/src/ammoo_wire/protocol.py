@@ -147,8 +147,9 @@ class Protocol(ABC):
         return commands
 
     def receive_eof(self) -> None:
-        """Take note that the peer will send nothing more."""
+        """Take note that the peer will send nothing more, and drop what is incomplete."""
         self._set_state(ConnectionState.CLOSED)
+        self._assembler.release()
 
     # --- commands in, octets out ---
 

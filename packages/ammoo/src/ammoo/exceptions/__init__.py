@@ -37,6 +37,7 @@ from .connection import (
     InternalError,
     InvalidPath,
     InvalidServerFrame,
+    LoginFrameTooLarge,
     LoginRefused,
     MethodNotImplemented,
     NoChallengesAuthenticationError,
@@ -48,6 +49,7 @@ from .connection import (
     ServerLocalesNotSupportedError,
     TooManyChannels,
     UnexpectedFrame,
+    WrongProtocol,
 )
 from .consumer import (
     ClientCancelledConsumer,
@@ -100,6 +102,7 @@ __all__ = [
     "InternalError",
     "InvalidPath",
     "InvalidServerFrame",
+    "LoginFrameTooLarge",
     "LoginRefused",
     "MethodNotImplemented",
     "NoChallengesAuthenticationError",
@@ -128,4 +131,5 @@ __all__ = [
     "StaleDelivery",
     "TooManyChannels",
     "UnexpectedFrame",
+    "WrongProtocol",
 ]

@@ -126,6 +126,11 @@ _ADVICE_BY_CLUE = {
     "immediate=true": "RabbitMQ does not know immediate; use expiration and a dead letter exchange",
     "prefetch_size": "RabbitMQ does not know prefetch_size; use prefetch_count",
     "active=false": "RabbitMQ cannot be told to stop; use qos, or cancel the consumer",
+    "connection limit": "close other connections, or have the limit raised",
+    "reuse consumer tag": "leave the tag to the client, which makes one of its own",
+    "negotiated frame_max": "pass frame_max=8192 or more to connect",
+    "exchange type '": "check the exchange's type, and that the server has the plugin for it",
+    "in exclusive use": "wait until the consumer that has the queue alone is gone",
     "message size": "send less at once, or raise the server's max_message_size",
     "timed out. Timeout value": ("settle messages sooner, or raise the server's consumer_timeout"),
 }

@@ -4,6 +4,7 @@
 
     ConnectionClosed
     ├── ConnectionLost                        the socket broke
+    │   └── LoginFrameTooLarge                and the login was larger than the server takes
     ├── HeartbeatTimeout                      the server fell silent
     ├── ConnectionTimeout                     the server did not finish the opening in time
     ├── ServerClosedConnection                the server said connection.close
@@ -15,6 +16,7 @@
     ├── ServerAuthMechanismsNotSupportedError
     ├── ServerLocalesNotSupportedError
     ├── InvalidServerFrame                    the server sent what is no AMQP
+    │   └── WrongProtocol                     from the first octet on
     ├── UnexpectedFrame                       the server sent what has no place there
     ├── RecoveryFailed                        the client gave up connecting again
     └── ClientClosedConnection                we closed it
@@ -42,6 +44,7 @@ __all__ = [
     "InternalError",
     "InvalidPath",
     "InvalidServerFrame",
+    "LoginFrameTooLarge",
     "LoginRefused",
     "MethodNotImplemented",
     "NoChallengesAuthenticationError",
@@ -53,8 +56,12 @@ __all__ = [
     "ServerLocalesNotSupportedError",
     "TooManyChannels",
     "UnexpectedFrame",
+    "WrongProtocol",
     "server_closed_connection",
 ]
+
+
+_CONNECTION_OPEN = (10, 40)  # class and method id
 
 
 class ConnectionClosed(AmmooError):
@@ -68,18 +75,57 @@ class ConnectionLost(ConnectionClosed):
 
     Attributes:
         exc: What the operating system said, or None if the server just closed it.
+        address: Where the server is, as a URL without user and password; empty if not known.
     """
 
     recoverable = True
 
-    def __init__(self, exc: Exception | None = None) -> None:
-        super().__init__(exc)
+    def __init__(self, exc: Exception | None = None, address: str = "") -> None:
+        super().__init__(exc, address)
         self.exc = exc
+        self.address = address
 
     def __str__(self) -> str:
+        at = f" at {self.address}" if self.address else ""
         if self.exc is None:
-            return "the server closed the socket without closing the AMQP connection"
-        return f"the connection to the server was lost: {self.exc!r}"
+            return f"the server{at} closed the socket without closing the AMQP connection"
+        return f"the connection to the server{at} was lost: {self.exc!r}"
+
+
+class LoginFrameTooLarge(ConnectionLost):
+    """The server closed the socket on a login that is larger than it takes.
+
+    Until the limits of a connection are agreed on, RabbitMQ takes frames of 4096 octets
+    (8192 from 4.1 on) and closes the socket on larger ones without a word.
+
+    Attributes:
+        method: The method that was sent: ``connection.start-ok`` or ``connection.secure-ok``.
+        size: How large its frame was, in octets.
+        limit: How large RabbitMQ takes it by default, in octets.
+    """
+
+    recoverable = False
+
+    def __init__(
+        self,
+        method: str,
+        size: int,
+        limit: int,
+        exc: Exception | None = None,
+        address: str = "",
+    ) -> None:
+        super().__init__(exc, address)
+        self.args = (method, size, limit, exc, address)
+        self.method = method
+        self.size = size
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"{super().__str__()}, on a login of {self.size} octets ({self.method}); RabbitMQ"
+            f" takes {self.limit} by default: send less (password or token, client_properties), or"
+            " raise initial_frame_max in the server's configuration"
+        )
 
 
 class HeartbeatTimeout(ConnectionClosed):
@@ -87,17 +133,20 @@ class HeartbeatTimeout(ConnectionClosed):
 
     Attributes:
         timeout: For how many seconds: twice the interval.
+        address: Where the server is; empty if not known.
     """
 
     recoverable = True
 
-    def __init__(self, timeout: float) -> None:
-        super().__init__(timeout)
+    def __init__(self, timeout: float, address: str = "") -> None:
+        super().__init__(timeout, address)
         self.timeout = timeout
+        self.address = address
 
     def __str__(self) -> str:
+        at = f" at {self.address}" if self.address else ""
         return (
-            f"nothing came from the server for {self.timeout:g} s, two heartbeat intervals;"
+            f"nothing came from the server{at} for {self.timeout:g} s, two heartbeat intervals;"
             " the server or the network is gone, or this event loop was blocked that long"
         )
 
@@ -107,16 +156,19 @@ class ConnectionTimeout(ConnectionClosed, TimeoutError):
 
     Attributes:
         timeout: For how many seconds it was waited.
+        address: Where the server is; empty if not known.
     """
 
     recoverable = True
 
-    def __init__(self, timeout: float) -> None:
-        super().__init__(timeout)
+    def __init__(self, timeout: float, address: str = "") -> None:
+        super().__init__(timeout, address)
         self.timeout = timeout
+        self.address = address
 
     def __str__(self) -> str:
-        return f"the server did not open the connection within {self.timeout:g} s"
+        at = f" at {self.address}" if self.address else ""
+        return f"the server{at} did not open the connection within {self.timeout:g} s"
 
 
 class RecoveryFailed(ConnectionClosed):
@@ -209,7 +261,7 @@ class InvalidPath(ServerClosedConnection):
 class CommandInvalid(ServerClosedConnection):
     """The server does not take the method as it was sent (503)."""
 
-    advice = "check the exchange's type: before RabbitMQ 4 an unknown one ends the connection"
+    advice = "the server's words tell what it does not take"
 
 
 class ChannelNumberError(ServerClosedConnection):
@@ -228,7 +280,13 @@ class ResourceError(ServerClosedConnection):
 class NotAllowed(ServerClosedConnection):
     """The server forbids it whoever asks (530): an unknown virtual host, a consumer tag in use."""
 
-    advice = "check the virtual host's name and the user's permissions on it, or the consumer tag"
+    advice = "the server's words tell what it forbids"
+
+    def _advice(self) -> str:
+        advice = super()._advice()
+        if advice is self.advice and (self.class_id, self.method_id) == _CONNECTION_OPEN:
+            return "check the virtual host's name and the user's permissions on it"
+        return advice
 
 
 class MethodNotImplemented(ServerClosedConnection):
@@ -350,6 +408,68 @@ class InvalidServerFrame(ConnectionClosed):
 
     def __str__(self) -> str:
         return f"the server sent what cannot be read: {self.parse_exc}"
+
+
+class WrongProtocol(InvalidServerFrame):
+    """What listens there does not speak AMQP 0-9-1.
+
+    Attributes:
+        octets: With what it begins: seven octets at most.
+        protocol: What it seems to speak; empty if that is not known.
+    """
+
+    recoverable = False
+
+    def __init__(self, parse_exc: Exception, octets: bytes, address: str = "") -> None:
+        super().__init__(parse_exc)
+        self.args = (parse_exc, octets, address)
+        self.octets = octets
+        self.address = address
+        self.protocol, self._remedy = _protocol_of(octets)
+
+    def __str__(self) -> str:
+        at = f" at {self.address}" if self.address else ""
+        speaks = f"speaks {self.protocol}" if self.protocol else "does not speak AMQP 0-9-1"
+        return f"the server{at} {speaks} (it began with {self.octets!r}); {self._remedy}"
+
+
+_CHECK_PORT = "check host and port: RabbitMQ takes AMQP 0-9-1 on 5672, with TLS on 5671"
+_PROTOCOLS = {
+    b"AMQP\x00\x00\x09": (
+        "AMQP 0-9-1, but refused this client's protocol header",
+        "something between client and server changes what is sent: check proxies",
+    ),
+    b"AMQP\x00\x01": (
+        "AMQP 1.0",
+        "use a client of AMQP 1.0, or a server that speaks AMQP 0-9-1, as RabbitMQ does",
+    ),
+    b"AMQP\x03\x01": (
+        "AMQP 1.0 and wants a login by SASL",
+        "use a client of AMQP 1.0, or a server that speaks AMQP 0-9-1, as RabbitMQ does",
+    ),
+    b"AMQP\x02\x01": (
+        "AMQP 1.0 and wants TLS",
+        "use a client of AMQP 1.0, or a server that speaks AMQP 0-9-1, as RabbitMQ does",
+    ),
+    b"AMQP": ("another version of AMQP", "use a server that speaks 0-9-1, as RabbitMQ does"),
+    b"HTTP/": ("HTTP", f"{_CHECK_PORT}; 15672 is its management"),
+    b"\x15\x03": ("TLS", "connect with amqps://, usually port 5671"),
+    b"SSH-": ("SSH", _CHECK_PORT),
+    b"-ERR": ("Redis' protocol", _CHECK_PORT),
+    b"+OK": ("POP3", _CHECK_PORT),
+    b"220": ("SMTP or FTP", _CHECK_PORT),
+    b"* OK": ("IMAP", _CHECK_PORT),
+    b"ERROR": ("STOMP or memcached's protocol", _CHECK_PORT),
+}
+"""What the first octets of a server stand for, and what to do; the first that fits counts."""
+
+
+def _protocol_of(octets: bytes) -> tuple[str, str]:
+    """Return what a server speaks that begins with these octets, and what to do."""
+    for beginning, known in _PROTOCOLS.items():
+        if octets.startswith(beginning):
+            return known
+    return "", _CHECK_PORT
 
 
 class UnexpectedFrame(ConnectionClosed):

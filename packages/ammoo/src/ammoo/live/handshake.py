@@ -10,7 +10,15 @@ import sys
 from collections import deque
 from typing import Any, Final
 
-from ammoo_wire import ConnectionStartParameters
+from ammoo_wire import (
+    FRAME_OVERHEAD,
+    ConnectionSecureOkParameters,
+    ConnectionStartOkParameters,
+    ConnectionStartParameters,
+    Parameters,
+    encode_method,
+    method_of,
+)
 
 from ..auth.abc import AuthenticationMechanism
 from ..exceptions.connection import ServerLocalesNotSupportedError
@@ -53,18 +61,23 @@ class Opening:
 
     Attributes:
         mechanism: The mechanism that was chosen; None before the server offered any.
+        login_method: The largest method with which we logged in; empty before.
+        login_size: How large its frame is, in octets.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, parameters: ConnectionParameters) -> None:
         self.mechanism: AuthenticationMechanism | None = None
+        self.login_method = ""
+        self.login_size = 0
         self._auth = parameters.auth
+        self._parameters = parameters
         self._loop = loop
         self._challenges: deque[bytes] = deque()
         self._is_over = False
         self._step: asyncio.Future[None] | None = None
 
     def choose_mechanism(self, start: ConnectionStartParameters) -> tuple[str, bytes]:
-        """Reply connection.start.
+        """Answer connection.start.
 
         Returns:
             The mechanism's name, and its first response.
@@ -81,7 +94,10 @@ class Opening:
             auth = auth.select_mechanism(set(start.mechanisms.decode(errors="replace").split()))
         self.mechanism = auth
         is_rabbitmq = start.server_properties.get("product") == "RabbitMQ"
-        return auth.name(), auth.build_start_ok_response("utf-8", is_rabbitmq)
+        name, response = auth.name(), auth.build_start_ok_response("utf-8", is_rabbitmq)
+        properties = client_properties(self._parameters)
+        self._note_size(ConnectionStartOkParameters(properties, name, response, LOCALE))
+        return name, response
 
     async def next_response(self) -> bytes | None:
         """Wait for the server's next challenge and answer it.
@@ -101,7 +117,9 @@ class Opening:
             finally:
                 self._step = None
         assert self.mechanism is not None
-        return await self.mechanism.challenge(self._challenges.popleft())
+        response = await self.mechanism.challenge(self._challenges.popleft())
+        self._note_size(ConnectionSecureOkParameters(response))
+        return response
 
     def challenged(self, challenge: bytes) -> None:
         """Take a connection.secure."""
@@ -117,6 +135,12 @@ class Opening:
         """Take note that there will be no connection."""
         if self._step is not None and not self._step.done():
             self._step.set_exception(error)
+
+    def _note_size(self, parameters: Parameters) -> None:
+        """Record how large a login is: servers close the socket on one that is too large."""
+        size = FRAME_OVERHEAD + len(encode_method(parameters))
+        if size > self.login_size:
+            self.login_method, self.login_size = method_of(parameters).name, size
 
     def _take_step(self) -> None:
         if self._step is not None and not self._step.done():

@@ -112,6 +112,7 @@ class Transport(asyncio.BufferedProtocol):
         self._wake_drainer()
         self._receiver.lost(exc)
         self._protocol.receive_eof()
+        self._protocol.data_to_send()  # what was queued would live as long as the connection does
 
     def pause_writing(self) -> None:
         """Have senders wait (asyncio)."""

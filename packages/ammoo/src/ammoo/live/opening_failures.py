@@ -1,0 +1,160 @@
+"""Why a connection was not opened, or was lost: what is known of it, made into exceptions.
+
+A server that does not speak AMQP 0-9-1, refuses a certificate or takes no login of such a size
+mostly just closes the socket. What was said before then, and how far the opening had come,
+tells what to do.
+
+This module knows errors and what was agreed; it holds no socket.
+"""
+
+from typing import Final
+
+from ammoo_wire import (
+    ClientProtocol,
+    ConnectionState,
+    FieldTable,
+    ForeignProtocol,
+    ProtocolError,
+    ReplyCode,
+)
+
+from ..exceptions.connection import (
+    AuthenticationError,
+    ConnectionLost,
+    InvalidServerFrame,
+    LoginFrameTooLarge,
+    UnexpectedFrame,
+    WrongProtocol,
+)
+from ..parameters import ConnectionParameters
+from .handshake import Opening
+
+__all__ = ["describe_socket_error", "exception_for", "loss_of"]
+
+_NO_TLS: Final = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
+"""What OpenSSL calls an answer that is no TLS; which one depends on its version."""
+
+
+def describe_socket_error(error: OSError, parameters: ConnectionParameters) -> None:
+    """Have an error that was raised while the socket was connected say where, and what to do.
+
+    Args:
+        error: The operating system's, or OpenSSL's; its text is completed in place.
+        parameters: Where the socket was to be connected.
+    """
+    address = parameters.address
+    if not error.args:  # asyncio says nothing about a TLS handshake that the server ended
+        text = (
+            f"the server at {address} closed the socket during the TLS handshake; it may take no"
+            " TLS version of this client's, or not its certificate, or may not speak TLS"
+        )
+        error.args = (text,)
+    elif address not in str(error):
+        _append(error, address)
+    if getattr(error, "reason", None) in _NO_TLS:
+        error.add_note(
+            "The server does not seem to speak TLS there: amqps:// is usually port 5671,"
+            f" amqp:// 5672 (here it was {address})."
+        )
+
+
+def _append(error: OSError, address: str) -> None:
+    if error.strerror is None:
+        error.args = (f"{error.args[0]} ({address})", *error.args[1:])
+        return
+    error.strerror = f"{error.strerror} ({address})"
+    error.args = (error.errno, error.strerror)
+
+
+def exception_for(failure: ProtocolError, parameters: ConnectionParameters) -> Exception:
+    """Make our exception of what the wire found wrong with the server."""
+    error: Exception
+    if isinstance(failure, ForeignProtocol):
+        error = WrongProtocol(failure, failure.octets, parameters.address)
+    elif failure.reply_code in (
+        ReplyCode.COMMAND_INVALID,
+        ReplyCode.CHANNEL_ERROR,
+        ReplyCode.UNEXPECTED_FRAME,
+    ):
+        error = UnexpectedFrame(failure)
+    else:
+        error = InvalidServerFrame(failure)
+    error.__cause__ = failure
+    return error
+
+
+def loss_of(
+    protocol: ClientProtocol,
+    opening: Opening,
+    parameters: ConnectionParameters,
+    error: Exception | None,
+) -> Exception:
+    """Make our exception of a socket that was closed or broke without a word.
+
+    Args:
+        protocol: The wire's side, in the state in which the socket was lost.
+        opening: Our part in the opening.
+        parameters: Where the connection was opened, and how.
+        error: What the operating system said, or None if the server closed the socket.
+    """
+    state = protocol.state
+    protocol.receive_eof()  # which may show that what came before is another protocol
+    if protocol.failure is not None:
+        return exception_for(protocol.failure, parameters)
+    if state is ConnectionState.SECURING:
+        return _loss_during_login(protocol, opening, parameters, error)
+    lost = ConnectionLost(error, parameters.address)
+    if protocol.server_start is None:
+        lost.add_note(_note_on_silence(parameters))
+    if state is ConnectionState.OPENING:
+        lost.add_note(
+            f"The server closed the socket on the limits that were agreed: frame_max="
+            f"{protocol.frame_max}, channel_max={protocol.channel_max}. RabbitMQ takes no frame_max"
+            " below 8192 from 4.1 on."
+        )
+    return lost
+
+
+def _note_on_silence(parameters: ConnectionParameters) -> str:
+    if parameters.ssl_context is not None:
+        return (
+            "The server closed the connection after the TLS handshake, before sending any AMQP"
+            " data. Servers do this when they reject or require a client certificate: check"
+            " certfile and keyfile, or what ssl_context has loaded; the server's log has its reason."
+        )
+    return (
+        "The server sent no AMQP data. It may expect TLS (amqps://, usually port 5671; here it was"
+        f" {parameters.address}), or may not be an AMQP server."
+    )
+
+
+def _loss_during_login(
+    protocol: ClientProtocol,
+    opening: Opening,
+    parameters: ConnectionParameters,
+    error: Exception | None,
+) -> Exception:
+    properties = {} if protocol.server_start is None else protocol.server_start.server_properties
+    limit = _initial_frame_max(properties)
+    if opening.login_size > limit:
+        return LoginFrameTooLarge(
+            opening.login_method, opening.login_size, limit, error, parameters.address
+        )
+    capabilities = properties.get("capabilities")
+    if isinstance(capabilities, dict) and capabilities.get("authentication_failure_close"):
+        # Such a server says so when it refuses a login: this was something else.
+        return ConnectionLost(error, parameters.address)
+    # Before that extension a server could only close the socket (section 2.2.4).
+    mechanism = "" if opening.mechanism is None else opening.mechanism.name()
+    return AuthenticationError(mechanism)
+
+
+def _initial_frame_max(server_properties: FieldTable) -> int:
+    """Return how large a frame the server takes before the limits are agreed, in octets."""
+    version = server_properties.get("version")
+    if server_properties.get("product") != "RabbitMQ" or not isinstance(version, str):
+        return 4096  # frame-min-size (section 4.2.3)
+    numbers = version.split(".")[:2]
+    if not all(number.isdecimal() for number in numbers):
+        return 4096
+    return 8192 if [int(number) for number in numbers] >= [4, 1] else 4096
