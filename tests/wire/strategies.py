@@ -64,14 +64,14 @@ typed_numbers = st.one_of(
     unsigned[16].map(UInt16),
     unsigned[32].map(UInt32),
     signed[32].map(Int64),
-    st.floats(width=32, allow_nan=False).map(Float32),
+    st.floats(width=32, allow_nan=False, allow_infinity=False).map(Float32),
 )
 scalars = st.one_of(
     st.none(),
     st.booleans(),
     signed[32],
     signed[64],
-    st.floats(allow_nan=False),
+    st.floats(allow_nan=False, allow_infinity=False),
     text,
     st.binary(max_size=30),
     timestamps,

@@ -47,7 +47,7 @@ def outcome(assembler: CommandAssembler, pieces: list[bytes]) -> tuple[list[Comm
             while assembler.assemble(commands):
                 pass
     except ProtocolError as error:
-        return named(commands), str(error)
+        return named(commands), f"{error.reply_code.name} - {error.text}"
     return named(commands), ""
 
 

@@ -145,15 +145,46 @@ from .tables import decode_table, encode_table, field_type
 from .writer import CommandWriter, ContentHead
 
 if TYPE_CHECKING:
+    from .conversation import Conversation, Said
+    from .description import describe, to_json
     from .field_types import FieldType
+    from .frame_encoder import (
+        encode_command,
+        encode_content_header,
+        encode_frame,
+        encode_heartbeat,
+        encode_protocol_header,
+    )
     from .frames.flags import PropertyFlag
+    from .reader import BrokenFrame, CommandReader, Frame, FrameReader, ProtocolHeader, ReadCommand
     from .server import Accepted, Challenge, Refused, ServerProtocol
 else:
-    # What a client does without is imported when somebody asks for it.
+    # What a client does without is imported when it is first asked for.
     _LATE = {
-        "FieldType": "field_types",
-        "PropertyFlag": "frames.flags",
-        **dict.fromkeys(("Accepted", "Challenge", "Refused", "ServerProtocol"), "server"),
+        name: module
+        for module, names in {
+            "conversation": ("Conversation", "Said"),
+            "description": ("describe", "to_json"),
+            "field_types": ("FieldType",),
+            "frames.flags": ("PropertyFlag",),
+            "reader": (
+                "BrokenFrame",
+                "CommandReader",
+                "Frame",
+                "FrameReader",
+                "ProtocolHeader",
+                "ReadCommand",
+            ),
+            "server": ("Accepted", "Challenge", "Refused", "ServerProtocol"),
+            "frame_encoder": (
+                "encode_command",
+                "encode_content_header",
+                "encode_frame",
+                "encode_heartbeat",
+                "encode_protocol_header",
+            ),
+        }.items()
+        for name in names
     }
 
     def __getattr__(name):
@@ -199,6 +230,7 @@ __all__ = [
     "BasicRecoverParameters",
     "BasicRejectParameters",
     "BasicReturnParameters",
+    "BrokenFrame",
     "Challenge",
     "ChannelCloseOkParameters",
     "ChannelCloseParameters",
@@ -210,6 +242,7 @@ __all__ = [
     "ClientProtocol",
     "Command",
     "CommandInvalid",
+    "CommandReader",
     "CommandWriter",
     "ConfirmSelectOkParameters",
     "ConfirmSelectParameters",
@@ -229,6 +262,7 @@ __all__ = [
     "ConnectionUpdateSecretOkParameters",
     "ConnectionUpdateSecretParameters",
     "ContentHead",
+    "Conversation",
     "EncodeError",
     "ExchangeBindOkParameters",
     "ExchangeBindParameters",
@@ -243,7 +277,9 @@ __all__ = [
     "FieldValue",
     "Float32",
     "ForeignProtocol",
+    "Frame",
     "FrameError",
+    "FrameReader",
     "FrameType",
     "FramingLost",
     "Heartbeat",
@@ -259,6 +295,7 @@ __all__ = [
     "PropertyFlag",
     "Protocol",
     "ProtocolError",
+    "ProtocolHeader",
     "QueueBindOkParameters",
     "QueueBindParameters",
     "QueueDeclareOkParameters",
@@ -269,8 +306,10 @@ __all__ = [
     "QueuePurgeParameters",
     "QueueUnbindOkParameters",
     "QueueUnbindParameters",
+    "ReadCommand",
     "Refused",
     "ReplyCode",
+    "Said",
     "ServerProtocol",
     "Timestamp",
     "TxCommitOkParameters",
@@ -289,9 +328,15 @@ __all__ = [
     "amqplain_response",
     "decode_properties",
     "decode_table",
+    "describe",
+    "encode_command",
+    "encode_content_header",
+    "encode_frame",
+    "encode_heartbeat",
     "encode_method",
     "encode_properties",
     "encode_property_values",
+    "encode_protocol_header",
     "encode_table",
     "field_type",
     "method_of",
@@ -300,4 +345,5 @@ __all__ = [
     "parse_amqplain",
     "parse_plain",
     "plain_response",
+    "to_json",
 ]

@@ -140,8 +140,24 @@ def method(
 
 
 def method_of(parameters: Parameters | type[Parameters]) -> Method:
-    """Give the method that some parameters, or their type, belong to."""
-    return _BY_TYPE[parameters if isinstance(parameters, type) else type(parameters)]
+    """Return the method that some parameters, or their type, belong to.
+
+    For example ``method_of(BasicAckParameters).name`` is ``"basic.ack"``.
+
+    Args:
+        parameters: A method's parameters, or their class.
+
+    Raises:
+        EncodeError: They are no method's parameters.
+    """
+    cls = parameters if isinstance(parameters, type) else type(parameters)
+    try:
+        return _BY_TYPE[cls]
+    except KeyError:
+        raise EncodeError(
+            f"{show(parameters)} is no method's parameters; expected an instance of a class such as"
+            " QueueDeclareParameters"
+        ) from None
 
 
 def method_with_id(class_and_method_id: int) -> Method | None:
@@ -376,10 +392,16 @@ def _complaint(name: str, wire_type: WireType, value: object) -> str | None:
 
 
 def malformed(described: Method, octets: Octets) -> ProtocolError:
-    """Make the error for arguments that are cut short or go on too long."""
-    return FrameError(f"cannot decode {show_octets(octets[:_LONGEST_SHOWN])}", described.id)
+    """Return the error for parameters that are cut short or go on too long."""
+    return FrameError(
+        f"cannot decode {show_octets(octets[:_LONGEST_SHOWN])}",
+        described.id,
+        f"{described.name}: its {len(octets)} octets of parameters are cut short or too long",
+    )
 
 
 def malformed_string() -> ProtocolError:
-    """Make the error for a method's short string that is not UTF-8, as RabbitMQ words it."""
-    return FrameError("Malformed UTF-8 in shortstr")
+    """Return the error for a method's short string that is not UTF-8."""
+    return FrameError(
+        "Malformed UTF-8 in shortstr", explanation="a short string (shortstr) is not UTF-8"
+    )

@@ -4,7 +4,7 @@
     ├── EncodeError             a value that cannot go on the wire; nothing was queued
     └── ProtocolError           the peer broke the rules; carries what to answer it with
         ├── FrameError          501
-        │   └── FramingLost     501; nobody knows any more where a frame begins
+        │   └── FramingLost     501; where the next frame begins cannot be known
         │       └── ForeignProtocol  501; it never was AMQP 0-9-1
         ├── WireSyntaxError     502
         ├── CommandInvalid      503
@@ -54,25 +54,35 @@ class EncodeError(AMQPError, ValueError):
 class ProtocolError(AMQPError):
     """The peer broke the protocol, or asked for what it cannot have.
 
+    ``str(error)`` is the explanation, in plain English. `reply_text` is what
+    travels to the peer, in RabbitMQ's words, which may hold Erlang terms.
+
     Args:
-        reply_code: What to answer the peer with.
-        text: What happened, without the name of the code in front.
+        reply_code: The code to answer the peer with.
+        text: What happened, in RabbitMQ's words, without the name of the code in front.
         method: Class and method id of the method at fault, (0, 0) if there is none.
+        explanation: What happened, in plain English; empty if `text` is plain English already.
 
     Attributes:
-        reply_code: As given.
-        text: As given.
+        reply_code: As passed.
+        text: As passed.
         class_id: Class id of the method at fault.
         method_id: Method id of the method at fault.
+        explanation: As passed, or `text`.
     """
 
     def __init__(
-        self, reply_code: ReplyCode, text: str, method: tuple[int, int] = NO_METHOD
+        self,
+        reply_code: ReplyCode,
+        text: str,
+        method: tuple[int, int] = NO_METHOD,
+        explanation: str = "",
     ) -> None:
         # `args` stay what each class was called with: copying and pickling call it with them again.
         self.reply_code = reply_code
         self.text = text
         self.class_id, self.method_id = method
+        self.explanation = explanation or text
 
     @property
     def reply_text(self) -> str:
@@ -85,18 +95,40 @@ class ProtocolError(AMQPError):
         return self.reply_code.is_hard
 
     def __str__(self) -> str:
-        return f"{self.reply_code.name} - {self.text}"
+        return f"{self.reply_code.name} - {self.explanation}"
 
 
 class FrameError(ProtocolError):
     """The octets do not make a frame (501)."""
 
-    def __init__(self, text: str, method: tuple[int, int] = NO_METHOD) -> None:
-        super().__init__(ReplyCode.FRAME_ERROR, text, method)
+    def __init__(
+        self, text: str, method: tuple[int, int] = NO_METHOD, explanation: str = ""
+    ) -> None:
+        super().__init__(ReplyCode.FRAME_ERROR, text, method, explanation)
 
 
 class FramingLost(FrameError):
-    """Where a frame should end there is none: what comes behind cannot be told apart (501)."""
+    """Where a frame should end there is none, so no later frame can be found (501).
+
+    Args:
+        text: As in `ProtocolError`.
+        method: As in `ProtocolError`.
+        explanation: As in `ProtocolError`.
+        octets: What was received of the frame, its head included; at most 64 octets.
+
+    Attributes:
+        octets: As passed. They tell a peer that does not speak AMQP.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        method: tuple[int, int] = NO_METHOD,
+        explanation: str = "",
+        octets: bytes = b"",
+    ) -> None:
+        super().__init__(text, method, explanation)
+        self.octets = octets
 
 
 class ForeignProtocol(FramingLost):
@@ -107,43 +139,57 @@ class ForeignProtocol(FramingLost):
     """
 
     def __init__(self, octets: bytes) -> None:
-        super().__init__(f"the first octets are not AMQP 0-9-1: {show_octets(octets)}")
-        self.octets = octets
+        super().__init__(
+            f"the first octets are not AMQP 0-9-1: {show_octets(octets)}",
+            NO_METHOD,
+            f"the server's first octets are not AMQP 0-9-1: {octets!r}",
+            octets,
+        )
 
 
 class WireSyntaxError(ProtocolError):
     """A field holds a value that its type does not allow (502)."""
 
-    def __init__(self, text: str, method: tuple[int, int] = NO_METHOD) -> None:
-        super().__init__(ReplyCode.SYNTAX_ERROR, text, method)
+    def __init__(
+        self, text: str, method: tuple[int, int] = NO_METHOD, explanation: str = ""
+    ) -> None:
+        super().__init__(ReplyCode.SYNTAX_ERROR, text, method, explanation)
 
 
 class CommandInvalid(ProtocolError):
     """The method is not one for this peer, this channel or this state (503)."""
 
-    def __init__(self, text: str, method: tuple[int, int] = NO_METHOD) -> None:
-        super().__init__(ReplyCode.COMMAND_INVALID, text, method)
+    def __init__(
+        self, text: str, method: tuple[int, int] = NO_METHOD, explanation: str = ""
+    ) -> None:
+        super().__init__(ReplyCode.COMMAND_INVALID, text, method, explanation)
 
 
 class ChannelError(ProtocolError):
     """The channel is not one to which the method can be sent (504)."""
 
-    def __init__(self, text: str, method: tuple[int, int] = NO_METHOD) -> None:
-        super().__init__(ReplyCode.CHANNEL_ERROR, text, method)
+    def __init__(
+        self, text: str, method: tuple[int, int] = NO_METHOD, explanation: str = ""
+    ) -> None:
+        super().__init__(ReplyCode.CHANNEL_ERROR, text, method, explanation)
 
 
 class UnexpectedFrame(ProtocolError):
     """A frame that is well formed came where it has no place (505)."""
 
-    def __init__(self, text: str, method: tuple[int, int] = NO_METHOD) -> None:
-        super().__init__(ReplyCode.UNEXPECTED_FRAME, text, method)
+    def __init__(
+        self, text: str, method: tuple[int, int] = NO_METHOD, explanation: str = ""
+    ) -> None:
+        super().__init__(ReplyCode.UNEXPECTED_FRAME, text, method, explanation)
 
 
 class InternalError(ProtocolError):
-    """The peer sent what RabbitMQ itself stumbles over (541)."""
+    """The peer sent what RabbitMQ itself fails to handle (541)."""
 
-    def __init__(self, text: str = "", method: tuple[int, int] = NO_METHOD) -> None:
-        super().__init__(ReplyCode.INTERNAL_ERROR, text, method)
+    def __init__(
+        self, text: str = "", method: tuple[int, int] = NO_METHOD, explanation: str = ""
+    ) -> None:
+        super().__init__(ReplyCode.INTERNAL_ERROR, text, method, explanation)
 
     @property
     def reply_text(self) -> str:
@@ -163,7 +209,7 @@ def shorten(text: str) -> str:
 
 
 def show(value: object) -> str:
-    """Print a value of the caller's for an error's text, cut short if it is long."""
+    """Return the caller's value as an error's text shows it, cut short if it is long."""
     try:
         shown = repr(value)
     except (ValueError, RecursionError):
@@ -173,7 +219,7 @@ def show(value: object) -> str:
 
 
 def show_octets(octets: bytes | bytearray) -> str:
-    """Print octets as RabbitMQ's reply texts do: ``<<"text">>``, or ``<<0,60,206>>``."""
+    """Return octets as RabbitMQ's reply texts show them: ``<<"text">>``, or ``<<0,60,206>>``."""
     if octets and all(32 <= octet < 127 for octet in octets):
         text = octets.decode().replace("\\", r"\\").replace('"', r"\"")
         return f'<<"{text}">>'

@@ -1,0 +1,262 @@
+"""Both directions of a connection: who said what, and what it answers.
+
+A `Conversation` is two `CommandReader`s joined. It numbers what both peers said, in
+the order in which it received their octets, and finds the requests that a command
+answers:
+
+- a reply (``queue.declare-ok``) answers the oldest request on its channel to which
+  it is a reply;
+- a server's ``basic.ack`` or ``basic.nack`` answers the publishes that it confirms;
+- a client's ``basic.ack``, ``basic.nack`` or ``basic.reject`` answers the deliveries
+  that it settles;
+- a ``channel.close`` answers the request whose method it names.
+
+A ``basic.return`` names no publish, so it answers none.
+
+What waits for an answer is remembered, up to a bound; beyond it the oldest is
+forgotten, and its answer is shown as none.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any, Final, Literal, NamedTuple
+
+from .codec import Method, Parameters
+from .command import OversizedContent
+from .constants import DEFAULT_FRAME_MAX, DEFAULT_MAX_BODY_SIZE
+from .frames.method.basic import BasicAckParameters, BasicNackParameters, BasicRejectParameters
+from .frames.method.channel import ChannelCloseOkParameters, ChannelCloseParameters
+from .frames.method.connection import ConnectionTuneOkParameters
+from .reader import BrokenFrame, CommandReader, Frame, ProtocolHeader, ReadCommand
+
+__all__ = ["Conversation", "Said"]
+
+Peer = Literal["client", "server"]
+_OTHER: Final[dict[Peer, Peer]] = {"client": "server", "server": "client"}
+_MOST_REQUESTS: Final = 64  # of one peer on one channel; clients wait for each answer
+_MOST_TAGGED: Final = 65536  # publishes, and deliveries, of all channels together
+_NONE: Final[deque[Any]] = deque(maxlen=0)
+_SETTLE: Final = (BasicAckParameters, BasicNackParameters, BasicRejectParameters)
+
+Item = ReadCommand | Frame | ProtocolHeader | BrokenFrame
+
+
+class Said(NamedTuple):
+    """What one peer said; ``print(said)`` shows it as a line of text."""
+
+    number: int
+    """Counted from 0 over both directions."""
+    peer: Peer
+    """``"client"`` or ``"server"``."""
+    item: ReadCommand | Frame | ProtocolHeader | BrokenFrame
+    """What `CommandReader` returned."""
+    answers: Sequence[int] = ()
+    """The numbers of what it answers; empty if it answers nothing."""
+
+    @property
+    def name(self) -> str:
+        """The item's name, for example ``"queue.declare-ok"``."""
+        return self.item.name
+
+    def __str__(self) -> str:
+        from .description import describe
+
+        return describe(self)
+
+
+class Conversation:
+    """Reads both directions of one connection.
+
+    ::
+
+        conversation = Conversation()
+        for peer, octets in capture:  # "client" or "server", and what it wrote
+            for said in conversation.receive_data(peer, octets):
+                print(said)
+
+    Args:
+        frame_max: The largest frame to take until the peers have agreed, in octets; 0 for no
+            limit.
+        max_body_size: The largest message body to keep, in octets. The command of a
+            larger one has an `OversizedContent` for its parameters.
+        skip_broken: Whether to go on behind what is broken in a direction. Otherwise the
+            first of it ends the reading of that direction.
+
+    Attributes:
+        client: The reader of what the client wrote.
+        server: The reader of what the server wrote.
+    """
+
+    def __init__(
+        self,
+        *,
+        frame_max: int = DEFAULT_FRAME_MAX,
+        max_body_size: int = DEFAULT_MAX_BODY_SIZE,
+        skip_broken: bool = False,
+    ) -> None:
+        def reader() -> CommandReader:
+            return CommandReader(
+                frame_max=frame_max, max_body_size=max_body_size, skip_broken=skip_broken
+            )
+
+        self.client = reader()
+        self.server = reader()
+        self._number = 0
+        self._requests = _Requests()
+        self._publishes = _Tagged()  # that a server may confirm
+        self._deliveries = _Tagged()  # that a client may settle
+        self._next_publish: dict[int, int] = {}  # of the channels in confirm mode
+
+    def receive_data(self, peer: Peer, data: bytes | bytearray | memoryview) -> list[Said]:
+        """Take octets that a peer wrote, in pieces of any size, and return what it has said.
+
+        Args:
+            peer: ``"client"`` or ``"server"``.
+            data: The octets.
+        """
+        reader = self.client if peer == "client" else self.server
+        return [self._say(peer, item) for item in reader.receive_data(data)]
+
+    def _say(self, peer: Peer, item: Item) -> Said:
+        number = self._number
+        self._number += 1
+        answers: Sequence[int] = ()
+        if isinstance(item, ReadCommand):
+            answers = self._answers(number, peer, item)
+        elif isinstance(item, ProtocolHeader):
+            self._requests.add(number, peer, 0, ("connection.start",))
+        return Said(number, peer, item, answers)
+
+    def _answers(self, number: int, peer: Peer, command: ReadCommand) -> Sequence[int]:
+        """Find what a command answers, and remember it if it may be answered."""
+        channel_number, parameters, method = command[0], command.parameters, command.method
+        answers: Sequence[int] = self._requests.take(_OTHER[peer], channel_number, method.name)
+        if method.replies and not getattr(parameters, "no_wait", False):
+            self._requests.add(number, peer, channel_number, method.replies, method.id)
+        if isinstance(parameters, ConnectionTuneOkParameters):
+            self.client.frame_max = self.server.frame_max = parameters.frame_max
+        elif isinstance(parameters, ChannelCloseParameters):
+            method_id = parameters.class_id, parameters.method_id
+            answers = self._requests.take_method(_OTHER[peer], channel_number, method_id)
+        elif isinstance(parameters, ChannelCloseOkParameters):
+            self._forget_channel(channel_number)
+        elif peer == "client":
+            answers = self._client_settles(number, channel_number, method, parameters) or answers
+        else:
+            answers = self._server_confirms(number, channel_number, method, parameters) or answers
+        return answers
+
+    def _client_settles(
+        self, number: int, channel_number: int, method: Method, parameters: Any
+    ) -> Sequence[int]:
+        if method.name == "confirm.select":
+            self._next_publish.setdefault(channel_number, 1)
+        elif method.name == "basic.publish" and channel_number in self._next_publish:
+            tag = self._next_publish[channel_number]
+            self._next_publish[channel_number] = tag + 1
+            self._publishes.add(channel_number, tag, number)
+        return self._deliveries.settled_by(channel_number, parameters)
+
+    def _server_confirms(
+        self, number: int, channel_number: int, method: Method, parameters: Any
+    ) -> Sequence[int]:
+        if method.name in ("basic.deliver", "basic.get-ok"):
+            if isinstance(parameters, OversizedContent):
+                parameters = parameters.parameters
+            self._deliveries.add(channel_number, parameters.delivery_tag, number)
+        return self._publishes.settled_by(channel_number, parameters)
+
+    def _forget_channel(self, channel_number: int) -> None:
+        self._requests.forget(channel_number)
+        self._publishes.forget(channel_number)
+        self._deliveries.forget(channel_number)
+        self._next_publish.pop(channel_number, None)
+
+
+class _Request(NamedTuple):
+    """A request that has not been answered."""
+
+    number: int
+    replies: tuple[str, ...]
+    method_id: tuple[int, int]
+
+
+class _Requests:
+    """The requests of both peers that have not been answered, by peer and channel."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[Peer, int], deque[_Request]] = {}
+
+    def add(
+        self,
+        number: int,
+        peer: Peer,
+        channel_number: int,
+        replies: tuple[str, ...],
+        method_id: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Remember a request."""
+        waiting = self._waiting.setdefault((peer, channel_number), deque(maxlen=_MOST_REQUESTS))
+        waiting.append(_Request(number, replies, method_id))
+
+    def take(self, peer: Peer, channel_number: int, reply: str) -> Sequence[int]:
+        """Take the oldest request of a peer to which this is a reply."""
+        waiting = self._waiting.get((peer, channel_number), _NONE)
+        return _take(waiting, [each for each in waiting if reply in each.replies])
+
+    def take_method(
+        self, peer: Peer, channel_number: int, method_id: tuple[int, int]
+    ) -> Sequence[int]:
+        """Take the oldest request of a peer that has this method."""
+        waiting = self._waiting.get((peer, channel_number), _NONE)
+        return _take(waiting, [each for each in waiting if each.method_id == method_id])
+
+    def forget(self, channel_number: int) -> None:
+        """Forget what a channel's peers asked."""
+        self._waiting.pop(("client", channel_number), None)
+        self._waiting.pop(("server", channel_number), None)
+
+
+def _take(waiting: deque[_Request], matching: list[_Request]) -> Sequence[int]:
+    if not matching:
+        return ()
+    waiting.remove(matching[0])
+    return (matching[0].number,)
+
+
+class _Tagged:
+    """Publishes or deliveries that have not been settled, by channel and tag.
+
+    On each channel the tags count up.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, dict[int, int]] = {}
+        self._count = 0
+
+    def add(self, channel_number: int, tag: int, number: int) -> None:
+        """Remember a publish or a delivery."""
+        numbers = self._numbers.setdefault(channel_number, {})
+        numbers[tag] = number
+        self._count += 1
+        if self._count > _MOST_TAGGED:
+            self._take(numbers, [next(iter(numbers))])
+
+    def settled_by(self, channel_number: int, parameters: Parameters) -> Sequence[int]:
+        """Take what a basic.ack, basic.nack or basic.reject settles."""
+        numbers = self._numbers.get(channel_number)
+        if numbers is None or not isinstance(parameters, _SETTLE):
+            return ()
+        tag = parameters.delivery_tag
+        if isinstance(parameters, BasicRejectParameters) or not parameters.multiple:
+            return self._take(numbers, [tag] if tag in numbers else [])
+        return self._take(numbers, list(takewhile(lambda each: not tag or each <= tag, numbers)))
+
+    def forget(self, channel_number: int) -> None:
+        """Forget what was sent on a channel."""
+        self._count -= len(self._numbers.pop(channel_number, ()))
+
+    def _take(self, numbers: dict[int, int], tags: list[int]) -> Sequence[int]:
+        self._count -= len(tags)
+        return tuple(numbers.pop(tag) for tag in tags)

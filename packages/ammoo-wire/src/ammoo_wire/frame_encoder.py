@@ -1,0 +1,179 @@
+"""Octets of frames and commands for others: legal ones, and illegal ones on purpose.
+
+A peer writes with `Protocol`, which keeps to the rules. Whoever tests another
+project's peer needs what no rule allows as well: each function here writes what is
+legal by default, and what it is told to write otherwise, without asking whether the
+receiver may like it.
+"""
+
+from struct import Struct
+from struct import error as StructError
+from typing import Final
+
+from .codec import Parameters, method_of
+from .command import encode_method
+from .constants import DEFAULT_FRAME_MAX, FRAME_END, FRAME_OVERHEAD, PROTOCOL_HEADER, FrameType
+from .exceptions import EncodeError, show
+from .frames.header import NO_PROPERTIES, BasicHeaderProperties, encode_properties
+
+__all__ = [
+    "encode_command",
+    "encode_content_header",
+    "encode_frame",
+    "encode_heartbeat",
+    "encode_protocol_header",
+]
+
+_FRAME_HEAD = Struct(">BHI")
+_CONTENT_HEADER = Struct(">HHQ")
+_HIGHEST: Final = {"frame_type": 8, "channel_number": 16, "size": 32, "end": 8}
+
+
+def encode_frame(
+    frame_type: int,
+    channel_number: int,
+    payload: bytes | bytearray | memoryview,
+    *,
+    size: int | None = None,
+    end: int = FRAME_END,
+) -> bytes:
+    """Write a frame (section 4.2.3).
+
+    ``encode_frame(FrameType.METHOD, 1, encode_method(parameters))`` writes a method frame.
+
+    Args:
+        frame_type: 1 method, 2 content header, 3 content body, 8 heartbeat (`FrameType`); or
+            any other from 0 to 255, which is illegal.
+        channel_number: From 0 to 65535.
+        payload: Any octets.
+        size: The size to announce in the frame's head; the payload's by default. Any other is
+            illegal.
+        end: The octet to end with; any other than 206 (0xCE) is illegal.
+
+    Raises:
+        EncodeError: A number does not fit into its field; the text names it.
+    """
+    announced = len(payload) if size is None else size
+    numbers: dict[str, object] = {
+        "frame_type": frame_type,
+        "channel_number": channel_number,
+        "size": announced,
+        "end": end,
+    }
+    try:
+        head = _FRAME_HEAD.pack(frame_type, channel_number, announced)
+        return b"".join((head, payload, end.to_bytes(1)))
+    except (StructError, OverflowError, TypeError, AttributeError):
+        raise _misfit(numbers) from None
+
+
+def encode_heartbeat(channel_number: int = 0) -> bytes:
+    """Write a heartbeat frame; on any other channel than 0 it is illegal."""
+    return encode_frame(FrameType.HEARTBEAT, channel_number, b"")
+
+
+def encode_protocol_header(major: int = 0, minor: int = 9, revision: int = 1) -> bytes:
+    """Write a protocol header (section 4.2.2), by default that of AMQP 0-9-1.
+
+    Args:
+        major: From 0 to 255.
+        minor: From 0 to 255.
+        revision: From 0 to 255.
+
+    Raises:
+        EncodeError: A number does not fit into its octet.
+    """
+    try:
+        return PROTOCOL_HEADER[:4] + bytes((0, major, minor, revision))
+    except (ValueError, TypeError):
+        raise EncodeError(
+            f"the version is {major!r}-{minor!r}-{revision!r}; expected integers from 0 to 255"
+        ) from None
+
+
+def encode_content_header(
+    body_size: int,
+    properties: BasicHeaderProperties | bytes = NO_PROPERTIES,
+    *,
+    class_id: int = 60,
+    weight: int = 0,
+) -> bytes:
+    """Write the payload of a content header frame (section 4.2.6.1).
+
+    Args:
+        body_size: The size of the body to announce, in octets.
+        properties: The message's properties; octets are taken as they are.
+        class_id: The class of the method in front; any other than 60 (basic) is illegal.
+        weight: Any other than 0 is illegal.
+
+    Raises:
+        EncodeError: A property cannot be encoded, or a number does not fit into its field.
+    """
+    encoded = properties if isinstance(properties, bytes) else encode_properties(properties)
+    try:
+        return _CONTENT_HEADER.pack(class_id, weight, body_size) + encoded
+    except StructError:
+        raise EncodeError(
+            f"class_id is {class_id!r}, weight {weight!r} and body_size {body_size!r}; expected"
+            " integers of 16, 16 and 64 bits, without a sign"
+        ) from None
+
+
+def encode_command(
+    channel_number: int,
+    parameters: Parameters,
+    properties: BasicHeaderProperties | bytes | None = None,
+    body: bytes | bytearray | memoryview | None = None,
+    *,
+    frame_max: int = DEFAULT_FRAME_MAX,
+    body_size: int | None = None,
+) -> bytes:
+    """Write a command: a method, and its content if it has any, cut into frames.
+
+    ::
+
+        encode_command(1, BasicPublishParameters("", "orders"), None, b"a message")
+
+    Legal are content (properties, body or both) behind a method that has it and no content
+    behind another; this function writes either way what it is given.
+
+    Args:
+        channel_number: From 0 to 65535.
+        parameters: The method, for example a `BasicPublishParameters`.
+        properties: The message's properties; octets are taken as they are. None is none.
+        body: The message's body. If it is None too, a method that has content gets an empty
+            body, and any other gets none.
+        frame_max: The largest frame to write of the body, in octets; 0 for no limit.
+        body_size: The size of the body to announce, in octets; the body's by default. Any other
+            is illegal.
+
+    Raises:
+        EncodeError: A value cannot be encoded; the text names it.
+    """
+    frames = [encode_frame(FrameType.METHOD, channel_number, encode_method(parameters))]
+    method = method_of(parameters)
+    if properties is None and body is None and not method.has_content:
+        return frames[0]
+    body = b"" if body is None else memoryview(body).cast("B")
+    announced = len(body) if body_size is None else body_size
+    header = encode_content_header(
+        announced, NO_PROPERTIES if properties is None else properties, class_id=method.class_id
+    )
+    frames.append(encode_frame(FrameType.HEADER, channel_number, header))
+    largest = max(frame_max - FRAME_OVERHEAD, 1) if frame_max else max(len(body), 1)
+    frames += [
+        encode_frame(FrameType.BODY, channel_number, body[start : start + largest])
+        for start in range(0, len(body), largest)
+    ]
+    return b"".join(frames)
+
+
+def _misfit(numbers: dict[str, object]) -> EncodeError:
+    """Find the number that does not fit into its field, once it is known that one does not."""
+    for name, value in numbers.items():
+        limit = 1 << _HIGHEST[name]
+        if not isinstance(value, int) or not 0 <= value < limit:
+            return EncodeError(
+                f"{name} is {show(value)}; expected an integer from 0 to {limit - 1}"
+            )
+    return EncodeError("payload is not made of octets; expected bytes, bytearray or memoryview")

@@ -1,0 +1,554 @@
+"""Reading for onlookers: what one peer wrote, frame by frame or command by command.
+
+A peer (`ClientProtocol`, `ServerProtocol`) acts on what it reads and shows what it
+did not handle itself. An onlooker (a tool, a proxy, the reader of a capture) wants
+all of it: the protocol header, the opening, heartbeats and closes, and what is
+broken. `FrameReader` and `CommandReader` read one direction of a connection, in
+pieces of any size; `conversation` joins two of them.
+
+Both are built on the peers' `CommandAssembler`, so they split frames, check them and
+bound them as the peers do. They differ in what is done with a frame: `FrameReader`
+keeps it, `CommandReader` assembles it and keeps the command.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from struct import Struct
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from .assembler import CommandAssembler
+from .codec import Method, Parameters, method_of, method_with_id
+from .command import Command, OversizedContent
+from .constants import (
+    DEFAULT_FRAME_MAX,
+    DEFAULT_MAX_BODY_SIZE,
+    FRAME_END,
+    FRAME_MIN_SIZE,
+    FRAME_OVERHEAD,
+    PROTOCOL_HEADER,
+    FrameType,
+)
+from .exceptions import FramingLost, ProtocolError
+from .frames.header import BasicHeaderProperties, decode_properties
+from .frames.method.connection import ConnectionTuneOkParameters, ConnectionTuneParameters
+from .whole_contents import WholeContents
+
+__all__ = [
+    "BrokenFrame",
+    "CommandReader",
+    "Frame",
+    "FrameReader",
+    "ProtocolHeader",
+    "ReadCommand",
+]
+
+_METHOD, _HEADER, _BODY, _HEARTBEAT = map(int, FrameType)
+_SIZE: Final = Struct(">I")
+_HEAD_SIZE: Final = 7  # octets of a frame in front of its payload
+_MAGIC: Final = PROTOCOL_HEADER[:4]
+_FRAME_BEGIN = re.compile(rb"[\x01\x02\x03\x08]")
+_NAMES: Final = {
+    _METHOD: "method",
+    _HEADER: "content header",
+    _BODY: "content body",
+    _HEARTBEAT: "heartbeat",
+}
+_new = tuple.__new__
+
+
+class Frame(NamedTuple):
+    """A frame, as it was read: `FrameReader` returns them.
+
+    ``bytes(frame)`` are its octets, the same as were read.
+    """
+
+    type: int
+    """1 method, 2 content header, 3 content body, 8 heartbeat (`FrameType`), or any other octet."""
+    channel_number: int
+    payload: bytes
+    offset: int = 0
+    """Where the frame began in the octets that were read, counted from 0."""
+
+    @property
+    def method(self) -> Method | None:
+        """The method of a method frame; None for other frames and for unknown methods."""
+        is_method = self.type == _METHOD and len(self.payload) >= 4
+        return method_with_id(int.from_bytes(self.payload[:4])) if is_method else None
+
+    @property
+    def name(self) -> str:
+        """The method's dotted name, or the kind of frame: ``"basic.publish"``, ``"heartbeat"``."""
+        method = self.method
+        return method.name if method else _NAMES.get(self.type, f"frame of type {self.type}")
+
+    @property
+    def parameters(self) -> Parameters | None:
+        """The parameters of a method frame; None for other frames and for unknown methods.
+
+        Raises:
+            ProtocolError: They cannot be decoded.
+        """
+        method = self.method
+        if method is None:
+            return None
+        parameters: Parameters = method.decode(self.payload, 4, len(self.payload))
+        return parameters
+
+    def __bytes__(self) -> bytes:
+        head = self.type.to_bytes(1) + self.channel_number.to_bytes(2)
+        return b"%b%b%b\xce" % (head, len(self.payload).to_bytes(4), self.payload)
+
+    def __str__(self) -> str:
+        from .description import describe
+
+        return describe(self)
+
+
+class ProtocolHeader(NamedTuple):
+    """The eight octets with which a client begins, or a server refuses (section 4.2.2)."""
+
+    octets: bytes
+    offset: int = 0
+    """Where they began in the octets that were read."""
+
+    @property
+    def channel_number(self) -> int:
+        """Always 0."""
+        return 0
+
+    @property
+    def name(self) -> str:
+        """Always ``"protocol header"``."""
+        return "protocol header"
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """The version asked for: (0, 9, 1), unless the peer speaks another AMQP."""
+        is_before_0_9_1 = self.octets[4] == 1  # AMQP 0-8 and 0-9 have two octets more in front
+        return tuple(self.octets[6:] if is_before_0_9_1 else self.octets[5:])
+
+    def __bytes__(self) -> bytes:
+        return self.octets
+
+    def __str__(self) -> str:
+        from .description import describe
+
+        return describe(self)
+
+
+class BrokenFrame(NamedTuple):
+    """Octets that are no frame, or a frame that has no place where it came."""
+
+    octets: bytes
+    """What was skipped; of what is no frame at all, at most 64 octets."""
+    offset: int
+    """Where they began in the octets that were read."""
+    error: ProtocolError
+    """What is wrong; ``str(error)`` is a sentence."""
+
+    @property
+    def channel_number(self) -> int:
+        """The channel number in the frame's head, or 0 if it is cut short."""
+        return int.from_bytes(self.octets[1:3])
+
+    @property
+    def name(self) -> str:
+        """Always ``"broken frame"``."""
+        return "broken frame"
+
+    def __bytes__(self) -> bytes:
+        return self.octets
+
+    def __str__(self) -> str:
+        from .description import describe
+
+        return describe(self)
+
+
+class ReadCommand(NamedTuple):
+    """A method with its content, if it has any, as it was read: `CommandReader` returns them.
+
+    The first four are those of a `Command`.
+    """
+
+    channel_number: int
+    parameters: Parameters
+    """For example a `BasicPublishParameters`; an `OversizedContent` for too large a body."""
+    encoded_properties: bytes | None
+    """As they stood in the content header; None without content."""
+    body: bytes | bytearray | None
+    """None without content."""
+    offset: int = 0
+    """Where its first frame began in the octets that were read."""
+
+    @property
+    def method(self) -> Method:
+        """The method, with its numbers and its codec."""
+        parameters = self.parameters
+        if isinstance(parameters, OversizedContent):
+            parameters = parameters.parameters
+        return method_of(parameters)
+
+    @property
+    def name(self) -> str:
+        """The method's dotted name: ``"basic.publish"``."""
+        return self.method.name
+
+    @property
+    def properties(self) -> BasicHeaderProperties | None:
+        """The message's properties, decoded; None without content.
+
+        Raises:
+            ProtocolError: They cannot be decoded.
+        """
+        encoded = self.encoded_properties
+        return None if encoded is None else decode_properties(encoded)
+
+    def __str__(self) -> str:
+        from .description import describe
+
+        return describe(self)
+
+
+_ItemT = TypeVar("_ItemT")
+
+
+class _Reader(ABC, Generic[_ItemT]):
+    """What both readers share: the octets' way in, protocol headers, and what is broken.
+
+    Attributes:
+        failure: The first thing that was broken, or None.
+    """
+
+    def __init__(self, assembler: "_FrameSplitter[_ItemT]", *, skip_broken: bool) -> None:
+        self._assembler = assembler
+        self._skip_broken = skip_broken
+        self._received = 0
+        self._scratch: list[Command] = []
+        self.failure: ProtocolError | None = None
+
+    @property
+    def frame_max(self) -> int:
+        """The largest frame to take, in octets; 0 for no limit. May be changed at any time."""
+        return self._assembler.frame_max
+
+    @frame_max.setter
+    def frame_max(self, value: int) -> None:
+        self._assembler.frame_max = value
+
+    @abstractmethod
+    def _not_a_frame(self, item: ProtocolHeader | BrokenFrame) -> _ItemT:
+        """Return the item as one of those that the reader returns."""
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> list[_ItemT]:
+        """Take octets, in pieces of any size, and return what is complete now."""
+        assembler, found = self._assembler, list[_ItemT]()
+        assembler.found = found
+        view = memoryview(data)
+        while view:
+            room = assembler.get_buffer()
+            count = min(len(room), len(view))
+            room[:count] = view[:count]
+            assembler.buffer_updated(count)
+            self._received += count
+            self._read(found)
+            view = view[count:]
+        return found
+
+    def _read(self, found: list[_ItemT]) -> None:
+        assembler = self._assembler
+        assembler.base = self._received - assembler.stop
+        more = True
+        while more:
+            if self.failure is not None and not self._skip_broken:
+                assembler.discard()
+                return
+            try:
+                more = self._read_on(found)
+            except ProtocolError as error:
+                if not assembler.begins_with(_MAGIC):  # which is no frame, and needs not be one
+                    self._fail(found, error)
+
+    def _read_on(self, found: list[_ItemT]) -> bool:
+        """Read what there is; return whether there may be more that is complete."""
+        assembler = self._assembler
+        if not assembler.begins_with(_MAGIC):
+            # A frame's head is longer than what is looked for here.
+            return assembler.assemble(self._scratch)
+        offset = assembler.offset
+        octets = assembler.take(len(PROTOCOL_HEADER))
+        if octets is None:
+            return False
+        found.append(self._not_a_frame(ProtocolHeader(octets, offset)))
+        return True
+
+    def _fail(self, found: list[_ItemT], error: ProtocolError) -> None:
+        if self.failure is None:
+            self.failure = error
+        octets, offset = self._assembler.skip(error)
+        found.append(self._not_a_frame(BrokenFrame(octets, offset, error)))
+
+
+class _FrameSplitter(CommandAssembler, Generic[_ItemT]):
+    """An assembler that knows where it is, and can go on behind what is broken.
+
+    Attributes:
+        base: What stands first in the buffer is this far from the beginning.
+        found: Where to append what is complete.
+    """
+
+    def __init__(self, *, frame_max: int, max_body_size: int) -> None:
+        super().__init__(frame_max=frame_max, max_body_size=max_body_size)
+        self.base = 0
+        self.found: list[_ItemT] = []
+        self._frame = (0, 0)  # where the last frame stands in the buffer
+
+    @property
+    def offset(self) -> int:
+        """How far from the beginning what is not read yet stands."""
+        return self.base + self._start
+
+    @property
+    def stop(self) -> int:
+        """Where in the buffer what was received ends."""
+        return self._stop
+
+    def begins_with(self, octets: bytes) -> bool:
+        """Return whether these octets are the next ones."""
+        return self._buffer.startswith(octets, self._start, self._stop)
+
+    def skip(self, error: ProtocolError) -> tuple[bytes, int]:
+        """Go on behind what is broken; return its octets (some of them) and where they began."""
+        if not isinstance(error, FramingLost):
+            begin, end = self._frame
+            return bytes(self._view[begin:end]), self.base + begin
+        begin = self._start
+        self._start = self._next_frame(begin)
+        self._contents.clear()
+        return error.octets[: self._start - begin], self.base + begin
+
+    def _next_frame(self, broken: int) -> int:
+        """Find where the next frame may begin behind a broken one."""
+        size = int.from_bytes(self._buffer[broken + 3 : broken + _HEAD_SIZE])
+        behind = broken + size + FRAME_OVERHEAD
+        if behind == self._stop or (behind < self._stop and self._buffer[behind] in _NAMES):
+            return behind  # only its last octet was wrong
+        for match in _FRAME_BEGIN.finditer(self._view, broken + 1, self._stop):
+            if self._may_begin(match.start()):
+                return match.start()
+        return self._stop
+
+    def _may_begin(self, position: int) -> bool:
+        """Return whether a frame may begin here: a whole one, or one behind another's end."""
+        buffer = self._buffer
+        if buffer[position] not in _NAMES:
+            return False
+        head = position + _HEAD_SIZE
+        if head <= self._stop:
+            size = int.from_bytes(buffer[position + 3 : head])
+            if self.frame_max and size > self.frame_max:
+                return False
+            if head + size < self._stop:
+                return buffer[head + size] == FRAME_END
+        return buffer[position - 1] == FRAME_END
+
+
+# --- frames --------------------------------------------------------------------------------
+
+
+class FrameReader(_Reader[Frame | ProtocolHeader | BrokenFrame]):
+    """Reads one direction of a connection frame by frame.
+
+    ::
+
+        reader = FrameReader()
+        for frame in reader.receive_data(octets):
+            print(frame.offset, frame.channel_number, frame.name)
+
+    Frames are not assembled: any order of well-formed frames is taken.
+
+    Args:
+        frame_max: The largest frame to take, in octets; 0 for no limit.
+        skip_broken: Whether to go on behind octets that are no frame. Otherwise the
+            first of them ends the reading, and what comes later is dropped.
+
+    Attributes:
+        failure: The first thing that was broken, or None.
+    """
+
+    def __init__(self, *, frame_max: int = DEFAULT_FRAME_MAX, skip_broken: bool = False) -> None:
+        super().__init__(
+            _FrameKeeper(frame_max=frame_max, max_body_size=0), skip_broken=skip_broken
+        )
+
+    def _not_a_frame(self, item: ProtocolHeader | BrokenFrame) -> ProtocolHeader | BrokenFrame:
+        return item
+
+
+class _FrameKeeper(_FrameSplitter[Frame | ProtocolHeader | BrokenFrame]):
+    """Keeps each frame instead of assembling it."""
+
+    def _keep(
+        self, commands: list[Command], frame_type: int, channel_number: int, payload: int, end: int
+    ) -> None:
+        octets = bytes(self._view[payload:end])
+        self.found.append(
+            _new(Frame, (frame_type, channel_number, octets, self.base + payload - _HEAD_SIZE))
+        )
+
+    _other = _keep
+
+    def _method(
+        self, commands: list[Command], channel_number: int, ids: int, payload: int, end: int
+    ) -> None:
+        self._keep(commands, _METHOD, channel_number, payload, end)
+
+    def _header(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
+        self._keep(commands, _HEADER, channel_number, payload, end)
+
+    def _body(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
+        self._keep(commands, _BODY, channel_number, payload, end)
+
+
+# --- commands ------------------------------------------------------------------------------
+
+
+class CommandReader(_Reader[ReadCommand | Frame | ProtocolHeader | BrokenFrame]):
+    """Reads one direction of a connection command by command.
+
+    ::
+
+        reader = CommandReader()
+        for command in reader.receive_data(octets):
+            print(command)
+
+    It returns commands (`ReadCommand`), heartbeats (as a `Frame`), the protocol header
+    (`ProtocolHeader`) and what is broken (`BrokenFrame`): each has an ``offset``, a
+    ``channel_number`` and a ``name``, and prints as a line of text.
+
+    The limit of frames follows the connection: connection.tune and connection.tune-ok
+    set it when they are read.
+
+    Args:
+        frame_max: The largest frame to take, in octets; 0 for no limit.
+        max_body_size: The largest message body to keep, in octets. The command of a
+            larger one has an `OversizedContent` for its parameters.
+        skip_broken: Whether to go on behind what is broken. Otherwise the first of it
+            ends the reading, as it ends a connection, and what comes later is dropped.
+
+    Attributes:
+        failure: The first thing that was broken, or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        frame_max: int = DEFAULT_FRAME_MAX,
+        max_body_size: int = DEFAULT_MAX_BODY_SIZE,
+        skip_broken: bool = False,
+    ) -> None:
+        assembler = _CommandKeeper(frame_max=frame_max, max_body_size=max_body_size)
+        super().__init__(assembler, skip_broken=skip_broken)
+
+    def _not_a_frame(self, item: ProtocolHeader | BrokenFrame) -> ProtocolHeader | BrokenFrame:
+        return item
+
+
+class _CommandKeeper(_FrameSplitter[ReadCommand | Frame | ProtocolHeader | BrokenFrame]):
+    """Notes where commands begin, and keeps heartbeats."""
+
+    def __init__(self, *, frame_max: int, max_body_size: int) -> None:
+        super().__init__(frame_max=frame_max, max_body_size=max_body_size)
+        self.takes_channels = True
+        self._begins: dict[int, int] = {}  # where the content under way on a channel began
+        self._whole_contents = _KeptContents(self)
+
+    def keep(self, command: Command, offset: int) -> None:
+        """Append a command that is complete."""
+        self.found.append(_new(ReadCommand, (*command, offset)))
+
+    def skip(self, error: ProtocolError) -> tuple[bytes, int]:
+        octets, offset = super().skip(error)
+        if isinstance(error, FramingLost):
+            self._begins.clear()
+            return octets, offset
+        begin, _ = self._frame
+        channel_number = int.from_bytes(octets[1:3])
+        if self._contents.pop(channel_number, None) is None or octets[0] != _METHOD:
+            return octets, offset
+        # The content is what is broken; the method that came instead of its rest is read again.
+        self._start = begin
+        return b"", self._begins.pop(channel_number, offset)
+
+    def _method(
+        self, commands: list[Command], channel_number: int, ids: int, payload: int, end: int
+    ) -> None:
+        begin = payload - _HEAD_SIZE
+        self._frame = begin, end + 1
+        super()._method(commands, channel_number, ids, payload, end)
+        if not commands:
+            self._begins[channel_number] = self.base + begin
+            return
+        command = commands.pop()
+        self.keep(command, self.base + begin)
+        if isinstance(command[1], ConnectionTuneParameters | ConnectionTuneOkParameters):
+            self._agree(command[1].frame_max)
+
+    def _agree(self, frame_max: int) -> None:
+        """Take frames as large as the peers may have agreed on."""
+        if frame_max == 0 or frame_max >= FRAME_MIN_SIZE:
+            self.frame_max = frame_max
+
+    def _header(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
+        self._frame = payload - _HEAD_SIZE, end + 1
+        super()._header(commands, channel_number, payload, end)
+        self._keep_content(commands)
+
+    def _body(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
+        self._frame = payload - _HEAD_SIZE, end + 1
+        super()._body(commands, channel_number, payload, end)
+        self._keep_content(commands)
+
+    def _keep_content(self, commands: list[Command]) -> None:
+        if commands:
+            command = commands.pop()
+            self.keep(command, self._begins.pop(command[0]))
+
+    def _other(
+        self, commands: list[Command], frame_type: int, channel_number: int, payload: int, end: int
+    ) -> None:
+        begin = payload - _HEAD_SIZE
+        self._frame = begin, end + 1
+        super()._other(commands, frame_type, channel_number, payload, end)
+        self.found.append(Frame(frame_type, channel_number, b"", self.base + begin))
+
+
+class _KeptContents(WholeContents):
+    """The fast path, which finds out afterwards where each of its commands began."""
+
+    __slots__ = ("_keeper",)
+
+    def __init__(self, keeper: _CommandKeeper) -> None:
+        super().__init__()
+        self._keeper = keeper
+
+    def take(
+        self,
+        ids: int,
+        buffer: bytearray,
+        start: int,
+        stop: int,
+        largest: int,
+        commands: list[Command],
+    ) -> int:
+        taken: list[Command] = []
+        behind = super().take(ids, buffer, start, stop, largest, taken)
+        base, append = self._keeper.base, self._keeper.found.append
+        position, size_at = start, _SIZE.unpack_from
+        for command in taken:
+            append(_new(ReadCommand, (*command, base + position)))
+            position += size_at(buffer, position + 3)[0] + FRAME_OVERHEAD
+            body = command[3]
+            if body is not None:  # a content header and one body frame follow
+                position += size_at(buffer, position + 3)[0] + len(body) + 2 * FRAME_OVERHEAD
+        return behind
