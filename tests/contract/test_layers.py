@@ -15,6 +15,38 @@ SOURCES = {
 }
 IO_MODULES = {"asyncio", "socket", "ssl", "selectors", "threading", "time", "random"}
 
+# The wire's command line: the one part of it that opens sockets and files.
+WIRE_SHELLS = ("ammoo_wire.__main__", "ammoo_wire.tools")
+# The wire's rooms from the ground up; none imports one further down in this list.
+WIRE_ORDER = [
+    "ammoo_wire.constants",
+    "ammoo_wire.exceptions",
+    "ammoo_wire.light_named_tuple",
+    "ammoo_wire.field_types",
+    "ammoo_wire.frames.flags",
+    "ammoo_wire.fields",
+    "ammoo_wire.tables",
+    "ammoo_wire.codec",
+    "ammoo_wire.frames.header",
+    "ammoo_wire.frames.method",
+    "ammoo_wire.frames",
+    "ammoo_wire.command",
+    "ammoo_wire.sasl",
+    "ammoo_wire.heartbeat",
+    "ammoo_wire.writer",
+    "ammoo_wire.frame_encoder",
+    "ammoo_wire.whole_contents",
+    "ammoo_wire.assembler",
+    "ammoo_wire.protocol",
+    "ammoo_wire.client",
+    "ammoo_wire.server",
+    "ammoo_wire.description",
+    "ammoo_wire.read_items",
+    "ammoo_wire.reader",
+    "ammoo_wire.conversation",
+    "ammoo_wire.tools",
+    "ammoo_wire.__main__",
+]
 # Which rooms of the client may import asyncio's machinery; the others get by with Future.
 CLIENT_OWNS_THE_LOOP = {
     "ammoo.live.reply_timeouts",
@@ -130,8 +162,25 @@ def all_modules(package: str) -> list[tuple[str, Path]]:
 @pytest.mark.parametrize(("module", "path"), all_modules("ammoo_wire"))
 def test_wire_knows_neither_io_nor_the_other_packages(module: str, path: Path) -> None:
     tops = {name.partition(".")[0] for name in imports(module, path, with_types=True)}
+    io_modules = set() if module.startswith(WIRE_SHELLS) else IO_MODULES
 
-    assert not tops & (IO_MODULES | {"ammoo", "ammoo_fakebroker", "pytest"})
+    assert not tops & (io_modules | {"ammoo", "ammoo_fakebroker", "pytest"})
+
+
+def floor(name: str, order: list[str]) -> int:
+    """Return the place of a module's room, or -1 if it has none."""
+    name = name.replace("ammoo_wire.deep_tables", "ammoo_wire.tables")  # one room in two files
+    rooms = [room for room in order if f"{name}.".startswith(f"{room}.")]
+    return order.index(rooms[0]) if rooms else -1
+
+
+@pytest.mark.parametrize(("module", "path"), all_modules("ammoo_wire")[1:])
+def test_wires_rooms_are_in_order(module: str, path: Path) -> None:
+    """The face alone, which shows what all the others have, is left out."""
+    used = [name for name in imports(module, path) if name.startswith("ammoo_wire.")]
+
+    assert [] == [name for name in used if floor(name, WIRE_ORDER) > floor(module, WIRE_ORDER)]
+    assert floor(module, WIRE_ORDER) >= 0
 
 
 @pytest.mark.parametrize(("module", "path"), all_modules("ammoo"))

@@ -21,11 +21,9 @@ from ammoo_wire import (
     Conversation,
     FrameReader,
     QueueDeclareParameters,
-    describe,
     encode_command,
     encode_frame,
     encode_protocol_header,
-    to_json,
 )
 from tests.wire import strategies
 
@@ -103,7 +101,7 @@ def item_of(octets: bytes, **options: Any) -> Any:
 def test_item_is_a_line_of_text(octets: bytes, text: str) -> None:
     item = item_of(octets)
 
-    assert describe(item) == text
+    assert item.describe() == text
     assert str(item) == text
 
 
@@ -124,8 +122,8 @@ def test_body_that_was_too_large_is_told() -> None:
 def test_secrets_are_shown_if_asked() -> None:
     item = item_of(encode_command(0, START_OK))
 
-    assert r"response='\x00guest\x00s3cret'" in describe(item, secrets=True)
-    assert to_json(item, secrets=True)["parameters"]["response"] == "\x00guest\x00s3cret"
+    assert r"response='\x00guest\x00s3cret'" in item.describe(secrets=True)
+    assert item.to_json(secrets=True)["parameters"]["response"] == "\x00guest\x00s3cret"
 
 
 def test_said_tells_number_peer_and_answers() -> None:
@@ -141,7 +139,7 @@ def test_said_tells_number_peer_and_answers() -> None:
         "#7 client: channel 1 basic.ack delivery_tag=0 multiple=True"
         " (answers #0, #1, #2, #3, #4 and 2 more)"
     )
-    assert to_json(said) == {
+    assert said.to_json() == {
         "number": 7,
         "peer": "client",
         "answers": [0, 1, 2, 3, 4, 5, 6],
@@ -221,7 +219,7 @@ def test_said_tells_number_peer_and_answers() -> None:
     ],
 )
 def test_item_is_values_for_json(octets: bytes, values: dict[str, Any]) -> None:
-    made = to_json(item_of(octets))
+    made = item_of(octets).to_json()
 
     assert {name: made.get(name) for name in values} == values
     assert json.loads(json.dumps(made, allow_nan=False)) == made
@@ -230,7 +228,7 @@ def test_item_is_values_for_json(octets: bytes, values: dict[str, Any]) -> None:
 def test_body_that_was_too_large_has_a_size_alone() -> None:
     octets = encode_command(1, BasicPublishParameters("", "q"), None, b"abc")
 
-    made = to_json(item_of(octets, max_body_size=2))
+    made = item_of(octets, max_body_size=2).to_json()
 
     assert made["body_size"] == 3
     assert made["parameters"]["routing_key"] == "q"
@@ -241,15 +239,15 @@ def test_body_that_was_too_large_has_a_size_alone() -> None:
 def test_any_command_is_text_and_json(command: Any) -> None:
     item = item_of(encode_command(*command))
 
-    assert describe(item).startswith(f"channel 3 {item.name}")
-    assert json.loads(json.dumps(to_json(item), allow_nan=False))["name"] == item.name
+    assert item.describe().startswith(f"channel 3 {item.name}")
+    assert json.loads(json.dumps(item.to_json(), allow_nan=False))["name"] == item.name
 
 
 @given(st.binary(max_size=60))
 def test_whatever_is_broken_is_text_and_json(octets: bytes) -> None:
     items = CommandReader(skip_broken=True).receive_data(octets)
 
-    assert [json.dumps(to_json(item)) for item in items if not describe(item)] == []
+    assert [json.dumps(item.to_json()) for item in items if not item.describe()] == []
 
 
 def test_table_nested_too_deeply_to_show_is_told() -> None:
@@ -260,5 +258,5 @@ def test_table_nested_too_deeply_to_show_is_told() -> None:
         encode_command(1, BasicPublishParameters(), BasicHeaderProperties(headers={"k": headers}))
     )
 
-    assert "nested too deeply to show" in describe(item)
-    assert to_json(item)["properties"]["headers"] == "<a dict nested too deeply to show>"
+    assert "nested too deeply to show" in item.describe()
+    assert item.to_json()["properties"]["headers"] == "<a dict nested too deeply to show>"

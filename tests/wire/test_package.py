@@ -21,8 +21,16 @@ FORBIDDEN = {"asyncio", "random", "select", "selectors", "socket", "ssl", "threa
 
 # Exported by a module for other modules of the package, and by nobody else.
 INTERNAL = {
-    "Arguments",
+    "MAX_ANNOUNCED_SIZE",
+    "LightNamedTuple",
     "CommandAssembler",
+    "describe_body",
+    "describe_channel",
+    "describe_parameters",
+    "describe_properties",
+    "json_of_parameters",
+    "json_of_properties",
+    "json_value",
     "ENCODERS",
     "Misfit",
     "READERS",

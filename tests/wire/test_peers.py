@@ -257,7 +257,7 @@ def test_closes_that_cross_end_both() -> None:
     assert peers.server.close_received == peers.client.close_sent
 
 
-def test_last_words_of_both_arrive() -> None:
+def test_closing_frames_of_both_arrive() -> None:
     """What was queued before a close, and what answers commands in front of the peer's."""
     peers = running_peers()
 

@@ -146,7 +146,6 @@ from .writer import CommandWriter, ContentHead
 
 if TYPE_CHECKING:
     from .conversation import Conversation, Said
-    from .description import describe, to_json
     from .field_types import FieldType
     from .frame_encoder import (
         encode_command,
@@ -156,7 +155,8 @@ if TYPE_CHECKING:
         encode_protocol_header,
     )
     from .frames.flags import PropertyFlag
-    from .reader import BrokenFrame, CommandReader, Frame, FrameReader, ProtocolHeader, ReadCommand
+    from .read_items import BrokenFrame, Frame, ProtocolHeader, ReadCommand
+    from .reader import CommandReader, FrameReader
     from .server import Accepted, Challenge, Refused, ServerProtocol
 else:
     # What a client does without is imported when it is first asked for.
@@ -164,17 +164,10 @@ else:
         name: module
         for module, names in {
             "conversation": ("Conversation", "Said"),
-            "description": ("describe", "to_json"),
             "field_types": ("FieldType",),
             "frames.flags": ("PropertyFlag",),
-            "reader": (
-                "BrokenFrame",
-                "CommandReader",
-                "Frame",
-                "FrameReader",
-                "ProtocolHeader",
-                "ReadCommand",
-            ),
+            "read_items": ("BrokenFrame", "Frame", "ProtocolHeader", "ReadCommand"),
+            "reader": ("CommandReader", "FrameReader"),
             "server": ("Accepted", "Challenge", "Refused", "ServerProtocol"),
             "frame_encoder": (
                 "encode_command",
@@ -328,7 +321,6 @@ __all__ = [
     "amqplain_response",
     "decode_properties",
     "decode_table",
-    "describe",
     "encode_command",
     "encode_content_header",
     "encode_frame",
@@ -345,5 +337,4 @@ __all__ = [
     "parse_amqplain",
     "parse_plain",
     "plain_response",
-    "to_json",
 ]

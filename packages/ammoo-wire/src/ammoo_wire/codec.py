@@ -3,7 +3,7 @@
 A declaration is the whole truth about a method::
 
     @method(60, 80)
-    class BasicAckParameters(Arguments):
+    class BasicAckParameters(LightNamedTuple):
         delivery_tag: LongLong = 0
         multiple: Bit = False
 

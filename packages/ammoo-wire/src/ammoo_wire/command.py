@@ -5,8 +5,8 @@ a method frame, and for some methods a content header frame and body frames
 behind it (section 2.3.5); that is the business of `assembler` and `writer`.
 """
 
-from .arguments import Arguments
 from .codec import Parameters, method_of
+from .light_named_tuple import LightNamedTuple
 
 __all__ = ["Command", "OversizedContent", "encode_method"]
 
@@ -20,7 +20,7 @@ for the four took 0.14 µs more, of the 1.0 that receiving a message takes.
 """
 
 
-class OversizedContent(Arguments):
+class OversizedContent(LightNamedTuple):
     """Stands in a command for the parameters of a method whose content is too large.
 
     The command has neither properties nor body. The octets of the body are

@@ -28,12 +28,14 @@ from .constants import DEFAULT_FRAME_MAX, DEFAULT_MAX_BODY_SIZE
 from .frames.method.basic import BasicAckParameters, BasicNackParameters, BasicRejectParameters
 from .frames.method.channel import ChannelCloseOkParameters, ChannelCloseParameters
 from .frames.method.connection import ConnectionTuneOkParameters
-from .reader import BrokenFrame, CommandReader, Frame, ProtocolHeader, ReadCommand
+from .read_items import BrokenFrame, Frame, ProtocolHeader, ReadCommand
+from .reader import CommandReader
 
 __all__ = ["Conversation", "Said"]
 
 Peer = Literal["client", "server"]
 _OTHER: Final[dict[Peer, Peer]] = {"client": "server", "server": "client"}
+_MOST_SHOWN: Final = 5  # numbers of what is answered
 _MOST_REQUESTS: Final = 64  # of one peer on one channel; clients wait for each answer
 _MOST_TAGGED: Final = 65536  # publishes, and deliveries, of all channels together
 _NONE: Final[deque[Any]] = deque(maxlen=0)
@@ -59,10 +61,33 @@ class Said(NamedTuple):
         """The item's name, for example ``"queue.declare-ok"``."""
         return self.item.name
 
-    def __str__(self) -> str:
-        from .description import describe
+    def describe(self, *, secrets: bool = False) -> str:
+        """Return a line of text: number, peer, what was said, and what it answers.
 
-        return describe(self)
+        Args:
+            secrets: Whether to show passwords, tokens and other responses of SASL mechanisms.
+        """
+        answers = f" (answers {_describe_numbers(self.answers)})" if self.answers else ""
+        said = self.item.describe(secrets=secrets)
+        return f"#{self.number} {self.peer}: {said}{answers}"
+
+    def to_json(self, *, secrets: bool = False) -> dict[str, Any]:
+        """Return what was said as values that the module `json` writes; see the items' own.
+
+        Args:
+            secrets: Whether to show passwords, tokens and other responses of SASL mechanisms.
+        """
+        head = {"number": self.number, "peer": self.peer, "answers": list(self.answers)}
+        return head | self.item.to_json(secrets=secrets)
+
+    def __str__(self) -> str:
+        return self.describe()
+
+
+def _describe_numbers(numbers: Sequence[int]) -> str:
+    shown = ", ".join(f"#{number}" for number in numbers[:_MOST_SHOWN])
+    rest = len(numbers) - _MOST_SHOWN
+    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 class Conversation:

@@ -1,116 +1,84 @@
-"""What was read, as a line of text for people and as plain values for JSON.
+"""How what was read is shown: as text for people, and as plain values for JSON.
 
 A password is in ``connection.start-ok``, and a token in ``connection.update-secret``:
 what may be secret is shown by its size alone, unless it is asked for.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from .codec import Parameters, method_of
-from .command import OversizedContent
 from .exceptions import ProtocolError
 from .fields import WireType
-from .frames.header import BasicHeaderProperties
-from .reader import BrokenFrame, Frame, ProtocolHeader, ReadCommand
+from .frames.header import decode_properties
 
-if TYPE_CHECKING:
-    from .conversation import Said
-
-__all__ = ["describe", "to_json"]
+__all__ = [
+    "describe_body",
+    "describe_channel",
+    "describe_parameters",
+    "describe_properties",
+    "json_of_parameters",
+    "json_of_properties",
+    "json_value",
+]
 
 _SECRETS: Final = {"challenge", "new_secret", "response"}
 _MOST_OF_BODY: Final = 60  # octets
 _MOST_OF_VALUE: Final = 200  # characters
-
-Item = ReadCommand | Frame | ProtocolHeader | BrokenFrame
+_NUMBERS: Final = {WireType.SHORT, WireType.LONG, WireType.LONGLONG, WireType.OCTET}
+_UNSAID: Final = {"reserved_1", "reserved_2", "class_id", "method_id"}  # if they are 0
 
 
 # --- text ----------------------------------------------------------------------------------
 
 
-def describe(item: "Item | Said", *, secrets: bool = False) -> str:
-    """Return a line of text that says what was read.
-
-    Args:
-        item: What a reader or a `Conversation` returned.
-        secrets: Whether to show passwords, tokens and other responses of SASL mechanisms.
-    """
-    if isinstance(item, ReadCommand):
-        return _command(item, secrets)
-    if isinstance(item, Frame):
-        frame_type = "" if item.name == "heartbeat" else f" ({len(item.payload)} octets)"
-        return f"{_channel(item.channel_number)}{item.name}{frame_type}"
-    if isinstance(item, ProtocolHeader):
-        return f"protocol header {'-'.join(map(str, item.version))}"
-    if isinstance(item, BrokenFrame):
-        return f"broken frame: {item.error} [{item.octets[:16].hex(' ')}]"
-    answers = f" (answers {_numbers(item.answers)})" if item.answers else ""
-    return f"#{item.number} {item.peer}: {describe(item.item, secrets=secrets)}{answers}"
-
-
-def _channel(number: int) -> str:
+def describe_channel(number: int) -> str:
+    """Return the words in front of what was read on a channel; none for channel 0."""
     return f"channel {number} " if number else ""
 
 
-def _numbers(numbers: Sequence[int]) -> str:
-    shown = ", ".join(f"#{number}" for number in numbers[:5])
-    return f"{shown} and {len(numbers) - 5} more" if len(numbers) > 5 else shown
-
-
-def _command(command: ReadCommand, secrets: bool) -> str:
-    parameters = command.parameters
-    words = [f"{_channel(command.channel_number)}{command.name}"]
-    if isinstance(parameters, OversizedContent):
-        body = f"body of {parameters.body_size} octets, too large to keep"
-        return " ".join([*words, *_parameters(parameters.parameters, secrets), body])
-    words += _parameters(parameters, secrets)
-    if command.body is not None:
-        words += [_properties(command), f"body {len(command.body)}:"]
-        body_octets = bytes(command.body[:_MOST_OF_BODY])
-        words.append(repr(body_octets) + ("…" if len(command.body) > _MOST_OF_BODY else ""))
-    return " ".join(filter(None, words))
-
-
-def _parameters(parameters: Parameters, secrets: bool) -> list[str]:
-    """Show a method's parameters by name, except those that say nothing."""
+def describe_parameters(parameters: Parameters, *, secrets: bool) -> list[str]:
+    """Return a method's parameters as words, without those that say nothing: no, "" and {}."""
     shown = []
     for (name, wire_type), value in zip(method_of(parameters).fields, parameters, strict=True):
+        label = name.rstrip("_")
         if name in _SECRETS and not secrets:
-            shown.append(f"{name}=<{len(value)} octets>")
-        elif wire_type is WireType.LONGSTR:
-            shown.append(f"{name}={_text(value)}")
-        elif value or (wire_type in _COUNTS and name not in _RESERVED):
-            shown.append(f"{name}={_cut(value)}")
+            shown.append(f"{label}=<{len(value)} octets>")
+        elif value or (wire_type in _NUMBERS and name not in _UNSAID):
+            shown.append(f"{label}={_cut(_text(value))}")
     return shown
 
 
-_COUNTS: Final = {WireType.SHORT, WireType.LONG, WireType.LONGLONG, WireType.OCTET}
-_RESERVED: Final = {"reserved_1", "reserved_2", "class_id", "method_id"}
-
-
-def _properties(command: ReadCommand) -> str:
+def describe_properties(encoded: bytes) -> str:
+    """Return a message's properties as words; empty if it has none."""
     try:
-        properties = command.properties
+        present = _present(encoded)
     except ProtocolError as error:
         return f"{{properties that cannot be decoded: {error}}}"
-    present = [
-        f"{name.rstrip('_')}={_cut(str(value) if name == 'timestamp' else value)}"
-        for name, value in _present(properties).items()
+    words = [
+        f"{name}={_cut(str(value) if name == 'timestamp' else value)}"
+        for name, value in present.items()
     ]
-    return f"{{{', '.join(present)}}}" if present else ""
+    return f"{{{', '.join(words)}}}" if words else ""
 
 
-def _present(properties: BasicHeaderProperties | None) -> dict[str, Any]:
-    values = properties._asdict() if properties else {}
-    return {name: value for name, value in values.items() if value is not None}
+def describe_body(body: bytes | bytearray) -> str:
+    """Return a body's size, and how it begins."""
+    end = "…" if len(body) > _MOST_OF_BODY else ""
+    return f"body {len(body)}: {bytes(body[:_MOST_OF_BODY])!r}{end}"
 
 
-def _text(octets: bytes) -> str:
+def _present(encoded: bytes) -> dict[str, Any]:
+    values = decode_properties(encoded)._asdict()
+    return {name.rstrip("_"): value for name, value in values.items() if value is not None}
+
+
+def _text(value: Any) -> Any:
+    """Return octets as text if they are that."""
     try:
-        return _cut(octets.decode())
+        return value.decode() if isinstance(value, bytes) else value
     except UnicodeDecodeError:
-        return _cut(octets)
+        return value
 
 
 def _cut(value: object) -> str:
@@ -124,68 +92,28 @@ def _cut(value: object) -> str:
 # --- JSON ----------------------------------------------------------------------------------
 
 
-def to_json(item: "Item | Said", *, secrets: bool = False) -> dict[str, Any]:
-    """Return what was read as values that the module `json` writes.
-
-    Octets are an object ``{"hex": "…"}``, unless they are UTF-8 text; timestamps are strings in
-    the form of ISO 8601; decimals are strings.
-
-    Args:
-        item: What a reader or a `Conversation` returned.
-        secrets: Whether to show passwords, tokens and other responses of SASL mechanisms.
-    """
-    if isinstance(item, ReadCommand):
-        return _json_of_command(item, secrets)
-    if isinstance(item, Frame):
-        payload = {"size": len(item.payload)}
-        return {"name": item.name, "channel": item.channel_number, "offset": item.offset} | payload
-    if isinstance(item, ProtocolHeader):
-        version = ".".join(map(str, item.version))
-        return {"name": item.name, "channel": 0, "offset": item.offset, "version": version}
-    if isinstance(item, BrokenFrame):
-        return {
-            "name": item.name,
-            "channel": item.channel_number,
-            "offset": item.offset,
-            "error": str(item.error),
-            "octets": {"hex": item.octets.hex()},
-        }
-    said = {"number": item.number, "peer": item.peer, "answers": list(item.answers)}
-    return said | to_json(item.item, secrets=secrets)
-
-
-def _json_of_command(command: ReadCommand, secrets: bool) -> dict[str, Any]:
-    parameters = command.parameters
-    made: dict[str, Any] = {
-        "name": command.name,
-        "channel": command.channel_number,
-        "offset": command.offset,
-    }
-    if isinstance(parameters, OversizedContent):
-        made["body_size"] = parameters.body_size
-        parameters = parameters.parameters
-    names = [name for name, _ in method_of(parameters).fields]
-    made["parameters"] = {
+def json_of_parameters(parameters: Parameters, *, secrets: bool) -> dict[str, Any]:
+    """Return a method's parameters by name."""
+    names = (name for name, _ in method_of(parameters).fields)
+    return {
         name.rstrip("_"): (
-            {"size": len(value)} if name in _SECRETS and not secrets else _json_value(value)
+            {"size": len(value)} if name in _SECRETS and not secrets else json_value(value)
         )
         for name, value in zip(names, parameters, strict=True)
     }
-    if command.body is not None:
-        try:
-            present = _present(command.properties)
-        except ProtocolError as error:
-            made["properties_error"] = str(error)
-        else:
-            made["properties"] = {
-                name.rstrip("_"): _json_value(value) for name, value in present.items()
-            }
-        made["body_size"] = len(command.body)
-        made["body"] = _json_value(bytes(command.body))
-    return made
 
 
-def _json_value(value: Any) -> Any:
+def json_of_properties(encoded: bytes) -> dict[str, Any]:
+    """Return a message's properties under the key ``properties``, or why they cannot be read."""
+    try:
+        present = _present(encoded)
+    except ProtocolError as error:
+        return {"properties_error": str(error)}
+    return {"properties": {name: json_value(value) for name, value in present.items()}}
+
+
+def json_value(value: Any) -> Any:
+    """Return a field's value as one that JSON has."""
     try:
         return _plain(value)
     except RecursionError:

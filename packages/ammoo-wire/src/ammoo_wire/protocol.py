@@ -91,8 +91,8 @@ class Protocol(ABC):
             checks_body_sizes=checks_body_sizes,
         )
         self._writer = CommandWriter(frame_max=send_frame_max)
-        self._last_words = b""  # a close or close-ok that goes behind all that is queued
-        self._is_deaf = False  # whether what comes is dropped unread
+        self._closing_frame = b""  # a close or close-ok that goes behind all that is queued
+        self._is_discarding = False  # whether what comes is dropped unread
         self._closing_channels: set[int] = set()
         self._opening: Opening | None = None
         self.failure: ProtocolError | None = None
@@ -118,13 +118,13 @@ class Protocol(ABC):
         assembler = self._assembler
         assembler.buffer_updated(count)
         commands: list[Command] = []
-        while not self._is_deaf:
+        while not self._is_discarding:
             try:
                 self._assemble(commands)
                 break
             except ProtocolError as error:
                 self._fail(error)
-        if self._is_deaf:
+        if self._is_discarding:
             assembler.discard()
         return self._without_closing_channels(commands) if self._closing_channels else commands
 
@@ -156,7 +156,7 @@ class Protocol(ABC):
     @property
     def has_data_to_send(self) -> bool:
         """Whether `data_to_send` would give anything."""
-        return bool(self._writer.queued or self._last_words)
+        return bool(self._writer.queued or self._closing_frame)
 
     @property
     def queued_size(self) -> int:
@@ -166,10 +166,10 @@ class Protocol(ABC):
     def data_to_send(self) -> bytearray:
         """Take the octets to write; empty if there are none."""
         octets = self._writer.take()
-        if self._last_words:
-            octets += self._last_words
-            self._last_words = b""
-            self._writer = _MutedWriter(frame_max=0)
+        if self._closing_frame:
+            octets += self._closing_frame
+            self._closing_frame = b""
+            self._writer = _DiscardingWriter(frame_max=0)
         return octets
 
     def send(self, channel_number: int, parameters: Parameters) -> None:
@@ -278,7 +278,7 @@ class Protocol(ABC):
         if self._state in (ConnectionState.CLOSING, ConnectionState.CLOSED):
             return
         close = ConnectionCloseParameters(reply_code, shorten(reply_text), class_id, method_id)
-        self._say_last(close)
+        self._send_last(close)
         self.close_sent = close
         self._set_state(ConnectionState.CLOSING)
 
@@ -325,7 +325,7 @@ class Protocol(ABC):
         if state is ConnectionState.CLOSING:
             self._assembler.drop_channels()
         elif state is ConnectionState.CLOSED:
-            self._is_deaf = True
+            self._is_discarding = True
 
     def _fail(self, error: ProtocolError) -> None:
         """Close the connection for what the peer did wrong.
@@ -334,7 +334,7 @@ class Protocol(ABC):
         close cannot be recognised either; it is left to the shell to stop waiting.
         """
         if isinstance(error, FramingLost):
-            self._is_deaf = True
+            self._is_discarding = True
         if self._state is not ConnectionState.CLOSING:
             self.failure = error
             self.close(error.reply_code, error.reply_text, error.class_id, error.method_id)
@@ -344,14 +344,14 @@ class Protocol(ABC):
     def _assemble(self, commands: list[Command]) -> None:
         while self._assembler.assemble(commands):
             self._receive_control(commands, commands.pop()[1])
-            if self._is_deaf:
+            if self._is_discarding:
                 return
 
     def _receive_control(self, commands: list[Command], parameters: Parameters) -> None:
         """Act on a method on channel 0, or give it out."""
         if type(parameters) is ConnectionCloseParameters:
             self.close_received = parameters
-            self._say_last(ConnectionCloseOkParameters())
+            self._send_last(ConnectionCloseOkParameters())
             self._set_state(ConnectionState.CLOSED)
         elif self._state is ConnectionState.CLOSING:
             if type(parameters) is ConnectionCloseOkParameters:
@@ -389,15 +389,15 @@ class Protocol(ABC):
                 self.send(number, ChannelCloseOkParameters())
         return kept
 
-    def _say_last(self, parameters: Parameters) -> None:
+    def _send_last(self, parameters: Parameters) -> None:
         """Have this go behind all that is queued, and nothing behind it."""
         writer = CommandWriter(frame_max=0)
         writer.method(0, encode_method(parameters))
-        self._last_words += bytes(writer.take())
+        self._closing_frame += bytes(writer.take())
 
 
-class _MutedWriter(CommandWriter):
-    """Takes the writer's place after the last words: what comes then would be dropped anyway."""
+class _DiscardingWriter(CommandWriter):
+    """Takes the writer's place after the closing frame: what comes then is discarded."""
 
     __slots__ = ()
 

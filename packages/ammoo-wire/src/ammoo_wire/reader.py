@@ -14,11 +14,10 @@ keeps it, `CommandReader` assembles it and keeps the command.
 import re
 from abc import ABC, abstractmethod
 from struct import Struct
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, TypeVar
 
 from .assembler import CommandAssembler
-from .codec import Method, Parameters, method_of, method_with_id
-from .command import Command, OversizedContent
+from .command import Command
 from .constants import (
     DEFAULT_FRAME_MAX,
     DEFAULT_MAX_BODY_SIZE,
@@ -29,185 +28,19 @@ from .constants import (
     FrameType,
 )
 from .exceptions import FramingLost, ProtocolError
-from .frames.header import BasicHeaderProperties, decode_properties
 from .frames.method.connection import ConnectionTuneOkParameters, ConnectionTuneParameters
+from .read_items import BrokenFrame, Frame, ProtocolHeader, ReadCommand
 from .whole_contents import WholeContents
 
-__all__ = [
-    "BrokenFrame",
-    "CommandReader",
-    "Frame",
-    "FrameReader",
-    "ProtocolHeader",
-    "ReadCommand",
-]
+__all__ = ["CommandReader", "FrameReader"]
 
 _METHOD, _HEADER, _BODY, _HEARTBEAT = map(int, FrameType)
 _SIZE: Final = Struct(">I")
 _HEAD_SIZE: Final = 7  # octets of a frame in front of its payload
 _MAGIC: Final = PROTOCOL_HEADER[:4]
+_FRAME_TYPES: Final = frozenset(FrameType)
 _FRAME_BEGIN = re.compile(rb"[\x01\x02\x03\x08]")
-_NAMES: Final = {
-    _METHOD: "method",
-    _HEADER: "content header",
-    _BODY: "content body",
-    _HEARTBEAT: "heartbeat",
-}
 _new = tuple.__new__
-
-
-class Frame(NamedTuple):
-    """A frame, as it was read: `FrameReader` returns them.
-
-    ``bytes(frame)`` are its octets, the same as were read.
-    """
-
-    type: int
-    """1 method, 2 content header, 3 content body, 8 heartbeat (`FrameType`), or any other octet."""
-    channel_number: int
-    payload: bytes
-    offset: int = 0
-    """Where the frame began in the octets that were read, counted from 0."""
-
-    @property
-    def method(self) -> Method | None:
-        """The method of a method frame; None for other frames and for unknown methods."""
-        is_method = self.type == _METHOD and len(self.payload) >= 4
-        return method_with_id(int.from_bytes(self.payload[:4])) if is_method else None
-
-    @property
-    def name(self) -> str:
-        """The method's dotted name, or the kind of frame: ``"basic.publish"``, ``"heartbeat"``."""
-        method = self.method
-        return method.name if method else _NAMES.get(self.type, f"frame of type {self.type}")
-
-    @property
-    def parameters(self) -> Parameters | None:
-        """The parameters of a method frame; None for other frames and for unknown methods.
-
-        Raises:
-            ProtocolError: They cannot be decoded.
-        """
-        method = self.method
-        if method is None:
-            return None
-        parameters: Parameters = method.decode(self.payload, 4, len(self.payload))
-        return parameters
-
-    def __bytes__(self) -> bytes:
-        head = self.type.to_bytes(1) + self.channel_number.to_bytes(2)
-        return b"%b%b%b\xce" % (head, len(self.payload).to_bytes(4), self.payload)
-
-    def __str__(self) -> str:
-        from .description import describe
-
-        return describe(self)
-
-
-class ProtocolHeader(NamedTuple):
-    """The eight octets with which a client begins, or a server refuses (section 4.2.2)."""
-
-    octets: bytes
-    offset: int = 0
-    """Where they began in the octets that were read."""
-
-    @property
-    def channel_number(self) -> int:
-        """Always 0."""
-        return 0
-
-    @property
-    def name(self) -> str:
-        """Always ``"protocol header"``."""
-        return "protocol header"
-
-    @property
-    def version(self) -> tuple[int, ...]:
-        """The version asked for: (0, 9, 1), unless the peer speaks another AMQP."""
-        is_before_0_9_1 = self.octets[4] == 1  # AMQP 0-8 and 0-9 have two octets more in front
-        return tuple(self.octets[6:] if is_before_0_9_1 else self.octets[5:])
-
-    def __bytes__(self) -> bytes:
-        return self.octets
-
-    def __str__(self) -> str:
-        from .description import describe
-
-        return describe(self)
-
-
-class BrokenFrame(NamedTuple):
-    """Octets that are no frame, or a frame that has no place where it came."""
-
-    octets: bytes
-    """What was skipped; of what is no frame at all, at most 64 octets."""
-    offset: int
-    """Where they began in the octets that were read."""
-    error: ProtocolError
-    """What is wrong; ``str(error)`` is a sentence."""
-
-    @property
-    def channel_number(self) -> int:
-        """The channel number in the frame's head, or 0 if it is cut short."""
-        return int.from_bytes(self.octets[1:3])
-
-    @property
-    def name(self) -> str:
-        """Always ``"broken frame"``."""
-        return "broken frame"
-
-    def __bytes__(self) -> bytes:
-        return self.octets
-
-    def __str__(self) -> str:
-        from .description import describe
-
-        return describe(self)
-
-
-class ReadCommand(NamedTuple):
-    """A method with its content, if it has any, as it was read: `CommandReader` returns them.
-
-    The first four are those of a `Command`.
-    """
-
-    channel_number: int
-    parameters: Parameters
-    """For example a `BasicPublishParameters`; an `OversizedContent` for too large a body."""
-    encoded_properties: bytes | None
-    """As they stood in the content header; None without content."""
-    body: bytes | bytearray | None
-    """None without content."""
-    offset: int = 0
-    """Where its first frame began in the octets that were read."""
-
-    @property
-    def method(self) -> Method:
-        """The method, with its numbers and its codec."""
-        parameters = self.parameters
-        if isinstance(parameters, OversizedContent):
-            parameters = parameters.parameters
-        return method_of(parameters)
-
-    @property
-    def name(self) -> str:
-        """The method's dotted name: ``"basic.publish"``."""
-        return self.method.name
-
-    @property
-    def properties(self) -> BasicHeaderProperties | None:
-        """The message's properties, decoded; None without content.
-
-        Raises:
-            ProtocolError: They cannot be decoded.
-        """
-        encoded = self.encoded_properties
-        return None if encoded is None else decode_properties(encoded)
-
-    def __str__(self) -> str:
-        from .description import describe
-
-        return describe(self)
 
 
 _ItemT = TypeVar("_ItemT")
@@ -331,7 +164,7 @@ class _FrameSplitter(CommandAssembler, Generic[_ItemT]):
         """Find where the next frame may begin behind a broken one."""
         size = int.from_bytes(self._buffer[broken + 3 : broken + _HEAD_SIZE])
         behind = broken + size + FRAME_OVERHEAD
-        if behind == self._stop or (behind < self._stop and self._buffer[behind] in _NAMES):
+        if behind == self._stop or (behind < self._stop and self._buffer[behind] in _FRAME_TYPES):
             return behind  # only its last octet was wrong
         for match in _FRAME_BEGIN.finditer(self._view, broken + 1, self._stop):
             if self._may_begin(match.start()):
@@ -341,7 +174,7 @@ class _FrameSplitter(CommandAssembler, Generic[_ItemT]):
     def _may_begin(self, position: int) -> bool:
         """Return whether a frame may begin here: a whole one, or one behind another's end."""
         buffer = self._buffer
-        if buffer[position] not in _NAMES:
+        if buffer[position] not in _FRAME_TYPES:
             return False
         head = position + _HEAD_SIZE
         if head <= self._stop:

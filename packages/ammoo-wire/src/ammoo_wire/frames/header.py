@@ -14,7 +14,6 @@ from struct import Struct
 from struct import error as StructError
 from typing import TYPE_CHECKING, Any, Final
 
-from ..arguments import Arguments
 from ..exceptions import EncodeError, FrameError, ProtocolError, WireSyntaxError, show
 from ..fields import (
     FieldTable,
@@ -24,6 +23,7 @@ from ..fields import (
     encode_timestamp,
     timestamp_from_wire,
 )
+from ..light_named_tuple import LightNamedTuple
 from ..tables import encode_table, read_table
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-class BasicHeaderProperties(Arguments):
+class BasicHeaderProperties(LightNamedTuple):
     """A message's properties (class basic, section 1.8); None where one is not set."""
 
     content_type: str | None = None

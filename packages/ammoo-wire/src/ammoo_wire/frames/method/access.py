@@ -4,15 +4,15 @@ AMQP 0-9-1 dropped the class, and left of its tickets two octets in front of oth
 RabbitMQ answers it all the same.
 """
 
-from ...arguments import Arguments
 from ...codec import method
 from ...fields import Bit, Short, ShortStr
+from ...light_named_tuple import LightNamedTuple
 
 __all__ = ["AccessRequestOkParameters", "AccessRequestParameters"]
 
 
 @method(30, 10, replies=("access.request-ok",))
-class AccessRequestParameters(Arguments):
+class AccessRequestParameters(LightNamedTuple):
     """Ask for a ticket to a realm."""
 
     realm: ShortStr = "/data"
@@ -24,7 +24,7 @@ class AccessRequestParameters(Arguments):
 
 
 @method(30, 11)
-class AccessRequestOkParameters(Arguments):
+class AccessRequestOkParameters(LightNamedTuple):
     """The ticket is granted."""
 
     ticket: Short = 1

@@ -1,8 +1,8 @@
 """Class basic (60): publishing, consuming, and settling what was delivered."""
 
-from ...arguments import Arguments
 from ...codec import method
 from ...fields import EMPTY_TABLE, Bit, Long, LongLong, Short, ShortStr, Table
+from ...light_named_tuple import LightNamedTuple
 
 __all__ = [
     "BasicAckParameters",
@@ -27,7 +27,7 @@ __all__ = [
 
 
 @method(60, 10, replies=("basic.qos-ok",))
-class BasicQosParameters(Arguments):
+class BasicQosParameters(LightNamedTuple):
     """Limit how much may be delivered without being settled."""
 
     prefetch_size: Long = 0
@@ -39,12 +39,12 @@ class BasicQosParameters(Arguments):
 
 
 @method(60, 11)
-class BasicQosOkParameters(Arguments):
+class BasicQosOkParameters(LightNamedTuple):
     """The limit is in force."""
 
 
 @method(60, 20, reserved_short=True, replies=("basic.consume-ok",))
-class BasicConsumeParameters(Arguments):
+class BasicConsumeParameters(LightNamedTuple):
     """Start a consumer."""
 
     queue_name: ShortStr = ""
@@ -58,14 +58,14 @@ class BasicConsumeParameters(Arguments):
 
 
 @method(60, 21)
-class BasicConsumeOkParameters(Arguments):
+class BasicConsumeOkParameters(LightNamedTuple):
     """The consumer has started."""
 
     consumer_tag: ShortStr
 
 
 @method(60, 30, replies=("basic.cancel-ok",))
-class BasicCancelParameters(Arguments):
+class BasicCancelParameters(LightNamedTuple):
     """End a consumer. RabbitMQ's server sends it too, when the queue is gone."""
 
     consumer_tag: ShortStr = ""
@@ -73,14 +73,14 @@ class BasicCancelParameters(Arguments):
 
 
 @method(60, 31)
-class BasicCancelOkParameters(Arguments):
+class BasicCancelOkParameters(LightNamedTuple):
     """The consumer has ended."""
 
     consumer_tag: ShortStr
 
 
 @method(60, 40, reserved_short=True, content=True)
-class BasicPublishParameters(Arguments):
+class BasicPublishParameters(LightNamedTuple):
     """Publish a message to an exchange."""
 
     exchange_name: ShortStr = ""
@@ -90,7 +90,7 @@ class BasicPublishParameters(Arguments):
 
 
 @method(60, 50, content=True)
-class BasicReturnParameters(Arguments):
+class BasicReturnParameters(LightNamedTuple):
     """Give a message back that could not be routed."""
 
     reply_code: Short
@@ -100,7 +100,7 @@ class BasicReturnParameters(Arguments):
 
 
 @method(60, 60, content=True)
-class BasicDeliverParameters(Arguments):
+class BasicDeliverParameters(LightNamedTuple):
     """Deliver a message to a consumer."""
 
     consumer_tag: ShortStr
@@ -111,7 +111,7 @@ class BasicDeliverParameters(Arguments):
 
 
 @method(60, 70, reserved_short=True, replies=("basic.get-ok", "basic.get-empty"))
-class BasicGetParameters(Arguments):
+class BasicGetParameters(LightNamedTuple):
     """Fetch one message from a queue."""
 
     queue_name: ShortStr = ""
@@ -119,7 +119,7 @@ class BasicGetParameters(Arguments):
 
 
 @method(60, 71, content=True)
-class BasicGetOkParameters(Arguments):
+class BasicGetOkParameters(LightNamedTuple):
     """The message that was fetched."""
 
     delivery_tag: LongLong
@@ -131,14 +131,14 @@ class BasicGetOkParameters(Arguments):
 
 
 @method(60, 72)
-class BasicGetEmptyParameters(Arguments):
+class BasicGetEmptyParameters(LightNamedTuple):
     """No message was ready."""
 
     reserved_1: ShortStr = ""
 
 
 @method(60, 80)
-class BasicAckParameters(Arguments):
+class BasicAckParameters(LightNamedTuple):
     """Acknowledge deliveries; from the server, confirm publishes (RabbitMQ)."""
 
     delivery_tag: LongLong = 0
@@ -147,7 +147,7 @@ class BasicAckParameters(Arguments):
 
 
 @method(60, 90)
-class BasicRejectParameters(Arguments):
+class BasicRejectParameters(LightNamedTuple):
     """Reject a delivery."""
 
     delivery_tag: LongLong = 0
@@ -155,26 +155,26 @@ class BasicRejectParameters(Arguments):
 
 
 @method(60, 100)
-class BasicRecoverAsyncParameters(Arguments):
+class BasicRecoverAsyncParameters(LightNamedTuple):
     """Have all unsettled messages delivered again, without an answer; deprecated."""
 
     requeue: Bit = False
 
 
 @method(60, 110, replies=("basic.recover-ok",))
-class BasicRecoverParameters(Arguments):
+class BasicRecoverParameters(LightNamedTuple):
     """Have all unsettled messages delivered again."""
 
     requeue: Bit = False
 
 
 @method(60, 111)
-class BasicRecoverOkParameters(Arguments):
+class BasicRecoverOkParameters(LightNamedTuple):
     """The messages are about to be delivered again."""
 
 
 @method(60, 120)
-class BasicNackParameters(Arguments):
+class BasicNackParameters(LightNamedTuple):
     """Reject deliveries; from the server, refuse publishes (RabbitMQ)."""
 
     delivery_tag: LongLong = 0

@@ -1,8 +1,8 @@
 """Class channel (20): opening, pausing and closing a channel."""
 
-from ...arguments import Arguments
 from ...codec import method
 from ...fields import Bit, LongStr, Short, ShortStr
+from ...light_named_tuple import LightNamedTuple
 
 __all__ = [
     "ChannelCloseOkParameters",
@@ -15,35 +15,35 @@ __all__ = [
 
 
 @method(20, 10, replies=("channel.open-ok",))
-class ChannelOpenParameters(Arguments):
+class ChannelOpenParameters(LightNamedTuple):
     """The client opens the channel whose number the frame bears."""
 
     reserved_1: ShortStr = ""
 
 
 @method(20, 11)
-class ChannelOpenOkParameters(Arguments):
+class ChannelOpenOkParameters(LightNamedTuple):
     """The channel is open."""
 
     reserved_1: LongStr = b""
 
 
 @method(20, 20, replies=("channel.flow-ok",))
-class ChannelFlowParameters(Arguments):
+class ChannelFlowParameters(LightNamedTuple):
     """Ask the peer to stop, or to go on, sending content."""
 
     active: Bit
 
 
 @method(20, 21)
-class ChannelFlowOkParameters(Arguments):
+class ChannelFlowOkParameters(LightNamedTuple):
     """The peer has stopped, or goes on."""
 
     active: Bit
 
 
 @method(20, 40, replies=("channel.close-ok",))
-class ChannelCloseParameters(Arguments):
+class ChannelCloseParameters(LightNamedTuple):
     """Either peer closes the channel, and says why."""
 
     reply_code: Short = 200
@@ -55,5 +55,5 @@ class ChannelCloseParameters(Arguments):
 
 
 @method(20, 41)
-class ChannelCloseOkParameters(Arguments):
+class ChannelCloseOkParameters(LightNamedTuple):
     """The other peer has closed the channel too; its number is free again."""

@@ -1,6 +1,5 @@
 """Class connection (10): opening, tuning and closing, always on channel 0."""
 
-from ...arguments import Arguments
 from ...codec import method
 from ...fields import (
     Long,
@@ -10,6 +9,7 @@ from ...fields import (
     ShortStr,
     Table,
 )
+from ...light_named_tuple import LightNamedTuple
 
 __all__ = [
     "ConnectionBlockedParameters",
@@ -30,7 +30,7 @@ __all__ = [
 
 
 @method(10, 10, replies=("connection.start-ok",))
-class ConnectionStartParameters(Arguments):
+class ConnectionStartParameters(LightNamedTuple):
     """The server begins: what it is, and how one may log in."""
 
     version_major: Octet
@@ -43,7 +43,7 @@ class ConnectionStartParameters(Arguments):
 
 
 @method(10, 11)
-class ConnectionStartOkParameters(Arguments):
+class ConnectionStartOkParameters(LightNamedTuple):
     """The client chooses a mechanism and a locale, and gives its first response."""
 
     client_properties: Table
@@ -53,21 +53,21 @@ class ConnectionStartOkParameters(Arguments):
 
 
 @method(10, 20, replies=("connection.secure-ok",))
-class ConnectionSecureParameters(Arguments):
+class ConnectionSecureParameters(LightNamedTuple):
     """The server asks more of the mechanism."""
 
     challenge: LongStr
 
 
 @method(10, 21)
-class ConnectionSecureOkParameters(Arguments):
+class ConnectionSecureOkParameters(LightNamedTuple):
     """The client answers a challenge."""
 
     response: LongStr
 
 
 @method(10, 30, replies=("connection.tune-ok",))
-class ConnectionTuneParameters(Arguments):
+class ConnectionTuneParameters(LightNamedTuple):
     """The server proposes limits; 0 is no limit, and no heartbeat."""
 
     channel_max: Short
@@ -77,7 +77,7 @@ class ConnectionTuneParameters(Arguments):
 
 
 @method(10, 31)
-class ConnectionTuneOkParameters(Arguments):
+class ConnectionTuneOkParameters(LightNamedTuple):
     """The client settles the limits."""
 
     channel_max: Short
@@ -87,7 +87,7 @@ class ConnectionTuneOkParameters(Arguments):
 
 
 @method(10, 40, replies=("connection.open-ok",))
-class ConnectionOpenParameters(Arguments):
+class ConnectionOpenParameters(LightNamedTuple):
     """The client asks for a virtual host."""
 
     virtualhost: ShortStr = "/"
@@ -96,14 +96,14 @@ class ConnectionOpenParameters(Arguments):
 
 
 @method(10, 41)
-class ConnectionOpenOkParameters(Arguments):
+class ConnectionOpenOkParameters(LightNamedTuple):
     """The connection is open."""
 
     reserved_1: ShortStr = ""
 
 
 @method(10, 50, replies=("connection.close-ok",))
-class ConnectionCloseParameters(Arguments):
+class ConnectionCloseParameters(LightNamedTuple):
     """Either peer closes the connection, and says why."""
 
     reply_code: Short = 200
@@ -115,24 +115,24 @@ class ConnectionCloseParameters(Arguments):
 
 
 @method(10, 51)
-class ConnectionCloseOkParameters(Arguments):
+class ConnectionCloseOkParameters(LightNamedTuple):
     """The other peer has closed too."""
 
 
 @method(10, 60)
-class ConnectionBlockedParameters(Arguments):
+class ConnectionBlockedParameters(LightNamedTuple):
     """The server will read no more publishes for now (RabbitMQ)."""
 
     reason: ShortStr
 
 
 @method(10, 61)
-class ConnectionUnblockedParameters(Arguments):
+class ConnectionUnblockedParameters(LightNamedTuple):
     """The server reads publishes again (RabbitMQ)."""
 
 
 @method(10, 70, replies=("connection.update-secret-ok",))
-class ConnectionUpdateSecretParameters(Arguments):
+class ConnectionUpdateSecretParameters(LightNamedTuple):
     """The client replaces the secret it logged in with (RabbitMQ)."""
 
     new_secret: LongStr
@@ -140,5 +140,5 @@ class ConnectionUpdateSecretParameters(Arguments):
 
 
 @method(10, 71)
-class ConnectionUpdateSecretOkParameters(Arguments):
+class ConnectionUpdateSecretOkParameters(LightNamedTuple):
     """The new secret is in force (RabbitMQ)."""

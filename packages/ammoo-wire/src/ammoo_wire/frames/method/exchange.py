@@ -1,8 +1,8 @@
 """Class exchange (40): declaring, deleting and binding exchanges."""
 
-from ...arguments import Arguments
 from ...codec import method
 from ...fields import EMPTY_TABLE, Bit, ShortStr, Table
+from ...light_named_tuple import LightNamedTuple
 
 __all__ = [
     "ExchangeBindOkParameters",
@@ -17,7 +17,7 @@ __all__ = [
 
 
 @method(40, 10, reserved_short=True, replies=("exchange.declare-ok",))
-class ExchangeDeclareParameters(Arguments):
+class ExchangeDeclareParameters(LightNamedTuple):
     """Create an exchange, or check that one like it exists."""
 
     exchange_name: ShortStr = ""
@@ -31,12 +31,12 @@ class ExchangeDeclareParameters(Arguments):
 
 
 @method(40, 11)
-class ExchangeDeclareOkParameters(Arguments):
+class ExchangeDeclareOkParameters(LightNamedTuple):
     """The exchange exists."""
 
 
 @method(40, 20, reserved_short=True, replies=("exchange.delete-ok",))
-class ExchangeDeleteParameters(Arguments):
+class ExchangeDeleteParameters(LightNamedTuple):
     """Delete an exchange."""
 
     exchange_name: ShortStr = ""
@@ -45,12 +45,12 @@ class ExchangeDeleteParameters(Arguments):
 
 
 @method(40, 21)
-class ExchangeDeleteOkParameters(Arguments):
+class ExchangeDeleteOkParameters(LightNamedTuple):
     """The exchange does not exist any more."""
 
 
 @method(40, 30, reserved_short=True, replies=("exchange.bind-ok",))
-class ExchangeBindParameters(Arguments):
+class ExchangeBindParameters(LightNamedTuple):
     """Bind an exchange to another, its source (RabbitMQ)."""
 
     destination: ShortStr = ""
@@ -61,12 +61,12 @@ class ExchangeBindParameters(Arguments):
 
 
 @method(40, 31)
-class ExchangeBindOkParameters(Arguments):
+class ExchangeBindOkParameters(LightNamedTuple):
     """The binding exists (RabbitMQ)."""
 
 
 @method(40, 40, reserved_short=True, replies=("exchange.unbind-ok",))
-class ExchangeUnbindParameters(Arguments):
+class ExchangeUnbindParameters(LightNamedTuple):
     """Undo exchange.bind (RabbitMQ)."""
 
     destination: ShortStr = ""
@@ -77,5 +77,5 @@ class ExchangeUnbindParameters(Arguments):
 
 
 @method(40, 51)
-class ExchangeUnbindOkParameters(Arguments):
+class ExchangeUnbindOkParameters(LightNamedTuple):
     """The binding does not exist any more (RabbitMQ)."""

@@ -1,8 +1,8 @@
 """Class queue (50): declaring, binding, purging and deleting queues."""
 
-from ...arguments import Arguments
 from ...codec import method
 from ...fields import EMPTY_TABLE, Bit, Long, ShortStr, Table
+from ...light_named_tuple import LightNamedTuple
 
 __all__ = [
     "QueueBindOkParameters",
@@ -19,7 +19,7 @@ __all__ = [
 
 
 @method(50, 10, reserved_short=True, replies=("queue.declare-ok",))
-class QueueDeclareParameters(Arguments):
+class QueueDeclareParameters(LightNamedTuple):
     """Create a queue, or check that one like it exists."""
 
     queue_name: ShortStr = ""
@@ -32,7 +32,7 @@ class QueueDeclareParameters(Arguments):
 
 
 @method(50, 11)
-class QueueDeclareOkParameters(Arguments):
+class QueueDeclareOkParameters(LightNamedTuple):
     """The queue exists."""
 
     queue_name: ShortStr
@@ -43,7 +43,7 @@ class QueueDeclareOkParameters(Arguments):
 
 
 @method(50, 20, reserved_short=True, replies=("queue.bind-ok",))
-class QueueBindParameters(Arguments):
+class QueueBindParameters(LightNamedTuple):
     """Bind a queue to an exchange."""
 
     queue_name: ShortStr = ""
@@ -54,12 +54,12 @@ class QueueBindParameters(Arguments):
 
 
 @method(50, 21)
-class QueueBindOkParameters(Arguments):
+class QueueBindOkParameters(LightNamedTuple):
     """The binding exists."""
 
 
 @method(50, 30, reserved_short=True, replies=("queue.purge-ok",))
-class QueuePurgeParameters(Arguments):
+class QueuePurgeParameters(LightNamedTuple):
     """Drop the messages that are ready in a queue."""
 
     queue_name: ShortStr = ""
@@ -67,14 +67,14 @@ class QueuePurgeParameters(Arguments):
 
 
 @method(50, 31)
-class QueuePurgeOkParameters(Arguments):
+class QueuePurgeOkParameters(LightNamedTuple):
     """The queue was purged."""
 
     message_count: Long
 
 
 @method(50, 40, reserved_short=True, replies=("queue.delete-ok",))
-class QueueDeleteParameters(Arguments):
+class QueueDeleteParameters(LightNamedTuple):
     """Delete a queue."""
 
     queue_name: ShortStr = ""
@@ -84,14 +84,14 @@ class QueueDeleteParameters(Arguments):
 
 
 @method(50, 41)
-class QueueDeleteOkParameters(Arguments):
+class QueueDeleteOkParameters(LightNamedTuple):
     """The queue does not exist any more."""
 
     message_count: Long
 
 
 @method(50, 50, reserved_short=True, replies=("queue.unbind-ok",))
-class QueueUnbindParameters(Arguments):
+class QueueUnbindParameters(LightNamedTuple):
     """Undo queue.bind."""
 
     queue_name: ShortStr = ""
@@ -101,5 +101,5 @@ class QueueUnbindParameters(Arguments):
 
 
 @method(50, 51)
-class QueueUnbindOkParameters(Arguments):
+class QueueUnbindOkParameters(LightNamedTuple):
     """The binding does not exist any more."""

@@ -1,7 +1,7 @@
 """Class tx (90): transactions of publishes and acknowledgements on one channel."""
 
-from ...arguments import Arguments
 from ...codec import method
+from ...light_named_tuple import LightNamedTuple
 
 __all__ = [
     "TxCommitOkParameters",
@@ -14,30 +14,30 @@ __all__ = [
 
 
 @method(90, 10, replies=("tx.select-ok",))
-class TxSelectParameters(Arguments):
+class TxSelectParameters(LightNamedTuple):
     """Make the channel transactional."""
 
 
 @method(90, 11)
-class TxSelectOkParameters(Arguments):
+class TxSelectOkParameters(LightNamedTuple):
     """The channel is transactional."""
 
 
 @method(90, 20, replies=("tx.commit-ok",))
-class TxCommitParameters(Arguments):
+class TxCommitParameters(LightNamedTuple):
     """Carry out all since the last commit or roll-back."""
 
 
 @method(90, 21)
-class TxCommitOkParameters(Arguments):
+class TxCommitOkParameters(LightNamedTuple):
     """The transaction was carried out."""
 
 
 @method(90, 30, replies=("tx.rollback-ok",))
-class TxRollbackParameters(Arguments):
+class TxRollbackParameters(LightNamedTuple):
     """Forget all since the last commit or roll-back."""
 
 
 @method(90, 31)
-class TxRollbackOkParameters(Arguments):
+class TxRollbackOkParameters(LightNamedTuple):
     """The transaction was forgotten."""

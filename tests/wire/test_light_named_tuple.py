@@ -1,4 +1,4 @@
-"""`Arguments` does what `typing.NamedTuple` does, which the type checker takes it for."""
+"""`LightNamedTuple` does what `typing.NamedTuple` does, which the type checker takes it for."""
 
 import copy
 import inspect
@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from ammoo_wire import QueueDeclareOkParameters
-from ammoo_wire.arguments import Arguments
+from ammoo_wire.light_named_tuple import LightNamedTuple
 
 
-class Ours(Arguments):
+class Ours(LightNamedTuple):
     """What is tested."""
 
     first: int

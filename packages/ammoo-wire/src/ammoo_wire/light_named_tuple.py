@@ -1,4 +1,4 @@
-"""`Arguments`: the base of the methods' declarations, a named tuple that is cheap to define.
+"""`LightNamedTuple`: the base of the methods' declarations, a named tuple that is cheap to define.
 
 For a type checker it is `typing.NamedTuple`, and its classes do what those of
 `NamedTuple` do. But `NamedTuple` compiles a constructor for each class: 0.10 ms,
@@ -10,10 +10,10 @@ in a tenth of that. It is slower to call; the hot paths make their tuples with
 
 from typing import TYPE_CHECKING
 
-__all__ = ["Arguments"]
+__all__ = ["LightNamedTuple"]
 
 if TYPE_CHECKING:
-    from typing import NamedTuple as Arguments
+    from typing import NamedTuple as LightNamedTuple
 else:
     import collections
     from operator import itemgetter
@@ -48,7 +48,7 @@ else:
                 for name in cls._fields
             )
 
-    class Arguments(tuple, metaclass=_Definition):
+    class LightNamedTuple(tuple, metaclass=_Definition):
         """A named tuple; see the module."""
 
         def __new__(cls, *args, **kwargs):
