@@ -196,9 +196,9 @@ class Server:
     ) -> None:
         self.node = node
         self.host = host
-        self.port = port
+        self.port: int = port
         self.clients: dict[_Client, None] = {}
-        self.thread_id = 0
+        self.thread_id: int = 0
         self._clock = clock
         self._tls = tls
         self._certificate_login = certificate_login

@@ -88,7 +88,7 @@ class User:
         self.password = password
         self.tags: Collection[str] = ()
         self.permissions: dict[str, Permissions] = {}
-        self.limits = UserLimits()
+        self.limits: UserLimits = UserLimits()
 
     def __repr__(self) -> str:
         return f"<User {self.name!r}>"

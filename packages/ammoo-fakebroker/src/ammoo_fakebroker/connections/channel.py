@@ -69,14 +69,14 @@ class Channel:
         self.connection = connection
         self.consumers: dict[str, Consumer] = {}
         self.unacked: dict[int, Unacked] = {}
-        self.limiter = Limiter()
+        self.limiter: Limiter = Limiter()
         self.prefetch_count = 0
         self.confirms: Confirms | None = None
         self.transaction: Transaction | None = None
         self.last_queue_name = ""
         self.reply_consumer: DirectReplyConsumer | None = None
         self.registered_with: WeakSet[Queue] = WeakSet()
-        self.last_delivery_tag = 0
+        self.last_delivery_tag: int = 0
         self._settled_below = 1  # no smaller tag is unacknowledged
         self._delivered_by: deque[tuple[float, int]] = deque()
 

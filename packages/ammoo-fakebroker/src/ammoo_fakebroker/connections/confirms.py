@@ -30,7 +30,7 @@ class Confirms:
     __slots__ = ("_accepted", "_rejected", "sequence_number")
 
     def __init__(self) -> None:
-        self.sequence_number = 0
+        self.sequence_number: int = 0
         self._accepted: list[int] = []
         self._rejected: list[int] = []
 

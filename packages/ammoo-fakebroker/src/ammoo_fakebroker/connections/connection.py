@@ -9,7 +9,7 @@ It knows no socket: a `Transport` moves the octets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -86,11 +86,11 @@ class Connection:
 
     def __init__(self, node: Node, transport: Transport, peer: Peer | None = None) -> None:
         self.node = node
-        self.peer = peer or Peer()
+        self.peer: Peer = peer or Peer()
         self._channels = Channels(self)
-        self.channels = self._channels.open
+        self.channels: dict[int, Channel] = self._channels.open
         self.confirming: list[ConfirmingChannel] = []
-        self.is_deliverable = True
+        self.is_deliverable: bool = True
         self._transport = transport
         self._login = Login(node.users, self.peer)
         self._protocol = ServerProtocol(
@@ -107,7 +107,7 @@ class Connection:
             smallest_frame_max=node.profile.smallest_frame_max,
             checks_body_sizes=node.profile.checks_body_sizes,
         )
-        self.get_buffer = self._protocol.get_buffer
+        self.get_buffer: Callable[[int], memoryview] = self._protocol.get_buffer
         self._keep_alive: KeepAlive | None = None
         self._heartbeat: Heartbeat | None = None
         self._timers = Timers(node.network_clock)

@@ -42,7 +42,7 @@ class KeepAlive:
         send: Callable[[], object],
         hang_up: Callable[[], object],
     ) -> None:
-        self.heartbeat = Heartbeat(interval, clock.time())
+        self.heartbeat: Heartbeat = Heartbeat(interval, clock.time())
         self._clock = clock
         self._is_listening = is_listening
         self._send = send

@@ -53,12 +53,12 @@ class Binding:
         routing_key: str,
         arguments: Mapping[str, Any],
     ) -> None:
-        self.source = source
-        self.destination = destination
-        self.routing_key = routing_key
-        self.arguments = dict(arguments)
+        self.source: Exchange = source
+        self.destination: Destination = destination
+        self.routing_key: str = routing_key
+        self.arguments: dict[str, Any] = dict(arguments)
         ordered = {name: arguments[name] for name in sorted(arguments)}
-        self.key = BindingKey(destination, routing_key, encode_table(ordered))
+        self.key: BindingKey = BindingKey(destination, routing_key, encode_table(ordered))
 
 
 class Exchange(Destination, ABC):
@@ -90,10 +90,10 @@ class Exchange(Destination, ABC):
         self.durable = durable
         self.auto_delete = auto_delete
         self.internal = internal
-        self.arguments = dict(arguments or {})
+        self.arguments: dict[str, Any] = dict(arguments or {})
         self.alternate_exchange: str | None = None
         self.bindings: dict[BindingKey, Binding] = {}
-        self.incoming = {}
+        self.incoming: dict[Binding, None] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"

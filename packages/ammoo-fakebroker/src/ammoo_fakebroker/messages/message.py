@@ -44,11 +44,11 @@ class Message:
         body: bytes | bytearray,
         facts: PropertyFacts,
     ) -> None:
-        self.exchange_name = exchange_name
-        self.routing_key = routing_key
-        self.properties = properties
-        self.body = body
-        self.facts = facts
+        self.exchange_name: str = exchange_name
+        self.routing_key: str = routing_key
+        self.properties: bytes = properties
+        self.body: bytes | bytearray = body
+        self.facts: PropertyFacts = facts
         self._headers: Mapping[str, Any] | None = None
 
     @property
@@ -93,8 +93,8 @@ class QueuedMessage:
     __slots__ = ("deadline", "delivery_count", "message", "position", "redelivered")
 
     def __init__(self, message: Message, position: int, deadline: float | None) -> None:
-        self.message = message
-        self.position = position
-        self.deadline = deadline
-        self.redelivered = False
-        self.delivery_count = 0
+        self.message: Message = message
+        self.position: int = position
+        self.deadline: float | None = deadline
+        self.redelivered: bool = False
+        self.delivery_count: int = 0

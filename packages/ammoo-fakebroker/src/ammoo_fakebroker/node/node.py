@@ -91,14 +91,14 @@ class Node:
     ) -> None:
         self.profile = profile
         self.clock = clock
-        self.network_clock = network_clock or clock
-        self.limits = limits or Limits(max_message_size=profile.max_message_size)
-        self.mechanisms = tuple(mechanisms or profile.mechanisms)
+        self.network_clock: Clock = network_clock or clock
+        self.limits: Limits = limits or Limits(max_message_size=profile.max_message_size)
+        self.mechanisms: tuple[str, ...] = tuple(mechanisms or profile.mechanisms)
         unknown = [name for name in self.mechanisms if name not in MECHANISMS]
         if unknown:
             raise ValueError(f"unknown mechanism {unknown[0]!r}; known are {', '.join(MECHANISMS)}")
         self.cluster_name = cluster_name
-        self.users = Users(loopback_users)
+        self.users: Users = Users(loopback_users)
         self.virtualhosts: dict[str, VirtualHost] = {}
         self.connections: dict[Client, None] = {}
         self.reply_consumers: dict[str, ReplyReceiver] = {}

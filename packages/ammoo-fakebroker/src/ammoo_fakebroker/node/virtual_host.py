@@ -89,11 +89,11 @@ class VirtualHost:
         self.clock = clock
         self.exchanges: dict[str, Exchange] = {"": DirectExchange("", durable=True)}
         self.queues: dict[str, Queue] = {}
-        self.dead_letters = DeadLetters(self)
-        self.properties = PropertyReader(profile)
+        self.dead_letters: DeadLetters = DeadLetters(self)
+        self.properties: PropertyReader = PropertyReader(profile)
         self.default_queue_type = default_queue_type
-        self.limits = VirtualHostLimits()
-        self.policies = Policies(profile)
+        self.limits: VirtualHostLimits = VirtualHostLimits()
+        self.policies: Policies = Policies(profile)
         self._exclusive_queues: dict[object, dict[Queue, None]] = {}
         self._routes: dict[tuple[str, str], Collection[Queue]] = {}
         for exchange_name, exchange_type in _PREDECLARED.items():

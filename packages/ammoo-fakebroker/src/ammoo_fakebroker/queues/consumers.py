@@ -72,17 +72,19 @@ class Consumer:
         prefetch_count: int,
         arguments: Mapping[str, Any],
     ) -> None:
-        self.tag = tag
-        self.channel = channel
-        self.queue = queue
-        self.no_ack = no_ack
-        self.exclusive = exclusive
-        self.priority = priority
-        self.limiter = Limiter(prefetch_count)
-        self.shared_limiter = channel.limiter if queue.supports_global_prefetch else Limiter()
-        self.arguments = arguments
-        self.blocked_at = 0
-        self.age = next(_ages)
+        self.tag: str = tag
+        self.channel: ConsumerChannel = channel
+        self.queue: Queue = queue
+        self.no_ack: bool = no_ack
+        self.exclusive: bool = exclusive
+        self.priority: int = priority
+        self.limiter: Limiter = Limiter(prefetch_count)
+        self.shared_limiter: Limiter = (
+            channel.limiter if queue.supports_global_prefetch else Limiter()
+        )
+        self.arguments: Mapping[str, Any] = arguments
+        self.blocked_at: int = 0
+        self.age: int = next(_ages)
 
     def can_take(self) -> bool:
         """Whether a message may be delivered right now."""
@@ -121,9 +123,8 @@ class QueueConsumers:
         is_handing_over: Whether nobody is served before something has been settled; see `settled`.
     """
 
-    is_handing_over = False
-
     def __init__(self) -> None:
+        self.is_handing_over: bool = False
         self._all: dict[Consumer, None] = {}
         self._rounds: dict[int, OrderedDict[Consumer, None]] = {}
         self._priorities: list[int] = []
@@ -202,6 +203,8 @@ class SingleActiveConsumer(QueueConsumers):
 
     See https://www.rabbitmq.com/docs/consumers#single-active-consumer
     """
+
+    is_handing_over: bool
 
     def __init__(self, *, by_priority: bool = False) -> None:
         super().__init__()

@@ -44,7 +44,7 @@ class FifoQueue(Queue):
         self._expiry_timer: Timer | None = None
         self._expiry_due = 0.0
         self._apply(self.settings)
-        self.ready = self._create_ready()
+        self.ready: ReadyMessages = self._create_ready()
 
     def _apply(self, settings: QueueSettings) -> None:
         """Use these settings for all that comes next."""

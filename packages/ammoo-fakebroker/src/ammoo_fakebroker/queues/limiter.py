@@ -19,8 +19,8 @@ class Limiter:
     __slots__ = ("limit", "outstanding")
 
     def __init__(self, limit: int = 0) -> None:
-        self.limit = limit
-        self.outstanding = 0
+        self.limit: int = limit
+        self.outstanding: int = 0
 
     def release(self, count: int) -> None:
         """Count deliveries as settled; as in RabbitMQ, also some that were never counted."""

@@ -24,6 +24,7 @@ from .delivery import Settlement
 
 if TYPE_CHECKING:
     from ..clock import Timer
+    from ..exchanges.exchange import Binding
     from ..messages.message import Message, QueuedMessage
     from .consumers import Consumer
     from .dead_letter_worker import DeadLetterWorker
@@ -75,16 +76,16 @@ class Queue(Destination, ABC):
     ) -> None:
         self.name = name
         self.host = host
-        self.age = next(_ages)
+        self.age: int = next(_ages)
         self.durable = durable
         self.owner = owner
         self.auto_delete = auto_delete
-        self.arguments = dict(arguments or {})
-        self.settings = settings or QueueSettings()
-        self.consumers = self._create_consumers()
+        self.arguments: dict[str, Any] = dict(arguments or {})
+        self.settings: QueueSettings = settings or QueueSettings()
+        self.consumers: QueueConsumers = self._create_consumers()
         self.unacked_count = 0
-        self.incoming = {}
-        self.is_deleted = False
+        self.incoming: dict[Binding, None] = {}
+        self.is_deleted: bool = False
         self._idle_timer: Timer | None = None
         self.touch()
 

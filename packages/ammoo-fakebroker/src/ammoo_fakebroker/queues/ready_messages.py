@@ -30,7 +30,7 @@ class ReadyMessages:
     def __init__(self) -> None:
         self._fresh: deque[QueuedMessage] = deque()
         self._returned: list[tuple[int, QueuedMessage]] = []
-        self.octets = 0
+        self.octets: int = 0
 
     def __len__(self) -> int:
         return len(self._fresh) + len(self._returned)
@@ -78,6 +78,7 @@ class PrioritizedMessages(ReadyMessages):
     """
 
     __slots__ = ("_heap", "_max_priority")
+    octets: int
 
     def __init__(self, max_priority: int) -> None:
         super().__init__()
@@ -96,7 +97,9 @@ class PrioritizedMessages(ReadyMessages):
         heapq.heappush(self._heap, (-level, queued.position, queued))
         self.octets += len(queued.message.body)
 
-    restore = append
+    def restore(self, queued: QueuedMessage) -> None:
+        """Put a message that was taken back to its place in its level."""
+        self.append(queued)
 
     def peek(self) -> QueuedMessage:
         """Look at the one in front; raises IndexError if there is none."""

@@ -53,7 +53,7 @@ class Segments:
         self._max_octets: int | None = None
         self._max_age: int | None = None
         self._segments: deque[_Segment] = deque()
-        self.next_offset = 0
+        self.next_offset: int = 0
 
     def limit(self, max_octets: int | None, max_age: int | None) -> None:
         """Say what is to be kept from now on.

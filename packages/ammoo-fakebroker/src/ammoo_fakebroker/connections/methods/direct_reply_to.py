@@ -56,9 +56,9 @@ class ReplyConsumer:
     __slots__ = ("channel", "queue_name", "tag")
 
     def __init__(self, channel: Channel, tag: str) -> None:
-        self.channel = channel
-        self.tag = tag
-        self.queue_name = generate_name(generate_name(_PREFIX) + ".")
+        self.channel: Channel = channel
+        self.tag: str = tag
+        self.queue_name: str = generate_name(generate_name(_PREFIX) + ".")
 
     def start(self) -> None:
         """Receive replies from now on."""
