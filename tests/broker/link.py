@@ -9,7 +9,8 @@ from typing import Any
 
 from ammoo_fakebroker.clock import ManualClock
 from ammoo_fakebroker.connections.connection import Connection
-from ammoo_fakebroker.node.node import Limits, Node
+from ammoo_fakebroker.node.limits import Limits
+from ammoo_fakebroker.node.node import Node
 from ammoo_fakebroker.rabbitmq.profiles import profile_named
 from ammoo_wire import (
     BasicDeliverParameters,

@@ -83,7 +83,7 @@ def test_broker_can_be_started_once() -> None:
     with broker:
         pass
 
-    with pytest.raises(RuntimeError, match="started once"), broker:
+    with pytest.raises(RuntimeError, match="started only once"), broker:
         pass
 
 
@@ -208,7 +208,7 @@ def test_broken_regular_expression_is_refused(verb: str) -> None:
 def test_address_is_not_known_before_it_is_there() -> None:
     broker = FakeBroker()
 
-    with pytest.raises(RuntimeError, match="no port before it is started: enter it first"):
+    with pytest.raises(RuntimeError, match="no port before it is started; start it first"):
         _ = broker.url
     with pytest.raises(RuntimeError, match="no port before it is started"):
         _ = broker.port
@@ -243,7 +243,10 @@ def test_url_is_quoted() -> None:
 
 
 def test_real_time_cannot_be_moved() -> None:
-    with FakeBroker() as broker, pytest.raises(RuntimeError, match="give it a ManualClock"):
+    with (
+        FakeBroker() as broker,
+        pytest.raises(RuntimeError, match=r"create it with clock=ManualClock\(\)"),
+    ):
         broker.advance(1)
     with FakeBroker(clock=ManualClock()) as broker:
         broker.advance(3600)

@@ -72,6 +72,7 @@ BROKER_SHELLS = {
 # down, or stays in its folder: auth and messages stand side by side and do not know each other.
 BROKER_FLOORS = {
     "clock": 0,
+    "option_names": 0,
     "rabbitmq": 1,
     "auth": 2,
     "messages": 2,

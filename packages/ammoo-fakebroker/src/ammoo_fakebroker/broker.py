@@ -1,21 +1,22 @@
-"""`FakeBroker`: what users of this package hold in their hands.
+"""`FakeBroker`: the object that users of this package hold.
 
-It starts and stops a server around a node, in the running event loop or in a thread of its own,
-and lets tests arrange things (alarms, time; users and the like in `administration.py`) and look
-at what is there.
-Everything can be called from any thread: it is done in the broker's own, and what is given back
-are snapshots.
+It starts and stops a server around a node, in the running event loop or in a thread of its own.
+Tests arrange things with its methods (alarms and time here; users, virtual hosts and policies in
+`administration.py`) and look at what is there.
+Every method can be called from any thread: it runs in the broker's thread, and returns snapshots.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 from urllib.parse import quote
 
 from .administration import Administration
 from .clock import ManualClock
-from .node.node import DEFAULT_VIRTUALHOST, Limits, Node
+from .node.limits import Limits
+from .node.node import DEFAULT_VIRTUALHOST, Node
+from .option_names import names_options
 from .rabbitmq.profiles import profile_named
 from .snapshots import (
     ConnectionSnapshot,
@@ -41,32 +42,52 @@ _Result = TypeVar("_Result")
 
 
 class FakeBroker(Administration):
-    """A RabbitMQ look-alike.
+    """A broker for tests that answers as RabbitMQ does.
 
-    ``async with`` runs it in the current event loop, ``with`` in a thread of its own; a thread
-    serves blocking clients and other processes as well. A broker can be started once.
+    ``async with`` runs it in the current event loop, ``with`` in a thread of its own; the thread
+    serves blocking clients and other processes as well. A broker can be started once. Leaving the
+    block closes the connections with 320 (CONNECTION_FORCED), and never waits for a client; if
+    the task is cancelled inside ``async with``, the broker is stopped in the same way.
+
+    Example::
+
+        async with FakeBroker(heartbeat=10) as broker:
+            connection = await ammoo.connect(broker.url)
 
     Args:
         host: The address to listen on.
-        port: The port to listen on; 0 takes any that is free.
-        compatibility: The RabbitMQ release to behave like, ``"4.0"`` or ``"3.10"``.
-        clock: A `ManualClock`, to move by hand the time in which messages and queues expire;
-            the real time if None. Heartbeats and time-outs of connections are always real.
-            Several brokers can run on one clock.
-        tls: Speak TLS with this server context.
-        certificate_login: Which part of a client's certificate EXTERNAL takes for the user
-            name, ``"distinguished_name"`` or ``"common_name"``.
-        mechanisms: Names of the SASL mechanisms to offer, such as ``"EXTERNAL"`` and
-            ``"RABBIT-CR-DEMO"``; what the release offers by itself if None.
-        loopback_users: Who may log in from this machine only.
-        limits: What to propose to clients (``channel_max``, ``frame_max``, ``heartbeat``,
-            ``max_message_size``) and how long to wait for them (``handshake_timeout``,
-            ``login_pause``, ``closing_timeout``, ``consumer_timeout``).
+        port: The port to listen on; 0 (the default) takes a free one.
+        compatibility: The RabbitMQ release to imitate: ``"4.0"`` or ``"3.10"``.
+        clock: A `ManualClock`, with which a test moves the time in which messages and queues
+            expire; None for real time. Heartbeats and connection time-outs are always in real
+            time. Several brokers can share a clock.
+        tls: The server-side context to speak TLS with; None for plain TCP.
+        certificate_login: The part of a client's certificate that is the user name for EXTERNAL:
+            ``"distinguished_name"`` or ``"common_name"``.
+        mechanisms: The names of the SASL mechanisms to offer, such as ``"EXTERNAL"`` or
+            ``"RABBIT-CR-DEMO"``; None for those that the release offers by default.
+        loopback_users: The users that can log in from this machine only.
+        channel_max: The channels that a connection may open, proposed in connection.tune; 0 for
+            no limit.
+        frame_max: The largest frame in octets, proposed in connection.tune; 0 for no limit.
+        heartbeat: The seconds between heartbeats, proposed in connection.tune; 0 for none. A
+            client that sends nothing for twice as long is disconnected.
+        max_message_size: The largest message body in octets; None for the release's limit
+            (16 MiB in 4.0, 128 MiB in 3.10). A larger one closes the channel with 406.
+        handshake_timeout: The seconds within which a client must open its connection.
+        login_pause: The seconds between a refused login and the closing of the socket.
+        closing_timeout: The seconds to wait for connection.close-ok before the socket is closed.
+        consumer_timeout: The milliseconds within which a delivery must be settled; None for no
+            limit. When they are over, the channel is closed with 406.
+        consumer_timeout_check: The seconds between two checks of that time.
 
     Raises:
-        ValueError: There is no such release or mechanism.
+        TypeError: There is no such option, or its value is of a wrong type.
+        ValueError: The value of an option is out of its range, or there is no such release or
+            mechanism.
     """
 
+    @names_options("FakeBroker")
     def __init__(
         self,
         *,
@@ -75,23 +96,49 @@ class FakeBroker(Administration):
         compatibility: str = "4.0",
         clock: ManualClock | None = None,
         tls: ssl.SSLContext | None = None,
-        certificate_login: str = "distinguished_name",
+        certificate_login: Literal["distinguished_name", "common_name"] = "distinguished_name",
         mechanisms: Collection[str] | None = None,
         loopback_users: Collection[str] = ("guest",),
-        **limits: Any,
+        channel_max: int = 2047,
+        frame_max: int = 131_072,
+        heartbeat: int = 60,
+        max_message_size: int | None = None,
+        handshake_timeout: float = 10.0,
+        login_pause: float = 3.0,
+        closing_timeout: float = 30.0,
+        consumer_timeout: int | None = 1_800_000,
+        consumer_timeout_check: float = 60.0,
     ) -> None:
         from .server import LoopClock, Server
 
         profile = profile_named(compatibility)
+        _check_port_number(port)
+        if certificate_login not in ("distinguished_name", "common_name"):
+            raise ValueError(
+                f"certificate_login is {certificate_login!r};"
+                " expected 'distinguished_name' or 'common_name'"
+            )
+        limits = Limits(
+            channel_max=channel_max,
+            frame_max=frame_max,
+            heartbeat=heartbeat,
+            max_message_size=(
+                profile.max_message_size if max_message_size is None else max_message_size
+            ),
+            handshake_timeout=handshake_timeout,
+            login_pause=login_pause,
+            closing_timeout=closing_timeout,
+            consumer_timeout=consumer_timeout,
+            consumer_timeout_check=consumer_timeout_check,
+        )
         loop_clock = LoopClock()
-        limits.setdefault("max_message_size", profile.max_message_size)
         self._manual_clock = clock
         self._timeline = clock.timeline() if clock else None
         self._node = Node(
             profile,
             self._timeline or loop_clock,
             network_clock=loop_clock,
-            limits=Limits(**limits),
+            limits=limits,
             mechanisms=mechanisms,
             loopback_users=loopback_users,
         )
@@ -104,6 +151,7 @@ class FakeBroker(Administration):
             certificate_login=certificate_login,
         )
         self._thread: ThreadedServer | None = None
+        self._was_started = False
         self._is_running = False
 
     # -- starting and stopping -----------------------------------------------------------------
@@ -144,10 +192,8 @@ class FakeBroker(Administration):
 
     def _begin(self) -> None:
         if self._was_started:
-            raise RuntimeError("a FakeBroker can be started once; make a new one")
+            raise RuntimeError("a FakeBroker can be started only once; create another one")
         self._was_started = True
-
-    _was_started = False
 
     def _started(self) -> None:
         self._is_running = True
@@ -160,10 +206,10 @@ class FakeBroker(Administration):
         self._is_running = False
 
     def _call(self, function: Callable[[], _Result]) -> _Result:
-        """Do something in the broker's thread; at once if it does not run."""
+        """Call a function in the broker's thread; directly if the broker is not running."""
         return self._server.call(function) if self._is_running else function()
 
-    # -- where it is ---------------------------------------------------------------------------
+    # -- its address ---------------------------------------------------------------------------
 
     def __repr__(self) -> str:
         if not self._was_started:
@@ -182,15 +228,15 @@ class FakeBroker(Administration):
 
     @property
     def host(self) -> str:
-        """The address it listens on."""
+        """The address that the broker listens on."""
         return self._server.host
 
     @property
     def port(self) -> int:
-        """The port it listens on.
+        """The port that the broker listens on.
 
         Raises:
-            RuntimeError: It takes any that is free, and has not been started.
+            RuntimeError: The broker takes a free port, and has not been started.
         """
         self._check_port()
         return self._server.port
@@ -198,13 +244,17 @@ class FakeBroker(Administration):
     def _check_port(self) -> None:
         if not self._server.port:
             raise RuntimeError(
-                "the broker has no port before it is started: enter it first,"
+                "the broker has no port before it is started; start it first,"
                 " with `with broker:` or `async with broker:`"
             )
 
     @property
     def url(self) -> str:
-        """Where the user guest finds the default virtual host; see `url_for`."""
+        """The URL for the user guest and the virtual host ``/``; see `url_for`.
+
+        Raises:
+            RuntimeError: The broker takes a free port, and has not been started.
+        """
         return self.url_for()
 
     def url_for(
@@ -213,16 +263,16 @@ class FakeBroker(Administration):
         password: str | None = None,
         virtualhost: str = DEFAULT_VIRTUALHOST,
     ) -> str:
-        """Make a URL to connect with.
+        """Return the URL for a user and a virtual host.
 
         Args:
-            user: Who logs in.
-            password: The password; by default the one the broker knows.
+            user: The user that logs in.
+            password: The password; None for the one that the user was added with.
             virtualhost: The virtual host to open.
 
         Raises:
-            LookupError: There is no such user, whose password could be looked up.
-            RuntimeError: The broker has no port before it is started.
+            LookupError: There is no such user, and no password was given.
+            RuntimeError: The broker takes a free port, and has not been started.
         """
         self._check_port()
         if password is None:
@@ -233,40 +283,48 @@ class FakeBroker(Administration):
     # -- arranging -----------------------------------------------------------------------------
 
     def block(self, reason: str = "low on memory") -> None:
-        """Raise an alarm: who publishes is not listened to any more (connection.blocked).
+        """Raise an alarm: connections that publish are blocked (connection.blocked).
+
+        See https://www.rabbitmq.com/docs/connection-blocked
 
         Args:
-            reason: What clients are told; RabbitMQ has ``low on memory``, ``low on disk`` and, if
-                it is short of both, ``low on disk & memory``.
+            reason: The reason that clients are told; RabbitMQ's are ``low on memory``,
+                ``low on disk`` and ``low on disk & memory``.
         """
         self._call(lambda: self._node.raise_alarm(reason))
 
     def unblock(self) -> None:
-        """End the alarm (connection.unblocked)."""
+        """Clear the alarm (connection.unblocked)."""
         self._call(self._node.clear_alarm)
 
     def close_connections(self, reason: str = "closed by the test") -> None:
-        """Close all connections as an operator would (320, CONNECTION_FORCED)."""
+        """Close all connections as an operator does (320, CONNECTION_FORCED).
+
+        Args:
+            reason: The reply text of connection.close.
+        """
         self._call(lambda: self._node.close_connections(reason))
 
     def cut_connections(self) -> None:
-        """Close all sockets without a word, as a broken network would."""
+        """Close all sockets without a connection.close, as a failing network does."""
         self._call(self._server.cut_connections)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock that was handed in, as `ManualClock.advance` does.
+        """Move the clock that the broker was created with, as `ManualClock.advance` does.
 
-        What falls due is done before this returns, by all brokers that run on that clock.
+        All that falls due is done before this returns, by all brokers that share the clock.
 
         Args:
-            seconds: How far.
+            seconds: How far to move it, in seconds.
 
         Raises:
-            RuntimeError: The broker runs on real time.
-            ValueError: The clock would go back.
+            RuntimeError: The broker runs in real time.
+            ValueError: `seconds` is negative.
         """
         if self._manual_clock is None:
-            raise RuntimeError("the broker runs on real time; give it a ManualClock to move")
+            raise RuntimeError(
+                "the broker runs in real time; create it with clock=ManualClock() to move its time"
+            )
         self._manual_clock.advance(seconds)
 
     # -- looking -------------------------------------------------------------------------------
@@ -278,7 +336,7 @@ class FakeBroker(Administration):
 
     @property
     def connections(self) -> tuple[ConnectionSnapshot, ...]:
-        """The open connections."""
+        """The open connections, oldest first."""
         return self._call(
             lambda: tuple(
                 look_at_connection(connection)
@@ -288,7 +346,10 @@ class FakeBroker(Administration):
         )
 
     def queues(self, virtualhost: str = DEFAULT_VIRTUALHOST) -> dict[str, QueueSnapshot]:
-        """Look at all queues of a virtual host, by name.
+        """Return all queues of a virtual host by name.
+
+        Args:
+            virtualhost: The name of the virtual host.
 
         Raises:
             LookupError: There is no such virtual host.
@@ -301,20 +362,28 @@ class FakeBroker(Administration):
         )
 
     def queue(self, name: str, virtualhost: str = DEFAULT_VIRTUALHOST) -> QueueSnapshot:
-        """Look at a queue.
+        """Return a queue.
+
+        Args:
+            name: The name of the queue.
+            virtualhost: The name of its virtual host.
 
         Raises:
-            LookupError: There is none of that name.
+            LookupError: There is no such queue, or no such virtual host.
         """
         return self._call(lambda: look_at_queue(self._queue(name, virtualhost)))
 
     def messages(
         self, queue_name: str, virtualhost: str = DEFAULT_VIRTUALHOST
     ) -> list[MessageSnapshot]:
-        """Look at the messages that wait in a queue, in order, and leave them there.
+        """Return the messages that are ready in a queue, in order; they stay there.
+
+        Args:
+            queue_name: The name of the queue.
+            virtualhost: The name of its virtual host.
 
         Raises:
-            LookupError: There is no queue of that name.
+            LookupError: There is no such queue, or no such virtual host.
         """
         return self._call(
             lambda: [
@@ -324,12 +393,14 @@ class FakeBroker(Administration):
         )
 
     def exchanges(self, virtualhost: str = DEFAULT_VIRTUALHOST) -> dict[str, ExchangeSnapshot]:
-        """Look at all exchanges of a virtual host, by name.
+        """Return all exchanges of a virtual host by name.
+
+        Args:
+            virtualhost: The name of the virtual host.
 
         Raises:
             LookupError: There is no such virtual host.
         """
-
         return self._call(
             lambda: {
                 name: look_at_exchange(exchange)
@@ -344,3 +415,17 @@ class FakeBroker(Administration):
             raise LookupError(
                 f"the broker has no queue {name!r} in virtual host {virtualhost!r}"
             ) from None
+
+
+def _check_port_number(port: object) -> None:
+    """Check the port to listen on.
+
+    Raises:
+        TypeError: It is no integer.
+        ValueError: It is not from 0 to 65535.
+    """
+    expected = "expected an integer from 0 (a free port) to 65535"
+    if not isinstance(port, int) or isinstance(port, bool):
+        raise TypeError(f"port is {port!r}; {expected}")
+    if not 0 <= port <= 65_535:
+        raise ValueError(f"port is {port!r}; {expected}")

@@ -14,51 +14,15 @@ from ..auth.users import Permissions, User, Users, is_reached
 from ..clock import Clock
 from ..rabbitmq import errors
 from ..rabbitmq.profiles import Profile
+from .limits import Limits
 from .virtual_host import VirtualHost
 
 if TYPE_CHECKING:
     from .ports import Client, ReplyReceiver
 
-__all__ = ["Limits", "Node"]
+__all__ = ["Node"]
 
 DEFAULT_VIRTUALHOST = "/"
-
-
-class Limits:
-    """What the node proposes to clients, and how long it waits for them.
-
-    Attributes:
-        channel_max, frame_max, heartbeat: As connection.tune offers them.
-        max_message_size: The largest body, in octets.
-        handshake_timeout: Seconds until a connection must be open.
-        login_pause: Seconds a client waits for nothing after a login that failed.
-        closing_timeout: Seconds to wait for connection.close-ok.
-        consumer_timeout: Milliseconds within which deliveries must be acknowledged, or None.
-        consumer_timeout_check: Seconds between two looks for deliveries that were not.
-    """
-
-    def __init__(
-        self,
-        *,
-        channel_max: int = 2047,
-        frame_max: int = 131_072,
-        heartbeat: int = 60,
-        max_message_size: int = 134_217_728,
-        handshake_timeout: float = 10.0,
-        login_pause: float = 3.0,
-        closing_timeout: float = 30.0,
-        consumer_timeout: int | None = 1_800_000,
-        consumer_timeout_check: float = 60.0,
-    ) -> None:
-        self.channel_max = channel_max
-        self.frame_max = frame_max
-        self.heartbeat = heartbeat
-        self.max_message_size = max_message_size
-        self.handshake_timeout = handshake_timeout
-        self.login_pause = login_pause
-        self.closing_timeout = closing_timeout
-        self.consumer_timeout = consumer_timeout
-        self.consumer_timeout_check = consumer_timeout_check
 
 
 class Node:

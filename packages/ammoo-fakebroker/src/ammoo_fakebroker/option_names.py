@@ -1,0 +1,45 @@
+"""Misspelt options: the error names the class that the user called, and what was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
+
+__all__ = ["names_options"]
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+
+
+def names_options(
+    owner: str,
+) -> Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]]:
+    """Decorate an initialiser whose options are keywords.
+
+    Args:
+        owner: The name of the class, for the error's text.
+
+    Returns:
+        A decorator. The decorated function raises TypeError for an unknown option.
+    """
+
+    def decorate(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+        known = list(function.__kwdefaults__ or ())
+
+        @wraps(function)
+        def checked(*args: _Parameters.args, **options: _Parameters.kwargs) -> _Result:
+            for name in options.keys() - set(known):
+                raise TypeError(_describe(owner, name, known))
+            return function(*args, **options)
+
+        return cast("Callable[_Parameters, _Result]", checked)
+
+    return decorate
+
+
+def _describe(owner: str, name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"its options are {', '.join(known)}"
+    return f"{owner} has no option {name!r}; {hint}"
