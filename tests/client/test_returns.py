@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from ammoo.live import returns
 from ammoo.live.returns import AwaitedReturns
 from ammoo.messages import ReturnMessage
 from ammoo_wire import BasicHeaderProperties, BasicReturnParameters, encode_properties
@@ -154,18 +157,93 @@ def test_identical_publishes_of_both_kinds() -> None:
 
 def test_server_may_add_headers_and_properties() -> None:
     awaited = AwaitedReturns()
-    awaited.add(1, "exchange", "key", encoded(headers={"a": 1}), b"", raise_returned=True)
+    for number in (1, 2):
+        awaited.add(
+            number, "exchange", "key", encoded(headers={"a": number}), b"", raise_returned=True
+        )
 
-    assert come_back(awaited, "key", b"", encoded(headers={"a": 2, "b": 1})) is None
-    message = come_back(awaited, "key", b"", encoded(headers={"a": 1, "b": 1}, timestamp=1))
+    message = come_back(awaited, "key", b"", encoded(headers={"a": 2, "b": 1}, timestamp=1))
 
     assert message is not None
-    assert awaited.settle(1) is message
+    assert [awaited.settle(number) for number in (1, 2)] == [None, message]
 
 
-def test_return_that_cannot_be_decoded_belongs_to_nobody_else() -> None:
+@pytest.mark.parametrize(
+    ("published", "returned"),
+    [
+        ({"expiration": "0100"}, {"expiration": "100"}),
+        ({"expiration": "+100"}, {"expiration": "100"}),
+        ({"expiration": "00"}, {"expiration": "0"}),
+        ({"reply_to": "amq.rabbitmq.reply-to"}, {"reply_to": "amq.rabbitmq.reply-to.g1h2"}),
+        ({"headers": {"b": 1, "a": 2, "BCC": ["x"]}}, {"headers": {"a": 2, "b": 1}}),
+    ],
+)
+def test_rewriting_that_is_known(published: dict[str, Any], returned: dict[str, Any]) -> None:
     awaited = AwaitedReturns()
-    awaited.add(1, "exchange", "key", encoded(headers={"a": 1}), b"", raise_returned=True)
+    awaited.add(1, "exchange", "key", encoded(message_id="1"), b"", raise_returned=True)
+    awaited.add(2, "exchange", "key", encoded(**published), b"", raise_returned=True)
 
-    assert come_back(awaited, "key", b"", b"\x20\x00\xff") is None
+    message = come_back(awaited, "key", b"", encoded(**returned))
+
+    assert message is not None
+    assert [awaited.settle(number) for number in (1, 2)] == [None, message]
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        encoded(headers={"a": 2}),
+        encoded(expiration="1", priority=9),
+        encoded(),
+        b"\x20\x00\xff",
+    ],
+)
+def test_message_rewritten_beyond_recognition_belongs_to_the_oldest(properties: bytes) -> None:
+    awaited = AwaitedReturns()
+    for number in (1, 2):
+        awaited.add(
+            number,
+            "exchange",
+            "key",
+            encoded(headers={"a": 1}, message_id=f"{number}"),
+            b"",
+            raise_returned=True,
+        )
+
+    first, second, third = (come_back(awaited, "key", b"", properties) for _ in range(3))
+
+    assert first is not None
+    assert second is not None
+    assert third is None
+    assert [awaited.settle(number) for number in (1, 2)] == [first, second]
+    assert not awaited
+
+
+@pytest.mark.parametrize(("key", "body"), [("other", b""), ("key", b"other")])
+def test_other_message_belongs_to_no_publish(key: str, body: bytes) -> None:
+    awaited = AwaitedReturns()
+    awaited.add(1, "exchange", "key", encoded(), b"", raise_returned=True)
+
+    assert come_back(awaited, key, body, encoded()) is None
     assert awaited.settle(1) is None
+
+
+def test_rewritten_messages_are_matched_in_linear_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+
+    def count(published: bytes, came_back: bytes) -> bool:
+        nonlocal compared
+        compared += 1
+        return False
+
+    monkeypatch.setattr(returns, "_may_have_become", count)
+    awaited = AwaitedReturns()
+    for number in range(1, 2001):
+        awaited.add(
+            number, "exchange", "key", encoded(message_id=f"{number}"), b"", raise_returned=True
+        )
+
+    came_back = [come_back(awaited, "key", b"", encoded(app_id="x")) for _ in range(2000)]
+
+    assert None not in came_back
+    assert compared <= 2000 * 16

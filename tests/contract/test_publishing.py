@@ -101,6 +101,55 @@ async def test_many_publishes_at_once_each_have_their_outcome(
         )
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"expiration": "0100"},
+        {"expiration": "+100"},
+        {"expiration": "00"},
+        {"headers": {"b": 1, "a": {"z": 1, "y": [2]}}, "bcc": "nowhere"},
+        {"headers": {"short": Float32(1.5), "none": None}, "priority": 0, "message_id": ""},
+        {"timestamp": 2**40, "cluster_id": "c", "content_encoding": ""},
+    ],
+)
+async def test_message_that_is_rewritten_on_its_way_back_is_still_known(
+    broker_channel: ammoo.Channel, name: Name, options: dict[str, Any]
+) -> None:
+    await broker_channel.select_confirm()
+
+    publishing = [
+        broker_channel.publish("", name("nowhere"), str(i), raise_returned=True, **options)
+        for i in range(3)
+    ]
+    outcomes = await asyncio.gather(*publishing, return_exceptions=True)
+
+    assert [PublishReturned] * 3 == [type(outcome) for outcome in outcomes]
+
+
+async def test_properties_of_a_message_read_can_be_published_again(
+    broker_channel: ammoo.Channel, queue: str
+) -> None:
+    await publish(
+        broker_channel,
+        queue,
+        "ä",
+        headers={"a": [1, {"b": None}]},
+        delivery_mode=2,
+        priority=3,
+        expiration=60000,
+        cluster_id="c",
+        type_="t",
+        content_type="text/plain",
+        content_encoding="utf-8",
+    )
+    first = await broker_channel.get(queue, no_ack=True)
+
+    await publish(broker_channel, queue, bytes(first.body), **first.properties._asdict())
+
+    second = await broker_channel.get(queue, no_ack=True)
+    assert (first.body, first.properties) == (second.body, second.properties)
+
+
 # --- values of headers ---
 
 

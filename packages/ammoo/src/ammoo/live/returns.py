@@ -6,11 +6,17 @@ has not been confirmed. Among byte for byte identical messages the first that is
 confirmed afterwards gets it: the server confirms what it cannot route at once.
 Nothing is written into the user's message to tell them apart.
 
+Servers rewrite properties on the way. What RabbitMQ is known to change is left out of the
+comparison (`_canonical`). What else changes costs a look at some of the publishes with the
+same exchange, routing key and body; if none of them is alike, the oldest gets it, as the server
+returns in order. So a message that came back never passes for one that was routed.
+
 This module keeps what is outstanding; it knows neither futures nor the wire.
 """
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from ammoo_wire import (
@@ -24,9 +30,12 @@ from ..messages import ReturnMessage
 
 __all__ = ["AwaitedReturns"]
 
-_HAS_HEADERS: Final = 0x20  # in the first octet of encoded properties
+_MAY_CHANGE: Final = 0x20 | 0x02 | 0x01  # headers, reply_to, expiration: flags in the first octet
 _DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
+_MOST_COMPARED: Final = 16
+"""So many publishes are compared with a message that was rewritten in an unknown way."""
 
+_Place = tuple[str, str, bytes]  # exchange, routing key, body
 _Key = tuple[str, str, bytes, bytes]  # exchange, routing key, properties in canonical form, body
 
 
@@ -46,15 +55,30 @@ class _Publishes:
         self.returned: deque[ReturnMessage] = deque()  # of the awaiting
         self.unmatched = 0  # of the others
 
+    @property
+    def may_come_back(self) -> bool:
+        """Whether there are more of them than have come back."""
+        return len(self.returned) < self.awaiting or self.unmatched < self.not_awaiting
+
+    def take(self, message: ReturnMessage) -> bool:
+        """Record one that came back; return whether it belongs to a publish that awaits it."""
+        if len(self.returned) < self.awaiting:
+            self.returned.append(message)
+            return True
+        self.unmatched += 1
+        return False
+
 
 class AwaitedReturns:
-    """The publishes of a channel that may come back, and who of them wants to know."""
+    """The publishes of a channel that may come back, and which of them await that."""
 
-    __slots__ = ("_by_number", "_publishes")
+    __slots__ = ("_by_number", "_by_place", "_publishes")
 
     def __init__(self) -> None:
         self._by_number: dict[int, _Publish] = {}
         self._publishes: dict[_Key, _Publishes] = {}
+        # Those of `_publishes` that may come back, the oldest first; none of these is empty.
+        self._by_place: dict[_Place, OrderedDict[_Key, _Publishes]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._by_number)
@@ -86,6 +110,7 @@ class AwaitedReturns:
             publishes.awaiting += 1
         else:
             publishes.not_awaiting += 1
+        self._by_place.setdefault(_place(key), OrderedDict()).setdefault(key, publishes)
 
     def returned(self, message: ReturnMessage, properties: bytes) -> bool:
         """Note a message that came back.
@@ -99,14 +124,14 @@ class AwaitedReturns:
             _canonical(properties),
             bytes(message.body),
         )
-        for publishes in self._candidates(key):
-            if len(publishes.returned) < publishes.awaiting:
-                publishes.returned.append(message)
-                return True
-            if publishes.unmatched < publishes.not_awaiting:
-                publishes.unmatched += 1
-                return False
-        return False
+        publishes = self._publishes.get(key)
+        if publishes is None or not publishes.may_come_back:
+            key, publishes = self._most_like(key)
+        if publishes is None:
+            return False
+        is_awaited = publishes.take(message)
+        self._forget_if_settled(key, publishes)
+        return is_awaited
 
     def settle(self, publish_sequence_number: int) -> ReturnMessage | None:
         """Give the message of a publish that is confirmed now, if it came back and it is its own."""
@@ -121,43 +146,65 @@ class AwaitedReturns:
         else:
             publishes.not_awaiting -= 1
             publishes.unmatched = max(0, publishes.unmatched - 1)
-        if not (publishes.awaiting or publishes.not_awaiting):
-            del self._publishes[publish.key]
+        self._forget_if_settled(publish.key, publishes)
         return message
 
-    def _candidates(self, key: _Key) -> Iterator[_Publishes]:
-        """Give the publishes of this message; then those that the server may have rewritten.
+    def _most_like(self, key: _Key) -> tuple[_Key, _Publishes | None]:
+        """Find the publishes that the server has most likely rewritten to this message."""
+        alike = self._by_place.get(_place(key))
+        if alike is None:
+            return key, None
+        for other, publishes in islice(alike.items(), _MOST_COMPARED):
+            if _may_have_become(other[2], key[2]):
+                return other, publishes
+        return next(iter(alike.items()))
 
-        RabbitMQ makes an address of a reply_to for direct replies, and interceptors add headers.
-        """
-        exact = self._publishes.get(key)
-        if exact is not None:
-            yield exact
-        exchange_name, routing_key, properties, body = key
-        for other, publishes in self._publishes.items():
-            if (
-                other != key
-                and other[:2] == (exchange_name, routing_key)
-                and other[3] == body
-                and _may_have_become(other[2], properties)
-            ):
-                yield publishes
+    def _forget_if_settled(self, key: _Key, publishes: _Publishes) -> None:
+        """Keep publishes only where they may still be looked for."""
+        if not publishes.may_come_back:
+            place = _place(key)
+            alike = self._by_place.get(place)
+            if alike is not None:
+                alike.pop(key, None)
+                if not alike:
+                    del self._by_place[place]
+        if not (publishes.awaiting or publishes.not_awaiting):
+            del self._publishes[key]
+
+
+def _place(key: _Key) -> _Place:
+    exchange_name, routing_key, _, body = key
+    return exchange_name, routing_key, body
 
 
 def _canonical(properties: bytes) -> bytes:
-    """Give properties in a form that a server does not change on the way back.
+    """Return properties in a form that a server does not change on the way back.
 
-    RabbitMQ takes the header BCC out, and version 4 sorts headers by their names.
+    RabbitMQ takes the header BCC out and makes an address of a reply_to for direct replies.
+    Version 4 sorts headers by their names, and writes an expiration of 0100 or +100 as 100.
     """
-    if not properties[0] & _HAS_HEADERS:
+    if not properties[0] & _MAY_CHANGE:
         return properties
     try:
         decoded = decode_properties(properties)
     except ProtocolError:
-        return properties  # whoever reads the message will be told
+        return properties  # reading the message raises the same
     headers = decoded.headers or {}
     kept = {name: headers[name] for name in sorted(headers) if name != "BCC"}
-    return encode_properties(decoded._replace(headers=kept or None))
+    expiration, reply_to = decoded.expiration, decoded.reply_to
+    if expiration is not None:
+        expiration = _without_zeros(expiration)
+    if reply_to is not None and reply_to.startswith(_DIRECT_REPLY_TO):
+        reply_to = _DIRECT_REPLY_TO
+    return encode_properties(
+        decoded._replace(headers=kept or None, expiration=expiration, reply_to=reply_to)
+    )
+
+
+def _without_zeros(number: str) -> str:
+    """Return a number as its shortest digits; anything else as it is."""
+    digits = number[1:] if number[:1] in ("+", "-") else number
+    return str(int(number)) if digits.isascii() and digits.isdecimal() else number
 
 
 def _may_have_become(published: bytes, returned: bytes) -> bool:
@@ -170,8 +217,6 @@ def _may_have_become(published: bytes, returned: bytes) -> bool:
     if any(not _holds(headers, name, value) for name, value in (before.headers or {}).items()):
         return False
     expected = before._replace(headers=None)
-    if before.reply_to == _DIRECT_REPLY_TO and (after.reply_to or "").startswith(_DIRECT_REPLY_TO):
-        expected = expected._replace(reply_to=after.reply_to)
     return all(was is None or was == now for was, now in zip(expected, after, strict=True))
 
 
