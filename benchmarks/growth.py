@@ -145,7 +145,7 @@ async def consumers(size: int) -> float:
         spent = await receive(peer, [(1, consumer.consumer_tag) for consumer in entered], entered)
         peer.is_deaf = False
         for consumer in entered:
-            consumer.cancelled_by_server()  # ten thousand cancels are not what is measured
+            consumer._inbox.cancelled_by_server()  # ten thousand cancels are not what is measured
         return spent
 
 

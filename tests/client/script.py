@@ -52,14 +52,9 @@ ANSWERS: dict[type[Any], Any] = {
 def impatient(connection: ammoo.Connection, seconds: float = 0.05) -> Iterator[None]:
     """Make operations time out soon: those alone that are meant to, however busy the machine."""
     live = connection._require_live()
-    outboxes = [channel.publishing for channel in live.channels.values()]
     patience, live.operation_timeout = live.operation_timeout, seconds
-    for publishing in outboxes:
-        publishing._timeout = seconds
     yield
     live.operation_timeout = patience
-    for publishing in outboxes:
-        publishing._timeout = patience
 
 
 class ScriptedPeer(asyncio.Protocol):

@@ -187,8 +187,8 @@ async def test_waiter_that_is_cancelled_as_it_is_woken_wakes_the_next(
     tag = await peer.consumer()
     consumer = await entering
     first, second = [await _start(consumer.__anext__()) for _ in range(2)]
-    consumer._wake_one()
-    consumer._messages.append(_Message())
+    consumer._inbox._wake_one()
+    consumer._inbox.messages.append(_Message())
     await _cancel(first)
 
     assert isinstance(await second, _Message)

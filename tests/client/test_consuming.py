@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 import ammoo
-from ammoo.consumer import BACKLOG_MESSAGES, BACKLOG_OCTETS
 from ammoo.exceptions.channel import ClientClosedChannelOK, NotFound
 from ammoo.exceptions.connection import ConnectionLost
 from ammoo.exceptions.consumer import (
@@ -15,8 +14,9 @@ from ammoo.exceptions.consumer import (
     ClientCancelledConsumerOK,
     ServerCancelledConsumer,
 )
+from ammoo.inbox import BACKLOG_MESSAGES, BACKLOG_OCTETS
 from ammoo.live.channel import COALESCE_MIN_PREFETCH
-from ammoo.live.connection import COALESCE_FROM, COALESCE_MAX_CONSUMERS
+from ammoo.live.flow_control import COALESCE_FROM, COALESCE_MAX_CONSUMERS
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,

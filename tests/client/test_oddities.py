@@ -102,7 +102,9 @@ async def test_message_that_is_too_large_closes_its_channel(
         connection._require_live().protocol._assembler._max_body_size = 1000
         peer.deliver(consumer.consumer_tag, 1, body=bytes(1001))
 
-        with pytest.raises(ClientClosedChannelError, match="1001 octets arrived; at most 1000"):
+        with pytest.raises(
+            ClientClosedChannelError, match="1001 bytes; the client takes at most 1000"
+        ):
             await anext(consumer)
         assert (await peer.expect(ChannelCloseParameters)).reply_code == 311
         peer.send(ChannelCloseOkParameters())

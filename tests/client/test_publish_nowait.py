@@ -212,7 +212,7 @@ async def test_socket_that_takes_no_more(channel: ammoo.Channel, peer: ScriptedP
     while channel.is_publishable and sent < 10_000:
         channel.publish_nowait("", "q", body)
         sent += 1
-    with pytest.raises(PublishNotReady, match="the socket takes no more"):
+    with pytest.raises(PublishNotReady, match="the socket's buffer is full"):
         channel.publish_nowait("", "q", body)
 
     peer.resume_reading()

@@ -186,7 +186,7 @@ def test_whatever_is_settled_the_server_is_told_exactly_that(
     for what, number in steps:
         if what == "deliver":
             for tag in range(last + 1, last + 1 + number):
-                unsettled.delivered(tag)
+                unsettled.add(tag)
                 at_the_server.append(tag)
                 wanted.append(tag)
             last += number
@@ -210,7 +210,7 @@ def test_whatever_is_settled_the_server_is_told_exactly_that(
 def test_what_is_settled_behind_the_oldest_is_forgotten() -> None:
     unsettled = UnackedDeliveries()
     for tag in range(1, 100_001):
-        unsettled.delivered(tag)
+        unsettled.add(tag)
         if tag > 1:
             unsettled.settle(tag, multiple=False)
 
@@ -221,7 +221,7 @@ def test_what_is_settled_behind_the_oldest_is_forgotten() -> None:
 def test_everything_can_be_settled_at_once() -> None:
     unsettled = UnackedDeliveries()
     for tag in range(1, 5):
-        unsettled.delivered(tag)
+        unsettled.add(tag)
     unsettled.settle(3, multiple=False)
 
     unsettled.settle(0, multiple=True)
@@ -231,8 +231,8 @@ def test_everything_can_be_settled_at_once() -> None:
 
 def test_tag_that_was_never_to_be_settled_hinders_nobody() -> None:
     unsettled = UnackedDeliveries()
-    unsettled.delivered(1)
-    unsettled.delivered(3)
+    unsettled.add(1)
+    unsettled.add(3)
 
     unsettled.settle(2, False)  # of a delivery without acknowledgement: a mistake
     first = unsettled.extend_run(1)
@@ -240,5 +240,5 @@ def test_tag_that_was_never_to_be_settled_hinders_nobody() -> None:
 
     assert first
     assert len(unsettled) == 0
-    unsettled.delivered(4)
+    unsettled.add(4)
     assert unsettled.extend_run(4)

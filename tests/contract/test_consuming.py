@@ -7,8 +7,8 @@ from unittest.mock import Mock
 import pytest
 
 import ammoo
-from ammoo.consumer import BACKLOG_MESSAGES
 from ammoo.exceptions.consumer import ServerCancelledConsumer
+from ammoo.inbox import BACKLOG_MESSAGES
 from tests.contract.queues import drain, publish
 from tests.support.clock import LoopClock
 from tests.support.reading import reading_paused

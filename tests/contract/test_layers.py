@@ -49,17 +49,22 @@ WIRE_ORDER = [
 ]
 # Which rooms of the client may import asyncio's machinery; the others get by with Future.
 CLIENT_OWNS_THE_LOOP = {
+    "ammoo.live.blocking",
     "ammoo.live.reply_timeouts",
-    "ammoo.channel",
-    "ammoo.connection",
-    "ammoo.consumer",
+    "ammoo.live.handshake",
+    "ammoo.live.transport",
+    "ammoo.live.sockets",
+    "ammoo.live.ports",
+    "ammoo.live.consuming",
+    "ammoo.live.publishing",
     "ammoo.live.channel",
     "ammoo.live.connection",
-    "ammoo.live.handshake",
-    "ammoo.live.publishing",
-    "ammoo.live.transport",
     "ammoo.recovery.events",
     "ammoo.recovery.gate",
+    "ammoo.inbox",
+    "ammoo.consumer",
+    "ammoo.channel",
+    "ammoo.connection",
 }
 # Which rooms of the broker may know asyncio and threads.
 BROKER_SHELLS = {
@@ -87,42 +92,58 @@ BROKER_FLOORS = {
     "plugin": 9,
     "__main__": 9,
 }
-# The client's rooms from the ground up; none imports one further down in this list.
-CLIENT_ORDER = [
-    "ammoo.exceptions",
-    "ammoo.auth",
-    "ammoo.wire",
-    "ammoo.version",
-    "ammoo.parameters",
-    "ammoo.uri",
-    "ammoo.arguments",
-    "ammoo.live.replies",
-    "ammoo.live.reply_timeouts",
-    "ammoo.live.confirms",
-    "ammoo.live.acknowledgements",
-    "ammoo.content_encodings",
-    "ammoo.publish_options",
-    "ammoo.topology",
-    "ammoo.recovery.options",
-    "ammoo.recovery.delays",
-    "ammoo.recovery.verdicts",
-    "ammoo.recovery.remedies",
-    "ammoo.recovery.lanes",
-    "ammoo.recovery.gate",
-    "ammoo.recovery.events",
-    "ammoo.messages",
-    "ammoo.live.returns",
-    "ammoo.live.handshake",
-    "ammoo.live.opening_failures",
-    "ammoo.live.transport",
-    "ammoo.live.commit_buffer",
-    "ammoo.live.publishing",
-    "ammoo.live.channel",
-    "ammoo.consumer",
-    "ammoo.live.connection",
-    "ammoo.channel",
-    "ammoo.connection",
-]
+# The client's rooms by storey, each from the ground up; none imports one further down in the list.
+CLIENT_STOREYS = {
+    "values that both storeys above speak of": [
+        "ammoo.version",
+        "ammoo.wire",
+        "ammoo.arguments",
+        "ammoo.exceptions",
+        "ammoo.content_encodings",
+        "ammoo.publish_options",
+        "ammoo.messages",
+        "ammoo.auth",
+        "ammoo.parameters",
+    ],
+    "one socket's life": [
+        "ammoo.live.confirms",
+        "ammoo.live.channel_numbers",
+        "ammoo.live.commit_buffer",
+        "ammoo.live.blocking",
+        "ammoo.live.replies",
+        "ammoo.live.reply_timeouts",
+        "ammoo.live.returns",
+        "ammoo.live.handshake",
+        "ammoo.live.opening_failures",
+        "ammoo.live.transport",
+        "ammoo.live.sockets",
+        "ammoo.live.flow_control",
+        "ammoo.live.ports",
+        "ammoo.live.acknowledgements",
+        "ammoo.live.consuming",
+        "ammoo.live.publishing",
+        "ammoo.live.channel",
+        "ammoo.live.connection",
+    ],
+    "what the user holds": [
+        "ammoo.uri",
+        "ammoo.topology",
+        "ammoo.recovery.options",
+        "ammoo.recovery.delays",
+        "ammoo.recovery.verdicts",
+        "ammoo.recovery.remedies",
+        "ammoo.recovery.lanes",
+        "ammoo.recovery.gate",
+        "ammoo.recovery.events",
+        "ammoo.inbox",
+        "ammoo.channel_settings",
+        "ammoo.consumer",
+        "ammoo.channel",
+        "ammoo.connection",
+    ],
+}
+CLIENT_ORDER = [room for rooms in CLIENT_STOREYS.values() for room in rooms]
+CLIENT_FACES = {"ammoo", "ammoo.live", "ammoo.recovery"}
 
 
 def modules(package: str) -> dict[str, Path]:
@@ -200,18 +221,38 @@ def test_only_the_clients_shells_own_the_loop(module: str, path: Path) -> None:
     assert module in CLIENT_OWNS_THE_LOOP or used <= harmless
 
 
-@pytest.mark.parametrize(("module", "path"), all_modules("ammoo"))
-def test_clients_rooms_are_in_order(module: str, path: Path) -> None:
-    def floor(name: str) -> int:
-        rooms = [room for room in CLIENT_ORDER if f"{name}.".startswith(f"{room}.")]
-        return CLIENT_ORDER.index(rooms[0]) if rooms else -1
+def client_floor(name: str) -> int:
+    """Return the place of a module, or of a name in it, in `CLIENT_ORDER`; -1 if it has none."""
+    rooms = [room for room in CLIENT_ORDER if f"{name}.".startswith(f"{room}.")]
+    return CLIENT_ORDER.index(rooms[0]) if rooms else -1
 
-    if module in ("ammoo", "ammoo.live", "ammoo.recovery"):
-        return  # the faces show what others have, the folder imports nothing
+
+def client_storey(name: str) -> int:
+    """Return the storey of a module, or of a name in it."""
+    storeys = [
+        rooms for rooms in CLIENT_STOREYS.values() if CLIENT_ORDER[client_floor(name)] in rooms
+    ]
+    return list(CLIENT_STOREYS.values()).index(storeys[0])
+
+
+def client_rooms() -> list[tuple[str, Path]]:
+    """Return all modules of the client but the faces, which show what the others have."""
+    return [(name, path) for name, path in all_modules("ammoo") if name not in CLIENT_FACES]
+
+
+@pytest.mark.parametrize(("module", "path"), client_rooms())
+def test_clients_rooms_are_in_order(module: str, path: Path) -> None:
     below = [name for name in imports(module, path) if name.startswith("ammoo.")]
 
-    assert [] == [name for name in below if floor(name) > floor(module)]
-    assert floor(module) >= 0
+    assert [] == [name for name in below if client_floor(name) > client_floor(module)]
+    assert client_floor(module) >= 0
+
+
+@pytest.mark.parametrize(("module", "path"), client_rooms())
+def test_no_storey_of_the_client_names_one_above_it(module: str, path: Path) -> None:
+    named = [name for name in imports(module, path, with_types=True) if name.startswith("ammoo.")]
+
+    assert [] == [name for name in named if client_storey(name) > client_storey(module)]
 
 
 @pytest.mark.parametrize(("module", "path"), all_modules("ammoo_fakebroker"))

@@ -22,6 +22,7 @@ import ammoo.exceptions.connection
 import ammoo.exceptions.consumer
 from ammoo.consumer import Consumer
 from ammoo.parameters import ConnectionParameters
+from ammoo.topology import Entity
 from ammoo.wire.frames.header import BasicHeaderProperties
 from ammoo.wire.frames.method.queue import QueueDeclareOkParameters
 from ammoo_wire import FieldTable
@@ -45,6 +46,7 @@ NAMES = {
     "Connection": ammoo.Connection,
     "Channel": ammoo.Channel,
     "Consumer": Consumer,
+    "Entity": Entity,
     "ReturnMessage": ammoo.ReturnMessage,
     "datetime": datetime,
 }

@@ -17,14 +17,6 @@ from ammoo_wire import (
     BasicGetEmptyParameters,
     BasicGetOkParameters,
     BasicGetParameters,
-    BasicQosOkParameters,
-    BasicQosParameters,
-    BasicRecoverOkParameters,
-    BasicRecoverParameters,
-    ChannelFlowOkParameters,
-    ChannelFlowParameters,
-    ConfirmSelectOkParameters,
-    ConfirmSelectParameters,
     ExchangeBindOkParameters,
     ExchangeBindParameters,
     ExchangeDeclareOkParameters,
@@ -46,8 +38,6 @@ from ammoo_wire import (
     QueueUnbindParameters,
     TxRollbackOkParameters,
     TxRollbackParameters,
-    TxSelectOkParameters,
-    TxSelectParameters,
 )
 
 from .arguments import (
@@ -60,10 +50,11 @@ from .arguments import (
     exchange_arguments,
     queue_arguments,
 )
+from .channel_settings import ChannelSettings, Prefetch
 from .consumer import Consumer
 from .exceptions.channel import ClientClosedChannelError, ClientClosedChannelOK, EmptyQueue
-from .live.channel import COALESCE_MIN_PREFETCH, LiveChannel
-from .live.confirms import Confirms
+from .live.channel import LiveChannel
+from .live.replies import Reply
 from .messages import GetMessage, ReturnMessage
 from .publish_options import (
     NOT_GIVEN,
@@ -108,11 +99,11 @@ class Channel:
         self._connection = connection
         self._body_encoding = body_encoding
         self._live: LiveChannel | None = None
-        # What the user asked for, whatever has become of it on the wire.
-        self._prefetch: dict[bool, tuple[int, int]] = {}  # by global_: size and count
-        self._wants_transactions = False
-        if prefetch_size is not None or prefetch_count is not None:
-            self._prefetch[False] = (prefetch_size or 0, prefetch_count or 0)
+        self._settings = ChannelSettings(
+            None
+            if prefetch_size is None and prefetch_count is None
+            else Prefetch(prefetch_size or 0, prefetch_count or 0)
+        )
 
     def __repr__(self) -> str:
         if self._live is None:
@@ -174,16 +165,18 @@ class Channel:
             raise RuntimeError(
                 f"{self!r} was entered before; call connection.channel() for another one"
             )
-        live = LiveChannel(self._connection._require_live(), self._body_encoding)
-        self._live = live
+        self._live = self._connection._require_live().new_channel(self._body_encoding)
+        await self._open(self._live)
+        return self
+
+    async def _open(self, live: LiveChannel) -> None:
+        """Open a live channel, and set on it what the user has asked for."""
         await live.open()
         try:
-            for global_, (size, count) in list(self._prefetch.items()):
-                await self.qos(size, count, global_)
+            await self._settings.apply(live)
         except BaseException:
             live.begin_close(ClientClosedChannelOK())
             raise
-        return self
 
     async def __aexit__(
         self,
@@ -256,7 +249,8 @@ class Channel:
         """
         table = consume_arguments(arguments, priority, stream_offset)
         return Consumer(
-            self,
+            self._require_live,
+            self._settings,
             BasicConsumeParameters(queue_name, "", no_local, no_ack, exclusive, False, table),
         )
 
@@ -278,8 +272,8 @@ class Channel:
             BasicGetParameters(queue_name, no_ack),
             BasicGetOkParameters,
             BasicGetEmptyParameters,
-            on_reply=None if no_ack else live.got,
-            on_late_reply=_drop if no_ack else live.requeue_reply,
+            on_reply=None if no_ack else live.acknowledgements.add_reply,
+            on_late_reply=_drop if no_ack else live.acknowledgements.requeue_reply,
         )
         if answer.properties is None or answer.body is None:
             raise EmptyQueue(queue_name)
@@ -304,15 +298,12 @@ class Channel:
         Raises:
             ServerClosedConnection: The server does not know prefetch_size.
         """
-        live = self._require_live()
-        answered = live.call(
-            BasicQosParameters(prefetch_size, prefetch_count, global_), BasicQosOkParameters
-        )
-        live.allows_read_coalescing = not prefetch_size and (
-            prefetch_count == 0 or prefetch_count >= COALESCE_MIN_PREFETCH
-        )
-        await answered
-        self._prefetch[global_] = (prefetch_size, prefetch_count)
+        prefetch = Prefetch(prefetch_size, prefetch_count)
+
+        def record(_: Reply) -> None:
+            self._settings.set_prefetch(prefetch, global_)
+
+        await self._require_live().set_prefetch(*prefetch, global_, record)
 
     async def recover(self, requeue: bool) -> None:
         """Have all unsettled messages of the channel sent again (basic.recover).
@@ -324,10 +315,7 @@ class Channel:
         Raises:
             ServerClosedConnection: The server does not know requeue=False.
         """
-        live = self._require_live()
-        await live.call(
-            BasicRecoverParameters(requeue), BasicRecoverOkParameters, on_reply=live.recovered
-        )
+        await self._require_live().recover(requeue)
 
     async def flow(self, active: bool) -> None:
         """Ask the server to stop sending to consumers, or to go on (channel.flow).
@@ -338,7 +326,11 @@ class Channel:
         Raises:
             ServerClosedConnection: The server does not know it.
         """
-        await self._require_live().call(ChannelFlowParameters(active), ChannelFlowOkParameters)
+
+        def record(_: Reply) -> None:
+            self._settings.flow_active = active
+
+        await self._require_live().set_flow(active, record)
 
     # --- settling ---
 
@@ -352,9 +344,9 @@ class Channel:
         Raises:
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        full = self._require_live().ack(delivery_tag, multiple)
-        if full is not None:
-            await full
+        drain = self._require_live().ack(delivery_tag, multiple)
+        if drain is not None:
+            await drain
 
     async def reject(self, delivery_tag: int, requeue: bool, *, multiple: bool = False) -> None:
         """Refuse a message (basic.reject). `ExpectedMessage.reject` needs no tag.
@@ -370,11 +362,11 @@ class Channel:
         """
         live = self._require_live()
         if multiple:
-            full = live.nack(delivery_tag, True, requeue)
+            drain = live.nack(delivery_tag, True, requeue)
         else:
-            full = live.reject(delivery_tag, requeue)
-        if full is not None:
-            await full
+            drain = live.reject(delivery_tag, requeue)
+        if drain is not None:
+            await drain
 
     async def nack(
         self, delivery_tag: int, requeue: bool = True, *, multiple: bool = False
@@ -389,9 +381,9 @@ class Channel:
         Raises:
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        full = self._require_live().nack(delivery_tag, multiple, requeue)
-        if full is not None:
-            await full
+        drain = self._require_live().nack(delivery_tag, multiple, requeue)
+        if drain is not None:
+            await drain
 
     # --- publishing ---
 
@@ -457,22 +449,12 @@ class Channel:
             ChannelClosed, ConnectionClosed: The channel is closed. Whether a message
                 whose confirm was awaited has arrived is not known.
         """
-        live = self._live
-        if (
-            not options
-            and live is not None
-            and (publishing := live.publishing).can_publish
-            and not publishing.transport.is_paused
-            and isinstance(body, bytes)
-            and isinstance(route, str)
-        ):
+        publishing = (self._live or self._require_live()).publishing
+        if not options and isinstance(body, bytes) and isinstance(route, str):
             outcome = publishing.publish(exchange_name, route, NO_PROPERTIES, body)
         else:
             message = outgoing("publish", route, body, self._body_encoding, options)
-            publishing = self._require_live().publishing
-            if not publishing.is_publishable:
-                await publishing.hold_message(message)
-            outcome = publishing.post(exchange_name, message)
+            outcome = publishing.publish(exchange_name, *message)
         if outcome is not None:
             await outcome
 
@@ -515,11 +497,11 @@ class Channel:
             TypeError, ValueError: As `publish`.
             ChannelClosed, ConnectionClosed: The channel is closed; nothing was sent.
         """
-        publishing = self._require_live().publishing
+        publishing = (self._live or self._require_live()).publishing
         if not options and isinstance(body, bytes) and isinstance(route, str):
-            return publishing.publish_nowait(exchange_name, route, body)
+            return publishing.publish_nowait(exchange_name, route, NO_PROPERTIES, body)
         message = outgoing("publish_nowait", route, body, self._body_encoding, options)
-        return publishing.publish_message_nowait(exchange_name, message)
+        return publishing.publish_nowait(exchange_name, *message)
 
     @property
     def is_publishable(self) -> bool:
@@ -537,7 +519,7 @@ class Channel:
             ConnectionBlocked, ChannelInactive: The server has taken none for too long.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        await self._require_live().publishing.hold()
+        await self._require_live().publishing.wait_publishable()
 
     async def select_confirm(self) -> None:
         """Have the server confirm every message from now on (confirm.select).
@@ -547,12 +529,11 @@ class Channel:
         Raises:
             ServerClosedChannel: The channel has transactions.
         """
-        live = self._require_live()
-        answered = live.call(ConfirmSelectParameters(False), ConfirmSelectOkParameters)
-        if live.publishing.confirms is None:
-            # Now, not when the answer comes: the server counts what stands behind confirm.select.
-            live.publishing.confirms = Confirms()
-        await answered
+
+        def record(_: Reply) -> None:
+            self._settings.confirms = True
+
+        await self._require_live().select_confirm(record)
 
     async def get_next_returned_message(self) -> ReturnMessage:
         """Wait for the next message that came back, for it was mandatory or immediate.
@@ -597,11 +578,12 @@ class Channel:
         Raises:
             ServerClosedChannel: The channel has confirms.
         """
-        if not self._wants_transactions:
-            live = self._require_live()
-            live.keep_acks_apart()
-            await live.call(TxSelectParameters(), TxSelectOkParameters)
-            self._wants_transactions = True
+
+        def record(_: Reply) -> None:
+            self._settings.transactions = True
+
+        if not self._settings.transactions:
+            await self._require_live().select_transactions(record)
 
     async def commit(self) -> None:
         """Have everything since the last commit or rollback take effect (tx.commit).

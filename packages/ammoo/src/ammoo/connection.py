@@ -7,7 +7,6 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
-from functools import partial
 from ssl import SSLContext
 from types import TracebackType
 from typing import Final, Self
@@ -241,8 +240,9 @@ class Connection:
         await self._close(None, timeout)
 
     async def _open_socket(self) -> None:
-        loop = asyncio.get_running_loop()
-        live = LiveConnection(loop, self._parameters, partial(self._tell_blocked, loop))
+        live = LiveConnection(
+            asyncio.get_running_loop(), self._parameters, self._call_blocked_callbacks
+        )
         await live.open_socket()
         self._live = live
 
@@ -314,7 +314,7 @@ class Connection:
         short of memory or disk. Publishes are held back until it is over. To be told of a
         change, see `add_blocked_callback`, `wait_blocked` and `wait_unblocked`.
         """
-        return None if self._live is None else self._live.blocked
+        return None if self._live is None else self._live.blocking.reason
 
     async def wait_blocked(self) -> str:
         """Wait until the server takes no messages, and give its reason.
@@ -322,7 +322,7 @@ class Connection:
         Raises:
             ConnectionClosed: The connection was closed before.
         """
-        return await self._require_live().wait_blocked()
+        return await self._require_live().blocking.wait_blocked()
 
     async def wait_unblocked(self) -> None:
         """Wait until the server takes messages; at once, if it does.
@@ -330,7 +330,7 @@ class Connection:
         Raises:
             ConnectionClosed: The connection was closed before.
         """
-        await self._require_live().wait_unblocked()
+        await self._require_live().blocking.wait_unblocked()
 
     def add_blocked_callback(self, callback: BlockedCallback) -> None:
         """Have a function called whenever the server takes no messages any more, or again.
@@ -373,7 +373,8 @@ class Connection:
         self._blocked_callbacks = kept
         return removed
 
-    def _tell_blocked(self, loop: asyncio.AbstractEventLoop, reason: str | None) -> None:
+    def _call_blocked_callbacks(self, reason: str | None) -> None:
+        loop = asyncio.get_running_loop()
         for callback, context in self._blocked_callbacks:
             # Not the callback itself: what asyncio's debug mode finds wrong with one, it raises
             # here, in the middle of reading.

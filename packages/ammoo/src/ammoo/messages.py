@@ -203,9 +203,9 @@ class ExpectedMessage(Message):
         Raises:
             ChannelClosed, ConnectionClosed: The channel on which it came is gone.
         """
-        full = self._origin.ack(self._parameters.delivery_tag, multiple)
-        if full is not None:
-            await full
+        drain = self._origin.ack(self._parameters.delivery_tag, multiple)
+        if drain is not None:
+            await drain
 
     async def reject(self, requeue: bool, *, multiple: bool = False) -> None:
         """Refuse the message.
@@ -219,11 +219,11 @@ class ExpectedMessage(Message):
             ChannelClosed, ConnectionClosed: The channel on which it came is gone.
         """
         if multiple:
-            full = self._origin.nack(self._parameters.delivery_tag, True, requeue)
+            drain = self._origin.nack(self._parameters.delivery_tag, True, requeue)
         else:
-            full = self._origin.reject(self._parameters.delivery_tag, requeue)
-        if full is not None:
-            await full
+            drain = self._origin.reject(self._parameters.delivery_tag, requeue)
+        if drain is not None:
+            await drain
 
     async def nack(self, requeue: bool = True, *, multiple: bool = False) -> None:
         """Refuse the message, and with `multiple` all unsettled ones up to it.
@@ -237,9 +237,9 @@ class ExpectedMessage(Message):
         Raises:
             ChannelClosed, ConnectionClosed: The channel on which it came is gone.
         """
-        full = self._origin.nack(self._parameters.delivery_tag, multiple, requeue)
-        if full is not None:
-            await full
+        drain = self._origin.nack(self._parameters.delivery_tag, multiple, requeue)
+        if drain is not None:
+            await drain
 
     @takes_publish_options
     async def reply(

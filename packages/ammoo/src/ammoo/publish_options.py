@@ -84,6 +84,7 @@ class Outgoing(NamedTuple):
     """Encoded."""
     body: bytes | bytearray
     mandatory: bool = False
+    """As it is sent: also with raise_returned alone."""
     immediate: bool = False
     raise_returned: bool = False
 
@@ -139,7 +140,7 @@ def outgoing(
         return tuple.__new__(Outgoing, (route, encoded, body, False, False, False))
     _raise_if_unknown(caller, options)
     properties: dict[str, Any] = {**options}
-    flags = [properties.pop(name, False) for name in _FLAGS]
+    mandatory, immediate, raise_returned = (properties.pop(name, False) for name in _FLAGS)
     octets = _pop_body(body, body_encoding, properties)
     routing_key = _pop_route(route, properties)
     if properties.get("expiration") is not None:
@@ -149,7 +150,14 @@ def outgoing(
         if properties.get("type_", same) not in (same, None):
             raise TypeError("type_ and type are the same property; give one of them")
         properties["type_"] = same
-    return Outgoing(routing_key, encode_property_values(**properties), octets, *flags)
+    return Outgoing(
+        routing_key,
+        encode_property_values(**properties),
+        octets,
+        mandatory or raise_returned,
+        immediate,
+        raise_returned,
+    )
 
 
 def _raise_if_unknown(caller: str, options: PublishOptions) -> None:

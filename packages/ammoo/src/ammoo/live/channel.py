@@ -1,32 +1,32 @@
 """A channel as it is on the wire: one number of one connection, from open to close.
 
-`Channel` is what the user holds, and what the user asked for; this is what came
-of it. It sends requests and finds out whom each of the server's commands is for:
-who awaits an answer, a consumer, or the `Publishing`, which publishes. Messages that
-came on it are settled here, and nowhere else.
+The user's `Channel` keeps what the user asked for; a `LiveChannel` is what became
+of it on one connection, and ends with it. It sends requests, and gives each
+command of the server to the part that it concerns: an awaited reply, `Consuming`,
+`Publishing`. A message that came on it is settled on it.
 
-The paths of deliver and ack are kept short on purpose; the budget is in benchmarks/.
+The path of a delivery is kept short on purpose; the budget is in benchmarks/.
 """
 
 import asyncio
 from asyncio import Future
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,
     BasicCancelParameters,
     BasicConsumeOkParameters,
-    BasicConsumeParameters,
     BasicDeliverParameters,
     BasicGetEmptyParameters,
     BasicGetOkParameters,
     BasicNackParameters,
     BasicQosOkParameters,
+    BasicQosParameters,
     BasicRecoverOkParameters,
-    BasicRejectParameters,
+    BasicRecoverParameters,
     BasicReturnParameters,
     ChannelCloseOkParameters,
     ChannelCloseParameters,
@@ -34,9 +34,8 @@ from ammoo_wire import (
     ChannelFlowParameters,
     ChannelOpenOkParameters,
     ChannelOpenParameters,
-    ClientProtocol,
     ConfirmSelectOkParameters,
-    EncodeError,
+    ConfirmSelectParameters,
     ExchangeBindOkParameters,
     ExchangeDeclareOkParameters,
     ExchangeDeleteOkParameters,
@@ -52,7 +51,7 @@ from ammoo_wire import (
     TxCommitParameters,
     TxRollbackOkParameters,
     TxSelectOkParameters,
-    method_of,
+    TxSelectParameters,
     methods,
 )
 
@@ -65,73 +64,68 @@ from ..exceptions.channel import (
 )
 from ..messages import DeliverMessage
 from ..publish_options import Body, NotGiven, PublishOptions, outgoing
-from .acknowledgements import UnackedDeliveries
+from .acknowledgements import Acknowledgements
 from .commit_buffer import CommitBuffer
+from .consuming import Consuming
+from .ports import ChannelHost, Sender
 from .publishing import Publishing
 from .replies import OnReply, Replies, Reply
 from .reply_timeouts import UNANSWERED_TIMEOUT, ReplyTimeouts
 
-if TYPE_CHECKING:
-    from ..consumer import Consumer
-    from .connection import LiveConnection
-
 __all__ = ["COALESCE_MIN_PREFETCH", "RECEIVERS", "LiveChannel"]
 
 COALESCE_MIN_PREFETCH: Final = 128
-"""With a lower prefetch limit the server would have to wait for us when reading is paced."""
-
-# Compiled when first needed, not on import (0.2 ms each).
-_ACK: Final = method_of(BasicAckParameters)
-_NACK: Final = method_of(BasicNackParameters)
-_REJECT: Final = method_of(BasicRejectParameters)
+"""With a lower prefetch limit the server would wait for acknowledgements while reads coalesce."""
 
 
 class LiveChannel:
     """One channel on the wire.
 
     Args:
-        connection: The connection that it is on.
-        body_encoding: How text becomes bodies, where nobody says otherwise.
+        host: The connection.
+        number: The channel's number.
+        body_encoding: How text becomes a body where nothing else says so.
 
     Attributes:
+        ack: See `Acknowledgements.ack`; so are nack and reject (`messages.Origin`).
+        acknowledgements: What settles deliveries.
+        allows_read_coalescing: Whether the server may send many messages before it waits for
+            acknowledgements.
         closing_exc: What ended the channel, or None.
-        allows_read_coalescing: Whether the server may send a lot before it has to wait for us.
-        consumers: The consumers by their tags.
-        number: The channel's number.
-        publishing: What is published.
-        transport: The socket's side.
-        unacked: What was delivered and is to be settled.
-
-    Raises:
-        TooManyChannels: The connection has no number left.
+        consumers: Where the deliveries to each consumer go, by its tag.
+        consuming: What starts and cancels consumers.
+        publishing: What publishes.
+        sender: What sends on the channel.
+        transport: The connection's transport.
     """
 
-    def __init__(self, connection: "LiveConnection", body_encoding: str) -> None:
-        self.connection = connection
+    def __init__(self, host: ChannelHost, number: int, body_encoding: str) -> None:
+        self.host = host
+        self.number = number
         self.body_encoding = body_encoding
-        self.number = connection.reserve_number()
         self.closing_exc: Exception | None = None
-        self.consumers: dict[str, Consumer] = {}
-        self.transport = connection.transport
-        self.unacked = UnackedDeliveries()
-        self.publishing = Publishing(self)
-        self._loop = connection.loop
-        self._protocol: ClientProtocol | CommitBuffer = connection.protocol
-        self._replies = Replies(connection.loop)
-        self._reply_timeouts = ReplyTimeouts(
-            connection.loop, self._replies, connection.is_blocked, self._give_up
-        )
-        self._merges_acks = True
         self.allows_read_coalescing = True
+        self.transport = host.transport
+        self.sender: Sender = host.protocol
+        self.acknowledgements = Acknowledgements(self)
+        self.ack = self.acknowledgements.ack
+        self.nack = self.acknowledgements.nack
+        self.reject = self.acknowledgements.reject
+        self.consuming = Consuming(self)
+        self.consumers = self.consuming.inboxes
+        self.publishing = Publishing(self, self.acknowledgements)
+        self._add_unacked = self.acknowledgements.unacked.add
+        self._replies = Replies(host.loop)
+        self._reply_timeouts = ReplyTimeouts(
+            host.loop, self._replies, host.blocking, self._close_unanswered
+        )
         self._closed = asyncio.Event()
         self._close_was_awaited = False
-        self._last_consumer = 0
-        connection.channels[self.number] = self
 
     # --- life ---
 
     async def open(self) -> None:
-        """Open the channel.
+        """Send channel.open and await channel.open-ok.
 
         Raises:
             ConnectionClosed: The connection is closed.
@@ -144,18 +138,16 @@ class LiveChannel:
         await self.call(ChannelOpenParameters(), ChannelOpenOkParameters, on_late_reply=close_again)
 
     def begin_close(self, error: Exception) -> None:
-        """Send channel.close, and end everything that still waits for something.
+        """Send channel.close, and end everything on the channel; not if it has ended.
 
         Args:
-            error: What users of the channel shall see from now on.
+            error: What operations on the channel raise from now on.
         """
         if self.closing_exc is not None:
             return
-        self.write_acks()
+        self.acknowledgements.write_merged()
         self.fail(error)
-        self.connection.protocol.send(
-            self.number, ChannelCloseParameters(ReplyCode.REPLY_SUCCESS, "", 0, 0)
-        )
+        self._send_close(ReplyCode.REPLY_SUCCESS, "")
         self.transport.flush_request()
 
     async def close(self, error: Exception, seconds: float, *, leaving: bool = False) -> None:
@@ -164,75 +156,80 @@ class LiveChannel:
         The number stays in use until the server has answered, however long that takes.
 
         Args:
-            error: What users of the channel shall see from now on.
-            seconds: For how long the server is waited for.
-            leaving: Whether a block is left; then a server that is silent is not waited for.
+            error: What operations on the channel raise from now on.
+            seconds: How long to wait for channel.close-ok.
+            leaving: Whether an ``async with`` block is left: then an unresponsive server is not
+                waited for.
         """
-        if leaving and self.connection.is_unresponsive:  # to be asked before what waits here ends
+        host = self.host
+        if leaving and host.is_unresponsive:  # before `begin_close` ends what is unanswered
             seconds = 0
         self.begin_close(error)
-        if self.connection.blocked is not None or self._closed.is_set() or self._close_was_awaited:
-            return  # a server that has blocked us does not read, and would not answer
+        if host.blocking.is_blocked or self._closed.is_set() or self._close_was_awaited:
+            return  # a server that has blocked the connection reads nothing from it
         self.transport.resume_reading()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closed.wait()
         if leaving:
-            self.connection.note_unanswered_close(self._closed)
-        self._close_was_awaited = True  # who closes it again does not wait for it again
+            host.note_unanswered_close(self._closed)
+        self._close_was_awaited = True  # closing the channel again does not wait again
 
     def fail(self, error: Exception) -> None:
-        """End everything on the channel with one exception. Only the first counts."""
-        if self.connection.closing_exc is not None:
-            self._closed.set()  # no answer to a close will come any more
+        """End everything on the channel with one exception; only the first one counts."""
+        if self.host.closing_exc is not None:
+            self._closed.set()  # channel.close-ok will not come
         if self.closing_exc is not None:
             return
         self.closing_exc = error
-        self._let_go()
+        self._end_commit()
         self._replies.fail(error)
         self._reply_timeouts.clear()
         self.publishing.fail(error)
-        for consumer in list(self.consumers.values()):
-            consumer.fail(error)
-        self.consumers.clear()
+        self.consuming.fail(error)
 
     def raise_if_closed(self) -> None:
-        """Raise what ended the channel, if anything did."""
+        """Raise what ended the channel, if it has ended."""
         if self.closing_exc is not None:
             raise self.closing_exc.with_traceback(None)
 
     @property
     def is_awaiting_server(self) -> bool:
-        """Whether anybody waits for something that the server may say on this channel."""
+        """Whether a task waits for anything that the server may send on the channel."""
         return bool(
             self._replies
             or self.publishing.is_awaiting_server
             or (self.closing_exc is not None and not self._closed.is_set())
-            or any(consumer.is_waiting for consumer in self.consumers.values())
+            or self.consuming.is_awaiting_server
         )
+
+    def blocked_changed(self) -> None:
+        """Adapt to a server that has blocked the connection, or has unblocked it."""
+        self.publishing.update_can_publish()
+        self._reply_timeouts.restart()
 
     # --- requests ---
 
-    def ask(
+    def send_request(
         self,
         request: tuple[Any, ...],
-        *answers: type[Any],
+        *replies: type[Any],
         on_reply: OnReply | None = None,
         on_late_reply: OnReply | None = None,
         consumer_tag: str | None = None,
-    ) -> Future[Reply]:
-        """Send a request, and take a place in the row of those who await an answer.
+    ) -> "Future[Reply]":
+        """Send a request at once, and return the future of its reply; see `Replies.expect`.
 
         Raises:
             ChannelClosed, ConnectionClosed: The channel is closed.
-            EncodeError: The request cannot be sent as it is.
+            EncodeError: A parameter cannot be encoded; nothing was sent.
         """
         self.raise_if_closed()
-        if self.unacked.run:
-            self.write_acks()
-        self._protocol.send(self.number, request)
+        if self.acknowledgements.unacked.run:
+            self.acknowledgements.write_merged()
+        self.sender.send(self.number, request)
         waiter = self._replies.expect(
-            *answers, on_reply=on_reply, on_late_reply=on_late_reply, consumer_tag=consumer_tag
+            *replies, on_reply=on_reply, on_late_reply=on_late_reply, consumer_tag=consumer_tag
         )
         transport = self.transport
         if not transport.flush_is_due:
@@ -244,233 +241,145 @@ class LiveChannel:
     def call(
         self,
         request: tuple[Any, ...],
-        *answers: type[Any],
+        *replies: type[Any],
         on_reply: OnReply | None = None,
         on_late_reply: OnReply | None = None,
         consumer_tag: str | None = None,
     ) -> Awaitable[Reply]:
-        """Send a request at once, and give what its answer is awaited with; see `ask`.
+        """Send a request at once, and return what its reply is awaited with.
+
+        The caller may stop waiting at any time: see `ReplyTimeouts.reply`.
 
         Raises:
             ChannelClosed, ConnectionClosed: The channel is closed.
-            EncodeError: The request cannot be sent as it is.
+            EncodeError: A parameter cannot be encoded; nothing was sent.
         """
-        waiter = self.ask(
+        waiter = self.send_request(
             request,
-            *answers,
+            *replies,
             on_reply=on_reply,
             on_late_reply=on_late_reply,
             consumer_tag=consumer_tag,
         )
-        return self._reply_timeouts.answered(
-            request, waiter, self.connection.operation_timeout, on_late_reply
+        return self._reply_timeouts.reply(
+            request, waiter, self.host.operation_timeout, on_late_reply
         )
 
-    def blocked_changed(self) -> None:
-        """Take note that the server reads no more, or again."""
-        self.publishing.update_can_publish()
-        self._reply_timeouts.restart()
+    def watch(self, waiter: "Future[Reply]", method: str) -> None:
+        """Close the channel if the server does not answer a request that no task awaits."""
+        self._reply_timeouts.add(waiter, method)
 
-    def _give_up(self, method: str) -> None:
-        """Close the channel: whatever waits behind an answer that never comes would for ever."""
+    def _close_unanswered(self, method: str) -> None:
+        """Close the channel: replies behind one that never comes would never come either."""
         self.begin_close(ChannelUnanswered(OperationTimeout(method, UNANSWERED_TIMEOUT)))
 
+    # --- what lasts until the channel is closed: `Channel` remembers it ---
+
+    def set_prefetch(
+        self, size: int, count: int, global_: bool, on_reply: OnReply | None = None
+    ) -> Awaitable[Reply]:
+        """Send basic.qos, and return what its reply is awaited with."""
+        replied = self.call(
+            BasicQosParameters(size, count, global_), BasicQosOkParameters, on_reply=on_reply
+        )
+        self.allows_read_coalescing = not size and (count == 0 or count >= COALESCE_MIN_PREFETCH)
+        return replied
+
+    def set_flow(self, active: bool, on_reply: OnReply | None = None) -> Awaitable[Reply]:
+        """Send channel.flow, and return what its reply is awaited with."""
+        return self.call(ChannelFlowParameters(active), ChannelFlowOkParameters, on_reply=on_reply)
+
+    def select_confirm(self, on_reply: OnReply | None = None) -> Awaitable[Reply]:
+        """Send confirm.select, and return what its reply is awaited with."""
+        replied = self.call(
+            ConfirmSelectParameters(False), ConfirmSelectOkParameters, on_reply=on_reply
+        )
+        # Not when the reply comes: the server counts the messages behind confirm.select.
+        self.publishing.start_confirms()
+        return replied
+
+    def select_transactions(self, on_reply: OnReply | None = None) -> Awaitable[Reply]:
+        """Send tx.select, and return what its reply is awaited with."""
+        self.acknowledgements.stop_merging()
+        return self.call(TxSelectParameters(), TxSelectOkParameters, on_reply=on_reply)
+
+    # --- what concerns more than one part ---
+
+    def recover(self, requeue: bool) -> Awaitable[Reply]:
+        """Send basic.recover, and return what its reply is awaited with."""
+
+        def take_back(_: Reply) -> None:
+            self.acknowledgements.unacked.clear()
+
+        return self.call(
+            BasicRecoverParameters(requeue), BasicRecoverOkParameters, on_reply=take_back
+        )
+
     async def commit(self) -> None:
-        """Commit the transaction; until the server has, nothing else is sent.
+        """Send tx.commit, and keep everything else in a buffer until the server has answered.
 
         Raises:
             ServerClosedChannel, ServerClosedConnection: The server refused.
             OperationTimeout: The server did not answer in time.
         """
-        while isinstance(self._protocol, CommitBuffer):
-            await asyncio.wait((self._protocol.over,))
+        while isinstance(self.sender, CommitBuffer):
+            await asyncio.wait((self.sender.ended,))
         request = TxCommitParameters()
-        waiter = self.ask(request, TxCommitOkParameters, on_reply=self._let_go)
-        commit_buffer = CommitBuffer(self.connection.protocol, self._loop.create_future())
-        self._protocol = self.publishing.protocol = commit_buffer
-        await self._reply_timeouts.answered(request, waiter, self.connection.operation_timeout)
+        waiter = self.send_request(request, TxCommitOkParameters, on_reply=self._end_commit)
+        self.sender = CommitBuffer(self.host.protocol, self.host.loop.create_future())
+        await self._reply_timeouts.reply(request, waiter, self.host.operation_timeout)
 
-    def _let_go(self, _: Reply | None = None) -> None:
-        """Send what was held back; or forget it, if the channel is closed."""
-        commit_buffer = self._protocol
-        if isinstance(commit_buffer, CommitBuffer):
-            self._protocol = self.publishing.protocol = self.connection.protocol
-            commit_buffer.let_go(send=self.closing_exc is None)
+    def _end_commit(self, _: Reply | None = None) -> None:
+        """Send what was kept in the commit buffer; drop it if the channel is closed."""
+        buffer = self.sender
+        if isinstance(buffer, CommitBuffer):
+            self.sender = self.host.protocol
+            buffer.end(send=self.closing_exc is None)
             self.transport.flush_soon()
-
-    # --- settling; see `messages.Origin` ---
-
-    def ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
-        """Send basic.ack, perhaps as one with others of this turn; see `UnackedDeliveries`."""
-        unacked, transport = self.unacked, self.transport
-        if (
-            multiple
-            or self.closing_exc is not None
-            or not self._merges_acks
-            or not unacked.extend_run(delivery_tag)
-        ):
-            self._settle(delivery_tag, multiple, _ACK.encode(delivery_tag, multiple))
-        elif unacked.run == 1:
-            transport.before_flush.append(self.write_acks)
-            if not transport.flush_is_due:
-                transport.flush_soon()
-        return transport.drain() if transport.is_paused else None
-
-    def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> Awaitable[None] | None:
-        """Send basic.nack."""
-        self._settle(delivery_tag, multiple, _NACK.encode(delivery_tag, multiple, requeue))
-        return self.transport.drain() if self.transport.is_paused else None
-
-    def reject(self, delivery_tag: int, requeue: bool) -> Awaitable[None] | None:
-        """Send basic.reject."""
-        self._settle(delivery_tag, False, _REJECT.encode(delivery_tag, requeue))
-        return self.transport.drain() if self.transport.is_paused else None
-
-    def requeue(self, delivery_tag: int) -> None:
-        """Put a delivered message back into its queue that nobody will ever read."""
-        if self.closing_exc is None:
-            self._settle(delivery_tag, False, _REJECT.encode(delivery_tag, True))
-
-    def requeue_reply(self, answer: Reply) -> None:
-        """Put back the message of a basic.get-ok that nobody awaits any more."""
-        if type(answer.parameters) is BasicGetOkParameters:
-            self.requeue(answer.parameters.delivery_tag)
-
-    def got(self, answer: Reply) -> None:
-        """Take note of a basic.get-ok whose message is to be settled."""
-        if type(answer.parameters) is BasicGetOkParameters:
-            self.unacked.delivered(answer.parameters.delivery_tag)
-
-    def recovered(self, answer: Reply) -> None:
-        """Take note of a basic.recover-ok: the server has taken all deliveries back."""
-        self.unacked.clear()
-
-    def keep_acks_apart(self) -> None:
-        """Put no acknowledgements together: a transaction may take some of them back."""
-        self._merges_acks = False
 
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
-        """Publish to a queue by its name; see `Channel.publish`."""
+        """Publish to a queue by its name (`messages.Origin`)."""
         message = outgoing("reply", reply_to, body, self.body_encoding, options)
-        await self.publishing.publish_message("", message)
-
-    def _settle(self, delivery_tag: int, multiple: bool, payload: bytes) -> None:
-        """Send what settles deliveries."""
-        if self.closing_exc is not None:
-            self.raise_if_closed()
-        if self.unacked.run:
-            self.write_acks()
-        self.unacked.settle(delivery_tag, multiple)
-        self._protocol.send_method(self.number, payload)
-        if not self.transport.flush_is_due:
-            self.transport.flush_soon()
-
-    def write_acks(self) -> None:
-        """Send the acknowledgements that were put together."""
-        unacked = self.unacked
-        if unacked.run and self.closing_exc is None:
-            payload = _ACK.encode(unacked.last_of_run, unacked.run > 1)
-            self._protocol.send_method(self.number, payload)
-        unacked.run = 0
-
-    # --- consumers ---
-
-    def new_consumer_tag(self) -> str:
-        """Make a tag that no other consumer of the channel has."""
-        self._last_consumer += 1
-        return f"ammoo-{self.number}.{self._last_consumer}"
-
-    async def consume(self, consumer: "Consumer", request: BasicConsumeParameters) -> None:
-        """Start a consumer.
-
-        It is known by its tag before the server is asked: deliveries may come in the
-        same read as the answer. When the caller gives up, it is cancelled as soon as
-        the server has started it; RabbitMQ does not take the two right behind each other.
-        """
-        tag = request.consumer_tag
-
-        def cancel_again(_: Reply) -> None:
-            self.begin_cancel(tag)
-
-        self.consumers[tag] = consumer
-        try:
-            await self.call(
-                request, BasicConsumeOkParameters, on_late_reply=cancel_again, consumer_tag=tag
-            )
-        except EncodeError:
-            del self.consumers[tag]  # it was not sent
-            raise
-
-    def begin_cancel(self, tag: str) -> asyncio.Event:
-        """Send basic.cancel. The consumer stays known until the server has stopped.
-
-        Returns:
-            What is set then, or when the channel is closed.
-        """
-        done = asyncio.Event()
-
-        def stopped(answer: "Future[Reply]") -> None:
-            answer.exception()  # whatever it is, the consumer has stopped
-            self.consumers.pop(tag, None)
-            done.set()
-
-        if self.closing_exc is not None:
-            done.set()
-            return done
-        answer = self.ask(
-            BasicCancelParameters(tag, False), BasicCancelOkParameters, consumer_tag=tag
-        )
-        answer.add_done_callback(stopped)
-        self._reply_timeouts.add(answer, "basic.cancel")
-        return done
+        outcome = self.publishing.publish("", *message)
+        if outcome is not None:
+            await outcome
 
     # --- what the server sends; each takes a command that came on this channel ---
 
     def _receive_deliver(
         self, parameters: BasicDeliverParameters, properties: bytes, body: bytearray
     ) -> None:
-        consumer = self.consumers.get(parameters.consumer_tag)
-        if consumer is not None:
+        inbox = self.consumers.get(parameters.consumer_tag)
+        if inbox is not None:
             # Without an __init__: 60 ns instead of 130.
             message = DeliverMessage()
             message._origin = self
             message._parameters = parameters
             message._properties = properties
             message.body = body
-            if not consumer.no_ack:
-                self.unacked.delivered(parameters.delivery_tag)
-            consumer.put(message)
+            if not inbox.no_ack:
+                self._add_unacked(parameters.delivery_tag)
+            inbox.deliver(message)
         else:
-            # Nobody will settle it, and no acknowledgement of others may: see `extend_run`.
-            self.unacked.delivered(parameters.delivery_tag)
+            # No task will settle it, and no merged acknowledgement may: see `extend_run`.
+            self._add_unacked(parameters.delivery_tag)
 
-    def _receive_answer(
+    def _receive_reply(
         self, parameters: Any, properties: bytes | None, body: bytearray | None
     ) -> None:
         if self.closing_exc is not None:
             return  # it came in the same read as what ended the channel
         # Without NamedTuple's own __new__: 90 ns instead of 180.
-        answer = tuple.__new__(Reply, (parameters, properties, body))
-        if not self._replies.resolve(answer):
-            self.connection.fault(parameters)
-
-    def _receive_cancel(
-        self, parameters: BasicCancelParameters, properties: bytes | None, body: bytearray | None
-    ) -> None:
-        consumer = self.consumers.pop(parameters.consumer_tag, None)
-        if consumer is not None:
-            consumer.cancelled_by_server()
-        capabilities = self.connection.server_capabilities
-        if not parameters.no_wait or capabilities.get("accept_consumer_cancel_ok"):
-            # Older RabbitMQs close the channel on an answer that they did not ask for.
-            self._protocol.send(self.number, BasicCancelOkParameters(parameters.consumer_tag))
+        reply = tuple.__new__(Reply, (parameters, properties, body))
+        if not self._replies.resolve(reply):
+            self.host.close_for(parameters)
 
     def _receive_close(
         self, parameters: ChannelCloseParameters, properties: bytes | None, body: bytearray | None
     ) -> None:
-        self.connection.protocol.send(self.number, ChannelCloseOkParameters())
-        if self._protocol.is_channel_closing(self.number):
-            return  # the closes have crossed within one read; ours is still to be answered
+        self.host.protocol.send(self.number, ChannelCloseOkParameters())
+        if self.sender.is_channel_closing(self.number):
+            return  # both sides sent channel.close; the server's channel.close-ok follows
         self.fail(server_closed_channel(*parameters, self.number))
         self._finish()
 
@@ -478,35 +387,37 @@ class LiveChannel:
         self, parameters: ChannelCloseOkParameters, properties: bytes | None, body: bytearray | None
     ) -> None:
         if self.closing_exc is None:
-            self.connection.fault(parameters)
+            self.host.close_for(parameters)
         else:
             self._finish()
 
     def _receive_oversized(
         self, parameters: OversizedContent, properties: bytes | None, body: bytearray | None
     ) -> None:
-        """Close the channel: the message can be neither given out nor left unacked."""
+        """Close the channel: the message can be neither delivered nor left unacked."""
         error = ValueError(
-            f"a message of {parameters.body_size} octets arrived; at most {parameters.limit}"
-            " are taken"
+            f"the server sent a message of {parameters.body_size} bytes; the client takes"
+            f" at most {parameters.limit}"
         )
-        self.write_acks()
+        self.acknowledgements.write_merged()
         self.fail(ClientClosedChannelError(error))
-        self.connection.protocol.send(
-            self.number, ChannelCloseParameters(ReplyCode.CONTENT_TOO_LARGE, str(error), 0, 0)
-        )
+        self._send_close(ReplyCode.CONTENT_TOO_LARGE, str(error))
+
+    def _send_close(self, reply_code: int, reply_text: str) -> None:
+        """Send channel.close, which may overtake what is in a commit buffer."""
+        self.host.protocol.send(self.number, ChannelCloseParameters(reply_code, reply_text, 0, 0))
 
     def _finish(self) -> None:
-        """Both sides have done with the channel: its number is free."""
-        self.connection.release_number(self.number)
+        """Free the number: both sides have finished with the channel."""
+        self.host.free_channel_number(self.number)
         self._closed.set()
 
 
-def _unexpected(
+def _receive_unexpected(
     channel: LiveChannel, parameters: Any, properties: bytes | None, body: bytearray | None
 ) -> None:
-    """Close the connection: a server does not send that."""
-    channel.connection.fault(parameters)
+    """Close the connection: a server must not send that."""
+    channel.host.close_for(parameters)
 
 
 def _receive_confirm(
@@ -527,7 +438,13 @@ def _receive_flow(
     channel.publishing.receive_flow(parameters)
 
 
-_ANSWERS = (
+def _receive_cancel(
+    channel: LiveChannel, parameters: Any, properties: bytes | None, body: bytearray | None
+) -> None:
+    channel.consuming.receive_cancel(parameters)
+
+
+_REPLIES = (
     BasicCancelOkParameters,
     BasicConsumeOkParameters,
     BasicGetEmptyParameters,
@@ -552,16 +469,16 @@ _ANSWERS = (
 )
 
 RECEIVERS: Final[dict[type[Any], Callable[[LiveChannel, Any, Any, Any], None]]] = {
-    **{method.parameters: _unexpected for method in methods()},
+    **{method.parameters: _receive_unexpected for method in methods()},
     BasicDeliverParameters: LiveChannel._receive_deliver,
     BasicAckParameters: _receive_confirm,
     BasicNackParameters: _receive_confirm,
     BasicReturnParameters: _receive_return,
-    BasicCancelParameters: LiveChannel._receive_cancel,
+    BasicCancelParameters: _receive_cancel,
     ChannelFlowParameters: _receive_flow,
     ChannelCloseParameters: LiveChannel._receive_close,
     ChannelCloseOkParameters: LiveChannel._receive_close_ok,
     OversizedContent: LiveChannel._receive_oversized,
-    **dict.fromkeys(_ANSWERS, LiveChannel._receive_answer),
+    **dict.fromkeys(_REPLIES, LiveChannel._receive_reply),
 }
-"""What takes which command of the server: all of them, so that nobody needs to ask twice."""
+"""What receives each command that the server may send on a channel: every type is here."""

@@ -1,9 +1,9 @@
-"""What a channel must not send yet.
+"""Keeps what a channel sends until the server has answered tx.commit.
 
-A server that is committing a transaction takes nothing else on the channel but its
-close: RabbitMQ ends the connection of who goes on (504, ``unexpected command while
-processing 'tx.commit'``). Until it has answered, this stands in the protocol's place
-for the channel; whoever sends need not know.
+A server that is committing a transaction accepts nothing else on the channel but
+channel.close: RabbitMQ closes the connection otherwise (504, ``unexpected command
+while processing 'tx.commit'``). Until it has answered, a `CommitBuffer` takes the
+protocol's place as the channel's `Sender`; what sends need not know.
 """
 
 from asyncio import Future
@@ -15,48 +15,52 @@ __all__ = ["CommitBuffer"]
 
 
 class CommitBuffer:
-    """Takes what is to be sent on one channel, in order, and sends it when it is let go.
+    """A `Sender` that keeps what is sent on one channel, in order, until it is ended.
 
     Args:
-        protocol: Whose place it takes.
-        over: What is done when it has been let go.
+        protocol: The protocol whose place it takes.
+        ended: The future that is done when the buffer has been ended.
     """
 
-    def __init__(self, protocol: ClientProtocol, over: "Future[None]") -> None:
-        self.over = over
+    def __init__(self, protocol: ClientProtocol, ended: "Future[None]") -> None:
+        self.ended = ended
         self._protocol = protocol
         self._writer = protocol.new_writer()
 
     def is_channel_closing(self, channel_number: int) -> bool:
-        """As the protocol's."""
+        """Return what the protocol returns."""
         return self._protocol.is_channel_closing(channel_number)
 
     def send(self, channel_number: int, parameters: tuple[Any, ...]) -> None:
-        """As the protocol's, later.
+        """Keep a method without content.
 
         Raises:
-            EncodeError: An argument cannot be encoded.
+            EncodeError: A parameter cannot be encoded.
         """
         self._writer.method(channel_number, encode_method(parameters))
 
     def send_method(self, channel_number: int, payload: bytes) -> None:
-        """As the protocol's, later."""
+        """Keep a method that is encoded already."""
         self._writer.method(channel_number, payload)
 
     def send_content_behind(
         self, head: ContentHead, properties: bytes, body: bytes | bytearray
     ) -> int:
-        """As the protocol's, later.
+        """Keep a method with content, and return how many octets are queued in all.
 
         Raises:
             EncodeError: The properties are larger than a frame may be.
         """
         return self._writer.content_behind(head, properties, body) + self._protocol.queued_size
 
-    def let_go(self, *, send: bool) -> None:
-        """End it, and send what was held; or drop that, for the channel is closed."""
+    def end(self, *, send: bool) -> None:
+        """End the buffer.
+
+        Args:
+            send: Whether to send what it keeps; False if the channel is closed.
+        """
         octets = self._writer.take()
         if send:
             self._protocol.send_written(octets)
-        if not self.over.done():
-            self.over.set_result(None)
+        if not self.ended.done():
+            self.ended.set_result(None)

@@ -1,27 +1,24 @@
-"""What a channel publishes: held back, written, confirmed, returned.
+"""What a channel publishes: sent or made to wait, then confirmed, then perhaps returned.
 
-A message waits here before it is written, while the server takes none
-(connection.blocked, channel.flow) or the socket is full. After it was written it is
-remembered until the server confirms it, in confirm mode, and what comes back is
-given to whom it belongs.
+A message waits while the server takes none (connection.blocked, channel.flow) or
+the socket's buffer is full. Once it is sent, confirm mode keeps its future until
+the server confirms it; a returned message goes to the publish it belongs to.
 
-This room is on the path that is to be short: see benchmarks/ for its budget.
+This module is on the hot path: see benchmarks/ for its budget.
 """
 
 import asyncio
 from asyncio import Future
 from collections import deque
 from collections.abc import Awaitable, Generator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ammoo_wire import (
-    NO_PROPERTIES,
     BasicAckParameters,
     BasicPublishParameters,
     BasicReturnParameters,
     ChannelFlowOkParameters,
     ChannelFlowParameters,
-    ClientProtocol,
     ContentHead,
     method_of,
 )
@@ -30,27 +27,25 @@ from ..exceptions.base import OperationTimeout
 from ..exceptions.channel import ChannelInactive, PublishNack, PublishNotReady, PublishReturned
 from ..messages import ReturnMessage
 from ..publish_options import Outgoing
-from .commit_buffer import CommitBuffer
+from .acknowledgements import Acknowledgements
 from .confirms import Confirms
+from .ports import ChannelHead
 from .returns import AwaitedReturns
 from .transport import FLUSH_SIZE
-
-if TYPE_CHECKING:
-    from .channel import LiveChannel
 
 __all__ = ["Publishing"]
 
 _MOST_HEADS: Final = 256
-"""So many forms of basic.publish are kept; programs publish to few exchanges with few keys."""
+"""How many encoded basic.publish are kept; programs publish to few exchanges with few keys."""
 
 _PUBLISH: Final = method_of(BasicPublishParameters)
 
 
 class _YieldToLoop:
-    """Awaiting it lets everybody else have a turn of the loop; one for all, as it holds nothing.
+    """Awaiting it lets other tasks run for one turn of the loop; one object serves all.
 
-    It may be left alone too, by `Publishing.publish_nowait`; a coroutine of asyncio.sleep(0) would
-    complain that it was never awaited.
+    Unlike a coroutine of asyncio.sleep(0), it may also be left without being awaited, as
+    `Publishing.publish_nowait` does.
     """
 
     def __await__(self) -> Generator[None]:
@@ -61,172 +56,85 @@ _YIELD_TO_LOOP: Final = _YieldToLoop()
 
 
 class Publishing:
-    """The publishing half of a channel on the wire.
+    """The publishing half of one channel.
+
+    `publish` waits where it has to, `publish_nowait` raises there; nothing else sends.
 
     Args:
         channel: The channel.
+        acknowledgements: The channel's acknowledgements, which are sent before a message.
 
     Attributes:
         can_publish: Whether the channel is open and the server takes messages.
-        confirms: The publishes that are not confirmed, or None without confirm mode.
-        protocol: What messages are sent with: the wire's side, or what holds them back.
-        transport: The socket's side.
+        confirms: The publishes that are not confirmed; None without confirm mode.
     """
 
-    def __init__(self, channel: "LiveChannel") -> None:
-        self.transport = channel.connection.transport
+    __slots__ = (
+        "_acknowledgements",
+        "_awaited_returns",
+        "_channel",
+        "_flow_waiters",
+        "_heads",
+        "_host",
+        "_is_active",
+        "_return_waiters",
+        "_returned",
+        "_sent",
+        "_transport",
+        "_unacked",
+        "can_publish",
+        "confirms",
+    )
+
+    def __init__(self, channel: ChannelHead, acknowledgements: Acknowledgements) -> None:
         self.confirms: Confirms[Future[None]] | None = None
+        self.can_publish = False
         self._channel = channel
-        self._connection = channel.connection
-        self.protocol: ClientProtocol | CommitBuffer = channel.connection.protocol
-        self._loop = channel.connection.loop
-        self._number = channel.number
-        self._unacked = channel.unacked
-        self._timeout = channel.connection.operation_timeout
+        self._host = channel.host
+        self._transport = channel.transport
+        self._acknowledgements = acknowledgements
+        self._unacked = acknowledgements.unacked
         self._heads: dict[tuple[str, str, bool, bool], ContentHead] = {}
-        self._sent: Future[None] = channel.connection.loop.create_future()
+        self._sent: Future[None] = channel.host.loop.create_future()
         self._sent.set_result(None)
-        self._is_active = True  # the server's channel.flow
+        self._is_active = True  # until the server sends channel.flow
         self._flow_waiters: deque[Future[None]] = deque()
         self._awaited_returns = AwaitedReturns()
         self._returned: deque[ReturnMessage] = deque()
         self._return_waiters: deque[Future[None]] = deque()
-        self.can_publish = False
         self.update_can_publish()
 
     @property
+    def is_publishable(self) -> bool:
+        """Whether a message would be sent at once."""
+        return self.can_publish and not self._transport.is_paused
+
+    @property
     def is_awaiting_server(self) -> bool:
-        """Whether anybody waits for something that the server may say about publishing."""
+        """Whether a task waits for a confirm, a returned message or channel.flow."""
         return bool(self.confirms or self._return_waiters or self._flow_waiters)
 
     def update_can_publish(self) -> None:
-        """Take note that the channel or the connection may be in another state than before."""
+        """Set `can_publish`, after the state of the channel or the connection has changed."""
         self.can_publish = (
             self._channel.closing_exc is None
-            and self._connection.blocked is None
+            and not self._host.blocking.is_blocked
             and self._is_active
         )
 
+    def start_confirms(self) -> None:
+        """Count messages from the next one on, as the server does behind confirm.select."""
+        if self.confirms is None:
+            self.confirms = Confirms()
+
     def fail(self, error: Exception) -> None:
-        """End everything that waits: the channel is closed."""
+        """Raise an error in all tasks that wait: the channel is closed."""
         self.can_publish = False
         unconfirmed = [] if self.confirms is None else self.confirms.take_all()
         for waiter in (*unconfirmed, *self._return_waiters, *self._flow_waiters):
-            _refuse(waiter, error)
+            _set_exception(waiter, error)
 
     # --- publishing ---
-
-    async def publish_message(self, exchange_name: str, message: Outgoing) -> None:
-        """Publish, with all that `Channel.publish` promises.
-
-        Raises:
-            ValueError: Something needs confirm mode.
-        """
-        if not self.is_publishable:
-            await self.hold_message(message)
-        outcome = self.post(exchange_name, message)
-        if outcome is not None:
-            await outcome
-
-    def publish_message_nowait(self, exchange_name: str, message: Outgoing) -> "Future[None]":
-        """Publish, with all that `Channel.publish_nowait` promises.
-
-        Raises:
-            PublishNotReady: It would have to be held back.
-            ValueError: Something needs confirm mode.
-        """
-        self.raise_unless_publishable()
-        outcome = self.post(exchange_name, message)
-        return outcome if isinstance(outcome, Future) else self._sent
-
-    def publish_nowait(self, exchange_name: str, routing_key: str, body: bytes) -> "Future[None]":
-        """Publish a message that has no properties; see `publish_message_nowait`."""
-        if not self.can_publish or self.transport.is_paused:
-            self.raise_unless_publishable()
-        outcome = self.publish(exchange_name, routing_key, NO_PROPERTIES, body)
-        return outcome if isinstance(outcome, Future) else self._sent
-
-    async def hold_message(self, message: Outgoing) -> None:
-        """Wait until a message can be sent; see `hold`.
-
-        Raises:
-            ValueError: Something needs confirm mode.
-        """
-        self._channel.raise_if_closed()
-        if message.mandatory or message.immediate or message.raise_returned:
-            self._require_confirms()
-        await self.hold()
-
-    def post(self, exchange_name: str, message: Outgoing) -> Awaitable[None] | None:
-        """Send a message; see `publish`. Only while `is_publishable`.
-
-        Raises:
-            ValueError: Something needs confirm mode.
-        """
-        routing_key, properties, body, mandatory, immediate, raise_returned = message
-        if not (mandatory or immediate or raise_returned):
-            return self.publish(exchange_name, routing_key, properties, body)
-        confirms = self._require_confirms()
-        outcome = self.publish(
-            exchange_name, routing_key, properties, body, mandatory or raise_returned, immediate
-        )
-        self._awaited_returns.add(
-            confirms.next_number - 1,
-            exchange_name,
-            routing_key,
-            properties,
-            body,
-            raise_returned=raise_returned,
-        )
-        return outcome
-
-    def _require_confirms(self) -> "Confirms[Future[None]]":
-        if self.confirms is None:
-            raise ValueError(
-                "mandatory and immediate need confirm mode, for nothing else tells whether a message"
-                " is still to come back; await channel.select_confirm() first"
-            )
-        return self.confirms
-
-    @property
-    def is_publishable(self) -> bool:
-        """Whether a message could be sent at once."""
-        return self.can_publish and not self.transport.is_paused
-
-    def raise_unless_publishable(self) -> None:
-        """Raise what keeps a message from being sent at once, if anything does.
-
-        Raises:
-            ChannelClosed, ConnectionClosed: The channel is closed.
-            PublishNotReady: The server or the socket take none now.
-        """
-        self._channel.raise_if_closed()
-        if self._connection.blocked is not None:
-            raise PublishNotReady(
-                f"the server has blocked the connection ({self._connection.blocked})"
-            )
-        if not self._is_active:
-            raise PublishNotReady("the server takes no messages on this channel (channel.flow)")
-        if self.transport.is_paused:
-            raise PublishNotReady("the socket takes no more")
-
-    async def hold(self) -> None:
-        """Wait until the server and the socket take messages; at once, if they do.
-
-        Raises:
-            ConnectionBlocked, ChannelInactive: The server has not for too long.
-            ChannelClosed, ConnectionClosed: The channel is closed.
-        """
-        while True:
-            self._channel.raise_if_closed()
-            if self._connection.blocked is not None:
-                await self._connection.hold_while_blocked()
-            elif not self._is_active:
-                await self._hold_while_inactive()
-            elif self.transport.is_paused:
-                await self.transport.drain()
-            else:
-                return
 
     def publish(
         self,
@@ -236,78 +144,165 @@ class Publishing:
         body: bytes | bytearray,
         mandatory: bool = False,
         immediate: bool = False,
+        raise_returned: bool = False,
     ) -> Awaitable[None] | None:
-        """Send a message; the number, the waiter and the octets in one stretch, without a lock.
+        """Send a message, now if possible.
 
-        Only while `can_publish`.
+        If it can be sent now, sequence number, waiter and octets are made in one stretch
+        without an `await`, so tasks cannot mix their frames or confirms, without a lock.
+
+        Args:
+            exchange_name: The exchange.
+            routing_key: This and the rest are the fields of an `Outgoing`, one by one: a tuple
+                for each message would make an unconfirmed publish a third slower.
+            properties: Encoded.
+            body: The octets.
+            mandatory: Whether the server returns the message if it cannot route it.
+            immediate: Whether the server returns the message if no consumer takes it at once.
+            raise_returned: Whether a returned message is raised as `PublishReturned`.
 
         Returns:
-            What to wait for: a future of the confirm, or else that others have had a turn;
-            None for nothing.
+            What to await, or None: the future of the confirm; a turn of the loop for other
+            tasks; or a coroutine that waits, sends and awaits the confirm.
+
+        Raises:
+            ValueError: The message requires confirm mode.
+            EncodeError: A name is too long, or not a str.
         """
+        transport = self._transport
+        if not self.can_publish or transport.is_paused:
+            message = Outgoing(routing_key, properties, body, mandatory, immediate, raise_returned)
+            return self._publish_later(exchange_name, message)
+        confirms = self.confirms
+        may_return = mandatory or immediate
+        if may_return and confirms is None:
+            raise _confirms_required()
         try:
             head = self._heads[exchange_name, routing_key, mandatory, immediate]
         except (KeyError, TypeError):
             head = self._head(exchange_name, routing_key, mandatory, immediate)
         if self._unacked.run:
-            self._channel.write_acks()
-        queued = self.protocol.send_content_behind(head, properties, body)
-        transport = self.transport
+            self._acknowledgements.write_merged()
+        queued = self._channel.sender.send_content_behind(head, properties, body)
         if queued >= FLUSH_SIZE:
             transport.flush()
         elif not transport.flush_is_due:
             transport.flush_request()
-        confirms = self.confirms
         if confirms is None:
-            # A publisher that never waits for anything would keep the loop from reading,
-            # and from heartbeats, for as long as the socket takes what it sends.
+            # A publisher that never waits would keep the loop from reading, and from sending
+            # heartbeats, for as long as the socket takes what it sends.
             return _YIELD_TO_LOOP if queued >= FLUSH_SIZE else None
-        waiter: Future[None] = self._loop.create_future()
-        confirms.add(waiter)
+        waiter: Future[None] = self._host.loop.create_future()
+        number = confirms.add(waiter)
+        if may_return:
+            self._awaited_returns.add(
+                number, exchange_name, routing_key, properties, body, raise_returned=raise_returned
+            )
         if not transport.is_reading:
             transport.resume_reading()
-        if self._timeout is not None:
-            timer = self._loop.call_later(self._timeout, _expire, waiter, self._timeout)
-            waiter.add_done_callback(lambda _: timer.cancel())
+        if self._host.operation_timeout is not None:
+            self._limit_wait(waiter, self._host.operation_timeout)
         return waiter
+
+    def publish_nowait(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        properties: bytes,
+        body: bytes | bytearray,
+        mandatory: bool = False,
+        immediate: bool = False,
+        raise_returned: bool = False,
+    ) -> "Future[None]":
+        """Send a message now; see `publish` for the arguments.
+
+        Returns:
+            The future of the confirm; without confirm mode, one that is done.
+
+        Raises:
+            PublishNotReady: The server or the socket takes no messages now.
+            ChannelClosed, ConnectionClosed: The channel is closed.
+            ValueError: The message requires confirm mode.
+            EncodeError: A name is too long, or not a str.
+        """
+        if not self.can_publish or self._transport.is_paused:
+            self._raise_not_publishable()
+        outcome = self.publish(
+            exchange_name, routing_key, properties, body, mandatory, immediate, raise_returned
+        )
+        return outcome if isinstance(outcome, Future) else self._sent
+
+    async def wait_publishable(self) -> None:
+        """Wait until the server and the socket take messages; return at once if they do.
+
+        Raises:
+            ConnectionBlocked, ChannelInactive: The server has taken none for too long.
+            ChannelClosed, ConnectionClosed: The channel is closed.
+        """
+        while True:
+            self._channel.raise_if_closed()
+            if self._host.blocking.is_blocked:
+                await self._host.blocking.wait_to_publish()
+            elif not self._is_active:
+                await self._wait_active()
+            elif self._transport.is_paused:
+                await self._transport.drain()
+            else:
+                return
+
+    async def _publish_later(self, exchange_name: str, message: Outgoing) -> None:
+        """Wait until a message can be sent, send it, and await its outcome."""
+        self._channel.raise_if_closed()
+        if (message.mandatory or message.immediate) and self.confirms is None:
+            raise _confirms_required()
+        await self.wait_publishable()
+        outcome = self.publish(exchange_name, *message)
+        if outcome is not None:
+            await outcome
+
+    def _raise_not_publishable(self) -> None:
+        """Raise what keeps a message from being sent now.
+
+        Raises:
+            PublishNotReady: The server or the socket takes no messages now.
+            ChannelClosed, ConnectionClosed: The channel is closed.
+        """
+        self._channel.raise_if_closed()
+        if self._host.blocking.is_blocked:
+            raise PublishNotReady(
+                f"the server has blocked the connection ({self._host.blocking.reason})"
+            )
+        if not self._is_active:
+            raise PublishNotReady("the server takes no messages on this channel (channel.flow)")
+        raise PublishNotReady("the socket's buffer is full")
 
     def _head(
         self, exchange_name: str, routing_key: str, mandatory: bool, immediate: bool
     ) -> ContentHead:
-        """Write basic.publish out, and keep it.
+        """Encode basic.publish, and keep it for the next message.
 
         Raises:
-            EncodeError: A name is too long, or no name.
+            EncodeError: A name is too long, or not a str.
         """
         payload = _PUBLISH.encode(exchange_name, routing_key, mandatory, immediate)
-        head = self._connection.protocol.content_head(self._number, payload)
+        head = self._host.protocol.content_head(self._channel.number, payload)
         if len(self._heads) >= _MOST_HEADS:
             self._heads.clear()
         self._heads[exchange_name, routing_key, mandatory, immediate] = head
         return head
 
-    async def next_returned(self) -> ReturnMessage:
-        """Wait for the next message that came back."""
-        while not self._returned:
-            self._channel.raise_if_closed()
-            waiter: Future[None] = self._loop.create_future()
-            self._return_waiters.append(waiter)
-            self.transport.resume_reading()
-            try:
-                await waiter
-            except asyncio.CancelledError:
-                if waiter in self._return_waiters:
-                    self._return_waiters.remove(waiter)
-                elif self._returned:
-                    _wake_one(self._return_waiters)  # this one's turn is another one's now
-                raise
-        return self._returned.popleft()
+    def _limit_wait(self, waiter: "Future[None]", seconds: float) -> None:
+        """Raise OperationTimeout in the caller if the confirm does not come in time."""
+        error = OperationTimeout("basic.publish", seconds)
+        timer = self._host.loop.call_later(seconds, _set_exception, waiter, error)
+        waiter.add_done_callback(lambda _: timer.cancel())
 
-    async def _hold_while_inactive(self) -> None:
-        timeout = self._connection.parameters.blocked_timeout
-        waiter: Future[None] = self._loop.create_future()
+    async def _wait_active(self) -> None:
+        """Wait until the server takes messages on the channel again (channel.flow)."""
+        timeout = self._host.blocked_timeout
+        waiter: Future[None] = self._host.loop.create_future()
         self._flow_waiters.append(waiter)
-        self.transport.resume_reading()
+        self._transport.resume_reading()
         try:
             async with asyncio.timeout(timeout):
                 await waiter
@@ -318,38 +313,57 @@ class Publishing:
             if waiter in self._flow_waiters:
                 self._flow_waiters.remove(waiter)
 
+    # --- returned messages ---
+
+    async def next_returned(self) -> ReturnMessage:
+        """Wait for the next returned message that belongs to no publish of raise_returned."""
+        while not self._returned:
+            self._channel.raise_if_closed()
+            waiter: Future[None] = self._host.loop.create_future()
+            self._return_waiters.append(waiter)
+            self._transport.resume_reading()
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter in self._return_waiters:
+                    self._return_waiters.remove(waiter)
+                elif self._returned:
+                    _wake_one(self._return_waiters)  # the message goes to the next caller
+                raise
+        return self._returned.popleft()
+
     # --- what the server sends ---
 
     def receive_confirm(self, parameters: Any) -> None:
-        """Take a basic.ack or a basic.nack."""
+        """Process a basic.ack or basic.nack."""
         if self.confirms is None:
-            self._connection.fault(parameters)
+            self._host.close_for(parameters)
             return
         try:
-            settled = self.confirms.settle(parameters.delivery_tag, parameters.multiple)
+            confirmed = self.confirms.settle(parameters.delivery_tag, parameters.multiple)
         except ValueError:
-            self._connection.fault(parameters)
+            self._host.close_for(parameters)
             return
         is_ack = type(parameters) is BasicAckParameters
         awaited_returns = self._awaited_returns
         if is_ack and not awaited_returns:
-            for _, waiter in settled:
-                if not waiter.done():  # else who published it was cancelled
+            for _, waiter in confirmed:
+                if not waiter.done():  # done if the caller was cancelled
                     waiter.set_result(None)
             return
-        for number, waiter in settled:
+        for number, waiter in confirmed:
             returned = awaited_returns.settle(number) if awaited_returns else None
             if not is_ack:
-                _refuse(waiter, PublishNack(number))
+                _set_exception(waiter, PublishNack(number))
             elif returned is not None:
-                _refuse(waiter, PublishReturned(returned))
+                _set_exception(waiter, PublishReturned(returned))
             elif not waiter.done():
                 waiter.set_result(None)
 
     def receive_return(
         self, parameters: BasicReturnParameters, properties: bytes, body: bytearray
     ) -> None:
-        """Take a message that came back."""
+        """Process a returned message."""
         message = ReturnMessage.of(self._channel, parameters, properties, body)
         if self._awaited_returns and self._awaited_returns.returned(message, properties):
             return
@@ -357,16 +371,24 @@ class Publishing:
         _wake_one(self._return_waiters)
 
     def receive_flow(self, parameters: ChannelFlowParameters) -> None:
-        """Take the server's wish for silence, or for more."""
+        """Process channel.flow: the server takes no messages on the channel, or takes them again."""
         self._is_active = parameters.active
         self.update_can_publish()
-        self.protocol.send(self._number, ChannelFlowOkParameters(parameters.active))
+        self._channel.sender.send(self._channel.number, ChannelFlowOkParameters(parameters.active))
         if parameters.active:
             while self._flow_waiters:
                 _wake_one(self._flow_waiters)
 
 
+def _confirms_required() -> ValueError:
+    return ValueError(
+        "mandatory, immediate and raise_returned require confirm mode: without it the client"
+        " cannot know whether a message will be returned; await channel.select_confirm() first"
+    )
+
+
 def _wake_one(waiters: "deque[Future[None]]") -> None:
+    """Wake the first task that still waits."""
     while waiters:
         waiter = waiters.popleft()
         if not waiter.done():
@@ -374,13 +396,8 @@ def _wake_one(waiters: "deque[Future[None]]") -> None:
             return
 
 
-def _refuse(waiter: "Future[None]", error: Exception) -> None:
-    """Raise an exception in who waits, if anybody does."""
+def _set_exception(waiter: "Future[None]", error: Exception) -> None:
+    """Raise an exception in the caller that awaits a future, unless it was cancelled."""
     if not waiter.done():
         waiter.set_exception(error)
-        waiter.exception()  # or asyncio would log it where nobody cares for the outcome
-
-
-def _expire(waiter: "Future[None]", seconds: float) -> None:
-    """Have who waits for a confirm wait no longer."""
-    _refuse(waiter, OperationTimeout("basic.publish", seconds))
+        waiter.exception()  # asyncio would log it if no caller awaits the future

@@ -1,12 +1,12 @@
-"""Who awaits which answer of the server, in order.
+"""Which reply of the server belongs to which request, in order.
 
 The server answers the requests on a channel in the order in which they came,
-save that ``basic.consume-ok`` may come after the answers to requests pipelined
-behind it. So an answer belongs to the oldest request that it can be an answer to.
+except that ``basic.consume-ok`` may come after the replies to requests pipelined
+behind it. So a reply belongs to the oldest request that it can be a reply to.
 
-A caller that is cancelled leaves its slot behind: its answer still comes, and
-must not be taken for the next one's. What is to be done with an answer that
-nobody awaits any more (give a message back, cancel a consumer) is kept in the slot.
+A caller that is cancelled leaves its slot behind: its reply still comes, and must
+not be taken for the next caller's. The slot says what to do with such a late
+reply: requeue a message, cancel a consumer, close a channel.
 
 This module knows futures and types; it sends nothing.
 """
@@ -23,46 +23,46 @@ class Reply(NamedTuple):
     """A command of the server that answers a request."""
 
     parameters: Any
-    """A NamedTuple of the wire, one of the types that were awaited."""
+    """The method's parameters, of one of the types that were expected."""
     properties: bytes | None = None
     body: bytearray | None = None
 
 
 OnReply = Callable[[Reply], None]
-"""What is done with an answer: as it arrives, or when nobody awaits it any more."""
+"""What is done with a reply: as it arrives, or when no caller awaits it any more."""
 
 
 class _Slot:
     """A request that has not been answered."""
 
-    __slots__ = ("answers", "consumer_tag", "on_late_reply", "on_reply", "waiter")
+    __slots__ = ("consumer_tag", "on_late_reply", "on_reply", "types", "waiter")
 
     def __init__(
         self,
         waiter: "Future[Reply]",
-        answers: tuple[type[Any], ...],
+        types: tuple[type[Any], ...],
         on_reply: OnReply | None,
         on_late_reply: OnReply | None,
         consumer_tag: str | None,
     ) -> None:
         self.waiter = waiter
-        self.answers = answers
+        self.types = types
         self.on_reply = on_reply
         self.on_late_reply = on_late_reply
         self.consumer_tag = consumer_tag
 
     def takes(self, parameters: object) -> bool:
-        return type(parameters) in self.answers and (
+        return type(parameters) in self.types and (
             self.consumer_tag is None
             or self.consumer_tag == getattr(parameters, "consumer_tag", None)
         )
 
 
 class Replies:
-    """The answers that are awaited on one channel.
+    """The replies that are expected on one channel.
 
     Args:
-        loop: The loop that the callers run in.
+        loop: The event loop of the callers.
     """
 
     __slots__ = ("_loop", "_slots")
@@ -76,24 +76,24 @@ class Replies:
 
     def expect(
         self,
-        *answers: type[Any],
+        *types: type[Any],
         on_reply: OnReply | None = None,
         on_late_reply: OnReply | None = None,
         consumer_tag: str | None = None,
     ) -> "Future[Reply]":
-        """Take a place in the row, in the same stretch of code that sends the request.
+        """Add a slot, in the same stretch of code that sends the request.
 
         Args:
-            answers: The types that the answer may have.
-            on_reply: What to do as the answer arrives, before anything behind it is looked at.
-            on_late_reply: What to do with the answer if the caller is gone by then.
-            consumer_tag: For answers that hold one: the right one.
+            types: The types that the reply may have.
+            on_reply: Called as the reply arrives, before any command behind it is processed.
+            on_late_reply: Called with the reply if the caller has given up by then.
+            consumer_tag: The consumer tag that the reply must hold; None for any.
 
         Returns:
-            A future for the answer.
+            The future of the reply.
         """
         waiter: Future[Reply] = self._loop.create_future()
-        self._slots.append(_Slot(waiter, answers, on_reply, on_late_reply, consumer_tag))
+        self._slots.append(_Slot(waiter, types, on_reply, on_late_reply, consumer_tag))
         return waiter
 
     @property
@@ -102,36 +102,36 @@ class Replies:
         return self._slots[0].waiter if self._slots else None
 
     def waiters(self) -> "set[Future[Reply]]":
-        """Give the futures whose answers are still to come, cancelled or not."""
+        """Return the futures of all requests that are not answered, cancelled or not."""
         return {slot.waiter for slot in self._slots}
 
-    def resolve(self, answer: Reply) -> bool:
-        """Give an answer to whom it belongs.
+    def resolve(self, reply: Reply) -> bool:
+        """Put a reply into the future of the request that it belongs to.
 
         Returns:
-            False if nobody ever asked for it.
+            Whether there was such a request.
         """
         for index, slot in enumerate(self._slots):
-            if slot.takes(answer.parameters):
+            if slot.takes(reply.parameters):
                 del self._slots[index]
                 try:
                     if slot.on_reply is not None:
-                        slot.on_reply(answer)
+                        slot.on_reply(reply)
                 finally:
-                    self._settle(slot, answer)
+                    self._settle(slot, reply)
                 return True
         return False
 
     def fail(self, error: Exception) -> None:
-        """Raise the same exception in all who wait; they will get no answer any more."""
+        """Raise the same exception in all callers: no reply will come."""
         slots, self._slots = self._slots, deque()
         for slot in slots:
             if not slot.waiter.done():
                 slot.waiter.set_exception(error)
 
     @staticmethod
-    def _settle(slot: _Slot, answer: Reply) -> None:
+    def _settle(slot: _Slot, reply: Reply) -> None:
         if not slot.waiter.done():
-            slot.waiter.set_result(answer)
+            slot.waiter.set_result(reply)
         elif slot.on_late_reply is not None:
-            slot.on_late_reply(answer)
+            slot.on_late_reply(reply)

@@ -1,12 +1,12 @@
-"""Operations that callers have left, and that the server has not answered.
+"""Awaiting replies, and what happens when a caller gives up and the server never answers.
 
-Who gives up leaves a slot behind in `Replies`, so that the answer goes to nobody else. A
-server that never answers would leave it there for ever, with everything that waits for
-an answer of the same kind behind it. So somebody has to say when it has been long enough:
-when such a slot is the next to be answered, and was so for all of a minute.
+A caller that gives up leaves a slot behind in `Replies`, so that its reply goes to
+no other caller. If the server never answers, the slot stays, and every caller that
+waits for the same kind of reply waits behind it. So when such a slot has been the
+next to be answered for a whole minute, its channel is closed.
 
-So whoever awaits an answer does it here. This module watches the time; what is to be done
-is the business of whom it tells.
+All replies are awaited here. What is done after that minute is up to the caller of
+this module.
 """
 
 import asyncio
@@ -17,66 +17,67 @@ from typing import Any, Final
 from ammoo_wire import method_of
 
 from ..exceptions.base import OperationTimeout
+from .blocking import Blocking
 from .replies import OnReply, Replies, Reply
 
 __all__ = ["UNANSWERED_TIMEOUT", "ReplyTimeouts"]
 
 UNANSWERED_TIMEOUT: Final = 60.0
-"""For so many seconds the server may owe nothing but the answer that nobody awaits any more."""
+"""How long an abandoned request may be the next to be answered, in seconds."""
 
 
 class ReplyTimeouts:
-    """Watches over the slots that callers have left behind.
+    """Awaits replies, and watches the requests whose callers have given up.
 
     Args:
-        loop: The loop.
-        replies: Where the slots are.
-        is_excused: Tells whether the server need not answer for now; see `restart`.
-        unanswered: Called with the name of a method that was not answered in time.
+        loop: The event loop.
+        replies: The slots of the requests.
+        blocking: Whether the server has blocked the connection; then it need not answer.
+        on_unanswered: Called with the name of a method that the server did not answer in time.
     """
 
     __slots__ = (
-        "_is_excused",
+        "_blocking",
         "_loop",
         "_methods",
+        "_on_unanswered",
         "_replies",
         "_suspect",
         "_timer",
-        "_unanswered",
     )
 
     def __init__(
         self,
         loop: AbstractEventLoop,
         replies: Replies,
-        is_excused: Callable[[], bool],
-        unanswered: Callable[[str], None],
+        blocking: Blocking,
+        on_unanswered: Callable[[str], None],
     ) -> None:
         self._loop = loop
         self._replies = replies
-        self._is_excused = is_excused
-        self._unanswered = unanswered
-        self._methods: dict[Future[Reply], str] = {}
-        self._suspect: Future[Reply] | None = None  # what was next when the timer was set
+        self._blocking = blocking
+        self._on_unanswered = on_unanswered
+        self._methods: dict[Future[Reply], str] = {}  # of abandoned requests
+        self._suspect: Future[Reply] | None = None  # the next to be answered at the last check
         self._timer: TimerHandle | None = None
 
-    async def answered(
+    async def reply(
         self,
         request: tuple[Any, ...],
         waiter: "Future[Reply]",
         timeout: float | None,  # noqa: ASYNC109  the operation's own, raised as such
         on_late_reply: OnReply | None = None,
     ) -> Reply:
-        """Await an answer, and watch over it from when it is given up.
+        """Await a reply; watch the request if the caller gives up.
 
-        A cancellation may come between the moment the answer was put into the future and the
-        moment the caller wakes up. It is `late` then too, or it would be lost.
+        A cancellation may come between the moment when the reply was put into the future and
+        the moment when the caller wakes up. Then too the reply is late, or it would be lost.
 
         Args:
             request: What was sent.
-            waiter: The future that `Replies` gave for its answer.
-            timeout: For how many seconds to wait; None for no limit.
-            on_late_reply: What to do with an answer that came as the caller gave up.
+            waiter: The future of the reply.
+            timeout: How long to wait, in seconds; None for no limit.
+            on_late_reply: Called with a reply that came as the caller gave up.
 
         Raises:
             ServerClosedChannel, ServerClosedConnection: The server refused.
@@ -97,49 +98,49 @@ class ReplyTimeouts:
             raise
 
     def add(self, waiter: "Future[Reply]", method: str) -> None:
-        """Watch over an operation.
+        """Watch a request that no caller awaits.
 
         Args:
-            waiter: The future that `Replies` gave for its answer.
-            method: What is to be answered, ``queue.declare`` for example.
+            waiter: The future of its reply.
+            method: The method that was sent, ``queue.declare`` for example.
         """
         self._methods[waiter] = method
         if len(self._methods) > len(self._replies):
-            self._forget_answered()
+            self._drop_answered()
         if self._timer is None:
-            self._watch()
+            self._start_timer()
 
     def restart(self) -> None:
-        """Begin to count anew: the server need answer again."""
+        """Start the minute again: until now the server may have had a reason not to answer."""
         if self._timer is not None:
             self._timer.cancel()
-            self._watch()
+            self._start_timer()
 
     def clear(self) -> None:
-        """Watch no more: there will be no answers."""
+        """Stop watching: no reply will come."""
         self._methods.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _watch(self) -> None:
+    def _start_timer(self) -> None:
         self._suspect = self._replies.next_waiter
         self._timer = self._loop.call_later(UNANSWERED_TIMEOUT, self._check)
 
     def _check(self) -> None:
         self._timer = None
-        self._forget_answered()
+        self._drop_answered()
         if not self._methods:
             return
         suspect = self._replies.next_waiter
         method = None if suspect is None else self._methods.get(suspect)
-        if method is None or suspect is not self._suspect or self._is_excused():
-            self._watch()
+        if method is None or suspect is not self._suspect or self._blocking.is_blocked:
+            self._start_timer()
         else:
-            self._unanswered(method)
+            self._on_unanswered(method)
 
-    def _forget_answered(self) -> None:
-        awaited = self._replies.waiters()
+    def _drop_answered(self) -> None:
+        unanswered = self._replies.waiters()
         self._methods = {
-            waiter: method for waiter, method in self._methods.items() if waiter in awaited
+            waiter: method for waiter, method in self._methods.items() if waiter in unanswered
         }

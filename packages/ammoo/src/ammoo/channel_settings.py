@@ -1,0 +1,66 @@
+"""What a user has asked of a channel that lasts: prefetch limits, confirm mode, transactions, flow.
+
+`Channel` keeps it, so that it can be set again on another `LiveChannel`.
+"""
+
+from typing import NamedTuple
+
+from .live.channel import LiveChannel
+
+__all__ = ["ChannelSettings", "Prefetch"]
+
+
+class Prefetch(NamedTuple):
+    """The limits of a basic.qos."""
+
+    prefetch_size: int
+    """In octets; 0 for no limit."""
+    prefetch_count: int
+    """In messages; 0 for no limit."""
+
+
+class ChannelSettings:
+    """What the server has agreed to on a channel, beyond single operations.
+
+    Attributes:
+        prefetch: The limits for consumers that are started from now on, each by itself; None
+            if none were set. A running consumer has those with which it was started.
+        shared_prefetch: The limits for all consumers of the channel together (``global_``).
+        confirms: Whether the channel is in confirm mode.
+        transactions: Whether the channel has transactions.
+        flow_active: Whether the server may deliver to consumers (channel.flow).
+    """
+
+    __slots__ = ("confirms", "flow_active", "prefetch", "shared_prefetch", "transactions")
+
+    def __init__(self, prefetch: Prefetch | None = None) -> None:
+        self.prefetch = prefetch
+        self.shared_prefetch: Prefetch | None = None
+        self.confirms = False
+        self.transactions = False
+        self.flow_active = True
+
+    def set_prefetch(self, prefetch: Prefetch, global_: bool) -> None:
+        """Record the limits of a basic.qos that the server has taken."""
+        if global_:
+            self.shared_prefetch = prefetch
+        else:
+            self.prefetch = prefetch
+
+    async def apply(self, live: LiveChannel) -> None:
+        """Set everything on a channel that has just been opened.
+
+        Raises:
+            ServerClosedChannel, ServerClosedConnection: The server refused.
+            OperationTimeout: The server did not answer in time.
+        """
+        if self.transactions:
+            await live.select_transactions()
+        if self.confirms:
+            await live.select_confirm()
+        if self.shared_prefetch is not None:
+            await live.set_prefetch(*self.shared_prefetch, True)
+        if self.prefetch is not None:
+            await live.set_prefetch(*self.prefetch, False)
+        if not self.flow_active:
+            await live.set_flow(False)

@@ -1,0 +1,185 @@
+"""The messages of one consumer that have arrived and have not been read.
+
+An `Inbox` belongs to the user's `Consumer`; the live channel delivers to it
+(`live.ports.Inbox`). Messages wait in a deque, and each task that waits for one
+has one future: an asyncio.Queue costs more than twice as much for a message.
+"""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from ammoo_wire import BasicConsumeParameters
+
+from .exceptions.consumer import ServerCancelledConsumer
+from .live.channel import LiveChannel
+from .messages import DeliverMessage
+
+__all__ = ["BACKLOG_MESSAGES", "BACKLOG_OCTETS", "Inbox"]
+
+BACKLOG_MESSAGES: Final = 1000
+"""With more unread messages than that, the connection is asked to stop reading."""
+BACKLOG_OCTETS: Final = 16 * 1024 * 1024
+"""The same for the octets of large bodies."""
+LARGE_BODY: Final = 4096
+"""From this size on a body's octets are counted: the number of messages bounds smaller ones."""
+
+
+class Inbox:
+    """Receives the deliveries of one consumer, and gives them to the tasks that wait for them.
+
+    Attributes:
+        closing_exc: What ended the consumer; None while it goes on.
+        consumer_tag: The consumer's tag on its live channel; empty before it is started.
+        live: The live channel that delivers; None before the consumer is started.
+        messages: The unread messages, the oldest first.
+        needs_accounting: Whether `account_for` must be called for each message that is read.
+        no_ack: Whether the server expects no acknowledgements.
+        queue_name: The queue.
+    """
+
+    __slots__ = (
+        "_is_backlogged",
+        "_large_octets",
+        "_waiters",
+        "closing_exc",
+        "consumer_tag",
+        "live",
+        "messages",
+        "needs_accounting",
+        "no_ack",
+        "queue_name",
+    )
+
+    def __init__(self, request: BasicConsumeParameters) -> None:
+        self.no_ack = request.no_ack
+        self.queue_name = request.queue_name
+        self.consumer_tag = ""
+        self.live: LiveChannel | None = None
+        self.closing_exc: Exception | None = None
+        self.messages: deque[DeliverMessage] = deque()
+        self.needs_accounting = False
+        self._large_octets = 0
+        self._is_backlogged = False
+        self._waiters: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a task waits for a message."""
+        return bool(self._waiters)
+
+    # --- what the live channel calls ---
+
+    def deliver(self, message: DeliverMessage) -> None:
+        """Add a message that arrived."""
+        if self.closing_exc is not None:
+            self._requeue(message)
+            return
+        messages = self.messages
+        messages.append(message)
+        size = len(message.body)
+        if size >= LARGE_BODY:
+            self._large_octets += size
+            self.needs_accounting = True
+        if self._waiters:
+            self._wake_one()
+        elif len(messages) > BACKLOG_MESSAGES or self._large_octets > BACKLOG_OCTETS:
+            self._begin_backlog()
+
+    def cancelled_by_server(self) -> None:
+        """End the consumer; messages that have arrived can still be read."""
+        self.close(ServerCancelledConsumer(self.consumer_tag, self.queue_name))
+
+    def fail(self, error: Exception) -> None:
+        """End the consumer, because its channel has ended with this error.
+
+        Messages that have arrived can no longer be settled, and the server delivers them
+        again, so they are dropped. With no_ack they can still be read.
+        """
+        if not self.no_ack:
+            self.messages.clear()
+        self.close(error)
+
+    # --- what the consumer calls ---
+
+    async def wait(self) -> None:
+        """Wait until there may be a message.
+
+        Raises:
+            ConsumerCancelled, ChannelClosed, ConnectionClosed: There will be none.
+        """
+        if self.closing_exc is not None:
+            raise self.closing_exc.with_traceback(None)
+        assert self.live is not None
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self.live.transport.resume_reading_soon()
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            elif self.messages:
+                self._wake_one()  # the message goes to the next task
+            raise
+
+    def account_for(self, message: DeliverMessage) -> None:
+        """Subtract a message that was read from what counts towards a backlog."""
+        if len(message.body) >= LARGE_BODY:
+            self._large_octets -= len(message.body)
+        if self._is_backlogged and self._is_low():
+            self._end_backlog()
+        self.needs_accounting = self._is_backlogged or bool(self._large_octets)
+
+    def close(self, error: Exception) -> None:
+        """End the consumer with an error, in all tasks that wait; only the first error counts."""
+        if self.closing_exc is None:
+            self.closing_exc = error
+        waiters, self._waiters = self._waiters, deque()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        if self._is_backlogged:
+            self._end_backlog()
+
+    def requeue_unread(self) -> None:
+        """Put all unread messages back into their queue."""
+        messages = list(self.messages)
+        self.messages.clear()
+        for message in messages:
+            self._requeue(message)
+
+    def _requeue(self, message: DeliverMessage) -> None:
+        """Put an unread message back into its queue, unless it never left it.
+
+        A stream keeps its messages, and RabbitMQ 3.10 closes the connection that rejects one
+        (540). A message with a stream's header may also have come to another queue from a
+        stream; it goes back when the channel is closed.
+        """
+        if self.no_ack or self.live is None or message.is_from_stream:
+            return
+        self.live.acknowledgements.requeue(message.delivery_tag)
+
+    def _wake_one(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    # --- backlog ---
+
+    def _is_low(self) -> bool:
+        return (
+            len(self.messages) < BACKLOG_MESSAGES // 2 and self._large_octets < BACKLOG_OCTETS // 2
+        )
+
+    def _begin_backlog(self) -> None:
+        if self.live is not None and not self._is_backlogged:
+            self._is_backlogged = self.needs_accounting = True
+            self.live.host.flow_control.add_backlogged(self)
+
+    def _end_backlog(self) -> None:
+        self._is_backlogged = False
+        if self.live is not None:
+            self.live.host.flow_control.remove_backlogged(self)

@@ -1,0 +1,140 @@
+"""The consumers of one channel: starting and cancelling them, and the server's basic.cancel.
+
+A consumer is known by its tag from before the server is asked to start it until
+the server has stopped it: deliveries may come in the same read as
+basic.consume-ok, and until basic.cancel-ok.
+"""
+
+import asyncio
+from asyncio import Future
+from contextlib import suppress
+
+from ammoo_wire import (
+    BasicCancelOkParameters,
+    BasicCancelParameters,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
+    EncodeError,
+)
+
+from .ports import ChannelHead, Inbox
+from .replies import Reply
+
+__all__ = ["Consuming"]
+
+
+class Consuming:
+    """The consumers of one channel.
+
+    Args:
+        channel: The channel.
+
+    Attributes:
+        inboxes: Where deliveries go, by consumer tag.
+    """
+
+    __slots__ = ("_channel", "_last_number", "inboxes")
+
+    def __init__(self, channel: ChannelHead) -> None:
+        self.inboxes: dict[str, Inbox] = {}
+        self._channel = channel
+        self._last_number = 0
+
+    @property
+    def is_awaiting_server(self) -> bool:
+        """Whether a task waits for a message."""
+        return any(inbox.is_waiting for inbox in self.inboxes.values())
+
+    def new_tag(self) -> str:
+        """Return a consumer tag that no other consumer of the channel has."""
+        self._last_number += 1
+        return f"ammoo-{self._channel.number}.{self._last_number}"
+
+    async def start(self, inbox: Inbox, request: BasicConsumeParameters) -> None:
+        """Send basic.consume and await basic.consume-ok.
+
+        A consumer whose caller has given up is cancelled as soon as the server has started
+        it: RabbitMQ does not take basic.cancel right behind basic.consume.
+
+        Args:
+            inbox: Where deliveries go.
+            request: What to send; with a tag of `new_tag`.
+
+        Raises:
+            ServerClosedChannel, ServerClosedConnection: The server refused.
+            OperationTimeout: The server did not answer in time.
+            EncodeError: The request cannot be sent; the channel is as before.
+        """
+        tag = request.consumer_tag
+
+        def cancel_again(_: Reply) -> None:
+            self.begin_cancel(tag)
+
+        self.inboxes[tag] = inbox
+        try:
+            await self._channel.call(
+                request, BasicConsumeOkParameters, on_late_reply=cancel_again, consumer_tag=tag
+            )
+        except EncodeError:
+            del self.inboxes[tag]  # the request was not sent
+            raise
+
+    def begin_cancel(self, tag: str) -> asyncio.Event:
+        """Send basic.cancel. The inbox stays known until the server has stopped the consumer.
+
+        Returns:
+            An event that is set when the consumer has stopped, or its channel is closed.
+        """
+        stopped = asyncio.Event()
+
+        def stop(reply: "Future[Reply]") -> None:
+            reply.exception()  # either way the consumer has stopped
+            self.inboxes.pop(tag, None)
+            stopped.set()
+
+        channel = self._channel
+        if channel.closing_exc is not None:
+            stopped.set()
+            return stopped
+        reply = channel.send_request(
+            BasicCancelParameters(tag, False), BasicCancelOkParameters, consumer_tag=tag
+        )
+        reply.add_done_callback(stop)
+        channel.watch(reply, "basic.cancel")
+        return stopped
+
+    async def wait_stopped(self, stopped: asyncio.Event, seconds: float) -> None:
+        """Wait until a consumer has stopped, in bounded time.
+
+        A server that has blocked the connection, or has left an earlier cancel or close
+        unanswered, is not waited for.
+
+        Args:
+            stopped: What `begin_cancel` returned.
+            seconds: How long to wait; less if the connection's operation_timeout is shorter.
+        """
+        host = self._channel.host
+        if host.blocking.is_blocked or host.is_unresponsive:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(host.operation_timeout or seconds, seconds)):
+                await stopped.wait()
+        host.note_unanswered_close(stopped)
+
+    def receive_cancel(self, parameters: BasicCancelParameters) -> None:
+        """End the consumer that the server has cancelled, and answer if it expects an answer."""
+        channel = self._channel
+        inbox = self.inboxes.pop(parameters.consumer_tag, None)
+        if inbox is not None:
+            inbox.cancelled_by_server()
+        if not parameters.no_wait or channel.host.server_capabilities.get(
+            "accept_consumer_cancel_ok"
+        ):
+            # Older releases of RabbitMQ close the channel if the client answers unasked.
+            channel.sender.send(channel.number, BasicCancelOkParameters(parameters.consumer_tag))
+
+    def fail(self, error: Exception) -> None:
+        """End all consumers: the channel has ended with this error."""
+        for inbox in list(self.inboxes.values()):
+            inbox.fail(error)
+        self.inboxes.clear()

@@ -1,0 +1,110 @@
+"""When a connection stops reading its socket, and when it goes on.
+
+Two reasons to stop, with one condition in common: no task waits for anything
+that the server may send.
+
+Backpressure: the unread messages of a consumer exceed a limit. The socket is not
+read until they have been read, so that memory is bounded without a prefetch limit.
+
+Read coalescing: many messages came in one read. The next read waits for a
+moment, so that it brings more: RabbitMQ sends a few messages at a time, and a
+read costs as much as ten messages do.
+"""
+
+from collections.abc import Hashable, Mapping, Sized
+from typing import Final, Protocol
+
+from .transport import Transport
+
+__all__ = ["COALESCE_FROM", "COALESCE_MAX_CONSUMERS", "FlowControl", "ReadingChannel"]
+
+COALESCE_FROM: Final = 8
+"""Reads may be coalesced when one read brings so many commands."""
+COALESCE_MAX_CONSUMERS: Final = 16
+"""Reads are not coalesced with more consumers, or channels, than that."""
+
+
+class ReadingChannel(Protocol):
+    """What flow control needs to know of a channel."""
+
+    @property
+    def allows_read_coalescing(self) -> bool:
+        """Whether the server may send many messages before it waits for acknowledgements."""
+
+    @property
+    def consumers(self) -> Sized:
+        """The consumers of the channel."""
+
+    @property
+    def is_awaiting_server(self) -> bool:
+        """Whether a task waits for anything that the server may send on the channel."""
+
+
+class FlowControl:
+    """Decides after each read whether the next one waits.
+
+    Args:
+        transport: The transport whose reading is paused and resumed.
+        channels: The open channels of the connection, by number; the connection changes them.
+
+    Attributes:
+        backlogged: The consumers that have more unread messages than they should.
+    """
+
+    __slots__ = ("_channels", "_transport", "backlogged")
+
+    def __init__(self, transport: Transport, channels: Mapping[int, ReadingChannel]) -> None:
+        self.backlogged: set[Hashable] = set()
+        self._transport = transport
+        self._channels = channels
+
+    def after_read(self, is_awaiting_server: bool) -> None:
+        """Pause reading if a consumer has a backlog, or coalesce reads after a large one.
+
+        To be called after a read of at least `COALESCE_FROM` commands, and after each read
+        while a consumer has a backlog.
+
+        Args:
+            is_awaiting_server: Whether a task waits for what the server may send outside of
+                all channels.
+        """
+        if is_awaiting_server or not (self.backlogged or self._may_coalesce()):
+            return
+        # Never while a task waits for anything: what it waits for may come after the messages
+        # that pile up, and the consumer that does not read them may be what waits.
+        if any(channel.is_awaiting_server for channel in self._channels.values()):
+            return
+        if self.backlogged:
+            self._transport.pause_reading()
+        else:
+            self._transport.coalesce_reads()
+
+    def add_backlogged(self, consumer: Hashable) -> None:
+        """Record that a consumer has too many unread messages."""
+        self.backlogged.add(consumer)
+
+    def remove_backlogged(self, consumer: Hashable) -> None:
+        """Record that a consumer has read most of its messages; the last one resumes reading."""
+        self.backlogged.discard(consumer)
+        if not self.backlogged:
+            self._transport.resume_reading_soon()
+
+    def close(self) -> None:
+        """Forget all backlogs, and read what the server still sends: the connection is closed."""
+        self.backlogged.clear()
+        self._transport.resume_reading()
+
+    def _may_coalesce(self) -> bool:
+        """Return whether the delay of a coalesced read can do no harm.
+
+        With five times as many messages in a read, a message without acknowledgement costs a
+        fifth less. The numbers are limited because `after_read` looks at each channel and
+        each consumer.
+        """
+        channels = self._channels
+        return (
+            len(channels) <= COALESCE_MAX_CONSUMERS
+            and sum(len(channel.consumers) for channel in channels.values())
+            <= COALESCE_MAX_CONSUMERS
+            and all(channel.allows_read_coalescing for channel in channels.values())
+        )
