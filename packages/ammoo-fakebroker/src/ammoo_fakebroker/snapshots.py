@@ -23,11 +23,11 @@ __all__ = [
     "ExchangeSnapshot",
     "MessageSnapshot",
     "QueueSnapshot",
-    "snapshot_binding",
-    "snapshot_connection",
-    "snapshot_exchange",
-    "snapshot_message",
-    "snapshot_queue",
+    "look_at_binding",
+    "look_at_connection",
+    "look_at_exchange",
+    "look_at_message",
+    "look_at_queue",
 ]
 
 
@@ -92,7 +92,7 @@ class ConnectionSnapshot(NamedTuple):
     is_blocked: bool
 
 
-def snapshot_connection(connection: Client) -> ConnectionSnapshot:
+def look_at_connection(connection: Client) -> ConnectionSnapshot:
     """Look at an open connection."""
     return ConnectionSnapshot(
         connection.user.name,
@@ -105,7 +105,7 @@ def snapshot_connection(connection: Client) -> ConnectionSnapshot:
     )
 
 
-def snapshot_exchange(exchange: Exchange) -> ExchangeSnapshot:
+def look_at_exchange(exchange: Exchange) -> ExchangeSnapshot:
     """Look at an exchange."""
     return ExchangeSnapshot(
         exchange.name,
@@ -114,11 +114,11 @@ def snapshot_exchange(exchange: Exchange) -> ExchangeSnapshot:
         exchange.auto_delete,
         exchange.internal,
         dict(exchange.arguments),
-        tuple(map(snapshot_binding, exchange.bindings.values())),
+        tuple(map(look_at_binding, exchange.bindings.values())),
     )
 
 
-def snapshot_queue(queue: Queue) -> QueueSnapshot:
+def look_at_queue(queue: Queue) -> QueueSnapshot:
     """Look at a queue."""
     return QueueSnapshot(
         queue.name,
@@ -130,11 +130,11 @@ def snapshot_queue(queue: Queue) -> QueueSnapshot:
         queue.message_count,
         queue.unacked_count,
         len(queue.consumers),
-        tuple(map(snapshot_binding, queue.incoming)),
+        tuple(map(look_at_binding, queue.incoming)),
     )
 
 
-def snapshot_binding(binding: Binding) -> BindingSnapshot:
+def look_at_binding(binding: Binding) -> BindingSnapshot:
     """Look at a binding."""
     return BindingSnapshot(
         binding.source.name,
@@ -144,7 +144,7 @@ def snapshot_binding(binding: Binding) -> BindingSnapshot:
     )
 
 
-def snapshot_message(queued: QueuedMessage) -> MessageSnapshot:
+def look_at_message(queued: QueuedMessage) -> MessageSnapshot:
     """Look at a message that waits."""
     message = queued.message
     return MessageSnapshot(

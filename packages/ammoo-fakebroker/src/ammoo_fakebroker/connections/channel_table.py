@@ -21,10 +21,10 @@ from .channel import Channel
 if TYPE_CHECKING:
     from .ports import ChannelConnection
 
-__all__ = ["ChannelTable"]
+__all__ = ["Channels"]
 
 
-class ChannelTable:
+class Channels:
     """The channels of a connection.
 
     Attributes:
@@ -55,20 +55,29 @@ class ChannelTable:
         self.open[number] = Channel(number, self._connection)
         self._connection.send(number, ChannelOpenOkParameters())
 
-    def close(self, channel: Channel, error: ProtocolError | None) -> None:
-        """Close a channel, because its client asked for it or because of an error."""
+    def close(
+        self, channel: Channel, error: ProtocolError | None, *, is_answered: bool = True
+    ) -> None:
+        """Close a channel, because its client asked for it or because of an error.
+
+        Args:
+            channel: An open one.
+            error: Why, for the client to be told; None if it asked for it.
+            is_answered: Whether a client that asked for it is answered.
+        """
         if channel.confirms is not None:
             channel.flush_confirms()
         del self.open[channel.number]
         if error is None:
             channel.close()
-            channel.send(ChannelCloseOkParameters())
+            if is_answered:
+                channel.send(ChannelCloseOkParameters())
             return
         self._closing[channel.number] = channel
         self._send_close(channel.number, error)
-        channel.start_closing()
+        channel.fall_silent()
 
-    def refuse_unopened(self, number: int, error: ProtocolError) -> None:
+    def refuse(self, number: int, error: ProtocolError) -> None:
         """Close a channel that was never opened."""
         self._closing[number] = None
         self._send_close(number, error)
@@ -81,13 +90,13 @@ class ChannelTable:
             ),
         )
 
-    def finish_closing(self, number: int) -> None:
+    def release(self, number: int) -> None:
         """Forget a channel of ours that the client now knows to be closed."""
         channel = self._closing.pop(number)
         if channel is not None:
             channel.close()
 
-    def enforce_consumer_timeout(self, now: float, default: int | None) -> None:
+    def close_overdue(self, now: float, default: int | None) -> None:
         """Close those whose client has left a delivery unsettled for too long.
 
         Args:
@@ -95,20 +104,20 @@ class ChannelTable:
             default: Milliseconds that it has, unless a queue says otherwise; None for any number.
         """
         for channel in list(self.open.values()):
-            timeout = channel.exceeded_consumer_timeout(now, default)
+            timeout = channel.overdue(now, default)
             if timeout is not None:
                 self.close(channel, errors.acknowledgement_timed_out(channel.number, timeout))
 
-    def abort(self, channel: Channel) -> None:
+    def end(self, channel: Channel) -> None:
         """Close a channel without a word: its connection ends."""
         del self.open[channel.number]
         if channel.confirms is not None:
             channel.flush_confirms()
         channel.close()
 
-    def abort_all(self) -> None:
+    def end_all(self) -> None:
         """Close all channels without a word."""
         for number in list(self._closing):
-            self.finish_closing(number)
+            self.release(number)
         for channel in list(self.open.values()):
-            self.abort(channel)
+            self.end(channel)

@@ -16,57 +16,57 @@ from ammoo_wire import Command
 if TYPE_CHECKING:
     from .transport import Transport
 
-__all__ = ["CommandBacklog", "PauseReason"]
+__all__ = ["Backlog", "Halt"]
 
 
-class PauseReason(Enum):
+class Halt(Enum):
     """Why a client's commands have to wait."""
 
     ALARM = auto()
     """It published during an alarm."""
-    UNREAD_OUTPUT = auto()
+    CONGESTION = auto()
     """It does not read what it is sent."""
 
 
-class CommandBacklog:
+class Backlog:
     """The commands of one connection that have to wait, and why.
 
     Args:
         transport: What reads the client's octets, or does not.
-        execute: Executes commands; may find a reason to halt again, and adds what is left then.
+        work_off: Executes commands; may find a reason to halt again, and adds what is left then.
 
     Attributes:
-        paused_by: The reasons; while there is one, all that comes is to be added.
+        halted_by: The reasons; while there is one, all that comes is to be added.
     """
 
     def __init__(
-        self, transport: Transport, execute: Callable[[Iterable[Command]], object]
+        self, transport: Transport, work_off: Callable[[Iterable[Command]], object]
     ) -> None:
-        self.paused_by: set[PauseReason] = set()
+        self.halted_by: set[Halt] = set()
         self._commands: deque[Command] = deque()
         self._transport = transport
-        self._execute = execute
+        self._work_off = work_off
         self._is_dropped = False
 
-    def pause(self, reason: PauseReason) -> None:
+    def halt(self, reason: Halt) -> None:
         """Execute and read nothing more until the reason is gone."""
-        self.paused_by.add(reason)
+        self.halted_by.add(reason)
         self._transport.pause_reading()
 
     def add(self, commands: Iterable[Command]) -> None:
         """Let commands wait behind those that do."""
         self._commands.extend(commands)
 
-    def resume(self, reason: PauseReason) -> None:
+    def go_on_after(self, reason: Halt) -> None:
         """Execute what had to wait, and read again, if no other reason is left."""
-        if reason not in self.paused_by:
+        if reason not in self.halted_by:
             return
-        self.paused_by.discard(reason)
-        if self.paused_by or self._is_dropped:
+        self.halted_by.discard(reason)
+        if self.halted_by or self._is_dropped:
             return
         commands, self._commands = self._commands, deque()
-        self._execute(commands)
-        if not self.paused_by:
+        self._work_off(commands)
+        if not self.halted_by:
             self._transport.resume_reading()
 
     def drop(self) -> None:

@@ -22,8 +22,6 @@ from ammoo_wire import (
     ConnectionState,
     ConnectionUnblockedParameters,
     EncodeError,
-    FramingLost,
-    Heartbeat,
     OversizedContent,
     ProtocolError,
     ReplyCode,
@@ -33,12 +31,13 @@ from ammoo_wire import (
 
 from ..auth.login import Login, Peer
 from ..rabbitmq import errors
-from .channel_table import ChannelTable
-from .command_backlog import CommandBacklog, PauseReason
+from .channel_table import Channels
+from .closing import Closing
+from .command_backlog import Backlog, Halt
 from .heartbeats import Heartbeats
 from .methods import HANDLERS, publish
 from .timers import Timers
-from .unhandled_commands import execute_unhandled
+from .unhandled_commands import handle_stray
 
 if TYPE_CHECKING:
     from ..auth.users import User
@@ -56,7 +55,7 @@ _DELIVERY_LIMIT = 262_144
 """Octets that may be queued for a client before consumers on its connection are held back."""
 
 _REPLY_LIMIT = 4_194_304
-"""Octets that may be queued before the client's further commands have to wait."""
+"""Octets that may be queued, here or in the transport, before further commands have to wait."""
 
 
 class _Stage(Enum):
@@ -75,7 +74,7 @@ class Connection:
         node: The broker it is to.
         peer: Where it comes from.
         channels: The open ones, by number.
-        confirming: ChannelTable with publishes that were settled and not answered yet.
+        confirming: Channels with publishes that were settled and not answered yet.
         is_deliverable: Whether consumers may be given messages: the client reads what it gets.
         virtualhost: Where it works; valid once it is open.
         user: Who logged in; valid once it is open.
@@ -87,7 +86,7 @@ class Connection:
     def __init__(self, node: Node, transport: Transport, peer: Peer | None = None) -> None:
         self.node = node
         self.peer: Peer = peer or Peer()
-        self._channels = ChannelTable(self)
+        self._channels = Channels(self)
         self.channels: dict[int, Channel] = self._channels.open
         self.confirming: list[ConfirmingChannel] = []
         self.is_deliverable: bool = True
@@ -109,13 +108,19 @@ class Connection:
         )
         self.get_buffer: Callable[[int], memoryview] = self._protocol.get_buffer
         self._heartbeats: Heartbeats | None = None
-        self._heartbeat: Heartbeat | None = None
         self._timers = Timers(node.network_clock)
-        self._backlog = CommandBacklog(transport, self._execute)
+        self._closing = Closing(self._protocol, transport, self._timers, node.limits)
+        self._backlog = Backlog(transport, self._work_off)
         self._stage = _Stage.OPENING
         self._is_working = False
         self._is_paused = False
-        self._timers.call_later("handshake", node.limits.handshake_timeout, transport.close)
+        self._reply_room = _REPLY_LIMIT
+        self._unawaited_size: int | None = (
+            None  # what was queued with an unawaited error at its end
+        )
+        self._failure: ProtocolError | None = None  # for which the connection is about to be closed
+        self._failed_channels: set[int] = set()
+        self._timers.call_later("handshake", node.limits.handshake_timeout, transport.abort)
         node.connections[self] = None
 
     def __repr__(self) -> str:
@@ -129,7 +134,7 @@ class Connection:
     @property
     def is_blocked(self) -> bool:
         """Whether the client published during an alarm, and is not listened to."""
-        return PauseReason.ALARM in self._backlog.paused_by
+        return Halt.ALARM in self._backlog.halted_by
 
     @property
     def client_properties(self) -> dict[str, Any]:
@@ -147,7 +152,7 @@ class Connection:
 
     # -- octets in -----------------------------------------------------------------------------
 
-    def receive_data(self, data: bytes) -> None:
+    def receive_data(self, data: bytes | bytearray) -> None:
         """Take octets from the client, and do what they ask for."""
         self._receive(self._protocol.receive_data(data))
 
@@ -158,23 +163,26 @@ class Connection:
     def disconnected(self) -> None:
         """Note that the socket is gone."""
         self._protocol.receive_eof()
-        self._detach()
-        self._timers.cancel("closing")
+        self._wind_up()
+        self._closing.stop()
+        self._protocol.data_to_send()  # for nobody: it must not live as long as what refers to us
 
     def _receive(self, commands: list[Command]) -> None:
-        if self._heartbeat is not None:
-            self._heartbeat.data_received(self.node.network_clock.time())
+        if self._heartbeats is not None:
+            self._heartbeats.has_received = True
         self._is_working = True
         try:
-            if self._backlog.paused_by:
+            if self._backlog.halted_by:
                 self._backlog.add(commands)
             else:
-                self._execute(commands)
+                self._work_off(commands)
             if self._protocol.state is not ConnectionState.RUNNING or self._stage is _Stage.OPENING:
                 self._follow_state()
         finally:
             self._is_working = False
-        if self._protocol.has_data_to_send:
+        if self._unawaited_size is not None and self._unawaited_size == self._protocol.queued_size:
+            self._transport.wake_later()
+        elif self._protocol.has_data_to_send:
             self._transport.wake()
 
     def _follow_state(self) -> None:
@@ -183,11 +191,11 @@ class Connection:
         if state is ConnectionState.RUNNING and self._stage is _Stage.OPENING:
             self._begin()
         elif state in (ConnectionState.CLOSING, ConnectionState.CLOSED):
-            self._detach()
+            self._wind_up()
 
     # -- commands ------------------------------------------------------------------------------
 
-    def _execute(self, commands: Iterable[Command]) -> None:
+    def _work_off(self, commands: Iterable[Command]) -> None:
         """Execute commands in order; what comes after a reason to wait goes to the backlog."""
         channels = self.channels
         handlers = HANDLERS
@@ -207,37 +215,69 @@ class Connection:
                 elif channel is not None and (handler := handlers.get(type(parameters))):
                     handler(channel, parameters)
                 else:
-                    execute_unhandled(self, self._channels, number, parameters)
+                    handle_stray(self, self._channels, number, parameters)
             except ProtocolError as error:
-                self._close_after_error(error, channel, parameters)
+                is_first = self._failure is None
+                self._refuse_command(error, channel, number, parameters)
+                if is_first and self._failure is not None:
+                    self._close_behind(waiting, self._failure)
+                    break
             if self._stage is _Stage.OVER:
                 break
-            if protocol.queued_size > _REPLY_LIMIT:
-                self._backlog.pause(PauseReason.UNREAD_OUTPUT)
+            if protocol.queued_size > self._reply_room:
+                self._backlog.halt(Halt.CONGESTION)
                 break
         if self._stage is not _Stage.OVER:
             self._backlog.add(waiting)
         while self.confirming:
             self.confirming.pop().flush_confirms()
 
-    def _close_after_error(
-        self, error: ProtocolError, channel: Channel | None, parameters: tuple[Any, ...]
+    def _refuse_command(
+        self,
+        error: ProtocolError,
+        channel: Channel | None,
+        number: int,
+        parameters: tuple[Any, ...],
     ) -> None:
         """Answer a command with what its handler raised, naming the method at fault."""
         if isinstance(parameters, OversizedContent):
             parameters = parameters.parameters
+        method = method_of(parameters)
         if error.reply_code not in _CODES_WITHOUT_METHOD and not error.class_id:
-            error.class_id, error.method_id = method_of(parameters).id
+            error.class_id, error.method_id = method.id
         if channel is not None and not error.is_hard:
             self._channels.close(channel, error)
-            return
-        if channel is not None:
-            self._channels.abort(channel)  # first; what it gives back may go to another one
-        self.close(error)
+        elif number == 0:
+            self.refuse(error)
+        else:
+            if channel is not None:
+                self._channels.end(channel)  # first; what it gives back may go to another one
+            self._failed_channels.add(number)
+            self._failure = self._failure or error
+        if not method.replies:
+            self._unawaited_size = self._protocol.queued_size
+
+    def _close_behind(self, waiting: Iterable[Command], failure: ProtocolError) -> None:
+        """Close the connection for a channel's error, behind the other channels' answers.
+
+        RabbitMQ's reader has handed on what came in the same read before it hears of the error
+        (3.10 to 4.3); the channel itself does nothing more.
+        """
+        for command in waiting:
+            if command[0] not in self._failed_channels:
+                self._work_off((command,))
+        self.refuse(failure)
 
     def close_channel(self, channel_number: int) -> None:
-        """Close a channel because its client asked for it."""
-        self._channels.close(self.channels[channel_number], None)
+        """Close a channel because its client asked for it.
+
+        The answer to a connection.close in the same read is an answer to this as well.
+        """
+        self._channels.close(
+            self.channels[channel_number],
+            None,
+            is_answered=self._protocol.close_received is None,
+        )
 
     # -- octets out ----------------------------------------------------------------------------
 
@@ -265,20 +305,20 @@ class Connection:
         try:
             protocol.send_content(channel_number, payload, properties, body)
         except EncodeError:
-            self._close_for_small_frames()
+            self._give_up()
         if protocol.queued_size > _DELIVERY_LIMIT:
             self.is_deliverable = False
         if not self._is_working:
             self._transport.wake()
 
-    def _close_for_small_frames(self) -> None:
+    def _give_up(self) -> None:
         """Close the connection soon: it has agreed on frames too small for a message's headers.
 
         RabbitMQ sends the frame nevertheless, and its client closes. Not at once, for a queue is
         in the middle of delivering.
         """
         self.is_deliverable = False
-        self._timers.call_later("giving up", 0, lambda: self.close(errors.internal_error()))
+        self._timers.call_later("giving up", 0, lambda: self.refuse(errors.internal_error()))
 
     @property
     def has_data_to_send(self) -> bool:
@@ -288,35 +328,44 @@ class Connection:
     def data_to_send(self) -> bytes | bytearray:
         """Take the octets to write."""
         data = self._protocol.data_to_send()
-        if data and self._heartbeat is not None:
-            self._heartbeat.data_sent(self.node.network_clock.time())
+        if data and self._heartbeats is not None:
+            self._heartbeats.data_sent()
+        self._unawaited_size = None
         return data
 
     def written(self) -> None:
         """Note that what was queued has been handed on; go on with what had to wait for it."""
-        if self._is_paused or self._stage is _Stage.OVER:
+        if self._stage is _Stage.OVER:
             return
-        self._backlog.resume(PauseReason.UNREAD_OUTPUT)
+        if self._is_paused:
+            self._reply_room = max(_REPLY_LIMIT - self._transport.unwritten_size(), 0)
+            return
+        self._reply_room = _REPLY_LIMIT
+        self._backlog.go_on_after(Halt.CONGESTION)
         if not self.is_deliverable:
             self.is_deliverable = True
             for channel in list(self.channels.values()):
                 channel.wake_consumers()
 
     def pause_writing(self) -> None:
-        """Note that the client does not read as fast as we write."""
+        """Note that the client does not read as fast as we write; drop it if that goes on."""
         self._is_paused = True
         self.is_deliverable = False
+        if self._stage is not _Stage.OVER:
+            timeout = self.node.limits.send_timeout
+            self._timers.call_later("sending", timeout, self._transport.abort)
 
     def resume_writing(self) -> None:
         """Note that the client has read."""
         self._is_paused = False
+        self._timers.cancel("sending")
         self.written()
 
     # -- having to wait ------------------------------------------------------------------------
 
     def _block(self, reason: str) -> None:
         """Listen to a publisher no more until the alarm is over."""
-        self._backlog.pause(PauseReason.ALARM)
+        self._backlog.halt(Halt.ALARM)
         if self.client_can("connection.blocked"):
             self.send(0, ConnectionBlockedParameters(reason))
 
@@ -324,7 +373,7 @@ class Connection:
         """Listen again: the alarm is over."""
         if self.is_blocked and self.client_can("connection.blocked"):
             self.send(0, ConnectionUnblockedParameters())
-        self._backlog.resume(PauseReason.ALARM)
+        self._backlog.go_on_after(Halt.ALARM)
 
     # -- opening -------------------------------------------------------------------------------
 
@@ -347,11 +396,10 @@ class Connection:
             self._heartbeats = Heartbeats(
                 interval,
                 self.node.network_clock,
-                is_reading=lambda: not self._backlog.paused_by,
+                is_reading=lambda: not self._backlog.halted_by,
                 send=self._send_heartbeat,
-                on_client_gone=self._transport.abort,
+                drop=self._transport.abort,
             )
-            self._heartbeat = self._heartbeats.heartbeat
         self._await_consumer_timeout()
 
     # -- time ----------------------------------------------------------------------------------
@@ -370,20 +418,18 @@ class Connection:
 
     def _check_consumer_timeout(self) -> None:
         """Close channels whose client has left a delivery unacknowledged for too long."""
-        self._channels.enforce_consumer_timeout(
-            self.node.clock.time(), self.node.limits.consumer_timeout
-        )
+        self._channels.close_overdue(self.node.clock.time(), self.node.limits.consumer_timeout)
         self._await_consumer_timeout()
 
     # -- the end -------------------------------------------------------------------------------
 
-    def close(self, error: ProtocolError) -> None:
+    def refuse(self, error: ProtocolError) -> None:
         """Close the connection because of an error (connection.close)."""
         self._protocol.close(error.reply_code, error.reply_text, error.class_id, error.method_id)
-        self._detach()
+        self._wind_up()
         self._transport.wake()
 
-    def _detach(self) -> None:
+    def _wind_up(self) -> None:
         """Give everything back, once, and see to it that the socket is closed."""
         if self._stage is not _Stage.OVER:
             was_open = self.is_open
@@ -393,21 +439,10 @@ class Connection:
             if self._heartbeats is not None:
                 self._heartbeats.stop()
             self._backlog.drop()
-            self._channels.abort_all()
+            self._channels.end_all()
             if was_open:
                 self.virtualhost.delete_exclusive_queues(self)
             self._transport.resume_reading()
-        self._await_closing()
-
-    def _await_closing(self) -> None:
-        """Close the socket, at once or when the client has had time to do something itself."""
-        protocol, limits = self._protocol, self.node.limits
-        self._timers.cancel("closing")
-        if protocol.state is ConnectionState.CLOSED:
+        if self._protocol.state is ConnectionState.CLOSED:
             self.node.connections.pop(self, None)
-        if protocol.login_pause or isinstance(protocol.failure, FramingLost):
-            self._timers.call_later("closing", limits.login_pause, self._transport.close)
-        elif protocol.close_received is not None or protocol.state is ConnectionState.CLOSING:
-            self._timers.call_later("closing", limits.closing_timeout, self._transport.close)
-        else:
-            self._transport.close()
+        self._closing.follow()
