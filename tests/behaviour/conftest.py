@@ -55,9 +55,7 @@ def connect(broker: Broker, unique: object) -> Iterator[Connect]:
 
 
 def _close(peer: Peer) -> None:
-    if peer.has_ended:
-        peer.drop()
-    elif not peer.is_dropped:
+    if not peer.is_dropped:
         peer.close()
 
 

@@ -219,6 +219,7 @@ def test_route_of_a_wrong_type() -> None:
 
 class Origin:
     body_encoding = "utf-8"
+    tag_offset = 0
 
 
 def received(body: bytes = b"", **fields: Any) -> Message:

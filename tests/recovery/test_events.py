@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterable
 
 from ammoo.exceptions import ConnectionLost
-from ammoo.recovery.events import MOST_EVENTS, Closed, Event, EventListener, Unblocked
+from ammoo.recovery.events import Closed, Event, Unblocked
+from ammoo.recovery.listener import MOST_EVENTS, EventListener
 
 END = Closed(9.0, 1, ConnectionLost())
 
@@ -12,7 +13,7 @@ END = Closed(9.0, 1, ConnectionLost())
 async def test_events_come_in_order_and_end_behind_closed() -> None:
     listener = EventListener()
     listener.put(Unblocked(1.0, 1))
-    listener.put(END)
+    listener.put(END, is_last=True)
 
     assert [event async for event in listener] == [Unblocked(1.0, 1), END]
 
@@ -42,4 +43,4 @@ async def test_oldest_events_are_dropped_and_counted() -> None:
 
 def put_all(listener: EventListener, events: Iterable[Event]) -> None:
     for event in events:
-        listener.put(event)
+        listener.put(event, is_last=event is END)

@@ -38,6 +38,7 @@ from ammoo_wire import (
     QueueUnbindParameters,
     TxRollbackOkParameters,
     TxRollbackParameters,
+    method_of,
 )
 
 from .arguments import (
@@ -52,10 +53,20 @@ from .arguments import (
 )
 from .channel_settings import ChannelSettings, Prefetch
 from .consumer import Consumer
-from .exceptions.channel import ClientClosedChannelError, ClientClosedChannelOK, EmptyQueue
+from .exceptions.channel import (
+    ChannelClosed,
+    ClientClosedChannelError,
+    ClientClosedChannelOK,
+    EmptyQueue,
+    ServerClosedChannel,
+)
+from .exceptions.connection import ConnectionClosed
+from .exceptions.publishing import PublishFailed, PublishUnknown, StaleDelivery
 from .live.channel import LiveChannel
-from .live.replies import Reply
+from .live.ports import PublishingPort
+from .live.replies import OnReply, Reply
 from .messages import GetMessage, ReturnMessage
+from .not_entered import NOT_ENTERED, not_entered
 from .publish_options import (
     NOT_GIVEN,
     Body,
@@ -70,8 +81,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Channel"]
 
+Request = tuple[Any, ...]
+"""Parameters of a method that is answered."""
+
 CLOSE_TIMEOUT: Final = 5.0
 """For how long the server is waited for when a channel is closed, in seconds."""
+
+TAG_BITS: Final = 48
+"""Delivery tags of the n-th recovery begin at n << 48: no channel delivers so many messages."""
 
 
 class Channel:
@@ -99,6 +116,14 @@ class Channel:
         self._connection = connection
         self._body_encoding = body_encoding
         self._live: LiveChannel | None = None
+        self._publishing: PublishingPort = NOT_ENTERED
+        self._supervisor = connection._supervisor
+        self._gated: PublishingPort | None = None
+        self._final: Exception | None = None
+        self._ended = asyncio.Event()
+        self._epochs = 0
+        self._transaction: LiveChannel | None = None  # the one on which it was begun
+        self._last_queue = ""  # the one that was declared last; only with recovery
         self._settings = ChannelSettings(
             None
             if prefetch_size is None and prefetch_count is None
@@ -108,9 +133,10 @@ class Channel:
     def __repr__(self) -> str:
         if self._live is None:
             return "<Channel, not entered>"
-        if self._live.closing_exc is not None:
+        if self.closing_exc is not None:
             return f"<Channel {self._live.number}, closed>"
-        return f"<Channel {self._live.number}>"
+        state = ", recovering" if self._live.closing_exc is not None else ""
+        return f"<Channel {self._live.number}{state}>"
 
     # --- what it is ---
 
@@ -149,7 +175,12 @@ class Channel:
 
         `ClientClosedChannelOK` after a clean close, else the very exception that was raised.
         """
-        return None if self._live is None else self._live.closing_exc
+        return self._final
+
+    @property
+    def settings(self) -> ChannelSettings:
+        """What was asked of the channel, beyond single operations."""
+        return self._settings
 
     # --- context manager ---
 
@@ -165,18 +196,19 @@ class Channel:
             raise RuntimeError(
                 f"{self!r} was entered before; call connection.channel() for another one"
             )
-        self._live = self._connection._require_live().new_channel(self._body_encoding)
-        await self._open(self._live)
-        return self
-
-    async def _open(self, live: LiveChannel) -> None:
-        """Open a live channel, and set on it what the user has asked for."""
+        await self._connection._pass_gate("channel.open")
+        live = self._live = self._connection._require_live().new_channel(self._body_encoding)
+        live.on_end = self._live_ended
+        self._publishing = live.publishing
         await live.open()
         try:
             await self._settings.apply(live)
         except BaseException:
             live.begin_close(ClientClosedChannelOK())
             raise
+        if self._supervisor is not None and self._final is None:
+            self._supervisor.channels[self] = None
+        return self
 
     async def __aexit__(
         self,
@@ -206,14 +238,155 @@ class Channel:
     ) -> None:
         if self._live is not None:
             error = ClientClosedChannelOK() if exc is None else ClientClosedChannelError(exc)
+            if self._final is None and self._live.closing_exc is not None:
+                self.close_for_good(error)  # it is being recovered: there is nothing to send
             await self._live.close(error, seconds, leaving=leaving)
+
+    async def wait_closed(self) -> None:
+        """Wait until the channel is closed for good; a recovery does not count."""
+        if self._final is None:
+            await self._ended.wait()
 
     def _require_live(self) -> LiveChannel:
         if self._live is None:
-            raise RuntimeError(
-                "the channel is not open: it is used within async with connection.channel()"
-            )
+            raise not_entered()
         return self._live
+
+    # --- recovery ---
+
+    async def _usable(self, operation: str, octets: int = 0) -> LiveChannel:
+        """Wait until an operation can be sent; the caller sends it in the same stretch.
+
+        Raises:
+            NotSent: Too many operations wait already, or it has waited for too long.
+            ChannelClosed, ConnectionClosed: The channel is closed for good.
+        """
+        live, supervisor = self._require_live(), self._supervisor
+        if supervisor is None:
+            return live
+        timeout = self._connection._operation_timeout
+        while self._final is None:
+            if not supervisor.gate.is_clear:
+                await supervisor.gate.wait(operation, octets, timeout)
+            live = self._require_live()
+            if live.closing_exc is None or supervisor.gate.is_clear:
+                return live
+        raise self._final.with_traceback(None)
+
+    async def _call(
+        self, request: Request, *replies: type[Any], on_reply: OnReply | None = None
+    ) -> Reply:
+        """Send a request, when the channel is open, and await its reply."""
+        if self._supervisor is None:
+            return await self._require_live().call(request, *replies, on_reply=on_reply)
+        live = await self._usable(method_of(request).name)
+        return await live.call(self._as_named_now(request), *replies, on_reply=on_reply)
+
+    async def _declare(self, request: Request, reply: type[Any]) -> Reply:
+        """Declare or bind something, and record it when the server has done it."""
+        supervisor = self._supervisor
+        if supervisor is None:
+            return await self._require_live().call(request, reply)
+        live = await self._usable(method_of(request).name)
+        named = self._as_named_now(request)
+
+        def record(answer: Reply) -> None:
+            if isinstance(named, QueueDeclareParameters):
+                self._last_queue = answer.parameters.queue_name
+                supervisor.topology.queue_declared(named, self._last_queue)
+            elif isinstance(named, ExchangeDeclareParameters):
+                supervisor.topology.exchange_declared(named)
+            else:
+                supervisor.topology.bound(named)
+
+        return await live.call(named, reply, on_reply=record)
+
+    async def _delete(self, request: Request, reply: type[Any]) -> Reply:
+        """Delete or unbind something; it is forgotten as it is sent, unless the server refuses."""
+        supervisor = self._supervisor
+        if supervisor is None:
+            return await self._require_live().call(request, reply)
+        live = await self._usable(method_of(request).name)
+        named, topology = self._as_named_now(request), supervisor.topology
+        replied = live.call(named, reply)
+        if isinstance(named, QueueDeleteParameters):
+            forgotten = topology.forget_queue(named.queue_name)
+        elif isinstance(named, ExchangeDeleteParameters):
+            forgotten = topology.forget_exchange(named.exchange_name)
+        else:
+            forgotten = topology.forget_binding(named)
+        try:
+            return await replied
+        except ServerClosedChannel:
+            topology.put_back(forgotten)  # it was refused, or it was behind what was
+            raise
+
+    def _as_named_now(self, request: Any) -> Any:
+        """Return a request with the names that queues have now which the server has named."""
+        supervisor = self._supervisor
+        if supervisor is None:
+            return request
+        current_name, changes = supervisor.topology.current_name, {}
+        if isinstance(request, QueueDeclareParameters) and not request.queue_name:
+            return request  # the server names it
+        if hasattr(request, "queue_name"):
+            changes["queue_name"] = current_name(request.queue_name or self._last_queue)
+        if hasattr(request, "routing_key"):
+            is_implied = changes and not (request.queue_name or request.routing_key)
+            key = changes["queue_name"] if is_implied else request.routing_key
+            changes["routing_key"] = current_name(key)
+        return request._replace(**changes)
+
+    def _live_ended(self, live: LiveChannel, error: Exception) -> None:
+        """Take the end of the live channel, before anything on it ends."""
+        if live is not self._live:
+            return
+        supervisor = self._supervisor
+        if supervisor is None or self not in supervisor.channels:
+            self.close_for_good(error)
+        elif supervisor.is_recovering:
+            self._begin_waiting(live)
+        elif supervisor.final is not None:
+            self.close_for_good(supervisor.final)
+        else:
+            self.close_for_good(error)
+
+    def _begin_waiting(self, live: LiveChannel) -> None:
+        live.is_stale = True
+        live.successor = self._publishing = self._gated_publishing()
+
+    def _gated_publishing(self) -> PublishingPort:
+        if self._gated is None:
+            from .recovery.gated_publishing import GatedPublishing
+
+            self._gated = GatedPublishing(self._usable, lambda: self._final)
+        return self._gated
+
+    def attach(self, live: LiveChannel) -> None:
+        """Go on with a live channel that has been opened and set up, after a recovery."""
+        self._epochs += 1
+        live.tag_offset = self._epochs << TAG_BITS
+        live.on_end = self._live_ended
+        self._live = live
+        self._publishing = self._gated_publishing()  # until what waits at the gate has gone on
+
+    def gate_cleared(self) -> None:
+        """Publish without asking the gate: nothing waits there any more."""
+        if self._live is not None and self._live.closing_exc is None:
+            self._publishing = self._live.publishing
+
+    def close_for_good(self, error: Exception) -> None:
+        """End the channel with an error; its consumers end with it."""
+        if self._final is not None:
+            return
+        self._final = error
+        self._ended.set()
+        supervisor = self._supervisor
+        if supervisor is not None:
+            supervisor.channels.pop(self, None)
+            for record in supervisor.topology.consumers_on(self):
+                record.consumer.close_for_good(error)
+            supervisor.topology.forget_channel(self)
 
     # --- consuming ---
 
@@ -249,8 +422,7 @@ class Channel:
         """
         table = consume_arguments(arguments, priority, stream_offset)
         return Consumer(
-            self._require_live,
-            self._settings,
+            self,
             BasicConsumeParameters(queue_name, "", no_local, no_ack, exclusive, False, table),
         )
 
@@ -267,9 +439,9 @@ class Channel:
             EmptyQueue: There is none.
             ServerClosedChannel: The server refused; with `NotFound`, there is no such queue.
         """
-        live = self._require_live()
+        live = await self._usable("basic.get")
         answer = await live.call(
-            BasicGetParameters(queue_name, no_ack),
+            self._as_named_now(BasicGetParameters(queue_name, no_ack)),
             BasicGetOkParameters,
             BasicGetEmptyParameters,
             on_reply=None if no_ack else live.acknowledgements.add_reply,
@@ -303,7 +475,8 @@ class Channel:
         def record(_: Reply) -> None:
             self._settings.set_prefetch(prefetch, global_)
 
-        await self._require_live().set_prefetch(*prefetch, global_, record)
+        live = await self._usable("basic.qos")
+        await live.set_prefetch(*prefetch, global_, record)
 
     async def recover(self, requeue: bool) -> None:
         """Have all unsettled messages of the channel sent again (basic.recover).
@@ -315,7 +488,8 @@ class Channel:
         Raises:
             ServerClosedConnection: The server does not know requeue=False.
         """
-        await self._require_live().recover(requeue)
+        live = await self._usable("basic.recover")
+        await live.recover(requeue)
 
     async def flow(self, active: bool) -> None:
         """Ask the server to stop sending to consumers, or to go on (channel.flow).
@@ -330,7 +504,8 @@ class Channel:
         def record(_: Reply) -> None:
             self._settings.flow_active = active
 
-        await self._require_live().set_flow(active, record)
+        live = await self._usable("channel.flow")
+        await live.set_flow(active, record)
 
     # --- settling ---
 
@@ -344,7 +519,8 @@ class Channel:
         Raises:
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        drain = self._require_live().ack(delivery_tag, multiple)
+        live = self._require_live()
+        drain = live.ack(_tag_on(live, delivery_tag), multiple)
         if drain is not None:
             await drain
 
@@ -362,9 +538,9 @@ class Channel:
         """
         live = self._require_live()
         if multiple:
-            drain = live.nack(delivery_tag, True, requeue)
+            drain = live.nack(_tag_on(live, delivery_tag), True, requeue)
         else:
-            drain = live.reject(delivery_tag, requeue)
+            drain = live.reject(_tag_on(live, delivery_tag), requeue)
         if drain is not None:
             await drain
 
@@ -381,7 +557,8 @@ class Channel:
         Raises:
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        drain = self._require_live().nack(delivery_tag, multiple, requeue)
+        live = self._require_live()
+        drain = live.nack(_tag_on(live, delivery_tag), multiple, requeue)
         if drain is not None:
             await drain
 
@@ -449,14 +626,22 @@ class Channel:
             ChannelClosed, ConnectionClosed: The channel is closed. Whether a message
                 whose confirm was awaited has arrived is not known.
         """
-        publishing = (self._live or self._require_live()).publishing
+        publishing = self._publishing
         if not options and isinstance(body, bytes) and isinstance(route, str):
+            routing_key = route
             outcome = publishing.publish(exchange_name, route, NO_PROPERTIES, body)
         else:
             message = outgoing("publish", route, body, self._body_encoding, options)
+            routing_key = message.routing_key
             outcome = publishing.publish(exchange_name, *message)
-        if outcome is not None:
+        if outcome is None:
+            return
+        try:
             await outcome
+        except PublishFailed as error:
+            error.exchange_name = exchange_name
+            error.routing_key = routing_key
+            raise
 
     @takes_publish_options
     def publish_nowait(
@@ -497,7 +682,7 @@ class Channel:
             TypeError, ValueError: As `publish`.
             ChannelClosed, ConnectionClosed: The channel is closed; nothing was sent.
         """
-        publishing = (self._live or self._require_live()).publishing
+        publishing = self._publishing
         if not options and isinstance(body, bytes) and isinstance(route, str):
             return publishing.publish_nowait(exchange_name, route, NO_PROPERTIES, body)
         message = outgoing("publish_nowait", route, body, self._body_encoding, options)
@@ -510,7 +695,7 @@ class Channel:
         It does not while the server takes none (connection.blocked, channel.flow), while
         the socket takes no more, or once the channel is closed.
         """
-        return self._live is not None and self._live.publishing.is_publishable
+        return self._publishing.is_publishable
 
     async def wait_publishable(self) -> None:
         """Wait until `publish_nowait` takes a message; at once, if it does.
@@ -519,7 +704,7 @@ class Channel:
             ConnectionBlocked, ChannelInactive: The server has taken none for too long.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        await self._require_live().publishing.wait_publishable()
+        await self._publishing.wait_publishable()
 
     async def select_confirm(self) -> None:
         """Have the server confirm every message from now on (confirm.select).
@@ -533,7 +718,8 @@ class Channel:
         def record(_: Reply) -> None:
             self._settings.confirms = True
 
-        await self._require_live().select_confirm(record)
+        live = await self._usable("confirm.select")
+        await live.select_confirm(record)
 
     async def get_next_returned_message(self) -> ReturnMessage:
         """Wait for the next message that came back, for it was mandatory or immediate.
@@ -541,7 +727,7 @@ class Channel:
         Raises:
             ChannelClosed, ConnectionClosed: None will come any more.
         """
-        return await self._require_live().publishing.next_returned()
+        return await self._publishing.next_returned()
 
     # --- transactions ---
 
@@ -564,10 +750,11 @@ class Channel:
             ServerClosedChannel: The channel has confirms, or something went wrong.
         """
         await self.select_transaction()
+        self._transaction = await self._usable("tx.select")
         try:
             yield
         except BaseException:
-            if self.closing_exc is None:
+            if self._transaction.closing_exc is None:
                 await self.rollback()
             raise
         await self.commit()
@@ -583,7 +770,9 @@ class Channel:
             self._settings.transactions = True
 
         if not self._settings.transactions:
-            await self._require_live().select_transactions(record)
+            live = await self._usable("tx.select")
+            await live.select_transactions(record)
+            self._transaction = live
 
     async def commit(self) -> None:
         """Have everything since the last commit or rollback take effect (tx.commit).
@@ -593,7 +782,14 @@ class Channel:
         Raises:
             ServerClosedChannel: The channel has no transactions, or something went wrong.
         """
-        await self._require_live().commit()
+        live = await self._usable("tx.commit")
+        self._raise_if_transaction_was_lost(live)
+        try:
+            await live.commit()
+        except (ConnectionClosed, ChannelClosed) as error:
+            if live.is_stale:
+                raise PublishUnknown(error) from error
+            raise
 
     async def rollback(self) -> None:
         """Have nothing since the last commit or rollback take effect (tx.rollback).
@@ -601,7 +797,15 @@ class Channel:
         Raises:
             ServerClosedChannel: The channel has no transactions.
         """
-        await self._require_live().call(TxRollbackParameters(), TxRollbackOkParameters)
+        live = await self._usable("tx.rollback")
+        self._transaction = live
+        await live.call(TxRollbackParameters(), TxRollbackOkParameters)
+
+    def _raise_if_transaction_was_lost(self, live: LiveChannel) -> None:
+        """Raise what ended the channel on which the transaction was begun, if it has ended."""
+        begun, self._transaction = self._transaction, live
+        if self._supervisor is not None and begun is not None and begun is not live:
+            begun.raise_if_closed()
 
     # --- exchanges ---
 
@@ -633,7 +837,7 @@ class Channel:
             ServerClosedChannel, ServerClosedConnection: The server refused.
         """
         table = exchange_arguments(arguments, alternate_exchange_name)
-        await self._require_live().call(
+        await self._declare(
             ExchangeDeclareParameters(
                 exchange_name, exchange_type, False, durable, auto_delete, internal, False, table
             ),
@@ -651,7 +855,7 @@ class Channel:
             PreconditionFailed: There are bindings from it.
             ServerClosedChannel: The server refused.
         """
-        await self._require_live().call(
+        await self._delete(
             ExchangeDeleteParameters(exchange_name, if_unused, False), ExchangeDeleteOkParameters
         )
 
@@ -664,7 +868,7 @@ class Channel:
         Raises:
             NotFound: It does not.
         """
-        await self._require_live().call(
+        await self._call(
             ExchangeDeclareParameters(exchange_name, "direct", passive=True),
             ExchangeDeclareOkParameters,
         )
@@ -692,7 +896,7 @@ class Channel:
             ServerClosedChannel: The server refused.
         """
         key, table = binding(routing_key, arguments)
-        await self._require_live().call(
+        await self._declare(
             ExchangeBindParameters(destination, source, key, False, table),
             ExchangeBindOkParameters,
         )
@@ -711,7 +915,7 @@ class Channel:
             ServerClosedChannel: The server refused.
         """
         key, table = binding(routing_key, arguments)
-        await self._require_live().call(
+        await self._delete(
             ExchangeUnbindParameters(destination, source, key, False, table),
             ExchangeUnbindOkParameters,
         )
@@ -808,7 +1012,7 @@ class Channel:
             PreconditionFailed: It has consumers or messages.
             ServerClosedChannel: The server refused.
         """
-        answer = await self._require_live().call(
+        answer = await self._delete(
             QueueDeleteParameters(queue_name, if_unused, if_empty, False), QueueDeleteOkParameters
         )
         return _message_count(answer.parameters)
@@ -825,9 +1029,7 @@ class Channel:
         Raises:
             ServerClosedChannel: The server refused; with `NotFound`, there is no such queue.
         """
-        answer = await self._require_live().call(
-            QueuePurgeParameters(queue_name, False), QueuePurgeOkParameters
-        )
+        answer = await self._call(QueuePurgeParameters(queue_name, False), QueuePurgeOkParameters)
         return _message_count(answer.parameters)
 
     async def bind_queue(
@@ -852,7 +1054,7 @@ class Channel:
             ServerClosedChannel: The server refused.
         """
         key, table = binding(routing_key, arguments)
-        await self._require_live().call(
+        await self._declare(
             QueueBindParameters(queue_name, exchange_name, key, False, table),
             QueueBindOkParameters,
         )
@@ -871,7 +1073,7 @@ class Channel:
             ServerClosedChannel: The server refused.
         """
         key, table = binding(routing_key, arguments)
-        await self._require_live().call(
+        await self._delete(
             QueueUnbindParameters(queue_name, exchange_name, key, table), QueueUnbindOkParameters
         )
 
@@ -891,9 +1093,22 @@ class Channel:
         return await self._declare_queue(QueueDeclareParameters(queue_name, passive=True))
 
     async def _declare_queue(self, request: QueueDeclareParameters) -> QueueDeclareOkParameters:
-        answer = await self._require_live().call(request, QueueDeclareOkParameters)
+        answer = await self._declare(request, QueueDeclareOkParameters)
         declared: QueueDeclareOkParameters = answer.parameters
         return declared
+
+
+def _tag_on(live: LiveChannel, delivery_tag: int) -> int:
+    """Return what a delivery tag that the caller knows is called on a live channel.
+
+    Raises:
+        StaleDelivery: It is of a channel that was lost.
+    """
+    if not live.tag_offset or not delivery_tag:
+        return delivery_tag
+    if delivery_tag <= live.tag_offset:
+        raise StaleDelivery(delivery_tag)
+    return delivery_tag - live.tag_offset
 
 
 def _message_count(parameters: Any) -> int:

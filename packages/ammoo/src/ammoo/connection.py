@@ -5,11 +5,11 @@ What is on the wire is the `LiveConnection` behind it.
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from ssl import SSLContext
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from ammoo_wire import FieldTable, FieldValue
 
@@ -18,6 +18,12 @@ from .channel import Channel
 from .exceptions.connection import ClientClosedConnectionError, ClientClosedConnectionOK
 from .live.connection import LiveConnection
 from .parameters import ConnectionParameters
+from .recovery.listener import EventListener
+from .recovery.options import Recovery
+
+if TYPE_CHECKING:
+    from .recovery.connector import Connector
+    from .recovery.supervisor import Supervisor
 
 __all__ = ["Connection", "connect"]
 
@@ -29,7 +35,7 @@ CLOSE_TIMEOUT: Final = 5.0
 
 
 async def connect(
-    url: str | None = None,
+    url: str | Sequence[str] | None = None,
     *,
     host: str | None = None,
     port: int | None = None,
@@ -49,6 +55,7 @@ async def connect(
     client_properties: Mapping[str, FieldValue] | None = None,
     loop: asyncio.AbstractEventLoop | None = None,
     connection_factory: Callable[..., "Connection | type[Connection]"] | None = None,
+    recovery: Recovery | None = None,
 ) -> "Connection":
     """Connect the socket to an AMQP server.
 
@@ -65,7 +72,8 @@ async def connect(
 
     Args:
         url: ``amqp://`` or ``amqps://``, with user, password, host, port and virtual host
-            as far as they are not the usual ones.
+            as far as they are not the usual ones. Several URLs are tried in an order that is
+            shuffled once; keyword arguments hold for all of them.
         host: The server's name or address, or the path of a Unix socket. localhost by default.
         port: 5672 by default, 5671 with TLS.
         virtualhost: The virtual host to open, ``/`` by default.
@@ -94,6 +102,8 @@ async def connect(
         loop: The running event loop; there is no other choice.
         connection_factory: A subclass of `Connection`, or a function that is called as
             `Connection` is and returns a connection or a subclass.
+        recovery: Connect again when the connection is lost, and restore channels, topology and
+            consumers; see `Recovery`. By default the connection ends with its socket.
 
     Raises:
         OSError: The socket cannot be connected; `ssl.SSLError` and `TimeoutError` are such.
@@ -105,27 +115,34 @@ async def connect(
     running_loop = asyncio.get_running_loop()
     if loop is not None and loop is not running_loop:
         raise ValueError("loop is not the running event loop; leave it out")
-    parameters = connection_parameters(
-        url,
-        host=host,
-        port=port,
-        virtualhost=virtualhost,
-        ssl=ssl,
-        ssl_context=ssl_context,
-        heartbeat_interval=heartbeat_interval,
-        auth=auth,
-        login=login,
-        password=password,
-        frame_max=frame_max,
-        channel_max=channel_max,
-        connection_timeout=connection_timeout,
-        operation_timeout=operation_timeout,
-        blocked_timeout=blocked_timeout,
-        connection_name=connection_name,
-        client_properties=client_properties,
-    )
-    made = (connection_factory or Connection)(parameters)
-    connection = made(parameters) if isinstance(made, type) else made
+    urls: Sequence[str | None] = [url] if url is None or isinstance(url, str) else url
+    if not urls:
+        raise ValueError("url is an empty sequence; expected at least one URL")
+    hosts = [
+        connection_parameters(
+            each,
+            host=host,
+            port=port,
+            virtualhost=virtualhost,
+            ssl=ssl,
+            ssl_context=ssl_context,
+            heartbeat_interval=heartbeat_interval,
+            auth=auth,
+            login=login,
+            password=password,
+            frame_max=frame_max,
+            channel_max=channel_max,
+            connection_timeout=connection_timeout,
+            operation_timeout=operation_timeout,
+            blocked_timeout=blocked_timeout,
+            connection_name=connection_name,
+            client_properties=client_properties,
+        )
+        for each in urls
+    ]
+    made = (connection_factory or Connection)(hosts[0])
+    connection = made(hosts[0]) if isinstance(made, type) else made
+    connection._prepare(hosts, recovery)
     await connection._open_socket()
     return connection
 
@@ -146,6 +163,10 @@ class Connection:
     def __init__(self, parameters: ConnectionParameters) -> None:
         self._parameters = parameters
         self._live: LiveConnection | None = None
+        self._hosts = [parameters]
+        self._connector: Connector | None = None
+        self._supervisor: Supervisor | None = None
+        self._ended = asyncio.Event()
         self._blocked_callbacks: list[tuple[BlockedCallback, Context]] = []
         self._is_entering = False
         self._is_entered = False
@@ -154,6 +175,8 @@ class Connection:
         state = "not entered"
         if self.closing_exc is not None:
             state = "closed"
+        elif self._supervisor is not None and self._supervisor.is_recovering:
+            state = "recovering"
         elif self._is_entered:
             state = "open"
         return f"<Connection to {self._parameters.address}, {state}>"
@@ -192,11 +215,18 @@ class Connection:
 
     @property
     def closing_exc(self) -> Exception | None:
-        """What closed the connection; None while it is open.
+        """What closed the connection; None while it is open, or being recovered.
 
         `ClientClosedConnectionOK` after a clean close, else the very exception that was raised.
         """
+        if self._supervisor is not None and self._supervisor.epoch:
+            return self._supervisor.final
         return None if self._live is None else self._live.closing_exc
+
+    @property
+    def epoch(self) -> int:
+        """How many times the connection has been open: 1 until it is recovered for the first time."""
+        return self._supervisor.epoch if self._supervisor is not None else int(self._is_entered)
 
     # --- context manager ---
 
@@ -213,8 +243,17 @@ class Connection:
         if self._live is None:
             raise RuntimeError("a connection is made by awaiting ammoo.connect()")
         self._is_entering = True
-        await self._live.open()
+        if self._connector is None:
+            await self._live.open()
+        else:
+            self._live = await self._connector.first_handshake(self._live)
         self._is_entered = True
+        if self._supervisor is None:
+            self._live.on_end = lambda _: self._ended.set()
+            if self._live.closing_exc is not None:
+                self._ended.set()
+        else:
+            self._supervisor.opened(self._live)
         return self
 
     async def __aexit__(
@@ -239,19 +278,48 @@ class Connection:
         """
         await self._close(None, timeout)
 
+    def _prepare(self, hosts: Sequence[ConnectionParameters], recovery: Recovery | None) -> None:
+        """Take what `connect` was given beyond one server's parameters."""
+        if recovery is None and len(hosts) == 1:
+            return
+        from .recovery.connector import Connector
+
+        self._connector = Connector(hosts, recovery, self._make_live)
+        if recovery is not None:
+            from .recovery.supervisor import Supervisor
+
+            loop = asyncio.get_running_loop()
+            self._supervisor = Supervisor(loop, recovery, self._connector, self._swap)
+
+    def _make_live(self, parameters: ConnectionParameters) -> LiveConnection:
+        return LiveConnection(asyncio.get_running_loop(), parameters, self._call_blocked_callbacks)
+
     async def _open_socket(self) -> None:
-        live = LiveConnection(
-            asyncio.get_running_loop(), self._parameters, self._call_blocked_callbacks
-        )
+        if self._connector is not None:
+            self._live = await self._connector.first_socket()
+            return
+        live = self._make_live(self._parameters)
         await live.open_socket()
+        self._live = live
+
+    def _swap(self, live: LiveConnection) -> None:
+        """Go on with another live connection, after a recovery."""
         self._live = live
 
     async def _close(
         self, exc: BaseException | None, seconds: float, *, leaving: bool = False
     ) -> None:
-        if self._live is not None:
-            error = ClientClosedConnectionOK() if exc is None else ClientClosedConnectionError(exc)
-            await self._live.close(error, seconds, leaving=leaving)
+        if self._live is None:
+            return
+        error = ClientClosedConnectionOK() if exc is None else ClientClosedConnectionError(exc)
+        supervisor = self._supervisor
+        if supervisor is not None and supervisor.is_recovering:
+            self._live.transport.abort()  # it is lost already
+        elif supervisor is not None:
+            supervisor.begin_close()
+        await self._live.close(error, seconds, leaving=leaving)
+        if supervisor is not None:
+            await supervisor.close(error)
 
     def _require_live(self) -> LiveConnection:
         if self._live is None or not self._is_entered:
@@ -259,6 +327,59 @@ class Connection:
                 "the connection is not open: it is used within async with await ammoo.connect()"
             )
         return self._live
+
+    @property
+    def _operation_timeout(self) -> float | None:
+        return self._parameters.operation_timeout
+
+    async def _pass_gate(self, operation: str) -> None:
+        """Wait until an operation can be sent that is on no channel yet."""
+        if self._supervisor is not None and not self._supervisor.gate.is_clear:
+            await self._supervisor.gate.wait(operation, 0, self._operation_timeout)
+
+    # --- recovery ---
+
+    async def ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  the documented way to bound it
+        """Wait until the connection is open; at once, if it is.
+
+        Args:
+            timeout: For how many seconds to wait; no limit by default.
+
+        Raises:
+            TimeoutError: It was not open in time.
+            ConnectionClosed: It is closed for good.
+        """
+        live = self._require_live()
+        if self._supervisor is None:
+            live.raise_if_closed()
+            return
+        async with asyncio.timeout(timeout):
+            await self._supervisor.wait_open()
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is closed for good; a recovery does not count."""
+        self._require_live()
+        if self._supervisor is not None:
+            await self._supervisor.wait_closed()
+        else:
+            await self._ended.wait()
+
+    def events(self) -> EventListener:
+        """Return what happens to the connection from now on, as an asynchronous iterator.
+
+        It ends behind `ammoo.recovery.events.Closed`::
+
+            async for event in connection.events():
+                print(event)
+
+        Raises:
+            RuntimeError: The connection was made without recovery.
+        """
+        if self._supervisor is None:
+            raise RuntimeError(
+                "only a connection with recovery has events; pass recovery=Recovery()"
+            )
+        return self._supervisor.listen()
 
     # --- what it does ---
 
@@ -281,7 +402,11 @@ class Connection:
             RuntimeError: The connection was not entered.
             ConnectionClosed: It is closed.
         """
-        self._require_live().raise_if_closed()
+        live = self._require_live()
+        if self.closing_exc is not None:
+            raise self.closing_exc.with_traceback(None)
+        if self._supervisor is None:
+            live.raise_if_closed()
         return Channel(
             self,
             prefetch_size=prefetch_size,

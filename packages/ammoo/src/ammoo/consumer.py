@@ -6,22 +6,24 @@ prefetch limit that was in force when it was started. Its messages are in its
 """
 
 import asyncio
-from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from ammoo_wire import BasicConsumeParameters, FieldTable
 
-from .channel_settings import ChannelSettings, Prefetch
+from .channel_settings import Prefetch
 from .exceptions.base import OperationTimeout
 from .exceptions.consumer import (
     ClientCancelledConsumerError,
     ClientCancelledConsumerOK,
     ServerCancelledConsumer,
 )
-from .inbox import Inbox
+from .inbox import Inbox, LastingInbox
 from .live.channel import LiveChannel
 from .messages import DeliverMessage
+
+if TYPE_CHECKING:
+    from .channel import Channel
 
 __all__ = ["Consumer"]
 
@@ -50,14 +52,17 @@ class Consumer:
 
     def __init__(
         self,
-        require_live: Callable[[], LiveChannel],
-        settings: ChannelSettings,
+        channel: "Channel",
         request: BasicConsumeParameters,
     ) -> None:
-        self._require_live = require_live
-        self._settings = settings
+        self._channel = channel
         self._request = request  # without a tag, which belongs to the live channel
-        self._inbox = Inbox(request)
+        self._supervisor = channel._supervisor
+        self._inbox = (
+            Inbox(request)
+            if self._supervisor is None
+            else LastingInbox(request, self._is_recovered_later)
+        )
         self._prefetch: Prefetch | None = None
 
     def __repr__(self) -> str:
@@ -68,8 +73,10 @@ class Consumer:
 
     @property
     def queue_name(self) -> str:
-        """The queue."""
-        return self._request.queue_name
+        """The queue; a queue that the server named is called otherwise after a recovery."""
+        if self._supervisor is None:
+            return self._request.queue_name
+        return self._supervisor.topology.current_name(self._request.queue_name)
 
     @property
     def consumer_tag(self) -> str:
@@ -114,18 +121,17 @@ class Consumer:
             raise RuntimeError(
                 f"{self!r} was entered before; call channel.consume() for another one"
             )
-        await self._start(self._require_live())
+        await self._start(await self._channel._usable("basic.consume"))
         return self
 
     async def _start(self, live: LiveChannel) -> None:
         """Start the consumer on a live channel."""
         inbox = self._inbox
         inbox.consumer_tag = live.consuming.new_tag()
-        self._prefetch = self._settings.prefetch
+        self._prefetch = self._channel.settings.prefetch
+        request = self._request = self._channel._as_named_now(self._request)
         try:
-            await live.consuming.start(
-                inbox, self._request._replace(consumer_tag=inbox.consumer_tag)
-            )
+            await live.consuming.start(inbox, request._replace(consumer_tag=inbox.consumer_tag))
         except (asyncio.CancelledError, OperationTimeout) as error:
             # The server may still start it; what it then delivers is requeued until it stops.
             inbox.live = live
@@ -135,6 +141,9 @@ class Consumer:
             inbox.closing_exc = error
             raise
         inbox.live = live
+        if self._supervisor is not None and inbox.closing_exc is None:
+            prefetch = self._prefetch or Prefetch(0, 0)
+            self._supervisor.topology.consumer_started(self, self._channel, request, prefetch)
 
     async def __aexit__(
         self,
@@ -166,12 +175,30 @@ class Consumer:
     def _end(self, exc: BaseException | None) -> None:
         """Deliver no more messages to the user, and requeue those that are unread."""
         inbox = self._inbox
+        if self._supervisor is not None:
+            self._supervisor.topology.forget_consumer(self)
         inbox.close(
             ClientCancelledConsumerOK(inbox.consumer_tag, inbox.queue_name)
             if exc is None
             else ClientCancelledConsumerError(exc, inbox.consumer_tag, inbox.queue_name)
         )
         inbox.requeue_unread()
+
+    # --- recovery ---
+
+    def _is_recovered_later(self) -> bool:
+        """Whether the consumer goes on although its live channel has ended."""
+        supervisor = self._supervisor
+        return supervisor is not None and supervisor.topology.consumer_record(self) is not None
+
+    def attach(self, inbox: Inbox) -> None:
+        """Go on with what a live channel has delivered to another inbox, after a recovery."""
+        assert isinstance(self._inbox, LastingInbox)
+        self._inbox.adopt(inbox)
+
+    def close_for_good(self, error: Exception) -> None:
+        """End the consumer with an error."""
+        self._inbox.end(error)
 
     # --- iterator ---
 

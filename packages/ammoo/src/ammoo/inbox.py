@@ -7,6 +7,7 @@ has one future: an asyncio.Queue costs more than twice as much for a message.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from ammoo_wire import BasicConsumeParameters
@@ -15,7 +16,7 @@ from .exceptions.consumer import ServerCancelledConsumer
 from .live.channel import LiveChannel
 from .messages import DeliverMessage
 
-__all__ = ["BACKLOG_MESSAGES", "BACKLOG_OCTETS", "Inbox"]
+__all__ = ["BACKLOG_MESSAGES", "BACKLOG_OCTETS", "Inbox", "LastingInbox"]
 
 BACKLOG_MESSAGES: Final = 1000
 """With more unread messages than that, the connection is asked to stop reading."""
@@ -96,9 +97,7 @@ class Inbox:
         Messages that have arrived can no longer be settled, and the server delivers them
         again, so they are dropped. With no_ack they can still be read.
         """
-        if not self.no_ack:
-            self.messages.clear()
-        self.close(error)
+        self.end(error)
 
     # --- what the consumer calls ---
 
@@ -142,6 +141,17 @@ class Inbox:
         if self._is_backlogged:
             self._end_backlog()
 
+    def end(self, error: Exception) -> None:
+        """End the consumer, and drop the messages that cannot be settled any more."""
+        if not self.no_ack:
+            self._drop_unread()
+        self.close(error)
+
+    def _drop_unread(self) -> None:
+        self.messages.clear()
+        self._large_octets = 0
+        self.needs_accounting = self._is_backlogged
+
     def requeue_unread(self) -> None:
         """Put all unread messages back into their queue."""
         messages = list(self.messages)
@@ -158,7 +168,7 @@ class Inbox:
         """
         if self.no_ack or self.live is None or message.is_from_stream:
             return
-        self.live.acknowledgements.requeue(message.delivery_tag)
+        self.live.acknowledgements.requeue(message.delivery_tag - self.live.tag_offset)
 
     def _wake_one(self) -> None:
         while self._waiters:
@@ -183,3 +193,41 @@ class Inbox:
         self._is_backlogged = False
         if self.live is not None:
             self.live.host.flow_control.remove_backlogged(self)
+
+
+class LastingInbox(Inbox):
+    """An inbox that goes on when its live channel is lost, while recovery brings another one.
+
+    Args:
+        request: The request of the consumer.
+        lasts: Returns whether the consumer is recovered later.
+    """
+
+    __slots__ = ("_lasts",)
+
+    def __init__(self, request: BasicConsumeParameters, lasts: Callable[[], bool]) -> None:
+        super().__init__(request)
+        self._lasts = lasts
+
+    def fail(self, error: Exception) -> None:
+        """Drop what can no longer be settled; end the consumer, unless it is recovered later."""
+        if self.closing_exc is None and self._lasts():
+            if not self.no_ack:
+                self._drop_unread()
+            if self._is_backlogged:
+                self._end_backlog()
+        else:
+            super().fail(error)
+
+    def adopt(self, other: Inbox) -> None:
+        """Take the place of an inbox, and the messages that have arrived in it."""
+        assert other.live is not None
+        self.live, self.consumer_tag = other.live, other.consumer_tag
+        if other._is_backlogged:
+            other._end_backlog()
+        if other.closing_exc is None:
+            other.live.consumers[self.consumer_tag] = self
+        for message in other.messages:
+            self.deliver(message)
+        if other.closing_exc is not None:
+            self.cancelled_by_server()  # while the others were restored

@@ -36,6 +36,7 @@ class Origin(Protocol):
     """What a message needs of the channel that it came on."""
 
     body_encoding: str
+    tag_offset: int
 
     def ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
         """Acknowledge a delivery at once; gives what to wait for before more is sent."""
@@ -186,8 +187,11 @@ class ExpectedMessage(Message):
 
     @property
     def delivery_tag(self) -> int:
-        """What the message is called when it is settled; counted by the channel."""
-        return self._parameters.delivery_tag
+        """What the message is called when it is settled; counted by the channel.
+
+        After a recovery the numbers go on far above those before it.
+        """
+        return self._parameters.delivery_tag + self._origin.tag_offset
 
     @property
     def redelivered(self) -> bool:

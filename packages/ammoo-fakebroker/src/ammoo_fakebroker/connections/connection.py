@@ -22,6 +22,8 @@ from ammoo_wire import (
     ConnectionState,
     ConnectionUnblockedParameters,
     EncodeError,
+    FramingLost,
+    Heartbeat,
     OversizedContent,
     ProtocolError,
     ReplyCode,
@@ -32,9 +34,8 @@ from ammoo_wire import (
 from ..auth.login import Login, Peer
 from ..rabbitmq import errors
 from .channel_table import Channels
-from .closing import Closing
 from .command_backlog import Backlog, Halt
-from .heartbeats import Heartbeats
+from .heartbeats import KeepAlive
 from .methods import HANDLERS, publish
 from .timers import Timers
 from .unhandled_commands import handle_stray
@@ -55,7 +56,7 @@ _DELIVERY_LIMIT = 262_144
 """Octets that may be queued for a client before consumers on its connection are held back."""
 
 _REPLY_LIMIT = 4_194_304
-"""Octets that may be queued, here or in the transport, before further commands have to wait."""
+"""Octets that may be queued before the client's further commands have to wait."""
 
 
 class _Stage(Enum):
@@ -107,20 +108,14 @@ class Connection:
             checks_body_sizes=node.profile.checks_body_sizes,
         )
         self.get_buffer: Callable[[int], memoryview] = self._protocol.get_buffer
-        self._heartbeats: Heartbeats | None = None
+        self._keep_alive: KeepAlive | None = None
+        self._heartbeat: Heartbeat | None = None
         self._timers = Timers(node.network_clock)
-        self._closing = Closing(self._protocol, transport, self._timers, node.limits)
         self._backlog = Backlog(transport, self._work_off)
         self._stage = _Stage.OPENING
         self._is_working = False
         self._is_paused = False
-        self._reply_room = _REPLY_LIMIT
-        self._unawaited_size: int | None = (
-            None  # what was queued with an unawaited error at its end
-        )
-        self._failure: ProtocolError | None = None  # for which the connection is about to be closed
-        self._failed_channels: set[int] = set()
-        self._timers.call_later("handshake", node.limits.handshake_timeout, transport.abort)
+        self._timers.call_later("handshake", node.limits.handshake_timeout, transport.close)
         node.connections[self] = None
 
     def __repr__(self) -> str:
@@ -152,7 +147,7 @@ class Connection:
 
     # -- octets in -----------------------------------------------------------------------------
 
-    def receive_data(self, data: bytes | bytearray) -> None:
+    def receive_data(self, data: bytes) -> None:
         """Take octets from the client, and do what they ask for."""
         self._receive(self._protocol.receive_data(data))
 
@@ -164,12 +159,11 @@ class Connection:
         """Note that the socket is gone."""
         self._protocol.receive_eof()
         self._wind_up()
-        self._closing.stop()
-        self._protocol.data_to_send()  # for nobody: it must not live as long as what refers to us
+        self._timers.cancel("closing")
 
     def _receive(self, commands: list[Command]) -> None:
-        if self._heartbeats is not None:
-            self._heartbeats.has_received = True
+        if self._heartbeat is not None:
+            self._heartbeat.data_received(self.node.network_clock.time())
         self._is_working = True
         try:
             if self._backlog.halted_by:
@@ -180,9 +174,7 @@ class Connection:
                 self._follow_state()
         finally:
             self._is_working = False
-        if self._unawaited_size is not None and self._unawaited_size == self._protocol.queued_size:
-            self._transport.wake_later()
-        elif self._protocol.has_data_to_send:
+        if self._protocol.has_data_to_send:
             self._transport.wake()
 
     def _follow_state(self) -> None:
@@ -217,14 +209,10 @@ class Connection:
                 else:
                     handle_stray(self, self._channels, number, parameters)
             except ProtocolError as error:
-                is_first = self._failure is None
-                self._refuse_command(error, channel, number, parameters)
-                if is_first and self._failure is not None:
-                    self._close_behind(waiting, self._failure)
-                    break
+                self._refuse_command(error, channel, parameters)
             if self._stage is _Stage.OVER:
                 break
-            if protocol.queued_size > self._reply_room:
+            if protocol.queued_size > _REPLY_LIMIT:
                 self._backlog.halt(Halt.CONGESTION)
                 break
         if self._stage is not _Stage.OVER:
@@ -233,51 +221,23 @@ class Connection:
             self.confirming.pop().flush_confirms()
 
     def _refuse_command(
-        self,
-        error: ProtocolError,
-        channel: Channel | None,
-        number: int,
-        parameters: tuple[Any, ...],
+        self, error: ProtocolError, channel: Channel | None, parameters: tuple[Any, ...]
     ) -> None:
         """Answer a command with what its handler raised, naming the method at fault."""
         if isinstance(parameters, OversizedContent):
             parameters = parameters.parameters
-        method = method_of(parameters)
         if error.reply_code not in _CODES_WITHOUT_METHOD and not error.class_id:
-            error.class_id, error.method_id = method.id
+            error.class_id, error.method_id = method_of(parameters).id
         if channel is not None and not error.is_hard:
             self._channels.close(channel, error)
-        elif number == 0:
-            self.refuse(error)
-        else:
-            if channel is not None:
-                self._channels.end(channel)  # first; what it gives back may go to another one
-            self._failed_channels.add(number)
-            self._failure = self._failure or error
-        if not method.replies:
-            self._unawaited_size = self._protocol.queued_size
-
-    def _close_behind(self, waiting: Iterable[Command], failure: ProtocolError) -> None:
-        """Close the connection for a channel's error, behind the other channels' answers.
-
-        RabbitMQ's reader has handed on what came in the same read before it hears of the error
-        (3.10 to 4.3); the channel itself does nothing more.
-        """
-        for command in waiting:
-            if command[0] not in self._failed_channels:
-                self._work_off((command,))
-        self.refuse(failure)
+            return
+        if channel is not None:
+            self._channels.end(channel)  # first; what it gives back may go to another one
+        self.refuse(error)
 
     def close_channel(self, channel_number: int) -> None:
-        """Close a channel because its client asked for it.
-
-        The answer to a connection.close in the same read is an answer to this as well.
-        """
-        self._channels.close(
-            self.channels[channel_number],
-            None,
-            is_answered=self._protocol.close_received is None,
-        )
+        """Close a channel because its client asked for it."""
+        self._channels.close(self.channels[channel_number], None)
 
     # -- octets out ----------------------------------------------------------------------------
 
@@ -328,19 +288,14 @@ class Connection:
     def data_to_send(self) -> bytes | bytearray:
         """Take the octets to write."""
         data = self._protocol.data_to_send()
-        if data and self._heartbeats is not None:
-            self._heartbeats.data_sent()
-        self._unawaited_size = None
+        if data and self._heartbeat is not None:
+            self._heartbeat.data_sent(self.node.network_clock.time())
         return data
 
     def written(self) -> None:
         """Note that what was queued has been handed on; go on with what had to wait for it."""
-        if self._stage is _Stage.OVER:
+        if self._is_paused or self._stage is _Stage.OVER:
             return
-        if self._is_paused:
-            self._reply_room = max(_REPLY_LIMIT - self._transport.unwritten_size(), 0)
-            return
-        self._reply_room = _REPLY_LIMIT
         self._backlog.go_on_after(Halt.CONGESTION)
         if not self.is_deliverable:
             self.is_deliverable = True
@@ -348,17 +303,13 @@ class Connection:
                 channel.wake_consumers()
 
     def pause_writing(self) -> None:
-        """Note that the client does not read as fast as we write; drop it if that goes on."""
+        """Note that the client does not read as fast as we write."""
         self._is_paused = True
         self.is_deliverable = False
-        if self._stage is not _Stage.OVER:
-            timeout = self.node.limits.send_timeout
-            self._timers.call_later("sending", timeout, self._transport.abort)
 
     def resume_writing(self) -> None:
         """Note that the client has read."""
         self._is_paused = False
-        self._timers.cancel("sending")
         self.written()
 
     # -- having to wait ------------------------------------------------------------------------
@@ -393,13 +344,14 @@ class Connection:
         self._timers.cancel("handshake")
         interval = self._protocol.heartbeat_interval
         if interval:
-            self._heartbeats = Heartbeats(
+            self._keep_alive = KeepAlive(
                 interval,
                 self.node.network_clock,
-                is_reading=lambda: not self._backlog.halted_by,
+                is_listening=lambda: not self._backlog.halted_by,
                 send=self._send_heartbeat,
-                drop=self._transport.abort,
+                hang_up=self._transport.abort,
             )
+            self._heartbeat = self._keep_alive.heartbeat
         self._await_consumer_timeout()
 
     # -- time ----------------------------------------------------------------------------------
@@ -436,13 +388,24 @@ class Connection:
             self._stage = _Stage.OVER
             self.is_deliverable = False
             self._timers.cancel_all()
-            if self._heartbeats is not None:
-                self._heartbeats.stop()
+            if self._keep_alive is not None:
+                self._keep_alive.stop()
             self._backlog.drop()
             self._channels.end_all()
             if was_open:
                 self.virtualhost.delete_exclusive_queues(self)
             self._transport.resume_reading()
-        if self._protocol.state is ConnectionState.CLOSED:
+        self._await_closing()
+
+    def _await_closing(self) -> None:
+        """Close the socket, at once or when the client has had time to do something itself."""
+        protocol, limits = self._protocol, self.node.limits
+        self._timers.cancel("closing")
+        if protocol.state is ConnectionState.CLOSED:
             self.node.connections.pop(self, None)
-        self._closing.follow()
+        if protocol.login_pause or isinstance(protocol.failure, FramingLost):
+            self._timers.call_later("closing", limits.login_pause, self._transport.close)
+        elif protocol.close_received is not None or protocol.state is ConnectionState.CLOSING:
+            self._timers.call_later("closing", limits.closing_timeout, self._transport.close)
+        else:
+            self._transport.close()

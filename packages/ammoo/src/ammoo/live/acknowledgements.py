@@ -189,7 +189,7 @@ class Acknowledgements:
         """Send a command that settles deliveries, after the merged acknowledgements."""
         channel = self._channel
         if channel.closing_exc is not None:
-            channel.raise_if_closed()
+            channel.raise_unless_settleable(delivery_tag)
         if self.unacked.run:
             self.write_merged()
         self.unacked.settle(delivery_tag, multiple)

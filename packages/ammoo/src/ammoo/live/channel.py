@@ -62,12 +62,13 @@ from ..exceptions.channel import (
     ClientClosedChannelOK,
     server_closed_channel,
 )
+from ..exceptions.publishing import StaleDelivery
 from ..messages import DeliverMessage
 from ..publish_options import Body, NotGiven, PublishOptions, outgoing
 from .acknowledgements import Acknowledgements
 from .commit_buffer import CommitBuffer
 from .consuming import Consuming
-from .ports import ChannelHost, Sender
+from .ports import ChannelHost, PublishingPort, Sender
 from .publishing import Publishing
 from .replies import OnReply, Replies, Reply
 from .reply_timeouts import UNANSWERED_TIMEOUT, ReplyTimeouts
@@ -94,8 +95,14 @@ class LiveChannel:
         closing_exc: What ended the channel, or None.
         consumers: Where the deliveries to each consumer go, by its tag.
         consuming: What starts and cancels consumers.
+        is_stale: Whether the caller's channel goes on without this one: then deliveries that
+            came on it are delivered again, and cannot be settled.
+        on_end: Called with what ends the channel, before anything on it ends.
         publishing: What publishes.
         sender: What sends on the channel.
+        successor: What publishes when this channel has ended; None if nothing does.
+        tag_offset: What is added to delivery tags that callers see, so that those of different
+            live channels differ.
         transport: The connection's transport.
     """
 
@@ -104,6 +111,10 @@ class LiveChannel:
         self.number = number
         self.body_encoding = body_encoding
         self.closing_exc: Exception | None = None
+        self.is_stale = False
+        self.on_end: Callable[[LiveChannel, Exception], None] | None = None
+        self.successor: PublishingPort | None = None
+        self.tag_offset = 0
         self.allows_read_coalescing = True
         self.transport = host.transport
         self.sender: Sender = host.protocol
@@ -182,6 +193,8 @@ class LiveChannel:
         if self.closing_exc is not None:
             return
         self.closing_exc = error
+        if self.on_end is not None:
+            self.on_end(self, error)
         self._end_commit()
         self._replies.fail(error)
         self._reply_timeouts.clear()
@@ -192,6 +205,16 @@ class LiveChannel:
         """Raise what ended the channel, if it has ended."""
         if self.closing_exc is not None:
             raise self.closing_exc.with_traceback(None)
+
+    def raise_unless_settleable(self, delivery_tag: int) -> None:
+        """Raise why a delivery can be settled no more, if the channel has ended.
+
+        Raises:
+            StaleDelivery: The channel was lost, and the server delivers the message again.
+        """
+        if self.is_stale:
+            raise StaleDelivery(delivery_tag + self.tag_offset) from self.closing_exc
+        self.raise_if_closed()
 
     @property
     def is_awaiting_server(self) -> bool:
@@ -340,7 +363,7 @@ class LiveChannel:
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name (`messages.Origin`)."""
         message = outgoing("reply", reply_to, body, self.body_encoding, options)
-        outcome = self.publishing.publish("", *message)
+        outcome = (self.successor or self.publishing).publish("", *message)
         if outcome is not None:
             await outcome
 

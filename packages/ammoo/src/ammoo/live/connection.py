@@ -64,6 +64,7 @@ class LiveConnection:
         channels: The open channels by their numbers.
         closing_exc: What ended the connection, or None.
         flow_control: When the socket is not read.
+        on_end: Called with what ends the connection, before anything on it ends.
         operation_timeout: How long an operation waits for its reply, in seconds.
         protocol: The wire's side.
         transport: The socket's side.
@@ -79,6 +80,7 @@ class LiveConnection:
         self.operation_timeout = parameters.operation_timeout
         self.blocked_timeout = parameters.blocked_timeout
         self.closing_exc: Exception | None = None
+        self.on_end: Callable[[Exception], None] | None = None
         self.channels: dict[int, LiveChannel] = {}
         self._parameters = parameters
         self._on_blocked_changed = on_blocked_changed
@@ -106,13 +108,17 @@ class LiveConnection:
 
     # --- opening ---
 
-    async def open_socket(self) -> None:
+    async def open_socket(self, seconds_per_address: float | None = None) -> None:
         """Connect the socket, TLS included, and send nothing yet.
+
+        Args:
+            seconds_per_address: How long each address of the host may take, where it has
+                several; by default the system decides.
 
         Raises:
             OSError: The socket cannot be connected; `ssl.SSLError` is a subclass.
         """
-        await connect_socket(self.loop, self._parameters, self.transport)
+        await connect_socket(self.loop, self._parameters, self.transport, seconds_per_address)
 
     async def open(self) -> None:
         """Do the handshake; if it fails, the socket is closed.
@@ -232,6 +238,11 @@ class LiveConnection:
     # --- operations ---
 
     @property
+    def address(self) -> str:
+        """Where it is connected to, without user and password."""
+        return self._parameters.address
+
+    @property
     def server_properties(self) -> FieldTable:
         """The properties that the server sent; empty before it did."""
         start = self.protocol.server_start
@@ -310,6 +321,8 @@ class LiveConnection:
         if self.closing_exc is not None:
             return
         self.closing_exc = error
+        if self.on_end is not None:
+            self.on_end(error)
         self.transport.stop_heartbeats()
         for channel in list(self.channels.values()):
             channel.fail(error)
@@ -365,6 +378,11 @@ class LiveConnection:
         except BaseException:
             self.transport.abort()
             raise
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the socket is closed."""
+        return self._closed.is_set()
 
     async def wait_closed(self) -> None:
         """Wait until the socket is closed."""

@@ -13,13 +13,13 @@ from typing import Any, Protocol
 
 from ammoo_wire import ClientProtocol, ContentHead, FieldTable
 
-from ..messages import DeliverMessage, Origin
+from ..messages import DeliverMessage, Origin, ReturnMessage
 from .blocking import Blocking
 from .flow_control import FlowControl
 from .replies import OnReply, Reply
 from .transport import Transport
 
-__all__ = ["ChannelHead", "ChannelHost", "Inbox", "Sender"]
+__all__ = ["ChannelHead", "ChannelHost", "Inbox", "PublishingPort", "Sender"]
 
 
 class Inbox(Protocol):
@@ -59,6 +59,44 @@ class Sender(Protocol):
         self, head: ContentHead, properties: bytes, body: bytes | bytearray
     ) -> int:
         """Send a method with content, and return how many octets are queued."""
+
+
+class PublishingPort(Protocol):
+    """What publishes on a channel: the live channel's `Publishing`, or what waits for one."""
+
+    @property
+    def is_publishable(self) -> bool:
+        """Whether a message would be sent at once."""
+
+    def publish(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        properties: bytes,
+        body: bytes | bytearray,
+        mandatory: bool = False,
+        immediate: bool = False,
+        raise_returned: bool = False,
+    ) -> Awaitable[None] | None:
+        """Send a message, now if possible, and return what to await, or None."""
+
+    def publish_nowait(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        properties: bytes,
+        body: bytes | bytearray,
+        mandatory: bool = False,
+        immediate: bool = False,
+        raise_returned: bool = False,
+    ) -> "Future[None]":
+        """Send a message now, and return the future of its confirm."""
+
+    async def wait_publishable(self) -> None:
+        """Wait until the server and the socket take messages."""
+
+    async def next_returned(self) -> ReturnMessage:
+        """Wait for the next returned message."""
 
 
 class ChannelHost(Protocol):
@@ -103,9 +141,14 @@ class ChannelHead(Origin, Protocol):
     transport: Transport
     sender: Sender
     closing_exc: Exception | None
+    is_stale: bool
+    successor: PublishingPort | None
 
     def raise_if_closed(self) -> None:
         """Raise what ended the channel, if it has ended."""
+
+    def raise_unless_settleable(self, delivery_tag: int) -> None:
+        """Raise why a delivery can be settled no more, if the channel has ended."""
 
     def call(
         self,

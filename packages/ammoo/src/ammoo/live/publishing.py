@@ -23,8 +23,10 @@ from ammoo_wire import (
     method_of,
 )
 
-from ..exceptions.base import OperationTimeout
-from ..exceptions.channel import ChannelInactive, PublishNack, PublishNotReady, PublishReturned
+from ..exceptions.base import AmmooError, OperationTimeout
+from ..exceptions.channel import ChannelClosed, ChannelInactive, PublishNotReady
+from ..exceptions.connection import ConnectionClosed
+from ..exceptions.publishing import PublishNack, PublishReturned, PublishUnknown
 from ..messages import ReturnMessage
 from ..publish_options import Outgoing
 from .acknowledgements import Acknowledgements
@@ -130,9 +132,24 @@ class Publishing:
     def fail(self, error: Exception) -> None:
         """Raise an error in all tasks that wait: the channel is closed."""
         self.can_publish = False
-        unconfirmed = [] if self.confirms is None else self.confirms.take_all()
-        for waiter in (*unconfirmed, *self._return_waiters, *self._flow_waiters):
+        unconfirmed = [] if self.confirms is None else self.confirms.settle(0, True)
+        for number, waiter in unconfirmed:
+            _set_exception(waiter, self._outcome(number, error))
+        for waiter in (*self._return_waiters, *self._flow_waiters):
             _set_exception(waiter, error)
+
+    def _outcome(self, number: int, error: Exception) -> Exception:
+        """Return what became of a message that is not confirmed when the channel ends."""
+        if not self._channel.is_stale:
+            return error
+        returned = self._awaited_returns.settle(number) if self._awaited_returns else None
+        if returned is not None:
+            return PublishReturned(returned)  # its ack was lost, and says nothing more
+        unknown = PublishUnknown(error, number)
+        unknown.__cause__ = error
+        if isinstance(error, AmmooError):
+            unknown._restored = error._restored
+        return unknown
 
     # --- publishing ---
 
@@ -252,11 +269,18 @@ class Publishing:
 
     async def _publish_later(self, exchange_name: str, message: Outgoing) -> None:
         """Wait until a message can be sent, send it, and await its outcome."""
-        self._channel.raise_if_closed()
-        if (message.mandatory or message.immediate) and self.confirms is None:
-            raise _confirms_required()
-        await self.wait_publishable()
-        outcome = self.publish(exchange_name, *message)
+        successor = self._channel.successor
+        if successor is None:
+            self._channel.raise_if_closed()
+            if (message.mandatory or message.immediate) and self.confirms is None:
+                raise _confirms_required()
+            try:
+                await self.wait_publishable()
+            except (ChannelClosed, ConnectionClosed):
+                successor = self._channel.successor
+                if successor is None:
+                    raise
+        outcome = (successor or self).publish(exchange_name, *message)
         if outcome is not None:
             await outcome
 

@@ -1,6 +1,8 @@
 """Connecting a socket: TCP or Unix, with or without TLS."""
 
 import asyncio
+from socket import SOCK_STREAM
+from typing import Final
 
 from ..parameters import ConnectionParameters
 from .opening_failures import describe_socket_error
@@ -9,8 +11,15 @@ from .transport import Transport
 __all__ = ["connect_socket"]
 
 
+HAPPY_EYEBALLS_DELAY: Final = 0.25
+"""After so many seconds the next address is tried beside the one before (RFC 8305)."""
+
+
 async def connect_socket(
-    loop: asyncio.AbstractEventLoop, parameters: ConnectionParameters, transport: Transport
+    loop: asyncio.AbstractEventLoop,
+    parameters: ConnectionParameters,
+    transport: Transport,
+    seconds_per_address: float | None = None,
 ) -> None:
     """Connect the socket of a transport, TLS included; send nothing yet.
 
@@ -18,6 +27,8 @@ async def connect_socket(
         loop: The event loop.
         parameters: Where to connect to; connection_timeout limits how long it takes.
         transport: What the socket is given to.
+        seconds_per_address: How long each address of the host may take, where it has several;
+            None to leave that to the system.
 
     Raises:
         OSError: The socket cannot be connected. `ssl.SSLError` and `TimeoutError` are
@@ -26,7 +37,7 @@ async def connect_socket(
     timeout = parameters.connection_timeout
     try:
         async with asyncio.timeout(timeout):
-            await _connect(loop, parameters, transport)
+            await _connect(loop, parameters, transport, seconds_per_address)
     except TimeoutError as error:
         if error.errno is not None:
             raise  # from the operating system, whose own limit was shorter
@@ -39,7 +50,10 @@ async def connect_socket(
 
 
 async def _connect(
-    loop: asyncio.AbstractEventLoop, parameters: ConnectionParameters, transport: Transport
+    loop: asyncio.AbstractEventLoop,
+    parameters: ConnectionParameters,
+    transport: Transport,
+    seconds_per_address: float | None,
 ) -> None:
     context = parameters.ssl_context
     hostname = None if context is None else parameters.server_hostname
@@ -50,7 +64,7 @@ async def _connect(
             ssl=context,
             server_hostname=hostname if context is None else hostname or "",
         )
-    else:
+    elif seconds_per_address is None:
         await loop.create_connection(
             lambda: transport,
             parameters.host,
@@ -58,3 +72,43 @@ async def _connect(
             ssl=context,
             server_hostname=hostname,
         )
+    elif isinstance(loop, asyncio.BaseEventLoop):
+        await loop.create_connection(
+            lambda: transport,
+            parameters.host,
+            parameters.port,
+            ssl=context,
+            server_hostname=hostname,
+            happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
+            interleave=1,
+        )
+    else:
+        await _connect_in_turn(loop, parameters, transport, seconds_per_address)
+
+
+async def _connect_in_turn(
+    loop: asyncio.AbstractEventLoop,
+    parameters: ConnectionParameters,
+    transport: Transport,
+    seconds: float,
+) -> None:
+    """Try the addresses of the host one after the other: uvloop knows no other way."""
+    context = parameters.ssl_context
+    hostname = parameters.server_hostname or parameters.host
+    found = await loop.getaddrinfo(parameters.host, parameters.port, type=SOCK_STREAM)
+    addresses = list(dict.fromkeys(address[0] for *_, address in found))
+    for address in addresses:
+        try:
+            async with asyncio.timeout(seconds):
+                await loop.create_connection(
+                    lambda: transport,
+                    str(address),
+                    parameters.port,
+                    ssl=context,
+                    server_hostname=None if context is None else hostname,
+                )
+        except OSError:
+            if address == addresses[-1]:
+                raise
+        else:
+            return

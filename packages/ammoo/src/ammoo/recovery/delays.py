@@ -56,6 +56,10 @@ class Outage:
         """Record that the connection is open again."""
         self._opened = now
 
+    def age(self, now: float) -> float:
+        """Return for how many seconds the outage has lasted."""
+        return now - self._began
+
     def next_delay(self, now: float, *, slowly: bool = False) -> float:
         """Return for how many seconds to wait before the next round, and count it."""
         bound = min(self._bound(now, slowly=slowly), self._max_delay)

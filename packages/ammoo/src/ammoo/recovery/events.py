@@ -1,13 +1,10 @@
-"""What a connection with recovery tells: typed events, and who listens to them.
+"""What a connection with recovery tells, each with its time and the number of the connection.
 
-A listener holds a bounded number of events. When one is too slow, the oldest are dropped and
-counted; the last, `Closed`, never is.
+`ammoo.Connection.events` returns a listener to them.
 """
 
-import asyncio
-from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ..channel import Channel
@@ -21,16 +18,12 @@ __all__ = [
     "Connecting",
     "ConsumerLost",
     "Event",
-    "EventListener",
     "NotRestored",
     "Open",
     "Recovering",
     "Restored",
     "Unblocked",
 ]
-
-MOST_EVENTS: Final = 100
-"""So many events are kept for a listener."""
 
 
 class Connecting(NamedTuple):
@@ -173,45 +166,3 @@ Event = (
     | Restored
     | Closed
 )
-
-
-class EventListener:
-    """The events of a connection from when it was made, as an asynchronous iterator.
-
-    It ends behind `Closed`.
-
-    Attributes:
-        dropped: How many events were dropped because too many waited.
-    """
-
-    def __init__(self) -> None:
-        self.dropped = 0
-        self._events: deque[Event] = deque()
-        self._waiters: deque[asyncio.Future[None]] = deque()
-        self._has_ended = False
-
-    def put(self, event: Event) -> None:
-        """Take an event."""
-        self._events.append(event)
-        self._has_ended = isinstance(event, Closed)
-        if len(self._events) > MOST_EVENTS:
-            self._events.popleft()
-            self.dropped += 1
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiters.clear()
-
-    def __aiter__(self) -> Self:
-        """Return the listener."""
-        return self
-
-    async def __anext__(self) -> Event:
-        """Wait for the next event."""
-        while not self._events:
-            if self._has_ended:
-                raise StopAsyncIteration
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            await waiter
-        return self._events.popleft()

@@ -1,0 +1,59 @@
+"""What stands in the place of a live channel before a `Channel` is entered."""
+
+from asyncio import Future
+from collections.abc import Awaitable
+from typing import Final
+
+from .messages import ReturnMessage
+
+__all__ = ["NOT_ENTERED", "not_entered"]
+
+
+def not_entered() -> RuntimeError:
+    """Return the error for a channel that is used without being open."""
+    return RuntimeError(
+        "the channel is not open: it is used within async with connection.channel()"
+    )
+
+
+class _NotEntered:
+    """Publishes nothing."""
+
+    is_publishable = False
+
+    def publish(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        properties: bytes,
+        body: bytes | bytearray,
+        mandatory: bool = False,
+        immediate: bool = False,
+        raise_returned: bool = False,
+    ) -> Awaitable[None] | None:
+        """Refuse the message."""
+        raise not_entered()
+
+    def publish_nowait(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        properties: bytes,
+        body: bytes | bytearray,
+        mandatory: bool = False,
+        immediate: bool = False,
+        raise_returned: bool = False,
+    ) -> "Future[None]":
+        """Refuse the message."""
+        raise not_entered()
+
+    async def wait_publishable(self) -> None:
+        """Refuse to wait."""
+        raise not_entered()
+
+    async def next_returned(self) -> ReturnMessage:
+        """Refuse to wait."""
+        raise not_entered()
+
+
+NOT_ENTERED: Final = _NotEntered()

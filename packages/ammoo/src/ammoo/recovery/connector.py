@@ -1,0 +1,164 @@
+"""Connecting to one of several servers: rounds through all of them, and the first connect.
+
+The order of the hosts is shuffled once, so that the clients of a cluster spread over its
+nodes. A round begins behind the host that was connected last: that one is most likely down.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final
+
+from ..exceptions.base import AmmooError
+from ..live.connection import LiveConnection
+from ..parameters import ConnectionParameters
+from .delays import Outage
+from .options import Recovery
+from .verdicts import Verdict, verdict_on
+
+__all__ = ["FAILURES", "Connector", "mildest"]
+
+SOCKET_TIMEOUT: Final = 5.0
+HANDSHAKE_TIMEOUT: Final = 10.0
+"""How long one host may take of a round through several, in seconds."""
+
+FAILURES: Final = (OSError, AmmooError)
+"""How an attempt fails; all else is a fault of the program, and is raised."""
+
+Prepare = Callable[[ConnectionParameters], Awaitable[ConnectionParameters]]
+"""Adds to parameters what is to be asked anew for each attempt: credentials."""
+Make = Callable[[ConnectionParameters], LiveConnection]
+
+
+class Connector:
+    """Makes live connections to any of several hosts.
+
+    Args:
+        hosts: Where to connect to, and how; at least one.
+        recovery: What the user asks of recovery, or None.
+        make: Makes a live connection, which has no socket yet.
+        prepare: Completes the parameters before each attempt; None if there is nothing to ask.
+
+    Attributes:
+        hosts: The hosts in their order.
+    """
+
+    def __init__(
+        self,
+        hosts: Sequence[ConnectionParameters],
+        recovery: Recovery | None,
+        make: Make,
+        prepare: Prepare | None = None,
+    ) -> None:
+        self.hosts = list(hosts)
+        self._recovery = recovery
+        self._make = make
+        self._prepare = prepare
+        self._next = 0
+        self._is_bounded = recovery is not None or len(self.hosts) > 1
+        if len(self.hosts) > 1:
+            self._shuffle(recovery)
+        self._first_round = iter(self.hosts)
+        self._failures: list[Exception] = []
+        self._outage: Outage | None = None
+
+    def _shuffle(self, recovery: Recovery | None) -> None:
+        from random import Random, random
+
+        seed = random() if recovery is None else recovery.random()
+        Random(seed).shuffle(self.hosts)
+
+    # --- one host ---
+
+    async def open_socket(self, parameters: ConnectionParameters) -> LiveConnection:
+        """Connect the socket to a host, and send nothing yet.
+
+        Raises:
+            OSError: It cannot be connected.
+        """
+        if self._prepare is not None:
+            parameters = await self._prepare(parameters)
+        live = self._make(self._within_bounds(parameters))
+        await live.open_socket(SOCKET_TIMEOUT if self._is_bounded else None)
+        self._next = 1 + next(
+            index for index, host in enumerate(self.hosts) if host.address == parameters.address
+        )
+        return live
+
+    async def connect(self, parameters: ConnectionParameters) -> LiveConnection:
+        """Connect to a host, the handshake included.
+
+        Raises:
+            OSError: The socket cannot be connected.
+            ConnectionClosed: The server refused, or does not speak AMQP.
+        """
+        live = await self.open_socket(parameters)
+        await live.open()
+        return live
+
+    def round(self) -> Iterator[ConnectionParameters]:
+        """Return each host once, beginning behind the one that was connected last."""
+        begin = self._next
+        for index in range(len(self.hosts)):
+            yield self.hosts[(begin + index) % len(self.hosts)]
+
+    def _within_bounds(self, parameters: ConnectionParameters) -> ConnectionParameters:
+        if not self._is_bounded:
+            return parameters
+        limit = min(parameters.connection_timeout or HANDSHAKE_TIMEOUT, HANDSHAKE_TIMEOUT)
+        return parameters._replace(connection_timeout=limit)
+
+    # --- the first connect ---
+
+    async def first_socket(self) -> LiveConnection:
+        """Connect the socket to the first host that lets it; call again if its handshake fails.
+
+        Raises:
+            Exception: No host let it be connected, and it is not retried.
+        """
+        while True:
+            for parameters in self._first_round:
+                try:
+                    return await self.open_socket(parameters)
+                except FAILURES as error:
+                    self._failures.append(error)
+            await self._begin_another_round()
+
+    async def first_handshake(self, live: LiveConnection) -> LiveConnection:
+        """Do the handshake on a socket, or on those of the hosts behind it.
+
+        Raises:
+            Exception: No host opened the connection, and it is not retried.
+        """
+        while True:
+            try:
+                await live.open()
+            except FAILURES as error:
+                self._failures.append(error)
+                live = await self.first_socket()
+            else:
+                return live
+
+    async def _begin_another_round(self) -> None:
+        """Wait before another round, or raise why the last one has failed."""
+        error = mildest(self._failures, has_worked=False)
+        recovery = self._recovery
+        verdict = verdict_on(error, has_worked=False)
+        if recovery is None or not recovery.retry_first or verdict is Verdict.FINAL:
+            raise error
+        loop = asyncio.get_running_loop()
+        if self._outage is None:
+            self._outage = Outage(recovery.max_delay, recovery.random)
+            self._outage.lost(loop.time())
+        if recovery.max_attempts is not None and self._outage.attempt >= recovery.max_attempts:
+            raise error
+        if self._outage.age(loop.time()) >= (recovery.deadline or float("inf")):
+            raise error
+        slowly = verdict is Verdict.SLOWLY
+        await asyncio.sleep(self._outage.next_delay(loop.time(), slowly=slowly))
+        self._failures.clear()
+        self._first_round = self.round()
+
+
+def mildest(failures: Sequence[Exception], *, has_worked: bool) -> Exception:
+    """Return the failure of a round that counts: the one that is most likely to go away."""
+    return min(failures, key=lambda error: verdict_on(error, has_worked=has_worked))

@@ -1,0 +1,90 @@
+"""What publishes on a channel while it is not open: it waits at the gate.
+
+It stands in the place of the live channel's `Publishing`, so that a publish on an open channel
+need not ask whether there is a gate.
+"""
+
+from asyncio import Future
+from collections.abc import Awaitable, Callable
+
+from ..exceptions.base import AmmooError
+from ..exceptions.channel import ChannelClosed, PublishNotReady
+from ..exceptions.connection import ConnectionClosed
+from ..exceptions.publishing import NotSent, PublishNotSent
+from ..live.channel import LiveChannel
+from ..messages import ReturnMessage
+from ..publish_options import Outgoing
+
+__all__ = ["GatedPublishing"]
+
+
+class GatedPublishing:
+    """Publishes when it is a message's turn.
+
+    Args:
+        usable: Waits at the gate, and returns the live channel.
+        final: Returns what has closed the channel for good, if anything has.
+    """
+
+    is_publishable = False
+
+    def __init__(
+        self,
+        usable: Callable[[str, int], Awaitable[LiveChannel]],
+        final: Callable[[], Exception | None],
+    ) -> None:
+        self._usable = usable
+        self._final = final
+
+    def publish(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        properties: bytes,
+        body: bytes | bytearray,
+        mandatory: bool = False,
+        immediate: bool = False,
+        raise_returned: bool = False,
+    ) -> Awaitable[None]:
+        """Return a coroutine that waits, sends the message and awaits its outcome."""
+        message = Outgoing(routing_key, properties, body, mandatory, immediate, raise_returned)
+        return self._publish_later(exchange_name, message)
+
+    def publish_nowait(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        properties: bytes,
+        body: bytes | bytearray,
+        mandatory: bool = False,
+        immediate: bool = False,
+        raise_returned: bool = False,
+    ) -> "Future[None]":
+        """Refuse the message: it would have to wait."""
+        error = self._final()
+        if error is not None:
+            raise error.with_traceback(None)
+        raise PublishNotReady("the connection is being recovered")
+
+    async def wait_publishable(self) -> None:
+        """Wait until the channel is open again and takes messages."""
+        live = await self._usable("basic.publish", 0)
+        await live.publishing.wait_publishable()
+
+    async def next_returned(self) -> ReturnMessage:
+        """Wait until the channel is open again, and for a message that is returned on it."""
+        live = await self._usable("basic.return", 0)
+        return await live.publishing.next_returned()
+
+    async def _publish_later(self, exchange_name: str, message: Outgoing) -> None:
+        try:
+            live = await self._usable("basic.publish", len(message.body))
+        except (NotSent, ConnectionClosed, ChannelClosed) as error:
+            raise self._not_sent(error) from error
+        outcome = live.publishing.publish(exchange_name, *message)
+        if outcome is not None:
+            await outcome
+
+    @staticmethod
+    def _not_sent(error: AmmooError) -> PublishNotSent:
+        return PublishNotSent(error.reason if isinstance(error, NotSent) else str(error))

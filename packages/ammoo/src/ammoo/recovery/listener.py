@@ -1,0 +1,59 @@
+"""`EventListener`: the events of a connection, for one reader.
+
+A listener holds a bounded number of events. When its reader is too slow, the oldest are dropped
+and counted; the last, `events.Closed`, never is.
+"""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from .events import Event
+
+__all__ = ["MOST_EVENTS", "EventListener"]
+
+MOST_EVENTS: Final = 100
+"""So many events are kept for a listener."""
+
+
+class EventListener:
+    """The events of a connection from when it was made, as an asynchronous iterator.
+
+    It ends behind `Closed`.
+
+    Attributes:
+        dropped: How many events were dropped because too many waited.
+    """
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._events: deque[Event] = deque()
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._has_ended = False
+
+    def put(self, event: "Event", *, is_last: bool = False) -> None:
+        """Take an event; the last one is never dropped."""
+        self._events.append(event)
+        self._has_ended = is_last
+        if len(self._events) > MOST_EVENTS:
+            self._events.popleft()
+            self.dropped += 1
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+    def __aiter__(self) -> Self:
+        """Return the listener."""
+        return self
+
+    async def __anext__(self) -> "Event":
+        """Wait for the next event."""
+        while not self._events:
+            if self._has_ended:
+                raise StopAsyncIteration
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        return self._events.popleft()

@@ -1,0 +1,313 @@
+"""Declaring the recorded topology again on a connection that has just been opened.
+
+It is done over private channels, so that an error closes no channel of the caller's, and in
+stages, each of which needs nothing but what is in the stages before it. Requests are
+pipelined; see `lanes` for whose error an error is.
+
+What the server refuses is skipped, retried or final, as `remedies` and `Recovery` say. What is
+retried is a straggler: see `stragglers`.
+"""
+
+import asyncio
+from asyncio import Future
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from ammoo_wire import (
+    ExchangeBindOkParameters,
+    ExchangeBindParameters,
+    ExchangeDeclareOkParameters,
+    ExchangeDeclareParameters,
+    QueueBindOkParameters,
+    QueueBindParameters,
+    QueueDeclareOkParameters,
+    QueueDeclareParameters,
+    method_of,
+)
+
+from ..exceptions.base import OperationTimeout
+from ..exceptions.channel import ClientClosedChannelOK, ServerClosedChannel
+from ..exceptions.connection import ServerClosedConnection
+from ..live.channel import LiveChannel
+from ..live.connection import LiveConnection
+from ..live.replies import Reply
+from ..topology import (
+    BindingRecord,
+    ConsumerRecord,
+    Entity,
+    ExchangeRecord,
+    Plan,
+    QueueRecord,
+    Topology,
+)
+from .events import NotRestored
+from .lanes import Lane, spread
+from .options import Recovery
+from .remedies import Remedy, remedy_for
+
+__all__ = ["ANSWER_TIMEOUT", "GaveUp", "Replay", "answered_in_time"]
+
+MOST_LANES: Final = 16
+"""So many private channels are used: new queues are made twice as fast with them as with one."""
+ENTITIES_FOR_A_LANE: Final = 16
+"""With less for each channel, another one is not worth being opened."""
+ANSWER_TIMEOUT: Final = 15.0
+"""How long an answer is awaited before the channel is closed and the request is tried again."""
+
+Declared = ExchangeRecord | QueueRecord | BindingRecord
+Request = (
+    ExchangeDeclareParameters
+    | QueueDeclareParameters
+    | ExchangeBindParameters
+    | QueueBindParameters
+)
+
+_REPLIES: Final[dict[type[Any], type[Any]]] = {
+    ExchangeDeclareParameters: ExchangeDeclareOkParameters,
+    QueueDeclareParameters: QueueDeclareOkParameters,
+    ExchangeBindParameters: ExchangeBindOkParameters,
+    QueueBindParameters: QueueBindOkParameters,
+}
+
+
+class GaveUp(Exception):
+    """The user wants no connection without what was refused.
+
+    Attributes:
+        error: Why it was refused.
+    """
+
+    def __init__(self, entity: Entity, error: Exception) -> None:
+        super().__init__(entity, error)
+        self.error = error
+        error.add_note(f"It was refused when {entity!r} was to be restored (on_error='fail').")
+
+
+class Replay:
+    """One attempt to declare the topology again.
+
+    Args:
+        live: The connection.
+        topology: The record.
+        recovery: What the user wants done about refusals.
+        suspects: How often each entity may have ended a connection; shared by all attempts.
+
+    Attributes:
+        failed: The errors of entities that were refused for good.
+        restored: How many entities are back.
+        stragglers: The errors of entities that are to be retried.
+    """
+
+    def __init__(
+        self,
+        live: LiveConnection,
+        topology: Topology,
+        recovery: Recovery,
+        suspects: "Counter[Entity]",
+    ) -> None:
+        self.failed: dict[Entity, Exception] = {}
+        self.stragglers: dict[Entity, Exception] = {}
+        self.restored = 0
+        self._live = live
+        self._topology = topology
+        self._recovery = recovery
+        self._suspects = suspects
+        self._redeclared: set[BindingRecord] = set()
+
+    # --- all of it ---
+
+    async def run(self) -> None:
+        """Declare everything that is to be restored.
+
+        Raises:
+            GaveUp: Something was refused, and on_error is "fail".
+            ConnectionClosed, OperationTimeout: The connection is lost.
+        """
+        await self._run_plan(self._topology.plan())
+        bindings = [binding for binding in self._redeclared if binding not in self.failed]
+        if bindings:
+            await self._redeclare(bindings)
+
+    async def _run_plan(self, plan: Plan) -> None:
+        for stage in plan:
+            await self._run_stage(list(self._ready(stage)))
+
+    def _ready(self, stage: Iterable[Declared]) -> Iterator[Declared]:
+        """Return what of a stage is tried now, in the stage's order."""
+        for entity in stage:
+            if not self.restores(entity):
+                continue
+            if self._suspects[entity]:
+                self.postpone_suspect(entity)
+            elif isinstance(entity, BindingRecord) and self.is_waiting_for(entity):
+                pass  # it is bound when its end is there
+            else:
+                yield entity
+
+    def is_waiting_for(self, entity: Entity) -> bool:
+        """Return whether something that an entity needs is a straggler."""
+        if isinstance(entity, BindingRecord):
+            return entity.source in self.stragglers or entity.destination in self.stragglers
+        return isinstance(entity, ConsumerRecord) and entity.queue in self.stragglers
+
+    def restores(self, entity: Entity) -> bool:
+        """Return whether the user wants an entity to be restored."""
+        return self._recovery.restores(entity)
+
+    def postpone_suspect(self, entity: Entity) -> None:
+        """Try an entity last that may have ended a connection, and not again if it did so twice."""
+        suspicion = ServerClosedConnection(541, "it ended a connection before", 0, 0)
+        if self._suspects[entity] > 1:
+            self.refuse(entity, suspicion)
+        else:
+            self.stragglers[entity] = suspicion
+
+    async def _run_stage(self, entities: list[Declared]) -> None:
+        channel_max = self._live.protocol.channel_max or 65535
+        lanes = min(MOST_LANES, channel_max, max(1, len(entities) // ENTITIES_FOR_A_LANE))
+        results = await asyncio.gather(
+            *(self._run_lane(Lane(each)) for each in spread(entities, lanes)),
+            return_exceptions=True,
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _redeclare(self, bindings: list[BindingRecord]) -> None:
+        """Declare the ends of bindings again that were not found, and all bindings of those ends.
+
+        A queue may have expired in the middle of it.
+        """
+        ends = {end: None for binding in bindings for end in (binding.source, binding.destination)}
+        exchanges = [end for end in ends if isinstance(end, ExchangeRecord)]
+        queues = [end for end in ends if isinstance(end, QueueRecord)]
+        bound: dict[BindingRecord, None] = {}
+        for exchange in exchanges:
+            bound |= exchange.bindings_from | exchange.bindings_to
+        for queue in queues:
+            bound |= queue.bindings
+        declared_exchanges = [end for end in exchanges if end.is_declared]
+        declared_queues = [end for end in queues if end.is_declared]
+        await self._run_plan(
+            Plan(
+                declared_exchanges,
+                [queue for queue in declared_queues if queue.is_server_named],
+                [queue for queue in declared_queues if not queue.is_server_named],
+                [each for each in bound if isinstance(each.destination, ExchangeRecord)],
+                [each for each in bound if isinstance(each.destination, QueueRecord)],
+            )
+        )
+
+    # --- one channel ---
+
+    async def _run_lane(self, lane: Lane[Declared]) -> None:
+        while lane:
+            channel = await self.open_channel()
+            try:
+                await self._run_channel(lane, channel)
+            except ServerClosedChannel as error:
+                self.refuse(lane.refused(), error)
+            except OperationTimeout as error:
+                self.refuse(lane.refused(), error)
+                channel.begin_close(ClientClosedChannelOK())  # the server may answer yet
+            except ServerClosedConnection as error:
+                self._suspect(lane, error)
+                raise
+            else:
+                channel.begin_close(ClientClosedChannelOK())
+
+    async def open_channel(self) -> LiveChannel:
+        """Open a private channel."""
+        channel = self._live.new_channel("utf-8")
+        async with answered_in_time("channel.open"):
+            await channel.open()
+        return channel
+
+    async def _run_channel(self, lane: Lane[Declared], channel: LiveChannel) -> None:
+        """Send what is in a lane on one channel until it is done, or the server closes the channel."""
+        waiters: dict[Entity, Future[Reply]] = {}
+        while lane:
+            while (entity := lane.next_to_send()) is not None:
+                waiters[entity] = self.send(channel, entity)
+            oldest = lane.oldest
+            assert oldest is not None
+            async with answered_in_time(method_of(self._topology.request_for(oldest)).name):
+                reply = await waiters.pop(oldest)
+            lane.answered()
+            self.done(oldest, reply)
+
+    def send(self, channel: LiveChannel, entity: Declared) -> "Future[Reply]":
+        """Send the request for an entity."""
+        request = self._topology.request_for(entity)
+        waiter = channel.send_request(request, _REPLIES[type(request)])
+        waiter.add_done_callback(_retrieve)
+        return waiter
+
+    def done(self, entity: Declared, reply: Reply) -> None:
+        """Record that an entity is back."""
+        self.restored += 1
+        self.stragglers.pop(entity, None)
+        self.failed.pop(entity, None)
+        if isinstance(entity, QueueRecord):
+            self._topology.queue_renamed(entity, reply.parameters.queue_name)
+
+    # --- refusals ---
+
+    def refuse(self, entity: Entity, error: Exception) -> None:
+        """Decide what is done about an entity that was refused.
+
+        Raises:
+            GaveUp: The user wants no connection without it.
+        """
+        remedy = remedy_for(error, entity)
+        if remedy is Remedy.REDECLARE and isinstance(entity, BindingRecord):
+            if entity not in self._redeclared:
+                self._redeclared.add(entity)
+                return
+            remedy = Remedy.POLICY
+        if remedy is not Remedy.POLICY or self._recovery.on_error == "retry":
+            self.stragglers[entity] = error
+        elif self._recovery.on_error == "fail":
+            raise GaveUp(entity, error)
+        else:
+            self.failed[entity] = error
+
+    def _suspect(self, lane: Lane[Declared], error: ServerClosedConnection) -> None:
+        """Note which request the server has closed the connection for: only its method is known."""
+        culprit = (error.class_id, error.method_id)
+        for entity in lane.in_flight:
+            if method_of(self._topology.request_for(entity)).id == culprit:
+                self._suspects[entity] += 1
+                return
+
+    def not_restored(self) -> tuple[NotRestored, ...]:
+        """Return what is not back, and why."""
+        return (
+            *(NotRestored(entity, error, False) for entity, error in self.failed.items()),
+            *(NotRestored(entity, error, True) for entity, error in self.stragglers.items()),
+        )
+
+
+def _retrieve(waiter: "Future[Reply]") -> None:
+    """Have asyncio not complain of an error that another request's has told already."""
+    if not waiter.cancelled():
+        waiter.exception()
+
+
+@asynccontextmanager
+async def answered_in_time(method: str) -> AsyncIterator[None]:
+    """Raise `OperationTimeout` in the block if it takes too long.
+
+    Args:
+        method: What is to be answered, ``queue.declare`` for example.
+    """
+    scope = asyncio.timeout(ANSWER_TIMEOUT)
+    try:
+        async with scope:
+            yield
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise OperationTimeout(method, ANSWER_TIMEOUT) from None

@@ -1,0 +1,497 @@
+"""The one task that brings a connection back, and what state it is in.
+
+Whatever ends the live connection comes here first, in the same stretch of code: the gate is
+shut before any task that waited for the server wakes up. Then a single task waits, connects,
+declares the topology again and opens the channels; only when all of it is there are the live
+halves swapped into what the caller holds, again in one stretch, and the gate is opened. An
+attempt that fails leaves nothing behind.
+
+No code of the caller's runs in here: events go to listeners, which other tasks read.
+"""
+
+import asyncio
+import logging
+from asyncio import Future, Task
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+from weakref import WeakSet
+
+from ..exceptions.base import AmmooError, OperationTimeout
+from ..exceptions.channel import ClientClosedChannelOK
+from ..exceptions.connection import (
+    ClientClosedConnection,
+    ClientClosedConnectionError,
+    ConnectionClosed,
+    RecoveryFailed,
+)
+from ..exceptions.consumer import ClientCancelledConsumerOK
+from ..live.connection import LiveConnection
+from ..parameters import ConnectionParameters
+from ..topology import ConsumerRecord, Entity, Topology
+from .connector import FAILURES, Connector, mildest
+from .delays import Outage
+from .events import (
+    Closed,
+    Connecting,
+    ConsumerLost,
+    Event,
+    Open,
+    Recovering,
+    Restored,
+)
+from .gate import Gate
+from .listener import EventListener
+from .options import Recovery
+from .ports import LastingChannel
+from .replay import GaveUp, Replay
+from .restore import ChannelRestoration, restore_channels
+from .stragglers import Stragglers
+from .verdicts import REFUSED_ROUNDS, FaultCounter, Verdict, verdict_on
+
+__all__ = ["Supervisor"]
+
+GATE_PATIENCE: Final = 2.0
+"""So long the gate waits for what the server does not restore at once, in seconds."""
+LOCKED_MARGIN: Final = 5.0
+"""A queue that is locked is tried for three heartbeats and this long, in seconds."""
+
+log = logging.getLogger("ammoo")
+
+
+class Supervisor:
+    """Keeps one connection of the caller's alive.
+
+    Args:
+        loop: The event loop.
+        recovery: What the user asks for.
+        connector: Makes live connections.
+        swap: Gives the caller's connection its new live half.
+
+    Attributes:
+        channels: The caller's channels that are open; held until they are closed.
+        epoch: The number of the live connection; the first has 1.
+        final: What has closed the connection for good, or None.
+        gate: Where operations wait.
+        topology: What is restored.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        recovery: Recovery,
+        connector: Connector,
+        swap: Callable[[LiveConnection], None],
+    ) -> None:
+        self.channels: dict[LastingChannel, None] = {}
+        self.epoch = 0
+        self.final: Exception | None = None
+        self.gate = Gate(recovery.max_waiting, recovery.max_waiting_bytes, self._gate_cleared)
+        self.recovery = recovery
+        self.topology = Topology()
+        self._loop = loop
+        self._connector = connector
+        self._swap = swap
+        self._live: LiveConnection | None = None
+        self._address = ""
+        self._is_recovering = False
+        self._lost_at = 0.0
+        self._attempts = 0
+        self._outage = Outage(recovery.max_delay, recovery.random)
+        self._faults = FaultCounter()
+        self._suspects: Counter[Entity] = Counter()
+        self._task: Task[None] | None = None
+        self._background: set[Task[None]] = set()
+        self._listeners: WeakSet[EventListener] = WeakSet()
+        self._state_waiters: set[Future[None]] = set()
+        self._retired: list[LiveConnection] = []  # lost, and perhaps not closed to the last octet
+
+    # --- what others ask ---
+
+    @property
+    def is_recovering(self) -> bool:
+        """Whether the connection is lost and is to come back."""
+        return self._is_recovering
+
+    @property
+    def now(self) -> float:
+        """The time by the event loop's clock."""
+        return self._loop.time()
+
+    def listen(self) -> EventListener:
+        """Return a listener to all events from now on."""
+        listener = EventListener()
+        self._listeners.add(listener)
+        if self.final is not None:
+            listener.put(Closed(self.now, self.epoch, self.final), is_last=True)
+        return listener
+
+    def emit(self, event: Event) -> None:
+        """Give an event to all listeners."""
+        for listener in list(self._listeners):
+            listener.put(event, is_last=isinstance(event, Closed))
+
+    async def wait_open(self) -> None:
+        """Wait until the connection is open; at once, if it is.
+
+        Raises:
+            Exception: It has been closed for good.
+        """
+        await self._wait_newer(self.epoch - 1 if not self._is_recovering else self.epoch)
+
+    async def _wait_newer(self, epoch: int) -> None:
+        """Wait until a newer connection than the one with a number is open."""
+        while self.final is None and (self._is_recovering or self.epoch <= epoch):
+            waiter: Future[None] = self._loop.create_future()
+            self._state_waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._state_waiters.discard(waiter)
+        if self.final is not None:
+            raise self.final.with_traceback(None)
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is closed for good."""
+        with suppress(AmmooError):
+            await self._wait_newer(2**63)
+
+    def _wake_state_waiters(self) -> None:
+        for waiter in self._state_waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def run_in_background(self, coroutine: Coroutine[Any, Any, None]) -> "Task[None]":
+        """Start a task that ends with the live connection; `close` awaits it."""
+        task = self._loop.create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    # --- opened, lost, closed ---
+
+    def opened(self, live: LiveConnection) -> None:
+        """Record that the first connection is open."""
+        address = live.address
+        live.on_end = partial(self._ended, live)
+        self._live = live
+        self._address = address
+        self.epoch = 1
+        self._outage.opened(self.now)
+        self.emit(Open(self.now, 1, address, 0.0, 1, 0, (), {}))
+
+    def _ended(self, live: LiveConnection, error: Exception) -> None:
+        """Begin to recover; before anything else on the connection fails."""
+        if live is not self._live or self._is_recovering or self.final is not None:
+            return
+        self._cancel_background()
+        if not _is_loss(error):
+            self._end(error)
+            return
+        now = self.now
+        if self._faults.is_final(error, now):
+            self._end(_failed(error, 0, 0.0))
+            return
+        if isinstance(error, AmmooError):
+            error.recoverable = True
+            error._restored = partial(self._wait_newer, self.epoch)
+        self._is_recovering = True
+        self.gate.shut()
+        self._retired = [each for each in self._retired if not each.is_closed]
+        self._retired.append(live)
+        self._lost_at = now
+        self._attempts = 0
+        self._outage.lost(now, live.protocol.heartbeat_interval)
+        consumers = sum(len(each.consumers) for each in live.channels.values())
+        log.warning(
+            "lost %s: %s; recovering %d channels, %d consumers",
+            self._address,
+            error,
+            len(self.channels),
+            consumers,
+        )
+        unknown = sum(len(each.publishing.confirms or ()) for each in live.channels.values())
+        self._task = self._loop.create_task(self._recover(error, unknown))
+
+    def begin_close(self) -> None:
+        """Stop what goes on in the background: the caller closes the connection."""
+        self._cancel_background()
+
+    async def close(self, error: Exception) -> None:
+        """End recovery, and everything that waits for it; nothing is left running."""
+        current = asyncio.current_task(self._loop)
+        running = (self._task, *self._background)
+        tasks = {task for task in running if task is not None and task is not current}
+        for task in tasks:
+            task.cancel()
+        if self.final is None and self._is_recovering:
+            self._end(error)
+        if tasks:
+            await asyncio.wait(tasks)
+        for live in self._retired:
+            live.transport.abort()
+            await live.wait_closed()
+        self._retired.clear()
+
+    def _end(self, error: Exception) -> None:
+        """Close for good: everything that waits raises the error."""
+        self.final = error
+        self._is_recovering = False
+        self.gate.fail(error)
+        for channel in list(self.channels):
+            channel.close_for_good(error)
+        self.channels.clear()
+        self._wake_state_waiters()
+        self.emit(Closed(self.now, self.epoch, error))
+
+    def _cancel_background(self) -> None:
+        for task in self._background:
+            task.cancel()
+
+    # --- the task ---
+
+    async def _recover(self, cause: Exception, unknown: int) -> None:
+        try:
+            async with asyncio.timeout_at(self._deadline()) as scope:
+                await self._recover_in_time(cause, unknown)
+        except GaveUp as error:
+            self._give_up(error.error)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            self._give_up(self._last_failure)
+        except Exception as error:
+            self._give_up(error)  # a fault of this program: nothing may wait for ever
+            raise
+        finally:
+            self._task = None
+
+    def _deadline(self) -> float | None:
+        deadline = self.recovery.deadline
+        return None if deadline is None else self._lost_at + deadline
+
+    async def _recover_in_time(self, cause: Exception, unknown: int) -> None:
+        """Make rounds until the connection is open again.
+
+        Raises:
+            GaveUp: What failed is not retried.
+        """
+        self._last_failure, verdict, refused = cause, Verdict.RETRY, 0
+        while self._is_recovering:
+            slowly = verdict in (Verdict.SLOWLY, Verdict.FEW_ROUNDS)
+            delay = self._outage.next_delay(self.now, slowly=slowly)
+            attempt = self._outage.attempt
+            self.emit(Recovering(self.now, self.epoch, self._last_failure, delay, attempt, unknown))
+            unknown = 0
+            await asyncio.sleep(delay)
+            self._attempts += 1
+            failures = await self._round(attempt)
+            if not failures:
+                return
+            self._last_failure = mildest(failures, has_worked=True)
+            verdict = verdict_on(self._last_failure, has_worked=True)
+            log.debug("attempt %d failed: %s", attempt, self._last_failure)
+            refused = refused + 1 if verdict is Verdict.FEW_ROUNDS else 0
+            most = self.recovery.max_attempts
+            if (
+                verdict is Verdict.FINAL
+                or refused >= REFUSED_ROUNDS
+                or (most is not None and self._attempts >= most)
+            ):
+                self._give_up(self._last_failure)
+                return
+
+    async def _round(self, attempt: int) -> list[Exception]:
+        """Try all hosts once.
+
+        Returns:
+            Why each failed; nothing if the connection is open.
+        """
+        failures: list[Exception] = []
+        for parameters in self._connector.round():
+            self.emit(Connecting(self.now, self.epoch, parameters.address, attempt))
+            log.debug("connecting to %s", parameters.address)
+            try:
+                await self._try(parameters)
+            except FAILURES as error:
+                failures.append(error)
+            else:
+                return []
+        return failures
+
+    async def _try(self, parameters: ConnectionParameters) -> None:
+        """Connect to a host, restore everything, and swap it in."""
+        live = await self._connector.connect(parameters)
+        try:
+            await self._restore(live, parameters.address)
+        except BaseException as error:
+            live.on_end = None
+            live.fail(error if isinstance(error, Exception) else ClientClosedConnectionError(error))
+            live.transport.abort()
+            await live.wait_closed()
+            raise
+
+    async def _restore(self, live: LiveConnection, address: str) -> None:
+        names = {queue: queue.name for queue in self.topology.plan().server_named_queues}
+        replay = Replay(live, self.topology, self.recovery, self._suspects)
+        await replay.run()
+        records = self.topology.consumers_by_channel()
+        consumers = {channel: records.get(channel, []) for channel in self.channels}
+        restorations = await restore_channels(live, consumers, replay, self._suspects)
+        lost: dict[ConsumerRecord, Exception] = {}
+        stragglers = self._stragglers(live, replay, restorations, lost)
+        if replay.stragglers:
+            task = self._loop.create_task(stragglers.run())
+            try:
+                await asyncio.wait({task}, timeout=GATE_PATIENCE)
+            except BaseException:
+                task.cancel()
+                raise
+            if task.done():
+                task.result()
+            else:
+                self._background.add(task)
+                task.add_done_callback(self._background.discard)
+                task.add_done_callback(self._stragglers_ended)
+        if live.closing_exc is not None:
+            raise live.closing_exc
+        for entity, error in replay.failed.items():
+            if isinstance(entity, ConsumerRecord):
+                lost[entity] = error
+        renamed = {former: queue.name for queue, former in names.items() if former != queue.name}
+        self._swap_in(live, address, replay, restorations, lost, renamed)
+
+    def _stragglers(
+        self,
+        live: LiveConnection,
+        replay: Replay,
+        restorations: "dict[LastingChannel, ChannelRestoration]",
+        lost: dict[ConsumerRecord, Exception],
+    ) -> Stragglers:
+        async def start(record: ConsumerRecord) -> None:
+            restoration = restorations.get(record.channel)
+            if restoration is None or restoration.error is not None:
+                return  # the caller has closed the channel
+            await restoration.start_late(record)
+            if self._live is live:
+                self._attach_consumer(record, restoration)
+
+        def restored(entity: Entity) -> None:
+            if self._live is live:
+                self.emit(Restored(self.now, self.epoch, entity))
+
+        def failed(entity: Entity, error: Exception) -> None:
+            if isinstance(entity, ConsumerRecord):
+                if self._live is live:
+                    self._lose_consumer(entity, error)
+                else:
+                    lost[entity] = error
+
+        locked_for = 3 * live.protocol.heartbeat_interval + LOCKED_MARGIN
+        return Stragglers(replay, locked_for, start, restored, failed)
+
+    def _stragglers_ended(self, task: "Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, GaveUp) and self._live is not None and self.final is None:
+                live, self._live = self._live, None
+                failed = _failed(error.error, self._attempts, self.now - self._lost_at)
+                self._end(failed)
+                live.fail(failed)
+                live.transport.close()
+            else:
+                self._loop.call_exception_handler({"message": "recovery", "exception": error})
+
+    def _swap_in(
+        self,
+        live: LiveConnection,
+        address: str,
+        replay: Replay,
+        restorations: "dict[LastingChannel, ChannelRestoration]",
+        lost: dict[ConsumerRecord, Exception],
+        renamed: dict[str, str],
+    ) -> None:
+        """Give the caller's objects their new live halves, and open the gate; all in one stretch."""
+        now = self.now
+        live.on_end = partial(self._ended, live)
+        self._live = live
+        self._address = address
+        self._is_recovering = False
+        self.epoch += 1
+        self._suspects.clear()
+        self._outage.opened(now)
+        self._swap(live)
+        restored = replay.restored
+        for channel, restoration in restorations.items():
+            if channel not in self.channels:  # the caller has closed it meanwhile
+                restoration.live.begin_close(ClientClosedChannelOK())
+            elif restoration.error is not None:
+                channel.close_for_good(restoration.error)
+            else:
+                channel.attach(restoration.live)
+                restored += 1 + len(restoration.inboxes)
+                for record in list(restoration.inboxes):
+                    self._attach_consumer(record, restoration)
+        for record, error in lost.items():
+            self._lose_consumer(record, error)
+        not_restored = replay.not_restored()
+        outage = now - self._lost_at
+        self.emit(
+            Open(
+                now,
+                self.epoch,
+                address,
+                outage,
+                self._attempts,
+                restored,
+                not_restored,
+                renamed,
+            )
+        )
+        log.info(
+            "recovered on %s after %.1f s, %d attempts; not restored: %s",
+            address,
+            outage,
+            self._attempts,
+            ", ".join(f"{each.entity!r} ({each.error})" for each in not_restored) or "nothing",
+        )
+        self._wake_state_waiters()
+        self.gate.open()
+
+    def _attach_consumer(self, record: ConsumerRecord, restoration: ChannelRestoration) -> None:
+        inbox = restoration.inboxes.pop(record)
+        if record.has_ended:  # the caller has left it meanwhile
+            restoration.live.consuming.begin_cancel(inbox.consumer_tag)
+            inbox.close(ClientCancelledConsumerOK(inbox.consumer_tag, inbox.queue_name))
+            inbox.requeue_unread()
+        else:
+            record.consumer.attach(inbox)
+
+    def _lose_consumer(self, record: ConsumerRecord, error: Exception) -> None:
+        if not record.has_ended:
+            self.topology.drop_consumer(record.consumer)
+            record.consumer.close_for_good(error)
+            self.emit(ConsumerLost(self.now, self.epoch, record.consumer, error))
+
+    def _gate_cleared(self) -> None:
+        for channel in self.channels:
+            channel.gate_cleared()
+
+    def _give_up(self, error: Exception) -> None:
+        failed = _failed(error, self._attempts, self.now - self._lost_at)
+        log.error("%s: %s", self._address, failed)
+        self._end(failed)
+
+
+def _is_loss(error: Exception) -> bool:
+    """Return whether the connection was lost, and not closed by the caller."""
+    if isinstance(error, ClientClosedConnectionError):
+        return isinstance(error.exc, OperationTimeout)
+    return isinstance(error, ConnectionClosed) and not isinstance(error, ClientClosedConnection)
+
+
+def _failed(error: Exception, attempts: int, outage: float) -> RecoveryFailed:
+    failed = RecoveryFailed(error, attempts, outage)
+    failed.__cause__ = error
+    return failed

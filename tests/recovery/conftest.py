@@ -1,0 +1,43 @@
+"""A broker behind a network that tests cut, and connections through it that recover."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+import ammoo
+from ammoo.recovery.listener import EventListener
+from tests.client.brokers import broker_channel, broker_connection, broker_url, name
+from tests.recovery.network import Network
+from tests.recovery.until import AT_ONCE
+from tests.support.broker_matrix import broker, operator, parametrise
+
+__all__ = ["broker", "broker_channel", "broker_connection", "broker_url", "name", "operator"]
+
+pytest_generate_tests = parametrise
+
+
+@pytest.fixture
+async def network(broker_url: str) -> AsyncIterator[Network]:
+    """What lies between the client and a broker."""
+    async with Network(broker_url) as network:
+        yield network
+
+
+@pytest.fixture
+async def connection(network: Network) -> AsyncIterator[ammoo.Connection]:
+    """A connection that recovers without delay."""
+    async with await ammoo.connect(network.url, recovery=AT_ONCE) as connection:
+        yield connection
+
+
+@pytest.fixture
+def events(connection: ammoo.Connection) -> EventListener:
+    """What happens to that connection."""
+    return connection.events()
+
+
+@pytest.fixture
+async def channel(connection: ammoo.Connection) -> AsyncIterator[ammoo.Channel]:
+    """Its first channel."""
+    async with connection.channel() as channel:
+        yield channel

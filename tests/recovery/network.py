@@ -1,0 +1,147 @@
+"""The network between a client and a broker: it can be cut, and be down."""
+
+import asyncio
+from contextlib import suppress
+from typing import Self
+from urllib.parse import urlsplit
+
+__all__ = ["Network"]
+
+
+class Network:
+    """Listens on loopback, and carries octets to a broker and back while it is up.
+
+    Args:
+        url: The broker's.
+
+    Attributes:
+        attempts: How many connections were tried, those included that were refused.
+        is_held: Whether what the broker says is kept.
+        is_up: Whether new connections reach the broker.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.attempts = 0
+        self.is_held = False
+        self.is_up = True
+        self._parts = urlsplit(url)
+        self._server: asyncio.Server | None = None
+        self._ends: set[_End] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._attempted = asyncio.Event()
+
+    @property
+    def port(self) -> int:
+        assert self._server is not None
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def url(self) -> str:
+        """Where the broker is to be had through the network."""
+        login, _, _ = self._parts.netloc.rpartition("@")
+        return self._parts._replace(netloc=f"{login}@127.0.0.1:{self.port}").geturl()
+
+    def cut(self) -> None:
+        """Reset all connections; new ones are carried."""
+        for end in list(self._ends):
+            end.abort()
+
+    def hold(self) -> None:
+        """Keep what the broker says, until the connections are cut."""
+        self.is_held = True
+
+    def release(self) -> None:
+        """Carry what the broker says on new connections again."""
+        self.is_held = False
+
+    def go_down(self) -> None:
+        """Reset all connections, and those that come."""
+        self.is_up = False
+        self.cut()
+
+    def go_up(self) -> None:
+        """Carry new connections again."""
+        self.is_up = True
+
+    async def attempted(self, count: int) -> None:
+        """Wait until so many connections were tried in all."""
+        while self.attempts < count:
+            self._attempted.clear()
+            await self._attempted.wait()
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _End(self), "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.go_down()
+        await asyncio.gather(*self._tasks)
+        self.cut()
+        await asyncio.gather(*(end.closed for end in self._ends))
+        await self._server.wait_closed()
+
+    # --- what the ends call ---
+
+    def accepted(self, end: "_End") -> None:
+        self.attempts += 1
+        self._attempted.set()
+        if self.is_up:
+            task = asyncio.get_running_loop().create_task(self._connect(end))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            end.abort()
+
+    async def _connect(self, end: "_End") -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(OSError):
+            await loop.create_connection(
+                lambda: _End(self, end), self._parts.hostname or "", self._parts.port or 5672
+            )
+        if end.other is None:
+            end.abort()
+
+
+class _End(asyncio.Protocol):
+    """One socket; what it receives goes to the other one."""
+
+    def __init__(self, network: Network, other: "_End | None" = None) -> None:
+        self.other = other
+        self._is_brokers = other is not None
+        self._network = network
+        self._transport: asyncio.Transport | None = None
+        self._early = b""
+        self.closed = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._network._ends.add(self)
+        if self.other is None:
+            self._network.accepted(self)
+        elif self.other._transport is None:
+            transport.abort()  # the client has gone meanwhile
+        else:
+            self.other.other = self
+            transport.write(self.other._early)
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is None:
+            self._early += data
+        elif self.other._transport is not None and not (self._network.is_held and self._is_brokers):
+            self.other._transport.write(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self.closed.set_result(None)
+        self._network._ends.discard(self)
+        if self.other is not None and self.other._transport is not None:
+            self.other._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
