@@ -12,10 +12,11 @@ import pytest
 
 import ammoo_wire
 
+SHELLS = ("ammoo_wire.__main__", "ammoo_wire.tools.")
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(ammoo_wire.__path__, "ammoo_wire.")
-    if not module.ispkg
+    if not module.ispkg and not module.name.startswith(SHELLS)
 )
 FORBIDDEN = {"asyncio", "random", "select", "selectors", "socket", "ssl", "threading", "time"}
 
@@ -44,6 +45,7 @@ INTERNAL = {
     "encode_timestamp",
     "encoder_by_inheritance",
     "enter",
+    "expected_replies",
     "method",
     "read_deep",
     "read_table",

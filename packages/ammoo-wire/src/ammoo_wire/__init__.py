@@ -145,7 +145,7 @@ from .tables import decode_table, encode_table, field_type
 from .writer import CommandWriter, ContentHead
 
 if TYPE_CHECKING:
-    from .conversation import Conversation, Said
+    from .conversation import Conversation, Peer, Said
     from .field_types import FieldType
     from .frame_encoder import (
         encode_command,
@@ -163,7 +163,7 @@ else:
     _LATE = {
         name: module
         for module, names in {
-            "conversation": ("Conversation", "Said"),
+            "conversation": ("Conversation", "Peer", "Said"),
             "field_types": ("FieldType",),
             "frames.flags": ("PropertyFlag",),
             "read_items": ("BrokenFrame", "Frame", "ProtocolHeader", "ReadCommand"),
@@ -285,6 +285,7 @@ __all__ = [
     "Method",
     "OversizedContent",
     "Parameters",
+    "Peer",
     "PropertyFlag",
     "Protocol",
     "ProtocolError",

@@ -31,15 +31,22 @@ from .frames.method.connection import ConnectionTuneOkParameters
 from .read_items import BrokenFrame, Frame, ProtocolHeader, ReadCommand
 from .reader import CommandReader
 
-__all__ = ["Conversation", "Said"]
+__all__ = ["Conversation", "Peer", "Said", "expected_replies"]
 
 Peer = Literal["client", "server"]
+"""Which of the two wrote something."""
 _OTHER: Final[dict[Peer, Peer]] = {"client": "server", "server": "client"}
 _MOST_SHOWN: Final = 5  # numbers of what is answered
 _MOST_REQUESTS: Final = 64  # of one peer on one channel; clients wait for each answer
 _MOST_TAGGED: Final = 65536  # publishes, and deliveries, of all channels together
 _NONE: Final[deque[Any]] = deque(maxlen=0)
 _SETTLE: Final = (BasicAckParameters, BasicNackParameters, BasicRejectParameters)
+
+_NEXT_IN_LOGIN: Final = ("connection.secure", "connection.tune")
+_LOGIN_REPLIES: Final = {
+    "connection.start-ok": _NEXT_IN_LOGIN,
+    "connection.secure-ok": _NEXT_IN_LOGIN,
+}
 
 Item = ReadCommand | Frame | ProtocolHeader | BrokenFrame
 
@@ -88,6 +95,15 @@ def _describe_numbers(numbers: Sequence[int]) -> str:
     shown = ", ".join(f"#{number}" for number in numbers[:_MOST_SHOWN])
     rest = len(numbers) - _MOST_SHOWN
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def expected_replies(item: Item) -> tuple[str, ...]:
+    """Return the names of the methods that may answer what was read; empty if none does."""
+    if isinstance(item, ProtocolHeader):
+        return ("connection.start",)
+    if not isinstance(item, ReadCommand) or getattr(item.parameters, "no_wait", False):
+        return ()
+    return _LOGIN_REPLIES.get(item.name) or item.method.replies
 
 
 class Conversation:
@@ -146,19 +162,18 @@ class Conversation:
     def _say(self, peer: Peer, item: Item) -> Said:
         number = self._number
         self._number += 1
-        answers: Sequence[int] = ()
-        if isinstance(item, ReadCommand):
-            answers = self._answers(number, peer, item)
-        elif isinstance(item, ProtocolHeader):
-            self._requests.add(number, peer, 0, ("connection.start",))
+        answers = self._answers(number, peer, item) if isinstance(item, ReadCommand) else ()
+        replies = expected_replies(item)
+        if replies:
+            method_id = item.method.id if isinstance(item, ReadCommand) else (0, 0)
+            request = _Request(number, replies, method_id)
+            self._requests.add(peer, item.channel_number, request)
         return Said(number, peer, item, answers)
 
     def _answers(self, number: int, peer: Peer, command: ReadCommand) -> Sequence[int]:
-        """Find what a command answers, and remember it if it may be answered."""
+        """Find what a command answers, and remember what may be settled by tag."""
         channel_number, parameters, method = command[0], command.parameters, command.method
         answers: Sequence[int] = self._requests.take(_OTHER[peer], channel_number, method.name)
-        if method.replies and not getattr(parameters, "no_wait", False):
-            self._requests.add(number, peer, channel_number, method.replies, method.id)
         if isinstance(parameters, ConnectionTuneOkParameters):
             self.client.frame_max = self.server.frame_max = parameters.frame_max
         elif isinstance(parameters, ChannelCloseParameters):
@@ -213,17 +228,10 @@ class _Requests:
     def __init__(self) -> None:
         self._waiting: dict[tuple[Peer, int], deque[_Request]] = {}
 
-    def add(
-        self,
-        number: int,
-        peer: Peer,
-        channel_number: int,
-        replies: tuple[str, ...],
-        method_id: tuple[int, int] = (0, 0),
-    ) -> None:
+    def add(self, peer: Peer, channel_number: int, request: _Request) -> None:
         """Remember a request."""
         waiting = self._waiting.setdefault((peer, channel_number), deque(maxlen=_MOST_REQUESTS))
-        waiting.append(_Request(number, replies, method_id))
+        waiting.append(request)
 
     def take(self, peer: Peer, channel_number: int, reply: str) -> Sequence[int]:
         """Take the oldest request of a peer to which this is a reply."""

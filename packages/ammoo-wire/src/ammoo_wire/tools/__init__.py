@@ -1,0 +1,1 @@
+"""The commands of ``python -m ammoo_wire``: the one part of the package that opens files and sockets."""
