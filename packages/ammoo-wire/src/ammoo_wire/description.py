@@ -25,6 +25,8 @@ __all__ = [
 _SECRETS: Final = {"challenge", "new_secret", "response"}
 _MOST_OF_BODY: Final = 60  # octets
 _MOST_OF_VALUE: Final = 200  # characters
+_MOST_LEVELS: Final = 64
+_TOO_DEEP: Final = "<nested too deeply to show>"
 _NUMBERS: Final = {WireType.SHORT, WireType.LONG, WireType.LONGLONG, WireType.OCTET}
 _UNSAID: Final = {"reserved_1", "reserved_2", "class_id", "method_id"}  # if they are 0
 
@@ -82,11 +84,21 @@ def _text(value: Any) -> Any:
 
 
 def _cut(value: object) -> str:
-    try:
-        shown = repr(value)
-    except RecursionError:
-        shown = f"<a {type(value).__name__} nested too deeply to show>"
+    shown = _TOO_DEEP if _is_deep(value) else repr(value)
     return shown if len(shown) <= _MOST_OF_VALUE else f"{shown[:_MOST_OF_VALUE]}…"
+
+
+def _is_deep(value: object) -> bool:
+    """Return whether tables and arrays are nested more deeply than Python and JSON like it."""
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return bool(level)
 
 
 # --- JSON ----------------------------------------------------------------------------------
@@ -114,10 +126,7 @@ def json_of_properties(encoded: bytes) -> dict[str, Any]:
 
 def json_value(value: Any) -> Any:
     """Return a field's value as one that JSON has."""
-    try:
-        return _plain(value)
-    except RecursionError:
-        return f"<a {type(value).__name__} nested too deeply to show>"
+    return _TOO_DEEP if _is_deep(value) else _plain(value)
 
 
 def _plain(value: Any) -> Any:
