@@ -75,7 +75,7 @@ def test_opening_is_a_conversation_of_answers() -> None:
         (0, "client", "protocol header", ()),
         (1, "server", "connection.start", (0,)),
         (2, "client", "connection.start-ok", (1,)),
-        (3, "server", "connection.tune", ()),
+        (3, "server", "connection.tune", (2,)),
         (4, "client", "connection.tune-ok", (3,)),
         (5, "client", "connection.open", ()),
         (6, "server", "connection.open-ok", (5,)),
