@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Final
 
 import ammoo
-from ammoo.publish_options import PublishOptions
+from ammoo.publish_options import MessageOptions
 from benchmarks import chart, readme, results
 from benchmarks.job import Figures, Job
 from benchmarks.results import UVLOOP, Results
@@ -75,7 +75,7 @@ async def queue(url: str, workload: Workload, count: int) -> AsyncIterator[str]:
 async def fill(channel: ammoo.Channel, name: str, workload: Workload, count: int) -> None:
     """Publish what will be consumed, and a few more that nobody will get."""
     body = b"x" * workload.body_size
-    properties: PublishOptions = {}
+    properties: MessageOptions = {}
     confirmations = []
     for number in range(count + 1):
         if workload.has_properties:

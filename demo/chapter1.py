@@ -87,8 +87,7 @@ async def publish(channel: ammoo.Channel) -> None:
         EXCHANGE, "my_routing_key", json=["a", "list", "of", {"json": 123}], content_type=True
     )
     say("published JSON")
-    route = {"key": "value", "another_key": 123}
-    await channel.publish(HEADERS_EXCHANGE, route, b"message body")
+    await channel.publish(HEADERS_EXCHANGE, {"key": "value", "another_key": 123}, b"message body")
     say("published to a headers exchange, with headers for a route")
     await channel.publish(HEADERS_EXCHANGE, {"key": "other"}, b"message body")
     say("published with headers that fit no binding: confirmed, and routed nowhere")

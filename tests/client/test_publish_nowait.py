@@ -275,11 +275,11 @@ async def test_argument_that_nobody_knows_is_the_callers_own(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     with pytest.raises(TypeError, match=r"^publish_nowait\(\) got an .* argument 'foo'$"):
-        channel.publish_nowait("", "q", b"", foo=1)  # type: ignore[call-arg]  # the mistake is the point
+        channel.publish_nowait("", "q", b"", foo=1)  # type: ignore[call-overload]  # the mistake is the point
     with pytest.raises(TypeError, match=r"expiration is 1\.5"):
-        channel.publish_nowait("", "q", b"", expiration=1.5)  # type: ignore[arg-type]  # the same
+        channel.publish_nowait("", "q", b"", expiration=1.5)  # type: ignore[call-overload]  # the same
     with pytest.raises(EncodeError, match="priority is '3'"):
-        channel.publish_nowait("", "q", b"", priority="3")  # type: ignore[arg-type]  # the same
+        channel.publish_nowait("", "q", b"", priority="3")  # type: ignore[call-overload]  # the same
 
     with pytest.raises(TypeError, match=r"^reply\(\) got an .* argument 'foo'$"):
         await channel._require_live().reply("q", b"", {"foo": 1})  # type: ignore[typeddict-unknown-key]  # the same

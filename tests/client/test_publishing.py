@@ -200,7 +200,7 @@ async def test_returns_need_confirm_mode(
     channel: ammoo.Channel, peer: ScriptedPeer, option: str
 ) -> None:
     with pytest.raises(ValueError, match="select_confirm"):
-        await channel.publish("", "q", b"", **{option: True})  # type: ignore[arg-type]  # all are bool
+        await channel.publish("", "q", b"", **{option: True})  # type: ignore[call-overload]  # all are bool
 
     await peer.synchronise(channel)  # and nothing was sent
 

@@ -8,7 +8,7 @@ import ammoo
 __all__ = ["drain", "publish"]
 
 
-async def publish(channel: ammoo.Channel, queue: str, *bodies: str, **options: Any) -> None:
+async def publish(channel: ammoo.Channel, queue: str, *bodies: str | bytes, **options: Any) -> None:
     """Publish so that the messages are in the queue when this returns."""
     await channel.select_confirm()
     await asyncio.gather(*(channel.publish("", queue, body, **options) for body in bodies))

@@ -18,13 +18,15 @@ imported when the first one comes.
 """
 
 import sys
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union
 
 from .exceptions import EncodeError, show
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
+    from decimal import Decimal
 
 __all__ = [
     "EMPTY_TABLE",
@@ -91,10 +93,21 @@ class Timestamp(int):
     """Seconds since 1970, ``T``, that no `datetime` can express: beyond the year 9999."""
 
 
-FieldValue = object
-"""What a field table may hold: None, bool, int, float, str, bytes, Decimal, datetime, and
-mappings and sequences of these. Checked when it is encoded: a closed union would refuse the
-``dict[str, object]`` that a type checker sees in a table of mixed values."""
+# Not with a bar: `Decimal` and `datetime` are expensive to import, so they are named in strings.
+FieldValue = Union[
+    None,
+    bool,
+    int,
+    float,
+    str,
+    bytes,
+    bytearray,
+    "Decimal",
+    "datetime",
+    Mapping[str, "FieldValue"],
+    Sequence["FieldValue"],
+]
+"""What a field table may hold. The named types above are among these: they are subclasses."""
 
 FieldTable = dict[str, Any]
 """A field table that was decoded; nobody can know more of its values than that they are some."""

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack, overload
 
 from ammoo_wire import (
     NO_PROPERTIES,
@@ -70,6 +70,7 @@ from .not_entered import NOT_ENTERED, not_entered
 from .publish_options import (
     NOT_GIVEN,
     Body,
+    MessageOptions,
     NotGiven,
     PublishOptions,
     outgoing,
@@ -564,6 +565,25 @@ class Channel:
 
     # --- publishing ---
 
+    @overload
+    async def publish(
+        self,
+        exchange_name: str,
+        route: str | Mapping[str, FieldValue],
+        body: Body,
+        **options: Unpack[MessageOptions],
+    ) -> None: ...
+
+    @overload
+    async def publish(
+        self,
+        exchange_name: str,
+        route: str | Mapping[str, FieldValue],
+        *,
+        json: object,
+        **options: Unpack[MessageOptions],
+    ) -> None: ...
+
     @takes_publish_options
     async def publish(
         self,
@@ -642,6 +662,25 @@ class Channel:
             error.exchange_name = exchange_name
             error.routing_key = routing_key
             raise
+
+    @overload
+    def publish_nowait(
+        self,
+        exchange_name: str,
+        route: str | Mapping[str, FieldValue],
+        body: Body,
+        **options: Unpack[MessageOptions],
+    ) -> "asyncio.Future[None]": ...
+
+    @overload
+    def publish_nowait(
+        self,
+        exchange_name: str,
+        route: str | Mapping[str, FieldValue],
+        *,
+        json: object,
+        **options: Unpack[MessageOptions],
+    ) -> "asyncio.Future[None]": ...
 
     @takes_publish_options
     def publish_nowait(

@@ -1,15 +1,15 @@
-"""Messages as they arrive: body, properties, where they were published to, how to settle them.
+"""Messages that arrive: body, properties, where they were published to, how to settle them.
 
-A message holds what came off the wire and decodes it when somebody asks: most
-programs never look at most properties, and a header that cannot be decoded must
-not cost more than an exception where it is read.
+A message keeps its properties as they came off the wire, and decodes them when they
+are first read: most programs read few properties, and a header that cannot be
+decoded costs an exception where it is read and nothing else.
 
-A message belongs to its channel as it was when the message came. This module
-asks of that no more than `Origin` says.
+A message belongs to the live channel that it came on. This module asks of that
+channel no more than `Origin` says.
 """
 
 from collections.abc import Awaitable
-from typing import Protocol, Self, Unpack
+from typing import Any, Protocol, Self, Unpack, overload
 
 from ammoo_wire import (
     BasicDeliverParameters,
@@ -23,7 +23,7 @@ from .content_encodings import decode_body
 from .publish_options import (
     NOT_GIVEN,
     Body,
-    JSONValue,
+    MessageOptions,
     NotGiven,
     PublishOptions,
     takes_publish_options,
@@ -139,7 +139,7 @@ class Message:
             return decode_body(self.body, content_encoding, self._origin.body_encoding)
         return self.body.decode(encoding)
 
-    def json(self, encoding: str | None = None) -> JSONValue:
+    def json(self, encoding: str | None = None) -> Any:
         """Decode the body as JSON.
 
         Args:
@@ -154,10 +154,9 @@ class Message:
 
         text = self.decode(encoding)
         try:
-            value: JSONValue = loads(text)
+            return loads(text)
         except RecursionError:
             raise ValueError("the body is JSON that is nested too deeply to be read") from None
-        return value
 
 
 class ReturnMessage(Message):
@@ -244,6 +243,12 @@ class ExpectedMessage(Message):
         drain = self._origin.nack(self._parameters.delivery_tag, multiple, requeue)
         if drain is not None:
             await drain
+
+    @overload
+    async def reply(self, body: Body, **options: Unpack[MessageOptions]) -> None: ...
+
+    @overload
+    async def reply(self, *, json: object, **options: Unpack[MessageOptions]) -> None: ...
 
     @takes_publish_options
     async def reply(

@@ -20,7 +20,7 @@ __all__ = [
     "NOT_GIVEN",
     "Body",
     "Expiration",
-    "JSONValue",
+    "MessageOptions",
     "NotGiven",
     "Outgoing",
     "PublishOptions",
@@ -31,7 +31,6 @@ __all__ = [
 
 _FunctionT = TypeVar("_FunctionT", bound=Callable[..., object])
 
-JSONValue = str | bool | int | float | None | list["JSONValue"] | dict[str, "JSONValue"]
 Body = str | bytes | bytearray
 Expiration = int | str
 RoutingKeys = str | Sequence[str]
@@ -49,10 +48,9 @@ class NotGiven(Enum):
 NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 
 
-class PublishOptions(TypedDict, total=False):
-    """The keyword arguments of `Channel.publish`, for those who pass them on."""
+class MessageOptions(TypedDict, total=False):
+    """The keyword arguments of `Channel.publish` beside `json`: for functions that pass them on."""
 
-    json: object
     mandatory: bool
     immediate: bool
     encoding: str | None
@@ -74,6 +72,13 @@ class PublishOptions(TypedDict, total=False):
     cluster_id: str | None
     headers: Mapping[str, FieldValue] | None
     raise_returned: bool
+
+
+class PublishOptions(MessageOptions, total=False):
+    """All keyword arguments of `Channel.publish`."""
+
+    json: object
+    """What to send as JSON, in place of a body."""
 
 
 class Outgoing(NamedTuple):
@@ -174,7 +179,10 @@ _SHOWN_OPTIONS: Final = [
         default=NOT_GIVEN if name == "json" else False if name in _FLAGS else None,
         annotation=getattr(annotation, "__forward_arg__", annotation),
     )
-    for name, annotation in PublishOptions.__annotations__.items()
+    for name, annotation in (
+        ("json", PublishOptions.__annotations__["json"]),
+        *MessageOptions.__annotations__.items(),
+    )
 ]
 
 
