@@ -1,6 +1,7 @@
 """Starting and stopping: in the running loop, in a thread, with clients that misbehave."""
 
 import asyncio
+import os
 import socket
 import ssl
 import subprocess
@@ -271,7 +272,9 @@ assert "FakeBroker" in dir(ammoo_fakebroker)
 assert ammoo_fakebroker.FakeBroker.__name__ == "FakeBroker"
 assert "ammoo_wire" in sys.modules
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    # Coverage would load threading and more before the package.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
 def test_package_has_no_other_names() -> None:

@@ -6,6 +6,8 @@ because a build cannot reach above its own folder. These tests are what makes th
 """
 
 import ast
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,12 @@ def _project(member: str) -> dict[str, Any]:
     text = (ROOT / "packages" / member / "pyproject.toml").read_text("utf-8")
     project: dict[str, Any] = tomllib.loads(text)["project"]
     return project
+
+
+def _tool(name: str, folder: Path) -> dict[str, Any]:
+    text = (folder / "pyproject.toml").read_text("utf-8")
+    settings: dict[str, Any] = tomllib.loads(text)["tool"][name]
+    return settings
 
 
 def _version_literal(member: str, package: str) -> object:
@@ -80,6 +88,47 @@ def test_member_has_what_a_release_shows(member: str, package: str) -> None:
 
     for name in ("README.md", "CHANGELOG.md", "changelog.d/README.md"):
         assert (folder / name).read_text("utf-8").strip(), f"{member}/{name} is empty"
+
+
+@each_member
+def test_member_names_its_home_and_where_its_documents_are(member: str, package: str) -> None:
+    urls = _project(member)["urls"]
+    home = _project("ammoo-wire")["urls"]["Source"]
+
+    assert {
+        "Documentation": f"{home}packages/{member}/README.md",
+        "Source": home,
+        "Issues": f"{home}issues",
+        "Changelog": f"{home}packages/{member}/CHANGELOG.md",
+    } == urls
+
+
+@each_member
+def test_changelog_fragments_have_a_kind_that_is_collected(member: str, package: str) -> None:
+    settings = _tool("towncrier", ROOT / "packages" / member)
+    kinds = {kind["directory"] for kind in settings["type"]}
+
+    fragments = (ROOT / "packages" / member / "changelog.d").glob("*.md")
+
+    assert [] == [
+        path.name
+        for path in fragments
+        if path.name != "README.md" and path.name.split(".")[-2] not in kinds
+    ]
+
+
+def test_building_the_root_says_in_one_sentence_what_to_do_instead() -> None:
+    code = "import nothing_to_build; nothing_to_build.get_requires_for_build_wheel()"
+    backend = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["build-system"]
+
+    built = subprocess.run(
+        [sys.executable, "-c", code], check=False, cwd=ROOT / ".ci", capture_output=True, text=True
+    )
+
+    assert ("nothing_to_build", [".ci"]) == (backend["build-backend"], backend["backend-path"])
+    assert 1 == built.returncode
+    assert 1 == len(built.stderr.splitlines())
+    assert "`hatch build --all`" in built.stderr
 
 
 def test_pytest_finds_the_plugin_of_the_fake_broker() -> None:
