@@ -307,7 +307,7 @@ def test_command_line_names_a_port_that_is_taken() -> None:
     assert 1 == finished.returncode
     assert f"cannot listen on 127.0.0.1, port {broker.port}: " in finished.stderr
     assert "in use" in finished.stderr
-    assert finished.stderr.endswith("; try --port 0, which takes any that is free\n")
+    assert finished.stderr.endswith("; use --port 0 to take a free one\n")
     assert "Traceback" not in finished.stderr
 
 

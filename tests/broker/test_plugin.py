@@ -135,11 +135,11 @@ def test_fixtures_explain_themselves(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         [
             "fakebroker_options*",
-            "*session-scoped*",
+            "*scope ``session``*",
             "make_fakebroker*",
-            "*Start fake brokers*",
+            "*starts a fake broker*",
             "fakebroker*",
-            "*A fake broker, fresh for this test*",
+            "*A new fake broker for this test*",
         ]
     )
 

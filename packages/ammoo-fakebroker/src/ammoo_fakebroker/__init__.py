@@ -1,4 +1,4 @@
-"""A RabbitMQ look-alike for tests, in your process and in pure Python.
+"""A broker for tests that answers as RabbitMQ does, in your process and in pure Python.
 
     async with FakeBroker() as broker:      # in the running event loop
         connection = await connect(broker.url)
@@ -6,10 +6,10 @@
     with FakeBroker() as broker:            # in a thread of its own
         connection = pika.BlockingConnection(pika.URLParameters(broker.url))
 
-Under pytest there is the fixture ``fakebroker``: fresh for each test.
+Under pytest, the fixture ``fakebroker`` is a new broker for each test.
 
-The names below are loaded when they are first used: whoever runs pytest where this package is
-installed imports it at every start, and should not feel it.
+The names below are loaded when they are first used, because pytest imports this package at every
+start in an environment that has it.
 """
 
 from __future__ import annotations

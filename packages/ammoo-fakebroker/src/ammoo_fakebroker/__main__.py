@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: The command line, without the program's name.
 
     Raises:
-        SystemExit: The address cannot be had, or the command line is wrong.
+        SystemExit: The address is not available, or the command line is wrong.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -34,28 +34,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         pass
     except OSError as error:
-        hint = "; try --port 0, which takes any that is free" if error.errno in _PORT_TAKEN else ""
+        hint = "; use --port 0 to take a free one" if error.errno in _PORT_TAKEN else ""
         sys.exit(f"cannot listen on {options.host}, port {options.port}: {error.strerror}{hint}")
 
 
 def _port(text: str) -> int:
     port = int(text)
     if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{port} is no port; expected 0 to 65535")
+        raise argparse.ArgumentTypeError(f"port is {port}; expected 0 to 65535")
     return port
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m ammoo_fakebroker", description="A RabbitMQ look-alike for tests."
+        prog="python -m ammoo_fakebroker",
+        description="Run a broker for tests that answers as RabbitMQ does.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=_port, default=5672, help="port to listen on, 0 for any")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=5672,
+        help="port to listen on, 0 for a free one (default: 5672)",
+    )
     parser.add_argument(
         "--compatibility",
         choices=sorted(PROFILES),
         default="4.0",
-        help="RabbitMQ release to behave like",
+        help="RabbitMQ release to imitate (default: %(default)s)",
     )
     parser.add_argument("--version", action="version", version=__version__)
     return parser

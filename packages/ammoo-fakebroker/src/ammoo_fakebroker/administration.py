@@ -1,6 +1,6 @@
-"""What an operator decides for a broker: virtual hosts, users, permissions, limits and policies.
+"""What an operator does with a broker: virtual hosts, users, permissions, limits and policies.
 
-RabbitMQ's operators do it with rabbitmqctl; here they are methods of `FakeBroker`.
+RabbitMQ's operators use rabbitmqctl; here its commands are methods of `FakeBroker`.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _Result = TypeVar("_Result")
 
 
 class Administration(ABC):
-    """A broker's virtual hosts and users, and what they may do.
+    """The methods that change virtual hosts, users, permissions, limits and policies.
 
     Attributes:
-        _node: What is administered.
+        _node: The node that they change.
     """
 
     _node: Node
 
     @abstractmethod
     def _call(self, function: Callable[[], _Result]) -> _Result:
-        """Have something done where the broker runs."""
+        """Call a function in the broker's thread, and return its result."""
 
     # -- virtual hosts -------------------------------------------------------------------------
 
@@ -42,17 +42,20 @@ class Administration(ABC):
         users: Collection[str] = ("guest",),
         default_queue_type: str | None = None,
     ) -> None:
-        """Create a virtual host.
+        """Create a virtual host; one that exists keeps what is in it.
+
+        See https://www.rabbitmq.com/docs/vhosts
 
         Args:
-            name: Its name.
-            users: Who may do everything in it.
-            default_queue_type: What queues are that are declared without ``x-queue-type``:
-                ``"classic"``, ``"quorum"`` or ``"stream"``. What cannot be that is classic.
+            name: The name of the virtual host.
+            users: The users that get all permissions in it.
+            default_queue_type: The type of queues that are declared without ``x-queue-type``:
+                ``"classic"``, ``"quorum"`` or ``"stream"``; None for classic. An exclusive,
+                auto-delete or non-durable queue is always classic.
 
         Raises:
-            LookupError: There is no user of one of these names; no virtual host was created.
-            ValueError: There are no queues of that type.
+            LookupError: One of the users does not exist; no virtual host was created.
+            ValueError: There is no such queue type.
         """
         if default_queue_type not in (None, *QUEUE_TYPES):
             known = " or ".join(map(repr, QUEUE_TYPES))
@@ -67,10 +70,13 @@ class Administration(ABC):
         self._call(add)
 
     def delete_virtualhost(self, name: str) -> None:
-        """Delete a virtual host with all in it; its connections are closed.
+        """Delete a virtual host and all that is in it; its connections are closed (320).
+
+        Args:
+            name: The name of the virtual host.
 
         Raises:
-            LookupError: There is none of that name.
+            LookupError: There is no such virtual host.
         """
         self._call(lambda: self._node.delete_virtualhost(name))
 
@@ -81,17 +87,17 @@ class Administration(ABC):
         max_connections: int | None = None,
         max_queues: int | None = None,
     ) -> None:
-        """Limit what there may be in a virtual host; what is more than that already stays.
+        """Limit the connections and queues of a virtual host; existing ones stay.
 
         See https://www.rabbitmq.com/docs/vhosts#limits
 
         Args:
-            name: The virtual host.
-            max_connections: How many connections; any number if None.
-            max_queues: How many queues; any number if None.
+            name: The name of the virtual host.
+            max_connections: The largest number of connections; None for no limit.
+            max_queues: The largest number of queues; None for no limit.
 
         Raises:
-            LookupError: There is none of that name.
+            LookupError: There is no such virtual host.
         """
         limits = VirtualHostLimits(max_connections, max_queues)
 
@@ -109,15 +115,18 @@ class Administration(ABC):
         *,
         virtualhosts: Collection[str] = (DEFAULT_VIRTUALHOST,),
     ) -> None:
-        """Add a user, or change a user's password.
+        """Add a user, or change the password of one.
+
+        See https://www.rabbitmq.com/docs/access-control
 
         Args:
-            name: The login.
-            password: The password; None for a user who logs in otherwise (EXTERNAL).
-            virtualhosts: Where the user may do everything; see `set_permissions` for less.
+            name: The name of the user.
+            password: The password; None for a user that logs in without one (EXTERNAL).
+            virtualhosts: The virtual hosts in which the user gets all permissions; see
+                `set_permissions` for fewer.
 
         Raises:
-            LookupError: There is no virtual host of one of these names; no user was added.
+            LookupError: One of the virtual hosts does not exist; no user was added.
         """
 
         def add() -> None:
@@ -130,27 +139,30 @@ class Administration(ABC):
         self._call(add)
 
     def delete_user(self, name: str) -> None:
-        """Delete a user; the user's connections are closed.
+        """Delete a user; the user's connections are closed (320).
+
+        Args:
+            name: The name of the user.
 
         Raises:
-            LookupError: There is none of that name.
+            LookupError: There is no such user.
         """
         self._call(lambda: self._node.delete_user(name))
 
     def set_user_limits(
         self, name: str, *, max_connections: int | None = None, max_channels: int | None = None
     ) -> None:
-        """Limit what a user may have at a time; what is more than that already stays.
+        """Limit the connections and channels of a user; existing ones stay.
 
         See https://www.rabbitmq.com/docs/user-limits
 
         Args:
-            name: The login.
-            max_connections: How many connections; any number if None.
-            max_channels: How many channels on all of them; any number if None.
+            name: The name of the user.
+            max_connections: The largest number of connections; None for no limit.
+            max_channels: The largest number of channels on all of them; None for no limit.
 
         Raises:
-            LookupError: There is no user of that name.
+            LookupError: There is no such user.
         """
         limits = UserLimits(max_connections, max_channels)
 
@@ -168,21 +180,25 @@ class Administration(ABC):
         read: str = ".*",
         virtualhost: str = DEFAULT_VIRTUALHOST,
     ) -> None:
-        """Let a user do things in a virtual host, by regular expressions over names.
+        """Set the permissions of a user in a virtual host.
 
-        An expression allows the names in which it matches somewhere; an empty one allows none.
+        A permission is a regular expression. It allows each name in which it matches somewhere;
+        an empty one allows no name.
         See https://www.rabbitmq.com/docs/access-control#authorisation
 
         Args:
-            user: The login.
-            configure: What may be declared and deleted.
-            write: What may be published to, and bound.
-            read: What may be consumed, and bound from.
-            virtualhost: Where.
+            user: The name of the user.
+            configure: The queues and exchanges that the user may declare and delete.
+            write: The exchanges that the user may publish to, and the queues and exchanges that
+                the user may bind.
+            read: The queues that the user may consume from, and the exchanges that the user may
+                bind them to.
+            virtualhost: The name of the virtual host.
 
         Raises:
-            LookupError: There is no user, or no virtual host, of that name.
-            ValueError: What was given is no regular expression.
+            LookupError: There is no such user, or no such virtual host.
+            TypeError: A permission is not a string.
+            ValueError: A permission is not a regular expression.
         """
         permissions = Permissions(configure, write, read)
         permissions.check()
@@ -194,10 +210,14 @@ class Administration(ABC):
         self._call(change)
 
     def clear_permissions(self, user: str, *, virtualhost: str = DEFAULT_VIRTUALHOST) -> None:
-        """Close a virtual host to a user.
+        """Remove all permissions of a user in a virtual host, which the user cannot open then.
+
+        Args:
+            user: The name of the user.
+            virtualhost: The name of the virtual host.
 
         Raises:
-            LookupError: There is no user, or no virtual host, of that name.
+            LookupError: There is no such user, or no such virtual host.
         """
 
         def clear() -> None:
@@ -218,34 +238,39 @@ class Administration(ABC):
         apply_to: str = "all",
         virtualhost: str = DEFAULT_VIRTUALHOST,
     ) -> None:
-        """Decide something for queues and exchanges by their names; those that exist go by it too.
+        """Set optional arguments of queues and exchanges by their names, existing ones included.
 
-        Of several policies the one of the highest priority applies. Whether it wins against an
-        argument of the same meaning depends on what it is about; of numbers the lower one counts.
+        If several policies match a name, the one with the highest priority applies. If a queue
+        has an argument of the same meaning, the lower of two numbers applies; otherwise it
+        depends on the key.
         See https://www.rabbitmq.com/docs/policies
 
         Args:
-            name: Which policy; one that exists is replaced.
+            name: The name of the policy; an existing one is replaced.
             pattern: A regular expression that matches somewhere in the names.
-            definition: What is decided, such as ``{"max-length": 1000}``.
-            priority: Against other policies.
-            apply_to: ``"all"``, ``"queues"`` or ``"exchanges"``; the newer release has
-                ``"classic_queues"``, ``"quorum_queues"`` and ``"streams"`` as well.
-            virtualhost: Where.
+            definition: The arguments, without ``x-``, such as ``{"max-length": 1000}``.
+            priority: The priority; the highest one applies.
+            apply_to: ``"all"``, ``"queues"`` or ``"exchanges"``; since 4.0 also
+                ``"classic_queues"``, ``"quorum_queues"`` and ``"streams"``.
+            virtualhost: The name of the virtual host.
 
         Raises:
-            LookupError: There is no virtual host of that name.
-            TypeError: The pattern is no string.
-            ValueError: Something is not as RabbitMQ wants it.
+            LookupError: There is no such virtual host.
+            TypeError: The pattern is not a string.
+            ValueError: RabbitMQ would refuse the policy; the text says why.
         """
         policy = Policy(pattern, definition, priority, apply_to)
         self._set_policy(name, policy, virtualhost, by_operator=False)
 
     def clear_policy(self, name: str, *, virtualhost: str = DEFAULT_VIRTUALHOST) -> None:
-        """Take a policy back.
+        """Remove a policy; its queues and exchanges return to their own arguments.
+
+        Args:
+            name: The name of the policy.
+            virtualhost: The name of the virtual host.
 
         Raises:
-            LookupError: There is no policy, or no virtual host, of that name.
+            LookupError: There is no such policy, or no such virtual host.
         """
         self._clear_policy(name, virtualhost, by_operator=False)
 
@@ -259,26 +284,32 @@ class Administration(ABC):
         apply_to: str = "all",
         virtualhost: str = DEFAULT_VIRTUALHOST,
     ) -> None:
-        """Limit queues by their names, whatever policies there are; the lower limit counts.
+        """Limit queues by their names; of an operator policy's and a policy's limit, the lower applies.
+
+        See https://www.rabbitmq.com/docs/policies#operator-policies
 
         Args:
-            name: Which operator policy; one that exists is replaced.
+            name: The name of the operator policy; an existing one is replaced.
             pattern, priority, apply_to, virtualhost: As for `set_policy`.
-            definition: What is decided; fewer keys are known.
+            definition: The limits, such as ``{"max-length": 1000}``; fewer keys than a policy's.
 
         Raises:
-            LookupError: There is no virtual host of that name.
-            TypeError: The pattern is no string.
-            ValueError: Something is not as RabbitMQ wants it.
+            LookupError: There is no such virtual host.
+            TypeError: The pattern is not a string.
+            ValueError: RabbitMQ would refuse the operator policy; the text says why.
         """
         policy = Policy(pattern, definition, priority, apply_to)
         self._set_policy(name, policy, virtualhost, by_operator=True)
 
     def clear_operator_policy(self, name: str, *, virtualhost: str = DEFAULT_VIRTUALHOST) -> None:
-        """Take an operator policy back.
+        """Remove an operator policy.
+
+        Args:
+            name: The name of the operator policy.
+            virtualhost: The name of the virtual host.
 
         Raises:
-            LookupError: There is no operator policy, or no virtual host, of that name.
+            LookupError: There is no such operator policy, or no such virtual host.
         """
         self._clear_policy(name, virtualhost, by_operator=True)
 

@@ -1,8 +1,8 @@
-"""Time, handed in: the broker's core asks a clock and never the system.
+"""Clocks: the broker's core asks a clock for the time, and never the system.
 
-A server runs on its event loop's time; a test can hold a `ManualClock` and move it by hand,
-so that an hour's expiry costs nothing. Each broker that runs on a `ManualClock` has a timeline of its
-own, which nobody but the broker's thread touches: moving the clock moves each where it lives.
+A server uses the time of its event loop. A test can move a `ManualClock` instead, so that an hour's
+expiry takes no time. Each broker on a `ManualClock` has a timeline, which only the broker's thread
+uses: moving the clock moves each timeline in its thread.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ _Call = Callable[[Callable[[], None]], None]
 
 
 class Timer(Protocol):
-    """Something that was asked for with `Clock.call_later`."""
+    """A call that was planned with `Clock.call_later`."""
 
     def cancel(self) -> None:
-        """Take it back; harmless if it has already happened."""
+        """Do not call; has no effect if the call has been made."""
 
 
 class Clock(Protocol):
-    """What the core knows about time."""
+    """What the broker's core needs of a clock."""
 
     def time(self) -> float:
-        """Give seconds that only ever go forward, from an arbitrary start."""
+        """Return seconds that never go back, from an arbitrary start."""
         ...
 
     def timestamp(self) -> float:
-        """Give seconds since 1970, for what is shown to clients."""
+        """Return the seconds since 1970, for times that clients see."""
         ...
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
-        """Call `callback` in `delay` seconds."""
+        """Call a function in `delay` seconds."""
         ...
 
 
@@ -53,11 +53,11 @@ class _ManualTimer:
 
 
 class Timeline:
-    """A broker's share of a `ManualClock`: its time and its timers, for one thread.
+    """The time and the timers of one broker on a `ManualClock`, used by one thread.
 
     Args:
-        now: What `time` gives at first.
-        timestamp: Where the calendar begins, in seconds since 1970.
+        now: The first value of `time`, in seconds.
+        timestamp: The calendar's time at 0, in seconds since 1970.
     """
 
     def __init__(self, now: float, timestamp: float) -> None:
@@ -67,21 +67,21 @@ class Timeline:
         self._timers: list[tuple[float, int, _ManualTimer]] = []
 
     def time(self) -> float:
-        """Give the seconds that the clock has been moved by."""
+        """Return the seconds that the clock has been moved by."""
         return self._now
 
     def timestamp(self) -> float:
-        """Give the calendar's seconds since 1970."""
+        """Return the calendar's seconds since 1970."""
         return self._epoch + self._now
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
-        """Call `callback` once the clock has been moved by `delay` seconds."""
+        """Call a function when the clock has been moved by `delay` seconds."""
         timer = _ManualTimer(self._now + max(delay, 0.0), callback)
         heapq.heappush(self._timers, (timer.when, next(self._order), timer))
         return timer
 
     def advance_to(self, time: float) -> None:
-        """Move on to a time, and call what falls due on the way, in order; never moves back."""
+        """Move forward to a time, and make the calls that fall due, in order."""
         while self._timers and self._timers[0][0] <= time:
             when, _, timer = heapq.heappop(self._timers)
             self._now = max(self._now, when)
@@ -92,13 +92,21 @@ class Timeline:
 
 
 class ManualClock:
-    """A clock that stands still until it is moved, for one broker or several.
+    """A clock that stands still until a test moves it, for one broker or several.
 
-    `advance` can be called from any thread, though not from two at once: each broker that runs on
-    the clock does what falls due in its own.
+    `advance` can be called from any thread, but not from two at once. Each broker does what falls
+    due in its own thread.
+
+    Example::
+
+        clock = ManualClock()
+        with FakeBroker(clock=clock) as broker:
+            ...                      # declare a queue with x-message-ttl, and publish
+            clock.advance(3600)      # the messages have expired
 
     Args:
-        timestamp: Where the calendar begins, in seconds since 1970.
+        timestamp: The calendar's time at the start, in seconds since 1970; by default
+            2023-11-14 22:13:20 UTC. It is what x-death headers show.
     """
 
     def __init__(self, timestamp: float = 1_700_000_000.0) -> None:
@@ -108,52 +116,59 @@ class ManualClock:
         self._brokers: dict[Timeline, _Call] = {}
 
     def time(self) -> float:
-        """Give the seconds that the clock has been moved by."""
+        """Return the seconds that the clock has been moved by."""
         return self._own.time()
 
     def timestamp(self) -> float:
-        """Give the calendar's seconds since 1970."""
+        """Return the calendar's seconds since 1970."""
         return self._own.timestamp()
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
-        """Call `callback` once the clock has been moved by `delay` seconds.
+        """Call a function when the clock has been moved by `delay` seconds.
 
-        It is called by `advance`, in the thread that moves the clock.
+        `advance` calls it, in the thread that moves the clock.
+
+        Args:
+            delay: How long to wait, in seconds.
+            callback: The function.
+
+        Returns:
+            A timer, whose `cancel` takes the call back.
         """
         return self._own.call_later(delay, callback)
 
     def timeline(self) -> Timeline:
-        """Make a timeline, for a broker that is going to run on this clock."""
+        """Create a timeline for a broker that will use this clock."""
         return Timeline(self._time, self._epoch)
 
     def attach(self, timeline: Timeline, call: _Call) -> None:
-        """Move a timeline along from now on.
+        """Move a timeline with the clock from now on.
 
         Args:
-            timeline: What `timeline` has made.
-            call: Calls a function in the timeline's thread, and returns when that is done.
+            timeline: A timeline that `timeline` created.
+            call: Calls a function in the timeline's thread, and returns when it has returned.
         """
         self._brokers[timeline] = call
         call(partial(timeline.advance_to, self._time))
 
     def detach(self, timeline: Timeline) -> None:
-        """Let a timeline stand still."""
+        """Stop moving a timeline."""
         self._brokers.pop(timeline, None)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock, and call what falls due on the way, in order.
+        """Move the clock, and do what falls due, in order.
 
-        What brokers do then is done in their threads, one broker after the other, before this
-        returns.
+        The brokers on the clock do it in their threads, one broker after the other; all of them
+        have finished when this returns.
 
         Args:
-            seconds: How far; a clock does not go back.
+            seconds: How far to move the clock, in seconds.
 
         Raises:
-            ValueError: That is less than nothing.
+            ValueError: `seconds` is negative, or not a number.
         """
         if not seconds >= 0:
-            raise ValueError(f"seconds is {seconds!r}; a clock can be moved forward only")
+            raise ValueError(f"seconds is {seconds!r}; expected a number from 0 on")
         time = self._time = self._time + seconds
         self._own.advance_to(time)
         for timeline, call in list(self._brokers.items()):

@@ -1,8 +1,8 @@
-"""The pytest plugin: brokers as fixtures.
+"""The pytest plugin: fake brokers as fixtures.
 
-It is loaded by every pytest run of an environment that has this package, so it imports nothing
-before a fixture is used, and it depends on no asyncio plugin: the brokers run in threads of their
-own, and serve tests of every style.
+Every pytest run of an environment with this package loads it, so it imports the broker only when a
+fixture is used. It needs no asyncio plugin: the brokers run in threads, and serve tests of every
+style.
 """
 
 from __future__ import annotations
@@ -28,16 +28,19 @@ _Factory = Callable[..., "FakeBroker"]
 
 @pytest.fixture(scope="session")
 def fakebroker_options() -> dict[str, Any]:
-    """Keyword arguments for all fake brokers; override it, session-scoped, to change them.
+    """Return the options of `FakeBroker` that all fixtures use; override it to change them.
 
-    A fixture of a narrower scope would not do: ``fakebroker_session`` asks for it as well.
+    The override must have the scope ``session``, because ``fakebroker_session`` uses it as well.
     """
     return {}
 
 
 @pytest.fixture
 def make_fakebroker(fakebroker_options: dict[str, Any]) -> Iterator[_Factory]:
-    """Start fake brokers, each with its own options; all are stopped when the test ends."""
+    """Return a function that starts a fake broker with the options of `FakeBroker` it is given.
+
+    All brokers are stopped when the test ends.
+    """
     from .broker import FakeBroker
 
     with ExitStack() as running:
@@ -50,13 +53,13 @@ def make_fakebroker(fakebroker_options: dict[str, Any]) -> Iterator[_Factory]:
 
 @pytest.fixture
 def fakebroker(make_fakebroker: _Factory) -> FakeBroker:
-    """A fake broker, fresh for this test and running in its own thread; see its ``url``."""
+    """A new fake broker for this test, running in a thread; clients connect to its ``url``."""
     return make_fakebroker()
 
 
 @pytest.fixture(scope="session")
 def fakebroker_session(fakebroker_options: dict[str, Any]) -> Iterator[FakeBroker]:
-    """A fake broker that runs for the whole session (one for each worker under xdist)."""
+    """A fake broker that runs for the whole session; under xdist, one for each worker."""
     from .broker import FakeBroker
 
     with FakeBroker(**fakebroker_options) as broker:

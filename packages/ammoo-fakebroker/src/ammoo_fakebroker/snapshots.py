@@ -1,7 +1,7 @@
-"""What can be seen of a running broker: its things as they were when they were looked at.
+"""Snapshots: queues, exchanges, messages and connections as they were at one moment.
 
-A snapshot shares nothing with the broker that could change: it is taken in the broker's thread,
-and read in another.
+A snapshot is taken in the broker's thread and read in another, so it shares nothing with the broker
+that could change.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ __all__ = [
     "ExchangeSnapshot",
     "MessageSnapshot",
     "QueueSnapshot",
-    "look_at_binding",
-    "look_at_connection",
-    "look_at_exchange",
-    "look_at_message",
-    "look_at_queue",
+    "snapshot_binding",
+    "snapshot_connection",
+    "snapshot_exchange",
+    "snapshot_message",
+    "snapshot_queue",
 ]
 
 
 class BindingSnapshot(NamedTuple):
-    """A binding, as it was when it was looked at."""
+    """A binding at the moment of the call."""
 
     source: str
     destination: str
@@ -41,7 +41,7 @@ class BindingSnapshot(NamedTuple):
 
 
 class QueueSnapshot(NamedTuple):
-    """A queue, as it was when it was looked at."""
+    """A queue at the moment of the call."""
 
     name: str
     queue_type: str
@@ -50,15 +50,16 @@ class QueueSnapshot(NamedTuple):
     auto_delete: bool
     arguments: Mapping[str, Any]
     message_count: int
-    """Messages that wait for a consumer."""
+    """How many messages are ready to be delivered."""
     unacknowledged_count: int
-    """Messages that are with clients."""
+    """How many messages are delivered and not settled."""
     consumer_count: int
     bindings: tuple[BindingSnapshot, ...]
+    """The bindings that lead to it."""
 
 
 class ExchangeSnapshot(NamedTuple):
-    """An exchange, as it was when it was looked at."""
+    """An exchange at the moment of the call."""
 
     name: str
     exchange_type: str
@@ -67,11 +68,11 @@ class ExchangeSnapshot(NamedTuple):
     internal: bool
     arguments: Mapping[str, Any]
     bindings: tuple[BindingSnapshot, ...]
-    """Those that lead away from it."""
+    """The bindings that have it as their source."""
 
 
 class MessageSnapshot(NamedTuple):
-    """A message that waits in a queue."""
+    """A message that is ready in a queue."""
 
     exchange_name: str
     routing_key: str
@@ -81,7 +82,7 @@ class MessageSnapshot(NamedTuple):
 
 
 class ConnectionSnapshot(NamedTuple):
-    """A connection, as it was when it was looked at."""
+    """A connection at the moment of the call."""
 
     user: str
     virtualhost: str
@@ -92,8 +93,8 @@ class ConnectionSnapshot(NamedTuple):
     is_blocked: bool
 
 
-def look_at_connection(connection: Client) -> ConnectionSnapshot:
-    """Look at an open connection."""
+def snapshot_connection(connection: Client) -> ConnectionSnapshot:
+    """Take a snapshot of an open connection."""
     return ConnectionSnapshot(
         connection.user.name,
         connection.virtualhost.name,
@@ -105,8 +106,8 @@ def look_at_connection(connection: Client) -> ConnectionSnapshot:
     )
 
 
-def look_at_exchange(exchange: Exchange) -> ExchangeSnapshot:
-    """Look at an exchange."""
+def snapshot_exchange(exchange: Exchange) -> ExchangeSnapshot:
+    """Take a snapshot of an exchange."""
     return ExchangeSnapshot(
         exchange.name,
         exchange.type,
@@ -114,12 +115,12 @@ def look_at_exchange(exchange: Exchange) -> ExchangeSnapshot:
         exchange.auto_delete,
         exchange.internal,
         dict(exchange.arguments),
-        tuple(map(look_at_binding, exchange.bindings.values())),
+        tuple(map(snapshot_binding, exchange.bindings.values())),
     )
 
 
-def look_at_queue(queue: Queue) -> QueueSnapshot:
-    """Look at a queue."""
+def snapshot_queue(queue: Queue) -> QueueSnapshot:
+    """Take a snapshot of a queue."""
     return QueueSnapshot(
         queue.name,
         queue.queue_type,
@@ -130,12 +131,12 @@ def look_at_queue(queue: Queue) -> QueueSnapshot:
         queue.message_count,
         queue.unacked_count,
         len(queue.consumers),
-        tuple(map(look_at_binding, queue.incoming)),
+        tuple(map(snapshot_binding, queue.incoming)),
     )
 
 
-def look_at_binding(binding: Binding) -> BindingSnapshot:
-    """Look at a binding."""
+def snapshot_binding(binding: Binding) -> BindingSnapshot:
+    """Take a snapshot of a binding."""
     return BindingSnapshot(
         binding.source.name,
         binding.destination.name,
@@ -144,8 +145,8 @@ def look_at_binding(binding: Binding) -> BindingSnapshot:
     )
 
 
-def look_at_message(queued: QueuedMessage) -> MessageSnapshot:
-    """Look at a message that waits."""
+def snapshot_message(queued: QueuedMessage) -> MessageSnapshot:
+    """Take a snapshot of a ready message."""
     message = queued.message
     return MessageSnapshot(
         message.exchange_name,
