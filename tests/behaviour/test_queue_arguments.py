@@ -137,6 +137,21 @@ def test_illegal_leader_locator(broker: Broker, channel: Channel, unique: Unique
     )
 
 
+def test_first_of_two_foreign_arguments_is_named(
+    broker: Broker, channel: Channel, unique: Unique
+) -> None:
+    """A release that adds x-queue-type to the arguments sorts them."""
+    arguments = {"x-quorum-initial-group-size": 1, "x-delivery-limit": 1}
+
+    text = refusal_text(channel, unique("q"), arguments)
+
+    named = broker.value_of({"3.10": "x-quorum-initial-group-size", "4.0": "x-delivery-limit"})
+    assert (
+        f"PRECONDITION_FAILED - invalid arg '{named}' for queue 'NAME' in vhost '/'"
+        " of queue type rabbit_classic_queue" == text
+    )
+
+
 # --- declaring again --------------------------------------------------------------------------
 
 

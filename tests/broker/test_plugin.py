@@ -135,7 +135,7 @@ def test_fixtures_explain_themselves(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         [
             "fakebroker_options*",
-            "*scope ``session``*",
+            "*override it to change them*",
             "make_fakebroker*",
             "*starts a fake broker*",
             "fakebroker*",

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ammoo_fakebroker.messages.message import Message, QueuedMessage
-from ammoo_fakebroker.messages.properties import PropertyFacts
+from ammoo_fakebroker.messages.properties import ParsedProperties
 from ammoo_fakebroker.queues.ready_messages import PrioritizedMessages, ReadyMessages
 
 
 def queued(position: int, *, priority: int = 0, body: bytes = b"") -> QueuedMessage:
-    message = Message("", "", b"\x00\x00", body, PropertyFacts(priority=priority))
+    message = Message("", "", b"\x00\x00", body, ParsedProperties(priority=priority))
     return QueuedMessage(message, position, None)
 
 

@@ -23,10 +23,10 @@ from .snapshots import (
     ExchangeSnapshot,
     MessageSnapshot,
     QueueSnapshot,
-    look_at_connection,
-    look_at_exchange,
-    look_at_message,
-    look_at_queue,
+    snapshot_connection,
+    snapshot_exchange,
+    snapshot_message,
+    snapshot_queue,
 )
 
 if TYPE_CHECKING:
@@ -339,7 +339,7 @@ class FakeBroker(Administration):
         """The open connections, oldest first."""
         return self._call(
             lambda: tuple(
-                look_at_connection(connection)
+                snapshot_connection(connection)
                 for connection in self._node.connections
                 if connection.is_open
             )
@@ -356,7 +356,7 @@ class FakeBroker(Administration):
         """
         return self._call(
             lambda: {
-                name: look_at_queue(queue)
+                name: snapshot_queue(queue)
                 for name, queue in self._node.virtualhost(virtualhost).queues.items()
             }
         )
@@ -371,7 +371,7 @@ class FakeBroker(Administration):
         Raises:
             LookupError: There is no such queue, or no such virtual host.
         """
-        return self._call(lambda: look_at_queue(self._queue(name, virtualhost)))
+        return self._call(lambda: snapshot_queue(self._queue(name, virtualhost)))
 
     def messages(
         self, queue_name: str, virtualhost: str = DEFAULT_VIRTUALHOST
@@ -387,7 +387,7 @@ class FakeBroker(Administration):
         """
         return self._call(
             lambda: [
-                look_at_message(queued)
+                snapshot_message(queued)
                 for queued in self._queue(queue_name, virtualhost).ready_messages()
             ]
         )
@@ -403,7 +403,7 @@ class FakeBroker(Administration):
         """
         return self._call(
             lambda: {
-                name: look_at_exchange(exchange)
+                name: snapshot_exchange(exchange)
                 for name, exchange in self._node.virtualhost(virtualhost).exchanges.items()
             }
         )

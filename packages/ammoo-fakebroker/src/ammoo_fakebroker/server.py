@@ -88,7 +88,7 @@ class _Client(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_awake = True  # there is nothing to write to any more
         self._connection.disconnected()
-        self._server.forget(self)
+        self._server.remove_client(self)
 
     def pause_writing(self) -> None:
         self._connection.pause_writing()
@@ -128,7 +128,7 @@ class _Client(asyncio.BufferedProtocol):
         if self._is_closing and not self._connection.has_data_to_send:
             self._transport.close()
 
-    def hang_up(self) -> None:
+    def close_at_once(self) -> None:
         """Write what the client will take at once, and close the socket without waiting."""
         self._flush()
         self._transport.abort() if self._transport.get_write_buffer_size() else self._close()
@@ -257,10 +257,10 @@ class Server:
         if self.clients:
             self._last_client_gone = self.loop.create_future()
             for client in list(self.clients):
-                client.hang_up()
+                client.close_at_once()
             await self._last_client_gone
 
-    def forget(self, client: _Client) -> None:
+    def remove_client(self, client: _Client) -> None:
         """Note that a client's socket is closed."""
         self.clients.pop(client, None)
         gone = self._last_client_gone

@@ -170,7 +170,7 @@ class Channel:
         queue, queued, consumer = delivery
         queue.acknowledge(queued)
         if consumer is not None:
-            self._release(consumer)
+            self._return_credit(consumer)
 
     def settle(self, settlement: Settlement, deliveries: Mapping[int, Unacked]) -> None:
         """Tell queues what became of deliveries, a queue and a consumer at a time.
@@ -206,7 +206,7 @@ class Channel:
         for queue, waiting in by_queue.items():
             queue.wake(*waiting)
 
-    def _release(self, consumer: Consumer) -> None:
+    def _return_credit(self, consumer: Consumer) -> None:
         """Give back the credit of one delivery, and deliver what it makes room for."""
         own, shared = consumer.limiter, self.limiter
         own_was_exhausted, shared_was_exhausted = own.is_exhausted, shared.is_exhausted
@@ -238,7 +238,7 @@ class Channel:
 
     # -- the end -------------------------------------------------------------------------------
 
-    def overdue(self, now: float, default: int | None) -> int | None:
+    def exceeded_consumer_timeout(self, now: float, default: int | None) -> int | None:
         """Note which deliveries there have been by now, and look at the oldest unsettled one.
 
         Deliveries carry no time of their own; a look once a minute is all that RabbitMQ takes.
@@ -275,7 +275,7 @@ class Channel:
         self._leave_classic_queues()
         self._leave({consumer.queue for consumer in self.consumers.values()} | self._held_queues())
 
-    def fall_silent(self) -> None:
+    def start_closing(self) -> None:
         """Give back what is given back before the client knows that the channel is closed.
 
         RabbitMQ's channel then tells the classic queues that it consumes from, and no others:
@@ -306,7 +306,7 @@ class Channel:
         What dies of that in one of them finds no consumer of the channel in another.
         """
         unacked = self.all_unacked()
-        with self.virtualhost.dead_letters.held_back():
+        with self.virtualhost.dead_letters.deferred():
             for queue in sorted(queues, key=lambda queue: queue.name):
                 queue.detach_channel(
                     [consumer for consumer in self.consumers.values() if consumer.queue is queue],

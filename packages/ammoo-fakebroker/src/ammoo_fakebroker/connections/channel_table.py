@@ -21,10 +21,10 @@ from .channel import Channel
 if TYPE_CHECKING:
     from .ports import ChannelConnection
 
-__all__ = ["Channels"]
+__all__ = ["ChannelTable"]
 
 
-class Channels:
+class ChannelTable:
     """The channels of a connection.
 
     Attributes:
@@ -66,9 +66,9 @@ class Channels:
             return
         self._closing[channel.number] = channel
         self._send_close(channel.number, error)
-        channel.fall_silent()
+        channel.start_closing()
 
-    def refuse(self, number: int, error: ProtocolError) -> None:
+    def refuse_unopened(self, number: int, error: ProtocolError) -> None:
         """Close a channel that was never opened."""
         self._closing[number] = None
         self._send_close(number, error)
@@ -81,13 +81,13 @@ class Channels:
             ),
         )
 
-    def release(self, number: int) -> None:
+    def finish_closing(self, number: int) -> None:
         """Forget a channel of ours that the client now knows to be closed."""
         channel = self._closing.pop(number)
         if channel is not None:
             channel.close()
 
-    def close_overdue(self, now: float, default: int | None) -> None:
+    def enforce_consumer_timeout(self, now: float, default: int | None) -> None:
         """Close those whose client has left a delivery unsettled for too long.
 
         Args:
@@ -95,20 +95,20 @@ class Channels:
             default: Milliseconds that it has, unless a queue says otherwise; None for any number.
         """
         for channel in list(self.open.values()):
-            timeout = channel.overdue(now, default)
+            timeout = channel.exceeded_consumer_timeout(now, default)
             if timeout is not None:
                 self.close(channel, errors.acknowledgement_timed_out(channel.number, timeout))
 
-    def end(self, channel: Channel) -> None:
+    def abort(self, channel: Channel) -> None:
         """Close a channel without a word: its connection ends."""
         del self.open[channel.number]
         if channel.confirms is not None:
             channel.flush_confirms()
         channel.close()
 
-    def end_all(self) -> None:
+    def abort_all(self) -> None:
         """Close all channels without a word."""
         for number in list(self._closing):
-            self.release(number)
+            self.finish_closing(number)
         for channel in list(self.open.values()):
-            self.end(channel)
+            self.abort(channel)

@@ -33,12 +33,12 @@ from ammoo_wire import (
 
 from ..auth.login import Login, Peer
 from ..rabbitmq import errors
-from .channel_table import Channels
-from .command_backlog import Backlog, Halt
-from .heartbeats import KeepAlive
+from .channel_table import ChannelTable
+from .command_backlog import CommandBacklog, PauseReason
+from .heartbeats import Heartbeats
 from .methods import HANDLERS, publish
 from .timers import Timers
-from .unhandled_commands import handle_stray
+from .unhandled_commands import execute_unhandled
 
 if TYPE_CHECKING:
     from ..auth.users import User
@@ -75,7 +75,7 @@ class Connection:
         node: The broker it is to.
         peer: Where it comes from.
         channels: The open ones, by number.
-        confirming: Channels with publishes that were settled and not answered yet.
+        confirming: ChannelTable with publishes that were settled and not answered yet.
         is_deliverable: Whether consumers may be given messages: the client reads what it gets.
         virtualhost: Where it works; valid once it is open.
         user: Who logged in; valid once it is open.
@@ -87,7 +87,7 @@ class Connection:
     def __init__(self, node: Node, transport: Transport, peer: Peer | None = None) -> None:
         self.node = node
         self.peer: Peer = peer or Peer()
-        self._channels = Channels(self)
+        self._channels = ChannelTable(self)
         self.channels: dict[int, Channel] = self._channels.open
         self.confirming: list[ConfirmingChannel] = []
         self.is_deliverable: bool = True
@@ -108,10 +108,10 @@ class Connection:
             checks_body_sizes=node.profile.checks_body_sizes,
         )
         self.get_buffer: Callable[[int], memoryview] = self._protocol.get_buffer
-        self._keep_alive: KeepAlive | None = None
+        self._heartbeats: Heartbeats | None = None
         self._heartbeat: Heartbeat | None = None
         self._timers = Timers(node.network_clock)
-        self._backlog = Backlog(transport, self._work_off)
+        self._backlog = CommandBacklog(transport, self._execute)
         self._stage = _Stage.OPENING
         self._is_working = False
         self._is_paused = False
@@ -129,7 +129,7 @@ class Connection:
     @property
     def is_blocked(self) -> bool:
         """Whether the client published during an alarm, and is not listened to."""
-        return Halt.ALARM in self._backlog.halted_by
+        return PauseReason.ALARM in self._backlog.paused_by
 
     @property
     def client_properties(self) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class Connection:
     def disconnected(self) -> None:
         """Note that the socket is gone."""
         self._protocol.receive_eof()
-        self._wind_up()
+        self._detach()
         self._timers.cancel("closing")
 
     def _receive(self, commands: list[Command]) -> None:
@@ -166,10 +166,10 @@ class Connection:
             self._heartbeat.data_received(self.node.network_clock.time())
         self._is_working = True
         try:
-            if self._backlog.halted_by:
+            if self._backlog.paused_by:
                 self._backlog.add(commands)
             else:
-                self._work_off(commands)
+                self._execute(commands)
             if self._protocol.state is not ConnectionState.RUNNING or self._stage is _Stage.OPENING:
                 self._follow_state()
         finally:
@@ -183,11 +183,11 @@ class Connection:
         if state is ConnectionState.RUNNING and self._stage is _Stage.OPENING:
             self._begin()
         elif state in (ConnectionState.CLOSING, ConnectionState.CLOSED):
-            self._wind_up()
+            self._detach()
 
     # -- commands ------------------------------------------------------------------------------
 
-    def _work_off(self, commands: Iterable[Command]) -> None:
+    def _execute(self, commands: Iterable[Command]) -> None:
         """Execute commands in order; what comes after a reason to wait goes to the backlog."""
         channels = self.channels
         handlers = HANDLERS
@@ -207,20 +207,20 @@ class Connection:
                 elif channel is not None and (handler := handlers.get(type(parameters))):
                     handler(channel, parameters)
                 else:
-                    handle_stray(self, self._channels, number, parameters)
+                    execute_unhandled(self, self._channels, number, parameters)
             except ProtocolError as error:
-                self._refuse_command(error, channel, parameters)
+                self._close_after_error(error, channel, parameters)
             if self._stage is _Stage.OVER:
                 break
             if protocol.queued_size > _REPLY_LIMIT:
-                self._backlog.halt(Halt.CONGESTION)
+                self._backlog.pause(PauseReason.UNREAD_OUTPUT)
                 break
         if self._stage is not _Stage.OVER:
             self._backlog.add(waiting)
         while self.confirming:
             self.confirming.pop().flush_confirms()
 
-    def _refuse_command(
+    def _close_after_error(
         self, error: ProtocolError, channel: Channel | None, parameters: tuple[Any, ...]
     ) -> None:
         """Answer a command with what its handler raised, naming the method at fault."""
@@ -232,8 +232,8 @@ class Connection:
             self._channels.close(channel, error)
             return
         if channel is not None:
-            self._channels.end(channel)  # first; what it gives back may go to another one
-        self.refuse(error)
+            self._channels.abort(channel)  # first; what it gives back may go to another one
+        self.close(error)
 
     def close_channel(self, channel_number: int) -> None:
         """Close a channel because its client asked for it."""
@@ -265,20 +265,20 @@ class Connection:
         try:
             protocol.send_content(channel_number, payload, properties, body)
         except EncodeError:
-            self._give_up()
+            self._close_for_small_frames()
         if protocol.queued_size > _DELIVERY_LIMIT:
             self.is_deliverable = False
         if not self._is_working:
             self._transport.wake()
 
-    def _give_up(self) -> None:
+    def _close_for_small_frames(self) -> None:
         """Close the connection soon: it has agreed on frames too small for a message's headers.
 
         RabbitMQ sends the frame nevertheless, and its client closes. Not at once, for a queue is
         in the middle of delivering.
         """
         self.is_deliverable = False
-        self._timers.call_later("giving up", 0, lambda: self.refuse(errors.internal_error()))
+        self._timers.call_later("giving up", 0, lambda: self.close(errors.internal_error()))
 
     @property
     def has_data_to_send(self) -> bool:
@@ -296,7 +296,7 @@ class Connection:
         """Note that what was queued has been handed on; go on with what had to wait for it."""
         if self._is_paused or self._stage is _Stage.OVER:
             return
-        self._backlog.go_on_after(Halt.CONGESTION)
+        self._backlog.resume(PauseReason.UNREAD_OUTPUT)
         if not self.is_deliverable:
             self.is_deliverable = True
             for channel in list(self.channels.values()):
@@ -316,7 +316,7 @@ class Connection:
 
     def _block(self, reason: str) -> None:
         """Listen to a publisher no more until the alarm is over."""
-        self._backlog.halt(Halt.ALARM)
+        self._backlog.pause(PauseReason.ALARM)
         if self.client_can("connection.blocked"):
             self.send(0, ConnectionBlockedParameters(reason))
 
@@ -324,7 +324,7 @@ class Connection:
         """Listen again: the alarm is over."""
         if self.is_blocked and self.client_can("connection.blocked"):
             self.send(0, ConnectionUnblockedParameters())
-        self._backlog.go_on_after(Halt.ALARM)
+        self._backlog.resume(PauseReason.ALARM)
 
     # -- opening -------------------------------------------------------------------------------
 
@@ -344,14 +344,14 @@ class Connection:
         self._timers.cancel("handshake")
         interval = self._protocol.heartbeat_interval
         if interval:
-            self._keep_alive = KeepAlive(
+            self._heartbeats = Heartbeats(
                 interval,
                 self.node.network_clock,
-                is_listening=lambda: not self._backlog.halted_by,
+                is_reading=lambda: not self._backlog.paused_by,
                 send=self._send_heartbeat,
-                hang_up=self._transport.abort,
+                on_client_gone=self._transport.abort,
             )
-            self._heartbeat = self._keep_alive.heartbeat
+            self._heartbeat = self._heartbeats.heartbeat
         self._await_consumer_timeout()
 
     # -- time ----------------------------------------------------------------------------------
@@ -370,28 +370,30 @@ class Connection:
 
     def _check_consumer_timeout(self) -> None:
         """Close channels whose client has left a delivery unacknowledged for too long."""
-        self._channels.close_overdue(self.node.clock.time(), self.node.limits.consumer_timeout)
+        self._channels.enforce_consumer_timeout(
+            self.node.clock.time(), self.node.limits.consumer_timeout
+        )
         self._await_consumer_timeout()
 
     # -- the end -------------------------------------------------------------------------------
 
-    def refuse(self, error: ProtocolError) -> None:
+    def close(self, error: ProtocolError) -> None:
         """Close the connection because of an error (connection.close)."""
         self._protocol.close(error.reply_code, error.reply_text, error.class_id, error.method_id)
-        self._wind_up()
+        self._detach()
         self._transport.wake()
 
-    def _wind_up(self) -> None:
+    def _detach(self) -> None:
         """Give everything back, once, and see to it that the socket is closed."""
         if self._stage is not _Stage.OVER:
             was_open = self.is_open
             self._stage = _Stage.OVER
             self.is_deliverable = False
             self._timers.cancel_all()
-            if self._keep_alive is not None:
-                self._keep_alive.stop()
+            if self._heartbeats is not None:
+                self._heartbeats.stop()
             self._backlog.drop()
-            self._channels.end_all()
+            self._channels.abort_all()
             if was_open:
                 self.virtualhost.delete_exclusive_queues(self)
             self._transport.resume_reading()

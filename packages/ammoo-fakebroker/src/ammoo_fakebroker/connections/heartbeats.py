@@ -14,20 +14,20 @@ from ammoo_wire import Heartbeat, HeartbeatVerdict
 if TYPE_CHECKING:
     from ..clock import Clock, Timer
 
-__all__ = ["KeepAlive"]
+__all__ = ["Heartbeats"]
 
 _SHORTEST_WAIT = 0.001
 
 
-class KeepAlive:
+class Heartbeats:
     """Looks after the heartbeats of a connection until it is stopped.
 
     Args:
         interval: Seconds between two heartbeats, as it was tuned.
         clock: The time in which the client lives.
-        is_listening: Tells whether the connection is read; if not, its client may be sending.
+        is_reading: Tells whether the connection is read; if not, its client may be sending.
         send: Sends a heartbeat.
-        hang_up: Is called when the client is gone.
+        on_client_gone: Is called when the client is gone.
 
     Attributes:
         heartbeat: What is to be told of all traffic.
@@ -38,15 +38,15 @@ class KeepAlive:
         interval: int,
         clock: Clock,
         *,
-        is_listening: Callable[[], bool],
+        is_reading: Callable[[], bool],
         send: Callable[[], object],
-        hang_up: Callable[[], object],
+        on_client_gone: Callable[[], object],
     ) -> None:
         self.heartbeat: Heartbeat = Heartbeat(interval, clock.time())
         self._clock = clock
-        self._is_listening = is_listening
+        self._is_reading = is_reading
         self._send = send
-        self._hang_up = hang_up
+        self._on_client_gone = on_client_gone
         self._timer: Timer | None = None
         self._wait()
 
@@ -61,11 +61,11 @@ class KeepAlive:
 
     def _check(self) -> None:
         heartbeat, now = self.heartbeat, self._clock.time()
-        if not self._is_listening():
+        if not self._is_reading():
             heartbeat.data_received(now)
         verdict = heartbeat.check(now)
         if verdict is HeartbeatVerdict.PEER_GONE:
-            self._hang_up()
+            self._on_client_gone()
             return
         if verdict is HeartbeatVerdict.SEND:
             self._send()

@@ -89,5 +89,5 @@ class ChannelConnection(Protocol):
     def close_channel(self, channel_number: int) -> None:
         """Close a channel because its client asked for it."""
 
-    def refuse(self, error: ProtocolError) -> None:
+    def close(self, error: ProtocolError) -> None:
         """Close the connection because of an error (connection.close)."""

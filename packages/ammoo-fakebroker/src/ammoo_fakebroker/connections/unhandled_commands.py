@@ -28,12 +28,12 @@ from ammoo_wire import (
 from ..rabbitmq import errors
 
 if TYPE_CHECKING:
-    from .channel_table import Channels
+    from .channel_table import ChannelTable
     from .ports import ChannelConnection
 
-__all__ = ["handle_stray"]
+__all__ = ["execute_unhandled"]
 
-_METHODS_THAT_MEAN_A_QUEUE = frozenset(
+_METHODS_ON_THE_LAST_QUEUE = frozenset(
     (
         BasicConsumeParameters,
         BasicGetParameters,
@@ -46,8 +46,8 @@ _METHODS_THAT_MEAN_A_QUEUE = frozenset(
 """Methods in which an empty queue name, their first field, stands for the one declared last."""
 
 
-def handle_stray(
-    connection: ChannelConnection, channels: Channels, number: int, parameters: tuple[Any, ...]
+def execute_unhandled(
+    connection: ChannelConnection, channels: ChannelTable, number: int, parameters: tuple[Any, ...]
 ) -> None:
     """Execute what is not the business of an open channel.
 
@@ -56,11 +56,11 @@ def handle_stray(
     """
     kind = type(parameters)
     if number == 0:
-        _handle_own(connection, channels, parameters)
+        _execute_on_channel_zero(connection, channels, parameters)
     elif kind is ChannelOpenParameters:
         _open_channel(connection, channels, number)
     elif kind is ChannelCloseOkParameters and channels.is_closing(number):
-        channels.release(number)
+        channels.finish_closing(number)
     elif channels.is_closing(number):
         _drop(connection, number, parameters)
     elif number not in channels.open:
@@ -71,8 +71,8 @@ def handle_stray(
         raise errors.unimplemented_method()
 
 
-def _handle_own(
-    connection: ChannelConnection, channels: Channels, parameters: tuple[Any, ...]
+def _execute_on_channel_zero(
+    connection: ChannelConnection, channels: ChannelTable, parameters: tuple[Any, ...]
 ) -> None:
     """Execute a method of the connection itself, on channel 0."""
     if type(parameters) is not ConnectionUpdateSecretParameters:
@@ -82,7 +82,7 @@ def _handle_own(
         _cancel_forbidden_consumers(connection, channels)
 
 
-def _cancel_forbidden_consumers(connection: ChannelConnection, channels: Channels) -> None:
+def _cancel_forbidden_consumers(connection: ChannelConnection, channels: ChannelTable) -> None:
     """Cancel the consumers of queues that the user may not read any more."""
     user, virtualhost = connection.user, connection.virtualhost.name
     for channel in list(channels.open.values()):
@@ -92,13 +92,13 @@ def _cancel_forbidden_consumers(connection: ChannelConnection, channels: Channel
                 consumer.queue.remove_consumer(consumer)
 
 
-def _open_channel(connection: ChannelConnection, channels: Channels, number: int) -> None:
+def _open_channel(connection: ChannelConnection, channels: ChannelTable, number: int) -> None:
     channel_max, count = connection.channel_max, len(channels)
     is_new = number not in channels.open and not channels.is_closing(number)
     if is_new and 0 < channel_max <= count:
-        connection.refuse(errors.too_many_channels(count, channel_max))
-    elif is_new and connection.node.has_all_channels(connection.user):
-        connection.refuse(_refusal_of_channel(connection))
+        connection.close(errors.too_many_channels(count, channel_max))
+    elif is_new and connection.node.has_reached_max_channels(connection.user):
+        connection.close(_refusal_of_channel(connection))
     else:
         channels.open_new(number)
 
@@ -121,13 +121,15 @@ def _drop(connection: ChannelConnection, number: int, parameters: tuple[Any, ...
         connection.send(number, ChannelCloseOkParameters())
 
 
-def _refuse_without_channel(channels: Channels, number: int, parameters: tuple[Any, ...]) -> None:
+def _refuse_without_channel(
+    channels: ChannelTable, number: int, parameters: tuple[Any, ...]
+) -> None:
     """Refuse a method on a channel that was never opened.
 
     RabbitMQ looks up what an empty queue name stands for before it looks at the channel.
     """
-    if type(parameters) not in _METHODS_THAT_MEAN_A_QUEUE or parameters[0]:
+    if type(parameters) not in _METHODS_ON_THE_LAST_QUEUE or parameters[0]:
         raise errors.channel_not_open()
     error = errors.no_queue_declared_on_channel()
     error.class_id, error.method_id = method_of(parameters).id
-    channels.refuse(number, error)
+    channels.refuse_unopened(number, error)

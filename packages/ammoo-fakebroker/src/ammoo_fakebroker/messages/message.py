@@ -11,7 +11,7 @@ from typing import Any
 
 from ammoo_wire import BasicHeaderProperties, decode_properties
 
-from .properties import PropertyFacts
+from .properties import ParsedProperties
 
 __all__ = ["Message", "QueuedMessage"]
 
@@ -24,14 +24,14 @@ class Message:
         routing_key: What it was published with; deliveries show this one.
         properties: Encoded, as consumers get them.
         body: The octets.
-        facts: What the broker needs to know of the properties, and of its former lives.
+        parsed: What the broker needs to know of the properties, and of its former lives.
     """
 
     __slots__ = (
         "_headers",
         "body",
         "exchange_name",
-        "facts",
+        "parsed",
         "properties",
         "routing_key",
     )
@@ -42,21 +42,21 @@ class Message:
         routing_key: str,
         properties: bytes,
         body: bytes | bytearray,
-        facts: PropertyFacts,
+        parsed: ParsedProperties,
     ) -> None:
         self.exchange_name: str = exchange_name
         self.routing_key: str = routing_key
         self.properties: bytes = properties
         self.body: bytes | bytearray = body
-        self.facts: PropertyFacts = facts
+        self.parsed: ParsedProperties = parsed
         self._headers: Mapping[str, Any] | None = None
 
     @property
     def routing_keys(self) -> tuple[str, ...]:
         """All keys that the message is routed by."""
-        facts = self.facts
-        if facts.carbon_copies or facts.blind_carbon_copies:
-            return (self.routing_key, *facts.carbon_copies, *facts.blind_carbon_copies)
+        parsed = self.parsed
+        if parsed.carbon_copies or parsed.blind_carbon_copies:
+            return (self.routing_key, *parsed.carbon_copies, *parsed.blind_carbon_copies)
         return (self.routing_key,)
 
     @property
@@ -72,11 +72,11 @@ class Message:
 
     def with_properties(self, properties: bytes) -> Message:
         """Make a copy that consumers get with other properties."""
-        return Message(self.exchange_name, self.routing_key, properties, self.body, self.facts)
+        return Message(self.exchange_name, self.routing_key, properties, self.body, self.parsed)
 
-    def with_facts(self, facts: PropertyFacts) -> Message:
-        """Make a copy of which the broker knows other facts."""
-        return Message(self.exchange_name, self.routing_key, self.properties, self.body, facts)
+    def with_parsed(self, parsed: ParsedProperties) -> Message:
+        """Make a copy of which the broker knows other parsed."""
+        return Message(self.exchange_name, self.routing_key, self.properties, self.body, parsed)
 
 
 class QueuedMessage:

@@ -111,10 +111,10 @@ class Node:
         self.users.forget_virtualhost(name)
         for queue in list(virtualhost.queues.values()):
             virtualhost.delete_queue(queue)  # first: its consumers are told
-        error = errors.virtualhost_deleted(name, self.profile.fate_of_virtualhosts)
+        error = errors.virtualhost_deleted(name, self.profile.deleted_virtualhost_word)
         for connection in self._open_connections():
             if connection.virtualhost is virtualhost:
-                connection.refuse(error)
+                connection.close(error)
 
     def delete_user(self, name: str) -> None:
         """Delete a user, and close the user's connections.
@@ -125,7 +125,7 @@ class Node:
         user = self.users.remove(name)
         for connection in self._open_connections():
             if connection.user is user:
-                connection.refuse(errors.user_deleted(name))
+                connection.close(errors.user_deleted(name))
 
     def open_virtualhost(self, name: str, user: User) -> VirtualHost:
         """Let a user into a virtual host.
@@ -153,7 +153,7 @@ class Node:
         if limit is not None and is_reached(limit, len(self._connections_of(user))):
             raise errors.too_many_connections_of_user(user.name, limit)
 
-    def has_all_channels(self, user: User) -> bool:
+    def has_reached_max_channels(self, user: User) -> bool:
         """Whether a user may open no further channel, on whatever connection."""
         if user.limits.max_channels is None:
             return False
@@ -181,12 +181,12 @@ class Node:
     def close_connections(self, reason: str) -> None:
         """Close all connections the way an operator does (320)."""
         for connection in list(self.connections):
-            connection.refuse(errors.closed_by_operator(reason))
+            connection.close(errors.closed_by_operator(reason))
 
     def shut_down(self) -> None:
         """Tell the clients that have entered that the node goes down (320), and stop time."""
         for connection in self._open_connections():
-            connection.refuse(errors.shutting_down())
+            connection.close(errors.shutting_down())
         for virtualhost in self.virtualhosts.values():
             for queue in virtualhost.queues.values():
                 queue.stop_timers()

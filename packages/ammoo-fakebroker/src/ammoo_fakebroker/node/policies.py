@@ -18,7 +18,7 @@ from ..rabbitmq.erlang_terms import is_integer
 from ..rabbitmq.profiles import Profile
 from .policy_definitions import Definition, check_definition, check_priority
 
-__all__ = ["Applying", "Policies", "Policy"]
+__all__ = ["AppliedPolicies", "Policies", "Policy"]
 
 _QUEUES = {CLASSIC: "classic_queues", QUORUM: "quorum_queues", STREAM: "streams"}
 
@@ -60,12 +60,12 @@ class Policy(NamedTuple):
         known_keys = profile.operator_policy_keys if by_operator else profile.policy_keys
         check_definition(self.definition, known_keys, profile)
 
-    def is_for(self, name: str, *targets: str) -> bool:
+    def applies_to(self, name: str, *targets: str) -> bool:
         """Whether it is meant for something of this name, which goes by one of these words."""
         return self.apply_to in targets and re.search(self.pattern, name) is not None
 
 
-class Applying(NamedTuple):
+class AppliedPolicies(NamedTuple):
     """The policies that apply to a thing."""
 
     policy: Policy | None
@@ -106,7 +106,7 @@ class Policies:
 
     # -- which apply ---------------------------------------------------------------------------
 
-    def of_queue(self, name: str, queue_type: str) -> Applying:
+    def of_queue(self, name: str, queue_type: str) -> AppliedPolicies:
         """Find the policies that apply to a queue.
 
         One that says anything which is nothing for queues of its type does not apply at all.
@@ -118,17 +118,17 @@ class Policies:
                 [
                     policy
                     for policy in policies.values()
-                    if policy.is_for(name, "all", "queues", _QUEUES[queue_type])
+                    if policy.applies_to(name, "all", "queues", _QUEUES[queue_type])
                     and foreign.isdisjoint(policy.definition)
                 ]
             )
 
-        return Applying(find(self._policies), find(self._operator_policies))
+        return AppliedPolicies(find(self._policies), find(self._operator_policies))
 
     def of_exchange(self, name: str) -> Policy | None:
         """Find the policy that applies to an exchange; operators' say nothing on exchanges."""
         fitting = [
-            each for each in self._policies.values() if each.is_for(name, "all", "exchanges")
+            each for each in self._policies.values() if each.applies_to(name, "all", "exchanges")
         ]
         return _highest(fitting)
 
@@ -155,7 +155,7 @@ class Policies:
         alternate: str | None = arguments.get("alternate-exchange", decided)
         return alternate
 
-    def _merged(self, applying: Applying) -> Definition:
+    def _merged(self, applying: AppliedPolicies) -> Definition:
         """Give what both policies say: of numbers the lower one, else the operator's word."""
         policy, operator_policy = applying
         merged = {} if policy is None else dict(policy.definition)

@@ -73,5 +73,5 @@ class Client(Protocol):
     def unblock(self) -> None:
         """Read the client again: the alarm is over."""
 
-    def refuse(self, error: ProtocolError) -> None:
+    def close(self, error: ProtocolError) -> None:
         """Close the connection because of an error (connection.close)."""

@@ -28,7 +28,7 @@ from ..rabbitmq.arguments import (
     queue_type_of,
 )
 from ..rabbitmq.profiles import Profile
-from .policies import Applying, Policies
+from .policies import AppliedPolicies, Policies
 
 if TYPE_CHECKING:
     from ..queues.consumers import Consumer
@@ -216,12 +216,12 @@ class VirtualHost:
         for name, exchange in self.exchanges.items():
             exchange.alternate_exchange = self.policies.alternate_exchange(name, exchange.arguments)
         self._routes.clear()
-        with self.dead_letters.held_back():
+        with self.dead_letters.deferred():
             for queue, applied in before.items():
                 if self._applying_to(queue) != applied:
                     queue.change_settings(self._settings_of(queue.name, queue.arguments))
 
-    def _applying_to(self, queue: Queue) -> Applying:
+    def _applying_to(self, queue: Queue) -> AppliedPolicies:
         return self.policies.of_queue(queue.name, queue.queue_type)
 
     # -- bindings ------------------------------------------------------------------------------
@@ -287,8 +287,8 @@ class VirtualHost:
         Routes that depend on nothing but the routing key are remembered until something changes
         in the virtual host; the memory is bounded, for its keys are the clients'.
         """
-        facts = message.facts
-        if facts.carbon_copies or facts.blind_carbon_copies:
+        parsed = message.parsed
+        if parsed.carbon_copies or parsed.blind_carbon_copies:
             return self._trace(exchange, message)[0]
         key = (exchange.name, message.routing_key)
         queues = self._routes.get(key)

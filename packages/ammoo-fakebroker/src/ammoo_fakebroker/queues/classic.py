@@ -83,4 +83,4 @@ class ClassicQueue(FifoQueue):
             self._discard(queued, "rejected")
 
     def _descending_priority(self, queued: QueuedMessage) -> int:
-        return -min(queued.message.facts.priority, self.settings.max_priority or 0)
+        return -min(queued.message.parsed.priority, self.settings.max_priority or 0)

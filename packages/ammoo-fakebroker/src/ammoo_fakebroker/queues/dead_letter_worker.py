@@ -31,15 +31,15 @@ class _Pending:
 
     Attributes:
         letter: With its history written.
-        taken_by: The queues that have it.
+        settled_by: The queues that have it.
         last_sent: When it was sent to any; None if there never was one.
     """
 
-    __slots__ = ("last_sent", "letter", "taken_by")
+    __slots__ = ("last_sent", "letter", "settled_by")
 
     def __init__(self, letter: DeadLetter) -> None:
         self.letter = letter
-        self.taken_by: set[Queue] = set()
+        self.settled_by: set[Queue] = set()
         self.last_sent: float | None = None
 
     @property
@@ -74,45 +74,45 @@ class DeadLetterWorker:
     def forward(self, letter: DeadLetter) -> None:
         """Send a dead letter, and keep it until it has arrived."""
         self._discarded.append(letter)
-        self._take_up()
+        self._send_next()
 
-    def _take_up(self) -> None:
+    def _send_next(self) -> None:
         while self._discarded and len(self._pending) < _PREFETCH:
             pending = _Pending(self._discarded.popleft())
-            if not self._has_arrived(pending):
+            if not self._send(pending):
                 self._pending.append(pending)
         if self._pending and self._timer is None:
             self._timer = self._clock.call_later(RETRY, self._retry)
 
-    def _has_arrived(self, pending: _Pending) -> bool:
+    def _send(self, pending: _Pending) -> bool:
         """Send a dead letter to who does not have it yet, and tell whether that was all.
 
         One that somebody has is done with as well when it leads nowhere any more.
         """
         targets = self._dead_letters.targets(pending.letter)
         if not targets:
-            return bool(pending.taken_by)
-        missing = [target for target in targets if target not in pending.taken_by]
+            return bool(pending.settled_by)
+        missing = [target for target in targets if target not in pending.settled_by]
         if not missing:
             return False
         pending.last_sent = self._clock.time()
-        taken_by = {target for target in missing if target.publish(pending.message)}
-        pending.taken_by |= taken_by
-        return len(taken_by) == len(missing)
+        settled_by = {target for target in missing if target.publish(pending.message)}
+        pending.settled_by |= settled_by
+        return len(settled_by) == len(missing)
 
     def _retry(self) -> None:
         self._timer = None
         overdue = self._clock.time() - RETRY
-        with self._dead_letters.held_back():
+        with self._dead_letters.deferred():
             self._pending = [
                 pending
                 for pending in self._pending
                 if not (
                     (pending.last_sent is None or pending.last_sent <= overdue)
-                    and self._has_arrived(pending)
+                    and self._send(pending)
                 )
             ]
-            self._take_up()
+            self._send_next()
 
     def stop(self) -> None:
         """Try nothing again."""

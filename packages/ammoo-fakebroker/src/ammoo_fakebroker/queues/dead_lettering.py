@@ -48,7 +48,7 @@ class DeadLetters:
     def __init__(self, router: Router) -> None:
         self._router = router
         self._waiting: deque[tuple[Message, Queue, str]] = deque()
-        self._is_held = False
+        self._is_deferring = False
 
     def send(self, message: Message, queue: Queue, reason: str) -> None:
         """Publish a message that died in a queue.
@@ -59,26 +59,26 @@ class DeadLetters:
             reason: rejected, expired, maxlen or delivery_limit.
         """
         self._waiting.append((message, queue, reason))
-        if not self._is_held:
-            with self.held_back():
+        if not self._is_deferring:
+            with self.deferred():
                 pass
 
     @contextmanager
-    def held_back(self) -> Iterator[None]:
+    def deferred(self) -> Iterator[None]:
         """Let dead letters wait while something else is done, and send them then.
 
         What a publish pushes out of one queue comes behind that publish in all its other queues.
         """
-        if self._is_held:
+        if self._is_deferring:
             yield
             return
-        self._is_held = True
+        self._is_deferring = True
         try:
             yield
             while self._waiting:
                 self._publish(*self._waiting.popleft())
         finally:
-            self._is_held = False
+            self._is_deferring = False
 
     def _publish(self, message: Message, queue: Queue, reason: str) -> None:
         worker = queue.dead_letter_worker
@@ -118,7 +118,7 @@ class DeadLetters:
         if properties.expiration:
             first = {"original-expiration": properties.expiration}
             death = {**first, **death} if profile.last_death_headers else {**death, **first}
-        had_died = message.facts.has_died or (
+        had_died = message.parsed.has_died or (
             profile.honours_published_deaths and "x-death" in headers
         )
         previous = headers.get("x-death") if had_died else None
@@ -135,15 +135,15 @@ class DeadLetters:
         if routing_key is not None and profile.explicit_dead_letter_key_drops_cc:
             headers.pop("CC", None)
         encoded = with_headers(properties._replace(expiration=None), headers)
-        facts = message.facts._replace(outgoing=encoded, expiration=None, has_died=True)
+        parsed = message.parsed._replace(outgoing=encoded, expiration=None, has_died=True)
         if routing_key is not None:
-            facts = facts._replace(carbon_copies=(), blind_carbon_copies=())
+            parsed = parsed._replace(carbon_copies=(), blind_carbon_copies=())
         copy = Message(
             queue.settings.dead_letter_exchange or "",
             message.routing_key if routing_key is None else routing_key,
             encoded,
             message.body,
-            facts,
+            parsed,
         )
         return DeadLetter(copy, reason, deaths)
 
@@ -155,9 +155,9 @@ def _visible_routing_keys(message: Message, *, removes_first: bool) -> list[str]
     where it stands in BCC.
     """
     if not removes_first:
-        return [message.routing_key, *message.facts.carbon_copies]
+        return [message.routing_key, *message.parsed.carbon_copies]
     routing_keys = list(message.routing_keys)
-    for hidden in message.facts.hidden:
+    for hidden in message.parsed.hidden:
         if hidden in routing_keys:
             routing_keys.remove(hidden)
     return routing_keys

@@ -122,7 +122,7 @@ class FifoQueue(Queue):
 
     def _deadline_of(self, message: Message) -> float | None:
         """Return the time at which a message will have expired: the sooner of the two limits."""
-        own, given = self.settings.message_ttl, message.facts.expiration
+        own, given = self.settings.message_ttl, message.parsed.expiration
         if own is None and given is None:
             return None
         self._has_deadlines = True

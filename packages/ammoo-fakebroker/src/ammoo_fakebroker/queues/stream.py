@@ -26,7 +26,7 @@ from ..rabbitmq.arguments import (
     stream_filter,
 )
 from .queue import Queue
-from .stream_segments import Segments
+from .stream_segments import StreamSegments
 
 if TYPE_CHECKING:
     from ..clock import Timer
@@ -71,21 +71,21 @@ class StreamQueue(Queue):
 
     def __init__(self, name: str, host: QueueHost, **options: Any) -> None:
         super().__init__(name, host, **options)
-        self._segments = Segments(self.settings.max_segment_size)
-        self._keep_limits()
+        self._segments = StreamSegments(self.settings.max_segment_size)
+        self._apply_retention()
         self._log: list[Message] = []
         self._log_offsets: list[int] = []
         self._times: list[float] = []
         self._readers: dict[Consumer, _Reader] = {}
         self._age_timer: Timer | None = None
 
-    def _keep_limits(self) -> None:
+    def _apply_retention(self) -> None:
         self._segments.limit(self.settings.max_length_bytes, self.settings.max_age)
 
     def change_settings(self, settings: QueueSettings) -> None:
         """Apply other retention limits from now on; the size of segments stays."""
         self.settings = settings
-        self._keep_limits()
+        self._apply_retention()
         self._cancel_age_timer()
         self._drop_old()
 
@@ -110,8 +110,8 @@ class StreamQueue(Queue):
         Raises:
             ProtocolError: 541, the header that RabbitMQ filters by is no string.
         """
-        facts = message.facts
-        if facts.filter_value is None and not facts.has_died:
+        parsed = message.parsed
+        if parsed.filter_value is None and not parsed.has_died:
             raise errors.internal_error()
         now = self.host.clock.timestamp()
         first_offset = self._segments.first_offset
@@ -119,14 +119,14 @@ class StreamQueue(Queue):
         self._log.append(message)
         self._times.append(now)
         if self._segments.first_offset != first_offset:
-            self._forget_dropped()
+            self._remove_dropped()
         if self._segments.may_become_too_old and self._age_timer is None:
             self._watch_age()
         for consumer in list(self._readers):
-            self._feed(consumer)
+            self._deliver_to(consumer)
         return True
 
-    def _forget_dropped(self) -> None:
+    def _remove_dropped(self) -> None:
         count = bisect_left(self._log_offsets, self._segments.first_offset)
         for column in (self._log, self._log_offsets, self._times):
             del column[:count]
@@ -139,7 +139,7 @@ class StreamQueue(Queue):
     def _drop_old(self) -> None:
         self._age_timer = None
         self._segments.drop_old(self.host.clock.timestamp())
-        self._forget_dropped()
+        self._remove_dropped()
         if self._segments.may_become_too_old:
             self._watch_age()
 
@@ -158,7 +158,7 @@ class StreamQueue(Queue):
         wanted = stream_filter(consumer.arguments, self.host.profile)
         self._readers[consumer] = _Reader(offset, wanted)
         super().add_consumer(consumer)
-        self._feed(consumer)
+        self._deliver_to(consumer)
 
     def detach(self, consumers: Iterable[Consumer]) -> None:
         for consumer in consumers:
@@ -168,7 +168,7 @@ class StreamQueue(Queue):
     def wake(self, *consumers: Consumer) -> None:
         for consumer in consumers:
             if consumer in self._readers:
-                self._feed(consumer)
+                self._deliver_to(consumer)
 
     # -- what clients ask for ------------------------------------------------------------------
 
@@ -238,18 +238,18 @@ class StreamQueue(Queue):
         index = bisect_left(self._times, moment)
         return self._log_offsets[index] if index < len(self._log) else self._segments.next_offset
 
-    def _feed(self, consumer: Consumer) -> None:
+    def _deliver_to(self, consumer: Consumer) -> None:
         reader = self._readers[consumer]
         index = bisect_left(self._log_offsets, reader.offset)
         while index < len(self._log) and consumer.can_take():
             offset = self._log_offsets[index]
             reader.offset = offset + 1
             message = self._log[index]
-            if reader.filter is None or reader.filter.takes(message.facts.filter_value or ""):
-                consumer.deliver(QueuedMessage(self._outgoing(message, offset), offset, None))
+            if reader.filter is None or reader.filter.takes(message.parsed.filter_value or ""):
+                consumer.deliver(QueuedMessage(self._with_offset(message, offset), offset, None))
             index += 1
 
-    def _outgoing(self, message: Message, offset: int) -> Message:
+    def _with_offset(self, message: Message, offset: int) -> Message:
         """Give a copy of a message that tells where in the log it stands."""
         properties = decode_properties(message.properties)
         profile = self.host.profile

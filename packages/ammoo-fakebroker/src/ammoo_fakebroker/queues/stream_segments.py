@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["Segments"]
+__all__ = ["StreamSegments"]
 
 _DEFAULT_SIZE = 500_000_000
 _MOST_CHUNKS = 256_000
@@ -38,7 +38,7 @@ class _Segment:
         self.last_time = now
 
 
-class Segments:
+class StreamSegments:
     """The segments of a stream.
 
     Args:

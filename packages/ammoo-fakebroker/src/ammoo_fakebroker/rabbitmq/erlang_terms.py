@@ -64,7 +64,7 @@ def comparable(value: Any, *, numbers_by_value: bool = False, seconds: int = 1) 
         return ("decimal", *_decimal_parts(value))
     if isinstance(value, int):
         return int(value)
-    return ("nested", *_in_a_row(value))
+    return ("nested", *_flattened(value))
 
 
 class _Mark(Enum):
@@ -75,7 +75,7 @@ class _Mark(Enum):
     END = auto()
 
 
-def _in_a_row(value: dict[str, Any] | list[Any]) -> Iterator[Hashable]:
+def _flattened(value: dict[str, Any] | list[Any]) -> Iterator[Hashable]:
     """Give all that a table or an array holds, one behind the other.
 
     Python compares nested tuples by recursion, and fails where Erlang does not.

@@ -34,7 +34,7 @@ class Profile:
     unknown_exchange_type_closes_connection: bool
     refusals_name_the_permission: bool
     """Whether a refusal speaks of write access, or just of access."""
-    fate_of_virtualhosts: str
+    deleted_virtualhost_word: str
     """What clients of a deleted virtual host hear of it. 4.0 says either word, which is a race."""
     accepted_headers: Mapping[bytes, tuple[int, int]]
     """The protocol headers that are taken, and the version that they are answered with."""
@@ -67,7 +67,7 @@ class Profile:
     """How many words ``#`` a binding key of a topic exchange may have."""
     headers_compare_numbers_by_value: bool
     """Whether 1 matches 1.0 in a headers exchange, and timestamps each other."""
-    dies_of_void_queue_type: bool
+    void_queue_type_crashes: bool
     empty_queue_type_is_classic: bool
     queue_modes: tuple[str, ...]
     """What x-queue-mode may be; anything if empty."""
@@ -256,7 +256,7 @@ _3_10 = Profile(
     header_replies={},
     unknown_exchange_type_closes_connection=True,
     refusals_name_the_permission=False,
-    fate_of_virtualhosts="deleted",
+    deleted_virtualhost_word="deleted",
     accepted_headers={**_HEADERS, b"AMQP\x01\x01\x08\x00": (8, 0)},
     smallest_frame_max=4096,
     checks_body_sizes=False,
@@ -273,7 +273,7 @@ _3_10 = Profile(
     has_log_exchange=False,
     most_topic_wildcards=None,
     headers_compare_numbers_by_value=True,
-    dies_of_void_queue_type=True,
+    void_queue_type_crashes=True,
     empty_queue_type_is_classic=False,
     queue_modes=("default", "lazy"),
     queue_versions=(1, 2),
@@ -334,7 +334,7 @@ _4_0 = Profile(
     header_replies={b"AMQP\x00\x00\x09\x00": PROTOCOL_HEADER},
     unknown_exchange_type_closes_connection=False,
     refusals_name_the_permission=True,
-    fate_of_virtualhosts="down",
+    deleted_virtualhost_word="down",
     accepted_headers=_HEADERS,
     smallest_frame_max=4096,
     checks_body_sizes=False,
@@ -351,7 +351,7 @@ _4_0 = Profile(
     has_log_exchange=False,
     most_topic_wildcards=None,
     headers_compare_numbers_by_value=False,
-    dies_of_void_queue_type=False,
+    void_queue_type_crashes=False,
     empty_queue_type_is_classic=False,
     queue_modes=("default", "lazy"),
     queue_versions=(1, 2),

@@ -43,7 +43,7 @@ from .lookup import accessible_queue, named_queue
 
 if TYPE_CHECKING:
     from ...messages.message import QueuedMessage
-    from ...messages.properties import PropertyFacts
+    from ...messages.properties import ParsedProperties
     from ...queues.delivery import Unacked
     from ...queues.queue import Queue
     from ..channel import Channel
@@ -78,12 +78,12 @@ def publish(
         raise errors.no_exchange(virtualhost.name, exchange_name)
     if exchange.internal:
         raise errors.exchange_is_internal(virtualhost.name, exchange_name)
-    facts = virtualhost.properties.read(properties)
-    if facts.reply_to == PSEUDO_QUEUE:
-        facts = with_reply_queue(channel, facts)
-    if facts.user_id is not None or facts.faults:
-        _check_properties(channel, facts)
-    message = Message(exchange_name, routing_key, facts.outgoing, body, facts)
+    parsed = virtualhost.properties.read(properties)
+    if parsed.reply_to == PSEUDO_QUEUE:
+        parsed = with_reply_queue(channel, parsed)
+    if parsed.user_id is not None or parsed.faults:
+        _check_properties(channel, parsed)
+    message = Message(exchange_name, routing_key, parsed.outgoing, body, parsed)
     queues = virtualhost.route(exchange, message)
     if mandatory and not queues and channel.transaction is None:
         return_unroutable(channel, message)
@@ -103,13 +103,13 @@ def publish(
     confirms.settle(sequence_number, accepted=accepted)
 
 
-def _check_properties(channel: Channel, facts: PropertyFacts) -> None:
+def _check_properties(channel: Channel, parsed: ParsedProperties) -> None:
     """Refuse properties that are wrong in themselves, or that claim to be somebody else's."""
     login = channel.connection.user.name
-    faults = list(facts.faults)
-    if facts.user_id is not None and facts.user_id != login:
+    faults = list(parsed.faults)
+    if parsed.user_id is not None and parsed.user_id != login:
         first = 0 if channel.virtualhost.profile.checks_user_id_first else len(faults)
-        faults.insert(first, errors.user_id_mismatch(facts.user_id, login))
+        faults.insert(first, errors.user_id_mismatch(parsed.user_id, login))
     if faults:
         raise faults[0]
 
@@ -140,7 +140,7 @@ def deliver_to_queues(channel: Channel, message: Message, queues: Collection[Que
 
 
 def _deliver_at_once(channel: Channel, message: Message, queues: Iterable[Queue]) -> bool:
-    with channel.virtualhost.dead_letters.held_back():
+    with channel.virtualhost.dead_letters.deferred():
         outcomes = [queue.publish(message) for queue in queues]  # every queue gets it
     return all(outcomes)
 
@@ -245,7 +245,7 @@ def get(channel: Channel, parameters: BasicGetParameters) -> None:
     no_ack = parameters.no_ack
     answer = partial(_answer_get, channel, queue, no_ack=no_ack)
     # What expires right behind the message, and is dead-lettered, comes behind the answer.
-    with channel.virtualhost.dead_letters.held_back():
+    with channel.virtualhost.dead_letters.deferred():
         if not queue.get(answer, no_ack=no_ack):
             channel.send(BasicGetEmptyParameters())
 

@@ -25,7 +25,7 @@ from ...rabbitmq import errors
 
 if TYPE_CHECKING:
     from ...messages.message import Message
-    from ...messages.properties import PropertyFacts
+    from ...messages.properties import ParsedProperties
     from ..channel import Channel
 
 __all__ = [
@@ -120,7 +120,7 @@ def declare_pseudo_queue(channel: Channel, name: str) -> str:
     raise errors.no_queue(channel.virtualhost.name, name)
 
 
-def with_reply_queue(channel: Channel, facts: PropertyFacts) -> PropertyFacts:
+def with_reply_queue(channel: Channel, parsed: ParsedProperties) -> ParsedProperties:
     """Return a request's properties with the generated name in reply_to.
 
     Raises:
@@ -129,8 +129,8 @@ def with_reply_queue(channel: Channel, facts: PropertyFacts) -> PropertyFacts:
     if channel.reply_consumer is None:
         raise errors.no_reply_consumer()
     reply_to = channel.reply_consumer.queue_name
-    decoded = decode_properties(facts.outgoing)
-    return facts._replace(outgoing=encode_properties(decoded._replace(reply_to=reply_to)))
+    decoded = decode_properties(parsed.outgoing)
+    return parsed._replace(outgoing=encode_properties(decoded._replace(reply_to=reply_to)))
 
 
 def deliver_replies(channel: Channel, message: Message) -> None:

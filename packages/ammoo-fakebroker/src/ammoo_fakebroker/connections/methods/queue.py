@@ -90,7 +90,7 @@ def _find(channel: Channel, name: str) -> Queue:
 
 def _declare(channel: Channel, name: str, parameters: QueueDeclareParameters) -> Queue:
     virtualhost = channel.virtualhost
-    arguments = _augmented(channel, parameters)
+    arguments = _with_queue_type(channel, parameters)
     if not name:
         name = _generated_name(channel, arguments)
     elif name.startswith("amq."):
@@ -119,7 +119,7 @@ def _generated_name(channel: Channel, arguments: Mapping[str, Any]) -> str:
     known = QUEUE_TYPES.get(queue_type) if isinstance(queue_type, str) else None
     if known is not None and not known.supports_server_named:
         raise errors.server_named_not_for_type(queue_type)
-    if queue_type is None and not channel.virtualhost.profile.dies_of_void_queue_type:
+    if queue_type is None and not channel.virtualhost.profile.void_queue_type_crashes:
         queue_type = CLASSIC
     if print_bare(queue_type) != CLASSIC:
         raise errors.internal_error()
@@ -131,10 +131,10 @@ def _is_durable(parameters: QueueDeclareParameters) -> bool:
     return parameters.durable and not parameters.exclusive
 
 
-def _augmented(channel: Channel, parameters: QueueDeclareParameters) -> Mapping[str, Any]:
-    """Add the queue type to a declaration's arguments, where RabbitMQ does.
+def _with_queue_type(channel: Channel, parameters: QueueDeclareParameters) -> Mapping[str, Any]:
+    """Return a declaration's arguments with the queue type, which RabbitMQ adds and sorts them.
 
-    A virtual host's default goes for what can be of that type; else it is classic.
+    A queue that cannot be of the virtual host's default type is a classic one.
     """
     arguments = parameters.arguments
     if "x-queue-type" in arguments:
@@ -144,7 +144,9 @@ def _augmented(channel: Channel, parameters: QueueDeclareParameters) -> Mapping[
         queue_type = queue_type if _is_replicable(parameters) else None
     if queue_type is None and channel.virtualhost.profile.queue_type_is_always_an_argument:
         queue_type = CLASSIC
-    return arguments if queue_type is None else {**arguments, "x-queue-type": queue_type}
+    if queue_type is None:
+        return arguments
+    return dict(sorted({**arguments, "x-queue-type": queue_type}.items()))
 
 
 def _is_replicable(parameters: QueueDeclareParameters) -> bool:
