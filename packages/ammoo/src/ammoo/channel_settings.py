@@ -36,9 +36,9 @@ class ChannelSettings:
     def __init__(self, prefetch: Prefetch | None = None) -> None:
         self.prefetch = prefetch
         self.shared_prefetch: Prefetch | None = None
-        self.confirms = False
-        self.transactions = False
-        self.flow_active = True
+        self.confirms: bool = False
+        self.transactions: bool = False
+        self.flow_active: bool = True
 
     def set_prefetch(self, prefetch: Prefetch, global_: bool) -> None:
         """Record the limits of a basic.qos that the server has taken."""

@@ -53,13 +53,13 @@ class Inbox:
     )
 
     def __init__(self, request: BasicConsumeParameters) -> None:
-        self.no_ack = request.no_ack
-        self.queue_name = request.queue_name
-        self.consumer_tag = ""
+        self.no_ack: bool = request.no_ack
+        self.queue_name: str = request.queue_name
+        self.consumer_tag: str = ""
         self.live: LiveChannel | None = None
         self.closing_exc: Exception | None = None
         self.messages: deque[DeliverMessage] = deque()
-        self.needs_accounting = False
+        self.needs_accounting: bool = False
         self._large_octets = 0
         self._is_backlogged = False
         self._waiters: deque[asyncio.Future[None]] = deque()
@@ -222,7 +222,8 @@ class LastingInbox(Inbox):
     def adopt(self, other: Inbox) -> None:
         """Take the place of an inbox, and the messages that have arrived in it."""
         assert other.live is not None
-        self.live, self.consumer_tag = other.live, other.consumer_tag
+        self.live: LiveChannel | None = other.live
+        self.consumer_tag: str = other.consumer_tag
         if other._is_backlogged:
             other._end_backlog()
         if other.closing_exc is None:

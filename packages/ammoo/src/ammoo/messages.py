@@ -38,13 +38,13 @@ class Origin(Protocol):
     body_encoding: str
     tag_offset: int
 
-    def ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
+    def ack(self, delivery_tag: int, multiple: bool, /) -> Awaitable[None] | None:
         """Acknowledge a delivery at once; gives what to wait for before more is sent."""
 
-    def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> Awaitable[None] | None:
+    def nack(self, delivery_tag: int, multiple: bool, requeue: bool, /) -> Awaitable[None] | None:
         """Refuse a delivery, and others before it; as `ack`."""
 
-    def reject(self, delivery_tag: int, requeue: bool) -> Awaitable[None] | None:
+    def reject(self, delivery_tag: int, requeue: bool, /) -> Awaitable[None] | None:
         """Refuse a delivery; as `ack`."""
 
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:

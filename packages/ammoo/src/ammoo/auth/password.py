@@ -24,7 +24,7 @@ class PasswordAuthentication(Authentication):
         ValueError: A mechanism is not one of these.
     """
 
-    login = ""
+    login: str = ""
 
     def __init__(
         self, login: str, password: str, *, mechanisms: Sequence[str] = ("AMQPLAIN", "PLAIN")

@@ -25,6 +25,7 @@
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from .base import AmmooError, ServerRefusal
 
@@ -115,7 +116,7 @@ class LoginFrameTooLarge(ConnectionLost):
         address: str = "",
     ) -> None:
         super().__init__(exc, address)
-        self.args = (method, size, limit, exc, address)
+        self.args: tuple[Any, ...] = (method, size, limit, exc, address)
         self.method = method
         self.size = size
         self.limit = limit
@@ -334,7 +335,7 @@ class LoginRefused(AuthenticationError, ServerClosedConnection):
         mechanism: str = "",
     ) -> None:
         ServerClosedConnection.__init__(self, reply_code, reply_text, class_id, method_id)
-        self.args = (reply_code, reply_text, class_id, method_id, mechanism)
+        self.args: tuple[Any, ...] = (reply_code, reply_text, class_id, method_id, mechanism)
         self.mechanism = mechanism
 
     advice = "check login and password, and that the user may log in from this host"
@@ -365,8 +366,8 @@ class ServerAuthMechanismsNotSupportedError(ConnectionClosed):
         self, server_mechanisms: Iterable[str] = (), client_mechanisms: Iterable[str] = ()
     ) -> None:
         super().__init__(server_mechanisms, client_mechanisms)
-        self.server_mechanisms = frozenset(server_mechanisms)
-        self.client_mechanisms = tuple(client_mechanisms)
+        self.server_mechanisms: frozenset[str] = frozenset(server_mechanisms)
+        self.client_mechanisms: tuple[str, ...] = tuple(client_mechanisms)
 
     def __str__(self) -> str:
         ours = ", ".join(self.client_mechanisms) or "none of them"
@@ -383,7 +384,7 @@ class ServerLocalesNotSupportedError(ConnectionClosed):
 
     def __init__(self, server_locales: Iterable[str]) -> None:
         super().__init__(server_locales)
-        self.server_locales = frozenset(server_locales)
+        self.server_locales: frozenset[str] = frozenset(server_locales)
 
     def __str__(self) -> str:
         offered = ", ".join(sorted(self.server_locales)) or "none"
@@ -422,9 +423,10 @@ class WrongProtocol(InvalidServerFrame):
 
     def __init__(self, parse_exc: Exception, octets: bytes, address: str = "") -> None:
         super().__init__(parse_exc)
-        self.args = (parse_exc, octets, address)
+        self.args: tuple[Any, ...] = (parse_exc, octets, address)
         self.octets = octets
         self.address = address
+        self.protocol: str
         self.protocol, self._remedy = _protocol_of(octets)
 
     def __str__(self) -> str:

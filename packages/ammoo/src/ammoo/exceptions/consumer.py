@@ -9,6 +9,8 @@
         └── ClientCancelledConsumerError
 """
 
+from typing import Any
+
 from .base import AmmooError
 
 __all__ = [
@@ -68,7 +70,7 @@ class ClientCancelledConsumerError(ClientCancelledConsumer):
 
     def __init__(self, exc: BaseException, consumer_tag: str = "", queue_name: str = "") -> None:
         super().__init__(consumer_tag, queue_name)
-        self.args = (exc, consumer_tag, queue_name)
+        self.args: tuple[Any, ...] = (exc, consumer_tag, queue_name)
         self.exc = exc
 
     def __str__(self) -> str:

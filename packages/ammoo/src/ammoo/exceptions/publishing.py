@@ -17,7 +17,7 @@ A confirmed message raises nothing. Only what was not sent can be sent again wit
 the risk that the server has it twice.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .base import AmmooError, OperationTimeout
 
@@ -98,7 +98,7 @@ class PublishRefused(PublishNack):
 
     def __init__(self, exc: Exception, publish_sequence_number: int = 0) -> None:
         super().__init__(publish_sequence_number)
-        self.args = (exc, publish_sequence_number)
+        self.args: tuple[Any, ...] = (exc, publish_sequence_number)
         self.exc = exc
 
     def __str__(self) -> str:
@@ -117,10 +117,10 @@ class PublishReturned(PublishFailed):
     def __init__(self, message: "ReturnMessage") -> None:
         super().__init__(message)
         self.message = message
-        self.reply_code = message.reply_code
-        self.reply_text = message.reply_text
-        self.exchange_name = message.exchange_name
-        self.routing_key = message.routing_key
+        self.reply_code: int = message.reply_code
+        self.reply_text: str = message.reply_text
+        self.exchange_name: str = message.exchange_name
+        self.routing_key: str = message.routing_key
 
     def __str__(self) -> str:
         return (
@@ -181,10 +181,11 @@ class NotSentInTime(NotSent, OperationTimeout):
 
     def __init__(self, operation: str, timeout: float) -> None:
         NotSent.__init__(self, operation, f"the connection was not open again in {timeout:g} s")
-        self.args = (operation, timeout)
+        self.args: tuple[Any, ...] = (operation, timeout)
         self.timeout = timeout
 
-    __str__ = NotSent.__str__
+    def __str__(self) -> str:
+        return NotSent.__str__(self)
 
 
 class PublishNotSent(NotSent, PublishFailed):
@@ -192,7 +193,7 @@ class PublishNotSent(NotSent, PublishFailed):
 
     def __init__(self, reason: str = "") -> None:
         super().__init__("basic.publish", reason)
-        self.args = (reason,)
+        self.args: tuple[Any, ...] = (reason,)
 
     def __str__(self) -> str:
         return f"{self._message()} was not sent: {self.reason}"

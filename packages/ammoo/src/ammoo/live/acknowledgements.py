@@ -9,7 +9,7 @@ acknowledgement out of order is sent as the caller gave it.
 """
 
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ammoo_wire import (
@@ -47,10 +47,10 @@ class UnackedDeliveries:
 
     def __init__(self) -> None:
         self._tags: deque[int] = deque()
-        self.add = self._tags.append
+        self.add: Callable[[int], None] = self._tags.append
         self._settled_out_of_order: set[int] = set()  # tags still in _tags, never its first
-        self.run = 0
-        self.last_of_run = 0
+        self.run: int = 0
+        self.last_of_run: int = 0
 
     def __len__(self) -> int:
         return len(self._tags) - len(self._settled_out_of_order)
@@ -127,7 +127,7 @@ class Acknowledgements:
     __slots__ = ("_channel", "_merges", "_transport", "unacked")
 
     def __init__(self, channel: ChannelHead) -> None:
-        self.unacked = UnackedDeliveries()
+        self.unacked: UnackedDeliveries = UnackedDeliveries()
         self._channel = channel
         self._transport = channel.transport
         self._merges = True

@@ -68,10 +68,11 @@ from ..publish_options import Body, NotGiven, PublishOptions, outgoing
 from .acknowledgements import Acknowledgements
 from .commit_buffer import CommitBuffer
 from .consuming import Consuming
-from .ports import ChannelHost, PublishingPort, Sender
+from .ports import ChannelHost, Inbox, PublishingPort, Sender
 from .publishing import Publishing
 from .replies import OnReply, Replies, Reply
 from .reply_timeouts import UNANSWERED_TIMEOUT, ReplyTimeouts
+from .transport import Transport
 
 __all__ = ["COALESCE_MIN_PREFETCH", "RECEIVERS", "LiveChannel"]
 
@@ -115,16 +116,16 @@ class LiveChannel:
         self.on_end: Callable[[LiveChannel, Exception], None] | None = None
         self.successor: PublishingPort | None = None
         self.tag_offset = 0
-        self.allows_read_coalescing = True
-        self.transport = host.transport
+        self.allows_read_coalescing: bool = True
+        self.transport: Transport = host.transport
         self.sender: Sender = host.protocol
-        self.acknowledgements = Acknowledgements(self)
-        self.ack = self.acknowledgements.ack
-        self.nack = self.acknowledgements.nack
-        self.reject = self.acknowledgements.reject
-        self.consuming = Consuming(self)
-        self.consumers = self.consuming.inboxes
-        self.publishing = Publishing(self, self.acknowledgements)
+        self.acknowledgements: Acknowledgements = Acknowledgements(self)
+        self.ack: Callable[[int, bool], Awaitable[None] | None] = self.acknowledgements.ack
+        self.nack: Callable[[int, bool, bool], Awaitable[None] | None] = self.acknowledgements.nack
+        self.reject: Callable[[int, bool], Awaitable[None] | None] = self.acknowledgements.reject
+        self.consuming: Consuming = Consuming(self)
+        self.consumers: dict[str, Inbox] = self.consuming.inboxes
+        self.publishing: Publishing = Publishing(self, self.acknowledgements)
         self._add_unacked = self.acknowledgements.unacked.add
         self._replies = Replies(host.loop)
         self._reply_timeouts = ReplyTimeouts(

@@ -22,7 +22,7 @@ class Confirms(Generic[_TokenT]):
     def __init__(self) -> None:
         self._tokens: dict[int, _TokenT] = {}
         self._lowest = 1  # no number below it is outstanding
-        self.next_number = 1
+        self.next_number: int = 1
         """The sequence number of the next message."""
 
     def __len__(self) -> int:

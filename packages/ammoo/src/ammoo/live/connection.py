@@ -77,15 +77,15 @@ class LiveConnection:
         on_blocked_changed: Callable[[str | None], None],
     ) -> None:
         self.loop = loop
-        self.operation_timeout = parameters.operation_timeout
-        self.blocked_timeout = parameters.blocked_timeout
+        self.operation_timeout: float | None = parameters.operation_timeout
+        self.blocked_timeout: float | None = parameters.blocked_timeout
         self.closing_exc: Exception | None = None
         self.on_end: Callable[[Exception], None] | None = None
         self.channels: dict[int, LiveChannel] = {}
         self._parameters = parameters
         self._on_blocked_changed = on_blocked_changed
         self._opening = Opening(loop, parameters)
-        self.protocol = ClientProtocol(
+        self.protocol: ClientProtocol = ClientProtocol(
             mechanism=self._opening.choose_mechanism,
             virtualhost=parameters.virtualhost,
             client_properties=client_properties(parameters),
@@ -94,9 +94,9 @@ class LiveConnection:
             frame_max=parameters.frame_max,
             heartbeat_interval=parameters.heartbeat_interval,
         )
-        self.transport = Transport(loop, self.protocol, self)
-        self.blocking = Blocking(loop, parameters.blocked_timeout, self._prepare_to_wait)
-        self.flow_control = FlowControl(self.transport, self.channels)
+        self.transport: Transport = Transport(loop, self.protocol, self)
+        self.blocking: Blocking = Blocking(loop, parameters.blocked_timeout, self._prepare_to_wait)
+        self.flow_control: FlowControl = FlowControl(self.transport, self.channels)
         self._numbers = ChannelNumbers()
         self._replies = Replies(loop)
         self._reply_timeouts = ReplyTimeouts(

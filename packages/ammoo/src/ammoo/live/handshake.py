@@ -67,8 +67,8 @@ class Opening:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, parameters: ConnectionParameters) -> None:
         self.mechanism: AuthenticationMechanism | None = None
-        self.login_method = ""
-        self.login_size = 0
+        self.login_method: str = ""
+        self.login_size: int = 0
         self._auth = parameters.auth
         self._parameters = parameters
         self._loop = loop
@@ -140,7 +140,8 @@ class Opening:
         """Record how large a login is: servers close the socket on one that is too large."""
         size = FRAME_OVERHEAD + len(encode_method(parameters))
         if size > self.login_size:
-            self.login_method, self.login_size = method_of(parameters).name, size
+            self.login_method = method_of(parameters).name
+            self.login_size = size
 
     def _take_step(self) -> None:
         if self._step is not None and not self._step.done():

@@ -90,7 +90,7 @@ class Publishing:
 
     def __init__(self, channel: ChannelHead, acknowledgements: Acknowledgements) -> None:
         self.confirms: Confirms[Future[None]] | None = None
-        self.can_publish = False
+        self.can_publish: bool = False
         self._channel = channel
         self._host = channel.host
         self._transport = channel.transport

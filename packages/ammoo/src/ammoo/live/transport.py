@@ -72,11 +72,11 @@ class Transport(asyncio.BufferedProtocol):
         self._is_lost = False
         self._coalesce_timer: asyncio.TimerHandle | None = None
         self.before_flush: list[Callable[[], None]] = []
-        self.flush_is_due = False
-        self.is_paused = False
-        self.is_reading = True
-        self.reading_is_paused = False
-        self.is_request_response = False
+        self.flush_is_due: bool = False
+        self.is_paused: bool = False
+        self.is_reading: bool = True
+        self.reading_is_paused: bool = False
+        self.is_request_response: bool = False
 
     # --- asyncio's side ---
 

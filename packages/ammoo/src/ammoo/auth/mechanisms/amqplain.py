@@ -15,7 +15,7 @@ class AMQPlainAuth(AuthenticationMechanism):
         password: The password.
     """
 
-    login = ""
+    login: str = ""
 
     def __init__(self, login: str, password: str) -> None:
         self.login = login

@@ -12,7 +12,7 @@ class ExternalAuth(AuthenticationMechanism):
         authzid: Whom to act as; empty for whom the certificate names.
     """
 
-    authzid = ""
+    authzid: str = ""
 
     def __init__(self, authzid: str = "") -> None:
         self.authzid = authzid

@@ -18,7 +18,7 @@ class SaslPlainAuth(AuthenticationMechanism):
         ValueError: A part holds a NUL character, which separates them.
     """
 
-    authcid = ""
+    authcid: str = ""
     authzid: str | None = None
 
     def __init__(self, authcid: str, passwd: str, authzid: str | None = None) -> None:
