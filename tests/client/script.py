@@ -39,7 +39,10 @@ __all__ = ["ScriptedPeer", "ScriptedServer", "impatient"]
 
 T = TypeVar("T")
 
-SERVER_PROPERTIES: dict[str, Any] = {"product": "RabbitMQ", "capabilities": {}}
+SERVER_PROPERTIES: dict[str, Any] = {
+    "product": "RabbitMQ",
+    "capabilities": {"basic.nack": True},
+}
 ANSWERS: dict[type[Any], Any] = {
     ChannelOpenParameters: lambda _: ChannelOpenOkParameters(),
     ChannelCloseParameters: lambda _: ChannelCloseOkParameters(),

@@ -16,8 +16,8 @@ from ammoo_wire import (
     BasicConsumeOkParameters,
     BasicConsumeParameters,
     BasicGetParameters,
+    BasicNackParameters,
     BasicPublishParameters,
-    BasicRejectParameters,
     ChannelCloseOkParameters,
     ChannelCloseParameters,
     ChannelOpenOkParameters,
@@ -61,7 +61,7 @@ async def test_late_get_ok_is_given_back(channel: ammoo.Channel, peer: ScriptedP
 
     peer.got(7)
 
-    assert await peer.expect(BasicRejectParameters) == (7, True)
+    assert await peer.expect(BasicNackParameters) == (7, False, True)
 
 
 async def test_get_ok_that_arrives_as_the_caller_is_cancelled_is_given_back(
@@ -81,7 +81,7 @@ async def test_get_ok_that_arrives_as_the_caller_is_cancelled_is_given_back(
     with pytest.raises(asyncio.CancelledError):
         await getting
 
-    assert await peer.expect(BasicRejectParameters) == (7, True)
+    assert await peer.expect(BasicNackParameters) == (7, False, True)
 
 
 async def test_late_get_ok_without_acknowledgement_is_dropped(
@@ -107,8 +107,7 @@ async def test_late_consume_ok_is_cancelled_and_its_deliveries_given_back(
     peer.deliver(tag, 1, 2)
 
     assert await peer.expect(BasicCancelParameters) == (tag, False)
-    assert await peer.expect(BasicRejectParameters) == (1, True)
-    assert await peer.expect(BasicRejectParameters) == (2, True)
+    assert await peer.expect(BasicNackParameters) == (2, True, True)
     peer.send(BasicCancelOkParameters(tag))
     await peer.synchronise(channel)
     assert not channel._require_live().consumers

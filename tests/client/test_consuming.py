@@ -62,9 +62,9 @@ async def test_unread_messages_are_given_back_behind_the_cancel(
         leaving = asyncio.create_task(consumer.__aexit__(None, None, None))
 
         assert await peer.expect(BasicCancelParameters) == (tag, False)
-        assert await peer.expect(BasicRejectParameters) == (2, True)
+        assert await peer.expect(BasicNackParameters) == (2, False, True)
         peer.deliver(tag, 3)  # it was on its way when the cancel came
-        assert await peer.expect(BasicRejectParameters) == (3, True)
+        assert await peer.expect(BasicNackParameters) == (3, False, True)
         peer.send(BasicCancelOkParameters(tag))
         await leaving
 
@@ -105,7 +105,7 @@ async def test_messages_are_given_back_and_settled_while_the_socket_is_full(
         assert await peer.expect(BasicAckParameters) == (1, False)
         assert await peer.expect(BasicRejectParameters) == (2, False)
         assert await peer.expect(BasicNackParameters) == (3, False, True)
-        assert await peer.expect(BasicRejectParameters) == (4, True)
+        assert await peer.expect(BasicNackParameters) == (4, False, True)
 
 
 async def test_message_can_be_settled_after_its_consumer_was_left(
@@ -445,5 +445,4 @@ async def test_what_was_not_read_of_a_consumer_that_the_server_cancelled_goes_ba
         await (await anext(consumer)).ack()
 
     assert await peer.expect(BasicAckParameters) == (1, False)
-    assert await peer.expect(BasicRejectParameters) == (2, True)
-    assert await peer.expect(BasicRejectParameters) == (3, True)
+    assert await peer.expect(BasicNackParameters) == (3, True, True)

@@ -31,7 +31,7 @@ async def test_everything_waits_for_a_commit_and_stays_in_order(
 ) -> None:
     committing = await _commit(channel, peer)
     await channel.publish("", "q", b"behind")
-    await channel.ack(1)
+    await channel.ack(0, multiple=True)
     asking = asyncio.create_task(channel.assert_exchange_exists("e"))
     again = asyncio.create_task(channel.commit())
     async with connection.channel() as other:

@@ -5,7 +5,7 @@ from typing import Any
 
 import ammoo
 
-__all__ = ["drain", "publish"]
+__all__ = ["arrived", "drain", "publish"]
 
 
 async def publish(channel: ammoo.Channel, queue: str, *bodies: str | bytes, **options: Any) -> None:
@@ -22,3 +22,9 @@ async def drain(channel: ammoo.Channel, queue: str) -> list[str]:
             bodies.append((await channel.get(queue, no_ack=True)).decode())
         except ammoo.EmptyQueue:
             return bodies
+
+
+async def arrived(channel: ammoo.Channel, consumer: ammoo.Consumer, count: int) -> None:
+    """Wait until a consumer of the channel has so many unread messages."""
+    while len(consumer._inbox.messages) < count:
+        await channel.assert_queue_exists(consumer.queue_name)

@@ -16,6 +16,7 @@ import ammoo
 from ammoo.auth.mechanisms.amqplain import AMQPlainAuth
 from ammoo.auth.mechanisms.sasl_plain import SaslPlainAuth
 from ammoo.auth.password import PasswordAuthentication
+from ammoo.exceptions import UnknownDelivery
 from ammoo.exceptions.channel import (
     AccessRefused,
     NotFound,
@@ -32,7 +33,7 @@ from ammoo.exceptions.connection import (
 )
 from ammoo_wire import FieldValue
 from tests.client.brokers import Name
-from tests.contract.queues import drain, publish
+from tests.contract.queues import arrived, drain, publish
 from tests.support.operator import Operator
 
 # --- connect ---
@@ -696,14 +697,53 @@ async def test_reject(broker_channel: ammoo.Channel, queue: str) -> None:
     assert await drain(broker_channel, queue) == ["3", "4", "5"]
 
 
-async def test_settling_twice_closes_the_channel(broker_channel: ammoo.Channel, queue: str) -> None:
+async def test_settling_twice_raises_and_the_channel_goes_on(
+    broker_channel: ammoo.Channel, queue: str
+) -> None:
     await publish(broker_channel, queue, "1")
     message = await broker_channel.get(queue)
     await message.ack()
-    await message.ack()
 
-    with pytest.raises(PreconditionFailed, match=r"unknown delivery tag 1.*settled once"):
-        await broker_channel.get_next_returned_message()
+    with pytest.raises(UnknownDelivery, match="settled once"):
+        await message.ack()
+
+    assert await drain(broker_channel, queue) == []
+
+
+async def test_what_was_rolled_back_can_be_settled_again(
+    broker_channel: ammoo.Channel, other_channel: ammoo.Channel, queue: str
+) -> None:
+    await publish(other_channel, queue, "1", "2", "3")
+    await broker_channel.select_transaction()
+    messages = [await broker_channel.get(queue) for _ in range(3)]
+    await messages[1].ack(multiple=True)
+    await broker_channel.rollback()
+
+    await messages[0].ack()
+    await messages[2].reject(requeue=True)
+    await messages[1].nack(requeue=False)
+    await broker_channel.commit()
+
+    assert await drain(other_channel, queue) == ["3"]
+    with pytest.raises(UnknownDelivery):
+        await messages[0].ack()
+
+
+async def test_unread_messages_go_back_when_a_consumer_is_left(
+    broker_channel: ammoo.Channel, other_channel: ammoo.Channel, queue: str
+) -> None:
+    """Behind a message that is unacked one by one, and all of them at once when they can."""
+    bodies = [str(number) for number in range(1500)]
+    await publish(other_channel, queue, *bodies)
+    async with broker_channel.consume(queue) as consumer:
+        first = await anext(consumer)
+        await arrived(broker_channel, consumer, 1499)
+    assert (await broker_channel.assert_queue_exists(queue)).message_count == 0
+
+    await first.ack()
+
+    async with other_channel.consume(queue, no_ack=True) as consumer:
+        assert bodies[1:] == [(await anext(consumer)).decode() for _ in bodies[1:]]
 
 
 # --- transactions ---

@@ -200,7 +200,7 @@ SHOWN_ATTRIBUTES: dict[str, dict[str, tuple[str, ...]]] = {
         **_in(
             PARAMETERS_,
             redelivered="consume_unread_and_unsettled_messages_come_back",
-            ack="settling_twice_closes_the_channel",
+            ack="settling_twice_raises_and_the_channel_goes_on",
             reject="reject",
         ),
     },

@@ -112,6 +112,7 @@ CLIENT_STOREYS = {
     ],
     "one socket's life": [
         "ammoo.live.confirms",
+        "ammoo.live.unacked",
         "ammoo.live.channel_numbers",
         "ammoo.live.commit_buffer",
         "ammoo.live.blocking",

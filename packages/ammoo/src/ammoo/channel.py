@@ -36,8 +36,6 @@ from ammoo_wire import (
     QueuePurgeParameters,
     QueueUnbindOkParameters,
     QueueUnbindParameters,
-    TxRollbackOkParameters,
-    TxRollbackParameters,
     method_of,
 )
 
@@ -518,6 +516,7 @@ class Channel:
             multiple: Acknowledge all unsettled messages of the channel up to this one.
 
         Raises:
+            UnknownDelivery: The message was settled before, or with no_ack; nothing was sent.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         live = self._require_live()
@@ -535,6 +534,7 @@ class Channel:
                 (RabbitMQ's basic.nack).
 
         Raises:
+            UnknownDelivery: The message was settled before, or with no_ack; nothing was sent.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         live = self._require_live()
@@ -556,6 +556,7 @@ class Channel:
             multiple: As in `reject`.
 
         Raises:
+            UnknownDelivery: The message was settled before, or with no_ack; nothing was sent.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         live = self._require_live()
@@ -838,7 +839,7 @@ class Channel:
         """
         live = await self._usable("tx.rollback")
         self._transaction = live
-        await live.call(TxRollbackParameters(), TxRollbackOkParameters)
+        await live.roll_back()
 
     def _raise_if_transaction_was_lost(self, live: LiveChannel) -> None:
         """Raise what ended the channel on which the transaction was begun, if it has ended."""

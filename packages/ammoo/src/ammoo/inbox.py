@@ -7,7 +7,7 @@ has one future: an asyncio.Queue costs more than twice as much for a message.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from ammoo_wire import BasicConsumeParameters
@@ -74,7 +74,7 @@ class Inbox:
     def deliver(self, message: DeliverMessage) -> None:
         """Add a message that arrived."""
         if self.closing_exc is not None:
-            self._requeue(message)
+            self._requeue((message,))
             return
         messages = self.messages
         messages.append(message)
@@ -156,19 +156,22 @@ class Inbox:
         """Put all unread messages back into their queue."""
         messages = list(self.messages)
         self.messages.clear()
-        for message in messages:
-            self._requeue(message)
+        self._requeue(messages)
 
-    def _requeue(self, message: DeliverMessage) -> None:
-        """Put an unread message back into its queue, unless it never left it.
+    def _requeue(self, messages: Iterable[DeliverMessage]) -> None:
+        """Put unread messages back into their queue, unless they never left it.
 
         A stream keeps its messages, and RabbitMQ 3.10 closes the connection that rejects one
         (540). A message with a stream's header may also have come to another queue from a
         stream; it goes back when the channel is closed.
         """
-        if self.no_ack or self.live is None or message.is_from_stream:
-            return
-        self.live.acknowledgements.requeue(message.delivery_tag - self.live.tag_offset)
+        live = self.live
+        if not self.no_ack and live is not None:
+            live.acknowledgements.requeue(
+                message.delivery_tag - live.tag_offset
+                for message in messages
+                if not message.is_from_stream
+            )
 
     def _wake_one(self) -> None:
         while self._waiters:

@@ -204,6 +204,7 @@ class ExpectedMessage(Message):
             multiple: Acknowledge all unsettled messages of the channel up to this one.
 
         Raises:
+            UnknownDelivery: It was settled before, or came with no_ack; nothing was sent.
             ChannelClosed, ConnectionClosed: The channel on which it came is gone.
         """
         drain = self._origin.ack(self._parameters.delivery_tag, multiple)
@@ -219,6 +220,7 @@ class ExpectedMessage(Message):
                 (RabbitMQ's basic.nack).
 
         Raises:
+            UnknownDelivery: It was settled before, or came with no_ack; nothing was sent.
             ChannelClosed, ConnectionClosed: The channel on which it came is gone.
         """
         if multiple:
@@ -238,6 +240,7 @@ class ExpectedMessage(Message):
             multiple: As in `reject`.
 
         Raises:
+            UnknownDelivery: It was settled before, or came with no_ack; nothing was sent.
             ChannelClosed, ConnectionClosed: The channel on which it came is gone.
         """
         drain = self._origin.nack(self._parameters.delivery_tag, multiple, requeue)

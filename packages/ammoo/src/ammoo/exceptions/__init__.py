@@ -58,7 +58,7 @@ from .consumer import (
     ConsumerCancelled,
     ServerCancelledConsumer,
 )
-from .message import ContentEncodingError
+from .message import ContentEncodingError, UnknownDelivery
 from .publishing import (
     NotSent,
     NotSentInTime,
@@ -131,5 +131,6 @@ __all__ = [
     "StaleDelivery",
     "TooManyChannels",
     "UnexpectedFrame",
+    "UnknownDelivery",
     "WrongProtocol",
 ]

@@ -50,6 +50,7 @@ from ammoo_wire import (
     TxCommitOkParameters,
     TxCommitParameters,
     TxRollbackOkParameters,
+    TxRollbackParameters,
     TxSelectOkParameters,
     TxSelectParameters,
     methods,
@@ -324,7 +325,7 @@ class LiveChannel:
 
     def select_transactions(self, on_reply: OnReply | None = None) -> Awaitable[Reply]:
         """Send tx.select, and return what its reply is awaited with."""
-        self.acknowledgements.stop_merging()
+        self.acknowledgements.begin_transaction()
         return self.call(TxSelectParameters(), TxSelectOkParameters, on_reply=on_reply)
 
     # --- what concerns more than one part ---
@@ -349,9 +350,16 @@ class LiveChannel:
         while isinstance(self.sender, CommitBuffer):
             await asyncio.wait((self.sender.ended,))
         request = TxCommitParameters()
+        self.acknowledgements.begin_transaction()  # with what is requeued in the one before
         waiter = self.send_request(request, TxCommitOkParameters, on_reply=self._end_commit)
         self.sender = CommitBuffer(self.host.protocol, self.host.loop.create_future())
         await self._reply_timeouts.reply(request, waiter, self.host.operation_timeout)
+
+    def roll_back(self) -> Awaitable[Reply]:
+        """Send tx.rollback, and return what its reply is awaited with."""
+        replied = self.call(TxRollbackParameters(), TxRollbackOkParameters)
+        self.acknowledgements.unacked.roll_back()
+        return replied
 
     def _end_commit(self, _: Reply | None = None) -> None:
         """Send what was kept in the commit buffer; drop it if the channel is closed."""

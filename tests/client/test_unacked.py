@@ -1,0 +1,513 @@
+"""Acknowledgements that become one, and those that must not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ammoo
+from ammoo.exceptions import UnknownDelivery
+from ammoo.live.acknowledgements import Acknowledgements
+from ammoo.live.unacked import UnackedDeliveries
+from ammoo_wire import (
+    BasicAckParameters,
+    BasicCancelOkParameters,
+    BasicCancelParameters,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
+    BasicGetParameters,
+    BasicNackParameters,
+    BasicPublishParameters,
+    BasicRecoverOkParameters,
+    BasicRecoverParameters,
+    BasicRejectParameters,
+    ExchangeDeclareParameters,
+    TxCommitOkParameters,
+    TxCommitParameters,
+    TxSelectOkParameters,
+    TxSelectParameters,
+)
+from tests.client.script import ScriptedPeer, ScriptedServer
+from tests.support.frames import decode_method
+
+
+@pytest.fixture(autouse=True)
+def _answers(server: ScriptedServer) -> None:
+    server.answers[BasicConsumeParameters] = lambda p: BasicConsumeOkParameters(p.consumer_tag)
+    server.answers[BasicCancelParameters] = lambda p: BasicCancelOkParameters(p.consumer_tag)
+    server.answers[BasicRecoverParameters] = lambda _: BasicRecoverOkParameters()
+    server.answers[TxSelectParameters] = lambda _: TxSelectOkParameters()
+
+
+async def _acked(channel: ammoo.Channel, *tags: int) -> None:
+    await asyncio.gather(*(channel.ack(tag) for tag in tags))
+
+
+async def _receive(
+    consumer: ammoo.Consumer, peer: ScriptedPeer, *tags: int
+) -> list[ammoo.DeliverMessage]:
+    peer.deliver(consumer.consumer_tag, *tags)
+    return [await anext(consumer) for _ in tags]
+
+
+async def test_acks_of_the_oldest_deliveries_become_one(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("q") as consumer:
+        messages = await _receive(consumer, peer, 1, 2, 3, 4)
+        for message in messages[:3]:
+            await message.ack()
+
+        assert await peer.expect(BasicAckParameters) == (3, True)
+        await messages[3].ack()
+        assert await peer.expect(BasicAckParameters) == (4, False)
+
+
+async def test_acks_out_of_order_go_out_as_they_are(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("q") as consumer:
+        await _receive(consumer, peer, 1, 2, 3, 4, 5)
+        await _acked(channel, 3, 1, 2, 4)
+
+        said = [await peer.expect(BasicAckParameters) for _ in range(2)]
+
+    assert said == [(3, False), (4, True)]
+
+
+async def test_what_else_is_sent_comes_behind_the_acks(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("q") as consumer:
+        await _receive(consumer, peer, *range(1, 8))
+        await _acked(channel, 1, 2)
+        await channel.publish("", "q", b"")
+        await _acked(channel, 3)
+        await channel.reject(4, requeue=True)
+        await _acked(channel, 5, 6)
+        await channel.nack(7)
+        await peer.expect(BasicAckParameters)
+        await peer.expect(BasicPublishParameters)
+        assert await peer.expect(BasicAckParameters) == (3, False)
+        assert await peer.expect(BasicRejectParameters) == (4, True)
+        assert await peer.expect(BasicAckParameters) == (6, True)
+        assert await peer.expect(BasicNackParameters) == (7, False, True)
+        await _receive(consumer, peer, 8)
+        await _acked(channel, 8)
+        asking = asyncio.create_task(channel.assert_exchange_exists("e"))
+        assert await peer.expect(BasicAckParameters) == (8, False)
+        await peer.expect(ExchangeDeclareParameters)
+        asking.cancel()
+
+
+async def test_messages_that_were_got_count(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    async with channel.consume("q") as consumer:
+        getting = asyncio.create_task(channel.get("q"))
+        await peer.expect(BasicGetParameters)
+        peer.got(1)
+        await getting
+        await _receive(consumer, peer, 2, 3)
+        await _acked(channel, 2, 3)  # 1 is held back
+
+        said = [await peer.expect(BasicAckParameters) for _ in range(2)]
+
+    assert said == [(2, False), (3, False)]
+
+
+async def test_messages_without_acknowledgement_do_not_count(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("q", no_ack=True) as loose, channel.consume("q") as consumer:
+        await _receive(loose, peer, 1)
+        await _receive(consumer, peer, 2)
+        await _receive(loose, peer, 3)
+        await _receive(consumer, peer, 4)
+        await _acked(channel, 2, 4)
+
+        assert await peer.expect(BasicAckParameters) == (4, True)
+
+
+async def test_recover_takes_everything_back(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    async with channel.consume("q") as consumer:
+        await _receive(consumer, peer, 1, 2)
+        await channel.recover(requeue=True)
+        await _receive(consumer, peer, 3, 4)
+        await _acked(channel, 3, 4)
+
+        assert await peer.expect(BasicAckParameters) == (4, True)
+
+
+async def test_acks_of_a_transaction_stay_apart(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    await channel.select_transaction()
+    async with channel.consume("q") as consumer:
+        await _receive(consumer, peer, 1, 2)
+        await _acked(channel, 1, 2)
+
+        said = [await peer.expect(BasicAckParameters) for _ in range(2)]
+
+    assert said == [(1, False), (2, False)]
+
+
+async def test_acks_leave_before_the_close(server: ScriptedServer) -> None:
+    async with await ammoo.connect(server.url) as connection, connection.channel() as channel:
+        consumer = await channel.consume("q").__aenter__()
+        await _receive(consumer, server.peer, 1, 2)
+        await _acked(channel, 1, 2)
+        await connection.close()
+
+    assert await server.peer.expect(BasicAckParameters) == (2, True)
+
+
+class Channel:
+    """What `Acknowledgements` knows of a channel; a server that reads what it sends."""
+
+    tag_offset = 0
+
+    def __init__(self, capabilities: dict[str, Any]) -> None:
+        self.closing_exc: Exception | None = None
+        self.number = 1
+        self.sender = self.transport = self.host = self
+        self.server_capabilities = capabilities
+        self.before_flush: list[Callable[[], None]] = []
+        self.flush_is_due = self.is_paused = False
+        self.unacked: list[int] = []
+        self.settled: dict[str, list[int]] = {"ack": [], "requeue": [], "drop": []}
+        self.uncommitted: list[tuple[str, int]] | None = None
+        self.frames = 0
+
+    def raise_if_closed(self) -> None:
+        raise AssertionError("it is open")
+
+    def flush_soon(self) -> None:
+        self.flush_is_due = True
+
+    def flush(self) -> None:
+        self.flush_is_due = False
+        due, self.before_flush = self.before_flush, []
+        for write in due:
+            write()
+
+    def send_method(self, channel_number: int, payload: bytes) -> None:
+        self.frames += 1
+        command = decode_method(payload)
+        multiple = getattr(command, "multiple", False)
+        requeue = getattr(command, "requeue", None)
+        last = command.delivery_tag
+        tags = [tag for tag in self.unacked if multiple and (tag <= last or last == 0)] or [last]
+        what = {None: "ack", True: "requeue", False: "drop"}[requeue]
+        for tag in tags:
+            self.unacked.remove(tag)  # or the server closes the channel: unknown delivery tag
+            self.settled[what].append(tag)
+            if self.uncommitted is not None:
+                self.uncommitted.append((what, tag))
+
+    def commit(self) -> None:
+        self.uncommitted = []
+
+    def roll_back(self) -> None:
+        for what, tag in self.uncommitted or ():
+            self.settled[what].remove(tag)
+            self.unacked.append(tag)
+        self.unacked.sort()
+        self.uncommitted = []
+
+
+def _steps(*names: str) -> st.SearchStrategy[list[tuple[str, int]]]:
+    return st.lists(st.tuples(st.sampled_from(names), st.integers(0, 20)), max_size=80)
+
+
+@pytest.mark.parametrize("capabilities", [{"basic.nack": True}, {}])
+@given(
+    _steps("deliver", "deliver", "skip", "ack", "ack", "drop", "multiple", "unread", "flush"),
+    st.booleans(),
+)
+def test_whatever_is_settled_the_server_is_told_exactly_that(
+    capabilities: dict[str, Any], steps: list[tuple[str, int]], in_transactions: bool
+) -> None:
+    """Whichever way: what the user settles, and what is requeued as no task will read it."""
+    channel = Channel(capabilities)
+    with patch("ammoo.live.acknowledgements.MOST_REQUEUED_SINGLY", 3):
+        acknowledgements = Acknowledgements(channel)  # type: ignore[arg-type]  # as far as needed
+        if in_transactions:
+            acknowledgements.begin_transaction()
+        last, wanted, unread = 0, list[int](), list[int]()
+        acked, dropped = list[int](), list[int]()
+        for what, number in steps:
+            if what == "skip":
+                last += 1  # a delivery without acknowledgement
+            elif what == "deliver":
+                for _ in range(number):
+                    last += 1
+                    acknowledgements.unacked.add(last)
+                    channel.unacked.append(last)
+                    wanted.append(last)
+            elif what == "flush":
+                channel.flush()
+            elif wanted:
+                tag = wanted[number % len(wanted)]
+                if what == "ack":
+                    acknowledgements.ack(tag, False)
+                    acked.append(tag)
+                    wanted.remove(tag)
+                elif what == "drop":
+                    acknowledgements.reject(tag, False)
+                    dropped.append(tag)
+                    wanted.remove(tag)
+                elif what == "multiple":
+                    acknowledgements.ack(tag, True)
+                    acked += [each for each in wanted if each <= tag]
+                    wanted = [each for each in wanted if each > tag]
+                else:
+                    gone = wanted[number % len(wanted) :][:8]
+                    acknowledgements.requeue(gone)
+                    unread += gone
+                    wanted = [each for each in wanted if each not in gone]
+                for each in (*acked, *dropped, *unread):
+                    assert each not in acknowledgements.unacked
+            assert len(acknowledgements.unacked) == len(wanted)
+        for tag in wanted:
+            assert tag in acknowledgements.unacked
+            acknowledgements.ack(tag, False)
+        channel.flush()
+        channel.flush()  # what the first of them has made the oldest
+
+    assert sorted(acked + wanted) == sorted(channel.settled["ack"])
+    assert sorted(dropped) == sorted(channel.settled["drop"])
+    assert sorted(unread) == sorted(channel.settled["requeue"])
+    assert channel.unacked == []
+
+
+@given(_steps("deliver", "skip", "ack", "multiple", "commit", "roll back", "roll back"))
+def test_rollback_makes_unacked_again_what_it_is_at_the_server(
+    steps: list[tuple[str, int]],
+) -> None:
+    channel = Channel({"basic.nack": True})
+    acknowledgements = Acknowledgements(channel)  # type: ignore[arg-type]  # as far as needed
+    acknowledgements.begin_transaction()
+    channel.commit()
+    last = 0
+    for what, number in steps:
+        if what == "skip":
+            last += 1
+        elif what == "deliver":
+            last += 1
+            acknowledgements.unacked.add(last)
+            channel.unacked.append(last)
+        elif what == "commit":
+            acknowledgements.begin_transaction()
+            channel.commit()
+        elif what == "roll back":
+            acknowledgements.unacked.roll_back()
+            channel.roll_back()
+        elif channel.unacked:
+            acknowledgements.ack(channel.unacked[number % len(channel.unacked)], what != "ack")
+
+        assert len(acknowledgements.unacked) == len(channel.unacked)
+        assert [tag for tag in range(last + 2) if tag in acknowledgements.unacked] == (
+            channel.unacked
+        )
+
+
+def test_what_is_settled_behind_the_oldest_is_forgotten() -> None:
+    unacked = UnackedDeliveries()
+    for tag in range(1, 100_001):
+        unacked.add(tag)
+        if tag > 1:
+            unacked.settle(tag)
+
+    assert len(unacked) == 1
+    assert len(unacked._tags) < 5000
+    assert 1 in unacked
+    assert 99_999 not in unacked
+
+
+def test_looking_for_tags_between_gaps_does_not_grow_with_their_number() -> None:
+    unacked = UnackedDeliveries()
+    for tag in range(1, 200_001, 2):  # every second is a delivery without acknowledgement
+        unacked.add(tag)
+        unacked.settle(tag) if tag > 1 else None
+        assert tag + 1 not in unacked
+
+    assert len(unacked) == 1
+    assert len(unacked._index) < 10_000
+
+
+def test_everything_can_be_settled_at_once() -> None:
+    unacked = UnackedDeliveries()
+    for tag in range(1, 5):
+        unacked.add(tag)
+    unacked.settle(3)
+
+    assert unacked.settle_up_to(0) == [(4, 3, False)]
+
+    assert len(unacked) == 0
+
+
+# --- what cannot be settled ---
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda channel, message: message.ack(),
+        lambda channel, message: message.ack(multiple=True),
+        lambda channel, message: message.reject(True),
+        lambda channel, message: message.reject(False, multiple=True),
+        lambda channel, message: message.nack(),
+        lambda channel, message: channel.ack(1),
+        lambda channel, message: channel.reject(1, False),
+        lambda channel, message: channel.nack(1, multiple=True),
+        lambda channel, message: channel.ack(3),
+        lambda channel, message: channel.ack(0),
+    ],
+)
+async def test_settling_twice_raises_at_that_line(
+    channel: ammoo.Channel, peer: ScriptedPeer, again: Callable[..., Awaitable[None]]
+) -> None:
+    async with channel.consume("q") as consumer:
+        first, second = await _receive(consumer, peer, 1, 2)
+        await first.ack()
+
+        with pytest.raises(UnknownDelivery, match="can be settled once") as caught:
+            await again(channel, first)
+
+        await second.ack()
+        assert await peer.expect(BasicAckParameters) == (2, True)
+    assert caught.value.channel_id == 1
+
+
+async def test_message_without_acknowledgement_cannot_be_settled(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("q", no_ack=True) as consumer:
+        (message,) = await _receive(consumer, peer, 1)
+
+        with pytest.raises(UnknownDelivery, match="not at all with no_ack"):
+            await message.ack()
+
+        await peer.synchronise(channel)
+
+
+async def test_message_that_was_got_without_acknowledgement_cannot_be_settled(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    getting = asyncio.create_task(channel.get("q", no_ack=True))
+    await peer.expect(BasicGetParameters)
+    peer.got(1)
+    message = await getting
+
+    with pytest.raises(UnknownDelivery):
+        await message.reject(True)
+
+    await peer.synchronise(channel)
+
+
+async def test_message_that_was_recovered_cannot_be_settled(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("q") as consumer:
+        (message,) = await _receive(consumer, peer, 1)
+        await channel.recover(True)
+
+        with pytest.raises(UnknownDelivery):
+            await message.ack()
+
+        await peer.synchronise(channel)
+
+
+async def test_all_of_nothing_can_be_settled(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    await channel.ack(0, multiple=True)
+
+    assert await peer.expect(BasicAckParameters) == (0, True)
+
+
+# --- giving back ---
+
+
+async def _leave_with_unread(
+    channel: ammoo.Channel, peer: ScriptedPeer, read: int, unread: int
+) -> list[ammoo.DeliverMessage]:
+    async with channel.consume("q") as consumer:
+        messages = await _receive(consumer, peer, *range(1, read + 1))
+        peer.deliver(consumer.consumer_tag, *range(read + 1, read + unread + 1))
+        await peer.synchronise(channel)
+    return messages
+
+
+async def test_unread_messages_go_back_by_one_nack(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await _leave_with_unread(channel, peer, 0, 2000)
+
+    assert await peer.expect(BasicNackParameters) == (2000, True, True)
+    await peer.synchronise(channel)
+
+
+async def test_few_unread_messages_behind_one_that_is_unacked_go_back_one_by_one(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    (held,) = await _leave_with_unread(channel, peer, 1, 3)
+
+    assert [(tag, False, True) for tag in (2, 3, 4)] == [
+        await peer.expect(BasicNackParameters) for _ in range(3)
+    ]
+    await held.ack()
+    assert await peer.expect(BasicAckParameters) == (1, False)
+
+
+async def test_many_unread_messages_go_back_once_the_one_before_them_is_settled(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    first, second = await _leave_with_unread(channel, peer, 2, 1500)
+    await peer.synchronise(channel)
+    await first.ack()
+    assert await peer.expect(BasicAckParameters) == (1, False)
+
+    await second.reject(requeue=False)
+
+    assert await peer.expect(BasicRejectParameters) == (2, False)
+    assert await peer.expect(BasicNackParameters) == (1502, True, True)
+
+
+async def test_acknowledging_up_to_a_message_does_not_take_unread_ones_with_it(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    (first,) = await _leave_with_unread(channel, peer, 1, 1500)
+    async with channel.consume("q") as consumer:
+        (last,) = await _receive(consumer, peer, 2000)
+
+        await last.ack(multiple=True)
+
+        assert await peer.expect(BasicAckParameters) == (1, False)
+        assert await peer.expect(BasicNackParameters) == (1501, True, True)
+        assert await peer.expect(BasicAckParameters) == (2000, False)
+    with pytest.raises(UnknownDelivery):
+        await first.ack()
+
+
+async def test_unread_messages_go_back_by_reject_where_there_is_no_nack(
+    server: ScriptedServer,
+) -> None:
+    server.options["server_properties"] = {"product": "an older one"}
+    async with await ammoo.connect(server.url) as connection, connection.channel() as channel:
+        await _leave_with_unread(channel, server.peer, 0, 2)
+
+        assert await server.peer.expect(BasicRejectParameters) == (1, True)
+        assert await server.peer.expect(BasicRejectParameters) == (2, True)
+
+
+async def test_unread_messages_are_part_of_a_transaction(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.select_transaction()
+    await _leave_with_unread(channel, peer, 0, 3)
+    committing = asyncio.create_task(channel.commit())
+
+    assert await peer.expect(BasicNackParameters) == (3, True, True)
+    await peer.expect(TxCommitParameters)
+    peer.send(TxCommitOkParameters())
+    await committing
