@@ -6,7 +6,7 @@ import pytest
 
 import ammoo
 from ammoo.recovery.listener import EventListener
-from tests.client.brokers import broker_channel, broker_connection, broker_url, name
+from tests.client.brokers import Name, broker_channel, broker_connection, broker_url, name
 from tests.recovery.network import Network
 from tests.recovery.until import AT_ONCE
 from tests.support.broker_matrix import broker, operator, parametrise
@@ -24,8 +24,8 @@ async def network(broker_url: str) -> AsyncIterator[Network]:
 
 
 @pytest.fixture
-async def connection(network: Network) -> AsyncIterator[ammoo.Connection]:
-    """A connection that recovers without delay."""
+async def connection(network: Network, name: Name) -> AsyncIterator[ammoo.Connection]:
+    """A connection that recovers without delay; closed before what it declared is deleted."""
     async with await ammoo.connect(network.url, recovery=AT_ONCE) as connection:
         yield connection
 

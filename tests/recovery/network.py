@@ -18,12 +18,14 @@ class Network:
         attempts: How many connections were tried, those included that were refused.
         is_held: Whether what the broker says is kept.
         is_up: Whether new connections reach the broker.
+        octets_left: How much the broker may say before a cut; None for no limit.
     """
 
     def __init__(self, url: str) -> None:
         self.attempts = 0
         self.is_held = False
         self.is_up = True
+        self.octets_left: int | None = None
         self._parts = urlsplit(url)
         self._server: asyncio.Server | None = None
         self._ends: set[_End] = set()
@@ -54,6 +56,10 @@ class Network:
     def release(self) -> None:
         """Carry what the broker says on new connections again."""
         self.is_held = False
+
+    def cut_after(self, octets: int) -> None:
+        """Cut the next connection when the broker has said so much on it."""
+        self.octets_left = octets
 
     def go_down(self) -> None:
         """Reset all connections, and those that come."""
@@ -112,6 +118,7 @@ class _End(asyncio.Protocol):
     def __init__(self, network: Network, other: "_End | None" = None) -> None:
         self.other = other
         self._is_brokers = other is not None
+        self._is_new = network.octets_left is not None
         self._network = network
         self._transport: asyncio.Transport | None = None
         self._early = b""
@@ -130,6 +137,12 @@ class _End(asyncio.Protocol):
             transport.write(self.other._early)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_brokers and self._network.octets_left is not None and self._is_new:
+            self._network.octets_left -= len(data)
+            if self._network.octets_left < 0:
+                self._network.octets_left = None
+                self._network.cut()
+                return
         if self.other is None:
             self._early += data
         elif self.other._transport is not None and not (self._network.is_held and self._is_brokers):

@@ -1,7 +1,8 @@
 """Connecting a socket: TCP or Unix, with or without TLS."""
 
 import asyncio
-from socket import SOCK_STREAM
+from contextlib import suppress
+from socket import AF_INET, AF_INET6, SOCK_STREAM, inet_pton
 from typing import Final
 
 from ..parameters import ConnectionParameters
@@ -72,43 +73,58 @@ async def _connect(
             ssl=context,
             server_hostname=hostname,
         )
-    elif isinstance(loop, asyncio.BaseEventLoop):
-        await loop.create_connection(
-            lambda: transport,
-            parameters.host,
-            parameters.port,
-            ssl=context,
-            server_hostname=hostname,
-            happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
-            interleave=1,
-        )
     else:
-        await _connect_in_turn(loop, parameters, transport, seconds_per_address)
+        await _connect_to_any(loop, parameters, transport, seconds_per_address)
 
 
-async def _connect_in_turn(
+async def _connect_to_any(
     loop: asyncio.AbstractEventLoop,
     parameters: ConnectionParameters,
     transport: Transport,
     seconds: float,
 ) -> None:
-    """Try the addresses of the host one after the other: uvloop knows no other way."""
+    """Connect to one of the addresses of the host: the next is tried while one does not answer.
+
+    With uvloop they are tried one after the other, each for a limited time. So is a single
+    address everywhere: asyncio loses a socket that connects in the turn in which several
+    are cancelled.
+    """
     context = parameters.ssl_context
-    hostname = parameters.server_hostname or parameters.host
-    found = await loop.getaddrinfo(parameters.host, parameters.port, type=SOCK_STREAM)
-    addresses = list(dict.fromkeys(address[0] for *_, address in found))
+    name = parameters.server_hostname or parameters.host
+    addresses = await _resolve(loop, parameters)
+    if len(addresses) > 1 and isinstance(loop, asyncio.BaseEventLoop):
+        await loop.create_connection(
+            lambda: transport,
+            parameters.host,
+            parameters.port,
+            ssl=context,
+            server_hostname=None if context is None else name,
+            happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
+            interleave=1,
+        )
+        return
     for address in addresses:
         try:
             async with asyncio.timeout(seconds):
                 await loop.create_connection(
                     lambda: transport,
-                    str(address),
+                    address,
                     parameters.port,
                     ssl=context,
-                    server_hostname=None if context is None else hostname,
+                    server_hostname=None if context is None else name,
                 )
         except OSError:
             if address == addresses[-1]:
                 raise
         else:
             return
+
+
+async def _resolve(loop: asyncio.AbstractEventLoop, parameters: ConnectionParameters) -> list[str]:
+    """Return each address of the host once."""
+    for family in (AF_INET, AF_INET6):
+        with suppress(OSError, ValueError):
+            inet_pton(family, parameters.host)
+            return [parameters.host]  # without a thread
+    found = await loop.getaddrinfo(parameters.host, parameters.port, type=SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))

@@ -92,7 +92,11 @@ class Connector:
             ConnectionClosed: The server refused, or does not speak AMQP.
         """
         live = await self.open_socket(parameters)
-        await live.open()
+        try:
+            await live.open()
+        except BaseException:
+            await live.wait_closed()  # its socket is aborted, and closed in the next turn
+            raise
         return live
 
     def round(self) -> Iterator[ConnectionParameters]:

@@ -1,10 +1,9 @@
 """`Recovery`: what the user asks of recovery, checked where it is written."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
-if TYPE_CHECKING:
-    from ..topology import Entity
+from ..topology import Entity
 
 __all__ = ["OnError", "Recovery"]
 
@@ -60,7 +59,7 @@ class Recovery:
         max_delay: float = 30.0,
         retry_first: bool = False,
         on_error: OnError = "skip",
-        restore: "Callable[[Entity], bool] | None" = None,
+        restore: Callable[[Entity], bool] | None = None,
         max_waiting: int = 1000,
         max_waiting_bytes: int = 16 * MEBIBYTE,
         consumer_grace: float = 10.0,
@@ -95,7 +94,7 @@ class Recovery:
         options = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
         return f"Recovery({options})"
 
-    def restores(self, entity: "Entity") -> bool:
+    def restores(self, entity: Entity) -> bool:
         """Return whether an entity is to be restored."""
         return self.restore is None or self.restore(entity)
 

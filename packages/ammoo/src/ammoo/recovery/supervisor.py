@@ -230,6 +230,7 @@ class Supervisor:
             self._end(error)
         if tasks:
             await asyncio.wait(tasks)
+            await asyncio.sleep(0)  # asyncio closes a socket that was being connected in that turn
         for live in self._retired:
             live.transport.abort()
             await live.wait_closed()
