@@ -21,4 +21,4 @@ def test_bars_are_as_long_as_the_costs_and_the_cheapest_comes_first() -> None:
     short, long = (float(bar.attrib["width"]) for bar in bars)
     names = [text.text for text in drawn.findall(".//svg:text[@text-anchor='end']", namespace)]
     assert long == 2 * short
-    assert names == ["ammoo", "a<b"]
+    assert ["ammoo", "a<b"] == names

@@ -35,7 +35,7 @@ def run(module: str, *arguments: str) -> str:
     """Run a benchmark as its users do, warnings being errors; give what it prints."""
     command = [sys.executable, "-W", "error", "-m", f"benchmarks.{module}", *arguments]
     finished = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
-    assert finished.returncode == 0, finished.stderr
+    assert 0 == finished.returncode, finished.stderr
     return finished.stdout
 
 

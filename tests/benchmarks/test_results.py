@@ -38,14 +38,14 @@ def test_ratio_is_the_median_of_the_rounds_ratios() -> None:
     ours: list[Figures | None] = [figures(4.0), figures(10.0), figures(300.0)]
     theirs: list[Figures | None] = [figures(1.0), figures(2.0), figures(100.0)]
 
-    assert ratio(ours, theirs) == 4.0
+    assert 4.0 == ratio(ours, theirs)
 
 
 def test_ratio_leaves_out_rounds_without_both() -> None:
     ours = [figures(4.0), None, figures(6.0)]
 
-    assert ratio(ours, [None, figures(1.0), figures(2.0)]) == 3.0
-    assert ratio(ours, [figures(2.0)]) == 2.0  # it was interrupted
+    assert 3.0 == ratio(ours, [None, figures(1.0), figures(2.0)])
+    assert 2.0 == ratio(ours, [figures(2.0)])  # it was interrupted
     assert ratio(ours, []) is None
 
 
@@ -80,7 +80,7 @@ def test_stretch_may_ask_for_a_rate_too() -> None:
 def test_rate_is_compared_by_the_clock() -> None:
     results = found(1.0, limit=1.0, peer=30.0, wall=5.0)
 
-    assert Reached(results, CONSUME, "ammoo").rate_of_limit == 2.0
+    assert 2.0 == Reached(results, CONSUME, "ammoo").rate_of_limit
 
 
 def test_what_only_ammoo_has_is_compared_with_the_workload_in_its_place() -> None:
@@ -89,7 +89,7 @@ def test_what_only_ammoo_has_is_compared_with_the_workload_in_its_place() -> Non
         "publish_nowait": {"rabbitmq-c": [None], "ammoo": [figures(6.0)]},
     }
 
-    assert Reached(results, NOWAIT, "ammoo").of_limit == 1.5
+    assert 1.5 == Reached(results, NOWAIT, "ammoo").of_limit
 
 
 def test_table_of_goals_has_a_column_for_uvloop_when_that_was_measured() -> None:

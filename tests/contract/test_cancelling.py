@@ -83,13 +83,13 @@ async def test_operation_cancelled_anywhere(
         declared, _ = await asyncio.gather(
             broker_channel.declare_queue(queue), broker_channel.publish("", queue, b"again")
         )
-        assert declared.queue_name == queue
+        assert queue == declared.queue_name
     assert was_cancelled[0]
     assert cancelled is cancelled_after or not was_cancelled[-1]
     await broker_channel.close()
 
     assert await _read_all(broker_connection, queue) >= {"a", "b", "c", "again"}
-    assert len(broker_connection._require_live().channels) == 0
+    assert 0 == len(broker_connection._require_live().channels)
 
 
 async def test_connecting_cancelled_anywhere_leaves_nothing_behind(broker_url: str) -> None:

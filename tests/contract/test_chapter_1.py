@@ -114,11 +114,11 @@ async def test_connect(broker_url: str, capsys: pytest.CaptureFixture[str]) -> N
     await run(CONNECT, broker_url)
     await run(SEVERAL_CHANNELS, broker_url)
 
-    assert capsys.readouterr().out.splitlines() == [
+    assert [
         "two channels opened",
         "yet another one opened - 3 in total",
         "channel_3 is closed now",
-    ]
+    ] == capsys.readouterr().out.splitlines()
 
 
 async def test_declare_publish_and_get(
@@ -130,7 +130,7 @@ async def test_declare_publish_and_get(
     message = await my.get("my_queue")
 
     assert capsys.readouterr().out.startswith("amq.gen-")
-    assert message.properties.headers == {"key": "value", "another_key": 123}
+    assert {"key": "value", "another_key": 123} == message.properties.headers
     await message.ack()
     with pytest.raises(ammoo.EmptyQueue):
         await my.get("my_queue")
@@ -152,7 +152,7 @@ async def test_consume(
     with pytest.raises(StopHere):
         await run(CONSUME, broker_url, channel=my, print=show)
 
-    assert capsys.readouterr().out == "bytearray(b'one')\nbytearray(b'two')\n"
+    assert "bytearray(b'one')\nbytearray(b'two')\n" == capsys.readouterr().out
     await _delete(my)
 
 
@@ -169,7 +169,7 @@ async def test_head_of_the_api(
     with pytest.raises(StopHere):
         await run(HEAD_OF_THE_API, broker_url, print=show)
 
-    assert capsys.readouterr().out == "Received message: bytearray(b'text body')\n"
+    assert "Received message: bytearray(b'text body')\n" == capsys.readouterr().out
     await _delete(my)
 
 
@@ -183,8 +183,8 @@ async def test_reply(broker_url: str, my: ammoo.Channel) -> None:
         await run(REPLY, broker_url, channel=my)
 
         reply = await anext(replies)
-    assert reply.json() == {"original message": "question"}
-    assert reply.properties.correlation_id == "7"
+    assert {"original message": "question"} == reply.json()
+    assert "7" == reply.properties.correlation_id
     await _delete(my)
 
 

@@ -146,8 +146,8 @@ async def test_publish_properties_arrive(broker_channel: ammoo.Channel, queue: s
     message = await broker_channel.get(queue, no_ack=True)
 
     assert message.body == "täxt".encode("iso-8859-1")
-    assert message.decode() == "täxt"
-    assert message.properties._asdict() == {
+    assert "täxt" == message.decode()
+    assert {
         "cluster_id": None,
         "headers": None,
         **options,
@@ -155,7 +155,7 @@ async def test_publish_properties_arrive(broker_channel: ammoo.Channel, queue: s
         "timestamp": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         "content_encoding": "iso-8859-1",
         "content_type": "text/plain",
-    }
+    } == message.properties._asdict()
 
 
 async def test_publish_type_by_its_other_name(broker_channel: ammoo.Channel, queue: str) -> None:
@@ -193,13 +193,13 @@ async def test_publish_mandatory(broker_channel: ammoo.Channel, queue: str) -> N
 
     message = await broker_channel.get_next_returned_message()
 
-    assert (message.decode(), message.reply_code, message.reply_text) == (
+    assert (
         "comes back",
         312,
         "NO_ROUTE",
-    )
-    assert message.properties.message_id == "m"
-    assert message.routing_key == "no such queue"
+    ) == (message.decode(), message.reply_code, message.reply_text)
+    assert "m" == message.properties.message_id
+    assert "no such queue" == message.routing_key
 
 
 async def test_publish_to_a_missing_exchange(broker_channel: ammoo.Channel) -> None:
@@ -208,7 +208,7 @@ async def test_publish_to_a_missing_exchange(broker_channel: ammoo.Channel) -> N
     with pytest.raises(NotFound, match="no exchange 'no such'") as caught:
         await broker_channel.publish("no such", "key", b"")
 
-    assert (caught.value.class_id, caught.value.method_id) == (60, 40)
+    assert (60, 40) == (caught.value.class_id, caught.value.method_id)
 
 
 async def test_reply(broker_channel: ammoo.Channel, queue: str, name: Name) -> None:
@@ -218,8 +218,8 @@ async def test_reply(broker_channel: ammoo.Channel, queue: str, name: Name) -> N
     await (await broker_channel.get(queue, no_ack=True)).reply("answer", app_id="me")
 
     answer = await broker_channel.get(answers, no_ack=True)
-    assert answer.decode() == "answer"
-    assert (answer.properties.correlation_id, answer.properties.app_id) == ("7", "me")
+    assert "answer" == answer.decode()
+    assert ("7", "me") == (answer.properties.correlation_id, answer.properties.app_id)
 
 
 async def test_reply_to_nobody(broker_channel: ammoo.Channel, queue: str) -> None:
@@ -265,10 +265,10 @@ async def test_header_values_go_out_as_types_that_hold_them(
 
     headers = (await broker_channel.get(queue, no_ack=True)).properties.headers
 
-    assert headers == {
+    assert {
         "integers": [1, -1, 2**31, -(2**31) - 1, 2**63 - 1, -(2**63)],
         "naive": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         "aware": datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC),
         "mapping": {"text": "ä", "true": True, "false": False},
         "decimal": Decimal("-1.5"),
-    }
+    } == headers

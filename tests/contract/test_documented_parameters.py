@@ -78,7 +78,7 @@ async def test_connect_login_and_password(broker_url: str, keyword: dict[str, st
 
     with pytest.raises(LoginRefused) as caught:
         await connection.__aenter__()
-    assert caught.value.mechanism == "AMQPLAIN"
+    assert "AMQPLAIN" == caught.value.mechanism
 
 
 async def test_connect_limits(broker_url: str, name: Name) -> None:
@@ -90,7 +90,7 @@ async def test_connect_limits(broker_url: str, name: Name) -> None:
         queue = (await channel.declare_queue(name("queue"), exclusive=True)).queue_name
         await channel.publish("", queue, bytes(100_000))
         async with channel.consume(queue) as consumer:
-            assert len((await anext(consumer)).body) == 100_000
+            assert 100_000 == len((await anext(consumer)).body)
     async with await ammoo.connect(broker_url) as connection:
         assert (60, 131072, 2047) == (
             connection.heartbeat_interval,
@@ -170,7 +170,7 @@ async def test_channel_prefetch_count(
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(consumer), 0.1)
         await first.ack()
-        assert (await anext(consumer)).decode() == "3"
+        assert "3" == (await anext(consumer)).decode()
 
 
 async def test_qos_prefetch_count(
@@ -200,7 +200,7 @@ async def test_what_rabbitmq_does_not_implement(broker_url: str, call: Any) -> N
         with pytest.raises(MethodNotImplemented) as caught:
             await call(channel)
 
-    assert caught.value.reply_code == 540
+    assert 540 == caught.value.reply_code
     assert connection.closing_exc is caught.value
 
 
@@ -227,7 +227,7 @@ async def test_qos_global(
             waiting = {asyncio.ensure_future(anext(one)), asyncio.ensure_future(anext(two))}
             done, pending = await asyncio.wait(waiting, return_when="FIRST_COMPLETED")
             more, _ = await asyncio.wait(pending, timeout=0.1)
-            assert (len(done), len(more)) == (1, 0)
+            assert (1, 0) == (len(done), len(more))
             for task in pending:
                 task.cancel()
             await asyncio.wait(pending)
@@ -260,7 +260,7 @@ async def test_error_of_a_channel_ends_that_channel_alone(
         caught.value.class_id,
         caught.value.method_id,
     )
-    assert caught.value.reply_text == "NOT_FOUND - no queue 'no such' in vhost '/'"
+    assert "NOT_FOUND - no queue 'no such' in vhost '/'" == caught.value.reply_text
     assert queue == (await other_channel.declare_queue(queue)).queue_name
 
 
@@ -342,7 +342,7 @@ async def test_declare_exchange_alternate_exchange_name(
 
     await broker_channel.publish(exchange, "unbound", "found its way")
 
-    assert await drain(broker_channel, queue) == ["found its way"]
+    assert ["found its way"] == await drain(broker_channel, queue)
 
 
 async def test_declare_exchange_internal(
@@ -355,7 +355,7 @@ async def test_declare_exchange_internal(
     await broker_channel.bind_queue(queue, internal, "")
     await broker_channel.select_confirm()
     await broker_channel.publish(source, "", "through")
-    assert await drain(broker_channel, queue) == ["through"]
+    assert ["through"] == await drain(broker_channel, queue)
 
     with pytest.raises(AccessRefused, match="internal exchange"):
         await broker_channel.publish(internal, "", "no")
@@ -376,7 +376,7 @@ async def test_bind_and_unbind_exchange(
     await broker_channel.unbind_exchange(destination, source, "key")
     await broker_channel.publish(source, "key", "3")
 
-    assert await drain(broker_channel, queue) == ["1"]
+    assert ["1"] == await drain(broker_channel, queue)
 
 
 async def test_delete_exchange_if_unused(
@@ -413,7 +413,7 @@ async def test_binding_to_a_headers_exchange_is_undone_by_the_same_headers(
     await broker_channel.unbind_queue(queue, exchange, {"a": 1})
     await broker_channel.publish(exchange, {"a": 1}, "2")
 
-    assert await drain(broker_channel, queue) == ["1"]
+    assert ["1"] == await drain(broker_channel, queue)
 
 
 # --- queues ---
@@ -438,7 +438,7 @@ async def test_declare_queue_durable(broker_channel: ammoo.Channel, name: Name) 
 async def test_declare_queue_auto_delete(broker_channel: ammoo.Channel, name: Name) -> None:
     queue = (await broker_channel.declare_queue(name("queue"), auto_delete=True)).queue_name
     async with broker_channel.consume(queue):
-        assert (await broker_channel.assert_queue_exists(queue)).consumer_count == 1
+        assert 1 == (await broker_channel.assert_queue_exists(queue)).consumer_count
 
     with pytest.raises(NotFound):
         await broker_channel.assert_queue_exists(queue)
@@ -447,7 +447,7 @@ async def test_declare_queue_auto_delete(broker_channel: ammoo.Channel, name: Na
 async def test_declare_queue_answers_with_counts(broker_channel: ammoo.Channel, queue: str) -> None:
     await publish(broker_channel, queue, "1", "2")
 
-    assert await broker_channel.declare_queue(queue) == (queue, 2, 0)
+    assert (queue, 2, 0) == await broker_channel.declare_queue(queue)
 
 
 async def test_declare_queue_ttl_and_dead_lettering(
@@ -462,9 +462,9 @@ async def test_declare_queue_ttl_and_dead_lettering(
     async with broker_channel.consume(queue) as consumer:
         message = await anext(consumer)
 
-    assert message.decode() == "old"
+    assert "old" == message.decode()
     assert message.properties.headers is not None
-    assert message.properties.headers["x-death"][0]["reason"] == "expired"
+    assert "expired" == message.properties.headers["x-death"][0]["reason"]
 
 
 async def test_declare_queue_expires(broker_channel: ammoo.Channel, name: Name) -> None:
@@ -482,7 +482,7 @@ async def test_declare_queue_limits(
     queue = (await broker_channel.declare_queue(name("queue"), **limit)).queue_name  # type: ignore[arg-type]  # all are int
     await publish(broker_channel, queue, "1", "2", "3")
 
-    assert await drain(broker_channel, queue) == ["2", "3"]
+    assert ["2", "3"] == await drain(broker_channel, queue)
 
 
 async def test_declare_queue_overflow(broker_channel: ammoo.Channel, name: Name) -> None:
@@ -499,7 +499,7 @@ async def test_declare_queue_max_priority(broker_channel: ammoo.Channel, name: N
     await publish(broker_channel, queue, "low", priority=1)
     await publish(broker_channel, queue, "high", priority=4)
 
-    assert await drain(broker_channel, queue) == ["high", "low"]
+    assert ["high", "low"] == await drain(broker_channel, queue)
 
 
 async def test_declare_queue_single_active_consumer(
@@ -510,7 +510,7 @@ async def test_declare_queue_single_active_consumer(
     async with broker_channel.consume(queue) as active, other_channel.consume(queue) as idle:
         await publish(broker_channel, queue, "1", "2")
 
-        assert [(await anext(active)).decode() for _ in range(2)] == ["1", "2"]
+        assert ["1", "2"] == [(await anext(active)).decode() for _ in range(2)]
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(idle), 0.05)
 
@@ -535,7 +535,7 @@ async def test_declare_queue_type_and_delivery_limit(
         message = await anext(consumer)
 
     assert message.properties.headers is not None
-    assert message.properties.headers["x-death"][0]["reason"] == "delivery_limit"
+    assert "delivery_limit" == message.properties.headers["x-death"][0]["reason"]
 
 
 async def test_consume_stream_offset(broker_channel: ammoo.Channel, name: Name) -> None:
@@ -546,14 +546,14 @@ async def test_consume_stream_offset(broker_channel: ammoo.Channel, name: Name) 
 
     for offset, first in (("first", "1"), (1, "2"), (datetime(2020, 1, 1), "1")):
         async with broker_channel.consume(stream, stream_offset=offset) as consumer:
-            assert (await anext(consumer)).decode() == first
+            assert first == (await anext(consumer)).decode()
 
 
 async def test_delete_queue(broker_channel: ammoo.Channel, queue: str) -> None:
     await publish(broker_channel, queue, "1", "2")
 
-    assert await broker_channel.delete_queue(queue) == 2
-    assert await broker_channel.delete_queue(queue) == 0
+    assert 2 == await broker_channel.delete_queue(queue)
+    assert 0 == await broker_channel.delete_queue(queue)
 
 
 async def test_delete_queue_if_unused(
@@ -574,12 +574,12 @@ async def test_delete_queue_if_empty(broker_channel: ammoo.Channel, queue: str) 
 async def test_purge_queue(broker_channel: ammoo.Channel, queue: str) -> None:
     await publish(broker_channel, queue, "1", "2", "3")
 
-    assert await broker_channel.purge_queue(queue) == 3
-    assert await drain(broker_channel, queue) == []
+    assert 3 == await broker_channel.purge_queue(queue)
+    assert [] == await drain(broker_channel, queue)
 
 
 async def test_assert_queue_exists(broker_channel: ammoo.Channel, queue: str) -> None:
-    assert await broker_channel.assert_queue_exists(queue) == (queue, 0, 0)
+    assert (queue, 0, 0) == await broker_channel.assert_queue_exists(queue)
 
     with pytest.raises(NotFound, match="no queue 'no such'"):
         await broker_channel.assert_queue_exists("no such")
@@ -598,7 +598,7 @@ async def test_consume_no_ack(
         await anext(consumer)
     await other_channel.close()
 
-    assert await drain(broker_channel, queue) == []
+    assert [] == await drain(broker_channel, queue)
 
 
 async def test_consume_unread_and_unsettled_messages_come_back(
@@ -608,7 +608,7 @@ async def test_consume_unread_and_unsettled_messages_come_back(
     async with other_channel.consume(queue) as consumer:
         unsettled = await anext(consumer)
     async with broker_channel.consume(queue) as again:
-        assert [(await anext(again)).decode() for _ in range(2)] == ["2", "3"]
+        assert ["2", "3"] == [(await anext(again)).decode() for _ in range(2)]
         await other_channel.close()
         message = await anext(again)
 
@@ -619,7 +619,7 @@ async def test_consume_unread_and_unsettled_messages_come_back(
 async def test_consume_no_local_is_taken(broker_channel: ammoo.Channel, queue: str) -> None:
     async with broker_channel.consume(queue, no_local=True) as consumer:
         await publish(broker_channel, queue, "1")
-        assert (await anext(consumer)).decode() == "1"  # RabbitMQ takes no notice of it
+        assert "1" == (await anext(consumer)).decode()  # RabbitMQ takes no notice of it
 
 
 async def test_consume_exclusive(
@@ -641,8 +641,8 @@ async def test_consume_priority(
     ):
         await publish(broker_channel, queue, "1", "2")
 
-        assert (await anext(high)).decode() == "1"
-        assert (await anext(low)).decode() == "2"
+        assert "1" == (await anext(high)).decode()
+        assert "2" == (await anext(low)).decode()
 
 
 async def test_get(broker_channel: ammoo.Channel, queue: str) -> None:
@@ -650,7 +650,7 @@ async def test_get(broker_channel: ammoo.Channel, queue: str) -> None:
 
     message = await broker_channel.get(queue)
 
-    assert (message.message_count, message.delivery_tag, message.redelivered) == (1, 1, False)
+    assert (1, 1, False) == (message.message_count, message.delivery_tag, message.redelivered)
     assert (message.exchange_name, message.routing_key) == ("", queue)
     await broker_channel.get(queue)
     with pytest.raises(ammoo.EmptyQueue, match=queue):
@@ -665,7 +665,7 @@ async def test_get_no_ack(
     await other_channel.get(queue)
     await other_channel.close()
 
-    assert await drain(broker_channel, queue) == ["2"]
+    assert ["2"] == await drain(broker_channel, queue)
 
 
 # --- settling ---
@@ -680,7 +680,7 @@ async def test_ack_by_tag_and_multiple(broker_channel: ammoo.Channel, queue: str
     await broker_channel.ack(4)
     await broker_channel.recover(requeue=True)
 
-    assert await drain(broker_channel, queue) == ["3"]
+    assert ["3"] == await drain(broker_channel, queue)
 
 
 async def test_reject(broker_channel: ammoo.Channel, queue: str) -> None:
@@ -694,7 +694,7 @@ async def test_reject(broker_channel: ammoo.Channel, queue: str) -> None:
     await broker_channel.reject(third.delivery_tag, True, multiple=True)
     await broker_channel.nack((await broker_channel.get(queue)).delivery_tag, requeue=False)
 
-    assert await drain(broker_channel, queue) == ["3", "4", "5"]
+    assert ["3", "4", "5"] == await drain(broker_channel, queue)
 
 
 async def test_settling_twice_raises_and_the_channel_goes_on(
@@ -754,9 +754,9 @@ async def test_transaction(
 ) -> None:
     async with other_channel.transaction():
         await other_channel.publish("", queue, "1")
-        assert await drain(broker_channel, queue) == []
+        assert [] == await drain(broker_channel, queue)
 
-    assert await drain(broker_channel, queue) == ["1"]
+    assert ["1"] == await drain(broker_channel, queue)
 
 
 async def test_what_others_do_during_a_commit_comes_after_it(
@@ -774,12 +774,12 @@ async def test_what_others_do_during_a_commit_comes_after_it(
             other_channel.publish("", queue, f"{round_} behind"),
             other_channel.commit(),
         )
-        assert declared.queue_name == queue
+        assert queue == declared.queue_name
     await asyncio.gather(other_channel.commit(), message.ack(), other_channel.commit())
     await other_channel.commit()
 
     expected = [f"{i} {when}" for i in range(5) for when in ("before", "behind")]
-    assert await drain(broker_channel, queue) == expected
+    assert expected == await drain(broker_channel, queue)
 
 
 async def test_transaction_that_fails(
@@ -795,7 +795,7 @@ async def test_transaction_that_fails(
     async with other_channel.transaction():
         await other_channel.publish("", queue, "2")
 
-    assert await drain(broker_channel, queue) == ["2"]
+    assert ["2"] == await drain(broker_channel, queue)
 
 
 async def test_transactions_and_confirms_exclude_each_other(

@@ -135,7 +135,7 @@ def test_documented_parameters(function: Any) -> None:
         else:
             assert actual[name].default is not REQUIRED
     added = set(actual) - set(positional) - set(keyword)
-    assert [n for n in added if actual[n].default is REQUIRED and actual[n].kind < 3] == []
+    assert [] == [n for n in added if actual[n].default is REQUIRED and actual[n].kind < 3]
     assert {actual[n].kind for n in keyword} <= {inspect.Parameter.KEYWORD_ONLY}
 
 
@@ -170,7 +170,7 @@ ATTRIBUTES: list[tuple[type, type, str]] = [
 @pytest.mark.parametrize(("cls", "base", "attributes"), ATTRIBUTES)
 def test_documented_classes(cls: type, base: type, attributes: str) -> None:
     assert issubclass(cls, base)
-    assert [name for name in attributes.split() if not hasattr(cls, name)] == []
+    assert [] == [name for name in attributes.split() if not hasattr(cls, name)]
 
 
 def test_fields_of_named_tuples_are_in_the_documented_order() -> None:
@@ -178,7 +178,7 @@ def test_fields_of_named_tuples_are_in_the_documented_order() -> None:
         "content_type content_encoding headers delivery_mode priority correlation_id reply_to"
         " expiration message_id timestamp type_ user_id app_id cluster_id"
     )
-    assert tuple(properties.split()) == BasicHeaderProperties._fields
+    assert BasicHeaderProperties._fields == tuple(properties.split())
     assert ("queue_name", "message_count", "consumer_count") == QueueDeclareOkParameters._fields
 
 
@@ -238,8 +238,8 @@ def test_package_shows_what_1_0_0b1_did() -> None:
         "connect Connection Channel Consumer Message ExpectedMessage DeliverMessage GetMessage"
         " ReturnMessage ConnectionClosed ChannelClosed EmptyQueue __version__"
     )
-    assert [name for name in names.split() if name not in ammoo.__all__] == []
-    assert [name for name in ammoo.__all__ if not hasattr(ammoo, name)] == []
+    assert [] == [name for name in names.split() if name not in ammoo.__all__]
+    assert [] == [name for name in ammoo.__all__ if not hasattr(ammoo, name)]
 
 
 def test_import_pulls_in_nothing_that_is_not_needed() -> None:

@@ -169,7 +169,7 @@ async def test_headers_round_trip_exactly(broker_channel: ammoo.Channel, queue: 
 
     arrived = (await broker_channel.get(queue, no_ack=True)).properties.headers
 
-    assert arrived == headers
+    assert headers == arrived
     assert arrived is not None
     assert {k: type(v) for k, v in arrived.items()} == {k: type(v) for k, v in headers.items()}
 

@@ -93,7 +93,7 @@ async def test_login_by_certificate_of_nobody_known(
     with pytest.raises(LoginRefused, match="mechanism EXTERNAL") as caught:
         await connection.__aenter__()
 
-    assert caught.value.mechanism == "EXTERNAL"
+    assert "EXTERNAL" == caught.value.mechanism
 
 
 @pytest.mark.parametrize("fault", ["of another authority", "expired"])

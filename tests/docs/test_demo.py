@@ -26,7 +26,7 @@ def test_server_that_is_not_there() -> None:
         port = unused.getsockname()[1]
         finished = run_demo(f"amqp://127.0.0.1:{port}/")
 
-    assert finished.returncode == 1
+    assert 1 == finished.returncode
     assert finished.stderr.startswith("cannot connect to the RabbitMQ of --url: ")
     assert str(port) in finished.stderr
     assert "Traceback" not in finished.stderr
@@ -35,7 +35,7 @@ def test_server_that_is_not_there() -> None:
 def test_server_that_lets_nobody_in(fakebroker: FakeBroker) -> None:
     finished = run_demo(fakebroker.url.replace("guest:guest", "guest:wrong"))
 
-    assert finished.returncode == 1
+    assert 1 == finished.returncode
     assert "check login and password" in finished.stderr
     assert "wrong" not in finished.stderr
     assert "Traceback" not in finished.stderr
@@ -44,5 +44,5 @@ def test_server_that_lets_nobody_in(fakebroker: FakeBroker) -> None:
 def test_all_steps_of_the_demo(fakebroker: FakeBroker) -> None:
     finished = run_demo(fakebroker.url)
 
-    assert finished.returncode == 0, finished.stderr
+    assert 0 == finished.returncode, finished.stderr
     assert finished.stdout.endswith("Done.\n")

@@ -57,7 +57,7 @@ def test_snippet_runs_as_it_stands(
         timeout=50,
     )
 
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert 0 == finished.returncode, finished.stdout + finished.stderr
 
 
 def test_command_prints_what_the_readme_shows() -> None:

@@ -121,7 +121,7 @@ async def test_error_closes_the_channel_and_leaves_the_connection(
         reason.reply_code,
         reason.reply_text.rpartition(" ")[0],
     )
-    assert (await answer(other.queue_declare, "works")).method.queue == "works"
+    assert "works" == (await answer(other.queue_declare, "works")).method.queue
 
 
 async def test_deleted_queue_cancels_its_consumer(

@@ -46,7 +46,7 @@ def _version_literal(member: str, package: str) -> object:
         if isinstance(node, ast.Assign)
         and [ast.unparse(target) for target in node.targets] == ["__version__"]
     ]
-    assert len(literals) == 1, f"{path} must assign __version__ exactly once, as a literal"
+    assert 1 == len(literals), f"{path} must assign __version__ exactly once, as a literal"
     return literals[0]
 
 
@@ -66,7 +66,7 @@ def test_members_pin_the_wire_exactly_and_need_nothing_else(member: str) -> None
 
 
 def test_wire_depends_on_nothing() -> None:
-    assert _project("ammoo-wire")["dependencies"] == []
+    assert [] == _project("ammoo-wire")["dependencies"]
 
 
 @each_member
@@ -74,7 +74,7 @@ def test_member_ships_the_licence_of_the_repository(member: str, package: str) -
     expected = (ROOT / "LICENSE").read_bytes()
 
     assert expected == (ROOT / "packages" / member / "LICENSE").read_bytes()
-    assert _project(member)["license-files"] == ["LICENSE"]
+    assert ["LICENSE"] == _project(member)["license-files"]
 
 
 @each_member
@@ -134,4 +134,4 @@ def test_building_the_root_says_in_one_sentence_what_to_do_instead() -> None:
 def test_pytest_finds_the_plugin_of_the_fake_broker() -> None:
     entry_points = _project("ammoo-fakebroker")["entry-points"]
 
-    assert entry_points == {"pytest11": {"ammoo_fakebroker": "ammoo_fakebroker.plugin"}}
+    assert {"pytest11": {"ammoo_fakebroker": "ammoo_fakebroker.plugin"}} == entry_points
