@@ -55,7 +55,9 @@ def connect(broker: Broker, unique: object) -> Iterator[Connect]:
 
 
 def _close(peer: Peer) -> None:
-    if not peer.is_dropped:
+    if peer.has_ended:
+        peer.drop()
+    elif not peer.is_dropped:
         peer.close()
 
 

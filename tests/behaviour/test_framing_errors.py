@@ -4,9 +4,11 @@ Specification: sections 2.3.7, 4.2.3 and 4.2.6. RabbitMQ's texts show what its f
 printed as Erlang terms.
 """
 
+import math
 import struct
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -30,11 +32,17 @@ from ammoo_wire import (
     ConnectionStartOkParameters,
     ConnectionTuneOkParameters,
     ConnectionTuneParameters,
+    ExchangeBindParameters,
     ExchangeDeclareOkParameters,
+    ExchangeDeclareParameters,
+    Float32,
+    QueueBindParameters,
     QueueDeclareOkParameters,
     QueueDeclareParameters,
     QueuePurgeParameters,
+    QueueUnbindParameters,
     encode_table,
+    method_of,
 )
 from tests.support.brokers import Connect
 from tests.support.channel import Channel
@@ -483,3 +491,93 @@ def test_channel_number_can_be_reopened_at_once(channel: Channel) -> None:
     channel.reopen()
 
     assert channel.arrived() == []
+
+
+# --- numbers that Erlang does not have --------------------------------------------------------
+
+NOT_FINITE = {"nan": math.nan, "infinity": math.inf, "minus infinity": -math.inf}
+MARK = struct.pack(">d", 1.5)
+
+
+def without_finite(octets: bytes, value: float) -> bytes:
+    """Put a number in the place of 1.5, which no client's encoder would."""
+    assert octets.count(MARK) == 1
+    return octets.replace(MARK, struct.pack(">d", value))
+
+
+@pytest.mark.parametrize("value", NOT_FINITE.values(), ids=NOT_FINITE)
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        QueueDeclareParameters("", exclusive=True, arguments={"x-max-length": 1.5}),
+        QueueDeclareParameters("", exclusive=True, arguments={"x-foo": [{"a": 1.5}]}),
+        ExchangeDeclareParameters("never", "fanout", arguments={"x-foo": 1.5}),
+        QueueBindParameters("queue", "amq.headers", "", arguments={"a": 1.5}),
+        QueueUnbindParameters("queue", "amq.headers", "", {"a": 1.5}),
+        ExchangeBindParameters("amq.fanout", "amq.headers", "", arguments={"a": 1.5}),
+        BasicConsumeParameters("queue", arguments={"x-priority": 1.5}),
+    ],
+    ids=lambda parameters: method_of(parameters).name,
+)
+@pytest.mark.parametrize("number", [1, 5], ids=["open", "not open"])
+def test_number_that_is_not_finite_in_arguments_costs_the_socket(
+    channel: Channel, number: int, parameters: object, value: float
+) -> None:
+    """RabbitMQ's reader dies of it, whatever the channel."""
+    frame = encode_frame(METHOD, number, encode_method(parameters))
+
+    channel.peer.send_octets(without_finite(frame, value))
+
+    assert channel.peer.expect_end_of_stream() == b""
+    assert channel.peer.was_reset
+
+
+def test_float_of_32_bits_that_is_not_finite_costs_the_socket(channel: Channel) -> None:
+    arguments = {"x-foo": Float32(1.5)}
+    frame = encode_frame(METHOD, 1, encode_method(QueueDeclareParameters("", arguments=arguments)))
+
+    channel.peer.send_octets(frame.replace(struct.pack(">f", 1.5), struct.pack(">f", math.nan)))
+
+    assert channel.peer.expect_end_of_stream() == b""
+
+
+def test_value_of_unknown_type_in_arguments_costs_the_socket(channel: Channel) -> None:
+    parameters = QueueDeclareParameters("", exclusive=True, arguments={"x-foo": 1.5})
+    frame = encode_frame(METHOD, 1, encode_method(parameters))
+
+    channel.peer.send_octets(frame.replace(b"d" + MARK, b"?" + MARK))
+
+    assert channel.peer.expect_end_of_stream() == b""
+
+
+def test_number_that_is_not_finite_on_channel_0_is_an_internal_error(channel: Channel) -> None:
+    parameters = QueueDeclareParameters("", exclusive=True, arguments={"x-foo": 1.5})
+    frame = encode_frame(METHOD, 0, encode_method(parameters))
+
+    channel.peer.send_octets(without_finite(frame, math.nan))
+
+    assert connection_close(541, "INTERNAL_ERROR") == channel.fatal()
+
+
+@pytest.mark.parametrize("value", NOT_FINITE.values(), ids=NOT_FINITE)
+@pytest.mark.parametrize("headers", [{"a": 1.5}, {"a": [{"b": 1.5}]}], ids=["plain", "nested"])
+def test_number_that_is_not_finite_in_headers_is_an_internal_error(
+    channel: Channel, headers: dict[str, Any], value: float
+) -> None:
+    header = encode_frame(HEADER, 1, encode_header(0, BasicHeaderProperties(headers=headers)))
+    channel.send(PUBLISH)
+
+    channel.peer.send_octets(without_finite(header, value))
+
+    assert connection_close(541, "INTERNAL_ERROR") == channel.fatal()
+
+
+def test_exchange_is_looked_for_before_the_headers_are_read(channel: Channel) -> None:
+    properties = BasicHeaderProperties(headers={"a": 1.5})
+    channel.send(BasicPublishParameters("no such exchange", ""))
+
+    channel.peer.send_octets(
+        without_finite(encode_frame(HEADER, 1, encode_header(0, properties)), math.nan)
+    )
+
+    assert channel.refusal().reply_code == 404

@@ -36,14 +36,31 @@ def make_node(compatibility: str = "4.0", **limits: Any) -> Node:
 
 
 class Transport:
-    """Notes what a connection asks of its transport."""
+    """Records what a connection asks of its transport.
+
+    Attributes:
+        is_closed: Whether it was to be closed once all is written.
+        is_aborted: Whether it was to be closed at once.
+        is_reading: Whether it reads.
+        unwritten: Octets that were taken and not written yet, as a test has it.
+        wakes: How what was queued is to be written: "now" or "later", for each time.
+    """
 
     def __init__(self) -> None:
+        self.unwritten = 0
+        self.wakes: list[str] = []
         self.is_closed = False
         self.is_aborted = False
         self.is_reading = True
 
-    def wake(self) -> None: ...
+    def wake(self) -> None:
+        self.wakes.append("now")
+
+    def wake_later(self) -> None:
+        self.wakes.append("later")
+
+    def unwritten_size(self) -> int:
+        return self.unwritten
 
     def close(self) -> None:
         self.is_closed = True

@@ -21,6 +21,9 @@ from ammoo_wire import (
 
 from .link import Line, Transport, deliveries, make_node
 
+HEARTBEAT = b"\x08\0\0\0\0\0\0\xce"
+FLOW = b"\x01\0\x01\0\0\0\5\0\x14\0\x14\1\xce"  # channel.flow, active
+
 
 def advance(line: Line, seconds: float) -> None:
     assert isinstance(line.node.clock, ManualClock)
@@ -149,20 +152,54 @@ def test_client_that_never_opens_is_hung_up_on() -> None:
 
     assert isinstance(node.clock, ManualClock)
     node.clock.advance(9)
-    assert not transport.is_closed
+    assert not transport.is_aborted
     node.clock.advance(2)
 
-    assert transport.is_closed
+    assert transport.is_aborted
 
 
 def test_heartbeats_are_sent_and_a_silent_client_is_dropped() -> None:
+    """At the third look, once an interval, if nothing came since the first."""
     line = Line(make_node(), heartbeat=10)
 
-    advance(line, 5)
-    assert line.connection.has_data_to_send
-    advance(line, 20)
+    advance(line, 10)
+    assert line.connection.data_to_send() == HEARTBEAT
+    advance(line, 19)
+    assert not line.transport.is_aborted
+    advance(line, 1)
 
     assert line.transport.is_aborted
+
+
+def test_traffic_counts_up_to_the_next_look() -> None:
+    line = Line(make_node(), heartbeat=10)
+    advance(line, 11)
+    line.connection.receive_data(HEARTBEAT)
+
+    advance(line, 28)
+    assert not line.transport.is_aborted
+    advance(line, 1)
+
+    assert line.transport.is_aborted
+
+
+def test_heartbeat_is_sent_each_half_interval_in_which_nothing_else_was() -> None:
+    line = Line(make_node(), heartbeat=10)
+    advance(line, 5)
+    behind_opening = line.connection.data_to_send()
+    advance(line, 5)
+    first = line.connection.data_to_send()
+    advance(line, 4)
+    line.connection.receive_data(FLOW)
+    answer = line.connection.data_to_send()
+
+    advance(line, 1)
+    silence = line.connection.data_to_send()
+    advance(line, 5)
+
+    assert (b"", HEARTBEAT, b"") == (behind_opening, first, silence)
+    assert answer
+    assert line.connection.data_to_send() == HEARTBEAT
 
 
 # -- settling ----------------------------------------------------------------------------------

@@ -109,7 +109,8 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     if leg.url is not None:
         yield Broker(leg.url, leg.version, None)
         return
-    with FakeBroker(compatibility=leg.version) as fake:
+    mark = request.node.get_closest_marker("fake_limits")
+    with FakeBroker(compatibility=leg.version, **(mark.kwargs if mark else {})) as fake:
         add_users(fake)
         yield Broker(fake.url, leg.version, fake)
 

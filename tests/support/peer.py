@@ -9,6 +9,7 @@ A peer answers nothing by itself. Every wait ends at the peer's one deadline, wi
 that says what was awaited and what had arrived.
 """
 
+import select
 import socket
 import struct
 import time
@@ -90,6 +91,8 @@ class Peer:
         start: The server's connection.start, once it has come.
         tune: The server's connection.tune, once it has come.
         frame_max: The largest frame to be sent; what the server proposed, once tuned.
+        has_ended: Whether the server was seen to end the socket.
+        was_reset: Whether it did so with a reset.
     """
 
     def __init__(self, url: str, *, seconds: float = DEFAULT_SECONDS) -> None:
@@ -108,6 +111,8 @@ class Peer:
         self.start: ConnectionStartParameters | None = None
         self.tune: ConnectionTuneParameters | None = None
         self.frame_max = 131072
+        self.has_ended = False
+        self.was_reset = False
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -144,6 +149,11 @@ class Peer:
             raise
         return peer
 
+    def greet(self) -> None:
+        """Say hello."""
+        self.send_octets(PROTOCOL_HEADER)
+        self.start = self.expect(0, ConnectionStartParameters)
+
     def begin(
         self,
         *,
@@ -152,8 +162,7 @@ class Peer:
         response: bytes | None = None,
     ) -> None:
         """Say hello and log in; what the server answers to that is still to come."""
-        self.send_octets(PROTOCOL_HEADER)
-        self.start = self.expect(0, ConnectionStartParameters)
+        self.greet()
         self.send(
             0,
             ConnectionStartOkParameters(
@@ -177,6 +186,17 @@ class Peer:
     def drop(self) -> None:
         """Close the socket without a word. May be repeated."""
         self._socket.close()
+
+    def end_sending(self) -> None:
+        """Send nothing more, but go on receiving."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def await_hang_up(self) -> None:
+        """Wait until the server has closed the socket, and receive nothing meanwhile."""
+        poll = select.poll()
+        poll.register(self._socket, 0)  # POLLERR and POLLHUP come unasked
+        milliseconds = 1000 * self._time_left("until the server hangs up")
+        assert poll.poll(milliseconds), "the server did not hang up"
 
     @property
     def local_port(self) -> int:
@@ -234,9 +254,11 @@ class Peer:
                 chunk = self._socket.recv(65536)
             except ConnectionResetError:
                 chunk = b""
+                self.was_reset = True
             except TimeoutError:
                 continue
             if not chunk:
+                self.has_ended = True
                 raise EndOfStream(f"the server closed the socket after {bytes(self._octets)!r}")
             self._octets += chunk
         octets = bytes(self._octets[:count])

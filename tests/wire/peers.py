@@ -124,10 +124,14 @@ class Peers:
         self.to_server: list[Command] = []
 
     def exchange(self) -> None:
-        """Carry octets to and fro until neither has more to say."""
+        """Carry octets to and fro until neither has more to say; then close the client's socket
+        if it is done with.
+        """
         while self.client.has_data_to_send or self.server.has_data_to_send:
             self.to_server += named(self.server.receive_data(self.client.data_to_send()))
             self.to_client += named(self.client.receive_data(self.server.data_to_send()))
+        if self.client.state is ConnectionState.CLOSED:
+            self.server.receive_eof()
 
     @property
     def states(self) -> tuple[ConnectionState, ConnectionState]:

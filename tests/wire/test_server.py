@@ -1,6 +1,7 @@
 """The server's half of the opening, against a client that is written out by hand."""
 
 from collections.abc import Callable, Iterator
+from struct import pack
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from ammoo_wire import (
     ReplyCode,
     ServerProtocol,
     UnknownMethod,
+    UnreadableField,
 )
 from tests.support.commands import Command
 from tests.wire.peers import frame, method_frame, new_server, running_server, state_of
@@ -256,7 +258,9 @@ def test_refused_client_is_told_if_it_can_be() -> None:
     assert server.failure is not None
     assert server.failure.reply_code is ReplyCode.ACCESS_REFUSED
     assert server.state is ConnectionState.CLOSING
-    assert not server.login_pause
+    assert server.login_pause
+    server.receive_data(octets_of(ConnectionCloseOkParameters()))
+    assert state_of(server) is ConnectionState.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -406,10 +410,9 @@ def test_virtual_host_may_be_refused() -> None:
 @pytest.mark.parametrize(
     ("methods", "state"),
     [
-        ([TUNE_OK], "starting"),
-        ([START_OK, START_OK], "tuning"),
-        ([START_OK, ConnectionSecureOkParameters(b"")], "tuning"),
         ([START_OK, TUNE_OK, TUNE_OK], "opening"),
+        ([START_OK, TUNE_OK, ConnectionCloseParameters()], "opening"),
+        ([START_OK, TUNE_OK, ConnectionCloseOkParameters()], "opening"),
         ([START_OK, TUNE_OK, ConnectionUpdateSecretParameters(b"", "")], "opening"),
         ([START_OK, TUNE_OK, OPEN, OPEN], "running"),
         ([START_OK, TUNE_OK, OPEN, QueueDeclareParameters()], "running"),
@@ -451,14 +454,141 @@ def test_method_that_does_not_exist_is_a_fault_like_another_while_closing() -> N
     assert server.state in (ConnectionState.CLOSING, ConnectionState.CLOSED)
 
 
-@pytest.mark.parametrize("methods", [[], [START_OK], [START_OK, TUNE_OK]], ids=len)
-def test_close_in_the_middle_of_the_opening_is_answered(methods: list[Parameters]) -> None:
-    server = started()
-    close = ConnectionCloseParameters(200, "bye", 0, 0)
+# --- before limits are agreed on ---
 
-    commands = server.receive_data(octets_of(*methods, close))
+
+@pytest.mark.parametrize(
+    ("methods", "answers"),
+    [([], []), ([START_OK], [ConnectionTuneParameters(2047, 131072, 60)])],
+    ids=["starting", "tuning"],
+)
+@pytest.mark.parametrize(
+    "octets",
+    [
+        octets_of(ConnectionCloseParameters()),
+        octets_of(ConnectionCloseOkParameters()),
+        octets_of(OPEN),
+        octets_of(QueueDeclareParameters()),
+        method_frame(1, ChannelOpenParameters()),
+        frame(3, 0, b"x"),
+        frame(9, 0, b""),
+        frame(8, 1, b""),
+        frame(1, 0, bytes((0, 10, 0, 11, 0))),
+        b"\x01\0\0\0\0\0\1ab",
+        b"\x01\0\0\0\0\x10\x01\0",
+    ],
+    ids=str,
+)
+def test_fault_before_limits_are_agreed_on_is_told_to_nobody(
+    methods: list[Parameters], answers: list[Parameters], octets: bytes
+) -> None:
+    server = started()
+
+    commands = server.receive_data(octets_of(*methods) + octets + octets_of(TUNE_OK))
 
     assert commands == []
-    assert server.close_received == close
+    assert server.login_pause
+    assert server.failure is not None
+    assert server.close_sent is server.close_received is None
     assert server.state is ConnectionState.CLOSED
-    assert server.data_to_send().endswith(octets_of(ConnectionCloseOkParameters()))
+    assert server.data_to_send() == octets_of(*answers)
+
+
+def test_open_that_cannot_be_read_is_told_to_nobody_either() -> None:
+    server = started()
+
+    server.receive_data(octets_of(START_OK, TUNE_OK) + frame(1, 0, bytes((0, 10, 0, 40, 255))))
+
+    assert server.login_pause
+    assert server.close_sent is None
+    assert server.state is ConnectionState.CLOSED
+
+
+# --- closing ---
+
+
+def test_each_close_is_answered_and_close_ok_ends_it() -> None:
+    server = running_server()
+    close = ConnectionCloseParameters(200, "bye", 0, 0)
+
+    server.receive_data(octets_of(close, close) + method_frame(1, ChannelOpenParameters()))
+    answered = server.data_to_send()
+    server.receive_data(octets_of(ConnectionCloseParameters(200, "once more")))
+
+    assert answered == octets_of(ConnectionCloseOkParameters(), ConnectionCloseOkParameters())
+    assert server.data_to_send() == octets_of(ConnectionCloseOkParameters())
+    assert server.close_received == close
+    assert server.state is ConnectionState.CLOSING
+    server.receive_data(octets_of(ConnectionCloseOkParameters()))
+    assert state_of(server) is ConnectionState.CLOSED
+
+
+def test_error_that_came_with_the_clients_close_is_told_in_place_of_the_answer() -> None:
+    server = running_server()
+    server.receive_data(octets_of(ConnectionCloseParameters()))
+
+    server.close(540, "NOT_IMPLEMENTED - immediate=true", 60, 40)
+
+    assert server.data_to_send() == octets_of(
+        ConnectionCloseParameters(540, "NOT_IMPLEMENTED - immediate=true", 60, 40)
+    )
+    assert server.state is ConnectionState.CLOSING
+
+
+def test_error_that_comes_behind_the_answer_is_told_to_nobody() -> None:
+    server = running_server()
+    server.receive_data(octets_of(ConnectionCloseParameters()))
+    server.data_to_send()
+
+    server.close(540, "NOT_IMPLEMENTED - immediate=true", 60, 40)
+
+    assert not server.has_data_to_send
+    assert server.close_sent is None
+
+
+def test_frame_without_an_end_is_noticed_while_closing() -> None:
+    server = running_server()
+    server.close()
+
+    server.receive_data(b"\x01\0\0\0\0\0\1ab")
+
+    assert server.has_lost_framing
+    assert server.failure is None
+
+
+# --- what RabbitMQ cannot parse ---
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("wrap", [lambda v: v, lambda v: [1, v], lambda v: {"a": [{"b": v}]}])
+def test_number_that_is_not_finite_costs_the_socket(
+    value: float, wrap: Callable[[Any], Any]
+) -> None:
+    server = running_server()
+    octets = method_frame(1, QueueDeclareParameters(arguments={"x": wrap(4.0)}))
+
+    commands = server.receive_data(octets.replace(pack(">d", 4.0), pack(">d", value)))
+
+    assert commands == []
+    assert isinstance(server.failure, UnreadableField)
+    assert server.state is ConnectionState.CLOSED
+    assert not server.has_data_to_send
+
+
+def test_value_of_unknown_type_costs_the_socket() -> None:
+    server = running_server()
+    octets = method_frame(1, QueueDeclareParameters(arguments={"x": 4.0}))
+
+    server.receive_data(octets.replace(b"d" + pack(">d", 4.0), b"?" + pack(">d", 4.0)))
+
+    assert isinstance(server.failure, UnreadableField)
+    assert server.state is ConnectionState.CLOSED
+
+
+def test_number_that_is_not_finite_on_channel_0_is_an_internal_error() -> None:
+    server = running_server()
+    octets = method_frame(0, QueueDeclareParameters(arguments={"x": 4.0}))
+
+    server.receive_data(octets.replace(pack(">d", 4.0), pack(">d", float("nan"))))
+
+    assert server.close_sent == ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0)

@@ -71,12 +71,15 @@ class FakeBroker(Administration):
             no limit.
         frame_max: The largest frame in octets, proposed in connection.tune; 0 for no limit.
         heartbeat: The seconds between heartbeats, proposed in connection.tune; 0 for none. A
-            client that sends nothing for twice as long is disconnected.
+            client is disconnected between two and three times as long after its last octet.
         max_message_size: The largest message body in octets; None for the release's limit
             (16 MiB in 4.0, 128 MiB in 3.10). A larger one closes the channel with 406.
         handshake_timeout: The seconds within which a client must open its connection.
-        login_pause: The seconds between a refused login and the closing of the socket.
-        closing_timeout: The seconds to wait for connection.close-ok before the socket is closed.
+        login_pause: The seconds between a refused login, or another fault before limits are
+            agreed on, and the closing of the socket.
+        closing_timeout: The seconds to wait for connection.close-ok, or for the client to close
+            its socket; not more than one heartbeat interval.
+        send_timeout: The seconds after which a client that does not read is disconnected.
         consumer_timeout: The milliseconds within which a delivery must be settled; None for no
             limit. When they are over, the channel is closed with 406.
         consumer_timeout_check: The seconds between two checks of that time.
@@ -106,6 +109,7 @@ class FakeBroker(Administration):
         handshake_timeout: float = 10.0,
         login_pause: float = 3.0,
         closing_timeout: float = 30.0,
+        send_timeout: float = 30.0,
         consumer_timeout: int | None = 1_800_000,
         consumer_timeout_check: float = 60.0,
     ) -> None:
@@ -128,6 +132,7 @@ class FakeBroker(Administration):
             handshake_timeout=handshake_timeout,
             login_pause=login_pause,
             closing_timeout=closing_timeout,
+            send_timeout=send_timeout,
             consumer_timeout=consumer_timeout,
             consumer_timeout_check=consumer_timeout_check,
         )

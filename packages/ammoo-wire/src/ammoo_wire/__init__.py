@@ -37,6 +37,7 @@ from .exceptions import (
     InternalError,
     ProtocolError,
     UnexpectedFrame,
+    UnreadableField,
     WireSyntaxError,
 )
 from .fields import (
@@ -141,7 +142,7 @@ from .frames.method.tx import (
 from .heartbeat import Heartbeat, HeartbeatVerdict
 from .protocol import ConnectionState, Protocol
 from .sasl import amqplain_response, parse_amqplain, parse_plain, plain_response
-from .tables import decode_table, encode_table, field_type
+from .tables import check_readable, decode_table, encode_table, field_type
 from .writer import CommandWriter, ContentHead
 
 if TYPE_CHECKING:
@@ -317,9 +318,11 @@ __all__ = [
     "UInt32",
     "UnexpectedFrame",
     "UnknownMethod",
+    "UnreadableField",
     "WireSyntaxError",
     "__version__",
     "amqplain_response",
+    "check_readable",
     "decode_properties",
     "decode_table",
     "encode_command",

@@ -26,6 +26,7 @@ from .exceptions import (
     UnexpectedFrame,
     show_octets,
 )
+from .tables import check_readable
 from .whole_contents import WHOLE_IDS, WholeContents
 
 __all__ = ["MAX_ANNOUNCED_SIZE", "CommandAssembler", "UnknownMethod"]
@@ -81,6 +82,7 @@ class CommandAssembler:
         frame_max: May be changed between two commands.
         takes_channels: Whether there may be frames on other channels than 0.
         drops_channels: Whether those are dropped unread.
+        refuses_unreadable: Whether tables in methods are checked for what RabbitMQ cannot parse.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class CommandAssembler:
         self._checks_body_sizes = checks_body_sizes
         self.takes_channels = False
         self.drops_channels = False
+        self.refuses_unreadable = False
         self._max_body_size = max_body_size
         self._buffer = bytearray(_SPARE + _SLACK)
         self._view = memoryview(self._buffer)[:_SPARE]
@@ -231,6 +234,8 @@ class CommandAssembler:
             )
         try:
             parameters = method.decode(buffer, payload + 4, end)
+            if self.refuses_unreadable and method.has_table:
+                check_readable(parameters)
         except ProtocolError as error:
             if channel_number:
                 raise

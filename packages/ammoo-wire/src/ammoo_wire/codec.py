@@ -93,6 +93,11 @@ class Method:
         return tuple((name, hint.__metadata__[0]) for name, hint in hints.items())
 
     @cached_property
+    def has_table(self) -> bool:
+        """Whether one of the arguments is a field table."""
+        return any(wire_type is WireType.TABLE for _, wire_type in self.fields)
+
+    @cached_property
     def encode(self) -> Callable[..., bytes]:
         """Write a method frame's payload: the ids, then the arguments, given by position.
 

@@ -11,6 +11,7 @@
         ├── ChannelError        504
         ├── UnexpectedFrame     505
         └── InternalError       541
+            └── UnreadableField 541; RabbitMQ's reader dies of it
 
 The data are attributes; `reply_text` makes the sentence that travels in
 ``connection.close`` or ``channel.close``, in the words RabbitMQ uses.
@@ -29,6 +30,7 @@ __all__ = [
     "InternalError",
     "ProtocolError",
     "UnexpectedFrame",
+    "UnreadableField",
     "WireSyntaxError",
     "shorten",
     "show",
@@ -195,6 +197,13 @@ class InternalError(ProtocolError):
     def reply_text(self) -> str:
         """The name of the code alone: RabbitMQ tells the peer nothing more."""
         return self.reply_code.name
+
+
+class UnreadableField(InternalError):
+    """A value in a field table is none that RabbitMQ can parse (541).
+
+    In a method's arguments it costs the socket without an answer, in a content header 541.
+    """
 
 
 def shorten(text: str) -> str:

@@ -53,7 +53,8 @@ class ConnectionState(Enum):
     OPENING = "opening"
     RUNNING = "running"
     CLOSING = "closing"
-    """We have sent connection.close, and all but the peer's answer to it is dropped."""
+    """A close was sent, or a server has answered the client's: all but closes and their answers is
+    dropped."""
     CLOSED = "closed"
     """Nothing is received any more; what is queued may still be written."""
 
@@ -71,6 +72,8 @@ class Protocol(ABC):
         failure: The first thing that the peer did wrong, or None.
         close_sent: With what we closed the connection, or None.
         close_received: With what the peer closed the connection, or None.
+        has_lost_framing: Whether the peer's octets can no longer be cut into frames. No answer
+            to a close will be recognised then; the shell closes the socket by itself.
         channel_max: The highest channel number that was agreed on; 0 for no limit.
         frame_max: The largest frame that was agreed on, in octets; 0 for no limit.
         heartbeat_interval: As agreed on, in seconds; 0 for no heartbeats.
@@ -98,6 +101,7 @@ class Protocol(ABC):
         self.failure: ProtocolError | None = None
         self.close_sent: ConnectionCloseParameters | None = None
         self.close_received: ConnectionCloseParameters | None = None
+        self.has_lost_framing = False
         self.channel_max = 0
         self.frame_max = send_frame_max
         self.heartbeat_interval = 0
@@ -275,7 +279,7 @@ class Protocol(ABC):
             class_id: Class of the method at fault, or 0.
             method_id: Method at fault, or 0.
         """
-        if self._state in (ConnectionState.CLOSING, ConnectionState.CLOSED):
+        if not self._may_close():
             return
         close = ConnectionCloseParameters(reply_code, shorten(reply_text), class_id, method_id)
         self._send_last(close)
@@ -295,6 +299,10 @@ class Protocol(ABC):
     @abstractmethod
     def _unexpected(self, parameters: Parameters) -> ProtocolError:
         """Make the error for a method that has no place on channel 0 now."""
+
+    def _may_close(self) -> bool:
+        """Return whether a close may still be sent."""
+        return self._state not in (ConnectionState.CLOSING, ConnectionState.CLOSED)
 
     def _begin(self) -> None:
         """Start our half of the opening."""
@@ -335,6 +343,7 @@ class Protocol(ABC):
         """
         if isinstance(error, FramingLost):
             self._is_discarding = True
+            self.has_lost_framing = True
         if self._state is not ConnectionState.CLOSING:
             self.failure = error
             self.close(error.reply_code, error.reply_text, error.class_id, error.method_id)
@@ -350,9 +359,7 @@ class Protocol(ABC):
     def _receive_control(self, commands: list[Command], parameters: Parameters) -> None:
         """Act on a method on channel 0, or give it out."""
         if type(parameters) is ConnectionCloseParameters:
-            self.close_received = parameters
-            self._send_last(ConnectionCloseOkParameters())
-            self._set_state(ConnectionState.CLOSED)
+            self._receive_close(parameters)
         elif self._state is ConnectionState.CLOSING:
             if type(parameters) is ConnectionCloseOkParameters:
                 self._set_state(ConnectionState.CLOSED)
@@ -362,6 +369,12 @@ class Protocol(ABC):
             commands.append((0, parameters, None, None))
         else:
             raise self._unexpected(parameters)
+
+    def _receive_close(self, close: ConnectionCloseParameters) -> None:
+        """Answer the peer's close, and receive nothing more."""
+        self.close_received = close
+        self._send_last(ConnectionCloseOkParameters())
+        self._set_state(ConnectionState.CLOSED)
 
     def _continue_opening(self, parameters: Parameters) -> None:
         assert self._opening is not None

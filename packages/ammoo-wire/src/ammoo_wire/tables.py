@@ -9,13 +9,13 @@ deeper, for the specification sets no limit, is the affair of `deep_tables`.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from struct import Struct
 from struct import error as StructError
 from typing import TYPE_CHECKING, Any, Final
 
-from .exceptions import EncodeError, FrameError, InternalError, show
+from .exceptions import EncodeError, FrameError, UnreadableField, show
 from .fields import (
     FieldTable,
     FieldValue,
@@ -44,6 +44,7 @@ __all__ = [
     "ENCODERS",
     "READERS",
     "Misfit",
+    "check_readable",
     "decode_table",
     "encode_array",
     "encode_mapping",
@@ -354,7 +355,7 @@ def decode_table(data: Octets) -> FieldTable:
     """Decode a field table, its four octets of length included.
 
     Raises:
-        InternalError: A value's type is none that RabbitMQ knows.
+        UnreadableField: A value's type is none that RabbitMQ knows.
         FrameError: The octets are cut short, or something stands behind the table.
     """
     try:
@@ -454,7 +455,7 @@ def _read_string(data: Octets, position: int, end: int, depth: int) -> tuple[str
 
 def unknown_type(data: Octets, position: int, end: int, depth: int) -> tuple[Any, int]:
     letter = chr(data[position - 1])
-    raise InternalError(f"a field table holds a value of the unknown type {letter!r}")
+    raise UnreadableField(f"a field table holds a value of the unknown type {letter!r}")
 
 
 _Reader = Callable[[Octets, int, int, int], tuple[Any, int]]
@@ -514,6 +515,26 @@ READERS: dict[int, _Reader] = {
     ord("i"): _reader(_UINT32, UInt32),
     ord("f"): _reader(_FLOAT32, Float32),
 }
+
+
+def check_readable(values: Iterable[Any]) -> None:
+    """Check that RabbitMQ could parse what was decoded: Erlang knows no NaN and no infinity.
+
+    Args:
+        values: Field values, or a method's arguments.
+
+    Raises:
+        UnreadableField: A number at any depth is not finite.
+    """
+    pending = list(values)
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, list):
+            pending += value
+        elif isinstance(value, float) and not isfinite(value):
+            raise UnreadableField(f"a field table holds {value!r}, which Erlang cannot")
 
 
 # --- which type a value has on the wire ----------------------------------------------------

@@ -55,14 +55,23 @@ class ChannelTable:
         self.open[number] = Channel(number, self._connection)
         self._connection.send(number, ChannelOpenOkParameters())
 
-    def close(self, channel: Channel, error: ProtocolError | None) -> None:
-        """Close a channel, because its client asked for it or because of an error."""
+    def close(
+        self, channel: Channel, error: ProtocolError | None, *, is_answered: bool = True
+    ) -> None:
+        """Close a channel, because its client asked for it or because of an error.
+
+        Args:
+            channel: An open one.
+            error: Why, for the client to be told; None if it asked for it.
+            is_answered: Whether a client that asked for it is answered.
+        """
         if channel.confirms is not None:
             channel.flush_confirms()
         del self.open[channel.number]
         if error is None:
             channel.close()
-            channel.send(ChannelCloseOkParameters())
+            if is_answered:
+                channel.send(ChannelCloseOkParameters())
             return
         self._closing[channel.number] = channel
         self._send_close(channel.number, error)

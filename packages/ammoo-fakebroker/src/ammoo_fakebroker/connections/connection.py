@@ -22,8 +22,6 @@ from ammoo_wire import (
     ConnectionState,
     ConnectionUnblockedParameters,
     EncodeError,
-    FramingLost,
-    Heartbeat,
     OversizedContent,
     ProtocolError,
     ReplyCode,
@@ -34,6 +32,7 @@ from ammoo_wire import (
 from ..auth.login import Login, Peer
 from ..rabbitmq import errors
 from .channel_table import ChannelTable
+from .closing import Closing
 from .command_backlog import CommandBacklog, PauseReason
 from .heartbeats import Heartbeats
 from .methods import HANDLERS, publish
@@ -56,7 +55,7 @@ _DELIVERY_LIMIT = 262_144
 """Octets that may be queued for a client before consumers on its connection are held back."""
 
 _REPLY_LIMIT = 4_194_304
-"""Octets that may be queued before the client's further commands have to wait."""
+"""Octets that may be queued, here or in the transport, before further commands have to wait."""
 
 
 class _Stage(Enum):
@@ -109,13 +108,19 @@ class Connection:
         )
         self.get_buffer: Callable[[int], memoryview] = self._protocol.get_buffer
         self._heartbeats: Heartbeats | None = None
-        self._heartbeat: Heartbeat | None = None
         self._timers = Timers(node.network_clock)
+        self._closing = Closing(self._protocol, transport, self._timers, node.limits)
         self._backlog = CommandBacklog(transport, self._execute)
         self._stage = _Stage.OPENING
         self._is_working = False
         self._is_paused = False
-        self._timers.call_later("handshake", node.limits.handshake_timeout, transport.close)
+        self._reply_room = _REPLY_LIMIT
+        self._unawaited_size: int | None = (
+            None  # what was queued with an unawaited error at its end
+        )
+        self._failure: ProtocolError | None = None  # for which the connection is about to be closed
+        self._failed_channels: set[int] = set()
+        self._timers.call_later("handshake", node.limits.handshake_timeout, transport.abort)
         node.connections[self] = None
 
     def __repr__(self) -> str:
@@ -147,7 +152,7 @@ class Connection:
 
     # -- octets in -----------------------------------------------------------------------------
 
-    def receive_data(self, data: bytes) -> None:
+    def receive_data(self, data: bytes | bytearray) -> None:
         """Take octets from the client, and do what they ask for."""
         self._receive(self._protocol.receive_data(data))
 
@@ -159,11 +164,12 @@ class Connection:
         """Note that the socket is gone."""
         self._protocol.receive_eof()
         self._detach()
-        self._timers.cancel("closing")
+        self._closing.stop()
+        self._protocol.data_to_send()  # for nobody: it must not live as long as what refers to us
 
     def _receive(self, commands: list[Command]) -> None:
-        if self._heartbeat is not None:
-            self._heartbeat.data_received(self.node.network_clock.time())
+        if self._heartbeats is not None:
+            self._heartbeats.has_received = True
         self._is_working = True
         try:
             if self._backlog.paused_by:
@@ -174,7 +180,9 @@ class Connection:
                 self._follow_state()
         finally:
             self._is_working = False
-        if self._protocol.has_data_to_send:
+        if self._unawaited_size is not None and self._unawaited_size == self._protocol.queued_size:
+            self._transport.wake_later()
+        elif self._protocol.has_data_to_send:
             self._transport.wake()
 
     def _follow_state(self) -> None:
@@ -209,10 +217,14 @@ class Connection:
                 else:
                     execute_unhandled(self, self._channels, number, parameters)
             except ProtocolError as error:
-                self._close_after_error(error, channel, parameters)
+                is_first = self._failure is None
+                self._close_after_error(error, channel, number, parameters)
+                if is_first and self._failure is not None:
+                    self._close_behind(waiting, self._failure)
+                    break
             if self._stage is _Stage.OVER:
                 break
-            if protocol.queued_size > _REPLY_LIMIT:
+            if protocol.queued_size > self._reply_room:
                 self._backlog.pause(PauseReason.UNREAD_OUTPUT)
                 break
         if self._stage is not _Stage.OVER:
@@ -221,23 +233,51 @@ class Connection:
             self.confirming.pop().flush_confirms()
 
     def _close_after_error(
-        self, error: ProtocolError, channel: Channel | None, parameters: tuple[Any, ...]
+        self,
+        error: ProtocolError,
+        channel: Channel | None,
+        number: int,
+        parameters: tuple[Any, ...],
     ) -> None:
         """Answer a command with what its handler raised, naming the method at fault."""
         if isinstance(parameters, OversizedContent):
             parameters = parameters.parameters
+        method = method_of(parameters)
         if error.reply_code not in _CODES_WITHOUT_METHOD and not error.class_id:
-            error.class_id, error.method_id = method_of(parameters).id
+            error.class_id, error.method_id = method.id
         if channel is not None and not error.is_hard:
             self._channels.close(channel, error)
-            return
-        if channel is not None:
-            self._channels.abort(channel)  # first; what it gives back may go to another one
-        self.close(error)
+        elif number == 0:
+            self.close(error)
+        else:
+            if channel is not None:
+                self._channels.abort(channel)  # first; what it gives back may go to another one
+            self._failed_channels.add(number)
+            self._failure = self._failure or error
+        if not method.replies:
+            self._unawaited_size = self._protocol.queued_size
+
+    def _close_behind(self, waiting: Iterable[Command], failure: ProtocolError) -> None:
+        """Close the connection for a channel's error, behind the other channels' answers.
+
+        RabbitMQ's reader has handed on what came in the same read before it hears of the error
+        (3.10 to 4.3); the channel itself does nothing more.
+        """
+        for command in waiting:
+            if command[0] not in self._failed_channels:
+                self._execute((command,))
+        self.close(failure)
 
     def close_channel(self, channel_number: int) -> None:
-        """Close a channel because its client asked for it."""
-        self._channels.close(self.channels[channel_number], None)
+        """Close a channel because its client asked for it.
+
+        The answer to a connection.close in the same read is an answer to this as well.
+        """
+        self._channels.close(
+            self.channels[channel_number],
+            None,
+            is_answered=self._protocol.close_received is None,
+        )
 
     # -- octets out ----------------------------------------------------------------------------
 
@@ -288,14 +328,19 @@ class Connection:
     def data_to_send(self) -> bytes | bytearray:
         """Take the octets to write."""
         data = self._protocol.data_to_send()
-        if data and self._heartbeat is not None:
-            self._heartbeat.data_sent(self.node.network_clock.time())
+        if data and self._heartbeats is not None:
+            self._heartbeats.data_sent()
+        self._unawaited_size = None
         return data
 
     def written(self) -> None:
         """Note that what was queued has been handed on; go on with what had to wait for it."""
-        if self._is_paused or self._stage is _Stage.OVER:
+        if self._stage is _Stage.OVER:
             return
+        if self._is_paused:
+            self._reply_room = max(_REPLY_LIMIT - self._transport.unwritten_size(), 0)
+            return
+        self._reply_room = _REPLY_LIMIT
         self._backlog.resume(PauseReason.UNREAD_OUTPUT)
         if not self.is_deliverable:
             self.is_deliverable = True
@@ -303,13 +348,17 @@ class Connection:
                 channel.wake_consumers()
 
     def pause_writing(self) -> None:
-        """Note that the client does not read as fast as we write."""
+        """Note that the client does not read as fast as we write; drop it if that goes on."""
         self._is_paused = True
         self.is_deliverable = False
+        if self._stage is not _Stage.OVER:
+            timeout = self.node.limits.send_timeout
+            self._timers.call_later("sending", timeout, self._transport.abort)
 
     def resume_writing(self) -> None:
         """Note that the client has read."""
         self._is_paused = False
+        self._timers.cancel("sending")
         self.written()
 
     # -- having to wait ------------------------------------------------------------------------
@@ -349,9 +398,8 @@ class Connection:
                 self.node.network_clock,
                 is_reading=lambda: not self._backlog.paused_by,
                 send=self._send_heartbeat,
-                on_client_gone=self._transport.abort,
+                drop=self._transport.abort,
             )
-            self._heartbeat = self._heartbeats.heartbeat
         self._await_consumer_timeout()
 
     # -- time ----------------------------------------------------------------------------------
@@ -397,17 +445,6 @@ class Connection:
             if was_open:
                 self.virtualhost.delete_exclusive_queues(self)
             self._transport.resume_reading()
-        self._await_closing()
-
-    def _await_closing(self) -> None:
-        """Close the socket, at once or when the client has had time to do something itself."""
-        protocol, limits = self._protocol, self.node.limits
-        self._timers.cancel("closing")
-        if protocol.state is ConnectionState.CLOSED:
+        if self._protocol.state is ConnectionState.CLOSED:
             self.node.connections.pop(self, None)
-        if protocol.login_pause or isinstance(protocol.failure, FramingLost):
-            self._timers.call_later("closing", limits.login_pause, self._transport.close)
-        elif protocol.close_received is not None or protocol.state is ConnectionState.CLOSING:
-            self._timers.call_later("closing", limits.closing_timeout, self._transport.close)
-        else:
-            self._transport.close()
+        self._closing.follow()

@@ -1,6 +1,9 @@
-"""Heartbeats of one connection: when to send one, and when its client must be gone.
+"""Heartbeats of one connection: when to send one, and when its client is gone.
 
-The rule itself is the wire's (`ammoo_wire.Heartbeat`); here it gets its timer.
+RabbitMQ's rule (rabbit_heartbeat): it looks at what was sent every half interval, and sends a
+heartbeat if that was nothing; it looks at what was received every interval, and drops a client of
+which nothing came between three looks in a row. So a client is dropped between two and three
+intervals after its last octet.
 See https://www.rabbitmq.com/docs/heartbeats
 """
 
@@ -9,14 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ammoo_wire import Heartbeat, HeartbeatVerdict
-
 if TYPE_CHECKING:
     from ..clock import Clock, Timer
 
 __all__ = ["Heartbeats"]
 
-_SHORTEST_WAIT = 0.001
+_MOST_SILENT_LOOKS = 2
 
 
 class Heartbeats:
@@ -25,12 +26,12 @@ class Heartbeats:
     Args:
         interval: Seconds between two heartbeats, as it was tuned.
         clock: The time in which the client lives.
-        is_reading: Tells whether the connection is read; if not, its client may be sending.
+        is_reading: Returns whether the connection is read; if not, its client may be sending.
         send: Sends a heartbeat.
-        on_client_gone: Is called when the client is gone.
+        drop: Is called when the client is gone.
 
     Attributes:
-        heartbeat: What is to be told of all traffic.
+        has_received: Whether something was received since the last look; the connection sets it.
     """
 
     def __init__(
@@ -40,34 +41,51 @@ class Heartbeats:
         *,
         is_reading: Callable[[], bool],
         send: Callable[[], object],
-        on_client_gone: Callable[[], object],
+        drop: Callable[[], object],
     ) -> None:
-        self.heartbeat: Heartbeat = Heartbeat(interval, clock.time())
+        self.has_received = True
+        self._has_sent = False
+        self._is_own = True  # whether what is sent next does not count: open-ok, then heartbeats
+        self._silent_looks = 0
+        self._interval = interval
         self._clock = clock
         self._is_reading = is_reading
         self._send = send
-        self._on_client_gone = on_client_gone
-        self._timer: Timer | None = None
-        self._wait()
+        self._drop = drop
+        self._timers: list[Timer] = []
+        self._look_in()
 
     def stop(self) -> None:
-        """Send nothing more, and miss nothing."""
-        if self._timer is not None:
-            self._timer.cancel()
+        """Send nothing more, and drop no client."""
+        for timer in self._timers:
+            timer.cancel()
 
-    def _wait(self) -> None:
-        delay = max(self.heartbeat.next_check() - self._clock.time(), _SHORTEST_WAIT)
-        self._timer = self._clock.call_later(delay, self._check)
+    def data_sent(self) -> None:
+        """Record that something was sent."""
+        self._has_sent = not self._is_own
+        self._is_own = False
 
-    def _check(self) -> None:
-        heartbeat, now = self.heartbeat, self._clock.time()
-        if not self._is_reading():
-            heartbeat.data_received(now)
-        verdict = heartbeat.check(now)
-        if verdict is HeartbeatVerdict.PEER_GONE:
-            self._on_client_gone()
-            return
-        if verdict is HeartbeatVerdict.SEND:
+    def _look_in(self) -> None:
+        call_later, interval = self._clock.call_later, self._interval
+        self._timers = [
+            call_later(interval / 2, self._look_at_sent),
+            call_later(interval, self._look_at_all),
+        ]
+
+    def _look_at_sent(self) -> None:
+        if not self._has_sent:
+            self._is_own = True
             self._send()
-            heartbeat.data_sent(now)
-        self._wait()
+        self._has_sent = False
+
+    def _look_at_all(self) -> None:
+        if self.has_received or not self._is_reading():
+            self._silent_looks = 0
+        else:
+            self._silent_looks += 1
+        self.has_received = False
+        if self._silent_looks == _MOST_SILENT_LOOKS:
+            self._drop()
+            return
+        self._look_at_sent()
+        self._look_in()

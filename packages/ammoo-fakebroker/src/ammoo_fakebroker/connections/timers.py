@@ -36,6 +36,10 @@ class Timers:
         """Call a function in so many seconds."""
         self._timers[purpose] = (clock or self._clock).call_later(delay, callback)
 
+    def is_waiting(self, purpose: str) -> bool:
+        """Return whether something was asked for and not cancelled; it may have been called."""
+        return purpose in self._timers
+
     def cancel(self, purpose: str) -> None:
         """Do not call any more, if it was still to be called."""
         timer = self._timers.pop(purpose, None)

@@ -13,6 +13,13 @@ class Transport(Protocol):
     def wake(self) -> None:
         """Come for `Connection.data_to_send` soon; it may be asked for many times."""
 
+    def wake_later(self) -> None:
+        """Do so in a moment, but for something else to be done before."""
+
+    def unwritten_size(self) -> int:
+        """Return how many octets were taken and not written yet."""
+        ...
+
     def close(self) -> None:
         """Write what is left, then close the socket."""
 

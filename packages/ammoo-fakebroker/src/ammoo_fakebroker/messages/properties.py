@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from ammoo_wire import (
     BasicHeaderProperties,
     ProtocolError,
+    check_readable,
     decode_properties,
     encode_properties,
 )
@@ -91,6 +92,8 @@ class PropertyReader:
     def _read(self, properties: bytes) -> ParsedProperties:
         decoded = decode_properties(properties)
         headers = decoded.headers
+        if headers:
+            check_readable((headers,))
         expiration, faults = _read_expiration(decoded.expiration)
         if not headers:
             carbon_copies: tuple[str, ...] = ()

@@ -59,6 +59,7 @@ _RANGES = {
     "handshake_timeout": _Range(_NUMBER, 0, _YEAR, "a number from 0 on, in seconds"),
     "login_pause": _Range(_NUMBER, 0, _YEAR, "a number from 0 on, in seconds"),
     "closing_timeout": _Range(_NUMBER, 0, _YEAR, "a number from 0 on, in seconds"),
+    "send_timeout": _Range(_NUMBER, 0.001, _YEAR, "a number above 0, in seconds"),
     "consumer_timeout": _Range(
         _INTEGER, 0, _YEAR * 10_000, "an integer from 0 on, in milliseconds, or None", True
     ),
@@ -77,7 +78,9 @@ class Limits:
         max_message_size: The largest body, in octets.
         handshake_timeout: Seconds until a connection must be open.
         login_pause: Seconds between a failed login and the closing of the socket.
-        closing_timeout: Seconds to wait for connection.close-ok.
+        closing_timeout: Seconds to wait for connection.close-ok, or for the client to close its
+            socket; a heartbeat interval if that is shorter.
+        send_timeout: Seconds after which a client that does not read is disconnected.
         consumer_timeout: Milliseconds within which a delivery must be settled; None for no limit.
         consumer_timeout_check: Seconds between two checks for deliveries that were not.
 
@@ -93,6 +96,7 @@ class Limits:
     handshake_timeout: float = 10.0
     login_pause: float = 3.0
     closing_timeout: float = 30.0
+    send_timeout: float = 30.0
     consumer_timeout: int | None = 1_800_000
     consumer_timeout_check: float = 60.0
 
