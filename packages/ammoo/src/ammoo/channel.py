@@ -1,8 +1,8 @@
 """`Channel`: every operation of AMQP 0-9-1 and of RabbitMQ's extensions, with its documentation.
 
 A `Channel` is what the user holds: it checks and translates arguments, and keeps
-what was asked for (prefetch limits, confirm mode). What is on the wire is the
-`LiveChannel` behind it.
+what the user has asked for (`ChannelSettings`). The `LiveChannel` behind it is what
+became of that on one connection.
 """
 
 import asyncio
@@ -84,24 +84,31 @@ Request = tuple[Any, ...]
 """Parameters of a method that is answered."""
 
 CLOSE_TIMEOUT: Final = 5.0
-"""For how long the server is waited for when a channel is closed, in seconds."""
+"""How long closing a channel waits for the server, in seconds."""
 
 TAG_BITS: Final = 48
 """Delivery tags of the n-th recovery begin at n << 48: no channel delivers so many messages."""
 
 
 class Channel:
-    """An AMQP channel: what everything but connecting is done on.
+    """An AMQP channel: every operation except connecting is done on one.
 
-    Made by `Connection.channel` and used as a context manager: it is opened when the
-    block is entered and closed when it is left. Any number of tasks may use one
-    channel at the same time; the server answers them in order. All of them run in the
-    connection's event loop: nothing here is safe to call from another thread, which
-    reaches it with `asyncio.run_coroutine_threadsafe`.
+    `Connection.channel` returns it; use it as a context manager. It is opened when the block is
+    entered, and closed when the block is left::
 
-    A mistake that the server finds closes the channel. Everybody who waits on it, and
-    everybody who uses it afterwards, gets the same `ServerClosedChannel`; other
-    channels of the connection go on.
+        async with connection.channel(prefetch_count=100) as channel:
+            await channel.publish("", "my_queue", "text body")
+
+    Any number of tasks may use one channel at the same time; the server answers them in order.
+    All of them run in the connection's event loop. A channel is not safe to use from another
+    thread, which can use `asyncio.run_coroutine_threadsafe`.
+
+    When the server finds a mistake it closes the channel (section 1.1.2 of the specification:
+    soft errors). All operations that wait on the channel, and all later ones, raise the same
+    `ServerClosedChannel`. Other channels of the connection go on.
+
+    Cancelling an operation at any time leaves the channel usable: the server's late reply is
+    recognised and undone where it can be.
     """
 
     def __init__(
@@ -137,11 +144,11 @@ class Channel:
         state = ", recovering" if self._live.closing_exc is not None else ""
         return f"<Channel {self._live.number}{state}>"
 
-    # --- what it is ---
+    # --- state ---
 
     @property
     def channel_id(self) -> int:
-        """The channel's number; the first channel of a connection has 1.
+        """The channel's number; the first channel of a connection has number 1.
 
         Raises:
             RuntimeError: The channel was not entered.
@@ -150,12 +157,12 @@ class Channel:
 
     @property
     def connection(self) -> "Connection":
-        """The connection that the channel is on."""
+        """The connection of the channel."""
         return self._connection
 
     @property
     def body_encoding(self) -> str:
-        """How text becomes a body, and a body text, where nothing else says so."""
+        """The encoding of text bodies where neither a message nor an argument names one."""
         return self._body_encoding
 
     @property
@@ -165,30 +172,33 @@ class Channel:
 
     @property
     def closing(self) -> bool:
-        """Whether the channel is closed, or about to be."""
+        """Whether the channel is closed, or is being closed."""
         return self.closing_exc is not None
 
     @property
     def closing_exc(self) -> Exception | None:
-        """What closed the channel; None while it is open.
+        """The exception that closed the channel; None while it is open.
 
-        `ClientClosedChannelOK` after a clean close, else the very exception that was raised.
+        `ClientClosedChannelOK` after a clean close, else the exception that operations raise.
         """
         return self._final
 
     @property
     def settings(self) -> ChannelSettings:
-        """What was asked of the channel, beyond single operations."""
+        """What the user has asked of the channel, beyond single operations."""
         return self._settings
 
     # --- context manager ---
 
     async def __aenter__(self) -> Self:
-        """Open the channel (channel.open), and set the prefetch limits that were asked for.
+        """Open the channel (channel.open), and set the prefetch limits that it was given.
+
+        If the caller is cancelled, the channel is closed again when the server has opened it.
 
         Raises:
-            TooManyChannels: As many channels are open as the server allows.
+            TooManyChannels: As many channels are open as were negotiated (channel_max).
             ConnectionClosed: The connection is closed.
+            OperationTimeout: The server did not answer in time.
             RuntimeError: The channel was entered before.
         """
         if self._live is not None:
@@ -215,20 +225,21 @@ class Channel:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the channel (channel.close); nothing to do if it is closed already.
+        """Close the channel (channel.close); do nothing if it is closed.
 
-        The server is waited for 5 s at most, and not at all while it has left another cancel or
-        close on the connection unanswered for that long.
+        It waits for the server for 5 s at most, and not at all after another cancel or close on the
+        connection was left unanswered for that long.
         """
         await self._close(exc, CLOSE_TIMEOUT, leaving=True)
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
-        """Close the channel before its block is left; closing it twice is fine.
+        """Close the channel before its block is left (channel.close); do nothing if it is closed.
 
-        Messages that were not settled go back to their queues.
+        The server requeues messages that were not settled.
 
         Args:
-            timeout: For how many seconds the server is waited for.
+            timeout: How long to wait for the server's answer, in seconds; 5 by default. The channel
+                is closed in any case.
         """
         await self._close(None, timeout)
 
@@ -400,24 +411,35 @@ class Channel:
         stream_offset: StreamOffset | None = None,
         arguments: Arguments | None = None,
     ) -> Consumer:
-        """Make a consumer of a queue; it starts when it is entered (basic.consume).
+        """Return a consumer of a queue, which starts when it is entered (basic.consume).
 
-        See https://www.rabbitmq.com/docs/consumers. How many messages the server sends
-        ahead is limited by `qos`, which must come first.
+        ::
+
+            await channel.qos(prefetch_count=100)
+            async with channel.consume("orders") as consumer:
+                async for message in consumer:
+                    await message.ack()
+
+        See https://www.rabbitmq.com/docs/consumers. `qos` limits how many messages the server sends
+        ahead, and must come first. `Consumer` says what cancellation does.
 
         Args:
             queue_name: The queue; empty for the one that the channel declared last.
-            no_ack: Messages are settled as they are sent, and lost if they are not read.
-            no_local: Not to be sent what this connection published. RabbitMQ takes no
-                notice of it.
-            exclusive: Nobody else may consume from the queue.
-            priority: Those with a lower one get messages only while all with a higher one
-                have their hands full (RabbitMQ's x-priority).
-            stream_offset: Where in a stream to begin (RabbitMQ's x-stream-offset).
-            arguments: Further arguments.
+            no_ack: Whether the server settles each message as it sends it (RabbitMQ's automatic
+                acknowledgement). Messages that are not read are lost. False by default.
+            no_local: Whether not to deliver what this connection published. RabbitMQ ignores it.
+                False by default.
+            exclusive: Whether to allow no other consumer on the queue. False by default.
+            priority: The consumer's priority, 0 if None (RabbitMQ's x-priority). Consumers with a
+                lower priority get messages only while all higher-priority consumers are at their
+                prefetch limit.
+            stream_offset: Where in a stream to begin (RabbitMQ's x-stream-offset): ``"first"``,
+                ``"last"``, ``"next"``, an offset, a time, or an interval such as ``"1h"``. None for
+                the server's default, ``"next"``.
+            arguments: Further arguments of basic.consume.
 
         Raises:
-            ValueError: Something is given in arguments too, with another value.
+            ValueError: `arguments` holds another value for something that was also given by name.
         """
         table = consume_arguments(arguments, priority, stream_offset)
         return Consumer(
@@ -426,17 +448,23 @@ class Channel:
         )
 
     async def get(self, queue_name: str, *, no_ack: bool = False) -> GetMessage:
-        """Take one message from a queue (basic.get).
+        """Get one message from a queue (basic.get).
 
-        A consumer is the better way to get more than one.
+        To get more than one message, use a consumer: each `get` is a round trip.
+
+        If the caller is cancelled, a message that still arrives is requeued; with `no_ack` it is
+        lost.
 
         Args:
             queue_name: The queue; empty for the one that the channel declared last.
-            no_ack: The message is settled as it is sent.
+            no_ack: Whether the server settles the message as it sends it. False by default.
 
         Raises:
-            EmptyQueue: There is none.
-            ServerClosedChannel: The server refused; with `NotFound`, there is no such queue.
+            EmptyQueue: The queue has no message that is ready.
+            NotFound: The queue does not exist.
+            ServerClosedChannel: The server refused for another reason.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         live = await self._usable("basic.get")
         answer = await live.call(
@@ -453,21 +481,31 @@ class Channel:
     async def qos(
         self, prefetch_size: int = 0, prefetch_count: int = 0, global_: bool = False
     ) -> None:
-        """Limit what the server sends ahead to consumers (basic.qos).
+        """Limit how many unacked messages the server lets consumers have (basic.qos).
 
-        Without a limit a queue's whole content may be sent at once. RabbitMQ: the
-        limits hold for consumers that are started afterwards, each by itself
+        ::
+
+            await channel.qos(prefetch_count=100)
+
+        Without a limit the server may send the whole content of a queue at once. With RabbitMQ the
+        limits apply to consumers that are started afterwards, to each one by itself
         (https://www.rabbitmq.com/docs/consumer-prefetch).
 
+        If the caller is cancelled, the server still sets the limits.
+
         Args:
-            prefetch_size: How many octets may be unsettled; 0 for no limit. RabbitMQ
-                knows no other.
-            prefetch_count: How many messages may be unsettled; 0 for no limit.
-            global_: In the standard, for the whole connection; with RabbitMQ, for all
-                consumers of the channel together, running ones included.
+            prefetch_size: How many octets of messages may be unacked; 0, the default, for no limit.
+                RabbitMQ supports no other value.
+            prefetch_count: How many messages may be unacked, up to 65535; 0, the default, for no
+                limit.
+            global_: Whether the limits apply to all consumers of the channel together, including
+                those that are running. That is RabbitMQ's meaning; the specification's is all
+                consumers of the connection. RabbitMQ 4.3 no longer supports True. False by default.
 
         Raises:
-            ServerClosedConnection: The server does not know prefetch_size.
+            ServerClosedConnection: The server does not support `prefetch_size`, or `global_`.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         prefetch = Prefetch(prefetch_size, prefetch_count)
 
@@ -478,26 +516,30 @@ class Channel:
         await live.set_prefetch(*prefetch, global_, record)
 
     async def recover(self, requeue: bool) -> None:
-        """Have all unsettled messages of the channel sent again (basic.recover).
+        """Make the server deliver all unacked messages of the channel again (basic.recover).
 
         Args:
-            requeue: To whoever is next; False for to those who had them, which RabbitMQ
-                does not know.
+            requeue: True: requeue the messages, which redelivers them to any consumer. False:
+                redeliver to the original recipient, which RabbitMQ does not support.
 
         Raises:
-            ServerClosedConnection: The server does not know requeue=False.
+            ServerClosedConnection: The server does not support ``requeue=False``.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         live = await self._usable("basic.recover")
         await live.recover(requeue)
 
     async def flow(self, active: bool) -> None:
-        """Ask the server to stop sending to consumers, or to go on (channel.flow).
+        """Ask the server to stop delivering to consumers, or to go on (channel.flow).
 
         Args:
-            active: Whether it shall send. RabbitMQ does not know False: use `qos`.
+            active: Whether the server may deliver. RabbitMQ does not support False: use `qos`.
 
         Raises:
-            ServerClosedConnection: The server does not know it.
+            ServerClosedConnection: The server does not support ``active=False``.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
 
         def record(_: Reply) -> None:
@@ -509,14 +551,16 @@ class Channel:
     # --- settling ---
 
     async def ack(self, delivery_tag: int, *, multiple: bool = False) -> None:
-        """Acknowledge a message (basic.ack). `ExpectedMessage.ack` needs no tag.
+        """Acknowledge a message (basic.ack). `ExpectedMessage.ack` does the same and needs no tag.
+
+        It returns when the acknowledgement is queued to be sent; there is no answer to it.
 
         Args:
-            delivery_tag: The message's tag; with `multiple`, 0 means all.
-            multiple: Acknowledge all unsettled messages of the channel up to this one.
+            delivery_tag: The message's delivery tag; with `multiple`, 0 means all messages.
+            multiple: Whether to acknowledge all unacked messages of the channel up to this one.
+                False by default.
 
         Raises:
-            UnknownDelivery: The message was settled before, or with no_ack; nothing was sent.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         live = self._require_live()
@@ -525,16 +569,17 @@ class Channel:
             await drain
 
     async def reject(self, delivery_tag: int, requeue: bool, *, multiple: bool = False) -> None:
-        """Refuse a message (basic.reject). `ExpectedMessage.reject` needs no tag.
+        """Reject a message (basic.reject). `ExpectedMessage.reject` does the same and needs no tag.
+
+        It returns when the rejection is queued to be sent; there is no answer to it.
 
         Args:
-            delivery_tag: The message's tag; with `multiple`, 0 means all.
-            requeue: Put it back into its queue; otherwise it is dropped or dead-lettered.
-            multiple: Refuse all unsettled messages of the channel up to this one
-                (RabbitMQ's basic.nack).
+            delivery_tag: The message's delivery tag; with `multiple`, 0 means all messages.
+            requeue: Whether to requeue the message; if not, it is dropped or dead-lettered.
+            multiple: Whether to reject all unacked messages of the channel up to this one
+                (basic.nack, RabbitMQ's extension). False by default.
 
         Raises:
-            UnknownDelivery: The message was settled before, or with no_ack; nothing was sent.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         live = self._require_live()
@@ -548,15 +593,16 @@ class Channel:
     async def nack(
         self, delivery_tag: int, requeue: bool = True, *, multiple: bool = False
     ) -> None:
-        """Refuse a message, or all up to it (basic.nack, RabbitMQ's extension).
+        """Reject a message, or all messages up to it (basic.nack).
+
+        RabbitMQ's extension (https://www.rabbitmq.com/docs/nack).
 
         Args:
             delivery_tag: As in `reject`.
-            requeue: As in `reject`.
+            requeue: As in `reject`; True by default.
             multiple: As in `reject`.
 
         Raises:
-            UnknownDelivery: The message was settled before, or with no_ack; nothing was sent.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         live = self._require_live()
@@ -595,57 +641,75 @@ class Channel:
     ) -> None:
         """Publish a message (basic.publish).
 
-        Without confirm mode it returns when the message is on its way. After
-        `select_confirm` it returns when the server has taken responsibility for the
-        message, which goes faster with many in flight: gather them.
+        ::
 
-        While the server takes no messages (connection.blocked, channel.flow) the message
-        is held back.
+            await channel.select_confirm()
+            await channel.publish("orders", "paid", b"...", delivery_mode=2, raise_returned=True)
+            await channel.publish("orders", "paid", json={"number": 42}, content_type=True)
+
+        Without confirm mode it returns when the message is queued to be sent. After
+        `select_confirm` it returns when the server has taken responsibility for the message
+        (https://www.rabbitmq.com/docs/confirms). That is a round trip for each message: to publish
+        many, gather them, or use `publish_nowait`.
+
+        It waits while the server takes no messages (connection.blocked, channel.flow), and while
+        the socket's buffer is full. If the caller is cancelled while it waits for that, the message
+        is not sent. If the caller is cancelled while it waits for the confirm, the message has been
+        sent, and it is not known whether the server took it.
 
         Args:
-            exchange_name: The exchange; empty for the default one, which routes to the
-                queue named by the route.
-            route: The routing key; or, for a headers exchange, the headers.
-            body: What to send. A str is encoded.
-            json: What to send as JSON, in place of a body. None is a value.
-            mandatory: The message comes back if it cannot be routed to a queue; see
-                `get_next_returned_message`. Needs confirm mode.
-            immediate: The message comes back if no consumer takes it at once. Needs
-                confirm mode, and another server than RabbitMQ.
-            encoding: How a str becomes octets; else `content_encoding` says, or the channel.
+            exchange_name: The exchange; empty for the default one, which routes to the queue that
+                `route` names.
+            route: The routing key; or the headers, for a headers exchange.
+            body: The body: bytes, or text, which is encoded. Either `body` or `json`.
+            json: A value to send as JSON, instead of a body; None is such a value.
+            mandatory: Whether the server returns the message if it cannot route it to a queue; see
+                `get_next_returned_message`. Requires confirm mode. False by default.
+            immediate: Whether the server returns the message if no consumer takes it at once.
+                Requires confirm mode; RabbitMQ does not support it. False by default.
+            encoding: The encoding of a text or JSON body. None for `content_encoding` if that names
+                one, else for the channel's body_encoding.
             correlation_id: Property: what a reply is matched to its request by.
-            reply_to: Property: the queue to reply to.
+            reply_to: Property: the queue to send a reply to.
             expiration: Property: how long the message lives in a queue, in milliseconds.
-            cc: Further routing keys (RabbitMQ's sender-selected distribution).
-            bcc: Like cc, and taken out of the message before it is delivered.
-            priority: Property: 0 to 255, for queues with priorities.
-            delivery_mode: Property: 2 for a message that survives a restart in a durable
-                queue, 1 for one that does not.
-            timestamp: Property: when it was made. Without a time zone it is in UTC.
-            content_encoding: Property; True for the encoding that is used.
+            cc: One or more further routing keys
+                (https://www.rabbitmq.com/docs/sender-selected).
+            bcc: As `cc`; the server removes them from the message before delivery.
+            priority: Property: 0 to 255, for queues with max_priority.
+            delivery_mode: Property: 2 for a persistent message, which survives a restart of the
+                server in a durable queue; 1 for a transient one.
+            timestamp: Property: when the message was made: a datetime, in UTC if it has no time
+                zone, or seconds since 1970. Sent in whole seconds.
+            content_encoding: Property; True for the encoding that was used.
             content_type: Property; True for application/octet-stream, text/plain or
-                application/json, as the body is.
-            message_id: Property: the publisher's name for the message.
+                application/json, as the body is bytes, text or JSON.
+            message_id: Property: the publisher's identifier of the message.
             type_: Property: the publisher's name for the kind of message.
-            type: The same.
-            user_id: Property: who publishes; RabbitMQ takes only the user that logged in.
-            app_id: Property: which program publishes.
-            headers: Property: headers beside a routing key.
-            raise_returned: Mandatory, and the exception is this publish's own instead of
-                a message in `get_next_returned_message`. Needs confirm mode.
+            type: The same as `type_`.
+            user_id: Property: the user who publishes; RabbitMQ accepts only the user of the
+                connection.
+            app_id: Property: the program that publishes.
+            cluster_id: Property: reserved by the specification, and free for use.
+            headers: Property: headers, in addition to a routing key.
+            raise_returned: Whether to raise `PublishReturned` here if the server returns the
+                message, instead of leaving it to `get_next_returned_message`. Implies `mandatory`,
+                and requires confirm mode. False by default.
 
         Raises:
-            TypeError: There is not exactly one of body and json, or an argument that is no
+            TypeError: Both `body` and `json` are given, or neither is, or an argument that is no
                 property has a wrong type.
-            ValueError: A value cannot be sent, or something needs confirm mode. A property
-                of a wrong type is such (`ammoo_wire.EncodeError`, a ValueError).
-            PublishNack: The server refused the message.
-            PublishReturned: The message could not be routed, and raise_returned is set.
-            ConnectionBlocked, ChannelInactive: It was held back for too long.
-            OperationTimeout: No confirm came in time, if `connect` was given a limit.
-                Whether the message has arrived is not known.
-            ChannelClosed, ConnectionClosed: The channel is closed. Whether a message
-                whose confirm was awaited has arrived is not known.
+            ValueError: A value cannot be sent, or an option requires confirm mode. A property of a
+                wrong type raises `ammoo_wire.EncodeError`, a subclass.
+            PublishNack: The server refused the message (basic.nack).
+            PublishReturned: The server could not route the message, and `raise_returned` is set.
+            ConnectionBlocked, ChannelInactive: The message waited longer than blocked_timeout, and
+                was not sent.
+            OperationTimeout: No confirm came within operation_timeout. It is not known whether the
+                server took the message.
+            ChannelClosed, ConnectionClosed: The channel is closed. If the confirm was awaited, it
+                is not known whether the server took the message.
+            PublishNotSent, PublishUnknown: The same, with ``recovery=``: the message was not sent,
+                or it was sent and the connection was lost before the confirm.
         """
         publishing = self._publishing
         if not options and isinstance(body, bytes) and isinstance(route, str):
@@ -691,10 +755,10 @@ class Channel:
         body: Body | NotGiven = NOT_GIVEN,
         **options: Unpack[PublishOptions],
     ) -> "asyncio.Future[None]":
-        """Publish a message at once, and give what its confirm can be awaited with.
+        """Publish a message without waiting, and return the future of its confirm.
 
-        With many messages in flight this takes about half the time of `publish`, as no
-        task has to be made for each::
+        With many messages in flight this takes about half the time of `publish`, because it needs
+        no task for each message::
 
             confirmations = []
             for body in bodies:
@@ -708,19 +772,18 @@ class Channel:
             exchange_name: As in `publish`.
             route: As in `publish`.
             body: As in `publish`.
-            options: As the keyword arguments of `publish`.
+            options: The keyword arguments of `publish`.
 
         Returns:
-            In confirm mode a future: it ends when the server has taken responsibility for
-            the message, or with what `publish` would raise then (PublishNack,
-            PublishReturned, ChannelClosed, ConnectionClosed, OperationTimeout). Without,
-            one that has ended. It may be left alone, if the outcome does not matter.
+            In confirm mode, a future that is done when the server has taken responsibility for the
+            message, or raises what `publish` would raise then. Without confirm mode, a future that
+            is done. It need not be awaited. Cancelling it does not unsend the message.
 
         Raises:
-            PublishNotReady: `publish` would have held the message back. It was not sent:
-                await `wait_publishable`.
-            TypeError, ValueError: As `publish`.
-            ChannelClosed, ConnectionClosed: The channel is closed; nothing was sent.
+            PublishNotReady: `publish` would wait now. The message was not sent: await
+                `wait_publishable` first.
+            TypeError, ValueError: As in `publish`.
+            ChannelClosed, ConnectionClosed: The channel is closed; the message was not sent.
         """
         publishing = self._publishing
         if not options and isinstance(body, bytes) and isinstance(route, str):
@@ -732,27 +795,31 @@ class Channel:
     def is_publishable(self) -> bool:
         """Whether `publish_nowait` takes a message now.
 
-        It does not while the server takes none (connection.blocked, channel.flow), while
-        the socket takes no more, or once the channel is closed.
+        It does not while the server takes none (connection.blocked, channel.flow), while the
+        socket's buffer is full, and when the channel is closed.
         """
         return self._publishing.is_publishable
 
     async def wait_publishable(self) -> None:
-        """Wait until `publish_nowait` takes a message; at once, if it does.
+        """Wait until `publish_nowait` takes a message; return at once if it does.
 
         Raises:
-            ConnectionBlocked, ChannelInactive: The server has taken none for too long.
+            ConnectionBlocked, ChannelInactive: The server has taken no messages for longer than
+                blocked_timeout.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         await self._publishing.wait_publishable()
 
     async def select_confirm(self) -> None:
-        """Have the server confirm every message from now on (confirm.select).
+        """Make the server confirm every message from now on (confirm.select).
 
-        RabbitMQ's extension (https://www.rabbitmq.com/docs/confirms). Doing it twice is fine.
+        RabbitMQ's extension (https://www.rabbitmq.com/docs/confirms). The channel stays in confirm
+        mode until it is closed; selecting it again changes nothing.
 
         Raises:
             ServerClosedChannel: The channel has transactions.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
 
         def record(_: Reply) -> None:
@@ -762,10 +829,14 @@ class Channel:
         await live.select_confirm(record)
 
     async def get_next_returned_message(self) -> ReturnMessage:
-        """Wait for the next message that came back, for it was mandatory or immediate.
+        """Wait for the next message that the server returns (basic.return).
+
+        The server returns messages that were published with `mandatory` or `immediate`; those of
+        `raise_returned` are raised by `publish` instead. A caller that is cancelled takes no
+        message.
 
         Raises:
-            ChannelClosed, ConnectionClosed: None will come any more.
+            ChannelClosed, ConnectionClosed: The channel is closed: no message will come.
         """
         return await self._publishing.next_returned()
 
@@ -773,21 +844,22 @@ class Channel:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Publish and acknowledge all or nothing (class tx).
+        """Publish and acknowledge in a transaction, all or nothing (class tx, section 1.10).
 
-        What is done within the block takes effect when it is left, or not at all when
-        an exception leaves it::
+        They take effect when the block is left; if an exception leaves it, none of them does::
 
             async with channel.transaction():
                 await channel.publish("orders", "paid", b"...")
                 await message.ack()
 
-        The channel has transactions from then on, and cannot have confirms; what is
-        done between two blocks is part of the next one. RabbitMQ's are slow, and atomic
-        for one queue only (https://www.rabbitmq.com/docs/semantics).
+        From then on the channel has transactions, and cannot have confirms; what is done between
+        two blocks belongs to the next one. With RabbitMQ transactions are slow, and atomic only
+        within one queue (https://www.rabbitmq.com/docs/semantics).
 
         Raises:
-            ServerClosedChannel: The channel has confirms, or something went wrong.
+            ServerClosedChannel: The channel is in confirm mode, or the server refused.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         await self.select_transaction()
         self._transaction = await self._usable("tx.select")
@@ -800,10 +872,12 @@ class Channel:
         await self.commit()
 
     async def select_transaction(self) -> None:
-        """Turn transactions on for the channel (tx.select). Doing it twice is fine.
+        """Turn transactions on for the channel (tx.select); doing it again changes nothing.
 
         Raises:
-            ServerClosedChannel: The channel has confirms.
+            ServerClosedChannel: The channel is in confirm mode.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
 
         def record(_: Reply) -> None:
@@ -815,12 +889,15 @@ class Channel:
             self._transaction = live
 
     async def commit(self) -> None:
-        """Have everything since the last commit or rollback take effect (tx.commit).
+        """Commit everything since the last commit or rollback (tx.commit).
 
-        What other tasks do on the channel meanwhile is sent when the server has done.
+        What other tasks send on the channel until the server has answered is sent afterwards.
 
         Raises:
-            ServerClosedChannel: The channel has no transactions, or something went wrong.
+            ServerClosedChannel: The channel has no transactions, or the server refused.
+            OperationTimeout: The server did not answer in time.
+            PublishUnknown: The connection was lost before the answer, with ``recovery=``.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         live = await self._usable("tx.commit")
         self._raise_if_transaction_was_lost(live)
@@ -832,10 +909,12 @@ class Channel:
             raise
 
     async def rollback(self) -> None:
-        """Have nothing since the last commit or rollback take effect (tx.rollback).
+        """Undo everything since the last commit or rollback (tx.rollback).
 
         Raises:
             ServerClosedChannel: The channel has no transactions.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         live = await self._usable("tx.rollback")
         self._transaction = live
@@ -860,21 +939,25 @@ class Channel:
         internal: bool = False,
         arguments: Arguments | None = None,
     ) -> None:
-        """Declare an exchange: make it, or make sure that it is as described (exchange.declare).
+        """Declare an exchange (exchange.declare): create it, or check that it exists as described.
 
         Args:
             exchange_name: The exchange.
-            exchange_type: direct, fanout, topic, headers, or a type of a plugin.
-            durable: It survives a restart of the server.
-            auto_delete: It goes when the last binding from it goes.
-            alternate_exchange_name: Where messages go that it can route nowhere
-                (RabbitMQ's alternate-exchange).
-            internal: Only other exchanges may publish to it.
-            arguments: Further arguments.
+            exchange_type: ``direct``, ``fanout``, ``topic``, ``headers``, or a type of a plugin.
+            durable: Whether the exchange survives a restart of the server. False by default.
+            auto_delete: Whether the exchange is deleted with the last binding from it. False by
+                default.
+            alternate_exchange_name: The exchange for messages that this one cannot route
+                (https://www.rabbitmq.com/docs/ae); None for none.
+            internal: Whether only other exchanges may publish to it. False by default.
+            arguments: Further arguments of exchange.declare.
 
         Raises:
-            PreconditionFailed: There is one that is otherwise.
-            ServerClosedChannel, ServerClosedConnection: The server refused.
+            PreconditionFailed: The exchange exists with different properties.
+            ServerClosedChannel, ServerClosedConnection: The server refused for another reason.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
+            ValueError: `arguments` holds another value for something that was also given by name.
         """
         table = exchange_arguments(arguments, alternate_exchange_name)
         await self._declare(
@@ -885,28 +968,32 @@ class Channel:
         )
 
     async def delete_exchange(self, exchange_name: str, *, if_unused: bool = False) -> None:
-        """Delete an exchange (exchange.delete); with RabbitMQ it need not exist.
+        """Delete an exchange (exchange.delete). With RabbitMQ it need not exist.
 
         Args:
             exchange_name: The exchange.
-            if_unused: Only if there are no bindings from it.
+            if_unused: Whether to delete it only if there are no bindings from it. False by default.
 
         Raises:
-            PreconditionFailed: There are bindings from it.
-            ServerClosedChannel: The server refused.
+            PreconditionFailed: There are bindings from the exchange, and `if_unused` is set.
+            ServerClosedChannel: The server refused for another reason.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         await self._delete(
             ExchangeDeleteParameters(exchange_name, if_unused, False), ExchangeDeleteOkParameters
         )
 
     async def assert_exchange_exists(self, exchange_name: str) -> None:
-        """Make sure that an exchange exists; if it does not, the channel is closed.
+        """Check that an exchange exists (passive exchange.declare).
 
         Args:
             exchange_name: The exchange.
 
         Raises:
-            NotFound: It does not.
+            NotFound: The exchange does not exist; the channel is closed.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         await self._call(
             ExchangeDeclareParameters(exchange_name, "direct", passive=True),
@@ -921,19 +1008,24 @@ class Channel:
         *,
         arguments: Arguments | None = None,
     ) -> None:
-        """Have an exchange take what another routes by a key (exchange.bind).
+        """Bind an exchange to another one (exchange.bind).
+
+        The exchange `source` then routes messages to `destination`.
 
         RabbitMQ's extension (https://www.rabbitmq.com/docs/e2e).
 
         Args:
-            destination: The exchange that takes.
-            source: The exchange that routes.
-            routing_key: The key; or, for a headers exchange, the headers to match.
-            arguments: Further arguments.
+            destination: The exchange that gets the messages.
+            source: The exchange that routes them.
+            routing_key: The routing key, or a pattern for a topic exchange; or the headers to
+                match, for a headers exchange.
+            arguments: Further arguments of exchange.bind.
 
         Raises:
-            NotFound: One of them does not exist.
-            ServerClosedChannel: The server refused.
+            NotFound: One of the exchanges does not exist.
+            ServerClosedChannel: The server refused for another reason.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         key, table = binding(routing_key, arguments)
         await self._declare(
@@ -949,10 +1041,18 @@ class Channel:
         *,
         arguments: Arguments | None = None,
     ) -> None:
-        """Undo `bind_exchange`; takes the same arguments (exchange.unbind).
+        """Undo `bind_exchange` (exchange.unbind).
+
+        Args:
+            destination: As in `bind_exchange`.
+            source: As in `bind_exchange`.
+            routing_key: As in `bind_exchange`.
+            arguments: As in `bind_exchange`: they are part of what identifies a binding.
 
         Raises:
             ServerClosedChannel: The server refused.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         key, table = binding(routing_key, arguments)
         await self._delete(
@@ -982,40 +1082,56 @@ class Channel:
         single_active_consumer: bool | None = None,
         arguments: Arguments | None = None,
     ) -> QueueDeclareOkParameters:
-        """Declare a queue: make it, or make sure that it is as described (queue.declare).
+        """Declare a queue (queue.declare): create it, or check that it exists as described.
 
-        See https://www.rabbitmq.com/docs/queues, and the documentation of each of
-        RabbitMQ's x-arguments.
+        ::
+
+            await channel.declare_queue("orders", durable=True, queue_type="quorum")
+            replies = (await channel.declare_queue("", exclusive=True)).queue_name
+
+        See https://www.rabbitmq.com/docs/queues. Of each argument that is None, nothing is sent,
+        and the server's default or a policy applies.
+
+        If the caller is cancelled, the server may still create the queue.
 
         Args:
             queue_name: The queue; empty for one that the server names.
-            exclusive: For this connection only; the queue goes with it.
-            durable: It survives a restart of the server.
-            auto_delete: It goes when its last consumer goes.
-            ttl: How long messages live in it, in milliseconds (x-message-ttl).
-            expires: How long it lives without being used, in milliseconds (x-expires).
-            max_length: How many messages it holds (x-max-length).
-            max_length_bytes: How many octets of bodies it holds (x-max-length-bytes).
-            dead_letter_exchange: Where messages go that die in it (x-dead-letter-exchange).
-            dead_letter_routing_key: With which key; else with their own
+            exclusive: Whether only this connection may use the queue, which is deleted with the
+                connection. False by default.
+            durable: Whether the queue survives a restart of the server. False by default; quorum
+                queues and streams must be durable.
+            auto_delete: Whether the queue is deleted with its last consumer. False by default.
+            ttl: How long messages live in the queue, in milliseconds (x-message-ttl,
+                https://www.rabbitmq.com/docs/ttl).
+            expires: After how long without use the queue is deleted, in milliseconds (x-expires).
+            max_length: How many messages the queue holds (x-max-length,
+                https://www.rabbitmq.com/docs/maxlength).
+            max_length_bytes: How many octets of bodies the queue holds (x-max-length-bytes).
+            dead_letter_exchange: The exchange for messages that are rejected, expire or exceed a
+                limit (x-dead-letter-exchange, https://www.rabbitmq.com/docs/dlx).
+            dead_letter_routing_key: The routing key of dead-lettered messages; None for their own
                 (x-dead-letter-routing-key).
-            max_priority: The highest priority that it tells apart (x-max-priority).
-            queue_type: classic, quorum or stream (x-queue-type).
-            delivery_limit: How often a quorum queue delivers a message (x-delivery-limit).
-            overflow: What happens when it is full: drop-head, reject-publish or
-                reject-publish-dlx (x-overflow).
-            single_active_consumer: One consumer at a time gets messages
+            max_priority: The highest priority that the queue supports (x-max-priority,
+                https://www.rabbitmq.com/docs/priority).
+            queue_type: ``classic``, ``quorum`` or ``stream`` (x-queue-type).
+            delivery_limit: How often a quorum queue redelivers a message (x-delivery-limit).
+            overflow: What happens to messages when the queue is full: ``drop-head``,
+                ``reject-publish`` or ``reject-publish-dlx`` (x-overflow).
+            single_active_consumer: Whether only one consumer at a time gets messages
                 (x-single-active-consumer).
-            arguments: Further arguments.
+            arguments: Further arguments of queue.declare.
 
         Returns:
-            The queue's name, and how many messages are ready in it and consumers on it.
+            The queue's name, how many messages in it are ready, and how many consumers it has.
 
         Raises:
-            PreconditionFailed: There is one that is otherwise, or arguments contradict.
-            ResourceLocked: It is another connection's alone.
-            ServerClosedChannel, ServerClosedConnection: The server refused.
-            ValueError: Something is given in arguments too, with another value.
+            PreconditionFailed: The queue exists with different properties, or arguments contradict
+                each other.
+            ResourceLocked: The queue is exclusive to another connection.
+            ServerClosedChannel, ServerClosedConnection: The server refused for another reason.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
+            ValueError: `arguments` holds another value for something that was also given by name.
         """
         table = queue_arguments(
             arguments,
@@ -1038,19 +1154,23 @@ class Channel:
     async def delete_queue(
         self, queue_name: str, *, if_unused: bool = False, if_empty: bool = False
     ) -> int:
-        """Delete a queue (queue.delete); with RabbitMQ it need not exist.
+        """Delete a queue (queue.delete). With RabbitMQ it need not exist.
 
         Args:
             queue_name: The queue; empty for the one that the channel declared last.
-            if_unused: Only if it has no consumers.
-            if_empty: Only if it has no messages.
+            if_unused: Whether to delete it only if it has no consumers. False by default.
+            if_empty: Whether to delete it only if it has no messages. False by default.
 
         Returns:
-            How many messages were in it.
+            How many messages were in the queue.
 
         Raises:
-            PreconditionFailed: It has consumers or messages.
-            ServerClosedChannel: The server refused.
+            PreconditionFailed: The queue has consumers or messages, and `if_unused` or `if_empty`
+                is set.
+            ResourceLocked: The queue is exclusive to another connection.
+            ServerClosedChannel: The server refused for another reason.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         answer = await self._delete(
             QueueDeleteParameters(queue_name, if_unused, if_empty, False), QueueDeleteOkParameters
@@ -1058,16 +1178,19 @@ class Channel:
         return _message_count(answer.parameters)
 
     async def purge_queue(self, queue_name: str) -> int:
-        """Drop all messages of a queue that are not out for settling (queue.purge).
+        """Remove all messages of a queue that are ready (queue.purge); unacked ones stay.
 
         Args:
             queue_name: The queue; empty for the one that the channel declared last.
 
         Returns:
-            How many they were.
+            How many messages were removed.
 
         Raises:
-            ServerClosedChannel: The server refused; with `NotFound`, there is no such queue.
+            NotFound: The queue does not exist.
+            ServerClosedChannel: The server refused for another reason.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         answer = await self._call(QueuePurgeParameters(queue_name, False), QueuePurgeOkParameters)
         return _message_count(answer.parameters)
@@ -1080,18 +1203,21 @@ class Channel:
         *,
         arguments: Arguments | None = None,
     ) -> None:
-        """Have a queue take what an exchange routes by a key (queue.bind).
+        """Bind a queue to an exchange (queue.bind): route messages from the exchange to the queue.
 
         Args:
             queue_name: The queue; empty for the one that the channel declared last.
             exchange_name: The exchange.
-            routing_key: The key, or a pattern for a topic exchange; or, for a headers
-                exchange, the headers to match, with ``x-match`` for how.
-            arguments: Further arguments.
+            routing_key: The routing key, or a pattern for a topic exchange; or the headers to
+                match, for a headers exchange, with ``x-match`` for ``all`` (the default) or ``any``
+                of them.
+            arguments: Further arguments of queue.bind.
 
         Raises:
-            NotFound: One of them does not exist.
-            ServerClosedChannel: The server refused.
+            NotFound: The queue or the exchange does not exist.
+            ServerClosedChannel: The server refused for another reason.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         key, table = binding(routing_key, arguments)
         await self._declare(
@@ -1107,10 +1233,18 @@ class Channel:
         *,
         arguments: Arguments | None = None,
     ) -> None:
-        """Undo `bind_queue`; takes the same arguments (queue.unbind).
+        """Undo `bind_queue` (queue.unbind).
+
+        Args:
+            queue_name: As in `bind_queue`.
+            exchange_name: As in `bind_queue`.
+            routing_key: As in `bind_queue`.
+            arguments: As in `bind_queue`: they are part of what identifies a binding.
 
         Raises:
             ServerClosedChannel: The server refused.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         key, table = binding(routing_key, arguments)
         await self._delete(
@@ -1118,7 +1252,7 @@ class Channel:
         )
 
     async def assert_queue_exists(self, queue_name: str) -> QueueDeclareOkParameters:
-        """Make sure that a queue exists; if it does not, the channel is closed.
+        """Check that a queue exists (passive queue.declare).
 
         Args:
             queue_name: The queue.
@@ -1127,8 +1261,10 @@ class Channel:
             As `declare_queue`.
 
         Raises:
-            NotFound: It does not.
-            ResourceLocked: It is another connection's alone.
+            NotFound: The queue does not exist; the channel is closed.
+            ResourceLocked: The queue is exclusive to another connection.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
         """
         return await self._declare_queue(QueueDeclareParameters(queue_name, passive=True))
 

@@ -181,7 +181,7 @@ class Connection:
             state = "open"
         return f"<Connection to {self._parameters.address}, {state}>"
 
-    # --- what it is ---
+    # --- state ---
 
     @property
     def heartbeat_interval(self) -> int:
