@@ -87,7 +87,7 @@ def item_of(octets: bytes, **options: Any) -> Any:
         ),
         (
             encode_command(1, QueueDeclareParameters("q" * 250)),
-            f"channel 1 queue.declare queue_name='{'q' * 199}…",
+            f"channel 1 queue.declare queue_name='{'q' * 79}…",
         ),
         (
             encode_frame(1, 1, b"\x00\x3c\x00\x63"),

@@ -24,7 +24,7 @@ __all__ = [
 
 _SECRETS: Final = {"challenge", "new_secret", "response"}
 _MOST_OF_BODY: Final = 60  # octets
-_MOST_OF_VALUE: Final = 200  # characters
+_MOST_OF_VALUE: Final = 80  # characters
 _MOST_LEVELS: Final = 64
 _TOO_DEEP: Final = "<nested too deeply to show>"
 _NUMBERS: Final = {WireType.SHORT, WireType.LONG, WireType.LONGLONG, WireType.OCTET}
