@@ -130,6 +130,13 @@ def test_what_needs_no_broker_is_measured(module: str) -> None:
     assert "| pamqp" in printed
 
 
+def test_reading_a_capture_is_measured() -> None:
+    printed = run("capture", "--rounds", "1", "--frames", "2000")
+
+    assert "| ammoo_wire FrameReader | " in printed
+    assert "| pamqp, frames decoded | " in printed
+
+
 def test_gate_compares_with_what_it_has_stored(tmp_path: Path) -> None:
     stored = str(tmp_path / "gate.json")
     arguments = ("--rounds", "1", "--stored", stored)

@@ -41,6 +41,7 @@ def test_section_is_written_into_a_file(tmp_path: Path) -> None:
     ("document", "name"),
     [
         *((MAIN, name) for name in ("compare", "memory", "codec", "imports", "fakebroker")),
+        (ROOT / "packages" / "ammoo-wire" / "README.md", "capture"),
         *((ROOT / "benchmarks" / "README.md", name) for name in ("growth", "profile")),
     ],
     ids=lambda value: str(value).removeprefix(f"{ROOT}/"),

@@ -17,7 +17,7 @@ What waits for an answer is remembered, up to a bound; beyond it the oldest is
 forgotten, and its answer is shown as none.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, Final, Literal, NamedTuple
@@ -265,12 +265,13 @@ class _Tagged:
     """
 
     def __init__(self) -> None:
-        self._numbers: dict[int, dict[int, int]] = {}
+        # Ordered ones: what is settled is first, and a plain dict goes over all that it was rid of.
+        self._numbers: dict[int, OrderedDict[int, int]] = {}
         self._count = 0
 
     def add(self, channel_number: int, tag: int, number: int) -> None:
         """Remember a publish or a delivery."""
-        numbers = self._numbers.setdefault(channel_number, {})
+        numbers = self._numbers.setdefault(channel_number, OrderedDict())
         numbers[tag] = number
         self._count += 1
         if self._count > _MOST_TAGGED:
