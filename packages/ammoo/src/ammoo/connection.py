@@ -1,6 +1,6 @@
 """`connect` and `Connection`: what the user holds of a connection, and what was asked for.
 
-What is on the wire is the `LiveConnection` behind it.
+The `LiveConnection` behind it is what became of that on one socket.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "connect"]
 
 BlockedCallback = Callable[[str | None], object]
-"""Called with the reason when the server takes no messages, and with None when it does again."""
+"""Called with the reason in connection.blocked, and with None for connection.unblocked."""
 
 CLOSE_TIMEOUT: Final = 5.0
-"""For how long the server is waited for when a connection is closed, in seconds."""
+"""How long closing a connection waits for the server, in seconds."""
 
 
 async def connect(
@@ -57,57 +57,61 @@ async def connect(
     connection_factory: Callable[..., "Connection | type[Connection]"] | None = None,
     recovery: Recovery | None = None,
 ) -> "Connection":
-    """Connect the socket to an AMQP server.
+    """Connect the socket to an AMQP server, and return the connection, which is not open yet.
 
     The handshake is done when the connection is entered::
 
         async with await ammoo.connect("amqp://guest:guest@localhost/") as connection:
-            ...
+            async with connection.channel() as channel:
+                await channel.publish("", "my_queue", "text body")
 
     A keyword argument overrides what the URL says. The URL is RabbitMQ's
-    (https://www.rabbitmq.com/docs/uri-spec), with its query parameters: cacertfile,
-    certfile, keyfile, verify, server_name_indication, auth_mechanism, heartbeat,
-    connection_timeout (in milliseconds) and channel_max; heartbeat_interval and frame_max
-    are ours.
+    (https://www.rabbitmq.com/docs/uri-spec), with its query parameters cacertfile, certfile,
+    keyfile, verify, server_name_indication, auth_mechanism, heartbeat, connection_timeout (in
+    milliseconds) and channel_max; heartbeat_interval and frame_max are ammoo's own.
+
+    If the caller is cancelled, the socket is closed.
 
     Args:
-        url: ``amqp://`` or ``amqps://``, with user, password, host, port and virtual host
-            as far as they are not the usual ones. Several URLs are tried in an order that is
-            shuffled once; keyword arguments hold for all of them.
-        host: The server's name or address, or the path of a Unix socket. localhost by default.
+        url: ``amqp://`` or ``amqps://``, with user, password, host, port and virtual host; each
+            part has the default of its keyword argument. Of several URLs, each is tried, in an
+            order that is shuffled once; keyword arguments apply to all of them.
+        host: The server's name or address, or the path of a Unix socket; ``localhost`` by
+            default.
         port: 5672 by default, 5671 with TLS.
-        virtualhost: The virtual host to open, ``/`` by default.
-        ssl: Whether to encrypt. By default as the URL says, and when ssl_context is given.
-        ssl_context: How to encrypt. By default the server's certificate is verified
-            against those that the system trusts.
-        heartbeat_interval: After half so many seconds without other traffic a heartbeat is
-            sent, and after twice as many without any the server is given up. By default
-            what the server proposes; 0 for none.
-        auth: How to log in: a mechanism, or what chooses one. By default with login and
-            password.
-        login: The user, ``guest`` by default.
-        password: The password, ``guest`` by default.
-        frame_max: The largest frame in octets, at least 4096; 128 KiB by default, and less
-            if the server says so.
-        channel_max: The most channels; 2047 by default, and less if the server says so.
-        connection_timeout: For how many seconds to wait for the socket, and for the
-            handshake; 30 by default, 0 for no limit.
-        operation_timeout: For how many seconds to wait for the server's answer to any
-            operation. No limit by default. A single one is limited by ``asyncio.timeout``
-            around it: cancelling is safe.
-        blocked_timeout: For how many seconds a publish is held back while the server takes
-            no messages. No limit by default.
-        connection_name: What the connection is called in the server's management.
-        client_properties: Further properties to tell the server.
-        loop: The running event loop; there is no other choice.
-        connection_factory: A subclass of `Connection`, or a function that is called as
-            `Connection` is and returns a connection or a subclass.
-        recovery: Connect again when the connection is lost, and restore channels, topology and
-            consumers; see `Recovery`. By default the connection ends with its socket.
+        virtualhost: The virtual host; ``/`` by default.
+        ssl: Whether to encrypt (TLS). By default with ``amqps://``, or with an `ssl_context`.
+        ssl_context: The TLS settings. By default the server's certificate is verified against the
+            authorities that the system trusts.
+        heartbeat_interval: The heartbeat timeout to propose, in seconds, up to 65535
+            (https://www.rabbitmq.com/docs/heartbeats). A heartbeat is sent after half of it without
+            other traffic, and the connection is lost after two of it without any from the server.
+            By default what the server proposes; 0 for no heartbeats.
+        auth: How to log in: a mechanism of `ammoo.auth`, or an object that chooses one. By default
+            `login` and `password`.
+        login: The user; ``guest`` by default.
+        password: The password; ``guest`` by default.
+        frame_max: The largest frame, in octets, at least 4096; 131072 by default. The server may
+            lower it. RabbitMQ 4.1 and later reject less than 8192.
+        channel_max: How many channels may be open, up to 65535; 2047 by default, 0 for no limit.
+            The server may lower it.
+        connection_timeout: How long to wait for the socket, and again for the handshake, in
+            seconds; 30 by default, 0 for no limit.
+        operation_timeout: How long each operation waits for the server's answer, in seconds; no
+            limit by default. To limit a single operation, put ``asyncio.timeout`` around it.
+        blocked_timeout: How long a publish waits while the server takes no messages, in seconds;
+            no limit by default.
+        connection_name: The name of the connection in RabbitMQ's management.
+        client_properties: Further properties of the client for the server's log and management.
+        loop: The running event loop, for programs that pass it; no other one is possible.
+        connection_factory: A subclass of `Connection`, or a function that takes the parameters of
+            `Connection` and returns a connection or a subclass.
+        recovery: How to connect again when the connection is lost, with channels, topology and
+            consumers restored; see `Recovery`. By default the connection ends with its socket.
 
     Raises:
-        OSError: The socket cannot be connected; `ssl.SSLError` and `TimeoutError` are such.
-        ValueError: The URL or a number cannot be understood.
+        OSError: The socket cannot be connected. `ssl.SSLError` and `TimeoutError` are subclasses.
+        ValueError: The URL or a number is invalid.
         TypeError: An argument has a wrong type.
     """
     from .uri import connection_parameters  # with the mechanisms, a tenth of our import time
@@ -148,16 +152,16 @@ async def connect(
 
 
 class Connection:
-    """A connection to an AMQP server, made by `connect` and used as a context manager.
+    """A connection to an AMQP server. `connect` returns it; use it as a context manager.
 
-    Entering it does the handshake, leaving it closes it. Entered, it gives channels,
-    as many as are wanted at the same time.
+    Entering it does the handshake, leaving it closes it with all its channels. A connection can
+    have any number of channels at the same time, up to `channel_max`.
 
-    What closes it from the other side is raised in everybody who waits for anything
-    on it, and stays readable as `closing_exc`.
+    When the connection ends, all operations that wait on it, and all later ones, raise the same
+    exception, which stays readable as `closing_exc`.
 
     Args:
-        parameters: Where to connect, and how.
+        parameters: Where to connect to, and how.
     """
 
     def __init__(self, parameters: ConnectionParameters) -> None:
@@ -185,22 +189,22 @@ class Connection:
 
     @property
     def heartbeat_interval(self) -> int:
-        """The interval of heartbeats that was agreed on, in seconds; 0 for none."""
+        """The negotiated heartbeat timeout, in seconds; 0 for no heartbeats."""
         return self._require_live().protocol.heartbeat_interval
 
     @property
     def frame_max(self) -> int:
-        """The largest frame that was agreed on, in octets; 0 for no limit."""
+        """The negotiated size of the largest frame, in octets; 0 for no limit."""
         return self._require_live().protocol.frame_max
 
     @property
     def channel_max(self) -> int:
-        """How many channels may be open, as was agreed on; 0 for no limit."""
+        """How many channels may be open, as negotiated; 0 for no limit."""
         return self._require_live().protocol.channel_max
 
     @property
     def server_properties(self) -> FieldTable:
-        """What the server told of itself: product, version, capabilities and so on."""
+        """The properties that the server sent: product, version, capabilities and others."""
         return dict(self._require_live().server_properties)
 
     @property
@@ -210,14 +214,14 @@ class Connection:
 
     @property
     def closing(self) -> bool:
-        """Whether the connection is closed, or about to be."""
+        """Whether the connection is closed, or is being closed."""
         return self.closing_exc is not None
 
     @property
     def closing_exc(self) -> Exception | None:
-        """What closed the connection; None while it is open, or being recovered.
+        """The exception that closed the connection; None while it is open, or recovers.
 
-        `ClientClosedConnectionOK` after a clean close, else the very exception that was raised.
+        `ClientClosedConnectionOK` after a clean close, else the exception that operations raise.
         """
         if self._supervisor is not None and self._supervisor.epoch:
             return self._supervisor.final
@@ -225,17 +229,18 @@ class Connection:
 
     @property
     def epoch(self) -> int:
-        """How many times the connection has been open: 1 until it is recovered for the first time."""
+        """How many times the connection has been opened: 1 until its first recovery."""
         return self._supervisor.epoch if self._supervisor is not None else int(self._is_entered)
 
     # --- context manager ---
 
     async def __aenter__(self) -> Self:
-        """Do the handshake; on failure the socket is closed.
+        """Do the handshake (section 2.2.4); if it fails or is cancelled, the socket is closed.
 
         Raises:
-            AuthenticationError: The server did not let us in.
-            ConnectionClosed: It could not be done for another reason.
+            AuthenticationError: The server refused the login.
+            ConnectionTimeout: The server did not complete the handshake within connection_timeout.
+            ConnectionClosed: The handshake failed for another reason.
             RuntimeError: The connection was entered before.
         """
         if self._is_entering or self.closing_exc is not None:
@@ -264,17 +269,17 @@ class Connection:
     ) -> None:
         """Close the connection with all its channels.
 
-        The server is waited for 5 s at most, and not at all while it has left a cancel or close
-        on the connection unanswered for that long.
+        It waits for the server for 5 s at most, and not at all after a cancel or close on the
+        connection was left unanswered for that long.
         """
         await self._close(exc, CLOSE_TIMEOUT, leaving=True)
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
-        """Close the connection before its block is left; closing it twice is fine.
+        """Close the connection before its block is left; do nothing if it is closed.
 
         Args:
-            timeout: For how many seconds the server is waited for; then the socket is
-                closed without it.
+            timeout: How long to wait for the server's answer, in seconds; 5 by default. Then the
+                socket is closed without it.
         """
         await self._close(None, timeout)
 
@@ -340,14 +345,14 @@ class Connection:
     # --- recovery ---
 
     async def ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  the documented way to bound it
-        """Wait until the connection is open; at once, if it is.
+        """Wait until the connection is open; return at once if it is.
 
         Args:
-            timeout: For how many seconds to wait; no limit by default.
+            timeout: How long to wait, in seconds; no limit by default.
 
         Raises:
-            TimeoutError: It was not open in time.
-            ConnectionClosed: It is closed for good.
+            TimeoutError: The connection was not open in time.
+            ConnectionClosed: The connection is closed for good.
         """
         live = self._require_live()
         if self._supervisor is None:
@@ -365,15 +370,15 @@ class Connection:
             await self._ended.wait()
 
     def events(self) -> EventListener:
-        """Return what happens to the connection from now on, as an asynchronous iterator.
+        """Return the events of the connection from now on, as an asynchronous iterator.
 
-        It ends behind `ammoo.recovery.events.Closed`::
+        It ends after `ammoo.recovery.events.Closed`::
 
             async for event in connection.events():
                 print(event)
 
         Raises:
-            RuntimeError: The connection was made without recovery.
+            RuntimeError: The connection was made without ``recovery=``.
         """
         if self._supervisor is None:
             raise RuntimeError(
@@ -381,7 +386,7 @@ class Connection:
             )
         return self._supervisor.listen()
 
-    # --- what it does ---
+    # --- operations ---
 
     def channel(
         self,
@@ -390,17 +395,18 @@ class Connection:
         prefetch_count: int | None = None,
         body_encoding: str = "utf-8",
     ) -> Channel:
-        """Make a channel; it is opened when it is entered.
+        """Return a channel, which is opened when it is entered.
 
         Args:
-            prefetch_size: Given to `Channel.qos` when the channel is open.
-            prefetch_count: The same.
-            body_encoding: How text becomes a body on the channel, and a body text, where
-                nothing else says so.
+            prefetch_size: As in `Channel.qos`, which is called when the channel is open. None for
+                no call.
+            prefetch_count: As in `Channel.qos`. None for no call.
+            body_encoding: The encoding of text bodies where neither a message nor an argument names
+                one; UTF-8 by default.
 
         Raises:
             RuntimeError: The connection was not entered.
-            ConnectionClosed: It is closed.
+            ConnectionClosed: The connection is closed.
         """
         live = self._require_live()
         if self.closing_exc is not None:
@@ -415,17 +421,18 @@ class Connection:
         )
 
     async def update_secret(self, new_secret: str, reason: str = "") -> None:
-        """Give the server a new password or token before the old one expires.
+        """Send a new password or token before the old one expires (connection.update-secret).
 
-        RabbitMQ's extension (connection.update-secret), made for OAuth 2.
+        RabbitMQ's extension, made for OAuth 2 (https://www.rabbitmq.com/docs/oauth2).
 
         Args:
-            new_secret: The new one.
-            reason: Why, for the server's log.
+            new_secret: The new password or token.
+            reason: The reason for the server's log; empty by default.
 
         Raises:
-            ServerClosedConnection: The server does not take it.
+            ServerClosedConnection: The server refused the secret.
             OperationTimeout: The server did not answer in time.
+            ConnectionClosed: The connection is closed.
         """
         await self._require_live().update_secret(new_secret, reason)
 
@@ -433,45 +440,46 @@ class Connection:
 
     @property
     def blocked(self) -> str | None:
-        """Why the server takes no messages (connection.blocked); None if it does.
+        """Why the server has blocked the connection (connection.blocked); None if it has not.
 
-        RabbitMQ's extension (https://www.rabbitmq.com/docs/connection-blocked): it is
-        short of memory or disk. Publishes are held back until it is over. To be told of a
-        change, see `add_blocked_callback`, `wait_blocked` and `wait_unblocked`.
+        RabbitMQ's extension (https://www.rabbitmq.com/docs/connection-blocked): the server is short
+        of memory or disk space, and takes no messages. Publishes wait until that is over. To learn
+        of a change, use `add_blocked_callback`, `wait_blocked` or `wait_unblocked`.
         """
         return None if self._live is None else self._live.blocking.reason
 
     async def wait_blocked(self) -> str:
-        """Wait until the server takes no messages, and give its reason.
+        """Wait until the server has blocked the connection, and return its reason.
 
         Raises:
-            ConnectionClosed: The connection was closed before.
+            ConnectionClosed: The connection was closed before that.
         """
         return await self._require_live().blocking.wait_blocked()
 
     async def wait_unblocked(self) -> None:
-        """Wait until the server takes messages; at once, if it does.
+        """Wait until the server takes messages; return at once if it does.
 
         Raises:
-            ConnectionClosed: The connection was closed before.
+            ConnectionClosed: The connection was closed before that.
         """
         await self._require_live().blocking.wait_unblocked()
 
     def add_blocked_callback(self, callback: BlockedCallback) -> None:
-        """Have a function called whenever the server takes no messages any more, or again.
+        """Call a function whenever the server blocks the connection, and when it unblocks it.
 
-        For who wants to be told, to shed load for example, instead of waiting. It is called
-        soon after, by the event loop and not in the middle of reading, so it may use the
-        connection; what it raises goes to the loop's exception handler. It may be added
-        before the connection is entered. The end of the connection is not told.
+        For programs that reduce their load instead of waiting. The event loop calls the function in
+        its next turn, so the function may use the connection; an exception that it raises goes to
+        the loop's exception handler. It may be added before the connection is entered. The end of
+        the connection is not reported.
 
         Args:
-            callback: A plain function, called with the server's reason (connection.blocked), or
-                with None when the server takes messages again (connection.unblocked). What has
-                to be awaited it can put into a task.
+            callback: A plain function. It is called with the server's reason (connection.blocked),
+                and with None when the server takes messages again (connection.unblocked). To await
+                something, it can create a task.
 
         Raises:
-            TypeError: It is no function, or a coroutine function, which nobody would await.
+            TypeError: `callback` is not callable, or is a coroutine function, whose result no task
+                would await.
         """
         if not callable(callback):
             raise TypeError(f"callback is {callback!r}; expected a function")
