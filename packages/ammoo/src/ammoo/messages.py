@@ -39,23 +39,23 @@ class Origin(Protocol):
     tag_offset: int
 
     def ack(self, delivery_tag: int, multiple: bool, /) -> Awaitable[None] | None:
-        """Acknowledge a delivery at once; gives what to wait for before more is sent."""
+        """Acknowledge a delivery at once; return what to await before more is sent, or None."""
 
     def nack(self, delivery_tag: int, multiple: bool, requeue: bool, /) -> Awaitable[None] | None:
-        """Refuse a delivery, and others before it; as `ack`."""
+        """Reject a delivery, or all up to it; return as `ack`."""
 
     def reject(self, delivery_tag: int, requeue: bool, /) -> Awaitable[None] | None:
-        """Refuse a delivery; as `ack`."""
+        """Reject a delivery; return as `ack`."""
 
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name."""
 
 
 class Message:
-    """What all messages have. See the subclasses for where they come from.
+    """What all messages have in common. The subclasses say where they come from.
 
     Attributes:
-        body: The body's octets; the message's own, free to be changed.
+        body: The body's octets. They belong to the message, and may be changed.
     """
 
     __slots__ = ("_origin", "_parameters", "_properties", "body")
@@ -74,12 +74,12 @@ class Message:
         properties: bytes,
         body: bytearray,
     ) -> Self:
-        """Make a message of what came off the wire.
+        """Return a message made of what came off the wire.
 
         Args:
-            origin: The channel it came on.
-            parameters: The method's.
-            properties: Encoded.
+            origin: The channel that it came on.
+            parameters: The parameters of basic.deliver, basic.get-ok or basic.return.
+            properties: The properties, encoded.
             body: The octets; the message keeps them.
         """
         message = cls()
@@ -97,7 +97,7 @@ class Message:
 
     @property
     def exchange_name(self) -> str:
-        """The exchange that the message was published to."""
+        """The exchange that the message was published to; empty for the default one."""
         return self._parameters.exchange_name
 
     @property
@@ -107,10 +107,10 @@ class Message:
 
     @property
     def properties(self) -> BasicHeaderProperties:
-        """The properties; decoded when first asked for.
+        """The message's properties; they are decoded when they are first read.
 
         Raises:
-            ammoo_wire.ProtocolError: They cannot be decoded. The connection is none the worse.
+            ammoo_wire.ProtocolError: They cannot be decoded. The channel and the connection go on.
         """
         properties = self._properties
         if isinstance(properties, bytes):
@@ -118,21 +118,22 @@ class Message:
         return properties
 
     def decode(self, encoding: str | None = None) -> str:
-        """Decode the body to text.
+        """Return the body as text.
 
-        The property content-encoding is the sender's choice, so it is followed only where that
-        is harmless: the common character sets, identity and binary (which say nothing), and
-        gzip and deflate, which are undone up to 16 MiB.
+        The property content-encoding is chosen by the sender, so it is followed only where that is
+        harmless: common character sets; identity and binary, which say nothing; and gzip and
+        deflate, which are decompressed up to 16 MiB.
 
         Args:
-            encoding: Any codec of Python's, for the body as it is. By default as the property
-                content-encoding says, or else as is usual on the channel.
+            encoding: Any codec of Python, for the body as it is. None, the default, for what the
+                property content-encoding says, else the channel's body_encoding.
 
         Raises:
-            ContentEncodingError: The property says what is not done without `encoding`, or the
-                compressed body is damaged. It is a LookupError and a ValueError.
-            UnicodeError: The body is no such text.
-            LookupError: There is no such encoding.
+            ContentEncodingError: The property names an encoding that is followed only if it is
+                given as `encoding`, or the compressed body is damaged. It is a LookupError and a
+                ValueError.
+            UnicodeError: The body is not text in that encoding.
+            LookupError: Python has no such codec.
         """
         if encoding is None:
             content_encoding = self.properties.content_encoding
@@ -140,15 +141,15 @@ class Message:
         return self.body.decode(encoding)
 
     def json(self, encoding: str | None = None) -> Any:
-        """Decode the body as JSON.
+        """Return the value that the body holds as JSON.
 
         Args:
             encoding: As in `decode`.
 
         Raises:
-            ValueError: The body is no JSON, is nested too deeply to be read, or is no such text.
+            ValueError: The body is not JSON, is nested too deeply, or is not text in that encoding.
             ContentEncodingError: As in `decode`.
-            LookupError: There is no such encoding.
+            LookupError: Python has no such codec.
         """
         from json import loads  # 1.4 ms at import
 
@@ -160,7 +161,7 @@ class Message:
 
 
 class ReturnMessage(Message):
-    """A message that came back, for it was published as mandatory and could not be routed."""
+    """A message that the server returned, because it could not route it (basic.return)."""
 
     __slots__ = ()
 
@@ -168,17 +169,20 @@ class ReturnMessage(Message):
 
     @property
     def reply_code(self) -> int:
-        """Why it came back, as a number: 312 for no route."""
+        """Why the server returned the message: 312 for no route, 313 for no consumers."""
         return self._parameters.reply_code
 
     @property
     def reply_text(self) -> str:
-        """Why it came back, in the server's words."""
+        """Why the server returned the message, in its words."""
         return self._parameters.reply_text
 
 
 class ExpectedMessage(Message):
-    """A message that was asked for, and is to be settled unless no_ack was given."""
+    """A message that the program asked for. It is to be settled, unless no_ack was given.
+
+    Each message is settled once: acknowledged or rejected, on the channel that it came on.
+    """
 
     __slots__ = ()
 
@@ -186,42 +190,47 @@ class ExpectedMessage(Message):
 
     @property
     def delivery_tag(self) -> int:
-        """What the message is called when it is settled; counted by the channel.
+        """The number that identifies the message on its channel when it is settled.
 
-        After a recovery the numbers go on far above those before it.
+        After a recovery the numbers continue far above those before it.
         """
         return self._parameters.delivery_tag + self._origin.tag_offset
 
     @property
     def redelivered(self) -> bool:
-        """Whether the message had been delivered before, to anybody."""
+        """Whether the server has delivered the message before, to any consumer."""
         return self._parameters.redelivered
 
     async def ack(self, *, multiple: bool = False) -> None:
-        """Acknowledge the message: it has been dealt with, and the server may forget it.
+        """Acknowledge the message (basic.ack): the server removes it from its queue.
+
+        It returns when the acknowledgement is queued to be sent; there is no answer to it.
 
         Args:
-            multiple: Acknowledge all unsettled messages of the channel up to this one.
+            multiple: Whether to acknowledge all unacked messages of the channel up to this one.
+                False by default.
 
         Raises:
-            UnknownDelivery: It was settled before, or came with no_ack; nothing was sent.
-            ChannelClosed, ConnectionClosed: The channel on which it came is gone.
+            UnknownDelivery: The message was settled before, or came with no_ack; nothing was sent.
+            ChannelClosed, ConnectionClosed: The channel that it came on is closed.
         """
         drain = self._origin.ack(self._parameters.delivery_tag, multiple)
         if drain is not None:
             await drain
 
     async def reject(self, requeue: bool, *, multiple: bool = False) -> None:
-        """Refuse the message.
+        """Reject the message (basic.reject).
+
+        It returns when the rejection is queued to be sent; there is no answer to it.
 
         Args:
-            requeue: Put it back into its queue; otherwise it is dropped or dead-lettered.
-            multiple: Refuse all unsettled messages of the channel up to this one
-                (RabbitMQ's basic.nack).
+            requeue: Whether to requeue the message; if not, it is dropped or dead-lettered.
+            multiple: Whether to reject all unacked messages of the channel up to this one
+                (basic.nack, RabbitMQ's extension). False by default.
 
         Raises:
-            UnknownDelivery: It was settled before, or came with no_ack; nothing was sent.
-            ChannelClosed, ConnectionClosed: The channel on which it came is gone.
+            UnknownDelivery: The message was settled before, or came with no_ack; nothing was sent.
+            ChannelClosed, ConnectionClosed: The channel that it came on is closed.
         """
         if multiple:
             drain = self._origin.nack(self._parameters.delivery_tag, True, requeue)
@@ -231,17 +240,17 @@ class ExpectedMessage(Message):
             await drain
 
     async def nack(self, requeue: bool = True, *, multiple: bool = False) -> None:
-        """Refuse the message, and with `multiple` all unsettled ones up to it.
+        """Reject the message, or all unacked messages up to it (basic.nack).
 
-        RabbitMQ's extension (basic.nack); see https://www.rabbitmq.com/docs/nack.
+        RabbitMQ's extension (https://www.rabbitmq.com/docs/nack).
 
         Args:
-            requeue: As in `reject`.
+            requeue: As in `reject`; True by default.
             multiple: As in `reject`.
 
         Raises:
-            UnknownDelivery: It was settled before, or came with no_ack; nothing was sent.
-            ChannelClosed, ConnectionClosed: The channel on which it came is gone.
+            UnknownDelivery: The message was settled before, or came with no_ack; nothing was sent.
+            ChannelClosed, ConnectionClosed: The channel that it came on is closed.
         """
         drain = self._origin.nack(self._parameters.delivery_tag, multiple, requeue)
         if drain is not None:
@@ -257,16 +266,17 @@ class ExpectedMessage(Message):
     async def reply(
         self, body: Body | NotGiven = NOT_GIVEN, **options: Unpack[PublishOptions]
     ) -> None:
-        """Publish an answer to where the property reply-to says, through the default exchange.
+        """Publish a reply to the queue that the property reply-to names, through the default exchange.
 
-        The answer bears the message's correlation-id, unless another one is given.
+        The reply has the message's correlation-id, unless `correlation_id` is given. Waiting and
+        cancellation are those of `Channel.publish`.
 
         Args:
-            body: The answer.
-            options: As the keyword arguments of `Channel.publish`.
+            body: As in `Channel.publish`.
+            options: The keyword arguments of `Channel.publish`.
 
         Raises:
-            ValueError: The message has no reply-to, or an empty one.
+            ValueError: The message has no reply-to property, or an empty one.
             TypeError, ValueError, ChannelClosed, ConnectionClosed: As in `Channel.publish`.
         """
         properties = self.properties
@@ -281,7 +291,7 @@ class ExpectedMessage(Message):
 
 
 class DeliverMessage(ExpectedMessage):
-    """A message that a consumer was sent."""
+    """A message that the server delivered to a consumer (basic.deliver)."""
 
     __slots__ = ()
 
@@ -294,7 +304,7 @@ class DeliverMessage(ExpectedMessage):
 
     @property
     def is_from_stream(self) -> bool:
-        """Whether the message seems to come from a stream: RabbitMQ tells its offset there."""
+        """Whether the message seems to come from a stream: RabbitMQ adds its offset as a header."""
         properties = self._properties
         if isinstance(properties, bytes):
             return b"\x0fx-stream-offset" in properties
@@ -302,7 +312,7 @@ class DeliverMessage(ExpectedMessage):
 
 
 class GetMessage(ExpectedMessage):
-    """A message that `Channel.get` took from a queue."""
+    """A message that `Channel.get` took from a queue (basic.get-ok)."""
 
     __slots__ = ()
 
@@ -310,5 +320,5 @@ class GetMessage(ExpectedMessage):
 
     @property
     def message_count(self) -> int:
-        """How many messages were left in the queue."""
+        """How many messages were still ready in the queue."""
         return self._parameters.message_count
