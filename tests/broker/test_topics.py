@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ammoo_fakebroker.exchanges.topic_trie import TopicTrie, split_words
+from ammoo_fakebroker.exchanges.topic_automaton import TopicAutomaton
+from ammoo_fakebroker.exchanges.topic_trie import TopicTrie, _Node
+from ammoo_fakebroker.exchanges.topic_words import split_words
 
 words = st.sampled_from(["a", "b", ""])
 keys = st.lists(words, max_size=6).map(".".join)
@@ -63,3 +66,56 @@ def test_many_hashes_in_a_row_do_not_explode() -> None:
     found = list(trie.matches(".".join("a" * 120)))
 
     assert [] == found
+
+
+@given(st.lists(patterns, unique=True, max_size=8), keys)
+def test_automaton_finds_what_matches(bound: list[str], key: str) -> None:
+    automaton = TopicAutomaton(bound)
+
+    found = sorted(automaton.matches(split_words(key)))
+
+    expected = [pattern for pattern in bound if matches(split_words(pattern), split_words(key))]
+    assert sorted(expected) == found
+
+
+def hostile_trie() -> TopicTrie[int]:
+    """Return 64 patterns that a long key is in thousands of places of."""
+    trie: TopicTrie[int] = TopicTrie()
+    for number in range(64):
+        words = ["*"] * 126
+        words[number] = "#"
+        words[number + 30] = "#"
+        trie.add(".".join(words), number)
+    return trie
+
+
+def test_key_in_many_places_at_once_costs_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = 0
+    follow = _Node.follow
+
+    def count(node: _Node[int], word: str, reached: dict[_Node[int], None]) -> None:
+        nonlocal steps
+        steps += 1
+        follow(node, word, reached)
+
+    monkeypatch.setattr(_Node, "follow", count)
+
+    found = sorted(hostile_trie().matches(".".join(["a"] * 128)))
+
+    assert list(range(64)) == found
+    assert steps < 1000
+
+
+def test_automaton_knows_what_was_added_and_removed_since() -> None:
+    trie = hostile_trie()
+    key = ".".join(["a"] * 128)
+    before = sorted(trie.matches(key))
+
+    trie.add("#.b.#.a", 64)
+    trie.add("#.a.#.a", 65)
+    words = ["*"] * 126
+    words[0] = words[30] = "#"
+    trie.remove(".".join(words), 0)
+
+    assert list(range(64)) == before
+    assert [*range(1, 64), 65] == sorted(trie.matches(key))

@@ -24,6 +24,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ammoo_wire import (
+    EncodedValue,
     EncodeError,
     FieldTable,
     FieldType,
@@ -729,3 +730,11 @@ def test_table_is_read_the_same_by_pamqp(table: FieldTable) -> None:
     octets = encode_table(table)
 
     assert pamqp.decode.field_table(octets) == (len(octets), table)
+
+
+def test_value_that_is_encoded_already_is_written_as_it_is() -> None:
+    encoded = EncodedValue(b"A\x00\x00\x00\x05I\x00\x00\x00\x07")
+
+    table = encode_table({"a": encoded, "b": [encoded]})
+
+    assert decode_table(table) == {"a": [7], "b": [[7]]}

@@ -41,6 +41,7 @@ from .exceptions import (
     WireSyntaxError,
 )
 from .fields import (
+    EncodedValue,
     FieldTable,
     FieldValue,
     Float32,
@@ -258,6 +259,7 @@ __all__ = [
     "ContentHead",
     "Conversation",
     "EncodeError",
+    "EncodedValue",
     "ExchangeBindOkParameters",
     "ExchangeBindParameters",
     "ExchangeDeclareOkParameters",

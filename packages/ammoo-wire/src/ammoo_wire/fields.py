@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EMPTY_TABLE",
     "Bit",
+    "EncodedValue",
     "FieldTable",
     "FieldValue",
     "Float32",
@@ -87,6 +88,10 @@ class Float32(float):
 
 class LongString(bytes):
     """A long string, ``S``, that is not UTF-8 text. Plain bytes are a byte array, ``x``."""
+
+
+class EncodedValue(bytes):
+    """A value that is encoded already, the letter of its type in front: it is written as it is."""
 
 
 class Timestamp(int):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .exceptions import EncodeError, FrameError, UnreadableField, show
 from .fields import (
+    EncodedValue,
     FieldTable,
     FieldValue,
     Float32,
@@ -237,6 +238,10 @@ def _not_finite(value: object) -> str:
     return f"is {show(value)}; a number in a field table must be finite: RabbitMQ reads no other"
 
 
+def _encode_encoded(value: EncodedValue, depth: int) -> bytes:
+    return value
+
+
 def _encode_bytes(value: bytes | bytearray | memoryview, depth: int) -> bytes:
     octets = bytes(value)
     return _pack_letter_and_size(b"x", len(octets)) + octets
@@ -330,6 +335,7 @@ ENCODERS: dict[type, _Encoder] = {
     Float32: _encode_float32,
     LongString: _encode_long_string,
     Timestamp: _encode_datetime,
+    EncodedValue: _encode_encoded,
 }
 # For subclasses, in an order that asks for the special before the general.
 _ENCODERS_OF_BASES: dict[type, _Encoder] = {

@@ -3,6 +3,9 @@
 Patterns are kept in a trie of words, so that the cost of a message grows with the words of its
 routing key and not with the number of bindings (10,000 of them cost what ten do).
 
+A key can be in many places of a trie at once: behind ``#.*.*.*`` in each after as many words. Those
+keys go through a `TopicAutomaton`, which keeps all places in the bits of one integer.
+
 Words are what stands between dots; the empty key has none, and ``a..b`` has three.
 ``*`` stands for exactly one word, be it empty; ``#`` for any number of words.
 See https://www.rabbitmq.com/tutorials/amqp-concepts#exchange-topic
@@ -10,17 +13,18 @@ See https://www.rabbitmq.com/tutorials/amqp-concepts#exchange-topic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
-__all__ = ["TopicTrie", "split_words"]
+from .topic_automaton import TopicAutomaton
+from .topic_words import split_words
+
+__all__ = ["TopicTrie"]
 
 _Value = TypeVar("_Value")
 
-
-def split_words(key: str) -> list[str]:
-    """Split a routing key or a pattern into its words."""
-    return key.split(".") if key else []
+_MANY_NODES = 64
+"""Nodes at once from which on the automaton is faster: its steps cost as much as some 20 nodes."""
 
 
 class _Node(Generic[_Value]):
@@ -60,9 +64,13 @@ class TopicTrie(Generic[_Value]):
 
     def __init__(self) -> None:
         self._root: _Node[_Value] = _Node()
+        self._patterns: dict[str, int] = {}  # how many values each has
+        self._automaton: TopicAutomaton | None = None
 
     def add(self, pattern: str, value: _Value) -> None:
         """Add a value under a pattern."""
+        self._patterns[pattern] = self._patterns.get(pattern, 0) + 1
+        self._automaton = None
         node = self._root
         for word in split_words(pattern):
             child = node.children.get(word)
@@ -73,6 +81,10 @@ class TopicTrie(Generic[_Value]):
 
     def remove(self, pattern: str, value: _Value) -> None:
         """Remove a value that was added under a pattern, and the branches it leaves empty."""
+        self._patterns[pattern] -= 1
+        if not self._patterns[pattern]:
+            del self._patterns[pattern]
+        self._automaton = None
         path = [self._root]
         words = split_words(pattern)
         for word in words:
@@ -84,11 +96,27 @@ class TopicTrie(Generic[_Value]):
 
     def matches(self, key: str) -> Iterator[_Value]:
         """Find the values under all patterns that match a key, each pattern's once."""
+        words = split_words(key)
         reached: dict[_Node[_Value], None] = {}
         self._root.enter(reached)
-        for word in split_words(key):
+        for word in words:
+            if len(reached) > _MANY_NODES:
+                yield from self._match_all_at_once(words)
+                return
             left, reached = reached, {}
             for node in left:
                 node.follow(word, reached)
         for node in reached:
             yield from node.values
+
+    def _match_all_at_once(self, words: Iterable[str]) -> Iterator[_Value]:
+        if self._automaton is None:
+            self._automaton = TopicAutomaton(self._patterns)
+        for pattern in self._automaton.matches(words):
+            yield from self._values(pattern)
+
+    def _values(self, pattern: str) -> Iterable[_Value]:
+        node = self._root
+        for word in split_words(pattern):
+            node = node.children[word]
+        return node.values

@@ -23,6 +23,7 @@ from ..rabbitmq import errors
 from ..rabbitmq.arguments import MAX_EXPIRY
 from ..rabbitmq.erlang_terms import type_name
 from ..rabbitmq.profiles import Profile
+from .deaths import DeathHistory
 
 __all__ = ["ParsedProperties", "PropertyReader", "with_headers"]
 
@@ -48,8 +49,8 @@ class ParsedProperties(NamedTuple):
     """Routing keys from the BCC header."""
     hidden: tuple[str, ...] = ()
     """What was in the BCC header when the message was published; nobody is to see it."""
-    has_died: bool = False
-    """Whether the message was dead-lettered here before."""
+    history: DeathHistory | None = None
+    """The deaths of a message that was dead-lettered here before."""
     failed_deliveries: int = 0
     """How often it was refused, or left with a channel that is gone, in the quorum queues that it
     died in."""

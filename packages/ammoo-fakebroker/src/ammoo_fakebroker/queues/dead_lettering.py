@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ammoo_wire import Int64
 
+from ..messages.deaths import Death, DeathHistory
 from ..messages.message import Message
 from ..messages.properties import with_headers
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DeadLetter", "DeadLetters"]
 
-Death = dict[str, Any]
-
 
 class DeadLetter(NamedTuple):
     """A message that died."""
@@ -33,8 +32,8 @@ class DeadLetter(NamedTuple):
     message: Message
     """As it goes on."""
     reason: str
-    deaths: list[Death]
-    """Its history, the last death first."""
+    history: DeathHistory
+    """Its deaths, this one included."""
 
 
 class DeadLetters:
@@ -97,36 +96,21 @@ class DeadLetters:
         targets = self._router.route(exchange, letter.message)
         if letter.reason == "rejected":
             return targets
-        return [target for target in targets if not is_cycle(target.name, letter.deaths)]
+        return [target for target in targets if not letter.history.is_cycle(target.name)]
 
     def _make_copy(self, message: Message, queue: Queue, reason: str) -> DeadLetter:
-        """Write the obituary."""
+        """Return the dead letter: a message with history, routing key and headers of its own."""
         profile = self._router.profile
-        properties = message.decoded()
+        history = message.parsed.history
+        properties = message.decoded() if history is None else history.properties
         headers = dict(properties.headers or {})
-        now = datetime.fromtimestamp(int(self._router.clock.timestamp()), UTC)
-        death: Death = {
-            "count": Int64(1),
-            "reason": reason,
-            "queue": queue.name,
-            "time": now,
-            "exchange": message.exchange_name,
-            "routing-keys": _visible_routing_keys(
-                message, removes_first=profile.removes_first_of_equal_routing_keys
-            ),
-        }
-        if properties.expiration:
-            first = {"original-expiration": properties.expiration}
-            death = {**first, **death} if profile.last_death_headers else {**death, **first}
-        had_died = message.parsed.has_died or (
-            profile.honours_published_deaths and "x-death" in headers
-        )
-        previous = headers.get("x-death") if had_died else None
-        deaths = record_death(death, previous if isinstance(previous, list) else [])
-        if profile.honours_published_deaths and isinstance(previous, list):
-            # Older releases sort the fields of the entry in front, and turn the rest around.
-            deaths = [dict(sorted(deaths[0].items())), *deaths[:0:-1]]
-        headers["x-death"] = deaths
+        had_died, turns = history is not None, profile.honours_published_deaths
+        if history is None:
+            had_died = turns and "x-death" in headers
+            published = headers.pop("x-death", None)
+            turns = turns and isinstance(published, list)
+            history = DeathHistory.published(published if had_died else None, properties)
+        death = self._death(message, properties.expiration, queue, reason)
         if not had_died:
             _set_death_headers(headers, "first", death)
         if profile.last_death_headers:
@@ -134,8 +118,10 @@ class DeadLetters:
         routing_key = queue.settings.dead_letter_routing_key
         if routing_key is not None and profile.explicit_dead_letter_key_drops_cc:
             headers.pop("CC", None)
-        encoded = with_headers(properties._replace(expiration=None), headers)
-        parsed = message.parsed._replace(outgoing=encoded, expiration=None, has_died=True)
+        properties = properties._replace(expiration=None, headers=headers)
+        history = history.with_death(death, properties, turns=turns)
+        encoded = with_headers(properties, {**headers, "x-death": history.header})
+        parsed = message.parsed._replace(outgoing=encoded, expiration=None, history=history)
         if routing_key is not None:
             parsed = parsed._replace(carbon_copies=(), blind_carbon_copies=())
         copy = Message(
@@ -145,7 +131,25 @@ class DeadLetters:
             message.body,
             parsed,
         )
-        return DeadLetter(copy, reason, deaths)
+        return DeadLetter(copy, reason, history)
+
+    def _death(self, message: Message, expiration: str | None, queue: Queue, reason: str) -> Death:
+        """Return the entry of x-death for one death."""
+        profile = self._router.profile
+        death: Death = {
+            "count": Int64(1),
+            "reason": reason,
+            "queue": queue.name,
+            "time": datetime.fromtimestamp(int(self._router.clock.timestamp()), UTC),
+            "exchange": message.exchange_name,
+            "routing-keys": _visible_routing_keys(
+                message, removes_first=profile.removes_first_of_equal_routing_keys
+            ),
+        }
+        if not expiration:
+            return death
+        original = {"original-expiration": expiration}
+        return {**original, **death} if profile.last_death_headers else {**death, **original}
 
 
 def _visible_routing_keys(message: Message, *, removes_first: bool) -> list[str]:
@@ -161,35 +165,6 @@ def _visible_routing_keys(message: Message, *, removes_first: bool) -> list[str]
         if hidden in routing_keys:
             routing_keys.remove(hidden)
     return routing_keys
-
-
-def record_death(death: Death, previous: list[Any]) -> list[Death]:
-    """Add a death to the history.
-
-    A second death of the same kind in the same queue is counted in the first one's entry, which
-    keeps its time, exchange and routing keys, and moves to the front.
-    """
-    same_kind = (death["queue"], death["reason"])
-    others: list[Death] = []
-    for earlier in previous:
-        if not isinstance(earlier, dict):
-            continue
-        if (earlier.get("queue"), earlier.get("reason")) == same_kind:
-            count = earlier.get("count")
-            death = {**earlier, "count": Int64(count + 1 if isinstance(count, int) else 1)}
-        else:
-            others.append(earlier)
-    return [death, *others]
-
-
-def is_cycle(queue_name: str, deaths: list[Death]) -> bool:
-    """Whether a message comes back to a queue it died in, with no client having rejected it."""
-    for death in deaths:
-        if death.get("reason") == "rejected":
-            return False
-        if death.get("queue") == queue_name:
-            return True
-    return False
 
 
 def _set_death_headers(headers: dict[str, Any], which: str, death: Death) -> None:

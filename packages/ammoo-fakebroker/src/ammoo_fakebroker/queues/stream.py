@@ -111,7 +111,7 @@ class StreamQueue(Queue):
             ProtocolError: 541, the header that RabbitMQ filters by is no string.
         """
         parsed = message.parsed
-        if parsed.filter_value is None and not parsed.has_died:
+        if parsed.filter_value is None and parsed.history is None:
             raise errors.internal_error()
         now = self.host.clock.timestamp()
         first_offset = self._segments.first_offset
