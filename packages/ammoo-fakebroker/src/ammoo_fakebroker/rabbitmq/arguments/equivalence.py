@@ -43,10 +43,8 @@ def assert_queue_arguments_equivalent(
         ProtocolError: 406, for the first that differs.
     """
     for name in arguments_of_type(queue_type_of(current), profile):
-        if name == "x-queue-type" and {
-            received.get(name, CLASSIC),
-            current.get(name, CLASSIC),
-        } == {CLASSIC}:
+        types = [received.get(name, CLASSIC), current.get(name, CLASSIC)]
+        if name == "x-queue-type" and types == [CLASSIC, CLASSIC]:
             continue
         assert_argument_equivalent(name, received, current, resource)
 
