@@ -369,6 +369,35 @@ def test_arguments_of_other_types_of_queue_are_not_compared(
     assert QueueDeclareOkParameters(name, 0, 0) == channel.call(again)
 
 
+@pytest.mark.parametrize(
+    ("queue_type", "described"),
+    [
+        ([], ("[]", "array")),
+        ({}, ("[]", "table")),
+        (5, ("5", "signedint")),
+        (True, ("true", "bool")),
+        (b"x", ("x", "binary")),
+        (1.5, ("1.5", "double")),
+    ],
+    ids=str,
+)
+def test_queue_type_of_any_type_differs(
+    broker: Broker, channel: Channel, unique: Unique, queue_type: Any, described: tuple[str, str]
+) -> None:
+    """Later releases have x-queue-type among the arguments of each queue."""
+    name = channel.declare_queue(unique("q"), durable=True)
+    value, type_name = described
+
+    text = refusal_text(channel, name, {"x-queue-type": queue_type}, durable=True)
+
+    before = f"received the value '{value}' of type '{type_name}' but current is none"
+    since = f"received '{value}' but current is 'classic'"
+    assert text == (
+        "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'NAME' in vhost '/': "
+        + broker.value_of({"3.10": before, "4.0": since})
+    )
+
+
 def test_queue_type_differs(broker: Broker, channel: Channel, unique: Unique) -> None:
     name = channel.declare_queue(unique("q"), durable=True)
 
