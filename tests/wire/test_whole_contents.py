@@ -16,12 +16,14 @@ from ammoo_wire import (
     BasicAckParameters,
     BasicDeliverParameters,
     BasicGetOkParameters,
+    BasicNackParameters,
     BasicPublishParameters,
     BasicReturnParameters,
     Parameters,
     ProtocolError,
 )
 from ammoo_wire.assembler import CommandAssembler
+from ammoo_wire.whole_contents import WholeContents
 from tests.support.commands import Command, named
 from tests.wire import strategies
 from tests.wire.peers import HEARTBEAT, body_frame, content_frames, header_frame, method_frame
@@ -287,3 +289,82 @@ def test_what_is_remembered_of_the_peers_choices_is_bounded(
         tracemalloc.stop()
 
     assert size < 2_000_000
+
+
+# --- what is taken at once ---
+#
+# Whatever the fast path leaves is made by the general path, so commands alone do not tell whether
+# it works. Two of its comparisons cannot be told from outside at all, for they save time and no
+# more: whether a shape is looked up again for a key that is the same (the look-up finds the same
+# one), and whether the shape of a header that has not come whole is learned (the content is left
+# for the octets that are to come, in either case).
+
+
+def taken(*frames: bytes) -> tuple[int, int]:
+    """Give how many octets the fast path takes of frames, and how many commands these are."""
+    octets = bytearray(b"".join(frames))
+    commands: list[ammoo_wire.Command] = []
+    ids = int.from_bytes(octets[7:11])
+    stop = WholeContents().take(ids, octets + bytes(4), 0, len(octets), 4096, commands)
+    return stop, len(commands)
+
+
+def test_acks_are_taken_at_once_whatever_their_channels() -> None:
+    acks = [
+        method_frame(number, BasicAckParameters(tag, tag == 3))
+        for number, tag in ((1, 1), (1, 2), (65535, 3), (1, 4))
+    ]
+
+    assert taken(*acks) == (len(b"".join(acks)), 4)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        method_frame(1, BasicNackParameters(1)),
+        method_frame(0, BasicAckParameters(1)),
+        method_frame(1, BasicAckParameters(1))[:-1] + b"\x00",
+        b"\x03" + method_frame(1, BasicAckParameters(1))[1:],
+        method_frame(1, BasicAckParameters(1))[:-1],
+    ],
+    ids=["nack", "channel 0", "end", "type", "cut"],
+)
+def test_acks_are_taken_up_to_what_is_none(other: bytes) -> None:
+    ack = method_frame(1, BasicAckParameters(1))
+
+    assert taken(ack, ack, other, ack) == (2 * len(ack), 2)
+
+
+@ALL
+def test_contents_are_taken_at_once(parameters: Parameters) -> None:
+    frames = frames_with(parameters) * 3
+
+    assert taken(*frames) == (len(b"".join(frames)), 3)
+
+
+def test_contents_of_other_shapes_and_channels_are_taken_at_once() -> None:
+    contents = [
+        content_frames(1, DELIVER, NO_PROPERTIES, b"abc"),
+        content_frames(2, DELIVER._replace(consumer_tag="another"), NO_PROPERTIES, b"abc"),
+        content_frames(2, PUBLISH, b"\x08\x00\x05", b"abcd"),
+        content_frames(1, DELIVER, b"\x08\x00\x05", b"abc"),
+        content_frames(1, DELIVER, NO_PROPERTIES, b"abc"),
+        content_frames(1, GET_OK, NO_PROPERTIES, b"abc"),
+    ]
+    frames = [frame for content in contents for frame in content]
+
+    assert taken(*frames) == (len(b"".join(frames)), 6)
+
+
+@ALL
+@pytest.mark.parametrize("missing", [1, 2, 8, 11, 12, 20, 30])
+def test_content_that_is_cut_is_left_for_later(parameters: Parameters, missing: int) -> None:
+    whole = b"".join(frames_with(parameters))
+
+    assert taken(whole, whole[:-missing]) == (len(whole), 1)
+
+
+def test_acks_behind_contents_are_left_for_the_general_path() -> None:
+    content = b"".join(frames_with(DELIVER))
+
+    assert taken(content, method_frame(1, BasicAckParameters(1))) == (len(content), 1)
