@@ -3,19 +3,22 @@
 import asyncio
 import functools
 import random
+from collections.abc import AsyncIterator
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
 import ammoo
-from ammoo.exceptions.channel import ChannelInactive, PublishNack, PublishReturned
+from ammoo.exceptions.base import OperationTimeout
+from ammoo.exceptions.channel import ChannelInactive, PublishNack, PublishReturned, SocketFull
 from ammoo.exceptions.connection import (
     ClientClosedConnectionOK,
     ConnectionBlocked,
     ConnectionLost,
     UnexpectedFrame,
 )
+from ammoo.publish_options import Outgoing
 from ammoo_wire import (
     BasicAckParameters,
     BasicNackParameters,
@@ -456,6 +459,147 @@ async def test_flow_that_holds_for_too_long(server: ScriptedServer) -> None:
 
         with pytest.raises(ChannelInactive):
             await channel.publish("", "q", b"")
+
+
+# --- for how long ---
+
+
+@pytest.fixture(params=["operation_timeout", "blocked_timeout"])
+async def impatient(
+    request: pytest.FixtureRequest, server: ScriptedServer
+) -> AsyncIterator[ammoo.Channel]:
+    """A channel of a connection on which a publish may wait for a short time."""
+    limit: dict[str, Any] = {request.param: 0.05}
+    async with (
+        await ammoo.connect(server.url, **limit) as connection,
+        connection.channel() as channel,
+    ):
+        yield channel
+
+
+async def test_blocked_connection_holds_a_publish_for_a_limited_time(
+    impatient: ammoo.Channel, server: ScriptedServer
+) -> None:
+    server.peer.send(ConnectionBlockedParameters("low on disk"), channel_number=0)
+    await impatient.connection.wait_blocked()
+
+    with pytest.raises(ConnectionBlocked, match=r"0.05 s; the message was not sent"):
+        await impatient.publish("", "q", b"")
+    with pytest.raises(ConnectionBlocked):
+        await impatient.wait_publishable()
+
+
+async def test_inactive_channel_holds_a_publish_for_a_limited_time(
+    impatient: ammoo.Channel, server: ScriptedServer
+) -> None:
+    server.peer.send(ChannelFlowParameters(False))
+    await server.peer.expect(ChannelFlowOkParameters)
+
+    with pytest.raises(ChannelInactive, match=r"0.05 s; the message was not sent"):
+        await impatient.publish("", "q", b"")
+
+
+async def test_full_socket_holds_a_publish_for_a_limited_time(
+    impatient: ammoo.Channel, server: ScriptedServer
+) -> None:
+    transport = impatient._require_live().transport
+    transport.pause_writing()
+
+    with pytest.raises(SocketFull, match=r"0.05 s, so the message was not sent") as caught:
+        await impatient.publish("", "q", b"")
+
+    assert isinstance(caught.value, TimeoutError)
+    transport.resume_writing()
+    await impatient.publish("", "q", b"after")
+    assert (await server.peer.expect_command(BasicPublishParameters)).body == bytearray(b"after")
+
+
+async def test_publish_that_was_sent_waits_for_a_limited_time_once_the_connection_is_blocked(
+    impatient: ammoo.Channel, server: ScriptedServer
+) -> None:
+    await impatient.select_confirm()
+    publishing = asyncio.create_task(impatient.publish("", "q", b""))
+    nowait = impatient.publish_nowait("", "q", b"")
+    await server.peer.expect(BasicPublishParameters)
+    server.peer.send(ConnectionBlockedParameters("low on disk"), channel_number=0)
+
+    with pytest.raises(OperationTimeout, match=r"basic.publish within 0.05 s"):
+        await publishing
+    with pytest.raises(OperationTimeout):
+        await nowait
+
+    server.peer.send(ConnectionUnblockedParameters(), channel_number=0)
+    server.peer.send(BasicAckParameters(2, True))  # late, and of no concern to any caller
+    await impatient.connection.wait_unblocked()
+    third = asyncio.create_task(impatient.publish("", "q", b""))
+    await server.peer.expect(BasicPublishParameters)
+    await server.peer.expect(BasicPublishParameters)
+    server.peer.send(BasicAckParameters(3))
+    await third
+
+
+async def test_publish_that_was_held_back_and_sent_has_one_time_for_both(
+    server: ScriptedServer,
+) -> None:
+    async with (
+        await ammoo.connect(server.url, operation_timeout=0.1) as connection,
+        connection.channel() as channel,
+    ):
+        await channel.select_confirm()
+        transport = channel._require_live().transport
+        transport.pause_writing()
+        (publishing,) = await _publish(channel, "q")
+        transport.resume_writing()
+
+        with pytest.raises(OperationTimeout, match=r"basic.publish within 0.1 s"):
+            await publishing
+
+
+async def test_deadline_counts_from_the_call(server: ScriptedServer) -> None:
+    async with (
+        await ammoo.connect(server.url, operation_timeout=60) as connection,
+        connection.channel() as channel,
+    ):
+        await channel.select_confirm()
+        publishing = channel._require_live().publishing
+        over = asyncio.get_running_loop().time()
+
+        with pytest.raises(OperationTimeout):
+            await publishing.publish_by(over, "", Outgoing("q", b"\x00\x00", b""))
+
+        publishing._transport.pause_writing()
+        with pytest.raises(SocketFull):
+            await publishing.publish_by(over, "", Outgoing("q", b"\x00\x00", b""))
+        publishing._transport.resume_writing()
+
+
+async def test_unblocked_in_time_ends_no_publish(server: ScriptedServer) -> None:
+    async with (
+        await ammoo.connect(server.url, blocked_timeout=60) as connection,
+        connection.channel() as channel,
+    ):
+        await channel.select_confirm()
+        (publishing,) = await _publish(channel, "q")
+        peer = server.peer
+        peer.send(ConnectionBlockedParameters("one"), channel_number=0)
+        peer.send(ConnectionBlockedParameters("two"), channel_number=0)
+        peer.send(ConnectionUnblockedParameters(), channel_number=0)
+        await connection.wait_unblocked()
+        await peer.expect(BasicPublishParameters)
+        peer.send(BasicAckParameters(1))
+
+        await publishing
+        assert connection._require_live().blocking._timer is None
+
+
+async def test_commit_waits_for_another_one_for_a_limited_time(server: ScriptedServer) -> None:
+    async with (
+        await ammoo.connect(server.url, operation_timeout=0.05) as connection,
+        connection.channel() as channel,
+    ):
+        results = await asyncio.gather(channel.commit(), channel.commit(), return_exceptions=True)
+
+    assert [OperationTimeout] * 2 == [type(result) for result in results]
 
 
 async def test_update_secret(connection: ammoo.Connection, peer: ScriptedPeer) -> None:

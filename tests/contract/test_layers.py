@@ -61,6 +61,7 @@ CLIENT_OWNS_THE_LOOP = {
     "ammoo.live.connection",
     "ammoo.recovery.listener",
     "ammoo.recovery.gate",
+    "ammoo.recovery.gated_publishing",
     "ammoo.recovery.replay",
     "ammoo.recovery.restore",
     "ammoo.recovery.stragglers",

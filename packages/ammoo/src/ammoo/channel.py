@@ -61,7 +61,7 @@ from .exceptions.channel import (
 from .exceptions.connection import ConnectionClosed
 from .exceptions.publishing import PublishFailed, PublishUnknown, StaleDelivery
 from .live.channel import LiveChannel
-from .live.ports import PublishingPort
+from .live.ports import PublishingPort, SuccessorPort
 from .live.replies import OnReply, Reply
 from .messages import GetMessage, ReturnMessage
 from .not_entered import NOT_ENTERED, not_entered
@@ -124,7 +124,7 @@ class Channel:
         self._live: LiveChannel | None = None
         self._publishing: PublishingPort = NOT_ENTERED
         self._supervisor = connection._supervisor
-        self._gated: PublishingPort | None = None
+        self._gated: SuccessorPort | None = None
         self._final: Exception | None = None
         self._ended = asyncio.Event()
         self._epochs = 0
@@ -365,11 +365,13 @@ class Channel:
         live.is_stale = True
         live.successor = self._publishing = self._gated_publishing()
 
-    def _gated_publishing(self) -> PublishingPort:
+    def _gated_publishing(self) -> SuccessorPort:
         if self._gated is None:
             from .recovery.gated_publishing import GatedPublishing
 
-            self._gated = GatedPublishing(self._usable, lambda: self._final)
+            self._gated = GatedPublishing(
+                self._usable, lambda: self._final, self._connection._operation_timeout
+            )
         return self._gated
 
     def attach(self, live: LiveChannel) -> None:
@@ -702,10 +704,12 @@ class Channel:
                 wrong type raises `ammoo_wire.EncodeError`, a subclass.
             PublishNack: The server refused the message (basic.nack).
             PublishReturned: The server could not route the message, and `raise_returned` is set.
-            ConnectionBlocked, ChannelInactive: The message waited longer than blocked_timeout, and
-                was not sent.
-            OperationTimeout: No confirm came within operation_timeout. It is not known whether the
-                server took the message.
+            ConnectionBlocked, ChannelInactive, SocketFull: The server or the socket took no
+                messages for longer than operation_timeout or blocked_timeout. The message was not
+                sent.
+            OperationTimeout: No confirm came within operation_timeout; or within blocked_timeout,
+                while the server has blocked the connection. It is not known whether the server
+                took the message.
             ChannelClosed, ConnectionClosed: The channel is closed. If the confirm was awaited, it
                 is not known whether the server took the message.
             PublishNotSent, PublishUnknown: The same, with ``recovery=``: the message was not sent,
@@ -804,7 +808,7 @@ class Channel:
         """Wait until `publish_nowait` takes a message; return at once if it does.
 
         Raises:
-            ConnectionBlocked, ChannelInactive: The server has taken no messages for longer than
+            ConnectionBlocked, ChannelInactive, SocketFull: None were taken for longer than
                 blocked_timeout.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """

@@ -97,10 +97,14 @@ async def connect(
             The server may lower it.
         connection_timeout: How long to wait for the socket, and again for the handshake, in
             seconds; 30 by default, 0 for no limit.
-        operation_timeout: How long each operation waits for the server's answer, in seconds; no
-            limit by default. To limit a single operation, put ``asyncio.timeout`` around it.
-        blocked_timeout: How long a publish waits while the server takes no messages, in seconds;
-            no limit by default.
+        operation_timeout: How long each operation may take until the server has answered it, in
+            seconds; no limit by default. A publish has this time for everything: until the
+            connection is open again (with recovery), until the server and the socket take the
+            message, and until it is confirmed. To limit a single operation, put
+            ``asyncio.timeout`` around it.
+        blocked_timeout: How long a publish may wait because the server or the socket takes no
+            messages, in seconds; no limit by default. While the server has blocked the connection
+            it also limits publishes that were sent before and are not confirmed.
         connection_name: The name of the connection in RabbitMQ's management.
         client_properties: Further properties of the client for the server's log and management.
         loop: The running event loop, for programs that pass it; no other one is possible.

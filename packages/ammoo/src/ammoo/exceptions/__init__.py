@@ -20,6 +20,7 @@ from .channel import (
     PublishNotReady,
     ResourceLocked,
     ServerClosedChannel,
+    SocketFull,
 )
 from .connection import (
     AuthenticationError,
@@ -128,6 +129,7 @@ __all__ = [
     "ServerClosedConnection",
     "ServerLocalesNotSupportedError",
     "ServerRefusal",
+    "SocketFull",
     "StaleDelivery",
     "TooManyChannels",
     "UnexpectedFrame",

@@ -12,6 +12,7 @@
     ChannelInactive                           the server asked for silence, for too long
     EmptyQueue                                an answer, not a failure
     PublishNotReady                           a message would have had to wait
+    SocketFull                                a message waited for the socket, for too long
 
 What became of a message that was published is in `ammoo.exceptions.publishing`.
 """
@@ -36,6 +37,7 @@ __all__ = [
     "PublishReturned",
     "ResourceLocked",
     "ServerClosedChannel",
+    "SocketFull",
     "server_closed_channel",
 ]
 
@@ -153,6 +155,29 @@ class ChannelInactive(AmmooError, TimeoutError):
         return (
             f"the server takes no messages on this channel (channel.flow) for more than"
             f" {self.timeout:g} s; the message was not sent"
+        )
+
+
+class SocketFull(AmmooError, TimeoutError):
+    """The socket took no more octets, and the time to wait is over.
+
+    The server does not read, or the network is slow or gone. The message was not sent. The
+    channel stays open.
+
+    Attributes:
+        timeout: For how many seconds it was waited.
+    """
+
+    recoverable = True
+
+    def __init__(self, timeout: float = 0.0) -> None:
+        super().__init__(timeout)
+        self.timeout: float = timeout
+
+    def __str__(self) -> str:
+        return (
+            f"the socket took no more for {self.timeout:g} s, so the message was not sent:"
+            " the server does not read, or the network is too slow"
         )
 
 

@@ -8,8 +8,6 @@ reads nothing from a blocked connection, so it answers nothing either.
 import asyncio
 from collections.abc import Callable
 
-from ..exceptions.connection import ConnectionBlocked
-
 __all__ = ["Blocking"]
 
 
@@ -18,27 +16,39 @@ class Blocking:
 
     Args:
         loop: The event loop.
-        timeout: How long a publish waits while the connection is blocked, in seconds; None
-            for no limit.
+        timeout: After how many seconds `on_overdue` is called if the connection is still
+            blocked; None for never.
         before_waiting: Called before each wait. Raises if the connection is closed; else makes
             sure that the socket is read.
+        on_overdue: Called with the time and the reason.
 
     Attributes:
         reason: Why the server has blocked the connection; None while it has not.
     """
 
-    __slots__ = ("_before_waiting", "_loop", "_timeout", "_waiters", "reason")
+    __slots__ = (
+        "_before_waiting",
+        "_loop",
+        "_on_overdue",
+        "_timeout",
+        "_timer",
+        "_waiters",
+        "reason",
+    )
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         timeout: float | None,
         before_waiting: Callable[[], None],
+        on_overdue: Callable[[float, str], None],
     ) -> None:
         self.reason: str | None = None
         self._loop = loop
         self._timeout = timeout
         self._before_waiting = before_waiting
+        self._on_overdue = on_overdue
+        self._timer: asyncio.TimerHandle | None = None
         self._waiters: list[asyncio.Future[None]] = []
 
     @property
@@ -57,12 +67,19 @@ class Blocking:
         Args:
             reason: The reason in connection.blocked; None for connection.unblocked.
         """
+        if reason is None:
+            self._stop_timer()
+        elif self._timer is None and self._timeout is not None:
+            self._timer = self._loop.call_later(
+                self._timeout, self._on_overdue, self._timeout, reason
+            )
         self.reason = reason
         for waiter in self._take_waiters():
             waiter.set_result(None)
 
     def fail(self, error: Exception) -> None:
         """Raise an error in all tasks that wait: the connection is closed."""
+        self._stop_timer()
         for waiter in self._take_waiters():
             waiter.set_exception(error)
 
@@ -77,20 +94,6 @@ class Blocking:
         while self.reason is not None:
             await self._wait_for_change()
 
-    async def wait_to_publish(self) -> None:
-        """Wait while the connection is blocked, for a limited time.
-
-        Raises:
-            ConnectionBlocked: The time is over.
-        """
-        reason = self.reason or ""
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self.wait_unblocked()
-        except TimeoutError:
-            assert self._timeout is not None
-            raise ConnectionBlocked(reason, self._timeout) from None
-
     async def _wait_for_change(self) -> None:
         self._before_waiting()
         waiter = self._loop.create_future()
@@ -100,6 +103,11 @@ class Blocking:
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _take_waiters(self) -> "list[asyncio.Future[None]]":
         waiters, self._waiters = self._waiters, []

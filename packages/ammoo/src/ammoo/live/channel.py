@@ -69,7 +69,7 @@ from ..publish_options import Body, NotGiven, PublishOptions, outgoing
 from .acknowledgements import Acknowledgements
 from .commit_buffer import CommitBuffer
 from .consuming import Consuming
-from .ports import ChannelHost, Inbox, PublishingPort, Sender
+from .ports import ChannelHost, Inbox, Sender, SuccessorPort
 from .publishing import Publishing
 from .replies import OnReply, Replies, Reply
 from .reply_timeouts import UNANSWERED_TIMEOUT, ReplyTimeouts
@@ -115,7 +115,7 @@ class LiveChannel:
         self.closing_exc: Exception | None = None
         self.is_stale = False
         self.on_end: Callable[[LiveChannel, Exception], None] | None = None
-        self.successor: PublishingPort | None = None
+        self.successor: SuccessorPort | None = None
         self.tag_offset = 0
         self.allows_read_coalescing: bool = True
         self.transport: Transport = host.transport
@@ -347,9 +347,13 @@ class LiveChannel:
             ServerClosedChannel, ServerClosedConnection: The server refused.
             OperationTimeout: The server did not answer in time.
         """
+        request, timeout = TxCommitParameters(), self.host.operation_timeout
+        deadline = None if timeout is None else self.host.loop.time() + timeout
         while isinstance(self.sender, CommitBuffer):
-            await asyncio.wait((self.sender.ended,))
-        request = TxCommitParameters()
+            left = None if deadline is None else deadline - self.host.loop.time()
+            ended, _ = await asyncio.wait((self.sender.ended,), timeout=left)
+            if timeout is not None and not ended:
+                raise OperationTimeout("tx.commit", timeout)
         self.acknowledgements.begin_transaction()  # with what is requeued in the one before
         waiter = self.send_request(request, TxCommitOkParameters, on_reply=self._end_commit)
         self.sender = CommitBuffer(self.host.protocol, self.host.loop.create_future())

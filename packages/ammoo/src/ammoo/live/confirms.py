@@ -66,6 +66,10 @@ class Confirms(Generic[_TokenT]):
         self._lowest = max(self._lowest, (number or self.next_number - 1) + 1)
         return settled
 
+    def tokens(self) -> list[_TokenT]:
+        """Return the tokens of all messages that are not confirmed; they stay so."""
+        return list(self._tokens.values())
+
     def take_all(self) -> list[_TokenT]:
         """Take out everything; the server will confirm no more."""
         tokens = list(self._tokens.values())

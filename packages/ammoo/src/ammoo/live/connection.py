@@ -23,6 +23,7 @@ from ammoo_wire import (
     ReplyCode,
 )
 
+from ..auth.secrets import encode_secret
 from ..exceptions.base import OperationTimeout
 from ..exceptions.connection import (
     ClientClosedConnectionError,
@@ -95,7 +96,9 @@ class LiveConnection:
             heartbeat_interval=parameters.heartbeat_interval,
         )
         self.transport: Transport = Transport(loop, self.protocol, self)
-        self.blocking: Blocking = Blocking(loop, parameters.blocked_timeout, self._prepare_to_wait)
+        self.blocking: Blocking = Blocking(
+            loop, parameters.blocked_timeout, self._prepare_to_wait, self._expire_confirms
+        )
         self.flow_control: FlowControl = FlowControl(self.transport, self.channels)
         self._numbers = ChannelNumbers()
         self._replies = Replies(loop)
@@ -235,6 +238,13 @@ class LiveConnection:
         self._reply_timeouts.restart()
         self._on_blocked_changed(reason)
 
+    def _expire_confirms(self, seconds: float, reason: str) -> None:
+        """End the publishes that were sent before the server has blocked the connection."""
+        for channel in self.channels.values():
+            channel.publishing.expire_confirms(
+                seconds, f"The server has blocked the connection ({reason})."
+            )
+
     # --- operations ---
 
     @property
@@ -282,7 +292,9 @@ class LiveConnection:
     async def update_secret(self, new_secret: str, reason: str) -> None:
         """Send connection.update-secret and await the reply."""
         self.raise_if_closed()
-        parameters = ConnectionUpdateSecretParameters(new_secret.encode(), reason)
+        parameters = ConnectionUpdateSecretParameters(
+            encode_secret(new_secret, "new_secret"), reason
+        )
         self.protocol.send(0, parameters)
         waiter = self._replies.expect(ConnectionUpdateSecretOkParameters)
         self.transport.flush_soon()

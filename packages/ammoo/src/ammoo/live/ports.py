@@ -14,12 +14,13 @@ from typing import Any, Protocol
 from ammoo_wire import ClientProtocol, ContentHead, FieldTable
 
 from ..messages import DeliverMessage, Origin, ReturnMessage
+from ..publish_options import Outgoing
 from .blocking import Blocking
 from .flow_control import FlowControl
 from .replies import OnReply, Reply
 from .transport import Transport
 
-__all__ = ["ChannelHead", "ChannelHost", "Inbox", "PublishingPort", "Sender"]
+__all__ = ["ChannelHead", "ChannelHost", "Inbox", "PublishingPort", "Sender", "SuccessorPort"]
 
 
 class Inbox(Protocol):
@@ -99,6 +100,15 @@ class PublishingPort(Protocol):
         """Wait for the next returned message."""
 
 
+class SuccessorPort(PublishingPort, Protocol):
+    """What publishes when a channel has ended, and goes on with what waited on it."""
+
+    async def publish_by(
+        self, deadline: float | None, exchange_name: str, message: Outgoing
+    ) -> None:
+        """Send a message as soon as possible, and await its outcome, until a deadline."""
+
+
 class ChannelHost(Protocol):
     """What a channel asks of its connection."""
 
@@ -142,7 +152,7 @@ class ChannelHead(Origin, Protocol):
     sender: Sender
     closing_exc: Exception | None
     is_stale: bool
-    successor: PublishingPort | None
+    successor: SuccessorPort | None
 
     def raise_if_closed(self) -> None:
         """Raise what ended the channel, if it has ended."""

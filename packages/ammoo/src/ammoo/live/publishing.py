@@ -24,8 +24,8 @@ from ammoo_wire import (
 )
 
 from ..exceptions.base import AmmooError, OperationTimeout
-from ..exceptions.channel import ChannelClosed, ChannelInactive, PublishNotReady
-from ..exceptions.connection import ConnectionClosed
+from ..exceptions.channel import ChannelClosed, ChannelInactive, PublishNotReady, SocketFull
+from ..exceptions.connection import ConnectionBlocked, ConnectionClosed
 from ..exceptions.publishing import PublishNack, PublishReturned, PublishUnknown
 from ..messages import ReturnMessage
 from ..publish_options import Outgoing
@@ -189,7 +189,7 @@ class Publishing:
         transport = self._transport
         if not self.can_publish or transport.is_paused:
             message = Outgoing(routing_key, properties, body, mandatory, immediate, raise_returned)
-            return self._publish_later(exchange_name, message)
+            return self.publish_by(self._deadline(), exchange_name, message)
         confirms = self.confirms
         may_return = mandatory or immediate
         if may_return and confirms is None:
@@ -253,36 +253,95 @@ class Publishing:
         """Wait until the server and the socket take messages; return at once if they do.
 
         Raises:
-            ConnectionBlocked, ChannelInactive: The server has taken none for too long.
+            ConnectionBlocked, ChannelInactive, SocketFull: They have taken none for too long.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        while True:
-            self._channel.raise_if_closed()
-            if self._host.blocking.is_blocked:
-                await self._host.blocking.wait_to_publish()
-            elif not self._is_active:
-                await self._wait_active()
-            elif self._transport.is_paused:
-                await self._transport.drain()
-            else:
-                return
+        await self._wait_publishable(self._deadline())
 
-    async def _publish_later(self, exchange_name: str, message: Outgoing) -> None:
-        """Wait until a message can be sent, send it, and await its outcome."""
+    async def publish_by(
+        self, deadline: float | None, exchange_name: str, message: Outgoing
+    ) -> None:
+        """Wait until a message can be sent, send it, and await its outcome.
+
+        Args:
+            deadline: When to give up, by the loop's clock, whatever is waited for; None for never.
+            exchange_name: The exchange.
+            message: The message.
+        """
         successor = self._channel.successor
         if successor is None:
             self._channel.raise_if_closed()
             if (message.mandatory or message.immediate) and self.confirms is None:
                 raise _confirms_required()
             try:
-                await self.wait_publishable()
+                await self._wait_publishable(deadline)
             except (ChannelClosed, ConnectionClosed):
                 successor = self._channel.successor
                 if successor is None:
                     raise
-        outcome = (successor or self).publish(exchange_name, *message)
-        if outcome is not None:
-            await outcome
+        if successor is not None:
+            await successor.publish_by(deadline, exchange_name, message)
+            return
+        outcome = self.publish(exchange_name, *message)
+        if outcome is None:
+            return
+        try:
+            async with asyncio.timeout_at(deadline) as scope:
+                await outcome
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise OperationTimeout("basic.publish", self._host.operation_timeout or 0.0) from None
+
+    def expire_confirms(self, seconds: float, reason: str) -> None:
+        """Raise OperationTimeout in all callers that await a confirm.
+
+        Args:
+            seconds: How long they have waited.
+            reason: Why no confirm comes.
+        """
+        for waiter in [] if self.confirms is None else self.confirms.tokens():
+            error = OperationTimeout("basic.publish", seconds)
+            error.add_note(reason)
+            _set_exception(waiter, error)
+
+    def _deadline(self) -> float | None:
+        """Return when a publish that begins now has to end; None for never."""
+        timeout = self._host.operation_timeout
+        return None if timeout is None else self._host.loop.time() + timeout
+
+    async def _wait_publishable(self, deadline: float | None) -> None:
+        """Wait until a message can be sent: until a deadline, and for no longer than blocked_timeout.
+
+        It is one time for all that is waited for: a server that blocks the connection again
+        and again does not make it longer.
+        """
+        now, seconds = self._host.loop.time(), self._host.operation_timeout
+        blocked_timeout = self._host.blocked_timeout
+        if blocked_timeout is not None and (deadline is None or now + blocked_timeout < deadline):
+            deadline, seconds = now + blocked_timeout, blocked_timeout
+        try:
+            async with asyncio.timeout_at(deadline) as scope:
+                while True:
+                    self._channel.raise_if_closed()
+                    if self._host.blocking.is_blocked:
+                        await self._host.blocking.wait_unblocked()
+                    elif not self._is_active:
+                        await self._wait_active()
+                    elif self._transport.is_paused:
+                        await self._transport.drain()
+                    else:
+                        return
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise self._not_sent_in_time(seconds or 0.0) from None
+
+    def _not_sent_in_time(self, seconds: float) -> Exception:
+        """Return the exception for what a message has waited for too long."""
+        if self._host.blocking.reason is not None:
+            return ConnectionBlocked(self._host.blocking.reason, seconds)
+        return SocketFull(seconds) if self._is_active else ChannelInactive(seconds)
 
     def _raise_not_publishable(self) -> None:
         """Raise what keeps a message from being sent now.
@@ -323,16 +382,11 @@ class Publishing:
 
     async def _wait_active(self) -> None:
         """Wait until the server takes messages on the channel again (channel.flow)."""
-        timeout = self._host.blocked_timeout
         waiter: Future[None] = self._host.loop.create_future()
         self._flow_waiters.append(waiter)
         self._transport.resume_reading()
         try:
-            async with asyncio.timeout(timeout):
-                await waiter
-        except TimeoutError:
-            assert timeout is not None
-            raise ChannelInactive(timeout) from None
+            await waiter
         finally:
             if waiter in self._flow_waiters:
                 self._flow_waiters.remove(waiter)

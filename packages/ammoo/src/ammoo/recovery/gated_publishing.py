@@ -4,6 +4,7 @@ It stands in the place of the live channel's `Publishing`, so that a publish on 
 need not ask whether there is a gate.
 """
 
+import asyncio
 from asyncio import Future
 from collections.abc import Awaitable, Callable
 
@@ -24,6 +25,7 @@ class GatedPublishing:
     Args:
         usable: Waits at the gate, and returns the live channel.
         final: Returns what has closed the channel for good, if anything has.
+        operation_timeout: How long a publish may take, in seconds; None for no limit.
     """
 
     is_publishable = False
@@ -32,9 +34,11 @@ class GatedPublishing:
         self,
         usable: Callable[[str, int], Awaitable[LiveChannel]],
         final: Callable[[], Exception | None],
+        operation_timeout: float | None,
     ) -> None:
         self._usable = usable
         self._final = final
+        self._operation_timeout = operation_timeout
 
     def publish(
         self,
@@ -48,7 +52,9 @@ class GatedPublishing:
     ) -> Awaitable[None]:
         """Return a coroutine that waits, sends the message and awaits its outcome."""
         message = Outgoing(routing_key, properties, body, mandatory, immediate, raise_returned)
-        return self._publish_later(exchange_name, message)
+        timeout = self._operation_timeout
+        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        return self.publish_by(deadline, exchange_name, message)
 
     def publish_nowait(
         self,
@@ -76,14 +82,26 @@ class GatedPublishing:
         live = await self._usable("basic.return", 0)
         return await live.publishing.next_returned()
 
-    async def _publish_later(self, exchange_name: str, message: Outgoing) -> None:
+    async def publish_by(
+        self, deadline: float | None, exchange_name: str, message: Outgoing
+    ) -> None:
+        """Wait until the channel is open again, send the message and await its outcome.
+
+        Raises:
+            PublishNotSent: The channel was not open again by the deadline, or is closed for good.
+        """
         try:
-            live = await self._usable("basic.publish", len(message.body))
+            async with asyncio.timeout_at(deadline) as scope:
+                live = await self._usable("basic.publish", len(message.body))
         except (NotSent, ConnectionClosed, ChannelClosed) as error:
             raise self._not_sent(error) from error
-        outcome = live.publishing.publish(exchange_name, *message)
-        if outcome is not None:
-            await outcome
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise PublishNotSent(
+                f"the connection was not open again in {self._operation_timeout:g} s"
+            ) from None
+        await live.publishing.publish_by(deadline, exchange_name, message)
 
     @staticmethod
     def _not_sent(error: AmmooError) -> PublishNotSent:
