@@ -51,8 +51,10 @@ from .arguments import (
 )
 from .channel_settings import ChannelSettings, Prefetch
 from .consumer import Consumer
+from .exceptions.base import AmmooError
 from .exceptions.channel import (
     ChannelClosed,
+    ChannelUnanswered,
     ClientClosedChannelError,
     ClientClosedChannelOK,
     EmptyQueue,
@@ -77,6 +79,7 @@ from .publish_options import (
 
 if TYPE_CHECKING:
     from .connection import Connection
+    from .recovery.gate import Gate
 
 __all__ = ["Channel"]
 
@@ -118,6 +121,7 @@ class Channel:
         prefetch_size: int | None = None,
         prefetch_count: int | None = None,
         body_encoding: str = "utf-8",
+        reopen: bool = False,
     ) -> None:
         self._connection = connection
         self._body_encoding = body_encoding
@@ -128,6 +132,9 @@ class Channel:
         self._final: Exception | None = None
         self._ended = asyncio.Event()
         self._epochs = 0
+        self._own_gate: Gate | None = None  # while it is opened again alone
+        self._outage = connection._new_outage() if reopen else None
+        self._reopen_waiters: list[asyncio.Future[None]] = []
         self._transaction: LiveChannel | None = None  # the one on which it was begun
         self._last_queue = ""  # the one that was declared last; only with recovery
         self._settings = ChannelSettings(
@@ -278,8 +285,10 @@ class Channel:
         while self._final is None:
             if not supervisor.gate.is_clear:
                 await supervisor.gate.wait(operation, octets, timeout)
+            elif self._own_gate is not None and not self._own_gate.is_clear:
+                await self._own_gate.wait(operation, octets, timeout)
             live = self._require_live()
-            if live.closing_exc is None or supervisor.gate.is_clear:
+            if live.closing_exc is None or self._is_gate_clear():
                 return live
         raise self._final.with_traceback(None)
 
@@ -347,6 +356,11 @@ class Channel:
             changes["routing_key"] = current_name(key)
         return request._replace(**changes)
 
+    def _is_gate_clear(self) -> bool:
+        """Return whether an operation on the channel waits for nothing."""
+        supervisor, own = self._supervisor, self._own_gate
+        return (supervisor is None or supervisor.gate.is_clear) and (own is None or own.is_clear)
+
     def _live_ended(self, live: LiveChannel, error: Exception) -> None:
         """Take the end of the live channel, before anything on it ends."""
         if live is not self._live:
@@ -358,8 +372,31 @@ class Channel:
             self._begin_waiting(live)
         elif supervisor.final is not None:
             self.close_for_good(supervisor.final)
-        else:
+        elif self._outage is None or not isinstance(error, ServerClosedChannel | ChannelUnanswered):
             self.close_for_good(error)
+        else:
+            self._begin_reopening(live, error)
+
+    def _begin_reopening(self, live: LiveChannel, error: AmmooError) -> None:
+        """Have the channel opened again, which the server has closed alone."""
+        assert self._supervisor is not None
+        assert self._outage is not None
+        if self._own_gate is None:
+            self._own_gate = self._supervisor.new_gate(self.gate_cleared)
+        self._own_gate.shut()
+        error.recoverable = True
+        error._restored = self._wait_reopened
+        self._begin_waiting(live)
+        self._supervisor.reopen(self, self._outage, error)
+
+    async def _wait_reopened(self) -> None:
+        """Wait until the channel is open again, without taking anybody's turn."""
+        while self._final is None and self._require_live().closing_exc is not None:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._reopen_waiters.append(waiter)
+            await waiter
+        if self._final is not None:
+            raise self._final.with_traceback(None)
 
     def _begin_waiting(self, live: LiveChannel) -> None:
         live.is_stale = True
@@ -381,11 +418,34 @@ class Channel:
         live.on_end = self._live_ended
         self._live = live
         self._publishing = self._gated_publishing()  # until what waits at the gate has gone on
+        self._wake_reopen_waiters()
+
+    def reopened(self, cause: Exception) -> None:
+        """Let what waited for the channel alone go on, and tell that it is open again."""
+        from .recovery.events import ChannelReopened
+
+        assert self._supervisor is not None
+        self._supervisor.emit(
+            ChannelReopened(self._supervisor.now, self._supervisor.epoch, self, cause)
+        )
+        if self._own_gate is not None:
+            self._own_gate.open()
 
     def gate_cleared(self) -> None:
         """Publish without asking the gate: nothing waits there any more."""
-        if self._live is not None and self._live.closing_exc is None:
-            self._publishing = self._live.publishing
+        if self._own_gate is not None and self._own_gate.is_shut and self._is_open():
+            self._own_gate.open()  # the channel came back with the connection
+        if self._is_open() and self._is_gate_clear():
+            self._publishing = self._require_live().publishing
+
+    def _is_open(self) -> bool:
+        return self._live is not None and self._live.closing_exc is None
+
+    def _wake_reopen_waiters(self) -> None:
+        waiters, self._reopen_waiters = self._reopen_waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def close_for_good(self, error: Exception) -> None:
         """End the channel with an error; its consumers end with it."""
@@ -393,6 +453,9 @@ class Channel:
             return
         self._final = error
         self._ended.set()
+        self._wake_reopen_waiters()
+        if self._own_gate is not None:
+            self._own_gate.fail(error)
         supervisor = self._supervisor
         if supervisor is not None:
             supervisor.channels.pop(self, None)

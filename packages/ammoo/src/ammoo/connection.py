@@ -23,6 +23,7 @@ from .recovery.options import Recovery
 
 if TYPE_CHECKING:
     from .recovery.connector import Connector
+    from .recovery.delays import Outage
     from .recovery.supervisor import Supervisor
 
 __all__ = ["Connection", "connect"]
@@ -337,6 +338,12 @@ class Connection:
             )
         return self._live
 
+    def _new_outage(self) -> "Outage":
+        """Return the delays of a channel that is opened again."""
+        if self._supervisor is None:
+            raise ValueError("reopen=True needs a connection with recovery: connect(…, recovery=…)")
+        return self._supervisor.new_outage()
+
     @property
     def _operation_timeout(self) -> float | None:
         return self._parameters.operation_timeout
@@ -398,6 +405,7 @@ class Connection:
         prefetch_size: int | None = None,
         prefetch_count: int | None = None,
         body_encoding: str = "utf-8",
+        reopen: bool = False,
     ) -> Channel:
         """Return a channel, which is opened when it is entered.
 
@@ -407,8 +415,12 @@ class Connection:
             prefetch_count: As in `Channel.qos`. None for no call.
             body_encoding: The encoding of text bodies where neither a message nor an argument names
                 one; UTF-8 by default.
+            reopen: Open the channel again when the server closes it for an error, with its
+                modes and consumers. The error is raised in the operation that it is about, and
+                in all that wait on the channel; see `AmmooError.recovered`. Needs recovery.
 
         Raises:
+            ValueError: reopen is given, and the connection has no recovery.
             RuntimeError: The connection was not entered.
             ConnectionClosed: The connection is closed.
         """
@@ -422,6 +434,7 @@ class Connection:
             prefetch_size=prefetch_size,
             prefetch_count=prefetch_count,
             body_encoding=body_encoding,
+            reopen=reopen,
         )
 
     async def update_secret(self, new_secret: str, reason: str = "") -> None:

@@ -61,7 +61,7 @@ class Consumer:
         self._inbox = (
             Inbox(request)
             if self._supervisor is None
-            else LastingInbox(request, self._is_recovered_later)
+            else LastingInbox(request, self._is_recovered_later, self._cancelled_by_server)
         )
         self._prefetch: Prefetch | None = None
 
@@ -128,6 +128,8 @@ class Consumer:
         """Start the consumer on a live channel."""
         inbox = self._inbox
         inbox.consumer_tag = live.consuming.new_tag()
+        if isinstance(inbox, LastingInbox):
+            inbox.source = live
         self._prefetch = self._channel.settings.prefetch
         request = self._request = self._channel._as_named_now(self._request)
         try:
@@ -142,6 +144,8 @@ class Consumer:
             raise
         inbox.live = live
         if self._supervisor is not None and inbox.closing_exc is None:
+            assert isinstance(inbox, LastingInbox)
+            inbox.started()
             prefetch = self._prefetch or Prefetch(0, 0)
             self._supervisor.topology.consumer_started(self, self._channel, request, prefetch)
 
@@ -190,6 +194,18 @@ class Consumer:
         """Whether the consumer goes on although its live channel has ended."""
         supervisor = self._supervisor
         return supervisor is not None and supervisor.topology.consumer_record(self) is not None
+
+    def _cancelled_by_server(self) -> None:
+        """Start the consumer again, if its queue is there or comes back within the grace."""
+        inbox = self._inbox
+        assert self._supervisor is not None
+        assert inbox.live is not None
+        self._supervisor.revive(self, inbox.live, inbox.consumer_tag)
+
+    def resume(self, arguments: FieldTable) -> FieldTable:
+        """Return the arguments with which it goes on where it was; that matters for streams."""
+        assert isinstance(self._inbox, LastingInbox)
+        return self._inbox.resume(arguments)
 
     def attach(self, inbox: Inbox) -> None:
         """Go on with what a live channel has delivered to another inbox, after a recovery."""

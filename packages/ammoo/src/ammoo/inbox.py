@@ -8,13 +8,17 @@ has one future: an asyncio.Queue costs more than twice as much for a message.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ammoo_wire import BasicConsumeParameters
+from ammoo_wire import BasicConsumeParameters, FieldTable
 
 from .exceptions.consumer import ServerCancelledConsumer
 from .live.channel import LiveChannel
 from .messages import DeliverMessage
+from .stream_progress import StreamProgress
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["BACKLOG_MESSAGES", "BACKLOG_OCTETS", "Inbox", "LastingInbox"]
 
@@ -204,17 +208,64 @@ class LastingInbox(Inbox):
     Args:
         request: The request of the consumer.
         lasts: Returns whether the consumer is recovered later.
+        on_cancel: Called when the server has cancelled the consumer, and it is to be started
+            again.
+
+    Attributes:
+        source: The live channel that delivers, from before the server has started the consumer.
     """
 
-    __slots__ = ("_lasts",)
+    __slots__ = ("_lasts", "_on_cancel", "_progress", "_started_at", "source")
 
-    def __init__(self, request: BasicConsumeParameters, lasts: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        request: BasicConsumeParameters,
+        lasts: Callable[[], bool],
+        on_cancel: Callable[[], None],
+    ) -> None:
         super().__init__(request)
         self._lasts = lasts
+        self._on_cancel = on_cancel
+        self.source: LiveChannel | None = None
+        self._progress: StreamProgress | None = None
+        self._started_at: datetime | None = None
+
+    def started(self) -> None:
+        """Record when the consumer was started for the first time."""
+        from datetime import UTC, datetime  # 1 ms at import
+
+        self._started_at = self._started_at or datetime.now(UTC)
+
+    def deliver(self, message: DeliverMessage) -> None:
+        """Add a message that arrived, unless it is of a stream and was settled before a loss."""
+        if message.is_from_stream and not self.no_ack and not self._is_news(message):
+            return
+        super().deliver(message)
+
+    def _is_news(self, message: DeliverMessage) -> bool:
+        live, offset = self.source, (message.properties.headers or {}).get("x-stream-offset")
+        if live is None or not isinstance(offset, int):
+            return True
+        if self._progress is None:
+            self._progress = StreamProgress()
+        tag = message.delivery_tag - live.tag_offset
+        if self._progress.deliver(tag, offset, live.acknowledgements.unacked.lowest):
+            return True
+        live.ack(tag, False)  # or it would count towards the prefetch limit
+        return False
+
+    def cancelled_by_server(self) -> None:
+        """Have the consumer started again, if it is to last; end it otherwise."""
+        if self.closing_exc is None and self._lasts():
+            self.lose()
+            self._on_cancel()
+        else:
+            super().cancelled_by_server()
 
     def fail(self, error: Exception) -> None:
         """Drop what can no longer be settled; end the consumer, unless it is recovered later."""
         if self.closing_exc is None and self._lasts():
+            self.lose()
             if not self.no_ack:
                 self._drop_unread()
             if self._is_backlogged:
@@ -222,11 +273,29 @@ class LastingInbox(Inbox):
         else:
             super().fail(error)
 
+    def lose(self) -> None:
+        """Record how far the consumer has come on a stream: its live channel is lost."""
+        if self._progress is not None and self.source is not None:
+            self._progress.lose(self.source.acknowledgements.unacked.tags())
+
+    def resume(self, arguments: FieldTable) -> FieldTable:
+        """Return the arguments with which the consumer goes on where it was.
+
+        Before anything came from the end of a stream, that is when it was started: what was
+        published just before may come as well, but nothing is left out.
+        """
+        offset: int | datetime | None = None
+        if self._progress is not None:
+            offset = self._progress.resume_at
+        elif arguments.get("x-stream-offset") == "next":
+            offset = self._started_at
+        return arguments if offset is None else {**arguments, "x-stream-offset": offset}
+
     def adopt(self, other: Inbox) -> None:
         """Take the place of an inbox, and the messages that have arrived in it."""
         assert other.live is not None
-        self.live: LiveChannel | None = other.live
-        self.consumer_tag: str = other.consumer_tag
+        self.live = self.source = other.live
+        self.consumer_tag = other.consumer_tag
         if other._is_backlogged:
             other._end_backlog()
         if other.closing_exc is None:

@@ -80,6 +80,15 @@ class UnackedDeliveries:
         """Whether there are deliveries that are to be requeued."""
         return self._requeue_count > 0
 
+    @property
+    def lowest(self) -> int | None:
+        """The lowest delivery tag that is not settled; None if all are."""
+        return self._tags[0] if self._tags else None
+
+    def tags(self) -> set[int]:
+        """Return the delivery tags that are not settled."""
+        return {tag for tag in self._tags if not self._behind.get(tag)}
+
     # --- settling ---
 
     def extend_run(self, tag: int) -> bool:

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from ammoo_wire import FieldTable
+
 from ..channel_settings import ChannelSettings
 from ..inbox import Inbox
 from ..live.channel import LiveChannel
@@ -26,12 +28,18 @@ class LastingChannel(Protocol):
     def gate_cleared(self) -> None:
         """Publish without asking the gate: nothing waits there any more."""
 
+    def reopened(self, cause: Exception) -> None:
+        """Let what waited for the channel alone go on, and tell that it is open again."""
+
     def close_for_good(self, error: Exception) -> None:
         """End the channel with an error; its consumers end with it."""
 
 
 class LastingConsumer(Protocol):
     """The caller's `Consumer`: it survives its live channel."""
+
+    def resume(self, arguments: FieldTable) -> FieldTable:
+        """Return the arguments with which the consumer goes on where it was."""
 
     def attach(self, inbox: Inbox) -> None:
         """Go on with what a live channel delivers to another inbox."""

@@ -21,7 +21,14 @@ from ..topology import ConsumerRecord, Entity
 from .ports import LastingChannel
 from .replay import Replay, answered_in_time
 
-__all__ = ["ChannelRestoration", "restore_channels"]
+__all__ = [
+    "UNLIMITED",
+    "ChannelRestoration",
+    "probe_queue",
+    "restore_channels",
+    "set_prefetch",
+    "start_consumer",
+]
 
 UNLIMITED = Prefetch(0, 0)
 CONSUME = (60, 20)
@@ -96,32 +103,59 @@ class ChannelRestoration:
     async def start(self, record: ConsumerRecord) -> None:
         """Start a consumer, with the prefetch limit that was in force when it was made."""
         await self._set_prefetch(Prefetch(*record.prefetch))
-        live, inbox = self.live, Inbox(record.request)
-        inbox.consumer_tag = live.consuming.new_tag()
-        inbox.live = live
-        request = record.request._replace(
-            queue_name=record.queue.name, consumer_tag=inbox.consumer_tag
-        )
-        async with answered_in_time("basic.consume"):
-            await live.consuming.start(inbox, request)
-        self.inboxes[record] = inbox
+        self.inboxes[record] = await start_consumer(self.live, record)
 
     async def start_late(self, record: ConsumerRecord) -> None:
-        """Start a consumer after the others; a queue that is not there closes a private channel."""
-        probe = await self._replay.open_channel()
-        async with answered_in_time("queue.declare"):
-            await probe.call(
-                QueueDeclareParameters(record.queue.name, passive=True), QueueDeclareOkParameters
-            )
-        probe.begin_close(ClientClosedChannelOK())
+        """Start a consumer after the others."""
+        await probe_queue(self._replay, record)
         await self.start(record)
         await self._set_prefetch(self.channel.settings.prefetch or UNLIMITED)
 
     async def _set_prefetch(self, prefetch: Prefetch) -> None:
         if prefetch != self._prefetch:
-            async with answered_in_time("basic.qos"):
-                await self.live.set_prefetch(*prefetch, False)
+            await set_prefetch(self.live, prefetch)
             self._prefetch = prefetch
+
+
+async def set_prefetch(live: LiveChannel, prefetch: Prefetch) -> None:
+    """Set the limit for the consumers that are started from now on."""
+    async with answered_in_time("basic.qos"):
+        await live.set_prefetch(*prefetch, False)
+
+
+async def start_consumer(live: LiveChannel, record: ConsumerRecord) -> Inbox:
+    """Start a consumer under a new tag; a reused one ends the connection of RabbitMQ 4.3 (530).
+
+    Returns:
+        Where its deliveries wait.
+    """
+    inbox = Inbox(record.request)
+    inbox.consumer_tag = live.consuming.new_tag()
+    inbox.live = live
+    request = record.request._replace(
+        queue_name=record.queue.name,
+        consumer_tag=inbox.consumer_tag,
+        arguments=record.consumer.resume(record.request.arguments),
+    )
+    async with answered_in_time("basic.consume"):
+        await live.consuming.start(inbox, request)
+    return inbox
+
+
+async def probe_queue(replay: Replay, record: ConsumerRecord) -> None:
+    """Make sure that a consumer's queue is there; if it is not, a private channel is closed.
+
+    Raises:
+        NotFound: It is not there.
+    """
+    probe = await replay.open_channel()
+    try:
+        async with answered_in_time("queue.declare"):
+            await probe.call(
+                QueueDeclareParameters(record.queue.name, passive=True), QueueDeclareOkParameters
+            )
+    finally:
+        probe.begin_close(ClientClosedChannelOK())
 
 
 async def restore_channels(

@@ -28,6 +28,8 @@ from ..exceptions.connection import (
     RecoveryFailed,
 )
 from ..exceptions.consumer import ClientCancelledConsumerOK
+from ..inbox import Inbox
+from ..live.channel import LiveChannel
 from ..live.connection import LiveConnection
 from ..parameters import ConnectionParameters
 from ..topology import ConsumerRecord, Entity, Topology
@@ -45,9 +47,10 @@ from .events import (
 from .gate import Gate
 from .listener import EventListener
 from .options import Recovery
-from .ports import LastingChannel
+from .ports import LastingChannel, LastingConsumer
 from .replay import GaveUp, Replay
 from .restore import ChannelRestoration, restore_channels
+from .reviving import reopen_channel, revive_consumer
 from .stragglers import Stragglers
 from .verdicts import REFUSED_ROUNDS, FaultCounter, Verdict, verdict_on
 
@@ -88,8 +91,8 @@ class Supervisor:
         self.channels: dict[LastingChannel, None] = {}
         self.epoch = 0
         self.final: Exception | None = None
-        self.gate = Gate(recovery.max_waiting, recovery.max_waiting_bytes, self._gate_cleared)
         self.recovery = recovery
+        self.gate = self.new_gate(self._gate_cleared)
         self.topology = Topology()
         self._loop = loop
         self._connector = connector
@@ -99,7 +102,7 @@ class Supervisor:
         self._is_recovering = False
         self._lost_at = 0.0
         self._attempts = 0
-        self._outage = Outage(recovery.max_delay, recovery.random)
+        self._outage = self.new_outage()
         self._faults = FaultCounter()
         self._suspects: Counter[Entity] = Counter()
         self._task: Task[None] | None = None
@@ -162,6 +165,14 @@ class Supervisor:
         for waiter in self._state_waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+    def new_gate(self, cleared: Callable[[], None]) -> Gate:
+        """Return a gate with the bounds that the user has set."""
+        return Gate(self.recovery.max_waiting, self.recovery.max_waiting_bytes, cleared)
+
+    def new_outage(self) -> Outage:
+        """Return delays as the user has set them."""
+        return Outage(self.recovery.max_delay, self.recovery.random)
 
     def run_in_background(self, coroutine: Coroutine[Any, Any, None]) -> "Task[None]":
         """Start a task that ends with the live connection; `close` awaits it."""
@@ -377,7 +388,7 @@ class Supervisor:
                 return  # the caller has closed the channel
             await restoration.start_late(record)
             if self._live is live:
-                self._attach_consumer(record, restoration)
+                self.attach_consumer(record, restoration.inboxes.pop(record))
 
         def restored(entity: Entity) -> None:
             if self._live is live:
@@ -386,7 +397,7 @@ class Supervisor:
         def failed(entity: Entity, error: Exception) -> None:
             if isinstance(entity, ConsumerRecord):
                 if self._live is live:
-                    self._lose_consumer(entity, error)
+                    self.lose_consumer(entity, error)
                 else:
                     lost[entity] = error
 
@@ -433,9 +444,9 @@ class Supervisor:
                 channel.attach(restoration.live)
                 restored += 1 + len(restoration.inboxes)
                 for record in list(restoration.inboxes):
-                    self._attach_consumer(record, restoration)
+                    self.attach_consumer(record, restoration.inboxes.pop(record))
         for record, error in lost.items():
-            self._lose_consumer(record, error)
+            self.lose_consumer(record, error)
         not_restored = replay.not_restored()
         outage = now - self._lost_at
         self.emit(
@@ -460,20 +471,66 @@ class Supervisor:
         self._wake_state_waiters()
         self.gate.open()
 
-    def _attach_consumer(self, record: ConsumerRecord, restoration: ChannelRestoration) -> None:
-        inbox = restoration.inboxes.pop(record)
+    def attach_consumer(self, record: ConsumerRecord, inbox: Inbox) -> None:
+        """Have a consumer go on with what is delivered to another inbox."""
         if record.has_ended:  # the caller has left it meanwhile
-            restoration.live.consuming.begin_cancel(inbox.consumer_tag)
+            assert inbox.live is not None
+            inbox.live.consuming.begin_cancel(inbox.consumer_tag)
             inbox.close(ClientCancelledConsumerOK(inbox.consumer_tag, inbox.queue_name))
             inbox.requeue_unread()
         else:
             record.consumer.attach(inbox)
 
-    def _lose_consumer(self, record: ConsumerRecord, error: Exception) -> None:
+    def lose_consumer(self, record: ConsumerRecord, error: Exception) -> None:
+        """End a consumer that cannot be restored; its queue stays recorded."""
         if not record.has_ended:
             self.topology.drop_consumer(record.consumer)
             record.consumer.close_for_good(error)
             self.emit(ConsumerLost(self.now, self.epoch, record.consumer, error))
+
+    # --- what ends alone ---
+
+    def new_replay(self, live: LiveConnection) -> Replay:
+        """Return what opens private channels, and decides about refusals."""
+        return Replay(live, self.topology, self.recovery, Counter())
+
+    def reopen(self, channel: LastingChannel, outage: Outage, cause: Exception) -> None:
+        """Open a channel again that the server has closed."""
+        assert self._live is not None
+        self.run_in_background(reopen_channel(self, self._live, channel, outage, cause))
+
+    def channel_reopened(
+        self,
+        live: LiveConnection,
+        restoration: ChannelRestoration,
+        replay: Replay,
+        cause: Exception,
+    ) -> None:
+        """Give a channel its new live half; all in one stretch."""
+        channel = restoration.channel
+        if live is not self._live or channel not in self.channels:
+            restoration.live.begin_close(ClientClosedChannelOK())
+            return
+        if restoration.error is not None:
+            channel.close_for_good(restoration.error)
+            return
+        channel.attach(restoration.live)
+        for record in list(restoration.inboxes):
+            self.attach_consumer(record, restoration.inboxes.pop(record))
+        for entity, error in replay.failed.items():
+            if isinstance(entity, ConsumerRecord):
+                self.lose_consumer(entity, error)
+        if replay.stragglers:
+            stragglers = self._stragglers(live, replay, {channel: restoration}, {})
+            self.run_in_background(stragglers.run())
+        log.info("channel %d was opened again: %s", restoration.live.number, cause)
+        channel.reopened(cause)
+
+    def revive(self, consumer: LastingConsumer, live: LiveChannel, consumer_tag: str) -> None:
+        """Start a consumer again that the server has cancelled."""
+        record = self.topology.consumer_record(consumer)
+        if record is not None and self._live is not None and not self._is_recovering:
+            self.run_in_background(revive_consumer(self, self._live, live, record, consumer_tag))
 
     def _gate_cleared(self) -> None:
         for channel in self.channels:
