@@ -25,6 +25,7 @@ from typing import Any, Final
 
 import ammoo_wire as wire
 from benchmarks import readme, results
+from benchmarks.calibration import Calibration
 from benchmarks.replay import BODY, CONSUMER_TAG, EXCHANGE, RICH, ROUTING_KEY
 
 __all__ = ["main", "write_capture"]
@@ -267,6 +268,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--readme", action="store_true", help="write into ammoo-wire's README")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    calibration = Calibration()
     if options.worker:
         reader, folder, tiny = options.worker
         print(json.dumps(measure_here(reader, Path(folder), Path(tiny))))
@@ -280,17 +282,18 @@ def main(arguments: list[str] | None = None) -> None:
         tiny.mkdir()
         write_capture(tiny, 2)
         count = write_capture(whole, -(-options.frames // sum(FRAMES.values())))
-        for _ in range(options.rounds):
+        for _ in calibration.rounds(options.rounds):
             for reader in readers:
                 figures = measure(reader, whole, tiny)
                 known = best.setdefault(reader, figures)
                 best[reader] = {name: min(known[name], figures[name]) for name in known}
     about = {name: value or "left out: it is not installed" for name, value in versions.items()}
     about["rounds"] = str(options.rounds)
+    about["calibration"] = str(calibration)
     lines = [*table(best, count), "", readme.provenance("capture", arguments, about)]
     print("\n".join(lines))
     if options.readme:
-        readme.write_section("capture", lines, DOCUMENT)
+        readme.write_section("capture", lines, calibration, DOCUMENT)
 
 
 if __name__ == "__main__":

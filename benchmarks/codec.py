@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import readme, replay, results
+from benchmarks.calibration import Calibration
 from benchmarks.replay import BODY, EXCHANGE, MESSAGES, PLAIN, RICH, ROUTING_KEY, Case
 
 __all__ = ["main"]
@@ -179,16 +180,18 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the nanoseconds there")
-    parser.add_argument("--readme", action="store_true", help="write the table into the README")
+    parser.add_argument("--readme", action="store_true", help="write the table into benchmarks/")
     options = parser.parse_args(arguments)
-    best = replay.measure(cases(), options.rounds)
+    calibration = Calibration()
+    best = replay.measure(cases(), options.rounds, calibration)
     about = {"pamqp": version("pamqp"), "py-amqp": version("amqp"), "rounds": str(options.rounds)}
+    about["calibration"] = str(calibration)
     lines = [*table(best), "", readme.provenance("codec", arguments, about)]
     print("\n".join(lines))
     if options.json is not None:
         options.json.write_text(json.dumps(best, indent=1) + "\n")
     if options.readme:
-        readme.write_section("codec", lines)
+        readme.write_section("codec", lines, calibration)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ An interrupt (Ctrl-C) ends the measuring; what has been measured is printed.
 
 The limit is a small program on rabbitmq-c, which is compiled when it is needed (Debian:
 librabbitmq-dev) and left out where it cannot be. Clients that are not installed are left out too.
-With `--readme` the table of goals and a chart go into the README.
+With `--readme` the table of goals and a chart go into benchmarks/, if the machine was quiet.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from typing import Final
 import ammoo
 from ammoo.publish_options import MessageOptions
 from benchmarks import chart, readme, results
+from benchmarks.calibration import Calibration
 from benchmarks.job import Figures, Job
 from benchmarks.results import UVLOOP, Results
 from benchmarks.workloads import LIMIT, WORKLOADS, Workload
@@ -184,13 +185,16 @@ def nothing_yet(options: argparse.Namespace, clients: list[str]) -> Results:
     }
 
 
-async def run(options: argparse.Namespace, found: Results, program: Path | None) -> None:
+async def run(
+    options: argparse.Namespace, found: Results, program: Path | None, calibration: Calibration
+) -> None:
     """Run all workloads for all clients, in turns."""
     chosen = [workload for workload in WORKLOADS if workload.name in found]
     async with rpc_server(options.url) as rpc_queue:
         for number in range(options.rounds):
             for workload in chosen:
                 print(f"round {number + 1}: {workload.name}", file=sys.stderr)
+                calibration.sample()
                 for client in found[workload.name]:
                     count = messages(workload, client, options.scale)
                     async with queue(options.url, workload, count) as own_queue:
@@ -202,9 +206,12 @@ async def run(options: argparse.Namespace, found: Results, program: Path | None)
 # --- the command ------------------------------------------------------------------------------
 
 
-def described(options: argparse.Namespace, clients: list[str], server: str) -> dict[str, str]:
+def described(
+    options: argparse.Namespace, clients: list[str], server: str, calibration: Calibration
+) -> dict[str, str]:
     """Say what was measured with what."""
     about = {"server": server, "rounds": str(options.rounds), "scale": str(options.scale)}
+    about["calibration"] = str(calibration)
     about |= {
         client: importlib.metadata.version(DISTRIBUTIONS[client])
         for client in clients
@@ -246,7 +253,7 @@ def add_options(parser: argparse.ArgumentParser, *, rounds: int) -> None:
     parser.add_argument(
         "--clients", nargs="+", choices=clients, default=clients, metavar="NAME", help=str(clients)
     )
-    parser.add_argument("--readme", action="store_true", help="write the table into the README")
+    parser.add_argument("--readme", action="store_true", help="write the table into benchmarks/")
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
@@ -274,8 +281,11 @@ def tables(found: Results, clients: list[str]) -> list[str]:
     return lines
 
 
-def write_readme(found: Results, about: dict[str, str], provenance: str) -> None:
-    """Put the goals' table and the chart into the README."""
+def write_readme(
+    found: Results, about: dict[str, str], provenance: str, calibration: Calibration
+) -> None:
+    """Write the goals' table and the chart, if the machine was quiet."""
+    calibration.require_quiet()
     CHART.write_text(chart.chart(found, about), encoding="utf-8")
     readme.write_section(
         "compare",
@@ -284,8 +294,9 @@ def write_readme(found: Results, about: dict[str, str], provenance: str) -> None
             "",
             provenance,
             "",
-            f"![CPU time a message, by client]({CHART.relative_to(readme.ROOT)})",
+            f"![CPU time a message, by client]({CHART.name})",
         ],
+        calibration,
     )
 
 
@@ -302,16 +313,17 @@ def main(arguments: list[str] | None = None) -> None:
             clients.insert(0, LIMIT)
         server = asyncio.run(server_name(options.url))
         found = nothing_yet(options, clients)
+        calibration = Calibration()
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(run(options, found, program))
-    about = described(options, clients, server)
+            asyncio.run(run(options, found, program, calibration))
+    about = described(options, clients, server, calibration)
     provenance = readme.provenance("compare", arguments, about)
     print(provenance)
     print("\n".join(tables(found, clients)))
     if options.json is not None:
         options.json.write_text(json.dumps({"about": about, "results": found}, indent=1) + "\n")
     if options.readme:
-        write_readme(found, about, provenance)
+        write_readme(found, about, provenance, calibration)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 
 from ammoo_fakebroker import FakeBroker
 from benchmarks import broker_replay, compare, readme, replay, results
+from benchmarks.calibration import Calibration
 from benchmarks.clients import ammoo as ammoo_client
 from benchmarks.job import Job
 from benchmarks.workloads import LIMIT, WORKLOADS, Workload
@@ -156,7 +157,11 @@ def starts_table(rounds: int) -> list[str]:
 
 
 async def apart_table(
-    client: str, workloads: list[Workload], options: argparse.Namespace, program: Path | None
+    client: str,
+    workloads: list[Workload],
+    options: argparse.Namespace,
+    program: Path | None,
+    calibration: Calibration,
 ) -> list[str]:
     """Measure what a client and a broker in processes of their own do."""
     rows = []
@@ -164,7 +169,7 @@ async def apart_table(
         count = compare.messages(workload, client, options.scale)
         costs = [
             cost
-            for _ in range(options.rounds)
+            for _ in calibration.rounds(options.rounds)
             if (cost := await apart(client, workload, count, program)) is not None
         ]
         if not costs:
@@ -229,15 +234,21 @@ def main(arguments: list[str] | None = None) -> None:
         return
     workloads = [workload for workload in WORKLOADS if workload.name in options.workloads]
     tables = {}
+    calibration = Calibration()
     with tempfile.TemporaryDirectory() as folder:
         program = compare.compile_limit(Path(folder)) if LIMIT in options.clients else None
         for client in options.clients:
             if client != LIMIT or program is not None:
-                tables[client] = asyncio.run(apart_table(client, workloads, options, program))
+                tables[client] = asyncio.run(
+                    apart_table(client, workloads, options, program, calibration)
+                )
     tables["together"] = asyncio.run(together_table(workloads, options))
     tables["in memory"] = in_memory_table(3 * options.rounds)
+    calibration.sample()
     tables["starts"] = starts_table(options.starts)
+    calibration.sample()
     about = {"rounds": str(options.rounds), "scale": str(options.scale)}
+    about["calibration"] = str(calibration)
     provenance = readme.provenance("fakebroker", arguments, about)
     print(provenance)
     for lines in tables.values():
@@ -245,7 +256,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.readme:
         shown = [tables[name] for name in ("ammoo", "starts") if name in tables]
         lines = [line for each in shown for line in (*each, "")]
-        readme.write_section("fakebroker", [*lines, provenance])
+        readme.write_section("fakebroker", [*lines, provenance], calibration)
 
 
 if __name__ == "__main__":

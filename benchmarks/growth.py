@@ -26,6 +26,7 @@ import ammoo
 import ammoo_wire as wire
 from ammoo_wire.writer import CommandWriter
 from benchmarks import readme, results
+from benchmarks.calibration import Calibration
 from benchmarks.replay import BODY, MESSAGES, PER_READ, Peer, client
 from benchmarks.wired import Wire, frames, reads, wired
 
@@ -400,11 +401,14 @@ CASES: Final = (
 )
 
 
-def measured(cases: list[Case], rounds: int, largest: int) -> dict[str, dict[int, float]]:
+def measured(
+    cases: list[Case], rounds: int, largest: int, calibration: Calibration
+) -> dict[str, dict[int, float]]:
     """Measure all cases at all sizes, in turns; the minimum of each."""
     best: dict[str, dict[int, float]] = {case.name: {} for case in cases}
     for _ in range(rounds):
         for case in cases:
+            calibration.sample()
             for size in case.sizes:
                 if size <= largest:
                     known = best[case.name].get(size, float("inf"))
@@ -439,14 +443,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--readme", action="store_true", help="write the table into benchmarks/")
     options = parser.parse_args(arguments)
     cases = [case for case in CASES if options.only in case.name]
-    best = measured(cases, options.rounds, options.largest)
-    provenance = readme.provenance("growth", arguments, {"rounds": str(options.rounds)})
+    calibration = Calibration()
+    best = measured(cases, options.rounds, options.largest, calibration)
+    about = {"rounds": str(options.rounds), "calibration": str(calibration)}
+    provenance = readme.provenance("growth", arguments, about)
     lines = [*table(cases, best), "", provenance]
     print("\n".join(lines))
     if options.json is not None:
         options.json.write_text(json.dumps(best, indent=1) + "\n")
     if options.readme:
-        readme.write_section("growth", lines, Path(__file__).with_name("README.md"))
+        readme.write_section("growth", lines, calibration)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import sys
 from typing import Final
 
 from benchmarks import readme, results
+from benchmarks.calibration import Calibration
 
 __all__ = ["main"]
 
@@ -48,14 +49,16 @@ def probe(*names: str) -> tuple[float, float, int]:
     return seconds * 1000, kibibytes, modules
 
 
-def measure(rounds: int) -> dict[tuple[str, ...], list[tuple[float, float, int]]]:
+def measure(
+    rounds: int, calibration: Calibration
+) -> dict[tuple[str, ...], list[tuple[float, float, int]]]:
     """Import everything that is installed, in turns; gives the probes, by what was imported."""
     cases: list[tuple[str, ...]] = [(name,) for name in NAMES if importlib.util.find_spec(name)]
     cases += [("asyncio", *case) for case in cases if case != ("asyncio",)]
     for case in cases:
         probe(*case)  # the first import writes byte code
     probes: dict[tuple[str, ...], list[tuple[float, float, int]]] = {case: [] for case in cases}
-    for _ in range(rounds):
+    for _ in calibration.rounds(rounds):
         for case in cases:
             probes[case].append(probe(*case))
     return probes
@@ -85,14 +88,16 @@ def main(arguments: list[str] | None = None) -> None:
         prog="hatch run bench:imports", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--readme", action="store_true", help="write the table into the README")
+    parser.add_argument("--readme", action="store_true", help="write the table into benchmarks/")
     options = parser.parse_args(arguments)
-    provenance = readme.provenance("imports", arguments, {"rounds": str(options.rounds)})
-    probes = measure(options.rounds)
+    calibration = Calibration()
+    probes = measure(options.rounds, calibration)
+    about = {"rounds": str(options.rounds), "calibration": str(calibration)}
+    provenance = readme.provenance("imports", arguments, about)
     print("\n".join([*table(probes), "", provenance]))
     if options.readme:
         after_asyncio = {case: rows for case, rows in probes.items() if case[0] == "asyncio"}
-        readme.write_section("imports", [*table(after_asyncio), "", provenance])
+        readme.write_section("imports", [*table(after_asyncio), "", provenance], calibration)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import compare, readme, results
+from benchmarks.calibration import Calibration
 from benchmarks.job import Figures
 from benchmarks.results import Results
 from benchmarks.workloads import LIMIT, WORKLOADS
@@ -30,11 +31,14 @@ MOST_GROWTH: Final = 1024
 """KiB that ammoo may grow by."""
 
 
-async def measure(options: argparse.Namespace, found: Results, program: Path | None) -> None:
+async def measure(
+    options: argparse.Namespace, found: Results, program: Path | None, calibration: Calibration
+) -> None:
     """Run all clients in turns."""
     count = round(MESSAGES * options.scale)
     for _ in range(options.rounds):
         for client, rounds in found[WORKLOAD.name].items():
+            calibration.sample()
             async with compare.queue(options.url, WORKLOAD, count) as queue_name:
                 rounds.append(
                     await compare.measure(client, WORKLOAD, options.url, queue_name, count, program)
@@ -83,15 +87,16 @@ def main(arguments: list[str] | None = None) -> None:
         if program is not None:
             clients.insert(0, LIMIT)
         found: Results = {WORKLOAD.name: {client: [] for client in clients}}
-        asyncio.run(measure(options, found, program))
+        calibration = Calibration()
+        asyncio.run(measure(options, found, program, calibration))
     server = asyncio.run(compare.server_name(options.url))
-    about = compare.described(options, clients, server)
+    about = compare.described(options, clients, server, calibration)
     lines = [*table(found), "", readme.provenance("memory", arguments, about)]
     print("\n".join(lines))
     if options.json is not None:
         options.json.write_text(json.dumps({"about": about, "results": found}, indent=1) + "\n")
     if options.readme:
-        readme.write_section("memory", lines)
+        readme.write_section("memory", lines, calibration)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple
 import ammoo
 import ammoo_wire
 from benchmarks import compare, readme, results
+from benchmarks.calibration import Calibration
 from benchmarks.clients import ammoo as client
 from benchmarks.job import Job
 from benchmarks.workloads import WORKLOADS, Workload
@@ -182,14 +183,19 @@ def main(arguments: list[str] | None = None) -> None:
         print_profile(profile, job.count, options.most)
         return
     spent = {}
+    calibration = Calibration()
     for workload in WORKLOADS:
+        calibration.sample()
         job, profile = asyncio.run(profiled(workload, options))
         spent[workload.title] = job, parts(profile)
-    about = {"server": asyncio.run(compare.server_name(options.url))}
+    about = {
+        "server": asyncio.run(compare.server_name(options.url)),
+        "calibration": str(calibration),
+    }
     lines = [*summary(spent), "", readme.provenance("profile", arguments, about)]
     print(*lines, sep="\n")
     if options.readme:
-        readme.write_section("profile", lines, readme.ROOT / "benchmarks" / "README.md")
+        readme.write_section("profile", lines, calibration)
 
 
 if __name__ == "__main__":

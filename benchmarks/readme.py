@@ -13,10 +13,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-__all__ = ["MAIN", "ROOT", "provenance", "replace_section", "write_section"]
+from benchmarks.calibration import Calibration
+
+__all__ = ["ROOT", "TABLES", "provenance", "replace_section", "write_section"]
 
 ROOT: Final = Path(__file__).parent.parent
-MAIN: Final = ROOT / "README.md"
+TABLES: Final = ROOT / "benchmarks" / "README.md"
 MEASURED: Final = ("packages", "benchmarks/*.py", "benchmarks/*.c", "benchmarks/clients")
 """What a figure depends on: changes in it that are not committed are told of."""
 
@@ -36,12 +38,16 @@ def replace_section(text: str, name: str, lines: list[str]) -> str:
     return f"{before}{first}\n\n{content}\n\n{last}{after}"
 
 
-def write_section(name: str, lines: list[str], document: Path = MAIN) -> None:
-    """Write lines into a document's section.
+def write_section(
+    name: str, lines: list[str], calibration: Calibration, document: Path = TABLES
+) -> None:
+    """Write lines into a document's section, if the machine was quiet while they were measured.
 
     Raises:
         LookupError: It has no such section, or not just one.
+        SystemExit: The machine was not quiet.
     """
+    calibration.require_quiet()
     text = document.read_text(encoding="utf-8")
     document.write_text(replace_section(text, name, lines), encoding="utf-8")
 

@@ -23,6 +23,7 @@ from ammoo.live.connection import LiveConnection
 from ammoo.uri import connection_parameters
 from ammoo_wire.assembler import CommandAssembler
 from ammoo_wire.writer import CommandWriter
+from benchmarks.calibration import Calibration
 
 MESSAGES = 2000
 PER_READ = 50
@@ -456,10 +457,16 @@ def calibrate() -> None:
         numbers.append(number + 1)
 
 
-def measure(cases: list[Case], rounds: int) -> dict[str, float]:
-    """Run all cases in turn, several times over; give each one's minimum in ns a message."""
+def measure(cases: list[Case], rounds: int, quiet: Calibration | None = None) -> dict[str, float]:
+    """Run all cases in turn, several times over; return each one's minimum in ns a message.
+
+    Args:
+        cases: What is measured.
+        rounds: How often.
+        quiet: Samples the machine before each round.
+    """
     best = dict.fromkeys((case.name for case in cases), float("inf"))
-    for _ in range(rounds):
+    for _ in (quiet or Calibration()).rounds(rounds):
         for case in cases:
             gc.collect()
             started = time.process_time_ns()

@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.readme import MAIN, ROOT, provenance, replace_section, write_section
+from benchmarks.calibration import Calibration
+from benchmarks.readme import ROOT, TABLES, provenance, replace_section, write_section
 
 DOCUMENT = "before\n<!-- bench:x -->\nold\n<!-- /bench:x -->\nafter <!-- bench:y -->"
+
+
+@pytest.fixture
+def quiet() -> Calibration:
+    """What a quiet machine shows."""
+    calibration = Calibration()
+    calibration.milliseconds += [50.0, 50.5, 50.2]
+    return calibration
 
 
 def test_section_is_replaced_and_nothing_around_it() -> None:
@@ -28,21 +37,43 @@ def test_section_that_is_there_twice_is_an_error() -> None:
         replace_section(DOCUMENT + DOCUMENT, "x", [])
 
 
-def test_section_is_written_into_a_file(tmp_path: Path) -> None:
+def test_section_is_written_into_a_file(tmp_path: Path, quiet: Calibration) -> None:
     file = tmp_path / "README.md"
     file.write_text(DOCUMENT, encoding="utf-8")
 
-    write_section("x", ["µs"], file)
+    write_section("x", ["µs"], quiet, file)
 
     assert replace_section(DOCUMENT, "x", ["µs"]) == file.read_text(encoding="utf-8")
+
+
+def test_nothing_is_written_when_the_machine_was_not_quiet(
+    tmp_path: Path, quiet: Calibration
+) -> None:
+    file = tmp_path / "README.md"
+    file.write_text(DOCUMENT, encoding="utf-8")
+    quiet.milliseconds[0] *= 1.2
+
+    with pytest.raises(SystemExit, match=r"nothing is written: .* 50 ms \+20% \(3 samples\)"):
+        write_section("x", ["µs"], quiet, file)
+
+    assert DOCUMENT == file.read_text(encoding="utf-8")
+
+
+def test_each_round_is_calibrated() -> None:
+    calibration = Calibration()
+
+    assert [0, 1, 2] == list(calibration.rounds(3))
+    assert 3 == len(calibration.milliseconds)
 
 
 @pytest.mark.parametrize(
     ("document", "name"),
     [
-        *((MAIN, name) for name in ("compare", "memory", "codec", "imports", "fakebroker")),
+        *(
+            (TABLES, name)
+            for name in ["compare", "memory", "codec", "imports", "fakebroker", "growth", "profile"]
+        ),
         (ROOT / "packages" / "ammoo-wire" / "README.md", "capture"),
-        *((ROOT / "benchmarks" / "README.md", name) for name in ("growth", "profile")),
     ],
     ids=lambda value: str(value).removeprefix(f"{ROOT}/"),
 )
