@@ -130,7 +130,7 @@ async def test_client_in_the_middle_of_tls_leaves_no_socket(turns: int) -> None:
 def test_what_is_unknown_is_refused() -> None:
     with pytest.raises(ValueError, match=r"compatibility is '2\.0'; expected '3\.10' or '4\.0'"):
         FakeBroker(compatibility="2.0")
-    with pytest.raises(ValueError, match="unknown mechanism 'KERBEROS'"):
+    with pytest.raises(ValueError, match="mechanisms has 'KERBEROS'; expected some of PLAIN, "):
         FakeBroker(mechanisms=["KERBEROS"])
 
 
@@ -198,7 +198,7 @@ def test_virtual_host_of_a_missing_user_is_refused_and_not_created() -> None:
 @pytest.mark.parametrize("verb", ["configure", "write", "read"])
 def test_broken_regular_expression_is_refused(verb: str) -> None:
     with FakeBroker() as broker:
-        with pytest.raises(ValueError, match=rf"{verb} is '\(', which is no regular expression: "):
+        with pytest.raises(ValueError, match=rf"{verb} is '\('; expected a regular expression: "):
             broker.set_permissions("guest", **{verb: "("})
         with pytest.raises(TypeError, match=f"{verb} is b'x'; expected a regular expression"):
             broker.set_permissions("guest", **{verb: b"x"})  # type: ignore[arg-type]  # the point

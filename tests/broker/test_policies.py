@@ -214,7 +214,7 @@ def test_refused_key_says_which_there_are(newer: FakeBroker) -> None:
 
 
 def test_other_refusals_say_what_is_wrong(newer: FakeBroker) -> None:
-    with pytest.raises(ValueError, match=r"pattern is '\(', which is no regular expression: "):
+    with pytest.raises(ValueError, match=r"pattern is '\('; expected a regular expression: "):
         newer.set_policy("policy", "(", {"max-length": 1})
     with pytest.raises(ValueError, match="priority is '1'; expected an integer"):
         newer.set_policy("policy", "", {"max-length": 1}, priority="1")  # type: ignore[arg-type]  # the point

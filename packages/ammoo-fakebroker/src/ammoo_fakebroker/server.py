@@ -1,4 +1,4 @@
-"""The broker on a socket: the only room that knows asyncio and threads.
+"""The server: listens on a socket, with asyncio and threads.
 
 `Server` listens in the running event loop; `ThreadedServer` runs one in a daemon thread with an
 event loop of its own, for clients that block. Both are shells around the synchronous `node.Node`:
@@ -47,15 +47,15 @@ class LoopClock:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Take a loop's timers into use."""
+        """Use the timers of a loop."""
         self._loop = loop
 
     def time(self) -> float:
-        """Give the seconds of a clock that only goes forward; the loop's own."""
+        """Return the seconds of the loop's clock, which never goes back."""
         return time.monotonic()
 
     def timestamp(self) -> float:
-        """Give the seconds since 1970."""
+        """Return the seconds since 1970."""
         return time.time()
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
@@ -167,10 +167,10 @@ class _Client(asyncio.BufferedProtocol):
 
 
 class _Listener(socket.socket):
-    """A listening socket that remembers whom it has accepted and nobody has looked after yet.
+    """A listening socket that remembers the accepted sockets that have no transport yet.
 
-    Between accept and the transport lie turns of the event loop, and what is cancelled in one of
-    them forgets the socket: neither `asyncio.Server` nor `loop.sock_accept` close it.
+    Several turns of the event loop lie between accept and the transport. A task that is cancelled
+    in one of them loses the socket: neither `asyncio.Server` nor `loop.sock_accept` closes it.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -243,7 +243,7 @@ class Server:
         """Begin to listen.
 
         Raises:
-            OSError: The address cannot be had.
+            OSError: The address is not available.
         """
         self.loop = asyncio.get_running_loop()
         self._clock.attach(self.loop)
@@ -253,7 +253,7 @@ class Server:
         self._accepting = self.loop.create_task(self._accept(self._listener))
 
     async def _accept(self, listener: _Listener) -> None:
-        """Welcome clients until the server is stopped."""
+        """Accept clients until the server is stopped."""
         while True:
             try:
                 accepted, _ = await self.loop.sock_accept(listener)
@@ -266,7 +266,7 @@ class Server:
             task.add_done_callback(self._arriving.discard)
 
     async def _welcome(self, accepted: socket.socket, listener: _Listener) -> None:
-        """Give a client its transport; one that fails at TLS is gone without a trace."""
+        """Create the transport of an accepted client; ignore a client that fails at TLS."""
         listener.unattended.discard(accepted)
         with contextlib.suppress(OSError):
             await self.loop.connect_accepted_socket(
@@ -279,7 +279,7 @@ class Server:
             )
 
     async def stop(self) -> None:
-        """Listen no more, tell the clients, and close their sockets; never waits for a client."""
+        """Stop listening, close the connections, and close the sockets without waiting."""
         assert self._listener is not None
         assert self._accepting is not None
         arriving = [self._accepting, *self._arriving]
@@ -295,7 +295,7 @@ class Server:
             await self._last_client_gone
 
     def remove_client(self, client: _Client) -> None:
-        """Note that a client's socket is closed."""
+        """Remove a client whose socket is closed."""
         self.clients.pop(client, None)
         gone = self._last_client_gone
         if not self.clients and gone is not None and not gone.done():
@@ -310,12 +310,12 @@ class Server:
         return result.result()
 
     def cut_connections(self) -> None:
-        """Close all clients' sockets without a word."""
+        """Close all clients' sockets at once, without a connection.close."""
         for client in list(self.clients):
             client.abort()
 
     def peer_of(self, transport: asyncio.BaseTransport) -> Peer:
-        """Tell who is at the other end of a transport."""
+        """Return the address and the certificate of the client of a transport."""
         host, port = (transport.get_extra_info("peername") or ("127.0.0.1", 0))[:2]
         return Peer(
             host,
@@ -330,7 +330,7 @@ class Server:
 def _resolve(result: concurrent.futures.Future[_Result], function: Callable[[], _Result]) -> None:
     try:
         result.set_result(function())
-    except BaseException as error:  # noqa: BLE001  raised again by whoever waits
+    except BaseException as error:  # noqa: BLE001  raised again where the result is awaited
         result.set_exception(error)
 
 
@@ -346,7 +346,7 @@ _ATTRIBUTES = {
 
 
 def _certificate_name(certificate: dict[str, Any] | None, part: str) -> str | None:
-    """Give the user name in a client's certificate: its subject (RFC 4514), or its CN."""
+    """Return the user name in a client's certificate: its subject (RFC 4514) or its CN."""
     if not certificate:
         return None
     pairs = [pair for names in certificate["subject"] for pair in names]
@@ -374,7 +374,7 @@ class ThreadedServer:
         """Start the thread, and wait until the server listens.
 
         Raises:
-            OSError: The address cannot be had.
+            OSError: The address is not available.
         """
         self._thread.start()
         try:

@@ -1,7 +1,7 @@
-"""Logging in: what the SASL mechanisms ask and answer, on the server's side.
+"""The server's side of SASL: the mechanisms with which a client logs in.
 
-A mechanism is an object that lives for one login: it is given the client's responses one by one
-and says `Accepted`, `Refused` or gives a `Challenge`.
+A mechanism is an object for one login. It takes the client's responses one by one, and answers each
+with a user, a challenge or a refusal.
 See https://www.rabbitmq.com/docs/access-control#mechanisms
 """
 
@@ -21,21 +21,21 @@ Verdict = Accepted | Challenge | Refused
 
 
 class Peer(NamedTuple):
-    """Where a connection comes from."""
+    """The address that a connection comes from, and the client's certificate."""
 
     host: str = "127.0.0.1"
     port: int = 0
     is_loopback: bool = True
     certificate_name: str | None = None
-    """Whom the TLS certificate of the client names, if it showed one."""
+    """The user name in the client's TLS certificate; None without a certificate."""
 
 
 class Mechanism(ABC):
-    """One way of proving who one is, during one login.
+    """A SASL mechanism, during one login.
 
     Args:
-        users: Who may log in.
-        peer: Where the client comes from.
+        users: The users that can log in.
+        peer: The address of the client.
     """
 
     name: ClassVar[str]
@@ -49,15 +49,15 @@ class Mechanism(ABC):
         """Take the client's next response.
 
         Returns:
-            The user, or a challenge, or None if the client is not to be let in.
+            The user, a challenge, or None if the login is refused.
 
         Raises:
-            ValueError: The response makes no sense.
+            ValueError: The response is not in the mechanism's format.
         """
 
 
 class Plain(Mechanism):
-    """PLAIN (RFC 4616): the login and the password in clear."""
+    """PLAIN (RFC 4616): the user name and the password in clear."""
 
     name = "PLAIN"
 
@@ -67,7 +67,7 @@ class Plain(Mechanism):
 
 
 class AmqPlain(Mechanism):
-    """AMQPLAIN: the same as PLAIN in a field table."""
+    """AMQPLAIN: the user name and the password in a field table."""
 
     name = "AMQPLAIN"
 
@@ -77,7 +77,7 @@ class AmqPlain(Mechanism):
 
 
 class Anonymous(Mechanism):
-    """ANONYMOUS: whoever comes is the user guest (offered from 4.0 on)."""
+    """ANONYMOUS: every client is the user guest (offered since 4.0)."""
 
     name = "ANONYMOUS"
 
@@ -86,7 +86,7 @@ class Anonymous(Mechanism):
 
 
 class External(Mechanism):
-    """EXTERNAL: whoever the client's TLS certificate names."""
+    """EXTERNAL: the user that the client's TLS certificate names."""
 
     name = "EXTERNAL"
 
@@ -125,7 +125,7 @@ class Login:
     """The login of one connection.
 
     Attributes:
-        user: Who it turned out to be.
+        user: The user that has logged in; None before that.
     """
 
     def __init__(self, users: Users, peer: Peer) -> None:
@@ -135,7 +135,7 @@ class Login:
         self.user: User | None = None
 
     def answer(self, mechanism_name: str, response: bytes) -> Verdict:
-        """Take a response; the first one begins with the mechanism that the client chose."""
+        """Answer a response of the client; the mechanism is the one that the client chose."""
         if self._mechanism is None:
             self._mechanism = MECHANISMS[mechanism_name](self._users, self._peer)
         try:

@@ -1,7 +1,7 @@
-"""Who may do what: users with their passwords, and their permissions in each virtual host.
+"""Users: their passwords, and their permissions in each virtual host.
 
-A permission is a regular expression; a name is allowed if the expression matches somewhere in it,
-and an empty expression allows nothing but the empty name (RabbitMQ's rule).
+A permission is a regular expression. It allows a name if it matches somewhere in the name; an empty
+expression allows only the empty name (RabbitMQ's rule).
 See https://www.rabbitmq.com/docs/access-control
 """
 
@@ -17,29 +17,31 @@ _EVERYTHING = ".*"
 
 
 def is_reached(limit: int, count: int) -> bool:
-    """Whether there may not be one more than there are; a negative number limits nothing."""
+    """Return whether a count has reached its limit; a negative limit is none."""
     return 0 <= limit <= count
 
 
 def check_pattern(name: str, pattern: Any) -> None:
-    """Check that what goes by a name is a regular expression, as Python's `re` understands them.
+    """Check that a pattern is a regular expression for Python's `re`.
+
+    Args:
+        name: The parameter that the pattern was given for, for the error's text.
+        pattern: The pattern.
 
     Raises:
-        TypeError: It is no string.
-        ValueError: It is no regular expression.
+        TypeError: The pattern is not a string.
+        ValueError: The pattern is not a regular expression.
     """
     if not isinstance(pattern, str):
         raise TypeError(f"{name} is {pattern!r}; expected a regular expression as a string")
     try:
         re.compile(pattern)
     except re.error as error:
-        raise ValueError(
-            f"{name} is {pattern!r}, which is no regular expression: {error}"
-        ) from None
+        raise ValueError(f"{name} is {pattern!r}; expected a regular expression: {error}") from None
 
 
 class Permissions(NamedTuple):
-    """What a user may do in one virtual host: three regular expressions over names."""
+    """A user's permissions in one virtual host: three regular expressions over names."""
 
     configure: str = _EVERYTHING
     write: str = _EVERYTHING
@@ -49,14 +51,14 @@ class Permissions(NamedTuple):
         """Check that all three are regular expressions.
 
         Raises:
-            TypeError: One is no string.
-            ValueError: One is no regular expression.
+            TypeError: A permission is not a string.
+            ValueError: A permission is not a regular expression.
         """
         for verb, pattern in self._asdict().items():
             check_pattern(verb, pattern)
 
     def allows(self, verb: str, name: str) -> bool:
-        """Whether a resource of that name may be configured, written or read."""
+        """Return whether a resource of that name may be configured, written or read."""
         pattern: str = getattr(self, verb)
         if pattern == _EVERYTHING:
             return True
@@ -64,7 +66,7 @@ class Permissions(NamedTuple):
 
 
 class UserLimits(NamedTuple):
-    """How much a user may have at a time; None and negative numbers limit nothing.
+    """The limits of a user; None and negative numbers mean no limit.
 
     See https://www.rabbitmq.com/docs/user-limits
     """
@@ -74,13 +76,13 @@ class UserLimits(NamedTuple):
 
 
 class User:
-    """Somebody who can log in.
+    """A user of the broker.
 
     Attributes:
-        name: The login.
-        password: In clear, this being a test's broker; None if no password will do.
-        permissions: By virtual host; without an entry the virtual host stays closed.
-        limits: How many connections and channels the user may have.
+        name: The name that the user logs in with.
+        password: The password in clear; None if the user cannot log in with a password.
+        permissions: The permissions by virtual host; without an entry the user cannot open it.
+        limits: The limits of the user's connections and channels.
     """
 
     def __init__(self, name: str, password: str | None) -> None:
@@ -94,22 +96,22 @@ class User:
         return f"<User {self.name!r}>"
 
     def may(self, verb: str, name: str, virtualhost: str) -> bool:
-        """Whether the user may do something to a resource.
+        """Return whether the user has a permission on a resource.
 
         Args:
             verb: configure, write or read.
-            name: The resource's name; the default exchange goes by ``amq.default``.
-            virtualhost: Where it is.
+            name: The name of the resource; ``amq.default`` for the default exchange.
+            virtualhost: The name of the virtual host.
         """
         permissions = self.permissions.get(virtualhost)
         return permissions is not None and permissions.allows(verb, name)
 
 
 class Users:
-    """All users of a broker, and the check of their passwords.
+    """The users of a broker.
 
     Args:
-        loopback_only: Names of users that can log in from this machine only.
+        loopback_only: The names of the users that can log in from this machine only.
     """
 
     def __init__(self, loopback_only: Collection[str] = ("guest",)) -> None:
@@ -125,7 +127,7 @@ class Users:
             ) from None
 
     def add(self, name: str, password: str | None) -> User:
-        """Add a user, or give an existing one a new password."""
+        """Add a user, or change the password of one."""
         user = self._users.get(name)
         if user is None:
             user = self._users[name] = User(name, password)
@@ -133,27 +135,27 @@ class Users:
         return user
 
     def remove(self, name: str) -> User:
-        """Forget a user, and give it.
+        """Remove a user, and return it.
 
         Raises:
-            LookupError: There is none of that name.
+            LookupError: There is no such user.
         """
         return self._users.pop(self[name].name)
 
     def forget_virtualhost(self, name: str) -> None:
-        """Take away all permissions in a virtual host that is no more."""
+        """Remove all permissions in a virtual host that is deleted."""
         for user in self._users.values():
             user.permissions.pop(name, None)
 
     def find(self, name: str, *, from_loopback: bool) -> User | None:
-        """Find a user who may log in from where the connection comes from."""
+        """Return the user of that name, or None if it cannot log in from that address."""
         user = self._users.get(name)
         if user is None or (name in self._loopback_only and not from_loopback):
             return None
         return user
 
     def authenticate(self, name: str, password: str, *, from_loopback: bool) -> User | None:
-        """Find the user whose password it is, or None."""
+        """Return the user of that name and password, or None."""
         user = self.find(name, from_loopback=from_loopback)
         if user is None or user.password is None or user.password != password:
             return None

@@ -1,7 +1,7 @@
-"""A channel: what one client's session remembers between methods.
+"""A channel: the state of one session between its methods.
 
-Deliveries that await acknowledgement, consumers, prefetch, confirms, a transaction, the queue
-declared last. What the methods mean is written in `methods/`; they work on the state kept here.
+The state is the unacknowledged deliveries, the consumers, prefetch, confirms, a transaction and the
+name of the queue declared last. The handlers in `methods/` use it.
 See https://www.rabbitmq.com/docs/channels
 """
 
@@ -33,15 +33,15 @@ __all__ = ["Channel"]
 
 
 class _Group(NamedTuple):
-    """What is settled in one go: a consumer's deliveries, or what one basic.get fetched."""
+    """Deliveries that are settled together: those of a consumer, or that of one basic.get."""
 
     queue: Queue
     fetched: int
-    """The delivery tag if it was fetched, 0 if a consumer got it."""
+    """The delivery tag if basic.get fetched it; 0 if a consumer got it."""
     consumer: Consumer | None
 
     def names(self) -> tuple[str, bool, int, str]:
-        """Give the names by which RabbitMQ sorts: a basic.get has a number for its name."""
+        """Return the key that RabbitMQ sorts by: a number for a basic.get, a tag for a consumer."""
         tag = "" if self.consumer is None else self.consumer.tag
         return self.queue.name, self.consumer is not None, self.fetched, tag
 
@@ -51,16 +51,16 @@ class Channel:
 
     Attributes:
         number: Its number on the connection.
-        connection: Whose it is.
-        consumers: By tag.
-        unacked: Deliveries that await settlement, by delivery tag, oldest first.
-        limiter: The prefetch that all its consumers share.
-        prefetch_count: What the next consumer gets for itself.
-        confirms: Since confirm.select.
-        transaction: Since tx.select.
+        connection: Its connection.
+        consumers: Its consumers by tag.
+        unacked: The deliveries that are not settled, by delivery tag, oldest first.
+        limiter: The prefetch that all its consumers share (global).
+        prefetch_count: The prefetch of consumers that are started from now on.
+        confirms: Its publisher confirms; None before confirm.select.
+        transaction: Its open transaction; None before tx.select.
         last_delivery_tag: The number of the last delivery; 0 before the first one.
-        last_queue_name: The queue declared last, which an empty name stands for.
-        reply_consumer: Who gets direct replies.
+        last_queue_name: The queue that it declared last, which an empty name stands for.
+        reply_consumer: Its consumer of direct replies.
         registered_with: The queues that have registered it as an enqueuer.
     """
 
@@ -85,7 +85,7 @@ class Channel:
 
     @property
     def virtualhost(self) -> VirtualHost:
-        """Where its methods work."""
+        """The virtual host that the connection has opened."""
         return self.connection.virtualhost
 
     def send(self, parameters: tuple[Any, ...]) -> None:
@@ -110,14 +110,14 @@ class Channel:
     # -- settlements ---------------------------------------------------------------------------
 
     def take(self, delivery_tag: int, *, multiple: bool) -> dict[int, Unacked]:
-        """Take what a settlement is about out of the unacknowledged deliveries.
+        """Remove the deliveries that a settlement names from the unacknowledged ones.
 
         Args:
-            delivery_tag: The delivery's, or the last one's.
-            multiple: Whether all older ones are meant as well; 0 then stands for all.
+            delivery_tag: The delivery tag; with `multiple`, that of the last delivery, or 0.
+            multiple: Whether to take all deliveries up to this one; for 0, all deliveries.
 
         Raises:
-            ProtocolError: 406, there is no such delivery; nothing was taken.
+            ProtocolError: 406, there is no such delivery; no delivery was removed.
         """
         unacked = self.unacked
         if not multiple:
@@ -132,12 +132,12 @@ class Channel:
         return {tag: unacked.pop(tag) for tag in self._tags_up_to(delivery_tag)}
 
     def take_all(self) -> dict[int, Unacked]:
-        """Take all unacknowledged deliveries, oldest first."""
+        """Remove all unacknowledged deliveries, and return them, oldest first."""
         everything, self.unacked = self.unacked, {}
         return everything
 
     def restore(self, deliveries: dict[int, Unacked]) -> None:
-        """Put back what was taken: a transaction was rolled back."""
+        """Make deliveries unacknowledged again: a transaction was rolled back."""
         everything = {**self.unacked, **deliveries}
         self.unacked = {tag: everything[tag] for tag in sorted(everything)}
         self._settled_below = 1
@@ -145,9 +145,9 @@ class Channel:
     def _tags_up_to(self, delivery_tag: int) -> list[int]:
         """List the unacknowledged tags up to one.
 
-        Walking the numbers from the lowest that can be unacknowledged costs each number once in
-        the channel's life. Walking the dictionary would meet all the holes that former
-        settlements left at its front, again and again.
+        Iterating over the numbers from the lowest that can be unacknowledged costs each number once
+        in the channel's life. Iterating over the dictionary would pass the deleted entries at its
+        front again and again.
         """
         unacked = self.unacked
         numbers: Iterable[int] = range(self._settled_below, delivery_tag + 1)
@@ -157,9 +157,9 @@ class Channel:
         return [tag for tag in numbers if tag in unacked and tag <= delivery_tag]
 
     def acknowledge_one(self, delivery_tag: int) -> None:
-        """Take one delivery out of the unacknowledged ones, and tell its queue that it arrived.
+        """Acknowledge one delivery.
 
-        What most settlements are costs a tenth less in this form than as a set of one.
+        Most settlements are of this kind; they cost a tenth less here than by `settle`.
 
         Raises:
             ProtocolError: 406, there is no such delivery.
@@ -173,10 +173,10 @@ class Channel:
             self._return_credit(consumer)
 
     def settle(self, settlement: Settlement, deliveries: Mapping[int, Unacked]) -> None:
-        """Tell queues what became of deliveries, a queue and a consumer at a time.
+        """Settle deliveries that are not among the unacknowledged ones any more.
 
-        RabbitMQ takes them in the order of their names. Each time the queue does all that follows
-        for it, such as to deliver again, before the next consumer has its credit back.
+        RabbitMQ settles them queue by queue and consumer by consumer, in the order of the names.
+        A queue delivers again before the next consumer has its credit back.
         """
         groups: dict[_Group, list[QueuedMessage]] = {}
         for delivery_tag, (queue, queued, consumer) in deliveries.items():
@@ -193,13 +193,13 @@ class Channel:
             self.wake_consumers()
 
     def _unblock(self, consumers: Iterable[Consumer]) -> None:
-        """Let consumers have their turn again; who has waited longest comes first."""
+        """Unblock consumers, those that have been blocked longest first."""
         for consumer in sorted(consumers, key=lambda consumer: consumer.blocked_at):
             if consumer in consumer.queue.consumers:
                 consumer.queue.consumers.unblock(consumer)
 
     def _wake(self, consumers: Iterable[Consumer]) -> None:
-        """Let consumers look for messages; who has waited longest comes first."""
+        """Wake the queues of consumers, those that have been blocked longest first."""
         by_queue: dict[Queue, list[Consumer]] = {}
         for consumer in sorted(consumers, key=lambda consumer: consumer.blocked_at):
             by_queue.setdefault(consumer.queue, []).append(consumer)
@@ -207,7 +207,7 @@ class Channel:
             queue.wake(*waiting)
 
     def _return_credit(self, consumer: Consumer) -> None:
-        """Give back the credit of one delivery, and deliver what it makes room for."""
+        """Return the credit of one delivery, and deliver again if a prefetch limit allows it now."""
         own, shared = consumer.limiter, self.limiter
         own_was_exhausted, shared_was_exhausted = own.is_exhausted, shared.is_exhausted
         own.outstanding -= 1
@@ -220,17 +220,16 @@ class Channel:
             consumer.queue.wake(consumer)
 
     def wake_consumers(self) -> None:
-        """Let all consumers that can take messages look for them again.
+        """Wake the queues of all consumers that can take messages.
 
-        The others do not get back into their rounds: each has its place behind those who are in
-        them when it can take some itself.
+        The other consumers stay blocked: each comes behind the active ones when it is unblocked.
         """
         self._wake([consumer for consumer in self.consumers.values() if consumer.can_take()])
 
     # -- consumers -----------------------------------------------------------------------------
 
     def notify_cancelled(self, consumer: Consumer) -> None:
-        """Forget a consumer whose queue is gone, and tell the client if it wants to know."""
+        """Remove a consumer whose queue is deleted, and notify the client if it supports that."""
         if self.consumers.pop(consumer.tag, None) is None:
             return
         if self.connection.client_can("consumer_cancel_notify"):
@@ -239,17 +238,17 @@ class Channel:
     # -- the end -------------------------------------------------------------------------------
 
     def exceeded_consumer_timeout(self, now: float, default: int | None) -> int | None:
-        """Note which deliveries there have been by now, and look at the oldest unsettled one.
+        """Return the consumer timeout if the oldest unacknowledged delivery has exceeded it.
 
-        Deliveries carry no time of their own; a look once a minute is all that RabbitMQ takes.
+        Deliveries have no time of their own. This records the last delivery tag of each check, and
+        RabbitMQ checks once a minute.
 
         Args:
             now: The time, in seconds.
-            default: Milliseconds in which it must be settled unless its queue says otherwise;
-                None for as long as you like.
+            default: The timeout in milliseconds of queues that have none; None for no limit.
 
         Returns:
-            Those milliseconds, if they are over.
+            The timeout in milliseconds, or None if it is not exceeded.
         """
         seen = self._delivered_by
         oldest = next(iter(self.unacked), None)
@@ -270,19 +269,21 @@ class Channel:
             self.connection.send_method(self.number, payload)
 
     def close(self) -> None:
-        """Give everything back: consumers leave, unacknowledged messages return."""
+        """Remove all consumers, and return unacknowledged messages to their queues."""
         self._cancel_reply_consumer()
-        self._leave_classic_queues()
-        self._leave({consumer.queue for consumer in self.consumers.values()} | self._held_queues())
+        self._detach_from_classic_queues()
+        self._detach_from(
+            {consumer.queue for consumer in self.consumers.values()} | self._unacked_queues()
+        )
 
     def start_closing(self) -> None:
-        """Give back what is given back before the client knows that the channel is closed.
+        """Remove all consumers, and return the unacknowledged messages of consumed classic queues.
 
-        RabbitMQ's channel then tells the classic queues that it consumes from, and no others:
-        what came by basic.get, or from a quorum queue, returns once the client has answered.
+        A channel that is closed by an error does this before the client has answered. Messages
+        from basic.get and from quorum queues return when the client has answered.
         """
         self._cancel_reply_consumer()
-        self._leave_classic_queues()
+        self._detach_from_classic_queues()
         for consumer in self.consumers.values():
             consumer.queue.detach((consumer,))
 
@@ -290,20 +291,20 @@ class Channel:
         if self.reply_consumer is not None:
             self.reply_consumer.cancel()
 
-    def _leave_classic_queues(self) -> None:
-        """Take leave of the classic queues that it consumes from, one after the other.
+    def _detach_from_classic_queues(self) -> None:
+        """Detach from the classic queues that it consumes from, the newest first, as RabbitMQ does.
 
-        RabbitMQ begins with the newest. What dies of that may come back by an older one.
+        A message that is dead-lettered by that may be delivered again by an older queue.
         """
         queues = {consumer.queue for consumer in self.consumers.values()}
         classic = [queue for queue in queues if not queue.is_replicated]
         for queue in sorted(classic, key=lambda queue: queue.age, reverse=True):
-            self._leave((queue,))
+            self._detach_from((queue,))
 
-    def _leave(self, queues: Collection[Queue]) -> None:
-        """Take leave of queues: give each its consumers and its deliveries back at once.
+    def _detach_from(self, queues: Collection[Queue]) -> None:
+        """Detach from queues: remove its consumers, and return its deliveries.
 
-        What dies of that in one of them finds no consumer of the channel in another.
+        Dead letters wait until all queues are done, so none reaches a consumer of this channel.
         """
         unacked = self.all_unacked()
         with self.virtualhost.dead_letters.deferred():
@@ -313,14 +314,14 @@ class Channel:
                     {tag: delivery for tag, delivery in unacked.items() if delivery.queue is queue},
                 )
             self.consumers = {tag: c for tag, c in self.consumers.items() if c.queue not in queues}
-            self.transaction = None  # what was settled in it has not happened
+            self.transaction = None  # its settlements never happen
             self.unacked = {tag: d for tag, d in unacked.items() if d.queue not in queues}
 
-    def _held_queues(self) -> set[Queue]:
+    def _unacked_queues(self) -> set[Queue]:
         return {delivery.queue for delivery in self.all_unacked().values()}
 
     def all_unacked(self) -> dict[int, Unacked]:
-        """Give all that no queue knows to be settled, be it so in an open transaction."""
+        """Return the deliveries that no queue knows to be settled, those in a transaction included."""
         if self.transaction is None:
             return self.unacked
         return dict(sorted({**self.unacked, **self.transaction.settled}.items()))

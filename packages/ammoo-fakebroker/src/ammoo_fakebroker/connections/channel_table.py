@@ -1,7 +1,7 @@
-"""The channels of one connection: opening and closing them, and which numbers are taken.
+"""The channel table: which channels of a connection are open, closing or closed.
 
-After an error a channel's number stays taken until the client has answered: what it gives back
-only then is still with it. What a channel is, and does, is told in `channel.py`.
+After an error, a channel's number stays taken until the client has answered; some messages return to
+their queues only then. `channel.py` is one channel.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ChannelTable:
     """The channels of a connection.
 
     Attributes:
-        open: The open ones, by number.
+        open: The open channels by number.
     """
 
     def __init__(self, connection: ChannelConnection) -> None:
@@ -37,11 +37,11 @@ class ChannelTable:
         self._connection = connection
 
     def __len__(self) -> int:
-        """Give how many numbers are taken."""
+        """Return how many channel numbers are taken."""
         return len(self.open) + len(self._closing)
 
     def is_closing(self, number: int) -> bool:
-        """Whether a channel was closed and its client has not answered yet."""
+        """Return whether a channel was closed by the broker, and its client has not answered."""
         return number in self._closing
 
     def open_new(self, number: int) -> None:
@@ -61,8 +61,8 @@ class ChannelTable:
         """Close a channel, because its client asked for it or because of an error.
 
         Args:
-            channel: An open one.
-            error: Why, for the client to be told; None if it asked for it.
+            channel: An open channel.
+            error: The error for the client; None if the client closes the channel.
             is_answered: Whether a client that asked for it is answered.
         """
         if channel.confirms is not None:
@@ -91,17 +91,17 @@ class ChannelTable:
         )
 
     def finish_closing(self, number: int) -> None:
-        """Forget a channel of ours that the client now knows to be closed."""
+        """Remove a channel whose client has answered its close."""
         channel = self._closing.pop(number)
         if channel is not None:
             channel.close()
 
     def enforce_consumer_timeout(self, now: float, default: int | None) -> None:
-        """Close those whose client has left a delivery unsettled for too long.
+        """Close the channels with a delivery that has not been settled within the consumer timeout.
 
         Args:
             now: The time, in seconds.
-            default: Milliseconds that it has, unless a queue says otherwise; None for any number.
+            default: The timeout in milliseconds of queues that have none; None for no limit.
         """
         for channel in list(self.open.values()):
             timeout = channel.exceeded_consumer_timeout(now, default)
@@ -109,14 +109,14 @@ class ChannelTable:
                 self.close(channel, errors.acknowledgement_timed_out(channel.number, timeout))
 
     def abort(self, channel: Channel) -> None:
-        """Close a channel without a word: its connection ends."""
+        """Close a channel without channel.close: its connection ends."""
         del self.open[channel.number]
         if channel.confirms is not None:
             channel.flush_confirms()
         channel.close()
 
     def abort_all(self) -> None:
-        """Close all channels without a word."""
+        """Close all channels without channel.close."""
         for number in list(self._closing):
             self.finish_closing(number)
         for channel in list(self.open.values()):

@@ -1,7 +1,7 @@
-"""What a client has to wait for: commands that came while there was a reason not to listen.
+"""The command backlog: commands that wait because their connection is paused.
 
-They are executed in their order when the last reason is gone. While there is one nothing more is
-read, so the backlog is what one read held.
+They are executed in order when the last reason to pause is gone. A paused connection is not read, so
+the backlog holds at most the commands of one read.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ __all__ = ["CommandBacklog", "PauseReason"]
 
 
 class PauseReason(Enum):
-    """Why a client's commands have to wait."""
+    """A reason to execute no further commands of a client."""
 
     ALARM = auto()
-    """It published during an alarm."""
+    """The client published during an alarm."""
     UNREAD_OUTPUT = auto()
-    """It does not read what it is sent."""
+    """The client does not read what the broker sends."""
 
 
 class CommandBacklog:
-    """The commands of one connection that have to wait, and why.
+    """The commands of one connection that wait, and the reasons why.
 
     Args:
-        transport: What reads the client's octets, or does not.
-        execute: Executes commands; may find a reason to halt again, and adds what is left then.
+        transport: The transport that reads the client's octets.
+        execute: Executes commands. It may pause the connection again, and then adds the rest.
 
     Attributes:
-        paused_by: The reasons; while there is one, all that comes is to be added.
+        paused_by: The reasons; while there is one, new commands are added to the backlog.
     """
 
     def __init__(
@@ -49,16 +49,16 @@ class CommandBacklog:
         self._is_dropped = False
 
     def pause(self, reason: PauseReason) -> None:
-        """Execute and read nothing more until the reason is gone."""
+        """Execute and read nothing until the reason is gone."""
         self.paused_by.add(reason)
         self._transport.pause_reading()
 
     def add(self, commands: Iterable[Command]) -> None:
-        """Let commands wait behind those that do."""
+        """Add commands behind those that wait."""
         self._commands.extend(commands)
 
     def resume(self, reason: PauseReason) -> None:
-        """Execute what had to wait, and read again, if no other reason is left."""
+        """Execute the commands that wait, and read again, unless another reason is left."""
         if reason not in self.paused_by:
             return
         self.paused_by.discard(reason)
@@ -70,6 +70,6 @@ class CommandBacklog:
             self._transport.resume_reading()
 
     def drop(self) -> None:
-        """Forget what waits, and never go on: the connection is over."""
+        """Remove all commands, and execute none any more: the connection is closed."""
         self._commands.clear()
         self._is_dropped = True

@@ -1,8 +1,8 @@
-"""Publisher confirms: which publishes are settled, and the acks and nacks that say so.
+"""Publisher confirms: the publishes that are settled, and the acks and nacks for them.
 
-Publishes are settled while a chunk of commands is worked off; what came together is answered
-together, at the chunk's end, with ``multiple`` set where that is the same as single answers.
-RabbitMQ batches in the same way, and both forms are seen from it.
+The commands of one read are executed together, and their publishes are confirmed together at the
+end, with ``multiple`` set where that means the same as single confirms. RabbitMQ batches in the same
+way, and sends both forms.
 See https://www.rabbitmq.com/docs/confirms
 """
 
@@ -24,7 +24,7 @@ class Confirms:
     """The confirms of one channel, from confirm.select on.
 
     Attributes:
-        sequence_number: Of the last publish; the first one is 1.
+        sequence_number: The number of the last publish; the first one is 1.
     """
 
     __slots__ = ("_accepted", "_rejected", "sequence_number")
@@ -35,20 +35,20 @@ class Confirms:
         self._rejected: list[int] = []
 
     def settle(self, sequence_number: int, *, accepted: bool) -> None:
-        """Note what became of a publish."""
+        """Record whether all queues accepted a publish."""
         (self._accepted if accepted else self._rejected).append(sequence_number)
 
     @property
     def is_settled(self) -> bool:
-        """Whether there is nothing to tell the client."""
+        """Whether no ack and no nack is due."""
         return not (self._accepted or self._rejected)
 
     def take(self) -> Iterator[bytes]:
-        """Give the encoded acks and nacks that are due, and forget them."""
+        """Return the encoded acks and nacks that are due, and remove them."""
         accepted, self._accepted = self._accepted, []
         rejected, self._rejected = self._rejected, []
-        # Everything older was settled in earlier chunks, so one ack up to the first nack, and
-        # one nack up to the first ack, says the same as many.
+        # All older publishes were confirmed before, so one ack up to the first nack, and one nack
+        # up to the first ack, means the same as many.
         if len(accepted) == 1:
             yield _encode_ack(accepted[0], False)
         elif accepted:
@@ -60,10 +60,10 @@ class Confirms:
 def _coalesce(
     numbers: list[int], others: list[int], encode: _Encode, *more: bool
 ) -> Iterator[bytes]:
-    """Encode answers, the run before the first number that is answered otherwise as one."""
+    """Encode confirms; those before the first number of the other kind as one."""
     cutoff = others[0] if others else numbers[-1] + 1
     run = [number for number in numbers if number < cutoff]
     if run:
-        yield encode(run[-1], True, *more)  # so it is in RabbitMQ, be it a single one
+        yield encode(run[-1], True, *more)  # RabbitMQ sets multiple even for a single one
     for number in numbers[len(run) :]:
         yield encode(number, False, *more)

@@ -1,4 +1,4 @@
-"""Checks that a channel's user may do what a method asks for.
+"""Checks that a channel's user has the permission that a method needs.
 
 See https://www.rabbitmq.com/docs/access-control#authorisation
 """
@@ -25,15 +25,15 @@ _Describe = Callable[[str, str], str]
 
 
 def check_exchange(channel: Channel, verb: str, exchange_name: str) -> None:
-    """Check a permission on an exchange; the default exchange goes by ``amq.default``.
+    """Check a permission on an exchange; the default exchange is called ``amq.default``.
 
     Args:
-        channel: Whose user it is about.
+        channel: The channel whose user is checked.
         verb: configure, write or read.
-        exchange_name: The exchange; it need not exist.
+        exchange_name: The name of the exchange, which need not exist.
 
     Raises:
-        ProtocolError: 403, the user may not.
+        ProtocolError: 403, the user does not have the permission.
     """
     _check(channel, verb, exchange_name or "amq.default", exchange_in)
 
@@ -44,22 +44,22 @@ def check_queue(channel: Channel, verb: str, queue_name: str) -> None:
 
 
 def check_exchange_is_known(channel: Channel, exchange_name: str) -> None:
-    """Check that a user may do anything with an exchange, where a release minds that.
+    """Check that a user has any permission on an exchange, in releases that check this.
 
     Raises:
         ProtocolError: 403, the user may not configure, write or read it.
     """
-    if _minds_strangers(channel, exchange_name):
+    if _needs_configure_permission(channel, exchange_name):
         check_exchange(channel, "configure", exchange_name)
 
 
 def check_queue_is_known(channel: Channel, queue_name: str) -> None:
-    """Check that a user may do anything with a queue; see `check_exchange_is_known`."""
-    if _minds_strangers(channel, queue_name):
+    """Check that a user has any permission on a queue; see `check_exchange_is_known`."""
+    if _needs_configure_permission(channel, queue_name):
         check_queue(channel, "configure", queue_name)
 
 
-def _minds_strangers(channel: Channel, name: str) -> bool:
+def _needs_configure_permission(channel: Channel, name: str) -> bool:
     connection = channel.connection
     virtualhost = connection.virtualhost
     return virtualhost.profile.passive_declares_need_permission and not any(

@@ -1,7 +1,7 @@
 """Transactions: publishes and settlements that wait for tx.commit.
 
-Publishes are routed when they come, and stored at the commit. A settled delivery is unacknowledged
-no longer while the transaction is open, and is so again after tx.rollback.
+A publish is routed when it comes, and enqueued at the commit. While a transaction is open, its
+settled deliveries are not unacknowledged; after tx.rollback they are again.
 See https://www.rabbitmq.com/docs/semantics#tx
 """
 
@@ -34,29 +34,29 @@ class PendingSettlement(NamedTuple):
 
 
 class Transaction:
-    """What has happened on a channel since tx.select or the last commit or rollback."""
+    """The publishes and settlements of a channel since tx.select, tx.commit or tx.rollback."""
 
     def __init__(self) -> None:
         self._publishes: list[PendingPublish] = []
         self._settlements: list[PendingSettlement] = []
 
     def publish(self, pending: PendingPublish) -> None:
-        """Note a publish."""
+        """Add a publish."""
         self._publishes.append(pending)
 
     def settle(self, settlement: Settlement, deliveries: dict[int, Unacked]) -> None:
-        """Note a settlement."""
+        """Add a settlement."""
         self._settlements.append(PendingSettlement(settlement, deliveries))
 
     def take(self) -> tuple[list[PendingPublish], list[PendingSettlement]]:
-        """Give everything, and begin anew."""
+        """Return all publishes and settlements, and remove them."""
         publishes, self._publishes = self._publishes, []
         settlements, self._settlements = self._settlements, []
         return publishes, settlements
 
     @property
     def settled(self) -> Mapping[int, Unacked]:
-        """The deliveries of all settlements, by delivery tag, which have not happened yet."""
+        """The deliveries of all settlements that wait for the commit, by delivery tag."""
         return {
             tag: delivery
             for pending in self._settlements

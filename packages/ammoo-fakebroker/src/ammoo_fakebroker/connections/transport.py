@@ -1,4 +1,4 @@
-"""What a connection asks of whoever moves its octets; `server.py` does, and so may a test."""
+"""What a connection asks of its transport, which moves the octets: `server.py`, or a test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Transport"]
 
 
 class Transport(Protocol):
-    """What a connection asks of whoever moves its octets."""
+    """What a connection asks of its transport."""
 
     def wake(self) -> None:
         """Come for `Connection.data_to_send` soon; it may be asked for many times."""

@@ -1,7 +1,7 @@
-"""Commands that no handler of an open channel takes.
+"""Commands that no handler of an open channel executes.
 
-They are for channel 0, for a number that was never opened or is being closed, or no method for a
-server at all. What becomes of them depends on which numbers are taken (`channel_table.py`).
+They are for channel 0, or for a channel that is not open, or their method is not for a server. The
+answer depends on the channel table (`channel_table.py`).
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ _METHODS_ON_THE_LAST_QUEUE = frozenset(
         QueueUnbindParameters,
     )
 )
-"""Methods in which an empty queue name, their first field, stands for the one declared last."""
+"""Methods whose first field, if empty, stands for the queue that the channel declared last."""
 
 
 def execute_unhandled(
     connection: ChannelConnection, channels: ChannelTable, number: int, parameters: tuple[Any, ...]
 ) -> None:
-    """Execute what is not the business of an open channel.
+    """Execute a command that no handler of an open channel executes.
 
     Raises:
-        ProtocolError: It is nobody's.
+        ProtocolError: The command is not allowed here.
     """
     kind = type(parameters)
     if number == 0:
@@ -74,7 +74,7 @@ def execute_unhandled(
 def _execute_on_channel_zero(
     connection: ChannelConnection, channels: ChannelTable, parameters: tuple[Any, ...]
 ) -> None:
-    """Execute a method of the connection itself, on channel 0."""
+    """Execute a method on channel 0."""
     if type(parameters) is not ConnectionUpdateSecretParameters:
         raise errors.unexpected_on_channel_zero()
     connection.send(0, ConnectionUpdateSecretOkParameters())
@@ -83,7 +83,7 @@ def _execute_on_channel_zero(
 
 
 def _cancel_forbidden_consumers(connection: ChannelConnection, channels: ChannelTable) -> None:
-    """Cancel the consumers of queues that the user may not read any more."""
+    """Cancel the consumers whose queues the user may no longer read."""
     user, virtualhost = connection.user, connection.virtualhost.name
     for channel in list(channels.open.values()):
         for consumer in list(channel.consumers.values()):
@@ -113,9 +113,9 @@ def _refusal_of_channel(connection: ChannelConnection) -> ProtocolError:
 
 
 def _drop(connection: ChannelConnection, number: int, parameters: tuple[Any, ...]) -> None:
-    """Ignore what was sent to a channel before its client knew that it was closed.
+    """Ignore a command for a channel that is closing; answer a close.
 
-    The wire drops what comes later; this came in the same read as what closed the channel.
+    The wire drops such commands in later reads; these came in the read that closed the channel.
     """
     if type(parameters) is ChannelCloseParameters:
         connection.send(number, ChannelCloseOkParameters())
@@ -126,7 +126,7 @@ def _refuse_without_channel(
 ) -> None:
     """Refuse a method on a channel that was never opened.
 
-    RabbitMQ looks up what an empty queue name stands for before it looks at the channel.
+    RabbitMQ looks up the queue that an empty name stands for before it checks the channel.
     """
     if type(parameters) not in _METHODS_ON_THE_LAST_QUEUE or parameters[0]:
         raise errors.channel_not_open()

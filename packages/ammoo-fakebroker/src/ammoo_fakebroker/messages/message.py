@@ -1,7 +1,7 @@
-"""Messages as the broker holds them.
+"""Messages as the broker stores them.
 
 A `Message` is what was published; all queues that it was routed to share it.
-A `QueuedMessage` is its place in one of them.
+A `QueuedMessage` is its place in one queue.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class Message:
     """A published message.
 
     Attributes:
-        exchange_name: Where it was published to.
-        routing_key: What it was published with; deliveries show this one.
-        properties: Encoded, as consumers get them.
-        body: The octets.
+        exchange_name: The exchange that it was published to.
+        routing_key: The routing key that it was published with, and is delivered with.
+        properties: The encoded properties, as consumers get them.
+        body: The body.
         parsed: What the broker needs to know of the properties, and of its former lives.
     """
 
@@ -53,7 +53,7 @@ class Message:
 
     @property
     def routing_keys(self) -> tuple[str, ...]:
-        """All keys that the message is routed by."""
+        """The routing key, and those in the headers CC and BCC."""
         parsed = self.parsed
         if parsed.carbon_copies or parsed.blind_carbon_copies:
             return (self.routing_key, *parsed.carbon_copies, *parsed.blind_carbon_copies)
@@ -71,23 +71,23 @@ class Message:
         return decode_properties(self.properties)
 
     def with_properties(self, properties: bytes) -> Message:
-        """Make a copy that consumers get with other properties."""
+        """Return a copy that consumers get with other properties."""
         return Message(self.exchange_name, self.routing_key, properties, self.body, self.parsed)
 
     def with_parsed(self, parsed: ParsedProperties) -> Message:
-        """Make a copy of which the broker knows other parsed."""
+        """Return a copy with other parsed properties."""
         return Message(self.exchange_name, self.routing_key, self.properties, self.body, parsed)
 
 
 class QueuedMessage:
-    """A message in a queue, or on its way between the queue and an acknowledgement.
+    """A message in a queue: ready, or delivered and not settled.
 
     Attributes:
-        message: What was published.
-        position: Its place in the queue's order; requeueing brings it back there.
-        deadline: When it expires, on the broker's clock.
-        redelivered: Whether it was delivered before, to anybody.
-        delivery_count: How often it came back unacknowledged (quorum queues count).
+        message: The published message.
+        position: Its place in the queue's order; requeueing puts it back there.
+        deadline: The time at which it expires, on the broker's clock; None if it does not.
+        redelivered: Whether it was delivered before, to any consumer.
+        delivery_count: How often it came back unacknowledged (quorum queues count this).
     """
 
     __slots__ = ("deadline", "delivery_count", "message", "position", "redelivered")

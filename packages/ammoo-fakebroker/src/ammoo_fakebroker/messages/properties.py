@@ -1,8 +1,7 @@
-"""Message properties, as far as the broker looks into them.
+"""Message properties: what the broker needs of them, parsed from their octets.
 
-Properties stay the octets that the publisher sent: they go out again untouched, whatever types
-their headers had. What the broker itself needs to know of them is read once, and remembered for
-properties that come again.
+Properties stay the octets that the publisher sent, so header types are kept. The broker parses them
+once, and remembers the result for equal octets.
 """
 
 from __future__ import annotations
@@ -34,37 +33,37 @@ _MEMO_MAX_OCTETS = 256
 
 
 class ParsedProperties(NamedTuple):
-    """What the broker knows of a message's properties."""
+    """What the broker needs of a message's properties."""
 
     outgoing: bytes = _NO_PROPERTIES
-    """The properties, encoded, as consumers get them: BCC is not for them to see."""
+    """The encoded properties as consumers get them: without BCC."""
     expiration: int | None = None
     """Milliseconds to live."""
     priority: int = 0
     user_id: str | None = None
     reply_to: str | None = None
     carbon_copies: tuple[str, ...] = ()
-    """Routing keys from the CC header, which consumers see."""
+    """The routing keys of the CC header, which consumers see."""
     blind_carbon_copies: tuple[str, ...] = ()
-    """Routing keys from the BCC header."""
+    """The routing keys of the BCC header."""
     hidden: tuple[str, ...] = ()
-    """What was in the BCC header when the message was published; nobody is to see it."""
+    """The routing keys of the BCC header at publishing, which x-death must not show."""
     history: DeathHistory | None = None
     """The deaths of a message that was dead-lettered here before."""
     failed_deliveries: int = 0
-    """How often it was refused, or left with a channel that is gone, in the quorum queues that it
-    died in."""
+    """How often it was rejected, or returned by a closed channel, in the quorum queues that
+    dead-lettered it."""
     filter_value: str | None = ""
-    """What consumers of streams may filter by; None if it is no string."""
+    """The value that a stream's consumers can filter by; None if it is not a string."""
     faults: tuple[ProtocolError, ...] = ()
-    """What RabbitMQ refuses of them, in the order in which it looks."""
+    """The errors for which RabbitMQ refuses them, in the order of its checks."""
 
 
 class PropertyReader:
     """Reads properties.
 
     Args:
-        profile: Says what is refused, and whether headers are sorted.
+        profile: The release, which decides what is refused and whether headers are sorted.
     """
 
     def __init__(self, profile: Profile) -> None:
@@ -79,8 +78,8 @@ class PropertyReader:
         Raises:
             ProtocolError: They cannot be decoded.
         """
-        # 0.1 µs for what was seen before against 1.5 for a fresh reading: publishers repeat
-        # themselves. The memo is bounded in number and size, for its keys are the peer's.
+        # 0.1 µs for known octets and 1.5 for others: most publishers repeat their properties. The
+        # number and the size of the keys are limited, because clients choose them.
         parsed = self._memo.get(properties)
         if parsed is None:
             parsed = self._read(properties)
@@ -135,8 +134,7 @@ def with_headers(
     Args:
         properties: All but the headers.
         headers: The headers.
-        sort: Whether to bring them into the order of their names, as RabbitMQ does whenever it
-            adds one.
+        sort: Whether to sort them by name, as RabbitMQ does when it adds one.
     """
     if sort:
         headers = {name: headers[name] for name in sorted(headers)}
@@ -155,7 +153,7 @@ def _read_expiration(expiration: str | None) -> tuple[int | None, list[ProtocolE
 def _read_routing_keys(
     headers: Mapping[str, Any], header: str, faults: list[ProtocolError]
 ) -> tuple[str, ...]:
-    """Read the additional routing keys in a CC or BCC header; what is no string is ignored."""
+    """Read the routing keys of a CC or BCC header; other values than strings are ignored."""
     if header not in headers:
         return ()
     value = headers[header]
@@ -169,7 +167,7 @@ def _parse_expiration(expiration: str) -> int:
     """Read a message's expiration property: decimal digits, milliseconds.
 
     Raises:
-        ProtocolError: 406, it is not a number or not one that can be waited for.
+        ProtocolError: 406, it is not a number, or out of range.
     """
     match = re.match(r"[+-]?[0-9]+", expiration)
     if match is None:

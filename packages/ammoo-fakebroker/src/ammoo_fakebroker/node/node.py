@@ -1,7 +1,7 @@
-"""The heart of the broker: virtual hosts, users, connections and alarms of one node.
+"""The node: the virtual hosts, users, connections and alarms of one broker.
 
-It is synchronous and knows neither sockets nor event loops; time is handed in. The shell that
-listens (`server.py`) and the object that users hold (`broker.py`) stand around it.
+It is synchronous, knows neither sockets nor event loops, and gets its clocks from outside.
+`server.py` listens for it; `broker.py` is the object that users hold.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ class Node:
     """One RabbitMQ node, as far as AMQP 0-9-1 shows it.
 
     Attributes:
-        profile: Which release it stands in for.
-        clock: Its time.
-        network_clock: The time in which clients are waited for; it is real where a test moves the
-            other, for the clients' heartbeats are real as well.
-        limits: What it proposes and how long it waits.
-        mechanisms: Names of the SASL mechanisms it offers.
-        users: Who may log in.
-        virtualhosts: By name.
-        connections: Those that are alive.
+        profile: The RabbitMQ release that it imitates.
+        clock: The time in which messages and queues expire.
+        network_clock: The time of heartbeats and connection time-outs. It is real even if a test
+            moves the other clock, because the clients' heartbeats are real.
+        limits: What it proposes to clients, and how long it waits for them.
+        mechanisms: The names of the SASL mechanisms that it offers.
+        users: The users that can log in.
+        virtualhosts: The virtual hosts by name.
+        connections: The connections whose sockets are open.
         reply_consumers: The consumers of direct replies, by their generated names.
-        alarm: Why publishers are blocked, or None.
+        alarm: The reason why publishers are blocked; None if they are not.
     """
 
     def __init__(
@@ -60,7 +60,9 @@ class Node:
         self.mechanisms: tuple[str, ...] = tuple(mechanisms or profile.mechanisms)
         unknown = [name for name in self.mechanisms if name not in MECHANISMS]
         if unknown:
-            raise ValueError(f"unknown mechanism {unknown[0]!r}; known are {', '.join(MECHANISMS)}")
+            raise ValueError(
+                f"mechanisms has {unknown[0]!r}; expected some of {', '.join(MECHANISMS)}"
+            )
         self.cluster_name = cluster_name
         self.users: Users = Users(loopback_users)
         self.virtualhosts: dict[str, VirtualHost] = {}
@@ -73,7 +75,7 @@ class Node:
     # -- virtual hosts and users ---------------------------------------------------------------
 
     def add_virtualhost(self, name: str, default_queue_type: str | None = None) -> VirtualHost:
-        """Create a virtual host, or give the one that exists; nobody may use a new one yet."""
+        """Create a virtual host, or return the existing one; a new one has no permissions yet."""
         virtualhost = self.virtualhosts.get(name)
         if virtualhost is None:
             virtualhost = VirtualHost(
@@ -88,10 +90,10 @@ class Node:
             virtualhost.create_exchange("amq.rabbitmq.log", "topic", durable=True, internal=True)
 
     def virtualhost(self, name: str) -> VirtualHost:
-        """Give a virtual host.
+        """Return a virtual host.
 
         Raises:
-            LookupError: There is none of that name.
+            LookupError: There is no such virtual host.
         """
         try:
             return self.virtualhosts[name]
@@ -101,16 +103,16 @@ class Node:
             ) from None
 
     def delete_virtualhost(self, name: str) -> None:
-        """Delete a virtual host with all in it, permissions included; close its connections.
+        """Delete a virtual host, all that is in it, and its permissions; close its connections.
 
         Raises:
-            LookupError: There is none of that name.
+            LookupError: There is no such virtual host.
         """
         virtualhost = self.virtualhost(name)
         del self.virtualhosts[name]
         self.users.forget_virtualhost(name)
         for queue in list(virtualhost.queues.values()):
-            virtualhost.delete_queue(queue)  # first: its consumers are told
+            virtualhost.delete_queue(queue)  # first: this notifies its consumers
         error = errors.virtualhost_deleted(name, self.profile.deleted_virtualhost_word)
         for connection in self._open_connections():
             if connection.virtualhost is virtualhost:
@@ -120,7 +122,7 @@ class Node:
         """Delete a user, and close the user's connections.
 
         Raises:
-            LookupError: There is none of that name.
+            LookupError: There is no such user.
         """
         user = self.users.remove(name)
         for connection in self._open_connections():
@@ -128,11 +130,11 @@ class Node:
                 connection.close(errors.user_deleted(name))
 
     def open_virtualhost(self, name: str, user: User) -> VirtualHost:
-        """Let a user into a virtual host.
+        """Return the virtual host that a user opens (connection.open).
 
         Raises:
-            ProtocolError: 530, there is none of that name, there are too many connections, or
-                the user may not enter.
+            ProtocolError: 530, there is no such virtual host, there are too many connections, or
+                the user has no permissions in it.
         """
         virtualhost = self.virtualhosts.get(name)
         if virtualhost is None:
@@ -154,7 +156,7 @@ class Node:
             raise errors.too_many_connections_of_user(user.name, limit)
 
     def has_reached_max_channels(self, user: User) -> bool:
-        """Whether a user may open no further channel, on whatever connection."""
+        """Return whether a user has as many channels on all connections as the limit allows."""
         if user.limits.max_channels is None:
             return False
         count = sum(len(connection.channels) for connection in self._connections_of(user))
@@ -166,25 +168,25 @@ class Node:
     def _connections_to(self, virtualhost: VirtualHost) -> list[Client]:
         return [each for each in self._open_connections() if each.virtualhost is virtualhost]
 
-    # -- what the server starts by itself ------------------------------------------------------
+    # -- alarms and the end --------------------------------------------------------------------
 
     def raise_alarm(self, reason: str) -> None:
-        """Block those who publish, each from its next publish on (connection.blocked)."""
+        """Block each connection from its next publish on (connection.blocked)."""
         self.alarm = reason
 
     def clear_alarm(self) -> None:
-        """Let all publishers go on (connection.unblocked)."""
+        """Unblock all connections (connection.unblocked)."""
         self.alarm = None
         for connection in list(self.connections):
             connection.unblock()
 
     def close_connections(self, reason: str) -> None:
-        """Close all connections the way an operator does (320)."""
+        """Close all connections as an operator does (320)."""
         for connection in list(self.connections):
             connection.close(errors.closed_by_operator(reason))
 
     def shut_down(self) -> None:
-        """Tell the clients that have entered that the node goes down (320), and stop time."""
+        """Close all open connections because the node stops (320), and stop all timers."""
         for connection in self._open_connections():
             connection.close(errors.shutting_down())
         for virtualhost in self.virtualhosts.values():

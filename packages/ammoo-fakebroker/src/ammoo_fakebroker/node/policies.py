@@ -1,8 +1,8 @@
-"""Policies: what an operator decides for queues and exchanges by their names.
+"""Policies: optional arguments that an operator sets for queues and exchanges by their names.
 
-There are two kinds, policies and operator policies; at most one of each applies to a thing, that of
-the highest priority. Here is which one that is, and what becomes of the arguments a thing was
-declared with. That queues and exchanges go by it is the virtual host's work (`virtual_host.py`).
+There are policies and operator policies. At most one of each kind applies to a queue or exchange:
+the one with the highest priority. This module finds it, and merges it with the declared arguments;
+the virtual host applies the result (`virtual_host.py`).
 See https://www.rabbitmq.com/docs/policies
 """
 
@@ -37,20 +37,20 @@ _LOWEST_DECIDES = frozenset(
 
 
 class Policy(NamedTuple):
-    """A policy, of either kind."""
+    """A policy or an operator policy."""
 
     pattern: str
-    """A regular expression that matches somewhere in the names that are meant."""
+    """A regular expression that matches somewhere in the names."""
     definition: Definition
     priority: int
     apply_to: str
 
     def check(self, profile: Profile, *, by_operator: bool) -> None:
-        """Check that a release of RabbitMQ would take it, as a policy or as an operator policy.
+        """Check that a release of RabbitMQ accepts it, as a policy or as an operator policy.
 
         Raises:
-            TypeError: The pattern is no string.
-            ValueError: Something is not allowed.
+            TypeError: The pattern is not a string.
+            ValueError: The release refuses the policy; the text says why.
         """
         check_pattern("pattern", self.pattern)
         check_priority(self.priority)
@@ -61,12 +61,12 @@ class Policy(NamedTuple):
         check_definition(self.definition, known_keys, profile)
 
     def applies_to(self, name: str, *targets: str) -> bool:
-        """Whether it is meant for something of this name, which goes by one of these words."""
+        """Return whether it applies to something of this name, of one of these kinds."""
         return self.apply_to in targets and re.search(self.pattern, name) is not None
 
 
 class AppliedPolicies(NamedTuple):
-    """The policies that apply to a thing."""
+    """The policies that apply to a queue."""
 
     policy: Policy | None
     operator_policy: Policy | None
@@ -75,8 +75,7 @@ class AppliedPolicies(NamedTuple):
 class Policies:
     """The policies of a virtual host.
 
-    Of several with the same priority the one that was there first applies; RabbitMQ promises
-    nothing about that.
+    Of several policies with the same priority the oldest applies; RabbitMQ does not define which.
     """
 
     def __init__(self, profile: Profile) -> None:
@@ -85,15 +84,15 @@ class Policies:
         self._operator_policies: dict[str, Policy] = {}
 
     def set(self, name: str, policy: Policy, *, by_operator: bool) -> None:
-        """Add a policy that is valid, or replace the one of this name."""
+        """Add a valid policy, or replace the one of this name."""
         own_copy = policy._replace(definition=dict(policy.definition))
         self._of_kind(by_operator)[name] = own_copy
 
     def clear(self, name: str, *, by_operator: bool) -> None:
-        """Forget a policy.
+        """Remove a policy.
 
         Raises:
-            LookupError: There is none of that name.
+            LookupError: There is no such policy.
         """
         policies = self._of_kind(by_operator)
         if name not in policies:
@@ -109,7 +108,7 @@ class Policies:
     def of_queue(self, name: str, queue_type: str) -> AppliedPolicies:
         """Find the policies that apply to a queue.
 
-        One that says anything which is nothing for queues of its type does not apply at all.
+        A policy with a key that queues of this type do not know does not apply at all.
         """
         foreign = self._profile.policy_keys_foreign_to[queue_type]
 
@@ -126,7 +125,7 @@ class Policies:
         return AppliedPolicies(find(self._policies), find(self._operator_policies))
 
     def of_exchange(self, name: str) -> Policy | None:
-        """Find the policy that applies to an exchange; operators' say nothing on exchanges."""
+        """Find the policy that applies to an exchange; operator policies never do."""
         fitting = [
             each for each in self._policies.values() if each.applies_to(name, "all", "exchanges")
         ]
@@ -137,7 +136,7 @@ class Policies:
     def queue_arguments(
         self, name: str, queue_type: str, arguments: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Give the arguments that a queue goes by."""
+        """Return the arguments of a queue, merged with the policies that apply to it."""
         definition = self._merged(self.of_queue(name, queue_type))
         effective = dict(arguments)
         for key, decided in definition.items():
@@ -149,14 +148,14 @@ class Policies:
         return effective
 
     def alternate_exchange(self, name: str, arguments: Mapping[str, Any]) -> str | None:
-        """Give the alternate exchange of an exchange: its argument, or else its policy's."""
+        """Return the alternate exchange of an exchange: its argument, or else its policy's."""
         policy = self.of_exchange(name)
         decided = None if policy is None else policy.definition.get("alternate-exchange")
         alternate: str | None = arguments.get("alternate-exchange", decided)
         return alternate
 
     def _merged(self, applying: AppliedPolicies) -> Definition:
-        """Give what both policies say: of numbers the lower one, else the operator's word."""
+        """Merge both policies: the lower of two numbers applies, else the operator policy."""
         policy, operator_policy = applying
         merged = {} if policy is None else dict(policy.definition)
         if operator_policy is not None:
@@ -166,16 +165,16 @@ class Policies:
         return merged
 
     def _resolve(self, key: str, queue_type: str, decided: Any, argument: Any) -> Any:
-        """Choose between what the policies say and a queue's own argument."""
+        """Choose between the value in the policies and a queue's own argument."""
         if key in self._profile.policies_overrule[queue_type]:
             return decided
         if key not in _LOWEST_DECIDES:
             return argument
-        # Of some arguments RabbitMQ checks no value.
+        # RabbitMQ does not check the values of some arguments.
         return self._lower(key, decided, argument) if is_integer(argument) else decided
 
     def _lower(self, key: str, decided: int, other: int) -> int:
-        """Give the lower one; any delivery limit is lower than none, a negative number."""
+        """Return the lower value; a negative delivery limit is none, so the other one is lower."""
         has_none = min(decided, other) < 0 and self._profile.negative_delivery_limit_is_none
         return max(decided, other) if key == "delivery-limit" and has_none else min(decided, other)
 

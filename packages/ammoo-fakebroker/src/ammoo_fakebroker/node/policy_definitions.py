@@ -1,7 +1,7 @@
-"""What the definition of a policy may say: its keys, and the values that each takes.
+"""The definition of a policy: its keys, and the values that each key can have.
 
-It is an operator's input, not a client's: what RabbitMQ's command-line tool would refuse is a
-ValueError here. Which keys there are is the profile's business, what they do that of `policies.py`.
+A definition is an operator's input: what RabbitMQ's command-line tool refuses is a ValueError here.
+The profile lists the keys of a release; `policies.py` applies them.
 See https://www.rabbitmq.com/docs/policies
 """
 
@@ -149,7 +149,7 @@ def _check_mirroring(definition: Definition) -> None:
 
 
 def _values_of(key: str, definition: Definition, profile: Profile) -> _Values:
-    """Give the values of a known key; of some it depends on the release, or another key."""
+    """Return the values of a known key; some depend on the release, or on another key."""
     if key == "ha-params":
         return _mirroring_parameters(definition.get("ha-mode"))
     if key == "delivery-limit" and not profile.negative_delivery_limit_is_none:

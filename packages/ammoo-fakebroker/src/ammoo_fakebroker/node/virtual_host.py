@@ -1,8 +1,8 @@
 """A virtual host: its exchanges, queues and bindings, and the way of a message through them.
 
-It keeps the three in step (deleting a queue deletes its bindings, which may delete an auto-delete
-exchange, …) and finds the queues that a message reaches. Permissions, replies and the wording of
-refusals are not its business: it does what it is told.
+It keeps the three consistent (deleting a queue deletes its bindings, which may delete an auto-delete
+exchange, …) and finds the queues that a message reaches. It knows no permissions, no replies and no
+error texts.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ _ROUTES_REMEMBERED = 4096
 
 
 def generate_name(prefix: str) -> str:
-    """Make a name up that nobody else has, the way RabbitMQ does: 22 characters of base64."""
+    """Generate a unique name as RabbitMQ does: the prefix and 22 characters of base64."""
     return prefix + urlsafe_b64encode(secrets.token_bytes(16))[:22].decode()
 
 
 class VirtualHostLimits(NamedTuple):
-    """How much there may be in a virtual host; None and negative numbers limit nothing.
+    """The limits of a virtual host; None and negative numbers mean no limit.
 
     See https://www.rabbitmq.com/docs/vhosts#limits
     """
@@ -66,14 +66,13 @@ class VirtualHost:
     Attributes:
         name: Its name.
         profile, clock: The broker's.
-        exchanges, queues: By name. The default exchange has the empty name and no bindings:
-            it knows the queues themselves.
-        dead_letters: Where queues send what died in them.
-        properties: What reads the properties of published messages.
-        default_queue_type: What queues are that are declared without a type; None is the node's
-            own, classic.
-        limits: How many connections and queues there may be.
-        policies: What operators decide for queues and exchanges; see `change_policies`.
+        exchanges, queues: By name. The default exchange has the empty name and no bindings: it
+            routes to the queues by their names.
+        dead_letters: What forwards messages that died in a queue.
+        properties: What parses the properties of published messages.
+        default_queue_type: The type of queues that are declared without one; None for classic.
+        limits: The limits of connections and queues.
+        policies: The policies of queues and exchanges; `change_policies` changes them.
     """
 
     def __init__(
@@ -115,7 +114,7 @@ class VirtualHost:
         internal: bool = False,
         arguments: Mapping[str, Any] | None = None,
     ) -> Exchange:
-        """Create an exchange of a name that is free and a type that is known."""
+        """Create an exchange; the name must be unused and the type known."""
         exchange = create_exchange(
             exchange_type,
             name,
@@ -150,7 +149,7 @@ class VirtualHost:
         auto_delete: bool = False,
         arguments: Mapping[str, Any] | None = None,
     ) -> Queue:
-        """Create a queue of a name that is free, with arguments that are valid."""
+        """Create a queue; the name must be unused and the arguments valid."""
         settings = self._settings_of(name, arguments or {})
         queue = QUEUE_TYPES[settings.queue_type](
             name,
@@ -168,10 +167,10 @@ class VirtualHost:
         return queue
 
     def delete_queue(self, queue: Queue) -> list[Consumer]:
-        """Delete a queue, its messages and its bindings, and tell its consumers.
+        """Delete a queue, its messages and its bindings, and notify its consumers.
 
         Returns:
-            Its last consumers.
+            The consumers that it had.
         """
         consumers = self.remove_queue(queue)
         for consumer in consumers:
@@ -185,7 +184,7 @@ class VirtualHost:
         self._exclusive_queues.pop(owner, None)
 
     def remove_queue(self, queue: Queue) -> list[Consumer]:
-        """Delete a queue without telling its consumers, and give them."""
+        """Delete a queue without notifying its consumers, and return them."""
         if self.queues.get(queue.name) is not queue:
             return []
         del self.queues[queue.name]
@@ -200,16 +199,17 @@ class VirtualHost:
         return consumers
 
     def _settings_of(self, name: str, arguments: Mapping[str, Any]) -> QueueSettings:
-        """Read a queue's arguments, and what policies make of them."""
+        """Return the settings of a queue: its arguments, and the policies that apply."""
         effective = self.policies.queue_arguments(name, queue_type_of(arguments), arguments)
         return queue_settings(effective, self.profile)
 
     # -- policies ------------------------------------------------------------------------------
 
     def change_policies(self, change: Callable[[Policies], object]) -> None:
-        """Change the policies, and have all go by the new ones at once.
+        """Change the policies, and apply them to all queues and exchanges at once.
 
-        A queue is told if another policy applies to it, be it one that says the same.
+        The settings of a queue are applied anew if another policy applies to it, even one of the
+        same definition.
         """
         before = {queue: self._applying_to(queue) for queue in self.queues.values()}
         change(self.policies)
@@ -233,7 +233,7 @@ class VirtualHost:
         routing_key: str,
         arguments: Mapping[str, Any],
     ) -> None:
-        """Bind a destination to a source; a binding that exists already stays as it is."""
+        """Bind a destination to a source; an existing binding stays as it is."""
         binding = Binding(source, destination, routing_key, arguments)
         if binding.key not in source.bindings:
             source.add_binding(binding)
@@ -247,7 +247,7 @@ class VirtualHost:
         routing_key: str,
         arguments: Mapping[str, Any],
     ) -> None:
-        """Remove a binding if there is one of exactly that routing key and arguments."""
+        """Remove the binding of exactly that routing key and arguments, if there is one."""
         key = Binding(source, destination, routing_key, arguments).key
         binding = source.bindings.get(key)
         if binding is not None:
@@ -260,7 +260,7 @@ class VirtualHost:
         routing_key: str,
         arguments: Mapping[str, Any],
     ) -> bool:
-        """Whether there is a binding of exactly that routing key and arguments."""
+        """Return whether there is a binding of exactly that routing key and arguments."""
         return Binding(source, destination, routing_key, arguments).key in source.bindings
 
     def _delete_incoming(self, destination: Destination) -> None:
@@ -268,7 +268,7 @@ class VirtualHost:
             self._delete_binding(binding)
 
     def _delete_binding(self, binding: Binding) -> None:
-        """Remove a binding; an auto-delete exchange goes with the last one from it."""
+        """Remove a binding; an auto-delete exchange is deleted with its last one."""
         self._drop(binding)
         source = binding.source
         if source.auto_delete and not source.bindings:
@@ -284,8 +284,8 @@ class VirtualHost:
     def route(self, exchange: Exchange, message: Message) -> Collection[Queue]:
         """Find the queues that a message reaches from an exchange, each once.
 
-        Routes that depend on nothing but the routing key are remembered until something changes
-        in the virtual host; the memory is bounded, for its keys are the clients'.
+        Routes that depend on the routing key alone are remembered until something changes in the
+        virtual host. Their number is limited, because clients choose the keys.
         """
         parsed = message.parsed
         if parsed.carbon_copies or parsed.blind_carbon_copies:
@@ -301,7 +301,11 @@ class VirtualHost:
         return queues
 
     def _trace(self, exchange: Exchange, message: Message) -> tuple[Collection[Queue], bool]:
-        """Follow a message through the exchanges; give its queues, and whether keys decided."""
+        """Follow a message through the exchanges.
+
+        Returns:
+            The queues that it reaches, and whether that depends on its routing keys alone.
+        """
         queues: dict[Queue, None] = {}
         by_key_only = True
         seen = {exchange}

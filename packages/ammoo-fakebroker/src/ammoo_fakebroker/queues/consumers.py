@@ -1,8 +1,8 @@
-"""A queue's consumers, and whose turn it is.
+"""A queue's consumers, and which of them gets the next message.
 
-Consumers that could take a message stand in rounds, one for each priority; those that could not
-(their prefetch is used up, their client does not read) stand aside until something changes for
-them. Picking the next one therefore costs the same with one consumer and with 10,000.
+Active consumers take turns, in one round for each priority. Blocked consumers (at their prefetch
+limit, or on a connection that is not read) wait until something changes for them. So choosing the
+next consumer costs the same with one consumer and with 10,000.
 See https://www.rabbitmq.com/docs/consumer-priority
 """
 
@@ -32,18 +32,20 @@ _ages = itertools.count()
 
 
 class Consumer:
-    """Somebody on a channel who wants a queue's messages.
+    """A consumer of a queue, on a channel.
 
     Attributes:
-        tag: Its name on the channel.
-        channel, queue: Between which it stands.
-        no_ack: Whether deliveries count as acknowledged at once.
-        exclusive: Whether nobody else may consume from the queue.
-        priority: Higher ones are served first.
-        limiter: Its own prefetch, frozen when it was started.
-        shared_limiter: That of its channel, if its queue minds it.
-        age: How many consumers were started before it, on whatever channel.
-        blocked_at: When it last turned out to be unable to take a message, as a number.
+        tag: Its consumer tag.
+        channel: The channel that it sends its deliveries on.
+        queue: The queue that it consumes from.
+        no_ack: Whether its deliveries need no acknowledgement.
+        exclusive: Whether the queue may have no other consumer.
+        priority: Its priority; consumers of higher priority are served first.
+        limiter: Its own prefetch, fixed when it was started.
+        shared_limiter: The prefetch of its channel, if its queue supports that.
+        arguments: The arguments of basic.consume.
+        age: How many consumers were started before it, on any channel.
+        blocked_at: A number that grows with each consumer of the queue that is blocked.
     """
 
     __slots__ = (
@@ -87,7 +89,7 @@ class Consumer:
         self.age: int = next(_ages)
 
     def can_take(self) -> bool:
-        """Whether a message may be delivered right now."""
+        """Return whether a message may be delivered to it now."""
         if not self.channel.connection.is_deliverable or self.shared_limiter.is_exhausted:
             return False
         return self.no_ack or not self.limiter.is_exhausted
@@ -117,10 +119,10 @@ class Consumer:
 
 
 class QueueConsumers:
-    """All consumers of a queue.
+    """All consumers of a queue, active and blocked.
 
     Attributes:
-        is_handing_over: Whether nobody is served before something has been settled; see `settled`.
+        is_handing_over: Whether no consumer is served before something is settled; see `hand_over`.
     """
 
     def __init__(self) -> None:
@@ -134,7 +136,7 @@ class QueueConsumers:
         return len(self._all)
 
     def __iter__(self) -> Iterator[Consumer]:
-        """Give them in the order in which they came."""
+        """Yield them in the order in which they were started."""
         return iter(self._all)
 
     def __contains__(self, consumer: Consumer) -> bool:
@@ -142,21 +144,21 @@ class QueueConsumers:
 
     @property
     def has_exclusive(self) -> bool:
-        """Whether one of them tolerates no other."""
+        """Whether there is an exclusive consumer."""
         return len(self._all) == 1 and next(iter(self._all)).exclusive
 
     def add(self, consumer: Consumer) -> None:
-        """Take a new consumer up, last in its round."""
+        """Add a new consumer, last in the round of its priority."""
         self._all[consumer] = None
         self.unblock(consumer)
 
     def remove(self, consumer: Consumer) -> None:
-        """Forget a consumer."""
+        """Remove a consumer."""
         del self._all[consumer]
         self.block(consumer)
 
     def unblock(self, consumer: Consumer) -> None:
-        """Let a consumer take part that could not take messages and now perhaps can."""
+        """Make a consumer active again that was blocked, and may be able to take messages."""
         level = self._rounds.get(consumer.priority)
         if level is None:
             if len(self._rounds) == 1 and not any(self._rounds.values()):
@@ -166,21 +168,21 @@ class QueueConsumers:
         level[consumer] = None
 
     def block(self, consumer: Consumer) -> None:
-        """Let a consumer sit out until it is activated again."""
+        """Take a consumer out of its round until it is unblocked."""
         level = self._rounds.get(consumer.priority)
         if level is not None and consumer in level:
             del level[consumer]
-            # The only round stays when it is empty (no other does): around a consumer that works
-            # at its prefetch it would come and go with each message, for half a microsecond.
+            # The only round is kept when it is empty: for a single consumer at its prefetch limit it
+            # would be removed and created again with each message, which costs 0.5 µs.
             if not level and len(self._rounds) > 1:
                 del self._rounds[consumer.priority]
                 self._priorities.remove(consumer.priority)
 
     def hand_over(self, *, requeued: bool) -> None:
-        """Nothing to note: nobody waits for others here. Only while `is_handing_over`."""
+        """Do nothing: only a single active consumer is replaced."""
 
     def next(self) -> Consumer | None:
-        """Pick the consumer whose turn it is, of the highest priority that has one."""
+        """Return the next active consumer of the highest priority, or None."""
         while self._priorities:
             level = self._rounds[self._priorities[0]]
             if not level:
@@ -196,10 +198,10 @@ class QueueConsumers:
 
 
 class SingleActiveConsumer(QueueConsumers):
-    """The consumers of a queue that serves one of them only, the others waiting in line.
+    """The consumers of a queue that serves only one of them while the others wait.
 
     Args:
-        by_priority: Whether a newcomer of higher priority takes over (quorum queues of 4.0).
+        by_priority: Whether a new consumer of higher priority takes over (quorum queues of 4.0).
 
     See https://www.rabbitmq.com/docs/consumers#single-active-consumer
     """
@@ -213,25 +215,25 @@ class SingleActiveConsumer(QueueConsumers):
 
     @property
     def has_exclusive(self) -> bool:
-        """Nobody is exclusive here: being the active one takes its place."""
+        """False: the single active consumer takes the place of an exclusive one."""
         return False
 
     def add(self, consumer: Consumer) -> None:
-        """Take a new consumer up; the first becomes the active one."""
+        """Add a new consumer; the first one becomes active."""
         self._all[consumer] = None
         self._choose()
 
     def remove(self, consumer: Consumer) -> None:
-        """Forget a consumer; the next in line takes over from the active one."""
+        """Remove a consumer; if it was active, the next one takes over."""
         del self._all[consumer]
         if self.active is consumer:
             self.active = None
         self._choose()
 
     def _choose(self) -> None:
-        """Let the next in line take over, if nobody is active or a more important one waits.
+        """Make the next consumer active, if none is, or if one of higher priority waits.
 
-        That one waits for everything to be settled that the active one has.
+        The latter takes over when the active consumer has settled all its deliveries.
         """
         active = self.active
         foremost = max(self._all, key=lambda consumer: consumer.priority, default=None)
@@ -245,16 +247,16 @@ class SingleActiveConsumer(QueueConsumers):
                 self.active = foremost
 
     def _retire(self, active: Consumer) -> None:
-        """Put the active consumer last in line."""
+        """Put the active consumer behind those that wait."""
         del self._all[active]
         self._all[active] = None
         self.active = None
 
     def hand_over(self, *, requeued: bool) -> None:
-        """Go on with handing over: something that was delivered is settled.
+        """Let the next consumer take over if the active one has settled all its deliveries.
 
-        When the last of it was requeued, RabbitMQ 4.0.5 has nobody active, and lets nobody take
-        over before somebody comes or goes, or something is settled for good.
+        If its last delivery was requeued, RabbitMQ 4.0.5 leaves no consumer active until one is
+        added or removed, or a delivery is acknowledged.
         """
         if self.active is not None and not self.active.limiter.outstanding:
             self._retire(self.active)
@@ -262,10 +264,10 @@ class SingleActiveConsumer(QueueConsumers):
             self._choose()
 
     def unblock(self, consumer: Consumer) -> None:
-        """Nothing to note: `next` asks the active one each time."""
+        """Do nothing: `next` asks the active consumer each time."""
 
     def next(self) -> Consumer | None:
-        """Give the active consumer if it can take a message."""
+        """Return the active consumer if it can take a message, or None."""
         active = self.active
         if active is None or self.is_handing_over or not active.can_take():
             return None

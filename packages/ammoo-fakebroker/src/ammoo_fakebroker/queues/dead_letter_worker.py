@@ -1,8 +1,8 @@
-"""At-least-once dead-lettering: what keeps a quorum queue's dead letters until they have arrived.
+"""At-least-once dead-lettering: keeps a quorum queue's dead letters until they have arrived.
 
-A dead letter that cannot be routed, or that one of its queues refuses, stays with the queue that
-it died in: nobody can get it there, but it counts for the queue's limits. It is tried again after
-three minutes, on the routes that there are by then.
+A dead letter that cannot be routed, or that a queue refuses, stays in the queue that dead-lettered it.
+No consumer gets it there, but it counts for the queue's limits. It is sent again after three minutes,
+on the routes of that time.
 See https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
 """
 
@@ -30,9 +30,9 @@ class _Pending:
     """A dead letter on its way.
 
     Attributes:
-        letter: With its history written.
-        settled_by: The queues that have it.
-        last_sent: When it was sent to any; None if there never was one.
+        letter: The dead letter, with its x-death header.
+        settled_by: The queues that have accepted it.
+        last_sent: When it was last sent to a queue; None if it never was.
     """
 
     __slots__ = ("last_sent", "letter", "settled_by")
@@ -48,7 +48,7 @@ class _Pending:
 
 
 class DeadLetterWorker:
-    """Forwards the dead letters of one queue, 32 at a time; the others wait for those."""
+    """Forwards the dead letters of one queue, at most 32 at a time."""
 
     def __init__(self, queue: Queue) -> None:
         self._dead_letters = queue.host.dead_letters
@@ -62,7 +62,7 @@ class DeadLetterWorker:
 
     @property
     def octets(self) -> int:
-        """How large all bodies are that it keeps."""
+        """The total size of the bodies that it keeps."""
         return sum(len(message.body) for message in self._messages())
 
     def _messages(self) -> Iterator[Message]:
@@ -72,7 +72,7 @@ class DeadLetterWorker:
             yield pending.message
 
     def forward(self, letter: DeadLetter) -> None:
-        """Send a dead letter, and keep it until it has arrived."""
+        """Send a dead letter, and keep it until all its queues have accepted it."""
         self._discarded.append(letter)
         self._send_next()
 
@@ -85,9 +85,11 @@ class DeadLetterWorker:
             self._timer = self._clock.call_later(RETRY, self._retry)
 
     def _send(self, pending: _Pending) -> bool:
-        """Send a dead letter to who does not have it yet, and tell whether that was all.
+        """Send a dead letter to the queues that have not accepted it.
 
-        One that somebody has is done with as well when it leads nowhere any more.
+        Returns:
+            Whether it is settled: all its queues have accepted it, or at least one has and no
+            route is left.
         """
         targets = self._dead_letters.targets(pending.letter)
         if not targets:
@@ -115,7 +117,7 @@ class DeadLetterWorker:
             self._send_next()
 
     def stop(self) -> None:
-        """Try nothing again."""
+        """Stop sending again."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

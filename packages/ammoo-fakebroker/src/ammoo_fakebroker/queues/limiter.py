@@ -1,7 +1,6 @@
 """Prefetch: how many unacknowledged deliveries are allowed at once.
 
-One limiter counts for one consumer or, with ``basic.qos global=true``, for all consumers of a
-channel. It knows two numbers, and nothing about who counts.
+A limiter counts for one consumer or, with ``basic.qos global=true``, for all consumers of a channel.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ class Limiter:
         self.outstanding: int = 0
 
     def release(self, count: int) -> None:
-        """Count deliveries as settled; as in RabbitMQ, also some that were never counted."""
+        """Count deliveries as settled; as in RabbitMQ, even some that were never counted."""
         if self.outstanding:
             self.outstanding -= count
 

@@ -1,10 +1,9 @@
-"""The messages of a queue that wait for a consumer, in their order.
+"""The ready messages of a queue, in order.
 
-What is taken comes from the front; what comes back (a rejected message, an unacknowledged one of a
-closed channel) returns to its old place among the others. As a queue is only ever taken from the
-front, whatever comes back is older than all that was never taken: it needs a heap of its own, and
-never a place in the middle of the long line. So every operation costs the same at a depth of
-10^6 (a heap's logarithm apart).
+Messages are taken from the front. A message that comes back (requeued, or unacknowledged on a closed
+channel) returns to its old place. Since messages are taken only from the front, it is older than all
+messages that were never taken: so it goes to a heap of its own, and never into the middle of the long
+deque. Every operation costs the same at a depth of 10^6, but for the logarithm of the heap.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ __all__ = ["PrioritizedMessages", "ReadyMessages"]
 
 
 class ReadyMessages:
-    """Waiting messages, first in, first out.
+    """Ready messages, first in, first out.
 
     Attributes:
-        octets: The length of all their bodies.
+        octets: The total size of their bodies.
     """
 
     __slots__ = ("_fresh", "_returned", "octets")
@@ -36,7 +35,7 @@ class ReadyMessages:
         return len(self._fresh) + len(self._returned)
 
     def __iter__(self) -> Iterator[QueuedMessage]:
-        """Give them in the order in which they would be taken."""
+        """Yield them in the order in which they would be taken."""
         yield from (queued for _, queued in sorted(self._returned))
         yield from self._fresh
 
@@ -46,23 +45,23 @@ class ReadyMessages:
         self.octets += len(queued.message.body)
 
     def restore(self, queued: QueuedMessage) -> None:
-        """Put a message that was taken back to its place."""
+        """Put a taken message back to its place."""
         heapq.heappush(self._returned, (queued.position, queued))
         self.octets += len(queued.message.body)
 
     def peek(self) -> QueuedMessage:
-        """Look at the one in front.
+        """Return the first message without taking it.
 
         Raises:
-            IndexError: There is none.
+            IndexError: There is no message.
         """
         return self._returned[0][1] if self._returned else self._fresh[0]
 
     def pop(self) -> QueuedMessage:
-        """Take the one in front.
+        """Take the first message.
 
         Raises:
-            IndexError: There is none.
+            IndexError: There is no message.
         """
         returned = self._returned
         queued = heapq.heappop(returned)[1] if returned else self._fresh.popleft()
@@ -71,10 +70,10 @@ class ReadyMessages:
 
 
 class PrioritizedMessages(ReadyMessages):
-    """Waiting messages of a queue with priorities: the highest first, each level in order.
+    """Ready messages of a queue with priorities: the highest first, each level in order.
 
     Args:
-        max_priority: The highest level; what has a higher priority belongs to it as well.
+        max_priority: The highest level; messages of a higher priority belong to it as well.
     """
 
     __slots__ = ("_heap", "_max_priority")
@@ -98,15 +97,15 @@ class PrioritizedMessages(ReadyMessages):
         self.octets += len(queued.message.body)
 
     def restore(self, queued: QueuedMessage) -> None:
-        """Put a message that was taken back to its place in its level."""
+        """Put a taken message back to its place in its level."""
         self.append(queued)
 
     def peek(self) -> QueuedMessage:
-        """Look at the one in front; raises IndexError if there is none."""
+        """Return the first message without taking it; raise IndexError if there is none."""
         return self._heap[0][2]
 
     def pop(self) -> QueuedMessage:
-        """Take the one in front; raises IndexError if there is none."""
+        """Take the first message; raise IndexError if there is none."""
         queued = heapq.heappop(self._heap)[2]
         self.octets -= len(queued.message.body)
         return queued

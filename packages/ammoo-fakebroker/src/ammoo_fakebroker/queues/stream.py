@@ -1,7 +1,7 @@
-"""Streams, as far as AMQP 0-9-1 shows them: logs that consumers read without taking anything away.
+"""Streams, as AMQP 0-9-1 shows them: logs whose messages stay when consumers read them.
 
-Every consumer has its own place in the log, chosen with x-stream-offset, and is told the offset of
-each message in a header. Acknowledgements only make room for further deliveries.
+Each consumer has its own place in the log, chosen with x-stream-offset, and gets the offset of each
+message in a header. Acknowledgements only make room for further deliveries.
 See https://www.rabbitmq.com/docs/streams
 """
 
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
 __all__ = ["StreamQueue"]
 
 AGE_CHECK = 3600.0
-"""Seconds between two looks for what has become too old without anything having been published."""
+"""Seconds between two checks for old segments while no message is published."""
 
-# What RabbitMQ writes with a message whose body and properties are counted already.
+# What RabbitMQ writes with each message besides its body and its properties, in octets.
 _CHUNK_SIZE = 140
 
 
 class _Reader:
-    """Where in the log a consumer is, and what it wants of it.
+    """The place of a consumer in the log, and its filter.
 
     Attributes:
-        offset: The lowest that it may get next.
-        filter: Which messages it wants; all if None.
+        offset: The lowest offset that it may get next.
+        filter: The messages that it wants; None for all.
     """
 
     __slots__ = ("filter", "offset")
@@ -61,8 +61,8 @@ class _Reader:
 class StreamQueue(Queue):
     """A stream with one replica.
 
-    RabbitMQ writes messages in chunks, all that have come in the same moment, and filters whole
-    chunks. Here each message is a chunk.
+    RabbitMQ writes messages of the same moment into one chunk, and filters whole chunks. Here each
+    message is a chunk.
     """
 
     queue_type = STREAM
@@ -91,9 +91,9 @@ class StreamQueue(Queue):
 
     @property
     def message_count(self) -> int:
-        """How far the log reaches; nobody takes anything away.
+        """The length of the log.
 
-        RabbitMQ counts what a segment begins with as a message too.
+        RabbitMQ counts the list of publishers in each segment as a message.
         """
         return self._segments.next_offset - self._segments.first_offset
 
@@ -108,7 +108,7 @@ class StreamQueue(Queue):
         """Append a message to the log.
 
         Raises:
-            ProtocolError: 541, the header that RabbitMQ filters by is no string.
+            ProtocolError: 541, the filter value is not a string.
         """
         parsed = message.parsed
         if parsed.filter_value is None and parsed.history is None:
@@ -132,7 +132,7 @@ class StreamQueue(Queue):
             del column[:count]
 
     def _watch_age(self) -> None:
-        """Look now and then for what has become too old, where a release does so by itself."""
+        """Check for old segments in regular intervals, in releases that do so."""
         if self.host.profile.streams_watch_age:
             self._age_timer = self.host.clock.call_later(AGE_CHECK, self._drop_old)
 
@@ -153,7 +153,7 @@ class StreamQueue(Queue):
             self._age_timer = None
 
     def add_consumer(self, consumer: Consumer) -> None:
-        """Start a consumer at the offset it asks for; without one, at what comes next."""
+        """Add a consumer at the offset that it asks for; without one, at the next message."""
         offset = self._first_offset(consumer.arguments.get("x-stream-offset"))
         wanted = stream_filter(consumer.arguments, self.host.profile)
         self._readers[consumer] = _Reader(offset, wanted)
@@ -234,7 +234,7 @@ class StreamQueue(Queue):
         return max(int(wanted), 0)
 
     def _offset_at(self, moment: float) -> int:
-        """Give the offset of what was the first to come at a time or later."""
+        """Return the offset of the first message at a time or later."""
         index = bisect_left(self._times, moment)
         return self._log_offsets[index] if index < len(self._log) else self._segments.next_offset
 
@@ -250,11 +250,11 @@ class StreamQueue(Queue):
             index += 1
 
     def _with_offset(self, message: Message, offset: int) -> Message:
-        """Give a copy of a message that tells where in the log it stands."""
+        """Return a copy of a message with its offset in a header."""
         properties = decode_properties(message.properties)
         profile = self.host.profile
-        # Streams store AMQP 1.0, whose application properties hold no arrays and no tables; 4.0
-        # keeps some headers in annotations instead, which may hold them.
+        # Streams store AMQP 1.0, whose application properties can hold no arrays and no tables. 4.0
+        # keeps some headers in annotations instead, which can.
         headers = {
             name: value
             for name, value in (properties.headers or {}).items()
@@ -268,6 +268,6 @@ class StreamQueue(Queue):
 
 
 def _size_of(message: Message) -> int:
-    """Give about how many octets a message takes in RabbitMQ's log."""
+    """Return about how many octets a message takes in RabbitMQ's log."""
     names = len(message.exchange_name) + len(message.routing_key)
     return len(message.body) + len(message.properties) + names + _CHUNK_SIZE

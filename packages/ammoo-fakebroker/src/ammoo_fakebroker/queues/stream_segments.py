@@ -1,9 +1,8 @@
-"""The segments that the log of a stream consists of, and how long they are kept.
+"""The segments of a stream's log, and how long they are kept.
 
-A segment that has reached its size is followed by another one; whenever that happens, RabbitMQ
-looks whether there are old ones to drop, whole, until the rest keeps the stream's limits. The last
-one is never dropped, however old or large it is.
-What is in them is the stream's affair; here they are sizes, times and offsets.
+A segment that has reached its size is followed by a new one. When that happens, RabbitMQ drops whole
+old segments until the rest is within the stream's limits. The last segment is never dropped.
+This module knows the sizes, times and offsets of segments; `stream.py` has the messages.
 See https://www.rabbitmq.com/docs/streams#retention
 """
 
@@ -16,17 +15,17 @@ __all__ = ["StreamSegments"]
 _DEFAULT_SIZE = 500_000_000
 _MOST_CHUNKS = 256_000
 _HEADER_SIZE = 8
-_SNAPSHOT_SIZE = 104  # of who has published; a few dozen octets more for each publisher
+_SNAPSHOT_SIZE = 104  # of the list of publishers; each one adds a few dozen octets
 
 
 class _Segment:
     """A part of the log.
 
     Attributes:
-        first_offset: Of what it begins with.
-        size: In octets.
+        first_offset: The offset of its first entry.
+        size: Its size in octets.
         chunks: How many messages it holds.
-        last_time: When the last one came.
+        last_time: The time of its last message.
     """
 
     __slots__ = ("chunks", "first_offset", "last_time", "size")
@@ -42,10 +41,10 @@ class StreamSegments:
     """The segments of a stream.
 
     Args:
-        segment_size: When a segment is full, in octets.
+        segment_size: The size in octets at which a segment is full; None for 500 MB.
 
     Attributes:
-        next_offset: The offset of the next message, unless a segment begins with it.
+        next_offset: The offset of the next message, unless it begins a new segment.
     """
 
     def __init__(self, segment_size: int | None) -> None:
@@ -56,11 +55,11 @@ class StreamSegments:
         self.next_offset: int = 0
 
     def limit(self, max_octets: int | None, max_age: int | None) -> None:
-        """Say what is to be kept from now on.
+        """Set the limits of the log.
 
         Args:
-            max_octets: How much; everything if None.
-            max_age: How long, in milliseconds; for ever if None.
+            max_octets: The largest size in octets; None for no limit.
+            max_age: The longest time that a segment is kept, in milliseconds; None for no limit.
         """
         self._max_octets = max_octets
         self._max_age = max_age
@@ -72,11 +71,11 @@ class StreamSegments:
 
     @property
     def may_become_too_old(self) -> bool:
-        """Whether there are segments that nothing but their age stands against."""
+        """Whether there are segments that will be dropped for their age."""
         return self._max_age is not None and len(self._segments) > 1
 
     def append(self, size: int, now: float) -> int:
-        """Take a message up, if need be in a new segment, and give its offset."""
+        """Add a message, in a new segment if necessary, and return its offset."""
         last = self._segments[-1] if self._segments else None
         if last is not None and last.size < self._segment_size and last.chunks < _MOST_CHUNKS:
             self._add(last, size, now)
@@ -92,7 +91,7 @@ class StreamSegments:
         self.next_offset += 1
 
     def _begin(self, now: float) -> _Segment:
-        """Begin a segment; all but the first hold a note on the publishers, with an offset."""
+        """Begin a segment; all but the first start with a list of publishers, which has an offset."""
         segment = _Segment(self.next_offset, _HEADER_SIZE, now)
         if self._segments:
             segment.size += _SNAPSHOT_SIZE
@@ -101,14 +100,14 @@ class StreamSegments:
         return segment
 
     def drop_old(self, now: float) -> None:
-        """Drop what is not to be kept any more."""
+        """Drop the segments that are over the limits."""
         if self._max_octets is not None:
             self._drop_to_size(self._max_octets)
         if self._max_age is not None:
             self._drop_to_age(now - self._max_age / 1000)
 
     def _drop_to_size(self, most: int) -> None:
-        """Drop the newest segment that the limit has no room for, and all that are older."""
+        """Drop the newest segment that is over the limit, and all older ones."""
         size = kept = 0
         for segment in reversed(self._segments):
             size += segment.size

@@ -1,9 +1,7 @@
-"""Values as the Erlang node sees and prints them.
+"""The values of a field table as Erlang compares and prints them.
 
-RabbitMQ's reply texts show argument values in Erlang's notation, and its comparisons follow
-Erlang's rules: a string and a byte array of the same octets are one value, ``1`` and ``true``
-are not.
-This module knows both, for the values of a field table; it knows no method and no queue.
+RabbitMQ's reply texts show argument values in Erlang's notation, and its comparisons follow Erlang's
+rules: a string and a byte array of the same octets are equal, ``1`` and ``true`` are not.
 """
 
 from __future__ import annotations
@@ -25,12 +23,12 @@ _EXACT_FLOAT_LIMIT = float(1 << 53)
 
 
 def type_name(value: Any) -> str:
-    """Give RabbitMQ's name for a value's field type, such as ``longstr``."""
+    """Return RabbitMQ's name of a value's field type, such as ``longstr``."""
     return field_type(value).name.lower()
 
 
 def type_class(value: Any) -> str:
-    """Give the class of types within which values are compared: all integers are one."""
+    """Return the class of types within which values are compared: all integers are one."""
     name = type_name(value)
     if name in _INTEGERS:
         return "int"
@@ -38,17 +36,17 @@ def type_class(value: Any) -> str:
 
 
 def is_integer(value: Any) -> bool:
-    """Whether the value is of one of the integer types (a bool and a timestamp are not)."""
+    """Return whether a value is of an integer type; a bool and a timestamp are not."""
     return type_name(value) in _INTEGERS
 
 
 def comparable(value: Any, *, numbers_by_value: bool = False, seconds: int = 1) -> Hashable:
-    """Give something that is equal exactly when Erlang holds the two values equal.
+    """Return a key that is equal for two values exactly if they are equal in Erlang.
 
     Args:
         value: A field table's value.
         numbers_by_value: Whether ``1`` equals ``1.0`` (Erlang's ``==`` instead of ``=:=``).
-        seconds: By how much a timestamp counts its seconds.
+        seconds: The factor for the seconds of a timestamp.
     """
     if value is None or isinstance(value, bool):
         return ("atom", value)
@@ -68,7 +66,7 @@ def comparable(value: Any, *, numbers_by_value: bool = False, seconds: int = 1) 
 
 
 class _Mark(Enum):
-    """Where nesting begins and ends in a row."""
+    """The beginning or the end of a nested value."""
 
     TABLE = auto()
     ARRAY = auto()
@@ -76,9 +74,9 @@ class _Mark(Enum):
 
 
 def _flattened(value: dict[str, Any] | list[Any]) -> Iterator[Hashable]:
-    """Give all that a table or an array holds, one behind the other.
+    """Yield all values in a table or an array, nested ones as well, one after the other.
 
-    Python compares nested tuples by recursion, and fails where Erlang does not.
+    Python compares nested tuples recursively, and fails on a depth that Erlang can compare.
     """
     for mark, name, item in _walk(value):
         if mark is None:
@@ -88,7 +86,7 @@ def _flattened(value: dict[str, Any] | list[Any]) -> Iterator[Hashable]:
 
 
 def _walk(value: dict[str, Any] | list[Any]) -> Iterator[tuple[_Mark | None, str | None, Any]]:
-    """Go through what is nested, without recursion.
+    """Iterate over nested values without recursion.
 
     Yields:
         Begin or end of a table or an array, or None for a single value; its name if it stands in

@@ -1,12 +1,11 @@
-"""What RabbitMQ says when it refuses something: every reply code and text, and nowhere else.
+"""RabbitMQ's errors: every reply code and reply text.
 
-Each function is named after what happened and returns the `ProtocolError` to raise.
-The functions know words and codes only, never the objects concerned, so that a text can be read,
-compared with a real node's, and corrected in one place.
-Whether an error closes the channel or the connection follows from its code (`ReplyCode.is_hard`).
+Each function is named after what happened, and returns the `ProtocolError` to raise. It gets words and
+numbers, never objects, so a text can be read, compared with a real node's and corrected in one place.
+The code decides whether an error closes the channel or the connection (`ReplyCode.is_hard`).
 
-The ids of the offending method are filled in where the method is executed (see `channel.py`);
-an error that did not come from a method keeps `(0, 0)`.
+The connection adds the ids of the method at fault (`connections/connection.py`); an error without a
+method keeps `(0, 0)`.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ _QUEUE_DECLARE = (50, 10)
 
 
 def queue_in(virtualhost: str, queue_name: str) -> str:
-    """Name a queue the way RabbitMQ's texts do."""
+    """Name a queue as RabbitMQ's texts do."""
     return f"queue '{queue_name}' in vhost '{virtualhost}'"
 
 
 def exchange_in(virtualhost: str, exchange_name: str) -> str:
-    """Name an exchange the way RabbitMQ's texts do."""
+    """Name an exchange as RabbitMQ's texts do."""
     return f"exchange '{exchange_name}' in vhost '{virtualhost}'"
 
 
@@ -33,7 +32,7 @@ def exchange_in(virtualhost: str, exchange_name: str) -> str:
 
 
 def login_refused_text(mechanism: str) -> str:
-    """Word the refusal of a login; the wire makes the 403 of it."""
+    """Return the text of a refused login; the wire adds the code 403."""
     return (
         f"Login was refused using authentication mechanism {mechanism}. "
         "For details see the broker logfile."
@@ -64,7 +63,7 @@ def too_many_connections_of_user(username: str, limit: int) -> ProtocolError:
 
 
 def too_many_channels_of_user(name: str, limit: str) -> ProtocolError:
-    """`name` is the user's, or that of the node where a release mixes them up."""
+    """`name` is the user's; one release uses the node's instead."""
     text = (
         f"number of channels opened for user '{name}' "
         f"has reached the maximum allowed user limit of {limit}"
@@ -114,7 +113,7 @@ def user_deleted(user: str) -> ProtocolError:
 
 
 def internal_error() -> ProtocolError:
-    """Where RabbitMQ's own process dies, clients hear of it without a text."""
+    """RabbitMQ's own process crashes; the client gets no text."""
     return InternalError()
 
 
@@ -157,7 +156,7 @@ def reserved_name(kind: str, name: str) -> ProtocolError:
 
 
 def access_refused(resource: str, username: str, *, permission: str) -> ProtocolError:
-    """`permission` is empty for the releases that do not tell which one is missing."""
+    """`permission` is empty for releases that do not name the missing one."""
     access = f"{permission} access" if permission else "access"
     text = f"{access} to {resource} refused for user '{username}'"
     return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
@@ -202,7 +201,7 @@ def binding_to_queue_of_type(queue_type: str) -> ProtocolError:
 def unknown_exchange_type(
     exchange_type: str, *, known_word: bool, closes_connection: bool
 ) -> ProtocolError:
-    """Say that an exchange type is not known.
+    """Return the error for an unknown exchange type.
 
     The wording depends on whether the string happens to be a word the Erlang node knows
     (an atom), and until 3.12 the error closes the connection (seen on 3.10.8).
@@ -286,7 +285,7 @@ def server_named_not_for_type(queue_type: str) -> ProtocolError:
 
 
 def delete_flag_not_supported(virtualhost: str, queue_name: str, flag: str) -> ProtocolError:
-    """Quorum queues know neither if-unused nor if-empty."""
+    """Quorum queues support neither if-unused nor if-empty."""
     text = (
         f"cannot delete {queue_in(virtualhost, queue_name)}. "
         f"queue.delete operations with {flag} flag set are not supported by quorum queues"

@@ -1,8 +1,8 @@
-"""What the methods of AMQP mean: one module for each class, one function for each method.
+"""The handlers of AMQP's methods: one module for each class, one function for each method.
 
-A handler is called with the channel and the method's parameters, answers by sending on the channel,
-and raises a `ProtocolError` of `errors` to refuse. The dispatch is by the type of the parameters;
-what is not in the table is not for a server (COMMAND_INVALID).
+A handler gets the channel and the method's parameters. It answers by sending on the channel, and
+refuses by raising a `ProtocolError` from `errors`. The type of the parameters selects the handler;
+a method that is not in the table is not for a server (COMMAND_INVALID).
 """
 
 from __future__ import annotations

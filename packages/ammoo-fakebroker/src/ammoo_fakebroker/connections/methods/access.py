@@ -1,4 +1,4 @@
-"""Class access: what is left of the realms and tickets of AMQP 0-8 and 0-9."""
+"""Class access: the remains of the realms and tickets of AMQP 0-8 and 0-9."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["HANDLERS"]
 
 
 def request(channel: Channel, parameters: AccessRequestParameters) -> None:
-    """Grant the one ticket there is to everybody; RabbitMQ checks none."""
+    """Grant ticket 1 to every client; RabbitMQ checks no tickets."""
     channel.send(AccessRequestOkParameters())
 
 

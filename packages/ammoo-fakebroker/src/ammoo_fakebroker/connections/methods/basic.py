@@ -63,9 +63,9 @@ def publish(
     properties: bytes,
     body: bytes | bytearray,
 ) -> None:
-    """Route a message to queues (section 1.8.3.7), all in this one call.
+    """Route a message to queues, and enqueue or deliver it (section 1.8.3.7).
 
-    The checks come in RabbitMQ's order. A publish that is refused is not counted for confirms.
+    The checks are in RabbitMQ's order. A refused publish has no sequence number for confirms.
     """
     exchange_name, routing_key, mandatory, immediate = parameters
     if immediate:
@@ -104,7 +104,7 @@ def publish(
 
 
 def _check_properties(channel: Channel, parsed: ParsedProperties) -> None:
-    """Refuse properties that are wrong in themselves, or that claim to be somebody else's."""
+    """Refuse invalid properties, and a user-id that is not the user's own."""
     login = channel.connection.user.name
     faults = list(parsed.faults)
     if parsed.user_id is not None and parsed.user_id != login:
@@ -115,10 +115,10 @@ def _check_properties(channel: Channel, parsed: ParsedProperties) -> None:
 
 
 def deliver_to_queues(channel: Channel, message: Message, queues: Collection[Queue]) -> bool:
-    """Put a message into the queues it was routed to.
+    """Put a message into the queues that it was routed to.
 
     Returns:
-        Whether all of them took it.
+        Whether all of them accepted it.
     """
     if not queues:
         return True
@@ -146,7 +146,7 @@ def _deliver_at_once(channel: Channel, message: Message, queues: Iterable[Queue]
 
 
 def return_unroutable(channel: Channel, message: Message) -> None:
-    """Give a mandatory message back that could not be routed (basic.return)."""
+    """Return a mandatory message that could not be routed (basic.return)."""
     channel.connection.send_content(
         channel.number,
         _encode_return(ReplyCode.NO_ROUTE, "NO_ROUTE", message.exchange_name, message.routing_key),
@@ -159,16 +159,16 @@ def return_unroutable(channel: Channel, message: Message) -> None:
 
 
 def qos(channel: Channel, parameters: BasicQosParameters) -> None:
-    """Set the prefetch of later consumers, or (global) the one that all on the channel share.
+    """Set the prefetch of new consumers or, if global, the one that all on the channel share.
 
-    RabbitMQ's meaning of global: https://www.rabbitmq.com/docs/consumer-prefetch
+    RabbitMQ defines global so: https://www.rabbitmq.com/docs/consumer-prefetch
     """
     prefetch_size, prefetch_count, is_global = parameters
     if prefetch_size:
         raise errors.prefetch_size_not_implemented(prefetch_size)
     if is_global and not channel.virtualhost.profile.global_qos_is_per_consumer:
         if not channel.limiter.limit:
-            # From here on; what basic.get fetched counts as well, and is never taken off again.
+            # Deliveries of basic.get count as well, and settling them never reduces the count.
             channel.limiter.outstanding = len(channel.unacked)
         channel.limiter.limit = prefetch_count
     else:
@@ -179,7 +179,7 @@ def qos(channel: Channel, parameters: BasicQosParameters) -> None:
 
 
 def consume(channel: Channel, parameters: BasicConsumeParameters) -> None:
-    """Start a consumer (section 1.8.3.3); its first deliveries come right behind the answer."""
+    """Start a consumer (section 1.8.3.3); its first deliveries follow the answer at once."""
     if parameters.queue_name == PSEUDO_QUEUE:
         _check_consumer_tag(channel, parameters.consumer_tag)
         consume_replies(channel, parameters)
@@ -211,7 +211,7 @@ def _check_consumer_tag(channel: Channel, consumer_tag: str) -> None:
 
 
 def cancel(channel: Channel, parameters: BasicCancelParameters) -> None:
-    """End a consumer; what it has not acknowledged stays with the channel."""
+    """Cancel a consumer; its unacknowledged deliveries stay with the channel."""
     tag, no_wait = parameters
     consumer = None
     if channel.reply_consumer is not None and channel.reply_consumer.tag == tag:
@@ -225,10 +225,10 @@ def cancel(channel: Channel, parameters: BasicCancelParameters) -> None:
 
 
 def cancel_ok(channel: Channel, parameters: BasicCancelOkParameters) -> None:
-    """End a consumer whose cancellation the client confirms, where a release takes that.
+    """Cancel a consumer whose cancellation the client confirms, in releases that accept this.
 
     Raises:
-        ProtocolError: 503, it does not; 541, there is no consumer of this tag.
+        ProtocolError: 503, the release does not; 541, there is no consumer of this tag.
     """
     if not channel.virtualhost.profile.accepts_cancel_ok:
         raise errors.unimplemented_method()
@@ -238,13 +238,13 @@ def cancel_ok(channel: Channel, parameters: BasicCancelOkParameters) -> None:
 
 
 def get(channel: Channel, parameters: BasicGetParameters) -> None:
-    """Give the message in front of a queue, or say that there is none (section 1.8.3.10)."""
+    """Send the first message of a queue, or basic.get-empty (section 1.8.3.10)."""
     name = named_queue(channel, parameters.queue_name)
     check_queue(channel, "read", name)
     queue = accessible_queue(channel, name)
     no_ack = parameters.no_ack
     answer = partial(_answer_get, channel, queue, no_ack=no_ack)
-    # What expires right behind the message, and is dead-lettered, comes behind the answer.
+    # Messages that expire behind this one are dead-lettered after the answer.
     with channel.virtualhost.dead_letters.deferred():
         if not queue.get(answer, no_ack=no_ack):
             channel.send(BasicGetEmptyParameters())
@@ -274,7 +274,7 @@ def _answer_get(channel: Channel, queue: Queue, queued: QueuedMessage, *, no_ack
 
 
 def ack(channel: Channel, parameters: BasicAckParameters) -> None:
-    """Forget a delivery, or all up to one (section 1.8.3.13)."""
+    """Acknowledge a delivery, or all deliveries up to it (section 1.8.3.13)."""
     delivery_tag, multiple = parameters
     if multiple or channel.transaction is not None:
         _settle(channel, Settlement.ACKNOWLEDGE, delivery_tag, multiple=multiple)
@@ -309,27 +309,27 @@ def _settle(channel: Channel, settlement: Settlement, delivery_tag: int, *, mult
 
 
 def _check_rejectable(channel: Channel, deliveries: Iterable[Unacked]) -> None:
-    """Check that all deliveries came from queues that messages can be given back to."""
+    """Check that all deliveries came from queues that support rejection."""
     for queue, _, _ in deliveries:
         if not queue.supports_rejection:
             raise errors.stream_rejection_not_supported(channel.virtualhost.name, queue.name)
 
 
 def recover(channel: Channel, parameters: BasicRecoverParameters) -> None:
-    """Requeue all that is unacknowledged; the answer comes before the redeliveries."""
+    """Requeue all unacknowledged deliveries; the answer comes before the redeliveries."""
     _check_recoverable(channel, requeue=parameters.requeue)
     channel.send(BasicRecoverOkParameters())
     channel.settle(Settlement.REQUEUE, channel.take_all())
 
 
 def recover_async(channel: Channel, parameters: BasicRecoverAsyncParameters) -> None:
-    """Requeue all that is unacknowledged, and do not answer."""
+    """Requeue all unacknowledged deliveries, and do not answer."""
     _check_recoverable(channel, requeue=parameters.requeue)
     channel.settle(Settlement.REQUEUE, channel.take_all())
 
 
 def _check_recoverable(channel: Channel, *, requeue: bool) -> None:
-    """Check that a channel's deliveries can be put back; a release dies of those from a stream."""
+    """Check that all deliveries can be requeued; RabbitMQ 3.10 crashes on those from a stream."""
     if not requeue:
         raise errors.recover_without_requeue_not_implemented()
     if not all(queue.supports_rejection for queue, _, _ in channel.unacked.values()):

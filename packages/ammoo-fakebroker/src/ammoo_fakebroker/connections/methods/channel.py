@@ -1,4 +1,4 @@
-"""Class channel: flow and close. Opening is no open channel's affair (`unhandled_commands.py`)."""
+"""Class channel: flow and close; `unhandled_commands.py` opens channels."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ __all__ = ["HANDLERS"]
 
 
 def open_again(channel: Channel, parameters: ChannelOpenParameters) -> None:
-    """Refuse to open a channel that is open."""
+    """Refuse to open an open channel."""
     raise errors.channel_already_open()
 
 
 def flow(channel: Channel, parameters: ChannelFlowParameters) -> None:
-    """Answer channel.flow; RabbitMQ stops nothing on request."""
+    """Answer channel.flow; RabbitMQ does not support stopping the flow."""
     if not parameters.active:
         raise errors.flow_not_implemented()
     channel.send(ChannelFlowOkParameters(True))
 
 
 def close(channel: Channel, parameters: ChannelCloseParameters) -> None:
-    """Close the channel; its queues have their messages back before the client is answered."""
+    """Close the channel; its messages return to their queues before the client is answered."""
     channel.connection.close_channel(channel.number)
 
 

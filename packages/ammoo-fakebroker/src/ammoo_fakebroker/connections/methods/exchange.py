@@ -98,7 +98,7 @@ def _assert_equivalent(
 
 
 def delete(channel: Channel, parameters: ExchangeDeleteParameters) -> None:
-    """Delete an exchange (section 1.6.2.3); that there is none is no error."""
+    """Delete an exchange (section 1.6.2.3); deleting one that does not exist is no error."""
     virtualhost = channel.virtualhost
     name = strip_line_breaks(parameters.exchange_name)
     check_not_default_exchange(name)
@@ -115,7 +115,7 @@ def delete(channel: Channel, parameters: ExchangeDeleteParameters) -> None:
 
 
 def bind(channel: Channel, parameters: ExchangeBindParameters) -> None:
-    """Let an exchange get messages from another: https://www.rabbitmq.com/docs/e2e"""
+    """Bind an exchange to another: https://www.rabbitmq.com/docs/e2e"""
     source_name, destination_name = _checked_names(channel, parameters)
     source = existing_exchange(channel, source_name)
     destination = existing_exchange(channel, destination_name)
@@ -126,7 +126,7 @@ def bind(channel: Channel, parameters: ExchangeBindParameters) -> None:
 
 
 def unbind(channel: Channel, parameters: ExchangeUnbindParameters) -> None:
-    """Undo a binding between exchanges; that there is none is no error."""
+    """Remove a binding between exchanges; removing one that does not exist is no error."""
     source_name, destination_name = _checked_names(channel, parameters)
     exchanges = channel.virtualhost.exchanges
     source, destination = exchanges.get(source_name), exchanges.get(destination_name)
@@ -141,7 +141,7 @@ def unbind(channel: Channel, parameters: ExchangeUnbindParameters) -> None:
 def _checked_names(
     channel: Channel, parameters: ExchangeBindParameters | ExchangeUnbindParameters
 ) -> tuple[str, str]:
-    """Clean the names of source and destination, and check what the user may do to them."""
+    """Return the names of source and destination, after checking the user's permissions."""
     source = strip_line_breaks(parameters.source)
     destination = strip_line_breaks(parameters.destination)
     check_exchange(channel, "write", destination)

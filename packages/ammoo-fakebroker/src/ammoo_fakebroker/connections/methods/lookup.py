@@ -1,4 +1,4 @@
-"""From names in methods to queues and exchanges, with the refusals that are due on the way."""
+"""Find the queues and exchanges that methods name, or raise RabbitMQ's errors."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = [
 
 
 def strip_line_breaks(name: str) -> str:
-    """Clean a queue's or an exchange's name: RabbitMQ drops CR and LF wherever they stand."""
+    """Remove CR and LF from the name of a queue or exchange, as RabbitMQ does."""
     if "\n" in name or "\r" in name:
         return name.replace("\n", "").replace("\r", "")
     return name
 
 
 def named_queue(channel: Channel, queue_name: str) -> str:
-    """Give the queue name that is meant: an empty one is that of the queue declared last.
+    """Return a queue name; an empty one stands for the queue that the channel declared last.
 
     Raises:
-        ProtocolError: 404, none was declared on the channel.
+        ProtocolError: 404, the channel has declared no queue.
     """
     if queue_name:
         return queue_name
@@ -43,10 +43,10 @@ def named_queue(channel: Channel, queue_name: str) -> str:
 
 
 def accessible_queue(channel: Channel, queue_name: str) -> Queue:
-    """Find a queue that is not another connection's own.
+    """Find a queue that is not exclusive to another connection.
 
     Raises:
-        ProtocolError: 404, there is none of that name; 405, it is another connection's.
+        ProtocolError: 404, there is no such queue; 405, it is exclusive to another connection.
     """
     queue = existing_queue(channel, queue_name)
     check_exclusive_access(channel, queue)
@@ -54,7 +54,7 @@ def accessible_queue(channel: Channel, queue_name: str) -> Queue:
 
 
 def existing_queue(channel: Channel, queue_name: str) -> Queue:
-    """Find a queue, whoever may own it.
+    """Find a queue, even one that is exclusive to another connection.
 
     Raises:
         ProtocolError: 404, there is none of that name.
@@ -66,7 +66,7 @@ def existing_queue(channel: Channel, queue_name: str) -> Queue:
 
 
 def check_exclusive_access(channel: Channel, queue: Queue) -> None:
-    """Check that a queue is not another connection's own.
+    """Check that a queue is not exclusive to another connection.
 
     Raises:
         ProtocolError: 405, it is.
@@ -88,7 +88,7 @@ def existing_exchange(channel: Channel, exchange_name: str) -> Exchange:
 
 
 def check_not_default_exchange(exchange_name: str) -> None:
-    """Check that it is not the default exchange, which nobody can change.
+    """Check that it is not the default exchange, which cannot be changed.
 
     Raises:
         ProtocolError: 403, it is.

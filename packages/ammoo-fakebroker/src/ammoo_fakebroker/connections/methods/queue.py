@@ -58,9 +58,9 @@ __all__ = ["HANDLERS"]
 
 
 def declare(channel: Channel, parameters: QueueDeclareParameters) -> None:
-    """Create a queue, or check that it exists as described (section 1.7.2.1).
+    """Create a queue, or check that it exists with these properties (section 1.7.2.1).
 
-    The counts in the answer are of ready messages and of consumers.
+    The answer counts ready messages and consumers.
     """
     name = strip_line_breaks(parameters.queue_name)
     if name.startswith(PSEUDO_QUEUE):
@@ -76,14 +76,14 @@ def declare(channel: Channel, parameters: QueueDeclareParameters) -> None:
 
 
 def _all_unacked(channel: Channel) -> Iterator[Unacked]:
-    """Give all deliveries of the node that are not settled."""
+    """Yield all unacknowledged deliveries of the node."""
     for connection in channel.connection.node.connections:
         for other in connection.channels.values():
             yield from other.all_unacked().values()
 
 
 def _find(channel: Channel, name: str) -> Queue:
-    """Look a queue up, which a release lets nobody do who may do nothing with it."""
+    """Find a queue; some releases require any permission on it."""
     check_queue_is_known(channel, name)
     return accessible_queue(channel, name)
 
@@ -111,9 +111,9 @@ def _declare(channel: Channel, name: str, parameters: QueueDeclareParameters) ->
 
 
 def _generated_name(channel: Channel, arguments: Mapping[str, Any]) -> str:
-    """Make a queue name up, for a type of queue that may have one.
+    """Generate a queue name, if the type of queue supports that.
 
-    RabbitMQ does so before it checks arguments, and dies of a queue type that it does not know.
+    RabbitMQ does this before it checks arguments, and crashes on an unknown queue type.
     """
     queue_type = arguments.get("x-queue-type", CLASSIC)
     known = QUEUE_TYPES.get(queue_type) if isinstance(queue_type, str) else None
@@ -127,12 +127,12 @@ def _generated_name(channel: Channel, arguments: Mapping[str, Any]) -> str:
 
 
 def _is_durable(parameters: QueueDeclareParameters) -> bool:
-    """An exclusive queue goes with its connection: RabbitMQ does not call it durable."""
+    """Return whether the queue is durable; to RabbitMQ, an exclusive queue never is."""
     return parameters.durable and not parameters.exclusive
 
 
 def _with_queue_type(channel: Channel, parameters: QueueDeclareParameters) -> Mapping[str, Any]:
-    """Return a declaration's arguments with the queue type, which RabbitMQ adds and sorts them.
+    """Return a declaration's arguments; RabbitMQ adds the queue type and sorts them.
 
     A queue that cannot be of the virtual host's default type is a classic one.
     """
@@ -150,7 +150,7 @@ def _with_queue_type(channel: Channel, parameters: QueueDeclareParameters) -> Ma
 
 
 def _is_replicable(parameters: QueueDeclareParameters) -> bool:
-    """Whether it could be a quorum queue or a stream."""
+    """Return whether the queue could be a quorum queue or a stream."""
     return parameters.durable and not parameters.exclusive and not parameters.auto_delete
 
 
@@ -164,7 +164,7 @@ def _check_queue_limit(channel: Channel, name: str) -> None:
 def _validate_new(
     channel: Channel, name: str, parameters: QueueDeclareParameters, arguments: Mapping[str, Any]
 ) -> None:
-    """Check all that only matters when a queue is created."""
+    """Check what matters only when a queue is created."""
     virtualhost = channel.virtualhost
     resource = queue_in(virtualhost.name, name)
     if virtualhost.profile.checks_queue_limit_first:
@@ -194,7 +194,7 @@ def _assert_equivalent(
     parameters: QueueDeclareParameters,
     arguments: Mapping[str, Any],
 ) -> None:
-    """Check that a queue is what a re-declaration describes; who owns it comes first."""
+    """Check that a queue has the declared properties; exclusive access is checked first."""
     owner = channel.connection if parameters.exclusive else None
     if queue.owner is not owner:
         raise errors.queue_locked(channel.virtualhost.name, queue.name)
@@ -210,7 +210,7 @@ def _assert_equivalent(
 
 
 def bind(channel: Channel, parameters: QueueBindParameters) -> None:
-    """Let a queue get messages from an exchange (section 1.7.2.3)."""
+    """Bind a queue to an exchange (section 1.7.2.3)."""
     queue_name, exchange_name, routing_key = _checked_names(channel, parameters)
     exchange = existing_exchange(channel, exchange_name)
     queue = existing_queue(channel, queue_name)
@@ -222,7 +222,7 @@ def bind(channel: Channel, parameters: QueueBindParameters) -> None:
 
 
 def unbind(channel: Channel, parameters: QueueUnbindParameters) -> None:
-    """Undo a binding (section 1.7.2.5); that there is none is no error."""
+    """Remove a binding (section 1.7.2.5); removing one that does not exist is no error."""
     queue_name, exchange_name, routing_key = _checked_names(channel, parameters)
     virtualhost = channel.virtualhost
     queue = virtualhost.queues.get(queue_name)
@@ -237,9 +237,9 @@ def unbind(channel: Channel, parameters: QueueUnbindParameters) -> None:
 def _checked_names(
     channel: Channel, parameters: QueueBindParameters | QueueUnbindParameters
 ) -> tuple[str, str, str]:
-    """Clean the names of queue and exchange, and check what the user may do to them.
+    """Return queue, exchange and routing key, after checking the user's permissions.
 
-    Without a queue name and a routing key, the key becomes the name of the queue declared last.
+    If queue name and routing key are empty, both become the name of the queue declared last.
     """
     queue_name = strip_line_breaks(named_queue(channel, parameters.queue_name))
     routing_key = parameters.routing_key
@@ -256,7 +256,7 @@ def _checked_names(
 
 
 def purge(channel: Channel, parameters: QueuePurgeParameters) -> None:
-    """Throw the ready messages of a queue away (section 1.7.2.7)."""
+    """Drop the ready messages of a queue (section 1.7.2.7)."""
     name = named_queue(channel, parameters.queue_name)
     check_queue(channel, "read", name)
     queue = accessible_queue(channel, name)
@@ -266,9 +266,9 @@ def purge(channel: Channel, parameters: QueuePurgeParameters) -> None:
 
 
 def delete(channel: Channel, parameters: QueueDeleteParameters) -> None:
-    """Delete a queue (section 1.7.2.9); that there is none is no error.
+    """Delete a queue (section 1.7.2.9); deleting one that does not exist is no error.
 
-    Consumers learn of it after the answer, for it is no answer to them.
+    Its consumers are notified after the answer.
     """
     virtualhost = channel.virtualhost
     name = strip_line_breaks(named_queue(channel, parameters.queue_name))

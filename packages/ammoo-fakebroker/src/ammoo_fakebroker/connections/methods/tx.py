@@ -28,7 +28,7 @@ __all__ = ["HANDLERS"]
 
 
 def select(channel: Channel, parameters: TxSelectParameters) -> None:
-    """Let publishes and settlements wait for commits from now on."""
+    """Collect publishes and settlements for tx.commit from now on."""
     if channel.confirms is not None:
         raise errors.transaction_on_confirming_channel()
     if channel.transaction is None:
@@ -55,7 +55,7 @@ def commit(channel: Channel, parameters: TxCommitParameters) -> None:
 
 
 def rollback(channel: Channel, parameters: TxRollbackParameters) -> None:
-    """Forget all that waits; settled deliveries are unacknowledged again."""
+    """Drop the transaction; its settled deliveries are unacknowledged again."""
     _, settlements = _transaction_of(channel).take()
     for pending in settlements:
         channel.restore(pending.deliveries)

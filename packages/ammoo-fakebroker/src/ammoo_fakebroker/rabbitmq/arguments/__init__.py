@@ -1,8 +1,7 @@
-"""The optional arguments of declarations and consumers: what is allowed, and what is the same.
+"""The optional arguments of declarations and consumers: their validation and their comparison.
 
-All validation of field tables that clients send with exchange.declare, queue.declare and
-basic.consume happens here, and so does the comparison of a re-declaration with what exists.
-The words of the refusals are in `errors`.
+This package validates the field tables of exchange.declare, queue.declare and basic.consume, and
+compares those of a re-declaration with existing ones. The texts of its errors are in `errors`.
 """
 
 from .checks import MAX_EXPIRY, age_milliseconds, validate_exchange_name

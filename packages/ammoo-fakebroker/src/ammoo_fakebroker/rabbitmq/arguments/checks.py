@@ -1,7 +1,7 @@
-"""Checks of single values, and what all tables of arguments have in common.
+"""Checks of single values, and of all tables of arguments.
 
-A check looks at a value and says what is wrong with it in Erlang's notation, as RabbitMQ does in
-the refusal; who asks names the argument and the thing it was meant for.
+A check returns what is wrong with a value, in the Erlang notation of RabbitMQ's error; its caller
+names the argument and the queue or consumer.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ MAX_EXPIRY = 315_360_000_000  # ten years in milliseconds
 
 Arguments = Mapping[str, Any]
 Check = Callable[[Any, Arguments], str | None]
-"""Looks at a value (and the other arguments); gives what is wrong, in Erlang's notation."""
+"""Checks a value, given all arguments; returns what is wrong, in Erlang's notation, or None."""
 
 
 def check_values(arguments: Arguments, checks: Iterable[tuple[str, Check]], resource: str) -> None:
-    """Check the values of those arguments that are there, in the order of the checks.
+    """Check the values of the arguments, in the order of the checks.
 
     Raises:
-        ProtocolError: 406, for the first that is not allowed.
+        ProtocolError: 406, a value is not allowed; the text names the first one.
     """
     for name, check in checks:
         if name in arguments:
@@ -54,10 +54,10 @@ def check_values(arguments: Arguments, checks: Iterable[tuple[str, Check]], reso
 def check_names(
     arguments: Arguments, foreign: frozenset[str], resource: str, queue_type: str
 ) -> None:
-    """Check that no argument is there that only other types of queues know.
+    """Check that there is no argument that only other types of queues have.
 
     Raises:
-        ProtocolError: 406, for the first that is.
+        ProtocolError: 406, there is one; the text names the first one.
     """
     for name in arguments:
         if name in foreign:
@@ -65,10 +65,10 @@ def check_names(
 
 
 def validate_exchange_name(arguments: Arguments, argument: str, resource: str) -> None:
-    """Check that another exchange is named by a string; it need not exist.
+    """Check that the name of an exchange is a string; the exchange need not exist.
 
     Raises:
-        ProtocolError: 406, it is not.
+        ProtocolError: 406, it is not a string.
     """
     if argument in arguments and not isinstance(arguments[argument], str):
         raise errors.invalid_argument_type(argument, resource, type_name(arguments[argument]))
@@ -90,7 +90,7 @@ def check_not_negative(value: Any, arguments: Arguments) -> str | None:
 
 
 def check_positive(value: Any, arguments: Arguments) -> str | None:
-    """Check for an integer from 1 on; RabbitMQ minds 0 before it minds the type."""
+    """Check for an integer from 1 on; RabbitMQ checks for 0 before it checks the type."""
     return check_not_zero(value) or check_not_negative(value, arguments)
 
 
@@ -110,7 +110,7 @@ def check_bool(value: Any, arguments: Arguments) -> str | None:
 
 
 def one_of(words: tuple[str, ...], detail: str) -> Check:
-    """Make a check for one of some words; `detail` is what is wrong otherwise."""
+    """Return a check for one of some words; `detail` is its answer for other values."""
 
     def check(value: Any, arguments: Arguments) -> str | None:
         return check_string(value, arguments) or (None if value in words else detail)
@@ -119,7 +119,7 @@ def one_of(words: tuple[str, ...], detail: str) -> Check:
 
 
 def supported(what: str, words: tuple[str, ...]) -> Check:
-    """Make a check for one of some words that are kinds of something."""
+    """Return a check for the name of a kind of something."""
 
     def check(value: Any, arguments: Arguments) -> str | None:
         detail = check_string(value, arguments)
@@ -141,7 +141,7 @@ _UNITS = {
 
 
 def age_milliseconds(value: Any) -> int | None:
-    """Read an age such as ``7D``; None if it is none."""
+    """Return the milliseconds of an age such as ``7D``; None if it is not one."""
     match = re.fullmatch(r"(\d+)([YMDhms])", value) if isinstance(value, str) else None
     if match is None or not int(match[1]):
         return None

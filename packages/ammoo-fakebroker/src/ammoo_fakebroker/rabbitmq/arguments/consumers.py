@@ -39,7 +39,7 @@ def validate_consumer_arguments(
     """Check the arguments of a consumer.
 
     Raises:
-        ProtocolError: 406, for the first argument that is not allowed.
+        ProtocolError: 406, an argument is not allowed; the text names the first one.
     """
     known = frozenset().union(*_ARGUMENTS_OF_TYPE.values())
     known -= _FILTERING if profile.queues_have_masters else _MIRRORED
@@ -58,22 +58,22 @@ def validate_consumer_arguments(
 
 
 class StreamFilter(NamedTuple):
-    """Which messages of a stream a consumer wants."""
+    """The filter of a stream's consumer."""
 
     values: frozenset[str]
     takes_unfiltered: bool
-    """Whether it wants those as well that have no filter value."""
+    """Whether it takes messages without a filter value as well."""
 
     def takes(self, value: str) -> bool:
-        """Whether it wants a message with this filter value; the empty one is none."""
+        """Return whether it takes a message of this filter value; the empty one is none."""
         return value in self.values if value else self.takes_unfiltered
 
 
 def stream_filter(arguments: Arguments, profile: Profile) -> StreamFilter | None:
-    """Give what a stream's consumer asks for, or None if that is everything.
+    """Return the filter of a stream's consumer, or None if it takes all messages.
 
-    What is no string is left out. The empty one stands for what has no filter value, but only in
-    the last place, where RabbitMQ looks for that.
+    Values that are not strings are ignored. An empty string stands for messages without a filter
+    value, but only as the last value: RabbitMQ does not check the others.
 
     Raises:
         ProtocolError: 541, an array without a string.
@@ -90,7 +90,7 @@ def stream_filter(arguments: Arguments, profile: Profile) -> StreamFilter | None
 
 
 def consumer_priority(arguments: Arguments) -> int:
-    """Give a consumer's priority: x-priority, or 0."""
+    """Return a consumer's priority: x-priority, or 0."""
     value = arguments.get("x-priority", 0)
     return int(value) if is_integer(value) else 0
 
@@ -115,10 +115,10 @@ def _check_stream_offset_is_known(arguments: Arguments, resource: str, profile: 
 
 
 def check_stream_offset_is_one(arguments: Arguments) -> None:
-    """Refuse an offset of a type that no offset has: RabbitMQ dies of it, having checked all else.
+    """Check the type of an offset; RabbitMQ crashes on a wrong one, after all other checks.
 
     Raises:
-        ProtocolError: 541, it is one of those.
+        ProtocolError: 541, the offset is neither a string nor an integer nor a timestamp.
     """
     offset = arguments.get("x-stream-offset", "next")
     if not isinstance(offset, str) and type_class(offset) not in ("int", "timestamp"):

@@ -1,4 +1,4 @@
-"""Whether a re-declaration describes what exists: flags, types and arguments, in RabbitMQ's order.
+"""Property equivalence: compare a re-declaration with what exists, in RabbitMQ's order.
 
 See https://www.rabbitmq.com/docs/queues#property-equivalence
 """
@@ -35,12 +35,12 @@ def assert_field_equivalent(field: str, resource: str, received: Any, current: A
 def assert_queue_arguments_equivalent(
     received: Arguments, current: Arguments, resource: str, profile: Profile
 ) -> None:
-    """Compare the arguments of a queue's re-declaration with those it was made with.
+    """Compare the arguments of a queue's re-declaration with those that it was declared with.
 
-    Only those matter that a queue of its type knows.
+    Only the arguments of its queue type are compared.
 
     Raises:
-        ProtocolError: 406, for the first that differs.
+        ProtocolError: 406, an argument differs; the text names the first one.
     """
     for name in arguments_of_type(queue_type_of(current), profile):
         types = [received.get(name, CLASSIC), current.get(name, CLASSIC)]

@@ -1,7 +1,7 @@
-"""The arguments of queue.declare: what each type of queue allows, and what it makes of them.
+"""The arguments of queue.declare: their validation for each type of queue, and the settings.
 
-RabbitMQ's order of checks is kept: the type, what is known to crash, values, foreign names.
-What the settings do is the queue's affair.
+The order of the checks is RabbitMQ's: the type, what is known to crash, values, foreign names.
+The queue applies the settings.
 See https://www.rabbitmq.com/docs/queues#optional-arguments
 """
 
@@ -94,7 +94,7 @@ _ARGUMENTS_OF_TYPE: dict[str, tuple[str, ...]] = {
 
 
 class QueueSettings(NamedTuple):
-    """A queue's arguments once they are known to be valid; times in milliseconds."""
+    """The settings of a queue: its valid arguments, merged with policies; times in milliseconds."""
 
     queue_type: str = CLASSIC
     message_ttl: int | None = None
@@ -115,7 +115,7 @@ class QueueSettings(NamedTuple):
     def dead_letters_at_least_once(self) -> bool:
         """Whether dead letters are kept until they have arrived.
 
-        That cannot be where messages are dropped: RabbitMQ does without it then.
+        RabbitMQ ignores the strategy in queues that drop messages when they are full.
         """
         return (
             self.dead_letter_strategy == "at-least-once"
@@ -127,18 +127,18 @@ class QueueSettings(NamedTuple):
 
 
 def queue_type_of(arguments: Arguments) -> str:
-    """Return the queue type that arguments ask for; anything odd is refused by validation."""
+    """Return the queue type of arguments; validation refuses an unknown one."""
     value = arguments.get("x-queue-type")
     return value if value and isinstance(value, str) else CLASSIC
 
 
 def arguments_of_type(queue_type: str, profile: Profile) -> tuple[str, ...]:
-    """List the arguments that a type of queue knows, in the order in which they are compared."""
+    """Return the arguments of a type of queue, in the order in which they are compared."""
     return (*_ARGUMENTS_OF_TYPE[queue_type], *profile.further_arguments.get(queue_type, ()))
 
 
 def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
-    """Read valid arguments."""
+    """Return the settings for valid arguments."""
     queue_type = queue_type_of(arguments)
     return QueueSettings(
         queue_type=queue_type,
@@ -160,14 +160,14 @@ def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
 
 
 def _overflow(arguments: Arguments, queue_type: str) -> str:
-    """Read what becomes of what is too much; quorum queues take a word that they do not know."""
+    """Read x-overflow; quorum queues accept one value that they do not support."""
     overflow: str = arguments.get("x-overflow", "drop-head")
     is_unknown = queue_type == QUORUM and overflow == "reject-publish-dlx"
     return "drop-head" if is_unknown else overflow
 
 
 def _delivery_limit(arguments: Arguments, profile: Profile) -> int | None:
-    """Read the delivery limit, whose value RabbitMQ never checks."""
+    """Read the delivery limit, which RabbitMQ does not validate."""
     limit = arguments.get("x-delivery-limit")
     if limit is None or not is_integer(limit):
         limit = profile.default_delivery_limit
@@ -218,7 +218,7 @@ def _checks_of(profile: Profile) -> list[tuple[str, Check]]:
 
 
 def _check_what_crashes(arguments: Arguments, queue_type: str, profile: Profile) -> None:
-    """Refuse what RabbitMQ does not check either, but dies of (541)."""
+    """Refuse values that RabbitMQ does not check, but crashes on (541)."""
     max_age = arguments.get("x-max-age", "1s")
     begins_badly = isinstance(max_age, str) and not max_age[:1].isdigit()
     if queue_type == STREAM and begins_badly and profile.streams_die_of_empty_age:
@@ -232,7 +232,7 @@ _MASTER_LOCATORS = ("client-local", "min-masters", "random")
 
 
 def validate_stream_sizes(queue_type: str, arguments: Arguments, profile: Profile) -> None:
-    """Check what a stream looks at itself, behind all that is checked for queues of any type.
+    """Check the sizes of a stream, after the checks for queues of any type.
 
     Raises:
         ProtocolError: 406, a size is not allowed.
@@ -249,10 +249,10 @@ def validate_stream_sizes(queue_type: str, arguments: Arguments, profile: Profil
 def validate_queue_properties(
     queue_type: str, resource: str, *, durable: bool, exclusive: bool, auto_delete: bool
 ) -> None:
-    """Check that the queue's type can be what the flags of queue.declare ask for.
+    """Check that the queue's type supports the flags of queue.declare.
 
     Raises:
-        ProtocolError: 406, a quorum queue or a stream cannot.
+        ProtocolError: 406, a quorum queue or a stream does not.
     """
     if queue_type == CLASSIC:
         return
