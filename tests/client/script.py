@@ -78,6 +78,7 @@ class ScriptedPeer(asyncio.Protocol):
         self.received: deque[Command] = deque()
         self.octets = 0
         self.is_deaf = server.is_deaf
+        self.hangs_up = server.hangs_up
         self.closed = asyncio.get_running_loop().create_future()
         self._arrival: asyncio.Future[None] | None = None
         self._octets_came = asyncio.Event()
@@ -97,6 +98,8 @@ class ScriptedPeer(asyncio.Protocol):
         if self._server.greeting:
             self.write(self._server.greeting)
             self._server.greeting = b""
+        if self.hangs_up:
+            self.hang_up()
         if self.is_deaf:
             return
         for command in named(self.protocol.receive_data(data)):
@@ -234,6 +237,7 @@ class ScriptedServer:
         self.options = options
         self.answers = dict(ANSWERS)
         self.is_deaf = False
+        self.hangs_up = False  # whether peers close the socket behind the client's first octets
         self.greeting = b""  # what is said to the first client before anything else
         self.peers: list[ScriptedPeer] = []
         self._server: asyncio.Server | None = None

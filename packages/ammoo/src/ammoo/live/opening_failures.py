@@ -33,6 +33,13 @@ __all__ = ["describe_socket_error", "exception_for", "loss_of"]
 
 _NO_TLS: Final = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
 """What OpenSSL calls an answer that is no TLS; which one depends on its version."""
+_NO_VERSION: Final = {
+    "NO_PROTOCOLS_AVAILABLE",
+    "TLSV1_ALERT_PROTOCOL_VERSION",
+    "UNSUPPORTED_PROTOCOL",
+    "WRONG_SSL_VERSION",
+}
+"""What OpenSSL says when there is no version that both sides take."""
 
 
 def describe_socket_error(error: OSError, parameters: ConnectionParameters) -> None:
@@ -55,6 +62,11 @@ def describe_socket_error(error: OSError, parameters: ConnectionParameters) -> N
         error.add_note(
             "The server does not seem to speak TLS there: amqps:// is usually port 5671,"
             f" amqp:// 5672 (here it was {address})."
+        )
+    elif getattr(error, "reason", None) in _NO_VERSION:
+        error.add_note(
+            "Client and server have no TLS version in common: see minimum_version and"
+            " maximum_version of ssl_context, and the server's ssl_options.versions."
         )
 
 
