@@ -1,12 +1,16 @@
 """The named arguments of declarations, put together with a table of the caller's."""
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+import ammoo
 from ammoo.arguments import consume_arguments, queue_arguments
+from ammoo_wire import BasicQosOkParameters, BasicQosParameters
+from tests.client.script import ScriptedPeer
 
 
 @pytest.mark.parametrize(
@@ -48,3 +52,37 @@ def test_same_value_may_be_given_twice(value: Any) -> None:
 def test_two_values_are_refused(one: Any, other: Any) -> None:
     with pytest.raises(ValueError, match="in arguments, and"):
         consume_arguments({"x-priority": one}, other, None)
+
+
+@pytest.mark.parametrize("keywords", [{}, {"global_": True}])
+async def test_number_of_messages_that_is_given_as_octets(
+    channel: ammoo.Channel, peer: ScriptedPeer, keywords: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=r"write qos\(prefetch_count=10\)"):
+        await channel.qos(10, **keywords)
+
+    await peer.synchronise(channel)
+
+
+@pytest.mark.parametrize(
+    ("given", "keywords", "sent"),
+    [
+        ((), {"prefetch_size": 10}, (10, 0, False)),
+        ((10, 5), {}, (10, 5, False)),
+        ((10,), {"prefetch_count": 5}, (10, 5, False)),
+        ((0,), {}, (0, 0, False)),
+        ((0, 5, True), {}, (0, 5, True)),
+    ],
+)
+async def test_other_limits_go_to_the_server(
+    channel: ammoo.Channel,
+    peer: ScriptedPeer,
+    given: tuple[Any, ...],
+    keywords: dict[str, Any],
+    sent: tuple[int, int, bool],
+) -> None:
+    limiting = asyncio.create_task(channel.qos(*given, **keywords))
+
+    assert await peer.expect(BasicQosParameters) == sent
+    peer.send(BasicQosOkParameters())
+    await limiting

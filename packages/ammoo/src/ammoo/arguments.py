@@ -6,8 +6,9 @@ the server's business, as it knows its version; only what no server can take, or
 is misspelt, is refused here. ``arguments=`` takes anything.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Literal, Union, get_args
+from collections.abc import Callable, Coroutine, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Union, get_args
 
 from ammoo_wire import FieldTable, FieldValue, encode_table
 
@@ -23,7 +24,10 @@ __all__ = [
     "consume_arguments",
     "exchange_arguments",
     "queue_arguments",
+    "refuses_lone_size",
 ]
+
+_ArgumentsT = ParamSpec("_ArgumentsT")
 
 Arguments = Mapping[str, FieldValue]
 """A table of arguments, as every method with one takes it beside the named ones."""
@@ -115,6 +119,26 @@ def binding(
     raise TypeError(
         f"routing_key is {routing_key!r}; expected a str, or a mapping for a headers exchange"
     )
+
+
+def refuses_lone_size(
+    qos: Callable[_ArgumentsT, Coroutine[Any, Any, None]],
+) -> Callable[_ArgumentsT, Coroutine[Any, Any, None]]:
+    """Have `Channel.qos` refuse ``qos(10)``, which limits octets where messages are meant.
+
+    By its name, ``prefetch_size=10`` is what was meant, and for the server to refuse.
+    """
+
+    @wraps(qos)
+    async def checked(*args: _ArgumentsT.args, **kwargs: _ArgumentsT.kwargs) -> None:
+        if len(args) == 2 and args[1] and "prefetch_count" not in kwargs:  # args[0] is the channel
+            raise ValueError(
+                f"qos({args[1]!r}) would limit octets (prefetch_size), which RabbitMQ does not do;"
+                f" write qos(prefetch_count={args[1]!r}) to limit messages"
+            )
+        await qos(*args, **kwargs)
+
+    return checked
 
 
 def _check_named(name: str, value: FieldValue) -> None:

@@ -48,6 +48,7 @@ from .arguments import (
     consume_arguments,
     exchange_arguments,
     queue_arguments,
+    refuses_lone_size,
 )
 from .channel_settings import ChannelSettings, Prefetch
 from .consumer import Consumer
@@ -543,6 +544,7 @@ class Channel:
             raise EmptyQueue(queue_name)
         return GetMessage.of(live, answer.parameters, answer.properties, answer.body)
 
+    @refuses_lone_size
     async def qos(
         self, prefetch_size: int = 0, prefetch_count: int = 0, global_: bool = False
     ) -> None:
@@ -569,6 +571,7 @@ class Channel:
 
         Raises:
             ServerClosedConnection: The server does not support `prefetch_size`, or `global_`.
+            ValueError: A number stands alone without its name, as in ``qos(10)``.
             OperationTimeout: The server did not answer in time.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
