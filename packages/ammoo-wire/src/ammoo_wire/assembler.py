@@ -33,7 +33,10 @@ __all__ = ["MAX_ANNOUNCED_SIZE", "CommandAssembler", "UnknownMethod"]
 
 _FRAME_HEAD = Struct(">BHII")  # type, channel, size; and of a method frame, class and method
 _CONTENT_HEADER = Struct(">HHQ")
-_METHOD, _HEADER, _BODY, _HEARTBEAT = map(int, FrameType)
+_METHOD: Final = int(FrameType.METHOD)
+_HEADER: Final = int(FrameType.HEADER)
+_BODY: Final = int(FrameType.BODY)
+_HEARTBEAT: Final = int(FrameType.HEARTBEAT)
 MAX_ANNOUNCED_SIZE: Final = 536_870_912
 """The largest body that RabbitMQ lets a content header announce from 4.3 on, in octets."""
 
@@ -90,9 +93,9 @@ class CommandAssembler:
     ) -> None:
         self.frame_max = frame_max
         self._checks_body_sizes = checks_body_sizes
-        self.takes_channels = False
-        self.drops_channels = False
-        self.refuses_unreadable = False
+        self.takes_channels: bool = False
+        self.drops_channels: bool = False
+        self.refuses_unreadable: bool = False
         self._max_body_size = max_body_size
         self._buffer = bytearray(_SPARE + _SLACK)
         self._view = memoryview(self._buffer)[:_SPARE]

@@ -112,7 +112,7 @@ class ClientProtocol(Protocol):
     def receive_eof(self) -> None:
         """Take note that the server will send nothing more; see `Protocol.receive_eof`."""
         if self._is_foreign():
-            self.failure = self.failure or ForeignProtocol(self._first_octets())
+            self._keep_failure(ForeignProtocol(self._first_octets()))
         super().receive_eof()
 
     def answer_challenge(self, response: bytes) -> None:

@@ -72,7 +72,7 @@ class Method:
     ) -> None:
         self.class_id = class_id
         self.method_id = method_id
-        self.id = (class_id, method_id)
+        self.id: tuple[int, int] = (class_id, method_id)
         self.parameters = parameters
         self.has_content = has_content
         self.reserved_short = reserved_short

@@ -141,8 +141,8 @@ class Conversation:
                 frame_max=frame_max, max_body_size=max_body_size, skip_broken=skip_broken
             )
 
-        self.client = reader()
-        self.server = reader()
+        self.client: CommandReader = reader()
+        self.server: CommandReader = reader()
         self._number = 0
         self._requests = _Requests()
         self._publishes = _Tagged()  # that a server may confirm

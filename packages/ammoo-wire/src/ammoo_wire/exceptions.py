@@ -83,8 +83,9 @@ class ProtocolError(AMQPError):
         # `args` stay what each class was called with: copying and pickling call it with them again.
         self.reply_code = reply_code
         self.text = text
-        self.class_id, self.method_id = method
-        self.explanation = explanation or text
+        self.class_id: int = method[0]
+        self.method_id: int = method[1]
+        self.explanation: str = explanation or text
 
     @property
     def reply_text(self) -> str:

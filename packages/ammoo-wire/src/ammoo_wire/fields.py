@@ -20,7 +20,7 @@ imported when the first one comes.
 import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, Final, Union
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, Union
 
 from .exceptions import EncodeError, show
 
@@ -99,8 +99,7 @@ class Timestamp(int):
 
 
 # Not with a bar: `Decimal` and `datetime` are expensive to import, so they are named in strings.
-FieldValue = Union[
-    None,
+FieldValue: TypeAlias = Union[
     bool,
     int,
     float,
@@ -111,6 +110,7 @@ FieldValue = Union[
     "datetime",
     Mapping[str, "FieldValue"],
     Sequence["FieldValue"],
+    None,
 ]
 """What a field table may hold. The named types above are among these: they are subclasses."""
 

@@ -32,7 +32,7 @@ class Heartbeat:
     __slots__ = ("_received", "_send_after", "_sent", "timeout")
 
     def __init__(self, interval: float, now: float) -> None:
-        self.timeout = 2 * interval
+        self.timeout: float = 2 * interval
         self._send_after = interval / 2
         self._received = now
         self._sent = now

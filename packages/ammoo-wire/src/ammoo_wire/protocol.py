@@ -101,10 +101,10 @@ class Protocol(ABC):
         self.failure: ProtocolError | None = None
         self.close_sent: ConnectionCloseParameters | None = None
         self.close_received: ConnectionCloseParameters | None = None
-        self.has_lost_framing = False
-        self.channel_max = 0
-        self.frame_max = send_frame_max
-        self.heartbeat_interval = 0
+        self.has_lost_framing: bool = False
+        self.channel_max: int = 0
+        self.frame_max: int = send_frame_max
+        self.heartbeat_interval: int = 0
 
     @property
     def state(self) -> ConnectionState:
@@ -345,8 +345,16 @@ class Protocol(ABC):
             self._is_discarding = True
             self.has_lost_framing = True
         if self._state is not ConnectionState.CLOSING:
-            self.failure = error
+            self._keep_failure(error)
             self.close(error.reply_code, error.reply_text, error.class_id, error.method_id)
+
+    def _keep_failure(self, error: ProtocolError) -> None:
+        """Keep what the peer did wrong first."""
+        self.failure = self.failure or error
+
+    def _keep_close(self, close: ConnectionCloseParameters) -> None:
+        """Keep the peer's first connection.close."""
+        self.close_received = self.close_received or close
 
     # --- what is done with commands ---
 
@@ -372,7 +380,7 @@ class Protocol(ABC):
 
     def _receive_close(self, close: ConnectionCloseParameters) -> None:
         """Answer the peer's close, and receive nothing more."""
-        self.close_received = close
+        self._keep_close(close)
         self._send_last(ConnectionCloseOkParameters())
         self._set_state(ConnectionState.CLOSED)
 

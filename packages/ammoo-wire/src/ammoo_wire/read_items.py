@@ -23,7 +23,10 @@ from .frames.header import BasicHeaderProperties, decode_properties
 
 __all__ = ["BrokenFrame", "Frame", "ProtocolHeader", "ReadCommand"]
 
-_METHOD, _HEADER, _BODY, _HEARTBEAT = map(int, FrameType)
+_METHOD: Final = int(FrameType.METHOD)
+_HEADER: Final = int(FrameType.HEADER)
+_BODY: Final = int(FrameType.BODY)
+_HEARTBEAT: Final = int(FrameType.HEARTBEAT)
 _NAMES: Final = {
     _METHOD: "method",
     _HEADER: "content header",

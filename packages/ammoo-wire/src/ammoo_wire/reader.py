@@ -34,7 +34,10 @@ from .whole_contents import WholeContents
 
 __all__ = ["CommandReader", "FrameReader"]
 
-_METHOD, _HEADER, _BODY, _HEARTBEAT = map(int, FrameType)
+_METHOD: Final = int(FrameType.METHOD)
+_HEADER: Final = int(FrameType.HEADER)
+_BODY: Final = int(FrameType.BODY)
+_HEARTBEAT: Final = int(FrameType.HEARTBEAT)
 _SIZE: Final = Struct(">I")
 _HEAD_SIZE: Final = 7  # octets of a frame in front of its payload
 _MAGIC: Final = PROTOCOL_HEADER[:4]

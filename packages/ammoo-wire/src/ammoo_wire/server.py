@@ -132,8 +132,8 @@ class ServerProtocol(Protocol):
         self._other_header_reply = other_header_reply
         self._version: tuple[int, int] | None = None
         self.client_properties: FieldTable = {}
-        self.virtualhost = ""
-        self.login_pause = False
+        self.virtualhost: str = ""
+        self.login_pause: bool = False
         self._assembler.refuses_unreadable = True
 
     @property
@@ -220,12 +220,12 @@ class ServerProtocol(Protocol):
 
     def _fail(self, error: ProtocolError) -> None:
         if isinstance(error, (UnknownMethod, UnreadableField)):
-            self.failure = self.failure or error
+            self._keep_failure(error)
             self._set_state(ConnectionState.CLOSED)
         elif self._state in _SILENT_STATES or (
             self._state is ConnectionState.OPENING and isinstance(error, InternalError)
         ):
-            self.failure = error
+            self._keep_failure(error)
             self._leave_waiting()
         else:
             super()._fail(error)
@@ -234,7 +234,7 @@ class ServerProtocol(Protocol):
         """Answer the client's close, and each further one, until the client closes the socket."""
         if self._state not in (ConnectionState.RUNNING, ConnectionState.CLOSING):
             raise self._unexpected(close)
-        self.close_received = self.close_received or close
+        self._keep_close(close)
         self._send_last(ConnectionCloseOkParameters())
         self._set_state(ConnectionState.CLOSING)
 

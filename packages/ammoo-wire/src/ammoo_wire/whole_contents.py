@@ -37,7 +37,9 @@ __all__ = ["WHOLE_IDS", "WholeContents"]
 
 _HEAD = Struct(">BH9s")  # frame type, channel, and the key: size, class, method, one octet more
 _ACK_FRAME = Struct(">11sQBB")  # type, channel, size, class and method; tag, bits, end
-_METHOD, _HEADER, _BODY, _ = map(int, FrameType)
+_METHOD: Final = int(FrameType.METHOD)
+_HEADER: Final = int(FrameType.HEADER)
+_BODY: Final = int(FrameType.BODY)
 _SEAM = Struct(">BBH")  # between two frames: the end of one; type and channel of the next
 _SIZES = Struct(">IHH")  # a content header's size, its class and weight
 _ACK: Final = method_of(BasicAckParameters)

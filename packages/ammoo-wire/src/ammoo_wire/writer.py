@@ -15,7 +15,9 @@ _HEADER_HEAD = Struct(">BHI2sHQ")
 _BODY_HEAD = Struct(">BBHI")  # behind the end of the header frame
 _PLAIN = Struct(">Q6sI")  # size of the body; no properties, and the body frame's head; its size
 _END: Final = bytes((FRAME_END,))
-_METHOD, _HEADER, _BODY, _ = map(int, FrameType)
+_METHOD: Final = int(FrameType.METHOD)
+_HEADER: Final = int(FrameType.HEADER)
+_BODY: Final = int(FrameType.BODY)
 _SMALL: Final = 4096  # octets of a body
 _NO_LIMIT: Final = 0xFFFF_FFFF  # what the four octets of a frame's size can say
 
@@ -29,12 +31,13 @@ class ContentHead:
     __slots__ = ("channel_number", "method_frame", "plain", "plain_body")
 
     def __init__(self, channel_number: int, method_frame: bytes) -> None:
-        self.channel_number = channel_number
-        self.method_frame = method_frame
+        self.channel_number: int = channel_number
+        self.method_frame: bytes = method_frame
         # As it goes on without properties: up to the body's size, and from there on.
         header = _HEADER_HEAD.pack(_HEADER, channel_number, 14, method_frame[7:9], 0, 0)
-        self.plain = method_frame + header[:-8]
-        self.plain_body = NO_PROPERTIES + _BODY_HEAD.pack(FRAME_END, _BODY, channel_number, 0)[:-4]
+        self.plain: bytes = method_frame + header[:-8]
+        body_head = _BODY_HEAD.pack(FRAME_END, _BODY, channel_number, 0)
+        self.plain_body: bytes = NO_PROPERTIES + body_head[:-4]
 
 
 class CommandWriter:
@@ -54,7 +57,7 @@ class CommandWriter:
 
     def __init__(self, *, frame_max: int) -> None:
         self.frame_max = frame_max
-        self.queued = bytearray()
+        self.queued: bytearray = bytearray()
 
     @property
     def frame_max(self) -> int:
