@@ -261,9 +261,9 @@ async def test_what_things_look_like(server: ScriptedServer) -> None:
         (ClientClosedConnectionError(KeyError("mine")), "because of KeyError('mine')"),
         (ClientCancelledConsumerError(KeyError("mine"), "tag"), "because of KeyError('mine')"),
         (ClientCancelledConsumerOK("tag", "q"), "consumer 'tag' on queue 'q'"),
-        (PublishNack(7), "refused message 7"),
+        (PublishNack(7), "did not accept message 7"),
         (NoChallengesAuthenticationError("PLAIN"), "the mechanism PLAIN"),
-        (ServerAuthMechanismsNotSupportedError(frozenset("A")), "can use none of them"),
+        (ServerAuthMechanismsNotSupportedError(frozenset("A")), "can use none"),
     ],
 )
 def test_what_errors_say(error: Exception, words: str) -> None:

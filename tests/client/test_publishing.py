@@ -255,7 +255,7 @@ async def test_return_is_raised_in_its_own_publish(
     peer.send(BasicAckParameters(2, True))
 
     await somewhere
-    with pytest.raises(PublishReturned, match="'nowhere' came back: NO_ROUTE") as caught:
+    with pytest.raises(PublishReturned, match="'nowhere' was returned: NO_ROUTE") as caught:
         await nowhere
     assert caught.value.message.properties.message_id == "the same"
 

@@ -219,8 +219,8 @@ def test_connection_errors_by_code(code: int, cls: type) -> None:
             (
                 "the connection was closed by the server: INTERNAL_ERROR - Feature"
                 " `transient_nonexcl_queues` is deprecated. (541, answering queue.declare); this"
-                " RabbitMQ takes no queue that is neither durable nor exclusive: pass durable=True"
-                " (or exclusive=True) to declare_queue"
+                " RabbitMQ does not support queues that are neither durable nor exclusive: pass"
+                " durable=True (or exclusive=True) to declare_queue"
             ),
         ),
         (ConnectionLost(None), "the server closed the socket without closing the AMQP connection"),
@@ -233,7 +233,7 @@ def test_connection_errors_by_code(code: int, cls: type) -> None:
             ChannelUnanswered(OperationTimeout("queue.declare", 60)),
             (
                 "the channel was closed by the client: the server did not answer queue.declare"
-                " within 60 s, and whoever waits behind it would wait for ever; open another"
+                " within 60 s, so operations behind it would wait for ever; open another"
                 " channel, or connect again"
             ),
         ),

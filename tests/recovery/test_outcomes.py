@@ -36,7 +36,7 @@ def about(error: PublishFailed) -> PublishFailed:
         ),
         (
             PublishUnknown(LOST, 4),
-            f"message 4 was sent and not confirmed, and whether the server has it is not known: {LOST}",
+            f"message 4 was sent and not confirmed; it is not known whether the server has it: {LOST}",
         ),
         (PublishNotSent("too late"), "message was not sent: too late"),
         (NotSent("queue.declare", "too many wait"), "queue.declare was not sent: too many wait"),

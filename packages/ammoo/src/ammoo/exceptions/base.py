@@ -1,8 +1,8 @@
-"""What all our exceptions have in common, and what a server's refusal looks like.
+"""What all exceptions of the client have in common, and what a server's refusal looks like.
 
-A refusal carries the four fields of ``channel.close`` or ``connection.close`` as
-attributes; its sentence is made of them only when somebody reads it. Reply codes
-are mapped to classes in the modules beside this one.
+A refusal has the four fields of ``channel.close`` or ``connection.close`` as
+attributes; its sentence is made of them when it is shown. The modules beside this
+one map reply codes to classes.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,18 +14,18 @@ __all__ = ["AmmooError", "OperationTimeout", "ServerRefusal"]
 
 
 class AmmooError(Exception):
-    """Base of every exception that is ours.
+    """The base of all exceptions of the client.
 
     Attributes:
-        recoverable: Whether the same could succeed on a connection or channel opened anew,
-            without anything being changed by the caller.
+        recoverable: Whether the same operation could succeed on a new connection or channel,
+            without any change by the caller.
     """
 
     recoverable: bool = False
     _ends_its_owner: ClassVar[bool] = False
     """Whether a connection, channel or consumer has ended with the error."""
     _restored: Callable[[], Awaitable[None]] | None = None
-    """Waits until what has ended is there again; set where recovery will try."""
+    """Waits until what has ended is restored; set if recovery will try that."""
 
     async def recovered(self) -> None:
         """Wait until what ended with this error is usable again.
@@ -42,7 +42,7 @@ class AmmooError(Exception):
             raise self.with_traceback(None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Leave out what belongs to this process."""
+        """Leave out what belongs to this process (pickle)."""
         kept = {name: value for name, value in self.__dict__.items() if name != "_restored"}
         return (type(self), self.args, kept)
 
@@ -50,14 +50,14 @@ class AmmooError(Exception):
 class OperationTimeout(AmmooError, TimeoutError):
     """The server did not answer an operation in time.
 
-    The answer, if it comes, is dealt with as if the operation had been cancelled:
-    the channel stays usable and later answers go where they belong. If the server owes
-    nothing else for a minute, and still does not answer, the channel is closed with
-    `ChannelUnanswered`. A confirm may come as late as it likes.
+    A reply that still comes is treated as if the operation had been cancelled: the channel stays
+    usable, and later replies go where they belong. If the server owes no other reply for a minute,
+    and still does not answer, the channel is closed with `ChannelUnanswered`. There is no such
+    limit for a confirm.
 
     Attributes:
         operation: The method that was not answered, ``queue.declare`` for example.
-        timeout: For how many seconds it was waited.
+        timeout: How long the operation waited, in seconds.
     """
 
     recoverable = True
@@ -72,17 +72,17 @@ class OperationTimeout(AmmooError, TimeoutError):
 
 
 class ServerRefusal(AmmooError):
-    """The fields of a close that the server sent. Not raised by itself.
+    """The fields of a channel.close or connection.close of the server. Not raised by itself.
 
     Attributes:
-        reply_code: Why, as a number (section 1.1.2).
-        reply_text: Why, in the server's words.
-        class_id: Class of the method that caused it; 0 if none did.
+        reply_code: The reason, as a number (section 1.1.2 of the specification).
+        reply_text: The reason, in the server's words.
+        class_id: The class of the method that caused it; 0 if none did.
         method_id: The method that caused it; 0 if none did.
     """
 
     advice: ClassVar[str] = ""
-    """What whoever reads the error can do."""
+    """What the user can do."""
 
     def __init__(self, reply_code: int, reply_text: str, class_id: int, method_id: int) -> None:
         super().__init__(reply_code, reply_text, class_id, method_id)
@@ -92,7 +92,7 @@ class ServerRefusal(AmmooError):
         self.method_id = method_id
 
     def _sentence(self, subject: str) -> str:
-        """Say what happened to `subject`, why, and what to do about it."""
+        """Return what happened to `subject`, why, and what to do about it."""
         method = method_with_id(self.class_id << 16 | self.method_id)
         answering = f", answering {method.name}" if method is not None else ""
         advice = self._advice()
@@ -108,29 +108,29 @@ class ServerRefusal(AmmooError):
         return self.advice
 
 
-# Where the code alone says too little: what RabbitMQ's text holds, and what to do then.
+# What to do where the reply code says too little: by a part of RabbitMQ's reply text.
 _ADVICE_BY_CLUE = {
     "transient_nonexcl_queues": (
-        "this RabbitMQ takes no queue that is neither durable nor exclusive:"
+        "this RabbitMQ does not support queues that are neither durable nor exclusive:"
         " pass durable=True (or exclusive=True) to declare_queue"
     ),
-    "global_qos": "this RabbitMQ takes no qos with global_=True: pass global_=False",
+    "global_qos": "this RabbitMQ does not support qos with global_=True: pass global_=False",
     "queue_master_locator": "drop x-queue-master-locator from the arguments",
     "inequivalent arg": (
-        "it exists with other properties: declare it as it is, or delete it first"
+        "it exists with different properties: declare it with the same ones, or delete it first"
     ),
     "unknown delivery tag": (
-        "a message can be settled once, on the channel it came on, and not at all with no_ack"
+        "settle each message once, on the channel that it came on, and none with no_ack"
     ),
-    "requeue=false": "RabbitMQ only knows recover(requeue=True)",
-    "immediate=true": "RabbitMQ does not know immediate; use expiration and a dead letter exchange",
-    "prefetch_size": "RabbitMQ does not know prefetch_size; use prefetch_count",
-    "active=false": "RabbitMQ cannot be told to stop; use qos, or cancel the consumer",
-    "connection limit": "close other connections, or have the limit raised",
-    "reuse consumer tag": "leave the tag to the client, which makes one of its own",
+    "requeue=false": "RabbitMQ supports only recover(requeue=True)",
+    "immediate=true": "RabbitMQ does not support immediate; use expiration and a dead letter exchange",
+    "prefetch_size": "RabbitMQ does not support prefetch_size; use prefetch_count",
+    "active=false": "RabbitMQ does not support flow(False); use qos, or cancel the consumer",
+    "connection limit": "close other connections, or raise the limit",
+    "reuse consumer tag": "do not choose consumer tags: the client makes unique ones",
     "negotiated frame_max": "pass frame_max=8192 or more to connect",
     "exchange type '": "check the exchange's type, and that the server has the plugin for it",
-    "in exclusive use": "wait until the consumer that has the queue alone is gone",
-    "message size": "send less at once, or raise the server's max_message_size",
+    "in exclusive use": "wait until the queue's exclusive consumer is gone",
+    "message size": "send smaller messages, or raise the server's max_message_size",
     "timed out. Timeout value": ("settle messages sooner, or raise the server's consumer_timeout"),
 }

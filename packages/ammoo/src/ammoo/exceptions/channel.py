@@ -3,18 +3,18 @@
 ::
 
     ChannelClosed
-    ├── ServerClosedChannel                   the server said channel.close
+    ├── ServerClosedChannel                   the server sent channel.close
     │   └── ContentTooLarge, AccessRefused, NotFound, ResourceLocked, PreconditionFailed
-    └── ClientClosedChannel                   we closed it
+    └── ClientClosedChannel                   the client closed it
         ├── ClientClosedChannelOK
         └── ClientClosedChannelError
-            └── ChannelUnanswered             the server never answered what was given up
-    ChannelInactive                           the server asked for silence, for too long
+            └── ChannelUnanswered             the server never answered a cancelled operation
+    ChannelInactive                           the server took no messages for too long
     EmptyQueue                                an answer, not a failure
-    PublishNotReady                           a message would have had to wait
-    SocketFull                                a message waited for the socket, for too long
+    PublishNotReady                           publish_nowait would have to wait
+    SocketFull                                the socket's buffer was full for too long
 
-What became of a message that was published is in `ammoo.exceptions.publishing`.
+`ammoo.exceptions.publishing` has what became of a message that was published.
 """
 
 from .base import AmmooError, ServerRefusal
@@ -43,13 +43,13 @@ __all__ = [
 
 
 class ChannelClosed(AmmooError):
-    """The channel is closed; the subclass tells by whom and why."""
+    """The channel is closed; the subclass says by which side and why."""
 
     _ends_its_owner = True
 
 
 class ServerClosedChannel(ServerRefusal, ChannelClosed):
-    """The server closed the channel and said why; `ServerRefusal` names the fields.
+    """The server closed the channel; `ServerRefusal` has the reason.
 
     The connection and its other channels go on.
 
@@ -64,52 +64,52 @@ class ServerClosedChannel(ServerRefusal, ChannelClosed):
 
 
 class ContentTooLarge(ServerClosedChannel):
-    """A message is larger than the server takes (311); RabbitMQ says 406 instead."""
+    """A message is larger than the server accepts (311); RabbitMQ sends 406 instead."""
 
-    advice = "send less at once"
+    advice = "send smaller messages"
 
 
 class AccessRefused(ServerClosedChannel):
-    """The user lacks a permission, the name is reserved, or the queue is in exclusive use (403)."""
+    """A permission is missing, a name is reserved, or a queue has an exclusive consumer (403)."""
 
     advice = "check the user's permissions on the virtual host, and the name"
 
 
 class NotFound(ServerClosedChannel):
-    """There is no such queue or exchange (404)."""
+    """The queue or exchange does not exist (404)."""
 
     advice = "declare it first, and check its name and the virtual host"
 
 
 class ResourceLocked(ServerClosedChannel):
-    """The queue belongs to another connection alone (405)."""
+    """The queue is exclusive to another connection (405)."""
 
     recoverable = True
     advice = "wait until the other connection is gone, or use a queue that is not exclusive"
 
 
 class PreconditionFailed(ServerClosedChannel):
-    """What was asked for does not fit what there is (406)."""
+    """A queue or exchange has different properties, or an argument is invalid (406)."""
 
-    advice = "the server's words tell which argument does not fit"
+    advice = "the server's text names the argument that does not match"
 
 
 class ClientClosedChannel(ChannelClosed):
-    """The channel was closed from this side."""
+    """The client closed the channel."""
 
 
 class ClientClosedChannelOK(ClientClosedChannel):
-    """The channel was closed from this side, and nothing was wrong."""
+    """The client closed the channel, and nothing was wrong."""
 
     def __str__(self) -> str:
         return "the channel was closed by the client"
 
 
 class ClientClosedChannelError(ClientClosedChannel):
-    """The channel was closed from this side because of an exception.
+    """The client closed the channel because of an exception.
 
     Attributes:
-        exc: What left the channel's ``async with`` block.
+        exc: The exception that left the channel's ``async with`` block.
     """
 
     def __init__(self, exc: BaseException) -> None:
@@ -121,7 +121,7 @@ class ClientClosedChannelError(ClientClosedChannel):
 
 
 class ChannelUnanswered(ClientClosedChannelError):
-    """An operation was given up, and the server never answered it, so the channel was closed.
+    """The client closed the channel, because the server never answered a cancelled operation.
 
     Attributes:
         exc: An `OperationTimeout` that names the operation.
@@ -131,18 +131,18 @@ class ChannelUnanswered(ClientClosedChannelError):
 
     def __str__(self) -> str:
         return (
-            f"the channel was closed by the client: {self.exc}, and whoever waits behind it would"
-            " wait for ever; open another channel, or connect again"
+            f"the channel was closed by the client: {self.exc}, so operations behind it would wait"
+            " for ever; open another channel, or connect again"
         )
 
 
 class ChannelInactive(AmmooError, TimeoutError):
-    """The server asked for no more messages (channel.flow), and the time to wait is over.
+    """The server has taken no messages (channel.flow) for longer than blocked_timeout.
 
     The message was not sent. The channel stays open.
 
     Attributes:
-        timeout: For how many seconds it was waited.
+        timeout: How long the publish waited, in seconds.
     """
 
     recoverable = True
@@ -153,19 +153,19 @@ class ChannelInactive(AmmooError, TimeoutError):
 
     def __str__(self) -> str:
         return (
-            f"the server takes no messages on this channel (channel.flow) for more than"
+            f"the server has taken no messages on this channel (channel.flow) for more than"
             f" {self.timeout:g} s; the message was not sent"
         )
 
 
 class SocketFull(AmmooError, TimeoutError):
-    """The socket took no more octets, and the time to wait is over.
+    """The socket's buffer has been full for longer than blocked_timeout.
 
-    The server does not read, or the network is slow or gone. The message was not sent. The
-    channel stays open.
+    The server does not read, or the network is slow or gone. The message was not sent. The channel
+    stays open.
 
     Attributes:
-        timeout: For how many seconds it was waited.
+        timeout: How long the publish waited, in seconds.
     """
 
     recoverable = True
@@ -176,16 +176,16 @@ class SocketFull(AmmooError, TimeoutError):
 
     def __str__(self) -> str:
         return (
-            f"the socket took no more for {self.timeout:g} s, so the message was not sent:"
+            f"the socket's buffer was full for {self.timeout:g} s, so the message was not sent:"
             " the server does not read, or the network is too slow"
         )
 
 
 class EmptyQueue(AmmooError):
-    """There was no message to get.
+    """The queue has no message that is ready.
 
     Attributes:
-        queue_name: The queue that was asked.
+        queue_name: The queue.
     """
 
     def __init__(self, queue_name: str = "") -> None:
@@ -197,12 +197,12 @@ class EmptyQueue(AmmooError):
 
 
 class PublishNotReady(AmmooError):
-    """`Channel.publish_nowait` was called where `Channel.publish` would have held a message back.
+    """`Channel.publish_nowait` was called while `Channel.publish` would wait.
 
     The message was not sent.
 
     Attributes:
-        reason: What it would have had to wait for.
+        reason: What it would wait for.
     """
 
     recoverable = True
@@ -230,7 +230,7 @@ _BY_REPLY_CODE: dict[int, type[ServerClosedChannel]] = {
 def server_closed_channel(
     reply_code: int, reply_text: str, class_id: int, method_id: int, channel_id: int = 0
 ) -> ServerClosedChannel:
-    """Make the exception for a channel.close: the code's own class, or the general one."""
+    """Return the exception for a channel.close, of the reply code's class if it has one."""
     cls = _BY_REPLY_CODE.get(reply_code, ServerClosedChannel)
     error = cls(reply_code, reply_text, class_id, method_id)
     error.channel_id = channel_id

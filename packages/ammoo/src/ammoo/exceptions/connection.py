@@ -1,25 +1,25 @@
-"""Why a connection ended, or never came to be.
+"""Why a connection ended, or was not opened.
 
 ::
 
     ConnectionClosed
-    ├── ConnectionLost                        the socket broke
-    │   └── LoginFrameTooLarge                and the login was larger than the server takes
-    ├── HeartbeatTimeout                      the server fell silent
-    ├── ConnectionTimeout                     the server did not finish the opening in time
-    ├── ServerClosedConnection                the server said connection.close
+    ├── ConnectionLost                        the socket broke, or the server closed it
+    │   └── LoginFrameTooLarge                after a login that was too large
+    ├── HeartbeatTimeout                      nothing came from the server for too long
+    ├── ConnectionTimeout                     the server did not complete the handshake in time
+    ├── ServerClosedConnection                the server sent connection.close
     │   └── ConnectionForced, InvalidPath, LoginRefused, CommandInvalid, ChannelNumberError,
     │       ResourceError, NotAllowed, MethodNotImplemented, InternalError
-    ├── AuthenticationError                   the server did not let us in
+    ├── AuthenticationError                   the server refused the login
     │   ├── LoginRefused
     │   └── NoChallengesAuthenticationError
     ├── ServerAuthMechanismsNotSupportedError
     ├── ServerLocalesNotSupportedError
-    ├── InvalidServerFrame                    the server sent what is no AMQP
+    ├── InvalidServerFrame                    the server sent data that is not valid AMQP
     │   └── WrongProtocol                     from the first octet on
-    ├── UnexpectedFrame                       the server sent what has no place there
-    ├── RecoveryFailed                        the client gave up connecting again
-    └── ClientClosedConnection                we closed it
+    ├── UnexpectedFrame                       the server sent a command that it must not
+    ├── RecoveryFailed                        the client stopped trying to connect again
+    └── ClientClosedConnection                the client closed it
         ├── ClientClosedConnectionOK
         └── ClientClosedConnectionError
 """
@@ -66,17 +66,17 @@ _CONNECTION_OPEN = (10, 40)  # class and method id
 
 
 class ConnectionClosed(AmmooError):
-    """The connection is closed; the subclass tells by whom and why."""
+    """The connection is closed; the subclass says by which side and why."""
 
     _ends_its_owner = True
 
 
 class ConnectionLost(ConnectionClosed):
-    """The socket was closed or broke without a word of AMQP.
+    """The socket broke, or the server closed it without connection.close.
 
     Attributes:
-        exc: What the operating system said, or None if the server just closed it.
-        address: Where the server is, as a URL without user and password; empty if not known.
+        exc: The operating system's error; None if the server closed the socket.
+        address: The server's address, as a URL without user and password; empty if not known.
     """
 
     recoverable = True
@@ -94,15 +94,15 @@ class ConnectionLost(ConnectionClosed):
 
 
 class LoginFrameTooLarge(ConnectionLost):
-    """The server closed the socket on a login that is larger than it takes.
+    """The server closed the socket after a login that is larger than it accepts.
 
-    Until the limits of a connection are agreed on, RabbitMQ takes frames of 4096 octets
-    (8192 from 4.1 on) and closes the socket on larger ones without a word.
+    Until the limits of a connection are negotiated, RabbitMQ accepts frames of 4096 octets (8192
+    from 4.1 on). It closes the socket when a larger one comes.
 
     Attributes:
         method: The method that was sent: ``connection.start-ok`` or ``connection.secure-ok``.
-        size: How large its frame was, in octets.
-        limit: How large RabbitMQ takes it by default, in octets.
+        size: The size of its frame, in octets.
+        limit: The largest frame that RabbitMQ accepts by default, in octets.
     """
 
     recoverable = False
@@ -123,8 +123,8 @@ class LoginFrameTooLarge(ConnectionLost):
 
     def __str__(self) -> str:
         return (
-            f"{super().__str__()}, on a login of {self.size} octets ({self.method}); RabbitMQ"
-            f" takes {self.limit} by default: send less (password or token, client_properties), or"
+            f"{super().__str__()}, after a login of {self.size} octets ({self.method}); RabbitMQ"
+            f" accepts {self.limit} by default: send less (password or token, client_properties), or"
             " raise initial_frame_max in the server's configuration"
         )
 
@@ -133,8 +133,8 @@ class HeartbeatTimeout(ConnectionClosed):
     """Nothing came from the server for two heartbeat intervals.
 
     Attributes:
-        timeout: For how many seconds: twice the interval.
-        address: Where the server is; empty if not known.
+        timeout: Twice the interval, in seconds.
+        address: The server's address; empty if not known.
     """
 
     recoverable = True
@@ -153,11 +153,11 @@ class HeartbeatTimeout(ConnectionClosed):
 
 
 class ConnectionTimeout(ConnectionClosed, TimeoutError):
-    """The server took the socket, but did not finish the opening of the connection in time.
+    """The server accepted the socket, but did not complete the handshake in time.
 
     Attributes:
-        timeout: For how many seconds it was waited.
-        address: Where the server is; empty if not known.
+        timeout: How long the client waited, in seconds.
+        address: The server's address; empty if not known.
     """
 
     recoverable = True
@@ -173,12 +173,12 @@ class ConnectionTimeout(ConnectionClosed, TimeoutError):
 
 
 class RecoveryFailed(ConnectionClosed):
-    """The connection was lost, and the client gave up connecting again.
+    """The connection was lost, and the client stopped trying to connect again.
 
     Attributes:
-        exc: Why the last attempt failed, or what cannot be retried.
-        attempts: How many rounds there were.
-        outage: For how many seconds the connection was down.
+        exc: The error of the last attempt, or one that no further attempt would mend.
+        attempts: How many rounds of attempts there were.
+        outage: How long the connection was down, in seconds.
     """
 
     def __init__(self, exc: Exception, attempts: int = 0, outage: float = 0.0) -> None:
@@ -195,13 +195,13 @@ class RecoveryFailed(ConnectionClosed):
 
 
 class ConnectionBlocked(AmmooError, TimeoutError):
-    """The server takes no messages for want of memory or disk, and the time to wait is over.
+    """The server has blocked the connection for longer than blocked_timeout.
 
-    The message was not sent. The connection stays open.
+    It is short of memory or disk space. The message was not sent. The connection stays open.
 
     Attributes:
-        reason: What the server is short of, in its words.
-        timeout: For how many seconds it was waited.
+        reason: The server's reason.
+        timeout: How long the publish waited, in seconds.
     """
 
     recoverable = True
@@ -219,10 +219,10 @@ class ConnectionBlocked(AmmooError, TimeoutError):
 
 
 class TooManyChannels(AmmooError):
-    """As many channels are open as were agreed on; this one was not asked for.
+    """As many channels are open as were negotiated. No channel was opened.
 
     Attributes:
-        channel_max: How many may be open.
+        channel_max: How many channels may be open.
     """
 
     def __init__(self, channel_max: int) -> None:
@@ -240,7 +240,7 @@ class TooManyChannels(AmmooError):
 
 
 class ServerClosedConnection(ServerRefusal, ConnectionClosed):
-    """The server closed the connection and said why; `ServerRefusal` names the fields."""
+    """The server closed the connection; `ServerRefusal` has the reason."""
 
     def __str__(self) -> str:
         return self._sentence("the connection")
@@ -254,34 +254,34 @@ class ConnectionForced(ServerClosedConnection):
 
 
 class InvalidPath(ServerClosedConnection):
-    """The virtual host is unknown (402); RabbitMQ says 530 instead."""
+    """The virtual host does not exist (402); RabbitMQ sends 530 instead."""
 
     advice = "check the virtual host's name"
 
 
 class CommandInvalid(ServerClosedConnection):
-    """The server does not take the method as it was sent (503)."""
+    """The server does not accept the method with these arguments (503)."""
 
-    advice = "the server's words tell what it does not take"
+    advice = "the server's text says what it does not accept"
 
 
 class ChannelNumberError(ServerClosedConnection):
     """A method came on a channel that is not open (504)."""
 
-    advice = "this is a fault of the client library, or of whoever wrote past it"
+    advice = "report this as a fault of the client"
 
 
 class ResourceError(ServerClosedConnection):
-    """The server ran out of something (506)."""
+    """The server ran out of a resource (506)."""
 
     recoverable = True
     advice = "connect again, after a pause"
 
 
 class NotAllowed(ServerClosedConnection):
-    """The server forbids it whoever asks (530): an unknown virtual host, a consumer tag in use."""
+    """No user may do this (530): an unknown virtual host, a consumer tag in use."""
 
-    advice = "the server's words tell what it forbids"
+    advice = "the server's text says what is not allowed"
 
     def _advice(self) -> str:
         advice = super()._advice()
@@ -291,22 +291,22 @@ class NotAllowed(ServerClosedConnection):
 
 
 class MethodNotImplemented(ServerClosedConnection):
-    """The server does not implement what was asked for (540)."""
+    """The server does not implement the method, or one of its options (540)."""
 
-    advice = "do without it"
+    advice = "use only what the server supports"
 
 
 class InternalError(ServerClosedConnection):
-    """Something went wrong inside the server (541)."""
+    """An error occurred inside the server (541)."""
 
-    advice = "the server's log has more"
+    advice = "see the server's log"
 
 
 # --- the opening ---------------------------------------------------------------------------
 
 
 class AuthenticationError(ConnectionClosed):
-    """The server did not let us in.
+    """The server refused the login.
 
     Attributes:
         mechanism: The name of the mechanism that was used.
@@ -324,7 +324,7 @@ class AuthenticationError(ConnectionClosed):
 
 
 class LoginRefused(AuthenticationError, ServerClosedConnection):
-    """The server refused the login and said so (403)."""
+    """The server refused the login with connection.close (403)."""
 
     def __init__(
         self,
@@ -345,21 +345,23 @@ class LoginRefused(AuthenticationError, ServerClosedConnection):
 
 
 class NoChallengesAuthenticationError(AuthenticationError):
-    """The server sent a challenge, and the mechanism knows none."""
+    """The server sent a challenge, and the mechanism does not answer challenges."""
 
     def __init__(self, mechanism: str = "") -> None:
         super().__init__(mechanism)
 
     def __str__(self) -> str:
-        return f"the server sent a challenge, which the mechanism {self.mechanism} does not know"
+        return (
+            f"the server sent a challenge, and the mechanism {self.mechanism} does not answer any"
+        )
 
 
 class ServerAuthMechanismsNotSupportedError(ConnectionClosed):
-    """The server offers no mechanism that we may use.
+    """The server offers no mechanism that the client may use.
 
     Attributes:
-        server_mechanisms: What it offers.
-        client_mechanisms: What we could use.
+        server_mechanisms: The names of the mechanisms that the server offers.
+        client_mechanisms: The names of those that the client may use.
     """
 
     def __init__(
@@ -370,16 +372,19 @@ class ServerAuthMechanismsNotSupportedError(ConnectionClosed):
         self.client_mechanisms: tuple[str, ...] = tuple(client_mechanisms)
 
     def __str__(self) -> str:
-        ours = ", ".join(self.client_mechanisms) or "none of them"
-        theirs = ", ".join(sorted(self.server_mechanisms)) or "that were not told"
-        return f"the server offers the mechanisms {theirs}; the client can use {ours}; pass another auth= to connect"
+        ours = ", ".join(self.client_mechanisms) or "none"
+        theirs = ", ".join(sorted(self.server_mechanisms)) or "none"
+        return (
+            f"the server offers the mechanisms {theirs}; the client can use {ours};"
+            " pass another auth= to connect"
+        )
 
 
 class ServerLocalesNotSupportedError(ConnectionClosed):
-    """The server does not offer the locale en_US, the only one we know.
+    """The server does not offer the locale en_US, the only one that the client supports.
 
     Attributes:
-        server_locales: What it offers.
+        server_locales: The locales that the server offers.
     """
 
     def __init__(self, server_locales: Iterable[str]) -> None:
@@ -395,10 +400,10 @@ class ServerLocalesNotSupportedError(ConnectionClosed):
 
 
 class InvalidServerFrame(ConnectionClosed):
-    """The server sent octets that are no AMQP, so the connection was closed.
+    """The server sent data that is not valid AMQP, so the client closed the connection.
 
     Attributes:
-        parse_exc: What is wrong with them.
+        parse_exc: What is wrong with the data.
     """
 
     recoverable = True
@@ -408,15 +413,15 @@ class InvalidServerFrame(ConnectionClosed):
         self.parse_exc = parse_exc
 
     def __str__(self) -> str:
-        return f"the server sent what cannot be read: {self.parse_exc}"
+        return f"the server sent data that is not valid AMQP: {self.parse_exc}"
 
 
 class WrongProtocol(InvalidServerFrame):
-    """What listens there does not speak AMQP 0-9-1.
+    """The server does not speak AMQP 0-9-1.
 
     Attributes:
-        octets: With what it begins: seven octets at most.
-        protocol: What it seems to speak; empty if that is not known.
+        octets: The first octets that it sent, at most seven.
+        protocol: The protocol that they belong to; empty if it is not known.
     """
 
     recoverable = False
@@ -435,26 +440,26 @@ class WrongProtocol(InvalidServerFrame):
         return f"the server{at} {speaks} (it began with {self.octets!r}); {self._remedy}"
 
 
-_CHECK_PORT = "check host and port: RabbitMQ takes AMQP 0-9-1 on 5672, with TLS on 5671"
+_CHECK_PORT = "check host and port: RabbitMQ's usual port is 5672, with TLS 5671"
 _PROTOCOLS = {
     b"AMQP\x00\x00\x09": (
         "AMQP 0-9-1, but refused this client's protocol header",
-        "something between client and server changes what is sent: check proxies",
+        "check the proxies between client and server: one of them may change the data",
     ),
     b"AMQP\x00\x01": (
         "AMQP 1.0",
-        "use a client of AMQP 1.0, or a server that speaks AMQP 0-9-1, as RabbitMQ does",
+        "use a client of AMQP 1.0, or a server of AMQP 0-9-1, such as RabbitMQ",
     ),
     b"AMQP\x03\x01": (
         "AMQP 1.0 and wants a login by SASL",
-        "use a client of AMQP 1.0, or a server that speaks AMQP 0-9-1, as RabbitMQ does",
+        "use a client of AMQP 1.0, or a server of AMQP 0-9-1, such as RabbitMQ",
     ),
     b"AMQP\x02\x01": (
         "AMQP 1.0 and wants TLS",
-        "use a client of AMQP 1.0, or a server that speaks AMQP 0-9-1, as RabbitMQ does",
+        "use a client of AMQP 1.0, or a server of AMQP 0-9-1, such as RabbitMQ",
     ),
-    b"AMQP": ("another version of AMQP", "use a server that speaks 0-9-1, as RabbitMQ does"),
-    b"HTTP/": ("HTTP", f"{_CHECK_PORT}; 15672 is its management"),
+    b"AMQP": ("another version of AMQP", "use a server of AMQP 0-9-1, such as RabbitMQ"),
+    b"HTTP/": ("HTTP", f"{_CHECK_PORT}; 15672 is for its management"),
     b"\x15\x03": ("TLS", "connect with amqps://, usually port 5671"),
     b"SSH-": ("SSH", _CHECK_PORT),
     b"-ERR": ("Redis' protocol", _CHECK_PORT),
@@ -463,11 +468,11 @@ _PROTOCOLS = {
     b"* OK": ("IMAP", _CHECK_PORT),
     b"ERROR": ("STOMP or memcached's protocol", _CHECK_PORT),
 }
-"""What the first octets of a server stand for, and what to do; the first that fits counts."""
+"""Which protocol a server's first octets belong to, and what to do; the first match counts."""
 
 
 def _protocol_of(octets: bytes) -> tuple[str, str]:
-    """Return what a server speaks that begins with these octets, and what to do."""
+    """Return the protocol that begins with these octets, and what to do."""
     for beginning, known in _PROTOCOLS.items():
         if octets.startswith(beginning):
             return known
@@ -475,10 +480,10 @@ def _protocol_of(octets: bytes) -> tuple[str, str]:
 
 
 class UnexpectedFrame(ConnectionClosed):
-    """The server sent what has no place where it came, so the connection was closed.
+    """The server sent a command that it must not send there, so the client closed the connection.
 
     Attributes:
-        frame: What came: a method's parameters, or what the wire made of it.
+        frame: The command: a method's parameters, or the error of the wire.
     """
 
     recoverable = True
@@ -488,28 +493,28 @@ class UnexpectedFrame(ConnectionClosed):
         self.frame = frame
 
     def __str__(self) -> str:
-        return f"the server sent what was not expected: {self.frame}"
+        return f"the server sent a command that was not expected: {self.frame}"
 
 
-# --- closed by us --------------------------------------------------------------------------
+# --- closed by the client --------------------------------------------------------------------------
 
 
 class ClientClosedConnection(ConnectionClosed):
-    """The connection was closed from this side."""
+    """The client closed the connection."""
 
 
 class ClientClosedConnectionOK(ClientClosedConnection):
-    """The connection was closed from this side, and nothing was wrong."""
+    """The client closed the connection, and nothing was wrong."""
 
     def __str__(self) -> str:
         return "the connection was closed by the client"
 
 
 class ClientClosedConnectionError(ClientClosedConnection):
-    """The connection was closed from this side because of an exception.
+    """The client closed the connection because of an exception.
 
     Attributes:
-        exc: What left the connection's ``async with`` block.
+        exc: The exception that left the connection's ``async with`` block.
     """
 
     def __init__(self, exc: BaseException) -> None:
@@ -536,7 +541,7 @@ _BY_REPLY_CODE: dict[int, type[ServerClosedConnection]] = {
 def server_closed_connection(
     reply_code: int, reply_text: str, class_id: int, method_id: int, mechanism: str = ""
 ) -> ServerClosedConnection:
-    """Make the exception for a connection.close: the code's own class, or the general one."""
+    """Return the exception for a connection.close, of the reply code's class if it has one."""
     cls: type[ServerClosedConnection] = _BY_REPLY_CODE.get(reply_code, ServerClosedConnection)
     if cls is LoginRefused:
         return LoginRefused(reply_code, reply_text, class_id, method_id, mechanism)

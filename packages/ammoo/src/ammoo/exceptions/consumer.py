@@ -1,10 +1,10 @@
-"""Why a consumer ended while its channel went on.
+"""Why a consumer ended while its channel goes on.
 
 ::
 
     ConsumerCancelled
-    ├── ServerCancelledConsumer               the server said basic.cancel: the queue is gone
-    └── ClientCancelledConsumer               we cancelled it
+    ├── ServerCancelledConsumer               the server sent basic.cancel: the queue is gone
+    └── ClientCancelledConsumer               the client cancelled it
         ├── ClientCancelledConsumerOK
         └── ClientCancelledConsumerError
 """
@@ -23,11 +23,11 @@ __all__ = [
 
 
 class ConsumerCancelled(AmmooError):
-    """The consumer gets no more messages; the subclass tells by whose will.
+    """The consumer gets no more messages; the subclass says which side cancelled it.
 
     Attributes:
         consumer_tag: The consumer's tag.
-        queue_name: The queue it was on.
+        queue_name: The queue.
     """
 
     _ends_its_owner = True
@@ -39,7 +39,7 @@ class ConsumerCancelled(AmmooError):
 
 
 class ServerCancelledConsumer(ConsumerCancelled):
-    """The server cancelled the consumer; with RabbitMQ, the queue was deleted or moved."""
+    """The server cancelled the consumer: with RabbitMQ, the queue was deleted or moved."""
 
     recoverable = True
 
@@ -51,21 +51,21 @@ class ServerCancelledConsumer(ConsumerCancelled):
 
 
 class ClientCancelledConsumer(ConsumerCancelled):
-    """The consumer was cancelled from this side."""
+    """The client cancelled the consumer."""
 
 
 class ClientCancelledConsumerOK(ClientCancelledConsumer):
-    """The consumer was cancelled from this side, and nothing was wrong."""
+    """The client cancelled the consumer, and nothing was wrong."""
 
     def __str__(self) -> str:
-        return f"consumer {self.consumer_tag!r} on queue {self.queue_name!r} has been left"
+        return f"consumer {self.consumer_tag!r} on queue {self.queue_name!r} was cancelled by the client"
 
 
 class ClientCancelledConsumerError(ClientCancelledConsumer):
-    """The consumer was cancelled from this side because of an exception.
+    """The client cancelled the consumer because of an exception.
 
     Attributes:
-        exc: What left the consumer's ``async with`` block.
+        exc: The exception that left the consumer's ``async with`` block.
     """
 
     def __init__(self, exc: BaseException, consumer_tag: str = "", queue_name: str = "") -> None:
@@ -74,4 +74,4 @@ class ClientCancelledConsumerError(ClientCancelledConsumer):
         self.exc = exc
 
     def __str__(self) -> str:
-        return f"consumer {self.consumer_tag!r} was left because of {self.exc!r}"
+        return f"consumer {self.consumer_tag!r} was cancelled by the client because of {self.exc!r}"

@@ -1,4 +1,4 @@
-"""What can be wrong with a message that arrived, or with what is done to it."""
+"""What can be wrong with a message that arrived, or with an operation on it."""
 
 from .base import AmmooError
 
@@ -8,11 +8,11 @@ __all__ = ["ContentEncodingError", "UnknownDelivery"]
 class ContentEncodingError(AmmooError, LookupError, ValueError):
     """The body of a message cannot be decoded as its property content-encoding says.
 
-    Pass ``encoding=`` to `Message.decode` or `Message.json`, or use `Message.body`. It is the
-    sender's fault: the message will not decode when it is delivered again either.
+    Pass ``encoding=`` to `Message.decode` or `Message.json`, or use `Message.body`. The cause is
+    the sender's: the message will not decode when it is delivered again.
 
     Attributes:
-        content_encoding: What the property says.
+        content_encoding: The property content-encoding.
         reason: What is wrong.
     """
 
@@ -26,11 +26,11 @@ class ContentEncodingError(AmmooError, LookupError, ValueError):
 
 
 class UnknownDelivery(AmmooError, ValueError):
-    """A delivery cannot be settled, as it is not unacked on its channel; nothing was sent.
+    """A delivery cannot be settled, because it is not unacked on its channel; nothing was sent.
 
     It was settled before, perhaps together with others (``multiple``), or it needs no
-    acknowledgement (no_ack), or it was put back (`Channel.recover`), or there is no such
-    delivery. The server would close the channel for it. The channel goes on.
+    acknowledgement (no_ack), or it was requeued (`Channel.recover`), or there is no such delivery.
+    The server would close the channel; so the channel goes on.
 
     Attributes:
         delivery_tag: The delivery tag.

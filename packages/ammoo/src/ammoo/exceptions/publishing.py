@@ -4,17 +4,17 @@
 
     PublishFailed                             a message was not confirmed; the subclass says why
     ├── PublishNack                           the server refused it (basic.nack)
-    │   └── PublishRefused                    the server closed channel or connection because of it
+    │   └── PublishRefused                    the server closed channel or connection for it
     ├── PublishReturned                       the server could not route it
     ├── PublishNotSent                        nothing of it was sent
-    └── PublishUnknown                        it was sent, and the connection ended before a confirm
+    └── PublishUnknown                        it was sent; the connection ended before the confirm
     NotSent                                   an operation waited for recovery, and was not sent
     ├── NotSentInTime
     └── PublishNotSent
     StaleDelivery                             the message's channel is gone: nothing was sent
 
-A confirmed message raises nothing. Only what was not sent can be sent again without
-the risk that the server has it twice.
+A confirmed message raises nothing. Only a message that was not sent can be sent again
+without the risk that the server stores it twice.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -43,8 +43,8 @@ class PublishFailed(AmmooError):
     Attributes:
         exchange_name: The exchange that it was published to; empty if not known.
         routing_key: The routing key; empty if not known.
-        publish_sequence_number: Which message of the channel or publisher, counted from 1;
-            0 if it got no number.
+        publish_sequence_number: The number of the message on its channel or publisher, counted
+            from 1; 0 if it got no number.
     """
 
     exchange_name: str = ""
@@ -52,7 +52,7 @@ class PublishFailed(AmmooError):
     publish_sequence_number: int = 0
 
     def _message(self) -> str:
-        """Name the message, as far as it is known."""
+        """Return a name for the message, as far as it is known."""
         number = f" {self.publish_sequence_number}" if self.publish_sequence_number else ""
         if not (self.exchange_name or self.routing_key):
             return f"message{number}"
@@ -65,11 +65,11 @@ class PublishFailed(AmmooError):
 class PublishNack(PublishFailed):
     """The server did not take responsibility for a message (basic.nack).
 
-    With RabbitMQ: a queue is full and set to reject, or failed. Other queues
-    may have taken it.
+    With RabbitMQ, a queue is full and rejects messages, or has failed. Other queues may have taken
+    the message.
 
     Attributes:
-        publish_sequence_number: Which message of the channel, counted from 1.
+        publish_sequence_number: The number of the message on its channel, counted from 1.
     """
 
     recoverable = True
@@ -80,18 +80,18 @@ class PublishNack(PublishFailed):
 
     def __str__(self) -> str:
         return (
-            f"the server refused message {self.publish_sequence_number} of the channel;"
-            " with RabbitMQ, a queue that is full and rejects, or one that failed"
+            f"the server did not accept message {self.publish_sequence_number} of the channel"
+            " (basic.nack); with RabbitMQ, a queue is full and rejects messages, or has failed"
         )
 
 
 class PublishRefused(PublishNack):
     """The server closed the channel or the connection because of this message.
 
-    It is never sent again by itself: the server would close the next channel too.
+    The client never sends it again by itself: the server would close the next channel too.
 
     Attributes:
-        exc: What the server said when it closed.
+        exc: The exception that says why the server closed it.
     """
 
     recoverable = False
@@ -106,12 +106,12 @@ class PublishRefused(PublishNack):
 
 
 class PublishReturned(PublishFailed):
-    """The server could not route a message that had to be.
+    """The server could not route a mandatory message, and returned it (basic.return).
 
     Attributes:
-        message: The message, as it came back.
-        reply_code: Why, as a number: 312 for no route.
-        reply_text: Why, in the server's words.
+        message: The message as it was returned.
+        reply_code: The reason, as a number: 312 for no route, 313 for no consumers.
+        reply_text: The reason, in the server's words.
     """
 
     def __init__(self, message: "ReturnMessage") -> None:
@@ -125,18 +125,18 @@ class PublishReturned(PublishFailed):
     def __str__(self) -> str:
         return (
             f"the message to exchange {self.message.exchange_name!r} with routing key"
-            f" {self.message.routing_key!r} came back: {self.reply_text} ({self.reply_code});"
-            " bind a queue that takes it"
+            f" {self.message.routing_key!r} was returned: {self.reply_text} ({self.reply_code});"
+            " bind a queue for it"
         )
 
 
 class PublishUnknown(PublishFailed):
-    """A message was sent, and channel or connection ended before the server confirmed it.
+    """A message was sent, and the channel or connection ended before the server confirmed it.
 
     The server may have it. Publishing it again may store it twice.
 
     Attributes:
-        exc: What ended the channel or the connection.
+        exc: The exception that ended the channel or the connection.
     """
 
     recoverable = True
@@ -148,8 +148,8 @@ class PublishUnknown(PublishFailed):
 
     def __str__(self) -> str:
         return (
-            f"{self._message()} was sent and not confirmed, and whether the server has it is not"
-            f" known: {self.exc}"
+            f"{self._message()} was sent and not confirmed; it is not known whether the server has it:"
+            f" {self.exc}"
         )
 
 
@@ -176,7 +176,7 @@ class NotSentInTime(NotSent, OperationTimeout):
     """The connection was not open again within the operation's time; nothing was sent.
 
     Attributes:
-        timeout: For how many seconds the operation waited.
+        timeout: How long the operation waited, in seconds.
     """
 
     def __init__(self, operation: str, timeout: float) -> None:
@@ -200,7 +200,7 @@ class PublishNotSent(NotSent, PublishFailed):
 
 
 class StaleDelivery(AmmooError):
-    """A message cannot be settled: the channel that it came on is gone, and nothing was sent.
+    """A message cannot be settled, because the channel that it came on is gone; nothing was sent.
 
     The server delivers the message again, to this consumer or to another one.
 
