@@ -45,7 +45,11 @@ class Wire:
     def wake(self) -> None:
         """Do nothing: whoever wants an answer takes it."""
 
-    close = abort = pause_reading = resume_reading = wake
+    wake_later = close = abort = pause_reading = resume_reading = wake
+
+    def unwritten_size(self) -> int:
+        """Return 0: each answer is taken at once."""
+        return 0
 
     # -- what the measurements do --
 
