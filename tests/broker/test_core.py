@@ -310,7 +310,7 @@ def test_publisher_is_blocked_at_its_first_publish_during_an_alarm() -> None:
     line, other = Line(node), Line(node)
     line.declare("queue")
 
-    node.raise_alarm("low on memory")
+    node.raise_alarm("low on memory", source="test")
     assert [ChannelFlowOkParameters(True)] == line.ask(ChannelFlowParameters(True))
     blocked = line.publish("queue")
     assert [] == line.ask(ChannelFlowParameters(True))
@@ -318,7 +318,7 @@ def test_publisher_is_blocked_at_its_first_publish_during_an_alarm() -> None:
 
     assert [ConnectionBlockedParameters("low on memory")] == [c.parameters for c in blocked]
     assert 0 == node.virtualhosts["/"].queues["queue"].message_count
-    node.clear_alarm()
+    node.clear_alarm("test")
     after = [command.parameters for command in line.run()]
     assert [ConnectionUnblockedParameters(), ChannelFlowOkParameters(True)] == after
     assert 1 == node.virtualhosts["/"].queues["queue"].message_count

@@ -111,8 +111,10 @@ class FakeOperator:
         self._broker = broker
 
     def raise_alarm(self, *, memory: bool = True, disk: bool = False) -> None:
-        short_of = [name for name, is_short in (("disk", disk), ("memory", memory)) if is_short]
-        self._broker.block(f"low on {' & '.join(short_of)}")
+        if memory:
+            self._broker.block("low on memory")
+        if disk:
+            self._broker.block("low on disk")
 
     def clear_alarm(self) -> None:
         self._broker.unblock()

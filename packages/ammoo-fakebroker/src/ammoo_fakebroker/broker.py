@@ -15,6 +15,7 @@ from urllib.parse import quote
 from .administration import Administration
 from .clock import ManualClock
 from .node.limits import Limits
+from .node.memory import MEMORY_LIMIT
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .option_names import names_options
 from .rabbitmq.profiles import profile_named
@@ -74,6 +75,8 @@ class FakeBroker(Administration):
             client is disconnected between two and three times as long after its last octet.
         max_message_size: The largest message body in octets; None for the release's limit
             (16 MiB in 4.0, 128 MiB in 3.10). A larger one closes the channel with 406.
+        memory_limit: How much memory messages may take, in octets; None for any amount. Above it
+            publishers are blocked as by RabbitMQ's memory alarm.
         handshake_timeout: The seconds within which a client must open its connection.
         login_pause: The seconds between a refused login, or another fault before limits are
             agreed on, and the closing of the socket.
@@ -106,6 +109,7 @@ class FakeBroker(Administration):
         frame_max: int = 131_072,
         heartbeat: int = 60,
         max_message_size: int | None = None,
+        memory_limit: int | None = 1_073_741_824,
         handshake_timeout: float = 10.0,
         login_pause: float = 3.0,
         closing_timeout: float = 30.0,
@@ -129,6 +133,7 @@ class FakeBroker(Administration):
             max_message_size=(
                 profile.max_message_size if max_message_size is None else max_message_size
             ),
+            memory_limit=memory_limit,
             handshake_timeout=handshake_timeout,
             login_pause=login_pause,
             closing_timeout=closing_timeout,
@@ -290,17 +295,28 @@ class FakeBroker(Administration):
     def block(self, reason: str = "low on memory") -> None:
         """Raise an alarm: connections that publish are blocked (connection.blocked).
 
+        Alarms with different reasons can be in force at once, as RabbitMQ's memory and disk alarms
+        can; a connection that is blocked is told of the first only.
         See https://www.rabbitmq.com/docs/connection-blocked
 
         Args:
-            reason: The reason that clients are told; RabbitMQ's are ``low on memory``,
-                ``low on disk`` and ``low on disk & memory``.
+            reason: The reason that clients are told; RabbitMQ's are ``low on memory`` and
+                ``low on disk``, and ``low on disk & memory`` when both are in force.
         """
-        self._call(lambda: self._node.raise_alarm(reason))
+        self._call(lambda: self._node.raise_alarm(reason, source=reason))
 
-    def unblock(self) -> None:
-        """Clear the alarm (connection.unblocked)."""
-        self._call(self._node.clear_alarm)
+    def unblock(self, reason: str | None = None) -> None:
+        """Clear an alarm; publishers go on when none is left (connection.unblocked).
+
+        Args:
+            reason: The reason that it was raised with; None for all that `block` has raised.
+        """
+        self._call(lambda: self._clear_alarms(reason))
+
+    def _clear_alarms(self, reason: str | None) -> None:
+        raised = [source for source in self._node.alarms.sources if source != MEMORY_LIMIT]
+        for source in raised if reason is None else [reason]:
+            self._node.clear_alarm(source)
 
     def close_connections(self, reason: str = "closed by the test") -> None:
         """Close all connections as an operator does (320, CONNECTION_FORCED).

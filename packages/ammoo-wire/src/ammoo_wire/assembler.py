@@ -134,6 +134,11 @@ class CommandAssembler:
         """Drop what was read and not assembled."""
         self._start = self._stop = 0
 
+    @property
+    def unfinished_size(self) -> int:
+        """How many octets have come of bodies that are not complete."""
+        return sum(len(content.body) for content in self._contents.values() if content.body)
+
     def drop_channels(self) -> None:
         """Drop what comes on other channels than 0 from now on, and contents under way."""
         self.drops_channels = True

@@ -167,6 +167,11 @@ class Protocol(ABC):
         """How many octets are waiting to be sent."""
         return len(self._writer.queued)
 
+    @property
+    def unfinished_size(self) -> int:
+        """How many octets have come of bodies that are not complete."""
+        return self._assembler.unfinished_size
+
     def data_to_send(self) -> bytearray:
         """Take the octets to write; empty if there are none."""
         octets = self._writer.take()

@@ -16,6 +16,7 @@ from ammoo_wire import (
     BasicCancelParameters,
 )
 
+from ..messages.message import MESSAGE_SIZE
 from ..queues.delivery import Settlement, Unacked
 from ..queues.limiter import Limiter
 from ..rabbitmq import errors
@@ -106,6 +107,13 @@ class Channel:
         self.last_delivery_tag = delivery_tag = self.last_delivery_tag + 1
         self.unacked[delivery_tag] = Unacked(queue, queued, consumer)
         return delivery_tag
+
+    def memory_size(self) -> int:
+        """Return how much memory unacked and uncommitted messages take, in octets."""
+        unacked = sum(
+            MESSAGE_SIZE + len(delivery.queued.message.body) for delivery in self.unacked.values()
+        )
+        return unacked + (0 if self.transaction is None else self.transaction.memory_size())
 
     # -- settlements ---------------------------------------------------------------------------
 

@@ -69,6 +69,10 @@ class CommandBacklog:
         if not self.paused_by:
             self._transport.resume_reading()
 
+    def memory_size(self) -> int:
+        """Return how much memory the bodies of the commands take, in octets."""
+        return sum(len(command[3]) for command in self._commands if command[3])
+
     def drop(self) -> None:
         """Remove all commands, and execute none any more: the connection is closed."""
         self._commands.clear()

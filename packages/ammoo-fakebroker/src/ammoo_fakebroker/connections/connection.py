@@ -154,10 +154,12 @@ class Connection:
 
     def receive_data(self, data: bytes | bytearray) -> None:
         """Take octets from the client, and do what they ask for."""
+        self.node.memory.received(len(data))
         self._receive(self._protocol.receive_data(data))
 
     def buffer_updated(self, count: int) -> None:
         """Take octets that were read into `get_buffer`, and do what they ask for."""
+        self.node.memory.received(count)
         self._receive(self._protocol.buffer_updated(count))
 
     def disconnected(self) -> None:
@@ -176,6 +178,8 @@ class Connection:
                 self._backlog.add(commands)
             else:
                 self._execute(commands)
+                if self.node.alarms.reason is not None and self._protocol.unfinished_size:
+                    self._block(self.node.alarms.reason)  # in the middle of a publish
             if self._protocol.state is not ConnectionState.RUNNING or self._stage is _Stage.OPENING:
                 self._follow_state()
         finally:
@@ -200,15 +204,15 @@ class Connection:
         channels = self.channels
         handlers = HANDLERS
         protocol = self._protocol
-        node = self.node
+        alarms = self.node.alarms
         waiting = iter(commands)
         for command in waiting:
             number, parameters, properties, body = command
             channel = channels.get(number)
             try:
                 if type(parameters) is BasicPublishParameters and channel is not None:
-                    if node.alarm is not None:
-                        self._block(node.alarm)
+                    if alarms.reason is not None:
+                        self._block(alarms.reason)
                         self._backlog.add((command,))
                         break
                     publish(channel, parameters, properties or b"", body or b"")
@@ -363,8 +367,17 @@ class Connection:
 
     # -- having to wait ------------------------------------------------------------------------
 
+    def memory_size(self) -> int:
+        """Return how much memory takes what is on its way, from the client or to it, in octets."""
+        protocol = self._protocol
+        on_the_wire = protocol.unfinished_size + protocol.queued_size
+        waiting = self._backlog.memory_size() + self._transport.unwritten_size()
+        return on_the_wire + waiting + sum(each.memory_size() for each in self.channels.values())
+
     def _block(self, reason: str) -> None:
         """Listen to a publisher no more until the alarm is over."""
+        if self.is_blocked:
+            return
         self._backlog.pause(PauseReason.ALARM)
         if self.client_can("connection.blocked"):
             self.send(0, ConnectionBlockedParameters(reason))

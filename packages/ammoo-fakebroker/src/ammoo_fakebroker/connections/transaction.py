@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..messages.message import MESSAGE_SIZE
+
 if TYPE_CHECKING:
     from ..messages.message import Message
     from ..queues.delivery import Settlement, Unacked
@@ -47,6 +49,10 @@ class Transaction:
     def settle(self, settlement: Settlement, deliveries: dict[int, Unacked]) -> None:
         """Add a settlement."""
         self._settlements.append(PendingSettlement(settlement, deliveries))
+
+    def memory_size(self) -> int:
+        """Return how much memory the publishes take, in octets."""
+        return sum(MESSAGE_SIZE + len(pending.message.body) for pending in self._publishes)
 
     def take(self) -> tuple[list[PendingPublish], list[PendingSettlement]]:
         """Return all publishes and settlements, and remove them."""

@@ -13,7 +13,10 @@ from ammoo_wire import BasicHeaderProperties, decode_properties
 
 from .properties import ParsedProperties
 
-__all__ = ["Message", "QueuedMessage"]
+__all__ = ["MESSAGE_SIZE", "Message", "QueuedMessage"]
+
+MESSAGE_SIZE = 512
+"""About how much memory a message takes in a queue beside its body, in octets."""
 
 
 class Message:

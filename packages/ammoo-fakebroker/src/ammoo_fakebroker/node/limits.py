@@ -56,6 +56,9 @@ _RANGES = {
     "max_message_size": _Range(
         _INTEGER, 0, 0x7FFF_FFFF_FFFF_FFFF, "an integer from 0 on, in octets"
     ),
+    "memory_limit": _Range(
+        _INTEGER, 0, 0x7FFF_FFFF_FFFF_FFFF, "an integer from 0 on, in octets, or None", True
+    ),
     "handshake_timeout": _Range(_NUMBER, 0, _YEAR, "a number from 0 on, in seconds"),
     "login_pause": _Range(_NUMBER, 0, _YEAR, "a number from 0 on, in seconds"),
     "closing_timeout": _Range(_NUMBER, 0, _YEAR, "a number from 0 on, in seconds"),
@@ -76,6 +79,8 @@ class Limits:
         frame_max: The octets that connection.tune proposes for a frame; 0 for no limit.
         heartbeat: The seconds that connection.tune proposes between heartbeats; 0 for none.
         max_message_size: The largest body, in octets.
+        memory_limit: How much memory messages may take until publishers are blocked, in octets;
+            None for any amount.
         handshake_timeout: Seconds until a connection must be open.
         login_pause: Seconds between a failed login and the closing of the socket.
         closing_timeout: Seconds to wait for connection.close-ok, or for the client to close its
@@ -93,6 +98,7 @@ class Limits:
     frame_max: int = 131_072
     heartbeat: int = 60
     max_message_size: int = 134_217_728
+    memory_limit: int | None = 1_073_741_824
     handshake_timeout: float = 10.0
     login_pause: float = 3.0
     closing_timeout: float = 30.0

@@ -15,6 +15,8 @@ from ..clock import Clock
 from ..rabbitmq import errors
 from ..rabbitmq.profiles import Profile
 from .limits import Limits
+from .alarms import Alarms
+from .memory import MemoryWatch
 from .virtual_host import VirtualHost
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ class Node:
         virtualhosts: The virtual hosts by name.
         connections: The connections whose sockets are open.
         reply_consumers: The consumers of direct replies, by their generated names.
-        alarm: The reason why publishers are blocked; None if they are not.
+        alarms: The reasons why publishers are blocked.
+        memory: The count of the memory that messages take; it raises the memory alarm.
     """
 
     def __init__(
@@ -68,7 +71,8 @@ class Node:
         self.virtualhosts: dict[str, VirtualHost] = {}
         self.connections: dict[Client, None] = {}
         self.reply_consumers: dict[str, ReplyReceiver] = {}
-        self.alarm: str | None = None
+        self.alarms: Alarms = Alarms()
+        self.memory: MemoryWatch = MemoryWatch(self, self.limits.memory_limit)
         self.users.add("guest", "guest").permissions[DEFAULT_VIRTUALHOST] = Permissions()
         self._add_default_virtualhost()
 
@@ -170,15 +174,22 @@ class Node:
 
     # -- alarms and the end --------------------------------------------------------------------
 
-    def raise_alarm(self, reason: str) -> None:
-        """Block each connection from its next publish on (connection.blocked)."""
-        self.alarm = reason
+    def raise_alarm(self, reason: str, *, source: str) -> None:
+        """Block each connection from its next publish on (connection.blocked).
 
-    def clear_alarm(self) -> None:
-        """Unblock all connections (connection.unblocked)."""
-        self.alarm = None
-        for connection in list(self.connections):
-            connection.unblock()
+        Args:
+            reason: The reason that clients are told.
+            source: The name by which the alarm is cleared; others may be raised beside it.
+        """
+        self.alarms.raise_(source, reason)
+
+    def clear_alarm(self, source: str) -> None:
+        """Clear an alarm; unblock all connections if it was the last (connection.unblocked)."""
+        was_raised = self.alarms.reason is not None
+        self.alarms.clear(source)
+        if was_raised and self.alarms.reason is None:
+            for connection in list(self.connections):
+                connection.unblock()
 
     def close_connections(self, reason: str) -> None:
         """Close all connections as an operator does (320)."""
@@ -189,6 +200,7 @@ class Node:
         """Close all open connections because the node stops (320), and stop all timers."""
         for connection in self._open_connections():
             connection.close(errors.shutting_down())
+        self.memory.stop()
         for virtualhost in self.virtualhosts.values():
             for queue in virtualhost.queues.values():
                 queue.stop_timers()

@@ -20,6 +20,10 @@ __all__ = ["Client", "ClientChannel", "ReplyReceiver"]
 class ClientChannel(Protocol):
     """What a node asks of an open channel."""
 
+    def memory_size(self) -> int:
+        """Return how much memory unacked and uncommitted messages take, in octets."""
+        ...
+
     def all_unacked(self) -> dict[int, Unacked]:
         """Return the deliveries that no queue knows to be settled, by delivery tag."""
         ...
@@ -68,6 +72,10 @@ class Client(Protocol):
     @property
     def is_blocked(self) -> bool:
         """Whether the client published during an alarm, and is not read."""
+        ...
+
+    def memory_size(self) -> int:
+        """Return how much memory takes what is on its way, from the client or to it, in octets."""
         ...
 
     def unblock(self) -> None:

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..messages.message import Message, QueuedMessage
+from ..messages.message import MESSAGE_SIZE, Message, QueuedMessage
 from ..rabbitmq.arguments import QueueSettings
 from .consumers import QueueConsumers, SingleActiveConsumer
 from .queue import Queue
@@ -54,6 +54,10 @@ class FifoQueue(Queue):
         is_limited = self._limit is not None or self._limit_octets is not None
         self._drops_overflow = is_limited and settings.overflow == "drop-head"
         self._rejects_overflow = is_limited and not self._drops_overflow
+
+    def memory_size(self) -> int:
+        ready = self.ready
+        return ready.octets + MESSAGE_SIZE * len(ready)
 
     def change_settings(self, settings: QueueSettings) -> None:
         """Apply other settings from now on, because a policy has changed.

@@ -179,6 +179,13 @@ class Queue(Destination, ABC):
     def _take_back(self, unacked: Mapping[int, Unacked]) -> None:
         """Take back what a closed channel had not settled, by delivery tag, and deliver again."""
 
+    @abstractmethod
+    def memory_size(self) -> int:
+        """Return about how much memory the messages in the queue take, in octets.
+
+        Those with clients are not in it; a message in several queues counts in each.
+        """
+
     # -- what every queue is -------------------------------------------------------------------
 
     @property

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import Int64, Timestamp, decode_properties
 
-from ..messages.message import Message, QueuedMessage
+from ..messages.message import MESSAGE_SIZE, Message, QueuedMessage
 from ..messages.properties import with_headers
 from ..rabbitmq import errors
 from ..rabbitmq.arguments import (
@@ -96,6 +96,9 @@ class StreamQueue(Queue):
         RabbitMQ counts the list of publishers in each segment as a message.
         """
         return self._segments.next_offset - self._segments.first_offset
+
+    def memory_size(self) -> int:
+        return self._segments.octets + MESSAGE_SIZE * len(self._log)
 
     def ready_messages(self) -> Iterable[QueuedMessage]:
         """Give all messages of the log."""

@@ -74,6 +74,11 @@ class StreamSegments:
         """Whether there are segments that will be dropped for their age."""
         return self._max_age is not None and len(self._segments) > 1
 
+    @property
+    def octets(self) -> int:
+        """How large all segments are."""
+        return sum(segment.size for segment in self._segments)
+
     def append(self, size: int, now: float) -> int:
         """Add a message, in a new segment if necessary, and return its offset."""
         last = self._segments[-1] if self._segments else None

@@ -1,0 +1,222 @@
+"""The memory limit: publishers are blocked above it, and go on when consumers have made room."""
+
+import pytest
+
+from ammoo_fakebroker import FakeBroker
+from ammoo_fakebroker.clock import ManualClock
+from ammoo_fakebroker.node.alarms import Alarms
+from ammoo_fakebroker.node.memory import MemoryWatch
+from ammoo_wire import (
+    BasicAckParameters,
+    BasicConsumeParameters,
+    BasicPublishParameters,
+    ChannelOpenParameters,
+    ConnectionBlockedParameters,
+    ConnectionUnblockedParameters,
+    QueueBindParameters,
+    QueueDeclareParameters,
+    QueuePurgeParameters,
+    TxCommitParameters,
+    TxSelectParameters,
+    method_of,
+)
+
+from .link import Line, make_node
+
+MIB = 1 << 20
+BLOCKED = ConnectionBlockedParameters("low on memory")
+UNBLOCKED = ConnectionUnblockedParameters()
+
+
+def limited_line() -> Line:
+    """Return a client, with a queue, of a node whose messages may take 20 MiB."""
+    line = Line(make_node(memory_limit=20 * MIB))
+    line.declare("queue")
+    return line
+
+
+def advance(line: Line) -> list[tuple[object, ...]]:
+    """Let the node count its memory again; return what the client is told."""
+    assert isinstance(line.node.clock, ManualClock)
+    line.node.clock.advance(0.1)
+    return [command.parameters for command in line.run()]
+
+
+def fill(line: Line, size: int = MIB, most: int = 40, **options: object) -> int:
+    """Publish messages until the client is blocked; return how many went in."""
+    for number in range(most):
+        told = [command.parameters for command in line.publish("queue", bytes(size), **options)]
+        if BLOCKED in told:
+            return number
+    return most
+
+
+def test_publisher_is_blocked_above_the_limit() -> None:
+    line = limited_line()
+
+    assert 20 == fill(line)
+    assert line.connection.is_blocked
+    assert not line.transport.is_reading
+
+
+def test_publisher_goes_on_when_there_is_room() -> None:
+    line = limited_line()
+    fill(line)
+    consumer = Line(line.node)
+
+    still_blocked = advance(line)
+    consumer.ask(QueuePurgeParameters("queue"))
+    unblocked = advance(line)
+
+    assert [] == still_blocked
+    assert [UNBLOCKED] == unblocked
+    assert not line.connection.is_blocked
+    assert line.transport.is_reading
+
+
+def test_messages_with_a_consumer_count_until_they_are_acked() -> None:
+    line = limited_line()
+    consumer = Line(line.node)
+    consumer.ask(BasicConsumeParameters("queue", "tag"))
+    before = fill(line)
+    consumer.run()
+
+    still_blocked = advance(line)
+    consumer.ask(BasicAckParameters(0, multiple=True))
+
+    assert 19 == before  # what waits to be read by the consumer counts as well
+    assert [] == still_blocked
+    assert [UNBLOCKED] == advance(line)
+
+
+def test_messages_that_are_not_committed_count() -> None:
+    line = limited_line()
+    line.ask(TxSelectParameters())
+
+    assert 20 == fill(line)
+    Line(line.node).ask(TxSelectParameters(), TxCommitParameters())
+    assert [] == advance(line)
+
+
+def test_stream_counts() -> None:
+    line = Line(make_node(memory_limit=20 * MIB))
+    line.ask(QueueDeclareParameters("queue", durable=True, arguments={"x-queue-type": "stream"}))
+
+    assert 20 == fill(line)
+
+
+def test_bodies_that_are_not_complete_count_and_wait() -> None:
+    line = limited_line()
+    line.client.send_method(1, method_of(BasicPublishParameters).encode("", "queue", False, False))
+    line.run()
+    header = b"\x02\0\1\0\0\0\x0e\0\x3c\0\0" + (30 * MIB).to_bytes(8, "big") + b"\0\0\xce"
+    line.connection.receive_data(header)
+
+    part = b"\x03\0\1\0\1\0\0" + bytes(65_536) + b"\xce"
+
+    was_blocked = []
+    for _ in range(400):
+        line.connection.receive_data(part)
+        was_blocked.append(line.connection.is_blocked)
+
+    assert not was_blocked[200]
+    assert line.connection.is_blocked
+    assert [BLOCKED] == [command.parameters for command in line.run()]
+
+
+def test_many_copies_of_one_message_are_noticed() -> None:
+    """Each publish goes to a thousand queues: what is received is a hundredth of the growth."""
+    line = Line(make_node(memory_limit=20 * MIB))
+    for number in range(1000):
+        line.declare(f"q{number}")
+        line.ask(QueueBindParameters(f"q{number}", "amq.fanout", ""))
+
+    published = fill(line, 10_000, 400, exchange="amq.fanout")
+
+    assert published < 30
+    assert line.connection.is_blocked
+
+
+def test_small_messages_count_for_more_than_their_bodies() -> None:
+    node = make_node()
+    line = Line(node)
+    line.declare("queue")
+
+    for _ in range(100):
+        line.publish("queue")
+
+    assert 51_200 == node.memory.used()
+
+
+def test_counting_is_rare_where_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(make_node())
+    line.declare("queue")
+    counts: list[int] = []
+    used = MemoryWatch.used
+
+    def count(watch: MemoryWatch) -> int:
+        counts.append(used(watch))
+        return counts[-1]
+
+    monkeypatch.setattr(MemoryWatch, "used", count)
+
+    for _ in range(200):
+        line.publish("queue", bytes(MIB))
+
+    assert 3 < len(counts) < 20
+
+
+def test_no_limit_limits_nothing() -> None:
+    line = Line(make_node(memory_limit=None))
+    line.declare("queue")
+
+    assert 40 == fill(line)
+
+
+def test_clients_that_do_not_publish_go_on_above_the_limit() -> None:
+    line = limited_line()
+    fill(line)
+
+    assert line.node.alarms.reason == "low on memory"
+    other = Line(line.node)
+    assert other.ask(ChannelOpenParameters(), channel=2)
+    assert other.get("queue") is not None
+
+
+# --- alarms -----------------------------------------------------------------------------------
+
+
+def test_alarms_add_up() -> None:
+    alarms = Alarms()
+
+    alarms.raise_("a", "low on memory")
+    alarms.raise_("b", "low on disk")
+    both = alarms.reason
+    alarms.clear("a")
+    one = alarms.reason
+    alarms.clear("b")
+    alarms.clear("never raised")
+
+    assert ("low on disk & memory", "low on disk", None) == (both, one, alarms.reason)
+
+
+def test_reason_of_ones_own_is_told_first() -> None:
+    alarms = Alarms()
+
+    alarms.raise_("a", "because")
+    alarms.raise_("b", "low on disk")
+
+    assert "because" == alarms.reason
+
+
+def test_operator_clears_one_alarm_or_all() -> None:
+    broker = FakeBroker()
+
+    broker.block("low on memory")
+    broker.block("low on disk")
+    broker.unblock("low on memory")
+    left = broker._node.alarms.reason
+    broker.block("low on memory")
+    broker.unblock()
+
+    assert ("low on disk", None) == (left, broker._node.alarms.reason)
