@@ -14,8 +14,8 @@ from ..auth.users import Permissions, User, Users, is_reached
 from ..clock import Clock
 from ..rabbitmq import errors
 from ..rabbitmq.profiles import Profile
-from .limits import Limits
 from .alarms import Alarms
+from .limits import Limits
 from .memory import MemoryWatch
 from .virtual_host import VirtualHost
 
