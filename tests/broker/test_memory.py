@@ -5,7 +5,7 @@ import pytest
 from ammoo_fakebroker import FakeBroker
 from ammoo_fakebroker.clock import ManualClock
 from ammoo_fakebroker.node.alarms import Alarms
-from ammoo_fakebroker.node.memory import MemoryWatch
+from ammoo_fakebroker.queues.classic import ClassicQueue
 from ammoo_wire import (
     BasicAckParameters,
     BasicConsumeParameters,
@@ -145,20 +145,20 @@ def test_small_messages_count_for_more_than_their_bodies() -> None:
     for _ in range(100):
         line.publish("queue")
 
-    assert 51_200 == node.memory.used()
+    assert 51_200 == node.memory_size()
 
 
 def test_counting_is_rare_where_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line(make_node())
     line.declare("queue")
     counts: list[int] = []
-    used = MemoryWatch.used
+    memory_size = ClassicQueue.memory_size
 
-    def count(watch: MemoryWatch) -> int:
-        counts.append(used(watch))
+    def count(queue: ClassicQueue) -> int:
+        counts.append(memory_size(queue))
         return counts[-1]
 
-    monkeypatch.setattr(MemoryWatch, "used", count)
+    monkeypatch.setattr(ClassicQueue, "memory_size", count)
 
     for _ in range(200):
         line.publish("queue", bytes(MIB))

@@ -15,8 +15,7 @@ from urllib.parse import quote
 from .administration import Administration
 from .clock import ManualClock
 from .node.limits import Limits
-from .node.memory import MEMORY_LIMIT
-from .node.node import DEFAULT_VIRTUALHOST, Node
+from .node.node import DEFAULT_VIRTUALHOST, MEMORY_LIMIT, Node
 from .option_names import names_options
 from .rabbitmq.profiles import profile_named
 from .snapshots import (

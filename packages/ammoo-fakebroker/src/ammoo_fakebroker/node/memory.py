@@ -8,18 +8,13 @@ See https://www.rabbitmq.com/docs/memory
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..clock import Timer
-    from .node import Node
+    from ..clock import Clock, Timer
 
-__all__ = ["MEMORY_LIMIT", "MemoryWatch"]
-
-MEMORY_LIMIT = "memory limit"
-"""The source of the alarm that is raised here."""
-
-_REASON = "low on memory"
+__all__ = ["MemoryWatch"]
 
 _SMALLEST_STEP = 262_144
 """Octets that may be received before memory is counted anew."""
@@ -31,13 +26,27 @@ class MemoryWatch:
     """Raises the memory alarm of a node, and clears it.
 
     Args:
-        node: The node.
-        limit: How much its messages may take, in octets; None for any amount.
+        limit: How much the node's messages may take, in octets; None for any amount.
+        clock: The time between two counts during an alarm.
+        count: Counts how much they take, in octets.
+        raise_alarm: Is called when that is above the limit.
+        clear_alarm: Is called when it is not.
     """
 
-    def __init__(self, node: Node, limit: int | None) -> None:
-        self._node = node
+    def __init__(
+        self,
+        limit: int | None,
+        clock: Clock,
+        *,
+        count: Callable[[], int],
+        raise_alarm: Callable[[], object],
+        clear_alarm: Callable[[], object],
+    ) -> None:
         self._limit = limit
+        self._clock = clock
+        self._count = count
+        self._raise_alarm = raise_alarm
+        self._clear_alarm = clear_alarm
         self._received = 0
         self._step = _SMALLEST_STEP
         self._used = 0
@@ -51,12 +60,12 @@ class MemoryWatch:
 
     def _check(self, limit: int) -> None:
         self._timer = None
-        used = self.used()
+        used = self._count()
         if used > limit:
-            self._node.raise_alarm(_REASON, source=MEMORY_LIMIT)
-            self._timer = self._node.network_clock.call_later(_RECHECK, lambda: self._check(limit))
+            self._raise_alarm()
+            self._timer = self._clock.call_later(_RECHECK, lambda: self._check(limit))
         else:
-            self._node.clear_alarm(MEMORY_LIMIT)
+            self._clear_alarm()
         self._step = self._next_step(limit - used, used - self._used)
         self._used = used
         self._received = 0
@@ -69,16 +78,6 @@ class MemoryWatch:
         """
         factor = max(growth / max(self._received, 1), 1.0)
         return max(min(int(room / (4 * factor)), 2 * self._step), _SMALLEST_STEP)
-
-    def used(self) -> int:
-        """Count how much memory the node's messages take, in octets."""
-        node = self._node
-        queues = sum(
-            queue.memory_size()
-            for virtualhost in node.virtualhosts.values()
-            for queue in virtualhost.queues.values()
-        )
-        return queues + sum(client.memory_size() for client in node.connections)
 
     def stop(self) -> None:
         """Count nothing any more."""

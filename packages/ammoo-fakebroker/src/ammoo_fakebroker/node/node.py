@@ -22,7 +22,10 @@ from .virtual_host import VirtualHost
 if TYPE_CHECKING:
     from .ports import Client, ReplyReceiver
 
-__all__ = ["Node"]
+__all__ = ["MEMORY_LIMIT", "Node"]
+
+MEMORY_LIMIT = "memory limit"
+"""The source of the alarm that the node raises itself."""
 
 DEFAULT_VIRTUALHOST = "/"
 
@@ -72,7 +75,13 @@ class Node:
         self.connections: dict[Client, None] = {}
         self.reply_consumers: dict[str, ReplyReceiver] = {}
         self.alarms: Alarms = Alarms()
-        self.memory: MemoryWatch = MemoryWatch(self, self.limits.memory_limit)
+        self.memory: MemoryWatch = MemoryWatch(
+            self.limits.memory_limit,
+            self.network_clock,
+            count=self.memory_size,
+            raise_alarm=lambda: self.raise_alarm("low on memory", source=MEMORY_LIMIT),
+            clear_alarm=lambda: self.clear_alarm(MEMORY_LIMIT),
+        )
         self.users.add("guest", "guest").permissions[DEFAULT_VIRTUALHOST] = Permissions()
         self._add_default_virtualhost()
 
@@ -190,6 +199,15 @@ class Node:
         if was_raised and self.alarms.reason is None:
             for connection in list(self.connections):
                 connection.unblock()
+
+    def memory_size(self) -> int:
+        """Return about how much memory the node's messages take, in octets."""
+        queues = sum(
+            queue.memory_size()
+            for virtualhost in self.virtualhosts.values()
+            for queue in virtualhost.queues.values()
+        )
+        return queues + sum(client.memory_size() for client in self.connections)
 
     def close_connections(self, reason: str) -> None:
         """Close all connections as an operator does (320)."""
