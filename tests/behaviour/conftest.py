@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from ammoo_wire import ChannelCloseOkParameters
 from tests.support.broker_matrix import broker, mortal_broker, operator, parametrise
 from tests.support.brokers import Broker, Connect, Unique
 from tests.support.channel import Channel
-from tests.support.peer import Peer
+from tests.support.peer import Peer, ServerClosedChannel
 
 __all__ = ["broker", "mortal_broker", "operator"]
 
@@ -36,9 +37,22 @@ def _delete(broker: Broker, names: list[str]) -> None:
     with Peer.connect(broker.url) as peer:
         channel = peer.channel()
         for name in names:
-            channel.delete_queue(name)
+            _delete_unlocked(channel, name)
             channel.delete_exchange(name)
         peer.close()
+
+
+def _delete_unlocked(channel: Channel, name: str) -> None:
+    """Delete a queue; from 4.3 on an exclusive one is still there when its owner is closed."""
+    while True:
+        try:
+            channel.delete_queue(name)
+        except ServerClosedChannel:
+            channel.send(ChannelCloseOkParameters())
+            channel.reopen()
+            channel.peer.pause(f"for queue {name!r} to go with its owner")
+        else:
+            return
 
 
 @pytest.fixture

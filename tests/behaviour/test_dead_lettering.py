@@ -186,6 +186,42 @@ def test_message_too_many_dies_behind_the_publish_that_pushed_it_out(
     assert [b"1", b"2", b"1"] == bodies
 
 
+@pytest.mark.rabbitmq_version(">=4.3")
+@pytest.mark.parametrize(("failures", "redelivered"), [(0, False), (1, True)])
+def test_dead_letter_is_redelivered_if_a_delivery_failed(
+    channel: Channel, graveyard: str, declare: Declare, failures: int, redelivered: bool
+) -> None:
+    """It dies by a basic.nack here, which is no failure."""
+    mortal = declare()
+    channel.fill(mortal, b"!")
+    reject_some(channel, mortal, failures)
+
+    message = channel.await_message(mortal, no_ack=False)
+    channel.nack(message.parameters.delivery_tag, requeue=False)
+
+    assert redelivered == channel.await_message(graveyard).parameters.redelivered
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_dead_letter_is_not_redelivered_to_a_consumer_that_takes_it_at_once(
+    channel: Channel, graveyard: str, declare: Declare
+) -> None:
+    mortal = declare()
+    channel.fill(mortal, b"!")
+    channel.consume(graveyard)
+
+    reject_some(channel, mortal, 1, requeue=False)
+
+    assert not channel.delivery().parameters.redelivered
+
+
+def reject_some(channel: Channel, queue_name: str, times: int, *, requeue: bool = True) -> None:
+    """Let the deliveries of a queue's first message fail."""
+    for _ in range(times):
+        message = channel.await_message(queue_name, no_ack=False)
+        channel.reject(message.parameters.delivery_tag, requeue=requeue)
+
+
 # --- where they go ----------------------------------------------------------------------------
 
 
@@ -198,15 +234,17 @@ def dead_letter_exchange(channel: Channel, graveyard: str, unique: Unique) -> st
 
 
 def test_dead_letter_keeps_its_routing_key(
-    channel: Channel, dead_letter_exchange: str, graveyard: str, unique: Unique
+    broker: Broker, channel: Channel, dead_letter_exchange: str, graveyard: str, unique: Unique
 ) -> None:
+    """From 4.3 on a delivery that has failed is shown as redelivered, in another queue too."""
     mortal = channel.declare_queue(unique("mortal"), x_dead_letter_exchange=dead_letter_exchange)
     channel.publish("", mortal, b"!")
 
     reject_first(channel, mortal)
 
     parameters = channel.await_message(graveyard).parameters
-    assert (dead_letter_exchange, mortal, False) == (
+    redelivered = broker.value_of({"3.10": False, "4.3": True})
+    assert (dead_letter_exchange, mortal, redelivered) == (
         parameters.exchange_name,
         parameters.routing_key,
         parameters.redelivered,
@@ -506,7 +544,7 @@ def test_channel_that_ends_leaves_its_newest_queue_first(
 
 
 def test_channel_that_ends_leaves_its_oldest_queue_last(
-    channel: Channel, graveyard: str, declare: Declare
+    broker: Broker, channel: Channel, graveyard: str, declare: Declare
 ) -> None:
     mortal = declare(x_max_length=1)
     channel.delete_queue(graveyard)
@@ -516,7 +554,8 @@ def test_channel_that_ends_leaves_its_oldest_queue_last(
     other.close()
 
     other.reopen()
-    assert not channel.await_message(graveyard).parameters.redelivered
+    redelivered = broker.value_of({"3.10": False, "4.3": True})
+    assert redelivered == channel.await_message(graveyard).parameters.redelivered
     assert [] == other.arrived()
 
 

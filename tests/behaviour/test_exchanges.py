@@ -410,7 +410,9 @@ def test_auto_delete_exchange_goes_with_the_owner_of_an_exclusive_queue(
 
     owner.close()
 
-    assert not channel.has_exchange(name)
+    # 4.3 answers before the queue, and the exchange with it, are gone.
+    while channel.has_exchange(name):
+        channel.peer.pause(f"for exchange {name!r} to go")
 
 
 def test_auto_delete_exchange_stays_while_it_never_was_a_source(

@@ -114,12 +114,12 @@ def test_frame_that_announces_more_than_frame_max(peer: Peer) -> None:
 
 def test_frame_that_announces_more_than_the_negotiated_frame_max(connect: Connect) -> None:
     """RabbitMQ lets 8 octets more pass than it says."""
-    peer = connect(frame_max=4096)
+    peer = connect(frame_max=8192)
 
-    peer.send_octets(struct.pack(">BHI", BODY, 1, 4097))
+    peer.send_octets(struct.pack(">BHI", BODY, 1, 8193))
 
     assert connection_close(
-        501, "FRAME_ERROR - type 3, all octets = <<>>: {frame_too_large,4097,4088}"
+        501, "FRAME_ERROR - type 3, all octets = <<>>: {frame_too_large,8193,8184}"
     ) == peer.expect(0, ConnectionCloseParameters)
     peer.drop()
 
@@ -301,6 +301,7 @@ def test_method_before_the_body_is_complete(channel: Channel) -> None:
     ) == channel.fatal(BasicQosParameters())
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 def test_body_longer_than_announced_never_completes(channel: Channel) -> None:
     channel.send(PUBLISH)
     channel.peer.send_frame(HEADER, 1, encode_header(2, NO_PROPERTIES))
@@ -312,6 +313,39 @@ def test_body_longer_than_announced_never_completes(channel: Channel) -> None:
         60,
         40,
     ) == channel.fatal(BasicQosParameters())
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_body_longer_than_announced_is_refused_at_once_by_4_3(channel: Channel) -> None:
+    channel.send(PUBLISH)
+    channel.peer.send_frame(HEADER, 1, encode_header(2, NO_PROPERTIES))
+    channel.peer.send_frame(BODY, 1, b"xyz")
+
+    assert (
+        connection_close(
+            501, "FRAME_ERROR - content body frame exceeds remaining content size", 60, 40
+        )
+        == channel.fatal()
+    )
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+@pytest.mark.parametrize("size", [536_870_913, 2**40, 2**64 - 1])
+def test_body_announced_with_more_than_512_mib_is_refused_at_once_by_4_3(
+    channel: Channel, size: int
+) -> None:
+    channel.send(PUBLISH)
+    channel.peer.send_frame(HEADER, 1, encode_header(size, NO_PROPERTIES))
+
+    assert (
+        connection_close(
+            501,
+            f"FRAME_ERROR - content body size {size} exceeds maximum allowed size 536870912",
+            60,
+            40,
+        )
+        == channel.fatal()
+    )
 
 
 # --- methods in the wrong place ---------------------------------------------------------------

@@ -101,7 +101,9 @@ def test_server_properties_name_rabbitmq_and_its_version(broker: Broker, peer: P
 
     assert properties["product"] == "RabbitMQ"
     assert properties["version"].startswith(f"{broker.version}.")
-    platform = broker.value_of({"3.10": "Erlang/OTP 25", "4.0": "Erlang/OTP 27"})
+    platform = broker.value_of(
+        {"3.10": "Erlang/OTP 25", "4.0": "Erlang/OTP 27", "4.3": "Erlang/OTP 29"}
+    )
     assert properties["platform"].startswith(platform)
     assert {
         "capabilities",
@@ -232,7 +234,7 @@ def test_tuning_outside_the_offer_ends_in_silence(
 
 
 @pytest.mark.parametrize(
-    ("channel_max", "frame_max", "heartbeat"), [(1, 4096, 0), (2047, 131072, 60), (7, 8192, 600)]
+    ("channel_max", "frame_max", "heartbeat"), [(1, 8192, 0), (2047, 131072, 60), (7, 8193, 600)]
 )
 def test_tuning_within_the_offer_is_accepted(
     connect: Connect, channel_max: int, frame_max: int, heartbeat: int
@@ -240,6 +242,24 @@ def test_tuning_within_the_offer_is_accepted(
     peer = connect(channel_max=channel_max, frame_max=frame_max, heartbeat=heartbeat)
 
     peer.channel()
+
+
+@pytest.mark.rabbitmq_version("<4.1")
+@pytest.mark.parametrize("frame_max", [4096, 8191])
+def test_small_frames_are_accepted_up_to_4_0(connect: Connect, frame_max: int) -> None:
+    peer = connect(frame_max=frame_max)
+
+    peer.channel()
+
+
+@pytest.mark.rabbitmq_version(">=4.1")
+def test_small_frames_cost_the_socket_from_4_1_on(several: list[Peer]) -> None:
+    for peer, frame_max in zip(several, (4096, 4097, 8191), strict=True):
+        peer.begin()
+        peer.expect(0, ConnectionTuneParameters)
+        peer.send(0, ConnectionTuneOkParameters(2047, frame_max, 0))
+
+    assert [peer.expect_end_of_stream() for peer in several] == [b"", b"", b""]
 
 
 def test_channel_max_limits_how_many_channels_not_their_numbers(connect: Connect) -> None:

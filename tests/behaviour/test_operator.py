@@ -233,6 +233,7 @@ def timed_out(milliseconds: int) -> ChannelCloseParameters:
     )
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 def test_delivery_must_be_settled_in_time(connect: Connect, operator: Operator, queue: str) -> None:
     with operator.consumer_timeout(1_500):
         channel = connect(seconds=30).channel()
@@ -247,7 +248,27 @@ def test_delivery_must_be_settled_in_time(connect: Connect, operator: Operator, 
     assert (b"!", True) == (message.body, message.parameters.redelivered)
 
 
-@pytest.mark.rabbitmq_version(">=4.0")
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_queue_that_is_no_quorum_queue_waits_for_ever_from_4_3_on(
+    connect: Connect, operator: Operator, queue: str
+) -> None:
+    with operator.consumer_timeout(1):
+        channel = connect().channel()
+        channel.fill(queue, b"!")
+        channel.get_message(queue, no_ack=False)
+        quorum = channel.declare_queue(f"{queue}.quorum", durable=True, x_queue_type="quorum")
+        channel.consume(quorum, "slow")
+        channel.fill(quorum, b"!")
+        channel.deliveries(1)
+
+        cancelled = channel.receive()
+        channel.delete_queue(quorum)
+
+    assert BasicCancelParameters("slow", True) == cancelled
+    assert 0 == channel.message_count(queue)
+
+
+@pytest.mark.rabbitmq_version(">=4.0,<4.3")
 def test_queue_may_have_a_consumer_timeout_of_its_own(
     connect: Connect, operator: Operator, unique: Unique
 ) -> None:

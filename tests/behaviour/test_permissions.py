@@ -127,11 +127,49 @@ def test_server_named_queue_needs_configure_on_the_name_it_gets(limited: Channel
     assert "access to queue 'amq.gen-" in close.reply_text
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 def test_passive_declare_needs_nothing(
     limited: Channel, make_queue: Make, make_exchange: Make
 ) -> None:
     assert limited.declare_queue(make_queue(""), passive=True)
     limited.call(ExchangeDeclareParameters(make_exchange(""), passive=True))
+
+
+@pytest.mark.parametrize("rights", ["c", "w", "r"])
+def test_passive_declare_needs_one_permission_at_most(
+    limited: Channel, make_queue: Make, make_exchange: Make, rights: str
+) -> None:
+    assert limited.declare_queue(make_queue(rights), passive=True)
+    limited.call(ExchangeDeclareParameters(make_exchange(rights), passive=True))
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_passive_declare_of_a_queue_needs_a_permission_from_4_3_on(
+    limited: Channel, refused: Refused, make_queue: Make, unique: Unique
+) -> None:
+    """Whether there is one of the name or not: a stranger cannot find out."""
+    name, missing = make_queue(""), unique("missing+")
+
+    close = limited.refusal(QueueDeclareParameters(name, passive=True))
+    limited.reopen()
+    other = limited.refusal(QueueDeclareParameters(missing, passive=True))
+
+    assert refused("configure", "queue", name, 50, 10) == close
+    assert refused("configure", "queue", missing, 50, 10) == other
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_passive_declare_of_an_exchange_needs_a_permission_from_4_3_on(
+    limited: Channel, refused: Refused, make_exchange: Make, unique: Unique
+) -> None:
+    name, missing = make_exchange(""), unique("missing+")
+
+    close = limited.refusal(ExchangeDeclareParameters(name, passive=True))
+    limited.reopen()
+    other = limited.refusal(ExchangeDeclareParameters(missing, passive=True))
+
+    assert refused("configure", "exchange", name, 40, 10) == close
+    assert refused("configure", "exchange", missing, 40, 10) == other
 
 
 def test_dead_letter_exchange_needs_read_on_the_queue(

@@ -178,10 +178,10 @@ def test_lowest_number_counts(
 
     with operator.policies(
         Policy(every, {"max-length": 2, "max-length-bytes": 100}),
-        Policy(every, {"max-length": 4, "max-length-bytes": 3}, by_operator=True),
+        Policy(every, {"max-length": 4, "max-length-bytes": 9}, by_operator=True),
     ):
         fill_each(channel, [without, lower, higher], b"1", b"2", b"3")
-        channel.fill(higher, b"long")
+        channel.fill(higher, b"0123456789")
         kept = [channel.get_bodies(name) for name in (without, lower, higher)]
 
     assert [[b"2", b"3"], [b"3"], []] == kept
@@ -330,9 +330,21 @@ def deliveries_until_dropped(channel: Channel, queue_name: str) -> int:
     count = 0
     while (message := channel.get(queue_name)) is not None:
         count += 1
-        channel.nack(message.parameters.delivery_tag)
+        channel.reject(message.parameters.delivery_tag, requeue=True)
         channel.arrived()
     return count
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_octets_of_properties_count_from_4_3_on(channel: Channel, unique: Unique) -> None:
+    """A message without properties has two octets of them."""
+    name = channel.declare_queue(unique("short"), x_max_length_bytes=20, **FLAGS["quorum"])
+
+    channel.fill(name, b"123456789")
+    channel.fill(name, b"123456789")
+    channel.fill(name, b"123", content_type="text/plain")
+
+    assert [b"123"] == channel.get_bodies(name)
 
 
 def test_streams_go_by_policies_rather_than_by_arguments(
@@ -461,10 +473,21 @@ DEFINITIONS: list[tuple[dict[str, Any], str]] = [
     ({"queue-mode": "lazy", "queue-version": 2}, ALL),
     ({"queue-mode": "busy"}, NONE),
     ({"queue-version": 3}, NONE),
-    ({"queue-master-locator": "client-local"}, ALL),
-    ({"queue-master-locator": "min-masters"}, ALL),
+    ({"queue-master-locator": "client-local"}, "<4.3"),
+    ({"queue-master-locator": "min-masters"}, "<4.3"),
     ({"queue-master-locator": "master"}, NONE),
-    ({"queue-master-locator": "balanced"}, ">=4.0"),
+    ({"queue-master-locator": "balanced"}, ">=4.0,<4.3"),
+    ({"consumer-disconnected-timeout": 0}, ">=4.3"),
+    ({"consumer-disconnected-timeout": -1}, NONE),
+    ({"delayed-retry-type": "all", "delayed-retry-min": 1}, ">=4.3"),
+    ({"delayed-retry-type": "failed", "delayed-retry-min": 1}, ">=4.3"),
+    ({"delayed-retry-type": "returned", "delayed-retry-min": 1}, ">=4.3"),
+    ({"delayed-retry-type": "disabled"}, ">=4.3"),
+    ({"delayed-retry-type": "all"}, NONE),
+    ({"delayed-retry-type": "some", "delayed-retry-min": 1}, NONE),
+    ({"delayed-retry-min": 3, "delayed-retry-max": 3}, ">=4.3"),
+    ({"delayed-retry-min": 3, "delayed-retry-max": 2}, NONE),
+    ({"delayed-retry-min": 0}, NONE),
     ({"target-group-size": 1}, ">=4.0"),
     ({"target-group-size": 0}, NONE),
     ({"ha-mode": "all", "ha-sync-mode": "manual", "ha-sync-batch-size": 1}, "<4.0"),
@@ -486,7 +509,9 @@ OPERATORS: list[tuple[dict[str, Any], str]] = [
     ({"max-length": -1}, NONE),
     ({"overflow": "drop-head", "queue-version": 2}, ">=4.0"),
     ({"target-group-size": 1}, ">=4.0"),
-    ({"queue-master-locator": "client-local"}, ">=4.0"),
+    ({"queue-master-locator": "client-local"}, ">=4.0,<4.3"),
+    ({"delayed-retry-type": "all", "delayed-retry-min": 1}, ">=4.3"),
+    ({"consumer-disconnected-timeout": 0}, NONE),
     ({"dead-letter-exchange": ""}, NONE),
     ({"alternate-exchange": ""}, NONE),
     ({"consumer-timeout": 0}, NONE),

@@ -129,7 +129,7 @@ def test_timestamp_of_64_bits_arrives(channel: Channel, queue: str) -> None:
     assert 2**64 - 1 == channel.get_message(queue).properties.timestamp
 
 
-@pytest.mark.parametrize("size", [0, 1, 4088, 4089, 3 * 4088])
+@pytest.mark.parametrize("size", [0, 1, 8184, 8185, 3 * 8184])
 def test_body_is_delivered_in_frames_that_are_as_large_as_allowed(
     connect: Connect, channel: Channel, queue: str, size: int
 ) -> None:
@@ -140,15 +140,15 @@ def test_body_is_delivered_in_frames_that_are_as_large_as_allowed(
         chunk = b"x" * min(1000, size - position)
         channel.peer.send_frame(BODY, 1, chunk)
     channel.arrived()
-    small = connect(frame_max=4096)
+    small = connect(frame_max=8192)
     small_channel = small.channel()
 
     small_channel.await_count(queue, 1)
     small_channel.send(BasicGetParameters(queue, no_ack=True))
-    frames = [small.read_frame() for _ in range(2 + -(-size // 4088))]
+    frames = [small.read_frame() for _ in range(2 + -(-size // 8184))]
 
     sizes = [len(frame.payload) for frame in frames[2:]]
-    assert [4088] * (size // 4088) + [size % 4088] * (size % 4088 > 0) == sizes
+    assert [8184] * (size // 8184) + [size % 8184] * (size % 8184 > 0) == sizes
 
 
 def test_large_body_arrives_whole(channel: Channel, queue: str) -> None:

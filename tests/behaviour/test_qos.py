@@ -150,6 +150,7 @@ def test_qos_gives_nobody_a_turn_who_cannot_take_it(channel: Channel, queue: str
     assert [b"6"] == channel.deliveries(1)
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 def test_global_limit_is_shared_by_the_channels_consumers(channel: Channel, queue: str) -> None:
     channel.qos(3, global_=True)
     channel.consume(queue, "a")
@@ -160,6 +161,7 @@ def test_global_limit_is_shared_by_the_channels_consumers(channel: Channel, queu
     assert [b"1", b"2", b"3"] == bodies(channel)
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 def test_raising_the_global_limit_delivers_at_once(channel: Channel, queue: str) -> None:
     channel.qos(1, global_=True)
     channel.consume(queue)
@@ -172,6 +174,7 @@ def test_raising_the_global_limit_delivers_at_once(channel: Channel, queue: str)
     assert [] == channel.arrived()
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 def test_both_limits_hold(channel: Channel, queue: str) -> None:
     channel.qos(2)
     channel.qos(3, global_=True)
@@ -183,6 +186,7 @@ def test_both_limits_hold(channel: Channel, queue: str) -> None:
     assert [b"1", b"2", b"3"] == bodies(channel)
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 def test_consumers_limit_holds_below_the_global_one(channel: Channel, queue: str) -> None:
     channel.qos(2)
     channel.qos(5, global_=True)
@@ -193,6 +197,7 @@ def test_consumers_limit_holds_below_the_global_one(channel: Channel, queue: str
     assert [b"1", b"2"] == bodies(channel)
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 def test_global_limit_counts_what_was_fetched_before(channel: Channel, queue: str) -> None:
     """What basic.get fetched counts from then on, and for ever: settling it makes no room."""
     channel.fill(queue, *FIVE)
@@ -217,6 +222,7 @@ def test_what_is_fetched_later_does_not_count(channel: Channel, queue: str) -> N
     assert [b"2", b"3"] == bodies(channel)
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 def test_global_limit_that_is_reached_stops_consumers_without_acks_too(
     channel: Channel, queue: str, unique: Unique
 ) -> None:
@@ -233,3 +239,42 @@ def test_global_limit_that_is_reached_stops_consumers_without_acks_too(
 
     assert [] == before
     assert [b"2"] == channel.deliveries(1)
+
+
+# --- the global limit is every later consumer's own, from 4.3 on ----------------------------------
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_global_limit_is_each_later_consumers_own(channel: Channel, queue: str) -> None:
+    channel.consume(queue, "before")
+    channel.qos(1, global_=True)
+    channel.consume(queue, "a")
+    channel.consume(queue, "b")
+    channel.cancel("before")
+
+    channel.fill(queue, *FIVE)
+
+    assert [b"1", b"2"] == bodies(channel)
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_later_global_limit_leaves_live_consumers_theirs(channel: Channel, queue: str) -> None:
+    channel.qos(1, global_=True)
+    channel.consume(queue)
+    channel.fill(queue, *FIVE)
+    channel.deliveries(1)
+
+    channel.qos(3, global_=True)
+
+    assert [] == bodies(channel)
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_global_zero_lifts_the_limit_of_later_consumers(channel: Channel, queue: str) -> None:
+    channel.qos(1)
+    channel.qos(0, global_=True)
+    channel.consume(queue)
+
+    channel.fill(queue, *FIVE)
+
+    assert list(FIVE) == channel.deliveries(5)

@@ -52,7 +52,6 @@ def refusal_text(channel: Channel, name: str, arguments: dict[str, Any], **flags
         {"x-queue-mode": "default"},
         {"x-queue-mode": "lazy"},
         {"x-queue-type": "classic"},
-        {"x-queue-version": 1},
         {"x-queue-version": 2},
         {"x-single-active-consumer": True},
         {"x-anything-else": "whatever"},
@@ -85,7 +84,6 @@ def test_legal_argument(channel: Channel, unique: Unique, arguments: dict[str, A
         ({"x-max-priority": "9"}, '"expected integer, got longstr"'),
         ({"x-overflow": "foo"}, "invalid_overflow"),
         ({"x-dead-letter-routing-key": "key"}, "routing_key_but_no_dlx_defined"),
-        ({"x-queue-mode": "foo"}, "\"unsupported queue mode 'foo'\""),
         ({"x-queue-version": 3}, "\"unsupported queue version '3'\""),
         ({"x-single-active-consumer": "true"}, "{unacceptable_type,longstr}"),
     ],
@@ -102,6 +100,135 @@ def test_illegal_argument(
         f"PRECONDITION_FAILED - invalid arg '{argument}' for queue 'NAME' in vhost '/': {detail}"
         == text
     )
+
+
+@pytest.mark.rabbitmq_version("<4.3")
+def test_illegal_queue_mode(channel: Channel, unique: Unique) -> None:
+    text = refusal_text(channel, unique("q"), {"x-queue-mode": "foo"})
+
+    assert (
+        "PRECONDITION_FAILED - invalid arg 'x-queue-mode' for queue 'NAME' in vhost '/':"
+        " \"unsupported queue mode 'foo'\"" == text
+    )
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+@pytest.mark.parametrize("mode", ["foo", 5])
+def test_queue_mode_may_be_anything_from_4_3_on(
+    channel: Channel, unique: Unique, mode: Any
+) -> None:
+    """It does nothing, but is compared."""
+    name = channel.declare_queue(unique("q"), x_queue_mode=mode)
+
+    assert "inequivalent arg 'x-queue-mode'" in refusal_text(channel, name, {})
+
+
+@pytest.mark.rabbitmq_version("<4.3")
+def test_queue_version_1_is_legal_before_4_3(channel: Channel, unique: Unique) -> None:
+    assert channel.declare_queue(unique("q"), x_queue_version=1)
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_queue_version_1_is_unsupported_from_4_3_on(channel: Channel, unique: Unique) -> None:
+    text = refusal_text(channel, unique("q"), {"x-queue-version": 1})
+
+    assert (
+        "PRECONDITION_FAILED - invalid arg 'x-queue-version' for queue 'NAME' in vhost '/':"
+        " \"unsupported queue version '1'\"" == text
+    )
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_empty_queue_type_is_classic_from_4_3_on(channel: Channel, unique: Unique) -> None:
+    """It is another word for it, though: the two are not the same to a second declaration."""
+    name = channel.declare_queue(unique("q"), x_queue_type="")
+
+    assert name == channel.declare_queue(name, x_queue_type="")
+    assert refusal_text(channel, name, {}).endswith("received 'classic' but current is ''")
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+@pytest.mark.parametrize("locator", ["random", "min-masters", 5])
+def test_master_locator_costs_the_connection_from_4_3_on(
+    channel: Channel, unique: Unique, locator: Any
+) -> None:
+    """Feature by feature, RabbitMQ refuses what is deprecated by an internal error."""
+    arguments = {"x-queue-master-locator": locator}
+
+    refused = channel.fatal(QueueDeclareParameters(unique("q"), arguments=arguments))
+
+    assert (541, 50, 10) == (refused.reply_code, refused.class_id, refused.method_id)
+    assert refused.reply_text == (
+        "INTERNAL_ERROR - Feature `queue_master_locator` is deprecated.\n"
+        "By default, this feature is not permitted anymore.\n"
+        "The feature will be removed from a future major RabbitMQ version, regardless of the"
+        " configuration; actual version to be determined.\nTo con..."
+    )
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "x-consumer-timeout",
+        "x-consumer-disconnected-timeout",
+        "x-delayed-retry-type",
+        "x-delayed-retry-min",
+        "x-delayed-retry-max",
+    ],
+)
+@pytest.mark.parametrize("queue_type", ["classic", "stream"])
+def test_argument_of_quorum_queues_is_refused_by_others_from_4_3_on(
+    channel: Channel, unique: Unique, queue_type: str, argument: str
+) -> None:
+    arguments = {"x-queue-type": queue_type, argument: 1000}
+
+    text = refusal_text(channel, unique("q"), arguments, durable=True)
+
+    assert (
+        f"PRECONDITION_FAILED - invalid arg '{argument}' for queue 'NAME' in vhost '/'"
+        f" of queue type rabbit_{queue_type}_queue" == text
+    )
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+@pytest.mark.parametrize("argument", ["x-consumer-timeout", "x-consumer-disconnected-timeout"])
+@pytest.mark.parametrize(
+    ("value", "detail"),
+    [(-1, "{value_negative,-1}"), ("1", '"expected integer, got longstr"')],
+)
+def test_illegal_timeout_of_a_quorum_queue(
+    channel: Channel, unique: Unique, argument: str, value: Any, detail: str
+) -> None:
+    arguments = {"x-queue-type": "quorum", argument: value}
+
+    text = refusal_text(channel, unique("q"), arguments, durable=True)
+
+    assert text.endswith(f"'{argument}' for queue 'NAME' in vhost '/': {detail}")
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+@pytest.mark.parametrize(
+    ("argument", "value", "other"),
+    [
+        ("x-consumer-timeout", 60_000, 50_000),
+        ("x-consumer-disconnected-timeout", 60_000, 50_000),
+        ("x-delayed-retry-type", "all", 5),
+        ("x-delayed-retry-min", 1000, "1000"),
+        ("x-delayed-retry-max", 1000, 2000),
+    ],
+)
+def test_new_argument_of_a_quorum_queue_is_compared(
+    channel: Channel, unique: Unique, argument: str, value: Any, other: Any
+) -> None:
+    """Those about delayed retries are not even checked."""
+    arguments = {"x-queue-type": "quorum", argument: value}
+    name = unique("q")
+    channel.call(QueueDeclareParameters(name, durable=True, arguments=arguments))
+
+    text = refusal_text(channel, name, arguments | {argument: other}, durable=True)
+
+    assert f"inequivalent arg '{argument}'" in text
 
 
 def test_illegal_queue_type(channel: Channel, unique: Unique) -> None:
@@ -149,6 +276,19 @@ def test_first_of_two_foreign_arguments_is_named(
     assert (
         f"PRECONDITION_FAILED - invalid arg '{named}' for queue 'NAME' in vhost '/'"
         " of queue type rabbit_classic_queue" == text
+    )
+
+
+@pytest.mark.rabbitmq_version(">=4.0")
+@pytest.mark.parametrize("queue_type", ["classic", "quorum", "stream"])
+def test_leader_may_be_located_by_the_least_masters(
+    channel: Channel, unique: Unique, queue_type: str
+) -> None:
+    """The word is older than leaders, and stayed."""
+    name = unique("q")
+
+    assert name == channel.declare_queue(
+        name, durable=True, x_queue_type=queue_type, x_queue_leader_locator="min-masters"
     )
 
 

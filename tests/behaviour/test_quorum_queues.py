@@ -160,6 +160,7 @@ def test_delivery_limit_is_not_for_classic_queues(channel: Channel, unique: Uniq
     )
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 def test_global_prefetch_is_refused(channel: Channel, quorum: str) -> None:
     channel.qos(5, global_=True)
 
@@ -315,7 +316,7 @@ def test_urgent_message_expires_in_front_of_the_others(channel: Channel, quorum:
     assert [b"normal"] == channel.get_bodies(quorum)
 
 
-@pytest.mark.rabbitmq_version(">=4.0")
+@pytest.mark.rabbitmq_version(">=4.0,<4.3")
 @pytest.mark.parametrize("bodies", [(b"normal", b"urgent"), (b"urgent", b"normal")])
 def test_messages_delivered_at_once_take_their_turns_too(
     channel: Channel, quorum: str, bodies: tuple[bytes, bytes]
@@ -422,7 +423,7 @@ def test_nobody_is_served_while_a_newcomer_of_higher_priority_waits(
     assert ("important", b"3") == (message.parameters.consumer_tag, message.body)
 
 
-@pytest.mark.rabbitmq_version(">=4.0")
+@pytest.mark.rabbitmq_version(">=4.0,<4.3")
 def test_nobody_takes_over_when_the_last_that_was_waited_for_is_requeued(
     channel: Channel, unique: Unique
 ) -> None:
@@ -439,7 +440,7 @@ def test_nobody_takes_over_when_the_last_that_was_waited_for_is_requeued(
     assert "important" == message.parameters.consumer_tag
 
 
-@pytest.mark.rabbitmq_version(">=4.0")
+@pytest.mark.rabbitmq_version(">=4.0,<4.3")
 def test_settling_anything_lets_somebody_take_over(channel: Channel, unique: Unique) -> None:
     name = single_active(channel, unique)
     channel.qos(5)
@@ -576,15 +577,21 @@ def mortal(channel: Channel, unique: Unique, quorum: str) -> str:
 def test_refused_message_tells_of_that_in_the_next_quorum_queue(
     broker: Broker, channel: Channel, quorum: str, mortal: str
 ) -> None:
-    """4.0 shows it as redelivered, until the next queue has a count of its own."""
+    """4.0 shows it as redelivered, until the next queue has its own count; 4.3 counts on."""
     channel.fill(mortal, b"!")
     message = channel.await_message(mortal, no_ack=False)
 
     channel.reject(message.parameters.delivery_tag, requeue=False)
 
     seen = [get_and_requeue(channel, quorum) for _ in range(3)]
-    first = broker.value_of({"3.10": (0, False), "4.0": (1, True)})
-    assert [first, (1, True), (2, True)] == [
+    expected = broker.value_of(
+        {
+            "3.10": [(0, False), (1, True), (2, True)],
+            "4.0": [(1, True), (1, True), (2, True)],
+            "4.3": [(1, True), (2, True), (3, True)],
+        }
+    )
+    assert expected == [
         (delivery_count(message), message.parameters.redelivered) for message in seen
     ]
 
@@ -598,28 +605,28 @@ def test_message_of_a_closed_channel_tells_of_that_in_the_next_quorum_queue(
 
     other.close()
 
-    first = broker.value_of({"3.10": 0, "4.0": 1})
     counts = [delivery_count(get_and_requeue(channel, quorum)) for _ in range(3)]
-    assert [first, 1, 2] == counts
+    expected = {"3.10": [0, 1, 2], "4.0": [1, 1, 2], "4.3": [1, 2, 3]}
+    assert broker.value_of(expected) == counts
 
 
 def test_requeued_message_tells_the_next_quorum_queue_nothing(
     broker: Broker, channel: Channel, quorum: str, mortal: str
 ) -> None:
-    """What a client asks to have requeued has not failed, even if the queue has enough of it."""
+    """What a client asks to have requeued has not failed before 4.3, even at the queue's limit."""
     channel.fill(mortal, b"!")
 
     get_and_requeue(channel, mortal)
 
-    first = broker.value_of({"3.10": 0, "4.0": None})
     counts = [delivery_count(get_and_requeue(channel, quorum)) for _ in range(2)]
-    assert [first, 1] == counts
+    expected = {"3.10": [0, 1], "4.0": [None, 1], "4.3": [1, 2]}
+    assert broker.value_of(expected) == counts
 
 
 def test_failures_are_remembered_on_the_way_through_a_classic_queue(
     broker: Broker, channel: Channel, unique: Unique, quorum: str, mortal: str
 ) -> None:
-    """They add up to those in other quorum queues; a classic queue counts and tells nothing."""
+    """They add up; a classic queue tells nothing, and counts nothing before 4.3."""
     classic = channel.declare_queue(
         unique("classic"), x_dead_letter_exchange="", x_dead_letter_routing_key=mortal
     )
@@ -638,7 +645,7 @@ def test_failures_are_remembered_on_the_way_through_a_classic_queue(
         channel.reject(seen[-1].parameters.delivery_tag, requeue=False)
     seen.append(channel.await_message(quorum))
 
-    expected = {"3.10": [0, None, 0, 0], "4.0": [None, None, 1, 2]}
+    expected = {"3.10": [0, None, 0, 0], "4.0": [None, None, 1, 2], "4.3": [None, None, 2, 3]}
     assert broker.value_of(expected) == [delivery_count(message) for message in seen]
 
 

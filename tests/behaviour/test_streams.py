@@ -480,8 +480,49 @@ def test_offset_of_no_known_type_matters_last(channel: Channel, stream: str, off
     assert "consumer prefetch count is not set" in channel.refusal(consume).reply_text
 
 
-@pytest.mark.parametrize("offset", ["foo", True, 1.5], ids=str)
-def test_illegal_offset_costs_the_connection(reader: Channel, stream: str, offset: Any) -> None:
+@pytest.mark.parametrize("offset", ["1x", "12", "0D"])
+def test_offset_that_begins_like_an_age_is_refused(
+    reader: Channel, stream: str, offset: str
+) -> None:
+    refused = reader.refusal(BasicConsumeParameters(stream, arguments={"x-stream-offset": offset}))
+
+    assert illegal_offset(stream, f'<<"{offset}">>') == refused
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+@pytest.mark.parametrize(("offset", "shown"), [("foo", '<<"foo">>'), ("", "<<>>")])
+def test_offset_that_is_no_offset_is_refused_from_4_3_on(
+    reader: Channel, stream: str, offset: str, shown: str
+) -> None:
+    refused = reader.refusal(BasicConsumeParameters(stream, arguments={"x-stream-offset": offset}))
+
+    assert illegal_offset(stream, shown) == refused
+
+
+def illegal_offset(stream: str, shown: str) -> ChannelCloseParameters:
+    return ChannelCloseParameters(
+        406,
+        f"PRECONDITION_FAILED - invalid arg 'x-stream-offset' for queue '{stream}' in vhost '/':"
+        f" {{invalid_stream_offset_arg,{{longstr,{shown}}}}}",
+        60,
+        20,
+    )
+
+
+@pytest.mark.rabbitmq_version("<4.3")
+@pytest.mark.parametrize("offset", ["foo", ""])
+def test_offset_that_is_no_offset_costs_the_connection_before_4_3(
+    reader: Channel, stream: str, offset: str
+) -> None:
+    refused = reader.fatal(BasicConsumeParameters(stream, arguments={"x-stream-offset": offset}))
+
+    assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == refused
+
+
+@pytest.mark.parametrize("offset", [True, 1.5, None, {}], ids=str)
+def test_offset_of_a_type_that_no_offset_has_costs_the_connection(
+    reader: Channel, stream: str, offset: Any
+) -> None:
     refused = reader.fatal(BasicConsumeParameters(stream, arguments={"x-stream-offset": offset}))
 
     assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == refused

@@ -30,7 +30,7 @@ from tests.support.commands import Command, named
 _encode_publish = method_of(BasicPublishParameters).encode
 
 
-def make_node(compatibility: str = "4.0", **limits: Any) -> Node:
+def make_node(compatibility: str = "4.3", **limits: Any) -> Node:
     """Make a node whose clock a test can move."""
     return Node(profile_named(compatibility), ManualClock(), limits=Limits(**limits))
 

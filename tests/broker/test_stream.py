@@ -148,7 +148,7 @@ def test_rejecting_is_refused_up_to_3_10(line: Line) -> None:
 
 
 def test_offset_that_makes_no_sense_kills_the_connection(line: Line) -> None:
-    line.ask(BasicConsumeParameters("stream", arguments={"x-stream-offset": "whenever"}))
+    line.ask(BasicConsumeParameters("stream", arguments={"x-stream-offset": True}))
 
     assert line.client.close_received is not None
     assert 541 == line.client.close_received.reply_code

@@ -83,10 +83,10 @@ async def test_connect_login_and_password(broker_url: str, keyword: dict[str, st
 
 async def test_connect_limits(broker_url: str, name: Name) -> None:
     async with (
-        await ammoo.connect(broker_url, heartbeat_interval=3, frame_max=4096) as connection,
+        await ammoo.connect(broker_url, heartbeat_interval=3, frame_max=8192) as connection,
         connection.channel() as channel,
     ):
-        assert (3, 4096) == (connection.heartbeat_interval, connection.frame_max)
+        assert (3, 8192) == (connection.heartbeat_interval, connection.frame_max)
         queue = (await channel.declare_queue(name("queue"), exclusive=True)).queue_name
         await channel.publish("", queue, bytes(100_000))
         async with channel.consume(queue) as consumer:
@@ -217,6 +217,7 @@ async def test_channel_prefetch_size(broker_url: str) -> None:
             await connection.channel(prefetch_size=10).__aenter__()
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 async def test_qos_global(
     broker_connection: ammoo.Connection, broker_channel: ammoo.Channel, queue: str
 ) -> None:
@@ -530,7 +531,7 @@ async def test_declare_queue_type_and_delivery_limit(
     await publish(broker_channel, quorum, "poison")
     async with broker_channel.consume(quorum) as consumer:
         for _ in range(2):
-            await (await anext(consumer)).nack()
+            await (await anext(consumer)).reject(requeue=True)
     async with broker_channel.consume(queue) as consumer:
         message = await anext(consumer)
 

@@ -36,6 +36,8 @@ from ammoo_wire import (
     QueueDeclareOkParameters,
     QueueDeclareParameters,
     QueueDeleteParameters,
+    QueuePurgeOkParameters,
+    QueuePurgeParameters,
     method_of,
     methods,
 )
@@ -250,6 +252,11 @@ class Channel:
         assert message is not None, f"queue {queue_name!r} is empty"
         assert isinstance(message.parameters, BasicGetOkParameters)
         return message
+
+    def purge(self, queue_name: str) -> int:
+        """Empty a queue, and return how many messages it says it had."""
+        purge_ok: QueuePurgeOkParameters = self.call(QueuePurgeParameters(queue_name))
+        return purge_ok.message_count
 
     def await_count(self, queue_name: str, expected: int) -> None:
         """Wait until a queue has so many ready messages; for what RabbitMQ does by itself."""

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 __all__ = ["FAKE_RELEASES", "Value", "is_among", "newest_up_to", "release_of", "value_on"]
 
-FAKE_RELEASES = ("4.0", "3.10")
+FAKE_RELEASES = ("4.3", "4.0", "3.10")
 """The releases that the fake broker can stand in for, its default first."""
 
 Value = TypeVar("Value")

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--compatibility",
         choices=sorted(PROFILES),
-        default="4.0",
+        default="4.3",
         help="RabbitMQ release to imitate (default: %(default)s)",
     )
     parser.add_argument("--version", action="version", version=__version__)

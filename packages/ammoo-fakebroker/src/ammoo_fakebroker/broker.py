@@ -57,7 +57,7 @@ class FakeBroker(Administration):
     Args:
         host: The address to listen on.
         port: The port to listen on; 0 (the default) takes a free one.
-        compatibility: The RabbitMQ release to imitate: ``"4.0"`` or ``"3.10"``.
+        compatibility: The RabbitMQ release to imitate: ``"4.3"``, ``"4.0"`` or ``"3.10"``.
         clock: A `ManualClock`, with which a test moves the time in which messages and queues
             expire; None for real time. Heartbeats and connection time-outs are always in real
             time. Several brokers can share a clock.
@@ -98,7 +98,7 @@ class FakeBroker(Administration):
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        compatibility: str = "4.0",
+        compatibility: str = "4.3",
         clock: ManualClock | None = None,
         tls: ssl.SSLContext | None = None,
         certificate_login: Literal["distinguished_name", "common_name"] = "distinguished_name",

@@ -243,6 +243,22 @@ class Channel:
         if self.connection.client_can("consumer_cancel_notify"):
             self.send(BasicCancelParameters(consumer.tag, True))
 
+    def time_out(self, consumer: Consumer | None) -> None:
+        """Tell the client that deliveries were not settled in time; they are back in their queue.
+
+        A consumer is cancelled, and yet stays: its tag is taken until the client cancels it, too.
+        """
+        is_consuming = consumer is not None and self.consumers.get(consumer.tag) is consumer
+        if (
+            consumer is not None
+            and is_consuming
+            and self.connection.client_can("consumer_cancel_notify")
+        ):
+            self.send(BasicCancelParameters(consumer.tag, True))
+        else:
+            error = errors.acknowledgement_timed_out(self.number, -1)
+            self.connection.refuse_channel(self.number, error)
+
     # -- the end -------------------------------------------------------------------------------
 
     def exceeded_consumer_timeout(self, now: float, default: int | None) -> int | None:

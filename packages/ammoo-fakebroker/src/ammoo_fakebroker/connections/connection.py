@@ -283,6 +283,12 @@ class Connection:
             is_answered=self._protocol.close_received is None,
         )
 
+    def refuse_channel(self, channel_number: int, error: ProtocolError) -> None:
+        """Close a channel because of an error that no method of the client has caused."""
+        channel = self.channels.get(channel_number)
+        if channel is not None:
+            self._channels.close(channel, error)
+
     # -- octets out ----------------------------------------------------------------------------
 
     def send(self, channel_number: int, parameters: tuple[Any, ...]) -> None:
@@ -413,7 +419,8 @@ class Connection:
                 send=self._send_heartbeat,
                 drop=self._transport.abort,
             )
-        self._await_consumer_timeout()
+        if not self.node.profile.consumers_have_timeouts:
+            self._await_consumer_timeout()
 
     # -- time ----------------------------------------------------------------------------------
 

@@ -89,5 +89,8 @@ class ChannelConnection(Protocol):
     def close_channel(self, channel_number: int) -> None:
         """Close a channel because its client asked for it."""
 
+    def refuse_channel(self, channel_number: int, error: ProtocolError) -> None:
+        """Close a channel because of an error (channel.close)."""
+
     def close(self, error: ProtocolError) -> None:
         """Close the connection because of an error (connection.close)."""

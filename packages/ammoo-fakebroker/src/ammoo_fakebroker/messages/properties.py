@@ -39,7 +39,7 @@ class ParsedProperties(NamedTuple):
     """The encoded properties as consumers get them: without BCC."""
     expiration: int | None = None
     """Milliseconds to live."""
-    priority: int = 0
+    priority: int | None = None
     user_id: str | None = None
     reply_to: str | None = None
     carbon_copies: tuple[str, ...] = ()
@@ -111,7 +111,7 @@ class PropertyReader:
         return ParsedProperties(
             outgoing=properties,
             expiration=expiration,
-            priority=decoded.priority or 0,
+            priority=decoded.priority,
             user_id=decoded.user_id,
             reply_to=decoded.reply_to,
             carbon_copies=carbon_copies,

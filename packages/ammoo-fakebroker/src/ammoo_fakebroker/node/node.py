@@ -92,7 +92,11 @@ class Node:
         virtualhost = self.virtualhosts.get(name)
         if virtualhost is None:
             virtualhost = VirtualHost(
-                name, self.profile, self.clock, default_queue_type=default_queue_type
+                name,
+                self.profile,
+                self.clock,
+                default_queue_type=default_queue_type,
+                consumer_timeout=lambda: self.limits.consumer_timeout,
             )
             self.virtualhosts[name] = virtualhost
         return virtualhost

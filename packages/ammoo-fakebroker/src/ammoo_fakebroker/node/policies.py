@@ -24,7 +24,10 @@ _QUEUES = {CLASSIC: "classic_queues", QUORUM: "quorum_queues", STREAM: "streams"
 
 _LOWEST_DECIDES = frozenset(
     (
+        "consumer-disconnected-timeout",
         "consumer-timeout",
+        "delayed-retry-max",
+        "delayed-retry-min",
         "delivery-limit",
         "expires",
         "max-in-memory-bytes",
@@ -161,7 +164,7 @@ class Policies:
         if operator_policy is not None:
             for key, decided in operator_policy.definition.items():
                 is_shared = key in merged and key in _LOWEST_DECIDES
-                merged[key] = self._lower(key, merged[key], decided) if is_shared else decided
+                merged[key] = self._merge(key, merged[key], decided) if is_shared else decided
         return merged
 
     def _resolve(self, key: str, queue_type: str, decided: Any, argument: Any) -> Any:
@@ -172,6 +175,12 @@ class Policies:
             return argument
         # RabbitMQ does not check the values of some arguments.
         return self._lower(key, decided, argument) if is_integer(argument) else decided
+
+    def _merge(self, key: str, decided: int, by_operator: int) -> int:
+        """Return what counts of two policies' numbers: RabbitMQ takes the longer shortest delay."""
+        if key == "delayed-retry-min":
+            return max(decided, by_operator)
+        return self._lower(key, decided, by_operator)
 
     def _lower(self, key: str, decided: int, other: int) -> int:
         """Return the lower value; a negative delivery limit is none, so the other one is lower."""

@@ -69,10 +69,14 @@ _LENGTH = _integer(0)
 _WHEN_PROMOTED = _one_of("always", "when-synced")
 _VALUES = {
     "alternate-exchange": _string("the name of an exchange"),
+    "consumer-disconnected-timeout": _integer(0),
     "consumer-timeout": _integer(0),
     "dead-letter-exchange": _string("the name of an exchange"),
     "dead-letter-routing-key": _string("a string"),
     "dead-letter-strategy": _one_of("at-most-once", "at-least-once"),
+    "delayed-retry-max": _integer(1),
+    "delayed-retry-min": _integer(1),
+    "delayed-retry-type": _one_of("all", "failed", "returned", "disabled"),
     "delivery-limit": _integer(),
     "expires": _integer(1),
     "ha-mode": _one_of("all", "exactly", "nodes"),
@@ -136,6 +140,19 @@ def check_definition(definition: Any, known: Collection[str], profile: Profile) 
         if not values.includes(value):
             raise ValueError(f"{key} is {value!r}; expected {values.words}")
     _check_mirroring(definition)
+    _check_delayed_retry(definition)
+
+
+def _check_delayed_retry(definition: Definition) -> None:
+    """Check that the delays of retries are there, and in order."""
+    kind = definition.get("delayed-retry-type", "disabled")
+    shortest, longest = (definition.get(f"delayed-retry-{bound}") for bound in ("min", "max"))
+    if kind != "disabled" and shortest is None:
+        raise ValueError(f"delayed-retry-type is {kind!r}; expected 'delayed-retry-min' with it")
+    if shortest is not None and longest is not None and longest < shortest:
+        raise ValueError(
+            f"delayed-retry-max is {longest}; expected at least delayed-retry-min, {shortest}"
+        )
 
 
 def _check_mirroring(definition: Definition) -> None:

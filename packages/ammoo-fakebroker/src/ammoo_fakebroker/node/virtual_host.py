@@ -21,7 +21,7 @@ from ..messages.message import Message
 from ..messages.properties import PropertyReader
 from ..queues.dead_lettering import DeadLetters
 from ..queues.queue import Queue
-from ..queues.types import QUEUE_TYPES
+from ..queues.types import queue_class
 from ..rabbitmq.arguments import (
     QueueSettings,
     queue_settings,
@@ -82,6 +82,7 @@ class VirtualHost:
         clock: Clock,
         *,
         default_queue_type: str | None = None,
+        consumer_timeout: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.name = name
         self.profile = profile
@@ -91,6 +92,7 @@ class VirtualHost:
         self.dead_letters: DeadLetters = DeadLetters(self)
         self.properties: PropertyReader = PropertyReader(profile)
         self.default_queue_type = default_queue_type
+        self._consumer_timeout = consumer_timeout
         self.limits: VirtualHostLimits = VirtualHostLimits()
         self.policies: Policies = Policies(profile)
         self._exclusive_queues: dict[object, dict[Queue, None]] = {}
@@ -101,6 +103,11 @@ class VirtualHost:
 
     def __repr__(self) -> str:
         return f"<VirtualHost {self.name!r}>"
+
+    @property
+    def consumer_timeout(self) -> int | None:
+        """How long a delivery may stay unsettled, in milliseconds; None for ever."""
+        return self._consumer_timeout()
 
     # -- exchanges -----------------------------------------------------------------------------
 
@@ -151,7 +158,7 @@ class VirtualHost:
     ) -> Queue:
         """Create a queue; the name must be unused and the arguments valid."""
         settings = self._settings_of(name, arguments or {})
-        queue = QUEUE_TYPES[settings.queue_type](
+        queue = queue_class(settings.queue_type, self.profile)(
             name,
             self,
             durable=durable,

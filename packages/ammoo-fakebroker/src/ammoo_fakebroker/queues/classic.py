@@ -6,7 +6,7 @@ See https://www.rabbitmq.com/docs/classic-queues
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..messages.message import Message, QueuedMessage
 from ..rabbitmq import errors
@@ -18,8 +18,19 @@ from .ready_messages import PrioritizedMessages, ReadyMessages
 if TYPE_CHECKING:
     from .consumers import Consumer
     from .delivery import Unacked
+    from .ports import QueueHost
 
 __all__ = ["ClassicQueue"]
+
+
+class _CountedMessage(QueuedMessage):
+    """A message whose failed deliveries in other queues are counted on."""
+
+    __slots__ = ()
+
+    def __init__(self, message: Message, position: int, deadline: float | None) -> None:
+        super().__init__(message, position, deadline)
+        self.delivery_count = message.parsed.failed_deliveries
 
 
 class ClassicQueue(FifoQueue):
@@ -28,6 +39,11 @@ class ClassicQueue(FifoQueue):
     queue_type = CLASSIC
     is_replicated = False
     _expires_on_every_publish = False
+
+    def __init__(self, name: str, host: QueueHost, **options: Any) -> None:
+        super().__init__(name, host, **options)
+        if host.profile.classic_queues_count_failures:
+            self._queued_message = _CountedMessage
 
     def change_settings(self, settings: QueueSettings) -> None:
         """Apply other settings, new limits before a new overflow behaviour, as RabbitMQ does."""
@@ -63,8 +79,9 @@ class ClassicQueue(FifoQueue):
             raise errors.queue_not_empty(self.host.name, self.name)
         return self.message_count
 
-    def _restore(self, returned: Iterable[QueuedMessage]) -> None:
+    def _restore(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
         for queued in returned:
+            queued.delivery_count += failed
             self._put_back(queued)
 
     def _serve_returned(self) -> None:
@@ -72,15 +89,22 @@ class ClassicQueue(FifoQueue):
         self._dispatch()
 
     def _take_back(self, unacked: Mapping[int, Unacked]) -> None:
-        self._restore(delivery.queued for delivery in unacked.values())
+        self._restore((delivery.queued for delivery in unacked.values()), failed=True)
         self._serve_returned()
 
-    def reject(self, returned: Iterable[QueuedMessage]) -> None:
+    def reject(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
         """Dead-letter messages that a client refused for good, those of high priority first."""
         if self.is_deleted:
             return
         for queued in sorted(returned, key=self._descending_priority):
+            queued.delivery_count += failed
             self._discard(queued, "rejected")
 
+    def _dead_letter_of(self, queued: QueuedMessage) -> Message:
+        if self._queued_message is not _CountedMessage or not queued.delivery_count:
+            return queued.message
+        parsed = queued.message.parsed
+        return queued.message.with_parsed(parsed._replace(failed_deliveries=queued.delivery_count))
+
     def _descending_priority(self, queued: QueuedMessage) -> int:
-        return -min(queued.message.parsed.priority, self.settings.max_priority or 0)
+        return -min(queued.message.parsed.priority or 0, self.settings.max_priority or 0)

@@ -181,6 +181,13 @@ class QueueConsumers:
     def hand_over(self, *, requeued: bool) -> None:
         """Do nothing: only a single active consumer is replaced."""
 
+    def suspend(self, consumer: Consumer) -> None:
+        """Serve a consumer no more; its limiter sees to it."""
+
+    def resume(self, consumer: Consumer) -> None:
+        """Serve a consumer again."""
+        self.unblock(consumer)
+
     def next(self) -> Consumer | None:
         """Return the next active consumer of the highest priority, or None."""
         while self._priorities:
@@ -201,16 +208,18 @@ class SingleActiveConsumer(QueueConsumers):
     """The consumers of a queue that serves only one of them while the others wait.
 
     Args:
-        by_priority: Whether a new consumer of higher priority takes over (quorum queues of 4.0).
+        by_priority: Whether a newcomer of higher priority takes over (quorum queues from 4.0 on).
+        waits_after_requeue: Whether nobody takes over when the last delivery was requeued (4.0).
 
     See https://www.rabbitmq.com/docs/consumers#single-active-consumer
     """
 
     is_handing_over: bool
 
-    def __init__(self, *, by_priority: bool = False) -> None:
+    def __init__(self, *, by_priority: bool = False, waits_after_requeue: bool = True) -> None:
         super().__init__()
         self._by_priority = by_priority
+        self._waits_after_requeue = waits_after_requeue
         self.active: Consumer | None = None
 
     @property
@@ -236,7 +245,8 @@ class SingleActiveConsumer(QueueConsumers):
         The latter takes over when the active consumer has settled all its deliveries.
         """
         active = self.active
-        foremost = max(self._all, key=lambda consumer: consumer.priority, default=None)
+        eligible = [consumer for consumer in self._all if not consumer.limiter.is_suspended]
+        foremost = max(eligible, key=lambda consumer: consumer.priority, default=None)
         if active is None:
             self.active = foremost
             self.is_handing_over = False
@@ -260,8 +270,18 @@ class SingleActiveConsumer(QueueConsumers):
         """
         if self.active is not None and not self.active.limiter.outstanding:
             self._retire(self.active)
-        if self.active is None and not requeued:
+        if self.active is None and not (requeued and self._waits_after_requeue):
             self._choose()
+
+    def suspend(self, consumer: Consumer) -> None:
+        """Let the next in line take over from a consumer that is timed out."""
+        if consumer is self.active:
+            self._retire(consumer)
+            self._choose()
+
+    def resume(self, consumer: Consumer) -> None:
+        """Let a consumer be active again."""
+        self._choose()
 
     def unblock(self, consumer: Consumer) -> None:
         """Do nothing: `next` asks the active consumer each time."""

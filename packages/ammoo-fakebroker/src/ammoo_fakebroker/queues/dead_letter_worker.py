@@ -116,6 +116,14 @@ class DeadLetterWorker:
             ]
             self._send_next()
 
+    def purge(self) -> int:
+        """Drop all dead letters that have not arrived, and return how many there were."""
+        count = len(self)
+        self._discarded.clear()
+        self._pending.clear()
+        self.stop()
+        return count
+
     def stop(self) -> None:
         """Stop sending again."""
         if self._timer is not None:

@@ -1,4 +1,4 @@
-"""Deliveries that their clients have not settled, and the three ways in which one is settled."""
+"""Deliveries that their clients have not settled, and the ways in which one is settled."""
 
 from __future__ import annotations
 
@@ -19,9 +19,23 @@ class Settlement(Enum):
     ACKNOWLEDGE = auto()
     """The client is done with it."""
     REQUEUE = auto()
-    """It goes back to its queue."""
+    """It goes back to its queue (basic.nack, basic.recover)."""
+    REQUEUE_FAILED = auto()
+    """It goes back to its queue, and its delivery has failed (basic.reject)."""
     REJECT = auto()
-    """It is dead-lettered, or dropped."""
+    """It is dead-lettered, or dropped (basic.nack)."""
+    REJECT_FAILED = auto()
+    """It is dead-lettered, or dropped, and its delivery has failed (basic.reject)."""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether RabbitMQ counts a failed delivery from 4.3 on; before, it makes no difference."""
+        return self in (Settlement.REQUEUE_FAILED, Settlement.REJECT_FAILED)
+
+    @property
+    def requeues(self) -> bool:
+        """Whether the delivery goes back to its queue."""
+        return self in (Settlement.REQUEUE, Settlement.REQUEUE_FAILED)
 
 
 class Unacked(NamedTuple):

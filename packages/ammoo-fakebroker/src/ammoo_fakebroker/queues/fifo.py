@@ -21,7 +21,7 @@ from .ready_messages import ReadyMessages
 if TYPE_CHECKING:
     from ..clock import Timer
     from .consumers import Consumer
-    from .ports import QueueHost
+    from .ports import ConsumerChannel, QueueHost
 
 __all__ = ["FifoQueue"]
 
@@ -33,7 +33,7 @@ class FifoQueue(Queue):
         ready: The messages that are not delivered.
     """
 
-    _queued_message: ClassVar[type[QueuedMessage]] = QueuedMessage
+    _queued_message: type[QueuedMessage] = QueuedMessage
     _expires_on_every_publish: ClassVar[bool]
     """Whether a publish looks for expired messages even if an older message stays in front."""
 
@@ -51,6 +51,7 @@ class FifoQueue(Queue):
         self.settings = settings
         self._limit = settings.max_length
         self._limit_octets = settings.max_length_bytes
+        self._has_dead_letters = settings.dead_letter_exchange is not None
         is_limited = self._limit is not None or self._limit_octets is not None
         self._drops_overflow = is_limited and settings.overflow == "drop-head"
         self._rejects_overflow = is_limited and not self._drops_overflow
@@ -86,7 +87,7 @@ class FifoQueue(Queue):
         """Return whether a full queue that rejects publishes rejects this one."""
 
     @abstractmethod
-    def _restore(self, returned: Iterable[QueuedMessage]) -> None:
+    def _restore(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
         """Put messages back that were delivered and not acknowledged."""
 
     @abstractmethod
@@ -104,8 +105,8 @@ class FifoQueue(Queue):
 
     def publish(self, message: Message) -> bool:
         if self._rejects_overflow and self._would_overflow(message):
-            if self.settings.overflow == "reject-publish-dlx":
-                self._dead_letter(message, "maxlen")
+            if self.settings.overflow == "reject-publish-dlx" and self._has_dead_letters:
+                self._send_dead_letter(message, "maxlen")
             return False
         self._position = position = self._position + 1
         queued = self._queued_message(message, position, self._deadline_of(message))
@@ -116,6 +117,8 @@ class FifoQueue(Queue):
             if consumer is not None:
                 self._deliver_directly(consumer, queued)
                 return True
+        if queued.delivery_count:
+            queued.redelivered = True
         self.ready.append(queued)
         is_trimmed = self._drops_overflow and self._drop_overflow()
         if self._has_deadlines and (
@@ -147,12 +150,15 @@ class FifoQueue(Queue):
         """
         ready = self.ready
         count = len(ready)
-        while len(ready) and (
-            (self._limit is not None and len(ready) > self._limit)
-            or (self._limit_octets is not None and ready.octets > self._limit_octets)
-        ):
-            self._dead_letter(ready.pop().message, "maxlen")
+        while len(ready) and self._is_over_limit():
+            self._dead_letter(ready.pop(), "maxlen")
         return len(ready) < count
+
+    def _is_over_limit(self) -> bool:
+        """Return whether more messages are ready than the length limits allow."""
+        if self._limit is not None and len(self.ready) > self._limit:
+            return True
+        return self._limit_octets is not None and self.ready.octets > self._limit_octets
 
     # -- messages go out -----------------------------------------------------------------------
 
@@ -184,7 +190,13 @@ class FifoQueue(Queue):
             self.unacked_count += 1
         consumer.deliver(queued)
 
-    def get(self, answer: Callable[[QueuedMessage], None], *, no_ack: bool) -> bool:
+    def get(
+        self,
+        answer: Callable[[QueuedMessage], None],
+        channel: ConsumerChannel,
+        *,
+        no_ack: bool,
+    ) -> bool:
         self.touch()
         self._expire_overdue()
         if not len(self.ready):
@@ -212,10 +224,10 @@ class FifoQueue(Queue):
     def acknowledge(self, queued: QueuedMessage) -> None:
         self.unacked_count -= 1
 
-    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
+    def requeue(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
         if self.is_deleted:
             return
-        self._restore(returned)
+        self._restore(returned, failed=failed)
         self._serve_returned()
 
     def _put_back(self, queued: QueuedMessage) -> None:
@@ -227,11 +239,18 @@ class FifoQueue(Queue):
     def _discard(self, queued: QueuedMessage, reason: str) -> None:
         """Dead-letter a message that was delivered."""
         self.unacked_count -= 1
-        self._dead_letter(queued.message, reason)
+        self._dead_letter(queued, reason)
 
-    def _dead_letter(self, message: Message, reason: str) -> None:
-        if self.settings.dead_letter_exchange is not None:
-            self.host.dead_letters.send(message, self, reason)
+    def _dead_letter(self, queued: QueuedMessage, reason: str) -> None:
+        if self._has_dead_letters:
+            self._send_dead_letter(self._dead_letter_of(queued), reason)
+
+    def _dead_letter_of(self, queued: QueuedMessage) -> Message:
+        """Return a message as it leaves the queue for the dead-letter exchange."""
+        return queued.message
+
+    def _send_dead_letter(self, message: Message, reason: str) -> None:
+        self.host.dead_letters.send(message, self, reason)
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -254,7 +273,7 @@ class FifoQueue(Queue):
             if deadline > now:
                 self._expire_at(deadline)
                 return
-            self._dead_letter(ready.pop().message, "expired")
+            self._dead_letter(ready.pop(), "expired")
 
     def _expire_overdue(self) -> None:
         """Drop messages whose time is over although their timer is late.

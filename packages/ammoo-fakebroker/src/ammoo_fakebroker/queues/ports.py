@@ -46,6 +46,11 @@ class QueueHost(Protocol):
         """What forwards messages that died in a queue."""
         ...
 
+    @property
+    def consumer_timeout(self) -> int | None:
+        """How long a delivery may stay unsettled, in milliseconds; None for ever."""
+        ...
+
     def delete_queue(self, queue: Queue) -> object:
         """Delete a queue that is unused, or whose last consumer is gone."""
 
@@ -114,6 +119,9 @@ class ConsumerChannel(Protocol):
     ) -> int:
         """Number a delivery, and remember it until it is settled."""
         ...
+
+    def time_out(self, consumer: Consumer | None) -> None:
+        """Tell the client that deliveries were taken back, of a consumer or of basic.get."""
 
     def notify_cancelled(self, consumer: Consumer) -> None:
         """Remove a consumer whose queue is deleted, and tell the client (basic.cancel)."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .consumers import Consumer
     from .dead_letter_worker import DeadLetterWorker
     from .delivery import Unacked
-    from .ports import QueueHost
+    from .ports import ConsumerChannel, QueueHost
 
 __all__ = ["Queue"]
 
@@ -115,8 +115,14 @@ class Queue(Destination, ABC):
         """
 
     @abstractmethod
-    def get(self, answer: Callable[[QueuedMessage], None], *, no_ack: bool) -> bool:
-        """Take the first message (basic.get), and pass it to `answer`.
+    def get(
+        self,
+        answer: Callable[[QueuedMessage], None],
+        channel: ConsumerChannel,
+        *,
+        no_ack: bool,
+    ) -> bool:
+        """Take the first message (basic.get) for a channel, and pass it to `answer`.
 
         Returns:
             False if the queue is empty.
@@ -152,12 +158,17 @@ class Queue(Destination, ABC):
         """Forget a message that a client is done with."""
 
     @abstractmethod
-    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
-        """Take messages back that a client did not want, to be delivered again."""
+    def requeue(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
+        """Take messages back that a client did not want, to be delivered again.
+
+        Args:
+            returned: The messages.
+            failed: Whether the client calls their delivery a failure (basic.reject).
+        """
 
     @abstractmethod
-    def reject(self, returned: Iterable[QueuedMessage]) -> None:
-        """Dead-letter messages that a client refused for good."""
+    def reject(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
+        """Dead-letter messages that a client refused for good; see `requeue`."""
 
     @abstractmethod
     def wake(self, *consumers: Consumer) -> None:
@@ -216,15 +227,15 @@ class Queue(Destination, ABC):
             consumer.limiter.outstanding -= len(settled)
             if consumer in consumers:
                 consumers.unblock(consumer)
-        if settlement is Settlement.REQUEUE:
-            self.requeue(settled)
-        elif settlement is Settlement.REJECT:
-            self.reject(settled)
-        else:
+        if settlement is Settlement.ACKNOWLEDGE:
             for queued in settled:
                 self.acknowledge(queued)
+        elif settlement.requeues:
+            self.requeue(settled, failed=settlement.is_failure)
+        else:
+            self.reject(settled, failed=settlement.is_failure)
         if consumers.is_handing_over:
-            self.hand_over(requeued=settlement is Settlement.REQUEUE)
+            self.hand_over(requeued=settlement.requeues)
         if consumer is not None:
             self.wake(consumer)
 

@@ -92,7 +92,7 @@ class PrioritizedMessages(ReadyMessages):
 
     def append(self, queued: QueuedMessage) -> None:
         """Add a new message behind those of its level."""
-        level = min(queued.message.parsed.priority, self._max_priority)
+        level = min(queued.message.parsed.priority or 0, self._max_priority)
         heapq.heappush(self._heap, (-level, queued.position, queued))
         self.octets += len(queued.message.body)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..clock import Timer
     from .consumers import Consumer
     from .delivery import Unacked
-    from .ports import QueueHost
+    from .ports import ConsumerChannel, QueueHost
 
 __all__ = ["StreamQueue"]
 
@@ -193,7 +193,13 @@ class StreamQueue(Queue):
     def supports_rejection(self) -> bool:
         return self.is_deleted or not self.host.profile.streams_refuse_rejections
 
-    def get(self, answer: Callable[[QueuedMessage], None], *, no_ack: bool) -> bool:
+    def get(
+        self,
+        answer: Callable[[QueuedMessage], None],
+        channel: ConsumerChannel,
+        *,
+        no_ack: bool,
+    ) -> bool:
         raise errors.get_not_supported(self.host.name, self.name)
 
     def purge(self) -> int:
@@ -208,10 +214,10 @@ class StreamQueue(Queue):
     def acknowledge(self, queued: QueuedMessage) -> None:
         pass
 
-    def requeue(self, returned: Iterable[QueuedMessage]) -> None:
+    def requeue(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
         pass
 
-    def reject(self, returned: Iterable[QueuedMessage]) -> None:
+    def reject(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
         pass
 
     def _take_back(self, unacked: Mapping[int, Unacked]) -> None:

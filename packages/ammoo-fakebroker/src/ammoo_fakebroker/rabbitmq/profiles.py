@@ -87,6 +87,8 @@ class Profile:
     """Which of a routing key in CC and the same in BCC is left out of x-death."""
     honours_published_deaths: bool
     """Whether an x-death header that a client made counts as history."""
+    nobody_takes_over_after_requeue: bool
+    """Whether a single active consumer that has requeued its last delivery has no successor yet."""
     single_active_consumer_by_priority: bool
     """Whether a quorum queue's newcomer of higher priority takes over."""
     lowest_max_priority: int
@@ -101,6 +103,12 @@ class Profile:
 
     Otherwise it comes in the order of their tags.
     """
+    classic_queues_count_failures: bool
+    """Whether a classic queue counts failed deliveries, and calls a dead letter that has some
+    redelivered."""
+    quorum_queues_retry: bool
+    """Whether quorum queues tell failed deliveries from returned ones, have 32 priorities, delay
+    retries and time their consumers out."""
     dead_letters_keep_failed_deliveries: bool
     """Whether a quorum queue tells of those in the quorum queues that a message died in before."""
     first_get_tells_delivery_count: bool
@@ -241,6 +249,8 @@ _KEYS_FOREIGN_TO_STREAMS = _CLASSIC_KEYS | {
 _OVERRULED_OF_STREAMS = _STREAM_KEYS | {"max-length-bytes"}
 _KEYS_FOREIGN_TO_CLASSIC = _STREAM_KEYS | {"dead-letter-strategy", "delivery-limit"}
 
+_RETRY_KEYS = frozenset(("delayed-retry-type", "delayed-retry-min", "delayed-retry-max"))
+
 _HEADERS = {PROTOCOL_HEADER: (0, 9), b"AMQP\x01\x01\x00\x09": (0, 9)}
 
 _KNOWN_WORDS = frozenset(("", "badtype", "error", "foo", "ok", "queue", "rabbit"))
@@ -284,12 +294,15 @@ _3_10 = Profile(
     explicit_dead_letter_key_drops_cc=True,
     removes_first_of_equal_routing_keys=False,
     honours_published_deaths=True,
+    nobody_takes_over_after_requeue=True,
     single_active_consumer_by_priority=False,
     lowest_max_priority=0,
     default_delivery_limit=None,
     negative_delivery_limit_is_none=False,
     quorum_queues_have_priorities=False,
     quorum_consumers_return_by_age=False,
+    classic_queues_count_failures=False,
+    quorum_queues_retry=False,
     dead_letters_keep_failed_deliveries=False,
     first_get_tells_delivery_count=True,
     queues_have_masters=True,
@@ -362,12 +375,15 @@ _4_0 = Profile(
     explicit_dead_letter_key_drops_cc=False,
     removes_first_of_equal_routing_keys=True,
     honours_published_deaths=False,
+    nobody_takes_over_after_requeue=True,
     single_active_consumer_by_priority=True,
     lowest_max_priority=1,
     default_delivery_limit=20,
     negative_delivery_limit_is_none=True,
     quorum_queues_have_priorities=True,
     quorum_consumers_return_by_age=True,
+    classic_queues_count_failures=False,
+    quorum_queues_retry=False,
     dead_letters_keep_failed_deliveries=True,
     first_get_tells_delivery_count=False,
     queues_have_masters=False,
@@ -444,9 +460,20 @@ _4_3 = replace(
         "stream": ("x-stream-filter-size-bytes",),
     },
     refuses_master_locators=True,
+    policy_keys=_4_0.policy_keys - {"queue-master-locator"}
+    | _RETRY_KEYS
+    | {"consumer-disconnected-timeout"},
+    operator_policy_keys=_4_0.operator_policy_keys - {"queue-master-locator"} | _RETRY_KEYS,
+    policies_overrule={
+        **_4_0.policies_overrule,
+        "quorum": frozenset(("overflow", "delayed-retry-type")),
+    },
     global_qos_is_per_consumer=True,
     accepts_cancel_ok=True,
     consumers_have_timeouts=True,
+    classic_queues_count_failures=True,
+    quorum_queues_retry=True,
+    nobody_takes_over_after_requeue=False,
     streams_check_offsets=True,
     streams_die_of_empty_age=False,
     stream_filter_size_error="Invalid value for x-stream-filter-size-bytes",

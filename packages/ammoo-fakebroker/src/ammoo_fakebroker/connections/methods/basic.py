@@ -246,7 +246,7 @@ def get(channel: Channel, parameters: BasicGetParameters) -> None:
     answer = partial(_answer_get, channel, queue, no_ack=no_ack)
     # Messages that expire behind this one are dead-lettered after the answer.
     with channel.virtualhost.dead_letters.deferred():
-        if not queue.get(answer, no_ack=no_ack):
+        if not queue.get(answer, channel, no_ack=no_ack):
             channel.send(BasicGetEmptyParameters())
 
 
@@ -285,17 +285,15 @@ def ack(channel: Channel, parameters: BasicAckParameters) -> None:
 def nack(channel: Channel, parameters: BasicNackParameters) -> None:
     """Requeue or dead-letter deliveries: https://www.rabbitmq.com/docs/nack"""
     delivery_tag, multiple, requeue = parameters
-    _settle(channel, _refusal(requeue), delivery_tag, multiple=multiple)
+    settlement = Settlement.REQUEUE if requeue else Settlement.REJECT
+    _settle(channel, settlement, delivery_tag, multiple=multiple)
 
 
 def reject(channel: Channel, parameters: BasicRejectParameters) -> None:
     """Requeue or dead-letter one delivery (section 1.8.3.14)."""
     delivery_tag, requeue = parameters
-    _settle(channel, _refusal(requeue), delivery_tag, multiple=False)
-
-
-def _refusal(requeue: bool) -> Settlement:
-    return Settlement.REQUEUE if requeue else Settlement.REJECT
+    settlement = Settlement.REQUEUE_FAILED if requeue else Settlement.REJECT_FAILED
+    _settle(channel, settlement, delivery_tag, multiple=False)
 
 
 def _settle(channel: Channel, settlement: Settlement, delivery_tag: int, *, multiple: bool) -> None:

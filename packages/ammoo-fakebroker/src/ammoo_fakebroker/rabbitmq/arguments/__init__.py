@@ -9,6 +9,7 @@ from .consumers import (
     StreamFilter,
     check_stream_offset_is_one,
     consumer_priority,
+    consumer_timeout,
     stream_filter,
     validate_consumer_arguments,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "assert_queue_arguments_equivalent",
     "check_stream_offset_is_one",
     "consumer_priority",
+    "consumer_timeout",
     "queue_settings",
     "queue_type_of",
     "stream_filter",

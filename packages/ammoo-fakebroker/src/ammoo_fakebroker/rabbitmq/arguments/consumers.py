@@ -19,7 +19,12 @@ from .checks import (
 )
 from .queues import CLASSIC, QUORUM, STREAM
 
-__all__ = ["check_stream_offset_is_one", "consumer_priority", "validate_consumer_arguments"]
+__all__ = [
+    "check_stream_offset_is_one",
+    "consumer_priority",
+    "consumer_timeout",
+    "validate_consumer_arguments",
+]
 
 _ARGUMENTS_OF_TYPE = {
     CLASSIC: frozenset(("x-priority", "x-cancel-on-ha-failover")),
@@ -93,6 +98,12 @@ def consumer_priority(arguments: Arguments) -> int:
     """Return a consumer's priority: x-priority, or 0."""
     value = arguments.get("x-priority", 0)
     return int(value) if is_integer(value) else 0
+
+
+def consumer_timeout(arguments: Arguments) -> int | None:
+    """Return how long the consumer's deliveries may stay unsettled, in milliseconds, if it says."""
+    value = arguments.get("x-consumer-timeout")
+    return None if value is None else int(value)
 
 
 _OFFSET_WORDS = ("first", "last", "next")

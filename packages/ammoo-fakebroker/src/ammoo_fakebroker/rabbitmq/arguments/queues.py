@@ -93,6 +93,22 @@ _ARGUMENTS_OF_TYPE: dict[str, tuple[str, ...]] = {
 }
 
 
+class DelayedRetry(NamedTuple):
+    """How long a quorum queue keeps a message back that is to be delivered again.
+
+    Attributes:
+        failed: Whether it does so after failed deliveries.
+        returned: Whether it does so after others.
+        shortest: The delay after the first failure, in milliseconds; further ones are multiples.
+        longest: The longest delay, in milliseconds.
+    """
+
+    failed: bool
+    returned: bool
+    shortest: int
+    longest: int
+
+
 class QueueSettings(NamedTuple):
     """The settings of a queue: its valid arguments, merged with policies; times in milliseconds."""
 
@@ -124,6 +140,7 @@ class QueueSettings(NamedTuple):
         )
 
     consumer_timeout: int | None = None
+    delayed_retry: DelayedRetry | None = None
 
 
 def queue_type_of(arguments: Arguments) -> str:
@@ -156,6 +173,7 @@ def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
         max_age=age_milliseconds(arguments.get("x-max-age")),
         max_segment_size=arguments.get("x-stream-max-segment-size-bytes"),
         consumer_timeout=_consumer_timeout(arguments, profile),
+        delayed_retry=_delayed_retry(arguments, profile),
     )
 
 
@@ -182,6 +200,24 @@ def _consumer_timeout(arguments: Arguments, profile: Profile) -> int | None:
     if timeout is None or not is_integer(timeout) or not profile.queues_have_consumer_timeouts:
         return None
     return int(timeout)
+
+
+def _delayed_retry(arguments: Arguments, profile: Profile) -> DelayedRetry | None:
+    """Read what is to be delayed; what RabbitMQ does not understand of it, it does not refuse."""
+    kind = arguments.get("x-delayed-retry-type")
+    shortest, longest = (
+        _positive(arguments.get(f"x-delayed-retry-{bound}")) for bound in ("min", "max")
+    )
+    is_known = profile.quorum_queues_retry and kind in ("all", "failed", "returned")
+    if not is_known or shortest is None:
+        return None
+    return DelayedRetry(
+        kind in ("all", "failed"), kind in ("all", "returned"), shortest, longest or shortest
+    )
+
+
+def _positive(value: Any) -> int | None:
+    return int(value) if value is not None and is_integer(value) and value > 0 else None
 
 
 def _max_priority(arguments: Arguments, profile: Profile) -> int | None:

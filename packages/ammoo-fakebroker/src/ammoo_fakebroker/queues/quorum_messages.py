@@ -1,0 +1,184 @@
+"""The ready messages of quorum queues: what has come back first, then by priority.
+
+Up to 4.2 there are two priorities, which take turns; from 4.3 on there are 32, the highest first.
+See https://www.rabbitmq.com/docs/quorum-queues#priorities
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterator
+
+from ..messages.message import QueuedMessage
+from .ready_messages import ReadyMessages
+
+__all__ = ["LeveledMessages", "TurnTakingMessages", "size_of"]
+
+_HIGHEST_NORMAL_PRIORITY = 4
+_TURNS = 3
+_NORMAL_TURN = 2
+_HIGHEST_LEVEL = 31
+_DEFAULT_LEVEL = 4
+
+
+class TurnTakingMessages(ReadyMessages):
+    """Ready messages in up to three deques: returned, high priority and normal priority.
+
+    Returned messages come first, or go behind all others. High-priority messages get two of every
+    three deliveries, and the third as well if the first of them is older than the first normal one.
+
+    Args:
+        has_priorities: Whether priorities above 4 are high; if not, all are normal.
+
+    Attributes:
+        returns_first: Whether messages that are restored next come first.
+    """
+
+    __slots__ = ("_has_priorities", "_high", "_returns", "_turn", "returns_first")
+
+    def __init__(self, *, has_priorities: bool) -> None:
+        super().__init__()
+        self.returns_first = True
+        self._has_priorities = has_priorities
+        self._returns: deque[QueuedMessage] = deque()
+        self._high: deque[QueuedMessage] = deque()
+        self._turn = 0
+
+    def __len__(self) -> int:
+        return len(self._fresh) + len(self._high) + len(self._returns)
+
+    def __iter__(self) -> Iterator[QueuedMessage]:
+        """Yield one deque after the other."""
+        yield from self._returns
+        yield from self._high
+        yield from self._fresh
+
+    def append(self, queued: QueuedMessage) -> None:
+        is_high = (
+            self._has_priorities
+            and (queued.message.parsed.priority or 0) > _HIGHEST_NORMAL_PRIORITY
+        )
+        (self._high if is_high else self._fresh).append(queued)
+        self.octets += len(queued.message.body)
+
+    def restore(self, queued: QueuedMessage) -> None:
+        if self.returns_first:
+            self._returns.append(queued)
+            self.octets += len(queued.message.body)
+        else:
+            self.append(queued)
+
+    def _next_deque(self) -> deque[QueuedMessage]:
+        if self._returns:
+            return self._returns
+        if not self._high or not self._fresh:
+            return self._high or self._fresh
+        is_older = self._fresh[0].position < self._high[0].position
+        return self._fresh if is_older and self._turn == _NORMAL_TURN else self._high
+
+    def peek(self) -> QueuedMessage:
+        return self._next_deque()[0]
+
+    def pass_turn(self) -> None:
+        """Count a delivery, even of a message that never was ready."""
+        self._turn = (self._turn + 1) % _TURNS
+
+    def pop(self) -> QueuedMessage:
+        line = self._next_deque()
+        queued = line.popleft()
+        if line is not self._returns:
+            self.pass_turn()
+        self.octets -= len(queued.message.body)
+        return queued
+
+
+class LeveledMessages(ReadyMessages):
+    """Ready messages on 32 levels, one for each priority; each level is first in, first out.
+
+    Messages that have come back stand in front of all levels, in the order in which they came.
+    """
+
+    __slots__ = ("_count", "_heads", "_levels", "_line")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = 0
+        self._line: deque[QueuedMessage] = deque()
+        self._levels: dict[int, deque[QueuedMessage]] = {}
+        self._heads: list[int] = []  # the levels that have messages, negated: a heap
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[QueuedMessage]:
+        yield from self._line
+        for level in sorted(self._levels, reverse=True):
+            yield from self._levels[level]
+
+    def append(self, queued: QueuedMessage) -> None:
+        """Add a new message behind those of its level."""
+        priority = queued.message.parsed.priority
+        self._add(_DEFAULT_LEVEL if priority is None else min(priority, _HIGHEST_LEVEL), queued)
+
+    def _add(self, level: int, queued: QueuedMessage) -> None:
+        messages = self._levels.get(level)
+        if messages is None:
+            messages = self._levels[level] = deque()
+            heapq.heappush(self._heads, -level)
+        messages.append(queued)
+        self._add_to_size(queued, 1)
+
+    def _add_to_size(self, queued: QueuedMessage, sign: int) -> None:
+        self._count += sign
+        self.octets += sign * size_of(queued)
+
+    def restore(self, queued: QueuedMessage) -> None:
+        self._line.append(queued)
+        self._add_to_size(queued, 1)
+
+    def peek(self) -> QueuedMessage:
+        return self._line[0] if self._line else self._levels[-self._heads[0]][0]
+
+    def pop(self) -> QueuedMessage:
+        queued = self._line.popleft() if self._line else self._pop_level(-self._heads[0])
+        self._add_to_size(queued, -1)
+        return queued
+
+    def _pop_level(self, level: int) -> QueuedMessage:
+        messages = self._levels[level]
+        queued = messages.popleft()
+        if not messages:
+            del self._levels[level]
+            self._heads.remove(-level)
+            heapq.heapify(self._heads)
+        return queued
+
+    def pop_expired(self, now: float) -> list[QueuedMessage]:
+        """Take the expired messages at the front of each level, and in front of all levels."""
+        expired: list[QueuedMessage] = []
+        while self._line and _has_expired(self._line[0], now):
+            expired.append(self._line.popleft())
+        for level in sorted(self._levels, reverse=True):
+            while level in self._levels and _has_expired(self._levels[level][0], now):
+                expired.append(self._pop_level(level))
+        for queued in expired:
+            self._add_to_size(queued, -1)
+        return expired
+
+    def next_deadline(self) -> float | None:
+        """Return when the next message at a front expires; None if none does."""
+        fronts = [messages[0] for messages in self._levels.values()]
+        if self._line:
+            fronts.append(self._line[0])
+        return min((front.deadline for front in fronts if front.deadline is not None), default=None)
+
+
+def size_of(queued: QueuedMessage) -> int:
+    """Return what RabbitMQ counts from 4.3 on: the octets of body and published properties."""
+    message = queued.message
+    return len(message.body) + len(message.parsed.outgoing)
+
+
+def _has_expired(queued: QueuedMessage, now: float) -> bool:
+    return queued.deadline is not None and queued.deadline <= now

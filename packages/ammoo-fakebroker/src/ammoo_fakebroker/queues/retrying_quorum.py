@@ -1,0 +1,330 @@
+"""Quorum queues as they are from RabbitMQ 4.3 on.
+
+They tell failed deliveries from returned ones (a client's basic.nack with requeue is no failure):
+the header x-acquired-count states all, x-delivery-count the failures, and only these count for the
+delivery limit. A retry may be delayed, and a consumer that settles too slowly loses its messages.
+See https://www.rabbitmq.com/docs/quorum-queues, /docs/consumers#acknowledgement-timeout
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..messages.message import Message, QueuedMessage
+from ..rabbitmq.arguments import consumer_timeout
+from .quorum import QuorumQueue, age_of_holder, with_counts
+from .quorum_messages import LeveledMessages, size_of
+
+if TYPE_CHECKING:
+    from ..clock import Timer
+    from .consumers import Consumer
+    from .delivery import Unacked
+    from .ports import ConsumerChannel, QueueHost
+
+__all__ = ["RetryingQuorumQueue"]
+
+
+class _CountedMessage(QueuedMessage):
+    """A message in a queue; failed deliveries in the queues that it died in are counted on.
+
+    Attributes:
+        acquired_count: How often it has come back.
+    """
+
+    __slots__ = ("acquired_count",)
+
+    def __init__(self, message: Message, position: int, deadline: float | None) -> None:
+        # Not by super().__init__: that call would cost each publish 0.2 µs of 2.4.
+        failures = message.parsed.failed_deliveries
+        self.message = message
+        self.position = position
+        self.deadline = deadline
+        self.redelivered = failures > 0
+        self.delivery_count = failures
+        self.acquired_count = 0
+        if failures:
+            self.state_counts()
+
+    def state_counts(self) -> None:
+        """Write the counts into the headers; a dead letter was acquired as often as it failed."""
+        counts = {"x_acquired_count": self.acquired_count or self.delivery_count}
+        if self.delivery_count:
+            counts["x_delivery_count"] = self.delivery_count
+        self.message = with_counts(self.message, **counts)
+
+    def copy(self) -> _CountedMessage:
+        """Return another message in its place: a client still holds this one."""
+        copy = _CountedMessage(self.message, self.position, self.deadline)
+        copy.delivery_count, copy.acquired_count = self.delivery_count, self.acquired_count
+        return copy
+
+    def come_back(self, *, failed: bool) -> None:
+        """Count a delivery that has ended without an acknowledgement."""
+        self.acquired_count += 1
+        self.delivery_count += failed
+        self.state_counts()
+
+
+class _Lock(NamedTuple):
+    """How long a delivery may stay unsettled."""
+
+    deadline: float
+    channel: ConsumerChannel
+    consumer: Consumer | None
+    """The consumer that got it; None after basic.get."""
+
+
+class RetryingQuorumQueue(QuorumQueue):
+    """A quorum queue of a release from 4.3 on."""
+
+    _queued_message = _CountedMessage
+
+    def __init__(self, name: str, host: QueueHost, **options: Any) -> None:
+        self._delayed: list[tuple[float, int, QueuedMessage]] = []  # a heap: ready at, position
+        self._delay_timer: Timer | None = None
+        self._locks: dict[QueuedMessage, _Lock] = {}
+        self._lock_timer: Timer | None = None
+        self._lock_due = 0.0
+        self._timed_out: dict[QueuedMessage, Consumer | None] = {}
+        super().__init__(name, host, **options)
+
+    def _create_ready(self) -> LeveledMessages:
+        self._levels = LeveledMessages()
+        return self._levels
+
+    # -- limits and time -----------------------------------------------------------------------
+
+    def _would_overflow(self, message: Message) -> bool:
+        return self._is_over_limit()
+
+    def _is_over_limit(self) -> bool:
+        """Return whether there is too much, delayed messages and pending dead letters included."""
+        worker = self.dead_letter_worker
+        count = len(self.ready) + len(self._delayed) + (0 if worker is None else len(worker))
+        octets = self.ready.octets + (0 if worker is None else worker.octets)
+        octets += sum(size_of(queued) for _, _, queued in self._delayed)
+        if self._limit is not None and count > self._limit:
+            return True
+        return self._limit_octets is not None and octets > self._limit_octets
+
+    def _expire(self) -> None:
+        """Drop expired messages at the front of each priority; look again when one is due."""
+        for queued in self._levels.pop_expired(self.host.clock.time()):
+            self._dead_letter(queued, "expired")
+        deadline = self._levels.next_deadline()
+        if deadline is not None:
+            self._expire_at(deadline)
+
+    def purge(self) -> int:
+        """Drop the messages that are ready or delayed, and the dead letters that are on their way."""
+        worker = self.dead_letter_worker
+        count = super().purge() + len(self._delayed)
+        self._delayed.clear()
+        if worker is not None:
+            count += worker.purge()
+        return count
+
+    def stop_timers(self) -> None:
+        super().stop_timers()
+        for timer in (self._delay_timer, self._lock_timer):
+            if timer is not None:
+                timer.cancel()
+        self._delay_timer = self._lock_timer = None
+
+    # -- messages come back --------------------------------------------------------------------
+
+    def requeue(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
+        """Count the deliveries, and put messages in front of all others."""
+        super().requeue(self._still_locked(returned, wakes=False), failed=failed)
+
+    def reject(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
+        refused = self._still_locked(returned)
+        if self.is_deleted:
+            return
+        for queued in refused:
+            queued.delivery_count += failed
+            self._discard(queued, "rejected")
+
+    def acknowledge(self, queued: QueuedMessage) -> None:
+        self._locks.pop(queued, None)
+        if not self._timed_out or not self._is_late(queued):
+            self.unacked_count -= 1
+
+    def _take_back(self, unacked: Mapping[int, Unacked]) -> None:
+        """Put messages in front of all others, one consumer's after another's."""
+        returned = [each.queued for _, each in sorted(unacked.items(), key=age_of_holder)]
+        self._restore(self._still_locked(returned), failed=True)
+        self._serve_returned()
+
+    def _restore(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
+        """Count deliveries; dead-letter, delay or put back each message."""
+        limit = self.settings.delivery_limit
+        for queued in returned:
+            assert isinstance(queued, _CountedMessage)
+            queued.come_back(failed=failed)
+            if limit is not None and queued.delivery_count > limit:
+                self._discard(queued, "delivery_limit")
+                continue
+            delay = self._delay_of(queued, failed=failed)
+            self.unacked_count -= 1
+            queued.redelivered = True
+            if delay:
+                self._delay(queued, delay)
+            else:
+                self._levels.restore(queued)
+
+    def _dead_letter_of(self, queued: QueuedMessage) -> Message:
+        message = super()._dead_letter_of(queued)
+        if not queued.delivery_count:
+            return message
+        return message.with_parsed(message.parsed._replace(failed_deliveries=queued.delivery_count))
+
+    # -- delayed retries -----------------------------------------------------------------------
+
+    def _delay_of(self, queued: QueuedMessage, *, failed: bool) -> float:
+        """Return after how many seconds a message that has come back is ready again."""
+        retry = self.settings.delayed_retry
+        if retry is None or not (retry.failed if failed else retry.returned):
+            return 0.0
+        return min(retry.shortest * max(queued.delivery_count, 1), retry.longest) / 1000
+
+    def _delay(self, queued: QueuedMessage, delay: float) -> None:
+        ready_at = self.host.clock.time() + delay
+        heapq.heappush(self._delayed, (ready_at, queued.position, queued))
+        if self._delayed[0][2] is queued:
+            self._await_delayed()
+
+    def _await_delayed(self) -> None:
+        if self._delay_timer is not None:
+            self._delay_timer.cancel()
+            self._delay_timer = None
+        if self._delayed:
+            delay = self._delayed[0][0] - self.host.clock.time()
+            self._delay_timer = self.host.clock.call_later(max(delay, 0), self._end_delays)
+
+    def _end_delays(self) -> None:
+        self._delay_timer = None
+        if self.is_deleted:
+            return
+        now = self.host.clock.time()
+        while self._delayed and self._delayed[0][0] <= now:
+            self._levels.restore(heapq.heappop(self._delayed)[2])
+        self._drop_expired()
+        self._serve_returned()
+        self._await_delayed()
+
+    # -- consumer timeouts ---------------------------------------------------------------------
+
+    def get(
+        self,
+        answer: Callable[[QueuedMessage], None],
+        channel: ConsumerChannel,
+        *,
+        no_ack: bool,
+    ) -> bool:
+        def lock_and_answer(queued: QueuedMessage) -> None:
+            if not no_ack:
+                self._lock(queued, channel, None)
+            answer(queued)
+
+        return super().get(lock_and_answer, channel, no_ack=no_ack)
+
+    def _deliver(self, consumer: Consumer, queued: QueuedMessage) -> None:
+        if not consumer.no_ack:
+            self._lock(queued, consumer.channel, consumer)
+        super()._deliver(consumer, queued)
+
+    def _lock(
+        self, queued: QueuedMessage, channel: ConsumerChannel, consumer: Consumer | None
+    ) -> None:
+        """Give a client time to settle a delivery."""
+        timeout = self._timeout_of(consumer)
+        if timeout is None:
+            return
+        deadline = self.host.clock.time() + timeout / 1000
+        self._locks[queued] = _Lock(deadline, channel, consumer)
+        if self._lock_timer is None or deadline < self._lock_due:
+            self._await_locks(deadline)
+
+    def _timeout_of(self, consumer: Consumer | None) -> int | None:
+        """Return the consumer's own timeout, or the queue's, or the node's, in milliseconds."""
+        own = None if consumer is None else consumer_timeout(consumer.arguments)
+        if own is not None:
+            return own
+        timeout = self.settings.consumer_timeout
+        return self.host.consumer_timeout if timeout is None else timeout
+
+    def _await_locks(self, deadline: float) -> None:
+        if self._lock_timer is not None:
+            self._lock_timer.cancel()
+        self._lock_due = deadline
+        delay = max(deadline - self.host.clock.time(), 0)
+        self._lock_timer = self.host.clock.call_later(delay, self._end_locks)
+
+    def _end_locks(self) -> None:
+        """Take back what was not settled in time, and tell the clients."""
+        self._lock_timer = None
+        if self.is_deleted:
+            return
+        now = self.host.clock.time()
+        overdue: dict[tuple[ConsumerChannel, Consumer | None], list[QueuedMessage]] = {}
+        for queued, (deadline, channel, consumer) in self._locks.items():
+            if deadline <= now:
+                overdue.setdefault((channel, consumer), []).append(queued)
+        for (channel, consumer), late in overdue.items():
+            self._time_out(channel, consumer, late)
+        self._serve_returned()
+        if self._locks and self._lock_timer is None:
+            self._await_locks(min(lock.deadline for lock in self._locks.values()))
+
+    def _time_out(
+        self, channel: ConsumerChannel, consumer: Consumer | None, late: list[QueuedMessage]
+    ) -> None:
+        """Take back deliveries whose time is over; the consumer gets nothing until it settles them."""
+        returned = []
+        for queued in late:
+            assert isinstance(queued, _CountedMessage)
+            del self._locks[queued]
+            self._timed_out[queued] = consumer
+            returned.append(queued.copy())
+        if consumer is not None:
+            consumer.limiter.suspend()
+            self.consumers.suspend(consumer)
+        self._restore(returned, failed=False)
+        channel.time_out(consumer)
+
+    def _still_locked(
+        self, settled: Iterable[QueuedMessage], *, wakes: bool = True
+    ) -> list[QueuedMessage]:
+        """Release the locks of messages, and leave those out whose time was over.
+
+        Args:
+            settled: The messages.
+            wakes: Whether the consumer whose last late delivery is among them is served again.
+        """
+        kept = []
+        for queued in settled:
+            self._locks.pop(queued, None)
+            if not self._timed_out or not self._is_late(queued, wakes=wakes):
+                kept.append(queued)
+        return kept
+
+    def _is_late(self, queued: QueuedMessage, *, wakes: bool = True) -> bool:
+        """Return whether a delivery was taken back; the consumer's last such one ends its wait.
+
+        RabbitMQ 4.3.6 does not serve a consumer again that has requeued its last late delivery.
+        """
+        if queued not in self._timed_out:
+            return False
+        consumer = self._timed_out.pop(queued)
+        if consumer is None or consumer in self._timed_out.values():
+            return True
+        if not wakes:
+            consumer.limiter.outstanding += 1  # for ever
+        elif consumer in self.consumers:
+            consumer.limiter.resume()
+            self.consumers.resume(consumer)
+            self.wake(consumer)
+        return True
