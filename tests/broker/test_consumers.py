@@ -67,7 +67,7 @@ def test_next_in_line_takes_over_with_what_came_back() -> None:
 
 
 def test_shared_prefetch_counts_for_all_consumers_of_the_channel() -> None:
-    line = Line(make_node())
+    line = Line(make_node("4.0"))
     line.declare("queue")
     line.ask(BasicQosParameters(0, 2, True))
     line.ask(BasicConsumeParameters("queue", "one"), BasicConsumeParameters("queue", "two"))

@@ -130,7 +130,7 @@ def test_unused_queue_expires() -> None:
 
 
 def test_delivery_must_be_acknowledged_in_time() -> None:
-    line = Line(make_node(consumer_timeout=1_800_000))
+    line = Line(make_node("4.0", consumer_timeout=1_800_000))
     line.declare("queue")
     line.publish("queue")
     line.get("queue", no_ack=False)

@@ -209,7 +209,9 @@ def test_refused_mirroring_says_what_is_wrong(definition: Any, message: str) -> 
 def test_refused_key_says_which_there_are(newer: FakeBroker) -> None:
     with pytest.raises(ValueError, match=r"the key 'max-lenght'; expected some of .*max-length"):
         newer.set_policy("policy", "", {"max-lenght": 1})
-    with pytest.raises(ValueError, match="has the key 'max-age'; expected some of delivery-limit,"):
+    with pytest.raises(
+        ValueError, match="has the key 'max-age'; expected some of delayed-retry-max,"
+    ):
         newer.set_operator_policy("policy", "", {"max-age": "1s"})
 
 
@@ -347,7 +349,8 @@ def test_any_delivery_limit_is_lower_than_none(
 
 def test_consumer_timeout_is_the_lower_one(newer: FakeBroker) -> None:
     channel = open_channel(newer)
-    channel.queue_declare("queue", arguments={"x-consumer-timeout": 1_000_000})
+    arguments = {"x-consumer-timeout": 1_000_000, "x-queue-type": "quorum"}
+    channel.queue_declare("queue", durable=True, arguments=arguments)
     newer.set_policy("patience", "queue", {"consumer-timeout": 100_000})
     channel.basic_publish("", "queue", b"")
     channel.basic_get("queue")
