@@ -136,6 +136,16 @@ class ScriptedPeer(asyncio.Protocol):
         assert (command.channel_number, type(command.parameters)) == (channel_number, kind), command
         return command
 
+    async def expect_any(self, kind: type[Any]) -> Command:
+        """Wait for a command of a kind, on whichever channel; others may come before it."""
+        while not any(type(command.parameters) is kind for command in self.received):
+            self._arrival = asyncio.get_running_loop().create_future()
+            async with asyncio.timeout(5):
+                await self._arrival
+        command = next(each for each in self.received if type(each.parameters) is kind)
+        self.received.remove(command)
+        return command
+
     def send(self, *parameters: Any, channel_number: int = 1) -> None:
         """Send methods without content, in one write."""
         for each in parameters:
@@ -276,9 +286,9 @@ class ScriptedServer:
     def url(self) -> str:
         return f"amqp://127.0.0.1:{self.port}"
 
-    async def accepted(self) -> None:
-        """Wait for a first connection."""
-        if not self.peers:
+    async def accepted(self, count: int = 1) -> None:
+        """Wait for so many connections in all."""
+        while len(self.peers) < count:
             self._accepting = asyncio.get_running_loop().create_future()
             await self._accepting
 

@@ -69,6 +69,7 @@ CLIENT_OWNS_THE_LOOP = {
     "ammoo.recovery.connector",
     "ammoo.recovery.supervisor",
     "ammoo.inbox",
+    "ammoo.recovery.credentials_keeper",
     "ammoo.consumer",
     "ammoo.channel",
     "ammoo.connection",
@@ -135,6 +136,7 @@ CLIENT_STOREYS = {
     ],
     "what the user holds": [
         "ammoo.uri",
+        "ammoo.credentials",
         "ammoo.topology",
         "ammoo.recovery.options",
         "ammoo.recovery.delays",
@@ -154,6 +156,7 @@ CLIENT_STOREYS = {
         "ammoo.recovery.restore",
         "ammoo.recovery.stragglers",
         "ammoo.recovery.connector",
+        "ammoo.recovery.credentials_keeper",
         "ammoo.recovery.reviving",
         "ammoo.recovery.supervisor",
         "ammoo.consumer",

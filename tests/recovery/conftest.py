@@ -7,6 +7,7 @@ import pytest
 import ammoo
 from ammoo.recovery.listener import EventListener
 from tests.client.brokers import Name, broker_channel, broker_connection, broker_url, name
+from tests.client.script import ScriptedServer
 from tests.recovery.network import Network
 from tests.recovery.until import AT_ONCE
 from tests.support.broker_matrix import broker, operator, parametrise
@@ -21,6 +22,13 @@ async def network(broker_url: str) -> AsyncIterator[Network]:
     """What lies between the client and a broker."""
     async with Network(broker_url) as network:
         yield network
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedServer]:
+    """A server that does what the test says."""
+    async with ScriptedServer() as server:
+        yield server
 
 
 @pytest.fixture

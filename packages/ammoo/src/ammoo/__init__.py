@@ -15,6 +15,7 @@ Exceptions are in `ammoo.exceptions`, ways to log in in `ammoo.auth`.
 from .channel import Channel
 from .connection import Connection, connect
 from .consumer import Consumer
+from .credentials import Credentials
 from .exceptions.channel import ChannelClosed, EmptyQueue
 from .exceptions.connection import ConnectionClosed
 from .messages import DeliverMessage, ExpectedMessage, GetMessage, Message, ReturnMessage
@@ -27,6 +28,7 @@ __all__ = [
     "Connection",
     "ConnectionClosed",
     "Consumer",
+    "Credentials",
     "DeliverMessage",
     "EmptyQueue",
     "ExpectedMessage",

@@ -15,7 +15,12 @@ from ammoo_wire import FieldTable, FieldValue
 
 from .auth.abc import Authentication, AuthenticationMechanism
 from .channel import Channel
-from .exceptions.connection import ClientClosedConnectionError, ClientClosedConnectionOK
+from .credentials import CredentialsProvider
+from .exceptions.connection import (
+    ClientClosedConnectionError,
+    ClientClosedConnectionOK,
+    ConnectionClosed,
+)
 from .live.connection import LiveConnection
 from .parameters import ConnectionParameters
 from .recovery.listener import EventListener
@@ -23,6 +28,7 @@ from .recovery.options import Recovery
 
 if TYPE_CHECKING:
     from .recovery.connector import Connector
+    from .recovery.credentials_keeper import CredentialsKeeper
     from .recovery.delays import Outage
     from .recovery.supervisor import Supervisor
 
@@ -57,6 +63,7 @@ async def connect(
     loop: asyncio.AbstractEventLoop | None = None,
     connection_factory: Callable[..., "Connection | type[Connection]"] | None = None,
     recovery: Recovery | None = None,
+    credentials: CredentialsProvider | None = None,
 ) -> "Connection":
     """Connect the socket to an AMQP server, and return the connection, which is not open yet.
 
@@ -113,6 +120,8 @@ async def connect(
             `Connection` and returns a connection or a subclass.
         recovery: How to connect again when the connection is lost, with channels, topology and
             consumers restored; see `Recovery`. By default the connection ends with its socket.
+        credentials: An async function that returns `Credentials`, called at each connect and,
+            if they expire, before they do. In place of auth, login and password.
 
     Raises:
         OSError: The socket cannot be connected. `ssl.SSLError` and `TimeoutError` are subclasses.
@@ -124,6 +133,10 @@ async def connect(
     running_loop = asyncio.get_running_loop()
     if loop is not None and loop is not running_loop:
         raise ValueError("loop is not the running event loop; leave it out")
+    if credentials is not None and not (auth is None and login is None and password is None):
+        raise ValueError(
+            "credentials stands in place of auth, login and password; pass one of them"
+        )
     urls: Sequence[str | None] = [url] if url is None or isinstance(url, str) else url
     if not urls:
         raise ValueError("url is an empty sequence; expected at least one URL")
@@ -151,7 +164,7 @@ async def connect(
     ]
     made = (connection_factory or Connection)(hosts[0])
     connection = made(hosts[0]) if isinstance(made, type) else made
-    connection._prepare(hosts, recovery)
+    connection._prepare(hosts, recovery, credentials)
     await connection._open_socket()
     return connection
 
@@ -174,6 +187,7 @@ class Connection:
         self._live: LiveConnection | None = None
         self._hosts = [parameters]
         self._connector: Connector | None = None
+        self._credentials: CredentialsKeeper | None = None
         self._supervisor: Supervisor | None = None
         self._ended = asyncio.Event()
         self._blocked_callbacks: list[tuple[BlockedCallback, Context]] = []
@@ -264,6 +278,8 @@ class Connection:
                 self._ended.set()
         else:
             self._supervisor.opened(self._live)
+        if self._credentials is not None:
+            self._credentials.keep_fresh(self._live)
         return self
 
     async def __aexit__(
@@ -288,17 +304,30 @@ class Connection:
         """
         await self._close(None, timeout)
 
-    def _prepare(self, hosts: Sequence[ConnectionParameters], recovery: Recovery | None) -> None:
+    def _prepare(
+        self,
+        hosts: Sequence[ConnectionParameters],
+        recovery: Recovery | None,
+        credentials: CredentialsProvider | None,
+    ) -> None:
         """Take what `connect` was given beyond one server's parameters."""
-        if recovery is None and len(hosts) == 1:
+        if recovery is None and credentials is None and len(hosts) == 1:
             return
         from .recovery.connector import Connector
 
-        self._connector = Connector(hosts, recovery, self._make_live)
+        loop = asyncio.get_running_loop()
+        if credentials is not None:
+            from random import random
+
+            from .recovery.credentials_keeper import CredentialsKeeper
+
+            jitter = random if recovery is None else recovery.random
+            self._credentials = CredentialsKeeper(loop, credentials, jitter)
+        prepare = None if self._credentials is None else self._credentials.complete
+        self._connector = Connector(hosts, recovery, self._make_live, prepare)
         if recovery is not None:
             from .recovery.supervisor import Supervisor
 
-            loop = asyncio.get_running_loop()
             self._supervisor = Supervisor(loop, recovery, self._connector, self._swap)
 
     def _make_live(self, parameters: ConnectionParameters) -> LiveConnection:
@@ -314,7 +343,12 @@ class Connection:
 
     def _swap(self, live: LiveConnection) -> None:
         """Go on with another live connection, after a recovery."""
+        was_blocked = self._live is not None and self._live.blocking.is_blocked
         self._live = live
+        if was_blocked:
+            self._call_blocked_callbacks(None)  # the new connection is not
+        if self._credentials is not None:
+            self._credentials.keep_fresh(live)
 
     async def _close(
         self, exc: BaseException | None, seconds: float, *, leaving: bool = False
@@ -323,6 +357,8 @@ class Connection:
             return
         error = ClientClosedConnectionOK() if exc is None else ClientClosedConnectionError(exc)
         supervisor = self._supervisor
+        if self._credentials is not None:
+            await self._credentials.close()
         if supervisor is not None and supervisor.is_recovering:
             self._live.transport.abort()  # it is lost already
         elif supervisor is not None:
@@ -440,7 +476,8 @@ class Connection:
     async def update_secret(self, new_secret: str, reason: str = "") -> None:
         """Send a new password or token before the old one expires (connection.update-secret).
 
-        RabbitMQ's extension, made for OAuth 2 (https://www.rabbitmq.com/docs/oauth2).
+        RabbitMQ's extension, made for OAuth 2 (https://www.rabbitmq.com/docs/oauth2). With
+        recovery, later connections log in with it too.
 
         Args:
             new_secret: The new password or token.
@@ -451,7 +488,12 @@ class Connection:
             OperationTimeout: The server did not answer in time.
             ConnectionClosed: The connection is closed.
         """
-        await self._require_live().update_secret(new_secret, reason)
+        live = self._require_live()
+        if self._connector is not None:
+            self._connector.change_password(new_secret)
+        if self._supervisor is not None and self._supervisor.is_recovering:
+            return  # the next connection logs in with it
+        await live.update_secret(new_secret, reason)
 
     # --- blocked ---
 
@@ -463,7 +505,10 @@ class Connection:
         of memory or disk space, and takes no messages. Publishes wait until that is over. To learn
         of a change, use `add_blocked_callback`, `wait_blocked` or `wait_unblocked`.
         """
-        return None if self._live is None else self._live.blocking.reason
+        live = self._live
+        if live is None or (self._supervisor is not None and live.closing_exc is not None):
+            return None
+        return live.blocking.reason
 
     async def wait_blocked(self) -> str:
         """Wait until the server has blocked the connection, and return its reason.
@@ -471,7 +516,16 @@ class Connection:
         Raises:
             ConnectionClosed: The connection was closed before that.
         """
-        return await self._require_live().blocking.wait_blocked()
+        while True:
+            live, supervisor = self._require_live(), self._supervisor
+            try:
+                if supervisor is not None:
+                    live.raise_if_closed()
+                return await live.blocking.wait_blocked()
+            except ConnectionClosed:
+                if supervisor is None:
+                    raise
+                await supervisor.wait_open()
 
     async def wait_unblocked(self) -> None:
         """Wait until the server takes messages; return at once if it does.
@@ -479,7 +533,12 @@ class Connection:
         Raises:
             ConnectionClosed: The connection was closed before that.
         """
-        await self._require_live().blocking.wait_unblocked()
+        try:
+            await self._require_live().blocking.wait_unblocked()
+        except ConnectionClosed:
+            if self._supervisor is None or self._supervisor.final is not None:
+                raise
+            # The next connection is not blocked.
 
     def add_blocked_callback(self, callback: BlockedCallback) -> None:
         """Call a function whenever the server blocks the connection, and when it unblocks it.
@@ -525,6 +584,8 @@ class Connection:
 
     def _call_blocked_callbacks(self, reason: str | None) -> None:
         loop = asyncio.get_running_loop()
+        if self._supervisor is not None:
+            self._supervisor.blocked_changed(reason)
         for callback, context in self._blocked_callbacks:
             # Not the callback itself: what asyncio's debug mode finds wrong with one, it raises
             # here, in the middle of reading.

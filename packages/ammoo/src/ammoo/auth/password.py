@@ -42,6 +42,10 @@ class PasswordAuthentication(Authentication):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(login={self.login!r})"
 
+    def with_password(self, password: str) -> "PasswordAuthentication":
+        """Return the same with another password."""
+        return PasswordAuthentication(self.login, password, mechanisms=self._names)
+
     def select_mechanism(self, server_mechanisms: set[str]) -> AuthenticationMechanism:
         """Choose the first of ours that the server offers.
 

@@ -18,6 +18,7 @@
     ├── InvalidServerFrame                    the server sent data that is not valid AMQP
     │   └── WrongProtocol                     from the first octet on
     ├── UnexpectedFrame                       the server sent a command that it must not
+    ├── CredentialsUnavailable                the function that returns credentials failed
     ├── RecoveryFailed                        the client stopped trying to connect again
     └── ClientClosedConnection                the client closed it
         ├── ClientClosedConnectionOK
@@ -41,6 +42,7 @@ __all__ = [
     "ConnectionForced",
     "ConnectionLost",
     "ConnectionTimeout",
+    "CredentialsUnavailable",
     "HeartbeatTimeout",
     "InternalError",
     "InvalidPath",
@@ -170,6 +172,23 @@ class ConnectionTimeout(ConnectionClosed, TimeoutError):
     def __str__(self) -> str:
         at = f" at {self.address}" if self.address else ""
         return f"the server{at} did not open the connection within {self.timeout:g} s"
+
+
+class CredentialsUnavailable(ConnectionClosed):
+    """The function that returns credentials has failed, so the client could not log in.
+
+    Attributes:
+        exc: What it raised.
+    """
+
+    recoverable = True
+
+    def __init__(self, exc: Exception) -> None:
+        super().__init__(exc)
+        self.exc = exc
+
+    def __str__(self) -> str:
+        return f"no credentials to log in with: their provider raised {self.exc!r}"
 
 
 class RecoveryFailed(ConnectionClosed):

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
+from ..auth.password import PasswordAuthentication
 from ..exceptions.base import AmmooError
 from ..live.connection import LiveConnection
 from ..parameters import ConnectionParameters
@@ -98,6 +99,12 @@ class Connector:
             await live.wait_closed()  # its socket is aborted, and closed in the next turn
             raise
         return live
+
+    def change_password(self, password: str) -> None:
+        """Log in with another password from now on, where it is a password that logs in."""
+        for index, host in enumerate(self.hosts):
+            if isinstance(host.auth, PasswordAuthentication):
+                self.hosts[index] = host._replace(auth=host.auth.with_password(password))
 
     def round(self) -> Iterator[ConnectionParameters]:
         """Return each host once, beginning behind the one that was connected last."""

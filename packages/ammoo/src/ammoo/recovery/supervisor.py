@@ -36,6 +36,7 @@ from ..topology import ConsumerRecord, Entity, Topology
 from .connector import FAILURES, Connector, mildest
 from .delays import Outage
 from .events import (
+    Blocked,
     Closed,
     Connecting,
     ConsumerLost,
@@ -43,6 +44,7 @@ from .events import (
     Open,
     Recovering,
     Restored,
+    Unblocked,
 )
 from .gate import Gate
 from .listener import EventListener
@@ -192,6 +194,15 @@ class Supervisor:
         self.epoch = 1
         self._outage.opened(self.now)
         self.emit(Open(self.now, 1, address, 0.0, 1, 0, (), {}))
+        if live.closing_exc is not None:
+            self._ended(live, live.closing_exc)  # in the turn in which it was opened
+
+    def blocked_changed(self, reason: str | None) -> None:
+        """Tell that the server takes no messages, or takes them again."""
+        if reason is None:
+            self.emit(Unblocked(self.now, self.epoch))
+        else:
+            self.emit(Blocked(self.now, self.epoch, reason))
 
     def _ended(self, live: LiveConnection, error: Exception) -> None:
         """Begin to recover; before anything else on the connection fails."""

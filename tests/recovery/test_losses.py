@@ -1,0 +1,481 @@
+"""Every kind of loss takes the same path; on a server that does what the test says."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import ammoo
+from ammoo import Credentials, Recovery
+from ammoo.exceptions import (
+    ConnectionForced,
+    ConnectionLost,
+    CredentialsUnavailable,
+    HeartbeatTimeout,
+    InternalError,
+    InvalidServerFrame,
+    LoginRefused,
+    MethodNotImplemented,
+    NotAllowed,
+    RecoveryFailed,
+    UnexpectedFrame,
+)
+from ammoo.recovery.events import Open, Recovering
+from ammoo.recovery.listener import EventListener
+from ammoo_wire import (
+    Accepted,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
+    BasicDeliverParameters,
+    BasicQosOkParameters,
+    BasicQosParameters,
+    ConnectionCloseParameters,
+    ConnectionUpdateSecretOkParameters,
+    ConnectionUpdateSecretParameters,
+    ExchangeDeclareOkParameters,
+    ExchangeDeclareParameters,
+    ProtocolError,
+    QueueBindOkParameters,
+    QueueBindParameters,
+    QueueDeclareOkParameters,
+    QueueDeclareParameters,
+    Refused,
+    ReplyCode,
+)
+from tests.client.script import ScriptedPeer, ScriptedServer
+from tests.recovery.until import AT_ONCE, until
+from tests.support.clock import LoopClock
+
+
+def forced(peer: ScriptedPeer) -> None:
+    peer.send(ConnectionCloseParameters(320, "CONNECTION_FORCED - bye", 0, 0), channel_number=0)
+
+
+LOSSES: dict[str, tuple[Callable[[ScriptedPeer], None], type[Exception]]] = {
+    "end of stream": (lambda peer: peer.hang_up(), ConnectionLost),
+    "reset": (lambda peer: peer.abort(), ConnectionLost),
+    "forced": (forced, ConnectionForced),
+    "no AMQP": (lambda peer: peer.write(b"\x07" * 16), InvalidServerFrame),
+    "out of place": (
+        lambda peer: peer.send(ExchangeDeclareOkParameters(), channel_number=0),
+        UnexpectedFrame,
+    ),
+}
+
+
+@pytest.fixture
+async def scripted(server: ScriptedServer) -> ScriptedServer:
+    """A server that answers declarations and bindings by itself."""
+    server.answers |= {
+        QueueDeclareParameters: lambda p: QueueDeclareOkParameters(p.queue_name, 0, 0),
+        QueueBindParameters: lambda _: QueueBindOkParameters(),
+        BasicQosParameters: lambda _: BasicQosOkParameters(),
+    }
+    return server
+
+
+@pytest.mark.parametrize(("lose", "kind"), LOSSES.values(), ids=LOSSES)
+async def test_every_loss_is_recovered_from_alike(
+    scripted: ScriptedServer, lose: Callable[[ScriptedPeer], None], kind: type[Exception]
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        async with connection.channel(prefetch_count=7) as channel:
+            await channel.declare_queue("orders", durable=True)
+            await channel.bind_queue("orders", "shop", "key")
+            consuming = asyncio.create_task(channel.consume("orders").__aenter__())
+            await scripted.peer.consumer()
+            consumer = await consuming
+
+            lose(scripted.peer)
+            recovering = await until(events, Recovering)
+            await scripted.accepted(2)
+            tag = await consumer_on_any_channel(scripted.peer)
+            opened = await until(events, Open)
+            scripted.peer.send_content(
+                BasicDeliverParameters(tag, 1, False, "", "orders"),
+                channel_number=channel.channel_id,
+            )
+            message = await anext(consumer)
+
+    assert type(recovering.cause) is kind
+    assert (opened.epoch, opened.restored, opened.not_restored) == (2, 4, ())
+    assert message.body == b"body"
+
+
+async def consumer_on_any_channel(peer: ScriptedPeer) -> str:
+    """Answer the next basic.consume, on whichever channel it comes, and return its tag."""
+    command = await peer.expect_any(BasicConsumeParameters)
+    parameters: Any = command.parameters
+    answer = BasicConsumeOkParameters(parameters.consumer_tag)
+    peer.send(answer, channel_number=command.channel_number)
+    return answer.consumer_tag
+
+
+async def test_silence_of_two_heartbeats_is_a_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with (
+        ScriptedServer(heartbeat_interval=10) as server,
+        await ammoo.connect(server.url, recovery=AT_ONCE) as connection,
+    ):
+        events = connection.events()
+        clock = LoopClock(monkeypatch)
+        await clock.advance(5)
+        await clock.advance(5)
+        await clock.advance(5)
+        await clock.advance(5.1)
+        recovering = await until(events, Recovering)
+        await until(events, Open)
+
+    assert isinstance(recovering.cause, HeartbeatTimeout)
+
+
+class Door:
+    """Lets the client in, or says why not; what comes first is said first."""
+
+    def __init__(self, *refusals: str) -> None:
+        self.refusals = deque(refusals)
+        self.logins: list[bytes] = []
+
+    def open_virtualhost(self, _: str) -> None:
+        if self.refusals and not self.refusals[0].startswith("ACCESS"):
+            text = self.refusals.popleft()
+            raise ProtocolError(ReplyCode[text.partition(" - ")[0]], text)
+
+    def authenticate(self, _: str, response: bytes) -> Accepted | Refused:
+        self.logins.append(response)
+        if self.refusals and self.refusals[0].startswith("ACCESS"):
+            return Refused(self.refusals.popleft())
+        return Accepted()
+
+
+@pytest.fixture
+def door(scripted: ScriptedServer) -> Door:
+    """What the scripted server says to those who come; it lets all in by default."""
+    door = Door()
+    scripted.options |= {
+        "open_virtualhost": door.open_virtualhost,
+        "authenticate": door.authenticate,
+    }
+    return door
+
+
+VHOST_DOWN = "INTERNAL_ERROR - access to vhost '/' refused for user 'guest': vhost '/' is down"
+NO_VHOST = "NOT_ALLOWED - vhost / not found"
+LIMIT = "NOT_ALLOWED - access to vhost '/' refused: connection limit (1) is reached"
+NO_LOGIN = "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind"),
+    [
+        (VHOST_DOWN, InternalError),
+        (NO_VHOST, NotAllowed),
+        (LIMIT, NotAllowed),
+        (NO_LOGIN, LoginRefused),
+    ],
+)
+async def test_refusal_in_the_handshake_is_an_attempt_that_failed(
+    scripted: ScriptedServer, door: Door, refusal: str, kind: type[Exception]
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        door.refusals.extend([refusal] * 2)
+        scripted.peer.abort()
+        causes = [(await until(events, Recovering)).cause for _ in range(3)]
+        opened = await until(events, Open)
+
+    assert [type(cause) for cause in causes] == [ConnectionLost, kind, kind]
+    assert opened.attempts == 3
+
+
+@pytest.mark.parametrize("refusal", [NO_LOGIN, NO_VHOST])
+async def test_login_that_worked_is_tried_for_three_rounds(
+    scripted: ScriptedServer, door: Door, refusal: str
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        door.refusals.extend([refusal] * 10)
+        scripted.peer.abort()
+        await connection.wait_closed()
+
+    assert isinstance(connection.closing_exc, RecoveryFailed)
+    assert connection.closing_exc.attempts == 3
+    assert isinstance(connection.closing_exc.exc, LoginRefused | NotAllowed)
+
+
+@pytest.mark.parametrize("refusal", [VHOST_DOWN, LIMIT])
+async def test_what_passes_is_tried_for_longer(
+    scripted: ScriptedServer, door: Door, refusal: str
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        door.refusals.extend([refusal] * 10)
+        scripted.peer.abort()
+        opened = await until(connection.events(), Open)
+
+    assert opened.attempts == 11
+
+
+@pytest.mark.parametrize("refusal", [NO_LOGIN, NO_VHOST])
+async def test_refused_login_of_the_first_connect_is_final(
+    scripted: ScriptedServer, door: Door, refusal: str
+) -> None:
+    door.refusals.append(refusal)
+    recovery = Recovery(retry_first=True, random=lambda: 0.0)
+
+    with pytest.raises((LoginRefused, NotAllowed)):
+        await (await ammoo.connect(scripted.url, recovery=recovery)).__aenter__()
+
+    assert len(scripted.peers) == 1
+
+
+async def test_third_close_for_the_same_fault_of_ours_is_final(scripted: ScriptedServer) -> None:
+    refusal = ConnectionCloseParameters(540, "NOT_IMPLEMENTED - immediate=true", 60, 40)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        await close_and_wait(scripted, refusal, events)
+        await close_and_wait(scripted, refusal, events)
+        scripted.peer.send(refusal, channel_number=0)
+        await connection.wait_closed()
+
+    assert isinstance(connection.closing_exc, RecoveryFailed)
+    assert isinstance(connection.closing_exc.exc, MethodNotImplemented)
+
+
+async def close_and_wait(
+    scripted: ScriptedServer, close: ConnectionCloseParameters, events: EventListener
+) -> None:
+    scripted.peer.send(close, channel_number=0)
+    await until(events, Open)
+
+
+async def test_outage_is_bridged_until_its_deadline(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recovery = Recovery(deadline=3.0, random=lambda: 1.0)
+    async with (
+        await ammoo.connect(scripted.url, recovery=recovery) as connection,
+        connection.channel() as channel,
+    ):
+        events = connection.events()
+        clock = LoopClock(monkeypatch)
+        scripted.is_deaf = True  # it takes the socket, and says nothing
+        scripted.peer.abort()
+        await until(events, Recovering)
+        declaring = asyncio.create_task(channel.declare_queue("orders"))
+        await clock.advance(0.2)
+        await scripted.accepted(2)
+        await clock.advance(2.9)
+
+        with pytest.raises(RecoveryFailed):
+            await declaring
+        await connection.wait_closed()
+
+
+async def test_host_that_says_nothing_is_left_for_the_next_one(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ScriptedServer() as other:
+        urls = [scripted.url, other.url]
+        async with await ammoo.connect(urls, recovery=AT_ONCE) as connection:
+            first, second = (scripted, other) if scripted.peers else (other, scripted)
+            second.is_deaf = True
+            clock = LoopClock(monkeypatch)
+            events = connection.events()
+            first.peer.abort()
+            await second.accepted()
+            await clock.advance(10)
+            opened = await until(events, Open)
+
+    assert (opened.address, opened.attempts) == (f"amqp://127.0.0.1:{first.port}", 1)
+
+
+async def test_closing_in_the_middle_of_restoring_leaves_nothing(scripted: ScriptedServer) -> None:
+    async with (
+        await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection,
+        connection.channel() as channel,
+    ):
+        await channel.declare_queue("orders", durable=True)
+        del scripted.answers[QueueDeclareParameters]
+        scripted.peer.abort()
+        await scripted.accepted(2)
+        await scripted.peer.expect(QueueDeclareParameters)
+        await connection.close()
+
+    assert isinstance(connection.closing_exc, ammoo.exceptions.ClientClosedConnectionOK)
+    await scripted.peer.closed
+
+
+async def test_consume_that_is_answered_too_late_is_tried_again_on_another_channel(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ammoo.recovery.replay.ANSWER_TIMEOUT", 0.05)
+    monkeypatch.setattr("ammoo.recovery.stragglers.FIRST_DELAY", 0.0)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        async with connection.channel() as channel:
+            consuming = asyncio.create_task(channel.consume("orders").__aenter__())
+            await scripted.peer.consumer()
+            await consuming
+
+            scripted.peer.abort()
+            await scripted.accepted(2)
+            late = await scripted.peer.expect(BasicConsumeParameters)
+            await consumer_on_any_channel(scripted.peer)
+            opened = await until(events, Open)
+
+    assert late.queue_name == "orders"
+    assert opened.not_restored == ()
+
+
+async def test_suspect_that_ends_the_connection_twice_is_skipped(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ammoo.recovery.stragglers.FIRST_DELAY", 0.0)
+    refusal = ConnectionCloseParameters(503, "COMMAND_INVALID - unknown exchange type", 40, 10)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        scripted.answers[ExchangeDeclareParameters] = lambda _: ExchangeDeclareOkParameters()
+        scripted.peer.answers[ExchangeDeclareParameters] = lambda _: ExchangeDeclareOkParameters()
+        async with connection.channel() as channel:
+            await channel.declare_exchange("good", "topic")
+            await channel.declare_exchange("bad", "x-nobody-knows")
+            await channel.declare_queue("orders")
+            del scripted.answers[ExchangeDeclareParameters]
+            scripted.peer.abort()
+            declared = [
+                await answer_until_bad(scripted, 2, refusal),
+                await answer_until_bad(scripted, 3, refusal),
+                await answer_until_bad(scripted, 4, None),
+            ]
+            opened = await until(events, Open)
+
+    assert declared == [["good"], ["good"], ["good"]]
+    (missing,) = opened.not_restored
+    assert repr(missing.entity) == "<exchange 'bad'>"
+    assert opened.restored == 3
+
+
+async def answer_until_bad(
+    scripted: ScriptedServer, connections: int, refusal: ConnectionCloseParameters | None
+) -> list[str]:
+    """Answer declarations of exchanges on the newest connection until the bad one comes."""
+    await scripted.accepted(connections)
+    peer, declared = scripted.peer, list[str]()
+    while not (refusal is None and declared):
+        command = await peer.expect_any(ExchangeDeclareParameters)
+        parameters: Any = command.parameters
+        if parameters.exchange_name == "bad":
+            assert refusal is not None
+            peer.send(refusal, channel_number=0)
+            break
+        declared.append(parameters.exchange_name)
+        peer.send(ExchangeDeclareOkParameters(), channel_number=command.channel_number)
+    return declared
+
+
+# --- credentials ---------------------------------------------------------------------------------
+
+
+class Provider:
+    """Gives another password each time, or fails."""
+
+    def __init__(self, expires_in: float | None = None) -> None:
+        self.asked = 0
+        self.failures: list[Exception] = []
+        self.expires_in = expires_in
+
+    async def __call__(self) -> Credentials:
+        self.asked += 1
+        if self.failures:
+            raise self.failures.pop()
+        return Credentials("user", f"token-{self.asked}", self.expires_in)
+
+
+async def test_credentials_are_asked_for_at_each_attempt(
+    scripted: ScriptedServer, door: Door
+) -> None:
+    provider = Provider()
+    async with await ammoo.connect(
+        scripted.url, recovery=AT_ONCE, credentials=provider
+    ) as connection:
+        events = connection.events()
+        door.refusals.append(NO_LOGIN)
+        provider.failures.append(OSError("the identity server is down"))
+        scripted.peer.abort()
+        causes = [(await until(events, Recovering)).cause for _ in range(3)]
+        await until(events, Open)
+
+    assert [type(cause) for cause in causes] == [
+        ConnectionLost,
+        CredentialsUnavailable,
+        LoginRefused,
+    ]
+    passwords = [login.rpartition(b"token-")[2] for login in door.logins]
+    assert [password[:1] for password in passwords] == [b"1", b"3", b"4"]
+
+
+async def test_failing_provider_is_the_first_connects_failure(scripted: ScriptedServer) -> None:
+    provider = Provider()
+    provider.failures.append(KeyError("token"))
+
+    with pytest.raises(CredentialsUnavailable, match=r"their provider raised KeyError\('token'\)"):
+        await ammoo.connect(scripted.url, credentials=provider)
+
+    assert scripted.peers == []
+
+
+@pytest.mark.parametrize("recovery", [None, AT_ONCE], ids=["without recovery", "with"])
+async def test_credentials_are_renewed_before_they_expire(
+    scripted: ScriptedServer, recovery: Recovery | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Provider(expires_in=100.0)
+    clock = LoopClock(monkeypatch)
+    async with await ammoo.connect(scripted.url, recovery=recovery, credentials=provider):
+        await clock.advance(71.9)
+        asked_before = provider.asked
+        await clock.advance(8.2)
+        update = await scripted.peer.expect(ConnectionUpdateSecretParameters, 0)
+        scripted.peer.send(ConnectionUpdateSecretOkParameters(), channel_number=0)
+
+    assert (asked_before, provider.asked) == (1, 2)
+    assert update.new_secret == b"token-2"
+
+
+async def test_renewal_that_fails_is_tried_again(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Provider(expires_in=100.0)
+    clock = LoopClock(monkeypatch)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE, credentials=provider):
+        provider.failures.append(OSError())
+        await clock.advance(80.1)
+        await clock.advance(2.0)
+        update = await scripted.peer.expect(ConnectionUpdateSecretParameters, 0)
+        scripted.peer.send(ConnectionUpdateSecretOkParameters(), channel_number=0)
+
+    assert update.new_secret == b"token-3"
+
+
+async def test_credentials_stand_in_place_of_login_and_password(scripted: ScriptedServer) -> None:
+    with pytest.raises(ValueError, match="in place of auth, login and password"):
+        await ammoo.connect(scripted.url, credentials=Provider(), login="guest")
+
+
+async def test_new_secret_is_used_by_later_connections(
+    scripted: ScriptedServer, door: Door
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        updating = asyncio.create_task(connection.update_secret("new"))
+        await scripted.peer.expect(ConnectionUpdateSecretParameters, 0)
+        scripted.peer.send(ConnectionUpdateSecretOkParameters(), channel_number=0)
+        await updating
+        scripted.peer.abort()
+        await until(events, Open)
+
+    assert [b"new" in login for login in door.logins] == [False, True]
+
+
+def test_credentials_do_not_show_the_password() -> None:
+    assert "token" not in repr(Credentials("user", "token", 3.0))
