@@ -221,7 +221,7 @@ def test_error_of_the_mechanism_is_kept_and_nothing_is_said() -> None:
     [
         (("M" * 256, b""), "connection.start-ok: mechanism is 256 bytes long in UTF-8;"),
         (("PLAIN", "hunter2"), "connection.start-ok: response is of type str; expected bytes"),
-        (("PLAIN", bytes(200_000)), "the method with its arguments takes a frame of 2000"),
+        (("PLAIN", bytes(200_000)), "the method with its parameters takes a frame of 2000"),
     ],
     ids=["name", "type", "size"],
 )

@@ -245,7 +245,7 @@ def test_a_mistake_in_the_callers_mapping_is_shown_as_the_cause() -> None:
     with pytest.raises(EncodeError) as caught:
         encode_method(untyped_declare("q", arguments=Broken()))
 
-    assert str(caught.value) == "queue.declare: cannot encode its arguments: a mistake"
+    assert str(caught.value) == "queue.declare: cannot encode its parameters: a mistake"
     assert isinstance(caught.value.__cause__, TypeError)
 
 

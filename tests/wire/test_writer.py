@@ -118,7 +118,7 @@ def test_method_larger_than_a_frame_is_refused_and_nothing_queued() -> None:
         writer.method(1, b"x" * 4089)
 
     assert str(caught.value) == (
-        "the method with its arguments takes a frame of 4097 octets; the peers have agreed on"
+        "the method with its parameters takes a frame of 4097 octets; the peers have agreed on"
         " at most 4096 (frame_max)"
     )
     assert writer.take() == b""
@@ -127,7 +127,7 @@ def test_method_larger_than_a_frame_is_refused_and_nothing_queued() -> None:
 def test_method_of_content_larger_than_a_frame_is_refused_and_nothing_queued() -> None:
     writer = CommandWriter(frame_max=4096)
 
-    with pytest.raises(EncodeError, match=r"^the method with its arguments takes a frame of 4097"):
+    with pytest.raises(EncodeError, match=r"^the method with its parameters takes a frame of 4097"):
         writer.content(1, b"\x00\x3c\x00\x28" + b"x" * 4085, b"\x00\x00", b"body")
 
     assert writer.take() == b""

@@ -1,12 +1,13 @@
 """AMQP 0-9-1 without input or output: framing, methods, properties and both openings.
 
-Octets go in and commands come out; commands go in and octets come out. What
-moves them, and what a command means, is up to whoever uses this: a client, a
+Octets go in and commands come out; commands go in and octets come out. The
+program around it moves the octets and gives commands their meaning: a client, a
 broker, a proxy, a tool.
 
 `ClientProtocol` and `ServerProtocol` are the two peers; see `ammoo_wire.protocol`
-for how a shell is wrapped around them. Every method is a NamedTuple, and
-`method_of` gives its numbers and its codec.
+for how a shell is wrapped around them. `FrameReader`, `CommandReader` and
+`Conversation` read what others say. Every method is a NamedTuple, and `method_of`
+returns its numbers and its codec.
 """
 
 from typing import TYPE_CHECKING

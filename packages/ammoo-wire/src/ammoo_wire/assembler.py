@@ -1,9 +1,9 @@
-"""Commands from octets, however these are cut.
+"""Commands from octets that arrive in pieces of any size.
 
 The frames of several channels may alternate; `CommandAssembler` keeps exactly
 one `_Content` for each channel whose content is not complete. It owns the buffer
-that the shell reads into. It does not know what a command means, save that one
-on channel 0 may change the rules for what stands behind it.
+that the shell reads into. It does not know what a command means, except that one
+on channel 0 may change the rules for the octets behind it.
 
 This is the general path, and the only one that knows what is wrong with a frame;
 `whole_contents` takes the common case from it. The readers for onlookers (`reader`)
@@ -73,7 +73,7 @@ class _Content:
 
 
 class CommandAssembler:
-    """Makes commands of the octets that arrive, however they are cut.
+    """Assembles commands from the octets that arrive, in pieces of any size.
 
     Args:
         frame_max: The largest frame to take, in octets; 0 for no limit.
@@ -83,8 +83,8 @@ class CommandAssembler:
 
     Attributes:
         frame_max: May be changed between two commands.
-        takes_channels: Whether there may be frames on other channels than 0.
-        drops_channels: Whether those are dropped unread.
+        takes_channels: Whether frames may come on other channels than 0.
+        drops_channels: Whether frames on other channels than 0 are dropped unread.
         refuses_unreadable: Whether tables in methods are checked for what RabbitMQ cannot parse.
     """
 
@@ -107,7 +107,7 @@ class CommandAssembler:
     # --- the buffer ---
 
     def get_buffer(self) -> memoryview:
-        """Give room to read into; never none at all."""
+        """Return room to read into; it is never empty."""
         if self._start == self._stop:
             self._start = self._stop = 0
             return self._view
@@ -116,11 +116,11 @@ class CommandAssembler:
         return self._view[self._stop :]
 
     def buffer_updated(self, count: int) -> None:
-        """Take note that `count` octets were read into the buffer."""
+        """Record that `count` octets were read into the buffer."""
         self._stop += count
 
     def take(self, count: int) -> bytes | None:
-        """Take octets that are no frame off the front, or None while there are too few."""
+        """Take octets that are no frame off the front; return None while there are too few."""
         if self._stop - self._start < count:
             return None
         self._start += count
@@ -145,7 +145,7 @@ class CommandAssembler:
         self._contents.clear()
 
     def release(self) -> None:
-        """Give up what was received and is incomplete, and the room for it: no more will come."""
+        """Drop what is incomplete, and the room for it: no more octets will come."""
         self._contents.clear()
         self._start = self._stop = 0
         if len(self._view) > _SPARE:
@@ -171,7 +171,7 @@ class CommandAssembler:
     def assemble(self, commands: list[Command]) -> bool:
         """Append the commands that are complete.
 
-        It stops behind a method on channel 0, for that may change the rules.
+        It stops behind a method on channel 0, because that may change the rules.
 
         Returns:
             Whether the last command is on channel 0, and more may be waiting behind it.

@@ -1,8 +1,8 @@
 """The client's half of the opening (section 2.2.4).
 
-What a mechanism answers is not known here: it is asked for. The first response
-comes from a function; a challenge is given out as a command, so that a shell may
-take its time over it.
+The protocol does not know what a mechanism answers: it asks. The first response
+comes from a function; a challenge is returned as a command, so that the shell may
+take its time to answer it.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,21 +53,20 @@ class ClientProtocol(Protocol):
     """A client's side of a connection. The protocol header is queued at once.
 
     Args:
-        mechanism: Is given the server's connection.start and returns the name of a
-            mechanism with its first response. What it raises is kept in
-            `opening_error`, and the connection is given up without a word.
+        mechanism: A function of the server's connection.start that returns the name of a
+            mechanism and its first response. If it raises, `opening_error` keeps the
+            exception and the state becomes CLOSED; nothing is sent to the server.
         virtualhost: The virtual host to open.
-        client_properties: What to tell the server of ourselves.
+        client_properties: How the client describes itself to the server.
         locale: The locale to ask for.
-        channel_max: The most channels to agree to; 0 for as many as the server likes.
-        frame_max: The largest frames to agree to, in octets; 0 for as large as the
-            server likes.
+        channel_max: The highest channel number to agree to; 0 for the server's limit.
+        frame_max: The largest frame to agree to, in octets; 0 for the server's limit.
         heartbeat_interval: In seconds; 0 for no heartbeats, None for what the server
             proposes.
         max_body_size: The largest message body to take, in octets.
 
     Attributes:
-        server_start: The server's first word, or None before it came.
+        server_start: The server's connection.start, or None before it came.
         opening_error: What `mechanism` raised.
 
     Raises:
@@ -110,13 +109,17 @@ class ClientProtocol(Protocol):
         self._begin()
 
     def receive_eof(self) -> None:
-        """Take note that the server will send nothing more; see `Protocol.receive_eof`."""
+        """Record that the server will send nothing more; see `Protocol.receive_eof`."""
         if self._is_foreign():
             self._keep_failure(ForeignProtocol(self._first_octets()))
         super().receive_eof()
 
     def answer_challenge(self, response: bytes) -> None:
-        """Answer a connection.secure that was given out as a command."""
+        """Answer a connection.secure that `receive_data` returned.
+
+        Args:
+            response: The mechanism's response to the challenge.
+        """
         self.send(0, ConnectionSecureOkParameters(response))
 
     def _fail(self, error: ProtocolError) -> None:
@@ -158,7 +161,7 @@ class ClientProtocol(Protocol):
         self._set_state(ConnectionState.RUNNING)
 
     def _settle_limits(self, tune: ConnectionTuneParameters) -> None:
-        """Take the lower of both limits, where 0 is none; but the client has its way with heartbeats."""
+        """Settle on the lower of both limits, where 0 is none; the client decides on heartbeats."""
         if 0 < tune.frame_max < FRAME_MIN_SIZE:
             raise ProtocolError(
                 ReplyCode.NOT_ALLOWED,

@@ -7,7 +7,7 @@ A declaration is the whole truth about a method::
         delivery_tag: LongLong = 0
         multiple: Bit = False
 
-`method_of` gives its `Method`, whose `encode` and `decode` are written out and
+`method_of` returns its `Method`, whose `encode` and `decode` are written out and
 compiled when they are first asked for, as `dataclasses` does it; `linecache`
 knows their source, so a traceback shows it. A compiled `basic.deliver` is read
 in half the time that walking over a description of its fields takes. The source
@@ -18,11 +18,10 @@ This module knows the types of fields; it knows no particular method.
 
 import linecache
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from itertools import groupby
 from struct import Struct
 from struct import error as StructError
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 
 from .exceptions import EncodeError, FrameError, ProtocolError, show, show_octets
 from .fields import Octets, WireType, encode_short_string
@@ -31,9 +30,10 @@ from .tables import encode_table, read_table
 __all__ = ["Method", "Parameters", "method", "method_of", "method_with_id", "methods"]
 
 Parameters = tuple[Any, ...]
-"""What every declared method is: a NamedTuple whose fields are the method's arguments."""
+"""A method's parameters: a NamedTuple such as `QueueDeclareParameters`."""
 
 _ParametersT = TypeVar("_ParametersT", bound=type[tuple[Any, ...]])
+_FunctionT = TypeVar("_FunctionT", bound=Callable[..., Any])
 
 _BY_TYPE: Final[dict[type[Parameters], "Method"]] = {}
 _BY_ID: Final[dict[int, "Method"]] = {}
@@ -47,17 +47,52 @@ _STRUCT_LETTERS = {
 _FIXED_SIZES = {"B": 1, "H": 2, "I": 4, "Q": 8}
 
 
+class _Compiled:
+    """A method of `Method` that is compiled when an instance is first asked for it.
+
+    The class itself shows what was declared: its signature and its docstring.
+    """
+
+    def __init__(self, declared: Callable[..., Any]) -> None:
+        self._declared = declared
+        self.__doc__ = declared.__doc__
+
+    def __get__(self, instance: "Method | None", owner: type) -> Callable[..., Any]:
+        if instance is None:
+            return self._declared
+        verb = self._declared.__name__
+        compiled: Callable[..., Any] = _compile(instance, verb, _SOURCES[verb](instance))
+        instance.__dict__[verb] = compiled  # found in front of this from now on
+        return compiled
+
+
+if TYPE_CHECKING:
+
+    def _compiled(declared: _FunctionT) -> _FunctionT:
+        """See below."""
+        return declared
+
+else:
+    _compiled = _Compiled
+
+
 class Method:
-    """One of AMQP's methods: its numbers, its name, and how its arguments are written and read.
+    """One of AMQP's methods: its numbers, its name, and the codec of its parameters.
+
+    ::
+
+        method = method_of(QueueDeclareParameters)
+        payload = method.encode(*QueueDeclareParameters("orders"))
+        parameters = method.decode(payload, 4, len(payload))
 
     Attributes:
         class_id: For example 50 for queue.
         method_id: For example 10 for queue.declare.
         id: Both.
-        parameters: The NamedTuple that holds the arguments.
+        parameters: The class of its parameters, a NamedTuple.
         has_content: Whether a content header and a body follow it.
-        reserved_short: Whether the arguments begin with the two octets of the old access ticket.
-        replies: Names of the methods that answer it.
+        reserved_short: Whether the parameters begin with the two octets of the old access ticket.
+        replies: Names of the methods that answer it; empty if none does.
     """
 
     def __init__(
@@ -77,45 +112,61 @@ class Method:
         self.has_content = has_content
         self.reserved_short = reserved_short
         self.replies = replies
+        self._name = _dotted_name(parameters.__name__)
+        self._fields: tuple[tuple[str, WireType], ...] | None = None
+        self._has_table: bool | None = None
 
     def __repr__(self) -> str:
         return f"<Method {self.name} ({self.class_id}, {self.method_id})>"
 
-    @cached_property
+    @property
     def name(self) -> str:
         """The dotted name, ``queue.declare``."""
-        return _dotted_name(self.parameters.__name__)
+        return self._name
 
-    @cached_property
+    @property
     def fields(self) -> tuple[tuple[str, WireType], ...]:
-        """The arguments' names with their types, in the order of the wire."""
-        hints = get_type_hints(self.parameters, include_extras=True)
-        return tuple((name, hint.__metadata__[0]) for name, hint in hints.items())
+        """The parameters' names with their types, in the order of the wire."""
+        if self._fields is None:  # not before it is asked for: 66 methods take 1 ms
+            hints = get_type_hints(self.parameters, include_extras=True)
+            self._fields = tuple((name, hint.__metadata__[0]) for name, hint in hints.items())
+        return self._fields
 
-    @cached_property
+    @property
     def has_table(self) -> bool:
-        """Whether one of the arguments is a field table."""
-        return any(wire_type is WireType.TABLE for _, wire_type in self.fields)
+        """Whether one of the parameters is a field table."""
+        if self._has_table is None:
+            self._has_table = any(wire_type is WireType.TABLE for _, wire_type in self.fields)
+        return self._has_table
 
-    @cached_property
-    def encode(self) -> Callable[..., bytes]:
-        """Write a method frame's payload: the ids, then the arguments, given by position.
+    @_compiled
+    def encode(self, *parameters: Any) -> bytes:
+        """Write a method frame's payload: the ids, then the parameters.
+
+        Args:
+            *parameters: All of them, in the order of the class's fields.
 
         Raises:
-            EncodeError: An argument cannot be encoded; the text names it.
+            EncodeError: A parameter cannot be encoded; the text names it.
         """
-        encode: Callable[..., bytes] = _compile(self, "encode", _encode_source(self))
-        return encode
+        raise NotImplementedError  # compiled in its place
 
-    @cached_property
-    def decode(self) -> Callable[[Octets, int, int], Any]:
-        """Read the arguments from `data` between two positions, the ids left out.
+    @_compiled
+    def decode(self, data: Octets, position: int, end: int) -> Any:
+        """Read the parameters from a method frame's payload.
+
+        Args:
+            data: Octets that the payload is a part of.
+            position: Where the parameters begin in it, behind the ids.
+            end: Where they end.
+
+        Returns:
+            An instance of the class `parameters`.
 
         Raises:
             ProtocolError: They are cut short, too long, or hold what they must not.
         """
-        decode: Callable[[Octets, int, int], Any] = _compile(self, "decode", _decode_source(self))
-        return decode
+        raise NotImplementedError  # compiled in its place
 
 
 def method(
@@ -126,7 +177,7 @@ def method(
     reserved_short: bool = False,
     replies: tuple[str, ...] = (),
 ) -> Callable[[_ParametersT], _ParametersT]:
-    """Declare the NamedTuple below to be a method's parameters. See `Method` for the arguments."""
+    """Declare the NamedTuple below to be a method's parameters. See `Method` for the options."""
 
     def declare(parameters: _ParametersT) -> _ParametersT:
         declared = Method(
@@ -166,17 +217,17 @@ def method_of(parameters: Parameters | type[Parameters]) -> Method:
 
 
 def method_with_id(class_and_method_id: int) -> Method | None:
-    """Give the method by its class id, shifted left by 16, plus its method id."""
+    """Return the method with a class id, shifted left by 16, plus a method id; None if there is none."""
     return _BY_ID.get(class_and_method_id)
 
 
 def methods() -> tuple[Method, ...]:
-    """Give all the methods that have been declared, by class and method id."""
+    """Return all 66 methods, ordered by class and method id."""
     return tuple(_BY_ID[key] for key in sorted(_BY_ID))
 
 
 def _dotted_name(type_name: str) -> str:
-    """Make ``queue.declare-ok`` of ``QueueDeclareOkParameters``."""
+    """Return ``queue.declare-ok`` for ``QueueDeclareOkParameters``."""
     words: list[str] = []
     for letter in type_name.removesuffix("Parameters"):
         if letter.isupper():
@@ -230,7 +281,7 @@ def _runs(described: Method, *, with_ids: bool) -> Iterator[tuple[str, str, list
 
 
 def _steps(described: Method, with_ids: bool) -> Iterator[tuple[str, str, str]]:
-    """Spell a payload out; a string's size is a step of its own, in front of the string."""
+    """List the steps of a payload; a string's size is a step of its own, in front of the string."""
     if with_ids:
         yield "struct", "I", "ids"
     if described.reserved_short:
@@ -257,7 +308,7 @@ def _steps(described: Method, with_ids: bool) -> Iterator[tuple[str, str, str]]:
 
 
 def _octets_of_bits(described: Method) -> list[list[str]]:
-    """Give the names of the bits, by the octet that they are packed into (section 4.2.5.2)."""
+    """Return the names of the bits, by the octet that they are packed into (section 4.2.5.2)."""
     octets: list[list[str]] = []
     previous: WireType | None = None
     for name, wire_type in described.fields:
@@ -360,6 +411,12 @@ def _decode_source(described: Method) -> str:
     return "\n".join(lines)
 
 
+_SOURCES: Final[dict[str, Callable[[Method], str]]] = {
+    "encode": _encode_source,
+    "decode": _decode_source,
+}
+
+
 # --- what went wrong -----------------------------------------------------------------------
 
 _LONGEST_SHOWN: Final = 255  # octets: no more would fit in a reply text
@@ -367,12 +424,12 @@ _LIMITS = {WireType.OCTET: 8, WireType.SHORT: 16, WireType.LONG: 32, WireType.LO
 
 
 def misfit(described: Method, arguments: Parameters, error: Exception) -> EncodeError:
-    """Find the argument that could not be encoded, once it is known that there is one."""
+    """Return the error for the parameter that could not be encoded, once it is known that one is."""
     for (name, wire_type), value in zip(described.fields, arguments, strict=True):
         complaint = _complaint(name, wire_type, value)
         if complaint is not None:
             return EncodeError(f"{described.name}: {complaint}")
-    return EncodeError(f"{described.name}: cannot encode its arguments: {error}")
+    return EncodeError(f"{described.name}: cannot encode its parameters: {error}")
 
 
 def _complaint(name: str, wire_type: WireType, value: object) -> str | None:

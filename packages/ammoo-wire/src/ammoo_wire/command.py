@@ -1,8 +1,8 @@
 """The command: a method together with its content, if it has any.
 
-It is what one peer tells the other, in RabbitMQ's word for it. On the wire it is
-a method frame, and for some methods a content header frame and body frames
-behind it (section 2.3.5); that is the business of `assembler` and `writer`.
+The word is RabbitMQ's. On the wire a command is a method frame, and for some
+methods a content header frame and body frames behind it (section 2.3.5);
+`assembler` and `writer` know these.
 """
 
 from .codec import Parameters, method_of
@@ -15,13 +15,14 @@ Command = tuple[int, Parameters, bytes | None, bytearray | None]
 """A method, and its content if it has any: channel number, parameters, properties and body.
 
 The properties are as in the content header, see `decode_properties`; they and the body are
-None without content. A plain tuple, for it is made only to be taken apart: a class with names
-for the four took 0.14 µs more, of the 1.0 that receiving a message takes.
+None without content. It is a plain tuple because receivers take it apart at once: a class with
+names for the four took 0.14 µs more, of the 1.0 that receiving a message takes. `ReadCommand`
+has names.
 """
 
 
 class OversizedContent(LightNamedTuple):
-    """Stands in a command for the parameters of a method whose content is too large.
+    """The parameters in a command whose body is larger than the receiver takes.
 
     The command has neither properties nor body. The octets of the body are
     dropped as they arrive.
@@ -29,15 +30,26 @@ class OversizedContent(LightNamedTuple):
 
     parameters: Parameters
     body_size: int
-    """As announced, in octets."""
+    """The size of the body, as announced, in octets."""
     limit: int
-    """What would have been taken, in octets."""
+    """The largest body that is taken, in octets."""
 
 
 def encode_method(parameters: Parameters) -> bytes:
-    """Encode a method with its arguments: what a method frame bears.
+    """Encode a method: the payload of a method frame.
+
+    ::
+
+        encode_method(QueueDeclareParameters("orders", durable=True))
+
+    Args:
+        parameters: The method's parameters.
+
+    Returns:
+        Class id, method id and the parameters (section 4.2.4).
 
     Raises:
-        EncodeError: An argument cannot be encoded; the text names it.
+        EncodeError: A parameter cannot be encoded, which the text names; or these are no
+            method's parameters.
     """
     return method_of(parameters).encode(*parameters)

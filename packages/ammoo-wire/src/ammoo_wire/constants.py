@@ -1,7 +1,7 @@
 """The numbers of AMQP 0-9-1: frame types, reply codes, limits and the protocol header.
 
-Nothing here does anything. Every number stands once, under the name that the
-specification or RabbitMQ gives it.
+Each number stands once, under the name that the specification or RabbitMQ has
+for it.
 """
 
 from enum import IntEnum

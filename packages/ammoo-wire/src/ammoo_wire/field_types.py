@@ -1,4 +1,4 @@
-"""The names of the types that a field table's values have on the wire, for whoever asks."""
+"""The names of the types that a field table's values have on the wire."""
 
 from enum import StrEnum
 

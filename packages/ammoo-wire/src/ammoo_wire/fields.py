@@ -6,15 +6,20 @@ is *natural*: the one that we choose for a plain Python value. A value that came
 as another type is decoded to a subclass (`Int8`, `Float32`, …) that remembers
 it, so decoding what was encoded gives the same values, and encoding what was
 decoded gives the same octets. A proxy or a broker alters nothing that it only
-passes on, and a caller can force a type by naming it. `tables` does the work.
+passes on, and a caller can choose a type by naming it. `tables` does the work.
+
+The promise of the same octets ends where two spellings mean the same, and one of
+them comes out: a boolean other than 0 and 1 becomes 1, the letter ``L`` becomes
+``l``, and of a name that comes twice in a table the last value stays. NaN and
+infinities are decoded, and refused when they are encoded: RabbitMQ parses neither.
 
 The letters are RabbitMQ's, which differ from those printed in section 4.2.1 of
 the specification: https://www.rabbitmq.com/amqp-0-9-1-errata.html
 
-Here are the types, and the codecs of those that stand outside of tables as well.
+This module has the types, and the codecs of those that stand outside of tables as well.
 
 `datetime` takes 1.7 ms to import, and most programs never see a timestamp: it is
-imported when the first one comes.
+imported with the first timestamp.
 """
 
 import sys
@@ -115,13 +120,13 @@ FieldValue: TypeAlias = Union[
 """What a field table may hold. The named types above are among these: they are subclasses."""
 
 FieldTable = dict[str, Any]
-"""A field table that was decoded; nobody can know more of its values than that they are some."""
+"""A field table that was decoded. The peer decides what its values are."""
 
 Octets = bytes | bytearray
 """What is decoded from: bytes, or the buffer that was read into."""
 
 EMPTY_TABLE: Final[FieldTable] = {}
-"""The default of the parameters that are tables. Nobody may write into it."""
+"""The default of the parameters that are tables. It must not be changed."""
 
 
 class WireType(Enum):
@@ -191,7 +196,7 @@ def _encode_surrogates(value: str, name: str) -> bytes:
 
 
 def encode_timestamp(value: object, name: str) -> int:
-    """Make the seconds since 1970 that a timestamp is on the wire.
+    """Return the seconds since 1970 that a timestamp is on the wire.
 
     Args:
         value: A `datetime` (naive means UTC; microseconds are cut) or the seconds.
@@ -202,7 +207,7 @@ def encode_timestamp(value: object, name: str) -> int:
     """
     if type(value) is int and 0 <= value < 1 << 64:
         return value
-    module = sys.modules.get("datetime")  # whoever has a datetime has imported it
+    module = sys.modules.get("datetime")  # imported, if the value is one
     if module is not None and isinstance(value, module.datetime):
         epoch, timedelta = _calendar or _import_calendar()
         aware = value.replace(tzinfo=epoch.tzinfo) if value.tzinfo is None else value
@@ -220,7 +225,7 @@ def encode_timestamp(value: object, name: str) -> int:
 
 
 def timestamp_from_wire(seconds: int) -> "datetime | Timestamp":
-    """Give a timestamp as a `datetime` in UTC, or as a `Timestamp` if that cannot express it."""
+    """Return a timestamp as a `datetime` in UTC, or as a `Timestamp` if that cannot express it."""
     if seconds > _LAST_SECOND:
         return Timestamp(seconds)
     epoch, timedelta = _calendar or _import_calendar()

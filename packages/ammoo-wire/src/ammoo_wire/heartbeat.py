@@ -1,8 +1,8 @@
 """When to send a heartbeat, and when the peer is gone (section 4.2.7); without a clock.
 
-The shell tells the time of every read and write, and asks at `next_check`.
-RabbitMQ's rule: send one when nothing was sent for half the interval; give the
-peer up when nothing came for twice the interval. Any traffic counts.
+The shell reports the time of every read and write, and calls `check` at `next_check`.
+RabbitMQ's rule: send a heartbeat when nothing was sent for half the interval; the
+peer is gone when nothing came for twice the interval. Any traffic counts.
 """
 
 from enum import Enum
@@ -11,7 +11,7 @@ __all__ = ["Heartbeat", "HeartbeatVerdict"]
 
 
 class HeartbeatVerdict(Enum):
-    """What a check found to be due."""
+    """What is due at a check."""
 
     NOTHING = "nothing"
     SEND = "send"
@@ -21,12 +21,18 @@ class HeartbeatVerdict(Enum):
 class Heartbeat:
     """Watches the traffic of one connection.
 
+    ::
+
+        heartbeat = Heartbeat(interval=60, now=time.monotonic())
+        if heartbeat.check(time.monotonic()) is HeartbeatVerdict.SEND:
+            protocol.send_heartbeat()
+
     Args:
         interval: The negotiated interval in seconds, above 0.
-        now: The time, in seconds of whatever clock.
+        now: The time, in seconds of a clock of the caller's.
 
     Attributes:
-        timeout: For how many seconds the peer may be silent.
+        timeout: How long the peer may be silent, in seconds.
     """
 
     __slots__ = ("_received", "_send_after", "_sent", "timeout")
@@ -38,19 +44,19 @@ class Heartbeat:
         self._sent = now
 
     def data_received(self, now: float) -> None:
-        """Take note that something was read."""
+        """Record that something was read."""
         self._received = now
 
     def data_sent(self, now: float) -> None:
-        """Take note that something was written."""
+        """Record that something was written."""
         self._sent = now
 
     def next_check(self) -> float:
-        """Tell when to call `check` next, if nothing is read or written before."""
+        """Return when to call `check` next, if nothing is read or written before."""
         return min(self._sent + self._send_after, self._received + self.timeout)
 
     def check(self, now: float) -> HeartbeatVerdict:
-        """Tell what is due."""
+        """Return what is due."""
         if now >= self._received + self.timeout:
             return HeartbeatVerdict.PEER_GONE
         if now >= self._sent + self._send_after:

@@ -37,7 +37,7 @@ else:
 
         @property
         def __signature__(cls):
-            from inspect import Parameter, Signature  # nobody needs it to run a program
+            from inspect import Parameter, Signature  # only documentation asks
 
             return Signature(
                 Parameter(
@@ -68,7 +68,7 @@ else:
 
         @classmethod
         def _make(cls, iterable):
-            """Make one of as many values as there are fields."""
+            """Return a tuple of as many values as there are fields."""
             values = tuple(iterable)
             if len(values) != len(cls._fields):
                 raise TypeError(
@@ -77,11 +77,11 @@ else:
             return tuple.__new__(cls, values)
 
         def _replace(self, **kwargs):
-            """Make a copy in which some fields have other values."""
+            """Return a copy in which some fields have other values."""
             return type(self)(**{**self._asdict(), **kwargs})
 
         def _asdict(self):
-            """Give the values by field name."""
+            """Return the values by field name."""
             return dict(zip(self._fields, self, strict=True))
 
         def __getnewargs__(self):
@@ -92,7 +92,7 @@ else:
             return f"{type(self).__name__}({values})"
 
     def _show(value):
-        """Print a value; a peer may nest tables more deeply than Python prints them."""
+        """Return a value's repr; a peer may nest tables more deeply than Python prints them."""
         try:
             return repr(value)
         except RecursionError:

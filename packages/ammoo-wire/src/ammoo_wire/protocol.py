@@ -1,19 +1,19 @@
-"""What both peers of a connection do: take octets in, give commands out, and the reverse.
+"""What both peers of a connection do: octets in, commands out, and the reverse.
 
 `Protocol` does no input or output, knows no clock and has no tasks. A shell
 around it, on whatever loop or thread, follows three rules:
 
 1.  Octets that were read go to `receive_data`, or straight into `get_buffer` and
-    then `buffer_updated`. Either gives the commands that are complete, and never
-    raises for what the peer did wrong: that is kept in `failure`.
-2.  After that, and after anything was sent, `data_to_send` gives the octets to
+    then `buffer_updated`. Either returns the commands that are complete, and never
+    raises because of what the peer did wrong: `failure` keeps that.
+2.  After that, and after anything was sent, `data_to_send` returns the octets to
     write.
-3.  When `state` is CLOSED and nothing is left to write, the socket is closed;
-    and when the socket is gone, `receive_eof` says so.
+3.  When `state` is CLOSED and nothing is left to write, the shell closes the
+    socket; and when the socket is gone, the shell calls `receive_eof`.
 
-When a fault follows good commands in one read, the good ones are given out, and
-the ``connection.close`` goes behind whatever they were answered with. The same
-holds for the answer to the peer's own close.
+When a fault follows good commands in one read, the good ones are returned, and
+the ``connection.close`` goes behind the answers to them. So does the answer to the
+peer's own close.
 
 `ClientProtocol` and `ServerProtocol` add their halves of the opening.
 """
@@ -39,7 +39,7 @@ from .writer import CommandWriter, ContentHead
 __all__ = ["ConnectionState", "Protocol"]
 
 Opening = Generator[None, Parameters, None]
-"""A half of the opening: it is sent each method on channel 0, until it ends."""
+"""One peer's half of the opening: it is sent each method on channel 0, until it ends."""
 
 _ParametersT = TypeVar("_ParametersT", bound=Parameters)
 
@@ -70,8 +70,8 @@ class Protocol(ABC):
 
     Attributes:
         failure: The first thing that the peer did wrong, or None.
-        close_sent: With what we closed the connection, or None.
-        close_received: With what the peer closed the connection, or None.
+        close_sent: The connection.close that we sent, or None.
+        close_received: The connection.close that the peer sent, or None.
         has_lost_framing: Whether the peer's octets can no longer be cut into frames. No answer
             to a close will be recognised then; the shell closes the socket by itself.
         channel_max: The highest channel number that was agreed on; 0 for no limit.
@@ -108,17 +108,21 @@ class Protocol(ABC):
 
     @property
     def state(self) -> ConnectionState:
-        """Where in its life the connection is."""
+        """The state of the connection."""
         return self._state
 
     # --- octets in, commands out ---
 
     def get_buffer(self, sizehint: int = -1) -> memoryview:
-        """Give the buffer that the next octets may be read into, as `asyncio.BufferedProtocol`."""
+        """Return room for the next octets, as `asyncio.BufferedProtocol` does; it is never empty.
+
+        Args:
+            sizehint: Not used.
+        """
         return self._assembler.get_buffer()
 
     def buffer_updated(self, count: int) -> list[Command]:
-        """Take `count` octets that were read into the buffer; see `receive_data`."""
+        """Take `count` octets that were read into the buffer, and return as `receive_data` does."""
         assembler = self._assembler
         assembler.buffer_updated(count)
         commands: list[Command] = []
@@ -133,7 +137,12 @@ class Protocol(ABC):
         return self._without_closing_channels(commands) if self._closing_channels else commands
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> list[Command]:
-        """Take octets from the peer.
+        """Take octets that the peer wrote, in pieces of any size, and return the commands.
+
+        ::
+
+            for channel_number, parameters, properties, body in protocol.receive_data(octets):
+                ...
 
         Returns:
             The commands that are now complete. Not among them: what belongs to the
@@ -151,7 +160,7 @@ class Protocol(ABC):
         return commands
 
     def receive_eof(self) -> None:
-        """Take note that the peer will send nothing more, and drop what is incomplete."""
+        """Record that the peer will send nothing more, and drop what is incomplete."""
         self._set_state(ConnectionState.CLOSED)
         self._assembler.release()
 
@@ -159,12 +168,12 @@ class Protocol(ABC):
 
     @property
     def has_data_to_send(self) -> bool:
-        """Whether `data_to_send` would give anything."""
+        """Whether `data_to_send` would return anything."""
         return bool(self._writer.queued or self._closing_frame)
 
     @property
     def queued_size(self) -> int:
-        """How many octets are waiting to be sent."""
+        """The number of octets that wait to be sent."""
         return len(self._writer.queued)
 
     @property
@@ -173,7 +182,7 @@ class Protocol(ABC):
         return self._assembler.unfinished_size
 
     def data_to_send(self) -> bytearray:
-        """Take the octets to write; empty if there are none."""
+        """Take and return the octets to write; empty if there are none."""
         octets = self._writer.take()
         if self._closing_frame:
             octets += self._closing_frame
@@ -192,9 +201,9 @@ class Protocol(ABC):
             self._closing_channels.add(channel_number)
 
     def send_method(self, channel_number: int, payload: bytes) -> None:
-        """Queue a method without content that is encoded already: ids, then arguments.
+        """Queue a method without content that is encoded already: ids, then parameters.
 
-        Not for ``channel.close``, after which `send` begins to drop what comes.
+        A ``channel.close`` must go through `send`, which then drops what comes on the channel.
 
         Raises:
             EncodeError: It is larger than a frame may be; nothing was queued.
@@ -222,7 +231,7 @@ class Protocol(ABC):
         self._writer.content(channel_number, payload, properties, body)
 
     def content_head(self, channel_number: int, payload: bytes) -> ContentHead:
-        """Write a method out once that content is to follow again and again.
+        """Encode a method once that is to be sent with many contents; see `send_content_behind`.
 
         Args:
             channel_number: The channel's number.
@@ -236,7 +245,7 @@ class Protocol(ABC):
     def send_content_behind(
         self, head: ContentHead, properties: bytes, body: bytes | bytearray | memoryview
     ) -> int:
-        """Queue a method with its content, as `send_content` does in twice the time.
+        """Queue a method with its content, in half the time that `send_content` takes.
 
         Args:
             head: The method.
@@ -244,7 +253,7 @@ class Protocol(ABC):
             body: As in `send_content`.
 
         Returns:
-            How many octets are waiting to be sent.
+            The number of octets that wait to be sent.
 
         Raises:
             EncodeError: The properties are larger than a frame may be; nothing was queued.
@@ -252,11 +261,11 @@ class Protocol(ABC):
         return self._writer.content_behind(head, properties, body)
 
     def new_writer(self) -> CommandWriter:
-        """Give a writer of one's own, for what is to be sent later; see `send_written`."""
+        """Return a writer for commands that are to be sent later; see `send_written`."""
         return CommandWriter(frame_max=self._writer.frame_max)
 
     def send_written(self, octets: bytes | bytearray) -> None:
-        """Queue what such a writer has made."""
+        """Queue the octets that a writer of `new_writer` has made."""
         self._writer.written(octets)
 
     def send_heartbeat(self) -> None:
@@ -264,7 +273,7 @@ class Protocol(ABC):
         self._writer.heartbeat()
 
     def is_channel_closing(self, channel_number: int) -> bool:
-        """Tell whether we have sent channel.close and its answer has not come."""
+        """Return whether we have sent channel.close and its answer has not come."""
         return channel_number in self._closing_channels
 
     def close(
@@ -279,8 +288,8 @@ class Protocol(ABC):
         Does nothing if it is being closed already.
 
         Args:
-            reply_code: Why; 200 for no fault.
-            reply_text: Why, in words; cut to 255 octets.
+            reply_code: The reason as a number (`ReplyCode`); 200 for no fault.
+            reply_text: The reason in words; cut to 255 octets.
             class_id: Class of the method at fault, or 0.
             method_id: Method at fault, or 0.
         """
@@ -295,15 +304,15 @@ class Protocol(ABC):
 
     @abstractmethod
     def _open(self) -> Opening:
-        """Go through our half of the opening (section 2.2.4); given as a generator."""
+        """Go through our half of the opening (section 2.2.4), as a generator."""
 
     @abstractmethod
     def _is_expected(self, parameters: Parameters) -> bool:
-        """Tell whether the peer may send this on channel 0 of an open connection."""
+        """Return whether the peer may send this on channel 0 of an open connection."""
 
     @abstractmethod
     def _unexpected(self, parameters: Parameters) -> ProtocolError:
-        """Make the error for a method that has no place on channel 0 now."""
+        """Return the error for a method that has no place on channel 0 now."""
 
     def _may_close(self) -> bool:
         """Return whether a close may still be sent."""
@@ -370,7 +379,7 @@ class Protocol(ABC):
                 return
 
     def _receive_control(self, commands: list[Command], parameters: Parameters) -> None:
-        """Act on a method on channel 0, or give it out."""
+        """Act on a method on channel 0, or append it to the commands."""
         if type(parameters) is ConnectionCloseParameters:
             self._receive_close(parameters)
         elif self._state is ConnectionState.CLOSING:
@@ -416,7 +425,7 @@ class Protocol(ABC):
         return kept
 
     def _send_last(self, parameters: Parameters) -> None:
-        """Have this go behind all that is queued, and nothing behind it."""
+        """Queue a method behind all that is queued; nothing may follow it."""
         writer = CommandWriter(frame_max=0)
         writer.method(0, encode_method(parameters))
         self._closing_frame += bytes(writer.take())

@@ -1,7 +1,7 @@
 """The responses of the mechanisms PLAIN and AMQPLAIN, written and read.
 
-They are octets in ``connection.start-ok``. What a user name and a password are
-good for is not known here. No error's text quotes them.
+They are octets in ``connection.start-ok``. This module does not know who may log
+in. No error's text quotes a user name or a password.
 """
 
 from .exceptions import AMQPError
@@ -12,7 +12,9 @@ __all__ = ["amqplain_response", "parse_amqplain", "parse_plain", "plain_response
 
 
 def plain_response(login: str, password: str, authzid: str = "") -> bytes:
-    """Write the response of PLAIN (RFC 4616).
+    """Return the response of PLAIN (RFC 4616).
+
+    ``plain_response("guest", "guest")`` is ``b"\\x00guest\\x00guest"``.
 
     Raises:
         ValueError: A part is no text, or holds the octet 0, which separates them.
@@ -33,10 +35,10 @@ def parse_plain(response: bytes) -> tuple[str, str, str]:
     """Read the response of PLAIN.
 
     Returns:
-        Whom to act as, who logs in, and the password.
+        The user to act as, the user who logs in, and the password.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The octets are no such response.
     """
     parts = response.split(b"\x00")
     if len(parts) != 3:
@@ -46,7 +48,7 @@ def parse_plain(response: bytes) -> tuple[str, str, str]:
 
 
 def amqplain_response(login: str, password: str) -> bytes:
-    """Write the response of AMQPLAIN: a field table without the octets of its length.
+    """Return the response of AMQPLAIN: a field table without the octets of its length.
 
     Raises:
         ValueError: A part is no text.
@@ -62,10 +64,10 @@ def parse_amqplain(response: bytes) -> tuple[str, str]:
     """Read the response of AMQPLAIN.
 
     Returns:
-        Who logs in, and the password.
+        The user who logs in, and the password.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The octets are no such response.
     """
     try:
         table = decode_table(len(response).to_bytes(4, "big") + response)

@@ -1,7 +1,7 @@
 """The server's half of the opening (section 2.2.4), as RabbitMQ goes through it.
 
-Who may log in, and which virtual hosts there are, is not known here: it is asked
-for. What differs between versions of RabbitMQ is a parameter.
+The protocol does not know who may log in and which virtual hosts there are: it
+asks functions. What differs between versions of RabbitMQ is an option.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -138,7 +138,7 @@ class ServerProtocol(Protocol):
 
     @property
     def client_capabilities(self) -> FieldTable:
-        """What the client announced that it can do."""
+        """The capabilities that the client announced."""
         capabilities = self.client_properties.get("capabilities")
         return capabilities if isinstance(capabilities, dict) else {}
 
@@ -148,7 +148,7 @@ class ServerProtocol(Protocol):
         super()._assemble(commands)
 
     def _take_header(self) -> bool:
-        """Read the protocol header (section 4.2.2); tell whether the opening has begun."""
+        """Read the protocol header (section 4.2.2); return whether the opening has begun."""
         header = self._assembler.take(len(PROTOCOL_HEADER))
         if header is None:
             return False
@@ -208,7 +208,7 @@ class ServerProtocol(Protocol):
         return False
 
     def _is_acceptable(self, tune_ok: ConnectionTuneOkParameters) -> bool:
-        """Tell whether limits are within what was proposed; "none" (0) is not."""
+        """Return whether limits are within what was proposed; "none" (0) is not."""
         offered = self._proposal
         return _is_within(tune_ok.channel_max, 1, offered.channel_max) and _is_within(
             tune_ok.frame_max, self._smallest_frame_max, offered.frame_max

@@ -1,11 +1,10 @@
 """Field tables and the arrays in them, to octets and back (section 4.2.5.5).
 
-Which Python value is which type on the wire is told in `fields`. Encoding knows
-where in a table it is only once something has gone wrong: the path to a bad
-value is put together while the error rises.
+`fields` says which Python value is which type on the wire. The path to a value that
+cannot be encoded is put together while the error rises, and not before.
 
-Functions here call each other for what is nested, a few levels deep. What lies
-deeper, for the specification sets no limit, is the affair of `deep_tables`.
+The functions here call each other for nested values, 32 levels deep. Below that,
+because the specification sets no limit, `deep_tables` takes over.
 """
 
 import sys
@@ -108,9 +107,11 @@ class Misfit(Exception):
 def encode_table(table: Mapping[str, FieldValue], name: str = "table") -> bytes:
     """Encode a field table, its four octets of length included.
 
+    ``encode_table({"x-max-length": 1000, "x-queue-type": "quorum"})``
+
     Args:
         table: The fields.
-        name: What it is called where it is used, for the error's text.
+        name: What the table is called where it is used; errors begin with it.
 
     Raises:
         EncodeError: A name or a value cannot be encoded; the text says which.
@@ -153,7 +154,7 @@ def _array(array: Sequence[FieldValue], depth: int) -> bytes:
 
 
 def encode_name(name: str) -> bytes:
-    """Encode a field's name; the same few come again and again, so they are kept."""
+    """Encode a field's name. The same few come again and again, so they are kept."""
     try:
         encoded = encode_short_string(name, "has a name that")
     except EncodeError as error:
@@ -166,7 +167,7 @@ def encode_name(name: str) -> bytes:
 def encoder_by_inheritance(value: object, key: object = None) -> "_Encoder":
     """Find the encoder of a subclass (an IntEnum, an OrderedDict), or of a late type on first use.
 
-    `Decimal` and `datetime` are expensive to import, and whoever has one has done it.
+    `Decimal` and `datetime` are expensive to import; a program that has one has imported it.
     """
     for name, module, encoder in _LATE_ENCODERS:
         late_type = getattr(sys.modules.get(module), name, None)
@@ -231,9 +232,9 @@ def _encode_float32(value: float, depth: int) -> bytes:
 
 
 def _not_finite(value: object) -> str:
-    """Word the complaint: Erlang has no such floats, so RabbitMQ (3.10, 4.0) fails to parse them.
+    """Word the complaint about a number that RabbitMQ (3.10, 4.0, 4.3) fails to parse.
 
-    A method or a message that holds one costs the connection.
+    Erlang has no such floats. A method or a message that holds one costs the connection.
     """
     return f"is {show(value)}; a number in a field table must be finite: RabbitMQ reads no other"
 
@@ -293,7 +294,7 @@ def _encode_decimal(value: "Decimal", depth: int) -> bytes:
 
 
 def _unscaled(digits: tuple[int, ...], exponent: int) -> int:
-    """Make an integer of a decimal's digits; of too many of them, one that is too large."""
+    """Return an integer with a decimal's digits; if they are too many, one that is too large."""
     most = 10  # digits and zeros of 32 bits
     zeros = "0" * min(max(exponent, 0), most)
     return int("".join(map(str, digits[: most + 1])) + zeros)
@@ -303,7 +304,7 @@ _Encoder = Callable[[Any, int], bytes]
 
 
 def _fixed(letter: bytes, struct: Struct, expected: str) -> _Encoder:
-    """Make the encoder of a type that callers choose by name."""
+    """Return the encoder of a type that callers choose by name."""
 
     def encode(value: int, depth: int) -> bytes:
         try:
@@ -424,7 +425,7 @@ def _read_array(data: Octets, position: int, end: int, depth: int) -> tuple[list
 
 
 def enter(data: Octets, position: int, end: int) -> tuple[int, int]:
-    """Read the size in front of a table or an array: where its content begins and ends."""
+    """Read the size in front of a table or an array; return where its content begins and ends."""
     (size,) = _read_size(data, position)
     position += 4
     stop = position + size
@@ -468,7 +469,7 @@ _Reader = Callable[[Octets, int, int, int], tuple[Any, int]]
 
 
 def _reader(struct: Struct, convert: Callable[..., Any]) -> _Reader:
-    """Make the reader of a type that has always the same size."""
+    """Return the reader of a type whose values have always the same size."""
     unpack, size = struct.unpack_from, struct.size
 
     def read(data: Octets, position: int, end: int, depth: int) -> tuple[Any, int]:
@@ -492,7 +493,7 @@ def _int64(value: int) -> int:
 
 
 def _decimal(scale: int, unscaled: int) -> "Decimal":
-    from decimal import Decimal  # 2 ms at import, for what hardly any program uses
+    from decimal import Decimal  # 2 ms at import; hardly any program uses it
 
     return Decimal(f"{unscaled}E-{scale}")  # exact, whatever the context's precision
 
@@ -547,7 +548,7 @@ def check_readable(values: Iterable[Any]) -> None:
 
 
 def field_type(value: FieldValue) -> "FieldType":
-    """Tell which type a value of a field table has on the wire.
+    """Return the type that a value of a field table has on the wire.
 
     What a table or an array holds is not looked at.
 

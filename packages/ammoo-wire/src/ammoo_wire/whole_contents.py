@@ -1,17 +1,16 @@
 """The fast path of receiving: contents that stand whole in the buffer, in three adjacent frames.
 
-Nearly all messages are so: a method, a content header, and one body frame right
-behind each other. What stands where in them depends on a few sizes only, so a
-single `Struct` can read all of it at once. The method's first octets choose
-which; everything that was skipped is compared afterwards, and whatever is not as
-expected is left, untouched, to the general path of `CommandAssembler`, which
-also words all errors.
+Nearly all messages arrive so: a method, a content header, and one body frame right
+behind each other. A few sizes determine where everything stands in them, so a
+single `Struct` can read all of it at once. The method's first octets choose the
+`Struct`; what it skipped is compared afterwards. What is not as expected is left,
+untouched, to the general path of `CommandAssembler`, which also words all errors.
 
-A method's arguments are cut into what is new in each message (the delivery tag,
-how many are left in a queue) and what comes again and again (everything else).
-The latter is decoded once and remembered by its octets, which are compared
-faster than they are decoded. What is remembered has keys that the peer chooses,
-so all of it is bounded.
+A method's parameters are cut into what is new in each message (the delivery tag,
+the number of messages left in a queue) and what comes again and again (everything
+else). The latter is decoded once and remembered by its octets, which are compared
+faster than they are decoded. The peer chooses these octets, so the number of those
+remembered is bounded.
 
 One method without content is here as well, basic.ack: a server confirms publishes
 with it, many in one read, and all of them look the same.
@@ -59,7 +58,7 @@ WHOLE_IDS: Final = {
 
 _ACK_IDS: Final = _ACK.class_id << 16 | _ACK.method_id
 _ACK_HEAD: Final = Struct(">II").pack(_ACK_FRAME.size - FRAME_OVERHEAD, _ACK_IDS)  # size, ids
-_ARGUMENTS: Final = 11  # where they begin in a method frame
+_PARAMETERS: Final = 11  # where they begin in a method frame
 _HEADER_HEAD: Final = 11  # octets of a header frame up to its body size
 _SMALLEST_HEADER: Final = 14  # class, weight, body size and flags, in octets
 _MOST_SHAPES: Final = 512
@@ -71,7 +70,7 @@ class _Shape:
 
     Args:
         method: The method.
-        key: Its size, class and method id and the first octet of its arguments.
+        key: Its size, class and method id and the first octet of its parameters.
         header_size: The size of the content header frame's payload, in octets.
         names: What is remembered of the names in such methods.
 
@@ -96,7 +95,7 @@ class _Shape:
         self.method = method
         self.names = names
         self.unpack = struct.unpack_from
-        self.body = _ARGUMENTS + struct.size
+        self.body = _PARAMETERS + struct.size
         self.sizes = _SIZES.pack(header_size, method.class_id, 0)
 
 
@@ -169,7 +168,7 @@ class WholeContents:
                     properties,
                     after_header,
                     frame_size,
-                ) = shape.unpack(buffer, start + _ARGUMENTS)
+                ) = shape.unpack(buffer, start + _PARAMETERS)
                 if sizes != shape.sizes:
                     # As from several publishers in turn: 0.7 µs less than to learn it again.
                     shape = shapes_by_sizes.get(key + sizes) or self._learn(
@@ -242,7 +241,7 @@ class WholeContents:
         return shape
 
     def _read_names(self, shape: _Shape, octets: bytes) -> tuple[Any, ...] | None:
-        """Read the arguments that come again and again; None if they are malformed."""
+        """Read the parameters that come again and again; None if they are malformed."""
         method = shape.method
         if method is _DELIVER:
             whole = bytes(9) + octets

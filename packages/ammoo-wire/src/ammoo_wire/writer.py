@@ -1,4 +1,4 @@
-"""Octets from commands: frames are made here, and kept until they are taken."""
+"""Octets from commands: frames are written here, and kept until they are taken."""
 
 from struct import Struct
 from struct import error as StructError
@@ -23,7 +23,7 @@ _NO_LIMIT: Final = 0xFFFF_FFFF  # what the four octets of a frame's size can say
 
 
 class ContentHead:
-    """A method that content follows, written out: to publish the same way again and again.
+    """An encoded method that is sent with many contents.
 
     Made by `CommandWriter.content_head`.
     """
@@ -41,7 +41,7 @@ class ContentHead:
 
 
 class CommandWriter:
-    """Makes frames of commands, and keeps them until they are taken.
+    """Writes commands as frames, and keeps them until they are taken.
 
     A command is appended whole, in one synchronous stretch: two tasks that write
     to one channel cannot mingle their frames, and need no lock.
@@ -71,7 +71,7 @@ class CommandWriter:
         self._small = min(_SMALL, self._largest - 12)  # a header with properties of that size fits
 
     def take(self) -> bytearray:
-        """Take all that is queued; the caller may keep it."""
+        """Take and return all that is queued; the caller may keep it."""
         taken, self.queued = self.queued, bytearray()
         return taken
 
@@ -94,7 +94,7 @@ class CommandWriter:
         """Queue a method with its content, the body cut into frames.
 
         Returns:
-            How many octets are queued now.
+            The number of octets that are queued now.
 
         Raises:
             EncodeError: The method or the properties would make a frame that is larger
@@ -105,7 +105,7 @@ class CommandWriter:
         return self._content(channel_number, method_frame, properties, body)
 
     def content_head(self, channel_number: int, payload: bytes) -> ContentHead:
-        """Write a method out once, for any number of `content_behind`.
+        """Encode a method once, for any number of calls of `content_behind`.
 
         Raises:
             EncodeError: It would be larger than frame_max, or there is no such channel number.
@@ -135,7 +135,7 @@ class CommandWriter:
     def _method_frame(self, channel_number: int, payload: bytes) -> bytes:
         size = len(payload)
         if size > self._largest:
-            raise self._misfit("the method with its arguments", size)
+            raise self._misfit("the method with its parameters", size)
         try:
             return _FRAME_HEAD.pack(_METHOD, channel_number, size) + payload + _END
         except StructError:
@@ -172,7 +172,7 @@ class CommandWriter:
         return len(queued)
 
     def _misfit(self, what: str, size: int) -> EncodeError:
-        """Make the error for what is larger than a frame may be."""
+        """Return the error for what is larger than a frame may be."""
         return EncodeError(
             f"{what} takes a frame of {size + FRAME_OVERHEAD} octets; the peers have agreed on"
             f" at most {self.frame_max} (frame_max)"
@@ -180,7 +180,7 @@ class CommandWriter:
 
 
 def _as_octets(body: bytes | bytearray | memoryview) -> memoryview | bytes:
-    """Look at a body as at a row of octets, whatever its items and their order in memory."""
+    """Return a body as a row of octets, whatever its items and their order in memory."""
     view = memoryview(body)
     return view if view.contiguous and view.itemsize == 1 and view.ndim == 1 else view.tobytes()
 

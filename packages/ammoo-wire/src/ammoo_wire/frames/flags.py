@@ -1,4 +1,4 @@
-"""The flags of a content header, for whoever looks at encoded properties."""
+"""The flags of a content header: they tell which properties encoded properties hold."""
 
 from enum import IntFlag
 

@@ -1,4 +1,4 @@
-"""Class basic (60): publishing, consuming, and settling what was delivered."""
+"""Class basic (60): publishing, consuming, and acknowledging what was delivered."""
 
 from ...codec import method
 from ...fields import EMPTY_TABLE, Bit, Long, LongLong, Short, ShortStr, Table
@@ -28,7 +28,7 @@ __all__ = [
 
 @method(60, 10, replies=("basic.qos-ok",))
 class BasicQosParameters(LightNamedTuple):
-    """Limit how much may be delivered without being settled."""
+    """Limit how many deliveries may be unacked (basic.qos)."""
 
     prefetch_size: Long = 0
     """Octets; RabbitMQ takes only 0, no limit."""
@@ -49,7 +49,7 @@ class BasicConsumeParameters(LightNamedTuple):
 
     queue_name: ShortStr = ""
     consumer_tag: ShortStr = ""
-    """Its name; the server makes one up if it is empty."""
+    """The consumer's name; the server makes one up if it is empty."""
     no_local: Bit = False
     no_ack: Bit = False
     exclusive: Bit = False
@@ -91,7 +91,7 @@ class BasicPublishParameters(LightNamedTuple):
 
 @method(60, 50, content=True)
 class BasicReturnParameters(LightNamedTuple):
-    """Give a message back that could not be routed."""
+    """Return a message that could not be routed (basic.return)."""
 
     reply_code: Short
     reply_text: ShortStr
@@ -143,7 +143,7 @@ class BasicAckParameters(LightNamedTuple):
 
     delivery_tag: LongLong = 0
     multiple: Bit = False
-    """Whether all lower tags are meant as well; tag 0 then means all there are."""
+    """Whether all lower tags are included; tag 0 then means all there are."""
 
 
 @method(60, 90)
@@ -156,14 +156,14 @@ class BasicRejectParameters(LightNamedTuple):
 
 @method(60, 100)
 class BasicRecoverAsyncParameters(LightNamedTuple):
-    """Have all unsettled messages delivered again, without an answer; deprecated."""
+    """Deliver all unacked messages again, without an answer (basic.recover-async); deprecated."""
 
     requeue: Bit = False
 
 
 @method(60, 110, replies=("basic.recover-ok",))
 class BasicRecoverParameters(LightNamedTuple):
-    """Have all unsettled messages delivered again."""
+    """Deliver all unacked messages again (basic.recover)."""
 
     requeue: Bit = False
 
@@ -179,5 +179,5 @@ class BasicNackParameters(LightNamedTuple):
 
     delivery_tag: LongLong = 0
     multiple: Bit = False
-    """Whether all lower tags are meant as well; tag 0 then means all there are."""
+    """Whether all lower tags are included; tag 0 then means all there are."""
     requeue: Bit = True

@@ -16,7 +16,7 @@ __all__ = [
 
 @method(20, 10, replies=("channel.open-ok",))
 class ChannelOpenParameters(LightNamedTuple):
-    """The client opens the channel whose number the frame bears."""
+    """The client opens the channel with the frame's channel number."""
 
     reserved_1: ShortStr = ""
 
@@ -44,7 +44,7 @@ class ChannelFlowOkParameters(LightNamedTuple):
 
 @method(20, 40, replies=("channel.close-ok",))
 class ChannelCloseParameters(LightNamedTuple):
-    """Either peer closes the channel, and says why."""
+    """Either peer closes the channel, with a reason."""
 
     reply_code: Short = 200
     reply_text: ShortStr = ""

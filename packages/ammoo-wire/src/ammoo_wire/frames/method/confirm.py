@@ -9,7 +9,7 @@ __all__ = ["ConfirmSelectOkParameters", "ConfirmSelectParameters"]
 
 @method(85, 10, replies=("confirm.select-ok",))
 class ConfirmSelectParameters(LightNamedTuple):
-    """Have every further publish on the channel confirmed."""
+    """Put the channel in confirm mode: the server confirms each further publish."""
 
     no_wait: Bit = False
 

@@ -31,7 +31,7 @@ __all__ = [
 
 @method(10, 10, replies=("connection.start-ok",))
 class ConnectionStartParameters(LightNamedTuple):
-    """The server begins: what it is, and how one may log in."""
+    """The server describes itself, and names the mechanisms for logging in."""
 
     version_major: Octet
     version_minor: Octet
@@ -44,7 +44,7 @@ class ConnectionStartParameters(LightNamedTuple):
 
 @method(10, 11)
 class ConnectionStartOkParameters(LightNamedTuple):
-    """The client chooses a mechanism and a locale, and gives its first response."""
+    """The client describes itself, chooses a mechanism, and answers it."""
 
     client_properties: Table
     mechanism: ShortStr
@@ -54,7 +54,7 @@ class ConnectionStartOkParameters(LightNamedTuple):
 
 @method(10, 20, replies=("connection.secure-ok",))
 class ConnectionSecureParameters(LightNamedTuple):
-    """The server asks more of the mechanism."""
+    """The server sends a challenge of the mechanism."""
 
     challenge: LongStr
 
@@ -104,7 +104,7 @@ class ConnectionOpenOkParameters(LightNamedTuple):
 
 @method(10, 50, replies=("connection.close-ok",))
 class ConnectionCloseParameters(LightNamedTuple):
-    """Either peer closes the connection, and says why."""
+    """Either peer closes the connection, with a reason."""
 
     reply_code: Short = 200
     reply_text: ShortStr = ""

@@ -35,9 +35,9 @@ class TxCommitOkParameters(LightNamedTuple):
 
 @method(90, 30, replies=("tx.rollback-ok",))
 class TxRollbackParameters(LightNamedTuple):
-    """Forget all since the last commit or roll-back."""
+    """Discard all since the last commit or roll-back."""
 
 
 @method(90, 31)
 class TxRollbackOkParameters(LightNamedTuple):
-    """The transaction was forgotten."""
+    """The transaction was discarded."""
