@@ -13,10 +13,13 @@ from ammoo_wire import (
     BasicGetParameters,
     ChannelCloseParameters,
     ConnectionCloseParameters,
+    QueueBindParameters,
     QueueDeclareOkParameters,
     QueueDeclareParameters,
+    QueuePurgeParameters,
+    QueueUnbindParameters,
 )
-from tests.support.brokers import Connect
+from tests.support.brokers import Broker, Connect
 from tests.support.channel import Channel
 
 PSEUDO_QUEUE = "amq.rabbitmq.reply-to"
@@ -73,6 +76,7 @@ def test_several_replies_are_delivered(
     assert [b"1", b"2", b"3"] == requester.deliveries(3)
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 def test_mandatory_reply_is_delivered_and_returned(
     requester: Channel, channel: Channel, reply_name: str
 ) -> None:
@@ -83,6 +87,7 @@ def test_mandatory_reply_is_delivered_and_returned(
     assert b"reply" == channel.returned().body
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 def test_mandatory_reply_to_oneself_is_returned_before_it_is_delivered(
     requester: Channel, reply_name: str
 ) -> None:
@@ -90,6 +95,32 @@ def test_mandatory_reply_to_oneself_is_returned_before_it_is_delivered(
 
     assert b"reply" == requester.returned().body
     assert b"reply" == requester.delivery().body
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_mandatory_reply_is_not_returned_from_4_3_on(
+    requester: Channel, channel: Channel, reply_name: str
+) -> None:
+    """Not even when the requester is gone."""
+    channel.publish("", reply_name, b"reply", mandatory=True)
+    body = requester.delivery().body
+    requester.close()
+
+    channel.publish("", reply_name, b"too late", mandatory=True)
+
+    assert b"reply" == body
+    assert [] == channel.arrived()
+
+
+def test_replies_are_counted_from_4_3_on(
+    broker: Broker, requester: Channel, channel: Channel, reply_name: str
+) -> None:
+    """Before, all have the delivery tag that comes next."""
+    for _ in range(3):
+        channel.publish("", reply_name, b"reply")
+
+    tags = [requester.delivery().parameters.delivery_tag for _ in range(3)]
+    assert broker.value_of({"3.10": [1, 1, 1], "4.3": [1, 2, 3]}) == tags
 
 
 def test_late_reply_vanishes(requester: Channel, channel: Channel, reply_name: str) -> None:
@@ -100,6 +131,7 @@ def test_late_reply_vanishes(requester: Channel, channel: Channel, reply_name: s
     assert [] == channel.arrived()
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 def test_late_mandatory_reply_is_returned(
     requester: Channel, channel: Channel, reply_name: str
 ) -> None:
@@ -115,9 +147,9 @@ def test_cancelled_requester_gets_nothing(
 ) -> None:
     requester.cancel("replies")
 
-    channel.publish("", reply_name, b"too late", mandatory=True)
+    channel.publish("", reply_name, b"too late")
 
-    channel.returned()
+    assert [] == channel.arrived()
     assert [] == requester.arrived()
 
 
@@ -192,6 +224,7 @@ def test_declaring_a_dead_reply_name(
     )
 
 
+@pytest.mark.rabbitmq_version("<4.3")
 @pytest.mark.parametrize("passive", [False, True])
 def test_requester_that_declares_its_own_reply_name_costs_the_connection(
     requester: Channel, reply_name: str, passive: bool
@@ -199,6 +232,183 @@ def test_requester_that_declares_its_own_reply_name_costs_the_connection(
     refused = requester.fatal(QueueDeclareParameters(reply_name, passive=passive))
 
     assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == refused
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+@pytest.mark.parametrize("passive", [False, True])
+def test_requester_does_not_find_its_own_reply_name_from_4_3_on(
+    requester: Channel, reply_name: str, passive: bool
+) -> None:
+    refused = requester.refusal(QueueDeclareParameters(reply_name, passive=passive))
+
+    assert (
+        ChannelCloseParameters(404, f"NOT_FOUND - no queue '{reply_name}' in vhost '/'", 50, 10)
+        == refused
+    )
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+@pytest.mark.rabbitmq_version("<4.3")
+@pytest.mark.parametrize(
+    ("parameters", "ids"),
+    [
+        (BasicGetParameters(), (60, 70)),
+        (BasicConsumeParameters(no_ack=True), (60, 20)),
+        (QueuePurgeParameters(), (50, 30)),
+        (QueueBindParameters(exchange_name="amq.direct"), (50, 20)),
+    ],
+)
+def test_reply_name_is_no_queue_before_4_3(
+    requester: Channel,
+    channel: Channel,
+    reply_name: str,
+    is_live: bool,
+    parameters: Any,
+    ids: tuple[int, int],
+) -> None:
+    end(requester, is_live)
+
+    refused = channel.refusal(parameters._replace(queue_name=reply_name))
+
+    assert (
+        ChannelCloseParameters(404, f"NOT_FOUND - no queue '{reply_name}' in vhost '/'", *ids)
+        == refused
+    )
+
+
+def end(requester: Channel, is_live: bool) -> None:
+    if not is_live:
+        requester.close()
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+@pytest.mark.parametrize("is_live", [True, False])
+def test_getting_from_a_reply_name_costs_the_connection_from_4_3_on(
+    requester: Channel, channel: Channel, reply_name: str, is_live: bool
+) -> None:
+    end(requester, is_live)
+
+    refused = channel.fatal(BasicGetParameters(reply_name))
+
+    text = (
+        f"NOT_IMPLEMENTED - basic.get not supported by volatile queue '{reply_name}' in vhost '/'"
+    )
+    assert ConnectionCloseParameters(540, text, 60, 70) == refused
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_consuming_from_a_reply_name_is_refused_from_4_3_on(
+    requester: Channel, channel: Channel, reply_name: str
+) -> None:
+    consume = BasicConsumeParameters(reply_name, "other", no_ack=True)
+
+    refused = channel.refusal(consume), requester.refusal(consume)
+
+    reasons = ("only creator channel may consume from", "multiple consumers are unsupported for")
+    queue = f"queue '{reply_name}' in vhost '/'"
+    assert refused == tuple(
+        ChannelCloseParameters(406, f"PRECONDITION_FAILED - {reason} {queue}", 60, 20)
+        for reason in reasons
+    )
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+@pytest.mark.parametrize(
+    ("parameters", "ids"),
+    [
+        (QueueBindParameters(exchange_name="amq.direct"), (50, 20)),
+        (QueueUnbindParameters(exchange_name="amq.direct"), (50, 50)),
+    ],
+)
+@pytest.mark.parametrize("is_made_up", [True, False])
+def test_reply_name_cannot_be_bound_from_4_3_on(
+    channel: Channel,
+    reply_name: str,
+    parameters: Any,
+    ids: tuple[int, int],
+    is_made_up: bool,
+) -> None:
+    name = f"{PSEUDO_QUEUE}.made up" if is_made_up else reply_name
+
+    refused = channel.refusal(parameters._replace(queue_name=name))
+
+    text = "ACCESS_REFUSED - cannot bind or unbind to a volatile (direct reply-to) queue"
+    assert ChannelCloseParameters(403, text, *ids) == refused
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_purging_a_reply_name_does_nothing_from_4_3_on(channel: Channel, reply_name: str) -> None:
+    assert 0 == channel.purge(reply_name)
+
+
+def test_deleting_a_reply_name_does_nothing(
+    requester: Channel, channel: Channel, reply_name: str
+) -> None:
+    channel.delete_queue(reply_name)
+
+    channel.publish("", reply_name, b"reply")
+
+    assert b"reply" == requester.delivery().body
+
+
+@pytest.mark.rabbitmq_version("<4.3")
+@pytest.mark.parametrize("made_up", ["", "abc"])
+def test_declaring_one_word_as_a_reply_name_is_refused_before_4_3(
+    channel: Channel, made_up: str
+) -> None:
+    name = f"{PSEUDO_QUEUE}.{made_up}"
+
+    refused = channel.refusal(QueueDeclareParameters(name))
+
+    assert (
+        ChannelCloseParameters(404, f"NOT_FOUND - no queue '{name}' in vhost '/'", 50, 10)
+        == refused
+    )
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+@pytest.mark.parametrize("made_up", ["", "abc"])
+def test_declaring_one_word_as_a_reply_name_costs_the_connection_from_4_3_on(
+    channel: Channel, made_up: str
+) -> None:
+    refused = channel.fatal(QueueDeclareParameters(f"{PSEUDO_QUEUE}.{made_up}"))
+
+    assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == refused
+
+
+@pytest.mark.parametrize("made_up", ["abc.def", "abcd.efgh", "#.#"])
+def test_declaring_a_made_up_reply_name_costs_the_connection(
+    channel: Channel, made_up: str
+) -> None:
+    refused = channel.fatal(QueueDeclareParameters(f"{PSEUDO_QUEUE}.{made_up}"))
+
+    assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == refused
+
+
+@pytest.mark.parametrize("made_up", ["abc.def", "abcd.efgh", "#.#"])
+@pytest.mark.rabbitmq_version("<4.3")
+def test_publishing_to_a_made_up_reply_name_costs_the_connection_before_4_3(
+    channel: Channel, made_up: str
+) -> None:
+    channel.publish("", f"{PSEUDO_QUEUE}.{made_up}", b"reply")
+
+    assert 541 == channel.fatal().reply_code
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+@pytest.mark.parametrize("made_up", ["abc.def", "abcd.efgh", "#.#", "abc", ""])
+def test_publishing_to_a_made_up_reply_name_is_unroutable_from_4_3_on(
+    channel: Channel, made_up: str
+) -> None:
+    channel.publish("", f"{PSEUDO_QUEUE}.{made_up}", b"reply", mandatory=True)
+
+    assert b"reply" == channel.returned().body
+
+
+def test_publishing_to_one_word_as_a_reply_name_is_unroutable(channel: Channel) -> None:
+    channel.publish("", f"{PSEUDO_QUEUE}.abc", b"reply", mandatory=True)
+
+    assert b"reply" == channel.returned().body
 
 
 def test_getting_from_the_pseudo_queue(channel: Channel) -> None:

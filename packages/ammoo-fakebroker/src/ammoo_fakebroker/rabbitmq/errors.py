@@ -411,6 +411,26 @@ def unknown_delivery_mode(delivery_mode: int) -> ProtocolError:
     return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
 
 
+def get_from_volatile_queue(virtualhost: str, queue_name: str) -> ProtocolError:
+    text = f"basic.get not supported by volatile {queue_in(virtualhost, queue_name)}"
+    return ProtocolError(ReplyCode.NOT_IMPLEMENTED, text)
+
+
+def volatile_queue_has_consumer(virtualhost: str, queue_name: str) -> ProtocolError:
+    text = f"multiple consumers are unsupported for {queue_in(virtualhost, queue_name)}"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def volatile_queue_of_other_channel(virtualhost: str, queue_name: str) -> ProtocolError:
+    text = f"only creator channel may consume from {queue_in(virtualhost, queue_name)}"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def volatile_queue_not_bindable() -> ProtocolError:
+    text = "cannot bind or unbind to a volatile (direct reply-to) queue"
+    return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
+
+
 def no_reply_consumer() -> ProtocolError:
     return ProtocolError(ReplyCode.PRECONDITION_FAILED, "fast reply consumer does not exist")
 

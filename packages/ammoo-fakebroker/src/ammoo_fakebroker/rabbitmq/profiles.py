@@ -119,6 +119,9 @@ class Profile:
     """Whether x-queue-master-locator is refused, as a deprecated feature."""
     global_qos_is_per_consumer: bool
     """Whether a global prefetch is taken for that of each later consumer."""
+    reply_names_are_queues: bool
+    """Whether names for direct replies are called queues (volatile ones): a reply is routed then,
+    and counts as a delivery."""
     accepts_cancel_ok: bool
     """Whether a client may send basic.cancel-ok, which ends a consumer as basic.cancel does."""
     master_locators: tuple[str, ...]
@@ -308,6 +311,7 @@ _3_10 = Profile(
     queues_have_masters=True,
     refuses_master_locators=False,
     global_qos_is_per_consumer=False,
+    reply_names_are_queues=False,
     accepts_cancel_ok=False,
     master_locators=("client-local", "min-masters", "random"),
     policy_targets=("all", "queues", "exchanges"),
@@ -389,6 +393,7 @@ _4_0 = Profile(
     queues_have_masters=False,
     refuses_master_locators=False,
     global_qos_is_per_consumer=False,
+    reply_names_are_queues=False,
     accepts_cancel_ok=False,
     master_locators=("client-local", "balanced", "random", "least-leaders", "min-masters"),
     policy_targets=(
@@ -469,6 +474,7 @@ _4_3 = replace(
         "quorum": frozenset(("overflow", "delayed-retry-type")),
     },
     global_qos_is_per_consumer=True,
+    reply_names_are_queues=True,
     accepts_cancel_ok=True,
     consumers_have_timeouts=True,
     classic_queues_count_failures=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +38,20 @@ from ...rabbitmq.arguments import (
 )
 from ..permissions import check_exchange, check_queue
 from ..transaction import PendingPublish
-from .direct_reply_to import PSEUDO_QUEUE, consume_replies, deliver_replies, with_reply_queue
+from .direct_reply_to import (
+    PSEUDO_QUEUE,
+    consume_replies,
+    find_replies,
+    is_volatile_queue,
+    refuse_second_consumer,
+    with_reply_queue,
+)
 from .lookup import accessible_queue, named_queue
 
 if TYPE_CHECKING:
     from ...messages.message import QueuedMessage
     from ...messages.properties import ParsedProperties
+    from ...node.ports import ReplyReceiver
     from ...queues.delivery import Unacked
     from ...queues.queue import Queue
     from ..channel import Channel
@@ -85,10 +93,15 @@ def publish(
         _check_properties(channel, parsed)
     message = Message(exchange_name, routing_key, parsed.outgoing, body, parsed)
     queues = virtualhost.route(exchange, message)
-    if mandatory and not queues and channel.transaction is None:
+    replies: Sequence[ReplyReceiver | None] = ()
+    if not exchange_name and (not queues or parsed.carbon_copies or parsed.blind_carbon_copies):
+        replies = find_replies(channel, message)
+    is_routed = queues or (replies and virtualhost.profile.reply_names_are_queues)
+    if mandatory and not is_routed and channel.transaction is None:
         return_unroutable(channel, message)
-    if not exchange_name and connection.node.reply_consumers:
-        deliver_replies(channel, message)
+    for consumer in replies:
+        if consumer is not None:
+            consumer.deliver(message)
     if channel.transaction is not None:
         channel.transaction.publish(PendingPublish(message, queues, mandatory))
         return
@@ -187,6 +200,8 @@ def consume(channel: Channel, parameters: BasicConsumeParameters) -> None:
     name = named_queue(channel, parameters.queue_name)
     _check_consumer_tag(channel, parameters.consumer_tag)
     check_queue(channel, "read", name)
+    if is_volatile_queue(channel, name):
+        raise refuse_second_consumer(channel, name)
     queue = accessible_queue(channel, name)
     consumer = Consumer(
         parameters.consumer_tag or generate_name("amq.ctag-"),
@@ -241,6 +256,8 @@ def get(channel: Channel, parameters: BasicGetParameters) -> None:
     """Send the first message of a queue, or basic.get-empty (section 1.8.3.10)."""
     name = named_queue(channel, parameters.queue_name)
     check_queue(channel, "read", name)
+    if is_volatile_queue(channel, name):
+        raise errors.get_from_volatile_queue(channel.virtualhost.name, name)
     queue = accessible_queue(channel, name)
     no_ack = parameters.no_ack
     answer = partial(_answer_get, channel, queue, no_ack=no_ack)

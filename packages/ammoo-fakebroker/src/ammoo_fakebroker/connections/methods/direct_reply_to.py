@@ -8,7 +8,9 @@ See https://www.rabbitmq.com/docs/direct-reply-to
 
 from __future__ import annotations
 
-import re
+import binascii
+import secrets
+from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
 
 from ammoo_wire import (
@@ -24,22 +26,30 @@ from ...node.virtual_host import generate_name
 from ...rabbitmq import errors
 
 if TYPE_CHECKING:
+    from ammoo_wire import ProtocolError
+
     from ...messages.message import Message
     from ...messages.properties import ParsedProperties
+    from ...node.ports import ReplyReceiver
     from ..channel import Channel
 
 __all__ = [
     "PSEUDO_QUEUE",
     "ReplyConsumer",
+    "check_not_volatile",
     "consume_replies",
     "declare_pseudo_queue",
-    "deliver_replies",
+    "find_replies",
+    "is_volatile_queue",
+    "refuse_second_consumer",
     "with_reply_queue",
 ]
 
 PSEUDO_QUEUE = "amq.rabbitmq.reply-to"
 _PREFIX = f"{PSEUDO_QUEUE}."
-_GENERATED_NAME = re.compile(r"amq\.rabbitmq\.reply-to\.[\w-]{22}\.[\w-]{22}")
+# An Erlang process in its external form begins like this, of which 22 octets are still to come.
+_PROCESS = b"\x83Xv\x00\x0freply@"
+_PROCESS_SIZE = 32
 
 _encode_deliver = method_of(BasicDeliverParameters).encode
 
@@ -58,7 +68,7 @@ class ReplyConsumer:
     def __init__(self, channel: Channel, tag: str) -> None:
         self.channel: Channel = channel
         self.tag: str = tag
-        self.queue_name: str = generate_name(generate_name(_PREFIX) + ".")
+        self.queue_name: str = _generate_name()
 
     def start(self) -> None:
         """Receive replies from now on."""
@@ -73,15 +83,19 @@ class ReplyConsumer:
     def deliver(self, message: Message) -> None:
         """Deliver a reply.
 
-        It has the delivery tag that the next delivery will have as well: RabbitMQ does not count
-        direct replies.
+        Up to 4.2 it has the delivery tag that the next delivery will have as well: RabbitMQ did
+        not count direct replies.
         """
         channel = self.channel
+        if channel.virtualhost.profile.reply_names_are_queues:
+            delivery_tag = channel.next_delivery_tag()
+        else:
+            delivery_tag = channel.last_delivery_tag + 1
         channel.connection.send_content(
             channel.number,
             _encode_deliver(
                 self.tag,
-                channel.last_delivery_tag + 1,
+                delivery_tag,
                 False,
                 message.exchange_name,
                 message.routing_key,
@@ -103,6 +117,57 @@ def consume_replies(channel: Channel, parameters: BasicConsumeParameters) -> Non
         channel.send(BasicConsumeOkParameters(consumer.tag))
 
 
+def _generate_name() -> str:
+    """Return a name as RabbitMQ generates it: an Erlang process and a key, both in base64."""
+    node = f"{secrets.randbelow(10**9):09}".encode()
+    process = _PROCESS + node + secrets.token_bytes(_PROCESS_SIZE - len(_PROCESS) - len(node))
+    key = secrets.token_bytes(16)
+    return f"{_PREFIX}{b64encode(process).decode()}.{b64encode(key).decode()}"
+
+
+def _names_process(queue_name: str) -> bool:
+    """Return whether a name leads to a channel of the node, be it closed or never opened."""
+    process, _, _ = queue_name.removeprefix(_PREFIX).partition(".")
+    try:
+        octets = b64decode(process, validate=True)
+    except binascii.Error:
+        return False
+    return len(octets) == _PROCESS_SIZE and octets.startswith(_PROCESS)
+
+
+def is_reply_name(queue_name: str) -> bool:
+    """Return whether a name has the form of a generated one."""
+    return queue_name.startswith(_PREFIX) and "." in queue_name[len(_PREFIX) :]
+
+
+def is_volatile_queue(channel: Channel, queue_name: str) -> bool:
+    """Return whether a release calls a name a queue, which lives as long as its consumer."""
+    return (
+        channel.virtualhost.profile.reply_names_are_queues
+        and is_reply_name(queue_name)
+        and _names_process(queue_name)
+    )
+
+
+def check_not_volatile(channel: Channel, queue_name: str) -> None:
+    """Check that bindings of a queue may be changed.
+
+    Raises:
+        ProtocolError: 403, the name is one for direct replies, and the release calls it a queue.
+    """
+    if channel.virtualhost.profile.reply_names_are_queues and queue_name.startswith(_PREFIX):
+        raise errors.volatile_queue_not_bindable()
+
+
+def refuse_second_consumer(channel: Channel, queue_name: str) -> ProtocolError:
+    """Return the refusal of basic.consume from a generated name."""
+    own = channel.reply_consumer
+    virtualhost = channel.virtualhost.name
+    if own is not None and own.queue_name == queue_name:
+        return errors.volatile_queue_has_consumer(virtualhost, queue_name)
+    return errors.volatile_queue_of_other_channel(virtualhost, queue_name)
+
+
 def declare_pseudo_queue(channel: Channel, name: str) -> str:
     """Return the name of the pseudo-queue, or a generated one whose consumer still exists.
 
@@ -111,11 +176,15 @@ def declare_pseudo_queue(channel: Channel, name: str) -> str:
     Raises:
         ProtocolError: 404, the requester is gone; 541, the name was never generated.
     """
-    if channel.reply_consumer is not None and channel.reply_consumer.queue_name == name:
-        raise errors.internal_error()  # RabbitMQ's channel calls itself, and waits for the answer
-    if name == PSEUDO_QUEUE or name in channel.connection.node.reply_consumers:
+    if name == PSEUDO_QUEUE:
         return name
-    if _GENERATED_NAME.fullmatch(name) is None:
+    own = channel.reply_consumer
+    are_queues = channel.virtualhost.profile.reply_names_are_queues
+    if own is not None and own.queue_name == name and not are_queues:
+        raise errors.internal_error()  # RabbitMQ's channel calls itself, and waits for the answer
+    if name in channel.connection.node.reply_consumers and (own is None or own.queue_name != name):
+        return name
+    if (are_queues or is_reply_name(name)) and not _names_process(name):
         raise errors.internal_error()
     raise errors.no_queue(channel.virtualhost.name, name)
 
@@ -133,10 +202,24 @@ def with_reply_queue(channel: Channel, parsed: ParsedProperties) -> ParsedProper
     return parsed._replace(outgoing=encode_properties(decoded._replace(reply_to=reply_to)))
 
 
-def deliver_replies(channel: Channel, message: Message) -> None:
-    """Deliver a message to the consumers whose generated names are among its routing keys."""
-    for routing_key in message.routing_keys:
-        if routing_key.startswith(_PREFIX):
-            consumer = channel.connection.node.reply_consumers.get(routing_key)
-            if consumer is not None:
-                consumer.deliver(message)
+def find_replies(channel: Channel, message: Message) -> list[ReplyReceiver | None]:
+    """Find the consumers whose generated names are among a message's routing keys.
+
+    Returns:
+        The consumers; None for a name whose consumer is gone, if the release calls it a queue that
+        the message was routed to.
+
+    Raises:
+        ProtocolError: 541, a name was never generated; from 4.3 on it is no queue.
+    """
+    are_queues = channel.virtualhost.profile.reply_names_are_queues
+    consumers = channel.connection.node.reply_consumers
+    found: list[ReplyReceiver | None] = []
+    for routing_key in filter(is_reply_name, message.routing_keys):
+        names_process = _names_process(routing_key)
+        if not names_process and not are_queues:
+            raise errors.internal_error()
+        consumer = consumers.get(routing_key)
+        if consumer is not None or (names_process and are_queues):
+            found.append(consumer)
+    return found

@@ -35,7 +35,12 @@ from ...rabbitmq.arguments import (
 from ...rabbitmq.erlang_terms import print_bare
 from ...rabbitmq.errors import queue_in
 from ..permissions import check_exchange, check_queue, check_queue_is_known
-from .direct_reply_to import PSEUDO_QUEUE, declare_pseudo_queue
+from .direct_reply_to import (
+    PSEUDO_QUEUE,
+    check_not_volatile,
+    declare_pseudo_queue,
+    is_volatile_queue,
+)
 from .lookup import (
     accessible_queue,
     check_exclusive_access,
@@ -246,6 +251,7 @@ def _checked_names(
     if not parameters.queue_name and not routing_key:
         routing_key = queue_name
     exchange_name = strip_line_breaks(parameters.exchange_name)
+    check_not_volatile(channel, queue_name)
     check_queue(channel, "write", queue_name)
     check_not_default_exchange(exchange_name)
     check_exchange(channel, "read", exchange_name)
@@ -259,8 +265,7 @@ def purge(channel: Channel, parameters: QueuePurgeParameters) -> None:
     """Drop the ready messages of a queue (section 1.7.2.7)."""
     name = named_queue(channel, parameters.queue_name)
     check_queue(channel, "read", name)
-    queue = accessible_queue(channel, name)
-    count = queue.purge()
+    count = 0 if is_volatile_queue(channel, name) else accessible_queue(channel, name).purge()
     if not parameters.no_wait:
         channel.send(QueuePurgeOkParameters(count))
 
