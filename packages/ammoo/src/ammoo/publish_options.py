@@ -228,14 +228,33 @@ def _encode_body(
             raise TypeError("body and json cannot be given both")
         from json import dumps  # 1.4 ms at import
 
-        return dumps(json).encode(encoding), "application/json"
+        return _encode_text(dumps(json), encoding), "application/json"
     if isinstance(body, bytes | bytearray):
         return body, "application/octet-stream"
     if isinstance(body, str):
-        return body.encode(encoding), "text/plain"
+        return _encode_text(body, encoding), "text/plain"
     if body is NOT_GIVEN:
         raise TypeError("Either body or json must be given")
     raise TypeError(f"body is a {type(body).__name__}; expected str, bytes or bytearray, or json=")
+
+
+class _UnknownEncoding(ValueError, LookupError):
+    """A text is to be encoded as Python cannot; `str.encode` raises the LookupError alone."""
+
+
+def _encode_text(text: str, encoding: str) -> bytes:
+    """Return the octets of a text.
+
+    Raises:
+        ValueError: Python has no such encoding for text, or it has no octets for the text.
+    """
+    try:
+        return text.encode(encoding)
+    except LookupError:
+        raise _UnknownEncoding(
+            f"the encoding is {encoding!r}; expected one that Python encodes text with, such as"
+            " 'utf-8'"
+        ) from None
 
 
 def _pop_route(route: str | Mapping[str, FieldValue], options: dict[str, Any]) -> str:

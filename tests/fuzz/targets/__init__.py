@@ -1,0 +1,13 @@
+"""What is fuzzed: a module for each target; `TARGETS` lists them."""
+
+from tests.fuzz.target import Target
+from tests.fuzz.targets.broker import BrokerOctets, BrokerPrograms
+from tests.fuzz.targets.client import ClientCalls, ClientOctets
+from tests.fuzz.targets.url import Urls
+
+__all__ = ["TARGETS"]
+
+TARGETS: dict[str, type[Target]] = {
+    target.name: target
+    for target in (Urls, BrokerOctets, BrokerPrograms, ClientOctets, ClientCalls)
+}
