@@ -41,7 +41,7 @@ def test_programs_are_as_short_as_they_are_said_to_be() -> None:
         return len([line for line in code.splitlines() if line.strip()])
 
     assert lines(SESSION) < 10
-    assert [lines(code) < 25 for code in PROXIES] == [True, True]
+    assert [True, True] == [lines(code) < 25 for code in PROXIES]
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def test_proxy_that_delays_confirms_passes_everything_on(
         channel.queue_declare("q")
         channel.basic_publish("", "q", b"body", mandatory=True)
 
-        assert channel.basic_get("q", auto_ack=True)[2] == b"body"
+        assert b"body" == channel.basic_get("q", auto_ack=True)[2]
 
 
 def test_proxy_that_corrupts_the_tenth_frame_is_noticed(

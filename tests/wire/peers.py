@@ -150,7 +150,7 @@ def running_peers(
     """Make peers whose connection is open."""
     peers = Peers(client, server)
     peers.exchange()
-    assert peers.states == (ConnectionState.RUNNING, ConnectionState.RUNNING)
+    assert (ConnectionState.RUNNING, ConnectionState.RUNNING) == peers.states
     return peers
 
 

@@ -101,7 +101,7 @@ def one_by_one(octets: bytes) -> Iterable[bytes]:
 
 
 def test_method_is_a_command_without_content() -> None:
-    assert assemble(new_assembler(), method_frame(3, ACK)) == [Command(3, ACK, None, None)]
+    assert [Command(3, ACK, None, None)] == assemble(new_assembler(), method_frame(3, ACK))
 
 
 @pytest.mark.parametrize("parameters", [PUBLISH, DELIVER, GET_OK], ids=lambda p: type(p).__name__)
@@ -112,8 +112,8 @@ def test_content_is_put_together_however_it_is_cut(
     octets = b"".join(content_frames(3, parameters, b"\x08\x00\x05", b"x" * size))
     expected = [Command(3, parameters, b"\x08\x00\x05", bytearray(b"x" * size))]
 
-    assert assemble(new_assembler(), octets) == expected
-    assert assemble(new_assembler(), *one_by_one(octets)) == expected
+    assert expected == assemble(new_assembler(), octets)
+    assert expected == assemble(new_assembler(), *one_by_one(octets))
 
 
 @pytest.mark.parametrize("parameters", [PUBLISH, DELIVER, GET_OK], ids=lambda p: type(p).__name__)
@@ -128,7 +128,7 @@ def test_content_has_parts_of_its_own(parameters: tuple[object, ...], size: int)
 
     assert type(first.properties) is bytes
     assert type(first.body) is bytearray
-    assert first.body == b"x" * size
+    assert b"x" * size == first.body
 
 
 def test_body_may_come_in_frames_of_any_size() -> None:
@@ -158,17 +158,17 @@ def test_frames_of_several_channels_may_alternate() -> None:
         + body_frame(2, b"d")
     )
 
-    assert assemble(new_assembler(), octets) == [
+    assert [
         Command(3, ACK, None, None),
         Command(1, GET_OK, NO_PROPERTIES, bytearray(b"a")),
         Command(2, PUBLISH, NO_PROPERTIES, bytearray(b"cd")),
-    ]
+    ] == assemble(new_assembler(), octets)
 
 
 def test_heartbeats_may_come_anywhere() -> None:
     octets = HEARTBEAT.join(content_frames(1, GET_OK, NO_PROPERTIES, b"ab"))
 
-    assert len(assemble(new_assembler(), HEARTBEAT + octets + HEARTBEAT)) == 1
+    assert 1 == len(assemble(new_assembler(), HEARTBEAT + octets + HEARTBEAT))
 
 
 def test_methods_on_channel_0_come_one_at_a_time() -> None:
@@ -177,9 +177,9 @@ def test_methods_on_channel_0_come_one_at_a_time() -> None:
     commands: list[ammoo_wire.Command] = []
 
     assert assembler.assemble(commands) is True
-    assert [channel_number for channel_number, *_ in commands] == [1, 0]
+    assert [1, 0] == [channel_number for channel_number, *_ in commands]
     assert assembler.assemble(commands) is False
-    assert [channel_number for channel_number, *_ in commands] == [1, 0, 2]
+    assert [1, 0, 2] == [channel_number for channel_number, *_ in commands]
 
 
 def test_take_gives_octets_that_are_no_frame_once_there_are_enough() -> None:
@@ -188,9 +188,9 @@ def test_take_gives_octets_that_are_no_frame_once_there_are_enough() -> None:
 
     assert assembler.take(8) is None
     read(assembler, b"\x00\x00\x09\x01" + method_frame(3, ACK))
-    assert assembler.take(8) == b"AMQP\x00\x00\x09\x01"
-    assert assemble(assembler) == []
-    assert assemble(assembler, b"\x08") == [Command(3, ACK, None, None)]
+    assert b"AMQP\x00\x00\x09\x01" == assembler.take(8)
+    assert [] == assemble(assembler)
+    assert [Command(3, ACK, None, None)] == assemble(assembler, b"\x08")
 
 
 def test_discard_drops_what_was_not_assembled() -> None:
@@ -199,7 +199,7 @@ def test_discard_drops_what_was_not_assembled() -> None:
 
     assembler.discard()
 
-    assert assemble(assembler, method_frame(4, ACK)) == [Command(4, ACK, None, None)]
+    assert [Command(4, ACK, None, None)] == assemble(assembler, method_frame(4, ACK))
 
 
 # --- faults ---
@@ -234,18 +234,18 @@ def test_octets_that_make_no_frame_are_a_frame_error(octets: bytes, text: str) -
     failure = failure_of(new_assembler(), octets)
 
     assert isinstance(failure, FrameError)
-    assert failure.text == text
-    assert (failure.class_id, failure.method_id) == (0, 0)
+    assert text == failure.text
+    assert (0, 0) == (failure.class_id, failure.method_id)
 
 
 def test_frame_that_is_too_large_is_known_by_its_head() -> None:
-    assert failure_of(new_assembler(), b"\x01\x00\x00\x00\x00\x10\x01").reply_code == 501
+    assert 501 == failure_of(new_assembler(), b"\x01\x00\x00\x00\x00\x10\x01").reply_code
 
 
 def test_frame_as_large_as_may_be_is_taken() -> None:
     octets = b"".join(content_frames(1, GET_OK, NO_PROPERTIES, b"x" * 5000))
 
-    assert len(assemble(new_assembler(), octets)) == 1
+    assert 1 == len(assemble(new_assembler(), octets))
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_frame_out_of_place_is_unexpected(
     failure = failure_of(new_assembler(), octets)
 
     assert isinstance(failure, UnexpectedFrame)
-    assert failure.text == text
+    assert text == failure.text
     assert (failure.class_id, failure.method_id) == method
 
 
@@ -324,10 +324,10 @@ def test_body_that_is_longer_than_announced_is_never_complete(
 
     commands = assemble(assembler, octets + method_frame(2, ACK))
 
-    assert commands == [Command(2, ACK, None, None)]
+    assert [Command(2, ACK, None, None)] == commands
     failure = failure_of(assembler, method_frame(1, ACK))
     assert isinstance(failure, UnexpectedFrame)
-    assert failure.text == "expected content body, got non content body frame instead"
+    assert "expected content body, got non content body frame instead" == failure.text
 
 
 @pytest.mark.parametrize("parameters", [PUBLISH, DELIVER, GET_OK], ids=lambda p: type(p).__name__)
@@ -342,7 +342,7 @@ def test_body_that_is_longer_than_announced_is_a_frame_error_where_sizes_are_che
     )
 
     assert isinstance(failure, FrameError)
-    assert failure.text == "content body frame exceeds remaining content size"
+    assert "content body frame exceeds remaining content size" == failure.text
     assert (failure.class_id, failure.method_id) == method_of(parameters).id
 
 
@@ -358,7 +358,7 @@ def test_body_announced_with_more_than_512_mib_is_a_frame_error_where_sizes_are_
     )
 
     assert isinstance(failure, FrameError)
-    assert failure.text == "content body size 536870913 exceeds maximum allowed size 536870912"
+    assert "content body size 536870913 exceeds maximum allowed size 536870912" == failure.text
     assert (failure.class_id, failure.method_id) == method_of(parameters).id
 
 
@@ -367,7 +367,7 @@ def test_body_announced_with_512_mib_is_only_too_large() -> None:
 
     commands = assemble(assembler, method_frame(1, PUBLISH) + header_frame(1, MAX_ANNOUNCED_SIZE))
 
-    assert commands[0].parameters == OversizedContent(PUBLISH, MAX_ANNOUNCED_SIZE, 1 << 20)
+    assert OversizedContent(PUBLISH, MAX_ANNOUNCED_SIZE, 1 << 20) == commands[0].parameters
 
 
 def test_body_far_longer_than_announced_costs_no_memory() -> None:
@@ -388,15 +388,15 @@ def test_content_header_larger_than_a_frame_may_be_is_a_frame_error(
 
     failure = failure_of(new_assembler(), good + long)
 
-    assert failure.text == "type 2, all octets = <<>>: {frame_too_large,5014,4088}"
+    assert "type 2, all octets = <<>>: {frame_too_large,5014,4088}" == failure.text
 
 
 def test_method_that_does_not_exist_is_unknown() -> None:
     failure = failure_of(new_assembler(), frame(1, 1, bytes((0, 60, 0, 99))))
 
     assert isinstance(failure, UnknownMethod)
-    assert failure.text == "unknown method 99 of class 60"
-    assert (failure.class_id, failure.method_id) == (60, 99)
+    assert "unknown method 99 of class 60" == failure.text
+    assert (60, 99) == (failure.class_id, failure.method_id)
 
 
 @pytest.mark.parametrize("octets", [method_frame(1, ACK), frame(1, 1, b"\x00\x3c\x00\x63")])
@@ -418,24 +418,24 @@ def test_contents_are_unexpected_before_there_are_channels() -> None:
 def test_arguments_that_cannot_be_decoded_are_told_with_their_method() -> None:
     failure = failure_of(new_assembler(), frame(1, 1, b"\x00\x3c\x00\x50abc"))
 
-    assert failure.text == 'cannot decode <<"abc">>'
-    assert (failure.class_id, failure.method_id) == (60, 80)
+    assert 'cannot decode <<"abc">>' == failure.text
+    assert (60, 80) == (failure.class_id, failure.method_id)
 
 
 def test_arguments_on_channel_0_that_cannot_be_decoded_are_rabbitmqs_internal_error() -> None:
     failure = failure_of(new_assembler(), frame(1, 0, b"\x00\x0a\x00\x3cabc"))
 
     assert isinstance(failure, InternalError)
-    assert failure.reply_text == "INTERNAL_ERROR"
-    assert failure.text == 'cannot decode <<"abc">>'
+    assert "INTERNAL_ERROR" == failure.reply_text
+    assert 'cannot decode <<"abc">>' == failure.text
 
 
 def test_string_on_channel_0_that_is_not_utf_8_is_told_with_its_method() -> None:
     failure = failure_of(new_assembler(), frame(1, 0, b"\x00\x0a\x00\x28\x01\xff\x00\x00"))
 
     assert isinstance(failure, FrameError)
-    assert failure.text == "Malformed UTF-8 in shortstr"
-    assert (failure.class_id, failure.method_id) == (10, 40)
+    assert "Malformed UTF-8 in shortstr" == failure.text
+    assert (10, 40) == (failure.class_id, failure.method_id)
 
 
 @pytest.mark.parametrize("parameters", [PUBLISH, DELIVER, GET_OK], ids=lambda p: type(p).__name__)
@@ -448,7 +448,7 @@ def test_method_with_content_on_channel_0_is_given_for_its_receiver_to_refuse(
 
     assert assembler.assemble(commands) is True
 
-    assert commands == [Command(0, parameters, None, None)]
+    assert [Command(0, parameters, None, None)] == commands
 
 
 def test_good_commands_in_front_of_a_fault_are_given() -> None:
@@ -459,7 +459,7 @@ def test_good_commands_in_front_of_a_fault_are_given() -> None:
     with pytest.raises(FrameError):
         assembler.assemble(commands)
 
-    assert [channel_number for channel_number, *_ in commands] == [1, 2]
+    assert [1, 2] == [channel_number for channel_number, *_ in commands]
 
 
 # --- sizes ---
@@ -476,10 +476,10 @@ def test_body_above_the_limit_is_told_and_dropped(
 
     commands = assemble(assembler, *pieces, method_frame(1, ACK))
 
-    assert commands == [
+    assert [
         Command(1, OversizedContent(parameters, 11, 10), None, None),
         Command(1, ACK, None, None),
-    ]
+    ] == commands
 
 
 @pytest.mark.parametrize("parameters", [PUBLISH, DELIVER, GET_OK], ids=lambda p: type(p).__name__)
@@ -496,7 +496,7 @@ def test_body_as_large_as_the_limit_is_taken(parameters: tuple[object, ...]) -> 
 def test_body_of_2_to_the_63_is_told_at_once() -> None:
     commands = assemble(new_assembler(), method_frame(1, PUBLISH) + header_frame(1, 1 << 63))
 
-    assert commands[0].parameters == OversizedContent(PUBLISH, 1 << 63, 1 << 20)
+    assert OversizedContent(PUBLISH, 1 << 63, 1 << 20) == commands[0].parameters
 
 
 @pytest.mark.parametrize("frame_max", [0, 131072])
@@ -585,4 +585,4 @@ def test_table_as_deep_as_a_frame_can_hold_is_taken() -> None:
 
     (command,) = assemble(new_assembler(frame_max=131_072), frame(1, 1, payload))
 
-    assert encode_method(command.parameters) == payload
+    assert payload == encode_method(command.parameters)

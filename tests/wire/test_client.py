@@ -63,9 +63,9 @@ def tuned(client: ClientProtocol, tune: ConnectionTuneParameters) -> ConnectionT
 def test_header_is_queued_at_once() -> None:
     client = new_client()
 
-    assert client.data_to_send() == PROTOCOL_HEADER
+    assert PROTOCOL_HEADER == client.data_to_send()
     assert client.state is ConnectionState.STARTING
-    assert client.frame_max == DEFAULT_FRAME_MAX
+    assert DEFAULT_FRAME_MAX == client.frame_max
 
 
 def test_start_is_answered_with_the_chosen_mechanism() -> None:
@@ -84,9 +84,9 @@ def test_start_is_answered_with_the_chosen_mechanism() -> None:
 
     commands = receive(client, START)
 
-    assert commands == []
-    assert asked == [START]
-    assert client.server_start == START
+    assert [] == commands
+    assert [START] == asked
+    assert START == client.server_start
     assert client.state is ConnectionState.SECURING
     assert client.data_to_send() == method_frame(
         0,
@@ -103,7 +103,7 @@ def test_tune_is_answered_and_the_virtual_host_opened() -> None:
 
     commands = receive(client, TUNE)
 
-    assert commands == []
+    assert [] == commands
     assert client.state is ConnectionState.OPENING
     assert client.data_to_send() == method_frame(
         0, ConnectionTuneOkParameters(2047, 131072, 60)
@@ -115,7 +115,7 @@ def test_open_ok_ends_the_opening() -> None:
 
     commands = receive(client, START, TUNE, OPEN_OK)
 
-    assert commands == []
+    assert [] == commands
     assert client.state is ConnectionState.RUNNING
     assert client.failure is None
 
@@ -126,7 +126,7 @@ def test_commands_right_behind_open_ok_are_given() -> None:
 
     commands = client.receive_data(octets + method_frame(1, ChannelOpenParameters()))
 
-    assert commands == [Command(1, ChannelOpenParameters(), None, None)]
+    assert [Command(1, ChannelOpenParameters(), None, None)] == commands
 
 
 def test_challenges_are_given_out_and_answered_at_leisure() -> None:
@@ -135,7 +135,7 @@ def test_challenges_are_given_out_and_answered_at_leisure() -> None:
     client.data_to_send()
 
     for _ in range(2):
-        assert receive(client, SECURE) == [Command(0, SECURE, None, None)]
+        assert [Command(0, SECURE, None, None)] == receive(client, SECURE)
         assert client.state is ConnectionState.SECURING
         assert not client.has_data_to_send
         client.answer_challenge(b"me")
@@ -162,7 +162,7 @@ def test_limits_are_the_lower_ones_where_0_is_none(
 ) -> None:
     client = new_client(channel_max=ours[0], frame_max=ours[1], heartbeat_interval=ours[2])
 
-    assert tuned(client, ConnectionTuneParameters(*theirs)) == agreed
+    assert agreed == tuned(client, ConnectionTuneParameters(*theirs))
 
 
 def test_agreed_frame_max_holds_for_what_is_sent() -> None:
@@ -178,7 +178,7 @@ def test_agreed_frame_max_holds_for_what_is_received() -> None:
     client.receive_data(b"\x01\x00\x01\x00\x00\x10\x01\x00")
 
     assert client.failure is not None
-    assert client.failure.reply_code == 501
+    assert 501 == client.failure.reply_code
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_agreed_frame_max_holds_for_what_is_received() -> None:
     ids=lambda parameters: type(parameters).__name__,
 )
 def test_methods_for_a_client_on_channel_0_are_given(parameters: Parameters) -> None:
-    assert receive(running_client(), parameters) == [Command(0, parameters, None, None)]
+    assert [Command(0, parameters, None, None)] == receive(running_client(), parameters)
 
 
 # --- the other ways ---
@@ -208,9 +208,9 @@ def test_error_of_the_mechanism_is_kept_and_nothing_is_said() -> None:
 
     commands = receive(client, START, TUNE)
 
-    assert commands == []
+    assert [] == commands
     assert client.opening_error is error
-    assert client.server_start == START
+    assert START == client.server_start
     assert client.state is ConnectionState.CLOSED
     assert client.failure is None
     assert not client.has_data_to_send
@@ -231,7 +231,7 @@ def test_answer_of_the_mechanism_that_cannot_be_sent_is_kept(
     client = new_client(mechanism=lambda start: answer)
     client.data_to_send()
 
-    assert receive(client, START) == []
+    assert [] == receive(client, START)
 
     assert isinstance(client.opening_error, EncodeError)
     assert str(client.opening_error).startswith(text)
@@ -245,8 +245,9 @@ def test_frame_max_proposed_below_the_minimum_is_not_allowed(frame_max: int) -> 
 
     receive(client, START, ConnectionTuneParameters(2047, frame_max, 60))
 
-    assert client.close_sent == ConnectionCloseParameters(
-        530, f"NOT_ALLOWED - frame_max {frame_max} is below 4096", 10, 30
+    assert (
+        ConnectionCloseParameters(530, f"NOT_ALLOWED - frame_max {frame_max} is below 4096", 10, 30)
+        == client.close_sent
     )
 
 
@@ -273,11 +274,11 @@ def test_method_out_of_turn_is_invalid(methods: list[Parameters], state: str) ->
 
     commands = receive(client, *methods)
 
-    assert commands == []
+    assert [] == commands
     assert isinstance(client.failure, CommandInvalid)
     assert client.failure.text.endswith(f" on channel 0 while {state}")
     assert client.close_sent is not None
-    assert client.close_sent.reply_code == 503
+    assert 503 == client.close_sent.reply_code
     assert client.state is ConnectionState.CLOSING
 
 
@@ -286,13 +287,13 @@ def test_challenge_while_closing_is_dropped() -> None:
     receive(client, START)
     client.close()
 
-    assert receive(client, SECURE) == []
+    assert [] == receive(client, SECURE)
 
 
 def test_challenge_behind_a_fault_is_dropped() -> None:
     client = new_client()
 
-    assert receive(client, START, OPEN_OK, SECURE) == []
+    assert [] == receive(client, START, OPEN_OK, SECURE)
 
 
 @pytest.mark.parametrize("methods", [[], [START], [START, TUNE]], ids=len)
@@ -302,8 +303,8 @@ def test_close_in_the_middle_of_the_opening_is_answered(methods: list[Parameters
 
     commands = receive(client, *methods, close)
 
-    assert commands == []
-    assert client.close_received == close
+    assert [] == commands
+    assert close == client.close_received
     assert client.state is ConnectionState.CLOSED
     assert client.data_to_send().endswith(method_frame(0, ConnectionCloseOkParameters()))
 
@@ -314,7 +315,7 @@ def test_other_protocol_than_amqp_is_a_frame_error() -> None:
     client.receive_data(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     assert client.failure is not None
-    assert client.failure.reply_code == 501
+    assert 501 == client.failure.reply_code
 
 
 def test_servers_header_is_told_apart_from_a_frame() -> None:
@@ -335,8 +336,8 @@ def test_frame_max_below_the_minimum_is_the_callers_error(frame_max: int) -> Non
     with pytest.raises(EncodeError) as caught:
         new_client(frame_max=frame_max)
 
-    assert str(caught.value) == (
-        f"frame_max is {frame_max}; expected at least 4096, or 0 for no limit"
+    assert f"frame_max is {frame_max}; expected at least 4096, or 0 for no limit" == (
+        str(caught.value)
     )
 
 
@@ -383,7 +384,7 @@ def test_option_that_could_not_be_sent_is_the_callers_error_at_once(
 def test_first_octets_of_another_protocol(octets: bytes) -> None:
     client = new_client()
 
-    assert client.receive_data(octets) == []
+    assert [] == client.receive_data(octets)
 
     assert isinstance(client.failure, ForeignProtocol)
     assert client.failure.octets == octets[:7]
@@ -399,7 +400,7 @@ def test_end_behind_octets_of_another_protocol(octets: bytes) -> None:
     client.receive_eof()
 
     assert isinstance(client.failure, ForeignProtocol)
-    assert client.failure.octets == octets
+    assert octets == client.failure.octets
 
 
 @pytest.mark.parametrize("octets", [b"", b"\x01", b"\x08\x00\x00"])

@@ -50,12 +50,12 @@ def test_method_with_id_knows_no_more_than_the_specification() -> None:
 
 
 def test_method_tells_its_name_and_ids() -> None:
-    assert repr(ACK) == "<Method basic.ack (60, 80)>"
+    assert "<Method basic.ack (60, 80)>" == repr(ACK)
     assert (ACK.class_id, ACK.method_id) == ACK.id == (60, 80)
 
 
 def test_name_of_several_words_has_hyphens() -> None:
-    assert method_of(QueueDeclareOkParameters).name == "queue.declare-ok"
+    assert "queue.declare-ok" == method_of(QueueDeclareOkParameters).name
 
 
 # --- the compiled functions ---
@@ -69,25 +69,25 @@ def test_encode_and_decode_are_compiled_once() -> None:
 def test_bits_share_octets_in_their_order() -> None:
     encoded = encode_method(ExchangeDeclareParameters("", "", durable=True, no_wait=True))
 
-    assert encoded == bytes((0, 40, 0, 10, 0, 0, 0, 0, 0b10010, 0, 0, 0, 0))
+    assert bytes((0, 40, 0, 10, 0, 0, 0, 0, 0b10010, 0, 0, 0, 0)) == encoded
 
 
 def test_bits_that_are_reserved_are_not_read() -> None:
-    assert ACK.decode(bytes(8) + b"\xfe", 0, 9) == BasicAckParameters(0, False)
+    assert BasicAckParameters(0, False) == ACK.decode(bytes(8) + b"\xfe", 0, 9)
 
 
 def test_method_without_arguments_is_its_ids() -> None:
     select = method_of(TxSelectParameters)
 
-    assert select.encode() == bytes((0, 90, 0, 10))
-    assert select.decode(b"", 0, 0) == TxSelectParameters()
+    assert bytes((0, 90, 0, 10)) == select.encode()
+    assert TxSelectParameters() == select.decode(b"", 0, 0)
 
 
 def test_decode_reads_between_its_positions() -> None:
     octets = b"...." + bytes(7) + b"\x05\x01" + b"...."
 
-    assert ACK.decode(octets, 4, 13) == BasicAckParameters(5, True)
-    assert ACK.decode(bytearray(octets), 4, 13) == BasicAckParameters(5, True)
+    assert BasicAckParameters(5, True) == ACK.decode(octets, 4, 13)
+    assert BasicAckParameters(5, True) == ACK.decode(bytearray(octets), 4, 13)
 
 
 def test_longstr_is_read_as_bytes_from_a_bytearray() -> None:
@@ -217,7 +217,7 @@ def test_argument_that_cannot_be_encoded_is_named(parameters: Parameters, text: 
     with pytest.raises(EncodeError) as caught:
         encode_method(parameters)
 
-    assert str(caught.value) == text
+    assert text == str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -236,8 +236,8 @@ def test_longstr_must_be_bytes_and_is_not_quoted(response: Any, kind: str) -> No
     with pytest.raises(EncodeError) as caught:
         encode_method(untyped_secure_ok(response))
 
-    assert str(caught.value) == (
-        f"connection.secure-ok: response is of type {kind}; expected bytes"
+    assert f"connection.secure-ok: response is of type {kind}; expected bytes" == (
+        str(caught.value)
     )
 
 
@@ -245,7 +245,7 @@ def test_a_mistake_in_the_callers_mapping_is_shown_as_the_cause() -> None:
     with pytest.raises(EncodeError) as caught:
         encode_method(untyped_declare("q", arguments=Broken()))
 
-    assert str(caught.value) == "queue.declare: cannot encode its parameters: a mistake"
+    assert "queue.declare: cannot encode its parameters: a mistake" == str(caught.value)
     assert isinstance(caught.value.__cause__, TypeError)
 
 
@@ -264,15 +264,15 @@ def test_arguments_of_the_wrong_size_are_a_frame_error(size: int) -> None:
     with pytest.raises(FrameError) as caught:
         ACK.decode(bytes(size) + b"more", 0, size)
 
-    assert caught.value.text == f"cannot decode <<{','.join('0' * size)}>>"
-    assert (caught.value.class_id, caught.value.method_id) == (60, 80)
+    assert f"cannot decode <<{','.join('0' * size)}>>" == caught.value.text
+    assert (60, 80) == (caught.value.class_id, caught.value.method_id)
 
 
 def test_short_string_that_is_not_utf8_is_rabbitmqs_frame_error() -> None:
     with pytest.raises(FrameError) as caught:
         DELIVER.decode(b"\x01\xff" + bytes(11), 0, 13)
 
-    assert caught.value.text == "Malformed UTF-8 in shortstr"
+    assert "Malformed UTF-8 in shortstr" == caught.value.text
 
 
 @pytest.mark.parametrize("behind", [b"", b"\xce", b"\xce\x01", b"\xce\x80", b"\xff" * 300])
@@ -302,7 +302,7 @@ def test_text_for_many_octets_is_cut() -> None:
         ACK.decode(bytes(100_000), 0, 100_000)
 
     assert len(caught.value.text) < 2000
-    assert len(caught.value.reply_text) == 255
+    assert 255 == len(caught.value.reply_text)
 
 
 @strategies.few_examples

@@ -14,16 +14,16 @@ def test_protocol_header_is_that_of_0_9_1() -> None:
 
 
 def test_frame_types_are_those_of_the_specification() -> None:
-    assert {frame_type.name: int(frame_type) for frame_type in FrameType} == {
+    assert {
         "METHOD": 1,
         "HEADER": 2,
         "BODY": 3,
         "HEARTBEAT": 8,
-    }
+    } == {frame_type.name: int(frame_type) for frame_type in FrameType}
 
 
 def test_reply_codes_are_all_of_the_specification() -> None:
-    assert {int(code) for code in ReplyCode} == HARD | SOFT | {200}
+    assert HARD | SOFT | {200} == {int(code) for code in ReplyCode}
 
 
 @pytest.mark.parametrize("code", ReplyCode, ids=lambda code: code.name)

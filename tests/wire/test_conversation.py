@@ -71,7 +71,7 @@ def test_opening_is_a_conversation_of_answers() -> None:
         client.receive_data(octets)
         said += conversation.receive_data("server", octets)
 
-    assert [(each.number, each.peer, each.name, tuple(each.answers)) for each in said] == [
+    assert [
         (0, "client", "protocol header", ()),
         (1, "server", "connection.start", (0,)),
         (2, "client", "connection.start-ok", (1,)),
@@ -79,14 +79,14 @@ def test_opening_is_a_conversation_of_answers() -> None:
         (4, "client", "connection.tune-ok", (3,)),
         (5, "client", "connection.open", ()),
         (6, "server", "connection.open-ok", (5,)),
-    ]
+    ] == [(each.number, each.peer, each.name, tuple(each.answers)) for each in said]
 
 
 def test_reply_answers_the_oldest_request_of_its_kind_on_its_channel() -> None:
     declare, purge = QueueDeclareParameters("q"), QueuePurgeParameters("q")
     declare_ok = QueueDeclareOkParameters("q", 0, 0)
 
-    assert hold(
+    assert [(), (), (), (), (2,), (0,), (1,), (3,), ()] == hold(
         (CLIENT, declare, 1),
         (CLIENT, purge, 1),
         (CLIENT, declare, 2),
@@ -96,23 +96,23 @@ def test_reply_answers_the_oldest_request_of_its_kind_on_its_channel() -> None:
         (SERVER, QueuePurgeOkParameters(0), 1),
         (SERVER, declare_ok, 1),
         (SERVER, declare_ok, 1),
-    ) == [(), (), (), (), (2,), (0,), (1,), (3,), ()]
+    )
 
 
 def test_request_that_asks_for_no_reply_gets_none() -> None:
-    assert hold(
+    assert [(), (), (1,)] == hold(
         (CLIENT, QueueDeclareParameters("q", no_wait=True)),
         (CLIENT, QueueDeclareParameters("q")),
         (SERVER, QueueDeclareOkParameters("q", 0, 0)),
-    ) == [(), (), (1,)]
+    )
 
 
 def test_request_of_one_peer_is_not_answered_by_itself() -> None:
-    assert hold(
+    assert [(), (), (0,)] == hold(
         (CLIENT, ChannelOpenParameters()),
         (CLIENT, ChannelOpenOkParameters()),
         (SERVER, ChannelOpenOkParameters()),
-    ) == [(), (), (0,)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,17 +129,17 @@ def test_request_of_one_peer_is_not_answered_by_itself() -> None:
 def test_confirm_answers_the_publishes_it_confirms(
     parameters: Parameters, answers: tuple[int, ...]
 ) -> None:
-    assert publish_and((SERVER, parameters)) == [answers]
+    assert [answers] == publish_and((SERVER, parameters))
 
 
 def test_publish_is_confirmed_once() -> None:
     ack = (SERVER, BasicAckParameters(2, True))
 
-    assert publish_and(ack, ack) == [(2, 3), ()]
+    assert [(2, 3), ()] == publish_and(ack, ack)
 
 
 def test_publish_outside_of_confirm_mode_is_not_answered() -> None:
-    assert hold((CLIENT, BasicPublishParameters()), (SERVER, BasicAckParameters(1))) == [(), ()]
+    assert [(), ()] == hold((CLIENT, BasicPublishParameters()), (SERVER, BasicAckParameters(1)))
 
 
 @pytest.mark.parametrize(
@@ -154,15 +154,15 @@ def test_publish_outside_of_confirm_mode_is_not_answered() -> None:
 def test_ack_answers_the_deliveries_it_settles(
     parameters: Parameters, answers: tuple[int, ...]
 ) -> None:
-    assert hold(deliver(1), deliver(2), deliver(3), (CLIENT, parameters)) == [(), (), (), answers]
+    assert [(), (), (), answers] == hold(deliver(1), deliver(2), deliver(3), (CLIENT, parameters))
 
 
 def test_message_that_was_fetched_answers_its_request_and_is_settled() -> None:
-    assert hold(
+    assert [(), (0,), (1,)] == hold(
         (CLIENT, BasicGetParameters("q")),
         (SERVER, BasicGetOkParameters(1, False, "", "q", 0)),
         (CLIENT, BasicAckParameters(1)),
-    ) == [(), (0,), (1,)]
+    )
 
 
 def test_delivery_that_is_too_large_is_settled_too() -> None:
@@ -173,22 +173,22 @@ def test_delivery_that_is_too_large_is_settled_too() -> None:
     (ack,) = conversation.receive_data("client", method_frame(1, BasicAckParameters(1)))
 
     assert isinstance(said.item, ReadCommand)
-    assert said.item.parameters == OversizedContent(delivery, 3, 2)
-    assert ack.answers == (0,)
+    assert OversizedContent(delivery, 3, 2) == said.item.parameters
+    assert (0,) == ack.answers
 
 
 def test_channel_close_answers_the_request_it_names() -> None:
-    assert hold(
+    assert [(), (), (1,), (2,), ()] == hold(
         (CLIENT, BasicConsumeParameters("q")),
         (CLIENT, QueueDeclareParameters("q")),
         (SERVER, ChannelCloseParameters(406, "PRECONDITION_FAILED", 50, 10)),
         (CLIENT, ChannelCloseOkParameters()),
         (SERVER, BasicConsumeOkParameters("tag")),
-    ) == [(), (), (1,), (2,), ()]
+    )
 
 
 def test_channel_that_was_closed_begins_anew() -> None:
-    assert publish_and(
+    assert [(), (), (6,), (), (), (), (), (), (12,)] == publish_and(
         deliver(1),
         (CLIENT, ChannelCloseParameters()),
         (SERVER, ChannelCloseOkParameters()),
@@ -198,7 +198,7 @@ def test_channel_that_was_closed_begins_anew() -> None:
         (CLIENT, ConfirmSelectParameters()),
         (CLIENT, BasicPublishParameters()),
         (SERVER, BasicAckParameters(1)),
-    ) == [(), (), (6,), (), (), (), (), (), (12,)]
+    )
 
 
 def test_heartbeats_and_what_is_broken_are_said_too() -> None:
@@ -206,7 +206,7 @@ def test_heartbeats_and_what_is_broken_are_said_too() -> None:
 
     said = conversation.receive_data("server", HEARTBEAT + b"\x01\x00\x00\xff\xff\xff\xff")
 
-    assert [each.name for each in said] == ["heartbeat", "broken frame"]
+    assert ["heartbeat", "broken frame"] == [each.name for each in said]
     assert isinstance(said[1].item, BrokenFrame)
     assert conversation.server.failure is not None
     assert conversation.client.failure is None
@@ -217,19 +217,19 @@ def test_limit_of_frames_is_what_the_client_settles() -> None:
 
     conversation.receive_data("client", method_frame(0, ConnectionTuneOkParameters(0, 4096, 0)))
 
-    assert (conversation.client.frame_max, conversation.server.frame_max) == (4096, 4096)
+    assert (4096, 4096) == (conversation.client.frame_max, conversation.server.frame_max)
 
 
 def test_number_of_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_TAGGED", 2)
 
-    assert hold(deliver(1), deliver(2), deliver(3), (CLIENT, BasicAckParameters(3, True)))[3:] == [
-        (1, 2)
-    ]
+    assert [(1, 2)] == hold(
+        deliver(1), deliver(2), deliver(3), (CLIENT, BasicAckParameters(3, True))
+    )[3:]
 
 
 def test_number_of_requests_that_are_remembered_is_bounded() -> None:
     requests = [(CLIENT, BasicGetParameters("q"))] * 65
     got = (SERVER, BasicGetOkParameters(1, False, "", "q", 0))
 
-    assert hold(*requests, got)[65:] == [(1,)]
+    assert [(1,)] == hold(*requests, got)[65:]

@@ -101,21 +101,21 @@ def item_of(octets: bytes, **options: Any) -> Any:
 def test_item_is_a_line_of_text(octets: bytes, text: str) -> None:
     item = item_of(octets)
 
-    assert item.describe() == text
-    assert str(item) == text
+    assert text == item.describe()
+    assert text == str(item)
 
 
 def test_frame_is_a_line_of_text() -> None:
     (frame,) = FrameReader().receive_data(encode_frame(3, 2, b"abc"))
 
-    assert str(frame) == "channel 2 content body (3 octets)"
+    assert "channel 2 content body (3 octets)" == str(frame)
 
 
 def test_body_that_was_too_large_is_told() -> None:
     octets = encode_command(1, BasicPublishParameters("", "q"), None, b"abc")
 
-    assert str(item_of(octets, max_body_size=2)) == (
-        "channel 1 basic.publish routing_key='q' body of 3 octets, too large to keep"
+    assert "channel 1 basic.publish routing_key='q' body of 3 octets, too large to keep" == (
+        str(item_of(octets, max_body_size=2))
     )
 
 
@@ -123,7 +123,7 @@ def test_secrets_are_shown_if_asked() -> None:
     item = item_of(encode_command(0, START_OK))
 
     assert r"response='\x00guest\x00s3cret'" in item.describe(secrets=True)
-    assert item.to_json(secrets=True)["parameters"]["response"] == "\x00guest\x00s3cret"
+    assert "\x00guest\x00s3cret" == item.to_json(secrets=True)["parameters"]["response"]
 
 
 def test_said_tells_number_peer_and_answers() -> None:
@@ -135,11 +135,11 @@ def test_said_tells_number_peer_and_answers() -> None:
 
     (said,) = conversation.receive_data("client", encode_command(1, BasicAckParameters(0, True)))
 
-    assert str(said) == (
+    assert (
         "#7 client: channel 1 basic.ack delivery_tag=0 multiple=True"
         " (answers #0, #1, #2, #3, #4 and 2 more)"
-    )
-    assert said.to_json() == {
+    ) == (str(said))
+    assert {
         "number": 7,
         "peer": "client",
         "answers": [0, 1, 2, 3, 4, 5, 6],
@@ -147,7 +147,7 @@ def test_said_tells_number_peer_and_answers() -> None:
         "channel": 1,
         "offset": 0,
         "parameters": {"delivery_tag": 0, "multiple": True},
-    }
+    } == said.to_json()
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_item_is_values_for_json(octets: bytes, values: dict[str, Any]) -> None:
     made = item_of(octets).to_json()
 
     assert {name: made.get(name) for name in values} == values
-    assert json.loads(json.dumps(made, allow_nan=False)) == made
+    assert made == json.loads(json.dumps(made, allow_nan=False))
 
 
 def test_body_that_was_too_large_has_a_size_alone() -> None:
@@ -230,8 +230,8 @@ def test_body_that_was_too_large_has_a_size_alone() -> None:
 
     made = item_of(octets, max_body_size=2).to_json()
 
-    assert made["body_size"] == 3
-    assert made["parameters"]["routing_key"] == "q"
+    assert 3 == made["body_size"]
+    assert "q" == made["parameters"]["routing_key"]
     assert "body" not in made
 
 
@@ -247,7 +247,7 @@ def test_any_command_is_text_and_json(command: Any) -> None:
 def test_whatever_is_broken_is_text_and_json(octets: bytes) -> None:
     items = CommandReader(skip_broken=True).receive_data(octets)
 
-    assert [json.dumps(item.to_json()) for item in items if not item.describe()] == []
+    assert [] == [json.dumps(item.to_json()) for item in items if not item.describe()]
 
 
 def test_table_nested_too_deeply_to_show_is_told() -> None:
@@ -259,4 +259,4 @@ def test_table_nested_too_deeply_to_show_is_told() -> None:
     )
 
     assert "headers=<nested too deeply to show>" in item.describe()
-    assert item.to_json()["properties"]["headers"] == "<nested too deeply to show>"
+    assert "<nested too deeply to show>" == item.to_json()["properties"]["headers"]

@@ -33,10 +33,10 @@ def test_protocol_error_keeps_what_it_was_made_of() -> None:
     error = ProtocolError(ReplyCode.NOT_FOUND, "no queue 'a' in vhost '/'", (50, 10))
 
     assert error.reply_code is ReplyCode.NOT_FOUND
-    assert error.text == "no queue 'a' in vhost '/'"
-    assert (error.class_id, error.method_id) == (50, 10)
-    assert error.reply_text == "NOT_FOUND - no queue 'a' in vhost '/'"
-    assert str(error) == "NOT_FOUND - no queue 'a' in vhost '/'"
+    assert "no queue 'a' in vhost '/'" == error.text
+    assert (50, 10) == (error.class_id, error.method_id)
+    assert "NOT_FOUND - no queue 'a' in vhost '/'" == error.reply_text
+    assert "NOT_FOUND - no queue 'a' in vhost '/'" == str(error)
     assert not error.is_hard
 
 
@@ -44,9 +44,9 @@ def test_protocol_error_keeps_what_it_was_made_of() -> None:
 def test_subclass_has_its_reply_code_and_is_hard(cls: type[FrameError], code: int) -> None:
     error = cls("a text", (60, 40))
 
-    assert error.reply_code == code
-    assert error.text == "a text"
-    assert (error.class_id, error.method_id) == (60, 40)
+    assert code == error.reply_code
+    assert "a text" == error.text
+    assert (60, 40) == (error.class_id, error.method_id)
     assert error.is_hard
 
 
@@ -54,7 +54,7 @@ def test_subclass_has_its_reply_code_and_is_hard(cls: type[FrameError], code: in
 def test_subclass_names_no_method_by_default(cls: type[FrameError], code: int) -> None:
     error = cls("a text")
 
-    assert (error.class_id, error.method_id) == (0, 0)
+    assert (0, 0) == (error.class_id, error.method_id)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_error_survives_pickling(error: AMQPError) -> None:
 def test_internal_error_tells_the_peer_its_name_only() -> None:
     error = InternalError("we know more")
 
-    assert error.reply_text == "INTERNAL_ERROR"
-    assert str(error) == "INTERNAL_ERROR - we know more"
+    assert "INTERNAL_ERROR" == error.reply_text
+    assert "INTERNAL_ERROR - we know more" == str(error)
 
 
 def test_encode_error_is_a_value_error_and_not_a_protocol_error() -> None:
@@ -93,7 +93,7 @@ def test_encode_error_is_a_value_error_and_not_a_protocol_error() -> None:
 def test_reply_text_is_cut_to_255_octets_with_the_code_in_front() -> None:
     error = ProtocolError(ReplyCode.NOT_FOUND, "x" * 300)
 
-    assert error.reply_text == "NOT_FOUND - " + "x" * 240 + "..."
+    assert "NOT_FOUND - " + "x" * 240 + "..." == error.reply_text
 
 
 @pytest.mark.parametrize(
@@ -110,12 +110,12 @@ def test_reply_text_is_cut_to_255_octets_with_the_code_in_front() -> None:
     ids=["empty", "short", "exact", "long", "halved", "all-octets", "four-octets"],
 )
 def test_shorten_cuts_between_characters(text: str, expected: str) -> None:
-    assert shorten(text) == expected
+    assert expected == shorten(text)
 
 
 def test_shorten_takes_what_is_not_utf8() -> None:
     """A header that the peer sent may be quoted in the reply; it may hold any octets."""
-    assert shorten("user 'g\udcff' and 'h\ud800'") == "user 'g?' and 'h?'"
+    assert "user 'g?' and 'h?'" == shorten("user 'g\udcff' and 'h\ud800'")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_shorten_takes_what_is_not_utf8() -> None:
     ],
 )
 def test_show_octets_prints_as_erlang_does(octets: bytes, expected: str) -> None:
-    assert show_octets(octets) == expected
+    assert expected == show_octets(octets)
 
 
 @pytest.mark.parametrize(
@@ -145,4 +145,4 @@ def test_show_octets_prints_as_erlang_does(octets: bytes, expected: str) -> None
     ids=["short", "exact", "long", "int", "list"],
 )
 def test_show_prints_a_value_cut_short(value: object, expected: str) -> None:
-    assert show(value) == expected
+    assert expected == show(value)

@@ -195,7 +195,7 @@ LIMITS: list[Any] = [
 def test_pamqp_reads_each_type_at_its_limits(value: Any) -> None:
     octets = encode_table({"k": value})
 
-    assert pamqp.decode.field_table(octets) == (len(octets), {"k": value})
+    assert (len(octets), {"k": value}) == pamqp.decode.field_table(octets)
 
 
 @pytest.mark.parametrize(
@@ -206,8 +206,8 @@ def test_pamqp_reads_each_type_at_its_limits(value: Any) -> None:
 def test_each_type_comes_out_the_same_at_its_limits(value: Any) -> None:
     octets = encode_table({"k": value})
 
-    assert decode_table(octets) == {"k": value}
-    assert encode_table(decode_table(octets)) == octets
+    assert {"k": value} == decode_table(octets)
+    assert octets == encode_table(decode_table(octets))
 
 
 # --- where the promise ends ----------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_what_means_nothing_in_a_method_becomes_0(
 ) -> None:
     decoded = method_of(parameters).decode(payload, 0, len(payload))
 
-    assert encode_method(decoded)[4:] == again
+    assert again == encode_method(decoded)[4:]
 
 
 def test_number_that_is_not_finite_is_read_and_not_written() -> None:

@@ -39,14 +39,14 @@ def test_short_string_must_be_a_str(value: object) -> None:
     with pytest.raises(EncodeError) as caught:
         encode_short_string(value, "routing_key")
 
-    assert str(caught.value) == f"routing_key is {value!r}; expected a str"
+    assert f"routing_key is {value!r}; expected a str" == str(caught.value)
 
 
 def test_short_string_refuses_surrogates_that_are_no_octets() -> None:
     with pytest.raises(EncodeError) as caught:
         encode_short_string("a\ud800", "routing_key")
 
-    assert str(caught.value) == r"routing_key cannot be encoded as UTF-8: 'a\ud800'"
+    assert r"routing_key cannot be encoded as UTF-8: 'a\ud800'" == str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_short_string_refuses_surrogates_that_are_no_octets() -> None:
     ids=["epoch", "aware", "cut", "naive", "zone", "last", "beyond", "int", "largest"],
 )
 def test_timestamp_counts_seconds(value: datetime | int, seconds: int) -> None:
-    assert encode_timestamp(value, "timestamp") == seconds
+    assert seconds == encode_timestamp(value, "timestamp")
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ def test_timestamp_out_of_range_is_refused(value: datetime | int) -> None:
     with pytest.raises(EncodeError) as caught:
         encode_timestamp(value, "timestamp")
 
-    assert str(caught.value) == (
+    assert (
         f"timestamp is {value!r}; a timestamp counts the seconds since 1970-01-01 in 64 bits,"
         " without a sign"
-    )
+    ) == (str(caught.value))
 
 
 @pytest.mark.parametrize("value", [True, 1.5, "now", None])
@@ -87,12 +87,12 @@ def test_timestamp_of_another_type_is_refused(value: object) -> None:
     with pytest.raises(EncodeError) as caught:
         encode_timestamp(value, "timestamp")
 
-    assert str(caught.value) == f"timestamp is {value!r}; expected a datetime"
+    assert f"timestamp is {value!r}; expected a datetime" == str(caught.value)
 
 
 @given(strategies.unsigned[64])
 def test_timestamp_from_wire_gives_every_second_back(seconds: int) -> None:
-    assert encode_timestamp(timestamp_from_wire(seconds), "timestamp") == seconds
+    assert seconds == encode_timestamp(timestamp_from_wire(seconds), "timestamp")
 
 
 def test_timestamp_from_wire_is_a_datetime_up_to_the_year_9999() -> None:
@@ -101,4 +101,4 @@ def test_timestamp_from_wire_is_a_datetime_up_to_the_year_9999() -> None:
 
     assert last == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
     assert type(first_beyond) is Timestamp
-    assert first_beyond == 253402300800
+    assert 253402300800 == first_beyond

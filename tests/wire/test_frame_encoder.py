@@ -37,8 +37,8 @@ def test_frame_is_written_as_the_specification_says() -> None:
 
 
 def test_heartbeat_and_protocol_header_are_written() -> None:
-    assert encode_heartbeat() == HEARTBEAT
-    assert encode_protocol_header() == PROTOCOL_HEADER
+    assert HEARTBEAT == encode_heartbeat()
+    assert PROTOCOL_HEADER == encode_protocol_header()
 
 
 @given(strategies.commands(3))
@@ -48,7 +48,7 @@ def test_command_is_read_as_it_was_written(command: Command) -> None:
     (read,) = CommandReader().receive_data(octets)
 
     assert isinstance(read, ReadCommand)
-    assert tuple(read[:4]) == command
+    assert command == tuple(read[:4])
 
 
 @pytest.mark.parametrize("frame_max", [0, 9, 4096])
@@ -57,7 +57,7 @@ def test_body_is_cut_into_frames(frame_max: int) -> None:
 
     (read,) = CommandReader().receive_data(octets)
 
-    assert read == ReadCommand(1, PUBLISH, NO_PROPERTIES, b"x" * 50)
+    assert ReadCommand(1, PUBLISH, NO_PROPERTIES, b"x" * 50) == read
     assert len(FrameReader().receive_data(octets)) == (2 + 50 if frame_max == 9 else 3)
 
 
@@ -65,8 +65,8 @@ def test_properties_may_be_values_or_octets() -> None:
     properties = BasicHeaderProperties(priority=3)
     expected = b"".join(content_frames(1, PUBLISH, encode_properties(properties), b"abc"))
 
-    assert encode_command(1, PUBLISH, properties, b"abc") == expected
-    assert encode_command(1, PUBLISH, encode_properties(properties), b"abc") == expected
+    assert expected == encode_command(1, PUBLISH, properties, b"abc")
+    assert expected == encode_command(1, PUBLISH, encode_properties(properties), b"abc")
 
 
 def test_method_that_has_content_gets_an_empty_one_by_default() -> None:
@@ -83,11 +83,11 @@ def test_method_that_has_no_content_gets_none_by_default() -> None:
 
 
 def test_frame_may_lie_about_its_size_and_its_end() -> None:
-    assert encode_frame(1, 2, b"abc", size=7, end=0) == b"\x01\x00\x02\x00\x00\x00\x07abc\x00"
+    assert b"\x01\x00\x02\x00\x00\x00\x07abc\x00" == encode_frame(1, 2, b"abc", size=7, end=0)
 
 
 def test_frame_may_have_any_type() -> None:
-    assert encode_frame(255, 65535, b"") == b"\xff\xff\xff\x00\x00\x00\x00\xce"
+    assert b"\xff\xff\xff\x00\x00\x00\x00\xce" == encode_frame(255, 65535, b"")
 
 
 def test_content_header_may_be_of_another_class_and_weigh_something() -> None:
@@ -101,7 +101,7 @@ def test_command_may_have_content_that_is_not_its_own() -> None:
         encode_command(1, BasicAckParameters(1), None, b"abc")
     )
 
-    assert ack.name == "basic.ack"
+    assert "basic.ack" == ack.name
     assert [type(each) for each in broken] == [BrokenFrame, BrokenFrame]
 
 
@@ -114,7 +114,7 @@ def test_command_may_announce_a_body_of_another_size() -> None:
 
 
 def test_protocol_header_may_be_of_any_version() -> None:
-    assert encode_protocol_header(1, 0, 0) == b"AMQP\x00\x01\x00\x00"
+    assert b"AMQP\x00\x01\x00\x00" == encode_protocol_header(1, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_what_does_not_fit_is_named(encode: Callable[[], bytes], text: str) -> N
     with pytest.raises(EncodeError) as caught:
         encode()
 
-    assert str(caught.value) == text
+    assert text == str(caught.value)
 
 
 @given(st.integers(0, 255), st.integers(0, 65535), st.binary(max_size=50))

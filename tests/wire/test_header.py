@@ -63,7 +63,7 @@ def test_flags_are_in_the_order_of_the_fields() -> None:
 
 def test_no_properties_take_their_flags_only() -> None:
     assert encode_properties(BasicHeaderProperties()) == NO_PROPERTIES == b"\x00\x00"
-    assert decode_properties(NO_PROPERTIES) == BasicHeaderProperties()
+    assert BasicHeaderProperties() == decode_properties(NO_PROPERTIES)
 
 
 @pytest.mark.parametrize(("name", "value", "flag", "octets"), SAMPLES, ids=IDS)
@@ -94,7 +94,7 @@ def test_property_cut_short_is_a_protocol_error(
 
 @given(strategies.properties)
 def test_properties_round_trip(properties: BasicHeaderProperties) -> None:
-    assert decode_properties(encode_properties(properties)) == properties
+    assert properties == decode_properties(encode_properties(properties))
 
 
 def test_word_is_written_the_same_again() -> None:
@@ -107,14 +107,14 @@ def test_word_is_written_the_same_again() -> None:
 def test_property_values_may_be_given_one_by_one(properties: BasicHeaderProperties) -> None:
     encoded = encode_properties(properties)
 
-    assert encode_property_values(*properties) == encoded
-    assert encode_property_values(**properties._asdict()) == encoded
+    assert encoded == encode_property_values(*properties)
+    assert encoded == encode_property_values(**properties._asdict())
 
 
 def test_properties_are_read_from_a_bytearray_too() -> None:
     properties = BasicHeaderProperties(content_type="a/b", headers={"a": True})
 
-    assert decode_properties(bytearray(encode_properties(properties))) == properties
+    assert properties == decode_properties(bytearray(encode_properties(properties)))
 
 
 @given(st.integers(0, 0xFFFF))
@@ -138,11 +138,11 @@ def test_headers_of_each_message_are_its_own(value: Any) -> None:
 
     first["a"] = first["mine"] = None
     second = decode_properties(octets).headers
-    assert second == {"a": value}
+    assert {"a": value} == second
     if isinstance(value, dict | list):
         second["a"].clear()
 
-    assert decode_properties(octets).headers == {"a": value}
+    assert {"a": value} == decode_properties(octets).headers
 
 
 def test_what_is_remembered_is_bounded() -> None:
@@ -152,7 +152,7 @@ def test_what_is_remembered_is_bounded() -> None:
         for number in range(5000):
             text = f"{number:0200}"
             octets = encode_property_values(content_type=text, headers={"a": text})
-            assert decode_properties(octets).headers == {"a": text}
+            assert {"a": text} == decode_properties(octets).headers
         size, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -178,14 +178,14 @@ def test_timestamp_beyond_datetime_costs_nothing() -> None:
 
     properties = decode_properties(octets)
 
-    assert properties.timestamp == Timestamp((1 << 64) - 1)
-    assert encode_properties(properties) == octets
+    assert Timestamp((1 << 64) - 1) == properties.timestamp
+    assert octets == encode_properties(properties)
 
 
 def test_string_that_is_not_utf8_goes_out_as_it_came() -> None:
     octets = PropertyFlag.MESSAGE_ID.to_bytes(2) + b"\x03a\xff\xfe"
 
-    assert encode_properties(decode_properties(octets)) == octets
+    assert octets == encode_properties(decode_properties(octets))
 
 
 # --- errors ---
@@ -227,7 +227,7 @@ def test_octets_that_are_no_properties_are_a_frame_error(octets: bytes) -> None:
     with pytest.raises(FrameError) as caught:
         decode_properties(octets)
 
-    assert caught.value.text == (f"cannot decode the properties of a message, {len(octets)} octets")
+    assert f"cannot decode the properties of a message, {len(octets)} octets" == (caught.value.text)
 
 
 def test_header_of_an_unknown_type_is_rabbitmqs_internal_error() -> None:
@@ -239,7 +239,7 @@ def test_string_behind_the_end_is_a_syntax_error() -> None:
     with pytest.raises(WireSyntaxError) as caught:
         decode_properties(b"\x80\x00\x05abc")
 
-    assert caught.value.text == "a short string ends behind its frame's payload, at octet 8"
+    assert "a short string ends behind its frame's payload, at octet 8" == caught.value.text
 
 
 @given(
@@ -250,7 +250,7 @@ def test_any_octets_make_properties_or_a_protocol_error(octets: bytes) -> None:
     with suppress(ProtocolError):
         again = encode_properties(decode_properties(octets))
 
-        assert encode_properties(decode_properties(again)) == again
+        assert again == encode_properties(decode_properties(again))
 
 
 # --- the foreign oracle ---
@@ -284,7 +284,7 @@ def test_properties_written_by_pamqp_are_read_the_same(properties: BasicHeaderPr
     arguments: dict[str, Any] = dict(zip(PAMQP_NAMES, properties, strict=False))
     foreign = pamqp.commands.Basic.Properties(**arguments)
 
-    assert decode_properties(foreign.marshal()) == properties
+    assert properties == decode_properties(foreign.marshal())
 
 
 @given(pamqp_properties)
@@ -319,8 +319,8 @@ def test_strings_that_equal_others_are_not_taken_for_them() -> None:
         for value in (strange, plain, strange)
     ]
 
-    assert [b"Text/X-STRANGE" in each for each in encoded] == [True, False, True]
-    assert encoded[1].count(plain.encode()) == 2
+    assert [True, False, True] == [b"Text/X-STRANGE" in each for each in encoded]
+    assert 2 == encoded[1].count(plain.encode())
 
 
 def test_string_without_a_hash_is_encoded_too() -> None:
@@ -330,4 +330,4 @@ def test_string_without_a_hash_is_encoded_too() -> None:
 
     encoded = encode_properties(BasicHeaderProperties(content_type=Unhashable("text/plain")))
 
-    assert decode_properties(encoded).content_type == "text/plain"
+    assert "text/plain" == decode_properties(encoded).content_type

@@ -48,7 +48,7 @@ def test_check_puts_a_gone_peer_above_a_heartbeat_to_send() -> None:
 
 
 def test_timeout_is_twice_the_interval() -> None:
-    assert Heartbeat(10, 0).timeout == 20
+    assert 20 == Heartbeat(10, 0).timeout
 
 
 def test_next_check_is_half_an_interval_after_the_last_write() -> None:
@@ -56,7 +56,7 @@ def test_next_check_is_half_an_interval_after_the_last_write() -> None:
 
     heartbeat.data_sent(103)
 
-    assert heartbeat.next_check() == 108
+    assert 108 == heartbeat.next_check()
 
 
 def test_next_check_is_the_peers_last_moment_if_that_is_earlier() -> None:
@@ -64,7 +64,7 @@ def test_next_check_is_the_peers_last_moment_if_that_is_earlier() -> None:
 
     heartbeat.data_sent(118)
 
-    assert heartbeat.next_check() == 120
+    assert 120 == heartbeat.next_check()
 
 
 def test_something_is_due_at_next_check() -> None:

@@ -47,9 +47,9 @@ def test_call_takes_arguments_by_position_and_name(
 ) -> None:
     made = cls(*args, **kwargs)
 
-    assert made == expected
+    assert expected == made
     assert type(made) is cls
-    assert (made.first, made.second, made.third) == expected
+    assert expected == (made.first, made.second, made.third)
 
 
 @BOTH
@@ -75,7 +75,7 @@ def test_call_refuses_what_does_not_fit(
 @BOTH
 def test_fields_are_told(cls: Any) -> None:
     assert cls._fields == cls.__match_args__ == ("first", "second", "third")
-    assert cls._field_defaults == {"second": "b", "third": False}
+    assert {"second": "b", "third": False} == cls._field_defaults
 
 
 @BOTH
@@ -98,12 +98,12 @@ def test_replace_refuses_other_names(cls: Any) -> None:
 
 @BOTH
 def test_asdict_has_the_fields_in_order(cls: Any) -> None:
-    assert list(cls(1)._asdict().items()) == [("first", 1), ("second", "b"), ("third", False)]
+    assert [("first", 1), ("second", "b"), ("third", False)] == list(cls(1)._asdict().items())
 
 
 @BOTH
 def test_repr_names_the_fields(cls: Any) -> None:
-    assert repr(cls(1)) == f"{cls.__name__}(first=1, second='b', third=False)"
+    assert f"{cls.__name__}(first=1, second='b', third=False)" == repr(cls(1))
 
 
 def test_repr_of_what_python_cannot_print() -> None:
@@ -111,8 +111,8 @@ def test_repr_of_what_python_cannot_print() -> None:
     for _ in range(150_000):
         deep = {"": deep}
 
-    assert repr(Ours(1, deep)) == (
-        "Ours(first=1, second=<a dict nested too deeply to print>, third=False)"
+    assert "Ours(first=1, second=<a dict nested too deeply to print>, third=False)" == (
+        repr(Ours(1, deep))
     )
 
 
@@ -122,7 +122,7 @@ def test_match_statement_takes_it_apart(cls: Any) -> None:
         case Ours(first, _, third) | Theirs(first, _, third):
             found = (first, third)
 
-    assert found == (1, True)
+    assert (1, True) == found
 
 
 @BOTH
@@ -144,6 +144,6 @@ def test_copies_are_equal() -> None:
 def test_signature_is_that_of_the_fields() -> None:
     parameters = inspect.signature(Ours).parameters
 
-    assert list(parameters) == ["first", "second", "third"]
+    assert ["first", "second", "third"] == list(parameters)
     assert parameters["first"].default is inspect.Parameter.empty
     assert parameters["third"].default is False

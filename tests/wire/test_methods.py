@@ -38,8 +38,8 @@ KNOWN_TO_PAMQP = [method for method in ALL if method.class_id != 30]
 def test_methods_are_the_66_of_the_specification_and_rabbitmq() -> None:
     expected = [(class_id, number) for class_id, numbers in IDS.values() for number in numbers]
 
-    assert [method.id for method in ALL] == expected
-    assert len(ALL) == 66
+    assert expected == [method.id for method in ALL]
+    assert 66 == len(ALL)
 
 
 @pytest.mark.parametrize("method", ALL, ids=NAMES)
@@ -58,16 +58,16 @@ def test_method_has_the_name_of_its_class_and_is_found_by_all_of_its_names(metho
 
 
 def test_methods_are_explained() -> None:
-    assert [method.name for method in ALL if not method.parameters.__doc__] == []
+    assert [] == [method.name for method in ALL if not method.parameters.__doc__]
 
 
 def test_contents_follow_the_methods_of_the_specification() -> None:
-    assert [method.name for method in ALL if method.has_content] == [
+    assert [
         "basic.publish",
         "basic.return",
         "basic.deliver",
         "basic.get-ok",
-    ]
+    ] == [method.name for method in ALL if method.has_content]
 
 
 def test_every_ok_is_the_reply_to_its_method() -> None:

@@ -95,11 +95,11 @@ def test_module_imports_neither_input_nor_output_nor_a_clock(module: str) -> Non
 def test_package_exports_what_its_modules_do() -> None:
     exported = {name for module in MODULES for name in importlib.import_module(module).__all__}
 
-    assert set(ammoo_wire.__all__) == exported - INTERNAL - FOR_DECLARATIONS | {"__version__"}
+    assert exported - INTERNAL - FOR_DECLARATIONS | {"__version__"} == set(ammoo_wire.__all__)
 
 
 def test_package_has_all_that_it_exports() -> None:
-    assert [name for name in ammoo_wire.__all__ if not hasattr(ammoo_wire, name)] == []
+    assert [] == [name for name in ammoo_wire.__all__ if not hasattr(ammoo_wire, name)]
 
 
 def test_package_has_nothing_else() -> None:
@@ -118,7 +118,7 @@ def test_what_takes_long_to_import_is_left_for_those_who_need_it() -> None:
 def test_module_has_all_that_it_exports_and_explains_itself(name: str) -> None:
     module = importlib.import_module(name)
 
-    assert [each for each in module.__all__ if not hasattr(module, each)] == []
+    assert [] == [each for each in module.__all__ if not hasattr(module, each)]
     assert module.__doc__
 
 

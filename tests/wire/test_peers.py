@@ -54,9 +54,9 @@ def test_opening_agrees_on_everything() -> None:
     assert client.frame_max == server.frame_max == 8192
     assert client.heartbeat_interval == server.heartbeat_interval == 7
     assert client.server_start is not None
-    assert client.server_start.server_properties == {"product": "s"}
-    assert server.client_properties == {"product": "c"}
-    assert server.virtualhost == "test"
+    assert {"product": "s"} == client.server_start.server_properties
+    assert {"product": "c"} == server.client_properties
+    assert "test" == server.virtualhost
     assert peers.to_client == peers.to_server == []
 
 
@@ -87,9 +87,9 @@ def test_opening_goes_octet_by_octet() -> None:
 
     while client.has_data_to_send or server.has_data_to_send:
         for octet in client.data_to_send():
-            assert server.receive_data(bytes((octet,))) == []
+            assert [] == server.receive_data(bytes((octet,)))
         for octet in server.data_to_send():
-            assert client.receive_data(bytes((octet,))) == []
+            assert [] == client.receive_data(bytes((octet,)))
 
     assert client.state is server.state is RUNNING
 
@@ -106,7 +106,7 @@ def test_plain_login_reaches_the_server() -> None:
         new_server(authenticate=authenticate),
     )
 
-    assert logins == [("", "guest", "gäst")]
+    assert [("", "guest", "gäst")] == logins
 
 
 def test_challenge_and_response_open_the_connection() -> None:
@@ -122,15 +122,15 @@ def test_challenge_and_response_open_the_connection() -> None:
         new_client(mechanism=lambda start: ("PLAIN", b"")), new_server(authenticate=authenticate)
     )
     peers.exchange()
-    assert peers.to_client.pop() == Command(0, ConnectionSecureParameters(b"1+1"), None, None)
+    assert Command(0, ConnectionSecureParameters(b"1+1"), None, None) == peers.to_client.pop()
     peers.client.answer_challenge(b"2")
     peers.exchange()
-    assert peers.to_client.pop() == Command(0, ConnectionSecureParameters(b"2+2"), None, None)
+    assert Command(0, ConnectionSecureParameters(b"2+2"), None, None) == peers.to_client.pop()
     peers.client.answer_challenge(b"4")
     peers.exchange()
 
-    assert peers.states == (RUNNING, RUNNING)
-    assert peers.to_client == []
+    assert (RUNNING, RUNNING) == peers.states
+    assert [] == peers.to_client
 
 
 def test_refused_login_is_told_to_a_client_that_announces_it() -> None:
@@ -141,10 +141,11 @@ def test_refused_login_is_told_to_a_client_that_announces_it() -> None:
 
     peers.exchange()
 
-    assert peers.states == (CLOSED, CLOSED)
+    assert (CLOSED, CLOSED) == peers.states
     assert peers.client.failure is None
-    assert peers.client.close_received == ConnectionCloseParameters(
-        403, "ACCESS_REFUSED - not you", 0, 0
+    assert (
+        ConnectionCloseParameters(403, "ACCESS_REFUSED - not you", 0, 0)
+        == peers.client.close_received
     )
 
 
@@ -153,7 +154,7 @@ def test_refused_login_is_silence_to_another_client() -> None:
 
     peers.exchange()
 
-    assert peers.states == (ConnectionState.SECURING, CLOSED)
+    assert (ConnectionState.SECURING, CLOSED) == peers.states
     assert peers.server.login_pause
     assert peers.client.close_received is None
 
@@ -166,9 +167,10 @@ def test_virtual_host_that_does_not_exist_is_told() -> None:
 
     peers.exchange()
 
-    assert peers.states == (CLOSED, CLOSED)
-    assert peers.client.close_received == ConnectionCloseParameters(
-        530, "NOT_ALLOWED - vhost / not found", 10, 40
+    assert (CLOSED, CLOSED) == peers.states
+    assert (
+        ConnectionCloseParameters(530, "NOT_ALLOWED - vhost / not found", 10, 40)
+        == peers.client.close_received
     )
 
 
@@ -199,8 +201,8 @@ def test_every_command_arrives_at_the_other_end(frame_max: int, data: st.DataObj
             peers.server.send_content(number, encode_method(parameters), properties, body)
     peers.exchange()
 
-    assert peers.to_server == sent
-    assert peers.to_client == sent
+    assert sent == peers.to_server
+    assert sent == peers.to_client
 
 
 def test_heartbeats_are_no_commands() -> None:
@@ -211,7 +213,7 @@ def test_heartbeats_are_no_commands() -> None:
     peers.exchange()
 
     assert peers.to_client == peers.to_server == []
-    assert peers.states == (RUNNING, RUNNING)
+    assert (RUNNING, RUNNING) == peers.states
 
 
 def test_blocked_reaches_the_client() -> None:
@@ -220,7 +222,7 @@ def test_blocked_reaches_the_client() -> None:
     peers.server.send(0, ConnectionBlockedParameters("low on memory"))
     peers.exchange()
 
-    assert peers.to_client == [Command(0, ConnectionBlockedParameters("low on memory"), None, None)]
+    assert [Command(0, ConnectionBlockedParameters("low on memory"), None, None)] == peers.to_client
 
 
 # --- closing ---
@@ -236,7 +238,7 @@ def test_close_by_either_ends_both(which: str) -> None:
     closer.close(320, "CONNECTION_FORCED - bye")
     peers.exchange()
 
-    assert peers.states == (CLOSED, CLOSED)
+    assert (CLOSED, CLOSED) == peers.states
     assert closer.close_sent == other.close_received
     assert closer.close_received is other.close_sent is None
     assert closer.failure is other.failure is None
@@ -252,7 +254,7 @@ def test_closes_that_cross_end_both() -> None:
     peers.client.receive_data(crossing[1])
     peers.exchange()
 
-    assert peers.states == (CLOSED, CLOSED)
+    assert (CLOSED, CLOSED) == peers.states
     assert peers.client.close_received == peers.server.close_sent
     assert peers.server.close_received == peers.client.close_sent
 
@@ -268,10 +270,10 @@ def test_closing_frames_of_both_arrive() -> None:
     octets = peers.server.data_to_send()
     peers.to_client += named(peers.client.receive_data(octets))
 
-    assert peers.to_server == [Command(1, ACK, None, None)]
+    assert [Command(1, ACK, None, None)] == peers.to_server
     assert encode_method(ACK) in octets
-    assert peers.to_client == []  # it has closed, and wants nothing more
-    assert peers.states == (CLOSED, CLOSING)
+    assert [] == peers.to_client  # it has closed, and wants nothing more
+    assert (CLOSED, CLOSING) == peers.states
 
 
 def test_fault_of_the_client_is_told_behind_the_answers_to_its_good_commands() -> None:
@@ -284,9 +286,9 @@ def test_fault_of_the_client_is_told_behind_the_answers_to_its_good_commands() -
     peers.server.send(1, ACK)
     peers.exchange()
 
-    assert peers.to_server == [Command(1, ChannelOpenParameters(), None, None)]
-    assert peers.to_client == [Command(1, ACK, None, None)]
-    assert peers.states == (CLOSED, CLOSED)
+    assert [Command(1, ChannelOpenParameters(), None, None)] == peers.to_server
+    assert [Command(1, ACK, None, None)] == peers.to_client
+    assert (CLOSED, CLOSED) == peers.states
     assert peers.client.close_received == ConnectionCloseParameters(
         501, "FRAME_ERROR - cannot decode <<1>>", *method_of(ACK).id
     )
@@ -306,10 +308,10 @@ def test_peer_that_pipelines_on_behind_its_fault_is_closed_cleanly(which: str) -
         culprit.send_content(1, publish, NO_PROPERTIES, b"body")
     peers.exchange()
 
-    assert peers.states == (CLOSED, CLOSED)
+    assert (CLOSED, CLOSED) == peers.states
     assert culprit.failure is None
     assert culprit.close_received is not None
-    assert culprit.close_received.reply_code == 505
+    assert 505 == culprit.close_received.reply_code
 
 
 # --- channels ---
@@ -328,8 +330,8 @@ def test_channel_closed_by_the_server_drops_what_the_client_had_sent() -> None:
     peers.to_server += named(peers.server.receive_data(under_way))
     peers.exchange()
 
-    assert peers.to_server == [Command(2, ACK, None, None)]
-    assert peers.to_client == [Command(1, close, None, None)]
+    assert [Command(2, ACK, None, None)] == peers.to_server
+    assert [Command(1, close, None, None)] == peers.to_client
     assert peers.server.is_channel_closing(1)
     peers.client.send(1, ChannelCloseOkParameters())
     peers.exchange()
@@ -361,8 +363,8 @@ def test_deliveries_to_a_channel_that_the_client_closes_are_dropped(size: int) -
     peers.server.send(1, close_ok)
     peers.exchange()
 
-    assert [command.channel_number for command in peers.to_client] == [2, 1]
-    assert peers.to_client[1] == Command(1, close_ok, None, None)
+    assert [2, 1] == [command.channel_number for command in peers.to_client]
+    assert Command(1, close_ok, None, None) == peers.to_client[1]
 
 
 # --- whatever happens ---
@@ -398,5 +400,5 @@ def test_both_are_closed_in_the_end_whatever_they_say_and_when(program: list[Ste
     peers.client.close()
     peers.exchange()
 
-    assert peers.states == (CLOSED, CLOSED)
+    assert (CLOSED, CLOSED) == peers.states
     assert CLOSING not in peers.states

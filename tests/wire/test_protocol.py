@@ -154,7 +154,7 @@ def test_mutated_streams_give_commands_or_a_failure_however_they_are_cut(
     expected = whole.receive_data(octets)
     commands = receive_all(cut, data.draw(strategies.cuts(octets)), Protocol.receive_data)
 
-    assert commands == expected
+    assert expected == commands
     assert fate_of(cut) == fate_of(whole)
 
 
@@ -169,7 +169,7 @@ def test_any_octets_mean_the_same_however_they_are_cut(
     expected = whole.receive_data(octets)
     commands = receive_all(cut, data.draw(strategies.cuts(octets)), Protocol.receive_data)
 
-    assert commands == expected
+    assert expected == commands
     assert fate_of(cut) == fate_of(whole)
 
 
@@ -209,7 +209,7 @@ def test_mutated_openings_mean_the_same_however_they_are_cut(
     expected = whole.receive_data(octets)
     commands = receive_all(cut, data.draw(strategies.cuts(octets)), receive_into_buffer)
 
-    assert commands == expected
+    assert expected == commands
     assert fate_of(cut) == fate_of(whole)
     assert octets != heard or whole.state is ConnectionState.RUNNING
 
@@ -217,7 +217,7 @@ def test_mutated_openings_mean_the_same_however_they_are_cut(
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 @RUNNING
 def test_octets_may_come_in_any_kind_of_buffer(new: New, kind: type[bytes]) -> None:
-    assert len(new().receive_data(kind(method_frame(1, ACK)))) == 1
+    assert 1 == len(new().receive_data(kind(method_frame(1, ACK))))
 
 
 @RUNNING
@@ -237,10 +237,10 @@ def test_send_queues_a_method(new: New) -> None:
 
     protocol.send(3, ACK)
 
-    assert (protocol.has_data_to_send, protocol.queued_size) == (True, 8 + 4 + 9)
+    assert (True, 8 + 4 + 9) == (protocol.has_data_to_send, protocol.queued_size)
     assert protocol.data_to_send() == method_frame(3, ACK)
-    assert (protocol.has_data_to_send, protocol.queued_size) == (False, 0)
-    assert protocol.data_to_send() == b""
+    assert (False, 0) == (protocol.has_data_to_send, protocol.queued_size)
+    assert b"" == protocol.data_to_send()
 
 
 @RUNNING
@@ -277,8 +277,8 @@ def test_send_content_behind_does_as_send_content(
 
     sizes = [protocol.send_content_behind(head, properties, body) for _ in range(2)]
 
-    assert sizes == [len(expected), 2 * len(expected)]
-    assert protocol.data_to_send() == expected * 2
+    assert [len(expected), 2 * len(expected)] == sizes
+    assert expected * 2 == protocol.data_to_send()
 
 
 @RUNNING
@@ -301,7 +301,7 @@ def test_send_heartbeat_queues_one(new: New) -> None:
 
     protocol.send_heartbeat()
 
-    assert protocol.data_to_send() == HEARTBEAT
+    assert HEARTBEAT == protocol.data_to_send()
 
 
 @RUNNING
@@ -340,7 +340,7 @@ def test_close_goes_behind_all_that_is_queued_even_later(new: New) -> None:
 
     close = ConnectionCloseParameters(320, "CONNECTION_FORCED - bye", 1, 2)
     assert protocol.state is ConnectionState.CLOSING
-    assert protocol.close_sent == close
+    assert close == protocol.close_sent
     assert protocol.has_data_to_send
     assert protocol.data_to_send() == (
         method_frame(1, ACK) + method_frame(2, ACK) + method_frame(0, close)
@@ -370,7 +370,7 @@ def test_close_says_goodbye_by_default(new: New) -> None:
 
     protocol.close()
 
-    assert protocol.close_sent == ConnectionCloseParameters(200, "", 0, 0)
+    assert ConnectionCloseParameters(200, "", 0, 0) == protocol.close_sent
 
 
 @RUNNING
@@ -379,7 +379,7 @@ def test_close_cuts_its_text_to_a_short_string(new: New) -> None:
 
     protocol.close(320, "ö" * 300)
 
-    assert protocol.close_sent == ConnectionCloseParameters(320, "ö" * 126 + "...", 0, 0)
+    assert ConnectionCloseParameters(320, "ö" * 126 + "...", 0, 0) == protocol.close_sent
 
 
 @RUNNING
@@ -391,7 +391,7 @@ def test_close_a_second_time_does_nothing(new: New) -> None:
     protocol.close(200, "second")
 
     assert first
-    assert protocol.close_sent == ConnectionCloseParameters(320, "first", 0, 0)
+    assert ConnectionCloseParameters(320, "first", 0, 0) == protocol.close_sent
     assert not protocol.has_data_to_send
 
 
@@ -414,7 +414,7 @@ def test_close_ok_ends_a_connection_that_we_closed(new: New) -> None:
 
     commands = protocol.receive_data(method_frame(0, ConnectionCloseOkParameters()))
 
-    assert commands == []
+    assert [] == commands
     assert protocol.state is ConnectionState.CLOSED
     assert protocol.failure is None
     assert protocol.close_received is None
@@ -434,7 +434,7 @@ def test_all_but_the_answer_is_dropped_while_closing(new: New) -> None:
         + method_frame(0, QueueDeclareParameters())
     )
 
-    assert commands == []
+    assert [] == commands
     assert not protocol.has_data_to_send
     assert protocol.failure is None
     protocol.receive_data(method_frame(0, ConnectionCloseOkParameters()))
@@ -450,9 +450,9 @@ def test_crossing_close_is_answered_and_ends_the_connection() -> None:
     commands = protocol.receive_data(method_frame(0, theirs))
 
     assert ours
-    assert commands == []
+    assert [] == commands
     assert protocol.state is ConnectionState.CLOSED
-    assert protocol.close_received == theirs
+    assert theirs == protocol.close_received
     assert protocol.data_to_send() == method_frame(0, ConnectionCloseOkParameters())
 
 
@@ -467,9 +467,9 @@ def test_peers_close_is_answered_behind_all_that_is_queued(new: New) -> None:
     )
     protocol.send(3, ACK)
 
-    assert commands == [Command(1, ACK, None, None)]
+    assert [Command(1, ACK, None, None)] == commands
     assert protocol.state is not ConnectionState.RUNNING
-    assert protocol.close_received == close
+    assert close == protocol.close_received
     assert protocol.close_sent is None
     assert protocol.failure is None
     assert protocol.data_to_send() == (
@@ -483,7 +483,7 @@ def test_nothing_is_received_once_closed(new: New) -> None:
     protocol.receive_data(method_frame(0, ConnectionCloseParameters()))
     protocol.data_to_send()
 
-    assert protocol.receive_data(method_frame(1, ACK) + UNKNOWN_FRAME) == []
+    assert [] == protocol.receive_data(method_frame(1, ACK) + UNKNOWN_FRAME)
     assert protocol.failure is None
     protocol.close()
     assert protocol.close_sent is None
@@ -497,7 +497,7 @@ def test_end_of_the_octets_closes(new: New) -> None:
     protocol.receive_eof()
 
     assert protocol.state is ConnectionState.CLOSED
-    assert protocol.receive_data(HEARTBEAT) == []
+    assert [] == protocol.receive_data(HEARTBEAT)
 
 
 @RUNNING
@@ -517,7 +517,7 @@ def test_end_of_the_octets_drops_what_is_incomplete(new: New) -> None:
     deliver = BasicDeliverParameters("tag", 1, False, "exchange", "key")
     content = content_frames(1, deliver, b"\x00\x00", bytes(1_100_000), frame_max=131072)
     tracemalloc.start()
-    assert protocol.receive_data(b"".join(content)[:-1]) == []
+    assert [] == protocol.receive_data(b"".join(content)[:-1])
     received, _ = tracemalloc.get_traced_memory()
 
     protocol.receive_eof()
@@ -550,10 +550,10 @@ def test_fault_closes_the_connection_behind_the_answers_to_good_commands(new: Ne
 
     text = 'FRAME_ERROR - type 9, all octets = <<"abcd">>: unknown_frame'
     close = ConnectionCloseParameters(501, text, 0, 0)
-    assert commands == [Command(1, ACK, None, None)]
+    assert [Command(1, ACK, None, None)] == commands
     assert isinstance(protocol.failure, FrameError)
-    assert protocol.failure.reply_text == text
-    assert protocol.close_sent == close
+    assert text == protocol.failure.reply_text
+    assert close == protocol.close_sent
     assert protocol.state is ConnectionState.CLOSING
     assert protocol.data_to_send() == method_frame(1, ACK) + method_frame(0, close)
 
@@ -564,8 +564,9 @@ def test_fault_names_its_method_in_the_close(new: New) -> None:
 
     protocol.receive_data(frame(1, 1, b"\x00\x3c\x00\x50abc"))
 
-    assert protocol.close_sent == ConnectionCloseParameters(
-        501, 'FRAME_ERROR - cannot decode <<"abc">>', 60, 80
+    assert (
+        ConnectionCloseParameters(501, 'FRAME_ERROR - cannot decode <<"abc">>', 60, 80)
+        == protocol.close_sent
     )
 
 
@@ -578,9 +579,9 @@ def test_content_on_channel_0_is_a_fault(new: New) -> None:
         b"".join(content_frames(0, publish, NO_PROPERTIES, b"abc")) + method_frame(1, ACK)
     )
 
-    assert commands == []
+    assert [] == commands
     assert protocol.close_sent is not None
-    assert protocol.close_sent[2:] == (60, 40)
+    assert (60, 40) == protocol.close_sent[2:]
     assert protocol.state is ConnectionState.CLOSING
 
 
@@ -606,7 +607,7 @@ def test_what_the_peer_had_sent_before_it_heard_of_its_fault_costs_no_second_one
 
     assert protocol.state is ConnectionState.CLOSED
     assert protocol.failure is not None
-    assert protocol.failure.reply_code == 505
+    assert 505 == protocol.failure.reply_code
 
 
 @RUNNING
@@ -628,7 +629,7 @@ def test_faults_behind_the_first_do_not_hide_the_answer_to_our_close(new: New, c
     assert protocol.state is ConnectionState.CLOSED
     assert protocol.close_received is None
     assert protocol.failure is not None
-    assert protocol.failure.method_id == 40
+    assert 40 == protocol.failure.method_id
 
 
 @RUNNING
@@ -653,7 +654,7 @@ def test_peers_close_right_behind_its_fault_is_answered(new: New) -> None:
     protocol.receive_data(frame(1, 1, b"\x00\x3c\x00\x50abc") + method_frame(0, theirs))
 
     assert protocol.failure is not None
-    assert protocol.close_received == theirs
+    assert theirs == protocol.close_received
     assert protocol.state is not ConnectionState.RUNNING
     assert protocol.data_to_send().endswith(method_frame(0, ConnectionCloseOkParameters()))
 
@@ -667,7 +668,7 @@ def test_second_fault_makes_deaf(new: New) -> None:
 
     protocol.receive_data(b"\x01\xff\xff\xff\xff\xff\xff\xff" * 2)
 
-    assert protocol.receive_data(method_frame(0, ConnectionCloseOkParameters())) == []
+    assert [] == protocol.receive_data(method_frame(0, ConnectionCloseOkParameters()))
     assert protocol.failure is first
     assert protocol.state is ConnectionState.CLOSING
 
@@ -681,10 +682,10 @@ def test_content_that_is_too_large_is_a_command(new: New) -> None:
         b"".join(content_frames(1, publish, NO_PROPERTIES, b"x" * 11)) + method_frame(1, ACK)
     )
 
-    assert commands == [
+    assert [
         Command(1, OversizedContent(publish, 11, 10), None, None),
         Command(1, ACK, None, None),
-    ]
+    ] == commands
     assert protocol.failure is None
 
 
@@ -703,7 +704,7 @@ def test_close_of_a_channel_drops_what_comes_on_it(new: New) -> None:
         + method_frame(1, ChannelFlowParameters(True))
     )
 
-    assert commands == [Command(2, ACK, None, None)]
+    assert [Command(2, ACK, None, None)] == commands
     assert protocol.is_channel_closing(1)
     assert not protocol.is_channel_closing(2)
 
@@ -719,10 +720,10 @@ def test_answer_to_a_channels_close_frees_its_number(new: New) -> None:
         + method_frame(1, ChannelOpenOkParameters())
     )
 
-    assert commands == [
+    assert [
         Command(1, ChannelCloseOkParameters(), None, None),
         Command(1, ChannelOpenOkParameters(), None, None),
-    ]
+    ] == commands
     assert not protocol.is_channel_closing(1)
 
 
@@ -734,12 +735,12 @@ def test_crossing_close_of_a_channel_is_answered_and_ours_still_open(new: New) -
 
     commands = protocol.receive_data(method_frame(1, ChannelCloseParameters()))
 
-    assert commands == []
+    assert [] == commands
     assert protocol.data_to_send() == method_frame(1, ChannelCloseOkParameters())
     assert protocol.is_channel_closing(1)
-    assert protocol.receive_data(method_frame(1, ChannelCloseOkParameters())) == [
-        Command(1, ChannelCloseOkParameters(), None, None)
-    ]
+    assert [Command(1, ChannelCloseOkParameters(), None, None)] == protocol.receive_data(
+        method_frame(1, ChannelCloseOkParameters())
+    )
 
 
 @RUNNING
@@ -747,18 +748,18 @@ def test_open_on_a_closing_channel_is_given_for_it_is_a_fault(new: New) -> None:
     protocol = new()
     protocol.send(1, CLOSE_CHANNEL)
 
-    assert protocol.receive_data(method_frame(1, ChannelOpenParameters())) == [
-        Command(1, ChannelOpenParameters(), None, None)
-    ]
+    assert [Command(1, ChannelOpenParameters(), None, None)] == protocol.receive_data(
+        method_frame(1, ChannelOpenParameters())
+    )
 
 
 @RUNNING
 def test_peers_close_of_a_channel_is_given(new: New) -> None:
     protocol = new()
 
-    assert protocol.receive_data(method_frame(1, CLOSE_CHANNEL)) == [
-        Command(1, CLOSE_CHANNEL, None, None)
-    ]
+    assert [Command(1, CLOSE_CHANNEL, None, None)] == protocol.receive_data(
+        method_frame(1, CLOSE_CHANNEL)
+    )
     assert not protocol.has_data_to_send
     assert not protocol.is_channel_closing(1)
 
@@ -773,7 +774,7 @@ def test_content_under_way_on_a_closing_channel_is_dropped_whole(new: New, seen:
 
     commands = protocol.receive_data(b"".join(frames[seen:]))
 
-    assert commands == []
+    assert [] == commands
     assert protocol.failure is None
 
 

@@ -83,17 +83,17 @@ def test_frame_reader_returns_each_frame_with_where_it_began() -> None:
     octets = HEADER + method_frame(0, ConnectionTuneOkParameters(0, 4096, 0)) + HEARTBEAT
     payload = encode_method(ConnectionTuneOkParameters(0, 4096, 0))
 
-    assert read(FrameReader(), octets) == [
+    assert [
         ProtocolHeader(HEADER, 0),
         Frame(FrameType.METHOD, 0, payload, 8),
         Frame(FrameType.HEARTBEAT, 0, b"", 8 + len(payload) + 8),
-    ]
+    ] == read(FrameReader(), octets)
 
 
 def test_frame_reader_takes_any_order_of_frames() -> None:
     octets = body_frame(3, b"abc") + header_frame(2, 5) + frame(9, 1, b"x")
 
-    assert [frame.type for frame in read(FrameReader(), octets)] == [3, 2, 9]
+    assert [3, 2, 9] == [frame.type for frame in read(FrameReader(), octets)]
 
 
 @given(strategies.streams(), st.data())
@@ -102,7 +102,7 @@ def test_frames_are_the_same_however_the_octets_are_cut(
 ) -> None:
     whole = read(FrameReader(), stream.octets)
 
-    assert read(FrameReader(), *data.draw(strategies.cuts(stream.octets))) == whole
+    assert whole == read(FrameReader(), *data.draw(strategies.cuts(stream.octets)))
     assert b"".join(map(bytes, whole)) == stream.octets
 
 
@@ -123,8 +123,8 @@ def test_frame_knows_its_name_and_its_methods_parameters(
 ) -> None:
     (item,) = read(FrameReader(), octets)
 
-    assert item.name == name
-    assert item.parameters == parameters
+    assert name == item.name
+    assert parameters == item.parameters
 
 
 def test_frame_whose_parameters_cannot_be_decoded_says_so_when_it_is_asked() -> None:
@@ -140,16 +140,16 @@ def test_frame_reader_takes_frames_up_to_its_limit() -> None:
     (item,) = read(reader, frame(3, 1, bytes(4097)))
 
     assert isinstance(item, BrokenFrame)
-    assert str(item.error) == (
+    assert (
         "FRAME_ERROR - a content body frame on channel 1 announces 4097 octets of payload;"
         " frame_max 4096 allows 4088"
-    )
+    ) == (str(item.error))
 
 
 def test_frame_reader_without_a_limit_takes_any_frame() -> None:
     reader = FrameReader(frame_max=NO_LIMIT)
 
-    assert [len(item.payload) for item in read(reader, frame(3, 1, bytes(1 << 20)))] == [1 << 20]
+    assert [1 << 20] == [len(item.payload) for item in read(reader, frame(3, 1, bytes(1 << 20)))]
 
 
 def test_announced_size_costs_no_memory() -> None:
@@ -166,17 +166,17 @@ def test_announced_size_costs_no_memory() -> None:
 def test_protocol_header_is_taken_in_any_pieces(reader_type: type[Reader]) -> None:
     octets = HEADER + HEARTBEAT
 
-    assert read(reader_type(), *one_by_one(octets)) == [
+    assert [
         ProtocolHeader(HEADER, 0),
         Frame(FrameType.HEARTBEAT, 0, b"", 8),
-    ]
+    ] == read(reader_type(), *one_by_one(octets))
 
 
 def test_protocol_header_may_come_between_frames() -> None:
     """As in a file that holds one connection behind another."""
     octets = HEARTBEAT + HEADER + HEARTBEAT
 
-    assert [item.offset for item in read(CommandReader(), octets)] == [0, 8, 16]
+    assert [0, 8, 16] == [item.offset for item in read(CommandReader(), octets)]
 
 
 @pytest.mark.parametrize(
@@ -191,9 +191,9 @@ def test_protocol_header_may_come_between_frames() -> None:
 def test_protocol_header_tells_its_version(octets: bytes, version: tuple[int, ...]) -> None:
     (header,) = read(FrameReader(), octets)
 
-    assert header.version == version
-    assert header.channel_number == 0
-    assert bytes(header) == octets
+    assert version == header.version
+    assert 0 == header.channel_number
+    assert octets == bytes(header)
 
 
 # --- commands ---
@@ -249,14 +249,14 @@ def test_openings_heartbeats_and_closes_are_included() -> None:
 
     items = read(CommandReader(), first + second + third + bytes(client.data_to_send()))
 
-    assert [item.name for item in items] == [
+    assert [
         "protocol header",
         "connection.start-ok",
         "connection.tune-ok",
         "connection.open",
         "heartbeat",
         "connection.close",
-    ]
+    ] == [item.name for item in items]
 
 
 def test_command_gives_its_method_and_its_properties() -> None:
@@ -266,9 +266,9 @@ def test_command_gives_its_method_and_its_properties() -> None:
     (command,) = read(CommandReader(), octets)
 
     assert command == ReadCommand(1, PUBLISH, encoded, bytearray(b"abc"), 0)
-    assert command.name == "basic.publish"
-    assert command.method.id == (60, 40)
-    assert command.properties == BasicHeaderProperties(priority=3)
+    assert "basic.publish" == command.name
+    assert (60, 40) == command.method.id
+    assert BasicHeaderProperties(priority=3) == command.properties
 
 
 def test_command_without_content_has_no_properties() -> None:
@@ -283,8 +283,8 @@ def test_body_that_is_too_large_is_told_and_not_kept() -> None:
 
     items = read(CommandReader(max_body_size=4999), octets + method_frame(1, ACK))
 
-    assert [item.parameters for item in items] == [OversizedContent(PUBLISH, 5000, 4999), ACK]
-    assert items[0].name == "basic.publish"
+    assert [OversizedContent(PUBLISH, 5000, 4999), ACK] == [item.parameters for item in items]
+    assert "basic.publish" == items[0].name
 
 
 @pytest.mark.parametrize("frame_max", [0, 200_000])
@@ -293,11 +293,11 @@ def test_limit_of_frames_follows_what_the_peers_agree_on(frame_max: int) -> None
     tune_ok = method_frame(0, ConnectionTuneOkParameters(0, frame_max, 0))
     content = b"".join(content_frames(1, PUBLISH, NO_PROPERTIES, bytes(150_000), frame_max=200_000))
 
-    assert [item.name for item in read(reader, tune_ok + content)] == [
+    assert [
         "connection.tune-ok",
         "basic.publish",
-    ]
-    assert reader.frame_max == frame_max
+    ] == [item.name for item in read(reader, tune_ok + content)]
+    assert frame_max == reader.frame_max
 
 
 def test_limit_of_frames_that_no_peer_may_agree_on_is_not_followed() -> None:
@@ -305,7 +305,7 @@ def test_limit_of_frames_that_no_peer_may_agree_on_is_not_followed() -> None:
 
     read(reader, method_frame(0, ConnectionTuneOkParameters(0, 100, 0)))
 
-    assert reader.frame_max == 131072
+    assert 131072 == reader.frame_max
 
 
 # --- what is broken ---
@@ -321,8 +321,8 @@ def test_first_broken_frame_ends_the_reading(reader_type: type[Reader], broken: 
 
     items = read(reader, HEARTBEAT + broken + HEARTBEAT, HEARTBEAT)
 
-    assert [item.name for item in items] == ["heartbeat", "broken frame"]
-    assert items[1].offset == 8
+    assert ["heartbeat", "broken frame"] == [item.name for item in items]
+    assert 8 == items[1].offset
     assert isinstance(reader.failure, FramingLost)
     assert items[1].error is reader.failure
 
@@ -336,19 +336,19 @@ def test_reader_goes_on_behind_a_broken_frame_if_asked(
 
     items = read(reader, method_frame(1, ACK) + broken + HEARTBEAT + method_frame(2, ACK))
 
-    assert [item.name for item in items] == ["basic.ack", "broken frame", "heartbeat", "basic.ack"]
-    assert [item.channel_number for item in items[2:]] == [0, 2]
-    assert bytes(items[1]) == broken
+    assert ["basic.ack", "broken frame", "heartbeat", "basic.ack"] == [item.name for item in items]
+    assert [0, 2] == [item.channel_number for item in items[2:]]
+    assert broken == bytes(items[1])
 
 
 def test_broken_frame_says_what_is_wrong_in_plain_english() -> None:
     (item,) = read(FrameReader(), BROKEN_END)
 
-    assert str(item.error) == (
+    assert (
         "FRAME_ERROR - a method frame on channel 1 with 13 octets of payload ends with the octet"
         " 0x00; expected 0xce"
-    )
-    assert item.channel_number == 1
+    ) == (str(item.error))
+    assert 1 == item.channel_number
 
 
 @pytest.mark.parametrize(
@@ -396,9 +396,9 @@ def test_frame_that_has_no_place_is_broken_and_the_next_one_is_read(
     items = read(CommandReader(skip_broken=True), octets + method_frame(2, ACK))
 
     assert [type(item) for item in items] == [BrokenFrame, ReadCommand]
-    assert bytes(items[0]) == octets
+    assert octets == bytes(items[0])
     assert isinstance(items[0].error, error_type)
-    assert str(items[0].error) == text
+    assert text == str(items[0].error)
 
 
 def test_method_in_the_midst_of_a_content_ends_the_content_and_is_read() -> None:
@@ -406,12 +406,12 @@ def test_method_in_the_midst_of_a_content_ends_the_content_and_is_read() -> None
 
     items = read(CommandReader(skip_broken=True), HEARTBEAT, octets + method_frame(1, ACK))
 
-    assert [item.name for item in items] == ["heartbeat", "broken frame", "basic.ack"]
-    assert items[1].offset == 8
-    assert str(items[1].error) == (
+    assert ["heartbeat", "broken frame", "basic.ack"] == [item.name for item in items]
+    assert 8 == items[1].offset
+    assert (
         "UNEXPECTED_FRAME - expected 2 more octets of the body of basic.publish on channel 1, got"
         " basic.ack"
-    )
+    ) == (str(items[1].error))
 
 
 def test_body_that_is_longer_than_announced_is_named_as_that() -> None:
@@ -419,11 +419,11 @@ def test_body_that_is_longer_than_announced_is_named_as_that() -> None:
 
     items = read(CommandReader(skip_broken=True), octets + method_frame(1, ACK))
 
-    assert str(items[0].error) == (
+    assert (
         "UNEXPECTED_FRAME - the body of basic.publish on channel 1 is longer than its content"
         " header announced, by 3 octets"
-    )
-    assert items[1].parameters == ACK
+    ) == (str(items[0].error))
+    assert ACK == items[1].parameters
 
 
 def test_content_header_of_another_class_ends_the_content() -> None:
@@ -431,11 +431,11 @@ def test_content_header_of_another_class_ends_the_content() -> None:
 
     items = read(CommandReader(skip_broken=True), octets + method_frame(1, ACK))
 
-    assert [item.name for item in items] == ["broken frame", "basic.ack"]
-    assert str(items[0].error) == (
+    assert ["broken frame", "basic.ack"] == [item.name for item in items]
+    assert (
         "UNEXPECTED_FRAME - the content header behind basic.publish on channel 1 has class 50 and"
         " weight 0; expected class 60 and weight 0"
-    )
+    ) == (str(items[0].error))
 
 
 def test_lost_framing_ends_the_contents_under_way() -> None:
@@ -443,7 +443,7 @@ def test_lost_framing_ends_the_contents_under_way() -> None:
 
     items = read(CommandReader(skip_broken=True), octets)
 
-    assert [item.name for item in items] == ["broken frame", "heartbeat", "basic.ack"]
+    assert ["broken frame", "heartbeat", "basic.ack"] == [item.name for item in items]
 
 
 @pytest.mark.parametrize("reader_type", [FrameReader, CommandReader])
@@ -471,7 +471,7 @@ def test_octets_that_were_changed_are_read_past(
     read(reader, bytes(140_000))  # more than any frame that is under way may want
     found = read(reader, encode_frame(8, 0, b"") * 3)
 
-    assert found[-1].name == "heartbeat"
+    assert "heartbeat" == found[-1].name
 
 
 def test_reading_past_garbage_costs_no_memory() -> None:
@@ -483,4 +483,4 @@ def test_reading_past_garbage_costs_no_memory() -> None:
 def test_header_that_is_encoded_is_read() -> None:
     (header,) = read(CommandReader(), encode_protocol_header(1, 0, 0))
 
-    assert header.version == (1, 0, 0)
+    assert (1, 0, 0) == header.version

@@ -21,16 +21,16 @@ no_nul = st.text(st.characters(exclude_characters="\0", codec="utf-8"))
 
 
 def test_plain_response_is_as_in_rfc_4616() -> None:
-    assert plain_response("tim", "tanstaaftanstaaf", "Ursel") == b"Ursel\0tim\0tanstaaftanstaaf"
+    assert b"Ursel\0tim\0tanstaaftanstaaf" == plain_response("tim", "tanstaaftanstaaf", "Ursel")
 
 
 def test_plain_response_has_no_authzid_by_default() -> None:
-    assert plain_response("guest", "gäst") == b"\0guest\0g\xc3\xa4st"
+    assert b"\0guest\0g\xc3\xa4st" == plain_response("guest", "gäst")
 
 
 @given(no_nul, no_nul, no_nul)
 def test_plain_round_trip(login: str, password: str, authzid: str) -> None:
-    assert parse_plain(plain_response(login, password, authzid)) == (authzid, login, password)
+    assert (authzid, login, password) == parse_plain(plain_response(login, password, authzid))
 
 
 @pytest.mark.parametrize("parts", [("a\0b", "c", ""), ("a", "b\0c", ""), ("a", "b", "\0")])
@@ -55,16 +55,16 @@ def test_parse_plain_refuses_what_is_not_utf8() -> None:
 def test_amqplain_response_is_a_table_without_its_length() -> None:
     expected = b"\x05LOGINS\x00\x00\x00\x05guest\x08PASSWORDS\x00\x00\x00\x02pw"
 
-    assert amqplain_response("guest", "pw") == expected
+    assert expected == amqplain_response("guest", "pw")
 
 
 def test_amqplain_response_is_read() -> None:
-    assert parse_amqplain(amqplain_response("guest", "pw")) == ("guest", "pw")
+    assert ("guest", "pw") == parse_amqplain(amqplain_response("guest", "pw"))
 
 
 @given(strategies.text, strategies.text)
 def test_amqplain_round_trip(login: str, password: str) -> None:
-    assert parse_amqplain(amqplain_response(login, password)) == (login, password)
+    assert (login, password) == parse_amqplain(amqplain_response(login, password))
 
 
 @pytest.mark.parametrize(
@@ -111,5 +111,5 @@ def test_response_keeps_a_bad_password_to_itself(
     with pytest.raises(ValueError, match="password") as caught:
         write("guest", password)
 
-    assert str(caught.value) == text
+    assert text == str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None

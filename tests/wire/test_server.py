@@ -71,7 +71,7 @@ def test_header_is_answered_with_start() -> None:
 
     commands = server.receive_data(PROTOCOL_HEADER)
 
-    assert commands == []
+    assert [] == commands
     assert server.state is ConnectionState.STARTING
     assert server.data_to_send() == octets_of(
         ConnectionStartParameters(0, 9, {"product": "ammoo"}, b"PLAIN EXTERNAL", b"en_US")
@@ -106,8 +106,8 @@ def test_other_header_is_answered_with_ours_and_the_end(header: bytes) -> None:
 
     commands = server.receive_data(header + octets_of(START_OK))
 
-    assert commands == []
-    assert server.data_to_send() == PROTOCOL_HEADER
+    assert [] == commands
+    assert PROTOCOL_HEADER == server.data_to_send()
     assert server.state is ConnectionState.CLOSED
     assert server.failure is None
 
@@ -119,7 +119,7 @@ def test_other_header_may_be_answered_otherwise() -> None:
 
     server.receive_data(PROTOCOL_HEADER)
 
-    assert server.data_to_send() == b"other"
+    assert b"other" == server.data_to_send()
     assert server.state is ConnectionState.CLOSED
 
 
@@ -128,7 +128,7 @@ def test_other_header_may_be_answered_by_what_it_was() -> None:
 
     server.receive_data(b"AMQP\x03\x01\x00\x00")
 
-    assert server.data_to_send() == b"\x00\x00\x01\x03PQMA"
+    assert b"\x00\x00\x01\x03PQMA" == server.data_to_send()
 
 
 def test_properties_may_depend_on_the_version() -> None:
@@ -168,22 +168,22 @@ def test_opening_goes_through_its_states() -> None:
         heartbeat_interval=30,
     )
 
-    assert server.receive_data(octets_of(START_OK)) == []
+    assert [] == server.receive_data(octets_of(START_OK))
     assert state_of(server) is ConnectionState.TUNING
     assert server.data_to_send() == octets_of(ConnectionTuneParameters(10, 8192, 30))
-    assert server.client_properties == {"product": "x"}
-    assert asked == [("PLAIN", b"\0guest\0guest")]
+    assert {"product": "x"} == server.client_properties
+    assert [("PLAIN", b"\0guest\0guest")] == asked
 
-    assert server.receive_data(octets_of(ConnectionTuneOkParameters(5, 4096, 7))) == []
+    assert [] == server.receive_data(octets_of(ConnectionTuneOkParameters(5, 4096, 7)))
     assert state_of(server) is ConnectionState.OPENING
     assert not server.has_data_to_send
-    assert (server.channel_max, server.frame_max, server.heartbeat_interval) == (5, 4096, 7)
+    assert (5, 4096, 7) == (server.channel_max, server.frame_max, server.heartbeat_interval)
 
-    assert server.receive_data(octets_of(ConnectionOpenParameters("test"))) == []
+    assert [] == server.receive_data(octets_of(ConnectionOpenParameters("test")))
     assert state_of(server) is ConnectionState.RUNNING
     assert server.data_to_send() == octets_of(ConnectionOpenOkParameters())
-    assert opened == ["test"]
-    assert server.virtualhost == "test"
+    assert ["test"] == opened
+    assert "test" == server.virtualhost
 
 
 def test_client_need_not_wait_for_answers() -> None:
@@ -195,14 +195,14 @@ def test_client_need_not_wait_for_answers() -> None:
         + method_frame(1, ChannelOpenParameters())
     )
 
-    assert commands == [Command(1, ChannelOpenParameters(), None, None)]
+    assert [Command(1, ChannelOpenParameters(), None, None)] == commands
     assert server.state is ConnectionState.RUNNING
 
 
 def test_update_secret_is_given() -> None:
     update = ConnectionUpdateSecretParameters(b"secret", "expires")
 
-    assert running_server().receive_data(octets_of(update)) == [Command(0, update, None, None)]
+    assert [Command(0, update, None, None)] == running_server().receive_data(octets_of(update))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_capabilities_are_those_in_the_clients_properties(
 
     server.receive_data(octets_of(START_OK._replace(client_properties=client_properties)))
 
-    assert server.client_capabilities == capabilities
+    assert capabilities == server.client_capabilities
 
 
 # --- logging in ---
@@ -254,7 +254,7 @@ def test_refused_client_is_told_if_it_can_be() -> None:
         )
     )
 
-    assert server.close_sent == ConnectionCloseParameters(403, "ACCESS_REFUSED - go away", 0, 0)
+    assert ConnectionCloseParameters(403, "ACCESS_REFUSED - go away", 0, 0) == server.close_sent
     assert server.failure is not None
     assert server.failure.reply_code is ReplyCode.ACCESS_REFUSED
     assert server.state is ConnectionState.CLOSING
@@ -355,7 +355,7 @@ def test_client_may_choose_any_heartbeat() -> None:
 
     server.receive_data(octets_of(START_OK, ConnectionTuneOkParameters(2047, 131072, 65535)))
 
-    assert server.heartbeat_interval == 65535
+    assert 65535 == server.heartbeat_interval
 
 
 def test_large_frames_are_taken_only_once_they_are_agreed_on() -> None:
@@ -366,7 +366,7 @@ def test_large_frames_are_taken_only_once_they_are_agreed_on() -> None:
     late.receive_data(head)
 
     assert early.failure is not None
-    assert early.failure.reply_code == 501
+    assert 501 == early.failure.reply_code
     assert late.failure is None
 
 
@@ -400,11 +400,12 @@ def test_virtual_host_may_be_refused() -> None:
 
     server.receive_data(octets_of(START_OK, TUNE_OK, OPEN))
 
-    assert server.close_sent == ConnectionCloseParameters(
-        530, "NOT_ALLOWED - vhost / not found", 10, 40
+    assert (
+        ConnectionCloseParameters(530, "NOT_ALLOWED - vhost / not found", 10, 40)
+        == server.close_sent
     )
     assert server.state is ConnectionState.CLOSING
-    assert server.virtualhost == ""
+    assert "" == server.virtualhost
 
 
 @pytest.mark.parametrize(
@@ -424,9 +425,9 @@ def test_method_out_of_turn_is_a_channel_error(methods: list[Parameters], state:
 
     commands = server.receive_data(octets_of(*methods))
 
-    assert commands == []
+    assert [] == commands
     assert isinstance(server.failure, ChannelError)
-    assert server.failure.text == f"unexpected method in connection state {state}"
+    assert f"unexpected method in connection state {state}" == server.failure.text
     assert server.state is ConnectionState.CLOSING
 
 
@@ -437,7 +438,7 @@ def test_method_that_does_not_exist_ends_the_connection_without_a_word() -> None
         method_frame(1, ChannelOpenParameters()) + frame(1, 1, bytes((0, 60, 0, 99)))
     )
 
-    assert commands == [Command(1, ChannelOpenParameters(), None, None)]
+    assert [Command(1, ChannelOpenParameters(), None, None)] == commands
     assert isinstance(server.failure, UnknownMethod)
     assert server.state is ConnectionState.CLOSED
     assert server.close_sent is None
@@ -486,7 +487,7 @@ def test_fault_before_limits_are_agreed_on_is_told_to_nobody(
 
     commands = server.receive_data(octets_of(*methods) + octets + octets_of(TUNE_OK))
 
-    assert commands == []
+    assert [] == commands
     assert server.login_pause
     assert server.failure is not None
     assert server.close_sent is server.close_received is None
@@ -517,7 +518,7 @@ def test_each_close_is_answered_and_close_ok_ends_it() -> None:
 
     assert answered == octets_of(ConnectionCloseOkParameters(), ConnectionCloseOkParameters())
     assert server.data_to_send() == octets_of(ConnectionCloseOkParameters())
-    assert server.close_received == close
+    assert close == server.close_received
     assert server.state is ConnectionState.CLOSING
     server.receive_data(octets_of(ConnectionCloseOkParameters()))
     assert state_of(server) is ConnectionState.CLOSED
@@ -569,7 +570,7 @@ def test_number_that_is_not_finite_costs_the_socket(
 
     commands = server.receive_data(octets.replace(pack(">d", 4.0), pack(">d", value)))
 
-    assert commands == []
+    assert [] == commands
     assert isinstance(server.failure, UnreadableField)
     assert server.state is ConnectionState.CLOSED
     assert not server.has_data_to_send
@@ -591,4 +592,4 @@ def test_number_that_is_not_finite_on_channel_0_is_an_internal_error() -> None:
 
     server.receive_data(octets.replace(pack(">d", 4.0), pack(">d", float("nan"))))
 
-    assert server.close_sent == ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0)
+    assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == server.close_sent

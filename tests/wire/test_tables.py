@@ -134,7 +134,7 @@ def test_decoding_what_was_encoded_gives_the_same_values(table: FieldTable) -> N
 def test_encoding_what_was_decoded_gives_the_same_octets(table: FieldTable) -> None:
     octets = encode_table(table)
 
-    assert encode_table(decode_table(octets)) == octets
+    assert octets == encode_table(decode_table(octets))
 
 
 @pytest.mark.parametrize(
@@ -147,21 +147,21 @@ def test_what_rabbitmq_reads_otherwise_too_is_read(octets: bytes, value: FieldVa
 
 
 def test_a_name_that_comes_twice_keeps_its_last_value() -> None:
-    assert decode_table(b"\x00\x00\x00\x08\x01kt\x00\x01kt\x01") == {"k": True}
+    assert {"k": True} == decode_table(b"\x00\x00\x00\x08\x01kt\x00\x01kt\x01")
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_float_of_32_bits_comes_out_the_same(value: float) -> None:
     octets = table_of(b"f" + struct.pack(">f", value))
 
-    assert encode_table(decode_table(octets)) == octets
+    assert octets == encode_table(decode_table(octets))
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_float_of_64_bits_comes_out_the_same(value: float) -> None:
     octets = table_of(b"d" + struct.pack(">d", value))
 
-    assert encode_table(decode_table(octets)) == octets
+    assert octets == encode_table(decode_table(octets))
 
 
 @pytest.mark.parametrize("value", [-0.0, 5e-324, sys.float_info.max])
@@ -190,8 +190,9 @@ def test_float_that_is_not_finite_is_refused_where_it_stands(
     with pytest.raises(EncodeError) as caught:
         encode_table({"k": wrap(kind(value))})
 
-    assert str(caught.value) == (
+    assert (
         f"table{path} is {value}; a number in a field table must be finite: RabbitMQ reads no other"
+        == (str(caught.value))
     )
 
 
@@ -208,11 +209,11 @@ def test_string_of_surrogates_goes_out_as_octets_or_is_refused(value: str) -> No
     with suppress(EncodeError):
         octets = encode_table({"k": value})
 
-        assert decode_table(octets) == {"k": value.encode(errors="surrogateescape") or ""}
+        assert {"k": value.encode(errors="surrogateescape") or ""} == decode_table(octets)
 
 
 def test_surrogates_that_stand_for_octets_become_a_long_string() -> None:
-    assert with_types(decode_table(encode_table({"k": "a\udcff"}))) == {"k": (LongString, b"a\xff")}
+    assert {"k": (LongString, b"a\xff")} == with_types(decode_table(encode_table({"k": "a\udcff"})))
 
 
 def test_long_string_in_an_array_that_is_not_utf8_stays_one() -> None:
@@ -220,7 +221,7 @@ def test_long_string_in_an_array_that_is_not_utf8_stays_one() -> None:
 
     decoded = decode_table(encode_table({"k": value}))["k"]
 
-    assert with_types(decoded) == [(LongString, b"a\xff"), (str, "b")]
+    assert [(LongString, b"a\xff"), (str, "b")] == with_types(decoded)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,7 @@ def test_table_itself_may_be_any_mapping() -> None:
 def test_table_may_be_read_from_a_bytearray() -> None:
     table = decode_table(bytearray(table_of(b"x\x00\x00\x00\x01a")))
 
-    assert with_types(table) == {"k": (bytes, b"a")}
+    assert {"k": (bytes, b"a")} == with_types(table)
 
 
 # --- decimals ---
@@ -279,11 +280,11 @@ def test_decimal_is_written_as_places_and_digits(value: str, octets: bytes) -> N
     encoded = encode_table({"k": Decimal(value)})
 
     assert encoded == table_of(b"D" + octets)
-    assert decode_table(encoded)["k"] == Decimal(value)
+    assert Decimal(value) == decode_table(encoded)["k"]
 
 
 def test_decimal_keeps_its_places() -> None:
-    assert str(decode_table(encode_table({"k": Decimal("1.100")}))["k"]) == "1.100"
+    assert "1.100" == str(decode_table(encode_table({"k": Decimal("1.100")}))["k"])
 
 
 @pytest.mark.parametrize("value", ["NaN", "sNaN", "Infinity", "-Infinity"])
@@ -291,10 +292,10 @@ def test_decimal_must_be_finite(value: str) -> None:
     with pytest.raises(EncodeError) as caught:
         encode_table({"k": Decimal(value)})
 
-    assert str(caught.value) == (
+    assert (
         f"table['k'] is Decimal('{value}'); a number in a field table must be finite:"
         " RabbitMQ reads no other"
-    )
+    ) == (str(caught.value))
 
 
 @pytest.mark.parametrize(
@@ -330,7 +331,7 @@ def test_decimal_does_not_depend_on_the_context(unscaled: int, places: int) -> N
         table = decode_table(octets)
         again = encode_table(table)
 
-    assert table["k"].as_tuple().exponent == -places
+    assert -places == table["k"].as_tuple().exponent
     assert again == octets
 
 
@@ -406,14 +407,14 @@ def test_what_cannot_be_encoded_is_named_with_its_place(table: Any, text: str) -
     with pytest.raises(EncodeError) as caught:
         encode_table(table)
 
-    assert str(caught.value) == text
+    assert text == str(caught.value)
 
 
 def test_table_may_be_called_by_another_name() -> None:
     with pytest.raises(EncodeError) as caught:
         encode_table({"k": UInt8(-1)}, "arguments")
 
-    assert str(caught.value) == "arguments['k'] is -1; expected an unsigned 8-bit integer"
+    assert "arguments['k'] is -1; expected an unsigned 8-bit integer" == str(caught.value)
 
 
 @pytest.mark.parametrize("value", [10**5000, [10**5000], Int8(10**5000)], ids=["int", "in", "Int8"])
@@ -463,8 +464,8 @@ def test_more_names_are_encoded_than_are_remembered() -> None:
     names = [f"name {number}" for number in range(2000)]
     table = dict.fromkeys(names, True)
 
-    assert decode_table(encode_table(table)) == table
-    assert decode_table(encode_table(table)) == table
+    assert table == decode_table(encode_table(table))
+    assert table == decode_table(encode_table(table))
 
 
 # --- nesting ---
@@ -509,8 +510,8 @@ def test_tables_round_trip_however_deep(innermost: FieldTable, depth: int) -> No
     octets = encode_table(table)
 
     decoded = decode_table(octets)
-    assert encode_table(decoded) == octets
-    assert depth_of(decoded) == depth
+    assert octets == encode_table(decoded)
+    assert depth == depth_of(decoded)
     for _ in range(depth - 1):
         decoded = decoded[""]
     assert decoded == innermost
@@ -520,8 +521,8 @@ def test_tables_round_trip_however_deep(innermost: FieldTable, depth: int) -> No
 def test_tables_have_the_same_octets_however_deep(depth: int) -> None:
     octets = octets_nested(depth)
 
-    assert encode_table(tables_nested(depth, {})) == octets
-    assert encode_table(decode_table(octets)) == octets
+    assert octets == encode_table(tables_nested(depth, {}))
+    assert octets == encode_table(decode_table(octets))
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
@@ -533,11 +534,11 @@ def test_arrays_round_trip_however_deep(depth: int) -> None:
     octets = encode_table({"k": array})
 
     decoded = decode_table(octets)
-    assert encode_table(decoded) == octets
+    assert octets == encode_table(decoded)
     for number in reversed(range(depth)):
-        assert decoded["k"][::2] == [number, None]
+        assert [number, None] == decoded["k"][::2]
         decoded = {"k": decoded["k"][1]}
-    assert decoded == {"k": []}
+    assert {"k": []} == decoded
 
 
 def test_the_same_table_twice_is_fine_however_deep() -> None:
@@ -630,7 +631,7 @@ def test_what_is_deep_is_coded_as_what_is_shallow(value: FieldValue, depth: int)
     decoded = decode_table(octets)
     for _ in range(depth - 1):
         decoded = decoded[""]
-    assert encode_table(decoded) == shallow
+    assert shallow == encode_table(decoded)
 
 
 # --- what cannot be decoded ---
@@ -672,7 +673,7 @@ def test_octets_behind_a_table_are_refused() -> None:
     with pytest.raises(FrameError) as caught:
         decode_table(b"\x00\x00\x00\x00ab")
 
-    assert caught.value.text == "2 octets stand behind a field table"
+    assert "2 octets stand behind a field table" == caught.value.text
 
 
 @pytest.mark.parametrize("letter", [b"?", b"\xff", b"\x00", b"U"])
@@ -680,8 +681,8 @@ def test_value_of_an_unknown_type_is_refused(letter: bytes) -> None:
     with pytest.raises(InternalError) as caught:
         decode_table(table_of(letter + bytes(8)))
 
-    assert caught.value.text == (
-        f"a field table holds a value of the unknown type {chr(letter[0])!r}"
+    assert f"a field table holds a value of the unknown type {chr(letter[0])!r}" == (
+        caught.value.text
     )
 
 
@@ -696,7 +697,7 @@ def test_any_octets_make_a_table_or_a_protocol_error(octets: bytes) -> None:
     with suppress(ProtocolError):
         again = encode_table(decode_table(octets))
 
-        assert encode_table(decode_table(again)) == again
+        assert again == encode_table(decode_table(again))
 
 
 # --- the foreign oracle ---
@@ -722,14 +723,14 @@ pamqp_tables = st.dictionaries(strategies.names, pamqp_values, max_size=4)
 
 @given(pamqp_tables)
 def test_table_written_by_pamqp_is_read_the_same(table: FieldTable) -> None:
-    assert decode_table(pamqp.encode.field_table(table)) == table
+    assert table == decode_table(pamqp.encode.field_table(table))
 
 
 @given(pamqp_tables)
 def test_table_is_read_the_same_by_pamqp(table: FieldTable) -> None:
     octets = encode_table(table)
 
-    assert pamqp.decode.field_table(octets) == (len(octets), table)
+    assert (len(octets), table) == pamqp.decode.field_table(octets)
 
 
 def test_value_that_is_encoded_already_is_written_as_it_is() -> None:
@@ -737,4 +738,4 @@ def test_value_that_is_encoded_already_is_written_as_it_is() -> None:
 
     table = encode_table({"a": encoded, "b": [encoded]})
 
-    assert decode_table(table) == {"a": [7], "b": [[7]]}
+    assert {"a": [7], "b": [[7]]} == decode_table(table)

@@ -121,7 +121,7 @@ def test_any_contents_are_the_same_on_both_paths(contents: list[list[bytes]]) ->
 
     expected = outcome(new_assembler(), frames)
 
-    assert outcome(new_assembler(), [b"".join(frames)]) == expected
+    assert expected == outcome(new_assembler(), [b"".join(frames)])
 
 
 @given(st.data(), st.lists(shapes | acks, min_size=1, max_size=4))
@@ -135,7 +135,7 @@ def test_any_fault_is_the_same_on_both_paths(
 
     expected = outcome(new_assembler(max_body_size=15), one_by_one)
 
-    assert outcome(new_assembler(max_body_size=15), [octets]) == expected
+    assert expected == outcome(new_assembler(max_body_size=15), [octets])
 
 
 def paths_differ(octets: bytes) -> bool:
@@ -156,7 +156,7 @@ def test_every_octet_of_a_content_is_looked_at(parameters: Parameters, octet: in
         if paths_differ(good + good[:place] + bytes((octet,)) + good[place + 1 :] + good)
     ]
 
-    assert overlooked == []
+    assert [] == overlooked
 
 
 @pytest.mark.parametrize("octet", [0x00, 0x02, 0xFF])
@@ -169,7 +169,7 @@ def test_every_octet_of_an_ack_is_looked_at(octet: int) -> None:
         if paths_differ(good + good[:place] + bytes((octet,)) + good[place + 1 :] + good)
     ]
 
-    assert overlooked == []
+    assert [] == overlooked
 
 
 @ALL
@@ -197,7 +197,7 @@ def test_contents_of_many_channels_and_header_sizes_take_turns(parameters: Param
     assert [len(command.properties or b"") for command in commands] == [
         number % 5 + 2 for number in range(1, 50)
     ]
-    assert fault == ""
+    assert "" == fault
 
 
 @ALL
@@ -206,7 +206,7 @@ def test_content_may_end_with_what_was_read_or_one_octet_later(parameters: Param
     expected = [Command(1, parameters, NO_PROPERTIES, bytearray(b"abc"))] * 3
 
     for cut in range(len(octets) + 1):
-        assert outcome(new_assembler(), [octets[:cut], octets[cut:]]) == (expected, "")
+        assert (expected, "") == outcome(new_assembler(), [octets[:cut], octets[cut:]])
 
 
 @ALL
@@ -223,7 +223,7 @@ def test_content_may_begin_where_the_buffer_ends(parameters: Parameters) -> None
         octets = b"".join([last, *contents, last])
         commands, fault = outcome(new_assembler(frame_max=0), [octets[:room], octets[room:]])
         assert [len(command.body or b"") for command in commands] == [3, large - cut, 3]
-        assert fault == ""
+        assert "" == fault
 
 
 def test_consumer_tag_that_is_larger_than_its_method_is_a_fault() -> None:
@@ -232,7 +232,7 @@ def test_consumer_tag_that_is_larger_than_its_method_is_a_fault() -> None:
 
     commands, fault = outcome(new_assembler(), [bad])
 
-    assert commands == []
+    assert [] == commands
     assert "cannot decode" in fault
 
 
@@ -242,7 +242,7 @@ def test_contents_on_a_channel_with_one_under_way_are_faults(parameters: Paramet
 
     commands, fault = outcome(new_assembler(), [octets])
 
-    assert commands == []
+    assert [] == commands
     assert "expected content header for class 60, got non content header frame" in fault
 
 
@@ -258,8 +258,8 @@ def test_contents_between_the_frames_of_another_channels_are_taken(parameters: P
 
     commands, fault = outcome(new_assembler(), [octets])
 
-    assert [command.channel_number for command in commands] == [1, 1, 2]
-    assert fault == ""
+    assert [1, 1, 2] == [command.channel_number for command in commands]
+    assert "" == fault
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_acks_are_taken_at_once_whatever_their_channels() -> None:
         for number, tag in ((1, 1), (1, 2), (65535, 3), (1, 4))
     ]
 
-    assert taken(*acks) == (len(b"".join(acks)), 4)
+    assert (len(b"".join(acks)), 4) == taken(*acks)
 
 
 @pytest.mark.parametrize(
@@ -332,14 +332,14 @@ def test_acks_are_taken_at_once_whatever_their_channels() -> None:
 def test_acks_are_taken_up_to_what_is_none(other: bytes) -> None:
     ack = method_frame(1, BasicAckParameters(1))
 
-    assert taken(ack, ack, other, ack) == (2 * len(ack), 2)
+    assert (2 * len(ack), 2) == taken(ack, ack, other, ack)
 
 
 @ALL
 def test_contents_are_taken_at_once(parameters: Parameters) -> None:
     frames = frames_with(parameters) * 3
 
-    assert taken(*frames) == (len(b"".join(frames)), 3)
+    assert (len(b"".join(frames)), 3) == taken(*frames)
 
 
 def test_contents_of_other_shapes_and_channels_are_taken_at_once() -> None:
@@ -353,7 +353,7 @@ def test_contents_of_other_shapes_and_channels_are_taken_at_once() -> None:
     ]
     frames = [frame for content in contents for frame in content]
 
-    assert taken(*frames) == (len(b"".join(frames)), 6)
+    assert (len(b"".join(frames)), 6) == taken(*frames)
 
 
 @ALL
@@ -361,10 +361,10 @@ def test_contents_of_other_shapes_and_channels_are_taken_at_once() -> None:
 def test_content_that_is_cut_is_left_for_later(parameters: Parameters, missing: int) -> None:
     whole = b"".join(frames_with(parameters))
 
-    assert taken(whole, whole[:-missing]) == (len(whole), 1)
+    assert (len(whole), 1) == taken(whole, whole[:-missing])
 
 
 def test_acks_behind_contents_are_left_for_the_general_path() -> None:
     content = b"".join(frames_with(DELIVER))
 
-    assert taken(content, method_frame(1, BasicAckParameters(1))) == (len(content), 1)
+    assert (len(content), 1) == taken(content, method_frame(1, BasicAckParameters(1)))

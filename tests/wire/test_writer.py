@@ -16,7 +16,7 @@ PAYLOAD = encode_method(PUBLISH)
 
 
 def test_writer_has_nothing_at_first() -> None:
-    assert CommandWriter(frame_max=4096).take() == b""
+    assert b"" == CommandWriter(frame_max=4096).take()
 
 
 def test_method_becomes_a_frame() -> None:
@@ -32,7 +32,7 @@ def test_heartbeat_becomes_a_frame_on_channel_0() -> None:
 
     writer.heartbeat()
 
-    assert writer.take() == HEARTBEAT
+    assert HEARTBEAT == writer.take()
 
 
 def test_take_leaves_nothing_and_gives_the_octets_away() -> None:
@@ -42,9 +42,9 @@ def test_take_leaves_nothing_and_gives_the_octets_away() -> None:
 
     writer.heartbeat()
 
-    assert taken == HEARTBEAT
-    assert writer.take() == HEARTBEAT
-    assert writer.take() == b""
+    assert HEARTBEAT == taken
+    assert HEARTBEAT == writer.take()
+    assert b"" == writer.take()
 
 
 @pytest.mark.parametrize("frame_max", [0, 4096, 8192, 131072])
@@ -100,7 +100,7 @@ def test_body_that_is_no_octets_queues_nothing(body: Any) -> None:
     with pytest.raises(TypeError):
         writer.content(7, PAYLOAD, b"\x00\x00", body)
 
-    assert writer.take() == b""
+    assert b"" == writer.take()
 
 
 def test_method_as_large_as_a_frame_goes_out() -> None:
@@ -108,7 +108,7 @@ def test_method_as_large_as_a_frame_goes_out() -> None:
 
     writer.method(1, b"x" * 4088)
 
-    assert len(writer.take()) == 4096
+    assert 4096 == len(writer.take())
 
 
 def test_method_larger_than_a_frame_is_refused_and_nothing_queued() -> None:
@@ -117,11 +117,11 @@ def test_method_larger_than_a_frame_is_refused_and_nothing_queued() -> None:
     with pytest.raises(EncodeError) as caught:
         writer.method(1, b"x" * 4089)
 
-    assert str(caught.value) == (
+    assert (
         "the method with its parameters takes a frame of 4097 octets; the peers have agreed on"
         " at most 4096 (frame_max)"
-    )
-    assert writer.take() == b""
+    ) == (str(caught.value))
+    assert b"" == writer.take()
 
 
 def test_method_of_content_larger_than_a_frame_is_refused_and_nothing_queued() -> None:
@@ -130,7 +130,7 @@ def test_method_of_content_larger_than_a_frame_is_refused_and_nothing_queued() -
     with pytest.raises(EncodeError, match=r"^the method with its parameters takes a frame of 4097"):
         writer.content(1, b"\x00\x3c\x00\x28" + b"x" * 4085, b"\x00\x00", b"body")
 
-    assert writer.take() == b""
+    assert b"" == writer.take()
 
 
 def test_properties_as_large_as_a_frame_go_out() -> None:
@@ -149,11 +149,11 @@ def test_properties_larger_than_a_frame_are_refused_and_nothing_queued() -> None
     with pytest.raises(EncodeError) as caught:
         writer.content(1, PAYLOAD, b"p" * 4077, b"body")
 
-    assert str(caught.value) == (
+    assert (
         "the content header with the message's properties takes a frame of 4097 octets; the peers"
         " have agreed on at most 4096 (frame_max)"
-    )
-    assert writer.take() == b""
+    ) == (str(caught.value))
+    assert b"" == writer.take()
 
 
 def test_no_limit_takes_methods_and_properties_of_any_size() -> None:
@@ -196,5 +196,5 @@ def test_channel_that_cannot_be_is_refused_and_nothing_queued(number: Any) -> No
         writer.content(number, PAYLOAD, b"\x00\x00", b"body")
 
     expected = f"channel_number is {number!r}; expected an integer from 0 to 65535"
-    assert [str(of_method.value), str(of_content.value)] == [expected, expected]
-    assert writer.take() == b""
+    assert [expected, expected] == [str(of_method.value), str(of_content.value)]
+    assert b"" == writer.take()

@@ -48,7 +48,7 @@ def decoded(
 ) -> list[str]:
     """Give the lines that the command prints of a file."""
     path.write_bytes(octets)
-    assert main(["decode", str(path), *options]) == 0
+    assert 0 == main(["decode", str(path), *options])
     return capsys.readouterr().out.splitlines()
 
 
@@ -69,7 +69,7 @@ def path(tmp_path: Path) -> Path:
 def test_one_direction_is_shown(
     capsys: pytest.CaptureFixture[str], path: Path, octets: bytes
 ) -> None:
-    assert decoded(capsys, path, octets) == CLIENT_TEXT
+    assert CLIENT_TEXT == decoded(capsys, path, octets)
 
 
 def test_form_may_be_named(capsys: pytest.CaptureFixture[str], path: Path) -> None:
@@ -82,9 +82,9 @@ def test_form_may_be_named(capsys: pytest.CaptureFixture[str], path: Path) -> No
 def test_what_begins_without_a_protocol_header_is_the_servers(
     capsys: pytest.CaptureFixture[str], path: Path
 ) -> None:
-    assert decoded(capsys, path, DECLARE_OK) == [
+    assert [
         "[1] #0 server: channel 1 queue.declare-ok queue_name='q' message_count=0 consumer_count=0"
-    ]
+    ] == decoded(capsys, path, DECLARE_OK)
 
 
 def test_two_files_are_both_directions_of_a_connection(
@@ -95,7 +95,7 @@ def test_two_files_are_both_directions_of_a_connection(
 
     lines = decoded(capsys, path, CLIENT, str(server))
 
-    assert [line.partition(" ")[2][:36] for line in lines] == [
+    assert [
         "#0 client: protocol header 0-9-1",
         "#1 server: connection.start version_",
         "#2 client: connection.start-ok mecha",
@@ -103,8 +103,8 @@ def test_two_files_are_both_directions_of_a_connection(
         "#4 client: channel 1 queue.declare q",
         "#5 server: channel 1 queue.declare-o",
         "#6 client: channel 1 basic.publish r",
-    ]
-    assert [line.partition(" (answers ")[2] for line in lines] == [
+    ] == [line.partition(" ")[2][:36] for line in lines]
+    assert [
         "",
         "#0)",
         "#1)",
@@ -112,7 +112,7 @@ def test_two_files_are_both_directions_of_a_connection(
         "",
         "#4)",
         "",
-    ]
+    ] == [line.partition(" (answers ")[2] for line in lines]
 
 
 def test_standard_input_is_read() -> None:
@@ -123,7 +123,7 @@ def test_standard_input_is_read() -> None:
         check=True,
     )
 
-    assert run.stdout.decode().splitlines() == CLIENT_TEXT
+    assert CLIENT_TEXT == run.stdout.decode().splitlines()
 
 
 # --- what is shown ---
@@ -133,13 +133,13 @@ def test_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str], path: Path
     lines = decoded(capsys, path, CLIENT, "--json")
 
     made = [json.loads(line) for line in lines]
-    assert [(each["number"], each["name"]) for each in made] == [
+    assert [
         (0, "protocol header"),
         (1, "connection.start-ok"),
         (2, "queue.declare"),
         (3, "basic.publish"),
-    ]
-    assert made[3]["body"] == "hello"
+    ] == [(each["number"], each["name"]) for each in made]
+    assert "hello" == made[3]["body"]
 
 
 def test_secrets_are_shown_if_asked(capsys: pytest.CaptureFixture[str], path: Path) -> None:
@@ -149,9 +149,9 @@ def test_secrets_are_shown_if_asked(capsys: pytest.CaptureFixture[str], path: Pa
 def test_large_bodies_are_shown_by_their_size(
     capsys: pytest.CaptureFixture[str], path: Path
 ) -> None:
-    assert decoded(capsys, path, PUBLISH, "--max-body", "4") == [
+    assert [
         "[1] #0 server: channel 1 basic.publish routing_key='q' body of 5 octets, too large to keep"
-    ]
+    ] == decoded(capsys, path, PUBLISH, "--max-body", "4")
 
 
 def test_what_is_broken_is_shown_and_read_past(
@@ -159,10 +159,10 @@ def test_what_is_broken_is_shown_and_read_past(
 ) -> None:
     lines = decoded(capsys, path, encode_frame(9, 0, b"x") + DECLARE_OK)
 
-    assert [line[:24] for line in lines] == [
+    assert [
         "[1] #0 server: broken fr",
         "[1] #1 server: channel 1",
-    ]
+    ] == [line[:24] for line in lines]
 
 
 # --- recordings ---
@@ -188,7 +188,7 @@ def test_recording_is_shown_with_times_and_connections(
         Piece(None, 3, "client", HEADER),
     )
 
-    assert decoded(capsys, path, octets) == [
+    assert [
         "[1] 0.000 #0 client: channel 1 queue.declare queue_name='q'",
         "[2] 0.100 #0 client: channel 1 queue.declare queue_name='q'",
         (
@@ -198,13 +198,13 @@ def test_recording_is_shown_with_times_and_connections(
         "[1] the client stopped writing",
         "[1] the server stopped writing",
         "[3] #0 client: protocol header 0-9-1",
-    ]
+    ] == decoded(capsys, path, octets)
 
 
 def test_notes_are_json_too(capsys: pytest.CaptureFixture[str], path: Path) -> None:
     (line,) = decoded(capsys, path, recording(Piece(0, 1, "client", b"")), "--json")
 
-    assert json.loads(line) == {"connection": 1, "note": "the client stopped writing"}
+    assert {"connection": 1, "note": "the client stopped writing"} == json.loads(line)
 
 
 # --- packets ---
@@ -287,7 +287,7 @@ def test_packets_are_put_together(
 ) -> None:
     pytest.importorskip("scapy")
 
-    assert decoded(capsys, path, capture) == SESSION_TEXT
+    assert SESSION_TEXT == decoded(capsys, path, capture)
 
 
 @pytest.mark.parametrize(
@@ -308,8 +308,8 @@ def test_segments_are_taken_once_and_in_order(
 
     lines = decoded(capsys, path, pcap(packet(99, b"", flags=SYN), *packets))
 
-    assert [line.partition(" ")[2].partition(" ")[2] for line in lines] == [
-        "#0 client: channel 1 queue.declare queue_name='q'"
+    assert ["#0 client: channel 1 queue.declare queue_name='q'"] == [
+        line.partition(" ")[2].partition(" ")[2] for line in lines
     ]
 
 
@@ -319,7 +319,7 @@ def test_sequence_numbers_begin_again_at_0(capsys: pytest.CaptureFixture[str], p
 
     lines = decoded(capsys, path, pcap(packet((1 << 32) - 6, b"", flags=SYN), *packets))
 
-    assert len(lines) == 1
+    assert 1 == len(lines)
 
 
 def test_gap_that_is_not_closed_is_skipped(capsys: pytest.CaptureFixture[str], path: Path) -> None:
@@ -346,8 +346,8 @@ def test_other_ports_are_left_out_unless_they_are_named(
 ) -> None:
     pytest.importorskip("scapy")
 
-    assert decoded(capsys, path, pcap(*SESSION), "--port", "1", "--port", "2") == []
-    assert decoded(capsys, path, pcap(*SESSION), "--port", "5672") == SESSION_TEXT
+    assert [] == decoded(capsys, path, pcap(*SESSION), "--port", "1", "--port", "2")
+    assert SESSION_TEXT == decoded(capsys, path, pcap(*SESSION), "--port", "5672")
 
 
 def test_packets_without_scapy_name_the_extra(
@@ -356,12 +356,12 @@ def test_packets_without_scapy_name_the_extra(
     monkeypatch.setitem(sys.modules, "scapy.layers.l2", None)
     path.write_bytes(pcap(*SESSION))
 
-    assert main(["decode", str(path)]) == 1
+    assert 1 == main(["decode", str(path)])
 
-    assert capsys.readouterr().err == (
+    assert (
         "python -m ammoo_wire decode: reading pcap and pcapng takes scapy:"
         " pip install 'ammoo-wire[pcap]'\n"
-    )
+    ) == (capsys.readouterr().err)
 
 
 # --- errors ---
@@ -385,12 +385,12 @@ def test_file_that_is_not_what_it_seems_is_an_error(
 ) -> None:
     path.write_bytes(octets)
 
-    assert main(["decode", str(path), *options]) == 1
-    assert capsys.readouterr().err == f"python -m ammoo_wire decode: {text}\n"
+    assert 1 == main(["decode", str(path), *options])
+    assert f"python -m ammoo_wire decode: {text}\n" == capsys.readouterr().err
 
 
 def test_missing_file_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["decode", "no-such-file"]) == 1
+    assert 1 == main(["decode", "no-such-file"])
     assert "No such file or directory: 'no-such-file'" in capsys.readouterr().err
 
 
@@ -407,5 +407,5 @@ def test_reader_of_the_output_may_leave(path: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
 
-        assert process.stderr.read() == b""
-        assert process.wait() == 1
+        assert b"" == process.stderr.read()
+        assert 1 == process.wait()

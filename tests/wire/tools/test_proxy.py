@@ -70,7 +70,7 @@ class Proxy:
     def end(self) -> list[str]:
         """Wait for its end; give the rest of what it shows."""
         rest = [_words(line) for line in _output(self._process)]
-        assert self._process.wait() == 0
+        assert 0 == self._process.wait()
         return rest
 
 
@@ -124,11 +124,11 @@ def hold_session(proxy: Proxy, server: socket.socket) -> None:
         peer, _ = server.accept()
         with peer:
             client.sendall(DECLARE)
-            assert read_exactly(peer, DECLARE) == DECLARE
+            assert DECLARE == read_exactly(peer, DECLARE)
             peer.sendall(DECLARE_OK)
-            assert read_exactly(client, DECLARE_OK) == DECLARE_OK
+            assert DECLARE_OK == read_exactly(client, DECLARE_OK)
             client.shutdown(socket.SHUT_WR)
-            assert peer.recv(1) == b""
+            assert b"" == peer.recv(1)
 
 
 # --- passing on ---
@@ -138,8 +138,8 @@ def test_what_passes_is_passed_on_and_shown(broker: socket.socket) -> None:
     with running(f"{LOOPBACK}:0", address_of(broker)) as proxy:
         hold_session(proxy, broker)
 
-        assert proxy.lines(4) == SESSION_TEXT
-        assert proxy.stop() == []
+        assert SESSION_TEXT == proxy.lines(4)
+        assert [] == proxy.stop()
 
 
 def test_what_passes_is_shown_as_json(broker: socket.socket) -> None:
@@ -147,8 +147,8 @@ def test_what_passes_is_shown_as_json(broker: socket.socket) -> None:
         hold_session(proxy, broker)
         shown = [json.loads(_output(proxy._process).readline()) for _ in range(4)]
 
-    assert [each.get("name") for each in shown] == ["queue.declare", "queue.declare-ok", None, None]
-    assert shown[3] == {"connection": 1, "note": "the server stopped writing"}
+    assert ["queue.declare", "queue.declare-ok", None, None] == [each.get("name") for each in shown]
+    assert {"connection": 1, "note": "the server stopped writing"} == shown[3]
 
 
 def test_octets_that_are_no_frames_are_passed_on_too(broker: socket.socket) -> None:
@@ -160,7 +160,7 @@ def test_octets_that_are_no_frames_are_passed_on_too(broker: socket.socket) -> N
         with peer:
             client.sendall(b"GET / HTTP/1.1\r\n\r\n")
 
-            assert read_exactly(peer, b"GET / HTTP/1.1\r\n\r\n") == b"GET / HTTP/1.1\r\n\r\n"
+            assert b"GET / HTTP/1.1\r\n\r\n" == read_exactly(peer, b"GET / HTTP/1.1\r\n\r\n")
         assert proxy.lines(1)[0].startswith("client: broken frame: FRAME_ERROR")
 
 
@@ -169,14 +169,14 @@ def test_several_connections_are_kept_apart(broker: socket.socket) -> None:
         hold_session(proxy, broker)
         hold_session(proxy, broker)
 
-        assert proxy.lines(8) == SESSION_TEXT * 2
+        assert SESSION_TEXT * 2 == proxy.lines(8)
 
 
 def test_broker_that_is_not_there_is_told(broker: socket.socket) -> None:
     address = address_of(broker)
     broker.close()
     with running(f"{LOOPBACK}:0", address) as proxy, proxy.connect() as client:
-        assert client.recv(1) == b""
+        assert b"" == client.recv(1)
         assert proxy.lines(1)[0].startswith(f"cannot connect to {address}: ")
 
 
@@ -191,7 +191,7 @@ def test_interruption_ends_open_connections(broker: socket.socket) -> None:
             read_exactly(peer, DECLARE)
 
             assert proxy.stop() == SESSION_TEXT[:1]
-            assert client.recv(1) == b""
+            assert b"" == client.recv(1)
 
 
 def test_tls_may_be_on_either_side(tmp_path: Path, broker: socket.socket) -> None:
@@ -210,9 +210,9 @@ def test_tls_may_be_on_either_side(tmp_path: Path, broker: socket.socket) -> Non
             accepted, _ = broker.accept()
             with server_tls.wrap_socket(accepted, server_side=True) as peer:
                 client.sendall(DECLARE)
-                assert read_exactly(peer, DECLARE) == DECLARE
+                assert DECLARE == read_exactly(peer, DECLARE)
                 peer.sendall(DECLARE_OK)
-                assert read_exactly(client, DECLARE_OK) == DECLARE_OK
+                assert DECLARE_OK == read_exactly(client, DECLARE_OK)
 
         assert proxy.lines(2) == SESSION_TEXT[:2]
 
@@ -227,16 +227,16 @@ def recording(tmp_path: Path, broker: socket.socket) -> Path:
     with running(f"{LOOPBACK}:0", address_of(broker), "--record", str(path)) as proxy:
         hold_session(proxy, broker)
         proxy.lines(4)
-        assert proxy.stop() == []
+        assert [] == proxy.stop()
     return path
 
 
 def test_recording_is_decoded_as_it_was_shown(
     recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["decode", str(recording)]) == 0
+    assert 0 == main(["decode", str(recording)])
 
-    assert [_words(line) for line in capsys.readouterr().out.splitlines()] == SESSION_TEXT
+    assert SESSION_TEXT == [_words(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_recording_plays_the_broker(recording: Path) -> None:
@@ -246,13 +246,13 @@ def test_recording_plays_the_broker(recording: Path) -> None:
     ):
         client.sendall(encode_heartbeat() + DECLARE)
 
-        assert read_exactly(client, DECLARE_OK) == DECLARE_OK
+        assert DECLARE_OK == read_exactly(client, DECLARE_OK)
         client.shutdown(socket.SHUT_WR)
-        assert proxy.lines(3) == [
+        assert [
             "client: heartbeat",
             SESSION_TEXT[0],
             SESSION_TEXT[1].replace("#0", "#1"),
-        ]
+        ] == proxy.lines(3)
 
 
 def test_recording_plays_the_client(recording: Path, broker: socket.socket) -> None:
@@ -261,16 +261,16 @@ def test_recording_plays_the_client(recording: Path, broker: socket.socket) -> N
     with running(*arguments, listens=False) as proxy:
         peer, _ = broker.accept()
         with peer:
-            assert read_exactly(peer, DECLARE) == DECLARE
+            assert DECLARE == read_exactly(peer, DECLARE)
             peer.sendall(OTHER_OK)
         shown = proxy.end()
 
-    assert shown == [
+    assert [
         SESSION_TEXT[0],
         "server: channel 1 queue.declare-ok queue_name='another' message_count=5"
         + " consumer_count=5 (answers #0)",
         "the server stopped writing",
-    ]
+    ] == shown
 
 
 def test_client_that_leaves_too_soon_is_told(recording: Path) -> None:
@@ -278,10 +278,10 @@ def test_client_that_leaves_too_soon_is_told(recording: Path) -> None:
         with proxy.connect() as client:
             client.sendall(HEADER[:4])
 
-        assert proxy.lines(2) == [
+        assert [
             "the client stopped writing",
             "the client left before the recording's end",
-        ]
+        ] == proxy.lines(2)
 
 
 def test_replay_to_a_broker_may_be_interrupted(recording: Path, broker: socket.socket) -> None:
@@ -289,7 +289,7 @@ def test_replay_to_a_broker_may_be_interrupted(recording: Path, broker: socket.s
     with running(*arguments, listens=False) as proxy:
         peer, _ = broker.accept()
         with peer:
-            assert read_exactly(peer, DECLARE) == DECLARE
+            assert DECLARE == read_exactly(peer, DECLARE)
             assert proxy.stop() == SESSION_TEXT[:1]
 
 
@@ -337,7 +337,7 @@ def resident(pid: int) -> int:
     ],
 )
 def test_address_is_a_host_and_a_port_or_a_url(text: str, address: Address) -> None:
-    assert parse_address(text) == address
+    assert address == parse_address(text)
 
 
 @pytest.mark.parametrize("text", ["host:x", "http://host", "host:65536"])
@@ -345,8 +345,8 @@ def test_address_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ArgumentTypeError) as caught:
         parse_address(text)
 
-    assert str(caught.value) == (
-        f"{text!r} is no address; expected host:port, amqp://host:port or amqps://host:port"
+    assert f"{text!r} is no address; expected host:port, amqp://host:port or amqps://host:port" == (
+        str(caught.value)
     )
 
 
@@ -360,12 +360,12 @@ def test_address_that_is_none_is_refused(text: str) -> None:
 def test_proxy_without_both_ends_is_an_error(
     capsys: pytest.CaptureFixture[str], arguments: list[str], text: str
 ) -> None:
-    assert main(["proxy", *arguments]) == 1
-    assert capsys.readouterr().err == f"python -m ammoo_wire proxy: {text}\n"
+    assert 1 == main(["proxy", *arguments])
+    assert f"python -m ammoo_wire proxy: {text}\n" == capsys.readouterr().err
 
 
 def test_address_that_is_taken_is_an_error(
     capsys: pytest.CaptureFixture[str], broker: socket.socket
 ) -> None:
-    assert main(["proxy", address_of(broker), "h"]) == 1
+    assert 1 == main(["proxy", address_of(broker), "h"])
     assert "address already in use" in capsys.readouterr().err
