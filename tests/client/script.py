@@ -226,7 +226,7 @@ class ScriptedPeer(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self.closed.done():
             self._transport.abort()
 
     def _wake(self) -> None:

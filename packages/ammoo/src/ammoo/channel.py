@@ -903,12 +903,21 @@ class Channel:
 
         The server returns messages that were published with `mandatory` or `immediate`; those of
         `raise_returned` are raised by `publish` instead. A caller that is cancelled takes no
-        message.
+        message. Of those that are not fetched, the newest 1000 are kept (16 MiB at most); see
+        `dropped_returned_messages`.
 
         Raises:
             ChannelClosed, ConnectionClosed: The channel is closed: no message will come.
         """
         return await self._publishing.next_returned()
+
+    @property
+    def dropped_returned_messages(self) -> int:
+        """How many returned messages were dropped because they were not fetched.
+
+        With ``recovery=``, since the channel was opened again.
+        """
+        return 0 if self._live is None else self._live.publishing.returned.dropped
 
     # --- transactions ---
 

@@ -16,6 +16,7 @@ from .exceptions.base import OperationTimeout
 from .exceptions.consumer import (
     ClientCancelledConsumerError,
     ClientCancelledConsumerOK,
+    ConsumerOverflow,
     ServerCancelledConsumer,
 )
 from .inbox import Inbox, LastingInbox
@@ -47,7 +48,8 @@ class Consumer:
     their queue (with no_ack they are lost).
 
     The iteration ends with an exception that says why: `ServerCancelledConsumer` when the
-    queue was deleted, or the exception that closed the channel or the connection.
+    queue was deleted, `ConsumerOverflow` when more than 100,000 messages (or 256 MiB of large
+    ones) were unread, or the exception that closed the channel or the connection.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class Consumer:
         self._inbox = (
             Inbox(request)
             if self._supervisor is None
-            else LastingInbox(request, self._is_recovered_later, self._cancelled_by_server)
+            else LastingInbox(
+                request, self._is_recovered_later, self._cancelled_by_server, self._forget
+            )
         )
         self._prefetch: Prefetch | None = None
 
@@ -158,7 +162,7 @@ class Consumer:
         """Cancel the consumer (basic.cancel), and requeue unread messages.
 
         Does nothing if the consumer, its channel or its connection has ended; only if the
-        server cancelled the consumer, unread messages are still requeued.
+        server cancelled the consumer, or it had too many unread messages, these are requeued.
 
         It waits for the server for 5 s at most, or for operation_timeout if that is less, and
         not at all after a cancel or close on the connection was left unanswered: leaving
@@ -167,7 +171,7 @@ class Consumer:
         inbox, live = self._inbox, self._inbox.live
         if live is None:
             return
-        if isinstance(inbox.closing_exc, ServerCancelledConsumer):
+        if isinstance(inbox.closing_exc, ServerCancelledConsumer | ConsumerOverflow):
             self._end(exc)
         if inbox.closing_exc is not None:
             return
@@ -179,8 +183,7 @@ class Consumer:
     def _end(self, exc: BaseException | None) -> None:
         """Deliver no more messages to the user, and requeue those that are unread."""
         inbox = self._inbox
-        if self._supervisor is not None:
-            self._supervisor.topology.forget_consumer(self)
+        self._forget()
         inbox.close(
             ClientCancelledConsumerOK(inbox.consumer_tag, inbox.queue_name)
             if exc is None
@@ -189,6 +192,11 @@ class Consumer:
         inbox.requeue_unread()
 
     # --- recovery ---
+
+    def _forget(self) -> None:
+        """Have the consumer not started again after a recovery."""
+        if self._supervisor is not None:
+            self._supervisor.topology.forget_consumer(self)
 
     def _is_recovered_later(self) -> bool:
         """Whether the consumer goes on although its live channel has ended."""

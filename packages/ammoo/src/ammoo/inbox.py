@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ammoo_wire import BasicConsumeParameters, FieldTable
 
-from .exceptions.consumer import ServerCancelledConsumer
+from .exceptions.consumer import ConsumerOverflow, ServerCancelledConsumer
 from .live.channel import LiveChannel
 from .messages import DeliverMessage
 from .stream_progress import StreamProgress
@@ -20,11 +20,22 @@ from .stream_progress import StreamProgress
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["BACKLOG_MESSAGES", "BACKLOG_OCTETS", "Inbox", "LastingInbox"]
+__all__ = [
+    "BACKLOG_MESSAGES",
+    "BACKLOG_OCTETS",
+    "OVERFLOW_MESSAGES",
+    "OVERFLOW_OCTETS",
+    "Inbox",
+    "LastingInbox",
+]
 
 BACKLOG_MESSAGES: Final = 1000
 """With more unread messages than that, the connection is asked to stop reading."""
 BACKLOG_OCTETS: Final = 16 * 1024 * 1024
+"""The same for the octets of large bodies."""
+OVERFLOW_MESSAGES: Final = 100_000
+"""With more unread messages than that, the consumer is cancelled: reading could not stop."""
+OVERFLOW_OCTETS: Final = 256 * 1024 * 1024
 """The same for the octets of large bodies."""
 LARGE_BODY: Final = 4096
 """From this size on a body's octets are counted: the number of messages bounds smaller ones."""
@@ -32,6 +43,10 @@ LARGE_BODY: Final = 4096
 
 class Inbox:
     """Receives the deliveries of one consumer, and gives them to the tasks that wait for them.
+
+    Args:
+        request: The request of the consumer.
+        on_overflow: Called when the consumer is cancelled because it has too many unread messages.
 
     Attributes:
         closing_exc: What ended the consumer; None while it goes on.
@@ -45,7 +60,9 @@ class Inbox:
 
     __slots__ = (
         "_is_backlogged",
+        "_is_overflowing",
         "_large_octets",
+        "_on_overflow",
         "_waiters",
         "closing_exc",
         "consumer_tag",
@@ -56,7 +73,9 @@ class Inbox:
         "queue_name",
     )
 
-    def __init__(self, request: BasicConsumeParameters) -> None:
+    def __init__(
+        self, request: BasicConsumeParameters, on_overflow: Callable[[], object] | None = None
+    ) -> None:
         self.no_ack: bool = request.no_ack
         self.queue_name: str = request.queue_name
         self.consumer_tag: str = ""
@@ -66,6 +85,8 @@ class Inbox:
         self.needs_accounting: bool = False
         self._large_octets = 0
         self._is_backlogged = False
+        self._is_overflowing = False
+        self._on_overflow = on_overflow
         self._waiters: deque[asyncio.Future[None]] = deque()
 
     @property
@@ -89,7 +110,7 @@ class Inbox:
         if self._waiters:
             self._wake_one()
         elif len(messages) > BACKLOG_MESSAGES or self._large_octets > BACKLOG_OCTETS:
-            self._begin_backlog()
+            self._add_to_backlog()
 
     def cancelled_by_server(self) -> None:
         """End the consumer; messages that have arrived can still be read."""
@@ -191,10 +212,34 @@ class Inbox:
             len(self.messages) < BACKLOG_MESSAGES // 2 and self._large_octets < BACKLOG_OCTETS // 2
         )
 
-    def _begin_backlog(self) -> None:
-        if self.live is not None and not self._is_backlogged:
+    def _add_to_backlog(self) -> None:
+        """Ask the connection to stop reading; if that did not help, cancel the consumer."""
+        live = self.live
+        if live is None:
+            return
+        if not self._is_backlogged:
             self._is_backlogged = self.needs_accounting = True
-            self.live.host.flow_control.add_backlogged(self)
+            live.host.flow_control.add_backlogged(self)
+        elif not self._is_overflowing and (
+            len(self.messages) > OVERFLOW_MESSAGES or self._large_octets > OVERFLOW_OCTETS
+        ):
+            self._is_overflowing = True
+            self._overflow(live)
+
+    def _overflow(self, live: LiveChannel) -> None:
+        """Cancel the consumer; what has arrived can still be read.
+
+        What arrives until the server has stopped is requeued; with no_ack, where it would be
+        lost, it can still be read, too.
+        """
+        error = ConsumerOverflow(
+            self.consumer_tag, self.queue_name, len(self.messages), self._large_octets
+        )
+        if self._on_overflow is not None:
+            self._on_overflow()
+        live.consuming.begin_cancel(self.consumer_tag, lambda: self.close(error))
+        if not self.no_ack:
+            self.close(error)
 
     def _end_backlog(self) -> None:
         self._is_backlogged = False
@@ -210,6 +255,7 @@ class LastingInbox(Inbox):
         lasts: Returns whether the consumer is recovered later.
         on_cancel: Called when the server has cancelled the consumer, and it is to be started
             again.
+        on_overflow: As in `Inbox`.
 
     Attributes:
         source: The live channel that delivers, from before the server has started the consumer.
@@ -222,8 +268,9 @@ class LastingInbox(Inbox):
         request: BasicConsumeParameters,
         lasts: Callable[[], bool],
         on_cancel: Callable[[], None],
+        on_overflow: Callable[[], object],
     ) -> None:
-        super().__init__(request)
+        super().__init__(request, on_overflow)
         self._lasts = lasts
         self._on_cancel = on_cancel
         self.source: LiveChannel | None = None

@@ -58,6 +58,7 @@ from .consumer import (
     ClientCancelledConsumerError,
     ClientCancelledConsumerOK,
     ConsumerCancelled,
+    ConsumerOverflow,
     ServerCancelledConsumer,
 )
 from .message import ContentEncodingError, UnknownDelivery
@@ -97,6 +98,7 @@ __all__ = [
     "ConnectionLost",
     "ConnectionTimeout",
     "ConsumerCancelled",
+    "ConsumerOverflow",
     "ContentEncodingError",
     "ContentTooLarge",
     "CredentialsUnavailable",

@@ -6,6 +6,7 @@
     ├── ServerCancelledConsumer               the server sent basic.cancel: the queue is gone
     └── ClientCancelledConsumer               the client cancelled it
         ├── ClientCancelledConsumerOK
+        ├── ConsumerOverflow                  too many messages were unread
         └── ClientCancelledConsumerError
 """
 
@@ -18,6 +19,7 @@ __all__ = [
     "ClientCancelledConsumerError",
     "ClientCancelledConsumerOK",
     "ConsumerCancelled",
+    "ConsumerOverflow",
     "ServerCancelledConsumer",
 ]
 
@@ -75,3 +77,37 @@ class ClientCancelledConsumerError(ClientCancelledConsumer):
 
     def __str__(self) -> str:
         return f"consumer {self.consumer_tag!r} was cancelled by the client because of {self.exc!r}"
+
+
+class ConsumerOverflow(ClientCancelledConsumer):
+    """The client cancelled the consumer, because too many of its messages were unread.
+
+    The client stops reading the socket while a consumer has 1000 unread messages, but not while
+    another task waits for the server: what it waits for may come behind them. So without a
+    prefetch limit they pile up, and a limit on memory needs an end. The messages that have
+    arrived can still be read before this is raised; the others are in the queue.
+
+    Attributes:
+        unread: How many messages were unread.
+        unread_octets: How many octets the large ones of them have.
+    """
+
+    def __init__(
+        self,
+        consumer_tag: str = "",
+        queue_name: str = "",
+        unread: int = 0,
+        unread_octets: int = 0,
+    ) -> None:
+        super().__init__(consumer_tag, queue_name)
+        self.args = (consumer_tag, queue_name, unread, unread_octets)
+        self.unread: int = unread
+        self.unread_octets: int = unread_octets
+
+    def __str__(self) -> str:
+        return (
+            f"consumer {self.consumer_tag!r} on queue {self.queue_name!r} was cancelled by the"
+            f" client: {self.unread} of its messages ({self.unread_octets} octets of large ones)"
+            " were unread, and other tasks waited for the server; limit them with"
+            " channel.qos(prefetch_count=…), which does not work with no_ack, or read faster"
+        )

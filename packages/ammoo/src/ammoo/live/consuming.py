@@ -7,6 +7,7 @@ basic.consume-ok, and until basic.cancel-ok.
 
 import asyncio
 from asyncio import Future
+from collections.abc import Callable
 from contextlib import suppress
 
 from ammoo_wire import (
@@ -79,8 +80,12 @@ class Consuming:
             del self.inboxes[tag]  # the request was not sent
             raise
 
-    def begin_cancel(self, tag: str) -> asyncio.Event:
+    def begin_cancel(self, tag: str, on_stopped: Callable[[], None] | None = None) -> asyncio.Event:
         """Send basic.cancel. The inbox stays known until the server has stopped the consumer.
+
+        Args:
+            tag: The consumer's tag.
+            on_stopped: Called when it has stopped; not if its channel is closed already.
 
         Returns:
             An event that is set when the consumer has stopped, or its channel is closed.
@@ -91,6 +96,8 @@ class Consuming:
             reply.exception()  # either way the consumer has stopped
             self.inboxes.pop(tag, None)
             stopped.set()
+            if on_stopped is not None:
+                on_stopped()
 
         channel = self._channel
         if channel.closing_exc is not None:

@@ -32,7 +32,7 @@ from ..publish_options import Outgoing
 from .acknowledgements import Acknowledgements
 from .confirms import Confirms
 from .ports import ChannelHead
-from .returns import AwaitedReturns
+from .returns import AwaitedReturns, ReturnedMessages
 from .transport import FLUSH_SIZE
 
 __all__ = ["Publishing"]
@@ -69,6 +69,7 @@ class Publishing:
     Attributes:
         can_publish: Whether the channel is open and the server takes messages.
         confirms: The publishes that are not confirmed; None without confirm mode.
+        returned: The returned messages that are to be fetched.
     """
 
     __slots__ = (
@@ -80,12 +81,12 @@ class Publishing:
         "_host",
         "_is_active",
         "_return_waiters",
-        "_returned",
         "_sent",
         "_transport",
         "_unacked",
         "can_publish",
         "confirms",
+        "returned",
     )
 
     def __init__(self, channel: ChannelHead, acknowledgements: Acknowledgements) -> None:
@@ -102,7 +103,7 @@ class Publishing:
         self._is_active = True  # until the server sends channel.flow
         self._flow_waiters: deque[Future[None]] = deque()
         self._awaited_returns = AwaitedReturns()
-        self._returned: deque[ReturnMessage] = deque()
+        self.returned: ReturnedMessages = ReturnedMessages()
         self._return_waiters: deque[Future[None]] = deque()
         self.update_can_publish()
 
@@ -395,7 +396,7 @@ class Publishing:
 
     async def next_returned(self) -> ReturnMessage:
         """Wait for the next returned message that belongs to no publish of raise_returned."""
-        while not self._returned:
+        while not self.returned:
             self._channel.raise_if_closed()
             waiter: Future[None] = self._host.loop.create_future()
             self._return_waiters.append(waiter)
@@ -405,10 +406,10 @@ class Publishing:
             except asyncio.CancelledError:
                 if waiter in self._return_waiters:
                     self._return_waiters.remove(waiter)
-                elif self._returned:
+                elif self.returned:
                     _wake_one(self._return_waiters)  # the message goes to the next caller
                 raise
-        return self._returned.popleft()
+        return self.returned.popleft()
 
     # --- what the server sends ---
 
@@ -445,7 +446,7 @@ class Publishing:
         message = ReturnMessage.of(self._channel, parameters, properties, body)
         if self._awaited_returns and self._awaited_returns.returned(message, properties):
             return
-        self._returned.append(message)
+        self.returned.append(message)
         _wake_one(self._return_waiters)
 
     def receive_flow(self, parameters: ChannelFlowParameters) -> None:

@@ -28,7 +28,12 @@ from ammoo_wire import (
 
 from ..messages import ReturnMessage
 
-__all__ = ["AwaitedReturns"]
+__all__ = ["RETURNED_MESSAGES", "RETURNED_OCTETS", "AwaitedReturns", "ReturnedMessages"]
+
+RETURNED_MESSAGES: Final = 1000
+"""So many returned messages are kept until they are fetched; older ones are dropped."""
+RETURNED_OCTETS: Final = 16 * 1024 * 1024
+"""So many octets of them."""
 
 _MAY_CHANGE: Final = 0x20 | 0x02 | 0x01  # headers, reply_to, expiration: flags in the first octet
 _DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
@@ -170,6 +175,40 @@ class AwaitedReturns:
                     del self._by_place[place]
         if not (publishes.awaiting or publishes.not_awaiting):
             del self._publishes[key]
+
+
+class ReturnedMessages:
+    """The returned messages that belong to no publish, until they are fetched; bounded.
+
+    Attributes:
+        dropped: How many were dropped because they were not fetched.
+    """
+
+    __slots__ = ("_messages", "_octets", "dropped")
+
+    def __init__(self) -> None:
+        self._messages: deque[ReturnMessage] = deque()
+        self._octets = 0
+        self.dropped: int = 0
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def append(self, message: ReturnMessage) -> None:
+        """Add a message, and drop the oldest ones if they are too many; this one is kept."""
+        self._messages.append(message)
+        self._octets += len(message.body)
+        while len(self._messages) > RETURNED_MESSAGES or (
+            self._octets > RETURNED_OCTETS and len(self._messages) > 1
+        ):
+            self.popleft()
+            self.dropped += 1
+
+    def popleft(self) -> ReturnMessage:
+        """Remove and return the oldest message."""
+        message = self._messages.popleft()
+        self._octets -= len(message.body)
+        return message
 
 
 def _place(key: _Key) -> _Place:
