@@ -13,7 +13,6 @@ from ammoo_wire import (
     BasicNackParameters,
     BasicRejectParameters,
     Int64,
-    QueueDeclareParameters,
     QueuePurgeParameters,
 )
 from tests.support.brokers import Broker, Unique
@@ -514,56 +513,3 @@ def test_cycle_that_a_rejection_broke_goes_on(channel: Channel, unique: Unique) 
     assert [("expired", delay, 2), ("rejected", work, 2)] == [
         (death["reason"], death["queue"], death["count"]) for death in deaths_of(message)
     ]
-
-
-# --- what dies when a channel ends -------------------------------------------------------------
-
-
-def leave_behind(channel: Channel, graveyard: str, mortal: str) -> Channel:
-    """Let another channel consume from both, and hold two messages of which one may stay."""
-    other = channel.peer.channel(2)
-    other.consume(graveyard)
-    other.consume(mortal)
-    channel.fill(mortal, b"1", b"2")
-    other.deliveries(2)
-    return other
-
-
-def test_channel_that_ends_leaves_its_newest_queue_first(
-    channel: Channel, graveyard: str, declare: Declare
-) -> None:
-    """Where it is still a consumer it gets what died in a queue that it has left."""
-    other = leave_behind(channel, graveyard, declare(x_max_length=1))
-
-    other.close()
-
-    other.reopen()
-    (delivered,) = other.arrived()
-    assert (b"1", graveyard) == (delivered.body, delivered.parameters.routing_key)
-    assert channel.await_message(graveyard).parameters.redelivered
-
-
-def test_channel_that_ends_leaves_its_oldest_queue_last(
-    broker: Broker, channel: Channel, graveyard: str, declare: Declare
-) -> None:
-    mortal = declare(x_max_length=1)
-    channel.delete_queue(graveyard)
-    channel.declare_queue(graveyard)
-    other = leave_behind(channel, graveyard, mortal)
-
-    other.close()
-
-    other.reopen()
-    redelivered = broker.value_of({"3.10": False, "4.3": True})
-    assert redelivered == channel.await_message(graveyard).parameters.redelivered
-    assert [] == other.arrived()
-
-
-def test_channel_that_is_closed_leaves_its_newest_queue_first(
-    channel: Channel, graveyard: str, declare: Declare
-) -> None:
-    other = leave_behind(channel, graveyard, declare(x_max_length=1))
-
-    other.refusal(QueueDeclareParameters("amq.forbidden"))
-
-    assert channel.await_message(graveyard).parameters.redelivered

@@ -681,16 +681,6 @@ def full(channel: Channel, unique: Unique, quorum: str) -> str:
     return full
 
 
-def test_first_publish_of_a_channel_comes_behind_what_it_pushes_out_of_a_classic_queue(
-    channel: Channel, quorum: str, full: str
-) -> None:
-    """The channel makes itself known to the queue before, and that takes its time."""
-    channel.publish("", quorum, b"published", headers={"CC": [full]})
-
-    channel.await_count(quorum, 2)
-    assert [b"pushed out", b"published"] == channel.get_bodies(quorum)
-
-
 def test_later_publish_of_a_channel_comes_before_what_it_pushes_out_of_a_classic_queue(
     channel: Channel, quorum: str, full: str
 ) -> None:

@@ -11,7 +11,7 @@ counts only if the program diverges each time it is run.
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import ndiff
 from pprint import pformat
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from .session import Observation, Session
 
 PATIENCE = 1.0
 """Seconds that RabbitMQ is given to show what the fake has shown."""
-REPETITIONS = 15
+REPETITIONS = 24
 """How often a program must diverge. RabbitMQ's processes race, and long programs have several races
 in a row: six times were too few for one with a global prefetch limit, of which 3.10's channels hear
 from a process of its own."""
@@ -65,7 +65,7 @@ def check(
     fake_url: str,
     rabbitmq_url: str,
     *,
-    other_fake_url: str | None = None,
+    other_fake_urls: Sequence[str] = (),
     patience: float = PATIENCE,
 ) -> int:
     """Run a program on both brokers until they agree.
@@ -74,7 +74,7 @@ def check(
         program: What to run.
         fake_url: Where the fake broker listens.
         rabbitmq_url: Where the broker listens that is right.
-        other_fake_url: Where a fake listens whose choices are as good; each second run is on it.
+        other_fake_urls: Where fakes listen whose choices are as good; the runs take turns on them.
         patience: Seconds that this one is given after each step.
 
     Returns:
@@ -83,7 +83,7 @@ def check(
     Raises:
         Divergence: They never agreed.
     """
-    fakes = itertools.cycle((fake_url, other_fake_url or fake_url))
+    fakes = itertools.cycle((fake_url, *other_fake_urls))
     for attempt, url in zip(range(1, REPETITIONS + 1), fakes, strict=False):
         disagreement = run(program, url, rabbitmq_url, patience)
         if disagreement is None:

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from ammoo_fakebroker import FakeBroker
 from ammoo_fakebroker.node.virtual_host import VirtualHost
+from ammoo_fakebroker.queues.dead_lettering import DeadLetters
 from tests.support.brokers import LIMITED, PERMISSIONS, add_users
 from tests.support.peer import Peer
 from tests.support.releases import FAKE_RELEASES, newest_up_to, release_of
@@ -29,13 +30,17 @@ def rabbitmq_at(url: str) -> RabbitMQ:
 
 
 @contextmanager
-def fake_like(rabbitmq: RabbitMQ, *, in_reverse: bool = False) -> Iterator[str]:
+def fake_like(
+    rabbitmq: RabbitMQ, *, in_reverse: bool = False, at_once: bool = False
+) -> Iterator[str]:
     """Run a fresh fake broker of a RabbitMQ's release, or of the newest before it.
 
     Args:
         rabbitmq: What it is to be like.
         in_reverse: Whether the last queue that a message is routed to has it first. In RabbitMQ
             all of them work at once; what they dead-letter to the same queue may come either way.
+        at_once: Whether dead letters are forwarded before the next queue has the message. In
+            RabbitMQ a classic queue may do so while a quorum queue registers a new publisher.
 
     Yields:
         Its URL, with the same virtual host.
@@ -48,6 +53,8 @@ def fake_like(rabbitmq: RabbitMQ, *, in_reverse: bool = False) -> Iterator[str]:
             fake.set_permissions(LIMITED, **PERMISSIONS, virtualhost=virtualhost)
         if in_reverse:
             _reverse_routes(fake._node.virtualhosts[virtualhost])
+        if at_once:
+            _forward_at_once(fake._node.virtualhosts[virtualhost].dead_letters)
         yield fake.url_for(virtualhost=virtualhost)
 
 
@@ -55,3 +62,7 @@ def _reverse_routes(virtualhost: VirtualHost) -> None:
     route = virtualhost.route
     # Of one virtual host alone: the other fake keeps its order.
     virtualhost.route = lambda exchange, message: tuple(route(exchange, message))[::-1]  # type: ignore[method-assign]  # see above
+
+
+def _forward_at_once(dead_letters: DeadLetters) -> None:
+    dead_letters.send = dead_letters._publish  # type: ignore[method-assign]  # as above

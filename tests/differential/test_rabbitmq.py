@@ -35,8 +35,14 @@ def test_fake_does_what_rabbitmq_does(rabbitmq: RabbitMQ, account: Account) -> N
     )
     @given(programs())
     def agree(program: Program) -> None:
-        with fake_like(rabbitmq) as url, fake_like(rabbitmq, in_reverse=True) as other_url:
-            runs = check(program, url, rabbitmq.url, other_fake_url=other_url)
+        with (
+            fake_like(rabbitmq) as url,
+            fake_like(rabbitmq, in_reverse=True) as reverse,
+            fake_like(rabbitmq, at_once=True) as at_once,
+            fake_like(rabbitmq, in_reverse=True, at_once=True) as reverse_at_once,
+        ):
+            others = (reverse, at_once, reverse_at_once)
+            runs = check(program, url, rabbitmq.url, other_fake_urls=others)
         account.note(len(program), runs)
 
     agree()

@@ -8,9 +8,8 @@ See https://www.rabbitmq.com/docs/channels
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakSet
 
 from ammoo_wire import (
     BasicCancelParameters,
@@ -62,7 +61,6 @@ class Channel:
         last_delivery_tag: The number of the last delivery; 0 before the first one.
         last_queue_name: The queue that it declared last, which an empty name stands for.
         reply_consumer: Its consumer of direct replies.
-        registered_with: The queues that have registered it as an enqueuer.
     """
 
     def __init__(self, number: int, connection: ChannelConnection) -> None:
@@ -76,7 +74,6 @@ class Channel:
         self.transaction: Transaction | None = None
         self.last_queue_name = ""
         self.reply_consumer: DirectReplyConsumer | None = None
-        self.registered_with: WeakSet[Queue] = WeakSet()
         self.last_delivery_tag: int = 0
         self._settled_below = 1  # no smaller tag is unacknowledged
         self._delivered_by: deque[tuple[float, int]] = deque()
@@ -295,10 +292,9 @@ class Channel:
     def close(self) -> None:
         """Remove all consumers, and return unacknowledged messages to their queues."""
         self._cancel_reply_consumer()
-        self._detach_from_classic_queues()
-        self._detach_from(
-            {consumer.queue for consumer in self.consumers.values()} | self._unacked_queues()
-        )
+        consumed = {consumer.queue: None for consumer in self.consumers.values()}
+        unsettled = {delivery.queue: None for delivery in self.all_unacked().values()}
+        self._detach_from(consumed | unsettled)
 
     def start_closing(self) -> None:
         """Remove all consumers, and return the unacknowledged messages of consumed classic queues.
@@ -307,7 +303,8 @@ class Channel:
         from basic.get and from quorum queues return when the client has answered.
         """
         self._cancel_reply_consumer()
-        self._detach_from_classic_queues()
+        consumed = {consumer.queue: None for consumer in self.consumers.values()}
+        self._detach_from({queue: None for queue in consumed if not queue.is_replicated})
         for consumer in self.consumers.values():
             consumer.queue.detach((consumer,))
 
@@ -315,24 +312,14 @@ class Channel:
         if self.reply_consumer is not None:
             self.reply_consumer.cancel()
 
-    def _detach_from_classic_queues(self) -> None:
-        """Detach from the classic queues that it consumes from, the newest first, as RabbitMQ does.
-
-        A message that is dead-lettered by that may be delivered again by an older queue.
-        """
-        queues = {consumer.queue for consumer in self.consumers.values()}
-        classic = [queue for queue in queues if not queue.is_replicated]
-        for queue in sorted(classic, key=lambda queue: queue.age, reverse=True):
-            self._detach_from((queue,))
-
-    def _detach_from(self, queues: Collection[Queue]) -> None:
+    def _detach_from(self, queues: Mapping[Queue, None]) -> None:
         """Detach from queues: remove its consumers, and return its deliveries.
 
         Dead letters wait until all queues are done, so none reaches a consumer of this channel.
         """
         unacked = self.all_unacked()
         with self.virtualhost.dead_letters.deferred():
-            for queue in sorted(queues, key=lambda queue: queue.name):
+            for queue in queues:
                 queue.detach_channel(
                     [consumer for consumer in self.consumers.values() if consumer.queue is queue],
                     {tag: delivery for tag, delivery in unacked.items() if delivery.queue is queue},
@@ -340,9 +327,6 @@ class Channel:
             self.consumers = {tag: c for tag, c in self.consumers.items() if c.queue not in queues}
             self.transaction = None  # its settlements never happen
             self.unacked = {tag: d for tag, d in unacked.items() if d.queue not in queues}
-
-    def _unacked_queues(self) -> set[Queue]:
-        return {delivery.queue for delivery in self.all_unacked().values()}
 
     def all_unacked(self) -> dict[int, Unacked]:
         """Return the deliveries that no queue knows to be settled, those in a transaction included."""

@@ -43,7 +43,7 @@ class Heartbeats:
         send: Callable[[], object],
         drop: Callable[[], object],
     ) -> None:
-        self.has_received = True
+        self.has_received: bool = True
         self._has_sent = False
         self._is_own = True  # whether what is sent next does not count: open-ok, then heartbeats
         self._silent_looks = 0

@@ -11,7 +11,6 @@ See https://www.rabbitmq.com/docs/queues
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Queue"]
 
-_ages = itertools.count()
-
 
 class Queue(Destination, ABC):
     """A queue of any type.
@@ -48,7 +45,6 @@ class Queue(Destination, ABC):
         unacked_count: How many messages are with clients.
         incoming: The bindings that lead to it.
         dead_letter_worker: What keeps dead letters until they have arrived, if they must arrive.
-        age: How many queues were created before it, in all virtual hosts.
         is_deleted: Whether it is deleted; settlements of its messages may still come in.
     """
 
@@ -59,8 +55,6 @@ class Queue(Destination, ABC):
     """Whether the prefetch that a channel's consumers share counts for its deliveries."""
     is_replicated: ClassVar[bool] = True
     """Whether it is durable, never exclusive and never auto-delete."""
-    registers_enqueuers: ClassVar[bool] = False
-    """Whether a channel's first publish waits until the queue has registered the channel."""
     dead_letter_worker: DeadLetterWorker | None = None
 
     def __init__(
@@ -76,7 +70,6 @@ class Queue(Destination, ABC):
     ) -> None:
         self.name = name
         self.host = host
-        self.age: int = next(_ages)
         self.durable = durable
         self.owner = owner
         self.auto_delete = auto_delete

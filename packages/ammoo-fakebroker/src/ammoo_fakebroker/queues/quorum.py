@@ -61,7 +61,6 @@ class QuorumQueue(FifoQueue):
     queue_type = QUORUM
     supports_server_named = False
     supports_global_prefetch = False
-    registers_enqueuers = True
     _expires_on_every_publish = True
 
     def _apply(self, settings: QueueSettings) -> None:

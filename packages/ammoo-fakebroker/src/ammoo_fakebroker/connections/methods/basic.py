@@ -137,24 +137,9 @@ def deliver_to_queues(channel: Channel, message: Message, queues: Collection[Que
         return True
     if len(queues) == 1:
         (queue,) = queues
-        if queue.registers_enqueuers:
-            channel.registered_with.add(queue)
         return queue.publish(message)
-    registering = {queue for queue in queues if queue.registers_enqueuers}
-    if channel.registered_with.issuperset(registering):
-        return _deliver_at_once(channel, message, queues)
-    # RabbitMQ serves classic queues first; by the time that the others know the channel, those
-    # have long dead-lettered what the message pushed out.
-    others = [queue for queue in queues if queue.is_replicated]
-    classic = [queue for queue in queues if not queue.is_replicated]
-    channel.registered_with.update(registering)
-    accepted = _deliver_at_once(channel, message, classic)
-    return _deliver_at_once(channel, message, others) and accepted
-
-
-def _deliver_at_once(channel: Channel, message: Message, queues: Iterable[Queue]) -> bool:
     with channel.virtualhost.dead_letters.deferred():
-        outcomes = [queue.publish(message) for queue in queues]  # every queue gets it
+        outcomes = [queue.publish(message) for queue in queues]  # even if one refuses it
     return all(outcomes)
 
 
