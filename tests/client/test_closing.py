@@ -29,6 +29,19 @@ from tests.client.script import ScriptedPeer, ScriptedServer
 from tests.support.clock import LoopClock
 
 
+async def test_channel_that_is_left_is_closed_without_a_fault(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    del peer.answers[ChannelCloseParameters]
+    channel = await connection.channel().__aenter__()
+
+    leaving = asyncio.create_task(channel.__aexit__(None, None, None))
+
+    assert ChannelCloseParameters(200, "", 0, 0) == await peer.expect(ChannelCloseParameters)
+    peer.send(ChannelCloseOkParameters())
+    await leaving
+
+
 async def test_channel_closing_exc_after_clean_close(connection: ammoo.Connection) -> None:
     async with connection.channel() as channel:
         assert (channel.closing_exc, channel.closing, channel.entered) == (None, False, True)

@@ -24,10 +24,13 @@ from ammoo_wire import (
     BasicConsumeOkParameters,
     BasicConsumeParameters,
     BasicNackParameters,
+    BasicPublishParameters,
     BasicQosOkParameters,
     BasicQosParameters,
     BasicRejectParameters,
     ChannelCloseParameters,
+    ChannelFlowOkParameters,
+    ChannelFlowParameters,
     QueueDeclareOkParameters,
     QueueDeclareParameters,
 )
@@ -404,6 +407,24 @@ async def test_an_operation_is_answered_while_a_consumer_is_far_behind(
 
         assert declared.queue_name == "q"
         assert transport.reading_is_paused
+
+
+async def test_flow_is_noticed_while_a_consumer_has_a_backlog(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    paused = reading_paused(channel._require_live().transport)
+    async with channel.consume("queue") as consumer:
+        peer.send(ChannelFlowParameters(False))
+        await peer.expect(ChannelFlowOkParameters)
+        peer.deliver(consumer.consumer_tag, *range(1, BACKLOG_MESSAGES + 2))
+        await paused
+
+        publishing = asyncio.create_task(channel.publish("", "q", b""))
+        peer.send(ChannelFlowParameters(True))
+
+        await publishing
+        await peer.expect(ChannelFlowOkParameters)
+        await peer.expect(BasicPublishParameters)
 
 
 async def test_another_consumer_is_served_while_one_is_far_behind(

@@ -51,9 +51,9 @@ async def _refusal(server: ScriptedServer, **options: Any) -> Any:
     [
         (b"AMQP\x00\x01\x00\x00", "AMQP 1.0", "use a client of AMQP 1.0"),
         (b"AMQP\x03\x01\x00\x00", "AMQP 1.0 and wants a login by SASL", "client of AMQP 1.0"),
-        (b"AMQP\x00\x00\x09\x01", "AMQP 0-9-1, but refused", "check proxies"),
+        (b"AMQP\x00\x00\x09\x01", "AMQP 0-9-1, but refused", "check the proxies"),
         (b"AMQP\x01\x01\x00\x09", "another version of AMQP", "0-9-1"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP", "15672 is its management"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP", "15672 is for its management"),
         (b"\x15\x03\x01\x00\x02\x02\x28", "TLS", "connect with amqps://"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH", "check host and port"),
         (b"-ERR unknown command 'AMQP'\r\n", "Redis' protocol", "check host and port"),
@@ -239,10 +239,14 @@ def test_several_addresses_that_all_failed_get_the_name() -> None:
     ("text", "method", "advice"),
     [
         ("NOT_ALLOWED - vhost x not found", (10, 40), "check the virtual host's name"),
-        ("NOT_ALLOWED - attempt to reuse consumer tag 't'", (60, 20), "leave the tag to"),
+        (
+            "NOT_ALLOWED - attempt to reuse consumer tag 't'",
+            (60, 20),
+            "do not choose consumer tags",
+        ),
         ("NOT_ALLOWED - negotiated frame_max = 4096 is lower", (10, 31), "pass frame_max=8192"),
         ("NOT_ALLOWED - vhost connection limit (1) is reached", (10, 40), "close other"),
-        ("NOT_ALLOWED - something new", (50, 10), "the server's words tell"),
+        ("NOT_ALLOWED - something new", (50, 10), "the server's text says"),
     ],
 )
 def test_advice_is_about_what_was_forbidden(

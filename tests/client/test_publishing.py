@@ -208,6 +208,17 @@ async def test_returns_need_confirm_mode(
     await peer.synchronise(channel)  # and nothing was sent
 
 
+@pytest.mark.parametrize("option", ["mandatory", "immediate", "raise_returned"])
+async def test_returns_need_confirm_mode_also_while_publishes_wait(
+    channel: ammoo.Channel, peer: ScriptedPeer, option: str
+) -> None:
+    peer.send(ConnectionBlockedParameters("low on memory"), channel_number=0)
+    await channel.connection.wait_blocked()
+
+    with pytest.raises(ValueError, match="select_confirm"):
+        await channel.publish("", "q", b"", **{option: True})  # type: ignore[call-overload]  # all are bool
+
+
 async def test_returned_message_is_given_out(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
     await channel.select_confirm()
     publishing = await _publish(channel, "a", mandatory=True)

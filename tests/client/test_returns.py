@@ -247,3 +247,51 @@ def test_rewritten_messages_are_matched_in_linear_time(monkeypatch: pytest.Monke
 
     assert None not in came_back
     assert compared <= 2000 * 16
+
+
+# --- publishes that do not await their return, beside one that does ---
+
+OTHER = {"content_type": "other"}
+
+
+def with_other(*, plain: int) -> AwaitedReturns:
+    """Make so many identical publishes that await nothing, and one of other properties that does.
+
+    What comes back beyond the identical ones is taken for the other one, which tells how many
+    of them are still out.
+    """
+    awaited = AwaitedReturns()
+    for number in range(1, plain + 1):
+        awaited.add(number, "exchange", "key", encoded(), b"body", raise_returned=False)
+    awaited.add(plain + 1, "exchange", "key", encoded(**OTHER), b"body", raise_returned=True)
+    return awaited
+
+
+def test_returns_of_plain_publishes_belong_to_no_other() -> None:
+    awaited = with_other(plain=2)
+
+    came = [come_back(awaited, "key", b"body", encoded()) for _ in range(3)]
+
+    assert [None, None] == came[:2]
+    assert came[2] is awaited.settle(3)
+    assert came[2] is not None
+
+
+def test_plain_publish_that_came_back_and_is_confirmed_leaves_the_others_out() -> None:
+    awaited = with_other(plain=3)
+    come_back(awaited, "key", b"body", encoded())
+    come_back(awaited, "key", b"body", encoded())
+
+    awaited.settle(1)
+
+    assert come_back(awaited, "key", b"body", encoded()) is None
+    assert come_back(awaited, "key", b"body", encoded()) is not None
+
+
+def test_plain_publish_that_did_not_come_back_and_is_confirmed_is_out_no_more() -> None:
+    awaited = with_other(plain=2)
+
+    awaited.settle(1)
+
+    assert come_back(awaited, "key", b"body", encoded()) is None
+    assert come_back(awaited, "key", b"body", encoded()) is not None
