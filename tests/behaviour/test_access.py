@@ -103,7 +103,7 @@ def test_no_ticket_while_the_channel_is_being_closed(channel: Channel) -> None:
 
     channel.send(ChannelCloseOkParameters())
     channel.reopen()
-    assert channel.arrived() == []
+    assert [] == channel.arrived()
     assert GRANTED == channel.call(AccessRequestParameters())
 
 

@@ -74,7 +74,7 @@ def test_dead_letters_count_for_the_length_limit(channel: Channel, declare: Decl
     bury(channel, name, b"1", b"2", b"3")
 
     channel.await_refusal(name)
-    assert channel.message_count(name) == 0
+    assert 0 == channel.message_count(name)
 
 
 def test_dead_letters_count_for_the_limit_of_octets(channel: Channel, declare: Declare) -> None:
@@ -83,7 +83,7 @@ def test_dead_letters_count_for_the_limit_of_octets(channel: Channel, declare: D
     bury(channel, name, b"123", b"456")
 
     channel.await_refusal(name)
-    assert channel.message_count(name) == 0
+    assert 0 == channel.message_count(name)
 
 
 def test_dead_letter_arrives_once_there_is_a_route(
@@ -133,7 +133,7 @@ def test_dead_letter_that_one_of_its_queues_took_is_sent_to_the_other_only(
         arrived = [channel.await_message(full).body for _ in range(2)]
 
     assert [b"1", b"2"] == arrived
-    assert channel.message_count(graveyard) == 2
+    assert 2 == channel.message_count(graveyard)
 
 
 def test_33rd_dead_letter_waits_for_the_32_before_it(

@@ -100,7 +100,7 @@ def test_fault_of_a_channel_is_told_in_place_of_close_ok(channel: Channel, fault
     channel.peer.send_octets(CLOSE_OK)
 
     assert close.reply_code in (503, 504, 540)
-    assert channel.peer.expect_end_of_stream() == b""
+    assert b"" == channel.peer.expect_end_of_stream()
 
 
 @faults(READER_FAULTS)
@@ -114,7 +114,7 @@ def test_fault_that_the_reader_sees_is_told_and_the_close_answered(
     channel.peer.send_octets(CLOSE_OK)
 
     assert close.reply_code in (501, 504, 505)
-    assert channel.peer.expect_end_of_stream() == b""
+    assert b"" == channel.peer.expect_end_of_stream()
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_first_of_two_faults_counts(channel: Channel) -> None:
         on(1, BasicQosParameters(10, 0, False)) + on(2, ChannelFlowParameters(False))
     )
 
-    assert channel.fatal().reply_text == "NOT_IMPLEMENTED - prefetch_size!=0 (10)"
+    assert "NOT_IMPLEMENTED - prefetch_size!=0 (10)" == channel.fatal().reply_text
 
 
 def test_error_that_costs_a_channel_keeps_no_other_one_from_answering(channel: Channel) -> None:
@@ -207,7 +207,7 @@ def test_error_that_costs_a_channel_keeps_no_other_one_from_answering(channel: C
     channel.peer.expect(2, BasicQosOkParameters)
     channel.expect(ChannelCloseParameters)
     channel.send(ChannelCloseOkParameters())
-    assert channel.peer.channel(3).arrived() == []
+    assert [] == channel.peer.channel(3).arrived()
     assert not channel.peer.has_received(1)
 
 
@@ -307,7 +307,7 @@ def _unknown_method_on_channel_0_while_closing(channel: Channel) -> None:
 def test_socket_ends_with_a_reset(channel: Channel, end: Callable[[Channel], None]) -> None:
     end(channel)
 
-    assert channel.peer.expect_end_of_stream() == b""
+    assert b"" == channel.peer.expect_end_of_stream()
     assert channel.peer.was_reset
 
 
@@ -333,9 +333,9 @@ def test_socket_ends_with_a_reset_when_the_framing_is_lost(connect: Connect) -> 
 
     _send_each(peers, [WITHOUT_END + CLOSE_OK] * 3)
 
-    assert at_once.expect(0, ConnectionCloseParameters).reply_code == 501
-    assert [peer.expect_end_of_stream() for peer in peers] == [b"", b"", b""]
-    assert [peer.was_reset for peer in peers] == [True, True, True]
+    assert 501 == at_once.expect(0, ConnectionCloseParameters).reply_code
+    assert [b"", b"", b""] == [peer.expect_end_of_stream() for peer in peers]
+    assert [True, True, True] == [peer.was_reset for peer in peers]
 
 
 @pytest.mark.fake_limits(login_pause=0.05)
@@ -352,8 +352,8 @@ def test_refused_login_ends_with_a_reset(dial: Connect) -> None:
     told.expect(0, ConnectionCloseParameters)
     peers = [answering, told, not_told]
 
-    assert [peer.expect_end_of_stream() for peer in peers] == [b"", b"", b""]
-    assert [peer.was_reset for peer in peers] == [True, True, True]
+    assert [b"", b"", b""] == [peer.expect_end_of_stream() for peer in peers]
+    assert [True, True, True] == [peer.was_reset for peer in peers]
 
 
 @pytest.mark.timeout(100)
@@ -375,8 +375,8 @@ def test_client_that_does_not_act_is_dropped(
     deaf.await_hang_up()
 
     peers = [closed, unanswering, faulty]
-    assert [peer.expect_end_of_stream() for peer in peers] == [b"", b"", b""]
-    assert [peer.was_reset for peer in peers] == [True, True, True]
+    assert [b"", b"", b""] == [peer.expect_end_of_stream() for peer in peers]
+    assert [True, True, True] == [peer.was_reset for peer in peers]
     deaf.drop()
 
 
@@ -489,7 +489,7 @@ def test_open_that_cannot_be_read_ends_in_silence(dial: Connect) -> None:
 
     peer.send_frame(METHOD, 0, struct.pack(">HHB", 10, 40, 255))
 
-    assert peer.expect_end_of_stream() == b""
+    assert b"" == peer.expect_end_of_stream()
     assert peer.was_reset
 
 

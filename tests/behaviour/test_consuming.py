@@ -249,7 +249,7 @@ def test_exclusive_consumer_wants_a_queue_without_consumers(
 
     refused = other.refusal(BasicConsumeParameters(queue, exclusive=True))
 
-    assert in_exclusive_use(queue) == refused
+    assert refused == in_exclusive_use(queue)
 
 
 def test_exclusive_consumer_suffers_no_other(channel: Channel, other: Channel, queue: str) -> None:
@@ -257,7 +257,7 @@ def test_exclusive_consumer_suffers_no_other(channel: Channel, other: Channel, q
 
     refused = other.refusal(BasicConsumeParameters(queue))
 
-    assert in_exclusive_use(queue) == refused
+    assert refused == in_exclusive_use(queue)
 
 
 def test_exclusive_consumer_does_not_hinder_get(
@@ -285,7 +285,7 @@ def test_exclusive_consumer_on_a_queue_with_a_single_active_one(
 
     refused = channel.refusal(BasicConsumeParameters(name, exclusive=True))
 
-    assert in_exclusive_use(name) == refused
+    assert refused == in_exclusive_use(name)
 
 
 # --- the server cancels -----------------------------------------------------------------------

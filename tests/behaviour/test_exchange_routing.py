@@ -173,7 +173,7 @@ def test_binding_to_a_missing_source(channel: Channel, exchange: str, unique: Un
 
     refused = channel.refusal(ExchangeBindParameters(exchange, missing))
 
-    assert no_exchange(missing, 40, 30) == refused
+    assert refused == no_exchange(missing, 40, 30)
 
 
 def test_binding_a_missing_destination(channel: Channel, exchange: str, unique: Unique) -> None:
@@ -181,7 +181,7 @@ def test_binding_a_missing_destination(channel: Channel, exchange: str, unique: 
 
     refused = channel.refusal(ExchangeBindParameters(missing, exchange))
 
-    assert no_exchange(missing, 40, 30) == refused
+    assert refused == no_exchange(missing, 40, 30)
 
 
 def test_exchanges_may_be_bound_in_a_circle(channel: Channel, queue: str, unique: Unique) -> None:

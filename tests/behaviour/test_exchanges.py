@@ -231,7 +231,7 @@ def test_passive_declare_of_a_missing_exchange(channel: Channel, unique: Unique)
 
     refused = channel.refusal(ExchangeDeclareParameters(name, passive=True))
 
-    assert no_exchange(name, 40, 10) == refused
+    assert refused == no_exchange(name, 40, 10)
 
 
 def test_passive_declare_looks_at_the_name_only(channel: Channel, exchange: str) -> None:

@@ -183,7 +183,7 @@ def test_name_that_is_not_utf_8(channel: Channel, payload: bytes) -> None:
 
     close = channel.fatal()
 
-    assert close[:2] == (501, "FRAME_ERROR - Malformed UTF-8 in shortstr")
+    assert (501, "FRAME_ERROR - Malformed UTF-8 in shortstr") == close[:2]
 
 
 def test_unknown_method_costs_the_socket(connect: Connect) -> None:
@@ -193,7 +193,7 @@ def test_unknown_method_costs_the_socket(connect: Connect) -> None:
 
     peer.send_frame(METHOD, 1, struct.pack(">HH", 60, 99))
 
-    assert peer.expect_end_of_stream() == b""
+    assert b"" == peer.expect_end_of_stream()
     peer.drop()
 
 
@@ -205,7 +205,7 @@ def test_field_of_unknown_type_in_headers(channel: Channel) -> None:
     channel.peer.send_frame(HEADER, 1, struct.pack(">HHQ", 60, 0, 0) + properties)
 
     close = channel.fatal()
-    assert close == (541, "INTERNAL_ERROR", 0, 0)
+    assert (541, "INTERNAL_ERROR", 0, 0) == close
 
 
 # --- frames in the wrong place ----------------------------------------------------------------
@@ -365,7 +365,7 @@ def test_method_on_a_channel_that_is_not_open(
 ) -> None:
     refused = Channel(peer, 5).fatal(parameters)
 
-    assert connection_close(504, "CHANNEL_ERROR - expected 'channel.open'", *ids) == refused
+    assert refused == connection_close(504, "CHANNEL_ERROR - expected 'channel.open'", *ids)
 
 
 def test_queue_without_a_name_on_a_channel_that_is_not_open(peer: Peer) -> None:
@@ -378,7 +378,7 @@ def test_queue_without_a_name_on_a_channel_that_is_not_open(peer: Peer) -> None:
 def test_opening_an_open_channel(channel: Channel) -> None:
     refused = channel.fatal(ChannelOpenParameters())
 
-    assert connection_close(504, "CHANNEL_ERROR - second 'channel.open' seen", 20, 10) == refused
+    assert refused == connection_close(504, "CHANNEL_ERROR - second 'channel.open' seen", 20, 10)
 
 
 def test_opening_a_channel_whose_close_was_not_answered(channel: Channel) -> None:
@@ -387,7 +387,7 @@ def test_opening_a_channel_whose_close_was_not_answered(channel: Channel) -> Non
 
     refused = channel.fatal(ChannelOpenParameters())
 
-    assert connection_close(504, "CHANNEL_ERROR - second 'channel.open' seen", 20, 10) == refused
+    assert refused == connection_close(504, "CHANNEL_ERROR - second 'channel.open' seen", 20, 10)
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_method_that_clients_do_not_send_on_a_channel(
 ) -> None:
     refused = channel.fatal(parameters)
 
-    assert connection_close(503, "COMMAND_INVALID - unimplemented method", *ids) == refused
+    assert refused == connection_close(503, "COMMAND_INVALID - unimplemented method", *ids)
 
 
 # --- what RabbitMQ does not implement ---------------------------------------------------------
@@ -460,7 +460,7 @@ def test_what_is_not_implemented(
 ) -> None:
     refused = channel.fatal(parameters)
 
-    assert connection_close(540, f"NOT_IMPLEMENTED - {detail}", *ids) == refused
+    assert refused == connection_close(540, f"NOT_IMPLEMENTED - {detail}", *ids)
 
 
 def test_immediate_is_refused_once_the_content_is_complete(channel: Channel) -> None:
@@ -483,9 +483,8 @@ def test_reuse_of_a_live_consumer_tag(channel: Channel, queue: str, no_wait: boo
 
     refused = channel.fatal(BasicConsumeParameters(queue, "tag", no_wait=no_wait))
 
-    assert (
-        connection_close(530, "NOT_ALLOWED - attempt to reuse consumer tag 'tag'", 60, 20)
-        == refused
+    assert refused == connection_close(
+        530, "NOT_ALLOWED - attempt to reuse consumer tag 'tag'", 60, 20
     )
 
 
@@ -504,8 +503,8 @@ def test_methods_are_swallowed_after_the_server_closed_the_channel(
     channel.send(ChannelCloseOkParameters())
     channel.reopen()
 
-    assert channel.arrived() == []
-    assert channel.refusal(QueueDeclareParameters(name, passive=True)).reply_code == 404
+    assert [] == channel.arrived()
+    assert 404 == channel.refusal(QueueDeclareParameters(name, passive=True)).reply_code
 
 
 def test_crossing_channel_close_is_answered(channel: Channel) -> None:
@@ -524,7 +523,7 @@ def test_channel_number_can_be_reopened_at_once(channel: Channel) -> None:
 
     channel.reopen()
 
-    assert channel.arrived() == []
+    assert [] == channel.arrived()
 
 
 # --- numbers that Erlang does not have --------------------------------------------------------
@@ -535,7 +534,7 @@ MARK = struct.pack(">d", 1.5)
 
 def without_finite(octets: bytes, value: float) -> bytes:
     """Put a number in the place of 1.5, which no client's encoder would."""
-    assert octets.count(MARK) == 1
+    assert 1 == octets.count(MARK)
     return octets.replace(MARK, struct.pack(">d", value))
 
 
@@ -562,7 +561,7 @@ def test_number_that_is_not_finite_in_arguments_costs_the_socket(
 
     channel.peer.send_octets(without_finite(frame, value))
 
-    assert channel.peer.expect_end_of_stream() == b""
+    assert b"" == channel.peer.expect_end_of_stream()
     assert channel.peer.was_reset
 
 
@@ -572,7 +571,7 @@ def test_float_of_32_bits_that_is_not_finite_costs_the_socket(channel: Channel) 
 
     channel.peer.send_octets(frame.replace(struct.pack(">f", 1.5), struct.pack(">f", math.nan)))
 
-    assert channel.peer.expect_end_of_stream() == b""
+    assert b"" == channel.peer.expect_end_of_stream()
 
 
 def test_value_of_unknown_type_in_arguments_costs_the_socket(channel: Channel) -> None:
@@ -581,7 +580,7 @@ def test_value_of_unknown_type_in_arguments_costs_the_socket(channel: Channel) -
 
     channel.peer.send_octets(frame.replace(b"d" + MARK, b"?" + MARK))
 
-    assert channel.peer.expect_end_of_stream() == b""
+    assert b"" == channel.peer.expect_end_of_stream()
 
 
 def test_number_that_is_not_finite_on_channel_0_is_an_internal_error(channel: Channel) -> None:
@@ -614,4 +613,4 @@ def test_exchange_is_looked_for_before_the_headers_are_read(channel: Channel) ->
         without_finite(encode_frame(HEADER, 1, encode_header(0, properties)), math.nan)
     )
 
-    assert channel.refusal().reply_code == 404
+    assert 404 == channel.refusal().reply_code

@@ -46,9 +46,9 @@ def test_protocol_header_is_answered_with_connection_start(dial: Connect, header
     peer.send_octets(header)
 
     start = peer.expect(0, ConnectionStartParameters)
-    assert (start.version_major, start.version_minor) == (0, 9)
+    assert (0, 9) == (start.version_major, start.version_minor)
     assert {"PLAIN", "AMQPLAIN"} <= set(start.mechanisms.decode().split(" "))
-    assert start.locales == b"en_US"
+    assert b"en_US" == start.locales
 
 
 @pytest.mark.rabbitmq_version("<4.0")
@@ -58,8 +58,8 @@ def test_protocol_header_of_0_8_is_accepted_by_3_10(dial: Connect) -> None:
     peer.send_octets(b"AMQP\x01\x01\x08\x00")
 
     start = peer.expect(0, ConnectionStartParameters)
-    assert (start.version_major, start.version_minor) == (8, 0)
-    assert start.server_properties["capabilities"] == {}
+    assert (8, 0) == (start.version_major, start.version_minor)
+    assert {} == start.server_properties["capabilities"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_protocol_header_of_0_8_is_unknown_to_4_0(dial: Connect) -> None:
 
     peer.send_octets(b"AMQP\x01\x01\x08\x00")
 
-    assert peer.expect_end_of_stream() == b"AMQP\x03\x01\x00\x00"
+    assert b"AMQP\x03\x01\x00\x00" == peer.expect_end_of_stream()
 
 
 # --- what the server says of itself -----------------------------------------------------------
@@ -99,7 +99,7 @@ def test_server_properties_name_rabbitmq_and_its_version(broker: Broker, peer: P
     assert peer.start is not None
     properties = peer.start.server_properties
 
-    assert properties["product"] == "RabbitMQ"
+    assert "RabbitMQ" == properties["product"]
     assert properties["version"].startswith(f"{broker.version}.")
     platform = broker.value_of(
         {"3.10": "Erlang/OTP 25", "4.0": "Erlang/OTP 27", "4.3": "Erlang/OTP 29"}
@@ -119,7 +119,7 @@ def test_server_properties_name_rabbitmq_and_its_version(broker: Broker, peer: P
 def test_server_announces_its_capabilities(peer: Peer) -> None:
     assert peer.start is not None
 
-    assert peer.start.server_properties["capabilities"] == {
+    assert {
         "publisher_confirms": True,
         "exchange_exchange_bindings": True,
         "basic.nack": True,
@@ -129,7 +129,7 @@ def test_server_announces_its_capabilities(peer: Peer) -> None:
         "authentication_failure_close": True,
         "per_consumer_qos": True,
         "direct_reply_to": True,
-    }
+    } == peer.start.server_properties["capabilities"]
 
 
 def test_server_proposes_its_limits(peer: Peer) -> None:
@@ -202,7 +202,7 @@ def test_refused_login_of_other_clients_ends_in_silence(several: list[Peer]) -> 
     unknown_mechanism.begin(mechanism="SCRAM-SHA-1")
     malformed.begin(response=b"neither login nor password")
 
-    assert [peer.expect_end_of_stream() for peer in several] == [b"", b"", b""]
+    assert [b"", b"", b""] == [peer.expect_end_of_stream() for peer in several]
     assert time.monotonic() - began > 2, "the server pauses before it closes the socket"
 
 
@@ -230,7 +230,7 @@ def test_tuning_outside_the_offer_ends_in_silence(
         peer.expect(0, ConnectionTuneParameters)
         peer.send(0, ConnectionTuneOkParameters(channel_max, frame_max, 0))
 
-    assert [peer.expect_end_of_stream() for peer in several] == [b"", b"", b""]
+    assert [b"", b"", b""] == [peer.expect_end_of_stream() for peer in several]
 
 
 @pytest.mark.parametrize(
@@ -346,5 +346,5 @@ def test_server_ignores_all_but_close_ok_after_its_own_close(connect: Connect) -
     channel.send(ChannelOpenParameters())
     close = peer.expect_connection_close()
 
-    assert close.reply_code == 504
+    assert 504 == close.reply_code
     assert not peer.has_received(1)

@@ -116,7 +116,7 @@ def test_whatever_a_blocked_publisher_asks_for_is_done_after_the_alarm(
     operator.clear_alarm()
     assert ConnectionUnblockedParameters() == publisher.receive(0)
     assert ConnectionCloseOkParameters() == publisher.receive(0)
-    assert channel.expect(QueueDeclareOkParameters).queue_name == queue
+    assert queue == channel.expect(QueueDeclareOkParameters).queue_name
     publisher.drop()
     assert b"waits" == bystander.await_message(queue).body
 
@@ -244,7 +244,7 @@ def test_delivery_must_be_settled_in_time(connect: Connect, operator: Operator, 
 
     channel.reopen()
     message = channel.await_message(queue)
-    assert timed_out(1_500) == refused
+    assert refused == timed_out(1_500)
     assert (b"!", True) == (message.body, message.parameters.redelivered)
 
 

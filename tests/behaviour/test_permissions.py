@@ -117,7 +117,7 @@ def test_refusal_without_configure(
 
     close = limited.refusal(parameters._replace(**{f"{kind}_name": name}))
 
-    assert refused("configure", kind, name, *ids) == close
+    assert close == refused("configure", kind, name, *ids)
 
 
 def test_server_named_queue_needs_configure_on_the_name_it_gets(limited: Channel) -> None:
@@ -181,7 +181,7 @@ def test_dead_letter_exchange_needs_read_on_the_queue(
         QueueDeclareParameters(name, arguments={"x-dead-letter-exchange": unique("dlx+w")})
     )
 
-    assert refused("read", "queue", name, 50, 10) == close
+    assert close == refused("read", "queue", name, 50, 10)
 
 
 def test_dead_letter_exchange_needs_write(
@@ -193,7 +193,7 @@ def test_dead_letter_exchange_needs_write(
         QueueDeclareParameters(unique("queue+cr"), arguments={"x-dead-letter-exchange": exchange})
     )
 
-    assert refused("write", "exchange", exchange, 50, 10) == close
+    assert close == refused("write", "exchange", exchange, 50, 10)
 
 
 def test_alternate_exchange_needs_read_on_the_exchange(
@@ -205,7 +205,7 @@ def test_alternate_exchange_needs_read_on_the_exchange(
         ExchangeDeclareParameters(name, arguments={"alternate-exchange": unique("ae+w")})
     )
 
-    assert refused("read", "exchange", name, 40, 10) == close
+    assert close == refused("read", "exchange", name, 40, 10)
 
 
 def test_alternate_exchange_needs_write(limited: Channel, refused: Refused, unique: Unique) -> None:
@@ -217,7 +217,7 @@ def test_alternate_exchange_needs_write(limited: Channel, refused: Refused, uniq
         )
     )
 
-    assert refused("write", "exchange", alternate, 40, 10) == close
+    assert close == refused("write", "exchange", alternate, 40, 10)
 
 
 # --- binding ----------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_binding_is_refused_without_write_on_the_queue(
 
     close = limited.refusal(parameters(queue, make_exchange("r"), "key"))
 
-    assert refused("write", "queue", queue, *ids) == close
+    assert close == refused("write", "queue", queue, *ids)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_binding_is_refused_without_read_on_the_exchange(
 
     close = limited.refusal(parameters(make_queue("w"), exchange, "key"))
 
-    assert refused("read", "exchange", exchange, *ids) == close
+    assert close == refused("read", "exchange", exchange, *ids)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_binding_exchanges_is_refused(
     close = limited.refusal(parameters(names["destination"], names["source"], "key"))
 
     permission = {"destination": "write", "source": "read"}[missing]
-    assert refused(permission, "exchange", names[missing], *ids) == close
+    assert close == refused(permission, "exchange", names[missing], *ids)
 
 
 @pytest.mark.parametrize("parameters", [QueueBindParameters, QueueUnbindParameters])
@@ -308,7 +308,7 @@ def test_write_on_the_queue_matters_before_the_default_exchange(
 
     close = limited.refusal(parameters(name, "", "key"))
 
-    assert refused("write", "queue", name, close.class_id, close.method_id) == close
+    assert close == refused("write", "queue", name, close.class_id, close.method_id)
 
 
 @pytest.mark.parametrize("parameters", [ExchangeBindParameters, ExchangeUnbindParameters])
@@ -319,7 +319,7 @@ def test_write_on_the_destination_matters_before_the_default_exchange(
 
     close = limited.refusal(parameters(name, "", "key"))
 
-    assert refused("write", "exchange", name, close.class_id, close.method_id) == close
+    assert close == refused("write", "exchange", name, close.class_id, close.method_id)
 
 
 def test_default_exchange_as_destination_needs_write(
@@ -327,7 +327,7 @@ def test_default_exchange_as_destination_needs_write(
 ) -> None:
     close = limited.refusal(ExchangeBindParameters("", make_exchange("r"), "key"))
 
-    assert refused("write", "exchange", "amq.default", 40, 30) == close
+    assert close == refused("write", "exchange", "amq.default", 40, 30)
 
 
 # --- messages ---------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ def test_body_is_delivered_in_frames_that_are_as_large_as_allowed(
     frames = [small.read_frame() for _ in range(2 + -(-size // 8184))]
 
     sizes = [len(frame.payload) for frame in frames[2:]]
-    assert [8184] * (size // 8184) + [size % 8184] * (size % 8184 > 0) == sizes
+    assert sizes == [8184] * (size // 8184) + [size % 8184] * (size % 8184 > 0)
 
 
 def test_large_body_arrives_whole(channel: Channel, queue: str) -> None:

@@ -27,7 +27,7 @@ def refusal_text(channel: Channel, name: str, arguments: dict[str, Any], **flags
     """Declare a queue in vain; give the reason, with NAME in place of the queue's name."""
     declare = QueueDeclareParameters(name, arguments=arguments)._replace(**flags)
     refused = channel.refusal(declare)
-    assert ChannelCloseParameters(406, refused.reply_text, 50, 10) == refused
+    assert refused == ChannelCloseParameters(406, refused.reply_text, 50, 10)
     return refused.reply_text.replace(name, "NAME")
 
 
@@ -532,10 +532,10 @@ def test_queue_type_of_any_type_differs(
 
     before = f"received the value '{value}' of type '{type_name}' but current is none"
     since = f"received '{value}' but current is 'classic'"
-    assert text == (
+    assert (
         "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'NAME' in vhost '/': "
         + broker.value_of({"3.10": before, "4.0": since})
-    )
+    ) == (text)
 
 
 def test_queue_type_differs(broker: Broker, channel: Channel, unique: Unique) -> None:

@@ -60,7 +60,7 @@ def test_exclusive_queue_is_locked_for_other_connections(
 ) -> None:
     refused = channel.refusal(parameters._replace(queue_name=exclusive))
 
-    assert locked(exclusive, *ids) == refused
+    assert refused == locked(exclusive, *ids)
 
 
 def test_refusal_that_is_too_long_for_a_reply_text_is_cut(
@@ -71,7 +71,7 @@ def test_refusal_that_is_too_long_for_a_reply_text_is_cut(
     refused = channel.refusal(QueuePurgeParameters(name))
 
     assert 255 == len(refused.reply_text)
-    assert locked(name, *PURGE) == refused
+    assert refused == locked(name, *PURGE)
 
 
 def test_exclusive_queue_is_not_locked_for_unbinding_nothing(

@@ -101,7 +101,7 @@ def test_line_breaks_are_not_removed_where_a_queue_is_only_used(
 ) -> None:
     refused = channel.refusal(parameters._replace(queue_name=f"{queue}\n"))
 
-    assert no_queue(f"{queue}\n", *ids) == refused
+    assert refused == no_queue(f"{queue}\n", *ids)
 
 
 @pytest.mark.parametrize("label", ["größe 'ß' 日本", "x" * 246])
@@ -182,7 +182,7 @@ def test_queue_is_not_declared_again_with_other_flags(
 def test_exclusive_differs_when_declared_again(channel: Channel, queue: str) -> None:
     refused = channel.refusal(QueueDeclareParameters(queue, exclusive=True))
 
-    assert locked(queue, *DECLARE) == refused
+    assert refused == locked(queue, *DECLARE)
 
 
 def test_exclusive_is_left_out_when_declared_again(channel: Channel, unique: Unique) -> None:
@@ -190,7 +190,7 @@ def test_exclusive_is_left_out_when_declared_again(channel: Channel, unique: Uni
 
     refused = channel.refusal(QueueDeclareParameters(name))
 
-    assert locked(name, *DECLARE) == refused
+    assert refused == locked(name, *DECLARE)
 
 
 def test_passive_declare_of_a_missing_queue(channel: Channel, unique: Unique) -> None:
@@ -198,13 +198,13 @@ def test_passive_declare_of_a_missing_queue(channel: Channel, unique: Unique) ->
 
     refused = channel.refusal(QueueDeclareParameters(name, passive=True))
 
-    assert no_queue(name, *DECLARE) == refused
+    assert refused == no_queue(name, *DECLARE)
 
 
 def test_passive_declare_without_a_name(channel: Channel, queue: str) -> None:
     refused = channel.refusal(QueueDeclareParameters("", passive=True))
 
-    assert no_queue("", *DECLARE) == refused
+    assert refused == no_queue("", *DECLARE)
 
 
 def test_passive_declare_looks_at_the_name_only(channel: Channel, queue: str) -> None:

@@ -102,13 +102,14 @@ def test_default_type_decides_on_names_and_arguments(
         )
         channel.peer.close()
 
-    assert nameless.reply_text == (
+    assert (
         "PRECONDITION_FAILED - Cannot declare a server-named queue for type rabbit_quorum_queue"
+        == (nameless.reply_text)
     )
-    assert argument.reply_text == (
+    assert (
         "PRECONDITION_FAILED - invalid arg 'x-max-priority' for queue 'q' in vhost"
         f" '{virtualhost}' of queue type rabbit_quorum_queue"
-    )
+    ) == (argument.reply_text)
 
 
 # --- limits -----------------------------------------------------------------------------------

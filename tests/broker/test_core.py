@@ -163,7 +163,7 @@ def test_heartbeats_are_sent_and_a_silent_client_is_dropped() -> None:
     line = Line(make_node(), heartbeat=10)
 
     advance(line, 10)
-    assert line.connection.data_to_send() == HEARTBEAT
+    assert HEARTBEAT == line.connection.data_to_send()
     advance(line, 19)
     assert not line.transport.is_aborted
     advance(line, 1)
@@ -199,7 +199,7 @@ def test_heartbeat_is_sent_each_half_interval_in_which_nothing_else_was() -> Non
 
     assert (b"", HEARTBEAT, b"") == (behind_opening, first, silence)
     assert answer
-    assert line.connection.data_to_send() == HEARTBEAT
+    assert HEARTBEAT == line.connection.data_to_send()
 
 
 # -- settling ----------------------------------------------------------------------------------

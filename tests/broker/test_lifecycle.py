@@ -7,7 +7,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -88,12 +87,11 @@ def test_broker_can_be_started_once() -> None:
         pass
 
 
+@pytest.mark.timeout(10)  # it would wait for ever
 def test_stopping_does_not_wait_for_clients() -> None:
     with FakeBroker() as broker:
         client = knock(broker)
-        started = time.monotonic()
 
-    assert time.monotonic() - started < 5
     drain(client)
 
 
@@ -176,7 +174,7 @@ def test_unknown_default_queue_type_is_refused() -> None:
             ValueError, match="default_queue_type is 'mirrored'; expected 'classic'"
         ):
             broker.add_virtualhost("v", default_queue_type="mirrored")
-        assert broker.virtualhosts == ("/",)
+        assert ("/",) == broker.virtualhosts
 
 
 def test_user_of_a_missing_virtual_host_is_refused_and_not_added() -> None:
@@ -238,8 +236,8 @@ def test_url_is_quoted() -> None:
         broker.add_virtualhost("a/b", users=["us/er"])
 
         assert f"amqp://guest:guest@127.0.0.1:{broker.port}/%2F" == broker.url
-        assert broker.url_for("us/er", virtualhost="a/b") == (
-            f"amqp://us%2Fer:p%40ss@127.0.0.1:{broker.port}/a%2Fb"
+        assert f"amqp://us%2Fer:p%40ss@127.0.0.1:{broker.port}/a%2Fb" == (
+            broker.url_for("us/er", virtualhost="a/b")
         )
 
 

@@ -99,7 +99,7 @@ def test_table_nested_deeply_is_quoted_in_a_refusal_and_cut(line: Line) -> None:
     assert close.reply_text.startswith(
         "PRECONDITION_FAILED - Invalid x-match field type table (value [{<<>>,table,[{<<>>,table,"
     )
-    assert len(close.reply_text) == 255
+    assert 255 == len(close.reply_text)
 
 
 def test_unreadable_client_is_hung_up_on_after_a_while(line: Line) -> None:

@@ -117,5 +117,5 @@ def test_automaton_knows_what_was_added_and_removed_since() -> None:
     words[0] = words[30] = "#"
     trie.remove(".".join(words), 0)
 
-    assert list(range(64)) == before
+    assert before == list(range(64))
     assert [*range(1, 64), 65] == sorted(trie.matches(key))

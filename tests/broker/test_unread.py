@@ -69,9 +69,9 @@ def test_commands_of_a_client_that_reads_again_are_executed_in_their_order(line:
     rest = line.run()
 
     assert 4 * MIB < len(first) < 6 * MIB
-    assert [command.parameters for command in rest][-1][0] == "last"
+    assert "last" == [command.parameters for command in rest][-1][0]
     assert line.transport.is_reading
-    assert message_count(line) == 90
+    assert 90 == message_count(line)
 
 
 def test_client_that_does_not_read_is_dropped_in_time(line: Line) -> None:

@@ -33,7 +33,7 @@ from ammoo.exceptions.connection import (
 )
 from ammoo_wire import FieldValue
 from tests.client.brokers import Name
-from tests.contract.queues import arrived, drain, publish
+from tests.contract.queues import arrived, drain, publish, until_gone
 from tests.support.operator import Operator
 
 # --- connect ---
@@ -470,7 +470,8 @@ async def test_declare_queue_ttl_and_dead_lettering(
 
 async def test_declare_queue_expires(broker_channel: ammoo.Channel, name: Name) -> None:
     queue = (await broker_channel.declare_queue(name("queue"), expires=50)).queue_name
-    await asyncio.sleep(0.3)  # looking would keep it alive
+
+    await until_gone(broker_channel, queue)
 
     with pytest.raises(NotFound):
         await broker_channel.assert_queue_exists(queue)

@@ -305,7 +305,7 @@ class Channel:
 
     def cancel(self, consumer_tag: str) -> None:
         cancel_ok = self.call(BasicCancelParameters(consumer_tag))
-        assert cancel_ok == BasicCancelOkParameters(consumer_tag)
+        assert BasicCancelOkParameters(consumer_tag) == cancel_ok
 
     def delivery(self) -> Message:
         """Give what arrived next, which must be a delivery."""

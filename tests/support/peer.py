@@ -269,7 +269,7 @@ class Peer:
         frame_type, channel_number, size = struct.unpack(">BHI", self.read_octets(7))
         payload = self.read_octets(size)
         end = self.read_octets(1)
-        assert end == b"\xce", f"a frame ends with {end!r}"
+        assert b"\xce" == end, f"a frame ends with {end!r}"
         return Frame(frame_type, channel_number, payload)
 
     def expect_end_of_stream(self) -> bytes:
