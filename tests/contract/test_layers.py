@@ -59,6 +59,7 @@ CLIENT_OWNS_THE_LOOP = {
     "ammoo.live.publishing",
     "ammoo.live.channel",
     "ammoo.live.connection",
+    "ammoo.instrumentation.stall_guard",
     "ammoo.recovery.listener",
     "ammoo.recovery.gate",
     "ammoo.recovery.gated_publishing",
@@ -110,6 +111,10 @@ CLIENT_STOREYS = {
         "ammoo.content_encodings",
         "ammoo.publish_options",
         "ammoo.messages",
+        "ammoo.instrumentation.hooks",
+        "ammoo.instrumentation.instruments",
+        "ammoo.instrumentation.frame_recorder",
+        "ammoo.instrumentation.stall_guard",
         "ammoo.auth",
         "ammoo.parameters",
     ],
@@ -132,6 +137,7 @@ CLIENT_STOREYS = {
         "ammoo.live.consuming",
         "ammoo.live.publishing",
         "ammoo.live.channel",
+        "ammoo.live.instrumented",
         "ammoo.live.connection",
     ],
     "what the user holds": [
@@ -165,7 +171,7 @@ CLIENT_STOREYS = {
     ],
 }
 CLIENT_ORDER = [room for rooms in CLIENT_STOREYS.values() for room in rooms]
-CLIENT_FACES = {"ammoo", "ammoo.live", "ammoo.recovery"}
+CLIENT_FACES = {"ammoo", "ammoo.instrumentation", "ammoo.live", "ammoo.recovery"}
 
 
 def modules(package: str) -> dict[str, Path]:

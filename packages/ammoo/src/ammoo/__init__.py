@@ -18,6 +18,7 @@ from .consumer import Consumer
 from .credentials import Credentials
 from .exceptions.channel import ChannelClosed, EmptyQueue
 from .exceptions.connection import ConnectionClosed
+from .instrumentation import Hooks
 from .messages import DeliverMessage, ExpectedMessage, GetMessage, Message, ReturnMessage
 from .recovery import Recovery
 from .version import __version__
@@ -33,6 +34,7 @@ __all__ = [
     "EmptyQueue",
     "ExpectedMessage",
     "GetMessage",
+    "Hooks",
     "Message",
     "Recovery",
     "ReturnMessage",

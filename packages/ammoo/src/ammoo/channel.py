@@ -421,14 +421,8 @@ class Channel:
         self._publishing = self._gated_publishing()  # until what waits at the gate has gone on
         self._wake_reopen_waiters()
 
-    def reopened(self, cause: Exception) -> None:
-        """Let what waited for the channel alone go on, and tell that it is open again."""
-        from .recovery.events import ChannelReopened
-
-        assert self._supervisor is not None
-        self._supervisor.emit(
-            ChannelReopened(self._supervisor.now, self._supervisor.epoch, self, cause)
-        )
+    def reopened(self) -> None:
+        """Let what waited for the channel alone go on."""
         if self._own_gate is not None:
             self._own_gate.open()
 

@@ -21,12 +21,15 @@ from .exceptions.connection import (
     ClientClosedConnectionOK,
     ConnectionClosed,
 )
+from .instrumentation.hooks import Hooks, call_hook
+from .instrumentation.instruments import Instruments
 from .live.connection import LiveConnection
 from .parameters import ConnectionParameters
 from .recovery.listener import EventListener
 from .recovery.options import Recovery
 
 if TYPE_CHECKING:
+    from .instrumentation.stall_guard import StallGuard
     from .recovery.connector import Connector
     from .recovery.credentials_keeper import CredentialsKeeper
     from .recovery.delays import Outage
@@ -64,6 +67,9 @@ async def connect(
     connection_factory: Callable[..., "Connection | type[Connection]"] | None = None,
     recovery: Recovery | None = None,
     credentials: CredentialsProvider | None = None,
+    hooks: Hooks | None = None,
+    record_frames: int = 0,
+    stall_guard: float | None = None,
 ) -> "Connection":
     """Connect the socket to an AMQP server, and return the connection, which is not open yet.
 
@@ -122,6 +128,11 @@ async def connect(
             consumers restored; see `Recovery`. By default the connection ends with its socket.
         credentials: An async function that returns `Credentials`, called at each connect and,
             if they expire, before they do. In place of auth, login and password.
+        hooks: Functions that are called for what happens to messages; see `Hooks`.
+        record_frames: How many of the last commands in both directions an error of the
+            protocol shows, as a note of the exception; none by default.
+        stall_guard: A share of the heartbeat interval, such as 0.5. When the event loop has not
+            turned for so long, the stack that blocks it is logged, from a thread. Off by default.
 
     Raises:
         OSError: The socket cannot be connected. `ssl.SSLError` and `TimeoutError` are subclasses.
@@ -164,6 +175,8 @@ async def connect(
     ]
     made = (connection_factory or Connection)(hosts[0])
     connection = made(hosts[0]) if isinstance(made, type) else made
+    if hooks is not None or record_frames or stall_guard is not None:
+        connection._instruments = Instruments(hooks, record_frames, stall_guard)
     connection._prepare(hosts, recovery, credentials)
     await connection._open_socket()
     return connection
@@ -188,6 +201,8 @@ class Connection:
         self._hosts = [parameters]
         self._connector: Connector | None = None
         self._credentials: CredentialsKeeper | None = None
+        self._instruments: Instruments | None = None
+        self._stall_guard: StallGuard | None = None
         self._supervisor: Supervisor | None = None
         self._ended = asyncio.Event()
         self._blocked_callbacks: list[tuple[BlockedCallback, Context]] = []
@@ -273,14 +288,25 @@ class Connection:
             self._live = await self._connector.first_handshake(self._live)
         self._is_entered = True
         if self._supervisor is None:
-            self._live.on_end = lambda _: self._ended.set()
+            self._live.on_end = self._live_ended
             if self._live.closing_exc is not None:
-                self._ended.set()
+                self._live_ended(self._live.closing_exc)
         else:
             self._supervisor.opened(self._live)
-        if self._credentials is not None:
-            self._credentials.keep_fresh(self._live)
+        self._begin_watching(self._live)
         return self
+
+    def _begin_watching(self, live: LiveConnection) -> None:
+        """Start what goes with a live connection."""
+        if self._credentials is not None:
+            self._credentials.keep_fresh(live)
+        share = None if self._instruments is None else self._instruments.stall_guard
+        interval = live.protocol.heartbeat_interval
+        if share and interval and self._stall_guard is None:
+            from .instrumentation.stall_guard import StallGuard
+
+            self._stall_guard = StallGuard(live.loop, interval, share)
+            self._stall_guard.start()
 
     async def __aexit__(
         self,
@@ -328,10 +354,16 @@ class Connection:
         if recovery is not None:
             from .recovery.supervisor import Supervisor
 
-            self._supervisor = Supervisor(loop, recovery, self._connector, self._swap)
+            hooks = None if self._instruments is None else self._instruments.hooks
+            self._supervisor = Supervisor(loop, recovery, self._connector, self._swap, hooks)
 
     def _make_live(self, parameters: ConnectionParameters) -> LiveConnection:
-        return LiveConnection(asyncio.get_running_loop(), parameters, self._call_blocked_callbacks)
+        return LiveConnection(
+            asyncio.get_running_loop(),
+            parameters,
+            self._call_blocked_callbacks,
+            self._instruments,
+        )
 
     async def _open_socket(self) -> None:
         if self._connector is not None:
@@ -347,8 +379,7 @@ class Connection:
         self._live = live
         if was_blocked:
             self._call_blocked_callbacks(None)  # the new connection is not
-        if self._credentials is not None:
-            self._credentials.keep_fresh(live)
+        self._begin_watching(live)
 
     async def _close(
         self, exc: BaseException | None, seconds: float, *, leaving: bool = False
@@ -359,6 +390,9 @@ class Connection:
         supervisor = self._supervisor
         if self._credentials is not None:
             await self._credentials.close()
+        if self._stall_guard is not None:
+            self._stall_guard.close()
+            self._stall_guard = None
         if supervisor is not None and supervisor.is_recovering:
             self._live.transport.abort()  # it is lost already
         elif supervisor is not None:
@@ -366,6 +400,13 @@ class Connection:
         await self._live.close(error, seconds, leaving=leaving)
         if supervisor is not None:
             await supervisor.close(error)
+
+    def _live_ended(self, error: Exception) -> None:
+        """Take the end of the live connection, which is this one's: there is no recovery."""
+        self._ended.set()
+        hooks = None if self._instruments is None else self._instruments.hooks
+        if hooks is not None and self._live is not None:
+            call_hook(self._live.loop, hooks.lost, error)
 
     def _require_live(self) -> LiveConnection:
         if self._live is None or not self._is_entered:
@@ -586,6 +627,8 @@ class Connection:
         loop = asyncio.get_running_loop()
         if self._supervisor is not None:
             self._supervisor.blocked_changed(reason)
+        if self._instruments is not None and self._instruments.hooks is not None:
+            call_hook(loop, self._instruments.hooks.blocked, reason)
         for callback, context in self._blocked_callbacks:
             # Not the callback itself: what asyncio's debug mode finds wrong with one, it raises
             # here, in the middle of reading.

@@ -8,7 +8,8 @@ channels: channel numbers, blocking, flow control.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from ammoo_wire import (
     ClientProtocol,
@@ -29,9 +30,12 @@ from ..exceptions.connection import (
     ClientClosedConnectionError,
     ConnectionTimeout,
     HeartbeatTimeout,
+    InvalidServerFrame,
+    ServerClosedConnection,
     UnexpectedFrame,
     server_closed_connection,
 )
+from ..instrumentation.instruments import Instruments
 from ..parameters import ConnectionParameters
 from .blocking import Blocking
 from .channel import RECEIVERS, LiveChannel
@@ -43,6 +47,9 @@ from .replies import Replies, Reply
 from .reply_timeouts import UNANSWERED_TIMEOUT, ReplyTimeouts
 from .sockets import connect_socket
 from .transport import Transport
+
+if TYPE_CHECKING:
+    from ..instrumentation.frame_recorder import FrameRecorder
 
 __all__ = ["LiveConnection"]
 
@@ -58,6 +65,7 @@ class LiveConnection:
         parameters: Where to connect to, and how.
         on_blocked_changed: Called with the server's reason when it has blocked the connection,
             and with None when it takes messages again.
+        instruments: What shows how the connection works; None for nothing.
 
     Attributes:
         blocked_timeout: How long a publish waits while the server takes none, in seconds.
@@ -76,6 +84,7 @@ class LiveConnection:
         loop: asyncio.AbstractEventLoop,
         parameters: ConnectionParameters,
         on_blocked_changed: Callable[[str | None], None],
+        instruments: Instruments | None = None,
     ) -> None:
         self.loop = loop
         self.operation_timeout: float | None = parameters.operation_timeout
@@ -86,7 +95,13 @@ class LiveConnection:
         self._parameters = parameters
         self._on_blocked_changed = on_blocked_changed
         self._opening = Opening(loop, parameters)
-        self.protocol: ClientProtocol = ClientProtocol(
+        self._receivers = RECEIVERS
+        self._new_channel: Callable[[int, str], LiveChannel] = partial(LiveChannel, self)
+        self._recorder: FrameRecorder | None = None
+        new_protocol: Callable[..., ClientProtocol] = ClientProtocol
+        if instruments is not None:
+            new_protocol = self._instrument(instruments)
+        self.protocol: ClientProtocol = new_protocol(
             mechanism=self._opening.choose_mechanism,
             virtualhost=parameters.virtualhost,
             client_properties=client_properties(parameters),
@@ -108,6 +123,23 @@ class LiveConnection:
         self._closed = asyncio.Event()
         self._unanswered_close: asyncio.Event | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
+
+    def _instrument(self, instruments: Instruments) -> Callable[..., ClientProtocol]:
+        """Make channels that call hooks, and return what makes the wire's side."""
+        hooks = instruments.hooks
+        if hooks is not None:
+            from .instrumented import INSTRUMENTED_RECEIVERS, InstrumentedChannel
+
+            self._receivers = INSTRUMENTED_RECEIVERS
+            self._new_channel = lambda number, encoding: InstrumentedChannel(
+                self, number, encoding, hooks
+            )
+        if not instruments.record_frames:
+            return ClientProtocol
+        from ..instrumentation.frame_recorder import FrameRecorder, RecordingProtocol
+
+        self._recorder = FrameRecorder(instruments.record_frames)
+        return partial(RecordingProtocol, self._recorder)
 
     # --- opening ---
 
@@ -168,7 +200,7 @@ class LiveConnection:
 
     def receive(self, commands: list[Command]) -> None:
         """Give commands to their channels."""
-        channels, receivers = self.channels, RECEIVERS  # locals: this loop is the hot path
+        channels, receivers = self.channels, self._receivers  # locals: this loop is the hot path
         for channel_number, parameters, properties, body in commands:
             channel = channels.get(channel_number)
             if channel is not None:
@@ -281,7 +313,7 @@ class LiveConnection:
         """
         self.raise_if_closed()
         number = self._numbers.reserve(self.protocol.channel_max)
-        channel = self.channels[number] = LiveChannel(self, number, body_encoding)
+        channel = self.channels[number] = self._new_channel(number, body_encoding)
         return channel
 
     def free_channel_number(self, number: int) -> None:
@@ -333,6 +365,8 @@ class LiveConnection:
         if self.closing_exc is not None:
             return
         self.closing_exc = error
+        if self._recorder is not None and _is_protocol_error(error):
+            error.add_note(str(self._recorder))
         if self.on_end is not None:
             self.on_end(error)
         self.transport.stop_heartbeats()
@@ -404,3 +438,10 @@ class LiveConnection:
         """Close the socket in a few seconds, even if the server keeps it open."""
         if self._abort_timer is None and not self._closed.is_set():
             self._abort_timer = self.loop.call_later(FAULT_TIMEOUT, self.transport.abort)
+
+
+def _is_protocol_error(error: Exception) -> bool:
+    """Return whether a peer has found fault with what the other one sent."""
+    if isinstance(error, ServerClosedConnection):
+        return error.reply_code >= 500
+    return isinstance(error, InvalidServerFrame | UnexpectedFrame)

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from ..channel import Channel
-    from ..consumer import Consumer
     from ..topology import Entity
+    from .ports import LastingChannel, LastingConsumer
 
 __all__ = [
     "Blocked",
@@ -120,7 +119,7 @@ class ChannelReopened(NamedTuple):
 
     time: float
     epoch: int
-    channel: "Channel"
+    channel: "LastingChannel"
     cause: Exception
 
 
@@ -129,7 +128,7 @@ class ConsumerLost(NamedTuple):
 
     time: float
     epoch: int
-    consumer: "Consumer"
+    consumer: "LastingConsumer"
     error: Exception
 
 

@@ -28,8 +28,8 @@ class LastingChannel(Protocol):
     def gate_cleared(self) -> None:
         """Publish without asking the gate: nothing waits there any more."""
 
-    def reopened(self, cause: Exception) -> None:
-        """Let what waited for the channel alone go on, and tell that it is open again."""
+    def reopened(self) -> None:
+        """Let what waited for the channel alone go on."""
 
     def close_for_good(self, error: Exception) -> None:
         """End the channel with an error; its consumers end with it."""

@@ -29,6 +29,7 @@ from ..exceptions.connection import (
 )
 from ..exceptions.consumer import ClientCancelledConsumerOK
 from ..inbox import Inbox
+from ..instrumentation.hooks import Hooks, call_hook
 from ..live.channel import LiveChannel
 from ..live.connection import LiveConnection
 from ..parameters import ConnectionParameters
@@ -37,6 +38,7 @@ from .connector import FAILURES, Connector, mildest
 from .delays import Outage
 from .events import (
     Blocked,
+    ChannelReopened,
     Closed,
     Connecting,
     ConsumerLost,
@@ -74,6 +76,7 @@ class Supervisor:
         recovery: What the user asks for.
         connector: Makes live connections.
         swap: Gives the caller's connection its new live half.
+        hooks: The user's functions, or None.
 
     Attributes:
         channels: The caller's channels that are open; held until they are closed.
@@ -89,6 +92,7 @@ class Supervisor:
         recovery: Recovery,
         connector: Connector,
         swap: Callable[[LiveConnection], None],
+        hooks: Hooks | None = None,
     ) -> None:
         self.channels: dict[LastingChannel, None] = {}
         self.epoch = 0
@@ -99,6 +103,7 @@ class Supervisor:
         self._loop = loop
         self._connector = connector
         self._swap = swap
+        self._hooks = hooks
         self._live: LiveConnection | None = None
         self._address = ""
         self._is_recovering = False
@@ -193,6 +198,7 @@ class Supervisor:
         self._address = address
         self.epoch = 1
         self._outage.opened(self.now)
+        log.info("connected to %s", address)
         self.emit(Open(self.now, 1, address, 0.0, 1, 0, (), {}))
         if live.closing_exc is not None:
             self._ended(live, live.closing_exc)  # in the turn in which it was opened
@@ -200,8 +206,10 @@ class Supervisor:
     def blocked_changed(self, reason: str | None) -> None:
         """Tell that the server takes no messages, or takes them again."""
         if reason is None:
+            log.info("%s takes messages again", self._address)
             self.emit(Unblocked(self.now, self.epoch))
         else:
+            log.warning("%s takes no messages: %s", self._address, reason)
             self.emit(Blocked(self.now, self.epoch, reason))
 
     def _ended(self, live: LiveConnection, error: Exception) -> None:
@@ -209,6 +217,8 @@ class Supervisor:
         if live is not self._live or self._is_recovering or self.final is not None:
             return
         self._cancel_background()
+        if self._hooks is not None:
+            call_hook(self._loop, self._hooks.lost, error)
         if not _is_loss(error):
             self._end(error)
             return
@@ -479,6 +489,8 @@ class Supervisor:
             self._attempts,
             ", ".join(f"{each.entity!r} ({each.error})" for each in not_restored) or "nothing",
         )
+        if self._hooks is not None:
+            call_hook(self._loop, self._hooks.recovered, address, outage, self._attempts)
         self._wake_state_waiters()
         self.gate.open()
 
@@ -535,7 +547,8 @@ class Supervisor:
             stragglers = self._stragglers(live, replay, {channel: restoration}, {})
             self.run_in_background(stragglers.run())
         log.info("channel %d was opened again: %s", restoration.live.number, cause)
-        channel.reopened(cause)
+        self.emit(ChannelReopened(self.now, self.epoch, channel, cause))
+        channel.reopened()
 
     def revive(self, consumer: LastingConsumer, live: LiveChannel, consumer_tag: str) -> None:
         """Start a consumer again that the server has cancelled."""

@@ -1,0 +1,99 @@
+"""`Hooks`: functions of the user's that are called for what happens to messages.
+
+Metrics and traces are made of them. A connection without hooks does not look for them: its
+channels are of a class that knows none.
+"""
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Any
+
+from ..messages import DeliverMessage, ReturnMessage
+
+__all__ = ["Hooks", "call_hook"]
+
+
+class Hooks:
+    """Does nothing; make a subclass with the methods that you need, and pass it to `connect`.
+
+    The methods are called in the event loop while the connection reads and writes, so they must
+    be short, and may await nothing. What one raises goes to the loop's exception handler.
+
+    Sequence numbers and delivery tags are those of the channel, as the server counts them: they
+    begin anew when a channel is opened again.
+    """
+
+    def published(
+        self,
+        channel_id: int,
+        sequence_number: int | None,
+        exchange_name: str,
+        routing_key: str,
+        size: int,
+    ) -> None:
+        """Called when a message was given to the socket.
+
+        Args:
+            channel_id: The channel's number.
+            sequence_number: The number that its confirm will have; None without confirm mode.
+            exchange_name: The exchange.
+            routing_key: The routing key.
+            size: The size of the body in octets.
+        """
+
+    def confirmed(
+        self, channel_id: int, sequence_number: int, *, multiple: bool, is_nack: bool
+    ) -> None:
+        """Called when the server has confirmed messages, or refused them.
+
+        Args:
+            channel_id: The channel's number.
+            sequence_number: The number of the message.
+            multiple: Whether all messages up to it are meant that have no outcome yet.
+            is_nack: Whether they were refused.
+        """
+
+    def returned(self, channel_id: int, message: ReturnMessage) -> None:
+        """Called when the server could not route a message; before its confirm."""
+
+    def delivered(self, channel_id: int, message: DeliverMessage) -> None:
+        """Called when a message has arrived for a consumer; it may not be read for long."""
+
+    def settled(self, channel_id: int, delivery_tag: int, *, multiple: bool, outcome: str) -> None:
+        """Called when a delivery is settled.
+
+        Args:
+            channel_id: The channel's number.
+            delivery_tag: The delivery.
+            multiple: Whether all deliveries up to it are meant.
+            outcome: ``"ack"``, ``"requeue"``, or ``"reject"``: dropped or dead-lettered.
+        """
+
+    def stale(self, channel_id: int, delivery_tag: int) -> None:
+        """Called when a delivery could not be settled: its channel was lost."""
+
+    def blocked(self, reason: str | None) -> None:
+        """Called when the server takes no messages, with its reason, and with None when it does."""
+
+    def lost(self, error: Exception) -> None:
+        """Called when the connection has ended, or was lost and recovers."""
+
+    def recovered(self, address: str, outage: float, attempts: int) -> None:
+        """Called when the connection is open again.
+
+        Args:
+            address: Where to.
+            outage: For how many seconds it was not.
+            attempts: How many rounds through all hosts it took.
+        """
+
+
+def call_hook(
+    loop: AbstractEventLoop, hook: Callable[..., None], *args: Any, **kwargs: Any
+) -> None:
+    """Call a function of the user's; what it raises must not end the reading."""
+    try:
+        hook(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001  it is reported to the loop
+        message = f"exception in {hook!r}"
+        loop.call_exception_handler({"message": message, "exception": error})

@@ -1,0 +1,107 @@
+"""A guard that says which code keeps the event loop from turning.
+
+A loop that does not turn sends no heartbeats, and the server gives the connection up. By then
+the code that blocked it has long returned. So a thread looks on, and logs the stack of the
+loop's thread while it is blocked: once for each time.
+"""
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+import traceback
+from typing import Final
+
+__all__ = ["StallGuard", "StallWatch"]
+
+LOOKS: Final = 4
+"""The thread looks so many times within the time that is too long."""
+
+log = logging.getLogger("ammoo")
+
+
+class StallWatch:
+    """Knows when the loop has turned last, and whether that was said to be too long ago.
+
+    Args:
+        limit: From how many seconds on.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._last_turn = 0.0
+        self._is_reported = False
+
+    def turned(self, now: float) -> None:
+        """Record that the loop has turned."""
+        self._last_turn = now
+        self._is_reported = False
+
+    def stalled_for(self, now: float) -> float | None:
+        """Return for how long the loop has not turned, if that is to be said now."""
+        stalled = now - self._last_turn
+        if self._is_reported or stalled < self._limit:
+            return None
+        self._is_reported = True
+        return stalled
+
+
+class StallGuard:
+    """Watches over the running event loop, from a thread.
+
+    Args:
+        loop: The event loop, which runs in the calling thread.
+        heartbeat_interval: The connection's, in seconds; above 0.
+        share: From which share of it on a stall is logged.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, heartbeat_interval: float, share: float
+    ) -> None:
+        self._loop = loop
+        self._heartbeat_interval = heartbeat_interval
+        self._pause = heartbeat_interval * share / LOOKS
+        self._watch = StallWatch(heartbeat_interval * share)
+        self._loop_thread = threading.get_ident()
+        self._is_closed = threading.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._thread = threading.Thread(target=self._look_on, name="ammoo stall guard", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look on."""
+        self._turn()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look on no more."""
+        self._is_closed.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._thread.join()
+
+    def _turn(self) -> None:
+        self._watch.turned(time.monotonic())
+        self._timer = self._loop.call_later(self._pause, self._turn)
+
+    def _look_on(self) -> None:
+        while not self._is_closed.wait(self._pause):
+            stalled = self._watch.stalled_for(time.monotonic())
+            if stalled is not None:
+                self._report(stalled)
+
+    def _report(self, stalled: float) -> None:
+        frame = sys._current_frames().get(self._loop_thread)
+        stack = "" if frame is None else "".join(traceback.format_stack(frame))
+        # The loop last turned `stalled` seconds ago; heartbeats are due twice an interval, and
+        # the server gives up after two intervals of silence.
+        left = max(0.0, 2 * self._heartbeat_interval - stalled)
+        log.warning(
+            "the event loop has not turned for %.1f s, and sends no heartbeats: in about %.0f s the"
+            " server gives the connection up (heartbeat_interval is %g s). The loop's thread is"
+            " at:\n%s",
+            stalled,
+            left,
+            self._heartbeat_interval,
+            stack,
+        )

@@ -1,0 +1,161 @@
+"""A channel with hooks: the same as a `LiveChannel`, and the user's functions are called.
+
+Only connections that were given hooks make channels of these classes, and look their commands
+up in `INSTRUMENTED_RECEIVERS`.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from ammoo_wire import (
+    BasicDeliverParameters,
+    BasicNackParameters,
+    BasicReturnParameters,
+)
+
+from ..exceptions.publishing import StaleDelivery
+from ..instrumentation.hooks import Hooks, call_hook
+from ..messages import DeliverMessage, ReturnMessage
+from .acknowledgements import Acknowledgements
+from .channel import RECEIVERS, LiveChannel
+from .ports import ChannelHead, ChannelHost
+from .publishing import Publishing
+
+__all__ = ["INSTRUMENTED_RECEIVERS", "InstrumentedChannel"]
+
+
+class InstrumentedPublishing(Publishing):
+    """Tells of what is published, confirmed and returned.
+
+    Args:
+        channel: The channel.
+        acknowledgements: The channel's acknowledgements.
+        hooks: The user's functions.
+    """
+
+    __slots__ = ("_hooks",)
+
+    def __init__(
+        self, channel: ChannelHead, acknowledgements: Acknowledgements, hooks: Hooks
+    ) -> None:
+        super().__init__(channel, acknowledgements)
+        self._hooks = hooks
+
+    def publish(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        properties: bytes,
+        body: bytes | bytearray,
+        mandatory: bool = False,
+        immediate: bool = False,
+        raise_returned: bool = False,
+    ) -> Awaitable[None] | None:
+        """Send a message; see `Publishing.publish`."""
+        is_sent_now = self.is_publishable
+        outcome = super().publish(
+            exchange_name, routing_key, properties, body, mandatory, immediate, raise_returned
+        )
+        if is_sent_now:
+            number = None if self.confirms is None else self.confirms.next_number - 1
+            call_hook(
+                self._host.loop,
+                self._hooks.published,
+                self._channel.number,
+                number,
+                exchange_name,
+                routing_key,
+                len(body),
+            )
+        return outcome
+
+    def receive_confirm(self, parameters: Any) -> None:
+        """Process a basic.ack or basic.nack."""
+        super().receive_confirm(parameters)
+        call_hook(
+            self._host.loop,
+            self._hooks.confirmed,
+            self._channel.number,
+            parameters.delivery_tag,
+            multiple=parameters.multiple,
+            is_nack=type(parameters) is BasicNackParameters,
+        )
+
+    def receive_return(
+        self, parameters: BasicReturnParameters, properties: bytes, body: bytearray
+    ) -> None:
+        """Process a returned message."""
+        message = ReturnMessage.of(self._channel, parameters, properties, body)
+        call_hook(self._host.loop, self._hooks.returned, self._channel.number, message)
+        super().receive_return(parameters, properties, body)
+
+
+class InstrumentedChannel(LiveChannel):
+    """Tells of what happens to messages.
+
+    Args:
+        host: The connection.
+        number: The channel's number.
+        body_encoding: How text becomes a body where nothing else says so.
+        hooks: The user's functions.
+    """
+
+    def __init__(self, host: ChannelHost, number: int, body_encoding: str, hooks: Hooks) -> None:
+        super().__init__(host, number, body_encoding)
+        self._hooks = hooks
+        self.publishing = InstrumentedPublishing(self, self.acknowledgements, hooks)
+        self.ack = self._ack
+        self.nack = self._nack
+        self.reject = self._reject
+
+    def _ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
+        drain = self._settle(delivery_tag, self.acknowledgements.ack, multiple)
+        self._settled(delivery_tag, multiple, "ack")
+        return drain
+
+    def _nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> Awaitable[None] | None:
+        drain = self._settle(delivery_tag, self.acknowledgements.nack, multiple, requeue)
+        self._settled(delivery_tag, multiple, "requeue" if requeue else "reject")
+        return drain
+
+    def _reject(self, delivery_tag: int, requeue: bool) -> Awaitable[None] | None:
+        drain = self._settle(delivery_tag, self.acknowledgements.reject, requeue)
+        self._settled(delivery_tag, False, "requeue" if requeue else "reject")
+        return drain
+
+    def _settle(
+        self, delivery_tag: int, settle: Callable[..., Awaitable[None] | None], *args: bool
+    ) -> Awaitable[None] | None:
+        try:
+            return settle(delivery_tag, *args)
+        except StaleDelivery:
+            call_hook(self.host.loop, self._hooks.stale, self.number, delivery_tag)
+            raise
+
+    def _settled(self, delivery_tag: int, multiple: bool, outcome: str) -> None:
+        call_hook(
+            self.host.loop,
+            self._hooks.settled,
+            self.number,
+            delivery_tag,
+            multiple=multiple,
+            outcome=outcome,
+        )
+
+    def _receive_deliver(
+        self, parameters: BasicDeliverParameters, properties: bytes, body: bytearray
+    ) -> None:
+        message = DeliverMessage.of(self, parameters, properties, body)
+        call_hook(self.host.loop, self._hooks.delivered, self.number, message)
+        super()._receive_deliver(parameters, properties, body)
+
+
+def _receive_deliver(channel: LiveChannel, parameters: Any, properties: Any, body: Any) -> None:
+    channel._receive_deliver(parameters, properties, body)  # the subclass's, and not the base's
+
+
+INSTRUMENTED_RECEIVERS: Final[dict[type[Any], Callable[[LiveChannel, Any, Any, Any], None]]] = {
+    **RECEIVERS,
+    BasicDeliverParameters: _receive_deliver,
+}
+"""What processes each command of the server, on a connection with hooks."""
