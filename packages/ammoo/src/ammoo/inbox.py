@@ -341,8 +341,9 @@ class LastingInbox(Inbox):
     def adopt(self, other: Inbox) -> None:
         """Take the place of an inbox, and the messages that have arrived in it."""
         assert other.live is not None
-        self.live = self.source = other.live
-        self.consumer_tag = other.consumer_tag
+        self.live: LiveChannel | None = other.live
+        self.source = other.live
+        self.consumer_tag: str = other.consumer_tag
         if other._is_backlogged:
             other._end_backlog()
         if other.closing_exc is None:

@@ -52,7 +52,7 @@ class ExchangeRecord:
     __slots__ = ("bindings_from", "bindings_to", "name", "parameters")
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name: str = name
         self.parameters: ExchangeDeclareParameters | None = None
         self.bindings_from: dict[BindingRecord, None] = {}
         self.bindings_to: dict[BindingRecord, None] = {}
@@ -86,9 +86,9 @@ class QueueRecord:
     __slots__ = ("bindings", "consumers", "former_names", "is_server_named", "name", "parameters")
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name: str = name
         self.parameters: QueueDeclareParameters | None = None
-        self.is_server_named = False
+        self.is_server_named: bool = False
         self.former_names: list[str] = []
         self.bindings: dict[BindingRecord, None] = {}
         self.consumers: dict[ConsumerRecord, None] = {}
@@ -128,11 +128,11 @@ class BindingRecord:
         arguments: FieldTable,
         key: Hashable,
     ) -> None:
-        self.key = key
-        self.source = source
-        self.destination = destination
-        self.routing_key = routing_key
-        self.arguments = arguments
+        self.key: Hashable = key
+        self.source: ExchangeRecord = source
+        self.destination: QueueRecord | ExchangeRecord = destination
+        self.routing_key: str = routing_key
+        self.arguments: FieldTable = arguments
 
     def __repr__(self) -> str:
         return (
@@ -163,12 +163,12 @@ class ConsumerRecord:
         request: BasicConsumeParameters,
         prefetch: tuple[int, int],
     ) -> None:
-        self.consumer = consumer
-        self.channel = channel
-        self.queue = queue
-        self.request = request
-        self.prefetch = prefetch
-        self.has_ended = False
+        self.consumer: Any = consumer
+        self.channel: Any = channel
+        self.queue: QueueRecord = queue
+        self.request: BasicConsumeParameters = request
+        self.prefetch: tuple[int, int] = prefetch
+        self.has_ended: bool = False
 
     def __repr__(self) -> str:
         return f"<consumer of {self.queue!r}>"

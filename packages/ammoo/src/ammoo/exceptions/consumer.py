@@ -100,7 +100,7 @@ class ConsumerOverflow(ClientCancelledConsumer):
         unread_octets: int = 0,
     ) -> None:
         super().__init__(consumer_tag, queue_name)
-        self.args = (consumer_tag, queue_name, unread, unread_octets)
+        self.args: tuple[Any, ...] = (consumer_tag, queue_name, unread, unread_octets)
         self.unread: int = unread
         self.unread_octets: int = unread_octets
 

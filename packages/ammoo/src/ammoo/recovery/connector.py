@@ -50,7 +50,7 @@ class Connector:
         make: Make,
         prepare: Prepare | None = None,
     ) -> None:
-        self.hosts = list(hosts)
+        self.hosts: list[ConnectionParameters] = list(hosts)
         self._recovery = recovery
         self._make = make
         self._prepare = prepare

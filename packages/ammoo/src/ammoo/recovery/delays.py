@@ -43,7 +43,7 @@ class Outage:
         self._random = random
         self._began = 0.0
         self._opened: float | None = None
-        self.attempt = 0
+        self.attempt: int = 0
 
     def lost(self, now: float, heartbeat_interval: float = 0) -> None:
         """Begin an outage, or continue the last one if the connection was not open for long."""

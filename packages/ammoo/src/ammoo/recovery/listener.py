@@ -27,7 +27,7 @@ class EventListener:
     """
 
     def __init__(self) -> None:
-        self.dropped = 0
+        self.dropped: int = 0
         self._events: deque[Event] = deque()
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._has_ended = False

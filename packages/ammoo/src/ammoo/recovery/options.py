@@ -79,15 +79,15 @@ class Recovery:
             from random import random as random_number  # 4 ms at import
 
             random = random_number
-        self.deadline = deadline
-        self.max_attempts = max_attempts
-        self.max_delay = max_delay
-        self.retry_first = retry_first
+        self.deadline: float | None = deadline
+        self.max_attempts: int | None = max_attempts
+        self.max_delay: float = max_delay
+        self.retry_first: bool = retry_first
         self.on_error = on_error
-        self.restore = restore
-        self.max_waiting = max_waiting
-        self.max_waiting_bytes = max_waiting_bytes
-        self.consumer_grace = consumer_grace
+        self.restore: Callable[[Entity], bool] | None = restore
+        self.max_waiting: int = max_waiting
+        self.max_waiting_bytes: int = max_waiting_bytes
+        self.consumer_grace: float = consumer_grace
         self.random: Callable[[], float] = random
 
     def __repr__(self) -> str:

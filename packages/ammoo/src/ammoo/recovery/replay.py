@@ -109,7 +109,7 @@ class Replay:
     ) -> None:
         self.failed: dict[Entity, Exception] = {}
         self.stragglers: dict[Entity, Exception] = {}
-        self.restored = 0
+        self.restored: int = 0
         self._live = live
         self._topology = topology
         self._recovery = recovery

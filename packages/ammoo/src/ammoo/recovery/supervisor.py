@@ -65,7 +65,7 @@ GATE_PATIENCE: Final = 2.0
 LOCKED_MARGIN: Final = 5.0
 """A queue that is locked is tried for three heartbeats and this long, in seconds."""
 
-log = logging.getLogger("ammoo")
+log: logging.Logger = logging.getLogger("ammoo")
 
 
 class Supervisor:
@@ -95,11 +95,11 @@ class Supervisor:
         hooks: Hooks | None = None,
     ) -> None:
         self.channels: dict[LastingChannel, None] = {}
-        self.epoch = 0
+        self.epoch: int = 0
         self.final: Exception | None = None
         self.recovery = recovery
-        self.gate = self.new_gate(self._gate_cleared)
-        self.topology = Topology()
+        self.gate: Gate = self.new_gate(self._gate_cleared)
+        self.topology: Topology = Topology()
         self._loop = loop
         self._connector = connector
         self._swap = swap
