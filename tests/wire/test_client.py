@@ -395,10 +395,11 @@ def test_first_octets_of_another_protocol(octets: bytes) -> None:
 def test_end_behind_octets_of_another_protocol(octets: bytes) -> None:
     client = new_client(frame_max=0)
     client.receive_data(octets)
-    assert client.failure is None
+    before = client.failure
 
     client.receive_eof()
 
+    assert before is None
     assert isinstance(client.failure, ForeignProtocol)
     assert octets == client.failure.octets
 

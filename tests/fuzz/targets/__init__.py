@@ -4,10 +4,19 @@ from tests.fuzz.target import Target
 from tests.fuzz.targets.broker import BrokerOctets, BrokerPrograms
 from tests.fuzz.targets.client import ClientCalls, ClientOctets
 from tests.fuzz.targets.url import Urls
+from tests.fuzz.targets.wire import WireOctets, WireValues
 
 __all__ = ["TARGETS"]
 
 TARGETS: dict[str, type[Target]] = {
     target.name: target
-    for target in (Urls, BrokerOctets, BrokerPrograms, ClientOctets, ClientCalls)
+    for target in (
+        Urls,
+        WireOctets,
+        WireValues,
+        BrokerOctets,
+        BrokerPrograms,
+        ClientOctets,
+        ClientCalls,
+    )
 }
