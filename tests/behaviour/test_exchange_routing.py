@@ -280,19 +280,33 @@ def test_missing_alternate_exchange_routes_nowhere(channel: Channel, unique: Uni
 # --- CC and BCC -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("exchange_type", ["", "direct", "topic"])
-def test_cc_and_bcc_add_routing_keys(channel: Channel, unique: Unique, exchange_type: str) -> None:
-    queues = [channel.declare_queue(unique(label)) for label in ("to", "cc", "bcc")]
-    exchange_name = ""
-    if exchange_type:
-        exchange_name = channel.declare_exchange(unique("e"), exchange_type)
-        for name in queues:
-            channel.bind(name, exchange_name, name)
-    to, cc, bcc = queues
+@pytest.fixture
+def to_cc_bcc(channel: Channel, unique: Unique) -> list[str]:
+    """Three queues."""
+    return [channel.declare_queue(unique(label)) for label in ("to", "cc", "bcc")]
 
-    channel.publish(exchange_name, to, headers={"CC": [cc, 5], "BCC": [bcc], "k": "v"})
 
-    messages = [channel.get_message(name) for name in queues]
+@pytest.fixture(params=["", "direct", "topic"])
+def exchange_by_name(
+    request: pytest.FixtureRequest, channel: Channel, unique: Unique, to_cc_bcc: list[str]
+) -> str:
+    """An exchange from which a routing key leads to the queue of that name."""
+    if not request.param:
+        return ""
+    exchange_name: str = channel.declare_exchange(unique("e"), request.param)
+    for name in to_cc_bcc:
+        channel.bind(name, exchange_name, name)
+    return exchange_name
+
+
+def test_cc_and_bcc_add_routing_keys(
+    channel: Channel, exchange_by_name: str, to_cc_bcc: list[str]
+) -> None:
+    to, cc, bcc = to_cc_bcc
+
+    channel.publish(exchange_by_name, to, headers={"CC": [cc, 5], "BCC": [bcc], "k": "v"})
+
+    messages = [channel.get_message(name) for name in to_cc_bcc]
     assert [to, to, to] == [message.parameters.routing_key for message in messages]
     assert [{"CC": [cc, 5], "k": "v"}] * 3 == [message.properties.headers for message in messages]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -96,14 +97,19 @@ async def test_login_by_certificate_of_nobody_known(
     assert "EXTERNAL" == caught.value.mechanism
 
 
-@pytest.mark.parametrize("fault", ["of another authority", "expired"])
-async def test_client_certificate_that_is_not_taken(tls_broker: TlsBroker, fault: str) -> None:
+@pytest.mark.parametrize(
+    "make_certificate",
+    [
+        lambda broker: certificate_for(CERTIFIED, trustme.CA()),
+        lambda broker: certificate_for(CERTIFIED, broker.authority, days=-1),
+    ],
+    ids=["of another authority", "expired"],
+)
+async def test_client_certificate_that_is_not_taken(
+    tls_broker: TlsBroker, make_certificate: Callable[[TlsBroker], trustme.LeafCert]
+) -> None:
     """What the server says is an alert of TLS, and the socket's end may arrive in its place."""
-    if fault == "expired":
-        certificate = certificate_for(CERTIFIED, tls_broker.authority, days=-1)
-    else:
-        certificate = certificate_for(CERTIFIED, trustme.CA())
-    context = tls_broker.context(certificate)
+    context = tls_broker.context(make_certificate(tls_broker))
     connection = await ammoo.connect(tls_broker.url, ssl_context=context, auth=ExternalAuth())
 
     with pytest.raises(ConnectionLost) as caught:

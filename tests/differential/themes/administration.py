@@ -26,7 +26,7 @@ from ..drawing import built, one_of, weighted
 from ..program import LIMITED_CONNECTION, Call
 from ..steps import calls
 from ..values import often, rarely, sometimes
-from . import good
+from . import valid_steps
 from .theme import Strategy, Theme
 
 _declare_own = calls(
@@ -43,8 +43,8 @@ EXCLUSIVE = Theme(
     (
         (8, _declare_own),
         (3, calls(built(QueueDeclareParameters, values.own_queues, passive=st.just(True)))),
-        (6, good.publish_to_queue),
-        (3, good.get),
+        (6, valid_steps.publish_to_queue),
+        (3, valid_steps.get),
         (
             5,
             calls(
@@ -66,9 +66,9 @@ EXCLUSIVE = Theme(
                 values.good_properties,
             ),
         ),
-        (2, good.cancel),
-        (1, good.purge),
-        (2, good.delete_queue),
+        (2, valid_steps.cancel),
+        (1, valid_steps.purge),
+        (2, valid_steps.delete_queue),
         (3, steps.close),
     ),
 )
@@ -109,7 +109,7 @@ DECLARING = Theme(
         # Without messages and consumers nothing races: the channel does one after the other.
         (1, steps.burst_of(calls(one_of(*_ADMINISTRATION)))),
         (1, steps.publish_to_queue),
-        (1, good.get),
+        (1, valid_steps.get),
         (1, steps.close),
     ),
 )
@@ -216,7 +216,7 @@ PERMISSIONS = Theme(
             ),
         ),
         (3, _mostly_limited(steps.settle)),
-        (1, _mostly_limited(good.confirm)),
+        (1, _mostly_limited(valid_steps.confirm)),
         (1, _mostly_limited(steps.transactions)),
         (1, _mostly_limited(steps.close)),
     ),

@@ -23,7 +23,7 @@ from .. import queue_arguments, steps, values
 from ..drawing import built, one_of, weighted
 from ..steps import calls
 from ..values import often, rarely, sometimes
-from . import good
+from . import valid_steps
 from .theme import Theme, declare_exchanges, declare_queues
 
 ANYTHING = Theme(
@@ -60,17 +60,17 @@ ANYTHING = Theme(
 CONSUMING = Theme(
     declare_queues(queue_arguments.good),
     (
-        (9, good.publish_to_queue),
+        (9, valid_steps.publish_to_queue),
         (10, steps.settle),
         (2, steps.burst),
-        (6, good.consume),
-        (3, good.get),
-        (3, good.qos),
-        (3, good.cancel),
-        (2, good.recover),
-        (1, good.confirm),
-        (1, good.purge),
-        (1, good.delete_queue),
+        (6, valid_steps.consume),
+        (3, valid_steps.get),
+        (3, valid_steps.qos),
+        (3, valid_steps.cancel),
+        (2, valid_steps.recover),
+        (1, valid_steps.confirm),
+        (1, valid_steps.purge),
+        (1, valid_steps.delete_queue),
         (1, steps.close),
     ),
 )
@@ -80,36 +80,36 @@ DEAD_LETTERS = Theme(
         *declare_queues(queue_arguments.dead_letter)[:1],
         *declare_queues(queue_arguments.lasting_dead_letter)[1:],
         *declare_exchanges(values.exchange_types),
-        *[good.bind_queue] * 4,
+        *[valid_steps.bind_queue] * 4,
     ),
     (
-        (5, good.publish),
-        (6, good.publish_to_queue),
+        (5, valid_steps.publish),
+        (6, valid_steps.publish_to_queue),
         (10, steps.settle),
-        (3, good.consume),
-        (7, good.get),
-        (1, good.confirm),
-        (1, good.bind_queue),
+        (3, valid_steps.consume),
+        (7, valid_steps.get),
+        (1, valid_steps.confirm),
+        (1, valid_steps.bind_queue),
     ),
 )
 ROUTING = Theme(
     (
         *declare_queues(st.just({})),
         *declare_exchanges(values.exchange_types),
-        *[good.bind_queue] * 4,
-        *[good.bind_exchange] * 2,
+        *[valid_steps.bind_queue] * 4,
+        *[valid_steps.bind_exchange] * 2,
     ),
     (
-        (12, good.publish),
-        (3, good.bind_queue),
-        (3, good.bind_exchange),
+        (12, valid_steps.publish),
+        (3, valid_steps.bind_queue),
+        (3, valid_steps.bind_exchange),
         (1, calls(steps.unbind_queue)),
         (2, calls(steps.unbind_exchange)),
         (1, calls(steps.declare_exchange)),
         (1, calls(built(ExchangeDeleteParameters, values.own_exchanges, sometimes))),
-        (1, good.delete_queue),
-        (1, good.confirm),
-        (1, good.get),
+        (1, valid_steps.delete_queue),
+        (1, valid_steps.confirm),
+        (1, valid_steps.get),
     ),
 )
 TRANSACTIONS = Theme(
@@ -119,15 +119,15 @@ TRANSACTIONS = Theme(
     ),
     (
         (8, steps.transactions),
-        (8, good.publish_to_queue),
-        (3, good.publish),
+        (8, valid_steps.publish_to_queue),
+        (3, valid_steps.publish),
         (10, steps.settle),
         (2, steps.burst),
-        (3, good.consume),
-        (3, good.get),
-        (1, good.qos),
-        (1, good.recover),
-        (1, good.bind_queue),
+        (3, valid_steps.consume),
+        (3, valid_steps.get),
+        (1, valid_steps.qos),
+        (1, valid_steps.recover),
+        (1, valid_steps.bind_queue),
         (1, steps.close),
     ),
 )
@@ -142,7 +142,7 @@ DIRECT_REPLIES = Theme(
                 st.just(BasicHeaderProperties(reply_to="amq.rabbitmq.reply-to")),
             ),
         ),
-        (6, good.get),
+        (6, valid_steps.get),
         (
             6,
             steps.publishing(
@@ -169,8 +169,8 @@ DIRECT_REPLIES = Theme(
             1,
             calls(built(BasicGetParameters, weighted((1, "reply0"), (1, "amq.rabbitmq.reply-to")))),
         ),
-        (2, good.cancel),
-        (1, good.confirm),
+        (2, valid_steps.cancel),
+        (1, valid_steps.confirm),
         (1, steps.transactions),
         (1, steps.close),
     ),
@@ -179,17 +179,17 @@ QUORUM = Theme(
     (
         *declare_queues(queue_arguments.quorum, durable=True)[:2],
         *declare_exchanges(values.exchange_types)[:1],
-        good.bind_queue,
+        valid_steps.bind_queue,
     ),
     (
-        (9, good.publish_to_queue),
+        (9, valid_steps.publish_to_queue),
         (10, steps.settle),
-        (5, good.consume),
-        (4, good.get),
-        (2, good.qos),
-        (2, good.cancel),
-        (1, good.recover),
-        (1, good.purge),
+        (5, valid_steps.consume),
+        (4, valid_steps.get),
+        (2, valid_steps.qos),
+        (2, valid_steps.cancel),
+        (1, valid_steps.recover),
+        (1, valid_steps.purge),
         (1, steps.close),
     ),
 )
@@ -203,17 +203,17 @@ MIXED_DEATHS = Theme(
             durable=True,
         ),
         *declare_exchanges(values.exchange_types)[:1],
-        *[good.bind_queue] * 2,
+        *[valid_steps.bind_queue] * 2,
     ),
     (
-        (8, good.publish_to_queue),
-        (2, good.publish),
+        (8, valid_steps.publish_to_queue),
+        (2, valid_steps.publish),
         (10, steps.settle),
-        (3, good.consume),
-        (8, good.get),
-        (1, good.cancel),
-        (1, good.recover),
-        (1, good.purge),
+        (3, valid_steps.consume),
+        (8, valid_steps.get),
+        (1, valid_steps.cancel),
+        (1, valid_steps.recover),
+        (1, valid_steps.purge),
         (2, steps.close),
     ),
 )
@@ -221,7 +221,7 @@ MATCHING = ROUTING._replace(
     scene=(
         *declare_queues(st.just({})),
         *declare_exchanges(weighted((2, "headers"), (1, "topic"))),
-        *[good.bind_queue] * 6,
+        *[valid_steps.bind_queue] * 6,
     )
 )
 STREAMS = Theme(
@@ -229,11 +229,11 @@ STREAMS = Theme(
         *declare_queues(queue_arguments.stream, durable=True, auto_delete=False)[:2],
         *declare_queues(queue_arguments.dead_letter)[2:],
         *declare_exchanges(weighted((1, "fanout"), (1, "topic")))[:1],
-        *[good.bind_queue] * 2,
+        *[valid_steps.bind_queue] * 2,
     ),
     (
-        (9, good.publish_to_queue),
-        (2, good.publish),
+        (9, valid_steps.publish_to_queue),
+        (2, valid_steps.publish),
         (8, steps.settle),
         (
             6,
@@ -248,12 +248,12 @@ STREAMS = Theme(
             ),
         ),
         (5, calls(weighted((3, BasicQosParameters(0, 2)), (1, BasicQosParameters(0, 1))))),
-        (2, good.cancel),
-        (1, good.recover),
-        (1, good.get),
-        (1, good.purge),
-        (1, good.delete_queue),
-        (1, good.confirm),
+        (2, valid_steps.cancel),
+        (1, valid_steps.recover),
+        (1, valid_steps.get),
+        (1, valid_steps.purge),
+        (1, valid_steps.delete_queue),
+        (1, valid_steps.confirm),
         (1, steps.close),
     ),
 )
