@@ -147,7 +147,7 @@ async def test_somebody_elses_slow_operation_is_not_the_abandoned_ones(
     assert channel.closing_exc is None
 
     peer.send(QueuePurgeOkParameters(5))
-    assert await slow == 5
+    assert 5 == await slow
 
     for _ in range(2):  # now it is the next, and has a whole minute
         await clock.advance(UNANSWERED_TIMEOUT)

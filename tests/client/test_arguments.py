@@ -40,12 +40,12 @@ def test_named_argument_that_no_server_takes(
 
 
 def test_other_types_of_queues_go_into_the_table() -> None:
-    assert queue_arguments({"x-queue-type": "plugin"}) == {"x-queue-type": "plugin"}
+    assert {"x-queue-type": "plugin"} == queue_arguments({"x-queue-type": "plugin"})
 
 
 @pytest.mark.parametrize("value", [1, "first", 1.5, [1, {"a": None}], Decimal("1.5")])
 def test_same_value_may_be_given_twice(value: Any) -> None:
-    assert consume_arguments({"x-stream-offset": value}, None, value) == {"x-stream-offset": value}
+    assert {"x-stream-offset": value} == consume_arguments({"x-stream-offset": value}, None, value)
 
 
 @pytest.mark.parametrize(("one", "other"), [(1, 2), (1, True), (1, 1.0), ("1", 1)])
@@ -83,6 +83,6 @@ async def test_other_limits_go_to_the_server(
 ) -> None:
     limiting = asyncio.create_task(channel.qos(*given, **keywords))
 
-    assert await peer.expect(BasicQosParameters) == sent
+    assert sent == await peer.expect(BasicQosParameters)
     peer.send(BasicQosOkParameters())
     await limiting

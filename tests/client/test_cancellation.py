@@ -51,7 +51,7 @@ async def test_cancelled_operation_leaves_its_slot_behind(
 
     peer.send(QueueDeclareOkParameters("first", 0, 0), QueueDeclareOkParameters("second", 0, 0))
 
-    assert (await second).queue_name == "second"
+    assert "second" == (await second).queue_name
 
 
 async def test_late_get_ok_is_given_back(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
@@ -61,7 +61,7 @@ async def test_late_get_ok_is_given_back(channel: ammoo.Channel, peer: ScriptedP
 
     peer.got(7)
 
-    assert await peer.expect(BasicNackParameters) == (7, False, True)
+    assert (7, False, True) == await peer.expect(BasicNackParameters)
 
 
 async def test_get_ok_that_arrives_as_the_caller_is_cancelled_is_given_back(
@@ -81,7 +81,7 @@ async def test_get_ok_that_arrives_as_the_caller_is_cancelled_is_given_back(
     with pytest.raises(asyncio.CancelledError):
         await getting
 
-    assert await peer.expect(BasicNackParameters) == (7, False, True)
+    assert (7, False, True) == await peer.expect(BasicNackParameters)
 
 
 async def test_late_get_ok_without_acknowledgement_is_dropped(
@@ -106,8 +106,8 @@ async def test_late_consume_ok_is_cancelled_and_its_deliveries_given_back(
     peer.send(BasicConsumeOkParameters(tag))
     peer.deliver(tag, 1, 2)
 
-    assert await peer.expect(BasicCancelParameters) == (tag, False)
-    assert await peer.expect(BasicNackParameters) == (2, True, True)
+    assert (tag, False) == await peer.expect(BasicCancelParameters)
+    assert (2, True, True) == await peer.expect(BasicNackParameters)
     peer.send(BasicCancelOkParameters(tag))
     await peer.synchronise(channel)
     assert not channel._require_live().consumers
@@ -175,7 +175,7 @@ async def test_cancelled_wait_for_a_message_loses_none(
 
     peer.deliver(tag, 1)
 
-    assert (await waiting[1]).delivery_tag == 1
+    assert 1 == (await waiting[1]).delivery_tag
     await _leave(consumer, peer, tag)
 
 
@@ -221,7 +221,7 @@ async def test_operation_timeout_leaves_the_channel_usable(server: ScriptedServe
         declaring = await _start(channel.declare_queue("second"))
         await server.peer.declare("second")
 
-        assert (await declaring).queue_name == "second"
+        assert "second" == (await declaring).queue_name
 
 
 async def test_cancellation_at_the_very_limit_of_time_is_not_lost(
@@ -240,7 +240,7 @@ async def test_cancellation_at_the_very_limit_of_time_is_not_lost(
         await clock.advance(30)
         await asyncio.wait({declaring, updating})
 
-        assert (declaring.cancelled(), updating.cancelled()) == (True, True)
+        assert (True, True) == (declaring.cancelled(), updating.cancelled())
 
 
 async def test_confirm_that_does_not_come_in_time(server: ScriptedServer) -> None:
@@ -272,7 +272,7 @@ async def test_consume_that_is_not_answered_in_time_is_cancelled_later(
 
         server.peer.send(BasicConsumeOkParameters(tag))
 
-        assert await server.peer.expect(BasicCancelParameters) == (tag, False)
+        assert (tag, False) == await server.peer.expect(BasicCancelParameters)
 
 
 async def test_consume_ok_may_come_after_later_answers(

@@ -44,7 +44,7 @@ async def test_channel_that_is_left_is_closed_without_a_fault(
 
 async def test_channel_closing_exc_after_clean_close(connection: ammoo.Connection) -> None:
     async with connection.channel() as channel:
-        assert (channel.closing_exc, channel.closing, channel.entered) == (None, False, True)
+        assert (None, False, True) == (channel.closing_exc, channel.closing, channel.entered)
 
     assert isinstance(channel.closing_exc, ClientClosedChannelOK)
     assert channel.closing
@@ -129,12 +129,12 @@ async def test_number_is_free_when_the_server_has_answered(
         await channel.close(timeout=0.01)  # the server does not answer yet
     await peer.expect(ChannelCloseParameters)
     async with connection.channel() as second:
-        assert second.channel_id == 2
+        assert 2 == second.channel_id
         peer.send(QueueDeclareOkParameters("late", 0, 0))  # on channel 1: nobody listens
         peer.send(ChannelCloseOkParameters())
         await peer.synchronise(second)
         async with connection.channel() as third:
-            assert third.channel_id == 1
+            assert 1 == third.channel_id
             peer.answers[ChannelCloseParameters] = lambda _: ChannelCloseOkParameters()
 
 
@@ -152,7 +152,7 @@ async def test_closes_of_a_channel_may_cross(
     assert isinstance(channel.closing_exc, ClientClosedChannelOK)
     peer.answers[ChannelCloseParameters] = lambda _: ChannelCloseOkParameters()
     async with connection.channel() as again:
-        assert again.channel_id == 1
+        assert 1 == again.channel_id
 
 
 async def test_close_ends_what_waits(connection: ammoo.Connection, peer: ScriptedPeer) -> None:

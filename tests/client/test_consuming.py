@@ -64,10 +64,10 @@ async def test_unread_messages_are_given_back_behind_the_cancel(
         await peer.expect(BasicAckParameters)
         leaving = asyncio.create_task(consumer.__aexit__(None, None, None))
 
-        assert await peer.expect(BasicCancelParameters) == (tag, False)
-        assert await peer.expect(BasicNackParameters) == (2, False, True)
+        assert (tag, False) == await peer.expect(BasicCancelParameters)
+        assert (2, False, True) == await peer.expect(BasicNackParameters)
         peer.deliver(tag, 3)  # it was on its way when the cancel came
-        assert await peer.expect(BasicNackParameters) == (3, False, True)
+        assert (3, False, True) == await peer.expect(BasicNackParameters)
         peer.send(BasicCancelOkParameters(tag))
         await leaving
 
@@ -105,10 +105,10 @@ async def test_messages_are_given_back_and_settled_while_the_socket_is_full(
         transport.resume_writing()
 
         await asyncio.gather(*settling, leaving)
-        assert await peer.expect(BasicAckParameters) == (1, False)
-        assert await peer.expect(BasicRejectParameters) == (2, False)
-        assert await peer.expect(BasicNackParameters) == (3, False, True)
-        assert await peer.expect(BasicNackParameters) == (4, False, True)
+        assert (1, False) == await peer.expect(BasicAckParameters)
+        assert (2, False) == await peer.expect(BasicRejectParameters)
+        assert (3, False, True) == await peer.expect(BasicNackParameters)
+        assert (4, False, True) == await peer.expect(BasicNackParameters)
 
 
 async def test_message_can_be_settled_after_its_consumer_was_left(
@@ -120,7 +120,7 @@ async def test_message_can_be_settled_after_its_consumer_was_left(
 
     await message.ack()
 
-    assert await peer.expect(BasicAckParameters) == (1, False)
+    assert (1, False) == await peer.expect(BasicAckParameters)
 
 
 async def test_iteration_after_leaving_says_why(channel: ammoo.Channel) -> None:
@@ -152,7 +152,7 @@ async def test_queue_deleted_under_a_consumer(channel: ammoo.Channel, peer: Scri
         peer.deliver(tag, 1)
         peer.send(BasicCancelParameters(tag, True))
 
-        assert (await anext(consumer)).delivery_tag == 1
+        assert 1 == (await anext(consumer)).delivery_tag
         with pytest.raises(ServerCancelledConsumer, match="'queue'") as caught:
             await anext(consumer)
         assert caught.value.recoverable
@@ -211,7 +211,7 @@ async def test_messages_without_acknowledgement_can_be_read_when_all_is_over(
         with pytest.raises(ConnectionLost):
             await channel.get_next_returned_message()
 
-        assert (await anext(consumer)).delivery_tag == 1
+        assert 1 == (await anext(consumer)).delivery_tag
         with pytest.raises(ConnectionLost):
             await anext(consumer)
 
@@ -365,7 +365,7 @@ async def test_reading_is_paced_no_longer_when_something_is_asked(
 
         assert not was_reading
         assert transport.is_reading
-        assert (await asking).queue_name == "q"
+        assert "q" == (await asking).queue_name
 
 
 async def test_reading_is_not_paced_with_many_channels(
@@ -405,7 +405,7 @@ async def test_an_operation_is_answered_while_a_consumer_is_far_behind(
 
         declared = await channel.declare_queue("q")
 
-        assert declared.queue_name == "q"
+        assert "q" == declared.queue_name
         assert transport.reading_is_paused
 
 
@@ -440,7 +440,7 @@ async def test_another_consumer_is_served_while_one_is_far_behind(
 
         peer.deliver(quick.consumer_tag, BACKLOG_MESSAGES + 2)
 
-        assert (await waiting).delivery_tag == BACKLOG_MESSAGES + 2
+        assert BACKLOG_MESSAGES + 2 == (await waiting).delivery_tag
 
 
 async def test_acknowledgements_are_never_put_together_over_what_nobody_has(
@@ -453,8 +453,8 @@ async def test_acknowledgements_are_never_put_together_over_what_nobody_has(
         for message in [await anext(consumer), await anext(consumer)]:
             await message.ack()
 
-        assert await peer.expect(BasicAckParameters) == (2, False)
-        assert await peer.expect(BasicAckParameters) == (3, False)
+        assert (2, False) == await peer.expect(BasicAckParameters)
+        assert (3, False) == await peer.expect(BasicAckParameters)
 
 
 async def test_what_was_not_read_of_a_consumer_that_the_server_cancelled_goes_back(
@@ -465,5 +465,5 @@ async def test_what_was_not_read_of_a_consumer_that_the_server_cancelled_goes_ba
         peer.send(BasicCancelParameters(consumer.consumer_tag, True))
         await (await anext(consumer)).ack()
 
-    assert await peer.expect(BasicAckParameters) == (1, False)
-    assert await peer.expect(BasicNackParameters) == (3, True, True)
+    assert (1, False) == await peer.expect(BasicAckParameters)
+    assert (3, True, True) == await peer.expect(BasicNackParameters)

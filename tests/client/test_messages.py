@@ -37,7 +37,7 @@ def properties(route: Any = "key", body: Any = b"body", **options: Any) -> Basic
 
 
 def test_nothing_given_sets_nothing() -> None:
-    assert prepare() == ("key", b"\x00\x00", b"body", False, False, False)
+    assert ("key", b"\x00\x00", b"body", False, False, False) == prepare()
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_nothing_given_sets_nothing() -> None:
     ],
 )
 def test_body(body: Any, options: dict[str, Any], octets: bytes) -> None:
-    assert prepare(body=body, **options).body == octets
+    assert octets == prepare(body=body, **options).body
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_body(body: Any, options: dict[str, Any], octets: bytes) -> None:
     ],
 )
 def test_content_type(body: Any, options: dict[str, Any], expected: str | None) -> None:
-    assert properties(body=body, **options).content_type == expected
+    assert expected == properties(body=body, **options).content_type
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_content_type(body: Any, options: dict[str, Any], expected: str | None) 
     ],
 )
 def test_content_encoding(options: dict[str, Any], expected: str | None) -> None:
-    assert properties(body="text", **options).content_encoding == expected
+    assert expected == properties(body="text", **options).content_encoding
 
 
 def test_every_property() -> None:
@@ -106,13 +106,13 @@ def test_every_property() -> None:
         "headers": {"h": 1},
     }
 
-    assert properties(**given) == BasicHeaderProperties(
+    assert BasicHeaderProperties(
         **{
             **given,
             "expiration": "1000",
             "timestamp": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         }
-    )
+    ) == properties(**given)
 
 
 def test_properties_of_a_message_can_be_published_again() -> None:
@@ -133,15 +133,15 @@ def test_properties_of_a_message_can_be_published_again() -> None:
         cluster_id="k",
     )
 
-    assert properties(**values._asdict()) == values
-    assert properties(**BasicHeaderProperties()._asdict()) == BasicHeaderProperties()
+    assert values == properties(**values._asdict())
+    assert BasicHeaderProperties() == properties(**BasicHeaderProperties()._asdict())
 
 
 def test_delivery_mode_may_be_an_enumeration() -> None:
     class DeliveryMode(IntEnum):
         PERSISTENT = 2
 
-    assert properties(delivery_mode=DeliveryMode.PERSISTENT).delivery_mode == 2
+    assert 2 == properties(delivery_mode=DeliveryMode.PERSISTENT).delivery_mode
 
 
 def test_timestamp_with_a_time_zone() -> None:
@@ -152,7 +152,7 @@ def test_timestamp_with_a_time_zone() -> None:
 
 def test_type_is_type() -> None:
     assert properties(type="t").type_ == properties(type_="t").type_ == "t"
-    assert properties(type="t", type_="t").type_ == "t"
+    assert "t" == properties(type="t", type_="t").type_
     with pytest.raises(TypeError, match="same property"):
         prepare(type="t", type_="u")
 
@@ -160,14 +160,14 @@ def test_type_is_type() -> None:
 def test_headers_of_a_headers_exchange_and_carbon_copies() -> None:
     message = prepare({"a": 1}, headers={"a": 0, "b": 2}, cc="x", bcc=["y", "z"])
 
-    assert message.routing_key == ""
-    assert decode_properties(message.properties).headers == {
+    assert "" == message.routing_key
+    assert {
         "a": 1,
         "b": 2,
         "CC": ["x"],
         "BCC": ["y", "z"],
-    }
-    assert properties("key", cc=["x"]).headers == {"CC": ["x"]}
+    } == decode_properties(message.properties).headers
+    assert {"CC": ["x"]} == properties("key", cc=["x"]).headers
 
 
 def test_header_values_go_out_as_they_are() -> None:
@@ -180,7 +180,7 @@ def test_header_values_go_out_as_they_are() -> None:
         "time": datetime(2026, 1, 1, tzinfo=UTC),
     }
 
-    assert properties(headers=values).headers == values
+    assert values == properties(headers=values).headers
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_delivered_message_shows_what_it_is() -> None:
         message.exchange_name,
         message.routing_key,
     )
-    assert message.properties.message_id == "m"
+    assert "m" == message.properties.message_id
     assert message.properties is message.properties
     assert type(message.body) is bytearray
     assert "'exchange'" in repr(message)
@@ -259,8 +259,8 @@ def test_got_and_returned_messages_show_what_they_are() -> None:
         bytearray(),
     )
 
-    assert (got.message_count, got.delivery_tag, got.redelivered) == (3, 7, False)
-    assert (returned.reply_code, returned.reply_text) == (312, "NO_ROUTE")
+    assert (3, 7, False) == (got.message_count, got.delivery_tag, got.redelivered)
+    assert (312, "NO_ROUTE") == (returned.reply_code, returned.reply_text)
 
 
 @pytest.mark.parametrize(
@@ -272,8 +272,8 @@ def test_got_and_returned_messages_show_what_they_are() -> None:
     ],
 )
 def test_decode(fields: dict[str, Any], encoding: str | None, octets: bytes) -> None:
-    assert received(octets, **fields).decode(encoding) == "ä"
-    assert received(b'"' + octets + b'"', **fields).json(encoding) == "ä"
+    assert "ä" == received(octets, **fields).decode(encoding)
+    assert "ä" == received(b'"' + octets + b'"', **fields).json(encoding)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_decode(fields: dict[str, Any], encoding: str | None, octets: bytes) -> 
     ],
 )
 def test_decode_follows_a_sender(content_encoding: str, octets: bytes) -> None:
-    assert received(octets, content_encoding=content_encoding).decode() == "ä"
+    assert "ä" == received(octets, content_encoding=content_encoding).decode()
 
 
 @pytest.mark.parametrize(
@@ -327,10 +327,10 @@ def test_sender_chooses_no_other_codec(content_encoding: str) -> None:
     with pytest.raises(ContentEncodingError):
         message.json()
 
-    assert caught.value.content_encoding == content_encoding
+    assert content_encoding == caught.value.content_encoding
     assert isinstance(caught.value, LookupError)
     assert isinstance(caught.value, ValueError)
-    assert message.decode("latin-1") == "-99"
+    assert "-99" == message.decode("latin-1")
 
 
 def test_usual_encoding_of_the_channel_may_be_any() -> None:
@@ -344,11 +344,11 @@ def test_usual_encoding_of_the_channel_may_be_any() -> None:
         bytearray(b"\\xe4"),
     )
 
-    assert message.decode() == "ä"
+    assert "ä" == message.decode()
 
 
 def test_caller_may_choose_any_codec() -> None:
-    assert received(b"a+AOQ-", content_encoding="utf-7").decode("utf-7") == "aä"
+    assert "aä" == received(b"a+AOQ-", content_encoding="utf-7").decode("utf-7")
 
 
 @pytest.mark.parametrize(
@@ -375,11 +375,11 @@ def test_compressed_body_that_is_not_taken(
 def test_compressed_body_at_the_limit() -> None:
     message = received(gzip.compress(bytes(MAX_DECOMPRESSED), mtime=0), content_encoding="gzip")
 
-    assert len(message.decode()) == MAX_DECOMPRESSED
+    assert MAX_DECOMPRESSED == len(message.decode())
 
 
 def test_json() -> None:
-    assert received(b'{"a": [1, null]}').json() == {"a": [1, None]}
+    assert {"a": [1, None]} == received(b'{"a": [1, null]}').json()
     with pytest.raises(ValueError, match="Expecting"):
         received(b"{").json()
 
@@ -412,7 +412,7 @@ def test_properties_that_cannot_be_decoded_raise_where_they_are_read() -> None:
 
     with pytest.raises(ProtocolError):
         message.properties  # noqa: B018  reading is what raises
-    assert message.body == b"body"
+    assert b"body" == message.body
 
 
 @pytest.mark.parametrize("reply_to", [None, ""])

@@ -62,7 +62,7 @@ async def test_command_that_has_no_place(
         with pytest.raises(UnexpectedFrame) as caught:
             await channel.get_next_returned_message()
 
-    assert caught.value.frame == stray
+    assert stray == caught.value.frame
 
 
 async def test_command_that_has_no_place_and_cannot_be_printed(
@@ -80,7 +80,7 @@ async def test_command_that_has_no_place_and_cannot_be_printed(
 
     await peer.closed
     assert peer.protocol.close_received is not None
-    assert peer.protocol.close_received.reply_code == 505
+    assert 505 == peer.protocol.close_received.reply_code
 
 
 async def test_command_on_a_channel_that_is_not_there_is_ignored(
@@ -106,7 +106,7 @@ async def test_message_that_is_too_large_closes_its_channel(
             ClientClosedChannelError, match="1001 bytes; the client takes at most 1000"
         ):
             await anext(consumer)
-        assert (await peer.expect(ChannelCloseParameters)).reply_code == 311
+        assert 311 == (await peer.expect(ChannelCloseParameters)).reply_code
         peer.send(ChannelCloseOkParameters())
 
 
@@ -124,7 +124,7 @@ async def test_what_was_acknowledged_before_a_message_that_is_too_large_is_said(
             OversizedContent(BasicDeliverParameters("", 2, False, "", ""), 2, 1), None, None
         )
 
-        assert await peer.expect(BasicAckParameters) == (1, False)
+        assert (1, False) == await peer.expect(BasicAckParameters)
 
 
 async def test_server_that_knows_another_language(server: ScriptedServer) -> None:
@@ -137,7 +137,7 @@ async def test_server_that_knows_another_language(server: ScriptedServer) -> Non
     with pytest.raises(ServerLocalesNotSupportedError, match="de_DE, fr_FR") as caught:
         await connection.__aenter__()
 
-    assert caught.value.server_locales == {"de_DE", "fr_FR"}
+    assert {"de_DE", "fr_FR"} == caught.value.server_locales
 
 
 async def test_server_that_speaks_no_amqp(server: ScriptedServer) -> None:
@@ -241,7 +241,7 @@ async def test_what_things_look_like(server: ScriptedServer) -> None:
     shown += [repr(connection), repr(channel)]
 
     address = server.url
-    assert shown == [
+    assert [
         f"<Connection to {address}, not entered>",
         "<Channel, not entered>",
         "<Consumer '' on 'q', not open>",
@@ -250,7 +250,7 @@ async def test_what_things_look_like(server: ScriptedServer) -> None:
         f"<ConnectionParameters {address} virtualhost='/'>",
         f"<Connection to {address}, closed>",
         "<Channel 1, closed>",
-    ]
+    ] == shown
     assert not any("hunter2" in each for each in shown)
 
 

@@ -50,7 +50,7 @@ async def test_connect_only_opens_the_socket(server: ScriptedServer) -> None:
     await connection.close()
     await server.accepted()
     await server.peer.closed
-    assert server.peer.octets == 0
+    assert 0 == server.peer.octets
 
 
 async def test_channel_raises_when_connection_is_not_entered(server: ScriptedServer) -> None:
@@ -85,9 +85,9 @@ async def test_channel_max_of_the_server_is_enforced_before_a_byte_is_sent() -> 
         async with c.channel(), c.channel(), c.channel() as third:
             with pytest.raises(TooManyChannels, match="all 3 channels"):
                 await c.channel().__aenter__()
-            assert third.channel_id == 3
+            assert 3 == third.channel_id
         async with c.channel() as channel:
-            assert channel.channel_id == 1
+            assert 1 == channel.channel_id
 
 
 async def test_loop_must_be_the_running_one() -> None:
@@ -126,7 +126,7 @@ async def test_client_properties_are_told(server: ScriptedServer) -> None:
 
 async def test_connection_closing_exc_after_clean_close(server: ScriptedServer) -> None:
     async with await ammoo.connect(server.url) as connection:
-        assert (connection.closing_exc, connection.closing) == (None, False)
+        assert (None, False) == (connection.closing_exc, connection.closing)
 
     assert isinstance(connection.closing_exc, ClientClosedConnectionOK)
     assert connection.closing
@@ -170,7 +170,7 @@ async def test_login_refused_without_a_word(server: ScriptedServer) -> None:
     with pytest.raises(AuthenticationError) as caught:
         await connection.__aenter__()
 
-    assert caught.value.mechanism == "AMQPLAIN"
+    assert "AMQPLAIN" == caught.value.mechanism
 
 
 async def test_unknown_virtualhost() -> None:
@@ -256,7 +256,7 @@ class Demo(AuthenticationMechanism):
         return "DEMO"
 
     def build_start_ok_response(self, encoding: str, rabbitmq: bool) -> bytes:
-        assert (encoding, rabbitmq) == ("utf-8", True)
+        assert ("utf-8", True) == (encoding, rabbitmq)
         return b"who"
 
     async def challenge(self, challenge: bytes) -> bytes:
@@ -266,7 +266,7 @@ class Demo(AuthenticationMechanism):
 
 class Chooser(Authentication):
     def select_mechanism(self, server_mechanisms: set[str]) -> AuthenticationMechanism:
-        assert server_mechanisms == {"DEMO"}
+        assert {"DEMO"} == server_mechanisms
         return Demo()
 
 
@@ -294,7 +294,7 @@ async def test_challenge_for_a_mechanism_that_knows_none() -> None:
         with pytest.raises(NoChallengesAuthenticationError) as caught:
             await connection.__aenter__()
 
-    assert caught.value.mechanism == "PLAIN"
+    assert "PLAIN" == caught.value.mechanism
 
 
 # --- trouble ---
@@ -391,7 +391,7 @@ async def test_octets_that_are_no_amqp(
     async with asyncio.timeout(1):
         await server.peer.closed
     assert server.peer.protocol.close_received is not None
-    assert server.peer.protocol.close_received.reply_code == 501
+    assert 501 == server.peer.protocol.close_received.reply_code
 
 
 async def test_answer_that_nobody_asked_for(
@@ -404,7 +404,7 @@ async def test_answer_that_nobody_asked_for(
         with pytest.raises(UnexpectedFrame) as caught:
             await channel.get_next_returned_message()
 
-    assert caught.value.frame == stray
+    assert stray == caught.value.frame
 
 
 async def test_connection_closed_by_the_server(

@@ -100,7 +100,7 @@ async def test_loss_during_login_is_not_blamed_on_the_password(is_reset: bool) -
     assert type(error) is ConnectionLost
     assert error.recoverable
     assert error.address.startswith("amqp://127.0.0.1:")
-    assert (error.exc is not None) == is_reset
+    assert (is_reset) == (error.exc is not None)
 
 
 def _losing(server: ScriptedServer, *, is_reset: bool = False) -> Callable[[str, bytes], Challenge]:
@@ -220,7 +220,7 @@ def test_openssls_words_for_versions_get_a_note(reason: str) -> None:
 
     describe_socket_error(error, connection_parameters("amqps://host"))
 
-    assert str(error) == "[SSL] no (amqps://host:5671)"
+    assert "[SSL] no (amqps://host:5671)" == str(error)
     assert "no TLS version in common" in error.__notes__[0]
 
 
@@ -229,7 +229,7 @@ def test_several_addresses_that_all_failed_get_the_name() -> None:
 
     describe_socket_error(error, connection_parameters("amqp://host"))
 
-    assert str(error) == "Multiple exceptions: [Errno 111] … (amqp://host:5672)"
+    assert "Multiple exceptions: [Errno 111] … (amqp://host:5672)" == str(error)
 
 
 # --- advice ---

@@ -53,7 +53,7 @@ async def _overflow(
     """Deliver ten messages, of which six are too many; the cancel is answered behind them."""
     answer = peer.answers.pop(BasicCancelParameters)
     peer.deliver(consumer.consumer_tag, *range(1, 11), **content)
-    assert await peer.expect(BasicCancelParameters) == (consumer.consumer_tag, False)
+    assert (consumer.consumer_tag, False) == await peer.expect(BasicCancelParameters)
     peer.answers[BasicCancelParameters] = answer
 
 
@@ -94,9 +94,9 @@ async def test_octets_of_large_messages_are_limited_too(
             await peer.expect(BasicNackParameters)
         peer.send(BasicCancelOkParameters(consumer.consumer_tag))
 
-        assert len(consumer._inbox.messages) == 6
+        assert 6 == len(consumer._inbox.messages)
         assert isinstance(consumer.closing_exc, ConsumerOverflow)
-        assert consumer.closing_exc.unread_octets == 6 * 4096
+        assert 6 * 4096 == consumer.closing_exc.unread_octets
 
 
 async def test_what_comes_without_acknowledgement_until_the_consumer_has_stopped_is_kept(
@@ -111,7 +111,7 @@ async def test_what_comes_without_acknowledgement_until_the_consumer_has_stopped
         with pytest.raises(ConsumerOverflow):
             await anext(consumer)
 
-    assert list(range(1, 11)) == tags
+    assert tags == list(range(1, 11))
 
 
 async def test_unread_messages_go_back_when_a_consumer_that_overflowed_is_left(
@@ -123,7 +123,7 @@ async def test_unread_messages_go_back_when_a_consumer_that_overflowed_is_left(
             await peer.expect(BasicNackParameters)
         peer.send(BasicCancelOkParameters(consumer.consumer_tag))
 
-    assert await peer.expect(BasicNackParameters) == (6, True, True)
+    assert (6, True, True) == await peer.expect(BasicNackParameters)
 
 
 async def test_consumer_is_not_cancelled_while_reading_can_pause(
@@ -136,7 +136,7 @@ async def test_consumer_is_not_cancelled_while_reading_can_pause(
 
         tags = [(await anext(consumer)).delivery_tag for _ in range(5000)]
 
-    assert list(range(1, 5001)) == tags
+    assert tags == list(range(1, 5001))
 
 
 # --- returned messages ---
@@ -153,7 +153,7 @@ async def test_returned_messages_that_are_not_fetched_are_dropped(
     keys = [(await channel.get_next_returned_message()).routing_key for _ in range(3)]
 
     assert ["7", "8", "9"] == keys
-    assert channel.dropped_returned_messages == 7
+    assert 7 == channel.dropped_returned_messages
 
 
 @pytest.mark.parametrize(("size", "kept"), [(10, 3), (30, 1), (1000, 1)])
@@ -169,14 +169,14 @@ async def test_octets_of_returned_messages_are_limited(
         peer.returned(f"{number}", body=bytes(size))
     await peer.synchronise(channel)
 
-    assert channel.dropped_returned_messages == 10 - kept
-    assert (await channel.get_next_returned_message()).routing_key == f"{10 - kept}"
+    assert 10 - kept == channel.dropped_returned_messages
+    assert f"{10 - kept}" == (await channel.get_next_returned_message()).routing_key
 
 
 async def test_channel_that_was_not_entered_has_dropped_nothing(
     connection: ammoo.Connection,
 ) -> None:
-    assert connection.channel().dropped_returned_messages == 0
+    assert 0 == connection.channel().dropped_returned_messages
 
 
 # --- half messages ---

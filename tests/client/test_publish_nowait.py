@@ -32,8 +32,8 @@ async def test_message_is_sent_at_once(channel: ammoo.Channel, peer: ScriptedPee
     await sent
     await sent
     command = await peer.expect_command(BasicPublishParameters)
-    assert command.parameters == ("exchange", "key", False, False)
-    assert command.properties == b"\x00\x00"
+    assert ("exchange", "key", False, False) == command.parameters
+    assert b"\x00\x00" == command.properties
     assert command.body == bytearray(b"body")
 
 
@@ -93,8 +93,8 @@ async def test_confirm_ends_the_future(channel: ammoo.Channel, peer: ScriptedPee
     peer.send(BasicAckParameters(2, True))
     await asyncio.wait(futures[:3])
 
-    assert [future.done() for future in futures] == [True, True, True, False]
-    assert (futures[0].exception(), futures[1].exception()) == (None, None)
+    assert [True, True, True, False] == [future.done() for future in futures]
+    assert (None, None) == (futures[0].exception(), futures[1].exception())
     with pytest.raises(PublishNack, match="message 3"):
         await futures[2]
     peer.send(BasicAckParameters(4, False))
@@ -144,7 +144,7 @@ async def test_outcome_that_nobody_looks_at_is_not_logged(
         await channel.get_next_returned_message()
     gc.collect()
 
-    assert complaints == []
+    assert [] == complaints
 
 
 async def test_unanswered_message_ends_with_the_operation_timeout(
@@ -175,7 +175,7 @@ async def test_nothing_is_sent_while_the_connection_is_blocked(
     peer.send(ConnectionBlockedParameters("low on memory"), channel_number=0)
     await connection.wait_blocked()
 
-    assert (before, channel.is_publishable) == (True, False)
+    assert (True, False) == (before, channel.is_publishable)
     with pytest.raises(PublishNotReady, match=r"low on memory.*wait_publishable\(\)"):
         channel.publish_nowait("", "q", b"body")
     with pytest.raises(PublishNotReady, match="low on memory"):

@@ -46,8 +46,8 @@ async def test_publish_without_confirms_returns_when_it_is_sent(
     await channel.publish("exchange", "key", b"body")
 
     command = await peer.expect_command(BasicPublishParameters)
-    assert command.parameters == ("exchange", "key", False, False)
-    assert command.properties == b"\x00\x00"
+    assert ("exchange", "key", False, False) == command.parameters
+    assert b"\x00\x00" == command.properties
     assert command.body == bytearray(b"body")
 
 
@@ -63,7 +63,7 @@ async def test_publishes_of_one_turn_are_written_together(
         await peer.expect(BasicPublishParameters)
 
     # The first one may be all there is, like a request: it does not wait for the others.
-    assert write.call_count == 2
+    assert 2 == write.call_count
 
 
 async def test_publisher_that_never_waits_lets_others_have_a_turn(
@@ -92,14 +92,14 @@ async def test_confirms_may_come_in_any_order(channel: ammoo.Channel, peer: Scri
     peer.send(BasicAckParameters(4, False))
     peer.send(BasicNackParameters(2, False, False))
     await asyncio.wait({tasks[3], tasks[1]})
-    assert [task.done() for task in tasks] == [False, True, False, True, False, False]
+    assert [False, True, False, True, False, False] == [task.done() for task in tasks]
     peer.send(BasicAckParameters(5, True))
     await asyncio.gather(tasks[0], tasks[2], tasks[4])
     peer.send(BasicNackParameters(0, True, False))
 
     with pytest.raises(PublishNack) as caught:
         await tasks[1]
-    assert caught.value.publish_sequence_number == 2
+    assert 2 == caught.value.publish_sequence_number
     with pytest.raises(PublishNack):
         await tasks[5]
 
@@ -222,7 +222,7 @@ async def test_returns_need_confirm_mode_also_while_publishes_wait(
 async def test_returned_message_is_given_out(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
     await channel.select_confirm()
     publishing = await _publish(channel, "a", mandatory=True)
-    assert await peer.expect(BasicPublishParameters) == ("", "a", True, False)
+    assert ("", "a", True, False) == await peer.expect(BasicPublishParameters)
 
     peer.returned("a")
     peer.send(BasicAckParameters(1, False))
@@ -236,7 +236,7 @@ async def test_returned_message_is_given_out(channel: ammoo.Channel, peer: Scrip
         message.routing_key,
         message.exchange_name,
     )
-    assert message.body == b"body"
+    assert b"body" == message.body
 
 
 async def test_returned_messages_wake_those_who_wait_in_order(
@@ -249,7 +249,7 @@ async def test_returned_messages_wake_those_who_wait_in_order(
     peer.returned("a")
     peer.returned("b")
 
-    assert [(await task).routing_key for task in waiting[1:]] == ["a", "b"]
+    assert ["a", "b"] == [(await task).routing_key for task in waiting[1:]]
 
 
 async def test_return_is_raised_in_its_own_publish(
@@ -259,7 +259,7 @@ async def test_return_is_raised_in_its_own_publish(
     options = {"raise_returned": True, "message_id": "the same"}
     nowhere, somewhere = await _publish(channel, "nowhere", "somewhere", **options)
     command = await peer.expect_command(BasicPublishParameters)
-    assert command.parameters == ("", "nowhere", True, False)
+    assert ("", "nowhere", True, False) == command.parameters
     assert command.properties is not None
 
     peer.returned("nowhere", properties=command.properties)
@@ -268,7 +268,7 @@ async def test_return_is_raised_in_its_own_publish(
     await somewhere
     with pytest.raises(PublishReturned, match="'nowhere' was returned: NO_ROUTE") as caught:
         await nowhere
-    assert caught.value.message.properties.message_id == "the same"
+    assert "the same" == caught.value.message.properties.message_id
 
 
 async def test_returns_of_identical_messages_are_as_many_as_came_back(
@@ -323,10 +323,10 @@ async def test_no_publish_leaves_while_the_connection_is_blocked(
     connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     peer.send(ConnectionBlockedParameters("low on memory"), channel_number=0)
-    assert await connection.wait_blocked() == "low on memory"
+    assert "low on memory" == await connection.wait_blocked()
     tasks = await _publish(channel, "a", "b")
     tasks += await _publish(channel, "c", message_id="with properties")
-    assert connection.blocked == "low on memory"
+    assert "low on memory" == connection.blocked
     await peer.synchronise(channel)  # other operations go on, and no publish was before it
 
     peer.send(ConnectionUnblockedParameters(), channel_number=0)
@@ -334,7 +334,7 @@ async def test_no_publish_leaves_while_the_connection_is_blocked(
     await connection.wait_unblocked()
     await asyncio.gather(*tasks)
     keys = [(await peer.expect(BasicPublishParameters)).routing_key for _ in range(3)]
-    assert keys == ["a", "b", "c"]
+    assert ["a", "b", "c"] == keys
     assert connection.blocked is None
 
 
@@ -355,13 +355,13 @@ async def test_functions_are_told_of_blocked_and_unblocked(server: ScriptedServe
             await server.peer.synchronise(channel)
 
     assert 0 == connection.remove_blocked_callback(remove)
-    assert told == [
+    assert [
         ("kept", "low on disk"),
         ("kept", "low on disk"),
         ("removed", "low on disk"),
         ("kept", None),
         ("kept", None),
-    ]
+    ] == told
 
 
 async def test_only_what_can_be_called_is_told_of_blocked(connection: ammoo.Connection) -> None:
@@ -449,7 +449,7 @@ async def test_flow_holds_publishes_of_the_channel(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     peer.send(ChannelFlowParameters(False))
-    assert await peer.expect(ChannelFlowOkParameters) == (False,)
+    assert (False,) == await peer.expect(ChannelFlowOkParameters)
     tasks = await _publish(channel, "a", "b")
     await peer.synchronise(channel)
 
@@ -619,4 +619,4 @@ async def test_update_secret(connection: ammoo.Connection, peer: ScriptedPeer) -
     peer.send(ConnectionUpdateSecretOkParameters(), channel_number=0)
 
     await updating
-    assert parameters == (b"new", "expires")
+    assert (b"new", "expires") == parameters

@@ -137,7 +137,7 @@ def test_what_comes_back_of_the_indifferent_is_nobodys_own() -> None:
     awaited.add(2, "exchange", "", encoded(headers={"k": 2}), b"", raise_returned=True)
 
     assert come_back(awaited, "", b"", encoded(headers={"k": 1})) is None
-    assert [awaited.settle(number) for number in (1, 2)] == [None, None]
+    assert [None, None] == [awaited.settle(number) for number in (1, 2)]
     assert not awaited
 
 
@@ -150,7 +150,7 @@ def test_identical_publishes_of_both_kinds() -> None:
     others = [come_back(awaited, "key", b"", encoded()) for _ in range(3)]
 
     assert own is not None
-    assert others == [None, None, None]
+    assert [None, None, None] == others
     assert [awaited.settle(number) for number in (1, 2, 3)] == [None, own, None]
     assert not awaited
 

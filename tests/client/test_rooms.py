@@ -58,23 +58,23 @@ def confirms() -> Confirms[str]:
 
 
 def test_confirms_number_from_one(confirms: Confirms[str]) -> None:
-    assert confirms.add("g") == 7
-    assert confirms.next_number == 8
-    assert len(confirms) == 7
+    assert 7 == confirms.add("g")
+    assert 8 == confirms.next_number
+    assert 7 == len(confirms)
 
 
 def test_confirms_settle_in_any_order(confirms: Confirms[str]) -> None:
-    assert settled(confirms, 4) == "d"
-    assert settled(confirms, 1) == "a"
-    assert settled(confirms, 5, multiple=True) == "bce"
-    assert settled(confirms, 3, multiple=True) == ""
-    assert settled(confirms, 0, multiple=True) == "f"
-    assert len(confirms) == 0
+    assert "d" == settled(confirms, 4)
+    assert "a" == settled(confirms, 1)
+    assert "bce" == settled(confirms, 5, multiple=True)
+    assert "" == settled(confirms, 3, multiple=True)
+    assert "f" == settled(confirms, 0, multiple=True)
+    assert 0 == len(confirms)
 
 
 def test_confirms_that_repeat_settle_nothing(confirms: Confirms[str]) -> None:
-    assert settled(confirms, 2) == "b"
-    assert settled(confirms, 2) == ""
+    assert "b" == settled(confirms, 2)
+    assert "" == settled(confirms, 2)
 
 
 @pytest.mark.parametrize(("number", "multiple"), [(7, False), (7, True), (0, False), (-1, True)])
@@ -87,27 +87,14 @@ def test_confirms_refuse_what_was_not_sent(
 
 def test_confirms_can_be_emptied(confirms: Confirms[str]) -> None:
     assert confirms.take_all() == list("abcdef")
-    assert settled(confirms, 6, multiple=True) == ""
+    assert "" == settled(confirms, 6, multiple=True)
 
 
 # --- arguments ---
 
 
 def test_queue_arguments_have_their_keys() -> None:
-    assert queue_arguments(
-        {"x-own": 1, "x-expires": 5},
-        ttl=1,
-        expires=5,
-        max_length=2,
-        max_length_bytes=3,
-        dead_letter_exchange="dlx",
-        dead_letter_routing_key="key",
-        max_priority=4,
-        queue_type="quorum",
-        delivery_limit=6,
-        overflow="reject-publish",
-        single_active_consumer=False,
-    ) == {
+    assert {
         "x-own": 1,
         "x-message-ttl": 1,
         "x-expires": 5,
@@ -120,8 +107,21 @@ def test_queue_arguments_have_their_keys() -> None:
         "x-delivery-limit": 6,
         "x-overflow": "reject-publish",
         "x-single-active-consumer": False,
-    }
-    assert queue_arguments(None, ttl=None) == {}
+    } == queue_arguments(
+        {"x-own": 1, "x-expires": 5},
+        ttl=1,
+        expires=5,
+        max_length=2,
+        max_length_bytes=3,
+        dead_letter_exchange="dlx",
+        dead_letter_routing_key="key",
+        max_priority=4,
+        queue_type="quorum",
+        delivery_limit=6,
+        overflow="reject-publish",
+        single_active_consumer=False,
+    )
+    assert {} == queue_arguments(None, ttl=None)
 
 
 def test_arguments_given_twice_must_agree() -> None:
@@ -130,15 +130,15 @@ def test_arguments_given_twice_must_agree() -> None:
 
 
 def test_other_arguments() -> None:
-    assert exchange_arguments(None, None) == {}
-    assert exchange_arguments({"a": 1}, "ae") == {"a": 1, "alternate-exchange": "ae"}
-    assert consume_arguments(None, 5, "first") == {"x-priority": 5, "x-stream-offset": "first"}
-    assert consume_arguments({"a": 1}, None, None) == {"a": 1}
+    assert {} == exchange_arguments(None, None)
+    assert {"a": 1, "alternate-exchange": "ae"} == exchange_arguments({"a": 1}, "ae")
+    assert {"x-priority": 5, "x-stream-offset": "first"} == consume_arguments(None, 5, "first")
+    assert {"a": 1} == consume_arguments({"a": 1}, None, None)
 
 
 def test_binding() -> None:
-    assert binding("key", {"a": 1}) == ("key", {"a": 1})
-    assert binding({"x-match": "any"}, {"a": 1}) == ("", {"x-match": "any", "a": 1})
+    assert ("key", {"a": 1}) == binding("key", {"a": 1})
+    assert ("", {"x-match": "any", "a": 1}) == binding({"x-match": "any"}, {"a": 1})
     with pytest.raises(TypeError, match="routing_key is 5"):
         binding(5)  # type: ignore[arg-type]  # the mistake is the point
 
@@ -240,7 +240,7 @@ def test_connection_errors_by_code(code: int, cls: type) -> None:
     ],
 )
 def test_sentences(error: Exception, sentence: str) -> None:
-    assert str(error) == sentence
+    assert sentence == str(error)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ async def test_large_messages_through_tls(
         getting = asyncio.create_task(channel.get("q"))
         await tls_server.peer.expect(BasicGetParameters)
         tls_server.peer.send_content(BasicGetOkParameters(1, False, "", "q", 0), body)
-        assert (await getting).body == body
+        assert body == (await getting).body
 
 
 async def test_server_of_an_unknown_authority_is_taken_when_asked_to(

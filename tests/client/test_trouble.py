@@ -15,7 +15,7 @@ async def test_alarm_holds_publishes_and_nothing_else(fakebroker: FakeBroker) ->
         await channel.select_confirm()
         fakebroker.block("low on disk")
         unseen = asyncio.create_task(channel.publish("", "q", "1"))  # it finds out by this one
-        assert await connection.wait_blocked() == "low on disk"
+        assert "low on disk" == await connection.wait_blocked()
         held = [asyncio.create_task(channel.publish("", "q", str(i))) for i in range(2, 5)]
         await asyncio.sleep(0)
         assert not any(task.done() for task in (unseen, *held))
@@ -23,7 +23,7 @@ async def test_alarm_holds_publishes_and_nothing_else(fakebroker: FakeBroker) ->
         fakebroker.unblock()
 
         await asyncio.gather(unseen, *held)
-        assert (await channel.declare_queue("q")).message_count == 4
+        assert 4 == (await channel.declare_queue("q")).message_count
 
 
 async def test_leaving_during_an_alarm(fakebroker: FakeBroker) -> None:

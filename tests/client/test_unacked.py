@@ -62,9 +62,9 @@ async def test_acks_of_the_oldest_deliveries_become_one(
         for message in messages[:3]:
             await message.ack()
 
-        assert await peer.expect(BasicAckParameters) == (3, True)
+        assert (3, True) == await peer.expect(BasicAckParameters)
         await messages[3].ack()
-        assert await peer.expect(BasicAckParameters) == (4, False)
+        assert (4, False) == await peer.expect(BasicAckParameters)
 
 
 async def test_acks_out_of_order_go_out_as_they_are(
@@ -76,7 +76,7 @@ async def test_acks_out_of_order_go_out_as_they_are(
 
         said = [await peer.expect(BasicAckParameters) for _ in range(2)]
 
-    assert said == [(3, False), (4, True)]
+    assert [(3, False), (4, True)] == said
 
 
 async def test_what_else_is_sent_comes_behind_the_acks(
@@ -92,14 +92,14 @@ async def test_what_else_is_sent_comes_behind_the_acks(
         await channel.nack(7)
         await peer.expect(BasicAckParameters)
         await peer.expect(BasicPublishParameters)
-        assert await peer.expect(BasicAckParameters) == (3, False)
-        assert await peer.expect(BasicRejectParameters) == (4, True)
-        assert await peer.expect(BasicAckParameters) == (6, True)
-        assert await peer.expect(BasicNackParameters) == (7, False, True)
+        assert (3, False) == await peer.expect(BasicAckParameters)
+        assert (4, True) == await peer.expect(BasicRejectParameters)
+        assert (6, True) == await peer.expect(BasicAckParameters)
+        assert (7, False, True) == await peer.expect(BasicNackParameters)
         await _receive(consumer, peer, 8)
         await _acked(channel, 8)
         asking = asyncio.create_task(channel.assert_exchange_exists("e"))
-        assert await peer.expect(BasicAckParameters) == (8, False)
+        assert (8, False) == await peer.expect(BasicAckParameters)
         await peer.expect(ExchangeDeclareParameters)
         asking.cancel()
 
@@ -115,7 +115,7 @@ async def test_messages_that_were_got_count(channel: ammoo.Channel, peer: Script
 
         said = [await peer.expect(BasicAckParameters) for _ in range(2)]
 
-    assert said == [(2, False), (3, False)]
+    assert [(2, False), (3, False)] == said
 
 
 async def test_messages_without_acknowledgement_do_not_count(
@@ -128,7 +128,7 @@ async def test_messages_without_acknowledgement_do_not_count(
         await _receive(consumer, peer, 4)
         await _acked(channel, 2, 4)
 
-        assert await peer.expect(BasicAckParameters) == (4, True)
+        assert (4, True) == await peer.expect(BasicAckParameters)
 
 
 async def test_recover_takes_everything_back(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
@@ -138,7 +138,7 @@ async def test_recover_takes_everything_back(channel: ammoo.Channel, peer: Scrip
         await _receive(consumer, peer, 3, 4)
         await _acked(channel, 3, 4)
 
-        assert await peer.expect(BasicAckParameters) == (4, True)
+        assert (4, True) == await peer.expect(BasicAckParameters)
 
 
 async def test_acks_of_a_transaction_stay_apart(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
@@ -149,7 +149,7 @@ async def test_acks_of_a_transaction_stay_apart(channel: ammoo.Channel, peer: Sc
 
         said = [await peer.expect(BasicAckParameters) for _ in range(2)]
 
-    assert said == [(1, False), (2, False)]
+    assert [(1, False), (2, False)] == said
 
 
 async def test_acks_leave_before_the_close(server: ScriptedServer) -> None:
@@ -159,7 +159,7 @@ async def test_acks_leave_before_the_close(server: ScriptedServer) -> None:
         await _acked(channel, 1, 2)
         await connection.close()
 
-    assert await server.peer.expect(BasicAckParameters) == (2, True)
+    assert (2, True) == await server.peer.expect(BasicAckParameters)
 
 
 class Channel:
@@ -278,7 +278,7 @@ def test_whatever_is_settled_the_server_is_told_exactly_that(
     assert sorted(acked + wanted) == sorted(channel.settled["ack"])
     assert sorted(dropped) == sorted(channel.settled["drop"])
     assert sorted(unread) == sorted(channel.settled["requeue"])
-    assert channel.unacked == []
+    assert [] == channel.unacked
 
 
 @given(_steps("deliver", "skip", "ack", "multiple", "commit", "roll back", "roll back"))
@@ -319,7 +319,7 @@ def test_what_is_settled_behind_the_oldest_is_forgotten() -> None:
         if tag > 1:
             unacked.settle(tag)
 
-    assert len(unacked) == 1
+    assert 1 == len(unacked)
     assert len(unacked._tags) < 5000
     assert 1 in unacked
     assert 99_999 not in unacked
@@ -332,7 +332,7 @@ def test_looking_for_tags_between_gaps_does_not_grow_with_their_number() -> None
         unacked.settle(tag) if tag > 1 else None
         assert tag + 1 not in unacked
 
-    assert len(unacked) == 1
+    assert 1 == len(unacked)
     assert len(unacked._index) < 10_000
 
 
@@ -342,9 +342,9 @@ def test_everything_can_be_settled_at_once() -> None:
         unacked.add(tag)
     unacked.settle(3)
 
-    assert unacked.settle_up_to(0) == [(4, 3, False)]
+    assert [(4, 3, False)] == unacked.settle_up_to(0)
 
-    assert len(unacked) == 0
+    assert 0 == len(unacked)
 
 
 # --- what cannot be settled ---
@@ -376,8 +376,8 @@ async def test_settling_twice_raises_at_that_line(
             await again(channel, first)
 
         await second.ack()
-        assert await peer.expect(BasicAckParameters) == (2, True)
-    assert caught.value.channel_id == 1
+        assert (2, True) == await peer.expect(BasicAckParameters)
+    assert 1 == caught.value.channel_id
 
 
 async def test_message_without_acknowledgement_cannot_be_settled(
@@ -422,7 +422,7 @@ async def test_message_that_was_recovered_cannot_be_settled(
 async def test_all_of_nothing_can_be_settled(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
     await channel.ack(0, multiple=True)
 
-    assert await peer.expect(BasicAckParameters) == (0, True)
+    assert (0, True) == await peer.expect(BasicAckParameters)
 
 
 # --- giving back ---
@@ -443,7 +443,7 @@ async def test_unread_messages_go_back_by_one_nack(
 ) -> None:
     await _leave_with_unread(channel, peer, 0, 2000)
 
-    assert await peer.expect(BasicNackParameters) == (2000, True, True)
+    assert (2000, True, True) == await peer.expect(BasicNackParameters)
     await peer.synchronise(channel)
 
 
@@ -456,7 +456,7 @@ async def test_few_unread_messages_behind_one_that_is_unacked_go_back_one_by_one
         await peer.expect(BasicNackParameters) for _ in range(3)
     ]
     await held.ack()
-    assert await peer.expect(BasicAckParameters) == (1, False)
+    assert (1, False) == await peer.expect(BasicAckParameters)
 
 
 async def test_many_unread_messages_go_back_once_the_one_before_them_is_settled(
@@ -465,12 +465,12 @@ async def test_many_unread_messages_go_back_once_the_one_before_them_is_settled(
     first, second = await _leave_with_unread(channel, peer, 2, 1500)
     await peer.synchronise(channel)
     await first.ack()
-    assert await peer.expect(BasicAckParameters) == (1, False)
+    assert (1, False) == await peer.expect(BasicAckParameters)
 
     await second.reject(requeue=False)
 
-    assert await peer.expect(BasicRejectParameters) == (2, False)
-    assert await peer.expect(BasicNackParameters) == (1502, True, True)
+    assert (2, False) == await peer.expect(BasicRejectParameters)
+    assert (1502, True, True) == await peer.expect(BasicNackParameters)
 
 
 async def test_acknowledging_up_to_a_message_does_not_take_unread_ones_with_it(
@@ -482,9 +482,9 @@ async def test_acknowledging_up_to_a_message_does_not_take_unread_ones_with_it(
 
         await last.ack(multiple=True)
 
-        assert await peer.expect(BasicAckParameters) == (1, False)
-        assert await peer.expect(BasicNackParameters) == (1501, True, True)
-        assert await peer.expect(BasicAckParameters) == (2000, False)
+        assert (1, False) == await peer.expect(BasicAckParameters)
+        assert (1501, True, True) == await peer.expect(BasicNackParameters)
+        assert (2000, False) == await peer.expect(BasicAckParameters)
     with pytest.raises(UnknownDelivery):
         await first.ack()
 
@@ -496,8 +496,8 @@ async def test_unread_messages_go_back_by_reject_where_there_is_no_nack(
     async with await ammoo.connect(server.url) as connection, connection.channel() as channel:
         await _leave_with_unread(channel, server.peer, 0, 2)
 
-        assert await server.peer.expect(BasicRejectParameters) == (1, True)
-        assert await server.peer.expect(BasicRejectParameters) == (2, True)
+        assert (1, True) == await server.peer.expect(BasicRejectParameters)
+        assert (2, True) == await server.peer.expect(BasicRejectParameters)
 
 
 async def test_unread_messages_are_part_of_a_transaction(
@@ -507,7 +507,7 @@ async def test_unread_messages_are_part_of_a_transaction(
     await _leave_with_unread(channel, peer, 0, 3)
     committing = asyncio.create_task(channel.commit())
 
-    assert await peer.expect(BasicNackParameters) == (3, True, True)
+    assert (3, True, True) == await peer.expect(BasicNackParameters)
     await peer.expect(TxCommitParameters)
     peer.send(TxCommitOkParameters())
     await committing

@@ -22,10 +22,10 @@ def _credentials(parameters: ConnectionParameters) -> tuple[str, str]:
 def test_defaults() -> None:
     parameters = connection_parameters()
 
-    assert (parameters.host, parameters.port, parameters.virtualhost) == ("localhost", 5672, "/")
+    assert ("localhost", 5672, "/") == (parameters.host, parameters.port, parameters.virtualhost)
     assert parameters.ssl_context is None
-    assert _credentials(parameters) == ("guest", "guest")
-    assert (parameters.frame_max, parameters.channel_max) == (131072, 2047)
+    assert ("guest", "guest") == _credentials(parameters)
+    assert (131072, 2047) == (parameters.frame_max, parameters.channel_max)
     assert parameters.heartbeat_interval is None
 
 
@@ -87,7 +87,7 @@ def test_keywords_override_the_url() -> None:
 
     assert ("other", 2, "w") == (parameters.host, parameters.port, parameters.virtualhost)
     assert parameters.ssl_context is None
-    assert _credentials(parameters) == ("me", "secret")
+    assert ("me", "secret") == _credentials(parameters)
     assert (0, 4096, 5) == (
         parameters.heartbeat_interval,
         parameters.frame_max,
@@ -96,7 +96,7 @@ def test_keywords_override_the_url() -> None:
 
 
 def test_empty_virtualhost_is_reached_by_keyword() -> None:
-    assert connection_parameters("amqp://host/v", virtualhost="").virtualhost == ""
+    assert "" == connection_parameters("amqp://host/v", virtualhost="").virtualhost
 
 
 def test_query_of_both_kinds() -> None:
@@ -236,7 +236,7 @@ def test_ssl_context_turns_encryption_on() -> None:
     parameters = connection_parameters("amqp://host", ssl_context=context)
 
     assert parameters.ssl_context is context
-    assert parameters.port == 5671
+    assert 5671 == parameters.port
     assert connection_parameters(ssl=False, ssl_context=context).ssl_context is None
 
 
@@ -256,7 +256,7 @@ def test_tls_over_a_unix_socket_needs_a_name_to_check(keywords: dict[str, Any]) 
     named = connection_parameters(
         "amqps://%2Frun%2Fmq.sock?server_name_indication=broker", **keywords
     )
-    assert named.server_hostname == "broker"
+    assert "broker" == named.server_hostname
 
 
 @pytest.mark.parametrize("query", ["server_name_indication=disable", "verify=verify_none"])
@@ -280,8 +280,8 @@ def test_tls_of_the_query(tmp_path: Path) -> None:
     )
 
     assert parameters.ssl_context is not None
-    assert len(parameters.ssl_context.get_ca_certs()) == 1
-    assert parameters.server_hostname == "broker"
+    assert 1 == len(parameters.ssl_context.get_ca_certs())
+    assert "broker" == parameters.server_hostname
     unverified = connection_parameters("amqps://host?verify=verify_none").ssl_context
     assert unverified is not None
     assert unverified.verify_mode is ssl.CERT_NONE

@@ -709,7 +709,7 @@ async def test_settling_twice_raises_and_the_channel_goes_on(
     with pytest.raises(UnknownDelivery, match="settled once"):
         await message.ack()
 
-    assert await drain(broker_channel, queue) == []
+    assert [] == await drain(broker_channel, queue)
 
 
 async def test_what_was_rolled_back_can_be_settled_again(
@@ -726,7 +726,7 @@ async def test_what_was_rolled_back_can_be_settled_again(
     await messages[1].nack(requeue=False)
     await broker_channel.commit()
 
-    assert await drain(other_channel, queue) == ["3"]
+    assert ["3"] == await drain(other_channel, queue)
     with pytest.raises(UnknownDelivery):
         await messages[0].ack()
 
@@ -740,7 +740,7 @@ async def test_unread_messages_go_back_when_a_consumer_is_left(
     async with broker_channel.consume(queue) as consumer:
         first = await anext(consumer)
         await arrived(broker_channel, consumer, 1499)
-    assert (await broker_channel.assert_queue_exists(queue)).message_count == 0
+    assert 0 == (await broker_channel.assert_queue_exists(queue)).message_count
 
     await first.ack()
 
