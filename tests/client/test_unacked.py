@@ -182,6 +182,9 @@ class Channel:
     def raise_if_closed(self) -> None:
         raise AssertionError("it is open")
 
+    def require_loop(self) -> None:
+        """There is none."""
+
     def flush_soon(self) -> None:
         self.flush_is_due = True
 

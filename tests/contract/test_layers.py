@@ -49,6 +49,7 @@ WIRE_ORDER = [
 ]
 # Which rooms of the client may import asyncio's machinery; the others get by with Future.
 CLIENT_OWNS_THE_LOOP = {
+    "ammoo.running_loop",
     "ammoo.live.blocking",
     "ammoo.live.reply_timeouts",
     "ammoo.live.handshake",
@@ -105,6 +106,7 @@ BROKER_FLOORS = {
 CLIENT_STOREYS = {
     "values that both storeys above speak of": [
         "ammoo.version",
+        "ammoo.running_loop",
         "ammoo.wire",
         "ammoo.arguments",
         "ammoo.exceptions",

@@ -282,6 +282,7 @@ class Channel:
         live, supervisor = self._require_live(), self._supervisor
         if supervisor is None:
             return live
+        live.transport.require_loop()
         timeout = self._connection._operation_timeout
         while self._final is None:
             if not supervisor.gate.is_clear:

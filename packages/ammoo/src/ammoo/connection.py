@@ -428,6 +428,7 @@ class Connection:
     async def _pass_gate(self, operation: str) -> None:
         """Wait until an operation can be sent that is on no channel yet."""
         if self._supervisor is not None and not self._supervisor.gate.is_clear:
+            self._require_live().transport.require_loop()
             await self._supervisor.gate.wait(operation, 0, self._operation_timeout)
 
     # --- recovery ---

@@ -135,6 +135,7 @@ class Inbox:
         if self.closing_exc is not None:
             raise self.closing_exc.with_traceback(None)
         assert self.live is not None
+        self.live.transport.require_loop()
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         self.live.transport.resume_reading_soon()

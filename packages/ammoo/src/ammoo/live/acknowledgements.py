@@ -64,6 +64,8 @@ class Acknowledgements:
     def ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
         """Send basic.ack, perhaps merged with others of this turn; see `UnackedDeliveries`."""
         unacked, transport = self.unacked, self._transport
+        if not transport.flush_is_due:
+            transport.require_loop()
         if (
             multiple
             or self._channel.closing_exc is not None
@@ -140,6 +142,7 @@ class Acknowledgements:
         """
         if delivery_tag or self._channel.closing_exc is not None:
             self._prepare(delivery_tag)
+        self._transport.require_loop()
         if self.unacked.has_requeued:
             self.write_requeued()
         if not self.unacked.has_requeued:
@@ -158,6 +161,8 @@ class Acknowledgements:
             UnknownDelivery: The server would close the channel.
         """
         channel = self._channel
+        if not self._transport.flush_is_due:
+            self._transport.require_loop()
         if channel.closing_exc is not None:
             channel.raise_unless_settleable(delivery_tag)
         if delivery_tag not in self.unacked:

@@ -158,6 +158,7 @@ class LiveChannel:
         """
         if self.closing_exc is not None:
             return
+        self.transport.require_loop()
         self.acknowledgements.write_merged()
         self.fail(error)
         self._send_close(ReplyCode.REPLY_SUCCESS, "")
@@ -249,6 +250,9 @@ class LiveChannel:
             ChannelClosed, ConnectionClosed: The channel is closed.
             EncodeError: A parameter cannot be encoded; nothing was sent.
         """
+        transport = self.transport
+        if not transport.flush_is_due:
+            transport.require_loop()
         self.raise_if_closed()
         if self.acknowledgements.unacked.run:
             self.acknowledgements.write_merged()
@@ -256,7 +260,6 @@ class LiveChannel:
         waiter = self._replies.expect(
             *replies, on_reply=on_reply, on_late_reply=on_late_reply, consumer_tag=consumer_tag
         )
-        transport = self.transport
         if not transport.flush_is_due:
             transport.flush_request()
         if not transport.is_reading:

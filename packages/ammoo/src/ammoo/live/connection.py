@@ -161,6 +161,7 @@ class LiveConnection:
         Raises:
             ConnectionClosed: The server refused, or it does not speak AMQP.
         """
+        self.transport.require_loop()
         timeout = self._parameters.connection_timeout
         scope = asyncio.timeout(timeout)
         try:
@@ -323,6 +324,7 @@ class LiveConnection:
 
     async def update_secret(self, new_secret: str, reason: str) -> None:
         """Send connection.update-secret and await the reply."""
+        self.transport.require_loop()
         self.raise_if_closed()
         parameters = ConnectionUpdateSecretParameters(
             encode_secret(new_secret, "new_secret"), reason
@@ -335,6 +337,7 @@ class LiveConnection:
 
     def _prepare_to_wait(self) -> None:
         """Read the socket again: what a task waits for may be there."""
+        self.transport.require_loop()
         self.raise_if_closed()
         self.transport.resume_reading()
 
@@ -401,6 +404,8 @@ class LiveConnection:
             leaving: Whether an ``async with`` block is left: then an unresponsive server is not
                 waited for.
         """
+        if not self._closed.is_set():
+            self.transport.require_loop()
         if leaving and self.is_unresponsive:  # before `fail` ends what is unanswered
             seconds = 0
         if self.closing_exc is None:

@@ -188,6 +188,8 @@ class Publishing:
             EncodeError: A name is too long, or not a str.
         """
         transport = self._transport
+        if not transport.flush_is_due:
+            transport.require_loop()
         if not self.can_publish or transport.is_paused:
             message = Outgoing(routing_key, properties, body, mandatory, immediate, raise_returned)
             return self.publish_by(self._deadline(), exchange_name, message)
@@ -244,6 +246,7 @@ class Publishing:
             EncodeError: A name is too long, or not a str.
         """
         if not self.can_publish or self._transport.is_paused:
+            self._transport.require_loop()
             self._raise_not_publishable()
         outcome = self.publish(
             exchange_name, routing_key, properties, body, mandatory, immediate, raise_returned
@@ -317,6 +320,7 @@ class Publishing:
         It is one time for all that is waited for: a server that blocks the connection again
         and again does not make it longer.
         """
+        self._transport.require_loop()
         now, seconds = self._host.loop.time(), self._host.operation_timeout
         blocked_timeout = self._host.blocked_timeout
         if blocked_timeout is not None and (deadline is None or now + blocked_timeout < deadline):
@@ -396,6 +400,7 @@ class Publishing:
 
     async def next_returned(self) -> ReturnMessage:
         """Wait for the next returned message that belongs to no publish of raise_returned."""
+        self._transport.require_loop()
         while not self.returned:
             self._channel.raise_if_closed()
             waiter: Future[None] = self._host.loop.create_future()

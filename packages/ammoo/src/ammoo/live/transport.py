@@ -16,6 +16,8 @@ from typing import Final, Protocol
 
 from ammoo_wire import ClientProtocol, Command, ConnectionState, Heartbeat, HeartbeatVerdict
 
+from ..running_loop import require_loop
+
 __all__ = ["COALESCE_DELAY", "FLUSH_SIZE", "Receiver", "Transport"]
 
 FLUSH_SIZE: Final = 65536
@@ -126,6 +128,16 @@ class Transport(asyncio.BufferedProtocol):
             self._wake_drainer()
 
     # --- our side ---
+
+    def require_loop(self) -> None:
+        """Raise unless the transport's loop is the one that runs here.
+
+        What sends calls this once a turn: while `flush_is_due`, something was sent in this turn.
+
+        Raises:
+            RuntimeError: It is not.
+        """
+        require_loop(self._loop)
 
     def flush_soon(self) -> None:
         """Write what is queued at the end of this turn of the loop."""
