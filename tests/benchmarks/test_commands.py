@@ -147,3 +147,10 @@ def test_gate_compares_with_what_it_has_stored(tmp_path: Path) -> None:
     assert f"in {stored}" in first
     assert "wire: encode basic.ack" in second
     assert "got slower by more than 15%" in second
+
+
+def test_attacks_come_to_an_end() -> None:
+    table = run("attacks", "--scale", "0.02").splitlines()
+
+    assert 2 + 8 == len(table)
+    assert table[2].startswith("| none |")
