@@ -8,14 +8,27 @@ from typing import Any
 import pytest
 
 from ammoo_wire import ChannelCloseOkParameters
-from tests.support.broker_matrix import broker, mortal_broker, operator, parametrise
-from tests.support.brokers import Broker, Connect, Unique
+from tests.support.broker_matrix import Leg, fake_limits, mortal_broker, operator, parametrise
+from tests.support.brokers import Broker, Connect, Unique, add_users
 from tests.support.channel import Channel
+from tests.support.passing_time import hand_moved
 from tests.support.peer import Peer, ServerClosedChannel
 
-__all__ = ["broker", "mortal_broker", "operator"]
+__all__ = ["mortal_broker", "operator"]
 
 pytest_generate_tests = parametrise
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """A broker; a fake one is fresh, and its time passes when a peer waits."""
+    leg: Leg = request.param
+    if leg.url is not None:
+        yield Broker(leg.url, leg.version, None)
+        return
+    with hand_moved(leg.version, **fake_limits(request)) as fake:
+        add_users(fake)
+        yield Broker(fake.url, leg.version, fake)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -31,6 +31,7 @@ __all__ = [
     "Leg",
     "MortalBroker",
     "broker",
+    "fake_limits",
     "legs_of",
     "mortal_broker",
     "operator",
@@ -109,10 +110,15 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     if leg.url is not None:
         yield Broker(leg.url, leg.version, None)
         return
-    mark = request.node.get_closest_marker("fake_limits")
-    with FakeBroker(compatibility=leg.version, **(mark.kwargs if mark else {})) as fake:
+    with FakeBroker(compatibility=leg.version, **fake_limits(request)) as fake:
         add_users(fake)
         yield Broker(fake.url, leg.version, fake)
+
+
+def fake_limits(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Return the limits of a fake broker that a test asks for with the mark `fake_limits`."""
+    mark = request.node.get_closest_marker("fake_limits")
+    return {} if mark is None else dict(mark.kwargs)
 
 
 class MortalBroker(NamedTuple):

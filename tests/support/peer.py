@@ -51,6 +51,7 @@ from tests.support.frames import (
     encode_header,
     encode_method,
 )
+from tests.support.passing_time import time_at
 
 # What a user of `Peer` meets in its hands stands here too.
 __all__ = [
@@ -93,6 +94,7 @@ class Peer:
         frame_max: The largest frame to be sent; what the server proposed, once tuned.
         has_ended: Whether the server was seen to end the socket.
         was_reset: Whether it did so with a reset.
+        time: How time passes for the broker.
     """
 
     def __init__(self, url: str, *, seconds: float = DEFAULT_SECONDS) -> None:
@@ -105,6 +107,7 @@ class Peer:
             (parts.hostname, parts.port or 5672), timeout=seconds
         )
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.time = time_at(parts.port or 5672)
         self._octets = bytearray()
         self._inboxes: dict[int, deque[Any]] = {}
         self._contents: dict[int, list[Any]] = {}
@@ -195,8 +198,9 @@ class Peer:
         """Wait until the server has closed the socket, and receive nothing meanwhile."""
         poll = select.poll()
         poll.register(self._socket, 0)  # POLLERR and POLLHUP come unasked
-        milliseconds = 1000 * self._time_left("until the server hangs up")
-        assert poll.poll(milliseconds), "the server did not hang up"
+        purpose = "until the server hangs up"
+        while not poll.poll(0 if self.time.is_moved_by_hand else 1000 * self._time_left(purpose)):
+            self.pause(purpose)
 
     @property
     def local_port(self) -> int:
@@ -249,7 +253,9 @@ class Peer:
     def read_octets(self, count: int) -> bytes:
         """Take exactly `count` octets off the stream."""
         while len(self._octets) < count:
-            self._socket.settimeout(self._time_left(f"for {count} octets"))
+            purpose = f"for {count} octets"
+            self._let_time_pass(purpose)
+            self._socket.settimeout(self._time_left(purpose))
             try:
                 chunk = self._socket.recv(65536)
             except ConnectionResetError:
@@ -345,9 +351,20 @@ class Peer:
     def pause(self, purpose: str) -> None:
         """Let a moment pass between two looks at something, unless the deadline has come."""
         self._time_left(purpose)
-        time.sleep(0.005)
+        self.time.pause()
 
     # --- inside -------------------------------------------------------------------------------
+
+    def _let_time_pass(self, purpose: str) -> None:
+        """Move the time of a fake broker until there is something to read."""
+        if not self.time.is_moved_by_hand or self._is_readable():
+            return
+        self.time.settle()
+        while not self._is_readable():
+            self.pause(purpose)
+
+    def _is_readable(self) -> bool:
+        return bool(select.select([self._socket], [], [], 0)[0])
 
     def _time_left(self, purpose: str) -> float:
         left = self._deadline - time.monotonic()
