@@ -3,6 +3,8 @@
 Specification: class tx. RabbitMQ: https://www.rabbitmq.com/docs/semantics#tx
 """
 
+from typing import Any
+
 import pytest
 
 from ammoo_wire import (
@@ -223,3 +225,128 @@ def test_commit_that_no_queue_takes_part_in_is_answered_before_redeliveries(
 
     assert TxCommitOkParameters() == transactional.receive()
     assert b"!" == transactional.delivery().body
+
+
+# --- queues that come and go before the commit ------------------------------------------------
+
+
+PARTIAL = ChannelCloseParameters(406, "PRECONDITION_FAILED - partial tx completion", 90, 20)
+
+
+def publish_to_deleted(
+    channel: Channel, transactional: Channel, queue: str, **options: Any
+) -> None:
+    """Publish to a queue in a transaction, and delete the queue then."""
+    transactional.publish("", queue, b"!", **options)
+    transactional.arrived()
+    channel.delete_queue(queue)
+
+
+@pytest.mark.rabbitmq_version("<4.0")
+def test_publish_to_a_deleted_queue_is_unroutable_up_to_3_10(
+    channel: Channel, transactional: Channel, queue: str
+) -> None:
+    """The commit looks the queue up again, by its name."""
+    publish_to_deleted(channel, transactional, queue, mandatory=True)
+
+    transactional.send(COMMIT)
+
+    assert b"!" == transactional.returned().body
+    assert TxCommitOkParameters() == transactional.receive()
+
+
+@pytest.mark.rabbitmq_version("<4.0")
+def test_publish_through_an_alternate_exchange_to_a_deleted_queue_is_unroutable_up_to_3_10(
+    channel: Channel, transactional: Channel, queue: str, unique: Unique
+) -> None:
+    alternate = channel.declare_exchange(unique("alternate"), "fanout")
+    channel.bind(queue, alternate)
+    exchange = channel.declare_exchange(unique("exchange"), alternate_exchange=alternate)
+    transactional.publish(exchange, "key", b"!", mandatory=True)
+    transactional.arrived()
+    channel.delete_queue(queue)
+
+    transactional.send(COMMIT)
+
+    assert b"!" == transactional.returned().body
+    assert TxCommitOkParameters() == transactional.receive()
+
+
+@pytest.mark.rabbitmq_version("<4.0")
+def test_queue_that_is_declared_before_the_commit_gets_the_message_up_to_3_10(
+    channel: Channel, transactional: Channel, queue: str, unique: Unique
+) -> None:
+    """Be it declared anew, or for the first time: the default exchange knows its name."""
+    late = unique("late")
+    publish_to_deleted(channel, transactional, queue, headers={"CC": [late]})
+    channel.declare_queue(queue)
+    channel.declare_queue(late)
+
+    transactional.call(COMMIT)
+
+    assert [b"!", b"!"] == [channel.await_message(name).body for name in (queue, late)]
+
+
+@pytest.mark.rabbitmq_version(">=4.0")
+def test_queue_that_is_declared_for_the_first_time_before_the_commit_gets_nothing_from_4_0_on(
+    channel: Channel, transactional: Channel, unique: Unique
+) -> None:
+    late = unique("late")
+    transactional.publish("", late, b"!", mandatory=True)
+    transactional.arrived()
+    channel.declare_queue(late)
+
+    transactional.send(COMMIT)
+
+    assert b"!" == transactional.returned().body
+    assert TxCommitOkParameters() == transactional.receive()
+    assert 0 == channel.message_count(late)
+
+
+@pytest.mark.rabbitmq_version(">=4.0,<4.3")
+@pytest.mark.parametrize("mandatory", [True, False])
+def test_publish_to_a_deleted_queue_makes_the_commit_fail_on_4_0(
+    channel: Channel, transactional: Channel, queue: str, unique: Unique, mandatory: bool
+) -> None:
+    """Other queues have their messages, though."""
+    other = channel.declare_queue(unique("other"))
+    publish_to_deleted(channel, transactional, queue, mandatory=mandatory, headers={"CC": [other]})
+
+    assert PARTIAL == transactional.refusal(COMMIT)
+    assert b"!" == channel.await_message(other).body
+
+
+@pytest.mark.rabbitmq_version(">=4.0")
+def test_queue_that_is_declared_anew_before_the_commit_makes_it_fail_from_4_0_on(
+    channel: Channel, transactional: Channel, queue: str
+) -> None:
+    publish_to_deleted(channel, transactional, queue)
+    channel.declare_queue(queue)
+
+    assert PARTIAL == transactional.refusal(COMMIT)
+    assert 0 == channel.message_count(queue)
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_publish_to_a_deleted_queue_costs_the_connection_at_the_commit_from_4_3_on(
+    channel: Channel, connect: Connect, queue: str, unique: Unique
+) -> None:
+    """What was published before it is in its queues, what comes behind it is not."""
+    other = channel.declare_queue(unique("other"))
+    transactional = connect().channel()
+    transactional.call(TxSelectParameters())
+    transactional.publish("", other, b"before")
+    transactional.publish("", queue, b"!", headers={"CC": [other]})
+    transactional.publish("", other, b"behind")
+    transactional.arrived()
+    channel.delete_queue(queue)
+
+    refused = transactional.fatal(COMMIT)
+
+    assert (506, 90, 20) == (refused.reply_code, refused.class_id, refused.method_id)
+    assert refused.reply_text == (
+        "RESOURCE_ERROR - failed to deliver message: {not_found,\n"
+        f'{" " * 31}{{resource,<<"/">>,queue,<<"{queue}">>}}}}'
+    )
+    assert b"before" == channel.await_message(other).body
+    assert [] == channel.get_bodies(other)

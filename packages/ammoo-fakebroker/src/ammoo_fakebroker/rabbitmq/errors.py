@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from ammoo_wire import InternalError, ProtocolError, ReplyCode
 
+from .erlang_terms import print_binary
+
 __all__: list[str] = []
 
+_PRINTED_COLUMNS = 78
 _QUEUE_DECLARE = (50, 10)
 """Named here, because an internal error names no method where it is executed."""
 
@@ -481,3 +484,18 @@ def channel_not_transactional() -> ProtocolError:
 
 def transaction_partly_completed() -> ProtocolError:
     return ProtocolError(ReplyCode.PRECONDITION_FAILED, "partial tx completion")
+
+
+def undeliverable(virtualhost: str, queue_name: str) -> ProtocolError:
+    """Say that a queue is gone which a publish was routed to, as Erlang prints it on 80 columns."""
+    prefix = "failed to deliver message: "
+    resource = f"{{resource,{print_binary(virtualhost)},queue,"
+    name = f"{print_binary(queue_name)}}}}}"
+    tag, indent = "{not_found,", len(prefix) + 4
+    if len(prefix) + len(tag) + len(resource) + len(name) <= _PRINTED_COLUMNS:
+        text = prefix + tag + resource + name
+    elif indent + len(resource) + len(name) <= _PRINTED_COLUMNS:
+        text = f"{prefix}{tag}\n{' ' * indent}{resource}{name}"
+    else:
+        text = f"{prefix}{tag}\n{' ' * indent}{resource}\n{' ' * (indent + 4)}{name}"
+    return ProtocolError(ReplyCode.RESOURCE_ERROR, text)

@@ -119,6 +119,11 @@ class Profile:
     """Whether x-queue-master-locator is refused, as a deprecated feature."""
     global_qos_is_per_consumer: bool
     """Whether a global prefetch is taken for that of each later consumer."""
+    commits_look_queues_up: bool
+    """Whether tx.commit looks up by name the queues that publishes were routed to; else a queue
+    that is deleted, or declared anew, makes the commit fail."""
+    commits_fail_without_queues: bool
+    """Whether a queue that is gone at tx.commit costs the connection."""
     reply_names_are_queues: bool
     """Whether names for direct replies are called queues (volatile ones): a reply is routed then,
     and counts as a delivery."""
@@ -311,6 +316,8 @@ _3_10 = Profile(
     queues_have_masters=True,
     refuses_master_locators=False,
     global_qos_is_per_consumer=False,
+    commits_look_queues_up=True,
+    commits_fail_without_queues=False,
     reply_names_are_queues=False,
     accepts_cancel_ok=False,
     master_locators=("client-local", "min-masters", "random"),
@@ -393,6 +400,8 @@ _4_0 = Profile(
     queues_have_masters=False,
     refuses_master_locators=False,
     global_qos_is_per_consumer=False,
+    commits_look_queues_up=False,
+    commits_fail_without_queues=False,
     reply_names_are_queues=False,
     accepts_cancel_ok=False,
     master_locators=("client-local", "balanced", "random", "least-leaders", "min-masters"),
@@ -474,6 +483,7 @@ _4_3 = replace(
         "quorum": frozenset(("overflow", "delayed-retry-type")),
     },
     global_qos_is_per_consumer=True,
+    commits_fail_without_queues=True,
     reply_names_are_queues=True,
     accepts_cancel_ok=True,
     consumers_have_timeouts=True,

@@ -5,7 +5,7 @@ See https://www.rabbitmq.com/docs/semantics#tx
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import (
@@ -18,10 +18,12 @@ from ammoo_wire import (
 )
 
 from ...rabbitmq import errors
-from ..transaction import Transaction
+from ..transaction import PendingPublish, Transaction
 from .basic import deliver_to_queues, return_unroutable
 
 if TYPE_CHECKING:
+    from ...messages.message import Message
+    from ...queues.queue import Queue
     from ..channel import Channel
 
 __all__ = ["HANDLERS"]
@@ -39,19 +41,52 @@ def select(channel: Channel, parameters: TxSelectParameters) -> None:
 def commit(channel: Channel, parameters: TxCommitParameters) -> None:
     """Do all that waits, publishes first; what cannot be routed is returned before the answer."""
     publishes, settlements = _transaction_of(channel).take()
+    if channel.virtualhost.profile.commits_look_queues_up:
+        publishes = [_routed_again(channel, pending) for pending in publishes]
     for message, queues, mandatory in publishes:
         if mandatory and not queues:
             return_unroutable(channel, message)
     awaits_queues = any(publish.queues for publish in publishes)
     if not awaits_queues:
         channel.send(TxCommitOkParameters())  # redeliveries come behind it
-    outcomes = [deliver_to_queues(channel, message, queues) for message, queues, _ in publishes]
+    outcomes = [_deliver(channel, message, queues) for message, queues, _ in publishes]
     for settlement, deliveries in settlements:
         channel.settle(settlement, deliveries)
     if not all(outcomes):
         raise errors.transaction_partly_completed()
     if awaits_queues:
         channel.send(TxCommitOkParameters())
+
+
+def _routed_again(channel: Channel, pending: PendingPublish) -> PendingPublish:
+    """Look up by name what a publish was routed to: only the names are known since then.
+
+    The default exchange routes to every name that is a routing key, be there a queue or not.
+    """
+    message = pending.message
+    names = (
+        [queue.name for queue in pending.queues] if message.exchange_name else message.routing_keys
+    )
+    found = (channel.virtualhost.queues.get(name) for name in dict.fromkeys(names))
+    return pending._replace(queues=tuple(queue for queue in found if queue is not None))
+
+
+def _deliver(channel: Channel, message: Message, queues: Collection[Queue]) -> bool:
+    """Put a message into the queues that it was routed to; some may have been deleted since then.
+
+    Returns:
+        Whether all of them accepted it.
+
+    Raises:
+        ProtocolError: 506, there is no queue of that name any more, and the release fails of that.
+    """
+    virtualhost = channel.virtualhost
+    present = [queue for queue in queues if not queue.is_deleted]
+    if len(present) < len(queues) and virtualhost.profile.commits_fail_without_queues:
+        for queue in queues:
+            if queue.name not in virtualhost.queues:
+                raise errors.undeliverable(virtualhost.name, queue.name)
+    return deliver_to_queues(channel, message, present) and len(present) == len(queues)
 
 
 def rollback(channel: Channel, parameters: TxRollbackParameters) -> None:
