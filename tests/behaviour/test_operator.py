@@ -5,7 +5,7 @@ RabbitMQ: https://www.rabbitmq.com/docs/connection-blocked and https://www.rabbi
 
 import uuid
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,14 +14,21 @@ from ammoo_wire import (
     BasicAckParameters,
     BasicCancelParameters,
     ChannelCloseParameters,
+    ChannelFlowOkParameters,
+    ChannelFlowParameters,
     ConnectionBlockedParameters,
     ConnectionCloseOkParameters,
     ConnectionCloseParameters,
     ConnectionUnblockedParameters,
+    ExchangeBindParameters,
+    ExchangeUnbindParameters,
+    QueueBindParameters,
     QueueDeclareOkParameters,
     QueueDeclareParameters,
+    QueueUnbindParameters,
 )
 from tests.support.brokers import PASSWORD, Broker, Connect, Unique
+from tests.support.channel import Channel
 from tests.support.operator import Operator
 from tests.support.peer import CAPABILITIES
 
@@ -63,12 +70,13 @@ def test_client_without_the_capability_is_blocked_in_silence(
     assert not deaf.has_received(0)
 
 
-def test_operator_closes_a_connection(connect: Connect, operator: Operator) -> None:
-    peer = connect(seconds=30)
+def test_operator_closes_one_connection(connect: Connect, operator: Operator) -> None:
+    peer, other = connect(seconds=30), connect(seconds=30)
 
     operator.close_connection(peer, "for a test")
 
     assert forced("for a test") == peer.expect_connection_close()
+    assert [] == other.channel().arrived()
 
 
 def test_both_alarms_are_named(connect: Connect, operator: Operator, queue: str) -> None:
@@ -204,6 +212,106 @@ def test_channel_that_is_new_knows_of_no_permission_that_was_taken_away(
     operator.grant(tenant.name)
     channel.reopen()
     assert QueueDeclareOkParameters("queue", 0, 0) == channel.call(declare)
+
+
+@pytest.fixture
+def topic(operator: Operator, tenant: Tenant, connect: Connect) -> Channel:
+    """A channel of a tenant who may write ``w.…`` to the exchange "topic", and read ``r.…``."""
+    channel = connect(tenant.url, seconds=60).channel()
+    for name, exchange_type in (("topic", "topic"), ("other", "topic"), ("direct", "direct")):
+        channel.declare_exchange(name, exchange_type)
+    channel.declare_queue("queue")
+    operator.limit_topics(tenant.name, "topic", write="^w[.]", read="^r[.]")
+    return channel
+
+
+def topic_refused(
+    broker: Broker, tenant: Tenant, verb: str, key: str, *ids: int
+) -> ChannelCloseParameters:
+    access = broker.value_of({"3.10": "access", "4.0": f"{verb} access"})
+    return ChannelCloseParameters(
+        403,
+        f"ACCESS_REFUSED - {access} to topic '{key}' in exchange 'topic' in vhost '{tenant.name}'"
+        f" refused for user '{tenant.name}'",
+        *ids,
+    )
+
+
+def test_topic_permission_limits_the_keys_that_are_published_with(
+    broker: Broker, tenant: Tenant, topic: Channel
+) -> None:
+    """To that exchange alone."""
+    topic.publish("topic", "w.a")
+    topic.publish("other", "r.a")
+    before = topic.arrived()
+
+    topic.publish("topic", "r.a")
+
+    assert [] == before
+    assert topic_refused(broker, tenant, "write", "r.a", 60, 40) == topic.refusal()
+
+
+@pytest.mark.rabbitmq_version(">=4.0")
+def test_topic_permission_limits_the_keys_in_cc_from_4_0_on(
+    broker: Broker, tenant: Tenant, topic: Channel
+) -> None:
+    topic.publish("topic", "w.a", headers={"CC": ["r.b"]})
+
+    assert topic_refused(broker, tenant, "write", "r.b", 60, 40) == topic.refusal()
+
+
+@pytest.mark.rabbitmq_version("<4.0")
+def test_topic_permission_leaves_the_keys_in_cc_alone_up_to_3_10(topic: Channel) -> None:
+    topic.publish("topic", "w.a", headers={"CC": ["r.b"]})
+
+    assert [] == topic.arrived()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "ids"),
+    [
+        (QueueBindParameters("queue", "topic"), (50, 20)),
+        (QueueUnbindParameters("queue", "topic"), (50, 50)),
+        (ExchangeBindParameters("direct", "topic"), (40, 30)),
+        (ExchangeUnbindParameters("direct", "topic"), (40, 40)),
+    ],
+)
+def test_topic_permission_limits_the_keys_that_are_bound(
+    broker: Broker, tenant: Tenant, topic: Channel, parameters: Any, ids: tuple[int, int]
+) -> None:
+    topic.call(parameters._replace(routing_key="r.#"))
+
+    refused = topic.refusal(parameters._replace(routing_key="w.#"))
+
+    assert topic_refused(broker, tenant, "read", "w.#", *ids) == refused
+
+
+def test_topic_permission_may_name_the_user_and_the_virtual_host(
+    operator: Operator, tenant: Tenant, topic: Channel
+) -> None:
+    operator.limit_topics(tenant.name, "topic", write="^{username}[.]{vhost}$", read="")
+    other = topic.peer.channel(2)
+
+    other.publish("topic", f"{tenant.name}.{tenant.name}")
+    allowed = other.arrived()
+    other.publish("topic", f"{tenant.name}.other")
+
+    assert [] == allowed
+    assert 403 == other.refusal().reply_code
+
+
+@pytest.mark.parametrize(("tags", "is_accepted"), [(["impersonator"], True), (["other"], False)])
+def test_impersonator_may_publish_for_anybody(
+    operator: Operator, tenant: Tenant, connect: Connect, tags: list[str], is_accepted: bool
+) -> None:
+    """Who has the tag when the connection is opened."""
+    operator.tag(tenant.name, *tags)
+    channel = connect(tenant.url, seconds=60).channel()
+
+    channel.publish("", "nowhere", user_id="somebody else")
+    channel.send(ChannelFlowParameters(True))
+
+    assert is_accepted == isinstance(channel.receive(), ChannelFlowOkParameters)
 
 
 def test_who_is_logged_in_needs_no_new_password(

@@ -70,6 +70,12 @@ class Operator(Protocol):
     def change_password(self, name: str, password: str) -> None:
         """Give a tenant another password."""
 
+    def tag(self, name: str, *tags: str) -> None:
+        """Give a tenant these tags and no others."""
+
+    def limit_topics(self, name: str, exchange: str, *, write: str, read: str) -> None:
+        """Limit the routing keys that a tenant may use with an exchange of its virtual host."""
+
     def delete_user(self, name: str) -> None:
         """Delete a tenant's user."""
 
@@ -120,7 +126,8 @@ class FakeOperator:
         self._broker.unblock()
 
     def close_connection(self, peer: Peer, reason: str) -> None:
-        self._broker.close_connections(reason)
+        (name,) = [each.name for each in self._broker.connections if each.port == peer.local_port]
+        self._broker.close_connection(name, reason)
 
     def close_connections(self, virtualhost: str, reason: str) -> None:
         self._broker.close_connections(reason)
@@ -137,6 +144,12 @@ class FakeOperator:
 
     def change_password(self, name: str, password: str) -> None:
         self._broker.add_user(name, password, virtualhosts=())
+
+    def tag(self, name: str, *tags: str) -> None:
+        self._broker.set_user_tags(name, *tags)
+
+    def limit_topics(self, name: str, exchange: str, *, write: str, read: str) -> None:
+        self._broker.set_topic_permissions(name, exchange, write=write, read=read, virtualhost=name)
 
     def delete_user(self, name: str) -> None:
         self._broker.delete_user(name)
@@ -321,6 +334,12 @@ class RabbitmqOperator:
 
     def change_password(self, name: str, password: str) -> None:
         self._run("change_password", name, password)
+
+    def tag(self, name: str, *tags: str) -> None:
+        self._run("set_user_tags", name, *tags)
+
+    def limit_topics(self, name: str, exchange: str, *, write: str, read: str) -> None:
+        self._run("set_topic_permissions", "-p", name, name, exchange, write, read)
 
     def delete_user(self, name: str) -> None:
         self._run("delete_user", name)

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
-from .auth.users import Permissions, UserLimits
+from .auth.users import Permissions, TopicPermissions, UserLimits
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .node.policies import Policy
 from .node.virtual_host import VirtualHostLimits
@@ -114,8 +114,9 @@ class Administration(ABC):
         password: str | None,
         *,
         virtualhosts: Collection[str] = (DEFAULT_VIRTUALHOST,),
+        tags: Collection[str] | None = None,
     ) -> None:
-        """Add a user, or change the password of one.
+        """Add a user, or change the password and the tags of one.
 
         See https://www.rabbitmq.com/docs/access-control
 
@@ -124,6 +125,9 @@ class Administration(ABC):
             password: The password; None for a user that logs in without one (EXTERNAL).
             virtualhosts: The virtual hosts in which the user gets all permissions; see
                 `set_permissions` for fewer.
+            tags: The tags of the user, such as ``administrator``; AMQP shows only one of them,
+                ``impersonator``, which lets a user publish with the user-id of another. None
+                leaves the tags of an existing user.
 
         Raises:
             LookupError: One of the virtual hosts does not exist; no user was added.
@@ -133,10 +137,28 @@ class Administration(ABC):
             for virtualhost in virtualhosts:
                 self._node.virtualhost(virtualhost)
             user = self._node.users.add(name, password)
+            if tags is not None:
+                user.tags = frozenset(tags)
             for virtualhost in virtualhosts:
                 user.permissions[virtualhost] = Permissions()
 
         self._call(add)
+
+    def set_user_tags(self, name: str, *tags: str) -> None:
+        """Give a user these tags, and no others.
+
+        Args:
+            name: The name of the user.
+            tags: The tags; see `add_user`.
+
+        Raises:
+            LookupError: There is no such user.
+        """
+
+        def change() -> None:
+            self._node.users[name].tags = frozenset(tags)
+
+        self._call(change)
 
     def delete_user(self, name: str) -> None:
         """Delete a user; the user's connections are closed (320).
@@ -223,6 +245,66 @@ class Administration(ABC):
         def clear() -> None:
             self._node.virtualhost(virtualhost)
             self._node.users[user].permissions.pop(virtualhost, None)
+
+        self._call(clear)
+
+    def set_topic_permissions(
+        self,
+        user: str,
+        exchange: str,
+        *,
+        write: str = ".*",
+        read: str = ".*",
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+    ) -> None:
+        """Limit the routing keys that a user may use with a topic exchange.
+
+        Both are regular expressions, which allow a key if they match somewhere in it; an empty one
+        allows only the empty key. ``{username}`` and ``{vhost}`` are replaced in them.
+        See https://www.rabbitmq.com/docs/access-control#topic-authorisation
+
+        Args:
+            user: The name of the user.
+            exchange: The name of the exchange, which need not exist.
+            write: The routing keys that may be published with.
+            read: The binding keys that may be bound and unbound with.
+            virtualhost: The name of the virtual host.
+
+        Raises:
+            LookupError: There is no such user, or no such virtual host.
+            TypeError: A permission is not a string.
+            ValueError: A permission is not a regular expression.
+        """
+        permissions = TopicPermissions(write, read)
+        permissions.check()
+
+        def change() -> None:
+            self._node.virtualhost(virtualhost)
+            self._node.users[user].topic_permissions[virtualhost, exchange] = permissions
+
+        self._call(change)
+
+    def clear_topic_permissions(
+        self,
+        user: str,
+        exchange: str | None = None,
+        *,
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+    ) -> None:
+        """Allow a user all routing keys of a topic exchange again.
+
+        Args:
+            user: The name of the user.
+            exchange: The name of the exchange; None for all exchanges of the virtual host.
+            virtualhost: The name of the virtual host.
+
+        Raises:
+            LookupError: There is no such user, or no such virtual host.
+        """
+
+        def clear() -> None:
+            self._node.virtualhost(virtualhost)
+            self._node.users[user].clear_topic_permissions(virtualhost, exchange)
 
         self._call(clear)
 

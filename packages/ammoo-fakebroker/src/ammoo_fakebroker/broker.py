@@ -317,6 +317,19 @@ class FakeBroker(Administration):
         for source in raised if reason is None else [reason]:
             self._node.clear_alarm(source)
 
+    def close_connection(self, name: str, reason: str = "closed by the test") -> None:
+        """Close one connection as an operator does (320, CONNECTION_FORCED).
+
+        Args:
+            name: The name of the connection: the `name` of its snapshot in `connections`, or the
+                ``connection_name`` among the client's properties, whichever connections have it.
+            reason: The reply text of connection.close.
+
+        Raises:
+            LookupError: No open connection has that name.
+        """
+        self._call(lambda: self._node.close_connection(name, reason))
+
     def close_connections(self, reason: str = "closed by the test") -> None:
         """Close all connections as an operator does (320, CONNECTION_FORCED).
 

@@ -317,6 +317,7 @@ class Server:
     def peer_of(self, transport: asyncio.BaseTransport) -> Peer:
         """Return the address and the certificate of the client of a transport."""
         host, port = (transport.get_extra_info("peername") or ("127.0.0.1", 0))[:2]
+        own_host, own_port = (transport.get_extra_info("sockname") or ("127.0.0.1", 0))[:2]
         return Peer(
             host,
             port,
@@ -324,6 +325,7 @@ class Server:
             certificate_name=_certificate_name(
                 transport.get_extra_info("peercert"), self._certificate_login
             ),
+            broker_address=f"{own_host}:{own_port}",
         )
 
 

@@ -91,6 +91,8 @@ class ConnectionSnapshot(NamedTuple):
     client_properties: Mapping[str, Any]
     channel_count: int
     is_blocked: bool
+    name: str
+    """The name that RabbitMQ gives to it, such as ``127.0.0.1:50812 -> 127.0.0.1:5672``."""
 
 
 def snapshot_connection(connection: Client) -> ConnectionSnapshot:
@@ -103,6 +105,7 @@ def snapshot_connection(connection: Client) -> ConnectionSnapshot:
         dict(connection.client_properties),
         len(connection.channels),
         connection.is_blocked,
+        connection.peer.connection_name,
     )
 
 

@@ -28,6 +28,13 @@ class Peer(NamedTuple):
     is_loopback: bool = True
     certificate_name: str | None = None
     """The user name in the client's TLS certificate; None without a certificate."""
+    broker_address: str = "127.0.0.1:0"
+    """The address and the port that the client has connected to."""
+
+    @property
+    def connection_name(self) -> str:
+        """The name that RabbitMQ gives to the connection: both its ends."""
+        return f"{self.host}:{self.port} -> {self.broker_address}"
 
 
 class Mechanism(ABC):

@@ -11,7 +11,15 @@ import re
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-__all__ = ["Permissions", "User", "UserLimits", "Users", "check_pattern", "is_reached"]
+__all__ = [
+    "Permissions",
+    "TopicPermissions",
+    "User",
+    "UserLimits",
+    "Users",
+    "check_pattern",
+    "is_reached",
+]
 
 _EVERYTHING = ".*"
 
@@ -65,6 +73,26 @@ class Permissions(NamedTuple):
         return re.search(pattern or "^$", name) is not None
 
 
+class TopicPermissions(NamedTuple):
+    """The routing keys that a user may use with one topic exchange: two regular expressions.
+
+    ``{username}`` and ``{vhost}`` in them stand for the user's name and the virtual host's.
+    """
+
+    write: str = _EVERYTHING
+    read: str = _EVERYTHING
+
+    def check(self) -> None:
+        """Check that both are regular expressions.
+
+        Raises:
+            TypeError: One is not a string.
+            ValueError: One is not a regular expression.
+        """
+        for verb, pattern in self._asdict().items():
+            check_pattern(verb, pattern)
+
+
 class UserLimits(NamedTuple):
     """The limits of a user; None and negative numbers mean no limit.
 
@@ -81,15 +109,19 @@ class User:
     Attributes:
         name: The name that the user logs in with.
         password: The password in clear; None if the user cannot log in with a password.
+        tags: The tags of the user; ``impersonator`` lets it publish with any user-id.
         permissions: The permissions by virtual host; without an entry the user cannot open it.
+        topic_permissions: The permissions on routing keys, by virtual host and exchange; without
+            an entry the user may use all.
         limits: The limits of the user's connections and channels.
     """
 
     def __init__(self, name: str, password: str | None) -> None:
         self.name = name
         self.password = password
-        self.tags: Collection[str] = ()
+        self.tags: frozenset[str] = frozenset()
         self.permissions: dict[str, Permissions] = {}
+        self.topic_permissions: dict[tuple[str, str], TopicPermissions] = {}
         self.limits: UserLimits = UserLimits()
 
     def __repr__(self) -> str:
@@ -105,6 +137,30 @@ class User:
         """
         permissions = self.permissions.get(virtualhost)
         return permissions is not None and permissions.allows(verb, name)
+
+    def clear_topic_permissions(self, virtualhost: str, exchange_name: str | None = None) -> None:
+        """Let the user use all routing keys of an exchange again, or of all of a virtual host."""
+        for key in list(self.topic_permissions):
+            if key[0] == virtualhost and exchange_name in (None, key[1]):
+                del self.topic_permissions[key]
+
+    def may_use_topic(
+        self, verb: str, routing_key: str, exchange_name: str, virtualhost: str
+    ) -> bool:
+        """Return whether the user has a permission on a routing key of a topic exchange.
+
+        Args:
+            verb: write or read.
+            routing_key: The routing key.
+            exchange_name: The name of the exchange.
+            virtualhost: The name of the virtual host.
+        """
+        permissions = self.topic_permissions.get((virtualhost, exchange_name))
+        if permissions is None:
+            return True
+        pattern: str = getattr(permissions, verb)
+        pattern = pattern.replace("{username}", self.name).replace("{vhost}", virtualhost)
+        return re.search(pattern or "^$", routing_key) is not None
 
 
 class Users:
@@ -146,6 +202,7 @@ class Users:
         """Remove all permissions in a virtual host that is deleted."""
         for user in self._users.values():
             user.permissions.pop(name, None)
+            user.clear_topic_permissions(name)
 
     def find(self, name: str, *, from_loopback: bool) -> User | None:
         """Return the user of that name, or None if it cannot log in from that address."""

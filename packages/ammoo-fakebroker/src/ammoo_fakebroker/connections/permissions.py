@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..exchanges.topic import TopicExchange
 from ..rabbitmq import errors
-from ..rabbitmq.errors import exchange_in, queue_in
+from ..rabbitmq.errors import exchange_in, queue_in, topic_in
 
 if TYPE_CHECKING:
+    from ammoo_wire import ProtocolError
+
     from .channel import Channel
 
 __all__ = [
@@ -19,6 +22,7 @@ __all__ = [
     "check_exchange_is_known",
     "check_queue",
     "check_queue_is_known",
+    "check_topic",
 ]
 
 _Describe = Callable[[str, str], str]
@@ -59,6 +63,28 @@ def check_queue_is_known(channel: Channel, queue_name: str) -> None:
         check_queue(channel, "configure", queue_name)
 
 
+def check_topic(channel: Channel, verb: str, exchange_name: str, *routing_keys: str) -> None:
+    """Check a permission on routing keys, if the exchange is a topic exchange.
+
+    Args:
+        channel: The channel whose user is checked.
+        verb: write or read.
+        exchange_name: The name of the exchange, which need not exist.
+        routing_keys: The routing keys of a message or a binding.
+
+    Raises:
+        ProtocolError: 403, the user does not have the permission.
+    """
+    user, virtualhost = channel.connection.user, channel.virtualhost
+    exchange = virtualhost.exchanges.get(exchange_name)
+    if not user.topic_permissions or exchange is None or exchange.type != TopicExchange.type:
+        return
+    for routing_key in routing_keys:
+        if not user.may_use_topic(verb, routing_key, exchange_name, virtualhost.name):
+            topic = topic_in(virtualhost.name, exchange_name, routing_key)
+            raise _refusal(channel, verb, topic)
+
+
 def _needs_configure_permission(channel: Channel, name: str) -> bool:
     connection = channel.connection
     virtualhost = connection.virtualhost
@@ -71,8 +97,12 @@ def _check(channel: Channel, verb: str, name: str, in_: _Describe) -> None:
     connection = channel.connection
     virtualhost = connection.virtualhost
     if not connection.user.may(verb, name, virtualhost.name):
-        raise errors.access_refused(
-            in_(virtualhost.name, name),
-            connection.user.name,
-            permission=verb if virtualhost.profile.refusals_name_the_permission else "",
-        )
+        raise _refusal(channel, verb, in_(virtualhost.name, name))
+
+
+def _refusal(channel: Channel, verb: str, resource: str) -> ProtocolError:
+    return errors.access_refused(
+        resource,
+        channel.connection.user.name,
+        permission=verb if channel.virtualhost.profile.refusals_name_the_permission else "",
+    )

@@ -213,6 +213,28 @@ class Node:
         )
         return queues + sum(client.memory_size() for client in self.connections)
 
+    def close_connection(self, name: str, reason: str) -> None:
+        """Close the connections of a name as an operator does (320).
+
+        Args:
+            name: The name that the node has given to a connection, or the client (its property
+                ``connection_name``).
+            reason: The reply text.
+
+        Raises:
+            LookupError: No open connection has that name.
+        """
+        named = [
+            connection
+            for connection in self._open_connections()
+            if name in (connection.peer.connection_name, _own_name(connection))
+        ]
+        if not named:
+            known = ", ".join(repr(each.peer.connection_name) for each in self._open_connections())
+            raise LookupError(f"the broker has no connection {name!r}; it has {known or 'none'}")
+        for connection in named:
+            connection.close(errors.closed_by_operator(reason))
+
     def close_connections(self, reason: str) -> None:
         """Close all connections as an operator does (320)."""
         for connection in list(self.connections):
@@ -226,3 +248,8 @@ class Node:
         for virtualhost in self.virtualhosts.values():
             for queue in virtualhost.queues.values():
                 queue.stop_timers()
+
+
+def _own_name(connection: Client) -> object:
+    """Return the name that a client has given to its connection, if any."""
+    return connection.client_properties.get("connection_name")

@@ -31,6 +31,11 @@ def exchange_in(virtualhost: str, exchange_name: str) -> str:
     return f"exchange '{exchange_name}' in vhost '{virtualhost}'"
 
 
+def topic_in(virtualhost: str, exchange_name: str, routing_key: str) -> str:
+    """Name a routing key of a topic exchange the way RabbitMQ's texts do."""
+    return f"topic '{routing_key}' in {exchange_in(virtualhost, exchange_name)}"
+
+
 # -- opening and the connection ----------------------------------------------------------------
 
 

@@ -52,6 +52,8 @@ class Profile:
     """Whether the number of channels that a user may have stands in parentheses."""
     new_secrets_cancel_consumers: bool
     """Whether connection.update-secret cancels consumers of queues that may not be read any more."""
+    topic_permissions_check_all_keys: bool
+    """Whether a topic permission is needed for the routing keys in CC and BCC, too."""
     passive_declares_need_permission: bool
     """Whether a passive declare needs some permission, be it to configure, to write or to read."""
     checks_queue_limit_first: bool
@@ -283,6 +285,7 @@ _3_10 = Profile(
     channel_limit_names_the_node=False,
     channel_limit_in_parentheses=True,
     new_secrets_cancel_consumers=False,
+    topic_permissions_check_all_keys=False,
     passive_declares_need_permission=False,
     checks_queue_limit_first=True,
     checks_user_id_first=True,
@@ -367,6 +370,7 @@ _4_0 = Profile(
     channel_limit_names_the_node=True,
     channel_limit_in_parentheses=True,
     new_secrets_cancel_consumers=False,
+    topic_permissions_check_all_keys=True,
     passive_declares_need_permission=False,
     checks_queue_limit_first=False,
     checks_user_id_first=False,

@@ -36,7 +36,7 @@ from ...rabbitmq import errors
 from ...rabbitmq.arguments import (
     consumer_priority,
 )
-from ..permissions import check_exchange, check_queue
+from ..permissions import check_exchange, check_queue, check_topic
 from ..transaction import PendingPublish
 from .direct_reply_to import (
     PSEUDO_QUEUE,
@@ -92,6 +92,10 @@ def publish(
     if parsed.user_id is not None or parsed.faults:
         _check_properties(channel, parsed)
     message = Message(exchange_name, routing_key, parsed.outgoing, body, parsed)
+    if connection.user.topic_permissions:
+        checks_all = virtualhost.profile.topic_permissions_check_all_keys
+        routing_keys = message.routing_keys if checks_all else (routing_key,)
+        check_topic(channel, "write", exchange_name, *routing_keys)
     queues = virtualhost.route(exchange, message)
     replies: Sequence[ReplyReceiver | None] = ()
     if not exchange_name and (not queues or parsed.carbon_copies or parsed.blind_carbon_copies):
@@ -120,7 +124,9 @@ def _check_properties(channel: Channel, parsed: ParsedProperties) -> None:
     """Refuse invalid properties, and a user-id that is not the user's own."""
     login = channel.connection.user.name
     faults = list(parsed.faults)
-    if parsed.user_id is not None and parsed.user_id != login:
+    is_other = parsed.user_id is not None and parsed.user_id != login
+    if is_other and "impersonator" not in channel.connection.user.tags:
+        assert parsed.user_id is not None
         first = 0 if channel.virtualhost.profile.checks_user_id_first else len(faults)
         faults.insert(first, errors.user_id_mismatch(parsed.user_id, login))
     if faults:

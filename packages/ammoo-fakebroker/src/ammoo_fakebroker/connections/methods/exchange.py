@@ -24,7 +24,7 @@ from ...rabbitmq.arguments import (
     validate_exchange_name,
 )
 from ...rabbitmq.errors import exchange_in
-from ..permissions import check_exchange, check_exchange_is_known
+from ..permissions import check_exchange, check_exchange_is_known, check_topic
 from .lookup import check_not_default_exchange, existing_exchange, strip_line_breaks
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def _checked_names(
     check_not_default_exchange(destination)
     check_not_default_exchange(source)
     check_exchange(channel, "read", source)
+    check_topic(channel, "read", source, parameters.routing_key)
     return source, destination
 
 

@@ -34,7 +34,7 @@ from ...rabbitmq.arguments import (
 )
 from ...rabbitmq.erlang_terms import print_bare
 from ...rabbitmq.errors import queue_in
-from ..permissions import check_exchange, check_queue, check_queue_is_known
+from ..permissions import check_exchange, check_queue, check_queue_is_known, check_topic
 from .direct_reply_to import (
     PSEUDO_QUEUE,
     check_not_volatile,
@@ -255,6 +255,7 @@ def _checked_names(
     check_queue(channel, "write", queue_name)
     check_not_default_exchange(exchange_name)
     check_exchange(channel, "read", exchange_name)
+    check_topic(channel, "read", exchange_name, routing_key)
     return queue_name, exchange_name, routing_key
 
 
