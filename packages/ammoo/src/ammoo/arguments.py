@@ -30,11 +30,11 @@ __all__ = [
 _ArgumentsT = ParamSpec("_ArgumentsT")
 
 Arguments = Mapping[str, FieldValue]
-"""A table of arguments, as every method with one takes it beside the named ones."""
+"""A table of x-arguments, beside those that have names of their own."""
 
 QueueType = Literal["classic", "quorum", "stream"]
 Overflow = Literal["drop-head", "reject-publish", "reject-publish-dlx"]
-# Not with a bar: `datetime` is not imported here, for that takes 1.7 ms.
+# Not with a bar: `datetime` is not imported here, because that takes 1.7 ms.
 StreamOffset = Union[Literal["first", "last", "next"], int, "datetime", str]
 """Where in a stream to begin: a place, an offset, a time, or an interval such as ``"1h"``."""
 
@@ -54,22 +54,22 @@ _QUEUE_KEYS = {
 
 
 _WORDS: Final = {"queue_type": get_args(QueueType), "overflow": get_args(Overflow)}
-"""What an argument may be, where it is one of a few words."""
+"""The words that an argument may be."""
 
 _TEXTS: Final = ("dead_letter_exchange", "dead_letter_routing_key")
 _MILLISECONDS: Final = ("ttl", "expires")
 
 
 def queue_arguments(arguments: Arguments | None, **named: FieldValue) -> FieldTable:
-    """Make the table for queue.declare.
+    """Return the table for queue.declare.
 
     Args:
-        arguments: The user's own table; the named ones are added to it.
-        named: By the names of `Channel.declare_queue`; None for what is not asked for.
+        arguments: The user's own table; the named arguments are added to it.
+        named: By the names of `Channel.declare_queue`; None for what is not given.
 
     Raises:
-        ValueError: Something is given twice, with two values, or a word is misspelt.
-        TypeError: A named argument has a type that RabbitMQ takes in no version.
+        ValueError: An argument is given twice, with two values, or a word is misspelt.
+        TypeError: A named argument has a type that no version of RabbitMQ accepts.
     """
     for name, value in named.items():
         if value is not None:
@@ -82,7 +82,7 @@ def queue_arguments(arguments: Arguments | None, **named: FieldValue) -> FieldTa
 def exchange_arguments(
     arguments: Arguments | None, alternate_exchange_name: str | None
 ) -> FieldTable:
-    """Make the table for exchange.declare; see `queue_arguments`."""
+    """Return the table for exchange.declare; see `queue_arguments`."""
     if alternate_exchange_name is None:
         return _merge(arguments, {})
     return _merge(arguments, {"alternate-exchange": alternate_exchange_name})
@@ -91,7 +91,7 @@ def exchange_arguments(
 def consume_arguments(
     arguments: Arguments | None, priority: int | None, stream_offset: StreamOffset | None
 ) -> FieldTable:
-    """Make the table for basic.consume; see `queue_arguments`."""
+    """Return the table for basic.consume; see `queue_arguments`."""
     named: FieldTable = {}
     if priority is not None:
         named["x-priority"] = priority
@@ -103,14 +103,14 @@ def consume_arguments(
 def binding(
     routing_key: str | Arguments, arguments: Arguments | None = None
 ) -> tuple[str, FieldTable]:
-    """Make routing key and table of a binding.
+    """Return the routing key and the table of a binding.
 
     Args:
-        routing_key: The key; or, for a headers exchange, the headers to match.
+        routing_key: The routing key; or the headers to match, for a headers exchange.
         arguments: The user's own table.
 
     Raises:
-        TypeError: The key is neither a str nor a mapping.
+        TypeError: The routing key is neither a str nor a mapping.
     """
     if isinstance(routing_key, str):
         return routing_key, dict(arguments or {})
@@ -124,9 +124,9 @@ def binding(
 def refuses_lone_size(
     qos: Callable[_ArgumentsT, Coroutine[Any, Any, None]],
 ) -> Callable[_ArgumentsT, Coroutine[Any, Any, None]]:
-    """Have `Channel.qos` refuse ``qos(10)``, which limits octets where messages are meant.
+    """Make `Channel.qos` reject ``qos(10)``, which limits octets where messages are meant.
 
-    By its name, ``prefetch_size=10`` is what was meant, and for the server to refuse.
+    Written as ``prefetch_size=10`` it is sent, and the server decides.
     """
 
     @wraps(qos)
@@ -145,8 +145,8 @@ def _check_named(name: str, value: FieldValue) -> None:
     """Check a named argument of a queue.
 
     Raises:
-        ValueError: It is none of the words that it may be.
-        TypeError: It has the wrong type.
+        ValueError: It is none of the words that are allowed.
+        TypeError: It has a wrong type.
     """
     words = _WORDS.get(name)
     if words is not None:
@@ -167,7 +167,7 @@ def _check_named(name: str, value: FieldValue) -> None:
 
 
 def _merge(arguments: Arguments | None, named: Arguments) -> FieldTable:
-    """Put two tables together.
+    """Merge two tables.
 
     Raises:
         ValueError: A key is in both, with two values.

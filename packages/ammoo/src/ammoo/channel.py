@@ -392,7 +392,7 @@ class Channel:
         self._supervisor.reopen(self, self._outage, error)
 
     async def _wait_reopened(self) -> None:
-        """Wait until the channel is open again, without taking anybody's turn."""
+        """Wait until the channel is open again, without a place among those that wait to send."""
         while self._final is None and self._require_live().closing_exc is not None:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._reopen_waiters.append(waiter)
@@ -1367,4 +1367,4 @@ def _message_count(parameters: Any) -> int:
 
 
 def _drop(answer: object) -> None:
-    """Do nothing about a message that was settled as it was sent, and that nobody awaits."""
+    """Ignore a late message of a get with no_ack: the server has settled it."""

@@ -139,7 +139,7 @@ async def connect(
         ValueError: The URL or a number is invalid.
         TypeError: An argument has a wrong type.
     """
-    from .uri import connection_parameters  # with the mechanisms, a tenth of our import time
+    from .uri import connection_parameters  # with the mechanisms, a tenth of the import time
 
     running_loop = asyncio.get_running_loop()
     if loop is not None and loop is not running_loop:

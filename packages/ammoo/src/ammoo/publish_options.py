@@ -1,7 +1,7 @@
-"""What a user publishes, made into what a command carries: routing key, properties and body.
+"""What a user publishes, made into what a command carries: routing key, properties, body.
 
-This module knows the documented arguments of `Channel.publish` and what each of
-them does to the message; it knows no channel and sends nothing.
+This module knows the documented arguments of `Channel.publish`, and what each of
+them does to the message; it knows no channel, and sends nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +49,7 @@ NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 
 
 class MessageOptions(TypedDict, total=False):
-    """The keyword arguments of `Channel.publish` beside `json`: for functions that pass them on."""
+    """The keyword arguments of `Channel.publish` except `json`, for functions that pass them on."""
 
     mandatory: bool
     immediate: bool
@@ -82,7 +82,7 @@ class PublishOptions(MessageOptions, total=False):
 
 
 class Outgoing(NamedTuple):
-    """A message on its way out."""
+    """A message that is ready to be sent."""
 
     routing_key: str
     properties: bytes
@@ -99,7 +99,7 @@ _TRANSLATED: Final = _OPTIONS - {*BasicHeaderProperties._fields} | {
     "content_encoding",
     "expiration",
 }
-"""What is not sent as it was given, or perhaps not, beside content_type."""
+"""The options that are not, or not always, sent as they are given; so is content_type."""
 
 _TRANSIENT: Final = 1
 _PERSISTENT: Final = 2
@@ -112,17 +112,17 @@ def outgoing(
     body_encoding: str,
     options: PublishOptions,
 ) -> Outgoing:
-    """Make a message of the arguments of `Channel.publish`.
+    """Return the message that the arguments of `Channel.publish` describe.
 
     Args:
         caller: The name of the function that was called, for errors.
-        route: A routing key, or headers.
-        body: What to send.
+        route: The routing key, or headers.
+        body: The body.
         body_encoding: The channel's encoding.
         options: The keyword arguments.
 
     Raises:
-        TypeError: An argument has a wrong type, or is none, or there is not exactly one body.
+        TypeError: An argument has a wrong type, or is unknown, or there is not exactly one body.
         ValueError: A value cannot be sent.
         LookupError: An encoding is unknown.
     """
@@ -187,10 +187,10 @@ _SHOWN_OPTIONS: Final = [
 
 
 def takes_publish_options(function: _FunctionT) -> _FunctionT:
-    """Show those who look at a function's signature each of its `PublishOptions`.
+    """Show each of the `PublishOptions` in a function's signature (help, inspect).
 
-    With all of them as parameters, which are put into place whether they are given or not, an
-    unconfirmed publish takes a quarter more (bench:replay).
+    If the function had all of them as parameters, which Python puts into place whether they are
+    given or not, an unconfirmed publish would take a quarter longer (bench:replay).
     """
     shown = signature(function)
     parameters = [each for each in shown.parameters.values() if each.kind != each.VAR_KEYWORD]
@@ -203,7 +203,7 @@ def takes_publish_options(function: _FunctionT) -> _FunctionT:
 def _pop_body(
     body: Body | NotGiven, body_encoding: str, options: dict[str, Any]
 ) -> bytes | bytearray:
-    """Give the octets; of the options, leave of those about them what is a property."""
+    """Return the octets of the body; leave in the options only properties."""
     json, encoding = options.pop("json", NOT_GIVEN), options.pop("encoding", None)
     content_type, content_encoding = options.get("content_type"), options.get("content_encoding")
     used_encoding = encoding or (
@@ -222,7 +222,7 @@ def _pop_body(
 def _encode_body(
     body: Body | NotGiven, json: object, encoding: str
 ) -> tuple[bytes | bytearray, str]:
-    """Give the octets, and the content type that fits where they come from."""
+    """Return the octets of the body, and the content type for their kind."""
     if json is not NOT_GIVEN:
         if body is not NOT_GIVEN:
             raise TypeError("body and json cannot be given both")
@@ -258,7 +258,7 @@ def _encode_text(text: str, encoding: str) -> bytes:
 
 
 def _pop_route(route: str | Mapping[str, FieldValue], options: dict[str, Any]) -> str:
-    """Give the routing key; of the options about routing, leave the property headers."""
+    """Return the routing key; leave in the options only the property headers."""
     headers = options.get("headers")
     if isinstance(route, str):
         routing_key = route

@@ -1,11 +1,11 @@
-"""Where to connect and how: made of a URL and of keyword arguments, which override it.
+"""Where to connect to, and how: made of a URL and of keyword arguments, which override it.
 
 The URL is RabbitMQ's (https://www.rabbitmq.com/docs/uri-spec and
-/uri-query-parameters), with two query parameters of our own. One departure: a
-lone slash, ``amqp://host/``, names the virtual host ``/`` and not the one with the
-empty name. That one is reached with ``virtualhost=""``.
+/uri-query-parameters), with two query parameters of ammoo's own. One difference: a
+lone slash, ``amqp://host/``, means the virtual host ``/`` and not the one with the
+empty name, for which one passes ``virtualhost=""``.
 
-This module opens nothing but the files that a TLS context is made of.
+This module opens only the files of a TLS context.
 """
 
 import ssl as tls
@@ -19,14 +19,14 @@ from .parameters import ConnectionParameters
 __all__ = ["connection_parameters"]
 
 _SCHEME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.")
-"""What a scheme may consist of (RFC 3986, section 3.1)."""
+"""The characters of a scheme (RFC 3986, section 3.1)."""
 PLAIN_PORT: Final = 5672
 TLS_PORT: Final = 5671
 DEFAULT_CONNECTION_TIMEOUT: Final = 30.0
 
 
 class _Location(NamedTuple):
-    """What stands in a URL, percent-decoded; None for what does not."""
+    """The parts of a URL, percent-decoded; None for a part that it does not have."""
 
     tls: bool | None = None
     host: str | None = None
@@ -60,10 +60,10 @@ def connection_parameters(
     connection_name: str | None = None,
     client_properties: Mapping[str, Any] | None = None,
 ) -> ConnectionParameters:
-    """Put a URL and keyword arguments together; see `ammoo.connect` for what they mean.
+    """Return the parameters that a URL and keyword arguments describe; see `ammoo.connect`.
 
     Raises:
-        ValueError: The URL, one of its parameters or a number cannot be understood.
+        ValueError: The URL, one of its parameters or a number is invalid.
         TypeError: An argument has a wrong type.
         OSError: A file that the URL names cannot be read.
     """
@@ -131,7 +131,7 @@ def connection_parameters(
 
 
 def _first(*values: Any) -> Any:
-    """Give the first of the values that is not None."""
+    """Return the first of the values that is not None."""
     return next((value for value in values if value is not None), None)
 
 
@@ -140,10 +140,12 @@ def _no_limit_if_zero(seconds: float | None) -> float | None:
 
 
 def _check_types(kind: type | tuple[type, ...], expected: str, **arguments: object) -> None:
-    """Check arguments, None apart. Their values are not shown: any could hold a password.
+    """Check the types of arguments that are not None.
+
+    An error shows no value, which could be a password.
 
     Raises:
-        TypeError: One is of another kind.
+        TypeError: An argument has a wrong type.
     """
     for name, value in arguments.items():
         if value is not None and not isinstance(value, kind):
@@ -151,10 +153,10 @@ def _check_types(kind: type | tuple[type, ...], expected: str, **arguments: obje
 
 
 def _whole(name: str, value: Any, least: int = 0, most: int = 65535) -> Any:
-    """Check a number, most of them 16 bits wide where they go; None is for who else decides.
+    """Check a whole number; most are sent as 16 bits. None means that another place decides.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is no whole number, or out of range.
     """
     is_number = isinstance(value, int) and not isinstance(value, bool)
     if value is not None and not (is_number and least <= value <= most):
@@ -163,10 +165,10 @@ def _whole(name: str, value: Any, least: int = 0, most: int = 65535) -> Any:
 
 
 def _seconds(name: str, value: Any) -> Any:
-    """Check for how long to wait.
+    """Check a time to wait.
 
     Raises:
-        ValueError: It is no number, or less than nothing.
+        ValueError: It is no number, or negative.
     """
     # NaN is not above 0 either.
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -179,10 +181,10 @@ def _seconds(name: str, value: Any) -> Any:
 
 
 def _parse(url: str) -> _Location:
-    """Take a URL apart.
+    """Return the parts of a URL.
 
     Raises:
-        ValueError: It cannot be understood. What the text quotes cannot be of the password.
+        ValueError: The URL is invalid. The text quotes nothing that could be of the password.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in ("amqp", "amqps"):
@@ -193,18 +195,18 @@ def _parse(url: str) -> _Location:
     try:
         return _parse_rest(scheme.lower() == "amqps", rest)
     except ValueError:
-        # RFC 3986 allows an @ in the virtual host and in the query. But where nothing can be made
-        # of the URL it has most likely user and password before it, with a delimiter in them.
+        # RFC 3986 allows an @ in the virtual host and in the query. But if the URL is invalid, what
+        # stands before the @ is most likely user and password, with a delimiter in them.
         if "@" in rest[len(rest.replace("?", "/").partition("/")[0]) :]:
             raise ValueError(
-                "the URL cannot be understood, with an @ behind a / or ?;"
-                " in user and password a / is written %2F, a ? %3F, and an @ %40"
+                "the URL is invalid, and has an @ after a / or ?; in user and password, write"
+                " %2F for /, %3F for ? and %40 for @"
             ) from None
         raise
 
 
 def _parse_rest(encrypted: bool, rest: str) -> _Location:
-    """Take apart what stands behind the scheme; see `_parse`."""
+    """Return the parts of a URL after its scheme; see `_parse`."""
     from urllib.parse import unquote  # 3 ms at import, needed only where there is a URL
 
     rest, _, query = rest.partition("?")
@@ -213,7 +215,7 @@ def _parse_rest(encrypted: bool, rest: str) -> _Location:
     login, colon, password = userinfo.partition(":")
     if "/" in path:
         raise ValueError(
-            f"the virtual host in a URL is one segment, {path!r} are several; write a slash as %2F"
+            f"the virtual host in the URL is {path!r}; expected one segment: write %2F for a slash"
         )
     host, port = _split_address(address)
     return _Location(
@@ -243,14 +245,14 @@ def _split_address(address: str) -> tuple[str, int | None]:
         host, port = address, ""
     if host.startswith("["):
         if not host.endswith("]"):
-            raise ValueError("the address in the URL has an opening bracket and no closing one")
+            raise ValueError("the address in the URL has an opening bracket and no closing bracket")
         host = host[1:-1]
     elif ":" in host:
-        raise ValueError("an IPv6 address in a URL stands in brackets, as in amqp://[::1]/")
+        raise ValueError("an IPv6 address in a URL must be in brackets, as in amqp://[::1]/")
     if port and not (port.isascii() and port.isdecimal() and int(port) < 65536):
         raise ValueError(
-            "the port, behind the last colon of the URL's address, is no number up to 65535;"
-            " the whole is amqp://user:password@host:port/virtualhost"
+            "the port, after the last colon of the URL's address, is not a number up to 65535;"
+            " a URL is amqp://user:password@host:port/virtualhost"
         )
     return host, int(port) if port else None
 
@@ -263,16 +265,16 @@ def _parse_query(query: str) -> dict[str, Any]:
         name, _, text = map(unquote, pair.partition("="))
         if name not in _QUERY and "key_password" in values:
             raise ValueError(
-                "behind password= the URL has an unknown query parameter;"
-                " if it is part of the password, write & as %26"
+                "the URL has an unknown query parameter after password=;"
+                " if it is part of the password, write %26 for &"
             )
         if name not in _QUERY:
             raise ValueError(
                 f"unknown query parameter {name!r} in the URL; known are {', '.join(_QUERY)}"
             )
         if not text:
-            # A variable of a template that was not set. Taken as it stands it would turn checks
-            # off: no certificate authority but the system's, no name to expect.
+            # Most likely an unset variable of a template. An empty value would turn checks off:
+            # no certificate authority but the system's, no name to expect.
             raise ValueError(f"the URL's {name} is empty; set it, or leave it out")
         key, convert = _QUERY[name]
         if key == "auth_mechanism":
@@ -302,7 +304,7 @@ def _text(name: str, text: str) -> str:
     return text
 
 
-# The name in the URL: what we call it, and how its text is read.
+# By the name in the URL: the client's name for it, and what reads its text.
 _QUERY: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "heartbeat": ("heartbeat_interval", _number),
     "heartbeat_interval": ("heartbeat_interval", _number),
@@ -324,7 +326,7 @@ _QUERY: dict[str, tuple[str, Callable[[str, str], Any]]] = {
 
 
 def _tls_context(query: Mapping[str, Any]) -> tls.SSLContext:
-    """Make a context that verifies the server, unless the URL says otherwise."""
+    """Return a context that verifies the server, unless the URL says otherwise."""
     try:
         context = tls.create_default_context(cafile=query.get("cacertfile"))
     except OSError as error:
@@ -344,13 +346,13 @@ def _tls_context(query: Mapping[str, Any]) -> tls.SSLContext:
 
 
 def _unreadable(error: OSError, query: Mapping[str, Any], *names: str) -> OSError:
-    """Make an error of the same class that says which of the URL's files it is about."""
+    """Return an error of the same class that names the URL's files."""
     files = " and ".join(f"{name} {query[name]!r}" for name in names if name in query)
     return type(error)(error.errno, f"{error.strerror or error}: the URL's {files}")
 
 
 def _server_hostname(indication: str | None) -> str | None:
-    """Give whose certificate to expect; RabbitMQ's "disable" expects nobody's by name."""
+    """Return the name to expect in the certificate; RabbitMQ's "disable" expects none."""
     return None if indication == "disable" else indication
 
 

@@ -1,7 +1,7 @@
-"""What a mechanism is, and what chooses one: the two things that ``connect(auth=...)`` takes.
+"""What a mechanism is, and what chooses one: the two things that ``connect(auth=...)`` accepts.
 
-A mechanism is one way to log in (SASL, section 2.2.4 of the specification and
-RFC 4422): a name, a first response, and answers to the server's challenges.
+A mechanism is one way to log in (SASL, section 2.2.4 of the specification and RFC
+4422): a name, a first response, and responses to the server's challenges.
 """
 
 from abc import ABC, abstractmethod
@@ -12,32 +12,32 @@ __all__ = ["Authentication", "AuthenticationMechanism"]
 
 
 class AuthenticationMechanism(ABC):
-    """One way to log in. Subclass it for one that is not here."""
+    """One way to log in. Subclass it for a mechanism that ammoo does not have."""
 
     @classmethod
     @abstractmethod
     def name(cls) -> str:
-        """Give the name that servers offer it under, ``PLAIN`` for example."""
+        """Return the name that servers offer the mechanism under, ``PLAIN`` for example."""
 
     @abstractmethod
     def build_start_ok_response(self, encoding: str, rabbitmq: bool) -> bytes:
-        """Make the first response, sent with connection.start-ok.
+        """Return the first response, which is sent with connection.start-ok.
 
         Args:
-            encoding: How text becomes octets.
+            encoding: The encoding of text.
             rabbitmq: Whether the server calls itself RabbitMQ.
         """
 
     async def challenge(self, challenge: bytes) -> bytes:
-        """Answer a challenge, sent by the server with connection.secure.
+        """Return the response to a challenge, which the server sent with connection.secure.
 
-        It may take its time: the opening goes on when it returns.
+        It may take time: the handshake goes on when it returns.
 
         Args:
-            challenge: What the server sent.
+            challenge: The challenge.
 
         Raises:
-            NoChallengesAuthenticationError: The mechanism knows no challenges; the default.
+            NoChallengesAuthenticationError: The mechanism does not answer challenges; the default.
         """
         raise NoChallengesAuthenticationError(self.name())
 
@@ -47,11 +47,11 @@ class Authentication(ABC):
 
     @abstractmethod
     def select_mechanism(self, server_mechanisms: set[str]) -> AuthenticationMechanism:
-        """Choose one.
+        """Return the mechanism to use.
 
         Args:
-            server_mechanisms: The names of those that the server offers.
+            server_mechanisms: The names of the mechanisms that the server offers.
 
         Raises:
-            ServerAuthMechanismsNotSupportedError: None of them will do.
+            ServerAuthMechanismsNotSupportedError: None of them is suitable.
         """

@@ -1,4 +1,4 @@
-"""Login and password, by whichever mechanism the server takes."""
+"""Login and password, by a mechanism that the server offers."""
 
 from collections.abc import Sequence
 
@@ -12,16 +12,16 @@ __all__ = ["PasswordAuthentication"]
 
 
 class PasswordAuthentication(Authentication):
-    """Logs in with a password: by AMQPLAIN where it is offered, else by PLAIN.
+    """Logs in with a password: by AMQPLAIN if the server offers it, else by PLAIN.
 
     Args:
         login: The user's name.
         password: The password.
-        mechanisms: Which mechanisms may be used, the best first; of AMQPLAIN, PLAIN and
+        mechanisms: The mechanisms that may be used, the preferred one first: AMQPLAIN, PLAIN or
             EXTERNAL.
 
     Raises:
-        ValueError: A mechanism is not one of these.
+        ValueError: A mechanism is none of these.
     """
 
     login: str = ""
@@ -47,10 +47,13 @@ class PasswordAuthentication(Authentication):
         return PasswordAuthentication(self.login, password, mechanisms=self._names)
 
     def select_mechanism(self, server_mechanisms: set[str]) -> AuthenticationMechanism:
-        """Choose the first of ours that the server offers.
+        """Return the first of the mechanisms that the server offers.
+
+        Args:
+            server_mechanisms: The names of the mechanisms that the server offers.
 
         Raises:
-            ServerAuthMechanismsNotSupportedError: It offers none of them.
+            ServerAuthMechanismsNotSupportedError: The server offers none of them.
         """
         for name in self._names:
             if name in server_mechanisms:

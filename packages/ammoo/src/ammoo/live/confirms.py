@@ -1,10 +1,10 @@
 """Outstanding publish sequence numbers: which messages the server has not confirmed yet.
 
-The server confirms in any order, one at a time or all up to a number
-(https://www.rabbitmq.com/docs/confirms). A dictionary by number and the lowest
-number that may be in it make one confirm O(1), and many at once O(1) each.
+The server confirms in any order, one message at a time or all up to a number
+(https://www.rabbitmq.com/docs/confirms). A dictionary by number, and the lowest number
+that may be in it, make one confirm O(1), and many at once O(1) each.
 
-The tokens that are kept for the numbers are the caller's; nothing is known of them.
+What is kept for each number is a token of the caller's, which this module does not look at.
 """
 
 from typing import Generic, TypeVar
@@ -15,7 +15,7 @@ _TokenT = TypeVar("_TokenT")
 
 
 class Confirms(Generic[_TokenT]):
-    """What is to be told when a message has been confirmed, by its sequence number."""
+    """The messages that are not confirmed, by their sequence numbers."""
 
     __slots__ = ("_lowest", "_tokens", "next_number")
 
@@ -29,21 +29,21 @@ class Confirms(Generic[_TokenT]):
         return len(self._tokens)
 
     def add(self, token: _TokenT) -> int:
-        """Note that the next message was sent, and give its number."""
+        """Record that the next message was sent, and return its number."""
         number = self.next_number
         self.next_number = number + 1
         self._tokens[number] = token
         return number
 
     def settle(self, number: int, multiple: bool) -> list[tuple[int, _TokenT]]:
-        """Take out what a confirm is about, in the order of sending.
+        """Remove the messages that a confirm names, in the order of sending.
 
         Args:
             number: The message's number; with `multiple`, 0 means all.
-            multiple: Whether all messages up to the number are meant.
+            multiple: Whether the confirm is for all messages up to the number.
 
         Returns:
-            Numbers and tokens; none if the server repeats itself.
+            Numbers and tokens; none if the server repeats a confirm.
 
         Raises:
             ValueError: No such message was sent.
@@ -71,7 +71,7 @@ class Confirms(Generic[_TokenT]):
         return list(self._tokens.values())
 
     def take_all(self) -> list[_TokenT]:
-        """Take out everything; the server will confirm no more."""
+        """Remove all messages, and return their tokens: no confirm will come."""
         tokens = list(self._tokens.values())
         self._tokens.clear()
         return tokens

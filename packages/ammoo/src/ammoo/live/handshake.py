@@ -1,8 +1,8 @@
-"""The client's part in opening a connection: who we are, and how we log in.
+"""The client's part in the handshake: client properties, mechanism, responses to challenges.
 
-The wire knows the sequence of methods (`ammoo_wire.client`). What it has to ask for is
-here: what to tell the server of ourselves, which mechanism to take, and what to answer
-to a challenge, which may take its time.
+The wire knows the sequence of methods (`ammoo_wire.client`). This module supplies what
+the wire asks for: the client's properties, the login mechanism, and the responses to
+challenges, which a mechanism may take time to compute.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ CAPABILITIES: Final = {
     "exchange_exchange_bindings": True,
     "publisher_confirms": True,
 }
-"""What RabbitMQ is told that we understand; some of it is sent only to who says so."""
+"""The extensions that the client understands; RabbitMQ sends some only to clients that say so."""
 
 
 def client_properties(parameters: ConnectionParameters) -> dict[str, Any]:
-    """Give what to tell the server of ourselves; the user's own have the last word."""
+    """Return the properties that the client sends; the user's own take precedence."""
     own = parameters.client_properties
     return {
         "product": "ammoo",
@@ -53,16 +53,16 @@ def client_properties(parameters: ConnectionParameters) -> dict[str, Any]:
 
 
 class Opening:
-    """What the server asks for while a connection is opened.
+    """What the server asks for during the handshake.
 
     Args:
-        loop: The loop.
+        loop: The event loop.
         parameters: How to log in.
 
     Attributes:
         mechanism: The mechanism that was chosen; None before the server offered any.
-        login_method: The largest method with which we logged in; empty before.
-        login_size: How large its frame is, in octets.
+        login_method: The method with the largest login response; empty before the login.
+        login_size: The size of its frame, in octets.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, parameters: ConnectionParameters) -> None:
@@ -77,14 +77,15 @@ class Opening:
         self._step: asyncio.Future[None] | None = None
 
     def choose_mechanism(self, start: ConnectionStartParameters) -> tuple[str, bytes]:
-        """Answer connection.start.
+        """Return the answer to connection.start.
 
         Returns:
             The mechanism's name, and its first response.
 
         Raises:
-            ServerLocalesNotSupportedError: The server does not know our language.
-            ServerAuthMechanismsNotSupportedError: It offers no mechanism that we may use.
+            ServerLocalesNotSupportedError: The server does not offer the client's locale.
+            ServerAuthMechanismsNotSupportedError: The server offers no mechanism that the client
+                may use.
         """
         locales = frozenset(start.locales.decode(errors="replace").split())
         if LOCALE not in locales:
@@ -100,10 +101,10 @@ class Opening:
         return name, response
 
     async def next_response(self) -> bytes | None:
-        """Wait for the server's next challenge and answer it.
+        """Wait for the server's next challenge, and return the response.
 
         Returns:
-            The answer, or None when the connection is open.
+            The response, or None when the connection is open.
 
         Raises:
             Exception: What ended the connection, or what the mechanism raised.
@@ -122,22 +123,22 @@ class Opening:
         return response
 
     def challenged(self, challenge: bytes) -> None:
-        """Take a connection.secure."""
+        """Record a challenge (connection.secure)."""
         self._challenges.append(challenge)
         self._take_step()
 
     def succeed(self) -> None:
-        """Take note that the connection is open."""
+        """Record that the connection is open."""
         self._is_over = True
         self._take_step()
 
     def fail(self, error: Exception) -> None:
-        """Take note that there will be no connection."""
+        """Record that the connection will not be opened."""
         if self._step is not None and not self._step.done():
             self._step.set_exception(error)
 
     def _note_size(self, parameters: Parameters) -> None:
-        """Record how large a login is: servers close the socket on one that is too large."""
+        """Record the size of a login: servers close the socket on one that is too large."""
         size = FRAME_OVERHEAD + len(encode_method(parameters))
         if size > self.login_size:
             self.login_method = method_of(parameters).name

@@ -1,10 +1,10 @@
-"""Why a connection was not opened, or was lost: what is known of it, made into exceptions.
+"""Why a connection was not opened, or was lost: the exception for what is known of it.
 
-A server that does not speak AMQP 0-9-1, refuses a certificate or takes no login of such a size
-mostly just closes the socket. What was said before then, and how far the opening had come,
-tells what to do.
+A server that does not speak AMQP 0-9-1, rejects a certificate, or does not accept a login of
+that size mostly just closes the socket. What it sent before, and how far the handshake had
+come, says what to do.
 
-This module knows errors and what was agreed; it holds no socket.
+This module knows errors and what was negotiated; it holds no socket.
 """
 
 from typing import Final
@@ -32,36 +32,37 @@ from .handshake import Opening
 __all__ = ["describe_socket_error", "exception_for", "loss_of"]
 
 _NO_TLS: Final = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
-"""What OpenSSL calls an answer that is no TLS; which one depends on its version."""
+"""OpenSSL's names for an answer that is not TLS; which one depends on its version."""
 _NO_VERSION: Final = {
     "NO_PROTOCOLS_AVAILABLE",
     "TLSV1_ALERT_PROTOCOL_VERSION",
     "UNSUPPORTED_PROTOCOL",
     "WRONG_SSL_VERSION",
 }
-"""What OpenSSL says when there is no version that both sides take."""
+"""OpenSSL's names for having no version in common."""
 
 
 def describe_socket_error(error: OSError, parameters: ConnectionParameters) -> None:
-    """Have an error that was raised while the socket was connected say where, and what to do.
+    """Complete the text of an error that was raised while the socket was connected.
 
     Args:
-        error: The operating system's, or OpenSSL's; its text is completed in place.
+        error: The operating system's or OpenSSL's error; its text gets the address, and perhaps
+            advice.
         parameters: Where the socket was to be connected.
     """
     address = parameters.address
     if not error.args:  # asyncio says nothing about a TLS handshake that the server ended
         text = (
-            f"the server at {address} closed the socket during the TLS handshake; it may take no"
-            " TLS version of this client's, or not its certificate, or may not speak TLS"
+            f"the server at {address} closed the socket during the TLS handshake; it may not"
+            " accept the client's TLS versions or its certificate, or may not speak TLS"
         )
         error.args = (text,)
     elif address not in str(error):
         _append(error, address)
     if getattr(error, "reason", None) in _NO_TLS:
         error.add_note(
-            "The server does not seem to speak TLS there: amqps:// is usually port 5671,"
-            f" amqp:// 5672 (here it was {address})."
+            f"The server at {address} does not seem to speak TLS: amqps:// is usually port 5671,"
+            " amqp:// port 5672."
         )
     elif getattr(error, "reason", None) in _NO_VERSION:
         error.add_note(
@@ -79,7 +80,7 @@ def _append(error: OSError, address: str) -> None:
 
 
 def exception_for(failure: ProtocolError, parameters: ConnectionParameters) -> Exception:
-    """Make our exception of what the wire found wrong with the server."""
+    """Return the exception for what the wire found wrong with the server's data."""
     error: Exception
     if isinstance(failure, ForeignProtocol):
         error = WrongProtocol(failure, failure.octets, parameters.address)
@@ -101,13 +102,13 @@ def loss_of(
     parameters: ConnectionParameters,
     error: Exception | None,
 ) -> Exception:
-    """Make our exception of a socket that was closed or broke without a word.
+    """Return the exception for a socket that broke, or was closed without connection.close.
 
     Args:
         protocol: The wire's side, in the state in which the socket was lost.
-        opening: Our part in the opening.
+        opening: The client's part in the handshake.
         parameters: Where the connection was opened, and how.
-        error: What the operating system said, or None if the server closed the socket.
+        error: The operating system's error; None if the server closed the socket.
     """
     state = protocol.state
     protocol.receive_eof()  # which may show that what came before is another protocol
@@ -120,9 +121,9 @@ def loss_of(
         lost.add_note(_note_on_silence(parameters))
     if state is ConnectionState.OPENING:
         lost.add_note(
-            f"The server closed the socket on the limits that were agreed: frame_max="
-            f"{protocol.frame_max}, channel_max={protocol.channel_max}. RabbitMQ takes no frame_max"
-            " below 8192 from 4.1 on."
+            "The server closed the socket after the limits were negotiated: frame_max="
+            f"{protocol.frame_max}, channel_max={protocol.channel_max}. RabbitMQ 4.1 and later"
+            " reject a frame_max below 8192."
         )
     return lost
 
@@ -135,8 +136,8 @@ def _note_on_silence(parameters: ConnectionParameters) -> str:
             " certfile and keyfile, or what ssl_context has loaded; the server's log has its reason."
         )
     return (
-        "The server sent no AMQP data. It may expect TLS (amqps://, usually port 5671; here it was"
-        f" {parameters.address}), or may not be an AMQP server."
+        "The server sent no AMQP data. It may expect TLS (amqps://, usually port 5671; this"
+        f" was {parameters.address}), or may not be an AMQP server."
     )
 
 
@@ -154,7 +155,7 @@ def _loss_during_login(
         )
     capabilities = properties.get("capabilities")
     if isinstance(capabilities, dict) and capabilities.get("authentication_failure_close"):
-        # Such a server says so when it refuses a login: this was something else.
+        # Such a server sends connection.close when it refuses a login: this was something else.
         return ConnectionLost(error, parameters.address)
     # Before that extension a server could only close the socket (section 2.2.4).
     mechanism = "" if opening.mechanism is None else opening.mechanism.name()
@@ -162,7 +163,7 @@ def _loss_during_login(
 
 
 def _initial_frame_max(server_properties: FieldTable) -> int:
-    """Return how large a frame the server takes before the limits are agreed, in octets."""
+    """Return the largest frame that the server accepts before tuning, in octets."""
     version = server_properties.get("version")
     if server_properties.get("product") != "RabbitMQ" or not isinstance(version, str):
         return 4096  # frame-min-size (section 4.2.3)

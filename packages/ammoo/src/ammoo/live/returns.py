@@ -1,15 +1,15 @@
 """Which publish a returned message belongs to.
 
-``basic.return`` names no publish. It holds the message itself, and comes before
-the confirm of its publish; so it belongs to a publish of that very message that
-has not been confirmed. Among byte for byte identical messages the first that is
-confirmed afterwards gets it: the server confirms what it cannot route at once.
-Nothing is written into the user's message to tell them apart.
+``basic.return`` names no publish. It holds the message itself, and comes before the
+confirm of its publish. So it belongs to a publish of the same message that has not
+been confirmed. Among identical messages, the first that is confirmed afterwards gets
+it: the server confirms at once what it cannot route. Nothing is written into the
+user's message to distinguish them.
 
-Servers rewrite properties on the way. What RabbitMQ is known to change is left out of the
-comparison (`_canonical`). What else changes costs a look at some of the publishes with the
-same exchange, routing key and body; if none of them is alike, the oldest gets it, as the server
-returns in order. So a message that came back never passes for one that was routed.
+Servers rewrite properties on the way. The comparison leaves out what RabbitMQ is known to
+change (`_canonical`). For other changes, some of the publishes with the same exchange,
+routing key and body are compared; if none of them matches, the oldest gets the message,
+because the server returns messages in order. So a returned message never counts as routed.
 
 This module keeps what is outstanding; it knows neither futures nor the wire.
 """
@@ -31,14 +31,14 @@ from ..messages import ReturnMessage
 __all__ = ["RETURNED_MESSAGES", "RETURNED_OCTETS", "AwaitedReturns", "ReturnedMessages"]
 
 RETURNED_MESSAGES: Final = 1000
-"""So many returned messages are kept until they are fetched; older ones are dropped."""
+"""How many returned messages are kept until they are fetched; older ones are dropped."""
 RETURNED_OCTETS: Final = 16 * 1024 * 1024
-"""So many octets of them."""
+"""How many octets of their bodies are kept."""
 
 _MAY_CHANGE: Final = 0x20 | 0x02 | 0x01  # headers, reply_to, expiration: flags in the first octet
 _DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
 _MOST_COMPARED: Final = 16
-"""So many publishes are compared with a message that was rewritten in an unknown way."""
+"""How many publishes are compared with a message that was rewritten in an unknown way."""
 
 _Place = tuple[str, str, bytes]  # exchange, routing key, body
 _Key = tuple[str, str, bytes, bytes]  # exchange, routing key, properties in canonical form, body
@@ -50,23 +50,23 @@ class _Publish(NamedTuple):
 
 
 class _Publishes:
-    """Unconfirmed publishes of one and the same message, and those that came back."""
+    """Unconfirmed publishes of one and the same message, and the returns of them."""
 
     __slots__ = ("awaiting", "not_awaiting", "returned", "unmatched")
 
     def __init__(self) -> None:
-        self.awaiting = 0  # those that want to know
+        self.awaiting = 0  # those of raise_returned
         self.not_awaiting = 0
         self.returned: deque[ReturnMessage] = deque()  # of the awaiting
         self.unmatched = 0  # of the others
 
     @property
     def may_come_back(self) -> bool:
-        """Whether there are more of them than have come back."""
+        """Whether fewer of them were returned than were published."""
         return len(self.returned) < self.awaiting or self.unmatched < self.not_awaiting
 
     def take(self, message: ReturnMessage) -> bool:
-        """Record one that came back; return whether it belongs to a publish that awaits it."""
+        """Record a return; return whether it belongs to a publish that awaits it."""
         if len(self.returned) < self.awaiting:
             self.returned.append(message)
             return True
@@ -75,7 +75,7 @@ class _Publishes:
 
 
 class AwaitedReturns:
-    """The publishes of a channel that may come back, and which of them await that."""
+    """The publishes of a channel that may be returned, and which of them await that."""
 
     __slots__ = ("_by_number", "_by_place", "_publishes")
 
@@ -98,15 +98,15 @@ class AwaitedReturns:
         *,
         raise_returned: bool,
     ) -> None:
-        """Note a publish that was sent as mandatory.
+        """Record a publish that was sent as mandatory or immediate.
 
         Args:
             publish_sequence_number: Its number.
-            exchange_name: Where it was sent.
-            routing_key: By what it was to be routed.
-            properties: Encoded.
+            exchange_name: The exchange.
+            routing_key: The routing key.
+            properties: The properties, encoded.
             body: The octets.
-            raise_returned: Whether its return is its own, and nobody else's.
+            raise_returned: Whether the publish awaits its return.
         """
         key = (exchange_name, routing_key, _canonical(properties), bytes(body))
         self._by_number[publish_sequence_number] = _Publish(key, raise_returned)
@@ -118,10 +118,10 @@ class AwaitedReturns:
         self._by_place.setdefault(_place(key), OrderedDict()).setdefault(key, publishes)
 
     def returned(self, message: ReturnMessage, properties: bytes) -> bool:
-        """Note a message that came back.
+        """Record a returned message.
 
         Returns:
-            Whether it belongs to a publish that wants to know.
+            Whether it belongs to a publish that awaits its return.
         """
         key = (
             message.exchange_name,
@@ -139,7 +139,11 @@ class AwaitedReturns:
         return is_awaited
 
     def settle(self, publish_sequence_number: int) -> ReturnMessage | None:
-        """Give the message of a publish that is confirmed now, if it came back and it is its own."""
+        """Remove a publish that is confirmed, and return its returned message.
+
+        Returns:
+            The message; None if it was not returned, or the publish does not await that.
+        """
         publish = self._by_number.pop(publish_sequence_number, None)
         if publish is None:
             return None
@@ -155,7 +159,7 @@ class AwaitedReturns:
         return message
 
     def _most_like(self, key: _Key) -> tuple[_Key, _Publishes | None]:
-        """Find the publishes that the server has most likely rewritten to this message."""
+        """Return the publishes that the server has most likely rewritten to this message."""
         alike = self._by_place.get(_place(key))
         if alike is None:
             return key, None
@@ -165,7 +169,7 @@ class AwaitedReturns:
         return next(iter(alike.items()))
 
     def _forget_if_settled(self, key: _Key, publishes: _Publishes) -> None:
-        """Keep publishes only where they may still be looked for."""
+        """Remove publishes from where they need not be looked for."""
         if not publishes.may_come_back:
             place = _place(key)
             alike = self._by_place.get(place)
@@ -247,7 +251,7 @@ def _without_zeros(number: str) -> str:
 
 
 def _may_have_become(published: bytes, returned: bytes) -> bool:
-    """Tell whether a server may have made one of the other, both in canonical form."""
+    """Return whether a server may have rewritten one to the other, both in canonical form."""
     try:
         before, after = decode_properties(published), decode_properties(returned)
     except ProtocolError:
@@ -260,5 +264,5 @@ def _may_have_become(published: bytes, returned: bytes) -> bool:
 
 
 def _holds(headers: Mapping[str, Any], name: str, value: Any) -> bool:
-    """Tell whether a header is there, by its octets: Python cannot compare what is nested deeply."""
+    """Return whether a header is there, compared by its octets: Python cannot compare deep nesting."""
     return name in headers and encode_table({name: headers[name]}) == encode_table({name: value})

@@ -1,12 +1,11 @@
-"""The socket's side of a connection: reads, writes gathered up, heartbeats.
+"""The socket's side of a connection: reading, writing, heartbeats.
 
-It moves octets between asyncio and the wire's `ClientProtocol`, in as few calls
-as can be: octets are read straight into the protocol's buffer (stock asyncio
-spends 15 µs a read more on `asyncio.Protocol`), and what was sent within one turn
-of the event loop goes out in one write. Whoever sends a lot waits in `drain`, and
-only while the socket takes no more.
+It moves octets between asyncio and the wire's `ClientProtocol`, in as few calls as
+possible: octets are read straight into the protocol's buffer (asyncio.Protocol costs
+15 µs more for a read), and what was sent within one turn of the event loop goes out
+in one write. A publisher waits in `drain` only while the socket's buffer is full.
 
-What a command means is not known here: commands go to the `Receiver`.
+This module does not know what a command means: commands go to the `Receiver`.
 """
 
 import asyncio
@@ -21,43 +20,43 @@ from ..running_loop import require_loop
 __all__ = ["COALESCE_DELAY", "FLUSH_SIZE", "Receiver", "Transport"]
 
 FLUSH_SIZE: Final = 65536
-"""So many octets are written without waiting for the end of the loop's turn."""
+"""With so many octets queued, they are written before the end of the loop's turn."""
 COALESCE_DELAY: Final = 0.0005
-"""For so many seconds nothing is read when reading is paced; asyncio's loop makes 1 ms of it."""
+"""The delay of a coalesced read, in seconds; asyncio's loop makes 1 ms of it."""
 
 
 class Receiver(Protocol):
-    """What a transport tells about."""
+    """What a transport reports to: the connection."""
 
     def receive(self, commands: list[Command]) -> None:
-        """Take commands that have arrived."""
+        """Process commands that have arrived."""
 
     def state_changed(self, state: ConnectionState) -> None:
-        """Take note of another state of the protocol; what came before it has been received."""
+        """Follow the protocol into another state; the commands before it have been received."""
 
     def heartbeat_timed_out(self, timeout: float) -> None:
-        """Take note that nothing came for so many seconds."""
+        """End the connection: nothing came for so many seconds."""
 
     def lost(self, error: Exception | None) -> None:
-        """Take note that the socket is closed. Always the last, and told once."""
+        """End the connection: the socket is closed. Always the last call, and made once."""
 
 
 class Transport(asyncio.BufferedProtocol):
     """One socket with a protocol around it.
 
     Args:
-        loop: The loop.
+        loop: The event loop.
         protocol: The wire's side.
-        receiver: Who is told what arrives.
+        receiver: Where commands and events go.
 
     Attributes:
-        before_flush: What is to be called, once, before the next write.
-        flush_is_due: Whether what was sent will be written at the end of this turn.
-        is_paused: Whether the socket takes no more for now; see `drain`.
+        before_flush: Functions to call, once each, before the next write.
+        flush_is_due: Whether what is queued will be written at the end of this turn.
+        is_paused: Whether the socket's buffer is full; see `drain`.
         is_reading: Whether the socket is read.
-        reading_is_paused: Whether it is not, until somebody asks for more.
-        is_request_response: Whether the last read held a single command at most, and nothing was written
-            since.
+        reading_is_paused: Whether `pause_reading` stopped reading, until it is resumed.
+        is_request_response: Whether the last read held one command at most, and nothing was
+            written since.
     """
 
     def __init__(
@@ -84,14 +83,14 @@ class Transport(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the socket (asyncio)."""
-        self._socket = transport  # type: ignore[assignment]  # always a Transport; uvloop's by its methods only
+        self._socket = transport  # type: ignore[assignment]  # always a Transport; uvloop's has only its methods
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Give room to read into (asyncio)."""
+        """Return the buffer to read into (asyncio)."""
         return self._protocol.get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take octets that were read (asyncio)."""
+        """Process octets that were read (asyncio)."""
         protocol = self._protocol
         commands = protocol.buffer_updated(nbytes)
         if self._heartbeat is not None:
@@ -104,7 +103,7 @@ class Transport(asyncio.BufferedProtocol):
             self.flush_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take note that the socket is closed (asyncio)."""
+        """Report that the socket is closed (asyncio)."""
         self._is_lost = True
         self.is_paused = False
         if self._heartbeat_timer is not None:
@@ -114,20 +113,20 @@ class Transport(asyncio.BufferedProtocol):
         self._wake_drainer()
         self._receiver.lost(exc)
         self._protocol.receive_eof()
-        self._protocol.data_to_send()  # what was queued would live as long as the connection does
+        self._protocol.data_to_send()  # else it would live as long as the connection
 
     def pause_writing(self) -> None:
-        """Have senders wait (asyncio)."""
+        """Make publishers wait (asyncio)."""
         self.is_paused = True
 
     def resume_writing(self) -> None:
-        """Let senders go on (asyncio)."""
+        """Let publishers go on (asyncio)."""
         self.is_paused = False
         self.flush()
         if not self.is_paused:
             self._wake_drainer()
 
-    # --- our side ---
+    # --- the client's side ---
 
     def require_loop(self) -> None:
         """Raise unless the transport's loop is the one that runs here.
@@ -146,10 +145,10 @@ class Transport(asyncio.BufferedProtocol):
             self._loop.call_soon(self.flush)
 
     def flush_request(self) -> None:
-        """Write what is queued, at once if the peers take turns.
+        """Write what is queued: at once in request/response traffic, else at the end of this turn.
 
-        What follows on a single command, such as an answer, is most likely a single command
-        too, and has nothing to be gathered up with: so it goes out a turn of the loop earlier.
+        What follows a single command, such as a reply, is most likely a single command too, and
+        has nothing to be gathered with. Written at once, it is one turn of the loop faster.
         """
         if self.is_request_response:
             self.flush()
@@ -157,7 +156,7 @@ class Transport(asyncio.BufferedProtocol):
             self.flush_soon()
 
     def flush(self) -> None:
-        """Write what is queued, unless the socket takes no more: then it will be later."""
+        """Write what is queued; if the socket's buffer is full, it is written later."""
         self.flush_is_due = False
         self.is_request_response = False
         socket = self._socket
@@ -175,10 +174,10 @@ class Transport(asyncio.BufferedProtocol):
             self._heartbeat.data_sent(self._loop.time())
 
     async def drain(self) -> None:
-        """Wait until the socket takes more.
+        """Wait while the socket's buffer is full.
 
-        Those who wait are woken one after the other, each when the one before has sent:
-        a thousand of them do not all wake up for the sake of the few that find room.
+        The tasks that wait are woken one after another, each when the one before it has sent: of a
+        thousand tasks, not all wake up for the few whose messages fit.
         """
         append = self._drainers.append
         while self.is_paused:
@@ -188,13 +187,13 @@ class Transport(asyncio.BufferedProtocol):
                 await drainer
             except asyncio.CancelledError:
                 if not drainer.cancelled():
-                    self._wake_drainer()  # it was this one's turn
+                    self._wake_drainer()  # its turn goes to the next task
                 raise
-            append = self._drainers.appendleft  # who was in front stays in front
+            append = self._drainers.appendleft  # the first task stays the first
         self._wake_drainer()
 
     def close(self) -> None:
-        """Close the socket, after what was written; `Receiver.lost` follows."""
+        """Close the socket after what is queued; `Receiver.lost` follows."""
         if self._socket is not None:
             self.flush()
             self._socket.close()
@@ -205,13 +204,13 @@ class Transport(asyncio.BufferedProtocol):
             self._socket.abort()
 
     def pause_reading(self) -> None:
-        """Read nothing for now, so that the server notices that we cannot keep up."""
+        """Stop reading, so that the server cannot send more than the client can keep."""
         if not self._is_lost:
             self.reading_is_paused = True
             self._stop_reading()
 
     def coalesce_reads(self) -> None:
-        """Read nothing for a moment, so that the next read brings more."""
+        """Stop reading for a moment, so that the next read brings more."""
         if self.is_reading and not self._is_lost:
             self._coalesce_timer = self._loop.call_later(COALESCE_DELAY, self._end_coalescing)
             self._stop_reading()
@@ -227,13 +226,13 @@ class Transport(asyncio.BufferedProtocol):
             self._socket.resume_reading()
 
     def resume_reading_soon(self) -> None:
-        """Read again: there is no backlog. When reading is paced, it is in a moment."""
+        """Read again: at once, or at the end of the delay of a coalesced read."""
         self.reading_is_paused = False
         if self._coalesce_timer is None:
             self.resume_reading()
 
     def start_heartbeats(self, interval: int) -> None:
-        """Watch over silence on both sides from now on.
+        """Send heartbeats, and watch for those of the server, from now on.
 
         Args:
             interval: The negotiated interval in seconds, above 0.
@@ -242,7 +241,7 @@ class Transport(asyncio.BufferedProtocol):
         self._schedule_heartbeat()
 
     def stop_heartbeats(self) -> None:
-        """Watch no more: the connection is being closed."""
+        """Stop sending and watching: the connection is being closed."""
         if self._heartbeat_timer is not None:
             self._heartbeat_timer.cancel()
             self._heartbeat_timer = None
@@ -253,7 +252,7 @@ class Transport(asyncio.BufferedProtocol):
         self._receiver.state_changed(self._state)
 
     def _wake_drainer(self) -> None:
-        """Let the first of those who wait go on."""
+        """Wake the first task that waits in `drain`."""
         while self._drainers:
             drainer = self._drainers.popleft()
             if not drainer.done():
@@ -281,7 +280,7 @@ class Transport(asyncio.BufferedProtocol):
         if heartbeat is None:
             return
         if not self.is_reading:
-            heartbeat.data_received(now)  # silence that we asked for proves nothing
+            heartbeat.data_received(now)  # the client does not read, so silence proves nothing
         verdict = heartbeat.check(now)
         if verdict is HeartbeatVerdict.PEER_GONE:
             self._receiver.heartbeat_timed_out(heartbeat.timeout)

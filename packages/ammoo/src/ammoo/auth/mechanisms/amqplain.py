@@ -1,4 +1,4 @@
-"""AMQPLAIN: login and password in a field table, AMQP 0-8's own mechanism."""
+"""AMQPLAIN: login and password in a field table, the mechanism of AMQP 0-8."""
 
 from ammoo_wire.sasl import amqplain_response
 
@@ -26,9 +26,9 @@ class AMQPlainAuth(AuthenticationMechanism):
 
     @classmethod
     def name(cls) -> str:
-        """Give the mechanism's name."""
+        """Return the mechanism's name."""
         return "AMQPLAIN"
 
     def build_start_ok_response(self, encoding: str, rabbitmq: bool) -> bytes:
-        """Make the table, without the length that tables have elsewhere: servers want it so."""
+        """Return the table, without the length that other tables have: servers expect it so."""
         return amqplain_response(self.login, self._password)

@@ -1,4 +1,4 @@
-"""EXTERNAL (RFC 4422, appendix A): the server knows us already, by our TLS certificate."""
+"""EXTERNAL (RFC 4422, appendix A): the server identifies the client by its TLS certificate."""
 
 from ..abc import AuthenticationMechanism
 
@@ -9,7 +9,7 @@ class ExternalAuth(AuthenticationMechanism):
     """The mechanism EXTERNAL.
 
     Args:
-        authzid: Whom to act as; empty for whom the certificate names.
+        authzid: The user to act as; empty for the user of the certificate.
     """
 
     authzid: str = ""
@@ -22,9 +22,9 @@ class ExternalAuth(AuthenticationMechanism):
 
     @classmethod
     def name(cls) -> str:
-        """Give the mechanism's name."""
+        """Return the mechanism's name."""
         return "EXTERNAL"
 
     def build_start_ok_response(self, encoding: str, rabbitmq: bool) -> bytes:
-        """Give whom to act as."""
+        """Return the user to act as."""
         return self.authzid.encode(encoding)

@@ -1,4 +1,4 @@
-"""PLAIN (RFC 4616): login and password, as every server takes them."""
+"""PLAIN (RFC 4616): login and password; every server offers it."""
 
 from ..abc import AuthenticationMechanism
 from ..secrets import encode_secret
@@ -10,12 +10,12 @@ class SaslPlainAuth(AuthenticationMechanism):
     """The mechanism PLAIN.
 
     Args:
-        authcid: Who logs in.
+        authcid: The user who logs in.
         passwd: The password.
-        authzid: Whom to act as; None for the same.
+        authzid: The user to act as; None for the same.
 
     Raises:
-        ValueError: A part holds a NUL character, which separates them.
+        ValueError: A part holds a NUL character, which separates the parts.
     """
 
     authcid: str = ""
@@ -33,11 +33,11 @@ class SaslPlainAuth(AuthenticationMechanism):
 
     @classmethod
     def name(cls) -> str:
-        """Give the mechanism's name."""
+        """Return the mechanism's name."""
         return "PLAIN"
 
     def build_start_ok_response(self, encoding: str, rabbitmq: bool) -> bytes:
-        """Join the parts.
+        """Return the parts, joined.
 
         Raises:
             ValueError: A part holds a character that cannot be encoded.
