@@ -81,6 +81,36 @@ def test_connection_that_was_stable_begins_anew() -> None:
     assert (outage.attempt, outage.next_delay(111.0)) == (0, 0.2)
 
 
+def test_first_loss_begins_an_outage_however_soon_it_comes() -> None:
+    outage = Outage(30.0, lambda: 1.0)
+    outage.opened(5000.0)
+    outage.lost(5001.0)
+    outage.next_delay(5001.0)
+
+    assert outage.next_delay(5002.0) == 0.1
+
+
+def test_connection_that_is_lost_at_once_inherits_the_age_of_the_outage() -> None:
+    outage = longest()
+    outage.next_delay(100.0)
+    outage.opened(200.0)
+
+    outage.lost(200.5)  # half a second makes up for five
+
+    assert outage.age(200.5) == 95.0
+    assert outage.next_delay(200.5) == 4.75
+
+
+def test_connection_that_was_open_for_a_while_pays_for_the_outage() -> None:
+    outage = longest()
+    outage.next_delay(100.0)
+    outage.opened(115.0)
+
+    outage.lost(117.0)
+
+    assert (outage.attempt, outage.next_delay(117.0)) == (1, 0.1)
+
+
 def test_stable_takes_two_heartbeats_where_they_are_long() -> None:
     outage = longest()
     outage.next_delay(100.0)

@@ -309,7 +309,7 @@ async def test_closing_in_the_middle_of_restoring_leaves_nothing(scripted: Scrip
 async def test_consume_that_is_answered_too_late_is_tried_again_on_another_channel(
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ammoo.recovery.replay.ANSWER_TIMEOUT", 0.05)
+    monkeypatch.setattr("ammoo.recovery.restore.STUCK_AFTER", 0.05)
     monkeypatch.setattr("ammoo.recovery.stragglers.FIRST_DELAY", 0.0)
     async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
         events = connection.events()

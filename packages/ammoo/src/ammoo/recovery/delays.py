@@ -23,6 +23,9 @@ SLOW_DELAY: Final = 20.0
 """The bound where the server asks for patience: three rounds take 30 s on the average."""
 STABLE_AFTER: Final = 10.0
 """A connection that was open for so long has nothing to do with the outage before it."""
+CREDIT: Final = 10.0
+"""Each second that it was open makes that outage so many seconds shorter: only a connection that
+is lost at once, again and again, has the delays grow."""
 
 
 class Outage:
@@ -36,29 +39,33 @@ class Outage:
         attempt: How many rounds were begun since the connection was stable.
     """
 
-    __slots__ = ("_began", "_max_delay", "_opened", "_random", "attempt")
+    __slots__ = ("_age_when_opened", "_began", "_max_delay", "_opened", "_random", "attempt")
 
     def __init__(self, max_delay: float, random: Callable[[], float]) -> None:
         self._max_delay = max_delay
         self._random = random
-        self._began = 0.0
+        self._began: float | None = None
+        self._age_when_opened = 0.0
         self._opened: float | None = None
         self.attempt: int = 0
 
     def lost(self, now: float, heartbeat_interval: float = 0) -> None:
         """Begin an outage, or continue the last one if the connection was not open for long."""
-        stable_after = max(STABLE_AFTER, 2 * heartbeat_interval)
-        if self._opened is None or now - self._opened >= stable_after:
-            self._began = now
-            self.attempt = 0
+        opened, age = self._opened, self._age_when_opened
+        if opened is None or now - opened >= max(STABLE_AFTER, 2 * heartbeat_interval):
+            age = self.attempt = 0
+        elif age:
+            age = max(0.0, age - CREDIT * (now - opened))
+        self._began = now - age
 
     def opened(self, now: float) -> None:
         """Record that the connection is open again."""
+        self._age_when_opened = self.age(now)
         self._opened = now
 
     def age(self, now: float) -> float:
         """Return for how many seconds the outage has lasted."""
-        return now - self._began
+        return 0.0 if self._began is None else now - self._began
 
     def next_delay(self, now: float, *, slowly: bool = False) -> float:
         """Return for how many seconds to wait before the next round, and count it."""
@@ -71,4 +78,4 @@ class Outage:
             return SLOW_DELAY
         if self.attempt == 0:
             return FIRST_DELAY
-        return max(LEAST_DELAY, GROWTH * (now - self._began))
+        return max(LEAST_DELAY, GROWTH * self.age(now))

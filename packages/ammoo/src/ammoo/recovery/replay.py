@@ -47,14 +47,16 @@ from .lanes import Lane, spread
 from .options import Recovery
 from .remedies import Remedy, remedy_for
 
-__all__ = ["ANSWER_TIMEOUT", "GaveUp", "Replay", "answered_in_time"]
+__all__ = ["STUCK_AFTER", "GaveUp", "Replay", "answered_in_time"]
 
 MOST_LANES: Final = 16
 """So many private channels are used: new queues are made twice as fast with them as with one."""
 ENTITIES_FOR_A_LANE: Final = 16
 """With less for each channel, another one is not worth being opened."""
 ANSWER_TIMEOUT: Final = 15.0
-"""How long an answer is awaited before the channel is closed and the request is tried again."""
+"""How long the answer to what every server answers at once is awaited, in seconds."""
+STUCK_AFTER: Final = 2.0
+"""After so many seconds without an answer an entity is a straggler: its queue has no leader yet."""
 
 Declared = ExchangeRecord | QueueRecord | BindingRecord
 Request = (
@@ -233,7 +235,8 @@ class Replay:
                 waiters[entity] = self.send(channel, entity)
             oldest = lane.oldest
             assert oldest is not None
-            async with answered_in_time(method_of(self._topology.request_for(oldest)).name):
+            method = method_of(self._topology.request_for(oldest)).name
+            async with answered_in_time(method, STUCK_AFTER):
                 reply = await waiters.pop(oldest)
             lane.answered()
             self.done(oldest, reply)
@@ -297,17 +300,18 @@ def _retrieve(waiter: "Future[Reply]") -> None:
 
 
 @asynccontextmanager
-async def answered_in_time(method: str) -> AsyncIterator[None]:
+async def answered_in_time(method: str, seconds: float = ANSWER_TIMEOUT) -> AsyncIterator[None]:
     """Raise `OperationTimeout` in the block if it takes too long.
 
     Args:
         method: What is to be answered, ``queue.declare`` for example.
+        seconds: How long it may take.
     """
-    scope = asyncio.timeout(ANSWER_TIMEOUT)
+    scope = asyncio.timeout(seconds)
     try:
         async with scope:
             yield
     except TimeoutError:
         if not scope.expired():
             raise
-        raise OperationTimeout(method, ANSWER_TIMEOUT) from None
+        raise OperationTimeout(method, seconds) from None

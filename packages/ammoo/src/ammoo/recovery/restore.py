@@ -19,7 +19,7 @@ from ..live.channel import LiveChannel
 from ..live.connection import LiveConnection
 from ..topology import ConsumerRecord, Entity
 from .ports import LastingChannel
-from .replay import Replay, answered_in_time
+from .replay import STUCK_AFTER, Replay, answered_in_time
 
 __all__ = [
     "UNLIMITED",
@@ -137,7 +137,7 @@ async def start_consumer(live: LiveChannel, record: ConsumerRecord) -> Inbox:
         consumer_tag=inbox.consumer_tag,
         arguments=record.consumer.resume(record.request.arguments),
     )
-    async with answered_in_time("basic.consume"):
+    async with answered_in_time("basic.consume", STUCK_AFTER):
         await live.consuming.start(inbox, request)
     return inbox
 
