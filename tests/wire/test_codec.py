@@ -1,5 +1,6 @@
 """The compiler of methods: what it makes of a declaration, and how it words what went wrong."""
 
+import inspect
 import linecache
 import traceback
 from array import array
@@ -315,3 +316,11 @@ def test_any_octets_make_arguments_or_a_protocol_error(method: Method, data: st.
         decoded = method.decode(octets, 0, len(octets))
 
         assert type(decoded) is method.parameters
+
+
+@pytest.mark.parametrize("name", ["encode", "decode"])
+def test_class_shows_the_signature_of_what_is_compiled(name: str) -> None:
+    declared = getattr(Method, name)
+
+    assert "self" in inspect.signature(declared).parameters
+    assert "Raises:" in declared.__doc__

@@ -786,3 +786,15 @@ def test_protocol_by_itself_is_no_peer() -> None:
 
     with pytest.raises(TypeError, match="abstract"):
         base(receive_frame_max=0, send_frame_max=0, max_body_size=0)
+
+
+def test_octets_of_incomplete_bodies_are_counted() -> None:
+    client = running_client()
+
+    client.receive_data(
+        method_frame(1, BasicPublishParameters("e", "k"))
+        + header_frame(1, 9)
+        + body_frame(1, b"abc")
+    )
+
+    assert 3 == client.unfinished_size

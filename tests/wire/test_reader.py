@@ -484,3 +484,31 @@ def test_header_that_is_encoded_is_read() -> None:
     (header,) = read(CommandReader(), encode_protocol_header(1, 0, 0))
 
     assert (1, 0, 0) == header.version
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"\x01\x00\x01\xff\xff",
+        method_frame(1, ACK)[:9],
+        method_frame(1, ACK)[:3],
+    ],
+    ids=["too large", "cut in the payload", "cut in the head"],
+)
+def test_frame_that_is_cut_short_may_begin_behind_the_end_of_another(rest: bytes) -> None:
+    reader = FrameReader(skip_broken=True)
+    broken, whole = TOO_LARGE + b"\xce", method_frame(1, ACK)
+
+    items = read(reader, broken + rest, whole[len(rest) :] + HEARTBEAT)
+
+    assert "broken frame" == items[0].name
+    assert "heartbeat" == items[-1].name
+
+
+def test_limit_of_frames_may_be_changed() -> None:
+    reader = FrameReader(frame_max=4096)
+
+    reader.frame_max = 8192
+
+    assert 8192 == reader.frame_max
+    assert [5000] == [len(item.payload) for item in read(reader, frame(3, 1, bytes(5000)))]

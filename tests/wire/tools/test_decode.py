@@ -232,6 +232,13 @@ def packet(
     return bytes(12) + b"\x08\x00" + ip + tcp + octets + padding
 
 
+def packet_of_ipv6(sequence_number: int, octets: bytes) -> bytes:
+    """Make a packet of IPv6 with its frame of Ethernet, which is padded."""
+    tcp = struct.pack(">HHIIBBHHH", 40000, 5672, sequence_number, 0, 0x50, ACK, 65535, 0, 0)
+    ip = struct.pack(">IHBB", 6 << 28, len(tcp) + len(octets), 6, 64) + bytes(31) + b"\x01"
+    return bytes(12) + b"\x86\xdd" + ip + tcp + octets + bytes(6)
+
+
 def pcap(*packets: bytes) -> bytes:
     """Make a file of pcap."""
     head = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
@@ -311,6 +318,21 @@ def test_segments_are_taken_once_and_in_order(
     assert ["#0 client: channel 1 queue.declare queue_name='q'"] == [
         line.partition(" ")[2].partition(" ")[2] for line in lines
     ]
+
+
+def test_packets_of_ipv6_are_read_and_those_without_tcp_are_left_out(
+    capsys: pytest.CaptureFixture[str], path: Path
+) -> None:
+    pytest.importorskip("scapy")
+    arp = bytes(12) + b"\x08\x06" + bytes(28)
+
+    lines = decoded(
+        capsys,
+        path,
+        pcap(arp, packet_of_ipv6(5, DECLARE[:9]), packet_of_ipv6(14, DECLARE[9:])),
+    )
+
+    assert ["[1] 1.000 #0 client: channel 1 queue.declare queue_name='q'"] == lines
 
 
 def test_sequence_numbers_begin_again_at_0(capsys: pytest.CaptureFixture[str], path: Path) -> None:

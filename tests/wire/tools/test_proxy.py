@@ -95,7 +95,7 @@ def running(*arguments: str, listens: bool = True) -> Iterator[Proxy]:
         try:
             yield Proxy(process, port)
         finally:
-            process.kill()
+            process.send_signal(signal.SIGINT)  # it may have ended
 
 
 @pytest.fixture

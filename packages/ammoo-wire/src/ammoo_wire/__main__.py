@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         # As behind `| head`. Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # pragma: no cover  between two lines of any output
         return 130
     except (OSError, ValueError, ModuleNotFoundError) as error:
         print(f"{options.prog}: {error}", file=sys.stderr)

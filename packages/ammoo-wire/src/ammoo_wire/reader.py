@@ -177,16 +177,12 @@ class _FrameSplitter(CommandAssembler, Generic[_ItemT]):
     def _may_begin(self, position: int) -> bool:
         """Return whether a frame may begin here: a whole one, or one behind another's end."""
         buffer = self._buffer
-        if buffer[position] not in _FRAME_TYPES:
-            return False
         head = position + _HEAD_SIZE
-        if head <= self._stop:
-            size = int.from_bytes(buffer[position + 3 : head])
-            if self.frame_max and size > self.frame_max:
-                return False
-            if head + size < self._stop:
-                return buffer[head + size] == FRAME_END
-        return buffer[position - 1] == FRAME_END
+        size = int.from_bytes(buffer[position + 3 : head]) if head <= self._stop else 0
+        if self.frame_max and size > self.frame_max:
+            return False
+        end = head + size if head + size < self._stop else position - 1
+        return buffer[end] == FRAME_END
 
 
 # --- frames --------------------------------------------------------------------------------

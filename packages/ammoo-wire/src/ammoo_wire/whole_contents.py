@@ -222,22 +222,19 @@ class WholeContents:
         if method is None or method is _ACK or header + _HEADER_HEAD > stop:
             return None
         sizes = bytes(buffer[header + 3 : header + _HEADER_HEAD])
-        shape = self._shapes_by_sizes.get(key + sizes)
-        if shape is None:
-            header_size = int.from_bytes(sizes[:4])
-            if not _SMALLEST_HEADER <= header_size <= largest:
-                return None
-            try:
-                shape = _Shape(method, key, header_size, self._names[method])
-            except StructError:
-                return None
-            if sizes != shape.sizes:
-                return None
-            if len(self._shapes_by_sizes) >= _MOST_SHAPES:
-                self._shapes.clear()
-                self._shapes_by_sizes.clear()
-            self._shapes_by_sizes[key + sizes] = shape
-        self._shapes[key] = shape
+        header_size = int.from_bytes(sizes[:4])
+        if not _SMALLEST_HEADER <= header_size <= largest:
+            return None
+        try:
+            shape = _Shape(method, key, header_size, self._names[method])
+        except StructError:
+            return None
+        if sizes != shape.sizes:
+            return None
+        if len(self._shapes_by_sizes) >= _MOST_SHAPES:
+            self._shapes.clear()
+            self._shapes_by_sizes.clear()
+        self._shapes[key] = self._shapes_by_sizes[key + sizes] = shape
         return shape
 
     def _read_names(self, shape: _Shape, octets: bytes) -> tuple[Any, ...] | None:

@@ -101,8 +101,7 @@ def read_two_directions(client: BufferedReader, server: BufferedReader) -> Itera
             awaited -= set(said.answers)
             if said.peer == "client" and expected_replies(said.item):
                 awaited.add(said.number)
-        if "server" in frames:
-            peer = "server" if awaited else "client"
+        peer = "server" if awaited and "server" in frames else "client"
 
 
 def _frames(file: BufferedReader) -> Iterator[bytes]:

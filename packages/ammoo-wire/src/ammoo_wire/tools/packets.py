@@ -134,12 +134,11 @@ def _segments(file: BinaryIO) -> Iterator[_Segment]:
         if tcp is None:
             continue
         ip = tcp.underlayer
-        octets = bytes(tcp.payload)
-        # Short packets are padded: the header in front knows better.
-        if ip.name == "IP" and ip.len:
-            octets = octets[: max(ip.len - 4 * ip.ihl - 4 * tcp.dataofs, 0)]
-        elif ip.name == "IPv6" and ip.plen:
-            octets = octets[: max(ip.plen - 4 * tcp.dataofs, 0)]
+        # Short packets are padded: the header in front knows the size. Large ones that the network
+        # card is to cut up have the size 0 there.
+        size = ip.plen if ip.name == "IPv6" else ip.len - 4 * ip.ihl
+        size -= 4 * tcp.dataofs
+        octets = bytes(tcp.payload)[: size if size >= 0 else None]
         yield _Segment(
             float(packet.time),
             (ip.src, tcp.sport),
