@@ -4,6 +4,7 @@
 until neither has anything to say. Nothing here knows asyncio, and time stands still.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -140,6 +141,30 @@ class Line:
         """Publish; give what came back."""
         self.send_publish(routing_key, body, **options)
         return self.run()
+
+    def publish_together(self, *routing_keys: str) -> list[Command]:
+        """Publish an empty message to each routing key in one go; give what came back."""
+        for routing_key in routing_keys:
+            self.send_publish(routing_key)
+        return self.run()
+
+    def fill(self, queue_name: str, *bodies: bytes, **options: Any) -> None:
+        """Publish messages to a queue, one after the other."""
+        for body in bodies:
+            self.publish(queue_name, body, **options)
+
+    def fetch(self, queue_name: str, count: int) -> None:
+        """Get messages from a queue, and acknowledge none."""
+        for _ in range(count):
+            self.get(queue_name, no_ack=False)
+
+    def declare_chain(self, *names: str) -> None:
+        """Declare queues: all but the last keep nothing, and dead-letter to the next."""
+        for name, following in itertools.pairwise(names):
+            self.declare(
+                name, max_length=0, dead_letter_exchange="", dead_letter_routing_key=following
+            )
+        self.declare(names[-1])
 
     def declare(self, name: str, **arguments: Any) -> None:
         """Declare a queue; an argument's name is given without x-, and with underscores."""

@@ -23,14 +23,7 @@ def test_dying_in_many_queues_in_a_row_encodes_each_death_once(
     release: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = Line(make_node(release))
-    for number in range(500):
-        line.declare(
-            f"q{number}",
-            max_length=0,
-            dead_letter_exchange="",
-            dead_letter_routing_key=f"q{number + 1}",
-        )
-    line.declare("q500")
+    line.declare_chain(*(f"q{number}" for number in range(501)))
     encoded: list[deaths.Death] = []
     encode = deaths._entry
 
@@ -73,8 +66,7 @@ def test_topic_patterns_and_routing_keys_that_are_in_many_places_are_matched() -
 def test_gets_of_large_messages_are_answered_up_to_a_bound() -> None:
     line = Line(make_node())
     line.declare("queue")
-    for _ in range(20):
-        line.publish("queue", bytes(1 << 20))
+    line.fill("queue", *[bytes(1 << 20)] * 20)
     line.connection.pause_writing()
     line.send(*[BasicGetParameters("queue", no_ack=True)] * 20)
 

@@ -22,9 +22,7 @@ def tags(received: list[Command]) -> list[str]:
 
 
 def publish(line: Line, count: int) -> list[str]:
-    for _ in range(count):
-        line.send_publish("queue")
-    return tags(line.run())
+    return tags(line.publish_together(*["queue"] * count))
 
 
 def test_lower_priorities_get_what_the_higher_cannot_take() -> None:

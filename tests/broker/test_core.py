@@ -45,9 +45,7 @@ def test_confirms_of_one_read_come_as_one() -> None:
     line = Line(make_node())
     line.ask(ConfirmSelectParameters())
 
-    for _ in range(3):
-        line.send_publish("nowhere")
-    received = line.run()
+    received = line.publish_together(*["nowhere"] * 3)
 
     assert [BasicAckParameters(3, True)] == [command.parameters for command in received]
 
@@ -57,9 +55,8 @@ def test_confirms_name_what_was_refused() -> None:
     line.declare("full", max_length=1, overflow="reject-publish")
     line.ask(ConfirmSelectParameters())
 
-    for routing_key in ("full", "full", "nowhere"):
-        line.send_publish(routing_key)
-    received = [command.parameters for command in line.run()]
+    answers = line.publish_together("full", "full", "nowhere")
+    received = [command.parameters for command in answers]
 
     assert [
         BasicAckParameters(1, True),
@@ -107,8 +104,9 @@ def test_each_message_expires_at_its_own_time() -> None:
     line = Line(make_node())
     line.declare("queue", dead_letter_exchange="", dead_letter_routing_key="dead")
     line.declare("dead")
-    for milliseconds in ("100", "200", "300"):
-        line.publish("queue", milliseconds.encode(), expiration=milliseconds)
+    line.publish("queue", b"100", expiration="100")
+    line.publish("queue", b"200", expiration="200")
+    line.publish("queue", b"300", expiration="300")
 
     advance(line, 0.25)
 
@@ -208,10 +206,8 @@ def test_heartbeat_is_sent_each_half_interval_in_which_nothing_else_was() -> Non
 def test_messages_come_back_to_their_places() -> None:
     line = Line(make_node())
     line.declare("queue")
-    for body in (b"1", b"2", b"3", b"4"):
-        line.publish("queue", body)
-    for _ in range(3):
-        line.get("queue", no_ack=False)
+    line.fill("queue", b"1", b"2", b"3", b"4")
+    line.fetch("queue", 3)
 
     line.ask(BasicNackParameters(2), BasicNackParameters(1), BasicNackParameters(3))
 
@@ -221,10 +217,8 @@ def test_messages_come_back_to_their_places() -> None:
 def test_acknowledging_multiple_takes_what_is_left() -> None:
     line = Line(make_node())
     line.declare("queue")
-    for _ in range(6):
-        line.publish("queue")
-    for _ in range(6):
-        line.get("queue", no_ack=False)
+    line.fill("queue", *[b""] * 6)
+    line.fetch("queue", 6)
 
     line.ask(BasicAckParameters(2), BasicAckParameters(4, True), BasicAckParameters(6, True))
 
@@ -234,19 +228,12 @@ def test_acknowledging_multiple_takes_what_is_left() -> None:
 
 def test_dead_letters_may_go_further_than_a_call_stack_is_deep() -> None:
     line = Line(make_node())
-    hops = 300
-    for number in range(hops):
-        line.declare(
-            f"queue-{number}",
-            max_length=0,
-            dead_letter_exchange="",
-            dead_letter_routing_key=f"queue-{number + 1}",
-        )
-    line.declare(f"queue-{hops}")
+    names = [f"queue-{number}" for number in range(301)]
+    line.declare_chain(*names)
 
-    line.publish("queue-0", b"traveller")
+    line.publish(names[0], b"traveller")
 
-    assert [b"traveller"] == line.get_all(f"queue-{hops}")
+    assert [b"traveller"] == line.get_all(names[-1])
 
 
 def test_what_a_publish_pushes_out_comes_behind_it_everywhere() -> None:
@@ -269,8 +256,7 @@ def test_consumer_that_does_not_read_gets_no_more_than_a_little() -> None:
     publisher.declare("queue")
     consumer.ask(BasicConsumeParameters("queue", "slow", no_ack=True))
 
-    for _ in range(100):
-        publisher.publish("queue", bytes(100_000))
+    publisher.fill("queue", *[bytes(100_000)] * 100)
 
     waiting = node.virtualhosts["/"].queues["queue"].message_count
     assert 95 < waiting < 100
@@ -281,8 +267,7 @@ def test_consumer_that_does_not_read_gets_no_more_than_a_little() -> None:
 def test_client_that_asks_and_does_not_read_is_not_listened_to() -> None:
     line = Line(make_node())
     line.declare("queue")
-    for _ in range(30):
-        line.publish("queue", bytes(1_000_000))
+    line.fill("queue", *[bytes(1_000_000)] * 30)
 
     line.send(*[BasicGetParameters("queue", True)] * 30)
     line.connection.receive_data(bytes(line.client.data_to_send()))
@@ -332,9 +317,7 @@ def test_consumers_take_turns() -> None:
     line.declare("queue")
     line.ask(*(BasicConsumeParameters("queue", tag, no_ack=True) for tag in "abc"))
 
-    for _ in range(4):
-        line.send_publish("queue")
-    received = deliveries(line.run())
+    received = deliveries(line.publish_together(*["queue"] * 4))
 
     assert ["a", "b", "c", "a"] == [tag for tag, _, _ in received]
 
@@ -345,14 +328,12 @@ def test_exhausted_consumer_is_passed_over_until_it_acknowledges() -> None:
     line.ask(BasicQosParameters(0, 1), BasicConsumeParameters("queue", "one"))
     line.ask(BasicQosParameters(0, 0), BasicConsumeParameters("queue", "any", no_ack=True))
 
-    for _ in range(3):
-        line.send_publish("queue")
-    assert ["one", "any", "any"] == [tag for tag, _, _ in deliveries(line.run())]
+    first = deliveries(line.publish_together(*["queue"] * 3))
     line.ask(BasicAckParameters(1))
-    for _ in range(2):
-        line.send_publish("queue")
+    second = deliveries(line.publish_together(*["queue"] * 2))
 
-    assert {"one", "any"} == {tag for tag, _, _ in deliveries(line.run())}
+    assert ["one", "any", "any"] == [tag for tag, _, _ in first]
+    assert {"one", "any"} == {tag for tag, _, _ in second}
 
 
 def test_channel_max_counts_channels_and_not_their_numbers() -> None:

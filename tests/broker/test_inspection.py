@@ -30,8 +30,9 @@ def test_queue_is_seen_with_its_messages_and_bindings(
     channel.queue_declare("queue", durable=True, arguments={"x-max-length": 5})
     channel.queue_bind("queue", "amq.topic", "a.*", {"note": 1})
     channel.confirm_delivery()
-    for body in (b"one", b"two"):
-        channel.basic_publish("amq.topic", "a.b", body, pika.BasicProperties(message_id="id"))
+    properties = pika.BasicProperties(message_id="id")
+    channel.basic_publish("amq.topic", "a.b", b"one", properties)
+    channel.basic_publish("amq.topic", "a.b", b"two", properties)
     channel.basic_get("queue")
 
     queue = broker.queue("queue")

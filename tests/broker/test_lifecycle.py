@@ -38,6 +38,12 @@ def drain(client: socket.socket) -> bytes:
     return octets
 
 
+async def pass_turns(count: int) -> None:
+    """Let the event loop turn."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 async def test_broker_runs_in_the_running_loop() -> None:
     async with FakeBroker() as broker:
         reader, writer = await asyncio.open_connection(broker.host, broker.port)
@@ -107,8 +113,7 @@ async def test_stopping_in_the_loop_does_not_wait_for_clients() -> None:
 async def test_client_that_comes_while_the_broker_goes_leaves_no_socket(turns: int) -> None:
     async with FakeBroker() as broker:
         client = socket.create_connection((broker.host, broker.port), timeout=10)
-        for _ in range(turns):
-            await asyncio.sleep(0)
+        await pass_turns(turns)
 
     drain(client)
 
@@ -119,8 +124,7 @@ async def test_client_in_the_middle_of_tls_leaves_no_socket(turns: int) -> None:
     trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
     async with FakeBroker(tls=tls) as broker:
         client = socket.create_connection((broker.host, broker.port), timeout=10)
-        for _ in range(turns):
-            await asyncio.sleep(0)
+        await pass_turns(turns)
 
     drain(client)
 

@@ -1,7 +1,7 @@
 """Clients that mean harm, or do it: bounded memory, and only their own connection's trouble."""
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ammoo_fakebroker.connections.connection import Connection
+from ammoo_fakebroker.node.node import Node
 from ammoo_wire import (
     BasicConsumeParameters,
     BasicPublishParameters,
@@ -18,6 +19,7 @@ from ammoo_wire import (
     QueueDeclareParameters,
     method_of,
 )
+from tests.support.commands import Command
 
 from .link import Line, Transport, make_node
 
@@ -32,14 +34,15 @@ def line() -> Iterator[Line]:
     assert bystander.ask(QueueDeclareParameters("alive"))
 
 
-@given(st.binary(max_size=200))
-def test_any_octets_at_all_are_survived(octets: bytes) -> None:
+@pytest.mark.parametrize("beginning", [b"", HEADER], ids=["nothing", "header"])
+@given(octets=st.binary(max_size=200))
+def test_any_octets_at_all_are_survived(beginning: bytes, octets: bytes) -> None:
     node = make_node()
-    for beginning in (b"", HEADER):
-        connection = Connection(node, Transport())
-        connection.receive_data(beginning + octets)
-        connection.data_to_send()
-        connection.disconnected()
+    connection = Connection(node, Transport())
+
+    connection.receive_data(beginning + octets)
+    connection.data_to_send()
+    connection.disconnected()
 
     assert not node.connections
 
@@ -84,12 +87,17 @@ def test_body_that_is_too_large_is_refused_before_it_comes(line: Line) -> None:
     )
 
 
+def nested_tables(value: Any, depth: int) -> Any:
+    """Wrap a value into tables."""
+    for _ in range(depth):
+        value = {"": value}
+    return value
+
+
 def test_table_nested_deeply_is_quoted_in_a_refusal_and_cut(line: Line) -> None:
     """RabbitMQ would print all of it, each level further to the right, and not come to an end."""
     line.declare("queue")
-    value: Any = "!"
-    for _ in range(15_000):
-        value = [value, {"k": value}] if value == "!" else {"": value}
+    value = nested_tables(["!", {"k": "!"}], 15_000 - 1)
 
     (close,) = line.ask(
         QueueBindParameters("queue", "amq.headers", "", arguments={"x-match": value})
@@ -112,22 +120,32 @@ def test_unreadable_client_is_hung_up_on_after_a_while(line: Line) -> None:
     assert line.transport.is_aborted
 
 
-def test_ten_thousand_channels_are_too_many(line: Line) -> None:
-    for number in range(2, 10_001):
+def open_channels(line: Line, numbers: Iterable[int]) -> list[Command]:
+    """Open channels in one go; give what came back."""
+    for number in numbers:
         line.client.send(number, ChannelOpenParameters())
-    received = line.run()
+    return line.run()
+
+
+def test_ten_thousand_channels_are_too_many(line: Line) -> None:
+    received = open_channels(line, range(2, 10_001))
 
     assert 2046 == len(received)
     assert line.client.close_received is not None
     assert 530 == line.client.close_received.reply_code
 
 
-def test_many_connections_leave_nothing_behind() -> None:
-    node = make_node()
-    for _ in range(200):
+def come_and_go(node: Node, count: int) -> None:
+    """Connect clients with an exclusive queue, and lose them."""
+    for _ in range(count):
         line = Line(node)
         line.ask(QueueDeclareParameters("mine", exclusive=True))
         line.connection.disconnected()
+
+
+def test_many_connections_leave_nothing_behind() -> None:
+    node = make_node()
+    come_and_go(node, 200)
 
     assert not node.connections
     assert not node.virtualhosts["/"].queues

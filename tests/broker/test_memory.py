@@ -142,8 +142,7 @@ def test_small_messages_count_for_more_than_their_bodies() -> None:
     line = Line(node)
     line.declare("queue")
 
-    for _ in range(100):
-        line.publish("queue")
+    line.fill("queue", *[b""] * 100)
 
     assert 51_200 == node.memory_size()
 
@@ -160,8 +159,7 @@ def test_counting_is_rare_where_there_is_room(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(ClassicQueue, "memory_size", count)
 
-    for _ in range(200):
-        line.publish("queue", bytes(MIB))
+    line.fill("queue", *[bytes(MIB)] * 200)
 
     assert 3 < len(counts) < 20
 

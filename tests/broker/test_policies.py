@@ -58,28 +58,33 @@ def reject(channel: BlockingChannel, name: str, *, requeue: bool = False) -> Non
 # --- setting and clearing ---------------------------------------------------------------------
 
 
+def fill(channel: BlockingChannel, *bodies: bytes) -> None:
+    """Publish messages to the queue."""
+    for body in bodies:
+        channel.basic_publish("", "queue", body)
+
+
+def count_with(broker: FakeBroker, length: int) -> int:
+    """Limit the queue's length; give how many messages are left."""
+    broker.set_policy("short", "queue", {"max-length": length})
+    return broker.queue("queue").message_count
+
+
 def test_policy_applies_in_its_virtual_host(broker: FakeBroker, channel: BlockingChannel) -> None:
     broker.add_virtualhost("shop")
     broker.set_policy("short", "", {"max-length": 1}, virtualhost="shop")
     broker.set_operator_policy("short", "", {"max-length": 1}, virtualhost="shop")
     channel.queue_declare("queue")
-    for body in (b"1", b"2"):
-        channel.basic_publish("", "queue", body)
+    fill(channel, b"1", b"2")
 
     assert 2 == broker.queue("queue").message_count
 
 
 def test_policy_is_replaced(broker: FakeBroker, channel: BlockingChannel) -> None:
     channel.queue_declare("queue")
-    for body in (b"1", b"2", b"3"):
-        channel.basic_publish("", "queue", body)
-    counts = []
+    fill(channel, b"1", b"2", b"3")
 
-    for length in (5, 2, 1):
-        broker.set_policy("short", "queue", {"max-length": length})
-        counts.append(broker.queue("queue").message_count)
-
-    assert [3, 2, 1] == counts
+    assert [3, 2, 1] == [count_with(broker, length) for length in (5, 2, 1)]
 
 
 def test_definition_is_the_callers(broker: FakeBroker, channel: BlockingChannel) -> None:
@@ -95,8 +100,7 @@ def test_definition_is_the_callers(broker: FakeBroker, channel: BlockingChannel)
 def test_many_policies(broker: FakeBroker, channel: BlockingChannel) -> None:
     """The one of the highest priority applies; whether one that fits, whatever comes or goes."""
     channel.queue_declare("queue")
-    for body in b"12345":
-        channel.basic_publish("", "queue", bytes([body]))
+    fill(channel, b"1", b"2", b"3", b"4", b"5")
     broker.set_policy("other", "^other$", {"max-length": 0}, priority=100)
     broker.set_policy("exchanges", "queue", {"max-length": 0}, priority=100, apply_to="exchanges")
     broker.set_policy("streams'", "queue", {"max-length": 0, "max-age": "1s"}, priority=100)
@@ -367,8 +371,9 @@ def test_streams_forget_what_a_policy_calls_old(
 ) -> None:
     arguments = {"x-queue-type": "stream", "x-stream-max-segment-size-bytes": 1000}
     channel.queue_declare("log", durable=True, arguments=arguments)
-    for _ in range(3):
-        channel.basic_publish("", "log", bytes(1000))
+    channel.basic_publish("", "log", bytes(1000))
+    channel.basic_publish("", "log", bytes(1000))
+    channel.basic_publish("", "log", bytes(1000))
     broker.advance(10)
     counts = []
 

@@ -65,9 +65,10 @@ def test_message_dies_beyond_the_delivery_limit(line: Line) -> None:
     declare(line, delivery_limit=1, dead_letter_exchange="", dead_letter_routing_key="dead")
     line.declare("dead")
     line.publish("quorum", b"poison")
-    for delivery_tag in (1, 2):
-        line.get("quorum", no_ack=False)
-        line.ask(BasicRejectParameters(delivery_tag, True))
+    line.get("quorum", no_ack=False)
+    line.ask(BasicRejectParameters(1, True))
+    line.get("quorum", no_ack=False)
+    line.ask(BasicRejectParameters(2, True))
 
     assert line.get("quorum") is None
     dead = headers(line.get("dead")) or {}
@@ -78,8 +79,7 @@ def test_message_dies_beyond_the_delivery_limit(line: Line) -> None:
 
 def test_what_comes_back_is_next_where_there_is_a_limit(line: Line) -> None:
     declare(line, delivery_limit=5)
-    for body in (b"1", b"2", b"3"):
-        line.publish("quorum", body)
+    line.fill("quorum", b"1", b"2", b"3")
     line.get("quorum", no_ack=False)
     line.get("quorum", no_ack=False)
 
@@ -91,8 +91,7 @@ def test_what_comes_back_is_next_where_there_is_a_limit(line: Line) -> None:
 def test_what_comes_back_is_last_where_there_is_none() -> None:
     line = Line(make_node("3.10"))
     declare(line)
-    for body in (b"1", b"2"):
-        line.publish("quorum", body)
+    line.fill("quorum", b"1", b"2")
     line.get("quorum", no_ack=False)
 
     line.ask(BasicNackParameters(1))
@@ -113,8 +112,11 @@ def test_negative_limit_is_none_from_4_0_on(line: Line) -> None:
 def test_two_urgent_messages_are_served_for_each_other_one() -> None:
     line = Line(make_node("4.0"))
     declare(line)
-    for number, priority in enumerate([0, 4, 0, 5, 9, 9]):
-        line.publish("quorum", b"%d" % number, priority=priority)
+    line.publish("quorum", b"0", priority=0)
+    line.publish("quorum", b"1", priority=4)
+    line.publish("quorum", b"2", priority=0)
+    line.publish("quorum", b"3", priority=5)
+    line.fill("quorum", b"4", b"5", priority=9)
 
     assert [b"3", b"4", b"0", b"5", b"1", b"2"] == line.get_all("quorum")
 

@@ -36,8 +36,11 @@ def test_messages_come_in_the_order_of_their_positions(steps: list[str], random:
 
 def test_higher_priorities_come_first_and_each_keeps_its_order() -> None:
     ready = PrioritizedMessages(5)
-    for position, priority in enumerate([1, 9, 0, 5, 1]):
-        ready.append(queued(position, priority=priority))
+    ready.append(queued(0, priority=1))
+    ready.append(queued(1, priority=9))
+    ready.append(queued(2, priority=0))
+    ready.append(queued(3, priority=5))
+    ready.append(queued(4, priority=1))
     first = ready.pop()
     ready.restore(first)
 

@@ -48,8 +48,7 @@ def offset_of(command: Command) -> int:
 
 
 def test_reading_takes_nothing_away(line: Line) -> None:
-    for body in (b"0", b"1", b"2"):
-        line.publish("stream", body)
+    line.fill("stream", b"0", b"1", b"2")
 
     assert [b"0", b"1", b"2"] == consume(line, "one", "first")
     assert [b"0", b"1", b"2"] == consume(line, "other", "first")
@@ -90,8 +89,7 @@ def test_messages_tell_their_offset_and_keep_their_headers(line: Line) -> None:
 
 
 def test_acknowledging_makes_room(line: Line) -> None:
-    for body in (b"0", b"1", b"2"):
-        line.publish("stream", body)
+    line.fill("stream", b"0", b"1", b"2")
     line.ask(BasicQosParameters(0, 2))
     assert [b"0", b"1"] == consume(line, "tag", "first")
 

@@ -24,11 +24,17 @@ def matches(pattern: Sequence[str], key: Sequence[str]) -> bool:
     return bool(key) and pattern[0] in ("*", key[0]) and matches(pattern[1:], key[1:])
 
 
-@given(st.lists(patterns, unique=True, max_size=8), keys)
-def test_trie_finds_what_matches(bound: list[str], key: str) -> None:
+def trie_of(bound: list[str]) -> TopicTrie[str]:
+    """Add each pattern, with itself for its value."""
     trie: TopicTrie[str] = TopicTrie()
     for pattern in bound:
         trie.add(pattern, pattern)
+    return trie
+
+
+@given(st.lists(patterns, unique=True, max_size=8), keys)
+def test_trie_finds_what_matches(bound: list[str], key: str) -> None:
+    trie = trie_of(bound)
 
     found = sorted(trie.matches(key))
 
@@ -38,9 +44,7 @@ def test_trie_finds_what_matches(bound: list[str], key: str) -> None:
 
 @given(st.lists(patterns, unique=True, min_size=1, max_size=8), keys, st.data())
 def test_trie_forgets_what_is_removed(bound: list[str], key: str, data: st.DataObject) -> None:
-    trie: TopicTrie[str] = TopicTrie()
-    for pattern in bound:
-        trie.add(pattern, pattern)
+    trie = trie_of(bound)
     removed = data.draw(st.sampled_from(bound))
 
     trie.remove(removed, removed)

@@ -22,8 +22,7 @@ def line() -> Line:
     """A client whose queue holds a hundred messages of 1 MiB."""
     line = Line(make_node())
     line.declare("queue")
-    for _ in range(100):
-        line.publish("queue", bytes(MIB))
+    line.fill("queue", *[bytes(MIB)] * 100)
     return line
 
 

@@ -36,10 +36,11 @@ class TurnTakingMessages(ReadyMessages):
     """
 
     __slots__ = ("_has_priorities", "_high", "_returns", "_turn", "returns_first")
+    octets: int
 
     def __init__(self, *, has_priorities: bool) -> None:
         super().__init__()
-        self.returns_first = True
+        self.returns_first: bool = True
         self._has_priorities = has_priorities
         self._returns: deque[QueuedMessage] = deque()
         self._high: deque[QueuedMessage] = deque()
@@ -100,6 +101,7 @@ class LeveledMessages(ReadyMessages):
     """
 
     __slots__ = ("_count", "_heads", "_levels", "_line")
+    octets: int
 
     def __init__(self) -> None:
         super().__init__()
