@@ -53,7 +53,8 @@ def counts_of(message: Message) -> tuple[int | None, int | None]:
 
 def fetch(channel: Channel, queue_name: str) -> int:
     """Fetch the first message, and return its delivery tag."""
-    return channel.await_message(queue_name, no_ack=False).parameters.delivery_tag
+    delivery_tag: int = channel.await_message(queue_name, no_ack=False).parameters.delivery_tag
+    return delivery_tag
 
 
 # --- counts -----------------------------------------------------------------------------------
