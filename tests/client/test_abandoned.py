@@ -25,6 +25,7 @@ from ammoo_wire import (
 )
 from tests.client.script import ScriptedPeer
 from tests.support.clock import LoopClock
+from tests.support.tasks import started
 
 
 @pytest.fixture
@@ -35,8 +36,7 @@ async def clock(channel: ammoo.Channel, monkeypatch: pytest.MonkeyPatch) -> Loop
 
 async def abandon(operation: Coroutine[Any, Any, Any]) -> None:
     """Begin an operation, and give it up behind its request."""
-    task = asyncio.create_task(operation)
-    await asyncio.sleep(0)
+    task = await started(operation)
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()

@@ -1,7 +1,6 @@
 """Callers that give up: the channel stays usable, and every later answer goes where it belongs."""
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 import ammoo
 from ammoo.exceptions.base import OperationTimeout
 from ammoo.live.replies import Replies, Reply
+from ammoo.messages import DeliverMessage
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,
@@ -27,13 +27,7 @@ from ammoo_wire import (
 )
 from tests.client.script import ScriptedPeer, ScriptedServer, impatient
 from tests.support.clock import LoopClock
-
-
-async def _start(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-    """Run a coroutine up to where it waits for the server."""
-    task = asyncio.create_task(coroutine)
-    await asyncio.sleep(0)
-    return task
+from tests.support.tasks import started
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:
@@ -45,8 +39,8 @@ async def _cancel(task: asyncio.Task[Any]) -> None:
 async def test_cancelled_operation_leaves_its_slot_behind(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
-    first = await _start(channel.declare_queue("first"))
-    second = await _start(channel.declare_queue("second"))
+    first = await started(channel.declare_queue("first"))
+    second = await started(channel.declare_queue("second"))
     await _cancel(first)
 
     peer.send(QueueDeclareOkParameters("first", 0, 0), QueueDeclareOkParameters("second", 0, 0))
@@ -55,7 +49,7 @@ async def test_cancelled_operation_leaves_its_slot_behind(
 
 
 async def test_late_get_ok_is_given_back(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
-    getting = await _start(channel.get("queue"))
+    getting = await started(channel.get("queue"))
     await peer.expect(BasicGetParameters)
     await _cancel(getting)
 
@@ -67,7 +61,7 @@ async def test_late_get_ok_is_given_back(channel: ammoo.Channel, peer: ScriptedP
 async def test_get_ok_that_arrives_as_the_caller_is_cancelled_is_given_back(
     channel: ammoo.Channel, peer: ScriptedPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    getting = await _start(channel.get("queue"))
+    getting = await started(channel.get("queue"))
     await peer.expect(BasicGetParameters)
 
     def resolve_and_cancel(replies: Replies, answer: Reply) -> bool:
@@ -87,7 +81,7 @@ async def test_get_ok_that_arrives_as_the_caller_is_cancelled_is_given_back(
 async def test_late_get_ok_without_acknowledgement_is_dropped(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
-    getting = await _start(channel.get("queue", no_ack=True))
+    getting = await started(channel.get("queue", no_ack=True))
     await peer.expect(BasicGetParameters)
     await _cancel(getting)
     peer.got(7)
@@ -99,7 +93,7 @@ async def test_late_consume_ok_is_cancelled_and_its_deliveries_given_back(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     consumer = channel.consume("queue")
-    entering = await _start(consumer.__aenter__())
+    entering = await started(consumer.__aenter__())
     tag = (await peer.expect(BasicConsumeParameters)).consumer_tag
     await _cancel(entering)
 
@@ -117,7 +111,7 @@ async def test_late_channel_open_ok_is_closed(
     connection: ammoo.Connection, peer: ScriptedPeer
 ) -> None:
     del peer.answers[ChannelOpenParameters]
-    opening = await _start(connection.channel().__aenter__())
+    opening = await started(connection.channel().__aenter__())
     await peer.expect(ChannelOpenParameters)
     await _cancel(opening)
     del peer.answers[ChannelCloseParameters]
@@ -131,7 +125,7 @@ async def test_late_channel_open_ok_with_a_close_right_behind_it(
     connection: ammoo.Connection, peer: ScriptedPeer
 ) -> None:
     del peer.answers[ChannelOpenParameters]
-    opening = await _start(connection.channel().__aenter__())
+    opening = await started(connection.channel().__aenter__())
     await peer.expect(ChannelOpenParameters)
     await _cancel(opening)
     peer.answers[ChannelOpenParameters] = lambda _: ChannelOpenOkParameters()
@@ -150,8 +144,8 @@ async def test_cancelled_publish_keeps_its_confirm(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     await channel.select_confirm()
-    first = await _start(channel.publish("", "q", b"first"))
-    second = await _start(channel.publish("", "q", b"second"))
+    first = await started(channel.publish("", "q", b"first"))
+    second = await started(channel.publish("", "q", b"second"))
     await peer.expect(BasicPublishParameters)
     await peer.expect(BasicPublishParameters)
     await _cancel(first)
@@ -167,10 +161,10 @@ async def test_cancelled_publish_keeps_its_confirm(
 async def test_cancelled_wait_for_a_message_loses_none(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
-    entering = await _start(channel.consume("queue").__aenter__())
+    entering = await started(channel.consume("queue").__aenter__())
     tag = await peer.consumer()
     consumer = await entering
-    waiting = [await _start(consumer.__anext__()) for _ in range(2)]
+    waiting = [await started(consumer.__anext__()) for _ in range(2)]
     await _cancel(waiting[0])
 
     peer.deliver(tag, 1)
@@ -182,24 +176,22 @@ async def test_cancelled_wait_for_a_message_loses_none(
 async def test_waiter_that_is_cancelled_as_it_is_woken_wakes_the_next(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
-    entering = await _start(channel.consume("queue").__aenter__())
+    entering = await started(channel.consume("queue").__aenter__())
     tag = await peer.consumer()
     consumer = await entering
-    first, second = [await _start(consumer.__anext__()) for _ in range(2)]
+    first, second = [await started(consumer.__anext__()) for _ in range(2)]
     consumer._inbox._wake_one()
-    consumer._inbox.messages.append(_Message())
+    message = DeliverMessage()
+    message.body = bytearray()
+    consumer._inbox.messages.append(message)
     await _cancel(first)
 
-    assert isinstance(await second, _Message)
+    assert message is await second
     await _leave(consumer, peer, tag)
 
 
-class _Message:
-    body = b""
-
-
 async def _leave(consumer: ammoo.Consumer, peer: ScriptedPeer, tag: str) -> None:
-    leaving = await _start(consumer.__aexit__(None, None, None))
+    leaving = await started(consumer.__aexit__(None, None, None))
     await peer.expect(BasicCancelParameters)
     peer.send(BasicCancelOkParameters(tag))
     await leaving
@@ -218,7 +210,7 @@ async def test_operation_timeout_leaves_the_channel_usable(server: ScriptedServe
         server.peer.send(QueueDeclareOkParameters("first", 0, 0))
         await server.peer.expect(QueueDeclareParameters)
 
-        declaring = await _start(channel.declare_queue("second"))
+        declaring = await started(channel.declare_queue("second"))
         await server.peer.declare("second")
 
         assert "second" == (await declaring).queue_name
@@ -232,8 +224,8 @@ async def test_cancellation_at_the_very_limit_of_time_is_not_lost(
         connection.channel() as channel,
     ):
         loop, clock = asyncio.get_running_loop(), LoopClock(monkeypatch)
-        declaring = await _start(channel.declare_queue("first"))
-        updating = await _start(connection.update_secret("secret"))
+        declaring = await started(channel.declare_queue("first"))
+        updating = await started(connection.update_secret("secret"))
         for task in (declaring, updating):
             loop.call_at(loop.time() + 30, task.cancel)
 
@@ -253,7 +245,7 @@ async def test_confirm_that_does_not_come_in_time(server: ScriptedServer) -> Non
             await channel.publish("", "q", b"")
         server.peer.send(BasicAckParameters(1, False))
 
-        publishing = await _start(channel.publish("", "q", b""))
+        publishing = await started(channel.publish("", "q", b""))
         server.peer.send(BasicAckParameters(2, False))
 
         await publishing
@@ -278,9 +270,9 @@ async def test_consume_that_is_not_answered_in_time_is_cancelled_later(
 async def test_consume_ok_may_come_after_later_answers(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
-    entering = await _start(channel.consume("queue").__aenter__())
-    other = await _start(channel.consume("other").__aenter__())
-    declaring = await _start(channel.declare_queue("q"))
+    entering = await started(channel.consume("queue").__aenter__())
+    other = await started(channel.consume("other").__aenter__())
+    declaring = await started(channel.declare_queue("q"))
     first = (await peer.expect(BasicConsumeParameters)).consumer_tag
     second = (await peer.expect(BasicConsumeParameters)).consumer_tag
 
@@ -299,7 +291,7 @@ async def test_publish_that_is_cancelled_while_the_socket_is_full_was_not_sent(
 ) -> None:
     transport = channel._require_live().transport
     transport.pause_writing()
-    tasks = [await _start(channel.publish("", "q", body)) for body in (b"1", b"2", b"3", b"4")]
+    tasks = [await started(channel.publish("", "q", body)) for body in (b"1", b"2", b"3", b"4")]
     await _cancel(tasks[0])
 
     transport.resume_writing()
@@ -313,7 +305,7 @@ async def test_publish_that_is_cancelled_while_the_socket_is_full_was_not_sent(
 async def test_publishes_that_wait_for_the_socket_stay_in_order(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
-    tasks = [await _start(channel.publish("", str(i), bytes(100_000))) for i in range(50)]
+    tasks = [await started(channel.publish("", str(i), bytes(100_000))) for i in range(50)]
     await asyncio.gather(*tasks)
 
     keys = [(await peer.expect(BasicPublishParameters)).routing_key for _ in range(50)]

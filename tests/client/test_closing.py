@@ -27,6 +27,7 @@ from ammoo_wire import (
 )
 from tests.client.script import ScriptedPeer, ScriptedServer
 from tests.support.clock import LoopClock
+from tests.support.tasks import started, turn_over
 
 
 async def test_channel_that_is_left_is_closed_without_a_fault(
@@ -80,7 +81,7 @@ async def test_error_on_a_channel_is_one_object_for_everybody(
             asyncio.create_task(channel.get("q")),
             asyncio.create_task(channel.get_next_returned_message()),
         ]
-        await asyncio.sleep(0)
+        await turn_over()
         peer.send(ChannelCloseParameters(404, "NOT_FOUND - no queue 'q' in vhost '/'", 60, 70))
         errors = await asyncio.gather(*waiting, return_exceptions=True)
         with pytest.raises(NotFound) as caught:
@@ -163,7 +164,7 @@ async def test_close_ends_what_waits(connection: ammoo.Connection, peer: Scripte
             asyncio.create_task(channel.publish("", "q", b"")),
             asyncio.create_task(channel.get_next_returned_message()),
         ]
-        await asyncio.sleep(0)
+        await turn_over()
         await connection.close()
         errors = await asyncio.gather(*waiting, return_exceptions=True)
 
@@ -260,7 +261,7 @@ async def test_server_that_answers_late_is_waited_for_again(
     peer.answers.pop(ChannelCloseParameters)
     closing = asyncio.create_task(channel.__aexit__(None, None, None))
     await peer.expect(ChannelCloseParameters)
-    await asyncio.sleep(0)
+    await turn_over()
     assert not closing.done()
     peer.send(ChannelCloseOkParameters())
     await closing
@@ -273,8 +274,7 @@ async def test_close_with_a_server_that_reads_nothing(
     await connection.__aenter__()
     channel = await connection.channel().__aenter__()
     server.peer.pause_reading()
-    publishing = asyncio.create_task(channel.publish("", "q", bytes(64 * 1024 * 1024)))
-    await asyncio.sleep(0)
+    publishing = await started(channel.publish("", "q", bytes(64 * 1024 * 1024)))
     clock = LoopClock(monkeypatch)
 
     closing = asyncio.create_task(connection.close(timeout=1))
@@ -288,8 +288,7 @@ async def test_cancelled_close_closes_the_socket(server: ScriptedServer) -> None
     connection = await ammoo.connect(server.url)
     await connection.__aenter__()
     server.peer.is_deaf = True
-    closing = asyncio.create_task(connection.close())
-    await asyncio.sleep(0)
+    closing = await started(connection.close())
 
     closing.cancel()
 

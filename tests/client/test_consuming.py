@@ -36,6 +36,7 @@ from ammoo_wire import (
 )
 from tests.client.script import ScriptedPeer, ScriptedServer
 from tests.support.reading import reading_paused
+from tests.support.tasks import started, turn_over
 
 
 @pytest.fixture(autouse=True)
@@ -221,8 +222,7 @@ async def test_closing_the_channel_ends_the_iteration(
 ) -> None:
     async with connection.channel() as channel:
         consumer = await channel.consume("queue").__aenter__()
-        waiting = asyncio.create_task(anext(consumer))
-        await asyncio.sleep(0)
+        waiting = await started(anext(consumer))
 
     with pytest.raises(ClientClosedChannelOK):
         await waiting
@@ -231,7 +231,7 @@ async def test_closing_the_channel_ends_the_iteration(
 async def test_several_tasks_share_a_consumer(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
     async with channel.consume("queue") as consumer:
         waiting = [asyncio.create_task(anext(consumer)) for _ in range(3)]
-        await asyncio.sleep(0)
+        await turn_over()
         peer.deliver(consumer.consumer_tag, 1, 2, 3)
         messages = await asyncio.gather(*waiting)
 
@@ -341,8 +341,7 @@ async def test_reading_is_not_paced_while_somebody_waits(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     async with channel.consume("queue") as consumer, channel.consume("other") as other:
-        waiting = asyncio.create_task(anext(other))
-        await asyncio.sleep(0)
+        waiting = await started(anext(other))
         peer.deliver(consumer.consumer_tag, *range(1, COALESCE_FROM + 1))
         await anext(consumer)
 
@@ -360,8 +359,7 @@ async def test_reading_is_paced_no_longer_when_something_is_asked(
         await anext(consumer)
         was_reading = transport.is_reading
 
-        asking = asyncio.create_task(channel.declare_queue("q"))
-        await asyncio.sleep(0)
+        asking = await started(channel.declare_queue("q"))
 
         assert not was_reading
         assert transport.is_reading
@@ -435,8 +433,7 @@ async def test_another_consumer_is_served_while_one_is_far_behind(
     async with channel.consume("queue") as slow, channel.consume("other") as quick:
         peer.deliver(slow.consumer_tag, *range(1, BACKLOG_MESSAGES + 2))
         await paused
-        waiting = asyncio.create_task(anext(quick))
-        await asyncio.sleep(0)
+        waiting = await started(anext(quick))
 
         peer.deliver(quick.consumer_tag, BACKLOG_MESSAGES + 2)
 

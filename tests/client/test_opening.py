@@ -33,6 +33,7 @@ from ammoo_wire import (
     ReplyCode,
 )
 from tests.client.script import ScriptedServer
+from tests.support.tasks import started, turn_over
 
 
 async def test_connect_raises_os_error_when_the_port_is_refused(server: ScriptedServer) -> None:
@@ -260,7 +261,7 @@ class Demo(AuthenticationMechanism):
         return b"who"
 
     async def challenge(self, challenge: bytes) -> bytes:
-        await asyncio.sleep(0)
+        await turn_over()
         return challenge[::-1]
 
 
@@ -303,8 +304,7 @@ async def test_challenge_for_a_mechanism_that_knows_none() -> None:
 async def test_cancelled_handshake_leaves_nothing_behind(server: ScriptedServer) -> None:
     server.is_deaf = True
     connection = await ammoo.connect(server.url)
-    entering = asyncio.create_task(connection.__aenter__())
-    await asyncio.sleep(0)  # one turn: the handshake has begun
+    entering = await started(connection.__aenter__())  # one turn: the handshake has begun
 
     entering.cancel()
 
@@ -316,8 +316,7 @@ async def test_cancelled_handshake_leaves_nothing_behind(server: ScriptedServer)
 
 
 async def test_cancelled_connect_leaves_nothing_behind(server: ScriptedServer) -> None:
-    connecting = asyncio.create_task(ammoo.connect(server.url))
-    await asyncio.sleep(0)
+    connecting = await started(ammoo.connect(server.url))
 
     connecting.cancel()
 
@@ -364,8 +363,7 @@ async def test_mechanism_that_loses_patience_closes_the_socket() -> None:
 
 async def test_lost_socket(connection: ammoo.Connection, server: ScriptedServer) -> None:
     async with connection.channel() as channel:
-        declaring = asyncio.create_task(channel.declare_queue("q"))
-        await asyncio.sleep(0)
+        declaring = await started(channel.declare_queue("q"))
         server.peer.hang_up()
 
         with pytest.raises(ConnectionLost) as caught:
@@ -414,7 +412,7 @@ async def test_connection_closed_by_the_server(
         waiting = [
             asyncio.create_task(channel.get_next_returned_message()) for channel in (one, two)
         ]
-        await asyncio.sleep(0)
+        await turn_over()
         server.peer.protocol.close(320, "CONNECTION_FORCED - shutdown")
         server.peer.flush()
         results = await asyncio.gather(*waiting, return_exceptions=True)

@@ -32,11 +32,12 @@ from ammoo_wire import (
     ConnectionUpdateSecretParameters,
 )
 from tests.client.script import ScriptedPeer, ScriptedServer
+from tests.support.tasks import started, turn_over
 
 
 async def _publish(channel: ammoo.Channel, *keys: str, **options: Any) -> list[asyncio.Task[None]]:
     tasks = [asyncio.create_task(channel.publish("", key, b"body", **options)) for key in keys]
-    await asyncio.sleep(0)
+    await turn_over()
     return tasks
 
 
@@ -75,7 +76,7 @@ async def test_publisher_that_never_waits_lets_others_have_a_turn(
         nonlocal turns
         while True:
             turns += 1
-            await asyncio.sleep(0)
+            await turn_over()
 
     task = asyncio.create_task(other())
     for _ in range(1000):
@@ -185,8 +186,7 @@ async def test_messages_count_from_confirm_select_on_not_from_its_answer(
 async def test_confirm_select_that_was_cancelled_is_in_force_all_the_same(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
-    selecting = asyncio.create_task(channel.select_confirm())
-    await asyncio.sleep(0)
+    selecting = await started(channel.select_confirm())
     selecting.cancel()
     await asyncio.wait({selecting})
     publishing = await _publish(channel, "a")
@@ -243,7 +243,7 @@ async def test_returned_messages_wake_those_who_wait_in_order(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     waiting = [asyncio.create_task(channel.get_next_returned_message()) for _ in range(3)]
-    await asyncio.sleep(0)
+    await turn_over()
     waiting[0].cancel()
 
     peer.returned("a")

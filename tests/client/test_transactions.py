@@ -17,6 +17,7 @@ from ammoo_wire import (
     TxCommitParameters,
 )
 from tests.client.script import ScriptedPeer
+from tests.support.tasks import started
 
 
 async def _commit(channel: ammoo.Channel, peer: ScriptedPeer) -> asyncio.Task[None]:
@@ -94,8 +95,7 @@ async def test_commit_that_fails_drops_what_was_held(
     async with connection.channel() as channel:
         committing = await _commit(channel, peer)
         await channel.publish("", "q", b"behind")
-        again = asyncio.create_task(channel.commit())
-        await asyncio.sleep(0)
+        again = await started(channel.commit())
 
         peer.send(ChannelCloseParameters(406, "PRECONDITION_FAILED - x", 90, 20))
 

@@ -7,6 +7,7 @@ import pytest
 import ammoo
 from ammoo.exceptions.connection import ConnectionForced, ConnectionLost
 from ammoo_fakebroker import FakeBroker
+from tests.support.tasks import started, turn_over
 
 
 async def test_alarm_holds_publishes_and_nothing_else(fakebroker: FakeBroker) -> None:
@@ -17,7 +18,7 @@ async def test_alarm_holds_publishes_and_nothing_else(fakebroker: FakeBroker) ->
         unseen = asyncio.create_task(channel.publish("", "q", "1"))  # it finds out by this one
         assert "low on disk" == await connection.wait_blocked()
         held = [asyncio.create_task(channel.publish("", "q", str(i))) for i in range(2, 5)]
-        await asyncio.sleep(0)
+        await turn_over()
         assert not any(task.done() for task in (unseen, *held))
 
         fakebroker.unblock()
@@ -41,8 +42,7 @@ async def test_leaving_during_an_alarm(fakebroker: FakeBroker) -> None:
 
 async def test_shutdown_of_the_broker(fakebroker: FakeBroker) -> None:
     async with await ammoo.connect(fakebroker.url) as connection, connection.channel() as channel:
-        waiting = asyncio.create_task(channel.get_next_returned_message())
-        await asyncio.sleep(0)
+        waiting = await started(channel.get_next_returned_message())
         fakebroker.close_connections("shutdown")
 
         with pytest.raises(ConnectionForced, match="shutdown") as caught:
@@ -56,8 +56,7 @@ async def test_network_that_goes_away(fakebroker: FakeBroker) -> None:
     async with await ammoo.connect(fakebroker.url) as connection, connection.channel() as channel:
         await channel.declare_queue("q")
         async with channel.consume("q") as consumer:
-            waiting = asyncio.create_task(anext(consumer))
-            await asyncio.sleep(0)
+            waiting = await started(anext(consumer))
             fakebroker.cut_connections()
 
             with pytest.raises(ConnectionLost):

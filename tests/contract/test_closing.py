@@ -15,6 +15,7 @@ from tests.contract.queues import drain, publish
 from tests.support.clock import LoopClock
 from tests.support.operator import Operator
 from tests.support.relay import Relay
+from tests.support.tasks import turn_over
 
 
 async def test_close_from_a_handler(
@@ -125,7 +126,7 @@ async def test_close_ends_what_waits(broker_url: str, queue: str) -> None:
             asyncio.create_task(channel.get_next_returned_message()),
             asyncio.create_task(connection.wait_blocked()),
         ]
-        await asyncio.sleep(0)
+        await turn_over()
         await connection.close()
         errors = await asyncio.gather(*waiting, return_exceptions=True)
 

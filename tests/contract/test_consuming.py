@@ -1,6 +1,5 @@
 """Consumers on brokers: settling in any order, queues that go away, consumers that lag behind."""
 
-import asyncio
 import random
 from unittest.mock import Mock
 
@@ -12,6 +11,7 @@ from ammoo.inbox import BACKLOG_MESSAGES
 from tests.contract.queues import drain, publish
 from tests.support.clock import LoopClock
 from tests.support.reading import reading_paused
+from tests.support.tasks import turn_over
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 13, 21])
@@ -31,7 +31,7 @@ async def test_acks_in_any_order_single_and_multiple(
             await messages[tag].ack(multiple=multiple)
             unsettled -= set(range(1, tag + 1)) if multiple else {tag}
             if chance.random() < 0.5:
-                await asyncio.sleep(0)  # acks of one turn may become one
+                await turn_over()  # acks of one turn may become one
     await other_channel.close()
 
     assert [str(tag) for tag in sorted(unsettled)] == await drain(broker_channel, queue)

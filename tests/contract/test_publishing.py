@@ -16,6 +16,7 @@ from ammoo_wire import EncodeError, Float32, Timestamp
 from tests.client.brokers import Name
 from tests.contract.queues import drain, publish
 from tests.support.operator import Operator
+from tests.support.tasks import started
 
 # --- outcomes ---
 
@@ -226,8 +227,7 @@ async def test_publishes_wait_while_the_broker_is_short_of_memory(
     monkeypatch.setattr(socket, "write", write)
 
     held = [asyncio.create_task(broker_channel.publish("", queue, str(i))) for i in range(2, 5)]
-    given_up = asyncio.create_task(broker_channel.publish("", queue, "given up"))
-    await asyncio.sleep(0)
+    given_up = await started(broker_channel.publish("", queue, "given up"))
     given_up.cancel()
     await asyncio.wait({given_up})
 
