@@ -9,9 +9,10 @@ from ammoo.exceptions.channel import (
     ClientClosedChannelError,
     ClientClosedChannelOK,
     NotFound,
+    PreconditionFailed,
     ServerClosedChannel,
 )
-from ammoo.exceptions.connection import ClientClosedConnectionOK
+from ammoo.exceptions.connection import ClientClosedConnectionOK, MethodNotImplemented
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,
@@ -143,14 +144,14 @@ async def test_closes_of_a_channel_may_cross(
     connection: ammoo.Connection, peer: ScriptedPeer
 ) -> None:
     del peer.answers[ChannelCloseParameters]
-    async with connection.channel() as channel:
-        closing = asyncio.create_task(channel.close())
-        await peer.expect(ChannelCloseParameters)
-        peer.protocol.send(1, ChannelCloseParameters(406, "PRECONDITION_FAILED - x", 0, 0))
-        peer.send(ChannelCloseOkParameters())
-        await closing
+    channel = await connection.channel().__aenter__()
+    closing = asyncio.create_task(channel.close())
+    await peer.expect(ChannelCloseParameters)
+    peer.protocol.send(1, ChannelCloseParameters(406, "PRECONDITION_FAILED - x", 0, 0))
+    peer.send(ChannelCloseOkParameters())
+    await closing  # says nothing; leaving the block does
 
-    assert isinstance(channel.closing_exc, ClientClosedChannelOK)
+    assert isinstance(channel.closing_exc, PreconditionFailed)
     peer.answers[ChannelCloseParameters] = lambda _: ChannelCloseOkParameters()
     async with connection.channel() as again:
         assert 1 == again.channel_id
@@ -341,3 +342,91 @@ async def test_channel_that_the_server_does_not_open(
 
     with pytest.raises(ServerClosedChannel, match=r"answering channel.open"):
         await opening
+
+
+# --- what the server said, and no operation has raised ---
+
+
+async def test_channel_that_the_server_closed_unnoticed_says_so_when_it_is_left(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    with pytest.raises(NotFound, match="no exchange 'x'") as caught:  # noqa: PT012  the end of the block is what raises
+        async with connection.channel() as channel:
+            peer.send(ChannelCloseParameters(404, "NOT_FOUND - no exchange 'x'", 60, 40))
+            await peer.expect(ChannelCloseOkParameters)
+
+    assert channel.closing_exc is caught.value
+
+
+async def test_close_of_the_server_that_crosses_ours_is_raised(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    del peer.answers[ChannelCloseParameters]
+    channel = await connection.channel().__aenter__()
+    leaving = asyncio.create_task(channel.__aexit__(None, None, None))
+    await peer.expect(ChannelCloseParameters)
+    peer.send(ChannelCloseParameters(404, "NOT_FOUND - no exchange 'x'", 60, 40))
+    await peer.expect(ChannelCloseOkParameters)
+    peer.send(ChannelCloseOkParameters())
+
+    with pytest.raises(NotFound, match="no exchange 'x'") as caught:
+        await leaving
+
+    assert channel.closing_exc is caught.value
+    assert not connection._require_live().protocol.crossed_closes
+
+
+async def test_close_of_the_server_that_crosses_ours_in_one_read_is_raised(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    channel = await connection.channel().__aenter__()
+    peer.send(ChannelCloseParameters(404, "NOT_FOUND - no exchange 'x'", 60, 40))
+
+    with pytest.raises(NotFound):
+        await channel.__aexit__(None, None, None)
+
+
+async def test_error_that_was_raised_once_is_not_raised_again(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    async with connection.channel() as channel:
+        peer.send(ChannelCloseParameters(404, "NOT_FOUND - no exchange 'x'", 60, 40))
+        with pytest.raises(NotFound):
+            await channel.get_next_returned_message()
+
+
+async def test_exception_of_the_block_goes_before_what_the_server_said(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    with pytest.raises(KeyError):  # noqa: PT012  the end of the block is what raises
+        async with connection.channel() as channel:
+            peer.send(ChannelCloseParameters(404, "NOT_FOUND - no exchange 'x'", 60, 40))
+            await peer.expect(ChannelCloseOkParameters)
+            raise KeyError("mine")
+
+    assert isinstance(channel.closing_exc, NotFound)
+
+
+async def test_connection_that_the_server_closed_unnoticed_says_so_when_it_is_left(
+    server: ScriptedServer,
+) -> None:
+    with pytest.raises(MethodNotImplemented) as caught:  # noqa: PT012  the end of the block is what raises
+        async with await ammoo.connect(server.url) as connection:
+            server.peer.protocol.close(540, "NOT_IMPLEMENTED - immediate=true", 60, 40)
+            server.peer.flush()
+            await connection.wait_closed()
+
+    assert connection.closing_exc is caught.value
+
+
+async def test_close_of_the_server_that_crosses_the_connections_is_raised(
+    server: ScriptedServer,
+) -> None:
+    connection = await (await ammoo.connect(server.url)).__aenter__()
+    server.peer.protocol.close(540, "NOT_IMPLEMENTED - immediate=true", 60, 40)
+    server.peer.flush()
+
+    with pytest.raises(MethodNotImplemented) as caught:
+        await connection.__aexit__(None, None, None)
+
+    assert connection.closing_exc is caught.value

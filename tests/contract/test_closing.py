@@ -9,8 +9,9 @@ import asyncio
 import pytest
 
 import ammoo
-from ammoo.exceptions.channel import ClientClosedChannelOK
-from ammoo.exceptions.connection import ClientClosedConnectionOK
+from ammoo.exceptions.channel import ClientClosedChannelOK, NotFound
+from ammoo.exceptions.connection import ClientClosedConnectionOK, MethodNotImplemented
+from tests.client.brokers import Name
 from tests.contract.queues import drain, publish
 from tests.support.clock import LoopClock
 from tests.support.operator import Operator
@@ -131,3 +132,26 @@ async def test_close_ends_what_waits(broker_url: str, queue: str) -> None:
         errors = await asyncio.gather(*waiting, return_exceptions=True)
 
     assert {id(connection.closing_exc)} == {id(error) for error in errors}
+
+
+async def test_publish_to_a_missing_exchange_as_the_last_act_raises(
+    broker_connection: ammoo.Connection, name: Name
+) -> None:
+    """Without confirms nothing is awaited but the end of the channel."""
+    exchange = name("missing")
+
+    with pytest.raises(NotFound, match="no exchange") as caught:
+        async with broker_connection.channel() as channel:
+            await channel.publish(exchange, "key", b"body")
+
+    assert channel.closing_exc is caught.value
+    async with broker_connection.channel() as channel:
+        await channel.publish("", name("nowhere"), b"body")
+
+
+async def test_fault_of_the_connection_as_the_last_act_raises(broker_url: str) -> None:
+    """RabbitMQ does not know immediate, and closes the connection for it."""
+    with pytest.raises(MethodNotImplemented, match="immediate=true"):  # noqa: PT012  the block's end raises
+        async with await ammoo.connect(broker_url) as connection, connection.channel() as channel:
+            await channel.select_confirm()
+            channel.publish_nowait("", "nowhere", b"body", immediate=True)

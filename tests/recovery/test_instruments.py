@@ -220,14 +220,15 @@ async def test_protocol_error_shows_the_frames_before_it(server: ScriptedServer)
 async def test_servers_own_fault_shows_them_too_and_a_shutdown_does_not(
     server: ScriptedServer,
 ) -> None:
-    async with await ammoo.connect(server.url, record_frames=100) as connection:
-        close = ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0)
-        server.peer.send(close, channel_number=0)
-        await connection.wait_closed()
+    with pytest.raises(InternalError) as caught:  # noqa: PT012  the end of the block raises
+        async with await ammoo.connect(server.url, record_frames=100) as connection:
+            close = ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0)
+            server.peer.send(close, channel_number=0)
+            await connection.wait_closed()
 
-    assert isinstance(connection.closing_exc, InternalError)
-    assert "guest" not in "".join(connection.closing_exc.__notes__)
-    assert "connection.tune" in "".join(connection.closing_exc.__notes__)
+    assert connection.closing_exc is caught.value
+    assert "guest" not in "".join(caught.value.__notes__)
+    assert "connection.tune" in "".join(caught.value.__notes__)
 
 
 # --- the guard -----------------------------------------------------------------------------------

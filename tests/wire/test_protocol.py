@@ -738,6 +738,7 @@ def test_crossing_close_of_a_channel_is_answered_and_ours_still_open(new: New) -
     assert [] == commands
     assert protocol.data_to_send() == method_frame(1, ChannelCloseOkParameters())
     assert protocol.is_channel_closing(1)
+    assert {1: ChannelCloseParameters()} == protocol.crossed_closes
     assert [Command(1, ChannelCloseOkParameters(), None, None)] == protocol.receive_data(
         method_frame(1, ChannelCloseOkParameters())
     )

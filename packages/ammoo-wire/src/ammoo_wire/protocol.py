@@ -72,6 +72,8 @@ class Protocol(ABC):
         failure: The first thing that the peer did wrong, or None.
         close_sent: The connection.close that we sent, or None.
         close_received: The connection.close that the peer sent, or None.
+        crossed_closes: The channel.close that the peer sent on channels that we were closing, by
+            channel number. The shell may take it out when such a channel is closed.
         has_lost_framing: Whether the peer's octets can no longer be cut into frames. No answer
             to a close will be recognised then; the shell closes the socket by itself.
         channel_max: The highest channel number that was agreed on; 0 for no limit.
@@ -97,6 +99,7 @@ class Protocol(ABC):
         self._closing_frame = b""  # a close or close-ok that goes behind all that is queued
         self._is_discarding = False  # whether what comes is dropped unread
         self._closing_channels: set[int] = set()
+        self.crossed_closes: dict[int, ChannelCloseParameters] = {}
         self._opening: Opening | None = None
         self.failure: ProtocolError | None = None
         self.close_sent: ConnectionCloseParameters | None = None
@@ -421,6 +424,7 @@ class Protocol(ABC):
                 self._closing_channels.discard(number)
                 kept.append(command)
             elif type(parameters) is ChannelCloseParameters:
+                self.crossed_closes[number] = parameters
                 self.send(number, ChannelCloseOkParameters())
         return kept
 

@@ -52,7 +52,7 @@ from .arguments import (
 )
 from .channel_settings import ChannelSettings, Prefetch
 from .consumer import Consumer
-from .exceptions.base import AmmooError
+from .exceptions.base import AmmooError, raise_untold
 from .exceptions.channel import (
     ChannelClosed,
     ChannelUnanswered,
@@ -237,8 +237,14 @@ class Channel:
 
         It waits for the server for 5 s at most, and not at all after another cancel or close on the
         connection was left unanswered for that long.
+
+        Raises:
+            ServerClosedChannel, ServerClosedConnection: The server closed it because of something that was not awaited, such as a
+                publish without confirms, and no operation has raised that.
         """
         await self._close(exc, CLOSE_TIMEOUT, leaving=True)
+        if exc is None:
+            raise_untold(self._final)
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
         """Close the channel before its block is left (channel.close); do nothing if it is closed.
@@ -259,6 +265,7 @@ class Channel:
             if self._final is None and self._live.closing_exc is not None:
                 self.close_for_good(error)  # it is being recovered: there is nothing to send
             await self._live.close(error, seconds, leaving=leaving)
+            self._final = self._live.crossed or self._final
 
     async def wait_closed(self) -> None:
         """Wait until the channel is closed for good; a recovery does not count."""

@@ -16,6 +16,7 @@ from ammoo_wire import FieldTable, FieldValue
 from .auth.abc import Authentication, AuthenticationMechanism
 from .channel import Channel
 from .credentials import CredentialsProvider
+from .exceptions.base import raise_untold
 from .exceptions.connection import (
     ClientClosedConnectionError,
     ClientClosedConnectionOK,
@@ -318,8 +319,14 @@ class Connection:
 
         It waits for the server for 5 s at most, and not at all after a cancel or close on the
         connection was left unanswered for that long.
+
+        Raises:
+            ServerClosedConnection: The server closed it because of something that was not awaited, such as a
+                publish without confirms, and no operation has raised that.
         """
         await self._close(exc, CLOSE_TIMEOUT, leaving=True)
+        if exc is None:
+            raise_untold(self.closing_exc)
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
         """Close the connection before its block is left; do nothing if it is closed.

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ammoo_wire import method_with_id
 
-__all__ = ["AmmooError", "OperationTimeout", "ServerRefusal"]
+__all__ = ["AmmooError", "OperationTimeout", "ServerRefusal", "raise_untold"]
 
 
 class AmmooError(Exception):
@@ -134,3 +134,12 @@ _ADVICE_BY_CLUE = {
     "message size": "send smaller messages, or raise the server's max_message_size",
     "timed out. Timeout value": ("settle messages sooner, or raise the server's consumer_timeout"),
 }
+
+
+def raise_untold(error: Exception | None) -> None:
+    """Raise what the server said when it closed, if that was raised nowhere yet.
+
+    An exception that was raised has a traceback.
+    """
+    if isinstance(error, ServerRefusal) and error.__traceback__ is None:
+        raise error

@@ -95,6 +95,7 @@ class LiveChannel:
         allows_read_coalescing: Whether the server may send many messages before it waits for
             acknowledgements.
         closing_exc: What ended the channel, or None.
+        crossed: Why the server closed the channel while the client did; None if it did not.
         consumers: Where the deliveries to each consumer go, by its tag.
         consuming: What starts and cancels consumers.
         is_stale: Whether the caller's channel goes on without this one: then deliveries that
@@ -114,6 +115,7 @@ class LiveChannel:
         self.body_encoding = body_encoding
         self.closing_exc: Exception | None = None
         self.is_stale = False
+        self.crossed: Exception | None = None
         self.on_end: Callable[[LiveChannel, Exception], None] | None = None
         self.successor: SuccessorPort | None = None
         self.tag_offset = 0
@@ -418,6 +420,7 @@ class LiveChannel:
     ) -> None:
         self.host.protocol.send(self.number, ChannelCloseOkParameters())
         if self.sender.is_channel_closing(self.number):
+            self.host.protocol.crossed_closes[self.number] = parameters
             return  # both sides sent channel.close; the server's channel.close-ok follows
         self.fail(server_closed_channel(*parameters, self.number))
         self._finish()
@@ -448,6 +451,9 @@ class LiveChannel:
 
     def _finish(self) -> None:
         """Free the number: both sides have finished with the channel."""
+        crossed = self.host.protocol.crossed_closes.pop(self.number, None)
+        if crossed is not None and isinstance(self.closing_exc, ClientClosedChannelOK):
+            self.closing_exc = self.crossed = server_closed_channel(*crossed, self.number)
         self.host.free_channel_number(self.number)
         self._closed.set()
 

@@ -28,6 +28,7 @@ from ..auth.secrets import encode_secret
 from ..exceptions.base import OperationTimeout
 from ..exceptions.connection import (
     ClientClosedConnectionError,
+    ClientClosedConnectionOK,
     ConnectionTimeout,
     HeartbeatTimeout,
     InvalidServerFrame,
@@ -238,6 +239,9 @@ class LiveConnection:
         """End the connection: the socket is closed."""
         if self.closing_exc is None:
             self.fail(loss_of(self.protocol, self._opening, self._parameters, error))
+        closed = self.protocol.close_received
+        if closed is not None and isinstance(self.closing_exc, ClientClosedConnectionOK):
+            self.closing_exc = server_closed_connection(*closed)  # it crossed the client's close
         if self._abort_timer is not None:
             self._abort_timer.cancel()
         self._closed.set()
