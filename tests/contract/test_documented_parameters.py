@@ -217,6 +217,20 @@ async def test_channel_prefetch_size(broker_url: str) -> None:
             await connection.channel(prefetch_size=10).__aenter__()
 
 
+@pytest.mark.rabbitmq_version(">=4.3")
+async def test_qos_global_warns_that_it_is_each_consumers_own_from_4_3_on(
+    broker_connection: ammoo.Connection, broker_channel: ammoo.Channel, queue: str
+) -> None:
+    await publish(broker_channel, queue, "1", "2", "3")
+    async with broker_connection.channel() as channel:
+        with pytest.warns(RuntimeWarning, match=r"takes qos\(global_=True\) for global_=False"):
+            await channel.qos(prefetch_count=1, global_=True)
+        async with channel.consume(queue) as one, channel.consume(queue) as two:
+            bodies = [(await anext(consumer)).body for consumer in (one, two)]
+
+    assert [b"1", b"2"] == bodies
+
+
 @pytest.mark.rabbitmq_version("<4.3")
 async def test_qos_global(
     broker_connection: ammoo.Connection, broker_channel: ammoo.Channel, queue: str

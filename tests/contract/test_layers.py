@@ -106,6 +106,7 @@ BROKER_FLOORS = {
 CLIENT_STOREYS = {
     "values that both storeys above speak of": [
         "ammoo.version",
+        "ammoo.server_release",
         "ammoo.running_loop",
         "ammoo.wire",
         "ammoo.arguments",

@@ -6,6 +6,7 @@ became of that on one connection.
 """
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -38,6 +39,7 @@ from ammoo_wire import (
     QueueUnbindParameters,
     method_of,
 )
+from ammoo_wire.fields import FieldTable
 
 from .arguments import (
     Arguments,
@@ -77,6 +79,7 @@ from .publish_options import (
     outgoing,
     takes_publish_options,
 )
+from .server_release import rabbitmq_release
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -569,7 +572,8 @@ class Channel:
                 limit.
             global_: Whether the limits apply to all consumers of the channel together, including
                 those that are running. That is RabbitMQ's meaning; the specification's is all
-                consumers of the connection. RabbitMQ 4.3 no longer supports True. False by default.
+                consumers of the connection. RabbitMQ from 4.3 on takes True for False, unless its
+                configuration permits ``global_qos``; a RuntimeWarning says so. False by default.
 
         Raises:
             ServerClosedConnection: The server does not support `prefetch_size`, or `global_`.
@@ -583,6 +587,8 @@ class Channel:
             self._settings.set_prefetch(prefetch, global_)
 
         live = await self._usable("basic.qos")
+        if global_:
+            _warn_of_deprecated_global_qos(self._connection.server_properties)
         await live.set_prefetch(*prefetch, global_, record)
 
     async def recover(self, requeue: bool) -> None:
@@ -1375,3 +1381,17 @@ def _message_count(parameters: Any) -> int:
 
 def _drop(answer: object) -> None:
     """Ignore a late message of a get with no_ack: the server has settled it."""
+
+
+def _warn_of_deprecated_global_qos(server_properties: FieldTable) -> None:
+    """Warn the caller of `Channel.qos` where RabbitMQ ignores ``global_`` without a word."""
+    release = rabbitmq_release(server_properties)
+    if release is not None and release >= (4, 3):
+        warnings.warn(
+            f"RabbitMQ {server_properties['version']} takes qos(global_=True) for global_=False:"
+            " each consumer that is started from now on has these limits for itself. Pass"
+            " global_=False, and share the limit out among the consumers; or set"
+            " deprecated_features.permit.global_qos = true in the server's configuration",
+            RuntimeWarning,
+            stacklevel=3,
+        )

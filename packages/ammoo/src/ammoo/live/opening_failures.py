@@ -27,6 +27,7 @@ from ..exceptions.connection import (
     WrongProtocol,
 )
 from ..parameters import ConnectionParameters
+from ..server_release import rabbitmq_release
 from .handshake import Opening
 
 __all__ = ["describe_socket_error", "exception_for", "loss_of"]
@@ -164,10 +165,6 @@ def _loss_during_login(
 
 def _initial_frame_max(server_properties: FieldTable) -> int:
     """Return the largest frame that the server accepts before tuning, in octets."""
-    version = server_properties.get("version")
-    if server_properties.get("product") != "RabbitMQ" or not isinstance(version, str):
-        return 4096  # frame-min-size (section 4.2.3)
-    numbers = version.split(".")[:2]
-    if not all(number.isdecimal() for number in numbers):
-        return 4096
-    return 8192 if [int(number) for number in numbers] >= [4, 1] else 4096
+    release = rabbitmq_release(server_properties)
+    # Of others it is frame-min-size (section 4.2.3).
+    return 8192 if release is not None and release >= (4, 1) else 4096
