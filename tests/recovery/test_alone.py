@@ -93,8 +93,8 @@ async def test_other_channels_notice_nothing(
             await closed.assert_queue_exists(name("nowhere"))
         await channel.declare_queue("", exclusive=True)
 
-    assert channel.channel_id == 1
-    assert connection.epoch == 1
+    assert 1 == channel.channel_id
+    assert 1 == connection.epoch
 
 
 async def test_channel_that_is_closed_while_it_is_opened_again_stays_closed(
@@ -132,6 +132,23 @@ async def test_reopening_needs_recovery(broker_connection: ammoo.Connection) -> 
         broker_connection.channel(reopen=True)
 
 
+async def test_reply_to_a_message_of_a_lost_channel_is_published_on_the_next_one(
+    network: Network, channel: ammoo.Channel, events: EventListener, name: Name
+) -> None:
+    queue, replies = name("requests"), name("replies")
+    for each in (queue, replies):
+        await channel.declare_queue(each, durable=True)
+    async with channel.consume(queue) as consumer, channel.consume(replies) as answers:
+        await channel.publish("", queue, b"question", reply_to=replies)
+        question = await anext(consumer)
+        network.cut()
+        await until(events, Open)
+        await question.reply(b"answer")
+        answer = await anext(answers)
+
+    assert answer.body == b"answer"
+
+
 # --- consumers that the server has cancelled -----------------------------------------------------
 
 
@@ -150,8 +167,8 @@ async def test_consumer_goes_on_when_its_queue_is_declared_anew(
         await message.ack()
         new_tag = consumer.consumer_tag
 
-    assert message.body == b"body"
-    assert message.consumer_tag == new_tag
+    assert b"body" == message.body
+    assert new_tag == message.consumer_tag
     assert new_tag != old_tag
 
 
@@ -194,7 +211,7 @@ async def test_consumer_that_is_left_while_its_queue_is_gone_is_not_started_agai
         await channel.declare_queue("", exclusive=True)  # a round trip: the cancel has come
     await broker_channel.declare_queue(queue, durable=True)
 
-    assert (await broker_channel.assert_queue_exists(queue)).consumer_count == 0
+    assert 0 == (await broker_channel.assert_queue_exists(queue)).consumer_count
 
 
 # --- streams -------------------------------------------------------------------------------------
@@ -238,8 +255,8 @@ async def test_stream_goes_on_behind_the_lowest_unsettled_message(
         again = await take(consumer, 6)
         await ack_all(again)
 
-    assert numbers(first) == [0, 1, 2, 3, 4, 5]
-    assert numbers(again) == [3, 5, 6, 7, 8, 9]
+    assert [0, 1, 2, 3, 4, 5] == numbers(first)
+    assert [3, 5, 6, 7, 8, 9] == numbers(again)
 
 
 async def test_stream_of_which_all_was_settled_goes_on_with_what_is_new(
@@ -280,4 +297,4 @@ async def test_stream_from_its_end_leaves_nothing_out_that_came_meanwhile(
         await until(events, Open)
         messages = await take(consumer, 3)
 
-    assert numbers(messages) == [0, 1, 2]
+    assert [0, 1, 2] == numbers(messages)

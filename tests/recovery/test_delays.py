@@ -16,7 +16,7 @@ def longest(max_delay: float = 30.0) -> Outage:
 
 
 def test_first_round_comes_within_a_fifth_of_a_second() -> None:
-    assert longest().next_delay(100.0) == 0.2
+    assert 0.2 == longest().next_delay(100.0)
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ def test_bound_of_later_rounds_is_a_twentieth_of_the_outage(age: float, bound: f
     outage = longest()
     outage.next_delay(100.0)
 
-    assert outage.next_delay(100.0 + age) == bound
+    assert bound == outage.next_delay(100.0 + age)
 
 
 def test_bound_is_capped_by_the_option() -> None:
     outage = longest(max_delay=0.05)
 
-    assert (outage.next_delay(100.0), outage.next_delay(1000.0)) == (0.05, 0.05)
+    assert (0.05, 0.05) == (outage.next_delay(100.0), outage.next_delay(1000.0))
 
 
 def rounds(outage: Outage, count: int, seconds: float) -> tuple[list[float], list[float]]:
@@ -53,9 +53,9 @@ def test_twenty_rounds_of_a_server_that_refuses_stay_within_their_bounds() -> No
 
     bounds = [0.2, *(min(max(0.1, 0.05 * begin), 1.0) for begin in begins[1:])]
     assert all(0 <= delay < bound for delay, bound in zip(delays, bounds, strict=True))
-    assert bounds[-1] == 1.0
-    assert len(set(delays)) == 20
-    assert outage.attempt == 20
+    assert 1.0 == bounds[-1]
+    assert 20 == len(set(delays))
+    assert 20 == outage.attempt
 
 
 def open_for_a_second(outage: Outage, now: float) -> int:
@@ -68,7 +68,7 @@ def open_for_a_second(outage: Outage, now: float) -> int:
 def test_connection_that_is_lost_again_soon_continues_the_outage() -> None:
     outage = longest()
 
-    assert [open_for_a_second(outage, now) for now in (101.0, 103.0, 105.0)] == [1, 2, 3]
+    assert [1, 2, 3] == [open_for_a_second(outage, now) for now in (101.0, 103.0, 105.0)]
 
 
 def test_connection_that_was_stable_begins_anew() -> None:
@@ -78,7 +78,7 @@ def test_connection_that_was_stable_begins_anew() -> None:
 
     outage.lost(111.0)
 
-    assert (outage.attempt, outage.next_delay(111.0)) == (0, 0.2)
+    assert (0, 0.2) == (outage.attempt, outage.next_delay(111.0))
 
 
 def test_first_loss_begins_an_outage_however_soon_it_comes() -> None:
@@ -87,7 +87,7 @@ def test_first_loss_begins_an_outage_however_soon_it_comes() -> None:
     outage.lost(5001.0)
     outage.next_delay(5001.0)
 
-    assert outage.next_delay(5002.0) == 0.1
+    assert 0.1 == outage.next_delay(5002.0)
 
 
 def test_connection_that_is_lost_at_once_inherits_the_age_of_the_outage() -> None:
@@ -97,8 +97,8 @@ def test_connection_that_is_lost_at_once_inherits_the_age_of_the_outage() -> Non
 
     outage.lost(200.5)  # half a second makes up for five
 
-    assert outage.age(200.5) == 95.0
-    assert outage.next_delay(200.5) == 4.75
+    assert 95.0 == outage.age(200.5)
+    assert 4.75 == outage.next_delay(200.5)
 
 
 def test_connection_that_was_open_for_a_while_pays_for_the_outage() -> None:
@@ -108,7 +108,7 @@ def test_connection_that_was_open_for_a_while_pays_for_the_outage() -> None:
 
     outage.lost(117.0)
 
-    assert (outage.attempt, outage.next_delay(117.0)) == (1, 0.1)
+    assert (1, 0.1) == (outage.attempt, outage.next_delay(117.0))
 
 
 def test_stable_takes_two_heartbeats_where_they_are_long() -> None:
@@ -118,14 +118,14 @@ def test_stable_takes_two_heartbeats_where_they_are_long() -> None:
 
     outage.lost(150.0, heartbeat_interval=60)
 
-    assert outage.attempt == 1
+    assert 1 == outage.attempt
 
 
 def test_three_slow_rounds_take_thirty_seconds_on_the_average() -> None:
     outage = Outage(30.0, lambda: 0.5)
     outage.lost(0.0)
 
-    assert sum(outage.next_delay(0.0, slowly=True) for _ in range(3)) == 30.0
+    assert 30.0 == sum(outage.next_delay(0.0, slowly=True) for _ in range(3))
 
 
 # --- the options ---

@@ -15,7 +15,7 @@ async def test_events_come_in_order_and_end_behind_closed() -> None:
     listener.put(Unblocked(1.0, 1))
     listener.put(END, is_last=True)
 
-    assert [event async for event in listener] == [Unblocked(1.0, 1), END]
+    assert [Unblocked(1.0, 1), END] == [event async for event in listener]
 
 
 async def test_listener_waits_for_an_event() -> None:
@@ -26,7 +26,7 @@ async def test_listener_waits_for_an_event() -> None:
     listener.put(Unblocked(1.0, 1))
     listener.put(Unblocked(2.0, 1))
 
-    assert {await first, await second} == {Unblocked(1.0, 1), Unblocked(2.0, 1)}
+    assert {Unblocked(1.0, 1), Unblocked(2.0, 1)} == {await first, await second}
 
 
 async def test_oldest_events_are_dropped_and_counted() -> None:
@@ -35,10 +35,10 @@ async def test_oldest_events_are_dropped_and_counted() -> None:
 
     events = [event async for event in listener]
 
-    assert listener.dropped == 4
-    assert events[0] == Unblocked(4.0, 1)
-    assert events[-1] == END
-    assert len(events) == MOST_EVENTS
+    assert 4 == listener.dropped
+    assert Unblocked(4.0, 1) == events[0]
+    assert END == events[-1]
+    assert MOST_EVENTS == len(events)
 
 
 def put_all(listener: EventListener, events: Iterable[Event]) -> None:

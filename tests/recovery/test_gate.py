@@ -39,7 +39,7 @@ async def test_open_gate_is_passed_at_once() -> None:
 
     await room.pass_through("a")
 
-    assert room.passed == ["a"]
+    assert ["a"] == room.passed
     assert room.gate.is_clear
 
 
@@ -48,14 +48,14 @@ async def test_operations_go_on_in_the_order_in_which_they_came() -> None:
     room.gate.shut()
     tasks = room.begin(*"abcde")
     await settle()
-    assert (room.passed, room.gate.waiting) == ([], 5)
+    assert ([], 5) == (room.passed, room.gate.waiting)
 
     room.gate.open()
     await asyncio.gather(*tasks)
 
     assert room.passed == list("abcde")
     assert room.gate.is_clear
-    assert room.cleared == 1
+    assert 1 == room.cleared
 
 
 async def test_what_comes_while_others_go_on_goes_behind_them() -> None:
@@ -81,7 +81,7 @@ async def test_gate_that_is_shut_again_keeps_the_order() -> None:
 
     room.gate.shut()  # before the first has gone on
     await settle()
-    assert room.passed == []
+    assert [] == room.passed
     room.gate.open()
     await asyncio.gather(*tasks)
 
@@ -159,7 +159,7 @@ async def test_time_of_an_operation_bounds_its_wait(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(NotSentInTime, match=r"not open again in 0\.1 s"):
         await task
-    assert room.gate.waiting == 0
+    assert 0 == room.gate.waiting
 
 
 async def test_failed_gate_raises_in_all_that_wait_and_in_all_that_come() -> None:
@@ -172,8 +172,8 @@ async def test_failed_gate_raises_in_all_that_wait_and_in_all_that_come() -> Non
     room.gate.fail(lost)
     errors = await asyncio.gather(*tasks, room.pass_through("c"), return_exceptions=True)
 
-    assert errors == [lost, lost, lost]
-    assert room.passed == []
+    assert [lost, lost, lost] == errors
+    assert [] == room.passed
 
 
 async def test_failed_gate_stops_what_was_woken() -> None:
@@ -187,8 +187,8 @@ async def test_failed_gate_stops_what_was_woken() -> None:
     room.gate.fail(lost)
     errors = await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert errors == [lost, lost]
-    assert room.passed == []
+    assert [lost, lost] == errors
+    assert [] == room.passed
 
 
 @pytest.mark.parametrize("cancelled", ["a", "bd", "abcd", "e", "abcde"])

@@ -95,7 +95,7 @@ async def test_hooks_are_called_for_what_happens_to_messages(network: Network, n
 
     number = channel.channel_id
     told = [note for note in notes.notes if note[0] not in ("delivered", "confirmed")]
-    assert told == [
+    assert [
         ("published", 1, 1, "", queue, 4),
         ("settled", 1, 1, False, "reject"),
         ("published", 1, 2, "", queue, 4),
@@ -106,13 +106,13 @@ async def test_hooks_are_called_for_what_happens_to_messages(network: Network, n
         ("published", number, 1, "", "nowhere", 4),
         ("returned", number, b"back"),
         ("lost", ammoo.exceptions.ClientClosedConnectionOK),
-    ]
-    assert [note[2] for note in notes.notes if note[0] == "delivered"] == [
+    ] == told
+    assert [
         b"body",
         b"late",
         b"late",
-    ]
-    assert notes.notes.count(("confirmed", 1, 1, False, False)) == 1
+    ] == [note[2] for note in notes.notes if note[0] == "delivered"]
+    assert 1 == notes.notes.count(("confirmed", 1, 1, False, False))
 
 
 async def test_hooks_tell_of_refusals_and_of_a_blocked_connection(server: ScriptedServer) -> None:
@@ -132,12 +132,12 @@ async def test_hooks_tell_of_refusals_and_of_a_blocked_connection(server: Script
         server.peer.send(ConnectionUnblockedParameters(), channel_number=0)
         await connection.wait_unblocked()
 
-    assert notes.notes[3:-1] == [
+    assert [
         ("confirmed", 1, 1, False, True),
         ("confirmed", 1, 3, True, False),
         ("blocked", "low on memory"),
         ("blocked", None),
-    ]
+    ] == notes.notes[3:-1]
 
 
 class Faulty(Hooks):
@@ -189,13 +189,13 @@ async def test_blocked_connection_is_told_once_and_a_new_one_is_not_blocked(
         blocking = asyncio.create_task(connection.wait_blocked())
         await asyncio.sleep(0)
         server.peer.send(ConnectionBlockedParameters("low on disk"), channel_number=0)
-        assert await blocking == "low on disk"
+        assert "low on disk" == await blocking
         server.peer.send(ConnectionUnblockedParameters(), channel_number=0)
         await until(events, Unblocked)
 
-    assert blocked.reason == "low on memory"
-    assert calls == ["low on memory", None, "low on disk", None]
-    assert [record.levelname for record in caplog.records[:3]] == ["INFO", "WARNING", "WARNING"]
+    assert "low on memory" == blocked.reason
+    assert ["low on memory", None, "low on disk", None] == calls
+    assert ["INFO", "WARNING", "WARNING"] == [record.levelname for record in caplog.records[:3]]
 
 
 # --- the recorder --------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ async def test_protocol_error_shows_the_frames_before_it(server: ScriptedServer)
 
     (note,) = [each for each in caught.value.__notes__ if each.startswith("The last frames")]
     lines = note.splitlines()
-    assert len(lines) == 4
+    assert 4 == len(lines)
     assert "exchange.declare-ok" in lines[-1]
     assert "hidden" not in note
 
@@ -242,7 +242,7 @@ def test_stall_is_reported_once_each_time() -> None:
     watch.turned(107.0)
     again = [watch.stalled_for(now) for now in (111.0, 112.5)]
 
-    assert (reports, again) == ([None, 5.0, None], [None, 5.5])
+    assert ([None, 5.0, None], [None, 5.5]) == (reports, again)
 
 
 class Release(logging.Handler):
@@ -285,7 +285,7 @@ async def test_guard_ends_with_the_connection(server: ScriptedServer) -> None:
     ):
         while_open = guards()
 
-    assert (while_open, guards()) == (1, 0)
+    assert (1, 0) == (while_open, guards())
 
 
 def guards() -> int:

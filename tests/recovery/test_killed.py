@@ -144,7 +144,7 @@ async def test_nothing_confirmed_is_lost_and_all_go_on(caplog: pytest.LogCapture
     print(f"traffic after listening, seconds: {[round(delay, 2) for delay in delays]}")
     lines = [record for record in caplog.records if record.name == "ammoo"]
     print(f"{len(lines)} lines of the log")
-    assert [account.other for account in accounts] == [[], [], [], []]
+    assert [[], [], [], []] == [account.other for account in accounts]
     assert all(account.confirmed <= account.received for account in accounts)
     assert all(
         account.sent == len(account.confirmed) + len(account.unknown) + len(account.not_sent)

@@ -12,16 +12,16 @@ def sent(lane: Lane[int]) -> list[int]:
 def test_requests_in_flight_are_bounded() -> None:
     lane = Lane(range(100))
 
-    assert len(sent(lane)) == MOST_IN_FLIGHT
+    assert MOST_IN_FLIGHT == len(sent(lane))
     lane.answered()
-    assert sent(lane) == [MOST_IN_FLIGHT]
+    assert [MOST_IN_FLIGHT] == sent(lane)
 
 
 def test_answers_belong_to_the_oldest() -> None:
     lane = Lane([1, 2, 3])
     sent(lane)
 
-    assert [lane.answered(), lane.answered(), lane.answered()] == [1, 2, 3]
+    assert [1, 2, 3] == [lane.answered(), lane.answered(), lane.answered()]
     assert not lane
 
 
@@ -30,10 +30,10 @@ def test_error_belongs_to_the_oldest_and_the_rest_is_sent_again_in_order() -> No
     sent(lane)
     lane.answered()
 
-    assert lane.refused() == 1
+    assert 1 == lane.refused()
     assert lane.oldest is None
-    assert sent(lane) == [2, 3, 4]
-    assert lane.in_flight == (2, 3, 4)
+    assert [2, 3, 4] == sent(lane)
+    assert (2, 3, 4) == lane.in_flight
 
 
 def test_what_was_not_sent_stays_behind_what_is_sent_again() -> None:
@@ -42,7 +42,7 @@ def test_what_was_not_sent_stays_behind_what_is_sent_again() -> None:
 
     lane.refused()
 
-    assert [lane.next_to_send(), lane.next_to_send()] == [1, 2]
+    assert [1, 2] == [lane.next_to_send(), lane.next_to_send()]
 
 
 def work_off(lane: Lane[int], is_refused: Callable[[int], bool]) -> tuple[list[int], list[int]]:
@@ -65,7 +65,7 @@ def test_every_request_is_done_or_refused_once_whatever_is_refused() -> None:
 
 
 def test_items_are_dealt_out_in_turn_and_no_lane_is_empty() -> None:
-    assert spread("abcde", 2) == [["a", "c", "e"], ["b", "d"]]
-    assert spread("ab", 16) == [["a"], ["b"]]
-    assert spread("", 4) == []
-    assert spread("ab", 0) == [["a", "b"]]
+    assert [["a", "c", "e"], ["b", "d"]] == spread("abcde", 2)
+    assert [["a"], ["b"]] == spread("ab", 16)
+    assert [] == spread("", 4)
+    assert [["a", "b"]] == spread("ab", 0)

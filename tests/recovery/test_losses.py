@@ -31,6 +31,8 @@ from ammoo_wire import (
     BasicDeliverParameters,
     BasicQosOkParameters,
     BasicQosParameters,
+    ChannelOpenOkParameters,
+    ChannelOpenParameters,
     ConnectionCloseParameters,
     ConnectionUpdateSecretOkParameters,
     ConnectionUpdateSecretParameters,
@@ -101,8 +103,8 @@ async def test_every_loss_is_recovered_from_alike(
             message = await anext(consumer)
 
     assert type(recovering.cause) is kind
-    assert (opened.epoch, opened.restored, opened.not_restored) == (2, 4, ())
-    assert message.body == b"body"
+    assert (2, 4, ()) == (opened.epoch, opened.restored, opened.not_restored)
+    assert b"body" == message.body
 
 
 async def consumer_on_any_channel(peer: ScriptedPeer) -> str:
@@ -187,7 +189,7 @@ async def test_refusal_in_the_handshake_is_an_attempt_that_failed(
         opened = await until(events, Open)
 
     assert [type(cause) for cause in causes] == [ConnectionLost, kind, kind]
-    assert opened.attempts == 3
+    assert 3 == opened.attempts
 
 
 @pytest.mark.parametrize("refusal", [NO_LOGIN, NO_VHOST])
@@ -200,7 +202,7 @@ async def test_login_that_worked_is_tried_for_three_rounds(
         await connection.wait_closed()
 
     assert isinstance(connection.closing_exc, RecoveryFailed)
-    assert connection.closing_exc.attempts == 3
+    assert 3 == connection.closing_exc.attempts
     assert isinstance(connection.closing_exc.exc, LoginRefused | NotAllowed)
 
 
@@ -213,7 +215,7 @@ async def test_what_passes_is_tried_for_longer(
         scripted.peer.abort()
         opened = await until(connection.events(), Open)
 
-    assert opened.attempts == 11
+    assert 11 == opened.attempts
 
 
 @pytest.mark.parametrize("refusal", [NO_LOGIN, NO_VHOST])
@@ -226,7 +228,7 @@ async def test_refused_login_of_the_first_connect_is_final(
     with pytest.raises((LoginRefused, NotAllowed)):
         await (await ammoo.connect(scripted.url, recovery=recovery)).__aenter__()
 
-    assert len(scripted.peers) == 1
+    assert 1 == len(scripted.peers)
 
 
 async def test_third_close_for_the_same_fault_of_ours_is_final(scripted: ScriptedServer) -> None:
@@ -287,7 +289,7 @@ async def test_host_that_says_nothing_is_left_for_the_next_one(
             await clock.advance(10)
             opened = await until(events, Open)
 
-    assert (opened.address, opened.attempts) == (f"amqp://127.0.0.1:{first.port}", 1)
+    assert (f"amqp://127.0.0.1:{first.port}", 1) == (opened.address, opened.attempts)
 
 
 async def test_closing_in_the_middle_of_restoring_leaves_nothing(scripted: ScriptedServer) -> None:
@@ -303,6 +305,24 @@ async def test_closing_in_the_middle_of_restoring_leaves_nothing(scripted: Scrip
         await connection.close()
 
     assert isinstance(connection.closing_exc, ammoo.exceptions.ClientClosedConnectionOK)
+    await scripted.peer.closed
+
+
+async def test_closing_as_the_last_answer_comes_leaves_nothing_open(
+    scripted: ScriptedServer,
+) -> None:
+    async with (
+        await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection,
+        connection.channel(),
+    ):
+        del scripted.answers[ChannelOpenParameters]
+        scripted.peer.abort()
+        await scripted.accepted(2)
+        await scripted.peer.expect(ChannelOpenParameters)
+        scripted.peer.send(ChannelOpenOkParameters())
+        await connection.close()
+
+    assert 1 == connection.epoch
     await scripted.peer.closed
 
 
@@ -324,8 +344,8 @@ async def test_consume_that_is_answered_too_late_is_tried_again_on_another_chann
             await consumer_on_any_channel(scripted.peer)
             opened = await until(events, Open)
 
-    assert late.queue_name == "orders"
-    assert opened.not_restored == ()
+    assert "orders" == late.queue_name
+    assert () == opened.not_restored
 
 
 async def test_suspect_that_ends_the_connection_twice_is_skipped(
@@ -350,10 +370,10 @@ async def test_suspect_that_ends_the_connection_twice_is_skipped(
             ]
             opened = await until(events, Open)
 
-    assert declared == [["good"], ["good"], ["good"]]
+    assert [["good"], ["good"], ["good"]] == declared
     (missing,) = opened.not_restored
-    assert repr(missing.entity) == "<exchange 'bad'>"
-    assert opened.restored == 3
+    assert "<exchange 'bad'>" == repr(missing.entity)
+    assert 3 == opened.restored
 
 
 async def answer_until_bad(
@@ -412,7 +432,7 @@ async def test_credentials_are_asked_for_at_each_attempt(
         LoginRefused,
     ]
     passwords = [login.rpartition(b"token-")[2] for login in door.logins]
-    assert [password[:1] for password in passwords] == [b"1", b"3", b"4"]
+    assert [b"1", b"3", b"4"] == [password[:1] for password in passwords]
 
 
 async def test_failing_provider_is_the_first_connects_failure(scripted: ScriptedServer) -> None:
@@ -422,7 +442,7 @@ async def test_failing_provider_is_the_first_connects_failure(scripted: Scripted
     with pytest.raises(CredentialsUnavailable, match=r"their provider raised KeyError\('token'\)"):
         await ammoo.connect(scripted.url, credentials=provider)
 
-    assert scripted.peers == []
+    assert [] == scripted.peers
 
 
 @pytest.mark.parametrize("recovery", [None, AT_ONCE], ids=["without recovery", "with"])
@@ -438,8 +458,8 @@ async def test_credentials_are_renewed_before_they_expire(
         update = await scripted.peer.expect(ConnectionUpdateSecretParameters, 0)
         scripted.peer.send(ConnectionUpdateSecretOkParameters(), channel_number=0)
 
-    assert (asked_before, provider.asked) == (1, 2)
-    assert update.new_secret == b"token-2"
+    assert (1, 2) == (asked_before, provider.asked)
+    assert b"token-2" == update.new_secret
 
 
 async def test_renewal_that_fails_is_tried_again(
@@ -454,7 +474,7 @@ async def test_renewal_that_fails_is_tried_again(
         update = await scripted.peer.expect(ConnectionUpdateSecretParameters, 0)
         scripted.peer.send(ConnectionUpdateSecretOkParameters(), channel_number=0)
 
-    assert update.new_secret == b"token-3"
+    assert b"token-3" == update.new_secret
 
 
 async def test_credentials_stand_in_place_of_login_and_password(scripted: ScriptedServer) -> None:
@@ -474,7 +494,7 @@ async def test_new_secret_is_used_by_later_connections(
         scripted.peer.abort()
         await until(events, Open)
 
-    assert [b"new" in login for login in door.logins] == [False, True]
+    assert [False, True] == [b"new" in login for login in door.logins]
 
 
 def test_credentials_do_not_show_the_password() -> None:

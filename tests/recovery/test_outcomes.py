@@ -59,8 +59,8 @@ def about(error: PublishFailed) -> PublishFailed:
     ids=lambda value: type(value).__name__,
 )
 def test_outcome_says_what_is_known(error: AmmooError, text: str) -> None:
-    assert str(error) == text
-    assert str(pickle.loads(pickle.dumps(error))) == text
+    assert text == str(error)
+    assert text == str(pickle.loads(pickle.dumps(error)))
 
 
 def test_outcomes_of_publishing_are_one_family() -> None:

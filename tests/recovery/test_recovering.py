@@ -36,8 +36,8 @@ async def test_channel_queue_and_consumer_come_back(
         message = await anext(consumer)
         await message.ack()
 
-    assert message.body == b"after"
-    assert (opened.epoch, opened.not_restored, dict(opened.renamed)) == (2, (), {})
+    assert b"after" == message.body
+    assert (2, (), {}) == (opened.epoch, opened.not_restored, dict(opened.renamed))
 
 
 async def test_events_tell_of_loss_attempt_and_return(
@@ -51,8 +51,8 @@ async def test_events_tell_of_loss_attempt_and_return(
     closed = await until(events, Closed)
 
     assert isinstance(recovering.cause, ConnectionLost)
-    assert (recovering.epoch, recovering.delay, recovering.attempt) == (1, 0.0, 1)
-    assert (connecting.address, connecting.attempt) == (f"amqp://127.0.0.1:{network.port}", 1)
+    assert (1, 0.0, 1) == (recovering.epoch, recovering.delay, recovering.attempt)
+    assert (f"amqp://127.0.0.1:{network.port}", 1) == (connecting.address, connecting.attempt)
     assert (opened.address, opened.epoch, opened.attempts) == (connecting.address, 2, 1)
     assert (closed.epoch, type(closed.error)) == (2, ClientClosedConnectionOK)
 
@@ -82,7 +82,7 @@ async def test_channel_that_no_variable_holds_is_restored(
 
     async with connection.channel() as channel:
         await channel.publish("", queue, b"body")
-    assert (await anext(consumer)).body == b"body"
+    assert b"body" == (await anext(consumer)).body
 
 
 async def consumer_on_forgotten_channel(connection: ammoo.Connection, queue: str) -> ammoo.Consumer:
@@ -101,7 +101,7 @@ async def test_server_that_resets_each_attempt_is_tried_until_it_does_not(
     opened = await until(events, Open)
 
     assert opened.attempts >= 4
-    assert connection.epoch == 2
+    assert 2 == connection.epoch
 
 
 async def test_two_lines_are_logged(
@@ -121,7 +121,7 @@ async def test_two_lines_are_logged(
         await until(events, Open)
 
     lost, recovered = caplog.records
-    assert (lost.levelname, recovered.levelname) == ("WARNING", "INFO")
+    assert ("WARNING", "INFO") == (lost.levelname, recovered.levelname)
     assert lost.message.startswith(f"lost amqp://127.0.0.1:{network.port}: ")
     assert lost.message.endswith("; recovering 1 channels, 1 consumers")
     assert recovered.message.startswith(f"recovered on amqp://127.0.0.1:{network.port} after 0.")
@@ -152,7 +152,7 @@ async def test_first_connect_is_not_retried(network: Network) -> None:
         async with await ammoo.connect(network.url, recovery=AT_ONCE):
             pass
 
-    assert network.attempts == 1
+    assert 1 == network.attempts
 
 
 async def test_first_connect_is_retried_if_asked(network: Network) -> None:
@@ -163,7 +163,7 @@ async def test_first_connect_is_retried_if_asked(network: Network) -> None:
 
     network.go_up()
 
-    assert await opening == 1
+    assert 1 == await opening
     assert network.attempts >= 4
 
 
@@ -179,7 +179,7 @@ async def test_first_connect_gives_up_after_as_many_rounds_as_allowed(network: N
     with pytest.raises((ConnectionLost, OSError)):
         await opened_and_closed(network.url, recovery)
 
-    assert network.attempts == 5  # the first, and four more
+    assert 5 == network.attempts  # the first, and four more
 
 
 async def test_several_hosts_are_tried_on_the_first_connect(
@@ -206,8 +206,8 @@ async def test_next_host_comes_first_after_a_loss(
             opened = await until(events, Open)
             expected = f"amqp://127.0.0.1:{second.port}"
 
-    assert opened.address == expected
-    assert (first.attempts, second.attempts) == (1, 1)
+    assert expected == opened.address
+    assert (1, 1) == (first.attempts, second.attempts)
 
 
 # --- giving up -----------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ async def test_everything_raises_when_the_attempts_are_used_up(
     failed = caught.value
     assert errors[0] is failed
     assert connection.closing_exc is channel.closing_exc is consumer.closing_exc is failed
-    assert failed.attempts == 3
+    assert 3 == failed.attempts
     assert isinstance(failed.exc, ConnectionLost | OSError)
 
 
@@ -274,6 +274,6 @@ async def test_message_of_a_lost_channel_cannot_be_settled_and_comes_again(
         new = await anext(consumer)
         await channel.ack(new.delivery_tag)
 
-    assert (bytes(new.body), new.redelivered) == (b"body", True)
+    assert (b"body", True) == (bytes(new.body), new.redelivered)
     assert new.delivery_tag > old.delivery_tag
-    assert (await channel.assert_queue_exists(queue)).message_count == 0
+    assert 0 == (await channel.assert_queue_exists(queue)).message_count

@@ -46,13 +46,13 @@ async def test_temporary_entities_of_all_kinds_come_back_with_their_arguments(
 
     opened = await lose(network, events)
 
-    assert opened.not_restored == ()
+    assert () == opened.not_restored
     await channel.select_confirm()
     for _ in range(5):
         await channel.publish(shop, "paid.now", b"body")
     await channel.declare_queue(queue, exclusive=True, max_length=3)
     await channel.publish(audit, {"kind": "paid"}, b"by header")
-    assert (await channel.assert_queue_exists(queue)).message_count == 3
+    assert 3 == (await channel.assert_queue_exists(queue)).message_count
 
 
 async def test_server_named_queue_is_renamed_everywhere(
@@ -71,14 +71,14 @@ async def test_server_named_queue_is_renamed_everywhere(
         for key in ("news", third, "more"):
             await channel.publish(exchange, key, key.encode())
         received = [bytes((await anext(consumer)).body) for _ in range(3)]
-        assert consumer.queue_name == third
+        assert third == consumer.queue_name
         await channel.delete_queue(first)
 
     second = once.renamed[first]
-    assert dict(once.renamed) == {first: second}
-    assert dict(twice.renamed) == {second: third}
-    assert len({first, second, third}) == 3
-    assert received == [b"news", third.encode(), b"more"]
+    assert {first: second} == dict(once.renamed)
+    assert {second: third} == dict(twice.renamed)
+    assert 3 == len({first, second, third})
+    assert [b"news", third.encode(), b"more"] == received
 
 
 async def test_empty_name_means_the_queue_that_was_declared_last(
@@ -92,7 +92,7 @@ async def test_empty_name_means_the_queue_that_was_declared_last(
 
     await channel.select_confirm()
     await channel.publish("amq.direct", queue, b"body")
-    assert (await channel.get("", no_ack=True)).body == b"body"
+    assert b"body" == (await channel.get("", no_ack=True)).body
     await channel.unbind_queue("", "amq.direct", "")
 
 
@@ -112,7 +112,7 @@ async def test_auto_delete_queue_whose_last_consumer_left_stays_gone(
 
     opened = await lose(network, events)
 
-    assert opened.restored == 1  # the channel
+    assert 1 == opened.restored  # the channel
     with pytest.raises(NotFound):
         await broker_channel.assert_queue_exists(queue)
 
@@ -132,8 +132,8 @@ async def test_binding_that_was_undone_stays_undone_and_the_other_comes_back(
     await channel.select_confirm()
     await channel.publish(exchange, {"kind": "a"}, b"a")
     await channel.publish(exchange, {"kind": "b"}, b"b")
-    assert (await channel.get(queue, no_ack=True)).body == b"b"
-    assert (await channel.assert_queue_exists(queue)).message_count == 0
+    assert b"b" == (await channel.get(queue, no_ack=True)).body
+    assert 0 == (await channel.assert_queue_exists(queue)).message_count
 
 
 async def test_refused_entity_is_skipped_and_reported_and_the_rest_is_restored(
@@ -157,7 +157,7 @@ async def test_refused_entity_is_skipped_and_reported_and_the_rest_is_restored(
     assert isinstance(missing.entity, QueueRecord)
     assert (missing.entity.name, missing.is_retried) == (queues[31], False)
     assert isinstance(missing.error, PreconditionFailed)
-    assert opened.restored == 60  # 59 queues and the channel
+    assert 60 == opened.restored  # 59 queues and the channel
     await asyncio.gather(*(channel.assert_queue_exists(queue) for queue in queues))
 
 
@@ -219,13 +219,13 @@ async def test_refused_entity_is_retried_in_the_background_if_asked(
             await broker_channel.publish(exchange, "", b"body")
             message = await anext(consumer)
 
-    assert [each.is_retried for each in opened.not_restored] == [True]
-    assert [type(each.entity).__name__ for each in restored] == [
+    assert [True] == [each.is_retried for each in opened.not_restored]
+    assert [
         "QueueRecord",
         "BindingRecord",
         "ConsumerRecord",
-    ]
-    assert message.body == b"body"
+    ] == [type(each.entity).__name__ for each in restored]
+    assert b"body" == message.body
 
 
 async def test_what_the_user_does_not_want_is_left_out(
@@ -250,8 +250,8 @@ async def test_what_the_user_does_not_want_is_left_out(
         network.go_up()
         opened = await until(events, Open)
 
-    assert opened.not_restored == ()
-    assert (await broker_channel.assert_queue_exists(kept)).message_count == 0
+    assert () == opened.not_restored
+    assert 0 == (await broker_channel.assert_queue_exists(kept)).message_count
     with pytest.raises(NotFound):
         await broker_channel.assert_queue_exists(left)
 
@@ -270,7 +270,7 @@ async def test_exclusive_queue_that_a_ghost_holds_is_restored_when_it_is_free(
         await its_channel.declare_queue("", exclusive=True)  # the attempt is on its way
     opened = await recovering
 
-    assert (opened.not_restored, opened.restored) == ((), 2)
+    assert ((), 2) == (opened.not_restored, opened.restored)
     await channel.declare_queue(queue, exclusive=True)
 
 
@@ -296,8 +296,8 @@ async def test_restoring_that_is_cut_begins_anew_and_is_done_once(
         opened = await until(events, Open)
         counts = [(await channel.assert_queue_exists(queues[0])).consumer_count]
 
-    assert (opened.attempts, opened.restored, opened.not_restored) == (2, 32, ())
-    assert counts == [1]
+    assert (2, 32, ()) == (opened.attempts, opened.restored, opened.not_restored)
+    assert [1] == counts
 
 
 async def test_entity_declared_on_a_closed_channel_comes_back(
@@ -310,7 +310,7 @@ async def test_entity_declared_on_a_closed_channel_comes_back(
     await lose(network, events)
 
     async with connection.channel() as channel:
-        assert (await channel.assert_queue_exists(queue)).queue_name == queue
+        assert queue == (await channel.assert_queue_exists(queue)).queue_name
 
 
 async def test_only_what_was_declared_last_and_done_is_declared_again(
@@ -335,7 +335,7 @@ async def test_only_what_was_declared_last_and_done_is_declared_again(
 
     opened = await lose(network, events)
 
-    assert (opened.restored, opened.not_restored) == (1, ())
+    assert (1, ()) == (opened.restored, opened.not_restored)
     await broker_channel.declare_queue(queue, durable=True, max_length=2)
 
 
@@ -357,7 +357,7 @@ async def test_refused_deletion_leaves_the_queue_recorded(
 
     await lose(network, events)
 
-    assert (await broker_channel.assert_queue_exists(queue)).message_count == 0
+    assert 0 == (await broker_channel.assert_queue_exists(queue)).message_count
 
 
 async def test_consumer_whose_queue_is_not_there_any_more_raises_and_others_go_on(
@@ -385,7 +385,7 @@ async def test_consumer_whose_queue_is_not_there_any_more_raises_and_others_go_o
     (missing,) = opened.not_restored
     assert isinstance(missing.entity, ConsumerRecord)
     assert event is None
-    assert message.body == b"body"
+    assert b"body" == message.body
 
 
 async def test_each_consumer_has_the_prefetch_limit_that_it_was_made_with(
@@ -406,9 +406,9 @@ async def test_each_consumer_has_the_prefetch_limit_that_it_was_made_with(
             left = [
                 (await channel.assert_queue_exists(queue)).message_count for queue in (one, two)
             ]
-            assert (first.closing_exc, second.closing_exc) == (None, None)
+            assert (None, None) == (first.closing_exc, second.closing_exc)
 
-    assert left == [3, 2]
+    assert [3, 2] == left
 
 
 async def test_transactions_come_back_and_one_that_was_cut_raises_at_its_end(
@@ -430,8 +430,8 @@ async def test_transactions_come_back_and_one_that_was_cut_raises_at_its_end(
     async with channel.transaction():
         await channel.publish("", queue, b"whole")
 
-    assert (await channel.get(queue, no_ack=True)).body == b"whole"
-    assert (await channel.assert_queue_exists(queue)).message_count == 0
+    assert b"whole" == (await channel.get(queue, no_ack=True)).body
+    assert 0 == (await channel.assert_queue_exists(queue)).message_count
 
 
 async def test_hundreds_of_channels_come_back(
@@ -448,8 +448,8 @@ async def test_hundreds_of_channels_come_back(
 
     opened = await lose(network, events)
 
-    assert (opened.restored, opened.not_restored) == (601, ())
-    assert (await channels[0].assert_queue_exists(queue)).consumer_count == 300
+    assert (601, ()) == (opened.restored, opened.not_restored)
+    assert 300 == (await channels[0].assert_queue_exists(queue)).consumer_count
     await asyncio.gather(*(each.publish("", queue, b"body") for each in channels))
 
 

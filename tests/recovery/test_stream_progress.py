@@ -39,7 +39,7 @@ def test_resumes_at_the_lowest_unsettled(
 
     progress.lose(unacked)
 
-    assert progress.resume_at == resume_at
+    assert resume_at == progress.resume_at
     # RabbitMQ begins at the offset; another server may begin at the chunk that holds it.
     assert delivered(progress, range(8, 16)) == seen
 
@@ -49,10 +49,10 @@ def test_what_was_settled_stays_settled_through_several_losses() -> None:
     delivered(progress, range(10, 14))
     progress.lose({1, 3})  # 11 and 13 are settled
 
-    assert delivered(progress, range(10, 12)) == [10]
+    assert [10] == delivered(progress, range(10, 12))
     progress.lose({1})
 
-    assert delivered(progress, range(10, 15)) == [10, 12, 14]
+    assert [10, 12, 14] == delivered(progress, range(10, 15))
 
 
 def test_what_was_not_delivered_again_before_the_next_loss_is_not_left_out() -> None:
@@ -60,11 +60,11 @@ def test_what_was_not_delivered_again_before_the_next_loss_is_not_left_out() -> 
     delivered(progress, range(10, 14))
     progress.lose({1, 3})  # 11 and 13 are settled
 
-    assert delivered(progress, range(10, 11)) == [10]
+    assert [10] == delivered(progress, range(10, 11))
     progress.lose(set())
 
-    assert progress.resume_at == 12
-    assert delivered(progress, range(12, 15)) == [12, 14]
+    assert 12 == progress.resume_at
+    assert [12, 14] == delivered(progress, range(12, 15))
 
 
 def test_deliveries_that_are_settled_are_not_kept() -> None:
@@ -72,4 +72,4 @@ def test_deliveries_that_are_settled_are_not_kept() -> None:
     shown = [progress.deliver(tag, tag + 100, tag) for tag in range(1, 1000)]
 
     assert all(shown)
-    assert len(progress._deliveries) == 1
+    assert 1 == len(progress._deliveries)

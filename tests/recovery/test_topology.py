@@ -76,15 +76,15 @@ def test_everything_is_declared_again_in_order(topology: Wishes) -> None:
     topology.bind_exchange("audit", "shop", "#")
     topology.queue("", given="amq.gen-1")
 
-    assert names(topology) == [
+    assert [
         "exchange shop",
         "exchange audit",
         "queue (server names it)",
         "queue orders",
         "shop -#> exchange audit",
         "shop -k> queue orders",
-    ]
-    assert len(topology) == 6
+    ] == names(topology)
+    assert 6 == len(topology)
 
 
 def test_last_declaration_counts(topology: Wishes) -> None:
@@ -92,14 +92,14 @@ def test_last_declaration_counts(topology: Wishes) -> None:
     topology.queue("orders", durable=True)
 
     (record,) = topology.plan().queues
-    assert topology.request_for(record) == QueueDeclareParameters("orders", durable=True)
+    assert QueueDeclareParameters("orders", durable=True) == topology.request_for(record)
 
 
 def test_passive_declarations_are_not_recorded(topology: Wishes) -> None:
     topology.exchange("shop", passive=True)
     topology.queue_declared(QueueDeclareParameters("orders", passive=True), "orders")
 
-    assert names(topology) == []
+    assert [] == names(topology)
 
 
 def test_the_servers_own_exchanges_are_not_declared_but_bound(topology: Wishes) -> None:
@@ -109,13 +109,13 @@ def test_the_servers_own_exchanges_are_not_declared_but_bound(topology: Wishes) 
     topology.bind("orders", "amq.topic")
     topology.bind("orders", "")
 
-    assert names(topology) == ["queue orders", "amq.topic -k> queue orders"]
+    assert ["queue orders", "amq.topic -k> queue orders"] == names(topology)
 
 
 def test_binding_of_what_another_connection_declared_is_recorded(topology: Wishes) -> None:
     topology.bind("theirs", "also-theirs")
 
-    assert names(topology) == ["also-theirs -k> queue theirs"]
+    assert ["also-theirs -k> queue theirs"] == names(topology)
 
 
 def test_arguments_are_copied(topology: Wishes) -> None:
@@ -124,14 +124,14 @@ def test_arguments_are_copied(topology: Wishes) -> None:
     arguments.clear()
 
     (record,) = topology.plan().queues
-    assert topology.request_for(record).arguments == {"x-max-length": 3}
+    assert {"x-max-length": 3} == topology.request_for(record).arguments
 
 
 def test_binding_that_is_repeated_is_recorded_once(topology: Wishes) -> None:
     topology.bind("orders", "shop", a=1, b=[1, 2])
     topology.bind("orders", "shop", b=[1, 2], a=1)
 
-    assert names(topology) == ["shop -k> queue orders"]
+    assert ["shop -k> queue orders"] == names(topology)
 
 
 @pytest.mark.parametrize("other", [{"a": 2}, {"a": True}, {"a": "1"}, {}, {"a": {"b": 1}}])
@@ -142,7 +142,7 @@ def test_arguments_tell_bindings_apart(topology: Wishes, other: dict[str, Any]) 
     topology.unbind("orders", "shop", **other)
 
     (binding,) = topology.plan().queue_bindings
-    assert binding.arguments == {"a": 1}
+    assert {"a": 1} == binding.arguments
 
 
 # --- forgetting ----------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_deleted_queue_takes_bindings_and_consumers_along(topology: Wishes) -> N
 
     topology.forget_queue("orders")
 
-    assert names(topology) == ["exchange shop"]
+    assert ["exchange shop"] == names(topology)
     assert topology.consumer_record("c") is None
 
 
@@ -171,7 +171,7 @@ def test_deleted_exchange_takes_bindings_on_either_side_along(topology: Wishes) 
 
     topology.forget_exchange("audit")
 
-    assert names(topology) == ["exchange shop", "exchange archive", "queue orders"]
+    assert ["exchange shop", "exchange archive", "queue orders"] == names(topology)
 
 
 def test_auto_delete_exchange_goes_with_the_last_binding_from_it(topology: Wishes) -> None:
@@ -182,9 +182,9 @@ def test_auto_delete_exchange_goes_with_the_last_binding_from_it(topology: Wishe
     topology.bind("b", "shop")
 
     topology.unbind("a", "shop")
-    assert names(topology) == ["exchange shop", "queue a", "queue b", "shop -k> queue b"]
+    assert ["exchange shop", "queue a", "queue b", "shop -k> queue b"] == names(topology)
     topology.forget_queue("b")
-    assert names(topology) == ["queue a"]
+    assert ["queue a"] == names(topology)
 
 
 def test_auto_delete_exchange_that_was_never_bound_stays(topology: Wishes) -> None:
@@ -194,7 +194,7 @@ def test_auto_delete_exchange_that_was_never_bound_stays(topology: Wishes) -> No
 
     topology.unbind_exchange("shop", "audit")
 
-    assert names(topology) == ["exchange shop", "exchange audit"]
+    assert ["exchange shop", "exchange audit"] == names(topology)
 
 
 def test_auto_delete_exchanges_go_one_after_the_other(topology: Wishes) -> None:
@@ -208,7 +208,7 @@ def test_auto_delete_exchanges_go_one_after_the_other(topology: Wishes) -> None:
 
     topology.forget_queue("orders")
 
-    assert names(topology) == []
+    assert [] == names(topology)
 
 
 def test_circle_of_auto_delete_exchanges_ends(topology: Wishes) -> None:
@@ -219,7 +219,7 @@ def test_circle_of_auto_delete_exchanges_ends(topology: Wishes) -> None:
 
     topology.forget_exchange("a")
 
-    assert names(topology) == []
+    assert [] == names(topology)
 
 
 def test_auto_delete_queue_goes_with_its_last_consumer(topology: Wishes) -> None:
@@ -230,15 +230,15 @@ def test_auto_delete_queue_goes_with_its_last_consumer(topology: Wishes) -> None
     topology.consume("two", "orders")
 
     topology.forget_consumer("one")
-    assert names(topology) == ["exchange shop", "queue orders", "shop -k> queue orders"]
+    assert ["exchange shop", "queue orders", "shop -k> queue orders"] == names(topology)
     topology.forget_consumer("two")
-    assert names(topology) == []
+    assert [] == names(topology)
 
 
 def test_auto_delete_queue_without_consumers_stays(topology: Wishes) -> None:
     topology.queue("orders", auto_delete=True)
 
-    assert names(topology) == ["queue orders"]
+    assert ["queue orders"] == names(topology)
 
 
 def test_closed_channel_takes_its_consumers_along_and_nothing_else(topology: Wishes) -> None:
@@ -250,8 +250,8 @@ def test_closed_channel_takes_its_consumers_along_and_nothing_else(topology: Wis
 
     topology.forget_channel("closed")
 
-    assert names(topology) == ["queue orders"]
-    assert [record.consumer for record in topology.consumers_on("open")] == ["three"]
+    assert ["queue orders"] == names(topology)
+    assert ["three"] == [record.consumer for record in topology.consumers_on("open")]
 
 
 def test_consumer_that_is_not_restored_leaves_its_queue(topology: Wishes) -> None:
@@ -260,7 +260,7 @@ def test_consumer_that_is_not_restored_leaves_its_queue(topology: Wishes) -> Non
 
     topology.drop_consumer("one")
 
-    assert names(topology) == ["queue orders"]
+    assert ["queue orders"] == names(topology)
 
 
 def test_what_is_not_known_is_forgotten_without_complaint(topology: Wishes) -> None:
@@ -271,7 +271,7 @@ def test_what_is_not_known_is_forgotten_without_complaint(topology: Wishes) -> N
     topology.forget_consumer("c")
     topology.drop_consumer("c")
 
-    assert len(topology) == 0
+    assert 0 == len(topology)
 
 
 def test_nothing_is_left_of_foreign_names(topology: Wishes) -> None:
@@ -280,7 +280,7 @@ def test_nothing_is_left_of_foreign_names(topology: Wishes) -> None:
     topology.unbind("theirs", "also-theirs")
     topology.forget_consumer("c")
 
-    assert (topology._queues, topology._exchanges) == ({}, {})
+    assert ({}, {}) == (topology._queues, topology._exchanges)
 
 
 # --- refused deletions ---------------------------------------------------------------------------
@@ -304,8 +304,8 @@ def test_refused_deletion_is_undone(topology: Wishes, forget: str, name: str) ->
 
     topology.put_back(getattr(topology, forget)(name))
 
-    assert sorted(names(topology)) == before
-    assert [record.consumer for record in topology.consumers_on("channel")] == ["c"]
+    assert before == sorted(names(topology))
+    assert ["c"] == [record.consumer for record in topology.consumers_on("channel")]
     assert topology.consumer_record("c") in topology.plan().queues[0].consumers
 
 
@@ -315,7 +315,7 @@ def test_refused_unbinding_is_undone(topology: Wishes) -> None:
 
     topology.put_back(topology.unbind("orders", "shop"))
 
-    assert sorted(names(topology)) == before
+    assert before == sorted(names(topology))
 
 
 def test_consumer_that_has_ended_meanwhile_is_not_put_back(topology: Wishes) -> None:
@@ -340,8 +340,8 @@ def test_what_was_declared_anew_meanwhile_stays_as_it_is(topology: Wishes) -> No
     topology.put_back(forgotten)
 
     (record,) = topology.plan().queues
-    assert topology.request_for(record) == QueueDeclareParameters("orders", durable=True)
-    assert names(topology) == ["queue orders"]
+    assert QueueDeclareParameters("orders", durable=True) == topology.request_for(record)
+    assert ["queue orders"] == names(topology)
 
 
 # --- renaming ------------------------------------------------------------------------------------
@@ -353,12 +353,12 @@ def test_queue_is_renamed_in_its_bindings_and_consumers(topology: Wishes) -> Non
     topology.bind("gen-1", "direct", "gen-1")
     topology.consume("c", "gen-1")
 
-    assert topology.queue_renamed(record, "gen-2") == "gen-1"
+    assert "gen-1" == topology.queue_renamed(record, "gen-2")
 
-    assert names(topology)[1:] == ["shop -news> queue gen-2", "direct -gen-2> queue gen-2"]
+    assert ["shop -news> queue gen-2", "direct -gen-2> queue gen-2"] == names(topology)[1:]
     consumer = topology.consumer_record("c")
     assert consumer is not None
-    assert consumer.queue.name == "gen-2"
+    assert "gen-2" == consumer.queue.name
 
 
 def test_every_former_name_still_names_the_queue(topology: Wishes) -> None:
@@ -370,13 +370,13 @@ def test_every_former_name_still_names_the_queue(topology: Wishes) -> None:
     topology.bind("gen-2", "shop", "three")
     topology.bind("gen-3", "shop", "four")
 
-    assert [topology.current_name(f"gen-{n}") for n in (1, 2, 3)] == ["gen-3"] * 3
-    assert names(topology)[1:] == [
+    assert ["gen-3"] * 3 == [topology.current_name(f"gen-{n}") for n in (1, 2, 3)]
+    assert [
         "shop -one> queue gen-3",
         "shop -two> queue gen-3",
         "shop -three> queue gen-3",
         "shop -four> queue gen-3",
-    ]
+    ] == names(topology)[1:]
 
 
 def test_binding_is_found_by_any_name_that_its_key_had(topology: Wishes) -> None:
@@ -384,11 +384,11 @@ def test_binding_is_found_by_any_name_that_its_key_had(topology: Wishes) -> None
     topology.bind("gen-1", "direct", "gen-1")
     topology.queue_renamed(record, "gen-2")
     topology.bind("gen-2", "direct", "gen-2")
-    assert names(topology)[1:] == ["direct -gen-2> queue gen-2"]
+    assert ["direct -gen-2> queue gen-2"] == names(topology)[1:]
 
     topology.unbind("gen-1", "direct", "gen-1")
 
-    assert names(topology)[1:] == []
+    assert [] == names(topology)[1:]
 
 
 def test_dead_letter_key_follows_the_queue(topology: Wishes) -> None:
@@ -398,17 +398,17 @@ def test_dead_letter_key_follows_the_queue(topology: Wishes) -> None:
 
     (orders,) = topology.plan().queues
 
-    assert topology.request_for(orders).arguments == {
+    assert {
         "x-dead-letter-routing-key": "gen-2",
         "x-max-length": 1,
-    }
+    } == topology.request_for(orders).arguments
 
 
 def test_queue_that_kept_its_name_is_not_renamed(topology: Wishes) -> None:
     record = topology.queue("", given="gen-1")
 
-    assert topology.queue_renamed(record, "gen-1") == "gen-1"
-    assert record.former_names == []
+    assert "gen-1" == topology.queue_renamed(record, "gen-1")
+    assert [] == record.former_names
 
 
 def test_server_named_queue_that_is_declared_by_its_name_stays_server_named(
@@ -417,7 +417,7 @@ def test_server_named_queue_that_is_declared_by_its_name_stays_server_named(
     topology.queue("", given="gen-1", exclusive=True)
     topology.queue("gen-1", exclusive=True)
 
-    assert names(topology) == ["queue (server names it)"]
+    assert ["queue (server names it)"] == names(topology)
 
 
 def test_forgotten_queue_is_not_known_by_its_former_names(topology: Wishes) -> None:
@@ -426,5 +426,5 @@ def test_forgotten_queue_is_not_known_by_its_former_names(topology: Wishes) -> N
 
     topology.forget_queue("gen-1")
 
-    assert topology.current_name("gen-1") == "gen-1"
-    assert len(topology) == 0
+    assert "gen-1" == topology.current_name("gen-1")
+    assert 0 == len(topology)

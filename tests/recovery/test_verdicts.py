@@ -76,13 +76,13 @@ NOT_IMPLEMENTED = server_closed_connection(540, "NOT_IMPLEMENTED - immediate=tru
 def test_third_close_for_the_same_fault_within_a_minute_is_final() -> None:
     faults = FaultCounter()
 
-    assert [faults.is_final(NOT_IMPLEMENTED, now) for now in (0, 30, 59)] == [False, False, True]
+    assert [False, False, True] == [faults.is_final(NOT_IMPLEMENTED, now) for now in (0, 30, 59)]
 
 
 def test_faults_are_forgotten_after_a_minute() -> None:
     faults = FaultCounter()
 
-    assert [faults.is_final(NOT_IMPLEMENTED, now) for now in (0, 30, 60)] == [False, False, False]
+    assert [False, False, False] == [faults.is_final(NOT_IMPLEMENTED, now) for now in (0, 30, 60)]
 
 
 def test_another_method_is_another_fault() -> None:
@@ -91,7 +91,7 @@ def test_another_method_is_another_fault() -> None:
 
     verdicts = [faults.is_final(e, 0) for e in (NOT_IMPLEMENTED, other, NOT_IMPLEMENTED, other)]
 
-    assert verdicts == [False] * 4
+    assert [False] * 4 == verdicts
 
 
 @pytest.mark.parametrize(
@@ -106,4 +106,4 @@ def test_another_method_is_another_fault() -> None:
 def test_what_answers_no_frame_of_ours_is_no_fault_of_ours(error: Exception) -> None:
     faults = FaultCounter()
 
-    assert [faults.is_final(error, 0) for _ in range(5)] == [False] * 5
+    assert [False] * 5 == [faults.is_final(error, 0) for _ in range(5)]

@@ -51,7 +51,7 @@ async def test_declaration_waits_and_is_done_when_the_connection_is_back(
 
     network.go_up()
 
-    assert (await declaring).queue_name == queue
+    assert queue == (await declaring).queue_name
 
 
 async def test_channel_and_consumer_are_entered_when_the_connection_is_back(
@@ -71,7 +71,7 @@ async def test_channel_and_consumer_are_entered_when_the_connection_is_back(
     await asyncio.gather(*entering)
 
     await another.publish("", queue, b"body")
-    assert (await anext(consumer)).body == b"body"
+    assert b"body" == (await anext(consumer)).body
 
 
 async def test_operation_that_waits_for_too_long_is_never_sent(
@@ -90,7 +90,7 @@ async def test_operation_that_waits_for_too_long_is_never_sent(
         await until(events, Open)
         names = len(connection._supervisor.topology)  # type: ignore[union-attr]
 
-    assert names == 0
+    assert 0 == names
 
 
 async def test_publish_that_is_cancelled_while_it_waits_is_never_sent(
@@ -106,7 +106,7 @@ async def test_publish_that_is_cancelled_while_it_waits_is_never_sent(
     network.go_up()
     await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert await bodies(channel, queue) == [b"1", b"3"]
+    assert [b"1", b"3"] == await bodies(channel, queue)
 
 
 async def test_publishes_that_waited_are_sent_in_order(
@@ -124,7 +124,7 @@ async def test_publishes_that_waited_are_sent_in_order(
     tasks += [asyncio.create_task(channel.publish("", queue, body)) for body in expected[50:]]
     await asyncio.gather(*tasks)
 
-    assert await bodies(channel, queue) == expected
+    assert expected == await bodies(channel, queue)
 
 
 async def test_one_more_than_may_wait_is_refused_at_once(network: Network, name: Name) -> None:
@@ -148,7 +148,7 @@ async def test_one_more_than_may_wait_is_refused_at_once(network: Network, name:
         left = await bodies(channel, queue)
 
     assert (caught.value.exchange_name, caught.value.routing_key) == ("", queue)
-    assert left == [b"1", b"2", b"3"]
+    assert [b"1", b"2", b"3"] == left
 
 
 async def test_octets_that_may_wait_are_bounded(network: Network, name: Name) -> None:
@@ -177,7 +177,7 @@ async def test_publish_that_was_sent_and_not_confirmed_has_an_unknown_outcome(
     unknown = caught.value
     assert isinstance(unknown.__cause__, ConnectionLost)
     assert (unknown.exchange_name, unknown.routing_key) == ("", queue)
-    assert unknown.publish_sequence_number == 1
+    assert 1 == unknown.publish_sequence_number
     await unknown.recovered()
     await channel.publish("", queue, b"body")
 
@@ -193,7 +193,7 @@ async def test_loss_tells_how_many_outcomes_are_unknown(
 
     recovering = await until(events, Recovering)
 
-    assert recovering.unknown == 7
+    assert 7 == recovering.unknown
     assert [type(each.exception()) for each in publishes] == [PublishUnknown] * 7
 
 
@@ -245,7 +245,7 @@ async def test_closing_a_connection_that_is_down_takes_no_time_and_ends_all_that
         PublishNotSent,
         ClientClosedConnectionOK,
     ]
-    assert network.attempts == attempts
+    assert attempts == network.attempts
 
 
 async def test_all_blocks_can_be_left_while_the_connection_is_down(
@@ -283,8 +283,8 @@ async def test_what_was_left_while_the_connection_was_down_does_not_come_back(
     network.go_up()
     await until(events, Open)
 
-    assert (await broker_channel.assert_queue_exists(queue)).consumer_count == 0
-    assert len(connection._live.channels) == 1  # type: ignore[union-attr]
+    assert 0 == (await broker_channel.assert_queue_exists(queue)).consumer_count
+    assert 1 == len(connection._live.channels)  # type: ignore[union-attr]
 
 
 async def test_reader_of_events_may_declare_and_consume(
@@ -317,7 +317,7 @@ async def test_ready_is_bounded_and_returns_when_the_connection_is_open(
     network.go_up()
     await connection.ready(20)
 
-    assert connection.epoch == 2
+    assert 2 == connection.epoch
 
 
 async def test_publish_nowait_is_refused_while_the_connection_is_down(

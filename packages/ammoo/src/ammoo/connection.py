@@ -395,18 +395,19 @@ class Connection:
             return
         error = ClientClosedConnectionOK() if exc is None else ClientClosedConnectionError(exc)
         supervisor = self._supervisor
-        if self._credentials is not None:
-            await self._credentials.close()
-        if self._stall_guard is not None:
-            self._stall_guard.close()
-            self._stall_guard = None
-        if supervisor is not None and supervisor.is_recovering:
-            self._live.transport.abort()  # it is lost already
-        elif supervisor is not None:
-            supervisor.begin_close()
+        try:
+            if supervisor is not None:
+                await supervisor.close(error)  # first, or recovery could be done in the meantime
+            if self._credentials is not None:
+                await self._credentials.close()
+        except BaseException:
+            self._live.transport.abort()
+            raise
+        finally:
+            if self._stall_guard is not None:
+                self._stall_guard.close()
+                self._stall_guard = None
         await self._live.close(error, seconds, leaving=leaving)
-        if supervisor is not None:
-            await supervisor.close(error)
 
     def _live_ended(self, error: Exception) -> None:
         """Take the end of the live connection, which is this one's: there is no recovery."""

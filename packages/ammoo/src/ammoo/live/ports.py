@@ -29,10 +29,12 @@ class Inbox(Protocol):
     @property
     def no_ack(self) -> bool:
         """Whether the server expects no acknowledgements from the consumer."""
+        ...
 
     @property
     def is_waiting(self) -> bool:
         """Whether a task waits for a message."""
+        ...
 
     def deliver(self, message: DeliverMessage) -> None:
         """Add a message that arrived."""
@@ -49,6 +51,7 @@ class Sender(Protocol):
 
     def is_channel_closing(self, channel_number: int) -> bool:
         """Return whether channel.close was sent and channel.close-ok has not arrived."""
+        ...
 
     def send(self, channel_number: int, parameters: tuple[Any, ...]) -> None:
         """Send a method without content."""
@@ -60,6 +63,7 @@ class Sender(Protocol):
         self, head: ContentHead, properties: bytes, body: bytes | bytearray
     ) -> int:
         """Send a method with content, and return how many octets are queued."""
+        ...
 
 
 class PublishingPort(Protocol):
@@ -68,6 +72,7 @@ class PublishingPort(Protocol):
     @property
     def is_publishable(self) -> bool:
         """Whether a message would be sent at once."""
+        ...
 
     def publish(
         self,
@@ -92,12 +97,14 @@ class PublishingPort(Protocol):
         raise_returned: bool = False,
     ) -> "Future[None]":
         """Send a message now, and return the future of its confirm."""
+        ...
 
     async def wait_publishable(self) -> None:
         """Wait until the server and the socket take messages."""
 
     async def next_returned(self) -> ReturnMessage:
         """Wait for the next returned message."""
+        ...
 
 
 class SuccessorPort(PublishingPort, Protocol):
@@ -124,10 +131,12 @@ class ChannelHost(Protocol):
     @property
     def server_capabilities(self) -> FieldTable:
         """The capabilities in the server's properties; empty if it sent none."""
+        ...
 
     @property
     def is_unresponsive(self) -> bool:
         """Whether the server has left a cancel or close unanswered for as long as is waited."""
+        ...
 
     def note_unanswered_close(self, ended: Event) -> None:
         """Record that a cancel or close was not answered in its time.
@@ -169,6 +178,7 @@ class ChannelHead(Origin, Protocol):
         consumer_tag: str | None = None,
     ) -> Awaitable[Reply]:
         """Send a request at once, and return what its reply is awaited with."""
+        ...
 
     def send_request(
         self,
@@ -179,6 +189,7 @@ class ChannelHead(Origin, Protocol):
         consumer_tag: str | None = None,
     ) -> "Future[Reply]":
         """Send a request at once, and return the future of its reply."""
+        ...
 
     def watch(self, waiter: "Future[Reply]", method: str) -> None:
         """Close the channel if the server does not answer a request that no task awaits."""

@@ -289,8 +289,9 @@ class Publishing:
         outcome = self.publish(exchange_name, *message)
         if outcome is None:
             return
+        scope = asyncio.timeout_at(deadline)
         try:
-            async with asyncio.timeout_at(deadline) as scope:
+            async with scope:
                 await outcome
         except TimeoutError:
             if not scope.expired():
@@ -325,8 +326,9 @@ class Publishing:
         blocked_timeout = self._host.blocked_timeout
         if blocked_timeout is not None and (deadline is None or now + blocked_timeout < deadline):
             deadline, seconds = now + blocked_timeout, blocked_timeout
+        scope = asyncio.timeout_at(deadline)
         try:
-            async with asyncio.timeout_at(deadline) as scope:
+            async with scope:
                 while True:
                     self._channel.raise_if_closed()
                     if self._host.blocking.is_blocked:

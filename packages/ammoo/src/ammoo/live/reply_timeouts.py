@@ -83,17 +83,19 @@ class ReplyTimeouts:
             ServerClosedChannel, ServerClosedConnection: The server refused.
             OperationTimeout: The server did not answer in time.
         """
+        scope = None if timeout is None else asyncio.timeout(timeout)
         try:
-            if timeout is None:
+            if scope is None:
                 return await waiter
-            async with asyncio.timeout(timeout) as scope:
+            async with scope:
                 return await waiter
         except (asyncio.CancelledError, TimeoutError) as error:
             if waiter.cancelled():
                 self.add(waiter, method_of(request).name)
             elif on_late_reply is not None and waiter.done() and waiter.exception() is None:
                 on_late_reply(waiter.result())
-            if timeout is not None and isinstance(error, TimeoutError) and scope.expired():
+            is_timeout = isinstance(error, TimeoutError) and scope is not None and scope.expired()
+            if timeout is not None and is_timeout:
                 raise OperationTimeout(method_of(request).name, timeout) from None
             raise
 

@@ -99,8 +99,9 @@ class Gate:
                 f"{self._bytes} octets wait already, of {self._max_bytes} (max_waiting_bytes)",
             )
         self._bytes += octets
+        scope = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout) as scope:
+            async with scope:
                 await self._wait_for_turn()
         except TimeoutError:
             if timeout is None or not scope.expired():

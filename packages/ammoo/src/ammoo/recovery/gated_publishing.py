@@ -90,8 +90,9 @@ class GatedPublishing:
         Raises:
             PublishNotSent: The channel was not open again by the deadline, or is closed for good.
         """
+        scope = asyncio.timeout_at(deadline)
         try:
-            async with asyncio.timeout_at(deadline) as scope:
+            async with scope:
                 live = await self._usable("basic.publish", len(message.body))
         except (NotSent, ConnectionClosed, ChannelClosed) as error:
             raise self._not_sent(error) from error

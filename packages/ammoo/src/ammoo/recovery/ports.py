@@ -17,10 +17,12 @@ class LastingChannel(Protocol):
     @property
     def body_encoding(self) -> str:
         """How text becomes a body where nothing else says so."""
+        ...
 
     @property
     def settings(self) -> ChannelSettings:
         """What the caller has asked of the channel."""
+        ...
 
     def attach(self, live: LiveChannel) -> None:
         """Go on with a live channel that has been opened and set up."""
@@ -40,6 +42,7 @@ class LastingConsumer(Protocol):
 
     def resume(self, arguments: FieldTable) -> FieldTable:
         """Return the arguments with which the consumer goes on where it was."""
+        ...
 
     def attach(self, inbox: Inbox) -> None:
         """Go on with what a live channel delivers to another inbox."""

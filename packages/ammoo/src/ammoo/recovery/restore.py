@@ -77,16 +77,21 @@ class ChannelRestoration:
             except ServerClosedChannel as error:
                 self.error = error  # what was asked of it is not allowed any more
                 return
+            record: ConsumerRecord | None = None
             try:
                 for record in remaining:
                     await self.start(record)
+                record = None
                 await self._set_prefetch(self.channel.settings.prefetch or UNLIMITED)
                 return
             except ServerClosedConnection as error:
-                if (error.class_id, error.method_id) == CONSUME:
+                if record is not None and (error.class_id, error.method_id) == CONSUME:
                     suspects[record] = suspects.get(record, 0) + 1
                 raise
             except (ServerClosedChannel, OperationTimeout) as error:
+                if record is None:
+                    self.error = error  # it was closed without a consumer's fault
+                    return
                 # The refused one is taken out, and the others begin anew on another channel.
                 self._replay.refuse(record, error)
                 remaining.remove(record)

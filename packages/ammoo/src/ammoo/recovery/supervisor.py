@@ -107,6 +107,7 @@ class Supervisor:
         self._live: LiveConnection | None = None
         self._address = ""
         self._is_recovering = False
+        self._closing: Exception | None = None  # what the caller closes the connection with
         self._lost_at = 0.0
         self._attempts = 0
         self._outage = self.new_outage()
@@ -219,8 +220,8 @@ class Supervisor:
         self._cancel_background()
         if self._hooks is not None:
             call_hook(self._loop, self._hooks.lost, error)
-        if not _is_loss(error):
-            self._end(error)
+        if self._closing is not None or not _is_loss(error):
+            self._end(self._closing or error)
             return
         now = self.now
         if self._faults.is_final(error, now):
@@ -247,12 +248,9 @@ class Supervisor:
         unknown = sum(len(each.publishing.confirms or ()) for each in live.channels.values())
         self._task = self._loop.create_task(self._recover(error, unknown))
 
-    def begin_close(self) -> None:
-        """Stop what goes on in the background: the caller closes the connection."""
-        self._cancel_background()
-
     async def close(self, error: Exception) -> None:
         """End recovery, and everything that waits for it; nothing is left running."""
+        self._closing = error
         current = asyncio.current_task(self._loop)
         running = (self._task, *self._background)
         tasks = {task for task in running if task is not None and task is not current}
@@ -286,8 +284,9 @@ class Supervisor:
     # --- the task ---
 
     async def _recover(self, cause: Exception, unknown: int) -> None:
+        scope = asyncio.timeout_at(self._deadline())
         try:
-            async with asyncio.timeout_at(self._deadline()) as scope:
+            async with scope:
                 await self._recover_in_time(cause, unknown)
         except GaveUp as error:
             self._give_up(error.error)
