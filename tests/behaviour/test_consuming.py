@@ -234,11 +234,6 @@ def test_arguments_of_stream_filters_are_unknown_to_3_10(
     assert isinstance(channel.receive(), expected)
 
 
-@pytest.mark.rabbitmq_version("<4.0")
-def test_credit_that_is_no_table_is_the_end_of_3_10(channel: Channel, queue: str) -> None:
-    assert 541 == channel.fatal(BasicConsumeParameters(queue, arguments={"x-credit": 5})).reply_code
-
-
 # --- exclusive consumers ----------------------------------------------------------------------
 
 

@@ -116,7 +116,7 @@ class Profile:
     first_get_tells_delivery_count: bool
     """Whether basic.get on a quorum queue tells of a count of 0."""
     queues_have_masters: bool
-    """Whether x-queue-master-locator is looked at."""
+    """Whether classic queues can be mirrored, and have x-cancel-on-ha-failover."""
     refuses_master_locators: bool
     """Whether x-queue-master-locator is refused, as a deprecated feature."""
     global_qos_is_per_consumer: bool
@@ -158,8 +158,6 @@ class Profile:
     """Whether streams keep arrays and tables in headers whose names begin with x-, and in CC."""
     streams_check_offsets: bool
     """Whether an x-stream-offset that is no offset is refused; else the connection dies of it."""
-    streams_die_of_empty_age: bool
-    """Whether an x-max-age that begins with no digit costs the connection."""
     stream_filter_size_error: str
     """How a wrong x-stream-filter-size-bytes is refused."""
     streams_set_delivery_mode: bool
@@ -344,7 +342,6 @@ _3_10 = Profile(
     streams_refuse_rejections=True,
     streams_have_annotations=False,
     streams_check_offsets=False,
-    streams_die_of_empty_age=True,
     stream_filter_size_error="Invalid value for  x-stream-filter-size-bytes",
     streams_set_delivery_mode=False,
     max_message_size=134_217_728,
@@ -439,7 +436,6 @@ _4_0 = Profile(
     streams_refuse_rejections=False,
     streams_have_annotations=True,
     streams_check_offsets=False,
-    streams_die_of_empty_age=True,
     stream_filter_size_error="Invalid value for  x-stream-filter-size-bytes",
     streams_set_delivery_mode=True,
     max_message_size=16_777_216,
@@ -495,7 +491,6 @@ _4_3 = replace(
     quorum_queues_retry=True,
     nobody_takes_over_after_requeue=False,
     streams_check_offsets=True,
-    streams_die_of_empty_age=False,
     stream_filter_size_error="Invalid value for x-stream-filter-size-bytes",
 )
 

@@ -57,9 +57,6 @@ def validate_consumer_arguments(
     check_names(arguments, known - own, resource, queue_type)
     if queue_type == STREAM:
         stream_filter(arguments, profile)
-    credit = arguments.get("x-credit", {})
-    if profile.queues_have_masters and queue_type != STREAM and not isinstance(credit, dict):
-        raise errors.internal_error()  # RabbitMQ dies reading it
 
 
 class StreamFilter(NamedTuple):

@@ -1,6 +1,6 @@
 """The arguments of queue.declare: their validation for each type of queue, and the settings.
 
-The order of the checks is RabbitMQ's: the type, what is known to crash, values, foreign names.
+The order of the checks is RabbitMQ's: the type, values, foreign names.
 The queue applies the settings.
 See https://www.rabbitmq.com/docs/queues#optional-arguments
 """
@@ -235,7 +235,6 @@ def validate_queue_arguments(arguments: Arguments, resource: str, profile: Profi
     if arguments.get("x-queue-type") != "" or not profile.empty_queue_type_is_classic:
         check_values(arguments, (("x-queue-type", _check_queue_type),), resource)
     queue_type = queue_type_of(arguments)
-    _check_what_crashes(arguments, queue_type, profile)
     own = arguments_of_type(queue_type, profile)
     checks = [(name, check) for name, check in _checks_of(profile) if name in own]
     check_values(arguments, checks, resource)
@@ -251,20 +250,6 @@ def _checks_of(profile: Profile) -> list[tuple[str, Check]]:
     checks["x-queue-leader-locator"] = one_of(profile.leader_locators, "invalid_queue_locator_arg")
     checks["x-queue-version"] = partial(_check_queue_version, known=profile.queue_versions)
     return list(checks.items())
-
-
-def _check_what_crashes(arguments: Arguments, queue_type: str, profile: Profile) -> None:
-    """Refuse values that RabbitMQ does not check, but crashes on (541)."""
-    max_age = arguments.get("x-max-age", "1s")
-    begins_badly = isinstance(max_age, str) and not max_age[:1].isdigit()
-    if queue_type == STREAM and begins_badly and profile.streams_die_of_empty_age:
-        raise errors.internal_error()
-    locator = arguments.get("x-queue-master-locator", "random")
-    if queue_type == CLASSIC and profile.queues_have_masters and locator not in _MASTER_LOCATORS:
-        raise errors.internal_error()
-
-
-_MASTER_LOCATORS = ("client-local", "min-masters", "random")
 
 
 def validate_stream_sizes(queue_type: str, arguments: Arguments, profile: Profile) -> None:
