@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ammoo_fakebroker.clock import ManualClock
 from ammoo_fakebroker.connections.connection import Connection
@@ -12,14 +12,22 @@ from ammoo_fakebroker.node.node import Node
 from ammoo_fakebroker.rabbitmq.profiles import PROFILES
 from ammoo_wire import (
     PROTOCOL_HEADER,
+    BasicDeliverParameters,
+    BasicGetOkParameters,
+    ChannelCloseOkParameters,
+    ChannelCloseParameters,
+    ChannelOpenParameters,
     ClientProtocol,
     ConnectionOpenParameters,
     ConnectionStartOkParameters,
+    ConnectionState,
     ConnectionTuneOkParameters,
+    Parameters,
+    QueueDeclareOkParameters,
     QueueDeclareParameters,
     plain_response,
 )
-from tests.fuzz.generation import method_frame, program
+from tests.fuzz.generation import command, method_frame, program
 from tests.fuzz.mutation import mutate, mutate_frames
 from tests.fuzz.target import Finding, Target
 
@@ -68,68 +76,82 @@ OPENING = (
 )
 
 
-class _Broker(Target):
-    """What both fuzzers of the broker do with a client's octets."""
+class _Client:
+    """A client that is heard out: what a channel is closed for is answered, and it is opened again.
 
-    def attack(self, release: str, reads: list[bytes]) -> None:
-        """Let a client send octets, and see that another one is served as if it had not."""
-        clock = ManualClock()
-        node = Node(PROFILES[release], clock, limits=Limits(max_message_size=1_000_000))
-        attacker = Connection(node, _Transport())
-        for octets in reads:
-            attacker.receive_data(octets)
-            attacker.data_to_send()
-            attacker.written()
-        bystander = _open(node)
-        _declare(bystander, "alive")
-        clock.advance(3600)
-        attacker.data_to_send()
-        attacker.disconnected()
-        _declare(bystander, "alive")
-        bystander.connection.disconnected()
-        clock.advance(3600)
-        if node.connections:
-            raise Finding(f"connections are left: {node.connections}")
+    Args:
+        node: The broker.
 
-
-class _Bystander:
-    """A client that means no harm."""
+    Attributes:
+        unacked: The delivery tags that came, by channel; some may be settled.
+    """
 
     def __init__(self, node: Node) -> None:
-        self.connection = Connection(node, _Transport())
-        self.client = ClientProtocol(
+        self.unacked: dict[int, list[int]] = {}
+        self._connection = Connection(node, _Transport())
+        self._protocol = ClientProtocol(
             mechanism=lambda start: ("PLAIN", plain_response("guest", "guest")),
-            client_properties={},
+            client_properties={"capabilities": {"consumer_cancel_notify": True}},
             heartbeat_interval=0,
         )
+        self.say(b"")
+        self.say(
+            method_frame(1, ChannelOpenParameters()) + method_frame(2, ChannelOpenParameters())
+        )
 
-    def turn(self) -> list[Any]:
-        received: list[Any] = []
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection goes on."""
+        return self._protocol.state is ConnectionState.RUNNING and self._connection.is_open
+
+    def say(self, octets: bytes) -> list[Parameters]:
+        """Send octets; return what comes back until neither has anything to say."""
+        self._connection.receive_data(octets)
+        received: list[Parameters] = []
         for _ in range(_MOST_TURNS):
-            if not (self.client.has_data_to_send or self.connection.has_data_to_send):
+            for number, parameters, _, _ in self._protocol.receive_data(
+                self._connection.data_to_send()
+            ):
+                received.append(parameters)
+                if isinstance(parameters, BasicDeliverParameters | BasicGetOkParameters):
+                    self.unacked.setdefault(number, []).append(parameters.delivery_tag)
+                if isinstance(parameters, ChannelCloseParameters):
+                    self.unacked.pop(number, None)
+                    self._protocol.send(number, ChannelCloseOkParameters())
+                    self._protocol.send(number, ChannelOpenParameters())
+            self._connection.written()
+            if self._protocol.failure is not None:
+                raise Finding(f"no client can read the answer: {self._protocol.failure!r}")
+            self._connection.receive_data(self._protocol.data_to_send())
+            if not self._connection.has_data_to_send:
                 return received
-            self.connection.receive_data(bytes(self.client.data_to_send()))
-            received += self.client.receive_data(self.connection.data_to_send())
-            self.connection.written()
-        raise Finding("the two do not come to an end")
+        raise Finding("the broker does not come to an end")
+
+    def leave(self) -> None:
+        """Close the socket without a word."""
+        self._connection.disconnected()
 
 
-def _open(node: Node) -> _Bystander:
-    bystander = _Bystander(node)
-    bystander.turn()
-    return bystander
+def _new_node(release: str) -> tuple[Node, ManualClock]:
+    clock = ManualClock()
+    return Node(PROFILES[release], clock, limits=Limits(max_message_size=1_000_000)), clock
 
 
-def _declare(bystander: _Bystander, name: str) -> None:
-    number = 1 if name not in bystander.connection.virtualhost.queues else 2
-    bystander.client.send_method(number, bytes((0, 20, 0, 10, 0)))
-    bystander.client.send(number, QueueDeclareParameters(name, exclusive=True))
-    answers = [type(command[1]).__name__ for command in bystander.turn()]
-    if answers != ["ChannelOpenOkParameters", "QueueDeclareOkParameters"]:
-        raise Finding(f"another client is answered {answers}")
+def _check(node: Node, clock: ManualClock) -> None:
+    """Check that another client is served as if nothing had happened, now and later."""
+    for number in range(2):
+        bystander = _Client(node)
+        declare = QueueDeclareParameters(f"alive {number}", exclusive=True)
+        answers = bystander.say(method_frame(1, declare))
+        if [type(answer) for answer in answers] != [QueueDeclareOkParameters]:
+            raise Finding(f"another client is answered {answers}")
+        bystander.leave()
+        clock.advance(3600)
+    if node.connections:
+        raise Finding(f"connections are left: {node.connections}")
 
 
-class BrokerOctets(_Broker):
+class BrokerOctets(Target):
     """Octets behind the opening of a connection, or in its place: read all at once, or in two."""
 
     name = "broker-octets"
@@ -142,21 +164,34 @@ class BrokerOctets(_Broker):
     def mutate(self, random: Random, parents: list[bytes]) -> bytes:
         parent = random.choice(parents)
         change = random.choice((mutate, mutate_frames, mutate_frames))
-        return parent[:1] + change(random, [parent[1:], random.choice(parents)[1:]])
+        kind = bytes((random.randrange(64) * 2 + parent[0] % 2 if parent else 1,))
+        return kind + change(random, [parent[1:], random.choice(parents)[1:]])
 
     def run(self, octets: bytes) -> None:
-        kind = octets[0] if octets else 0
-        release = sorted(PROFILES)[kind // 2 % len(PROFILES)]
-        rest = octets[1:]
-        reads = [rest[: len(rest) // 2], rest[len(rest) // 2 :]] if kind & 64 else [rest]
-        self.attack(release, [OPENING, *reads] if kind & 1 else reads)
+        kind, rest = octets[0] if octets else 0, octets[1:]
+        node, clock = _new_node(sorted(PROFILES)[kind // 2 % len(PROFILES)])
+        half = len(rest) // 2
+        reads = [rest[:half], rest[half:]] if kind & 64 else [rest]
+        attacker = Connection(node, _Transport())
+        for read in [OPENING, *reads] if kind & 1 else reads:
+            attacker.receive_data(read)
+            attacker.data_to_send()
+            attacker.written()
+        _check_beside(node, clock, attacker)
 
 
-class BrokerPrograms(_Broker):
-    """Methods that are sound as frames, with any value at any place: an input is a random seed."""
+def _check_beside(node: Node, clock: ManualClock, attacker: Connection) -> None:
+    clock.advance(3600)
+    attacker.data_to_send()
+    attacker.disconnected()
+    _check(node, clock)
+
+
+class BrokerPrograms(Target):
+    """Two clients, and methods with any value at any place: an input is a random seed."""
 
     name = "broker-programs"
-    lengths: ClassVar[tuple[int, ...]] = (3, 10, 40)
+    lengths: ClassVar[tuple[int, ...]] = (5, 30, 100)
 
     def seeds(self) -> list[bytes]:
         return [bytes(7)]
@@ -166,6 +201,16 @@ class BrokerPrograms(_Broker):
 
     def run(self, octets: bytes) -> None:
         random = Random(octets)
-        release = random.choice(sorted(PROFILES))
-        reads = [program(random, random.choice(self.lengths)) for _ in range(3)]
-        self.attack(release, [OPENING, *reads])
+        node, clock = _new_node(random.choice(sorted(PROFILES)))
+        clients = [_Client(node), _Client(node)]
+        for _ in range(random.choice(self.lengths)):
+            if random.random() < 0.05:
+                clock.advance(random.choice((0.001, 1, 100)))
+            place = random.randrange(2)
+            clients[place].say(command(random, clients[place].unacked))
+            if not clients[place].is_open:
+                clients[place].leave()
+                clients[place] = _Client(node)
+        for client in clients:
+            client.leave()
+        _check(node, clock)
