@@ -349,3 +349,23 @@ async def test_stopped_broker_leaves_no_timer_in_the_loop() -> None:
     owners = [getattr(timer._callback, "__self__", None) for timer in scheduled if timer._callback]
     assert [] == [owner for owner in owners if "fakebroker" in type(owner).__module__]
     assert 1 == broker.queue("queue").message_count
+
+
+def test_client_that_stalls_in_its_tls_handshake_is_dropped_in_the_handshakes_time() -> None:
+    """Whether it says nothing, or the first half of a hello."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    with FakeBroker(tls=tls, handshake_timeout=0.2) as broker:
+        silent, half = (socket.create_connection((broker.host, broker.port), 10) for _ in range(2))
+        half.sendall(b"\x16\x03\x01\x02\x00\x01")
+
+        ends = drain(silent), drain(half)
+
+        with socket.create_connection((broker.host, broker.port), 10) as client:
+            context = ssl._create_unverified_context()
+            with context.wrap_socket(client) as secured:
+                secured.sendall(HEADER)
+                answer = secured.recv(100)
+
+    assert (b"", b"") == ends
+    assert answer.startswith(b"\x01\x00\x00")

@@ -9,6 +9,7 @@ from ammoo_fakebroker.queues.classic import ClassicQueue
 from ammoo_wire import (
     BasicAckParameters,
     BasicConsumeParameters,
+    BasicGetParameters,
     BasicPublishParameters,
     ChannelOpenParameters,
     ConnectionBlockedParameters,
@@ -122,6 +123,23 @@ def test_bodies_that_are_not_complete_count_and_wait() -> None:
     assert not was_blocked[200]
     assert line.connection.is_blocked
     assert [BLOCKED] == [command.parameters for command in line.run()]
+
+
+def test_nothing_is_held_for_a_client_that_is_gone() -> None:
+    """Neither the half of a message that it sent nor the answers that it did not read."""
+    line = limited_line()
+    line.publish("queue", bytes(MIB))
+    line.send(BasicGetParameters("queue", no_ack=True))
+    line.client.send_method(1, method_of(BasicPublishParameters).encode("", "queue", False, False))
+    line.connection.receive_data(line.client.data_to_send())
+    line.connection.receive_data(b"\x02\0\1\0\0\0\x0e\0\x3c\0\0\0\0\0\0\0\1\0\0\0\0\xce")
+    line.connection.receive_data(b"\x03\0\1\0\0\xff\xff" + bytes(65_535) + b"\xce")
+    held = line.connection.memory_size()
+
+    line.connection.disconnected()
+
+    assert held > MIB + 65_000
+    assert 0 == line.connection.memory_size()
 
 
 def test_many_copies_of_one_message_are_noticed() -> None:

@@ -36,6 +36,8 @@ _MOMENT = 0.001
 RabbitMQ needs 0.1 to 0.2 ms for one, and what the client sends next is sent before it comes. Event
 loops wait for whole milliseconds.
 """
+_TLS_TIMEOUT = 5.0
+"""Seconds that a TLS handshake may take, as RabbitMQ has it (ssl_handshake_timeout)."""
 _LINGER = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
 """What has a socket end with a reset and no goodbye, as those of RabbitMQ do (SO_LINGER)."""
 
@@ -273,10 +275,12 @@ class Server:
                 lambda: _Client(self),
                 accepted,
                 ssl=self._tls,
-                ssl_handshake_timeout=max(self.node.limits.handshake_timeout, _MOMENT)
-                if self._tls
-                else None,
+                ssl_handshake_timeout=self._tls_timeout if self._tls else None,
             )
+
+    @property
+    def _tls_timeout(self) -> float:
+        return max(min(self.node.limits.handshake_timeout, _TLS_TIMEOUT), _MOMENT)
 
     async def stop(self) -> None:
         """Stop listening, close the connections, and close the sockets without waiting."""
