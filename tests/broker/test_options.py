@@ -112,7 +112,7 @@ def test_help_shows_each_option_with_its_type_and_default() -> None:
 
     assert ("int", 60) == (parameters["heartbeat"].annotation, parameters["heartbeat"].default)
     assert [] == [
-        name for name in parameters if f"\n        {name}: " not in str(FakeBroker.__doc__)
+        name for name in parameters if f"\n    {name}: " not in str(inspect.getdoc(FakeBroker))
     ]
 
 
