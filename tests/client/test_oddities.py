@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -178,18 +179,27 @@ async def test_update_secret_that_is_not_answered(server: ScriptedServer) -> Non
 # --- sockets ---
 
 
-async def test_unix_socket(tmp_path: Path) -> None:
+def as_host(path: str) -> dict[str, str]:
+    return {"host": path}
+
+
+def as_url(path: str) -> dict[str, str]:
+    return {"url": f"amqp://{path.replace('/', '%2F')}/vhost"}
+
+
+@pytest.mark.parametrize("given", [as_host, as_url])
+async def test_unix_socket(tmp_path: Path, given: Callable[[str], dict[str, Any]]) -> None:
     path = str(tmp_path / "mq.sock")
     server = ScriptedServer()
     listener = await asyncio.get_running_loop().create_unix_server(
         lambda: ScriptedPeer(server), path
     )
     async with listener:
-        for url, host in ((None, path), (f"amqp://{path.replace('/', '%2F')}/vhost", None)):
-            async with await ammoo.connect(url, host=host) as connection:
-                assert path in repr(connection)
-        for peer in server.peers:
-            await peer.closed
+        async with await ammoo.connect(**given(path)) as connection:
+            shown = repr(connection)
+        await server.peer.closed
+
+    assert path in shown
 
 
 async def test_socket_that_is_not_connected_in_time() -> None:
@@ -208,20 +218,24 @@ async def test_socket_that_is_not_connected_in_time() -> None:
 # --- misuse ---
 
 
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda channel: channel.declare_queue("q" * 256),
+        lambda channel: channel.consume("q", arguments={"x": object()}).__aenter__(),
+        lambda channel: channel.publish("", "k" * 256, b""),
+        lambda channel: channel.publish("", "k", b"", headers={"h": 2**63}),
+        lambda channel: channel.ack(-1),
+        lambda channel: channel.ack("one"),
+        lambda channel: channel.qos(prefetch_count=65536),
+    ],
+    ids=["name", "argument", "routing key", "header", "negative tag", "no tag", "prefetch"],
+)
 async def test_request_that_cannot_be_encoded_leaves_everything_as_it_was(
-    channel: ammoo.Channel, peer: ScriptedPeer
+    channel: ammoo.Channel, peer: ScriptedPeer, request_of: Callable[[Any], Awaitable[Any]]
 ) -> None:
-    for request in (
-        channel.declare_queue("q" * 256),
-        channel.consume("q", arguments={"x": object()}).__aenter__(),  # type: ignore[dict-item]  # the mistake is the point
-        channel.publish("", "k" * 256, b""),
-        channel.publish("", "k", b"", headers={"h": 2**63}),
-        channel.ack(-1),
-        channel.ack("one"),  # type: ignore[arg-type]  # the mistake is the point
-        channel.qos(prefetch_count=65536),
-    ):
-        with pytest.raises(EncodeError):
-            await request
+    with pytest.raises(EncodeError):
+        await request_of(channel)
 
     await peer.synchronise(channel)
     assert not channel._require_live().consumers

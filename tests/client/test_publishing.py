@@ -364,17 +364,28 @@ async def test_functions_are_told_of_blocked_and_unblocked(server: ScriptedServe
     ] == told
 
 
-async def test_only_what_can_be_called_is_told_of_blocked(connection: ammoo.Connection) -> None:
-    async def tell(reason: str | None) -> None: ...
+async def report_blocked(reason: str | None) -> None: ...
 
-    class Teller:
-        async def __call__(self, reason: str | None) -> None: ...
 
-    for callback in (tell, functools.partial(tell), Teller()):
-        with pytest.raises(TypeError, match=r"coroutine function .* expected a plain function"):
-            connection.add_blocked_callback(callback)
-    with pytest.raises(TypeError, match="callback is 5; expected a function"):
-        connection.add_blocked_callback(5)  # type: ignore[arg-type]  # the mistake is the point
+class BlockedReporter:
+    async def __call__(self, reason: str | None) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("callback", "complaint"),
+    [
+        (report_blocked, r"coroutine function .* expected a plain function"),
+        (functools.partial(report_blocked), r"coroutine function .* expected a plain function"),
+        (BlockedReporter(), r"coroutine function .* expected a plain function"),
+        (5, "callback is 5; expected a function"),
+    ],
+    ids=["coroutine function", "partial", "object", "number"],
+)
+async def test_only_plain_functions_are_called_for_blocked(
+    connection: ammoo.Connection, callback: Any, complaint: str
+) -> None:
+    with pytest.raises(TypeError, match=complaint):
+        connection.add_blocked_callback(callback)
 
 
 async def test_nothing_about_a_callback_is_raised_while_reading(

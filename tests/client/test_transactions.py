@@ -99,9 +99,8 @@ async def test_commit_that_fails_drops_what_was_held(
 
         peer.send(ChannelCloseParameters(406, "PRECONDITION_FAILED - x", 90, 20))
 
-        for task in (committing, again):
-            with pytest.raises(PreconditionFailed):
-                await task
+        outcomes = await asyncio.gather(committing, again, return_exceptions=True)
+        assert [PreconditionFailed, PreconditionFailed] == [type(outcome) for outcome in outcomes]
     async with connection.channel() as other:
         peer.received.popleft()  # channel.close-ok
         await peer.synchronise(other)

@@ -305,14 +305,15 @@ def test_file_that_is_not_there(query: str, words: str) -> None:
     assert f"[Errno 2] No such file or directory: {words}" == str(caught.value)
 
 
-def test_file_that_holds_something_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["cacertfile", "certfile"])
+def test_file_that_holds_something_else(tmp_path: Path, name: str) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("no certificate")
 
-    for name in ("cacertfile", "certfile"):
-        with pytest.raises(ssl.SSLError) as caught:
-            connection_parameters(f"amqps://host?{name}={file}")
-        assert f"the URL's {name} {str(file)!r}" in str(caught.value)
+    with pytest.raises(ssl.SSLError) as caught:
+        connection_parameters(f"amqps://host?{name}={file}")
+
+    assert f"the URL's {name} {str(file)!r}" in str(caught.value)
 
 
 @pytest.mark.parametrize(

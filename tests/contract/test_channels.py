@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -74,25 +76,41 @@ async def test_channel_is_closed_while_messages_stream_in(
     assert {1} == set(broker_connection._require_live().channels)
 
 
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        (lambda channel, queue: channel.declare_queue(queue), ["1"]),
+        (lambda channel, queue: channel.get(queue), ["1"]),
+        (lambda channel, queue: channel.consume(queue).__aenter__(), ["1"]),
+        (lambda channel, queue: channel.publish("", queue, "2"), ["1", "2"]),
+    ],
+    ids=["declare", "get", "consume", "publish"],
+)
 async def test_operation_that_timed_out_leaves_the_channel_usable(
-    broker_connection: ammoo.Connection, broker_channel: ammoo.Channel, queue: str, name: Name
+    broker_channel: ammoo.Channel,
+    queue: str,
+    operation: Callable[[ammoo.Channel, str], Awaitable[Any]],
+    expected: list[str],
 ) -> None:
     await publish(broker_channel, queue, "1")
-    for operation in (
-        broker_channel.declare_queue(name("other")),
-        broker_channel.get(queue),
-        broker_channel.consume(queue).__aenter__(),
-        broker_channel.publish("", queue, "2"),
-    ):
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0):
-                await operation
-    with impatient(broker_connection, 0), pytest.raises(OperationTimeout, match=r"queue\.purge"):
-        await broker_channel.purge_queue(name("other"))
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await operation(broker_channel, queue)
 
     assert queue == (await broker_channel.declare_queue(queue)).queue_name
     async with broker_channel.consume(queue) as consumer:
-        assert {"1", "2"} == {(await anext(consumer)).decode() for _ in range(2)}
+        bodies = [(await anext(consumer)).decode() for _ in expected]
+    assert expected == bodies
+
+
+async def test_operation_timeout_leaves_the_channel_usable(
+    broker_connection: ammoo.Connection, broker_channel: ammoo.Channel, queue: str
+) -> None:
+    with impatient(broker_connection, 0), pytest.raises(OperationTimeout, match=r"queue\.purge"):
+        await broker_channel.purge_queue(queue)
+
+    assert queue == (await broker_channel.declare_queue(queue)).queue_name
 
 
 async def test_a_hundred_operations_at_once(

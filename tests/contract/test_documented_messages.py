@@ -117,10 +117,16 @@ async def test_attributes_of_messages(
     assert (ammoo.GetMessage, ammoo.DeliverMessage) == (type(got), type(delivered))
     assert 1 == got.message_count
     assert consumer.consumer_tag == delivered.consumer_tag
-    for number, message in enumerate((got, delivered), 1):
-        assert (exchange, "some key") == (message.exchange_name, message.routing_key)
-        assert (number, False) == (message.delivery_tag, message.redelivered)
-        assert "7" == message.properties.message_id
+    assert [(exchange, "some key", 1, False, "7"), (exchange, "some key", 2, False, "7")] == [
+        (
+            message.exchange_name,
+            message.routing_key,
+            message.delivery_tag,
+            message.redelivered,
+            message.properties.message_id,
+        )
+        for message in (got, delivered)
+    ]
 
 
 # --- properties ---

@@ -128,12 +128,13 @@ def test_documented_parameters(function: Any) -> None:
 
     in_place = [n for n, p in actual.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert list(positional) == in_place[: len(positional)]
-    for name, default in {**positional, **keyword}.items():
-        assert name in actual
-        if default is not LEFT_OUT:
-            assert default == actual[name].default
-        else:
-            assert actual[name].default is not REQUIRED
+    documented = {**positional, **keyword}
+    assert set() == set(documented) - set(actual)
+    told = {name: default for name, default in documented.items() if default is not LEFT_OUT}
+    assert told == {name: actual[name].default for name in told}
+    assert [] == [
+        name for name in documented.keys() - told.keys() if actual[name].default is REQUIRED
+    ]
     added = set(actual) - set(positional) - set(keyword)
     assert [] == [n for n in added if actual[n].default is REQUIRED and actual[n].kind < 3]
     assert {actual[n].kind for n in keyword} <= {inspect.Parameter.KEYWORD_ONLY}

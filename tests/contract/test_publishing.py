@@ -96,10 +96,9 @@ async def test_many_publishes_at_once_each_have_their_outcome(
     )
 
     assert [outcomes[key] for key in keys] == [type(outcome) for outcome in actual]
-    for key in (queue, durable):
-        assert [str(i) for i, each in enumerate(keys) if each == key] == await drain(
-            broker_channel, key
-        )
+    expected = {key: [str(i) for i, each in enumerate(keys) if each == key] for key in outcomes}
+    assert expected[queue] == await drain(broker_channel, queue)
+    assert expected[durable] == await drain(broker_channel, durable)
 
 
 @pytest.mark.parametrize(
