@@ -1,6 +1,8 @@
 """Closing: bounded in time whatever the server does, from wherever, as often as one likes."""
 
 import asyncio
+import gc
+import warnings
 
 import pytest
 
@@ -430,3 +432,56 @@ async def test_close_of_the_server_that_crosses_the_connections_is_raised(
         await connection.__aexit__(None, None, None)
 
     assert connection.closing_exc is caught.value
+
+
+# --- dropped ---
+
+
+@pytest.mark.parametrize("is_entered", [False, True])
+async def test_connection_that_is_dropped_while_open_warns_at_once(
+    server: ScriptedServer, is_entered: bool
+) -> None:
+    gc.disable()  # what is dropped is found out without a collection
+    connection = await ammoo.connect(server.url)
+    channels = [await _entered(connection)] if is_entered else []
+
+    with pytest.warns(ResourceWarning, match="was dropped without being closed"):
+        del connection, channels
+
+    gc.enable()
+    await server.accepted()
+    async with asyncio.timeout(5):
+        await server.peer.closed
+
+
+async def _entered(connection: ammoo.Connection) -> ammoo.Channel:
+    """Return the first channel of a connection that is not entered yet."""
+    await connection.__aenter__()
+    channel = await connection.channel().__aenter__()
+    connection.add_blocked_callback(lambda reason: None)
+    return channel
+
+
+async def test_channel_keeps_its_connection(server: ScriptedServer) -> None:
+    channel = await _entered(await ammoo.connect(server.url))
+
+    declaring = asyncio.create_task(channel.declare_queue("q"))
+    await server.peer.declare()
+
+    assert (await declaring).queue_name == "queue"
+    await channel.connection.close()
+
+
+async def test_connection_that_is_closed_is_dropped_without_a_word(server: ScriptedServer) -> None:
+    connection = await ammoo.connect(server.url)
+    await connection.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        del connection
+
+
+def test_connection_that_was_never_made_is_dropped_without_a_word() -> None:
+    connection = ammoo.Connection.__new__(ammoo.Connection)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        del connection

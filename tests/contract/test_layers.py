@@ -108,6 +108,7 @@ CLIENT_STOREYS = {
         "ammoo.version",
         "ammoo.server_release",
         "ammoo.running_loop",
+        "ammoo.weak_calls",
         "ammoo.wire",
         "ammoo.arguments",
         "ammoo.exceptions",

@@ -80,6 +80,7 @@ from .publish_options import (
     takes_publish_options,
 )
 from .server_release import rabbitmq_release
+from .weak_calls import weakly
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -218,7 +219,7 @@ class Channel:
             )
         await self._connection._pass_gate("channel.open")
         live = self._live = self._connection._require_live().new_channel(self._body_encoding)
-        live.on_end = self._live_ended
+        live.on_end = self._live_ended if self._supervisor is not None else weakly(self._live_ended)
         self._publishing = live.publishing
         await live.open()
         try:
@@ -427,7 +428,7 @@ class Channel:
         """Go on with a live channel that has been opened and set up, after a recovery."""
         self._epochs += 1
         live.tag_offset = self._epochs << TAG_BITS
-        live.on_end = self._live_ended
+        live.on_end = self._live_ended if self._supervisor is not None else weakly(self._live_ended)
         self._live = live
         self._publishing = self._gated_publishing()  # until what waits at the gate has gone on
         self._wake_reopen_waiters()

@@ -5,6 +5,7 @@ The `LiveConnection` behind it is what became of that on one socket.
 
 import asyncio
 import inspect
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from ssl import SSLContext
@@ -28,6 +29,7 @@ from .live.connection import LiveConnection
 from .parameters import ConnectionParameters
 from .recovery.listener import EventListener
 from .recovery.options import Recovery
+from .weak_calls import weakly
 
 if TYPE_CHECKING:
     from .instrumentation.stall_guard import StallGuard
@@ -210,6 +212,23 @@ class Connection:
         self._is_entering = False
         self._is_entered = False
 
+    def __del__(self) -> None:
+        """Warn if the connection is dropped while open, and close its socket.
+
+        With ``recovery=`` that is noticed only at the end of the loop, which keeps the connection.
+        """
+        live: LiveConnection | None = getattr(self, "_live", None)
+        if live is None or live.closing_exc is not None:
+            return
+        warnings.warn(
+            f"{self!r} was dropped without being closed; use it with async with, or await close()",
+            ResourceWarning,
+            source=self,
+            stacklevel=2,
+        )
+        if not live.loop.is_closed():
+            live.loop.call_soon_threadsafe(live.transport.abort)
+
     def __repr__(self) -> str:
         state = "not entered"
         if self.closing_exc is not None:
@@ -289,7 +308,7 @@ class Connection:
             self._live = await self._connector.first_handshake(self._live)
         self._is_entered = True
         if self._supervisor is None:
-            self._live.on_end = self._live_ended
+            self._live.on_end = weakly(self._live_ended)
             if self._live.closing_exc is not None:
                 self._live_ended(self._live.closing_exc)
         else:
@@ -368,7 +387,7 @@ class Connection:
         return LiveConnection(
             asyncio.get_running_loop(),
             parameters,
-            self._call_blocked_callbacks,
+            weakly(self._call_blocked_callbacks),
             self._instruments,
         )
 
