@@ -145,7 +145,7 @@ class Administration(ABC):
         self._call(add)
 
     def set_user_tags(self, name: str, *tags: str) -> None:
-        """Give a user these tags, and no others.
+        """Set the tags of a user, in place of former ones.
 
         Args:
             name: The name of the user.

@@ -295,7 +295,7 @@ class FakeBroker(Administration):
         """Raise an alarm: connections that publish are blocked (connection.blocked).
 
         Alarms with different reasons can be in force at once, as RabbitMQ's memory and disk alarms
-        can; a connection that is blocked is told of the first only.
+        can; a blocked connection is told only the first reason.
         See https://www.rabbitmq.com/docs/connection-blocked
 
         Args:

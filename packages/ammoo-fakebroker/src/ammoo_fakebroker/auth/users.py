@@ -139,7 +139,7 @@ class User:
         return permissions is not None and permissions.allows(verb, name)
 
     def clear_topic_permissions(self, virtualhost: str, exchange_name: str | None = None) -> None:
-        """Let the user use all routing keys of an exchange again, or of all of a virtual host."""
+        """Remove the topic permission for an exchange, or all of a virtual host."""
         for key in list(self.topic_permissions):
             if key[0] == virtualhost and exchange_name in (None, key[1]):
                 del self.topic_permissions[key]

@@ -1,7 +1,8 @@
-"""How the socket of a connection that is over comes to its end.
+"""Closing the socket of a connection that has ended.
 
-The client is to close it. A client that was told why gets some time for that, one that was told
-nothing has to wait for nothing, and one that answers our close is done with.
+The client should close it. A client that has got a connection.close has some time for that, and a
+client that answers it is disconnected at once. A client whose login was refused without a close has to
+wait.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ _PURPOSES = ("closing", "pause")
 
 
 class Closing:
-    """Closes the socket of one connection when that is due.
+    """Closes the socket of one connection at the right time.
 
     Args:
-        protocol: The connection's state.
-        transport: The socket.
+        protocol: The connection's protocol.
+        transport: The connection's transport.
         timers: The connection's timers.
-        limits: How long a client has.
+        limits: The node's time-outs.
     """
 
     def __init__(
@@ -45,9 +46,9 @@ class Closing:
         self._limits = limits
 
     def follow(self) -> None:
-        """Close the socket, now or later; to be called whenever something has changed.
+        """Close the socket, now or later. Called on each change of the protocol's state.
 
-        What the client sends meanwhile does not make the time longer.
+        Nothing that the client sends prolongs the time.
         """
         protocol, limits = self._protocol, self._limits
         was_told = protocol.close_sent is not None or not protocol.login_pause
@@ -60,7 +61,7 @@ class Closing:
             self._abort_in("pause", limits.login_pause)
 
     def _time_to_answer(self) -> float:
-        """Return the seconds that a client has: no more than a heartbeat's interval."""
+        """Return the seconds that a client has to close: at most a heartbeat interval."""
         timeout, interval = self._limits.closing_timeout, self._protocol.heartbeat_interval
         return min(timeout, interval) if interval else timeout
 
@@ -69,6 +70,6 @@ class Closing:
             self._timers.call_later(purpose, delay, self._transport.abort)
 
     def stop(self) -> None:
-        """Close nothing any more: the socket is gone."""
+        """Cancel the timers: the socket is closed."""
         for purpose in _PURPOSES:
             self._timers.cancel(purpose)

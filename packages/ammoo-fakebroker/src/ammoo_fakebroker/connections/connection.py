@@ -1,9 +1,8 @@
 """A connection: one client, from its first octet to its last.
 
-It stands between the wire (`ServerProtocol`: octets, framing, opening and closing) and the
-channels. It lets the client log in and enter a virtual host, hands commands to their handlers,
-turns what a handler raises into a close of the channel or of the connection, and holds back
-deliveries to a client that does not read.
+It connects the wire (`ServerProtocol`: octets, framing, opening and closing) with the channels. It
+logs the client in, opens a virtual host, executes commands with their handlers, closes the channel
+or the connection when a handler raises an error, and stops deliveries to a client that does not read.
 It knows no socket: a `Transport` moves the octets.
 """
 
@@ -52,32 +51,32 @@ __all__ = ["Connection"]
 _CODES_WITHOUT_METHOD = frozenset((ReplyCode.INTERNAL_ERROR, ReplyCode.CONNECTION_FORCED))
 
 _DELIVERY_LIMIT = 262_144
-"""Octets that may be queued for a client before consumers on its connection are held back."""
+"""Octets that may be queued for a client before the consumers of its connection are blocked."""
 
 _REPLY_LIMIT = 4_194_304
-"""Octets that may be queued, here or in the transport, before further commands have to wait."""
+"""Octets that may be queued, here or in the transport, before the client's commands wait."""
 
 
 class _Stage(Enum):
-    """How far a connection has come; it only ever goes forward."""
+    """The stage of a connection; it never goes back."""
 
     OPENING = auto()
     OPEN = auto()
     OVER = auto()
-    """All is given back; what is queued may still be written."""
+    """It is detached from its channels and queues; queued output may still be written."""
 
 
 class Connection:
     """A client's connection.
 
     Attributes:
-        node: The broker it is to.
-        peer: Where it comes from.
-        channels: The open ones, by number.
-        confirming: ChannelTable with publishes that were settled and not answered yet.
-        is_deliverable: Whether consumers may be given messages: the client reads what it gets.
-        virtualhost: Where it works; valid once it is open.
-        user: Who logged in; valid once it is open.
+        node: The node that the client is connected to.
+        peer: The address that the client connects from.
+        channels: The open channels by number.
+        confirming: The channels with publishes that are settled and not yet confirmed.
+        is_deliverable: Whether the client reads fast enough to be sent more messages.
+        virtualhost: The virtual host that the client has opened; valid once it is open.
+        user: The user that is logged in; valid once it is open.
     """
 
     virtualhost: VirtualHost
@@ -128,46 +127,46 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
-        """Whether the client has entered a virtual host and not left."""
+        """Whether the client has opened a virtual host, and the connection is not closing."""
         return self._stage is _Stage.OPEN
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the client published during an alarm, and is not listened to."""
+        """Whether the client published during an alarm, and is not read."""
         return PauseReason.ALARM in self._backlog.paused_by
 
     @property
     def client_properties(self) -> dict[str, Any]:
-        """What the client told of itself."""
+        """The table that the client sent in connection.start-ok."""
         return self._protocol.client_properties
 
     @property
     def channel_max(self) -> int:
-        """How many channels the client may have at a time; 0 for any number."""
+        """The negotiated limit of open channels; 0 for no limit."""
         return self._protocol.channel_max
 
     def client_can(self, capability: str) -> bool:
-        """Whether the client announced a capability."""
+        """Return whether the client announced a capability."""
         return self._protocol.client_capabilities.get(capability) is True
 
     # -- octets in -----------------------------------------------------------------------------
 
     def receive_data(self, data: bytes | bytearray) -> None:
-        """Take octets from the client, and do what they ask for."""
+        """Receive octets from the client, and execute their commands."""
         self.node.memory.received(len(data))
         self._receive(self._protocol.receive_data(data))
 
     def buffer_updated(self, count: int) -> None:
-        """Take octets that were read into `get_buffer`, and do what they ask for."""
+        """Receive octets that were read into `get_buffer`, and execute their commands."""
         self.node.memory.received(count)
         self._receive(self._protocol.buffer_updated(count))
 
     def disconnected(self) -> None:
-        """Note that the socket is gone."""
+        """Detach from everything: the socket is closed."""
         self._protocol.receive_eof()
         self._detach()
         self._closing.stop()
-        self._protocol.data_to_send()  # for nobody: it must not live as long as what refers to us
+        self._protocol.data_to_send()  # discarded: it must not live as long as what refers to us
 
     def _receive(self, commands: list[Command]) -> None:
         if self._heartbeats is not None:
@@ -190,7 +189,7 @@ class Connection:
             self._transport.wake()
 
     def _follow_state(self) -> None:
-        """Do what a change of the protocol's state asks for."""
+        """Follow a change of the protocol's state."""
         state = self._protocol.state
         if state is ConnectionState.RUNNING and self._stage is _Stage.OPENING:
             self._begin()
@@ -200,7 +199,7 @@ class Connection:
     # -- commands ------------------------------------------------------------------------------
 
     def _execute(self, commands: Iterable[Command]) -> None:
-        """Execute commands in order; what comes after a reason to wait goes to the backlog."""
+        """Execute commands in order; when the connection is paused, the rest goes to the backlog."""
         channels = self.channels
         handlers = HANDLERS
         protocol = self._protocol
@@ -243,7 +242,7 @@ class Connection:
         number: int,
         parameters: tuple[Any, ...],
     ) -> None:
-        """Answer a command with what its handler raised, naming the method at fault."""
+        """Close the channel or the connection for an error of a command's handler."""
         if isinstance(parameters, OversizedContent):
             parameters = parameters.parameters
         method = method_of(parameters)
@@ -255,7 +254,7 @@ class Connection:
             self.close(error)
         else:
             if channel is not None:
-                self._channels.abort(channel)  # first; what it gives back may go to another one
+                self._channels.abort(channel)  # first: its messages may go to another one
             self._failed_channels.add(number)
             self._failure = self._failure or error
         if not method.replies:
@@ -324,11 +323,11 @@ class Connection:
     def _close_for_small_frames(self) -> None:
         """Close the connection soon: it has agreed on frames too small for a message's headers.
 
-        RabbitMQ sends the frame nevertheless, and its client closes. Not at once, for a queue is
-        in the middle of delivering.
+        RabbitMQ sends the frame nevertheless, and its client closes. The fake cannot close at once,
+        because a queue is delivering.
         """
         self.is_deliverable = False
-        self._timers.call_later("giving up", 0, lambda: self.close(errors.internal_error()))
+        self._timers.call_later("small frames", 0, lambda: self.close(errors.internal_error()))
 
     @property
     def has_data_to_send(self) -> bool:
@@ -336,7 +335,7 @@ class Connection:
         return self._protocol.has_data_to_send
 
     def data_to_send(self) -> bytes | bytearray:
-        """Take the octets to write."""
+        """Return the queued octets, and remove them."""
         data = self._protocol.data_to_send()
         if data and self._heartbeats is not None:
             self._heartbeats.data_sent()
@@ -344,7 +343,7 @@ class Connection:
         return data
 
     def written(self) -> None:
-        """Note that what was queued has been handed on; go on with what had to wait for it."""
+        """Resume what waited for queued output to be written."""
         if self._stage is _Stage.OVER:
             return
         if self._is_paused:
@@ -358,7 +357,7 @@ class Connection:
                 channel.wake_consumers()
 
     def pause_writing(self) -> None:
-        """Note that the client does not read as fast as we write; drop it if that goes on."""
+        """Block deliveries: the client does not read as fast as we write. Abort if that lasts."""
         self._is_paused = True
         self.is_deliverable = False
         if self._stage is not _Stage.OVER:
@@ -366,22 +365,22 @@ class Connection:
             self._timers.call_later("sending", timeout, self._transport.abort)
 
     def resume_writing(self) -> None:
-        """Note that the client has read."""
+        """Allow deliveries again: the client has read."""
         self._is_paused = False
         self._timers.cancel("sending")
         self.written()
 
-    # -- having to wait ------------------------------------------------------------------------
+    # -- memory and alarms ---------------------------------------------------------------------
 
     def memory_size(self) -> int:
-        """Return how much memory takes what is on its way, from the client or to it, in octets."""
+        """Return the octets that are on their way from the client and to it."""
         protocol = self._protocol
         on_the_wire = protocol.unfinished_size + protocol.queued_size
         waiting = self._backlog.memory_size() + self._transport.unwritten_size()
         return on_the_wire + waiting + sum(each.memory_size() for each in self.channels.values())
 
     def _block(self, reason: str) -> None:
-        """Listen to a publisher no more until the alarm is over."""
+        """Stop reading a publisher until the alarm is over."""
         if self.is_blocked:
             return
         self._backlog.pause(PauseReason.ALARM)
@@ -389,7 +388,7 @@ class Connection:
             self.send(0, ConnectionBlockedParameters(reason))
 
     def unblock(self) -> None:
-        """Listen again: the alarm is over."""
+        """Read the client again: the alarm is over."""
         if self.is_blocked and self.client_can("connection.blocked"):
             self.send(0, ConnectionUnblockedParameters())
         self._backlog.resume(PauseReason.ALARM)
@@ -397,7 +396,7 @@ class Connection:
     # -- opening -------------------------------------------------------------------------------
 
     def _enter(self, name: str) -> None:
-        """Let the user who logged in into a virtual host."""
+        """Open a virtual host for the user that is logged in."""
         assert self._login.user is not None
         self.user = self._login.user
         try:
@@ -407,7 +406,7 @@ class Connection:
             raise
 
     def _begin(self) -> None:
-        """Do what is due when the connection is open."""
+        """Start heartbeats and time-outs: the connection is open."""
         self._stage = _Stage.OPEN
         self._timers.cancel("handshake")
         interval = self._protocol.heartbeat_interval
@@ -437,7 +436,7 @@ class Connection:
         )
 
     def _check_consumer_timeout(self) -> None:
-        """Close channels whose client has left a delivery unacknowledged for too long."""
+        """Close channels whose deliveries have exceeded the consumer timeout."""
         self._channels.enforce_consumer_timeout(
             self.node.clock.time(), self.node.limits.consumer_timeout
         )
@@ -452,7 +451,7 @@ class Connection:
         self._transport.wake()
 
     def _detach(self) -> None:
-        """Give everything back, once, and see to it that the socket is closed."""
+        """Detach from channels, queues and timers, once, and let the socket be closed."""
         if self._stage is not _Stage.OVER:
             was_open = self.is_open
             self._stage = _Stage.OVER

@@ -21,11 +21,11 @@ _MOST_SILENT_LOOKS = 2
 
 
 class Heartbeats:
-    """Looks after the heartbeats of a connection until it is stopped.
+    """Sends the heartbeats of a connection, and drops a silent client, until it is stopped.
 
     Args:
-        interval: Seconds between two heartbeats, as it was tuned.
-        clock: The time in which the client lives.
+        interval: The negotiated seconds between two heartbeats.
+        clock: The network's clock.
         is_reading: Returns whether the connection is read; if not, its client may be sending.
         send: Sends a heartbeat.
         drop: Is called when the client is gone.

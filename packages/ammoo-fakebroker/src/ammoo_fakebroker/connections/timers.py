@@ -1,6 +1,6 @@
-"""The timers of one connection, each known by what it is for.
+"""The timers of one connection, by their purposes.
 
-All of them run in the network's time but the one whose clock is named.
+They use the network's clock unless another clock is named.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ __all__ = ["Timers"]
 
 
 class Timers:
-    """Timers by their purposes; there is one for each at a time.
+    """Timers by their purposes, at most one for each.
 
     Args:
-        clock: The time that they wait in unless another is named.
+        clock: The clock of timers that name no other.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -33,20 +33,20 @@ class Timers:
         *,
         clock: Clock | None = None,
     ) -> None:
-        """Call a function in so many seconds."""
+        """Call a function in `delay` seconds."""
         self._timers[purpose] = (clock or self._clock).call_later(delay, callback)
 
     def is_waiting(self, purpose: str) -> bool:
-        """Return whether something was asked for and not cancelled; it may have been called."""
+        """Return whether a timer was started and not cancelled; it may have fired."""
         return purpose in self._timers
 
     def cancel(self, purpose: str) -> None:
-        """Do not call any more, if it was still to be called."""
+        """Cancel a timer, if there is one."""
         timer = self._timers.pop(purpose, None)
         if timer is not None:
             timer.cancel()
 
     def cancel_all(self) -> None:
-        """Call nothing any more."""
+        """Cancel all timers."""
         for purpose in list(self._timers):
             self.cancel(purpose)

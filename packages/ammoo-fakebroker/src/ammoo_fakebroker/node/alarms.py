@@ -1,4 +1,4 @@
-"""The alarms of a node: why those who publish are not read.
+"""The alarms of a node, during which connections that publish are not read.
 
 See https://www.rabbitmq.com/docs/alarms
 """
@@ -11,9 +11,9 @@ _LOW_ON = "low on "
 
 
 class Alarms:
-    """The alarms that are in force, each with a reason for the clients.
+    """The alarms in force, each with a reason for the clients.
 
-    Several can be: what an operator raises, and the node's own memory alarm.
+    There can be several: those of operators, and the node's own memory alarm.
 
     Attributes:
         reason: What clients are told (connection.blocked); None while there is no alarm.

@@ -209,7 +209,7 @@ class SingleActiveConsumer(QueueConsumers):
 
     Args:
         by_priority: Whether a newcomer of higher priority takes over (quorum queues from 4.0 on).
-        waits_after_requeue: Whether nobody takes over when the last delivery was requeued (4.0).
+        waits_after_requeue: Whether no consumer takes over when the last delivery was requeued (4.0).
 
     See https://www.rabbitmq.com/docs/consumers#single-active-consumer
     """
@@ -274,13 +274,13 @@ class SingleActiveConsumer(QueueConsumers):
             self._choose()
 
     def suspend(self, consumer: Consumer) -> None:
-        """Let the next in line take over from a consumer that is timed out."""
+        """Make the next consumer active in place of one that has timed out."""
         if consumer is self.active:
             self._retire(consumer)
             self._choose()
 
     def resume(self, consumer: Consumer) -> None:
-        """Let a consumer be active again."""
+        """Make a consumer active again that had timed out."""
         self._choose()
 
     def unblock(self, consumer: Consumer) -> None:

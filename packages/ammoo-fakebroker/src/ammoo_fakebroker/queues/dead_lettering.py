@@ -1,7 +1,7 @@
-"""Dead-lettering: what left a queue unconsumed is published to that queue's dead-letter exchange.
+"""Dead-lettering: rejected, expired and dropped messages go to their queue's dead-letter exchange.
 
-The copy carries its history in the header x-death: one entry for each (queue, reason), the most
-recent first. A message that would go round without anybody having rejected it is dropped.
+The copy has its history in the header x-death: one entry for each queue and reason, the most recent
+first. A message that would return to a queue without having been rejected since is dropped.
 See https://www.rabbitmq.com/docs/dlx
 """
 
@@ -27,10 +27,10 @@ __all__ = ["DeadLetter", "DeadLetters"]
 
 
 class DeadLetter(NamedTuple):
-    """A message that died."""
+    """A message that a queue has dead-lettered."""
 
     message: Message
-    """As it goes on."""
+    """The copy that is published."""
     reason: str
     history: DeathHistory
     """Its deaths, this one included."""
@@ -39,9 +39,9 @@ class DeadLetter(NamedTuple):
 class DeadLetters:
     """Publishes a virtual host's dead letters, one after the other.
 
-    A dead letter may push another message out of a full queue, which is a dead letter again.
-    They queue up here, so that the chain may be longer than a call stack is deep, and no queue is
-    called while it is in the middle of something.
+    A dead letter may push another message out of a full queue, which is then dead-lettered as well.
+    They wait here, so the chain can be longer than a call stack is deep, and no queue is called while
+    it is in the middle of an operation.
     """
 
     def __init__(self, router: Router) -> None:
@@ -53,8 +53,8 @@ class DeadLetters:
         """Publish a message that died in a queue.
 
         Args:
-            message: As it was in the queue.
-            queue: Whose settings say where it goes.
+            message: The message as it was in the queue.
+            queue: The queue, whose settings name the exchange and the routing key.
             reason: rejected, expired, maxlen or delivery_limit.
         """
         self._waiting.append((message, queue, reason))
@@ -64,9 +64,10 @@ class DeadLetters:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Let dead letters wait while something else is done, and send them then.
+        """Defer dead letters until a block of code is done.
 
-        What a publish pushes out of one queue comes behind that publish in all its other queues.
+        A message that a publish pushes out of one queue is dead-lettered after all other queues have
+        got the published message.
         """
         if self._is_deferring:
             yield
@@ -89,7 +90,7 @@ class DeadLetters:
                 target.publish(letter.message)
 
     def targets(self, letter: DeadLetter) -> Collection[Queue]:
-        """Find the queues that a dead letter reaches now, except where it would go round."""
+        """Find the queues that a dead letter reaches now, except those that would be a cycle."""
         exchange = self._router.exchanges.get(letter.message.exchange_name)
         if exchange is None:
             return ()
@@ -153,10 +154,10 @@ class DeadLetters:
 
 
 def _visible_routing_keys(message: Message, *, removes_first: bool) -> list[str]:
-    """Give the routing keys of a message but those that were in BCC when it was published.
+    """Return the routing keys of a message without those that were in BCC at publishing.
 
-    A key that is in CC as well stays once: where it stands in CC, or, if the first one is removed,
-    where it stands in BCC.
+    A key that is in CC as well appears once: at its place in CC or, if the first one is removed, at
+    its place in BCC.
     """
     if not removes_first:
         return [message.routing_key, *message.parsed.carbon_copies]

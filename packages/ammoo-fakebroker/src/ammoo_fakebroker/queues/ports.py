@@ -121,7 +121,7 @@ class ConsumerChannel(Protocol):
         ...
 
     def time_out(self, consumer: Consumer | None) -> None:
-        """Tell the client that deliveries were taken back, of a consumer or of basic.get."""
+        """Notify the client that the queue has taken deliveries back."""
 
     def notify_cancelled(self, consumer: Consumer) -> None:
         """Remove a consumer whose queue is deleted, and tell the client (basic.cancel)."""

@@ -1,7 +1,6 @@
 """What every queue is, and what a type of queue must supply.
 
-A queue is told what happens (a publish, a settlement, a consumer that comes or goes) and does all
-that follows before it returns. Channels and method handlers ask a queue for what it can do, or call
+Each operation (a publish, a settlement, a new consumer) does all that follows before it returns. Channels and method handlers ask a queue for what it can do, or call
 it; they never ask for its type. What a type does not support, it refuses with RabbitMQ's error.
 
 The types stand beside this module: `classic.py` and `quorum.py` (both are a `fifo.py`), `stream.py`;
@@ -148,7 +147,7 @@ class Queue(Destination, ABC):
 
     @abstractmethod
     def acknowledge(self, queued: QueuedMessage) -> None:
-        """Forget a message that a client is done with."""
+        """Remove a message that a client has acknowledged."""
 
     @abstractmethod
     def requeue(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:

@@ -51,8 +51,10 @@ def with_counts(message: Message, **counts: int) -> Message:
         counts: The counts by their headers, such as x_delivery_count.
     """
     properties = decode_properties(message.parsed.outgoing)
-    told = {name.replace("_", "-"): Int64(count) for name, count in counts.items()}
-    return message.with_properties(with_headers(properties, {**(properties.headers or {}), **told}))
+    headers = {name.replace("_", "-"): Int64(count) for name, count in counts.items()}
+    return message.with_properties(
+        with_headers(properties, {**(properties.headers or {}), **headers})
+    )
 
 
 class QuorumQueue(FifoQueue):
@@ -122,7 +124,7 @@ class QuorumQueue(FifoQueue):
             profile = self.host.profile
             return SingleActiveConsumer(
                 by_priority=profile.single_active_consumer_by_priority,
-                waits_after_requeue=profile.nobody_takes_over_after_requeue,
+                waits_after_requeue=profile.handover_waits_after_requeue,
             )
         return QueueConsumers()
 

@@ -239,7 +239,7 @@ class RetryingQuorumQueue(QuorumQueue):
     def _lock(
         self, queued: QueuedMessage, channel: ConsumerChannel, consumer: Consumer | None
     ) -> None:
-        """Give a client time to settle a delivery."""
+        """Start the consumer timeout of a delivery."""
         timeout = self._timeout_of(consumer)
         if timeout is None:
             return

@@ -101,7 +101,7 @@ class StreamQueue(Queue):
         return self._segments.octets + MESSAGE_SIZE * len(self._log)
 
     def ready_messages(self) -> Iterable[QueuedMessage]:
-        """Give all messages of the log."""
+        """Return all messages of the log."""
         return (
             QueuedMessage(message, offset, None)
             for message, offset in zip(self._log, self._log_offsets, strict=True)

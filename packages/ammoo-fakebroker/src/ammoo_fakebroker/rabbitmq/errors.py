@@ -492,7 +492,7 @@ def transaction_partly_completed() -> ProtocolError:
 
 
 def undeliverable(virtualhost: str, queue_name: str) -> ProtocolError:
-    """Say that a queue is gone which a publish was routed to, as Erlang prints it on 80 columns."""
+    """Return the error for a queue that was deleted after routing; Erlang prints it on 80 columns."""
     prefix = "failed to deliver message: "
     resource = f"{{resource,{print_binary(virtualhost)},queue,"
     name = f"{print_binary(queue_name)}}}}}"

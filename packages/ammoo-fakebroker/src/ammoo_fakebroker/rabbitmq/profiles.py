@@ -1,4 +1,4 @@
-"""What differs between the RabbitMQ releases that the broker can stand in for.
+"""The differences between the RabbitMQ releases that the broker can imitate.
 
 A profile is data: code that behaves differently under two releases asks the profile, by the name of
 the fact and never by the version. A newer release is the one before it with some facts replaced.
@@ -18,7 +18,7 @@ __all__ = ["PROFILES", "Profile", "profile_named"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One release of RabbitMQ, as far as AMQP 0-9-1 shows it."""
+    """One release of RabbitMQ, as AMQP 0-9-1 shows it."""
 
     name: str
     version: str
@@ -26,84 +26,84 @@ class Profile:
     copyright: str
     information: str
     mechanisms: tuple[str, ...]
-    """The SASL mechanisms that are offered if nothing else is asked for."""
+    """The SASL mechanisms that are offered by default."""
     unknown_header_reply: bytes
-    """What a client hears that does not speak AMQP 0-9-1."""
+    """The answer to a protocol header that is not AMQP 0-9-1."""
     header_replies: Mapping[bytes, bytes]
-    """Protocol headers that are answered otherwise."""
+    """The protocol headers with another answer, and that answer."""
     unknown_exchange_type_closes_connection: bool
     refusals_name_the_permission: bool
-    """Whether a refusal speaks of write access, or just of access."""
+    """Whether a 403 names the missing permission, as in ``write access``."""
     deleted_virtualhost_word: str
-    """What clients of a deleted virtual host hear of it. 4.0 says either word, which is a race."""
+    """The word in the 320 for clients of a deleted virtual host; in 4.0 it is a race."""
     accepted_headers: Mapping[bytes, tuple[int, int]]
-    """The protocol headers that are taken, and the version that they are answered with."""
+    """The protocol headers that are accepted, and the version in the answer."""
     smallest_frame_max: int
-    """The smallest frames that a client may agree to; its first methods may be as large, too."""
+    """The smallest frame_max that a client may choose, and the limit before tuning, in octets."""
     checks_body_sizes: bool
     """Whether a body longer than announced, or announced with more than 512 MiB, is refused at
     once."""
     checks_delivery_mode: bool
     sorts_headers: bool
-    """Whether consumers get a message's headers in the order of their names."""
+    """Whether consumers get the headers of a message sorted by name."""
     channel_limit_names_the_node: bool
-    """Whether who has too many channels is called by the name of the node."""
+    """Whether the 530 for too many channels has the node's name in place of the user's."""
     channel_limit_in_parentheses: bool
-    """Whether the number of channels that a user may have stands in parentheses."""
+    """Whether the limit of a user's channels is in parentheses in the error."""
     new_secrets_cancel_consumers: bool
-    """Whether connection.update-secret cancels consumers of queues that may not be read any more."""
+    """Whether connection.update-secret cancels consumers whose queues may no longer be read."""
     topic_permissions_check_all_keys: bool
-    """Whether a topic permission is needed for the routing keys in CC and BCC, too."""
+    """Whether the routing keys in CC and BCC need a topic permission as well."""
     passive_declares_need_permission: bool
-    """Whether a passive declare needs some permission, be it to configure, to write or to read."""
+    """Whether a passive declare needs a permission: configure, write or read."""
     checks_queue_limit_first: bool
-    """Whether a virtual host's limit of queues comes before the arguments of a new one."""
+    """Whether the limit of queues is checked before the arguments of a new queue."""
     checks_user_id_first: bool
-    """Whether a wrong user-id is noticed before a wrong expiration or CC header."""
+    """Whether the user-id is checked before the expiration and the CC header."""
     missing_exchange_types: frozenset[str]
     invalid_exchange_types: frozenset[str]
-    """Types that are called invalid, not unknown: the node was seen to know these words (atoms)."""
+    """Exchange types that are called invalid, not unknown: these words are atoms in the node."""
     has_log_exchange: bool
     """Whether the default virtual host has the internal topic exchange amq.rabbitmq.log."""
     most_topic_wildcards: int | None
-    """How many words ``#`` a binding key of a topic exchange may have."""
+    """How many words ``#`` a binding key of a topic exchange may have; None for no limit."""
     headers_compare_numbers_by_value: bool
-    """Whether 1 matches 1.0 in a headers exchange, and timestamps each other."""
+    """Whether 1 matches 1.0 in a headers exchange, and equal timestamps match."""
     void_queue_type_crashes: bool
     empty_queue_type_is_classic: bool
     queue_modes: tuple[str, ...]
-    """What x-queue-mode may be; anything if empty."""
+    """The values of x-queue-mode; empty if it is not checked."""
     queue_versions: tuple[int, ...]
-    """What x-queue-version may be."""
+    """The values of x-queue-version."""
     further_arguments: Mapping[str, tuple[str, ...]]
     """Arguments that queues of a type have in this release beside those of all releases, in the
     order of comparison."""
     queue_type_is_always_an_argument: bool
-    """Whether a queue declared without x-queue-type has it as ``classic``."""
+    """Whether a declaration without x-queue-type gets the argument ``classic``."""
     leader_locators: tuple[str, ...]
-    """What x-queue-leader-locator may be."""
+    """The values of x-queue-leader-locator."""
     last_death_headers: bool
     """Whether x-last-death-reason, -queue and -exchange are added."""
     explicit_dead_letter_key_drops_cc: bool
     removes_first_of_equal_routing_keys: bool
-    """Which of a routing key in CC and the same in BCC is left out of x-death."""
+    """Whether x-death leaves out a key in CC, not in BCC, if it is in both."""
     honours_published_deaths: bool
-    """Whether an x-death header that a client made counts as history."""
-    nobody_takes_over_after_requeue: bool
-    """Whether a single active consumer that has requeued its last delivery has no successor yet."""
+    """Whether an x-death header in a published message counts."""
+    handover_waits_after_requeue: bool
+    """Whether no consumer takes over when a single active consumer requeues its last delivery."""
     single_active_consumer_by_priority: bool
-    """Whether a quorum queue's newcomer of higher priority takes over."""
+    """Whether a new consumer of higher priority becomes a quorum queue's single active one."""
     lowest_max_priority: int
-    """What x-max-priority is taken for if it is lower."""
+    """The lowest effective x-max-priority."""
     default_delivery_limit: int | None
     negative_delivery_limit_is_none: bool
     """Whether a negative x-delivery-limit means that there is no limit."""
     quorum_queues_have_priorities: bool
     """Whether quorum queues prefer messages of a priority above 4."""
     quorum_consumers_return_by_age: bool
-    """Whether what a channel leaves behind comes back in the order of its consumers' ages.
+    """Whether a closed channel's messages return in the order of its consumers' ages.
 
-    Otherwise it comes in the order of their tags.
+    Otherwise they return in the order of the consumer tags.
     """
     classic_queues_count_failures: bool
     """Whether a classic queue counts failed deliveries, and calls a dead letter that has some
@@ -112,15 +112,15 @@ class Profile:
     """Whether quorum queues tell failed deliveries from returned ones, have 32 priorities, delay
     retries and time their consumers out."""
     dead_letters_keep_failed_deliveries: bool
-    """Whether a quorum queue tells of those in the quorum queues that a message died in before."""
+    """Whether x-delivery-count includes the failures in queues that dead-lettered the message."""
     first_get_tells_delivery_count: bool
-    """Whether basic.get on a quorum queue tells of a count of 0."""
+    """Whether basic.get on a quorum queue adds an x-delivery-count of 0."""
     queues_have_masters: bool
     """Whether classic queues can be mirrored, and have x-cancel-on-ha-failover."""
     refuses_master_locators: bool
     """Whether x-queue-master-locator is refused, as a deprecated feature."""
     global_qos_is_per_consumer: bool
-    """Whether a global prefetch is taken for that of each later consumer."""
+    """Whether a global prefetch becomes the prefetch of each later consumer."""
     commits_look_queues_up: bool
     """Whether tx.commit looks up by name the queues that publishes were routed to; else a queue
     that is deleted, or declared anew, makes the commit fail."""
@@ -130,19 +130,19 @@ class Profile:
     """Whether names for direct replies are called queues (volatile ones): a reply is routed then,
     and counts as a delivery."""
     accepts_cancel_ok: bool
-    """Whether a client may send basic.cancel-ok, which ends a consumer as basic.cancel does."""
+    """Whether a client may send basic.cancel-ok, which cancels a consumer."""
     master_locators: tuple[str, ...]
-    """What a policy may have for its queue-master-locator."""
+    """The values of queue-master-locator in a policy."""
     policy_targets: tuple[str, ...]
-    """What a policy can apply to."""
+    """The values of a policy's apply_to."""
     policy_keys: frozenset[str]
-    """What a policy can decide."""
+    """The keys of a policy's definition."""
     operator_policy_keys: frozenset[str]
-    """What an operator policy can decide."""
+    """The keys of an operator policy's definition."""
     policy_keys_foreign_to: Mapping[str, frozenset[str]]
-    """What keeps a policy from applying to queues of a type."""
+    """By queue type, the keys with which a policy does not apply."""
     policies_overrule: Mapping[str, frozenset[str]]
-    """What a policy decides for queues of a type even if they have it as an argument."""
+    """By queue type, the keys that override a queue's own argument."""
     queues_have_consumer_timeouts: bool
     consumers_have_timeouts: bool
     """Whether quorum queues measure how long deliveries stay unsettled, and cancel the consumer.
@@ -151,25 +151,25 @@ class Profile:
     """
     streams_have_filters: bool
     streams_watch_age: bool
-    """Whether streams look by themselves for what has become too old."""
+    """Whether streams check for old segments in regular intervals."""
     streams_refuse_rejections: bool
-    """Whether basic.nack and basic.reject are refused on a stream, and how its refusals sound."""
+    """Whether basic.nack and basic.reject are refused on a stream; its errors have older words then."""
     streams_have_annotations: bool
     """Whether streams keep arrays and tables in headers whose names begin with x-, and in CC."""
     streams_check_offsets: bool
-    """Whether an x-stream-offset that is no offset is refused; else the connection dies of it."""
+    """Whether an invalid x-stream-offset is refused (406); otherwise it closes the connection."""
     stream_filter_size_error: str
-    """How a wrong x-stream-filter-size-bytes is refused."""
+    """The text of the error for an invalid x-stream-filter-size-bytes."""
     streams_set_delivery_mode: bool
-    """Whether what comes from a stream always says whether it was persistent."""
+    """Whether messages from a stream always have a delivery mode."""
     max_message_size: int
 
     def answer_to_header(self, header: bytes) -> bytes:
-        """Give what a client hears whose protocol header is not taken."""
+        """Return the answer to a protocol header that is not accepted."""
         return self.header_replies.get(header, self.unknown_header_reply)
 
     def server_properties(self, cluster_name: str, version: tuple[int, int]) -> dict[str, Any]:
-        """Give the table that connection.start carries; AMQP 0-8 knew no capabilities."""
+        """Return the server properties of connection.start; AMQP 0-8 has no capabilities."""
         capabilities = CAPABILITIES if version == (0, 9) else ()
         return {
             "capabilities": dict.fromkeys(capabilities, True),
@@ -303,7 +303,7 @@ _3_10 = Profile(
     explicit_dead_letter_key_drops_cc=True,
     removes_first_of_equal_routing_keys=False,
     honours_published_deaths=True,
-    nobody_takes_over_after_requeue=True,
+    handover_waits_after_requeue=True,
     single_active_consumer_by_priority=False,
     lowest_max_priority=0,
     default_delivery_limit=None,
@@ -387,7 +387,7 @@ _4_0 = Profile(
     explicit_dead_letter_key_drops_cc=False,
     removes_first_of_equal_routing_keys=True,
     honours_published_deaths=False,
-    nobody_takes_over_after_requeue=True,
+    handover_waits_after_requeue=True,
     single_active_consumer_by_priority=True,
     lowest_max_priority=1,
     default_delivery_limit=20,
@@ -489,7 +489,7 @@ _4_3 = replace(
     consumers_have_timeouts=True,
     classic_queues_count_failures=True,
     quorum_queues_retry=True,
-    nobody_takes_over_after_requeue=False,
+    handover_waits_after_requeue=False,
     streams_check_offsets=True,
     stream_filter_size_error="Invalid value for x-stream-filter-size-bytes",
 )

@@ -126,7 +126,7 @@ def _generate_name() -> str:
 
 
 def _names_process(queue_name: str) -> bool:
-    """Return whether a name leads to a channel of the node, be it closed or never opened."""
+    """Return whether a name refers to a channel of this node, even one that never existed."""
     process, _, _ = queue_name.removeprefix(_PREFIX).partition(".")
     try:
         octets = b64decode(process, validate=True)
