@@ -136,8 +136,8 @@ async def test_reply_to_a_message_of_a_lost_channel_is_published_on_the_next_one
     network: Network, channel: ammoo.Channel, events: EventListener, name: Name
 ) -> None:
     queue, replies = name("requests"), name("replies")
-    for each in (queue, replies):
-        await channel.declare_queue(each, durable=True)
+    await channel.declare_queue(queue, durable=True)
+    await channel.declare_queue(replies, durable=True)
     async with channel.consume(queue) as consumer, channel.consume(replies) as answers:
         await channel.publish("", queue, b"question", reply_to=replies)
         question = await anext(consumer)

@@ -89,6 +89,24 @@ async def all_received(accounts: list[Account]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def cancel_all(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def report(queues: list[str], accounts: list[Account], delays: list[float]) -> None:
+    print(f"\n{RELEASE}: {KILLS} kills")
+    for queue, account in zip(queues, accounts, strict=True):
+        print(
+            f"{queue}: {account.sent} sent, {len(account.confirmed)} confirmed,"
+            f" {len(account.unknown)} unknown, {len(account.not_sent)} not sent,"
+            f" {len(account.unknown & account.received)} of the unknown received,"
+            f" {account.repeats} received again"
+        )
+    print(f"traffic after listening, seconds: {[round(delay, 2) for delay in delays]}")
+
+
 async def declare(connection: ammoo.Connection, queues: list[str]) -> None:
     """Declare the queues, classic and quorum in turn; a quorum queue counts losses as deliveries."""
     limit = None if RELEASE == "3.10" else {"x-delivery-limit": -1}
@@ -129,19 +147,9 @@ async def test_nothing_confirmed_is_lost_and_all_go_on(caplog: pytest.LogCapture
         stop.set()
         await asyncio.gather(*publishers)
         await all_received(accounts)
-        for consumer in consumers:
-            consumer.cancel()
-        await asyncio.gather(*consumers, return_exceptions=True)
+        await cancel_all(consumers)
 
-    print(f"\n{RELEASE}: {KILLS} kills")
-    for queue, account in pairs:
-        print(
-            f"{queue}: {account.sent} sent, {len(account.confirmed)} confirmed,"
-            f" {len(account.unknown)} unknown, {len(account.not_sent)} not sent,"
-            f" {len(account.unknown & account.received)} of the unknown received,"
-            f" {account.repeats} received again"
-        )
-    print(f"traffic after listening, seconds: {[round(delay, 2) for delay in delays]}")
+    report(queues, accounts, delays)
     lines = [record for record in caplog.records if record.name == "ammoo"]
     print(f"{len(lines)} lines of the log")
     assert [[], [], [], []] == [account.other for account in accounts]

@@ -1,6 +1,7 @@
 """Every kind of loss takes the same path; on a server that does what the test says."""
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -280,7 +281,7 @@ async def test_host_that_says_nothing_is_left_for_the_next_one(
     async with ScriptedServer() as other:
         urls = [scripted.url, other.url]
         async with await ammoo.connect(urls, recovery=AT_ONCE) as connection:
-            first, second = (scripted, other) if scripted.peers else (other, scripted)
+            first, second = sorted((scripted, other), key=lambda each: not each.peers)
             second.is_deaf = True
             clock = LoopClock(monkeypatch)
             events = connection.events()
@@ -290,6 +291,28 @@ async def test_host_that_says_nothing_is_left_for_the_next_one(
             opened = await until(events, Open)
 
     assert (f"amqp://127.0.0.1:{first.port}", 1) == (opened.address, opened.attempts)
+
+
+@pytest.mark.parametrize("is_uvloop", [False, True], ids=["asyncio", "in turn, as with uvloop"])
+async def test_name_with_a_dead_and_a_live_address_is_connected(
+    scripted: ScriptedServer, is_uvloop: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up = []
+
+    async def getaddrinfo(host: str, port: int, **options: Any) -> list[Any]:
+        looked_up.append(host)
+        kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [(*kind, (address, port)) for address in ("127.0.0.9", "127.0.0.1", "127.0.0.9")]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("ammoo.live.sockets.HAPPY_EYEBALLS_DELAY", 0.0)
+    monkeypatch.setattr("ammoo.live.sockets.has_happy_eyeballs", lambda _: not is_uvloop)
+    url = f"amqp://several.addresses:{scripted.port}"
+    async with await ammoo.connect(url, recovery=AT_ONCE) as connection:
+        await connection.ready()
+
+    assert {"several.addresses"} == set(looked_up)
+    assert 1 == len(scripted.peers)
 
 
 async def test_closing_in_the_middle_of_restoring_leaves_nothing(scripted: ScriptedServer) -> None:

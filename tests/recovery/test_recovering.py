@@ -201,7 +201,7 @@ async def test_next_host_comes_first_after_a_loss(
         urls = [network.url, other.url]
         async with await ammoo.connect(urls, recovery=AT_ONCE) as connection:
             events = connection.events()
-            first, second = (network, other) if network.attempts else (other, network)
+            first, second = sorted((network, other), key=lambda each: not each.attempts)
             first.go_down()
             opened = await until(events, Open)
             expected = f"amqp://127.0.0.1:{second.port}"

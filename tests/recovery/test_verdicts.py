@@ -59,7 +59,7 @@ def closed(code: int, text: str) -> Exception:
         (ClientClosedConnectionError(KeyError()), Verdict.FINAL, Verdict.FINAL),
         (ValueError("no such URL"), Verdict.FINAL, Verdict.FINAL),
     ],
-    ids=lambda value: "" if isinstance(value, Verdict) else f"{type(value).__name__}-{value}"[:60],
+    ids=lambda value: f"{type(value).__name__}-{value}"[:60],
 )
 def test_verdict(error: Exception, first: Verdict, again: Verdict) -> None:
     assert verdict_on(error, has_worked=False) is first

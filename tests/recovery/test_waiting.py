@@ -211,16 +211,11 @@ async def test_deletion_in_flight_does_not_bring_the_queue_back(
         await lost_in_flight(network, channel.delete_queue(queue))
     await until(events, Open)
     await broker_channel.delete_queue(queue)
-    await until(events, Recovering) if await lose(network) else None
+    network.cut()
     await until(events, Open)
 
     with pytest.raises(ammoo.exceptions.NotFound):
         await broker_channel.assert_queue_exists(queue)
-
-
-async def lose(network: Network) -> bool:
-    network.cut()
-    return True
 
 
 async def test_closing_a_connection_that_is_down_takes_no_time_and_ends_all_that_waits(

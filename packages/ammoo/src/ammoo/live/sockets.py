@@ -92,7 +92,7 @@ async def _connect_to_any(
     context = parameters.ssl_context
     name = parameters.server_hostname or parameters.host
     addresses = await _resolve(loop, parameters)
-    if len(addresses) > 1 and isinstance(loop, asyncio.BaseEventLoop):
+    if len(addresses) > 1 and has_happy_eyeballs(loop):
         await loop.create_connection(
             lambda: transport,
             parameters.host,
@@ -118,6 +118,11 @@ async def _connect_to_any(
                 raise
         else:
             return
+
+
+def has_happy_eyeballs(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether a loop can try several addresses at a time; uvloop cannot."""
+    return isinstance(loop, asyncio.BaseEventLoop)
 
 
 async def _resolve(loop: asyncio.AbstractEventLoop, parameters: ConnectionParameters) -> list[str]:
