@@ -30,10 +30,12 @@ from ammoo_wire import (
     BasicConsumeOkParameters,
     BasicConsumeParameters,
     BasicDeliverParameters,
+    BasicPublishParameters,
     BasicQosOkParameters,
     BasicQosParameters,
     ChannelOpenOkParameters,
     ChannelOpenParameters,
+    ConnectionBlockedParameters,
     ConnectionCloseParameters,
     ConnectionUpdateSecretOkParameters,
     ConnectionUpdateSecretParameters,
@@ -230,6 +232,44 @@ async def test_refused_login_of_the_first_connect_is_final(
         await (await ammoo.connect(scripted.url, recovery=recovery)).__aenter__()
 
     assert 1 == len(scripted.peers)
+
+
+async def test_publish_that_waited_for_a_blocked_connection_is_sent_on_the_next_one(
+    scripted: ScriptedServer,
+) -> None:
+    async with (
+        await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection,
+        connection.channel() as channel,
+    ):
+        scripted.peer.send(ConnectionBlockedParameters("low on memory"), channel_number=0)
+        await connection.wait_blocked()
+        publishing = asyncio.create_task(channel.publish("", "orders", b"body"))
+        await asyncio.sleep(0)
+        scripted.peer.abort()
+        await publishing
+        published = await scripted.peer.expect_any(BasicPublishParameters)
+
+    assert b"body" == bytes(published.body or b"")
+    assert 2 == len(scripted.peers)
+
+
+async def test_fault_of_the_program_in_recovery_is_final_and_reported(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contexts: list[dict[str, Any]] = []
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_exception_handler", contexts.append)
+
+    def fail(*_: Any) -> None:
+        raise KeyError("a fault")
+
+    monkeypatch.setattr("ammoo.recovery.supervisor.restore_channels", fail)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        scripted.peer.abort()
+        await connection.wait_closed()
+
+    assert isinstance(connection.closing_exc, RecoveryFailed)
+    assert isinstance(connection.closing_exc.exc, KeyError)
+    assert [KeyError] == [type(context["exception"]) for context in contexts]
 
 
 async def test_third_close_for_the_same_fault_of_ours_is_final(scripted: ScriptedServer) -> None:

@@ -290,13 +290,13 @@ class Supervisor:
                 await self._recover_in_time(cause, unknown)
         except GaveUp as error:
             self._give_up(error.error)
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            self._give_up(self._last_failure)
-        except Exception as error:
-            self._give_up(error)  # a fault of this program: nothing may wait for ever
-            raise
+        except Exception as error:  # noqa: BLE001  it is reported to the loop
+            if scope.expired() and isinstance(error, TimeoutError):
+                self._give_up(self._last_failure)
+            else:  # a fault of this program: nothing may wait for ever
+                self._give_up(error)
+                context = {"message": "a fault in the recovery of a connection", "exception": error}
+                self._loop.call_exception_handler(context)
         finally:
             self._task = None
 
