@@ -391,7 +391,7 @@ class Channel:
             self._begin_reopening(live, error)
 
     def _begin_reopening(self, live: LiveChannel, error: AmmooError) -> None:
-        """Have the channel opened again, which the server has closed alone."""
+        """Ask recovery to open the channel again, after the server has closed it alone."""
         assert self._supervisor is not None
         assert self._outage is not None
         if self._own_gate is None:

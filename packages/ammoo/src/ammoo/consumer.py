@@ -194,7 +194,7 @@ class Consumer:
     # --- recovery ---
 
     def _forget(self) -> None:
-        """Have the consumer not started again after a recovery."""
+        """Make recovery forget the consumer: it is not started again."""
         if self._supervisor is not None:
             self._supervisor.topology.forget_consumer(self)
 

@@ -303,7 +303,7 @@ class LastingInbox(Inbox):
         return False
 
     def cancelled_by_server(self) -> None:
-        """Have the consumer started again, if it is to last; end it otherwise."""
+        """Wait for recovery to start the consumer again, if it is to last; end it otherwise."""
         if self.closing_exc is None and self._lasts():
             self.lose()
             self._on_cancel()

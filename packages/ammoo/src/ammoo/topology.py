@@ -115,7 +115,7 @@ class BindingRecord:
         destination: The queue or exchange that receives.
         routing_key: The key, as it was given.
         arguments: The arguments.
-        key: What tells it from all other bindings.
+        key: What distinguishes it from all other bindings.
     """
 
     __slots__ = ("arguments", "destination", "key", "routing_key", "source")
@@ -378,7 +378,7 @@ class Topology:
     # --- once more ---
 
     def put_back(self, forgotten: Forgotten) -> None:
-        """Record again what was forgotten, for the server has refused to delete it."""
+        """Record again what was forgotten, because the server has refused to delete it."""
         for exchange in forgotten.exchanges:
             self._exchanges.setdefault(exchange.name, exchange)
         for queue in forgotten.queues:

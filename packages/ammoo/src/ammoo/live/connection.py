@@ -126,7 +126,7 @@ class LiveConnection:
         self._abort_timer: asyncio.TimerHandle | None = None
 
     def _instrument(self, instruments: Instruments) -> Callable[..., ClientProtocol]:
-        """Make channels that call hooks, and return what makes the wire's side."""
+        """Let channels call hooks, and return what creates the wire's side."""
         hooks = instruments.hooks
         if hooks is not None:
             from .instrumented import INSTRUMENTED_RECEIVERS, InstrumentedChannel
@@ -201,7 +201,7 @@ class LiveConnection:
     # --- what the transport reports; see `transport.Receiver` ---
 
     def receive(self, commands: list[Command]) -> None:
-        """Give commands to their channels."""
+        """Pass commands to their channels."""
         channels, receivers = self.channels, self._receivers  # locals: this loop is the hot path
         for channel_number, parameters, properties, body in commands:
             channel = channels.get(channel_number)

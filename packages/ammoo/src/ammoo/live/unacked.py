@@ -201,7 +201,7 @@ class UnackedDeliveries:
         self._uncommitted = []
 
     def roll_back(self) -> None:
-        """Make unacked again what was settled since the transaction began."""
+        """Restore as unacked what was settled since the transaction began."""
         restored, self._uncommitted = set(self._uncommitted or ()), []
         for tag in restored:
             self._behind.pop(tag, None)

@@ -106,7 +106,7 @@ class CredentialsKeeper:
             self._task = None
 
     async def _refresh(self, live: LiveConnection) -> None:
-        """Give the server new credentials; if that fails, again until the old ones expire."""
+        """Send new credentials to the server, repeatedly if that fails, until the old ones expire."""
         try:
             credentials = await self._ask()
             await live.update_secret(credentials.password, "the credentials expire")

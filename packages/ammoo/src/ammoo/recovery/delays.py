@@ -6,7 +6,7 @@ of rounds: a twentieth of the time since the loss. So the silence that the delay
 the server's return stays short in proportion, which doubling it each round does not achieve:
 that can add the length of the outage once more.
 
-This module knows numbers; what the time is, it is told.
+This module computes with numbers; the caller passes the time.
 """
 
 from collections.abc import Callable

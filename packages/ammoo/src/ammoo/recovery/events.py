@@ -1,4 +1,4 @@
-"""What a connection with recovery tells, each with its time and the number of the connection.
+"""What a connection with recovery reports, each with its time and the number of the connection.
 
 `ammoo.Connection.events` returns a listener to them.
 """
@@ -47,7 +47,7 @@ class NotRestored(NamedTuple):
     Attributes:
         entity: The exchange, queue, binding or consumer, as it was recorded.
         error: Why.
-        is_retried: Whether it is still tried in the background; `Restored` tells when it is there.
+        is_retried: Whether it is still tried in the background; `Restored` reports success.
     """
 
     entity: "Entity"

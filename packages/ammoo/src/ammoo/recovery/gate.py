@@ -60,7 +60,7 @@ class Gate:
         return len(self._waiters) + (self._woken is not None)
 
     def shut(self) -> None:
-        """Have operations wait from now on."""
+        """Make operations wait from now on."""
         self._is_shut = True
 
     def open(self) -> None:

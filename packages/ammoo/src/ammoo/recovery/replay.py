@@ -228,7 +228,7 @@ class Replay:
         return channel
 
     async def _run_channel(self, lane: Lane[Declared], channel: LiveChannel) -> None:
-        """Send what is in a lane on one channel until it is done, or the server closes the channel."""
+        """Send a lane's requests on one channel until all are done, or the channel is closed."""
         waiters: dict[Entity, Future[Reply]] = {}
         while lane:
             while (entity := lane.next_to_send()) is not None:
@@ -278,7 +278,7 @@ class Replay:
             self.failed[entity] = error
 
     def _suspect(self, lane: Lane[Declared], error: ServerClosedConnection) -> None:
-        """Note which request the server has closed the connection for: only its method is known."""
+        """Record which request the connection was closed for: only its method is known."""
         culprit = (error.class_id, error.method_id)
         for entity in lane.in_flight:
             if method_of(self._topology.request_for(entity)).id == culprit:
@@ -294,7 +294,7 @@ class Replay:
 
 
 def _retrieve(waiter: "Future[Reply]") -> None:
-    """Have asyncio not complain of an error that another request's has told already."""
+    """Keep asyncio from logging an error that another request has raised already."""
     if not waiter.cancelled():
         waiter.exception()
 

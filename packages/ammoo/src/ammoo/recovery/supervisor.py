@@ -140,7 +140,7 @@ class Supervisor:
         return listener
 
     def emit(self, event: Event) -> None:
-        """Give an event to all listeners."""
+        """Pass an event to all listeners."""
         for listener in list(self._listeners):
             listener.put(event, is_last=isinstance(event, Closed))
 
@@ -205,7 +205,7 @@ class Supervisor:
             self._ended(live, live.closing_exc)  # in the turn in which it was opened
 
     def blocked_changed(self, reason: str | None) -> None:
-        """Tell that the server takes no messages, or takes them again."""
+        """Report that the server takes no messages, or takes them again."""
         if reason is None:
             log.info("%s takes messages again", self._address)
             self.emit(Unblocked(self.now, self.epoch))
@@ -444,7 +444,7 @@ class Supervisor:
         lost: dict[ConsumerRecord, Exception],
         renamed: dict[str, str],
     ) -> None:
-        """Give the caller's objects their new live halves, and open the gate; all in one stretch."""
+        """Put new live halves under the user's objects, and open the gate; all in one stretch."""
         now = self.now
         live.on_end = partial(self._ended, live)
         self._live = live
@@ -494,7 +494,7 @@ class Supervisor:
         self.gate.open()
 
     def attach_consumer(self, record: ConsumerRecord, inbox: Inbox) -> None:
-        """Have a consumer go on with what is delivered to another inbox."""
+        """Let a consumer go on with what is delivered to another inbox."""
         if record.has_ended:  # the caller has left it meanwhile
             assert inbox.live is not None
             inbox.live.consuming.begin_cancel(inbox.consumer_tag)
@@ -528,7 +528,7 @@ class Supervisor:
         replay: Replay,
         cause: Exception,
     ) -> None:
-        """Give a channel its new live half; all in one stretch."""
+        """Put a new live half under a channel; all in one stretch."""
         channel = restoration.channel
         if live is not self._live or channel not in self.channels:
             restoration.live.begin_close(ClientClosedChannelOK())

@@ -30,7 +30,7 @@ REFUSED_ROUNDS: Final = 3
 """How many rounds a login is tried that has worked before, and is refused now."""
 SAME_FAULTS: Final = 3
 FAULT_WINDOW: Final = 60.0
-"""A connection that ends so often with the same error of ours within so many seconds is final."""
+"""So many ends in so many seconds, with the same error of the client, are final."""
 
 
 class Verdict(IntEnum):
@@ -89,7 +89,7 @@ class FaultCounter:
         if not isinstance(error, ServerRefusal) or isinstance(error, ConnectionForced):
             return False
         if error.reply_code < 500 or not error.class_id:
-            return False  # it answers no frame of ours
+            return False  # it answers no frame of the client's
         fault = (error.reply_code, error.class_id, error.method_id)
         self._faults.append((now, *fault))
         recent = [
