@@ -123,13 +123,15 @@ class Peers:
         self.to_client: list[Command] = []
         self.to_server: list[Command] = []
 
-    def exchange(self) -> None:
+    def exchange(self, *, by_octet: bool = False) -> None:
         """Carry octets to and fro until neither has more to say; then close the client's socket
         if it is done with.
         """
         while self.client.has_data_to_send or self.server.has_data_to_send:
-            self.to_server += named(self.server.receive_data(self.client.data_to_send()))
-            self.to_client += named(self.client.receive_data(self.server.data_to_send()))
+            for piece in _pieces(self.client.data_to_send(), by_octet):
+                self.to_server += named(self.server.receive_data(piece))
+            for piece in _pieces(self.server.data_to_send(), by_octet):
+                self.to_client += named(self.client.receive_data(piece))
         if self.client.state is ConnectionState.CLOSED:
             self.server.receive_eof()
 
@@ -137,6 +139,19 @@ class Peers:
     def states(self) -> tuple[ConnectionState, ConnectionState]:
         """The client's state, and the server's."""
         return self.client.state, self.server.state
+
+
+def _pieces(octets: bytearray, by_octet: bool) -> list[bytes]:
+    return [bytes((octet,)) for octet in octets] if by_octet else [bytes(octets)]
+
+
+def send_all(protocol: Protocol, commands: list[Command]) -> None:
+    """Have a peer send commands."""
+    for number, parameters, properties, body in commands:
+        if properties is None or body is None:
+            protocol.send_method(number, encode_method(parameters))
+        else:
+            protocol.send_content(number, encode_method(parameters), properties, body)
 
 
 def state_of(protocol: Protocol) -> ConnectionState:

@@ -1,6 +1,5 @@
 """Commands from octets: the general path, its errors in RabbitMQ's words, and its memory."""
 
-import tracemalloc
 from collections.abc import Iterable
 
 import pytest
@@ -25,6 +24,7 @@ from ammoo_wire import (
 )
 from ammoo_wire.assembler import MAX_ANNOUNCED_SIZE, CommandAssembler
 from tests.support.commands import Command, named
+from tests.support.memory import traced
 from tests.wire.peers import (
     HEARTBEAT,
     body_frame,
@@ -84,13 +84,19 @@ def failure_of(assembler: CommandAssembler, octets: bytes) -> ProtocolError:
 
 def peak_of(assembler: CommandAssembler, octets: bytes, times: int = 1) -> int:
     """Tell how much memory it takes at most to assemble octets, in octets."""
-    tracemalloc.start()
-    try:
+    with traced() as memory:
         for _ in range(times):
             assemble(assembler, octets)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    return memory.peak
+
+
+def nested_tables(depth: int) -> bytes:
+    """Give the octets of tables within tables, the innermost empty."""
+    table = bytes(4)
+    for _ in range(depth):
+        inner = b"\x00F" + table
+        table = len(inner).to_bytes(4) + inner
+    return table
 
 
 def one_by_one(octets: bytes) -> Iterable[bytes]:
@@ -530,14 +536,10 @@ def test_table_announced_with_2_gib_costs_no_memory() -> None:
     payload = b"\x00\x32\x00\x0a" + bytes(3) + b"\x00" + b"\x7f\xff\xff\xff"
     failure_of(new_assembler(), frame(1, 1, payload))
     assembler = new_assembler(frame_max=0)
-    tracemalloc.start()
-    try:
+    with traced() as memory:
         failure_of(assembler, frame(1, 1, payload))
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
 
-    assert peak < 100_000
+    assert memory.peak < 100_000
 
 
 def test_dropped_bodies_cost_no_memory() -> None:
@@ -557,13 +559,14 @@ def test_buffer_follows_what_was_received_and_not_what_was_announced() -> None:
 
 def test_buffer_gives_room_whatever_stands_in_it() -> None:
     assembler = new_assembler(frame_max=0)
-    rooms = []
-    for _ in range(40):
-        rooms.append(len(assembler.get_buffer()))
-        read(assembler, b"\x03\x00\x01\x7f\xff\xff\xff"[: 7 if len(rooms) == 1 else 0])
-        read(assembler, bytes(20_000))
+    read(assembler, b"\x03\x00\x01\x7f\xff\xff\xff")
 
-    assert min(rooms) >= 32768 - 20_000 > 0
+    def room() -> int:
+        size = len(assembler.get_buffer())
+        read(assembler, bytes(20_000))
+        return size
+
+    assert min(room() for _ in range(40)) >= 32768 - 20_000 > 0
 
 
 def test_methods_are_found_behind_a_frame_that_filled_the_buffer() -> None:
@@ -577,11 +580,7 @@ def test_methods_are_found_behind_a_frame_that_filled_the_buffer() -> None:
 
 
 def test_table_as_deep_as_a_frame_can_hold_is_taken() -> None:
-    table = bytes(4)
-    for _ in range((131_072 - 100) // 6):
-        inner = b"\x00F" + table
-        table = len(inner).to_bytes(4) + inner
-    payload = b"\x00\x32\x00\x0a" + bytes(4) + table
+    payload = b"\x00\x32\x00\x0a" + bytes(4) + nested_tables((131_072 - 100) // 6)
 
     (command,) = assemble(new_assembler(frame_max=131_072), frame(1, 1, payload))
 

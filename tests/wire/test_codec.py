@@ -102,10 +102,10 @@ def test_longstr_may_be_a_bytearray() -> None:
 
 
 def test_traceback_shows_the_compiled_source() -> None:
-    try:
+    with pytest.raises(FrameError) as caught:
         ACK.decode(b"", 0, 0)
-    except FrameError as error:
-        shown = "".join(traceback.format_exception(error.__cause__))
+
+    shown = "".join(traceback.format_exception(caught.value.__cause__))
 
     assert "delivery_tag, bits1, = unpack_QB(data, i); i += 9" in shown
 

@@ -30,6 +30,7 @@ from ammoo_wire import (
     QueuePurgeOkParameters,
     QueuePurgeParameters,
     ReadCommand,
+    Said,
     encode_command,
 )
 from ammoo_wire import conversation as module
@@ -55,21 +56,27 @@ def publish_and(*said: tuple[Any, Parameters]) -> list[tuple[int, ...]]:
     return hold(*select, publish, publish, publish, *said)[5:]
 
 
-def deliver(tag: int) -> tuple[Any, Parameters]:
-    return SERVER, BasicDeliverParameters("tag", tag, False, "", "q")
-
-
-def test_opening_is_a_conversation_of_answers() -> None:
+def opening() -> list[Said]:
+    """Have a client and a server open a connection, and give what they say."""
     client, server = new_client(), new_server()
     conversation = Conversation()
-    said = []
-    for _ in range(4):
+    said: list[Said] = []
+    while client.has_data_to_send or server.has_data_to_send:
         octets = bytes(client.data_to_send())
         server.receive_data(octets)
         said += conversation.receive_data("client", octets)
         octets = bytes(server.data_to_send())
         client.receive_data(octets)
         said += conversation.receive_data("server", octets)
+    return said
+
+
+def deliver(tag: int) -> tuple[Any, Parameters]:
+    return SERVER, BasicDeliverParameters("tag", tag, False, "", "q")
+
+
+def test_opening_is_a_conversation_of_answers() -> None:
+    said = opening()
 
     assert [
         (0, "client", "protocol header", ()),

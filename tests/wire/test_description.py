@@ -26,6 +26,7 @@ from ammoo_wire import (
     encode_protocol_header,
 )
 from tests.wire import strategies
+from tests.wire.test_tables import nested
 
 START_OK = ConnectionStartOkParameters({"product": "p"}, "PLAIN", b"\x00guest\x00s3cret", "en_US")
 MOMENT = datetime(2026, 11, 23, 13, 0, tzinfo=UTC)
@@ -251,12 +252,8 @@ def test_whatever_is_broken_is_text_and_json(octets: bytes) -> None:
 
 
 def test_table_nested_too_deeply_to_show_is_told() -> None:
-    headers: Any = 1
-    for _ in range(3000):
-        headers = [headers]
-    item = item_of(
-        encode_command(1, BasicPublishParameters(), BasicHeaderProperties(headers={"k": headers}))
-    )
+    properties = BasicHeaderProperties(headers={"k": nested(1, 3000)})
+    item = item_of(encode_command(1, BasicPublishParameters(), properties))
 
     assert "headers=<nested too deeply to show>" in item.describe()
     assert "<nested too deeply to show>" == item.to_json()["properties"]["headers"]

@@ -106,10 +106,16 @@ def test_repr_names_the_fields(cls: Any) -> None:
     assert f"{cls.__name__}(first=1, second='b', third=False)" == repr(cls(1))
 
 
-def test_repr_of_what_python_cannot_print() -> None:
+def nested(depth: int) -> Any:
+    """Make tables within tables."""
     deep: Any = None
-    for _ in range(150_000):
+    for _ in range(depth):
         deep = {"": deep}
+    return deep
+
+
+def test_repr_of_what_python_cannot_print() -> None:
+    deep = nested(150_000)
 
     assert "Ours(first=1, second=<a dict nested too deeply to print>, third=False)" == (
         repr(Ours(1, deep))
@@ -136,9 +142,10 @@ def test_attributes_cannot_be_set(cls: Any) -> None:
 def test_copies_are_equal() -> None:
     parameters = QueueDeclareOkParameters("q", 1, 2)
 
-    for copied in (copy.copy(parameters), pickle.loads(pickle.dumps(parameters))):
-        assert copied == parameters
-        assert type(copied) is QueueDeclareOkParameters
+    copies = [copy.copy(parameters), pickle.loads(pickle.dumps(parameters))]
+
+    assert [parameters] * 2 == copies
+    assert [QueueDeclareOkParameters] * 2 == list(map(type, copies))
 
 
 def test_signature_is_that_of_the_fields() -> None:

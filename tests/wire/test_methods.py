@@ -152,15 +152,20 @@ def test_arguments_are_read_the_same_by_pamqp(method: Method, data: st.DataObjec
     assert [getattr(foreign, name) for name in foreign.attributes()] == arguments
 
 
+def marshalled(foreign: Any, arguments: Any) -> bytes:
+    """Have pamqp write a method with these arguments."""
+    for name, value in zip(foreign.attributes(), arguments, strict=True):
+        setattr(foreign, name, value)
+    octets: bytes = foreign.marshal()
+    return octets
+
+
 @strategies.few_examples
 @given(st.data())
 @pytest.mark.parametrize("method", KNOWN_TO_PAMQP, ids=lambda method: method.name)
 def test_arguments_written_by_pamqp_are_read_the_same(method: Method, data: st.DataObject) -> None:
     arguments = data.draw(foreign_arguments(method))
-    foreign = new_foreign(method)
-    for name, value in zip(foreign.attributes(), arguments, strict=True):
-        setattr(foreign, name, value)
 
-    octets = foreign.marshal()
+    octets = marshalled(new_foreign(method), arguments)
 
     assert method.decode(octets, 0, len(octets)) == as_ours(method, arguments)

@@ -1,5 +1,6 @@
 """A client and a server joined in memory: what each says must be what the other expects."""
 
+from collections import deque
 from collections.abc import Callable
 
 import pytest
@@ -30,7 +31,7 @@ from ammoo_wire import (
 )
 from tests.support.commands import Command, named
 from tests.wire import strategies
-from tests.wire.peers import Peers, new_client, new_server, running_peers
+from tests.wire.peers import Peers, new_client, new_server, running_peers, send_all
 
 ACK = BasicAckParameters(1)
 RUNNING, CLOSING, CLOSED = (
@@ -83,15 +84,12 @@ def test_peers_agree_whatever_their_limits(
 
 
 def test_opening_goes_octet_by_octet() -> None:
-    client, server = new_client(), new_server()
+    peers = Peers()
 
-    while client.has_data_to_send or server.has_data_to_send:
-        for octet in client.data_to_send():
-            assert [] == server.receive_data(bytes((octet,)))
-        for octet in server.data_to_send():
-            assert [] == client.receive_data(bytes((octet,)))
+    peers.exchange(by_octet=True)
 
-    assert client.state is server.state is RUNNING
+    assert (RUNNING, RUNNING) == peers.states
+    assert [] == peers.to_server + peers.to_client
 
 
 def test_plain_login_reaches_the_server() -> None:
@@ -192,13 +190,8 @@ def test_every_command_arrives_at_the_other_end(frame_max: int, data: st.DataObj
     peers = running_peers(client=new_client(frame_max=frame_max))
     sent = data.draw(st.lists(strategies.commands(3), max_size=5))
 
-    for number, parameters, properties, body in sent:
-        if properties is None or body is None:
-            peers.client.send_method(number, encode_method(parameters))
-            peers.server.send_method(number, encode_method(parameters))
-        else:
-            peers.client.send_content(number, encode_method(parameters), properties, body)
-            peers.server.send_content(number, encode_method(parameters), properties, body)
+    send_all(peers.client, sent)
+    send_all(peers.server, sent)
     peers.exchange()
 
     assert sent == peers.to_server
@@ -304,8 +297,9 @@ def test_peer_that_pipelines_on_behind_its_fault_is_closed_cleanly(which: str) -
 
     culprit.send_method(1, publish)
     culprit.send(1, ACK)
-    for _ in range(5):
-        culprit.send_content(1, publish, NO_PROPERTIES, b"body")
+    send_all(
+        culprit, [Command(1, BasicPublishParameters("", "q"), NO_PROPERTIES, bytearray(4))] * 5
+    )
     peers.exchange()
 
     assert (CLOSED, CLOSED) == peers.states
@@ -395,8 +389,7 @@ steps: st.SearchStrategy[Step] = st.sampled_from(
 def test_both_are_closed_in_the_end_whatever_they_say_and_when(program: list[Step]) -> None:
     peers = running_peers()
 
-    for step in program:
-        step(peers)
+    deque((step(peers) for step in program), maxlen=0)
     peers.client.close()
     peers.exchange()
 

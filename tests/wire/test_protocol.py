@@ -4,6 +4,7 @@ Clients and servers run through the same tests where they behave alike.
 """
 
 import tracemalloc
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -623,8 +624,7 @@ def test_faults_behind_the_first_do_not_hide_the_answer_to_our_close(new: New, c
     octets = b"".join(frames)
     reads = [octets[i : i + cut] for i in range(0, len(octets), cut)] if cut else frames
 
-    for read in reads:
-        protocol.receive_data(read)
+    deque(map(protocol.receive_data, reads), maxlen=0)
 
     assert protocol.state is ConnectionState.CLOSED
     assert protocol.close_received is None

@@ -81,12 +81,11 @@ def test_header_is_answered_with_start() -> None:
 def test_header_may_come_octet_by_octet() -> None:
     server = new_server()
 
-    for octet in PROTOCOL_HEADER[:-1]:
+    def answers(octet: int) -> bool:
         server.receive_data(bytes((octet,)))
-        assert not server.has_data_to_send
-    server.receive_data(PROTOCOL_HEADER[-1:])
+        return server.has_data_to_send
 
-    assert server.has_data_to_send
+    assert [False] * 7 + [True] == [answers(octet) for octet in PROTOCOL_HEADER]
 
 
 def test_header_of_the_first_0_9_is_taken_too() -> None:
