@@ -6,7 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import ammoo
@@ -224,6 +224,7 @@ def _steps(*names: str) -> st.SearchStrategy[list[tuple[str, int]]]:
 
 
 @pytest.mark.parametrize("capabilities", [{"basic.nack": True}, {}])
+@example([("deliver", 11), ("unread", 1), ("unread", 2)], False)  # 10 is acked before 2 to 9
 @given(
     _steps("deliver", "deliver", "skip", "ack", "ack", "drop", "multiple", "unread", "flush"),
     st.booleans(),

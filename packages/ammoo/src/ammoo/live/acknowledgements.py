@@ -130,6 +130,7 @@ class Acknowledgements:
     def _settle(self, delivery_tag: int, payload: bytes) -> None:
         """Send a command that settles a delivery, after the merged acknowledgements."""
         self._prepare(delivery_tag)
+        self._write_pending()  # before the delivery leaves the order: a requeue may be for more
         self.unacked.settle(delivery_tag)
         self._send(payload)
 
@@ -143,6 +144,7 @@ class Acknowledgements:
         if delivery_tag or self._channel.closing_exc is not None:
             self._prepare(delivery_tag)
         self._transport.require_loop()
+        self._write_pending()
         if self.unacked.has_requeued:
             self.write_requeued()
         if not self.unacked.has_requeued:
@@ -168,10 +170,15 @@ class Acknowledgements:
         if delivery_tag not in self.unacked:
             raise UnknownDelivery(delivery_tag + channel.tag_offset, channel.number)
 
-    def _send(self, payload: bytes) -> None:
-        """Send a command that settles, after the merged acknowledgements."""
+    def _write_pending(self) -> None:
+        """Send the merged acknowledgements, and what is to be requeued at the end of this turn."""
         if self.unacked.run:
             self.write_merged()
+        elif self._requeue_is_due:
+            self.write_requeued()
+
+    def _send(self, payload: bytes) -> None:
+        """Send a command that settles."""
         self._channel.sender.send_method(self._channel.number, payload)
         if not self._transport.flush_is_due:
             self._transport.flush_soon()
@@ -192,6 +199,8 @@ class Acknowledgements:
         channel, unacked = self._channel, self.unacked
         if channel.closing_exc is not None:
             return
+        if unacked.run:
+            self.write_merged()  # these are older
         if not channel.host.server_capabilities.get("basic.nack"):
             for delivery_tag in unacked.take_requeued(most=None):
                 self._send(_REJECT.encode(delivery_tag, True))
