@@ -29,7 +29,11 @@ class _CountedMessage(QueuedMessage):
     __slots__ = ()
 
     def __init__(self, message: Message, position: int, deadline: float | None) -> None:
-        super().__init__(message, position, deadline)
+        # Written out: each message of each queue is made here, and a call more takes 0.2 µs.
+        self.message = message
+        self.position = position
+        self.deadline = deadline
+        self.redelivered = False
         self.delivery_count = message.parsed.failed_deliveries
 
 
