@@ -18,7 +18,7 @@ __all__ = ["StallGuard", "StallWatch"]
 LOOKS: Final = 4
 """The thread looks so many times within the time that is too long."""
 
-log = logging.getLogger("ammoo")
+log: Final = logging.getLogger("ammoo")
 
 
 class StallWatch:

@@ -103,10 +103,10 @@ class InstrumentedChannel(LiveChannel):
     def __init__(self, host: ChannelHost, number: int, body_encoding: str, hooks: Hooks) -> None:
         super().__init__(host, number, body_encoding)
         self._hooks = hooks
-        self.publishing = InstrumentedPublishing(self, self.acknowledgements, hooks)
-        self.ack = self._ack
-        self.nack = self._nack
-        self.reject = self._reject
+        self.publishing: Publishing = InstrumentedPublishing(self, self.acknowledgements, hooks)
+        self.ack: Callable[[int, bool], Awaitable[None] | None] = self._ack
+        self.nack: Callable[[int, bool, bool], Awaitable[None] | None] = self._nack
+        self.reject: Callable[[int, bool], Awaitable[None] | None] = self._reject
 
     def _ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
         drain = self._settle(delivery_tag, self.acknowledgements.ack, multiple)
