@@ -318,6 +318,13 @@ def test_any_octets_make_arguments_or_a_protocol_error(method: Method, data: st.
         assert type(decoded) is method.parameters
 
 
+def test_parameters_name_the_method_they_are_for() -> None:
+    assert QueueDeclareParameters.__doc__ is not None
+    assert QueueDeclareParameters.__doc__.endswith(
+        "The parameters of ``queue.declare`` (class 50, method 10)."
+    )
+
+
 @pytest.mark.parametrize("name", ["encode", "decode"])
 def test_class_shows_the_signature_of_what_is_compiled(name: str) -> None:
     declared = getattr(Method, name)

@@ -52,6 +52,17 @@ _FRAME_HEAD_SIZE: Final = 7
 class ClientProtocol(Protocol):
     """A client's side of a connection. The protocol header is queued at once.
 
+    ::
+
+        protocol = ClientProtocol(
+            mechanism=lambda start: ("PLAIN", plain_response("guest", "guest")),
+            client_properties={"product": "my client"},
+        )
+        connection.sendall(protocol.data_to_send())
+        commands = protocol.receive_data(connection.recv(65536))
+
+    The README has whole clients, with a plain socket and with asyncio's streams.
+
     Args:
         mechanism: A function of the server's connection.start that returns the name of a
             mechanism and its first response. If it raises, `opening_error` keeps the

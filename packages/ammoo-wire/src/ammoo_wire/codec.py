@@ -188,6 +188,10 @@ def method(
             reserved_short=reserved_short,
             replies=replies,
         )
+        parameters.__doc__ = (
+            f"{parameters.__doc__}\n\n    The parameters of ``{declared.name}``"
+            f" (class {class_id}, method {method_id})."
+        )
         _BY_TYPE[parameters] = declared
         _BY_ID[class_id << 16 | method_id] = declared
         return parameters

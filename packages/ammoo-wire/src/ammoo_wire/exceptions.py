@@ -11,7 +11,7 @@
         ├── ChannelError        504
         ├── UnexpectedFrame     505
         └── InternalError       541
-            └── UnreadableField 541; RabbitMQ's reader dies of it
+            └── UnreadableField 541; RabbitMQ's reader cannot parse it
 
 The data are attributes; `reply_text` makes the sentence that travels in
 ``connection.close`` or ``channel.close``, in the words RabbitMQ uses.
@@ -203,7 +203,7 @@ class InternalError(ProtocolError):
 class UnreadableField(InternalError):
     """A value in a field table is none that RabbitMQ can parse (541).
 
-    In a method's arguments it costs the socket without an answer, in a content header 541.
+    In a method RabbitMQ closes the socket without an answer, in a content header it answers 541.
     """
 
 

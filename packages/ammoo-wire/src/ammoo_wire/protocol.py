@@ -53,8 +53,8 @@ class ConnectionState(Enum):
     OPENING = "opening"
     RUNNING = "running"
     CLOSING = "closing"
-    """A close was sent, or a server has answered the client's: all but closes and their answers is
-    dropped."""
+    """A close was sent, or a server has answered the client's. All but closes and their answers
+    is dropped."""
     CLOSED = "closed"
     """Nothing is received any more; what is queued may still be written."""
 

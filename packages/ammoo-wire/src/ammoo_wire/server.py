@@ -41,7 +41,7 @@ ACCEPTED_HEADERS: Final[Mapping[bytes, tuple[int, int]]] = {
     PROTOCOL_HEADER: (0, 9),
     b"AMQP\x01\x01\x00\x09": (0, 9),
 }
-"""The protocol headers that are taken, and the version that connection.start answers them with."""
+"""The protocol headers that are taken, and the version in the connection.start that answers."""
 
 
 class Accepted(NamedTuple):
@@ -49,7 +49,7 @@ class Accepted(NamedTuple):
 
 
 class Challenge(NamedTuple):
-    """The mechanism needs more from the client."""
+    """The mechanism needs another response from the client."""
 
     challenge: bytes
 
@@ -58,41 +58,56 @@ class Refused(NamedTuple):
     """The client may not log in."""
 
     text: str | None
-    """Why, for a client that can be told (it announced ``authentication_failure_close``);
-    None to say nothing to any client."""
+    """The reason, for a client that announced ``authentication_failure_close``; None to send none
+    to any client."""
 
 
 class ServerProtocol(Protocol):
     """A server's side of a connection.
 
+    ::
+
+        protocol = ServerProtocol(
+            server_properties={"product": "my server"},
+            mechanisms=["PLAIN"],
+            authenticate=lambda mechanism, response: Accepted(),
+            open_virtualhost=lambda virtualhost: None,
+        )
+        commands = protocol.receive_data(connection.recv(65536))
+        connection.sendall(protocol.data_to_send())
+
+    The README has a whole server.
+
     Args:
-        server_properties: What to tell the client of ourselves; a function is given the
-            version that is answered.
+        server_properties: How the server describes itself to the client, or a function that
+            returns this for the version, (0, 9), with which the protocol header is answered.
         mechanisms: Names of the mechanisms to offer.
-        authenticate: Is given a mechanism's name and a response, the first and then the
-            answer to each challenge; says what to do.
-        open_virtualhost: Is given a virtual host's name; raises a `ProtocolError` to refuse.
-        channel_max: The most channels to propose.
-        frame_max: The largest frames to propose, in octets.
+        authenticate: A function of a mechanism's name and a response. It is called with the
+            first response, and with the response to each `Challenge` that it has returned.
+        open_virtualhost: A function of a virtual host's name. It raises a `ProtocolError` to
+            refuse the client.
+        channel_max: The highest channel number to propose.
+        frame_max: The largest frame to propose, in octets.
         heartbeat_interval: The interval to propose, in seconds.
         max_body_size: The largest message body to take, in octets.
         accepted_headers: The protocol headers to take, each with the version to answer.
-        other_header_reply: What to write to any other header before the connection is
-            closed; a function is given that header.
+        other_header_reply: The octets that answer any other header before the connection is
+            closed, or a function of that header that returns them.
         smallest_frame_max: The smallest frames to agree to, in octets. RabbitMQ takes 4096 up to
             4.0, and 8192 from 4.1 on, of the client's first methods too.
         checks_body_sizes: Whether to refuse at once a content that announces more than 512 MiB,
             and a body frame longer than announced, as RabbitMQ does from 4.3 on.
 
     Raises:
-        EncodeError: An argument cannot be sent.
+        EncodeError: server_properties, mechanisms or a limit cannot be encoded.
 
     Attributes:
-        client_properties: What the client told of itself.
+        client_properties: How the client describes itself.
         virtualhost: The virtual host that the client opened.
         login_pause: Whether the client is to wait before the socket is closed, as RabbitMQ has
-            it do after a refused login and after whatever is wrong before limits are agreed on.
-            It is told nothing, save why a login was refused if it can be told.
+            it do after a refused login and after any fault before limits are agreed on.
+            Nothing is sent to it, except why a login was refused if it announced
+            ``authentication_failure_close``.
     """
 
     def __init__(
@@ -259,7 +274,7 @@ class ServerProtocol(Protocol):
 
 
 _SILENT_STATES = (ConnectionState.STARTING, ConnectionState.SECURING, ConnectionState.TUNING)
-"""States in which a client that does something wrong is told nothing."""
+"""States in which nothing answers a client that does something wrong."""
 
 
 def _is_within(value: int, lowest: int, offered: int) -> bool:

@@ -525,7 +525,7 @@ READERS: dict[int, _Reader] = {
 
 
 def check_readable(values: Iterable[Any]) -> None:
-    """Check that RabbitMQ could parse what was decoded: Erlang knows no NaN and no infinity.
+    """Check that RabbitMQ could parse what was decoded: Erlang has no NaN and no infinity.
 
     Args:
         values: Field values, or a method's arguments.
