@@ -75,7 +75,7 @@ HEARTBEAT = frame(8, 0, b"")
 
 
 def accept_all(mechanism: str, response: bytes) -> Accepted | Challenge | Refused:
-    """Let anybody in."""
+    """Accept every login."""
     return Accepted()
 
 

@@ -20,7 +20,7 @@ MODULES = sorted(
 )
 FORBIDDEN = {"asyncio", "random", "select", "selectors", "socket", "ssl", "threading", "time"}
 
-# Exported by a module for other modules of the package, and by nobody else.
+# Exported by a module for other modules of the package alone.
 INTERNAL = {
     "MAX_ANNOUNCED_SIZE",
     "LightNamedTuple",
