@@ -20,6 +20,7 @@ from ammoo_wire import (
     BasicGetOkParameters,
     BasicGetParameters,
     ChannelCloseParameters,
+    ConnectionCloseParameters,
     QueueDeleteOkParameters,
     QueueDeleteParameters,
 )
@@ -462,3 +463,38 @@ def test_queue_that_is_not_named_is_looked_for_before_the_tag_is(
     refused = other.refusal(BasicConsumeParameters("", "tag"))
 
     assert "NOT_FOUND - no previously declared queue" == refused.reply_text
+
+
+# --- a client that confirms a cancellation ------------------------------------------------------
+
+
+@pytest.mark.rabbitmq_version("<4.3")
+def test_cancel_ok_of_a_client_costs_the_connection_before_4_3(
+    channel: Channel, queue: str
+) -> None:
+    channel.consume(queue, "tag")
+
+    refused = channel.fatal(BasicCancelOkParameters("tag"))
+
+    text = "COMMAND_INVALID - unimplemented method"
+    assert ConnectionCloseParameters(503, text, 60, 31) == refused
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_cancel_ok_of_a_client_ends_a_consumer_from_4_3_on(channel: Channel, queue: str) -> None:
+    """Without an answer."""
+    channel.consume(queue, "tag")
+
+    channel.send(BasicCancelOkParameters("tag"))
+
+    assert [] == channel.arrived()
+    assert (0, 0) == channel.counts(queue)
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_cancel_ok_of_an_unknown_consumer_costs_the_connection_from_4_3_on(
+    channel: Channel,
+) -> None:
+    refused = channel.fatal(BasicCancelOkParameters("tag"))
+
+    assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == refused

@@ -383,3 +383,34 @@ def test_local_random_exchange_is_not_bound_to_exchanges(channel: Channel, uniqu
         ChannelCloseParameters(406, "PRECONDITION_FAILED - Destination not found", 40, 30)
         == refused
     )
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_modulus_hash_exchange_takes_the_same_queue_for_the_same_key(
+    channel: Channel, unique: Unique
+) -> None:
+    """Binding keys do not matter."""
+    exchange = channel.declare_exchange(unique("hash"), "x-modulus-hash")
+    queues = [channel.declare_queue(unique(name)) for name in ("a", "b")]
+    for name in queues:
+        channel.bind(name, exchange, "any key")
+    channel.select_confirm()
+
+    for number in range(64):
+        for _ in range(2):
+            channel.confirmed_publish(exchange, f"key {number}", str(number).encode())
+
+    bodies = [channel.get_bodies(name) for name in queues]
+    assert [True, True] == [0 < len(each) < 128 for each in bodies]
+    assert set() == set(bodies[0]) & set(bodies[1])
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_modulus_hash_exchange_without_a_binding_routes_nowhere(
+    channel: Channel, unique: Unique
+) -> None:
+    exchange = channel.declare_exchange(unique("hash"), "x-modulus-hash")
+
+    channel.publish(exchange, "key", b"!", mandatory=True)
+
+    assert b"!" == channel.returned().body

@@ -19,7 +19,7 @@ from ammoo_wire import (
     QueueBindParameters,
     QueueUnbindParameters,
 )
-from tests.support.brokers import Connect, Unique
+from tests.support.brokers import Broker, Connect, Unique
 from tests.support.channel import Channel
 from tests.support.closes import no_exchange
 
@@ -202,6 +202,29 @@ def test_unknown_exchange_type_costs_the_channel_on_4_0(
         )
         == refused
     )
+
+
+@pytest.mark.rabbitmq_version(">=4.0")
+def test_type_of_a_plugin_is_invalid_where_the_node_knows_the_word(
+    broker: Broker, channel: Channel, unique: Unique
+) -> None:
+    refused = channel.refusal(ExchangeDeclareParameters(unique("e"), "x-random"))
+
+    word = broker.value_of({"4.0": "unknown", "4.3": "invalid"})
+    assert refused.reply_text == f"PRECONDITION_FAILED - {word} exchange type 'x-random'"
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_log_exchange_is_there_from_4_3_on(channel: Channel) -> None:
+    """A topic exchange that clients do not publish to."""
+    log = ExchangeDeclareParameters("amq.rabbitmq.log", "topic", durable=True, internal=True)
+    channel.call(log)
+    channel.call(log._replace(passive=True))
+
+    channel.publish("amq.rabbitmq.log", "key")
+
+    text = "ACCESS_REFUSED - cannot publish to internal exchange 'amq.rabbitmq.log' in vhost '/'"
+    assert ChannelCloseParameters(403, text, 60, 40) == channel.refusal()
 
 
 def test_line_breaks_are_removed_from_exchange_names(channel: Channel, unique: Unique) -> None:

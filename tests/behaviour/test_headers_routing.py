@@ -15,6 +15,7 @@ from ammoo_wire import (
     Int8,
     Int64,
     QueueBindParameters,
+    Timestamp,
     UInt32,
 )
 from tests.support.brokers import Broker, Unique
@@ -109,6 +110,45 @@ def test_timestamps_match_up_to_3_10(
 ) -> None:
     """Version 4.0 compares a message's milliseconds with a binding's seconds."""
     moment = datetime(2020, 1, 1, tzinfo=UTC)
+    channel.bind(queue, headers_exchange, "", {"a": moment})
+
+    channel.publish(headers_exchange, "", b"!", headers={"a": moment})
+
+    assert broker.value_of({"3.10": [b"!"], "4.0": []}) == channel.get_bodies(queue)
+
+
+@pytest.mark.parametrize(("bound", "published"), [({}, []), ([], {})])
+def test_empty_table_matches_an_empty_array(
+    channel: Channel, queue: str, headers_exchange: str, bound: Any, published: Any
+) -> None:
+    channel.bind(queue, headers_exchange, "", {"a": bound})
+
+    channel.publish(headers_exchange, "", b"!", headers={"a": published})
+
+    assert [b"!"] == channel.get_bodies(queue)
+
+
+@pytest.mark.parametrize(("bound", "published"), [(0.0, -0.0), (-0.0, 0.0), ([0.0], [-0.0])])
+def test_zeros_of_both_signs_match_up_to_3_10(
+    broker: Broker,
+    channel: Channel,
+    queue: str,
+    headers_exchange: str,
+    bound: Any,
+    published: Any,
+) -> None:
+    """Erlang tells them apart since its release 27."""
+    channel.bind(queue, headers_exchange, "", {"a": bound})
+
+    channel.publish(headers_exchange, "", b"!", headers={"a": published})
+
+    assert broker.value_of({"3.10": [b"!"], "4.0": []}) == channel.get_bodies(queue)
+
+
+def test_timestamp_that_is_no_date_matches_up_to_3_10(
+    broker: Broker, channel: Channel, queue: str, headers_exchange: str
+) -> None:
+    moment = Timestamp(2**40)
     channel.bind(queue, headers_exchange, "", {"a": moment})
 
     channel.publish(headers_exchange, "", b"!", headers={"a": moment})

@@ -20,6 +20,8 @@ from ammoo_wire import (
     ConnectionCloseOkParameters,
     ConnectionCloseParameters,
     ConnectionUnblockedParameters,
+    ConnectionUpdateSecretOkParameters,
+    ConnectionUpdateSecretParameters,
     ExchangeBindParameters,
     ExchangeUnbindParameters,
     QueueBindParameters,
@@ -212,6 +214,22 @@ def test_channel_that_is_new_knows_of_no_permission_that_was_taken_away(
     operator.grant(tenant.name)
     channel.reopen()
     assert QueueDeclareOkParameters("queue", 0, 0) == channel.call(declare)
+
+
+@pytest.mark.parametrize("may_read", [True, False])
+def test_new_secret_cancels_consumers_that_may_not_read_any_more_from_4_3_on(
+    broker: Broker, operator: Operator, tenant: Tenant, connect: Connect, may_read: bool
+) -> None:
+    peer = connect(tenant.url, seconds=60)
+    channel = peer.channel()
+    channel.consume(channel.declare_queue("queue"), "tag")
+    operator.grant(tenant.name, read=".*" if may_read else "^nothing$")
+
+    peer.send(0, ConnectionUpdateSecretParameters(b"new secret", "renewed"))
+
+    peer.expect(0, ConnectionUpdateSecretOkParameters)
+    cancelled = [] if may_read else [BasicCancelParameters("tag", True)]
+    assert broker.value_of({"3.10": [], "4.3": cancelled}) == channel.arrived()
 
 
 @pytest.fixture

@@ -61,8 +61,8 @@ class Operator(Protocol):
     def add_tenant(self, name: str) -> None:
         """Make a user and a virtual host, both of this name; the user may do everything in it."""
 
-    def grant(self, name: str) -> None:
-        """Let a tenant do everything in its virtual host again."""
+    def grant(self, name: str, *, read: str = ".*") -> None:
+        """Let a tenant do everything in its virtual host again, or read less there."""
 
     def clear_permissions(self, name: str) -> None:
         """Let a tenant do nothing any more in its virtual host."""
@@ -136,8 +136,8 @@ class FakeOperator:
         self._broker.add_user(name, PASSWORD, virtualhosts=())
         self._broker.add_virtualhost(name, users=[name])
 
-    def grant(self, name: str) -> None:
-        self._broker.set_permissions(name, virtualhost=name)
+    def grant(self, name: str, *, read: str = ".*") -> None:
+        self._broker.set_permissions(name, read=read, virtualhost=name)
 
     def clear_permissions(self, name: str) -> None:
         self._broker.clear_permissions(name, virtualhost=name)
@@ -326,8 +326,8 @@ class RabbitmqOperator:
             f" rabbit_auth_backend_internal:set_permissions(N, N, {everything}, By).",
         )
 
-    def grant(self, name: str) -> None:
-        self._run("set_permissions", "-p", name, name, ".*", ".*", ".*")
+    def grant(self, name: str, *, read: str = ".*") -> None:
+        self._run("set_permissions", "-p", name, name, ".*", ".*", read)
 
     def clear_permissions(self, name: str) -> None:
         self._run("clear_permissions", "-p", name, name)

@@ -56,10 +56,20 @@ class HeadersExchange(Exchange):
         # From 4.0 on a message's timestamps count milliseconds and a binding's seconds.
         seconds = 1 if self._numbers_by_value else 1000
         headers = {
-            name: comparable(value, numbers_by_value=self._numbers_by_value, seconds=seconds)
+            name: _comparable(value, self._numbers_by_value, seconds)
             for name, value in message.headers.items()
         }
         return [binding for binding, matcher in self._matchers.items() if matcher.matches(headers)]
+
+
+def _comparable(value: Any, numbers_by_value: bool, seconds: int = 1) -> Hashable:
+    """Return what is compared of a value; the release that compares numbers by value is older."""
+    return comparable(
+        value,
+        numbers_by_value=numbers_by_value,
+        seconds=seconds,
+        signed_zeros=not numbers_by_value,
+    )
 
 
 class _HeadersMatcher:
@@ -72,7 +82,7 @@ class _HeadersMatcher:
         names = [name for name in arguments if name != "x-match" and (with_x or name[:2] != "x-")]
         self._present = [name for name in names if arguments[name] is None]
         self._equal = [
-            (name, comparable(arguments[name], numbers_by_value=numbers_by_value))
+            (name, _comparable(arguments[name], numbers_by_value))
             for name in names
             if arguments[name] is not None
         ]

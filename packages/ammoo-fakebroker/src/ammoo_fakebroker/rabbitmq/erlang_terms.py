@@ -10,9 +10,10 @@ from collections.abc import Hashable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum, auto
+from math import copysign
 from typing import Any
 
-from ammoo_wire import field_type
+from ammoo_wire import Timestamp, field_type
 
 __all__ = ["comparable", "print_term", "type_class", "type_name"]
 
@@ -40,13 +41,20 @@ def is_integer(value: Any) -> bool:
     return type_name(value) in _INTEGERS
 
 
-def comparable(value: Any, *, numbers_by_value: bool = False, seconds: int = 1) -> Hashable:
+def comparable(
+    value: Any,
+    *,
+    numbers_by_value: bool = False,
+    seconds: int = 1,
+    signed_zeros: bool = False,
+) -> Hashable:
     """Return a key that is equal for two values exactly if they are equal in Erlang.
 
     Args:
         value: A field table's value.
         numbers_by_value: Whether ``1`` equals ``1.0`` (Erlang's ``==`` instead of ``=:=``).
         seconds: The factor for the seconds of a timestamp.
+        signed_zeros: Whether ``0.0`` and ``-0.0`` differ, as they do since Erlang 27.
     """
     if value is None or isinstance(value, bool):
         return ("atom", value)
@@ -55,14 +63,19 @@ def comparable(value: Any, *, numbers_by_value: bool = False, seconds: int = 1) 
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
     if isinstance(value, float):
-        return float(value) if numbers_by_value else ("float", float(value))
+        if numbers_by_value:
+            return float(value)
+        return ("float", float(value), signed_zeros and copysign(1.0, value))
     if isinstance(value, datetime):
         return int(_aware(value).timestamp()) * seconds
+    if isinstance(value, Timestamp):
+        return int(value) * seconds
     if isinstance(value, Decimal):
         return ("decimal", *_decimal_parts(value))
     if isinstance(value, int):
         return int(value)
-    return ("nested", *_flattened(value))
+    # What is empty is an empty list to Erlang, which knows neither table nor array.
+    return ("nested", *_flattened(value, signed_zeros=signed_zeros)) if value else ("nested",)
 
 
 class _Mark(Enum):
@@ -73,14 +86,14 @@ class _Mark(Enum):
     END = auto()
 
 
-def _flattened(value: dict[str, Any] | list[Any]) -> Iterator[Hashable]:
+def _flattened(value: dict[str, Any] | list[Any], *, signed_zeros: bool) -> Iterator[Hashable]:
     """Yield all values in a table or an array, nested ones as well, one after the other.
 
     Python compares nested tuples recursively, and fails on a depth that Erlang can compare.
     """
     for mark, name, item in _walk(value):
         if mark is None:
-            yield from (name, type_name(item), comparable(item))
+            yield from (name, type_name(item), comparable(item, signed_zeros=signed_zeros))
         else:
             yield from (mark, name)
 
