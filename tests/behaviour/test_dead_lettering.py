@@ -15,7 +15,7 @@ from ammoo_wire import (
     Int64,
     QueuePurgeParameters,
 )
-from tests.support.brokers import Broker, Unique
+from tests.support.brokers import Broker, Connect, Unique
 from tests.support.channel import Channel
 from tests.support.frames import Message
 
@@ -435,6 +435,46 @@ def test_deaths_that_a_client_made_up_count_up_to_3_10(
 
     (death,) = deaths_of(channel.await_message(graveyard))
     assert broker.value_of({"3.10": 2, "4.0": 1}) == death["count"]
+
+
+@pytest.mark.rabbitmq_version("<4.0")
+def test_deaths_that_a_client_made_up_are_grouped_up_to_3_10(
+    channel: Channel, graveyard: str, declare: Declare
+) -> None:
+    """The first of each queue and reason stays, and gets their number unless it has a count."""
+    mortal = declare()
+    made_up = [
+        {"queue": "a", "reason": "expired", "k": 1},
+        {"queue": "b", "reason": "expired", "k": 2, "count": 7},
+        {"queue": "a", "reason": "expired", "k": 3, "count": 9},
+        {"queue": "b", "reason": "expired", "k": 4},
+    ]
+    channel.publish("", mortal, headers={"x-death": made_up})
+
+    reject_first(channel, mortal)
+
+    _, *others = deaths_of(channel.await_message(graveyard))
+    assert [("b", 2, 7), ("a", 1, 2)] == [
+        (death["queue"], death["k"], death["count"]) for death in others
+    ]
+
+
+@pytest.mark.rabbitmq_version("<4.0")
+@pytest.mark.parametrize("made_up", [["oops"], ["oops", 1], [{"queue": "a"}, "oops"]], ids=str)
+def test_message_with_deaths_that_are_no_tables_is_lost_up_to_3_10(
+    channel: Channel, connect: Connect, graveyard: str, declare: Declare, made_up: list[Any]
+) -> None:
+    """Its queue crashes of it, which may cost its consumers' connections."""
+    mortal = declare()
+    victim = connect().channel()
+    victim.publish("", mortal, b"lost", headers={"x-death": made_up})
+    delivery_tag = victim.await_message(mortal, no_ack=False).parameters.delivery_tag
+    victim.reject(delivery_tag, requeue=False)
+    victim.peer.drop()
+
+    channel.fill(graveyard, b"next")
+
+    assert [b"next"] == channel.get_bodies(graveyard)
 
 
 def test_deaths_are_listed_from_the_last_to_the_first(

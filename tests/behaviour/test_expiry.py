@@ -9,7 +9,7 @@ from ammoo_wire import (
     BasicGetParameters,
     QueueDeclareParameters,
 )
-from tests.support.brokers import Unique
+from tests.support.brokers import Broker, Unique
 from tests.support.channel import Channel
 from tests.support.frames import Message
 
@@ -42,6 +42,17 @@ def test_message_expires_by_its_property(channel: Channel, queue: str) -> None:
     channel.await_count(queue, 0)
 
     assert channel.get(queue) is None
+
+
+@pytest.mark.parametrize(("given", "shown"), [("0100000", "100000"), ("+100000", "100000")])
+def test_expiration_is_shown_as_a_number_from_4_0_on(
+    broker: Broker, channel: Channel, queue: str, given: str, shown: str
+) -> None:
+    channel.fill(queue, b"!", expiration=given, headers={"b": 1, "a": 2})
+
+    properties = channel.get_message(queue).properties
+    assert broker.value_of({"3.10": given, "4.0": shown}) == properties.expiration
+    assert {"a": 2, "b": 1} == properties.headers
 
 
 def test_message_lives_up_to_its_expiration(channel: Channel, queue: str) -> None:

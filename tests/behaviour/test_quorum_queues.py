@@ -9,6 +9,7 @@ import pytest
 
 from ammoo_wire import (
     BasicConsumeParameters,
+    BasicGetParameters,
     BasicRecoverParameters,
     ChannelCloseParameters,
     ConnectionCloseParameters,
@@ -268,6 +269,22 @@ def test_requeued_message(broker: Broker, channel: Channel, quorum: str) -> None
     bodies = [channel.await_message(quorum).body for _ in range(3)]
 
     assert broker.value_of({"3.10": [b"2", b"3", b"1"], "4.0": [b"1", b"2", b"3"]}) == bodies
+
+
+def test_get_with_a_single_active_consumer_is_refused(
+    broker: Broker, channel: Channel, unique: Unique
+) -> None:
+    name = unique("quorum")
+    channel.declare_queue(name, durable=True, x_queue_type="quorum", x_single_active_consumer=True)
+
+    refused = channel.refusal(BasicGetParameters(name))
+
+    queue_type = broker.value_of({"3.10": "quorum", "4.3": '<<"quorum">>'})
+    text = (
+        f"RESOURCE_LOCKED - cannot obtain access to locked queue '{name}' in vhost '/'. basic.get"
+        f" operations are not supported by {queue_type} queues with single active consumer"
+    )
+    assert ChannelCloseParameters(405, text, 60, 70) == refused
 
 
 @pytest.mark.rabbitmq_version(">=4.0")

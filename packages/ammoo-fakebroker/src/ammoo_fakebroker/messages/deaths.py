@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from ammoo_wire import BasicHeaderProperties, EncodedValue, Int64, encode_table
 
-__all__ = ["Death", "DeathHistory"]
+from ..rabbitmq.erlang_terms import comparable
+
+__all__ = ["Death", "DeathHistory", "MalformedHistory"]
 
 Death = dict[str, Any]
 
@@ -29,6 +31,27 @@ class _Entry(NamedTuple):
 
 def _entry(death: Death) -> _Entry:
     return _Entry(death, b"F" + encode_table(death))
+
+
+class MalformedHistory(ValueError):
+    """A history that a client has made up, and that RabbitMQ fails to read."""
+
+
+def _grouped(deaths: list[Death]) -> list[Death]:
+    """Return the first of the entries of each queue and reason.
+
+    One that has no count gets the number of the entries. A single entry is left alone.
+    """
+    if len(deaths) < 2:
+        return deaths
+    groups: dict[tuple[Any, Any], list[Death]] = {}
+    for death in deaths:
+        kind = comparable(death.get("queue")), comparable(death.get("reason"))
+        groups.setdefault(kind, []).append(death)
+    return [
+        group[0] if "count" in group[0] else {"count": Int64(len(group)), **group[0]}
+        for group in groups.values()
+    ]
 
 
 class DeathHistory:
@@ -57,9 +80,15 @@ class DeathHistory:
 
     @classmethod
     def published(cls, deaths: object, properties: BasicHeaderProperties) -> DeathHistory:
-        """Return the history that a client has made up; what is no death is left out."""
+        """Return the history that a client has made up, as RabbitMQ 3.10 reads it.
+
+        Raises:
+            MalformedHistory: An entry is no table.
+        """
         listed = deaths if isinstance(deaths, list) else []
-        entries = [_entry(death) for death in listed if isinstance(death, dict)]
+        if not all(isinstance(death, dict) for death in listed):
+            raise MalformedHistory("an entry of x-death is no table")
+        entries = [_entry(death) for death in _grouped(listed)]
         names = (entry.death.get("queue") for entry in entries)
         return cls(entries, frozenset(name for name in names if isinstance(name, str)), properties)
 
@@ -81,8 +110,10 @@ class DeathHistory:
         if queue_name in self._queue_names:
             kind = (queue_name, death["reason"])
             for earlier in [entry.death for entry in entries if entry.kind == kind]:
-                count = earlier.get("count")
-                death = {**earlier, "count": Int64(count + 1 if isinstance(count, int) else 1)}
+                count = earlier.get("count", 0)
+                if not isinstance(count, int):
+                    raise MalformedHistory("a count of x-death is no number")
+                death = {**earlier, "count": Int64(count + 1)}
             entries = [entry for entry in entries if entry.kind != kind]
         if turns:
             death = dict(sorted(death.items()))

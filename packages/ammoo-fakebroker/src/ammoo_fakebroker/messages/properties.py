@@ -70,6 +70,7 @@ class PropertyReader:
         self._sorts_headers = profile.sorts_headers
         self._reads_filter_values = profile.streams_have_filters
         self._checks_delivery_mode = profile.checks_delivery_mode
+        self._rewrites_expiration = profile.rewrites_expiration
         self._memo = {_NO_PROPERTIES: ParsedProperties()}
 
     def read(self, properties: bytes) -> ParsedProperties:
@@ -95,6 +96,11 @@ class PropertyReader:
         if headers:
             check_readable((headers,))
         expiration, faults = _read_expiration(decoded.expiration)
+        if self._rewrites_expiration and expiration is not None:
+            as_number = str(expiration)
+            if as_number != decoded.expiration:
+                decoded = decoded._replace(expiration=as_number)
+                properties = encode_properties(decoded)
         if not headers:
             carbon_copies: tuple[str, ...] = ()
             blind_carbon_copies: tuple[str, ...] = ()

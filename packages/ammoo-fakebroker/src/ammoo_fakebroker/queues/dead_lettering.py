@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ammoo_wire import Int64
 
-from ..messages.deaths import Death, DeathHistory
+from ..messages.deaths import Death, DeathHistory, MalformedHistory
 from ..messages.message import Message
 from ..messages.properties import with_headers
 
@@ -81,6 +81,11 @@ class DeadLetters:
             self._is_deferring = False
 
     def _publish(self, message: Message, queue: Queue, reason: str) -> None:
+        """Publish a dead letter; one with a history that RabbitMQ fails to read is lost there, too."""
+        with suppress(MalformedHistory):
+            self._publish_readable(message, queue, reason)
+
+    def _publish_readable(self, message: Message, queue: Queue, reason: str) -> None:
         worker = queue.dead_letter_worker
         if worker is not None:
             worker.forward(self._make_copy(message, queue, reason))

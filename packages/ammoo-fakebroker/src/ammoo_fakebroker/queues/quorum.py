@@ -100,7 +100,9 @@ class QuorumQueue(FifoQueue):
         no_ack: bool,
     ) -> bool:
         if isinstance(self.consumers, SingleActiveConsumer):
-            raise errors.get_with_single_active_consumer(self.host.name, self.name)
+            raise errors.get_with_single_active_consumer(
+                self.host.name, self.name, as_term=self.host.profile.refusals_print_queue_type
+            )
         return super().get(answer, channel, no_ack=no_ack)
 
     def _got(self, queued: QueuedMessage, *, no_ack: bool) -> None:

@@ -311,10 +311,14 @@ def get_not_supported(virtualhost: str, queue_name: str) -> ProtocolError:
     return ProtocolError(ReplyCode.NOT_IMPLEMENTED, text)
 
 
-def get_with_single_active_consumer(virtualhost: str, queue_name: str) -> ProtocolError:
+def get_with_single_active_consumer(
+    virtualhost: str, queue_name: str, *, as_term: bool
+) -> ProtocolError:
+    """From 4.3 on the type of the queue is printed as the Erlang term that it is."""
+    queue_type = '<<"quorum">>' if as_term else "quorum"
     text = (
         f"cannot obtain access to locked {queue_in(virtualhost, queue_name)}. basic.get "
-        "operations are not supported by quorum queues with single active consumer"
+        f"operations are not supported by {queue_type} queues with single active consumer"
     )
     return ProtocolError(ReplyCode.RESOURCE_LOCKED, text)
 

@@ -46,6 +46,8 @@ class Profile:
     checks_delivery_mode: bool
     sorts_headers: bool
     """Whether consumers get the headers of a message sorted by name."""
+    rewrites_expiration: bool
+    """Whether an expiration is delivered as the number that it is: ``0100`` as ``100``."""
     channel_limit_names_the_node: bool
     """Whether the 530 for too many channels has the node's name in place of the user's."""
     channel_limit_in_parentheses: bool
@@ -108,6 +110,9 @@ class Profile:
     classic_queues_count_failures: bool
     """Whether a classic queue counts failed deliveries, and calls a dead letter that has some
     redelivered."""
+    refusals_print_queue_type: bool
+    """Whether the refusal of basic.get with a single active consumer prints the queue type as an
+    Erlang term."""
     quorum_queues_retry: bool
     """Whether quorum queues tell failed deliveries from returned ones, have 32 priorities, delay
     retries and time their consumers out."""
@@ -280,6 +285,7 @@ _3_10 = Profile(
     checks_body_sizes=False,
     checks_delivery_mode=True,
     sorts_headers=False,
+    rewrites_expiration=False,
     channel_limit_names_the_node=False,
     channel_limit_in_parentheses=True,
     new_secrets_cancel_consumers=False,
@@ -311,6 +317,7 @@ _3_10 = Profile(
     quorum_queues_have_priorities=False,
     quorum_consumers_return_by_age=False,
     classic_queues_count_failures=False,
+    refusals_print_queue_type=False,
     quorum_queues_retry=False,
     dead_letters_keep_failed_deliveries=False,
     first_get_tells_delivery_count=True,
@@ -364,6 +371,7 @@ _4_0 = Profile(
     checks_body_sizes=False,
     checks_delivery_mode=False,
     sorts_headers=True,
+    rewrites_expiration=True,
     channel_limit_names_the_node=True,
     channel_limit_in_parentheses=True,
     new_secrets_cancel_consumers=False,
@@ -395,6 +403,7 @@ _4_0 = Profile(
     quorum_queues_have_priorities=True,
     quorum_consumers_return_by_age=True,
     classic_queues_count_failures=False,
+    refusals_print_queue_type=False,
     quorum_queues_retry=False,
     dead_letters_keep_failed_deliveries=True,
     first_get_tells_delivery_count=False,
@@ -488,6 +497,7 @@ _4_3 = replace(
     accepts_cancel_ok=True,
     consumers_have_timeouts=True,
     classic_queues_count_failures=True,
+    refusals_print_queue_type=True,
     quorum_queues_retry=True,
     handover_waits_after_requeue=False,
     streams_check_offsets=True,
