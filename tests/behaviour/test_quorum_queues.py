@@ -271,6 +271,22 @@ def test_requeued_message(broker: Broker, channel: Channel, quorum: str) -> None
     assert broker.value_of({"3.10": [b"2", b"3", b"1"], "4.0": [b"1", b"2", b"3"]}) == bodies
 
 
+def test_consumer_without_credit_has_its_turn_behind_the_others(
+    channel: Channel, quorum: str
+) -> None:
+    """Even if no message came that it could not take."""
+    other = channel.peer.channel(2)
+    channel.qos(1)
+    channel.consume(quorum)
+    channel.fill(quorum, b"!")
+    channel.deliveries(1)
+    other.consume(quorum)
+
+    channel.nack(1)
+
+    assert b"!" == other.delivery().body
+
+
 def test_get_with_a_single_active_consumer_is_refused(
     broker: Broker, channel: Channel, unique: Unique
 ) -> None:

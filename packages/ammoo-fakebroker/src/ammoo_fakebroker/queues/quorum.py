@@ -90,6 +90,12 @@ class QuorumQueue(FifoQueue):
             return True
         return self._limit_octets is not None and octets > self._limit_octets
 
+    def _deliver(self, consumer: Consumer, queued: QueuedMessage) -> None:
+        """Deliver a message; a consumer whose credit is used up has its turn behind the others."""
+        super()._deliver(consumer, queued)
+        if not consumer.no_ack and consumer.limiter.is_exhausted:
+            self.consumers.block(consumer)
+
     # -- what clients ask for ------------------------------------------------------------------
 
     def get(
