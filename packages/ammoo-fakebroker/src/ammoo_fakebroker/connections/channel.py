@@ -241,7 +241,7 @@ class Channel:
             self.send(BasicCancelParameters(consumer.tag, True))
 
     def time_out(self, consumer: Consumer | None) -> None:
-        """Tell the client that deliveries were not settled in time; they are back in their queue.
+        """Notify the client that its queue has taken back deliveries that were not settled in time.
 
         A consumer is cancelled, and yet stays: its tag is taken until the client cancels it, too.
         """

@@ -7,7 +7,7 @@ A key can be in many places of a trie at once: behind ``#.*.*.*`` in each after 
 keys go through a `TopicAutomaton`, which keeps all places in the bits of one integer.
 
 Words are what stands between dots; the empty key has none, and ``a..b`` has three.
-``*`` stands for exactly one word, be it empty; ``#`` for any number of words.
+``*`` matches exactly one word, which may be empty; ``#`` matches any number of words.
 See https://www.rabbitmq.com/tutorials/amqp-concepts#exchange-topic
 """
 
@@ -42,14 +42,14 @@ class _Node(Generic[_Value]):
         self.is_rest = is_rest  # behind a #, which takes any number of words
 
     def enter(self, reached: dict[_Node[_Value], None]) -> None:
-        """Note that the words so far may have led here, and on through a # that takes none."""
+        """Add this node to those that the words so far lead to, and one behind a # without words."""
         reached[self] = None
         rest = self.children.get("#")
         if rest is not None and rest not in reached:
             rest.enter(reached)
 
     def follow(self, word: str, reached: dict[_Node[_Value], None]) -> None:
-        """Note where one word more may lead to."""
+        """Add the nodes that one more word leads to."""
         if self.is_rest:
             self.enter(reached)
         children = self.children
