@@ -505,6 +505,12 @@ def test_frame_that_is_cut_short_may_begin_behind_the_end_of_another(rest: bytes
     assert "heartbeat" == items[-1].name
 
 
+def test_broken_frame_in_front_of_a_protocol_header_is_told() -> None:
+    items = read(CommandReader(skip_broken=True), frame(9, 0, b"") + HEADER)
+
+    assert [(0, "broken frame"), (8, "protocol header")] == places(items)
+
+
 def test_limit_of_frames_may_be_changed() -> None:
     reader = FrameReader(frame_max=4096)
 

@@ -102,7 +102,8 @@ class _Reader(ABC, Generic[_ItemT]):
             try:
                 more = self._read_on(found)
             except ProtocolError as error:
-                if not assembler.begins_with(_MAGIC):  # which is no frame, and needs not be one
+                # A protocol header is no frame, and needs not be one.
+                if not (isinstance(error, FramingLost) and assembler.begins_with(_MAGIC)):
                     self._fail(found, error)
 
     def _read_on(self, found: list[_ItemT]) -> bool:
