@@ -7,11 +7,11 @@ prefetch limit that was in force when it was started. Its messages are in its
 
 import asyncio
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from ammoo_wire import BasicConsumeParameters, FieldTable
 
-from .channel_settings import Prefetch
+from .channel_settings import ChannelSettings, Prefetch
 from .exceptions.base import OperationTimeout
 from .exceptions.consumer import (
     ClientCancelledConsumerError,
@@ -24,12 +24,28 @@ from .live.channel import LiveChannel
 from .messages import DeliverMessage
 
 if TYPE_CHECKING:
-    from .channel import Channel
+    from .recovery.supervisor import Supervisor
 
 __all__ = ["Consumer"]
 
 CANCEL_TIMEOUT: Final = 5.0
 """How long leaving a consumer waits for the server, in seconds."""
+
+
+class ConsumerChannel(Protocol):
+    """What a consumer asks of its channel."""
+
+    _supervisor: "Supervisor | None"
+
+    @property
+    def settings(self) -> ChannelSettings:
+        """What the user has asked of the channel."""
+
+    async def _usable(self, operation: str) -> LiveChannel:
+        """Wait until an operation can be sent."""
+
+    def _as_named_now(self, request: Any) -> Any:
+        """Return a request with the names that its queues have now."""
 
 
 class Consumer:
@@ -54,7 +70,7 @@ class Consumer:
 
     def __init__(
         self,
-        channel: "Channel",
+        channel: ConsumerChannel,
         request: BasicConsumeParameters,
     ) -> None:
         self._channel = channel
