@@ -95,12 +95,12 @@ def connection_parameters(
             _first(password, location.password, "guest"),
             query.get("auth_mechanism"),
         )
-    host = _first(host, location.host, "localhost")
+    address: str = _first(host, location.host, "localhost")
     server_hostname = _server_hostname(query.get("server_name_indication"))
     if encrypted:
-        _check_name_is_known(host, server_hostname, ssl_context)
+        _check_name_is_known(address, server_hostname, ssl_context)
     return ConnectionParameters(
-        host=host,
+        host=address,
         port=_whole("port", _first(port, location.port, TLS_PORT if encrypted else PLAIN_PORT), 1),
         virtualhost=_first(virtualhost, location.virtualhost, "/"),
         ssl_context=ssl_context if encrypted else None,

@@ -30,14 +30,17 @@ class ReadingChannel(Protocol):
     @property
     def allows_read_coalescing(self) -> bool:
         """Whether the server may send many messages before it waits for acknowledgements."""
+        ...
 
     @property
     def consumers(self) -> Sized:
         """The consumers of the channel."""
+        ...
 
     @property
     def is_awaiting_server(self) -> bool:
         """Whether a task waits for anything that the server may send on the channel."""
+        ...
 
 
 class FlowControl:
