@@ -33,6 +33,7 @@ from ammoo_wire import (
     BasicPublishParameters,
     BasicQosOkParameters,
     BasicQosParameters,
+    ChannelCloseParameters,
     ChannelOpenOkParameters,
     ChannelOpenParameters,
     ConnectionBlockedParameters,
@@ -331,6 +332,28 @@ async def test_host_that_says_nothing_is_left_for_the_next_one(
             opened = await until(events, Open)
 
     assert (f"amqp://127.0.0.1:{first.port}", 1) == (opened.address, opened.attempts)
+
+
+@pytest.mark.parametrize(("refusals", "restored", "failed"), [(1, 4, 0), (3, 4, 0), (4, 3, 1)])
+async def test_ends_of_a_binding_that_are_gone_are_declared_again(
+    scripted: ScriptedServer, refusals: int, restored: int, failed: int
+) -> None:
+    scripted.answers[ExchangeDeclareParameters] = lambda _: ExchangeDeclareOkParameters()
+    async with (
+        await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection,
+        connection.channel() as channel,
+    ):
+        events = connection.events()
+        await channel.declare_exchange("shop", "topic", auto_delete=True)
+        await channel.declare_queue("orders", durable=True)
+        await channel.bind_queue("orders", "shop", "key")
+        gone = ChannelCloseParameters(404, "NOT_FOUND - no exchange 'shop' in vhost '/'", 50, 20)
+        answers = iter([gone] * refusals)
+        scripted.answers[QueueBindParameters] = lambda _: next(answers, QueueBindOkParameters())
+        scripted.peer.abort()
+        opened = await until(events, Open)
+
+    assert (restored, failed) == (opened.restored, len(opened.not_restored))
 
 
 @pytest.mark.parametrize("is_uvloop", [False, True], ids=["asyncio", "in turn, as with uvloop"])

@@ -58,6 +58,10 @@ ANSWER_TIMEOUT: Final = 15.0
 STUCK_AFTER: Final = 2.0
 """After so many seconds without an answer an entity is a straggler: its queue has no leader yet."""
 
+REDECLARE_PAUSES: Final = (0.0, 0.05, 0.2)
+"""The ends of bindings are declared again so often, after so many seconds: the server may still
+delete what went with the connection that was lost, and an auto-delete exchange with it."""
+
 Declared = ExchangeRecord | QueueRecord | BindingRecord
 Request = (
     ExchangeDeclareParameters
@@ -98,7 +102,6 @@ class Replay:
 
     Attributes:
         failed: The errors of entities that were refused for good.
-        restored: How many entities are back.
         stragglers: The errors of entities that are to be retried.
     """
 
@@ -111,12 +114,18 @@ class Replay:
     ) -> None:
         self.failed: dict[Entity, Exception] = {}
         self.stragglers: dict[Entity, Exception] = {}
-        self.restored: int = 0
+        self._done: set[Entity] = set()
         self._live = live
         self._topology = topology
         self._recovery = recovery
         self._suspects = suspects
-        self._redeclared: set[BindingRecord] = set()
+        self._unbound: dict[BindingRecord, None] = {}  # an end of theirs was not found
+        self._redeclare_pauses = list(REDECLARE_PAUSES)
+
+    @property
+    def restored(self) -> int:
+        """How many entities are back."""
+        return len(self._done)
 
     # --- all of it ---
 
@@ -128,9 +137,10 @@ class Replay:
             ConnectionClosed, OperationTimeout: The connection is lost.
         """
         await self._run_plan(self._topology.plan())
-        bindings = [binding for binding in self._redeclared if binding not in self.failed]
-        if bindings:
-            await self._redeclare(bindings)
+        while self._unbound and self._redeclare_pauses:
+            await asyncio.sleep(self._redeclare_pauses.pop(0))
+            bindings, self._unbound = self._unbound, {}
+            await self._redeclare(list(bindings))
 
     async def _run_plan(self, plan: Plan) -> None:
         for stage in plan:
@@ -195,7 +205,7 @@ class Replay:
         await self._run_plan(
             Plan(
                 declared_exchanges,
-                [queue for queue in declared_queues if queue.is_server_named],
+                [],  # the server would name another one
                 [queue for queue in declared_queues if not queue.is_server_named],
                 [each for each in bound if isinstance(each.destination, ExchangeRecord)],
                 [each for each in bound if isinstance(each.destination, QueueRecord)],
@@ -250,7 +260,7 @@ class Replay:
 
     def done(self, entity: Declared, reply: Reply) -> None:
         """Record that an entity is back."""
-        self.restored += 1
+        self._done.add(entity)
         self.stragglers.pop(entity, None)
         self.failed.pop(entity, None)
         if isinstance(entity, QueueRecord):
@@ -266,8 +276,8 @@ class Replay:
         """
         remedy = remedy_for(error, entity)
         if remedy is Remedy.REDECLARE and isinstance(entity, BindingRecord):
-            if entity not in self._redeclared:
-                self._redeclared.add(entity)
+            if self._redeclare_pauses:
+                self._unbound[entity] = None
                 return
             remedy = Remedy.POLICY
         if remedy is not Remedy.POLICY or self._recovery.on_error == "retry":
