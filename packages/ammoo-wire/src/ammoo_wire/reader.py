@@ -260,7 +260,7 @@ class CommandReader(_Reader[ReadCommand | Frame | ProtocolHeader | BrokenFrame])
     ``channel_number`` and a ``name``, and prints as a line of text.
 
     The limit of frames follows the connection: connection.tune and connection.tune-ok
-    set it when they are read.
+    set it when they are read, at most to a frame that holds a body of max_body_size.
 
     Args:
         frame_max: The largest frame to take, in octets; 0 for no limit.
@@ -293,6 +293,7 @@ class _CommandKeeper(_FrameSplitter[ReadCommand | Frame | ProtocolHeader | Broke
     def __init__(self, *, frame_max: int, max_body_size: int) -> None:
         super().__init__(frame_max=frame_max, max_body_size=max_body_size)
         self.takes_channels = True
+        self._largest_frame_max = frame_max and max(frame_max, max_body_size + FRAME_OVERHEAD)
         self._begins: dict[int, int] = {}  # where the content under way on a channel began
         self._whole_contents = _KeptContents(self)
 
@@ -328,8 +329,11 @@ class _CommandKeeper(_FrameSplitter[ReadCommand | Frame | ProtocolHeader | Broke
             self._agree(command[1].frame_max)
 
     def _agree(self, frame_max: int) -> None:
-        """Take frames as large as the peers may have agreed on."""
-        if frame_max == 0 or frame_max >= FRAME_MIN_SIZE:
+        """Take frames as large as the peers may have agreed on, but none without bound."""
+        largest = self._largest_frame_max
+        if frame_max == 0 or (largest and frame_max > largest):
+            self.frame_max = largest
+        elif frame_max >= FRAME_MIN_SIZE:
             self.frame_max = frame_max
 
     def _header(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
