@@ -357,7 +357,7 @@ def test_caller_may_choose_any_codec() -> None:
         ("gzip", b"no gzip", "cannot be decompressed"),
         ("gzip", b"", "cut short"),
         ("gzip", gzip.compress(b"x", mtime=0)[:-1], "cut short"),
-        ("gzip", gzip.compress(b"x", mtime=0) * 2, "more behind its end"),
+        ("gzip", gzip.compress(b"x", mtime=0) * 2, "data after its end"),
         ("gzip", zlib.compress(b"x"), "cannot be decompressed"),
         ("deflate", b"", "cut short"),
         ("deflate", b"no deflate", "cannot be decompressed"),

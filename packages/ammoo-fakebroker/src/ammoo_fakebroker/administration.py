@@ -42,13 +42,13 @@ class Administration(ABC):
         users: Collection[str] = ("guest",),
         default_queue_type: str | None = None,
     ) -> None:
-        """Create a virtual host; one that exists keeps what is in it.
+        """Create a virtual host; an existing one keeps its queues and exchanges.
 
         See https://www.rabbitmq.com/docs/vhosts
 
         Args:
             name: The name of the virtual host.
-            users: The users that get all permissions in it.
+            users: The users that get all permissions in the virtual host.
             default_queue_type: The type of queues that are declared without ``x-queue-type``:
                 ``"classic"``, ``"quorum"`` or ``"stream"``; None for classic. An exclusive,
                 auto-delete or non-durable queue is always classic.
@@ -116,7 +116,7 @@ class Administration(ABC):
         virtualhosts: Collection[str] = (DEFAULT_VIRTUALHOST,),
         tags: Collection[str] | None = None,
     ) -> None:
-        """Add a user, or change the password and the tags of one.
+        """Add a user, or change the password and the tags of an existing one.
 
         See https://www.rabbitmq.com/docs/access-control
 
@@ -125,9 +125,9 @@ class Administration(ABC):
             password: The password; None for a user that logs in without one (EXTERNAL).
             virtualhosts: The virtual hosts in which the user gets all permissions; see
                 `set_permissions` for fewer.
-            tags: The tags of the user, such as ``administrator``; AMQP shows only one of them,
-                ``impersonator``, which lets a user publish with the user-id of another. None
-                leaves the tags of an existing user.
+            tags: The tags of the user, such as ``administrator``. Only ``impersonator`` matters to
+                AMQP clients: it lets a user publish with the user-id of another user. None, the
+                default, leaves the tags of an existing user unchanged; a new user has none.
 
         Raises:
             LookupError: One of the virtual hosts does not exist; no user was added.
@@ -181,7 +181,8 @@ class Administration(ABC):
         Args:
             name: The name of the user.
             max_connections: The largest number of connections; None for no limit.
-            max_channels: The largest number of channels on all of them; None for no limit.
+            max_channels: The largest number of channels on all the user's connections; None for no
+                limit.
 
         Raises:
             LookupError: There is no such user.
@@ -214,7 +215,7 @@ class Administration(ABC):
             write: The exchanges that the user may publish to, and the queues and exchanges that
                 the user may bind.
             read: The queues that the user may consume from, and the exchanges that the user may
-                bind them to.
+                bind queues and exchanges to.
             virtualhost: The name of the virtual host.
 
         Raises:
@@ -232,7 +233,7 @@ class Administration(ABC):
         self._call(change)
 
     def clear_permissions(self, user: str, *, virtualhost: str = DEFAULT_VIRTUALHOST) -> None:
-        """Remove all permissions of a user in a virtual host, which the user cannot open then.
+        """Remove all permissions of a user in a virtual host; the user can no longer open it.
 
         Args:
             user: The name of the user.
@@ -259,8 +260,9 @@ class Administration(ABC):
     ) -> None:
         """Limit the routing keys that a user may use with a topic exchange.
 
-        Both are regular expressions, which allow a key if they match somewhere in it; an empty one
-        allows only the empty key. ``{username}`` and ``{vhost}`` are replaced in them.
+        `write` and `read` are regular expressions. Each allows a key in which it matches somewhere;
+        an empty one allows only the empty key. ``{username}`` and ``{vhost}`` in an expression
+        stand for the user's name and the virtual host's.
         See https://www.rabbitmq.com/docs/access-control#topic-authorisation
 
         Args:
@@ -323,8 +325,8 @@ class Administration(ABC):
         """Set optional arguments of queues and exchanges by their names, existing ones included.
 
         If several policies match a name, the one with the highest priority applies. If a queue
-        has an argument of the same meaning, the lower of two numbers applies; otherwise it
-        depends on the key.
+        has an argument of the same meaning, the lower of two numbers applies; for other values
+        the key decides whether the argument or the policy applies.
         See https://www.rabbitmq.com/docs/policies
 
         Args:
@@ -366,14 +368,17 @@ class Administration(ABC):
         apply_to: str = "all",
         virtualhost: str = DEFAULT_VIRTUALHOST,
     ) -> None:
-        """Limit queues by their names; of an operator policy's and a policy's limit, the lower applies.
+        """Limit queues by their names.
+
+        If an operator policy and a policy set the same limit, the lower one applies.
 
         See https://www.rabbitmq.com/docs/policies#operator-policies
 
         Args:
             name: The name of the operator policy; an existing one is replaced.
             pattern, priority, apply_to, virtualhost: As for `set_policy`.
-            definition: The limits, such as ``{"max-length": 1000}``; fewer keys than a policy's.
+            definition: The limits, such as ``{"max-length": 1000}``. Not every key of a policy is
+                allowed.
 
         Raises:
             LookupError: There is no such virtual host.

@@ -73,9 +73,9 @@ class FakeBroker(Administration):
         heartbeat: The seconds between heartbeats, proposed in connection.tune; 0 for none. A
             client is disconnected between two and three times as long after its last octet.
         max_message_size: The largest message body in octets; None for the release's limit
-            (16 MiB in 4.0, 128 MiB in 3.10). A larger one closes the channel with 406.
-        memory_limit: How much memory messages may take, in octets; None for any amount. Above it
-            publishers are blocked as by RabbitMQ's memory alarm.
+            (16 MiB in 4.3 and 4.0, 128 MiB in 3.10). A larger body closes the channel with 406.
+        memory_limit: How much memory messages may take, in octets; None for any amount. Above this
+            limit publishers are blocked, as by RabbitMQ's memory alarm.
         handshake_timeout: The seconds within which a client must open its connection.
         login_pause: The seconds between a refused login, or another fault before limits are
             agreed on, and the closing of the socket.
@@ -83,8 +83,10 @@ class FakeBroker(Administration):
             its socket; not more than one heartbeat interval.
         send_timeout: The seconds after which a client that does not read is disconnected.
         consumer_timeout: The milliseconds within which a delivery must be settled; None for no
-            limit. When they are over, the channel is closed with 406.
-        consumer_timeout_check: The seconds between two checks of that time.
+            limit. In 4.0 and 3.10 a late delivery closes the channel with 406. In 4.3 only quorum
+            queues have this limit: they take the delivery back and cancel the consumer, or close
+            the channel with 406 after a basic.get or if the client does not support that cancel.
+        consumer_timeout_check: The seconds between two checks of that time; 4.3 needs no checks.
 
     Raises:
         TypeError: There is no such option, or its value is of a wrong type.
@@ -308,7 +310,7 @@ class FakeBroker(Administration):
         """Clear an alarm; publishers go on when none is left (connection.unblocked).
 
         Args:
-            reason: The reason that it was raised with; None for all that `block` has raised.
+            reason: The reason with which the alarm was raised; None for all alarms of `block`.
         """
         self._call(lambda: self._clear_alarms(reason))
 
@@ -318,11 +320,12 @@ class FakeBroker(Administration):
             self._node.clear_alarm(source)
 
     def close_connection(self, name: str, reason: str = "closed by the test") -> None:
-        """Close one connection as an operator does (320, CONNECTION_FORCED).
+        """Close the connections of a name as an operator does (320, CONNECTION_FORCED).
 
         Args:
-            name: The name of the connection: the `name` of its snapshot in `connections`, or the
-                ``connection_name`` among the client's properties, whichever connections have it.
+            name: The `name` of a connection's snapshot in `connections`, which is unique, or the
+                ``connection_name`` among the client's properties, which several connections can
+                share.
             reason: The reply text of connection.close.
 
         Raises:
@@ -345,10 +348,10 @@ class FakeBroker(Administration):
     def advance(self, seconds: float) -> None:
         """Move the clock that the broker was created with, as `ManualClock.advance` does.
 
-        All that falls due is done before this returns, by all brokers that share the clock.
+        All brokers that share the clock have done what falls due when this returns.
 
         Args:
-            seconds: How far to move it, in seconds.
+            seconds: How far to move the clock, in seconds.
 
         Raises:
             RuntimeError: The broker runs in real time.

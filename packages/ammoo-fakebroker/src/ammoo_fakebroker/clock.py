@@ -106,7 +106,7 @@ class ManualClock:
 
     Args:
         timestamp: The calendar's time at the start, in seconds since 1970; by default
-            2023-11-14 22:13:20 UTC. It is what x-death headers show.
+            2023-11-14 22:13:20 UTC. The times in x-death headers count from it.
     """
 
     def __init__(self, timestamp: float = 1_700_000_000.0) -> None:

@@ -55,7 +55,7 @@ class QueueSnapshot(NamedTuple):
     """How many messages are delivered and not settled."""
     consumer_count: int
     bindings: tuple[BindingSnapshot, ...]
-    """The bindings that lead to it."""
+    """The bindings that lead to the queue."""
 
 
 class ExchangeSnapshot(NamedTuple):
@@ -68,7 +68,7 @@ class ExchangeSnapshot(NamedTuple):
     internal: bool
     arguments: Mapping[str, Any]
     bindings: tuple[BindingSnapshot, ...]
-    """The bindings that have it as their source."""
+    """The bindings that have the exchange as their source."""
 
 
 class MessageSnapshot(NamedTuple):
@@ -92,7 +92,7 @@ class ConnectionSnapshot(NamedTuple):
     channel_count: int
     is_blocked: bool
     name: str
-    """The name that RabbitMQ gives to it, such as ``127.0.0.1:50812 -> 127.0.0.1:5672``."""
+    """The name that RabbitMQ gives to the connection, such as ``127.0.0.1:50812 -> 127.0.0.1:5672``."""
 
 
 def snapshot_connection(connection: Client) -> ConnectionSnapshot:

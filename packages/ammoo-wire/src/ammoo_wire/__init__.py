@@ -1,7 +1,7 @@
 """AMQP 0-9-1 without input or output: framing, methods, properties and both openings.
 
 Octets go in and commands come out; commands go in and octets come out. The
-program around it moves the octets and gives commands their meaning: a client, a
+program around the package moves the octets and gives commands their meaning: a client, a
 broker, a proxy, a tool.
 
 `ClientProtocol` and `ServerProtocol` are the two peers; see `ammoo_wire.protocol`

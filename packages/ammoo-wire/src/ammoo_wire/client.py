@@ -70,15 +70,18 @@ class ClientProtocol(Protocol):
         virtualhost: The virtual host to open.
         client_properties: How the client describes itself to the server.
         locale: The locale to ask for.
-        channel_max: The highest channel number to agree to; 0 for the server's limit.
-        frame_max: The largest frame to agree to, in octets; 0 for the server's limit.
-        heartbeat_interval: In seconds; 0 for no heartbeats, None for what the server
+        channel_max: The highest channel number to agree to; 2047 by default, 0 for the server's
+            limit.
+        frame_max: The largest frame to agree to, in octets; 131072 by default, 0 for the server's
+            limit.
+        heartbeat_interval: In seconds; 0 for no heartbeats; None, the default, for what the server
             proposes.
-        max_body_size: The largest message body to take, in octets.
+        max_body_size: The largest message body to take, in octets; 512 MiB by
+            default.
 
     Attributes:
         server_start: The server's connection.start, or None before it came.
-        opening_error: What `mechanism` raised.
+        opening_error: The exception that `mechanism` raised, or None.
 
     Raises:
         EncodeError: frame_max is below 4096, or an argument cannot be sent.

@@ -88,7 +88,7 @@ class Method:
     Attributes:
         class_id: For example 50 for queue.
         method_id: For example 10 for queue.declare.
-        id: Both.
+        id: Class id and method id.
         parameters: The class of its parameters, a NamedTuple.
         has_content: Whether a content header and a body follow it.
         reserved_short: Whether the parameters begin with the two octets of the old access ticket.

@@ -1,7 +1,6 @@
 """The numbers of AMQP 0-9-1: frame types, reply codes, limits and the protocol header.
 
-Each number stands once, under the name that the specification or RabbitMQ has
-for it.
+Each number stands once, under its name in the specification or in RabbitMQ.
 """
 
 from enum import IntEnum

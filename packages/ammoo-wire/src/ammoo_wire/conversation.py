@@ -61,7 +61,7 @@ class Said(NamedTuple):
     item: ReadCommand | Frame | ProtocolHeader | BrokenFrame
     """What `CommandReader` returned."""
     answers: Sequence[int] = ()
-    """The numbers of what it answers; empty if it answers nothing."""
+    """The numbers of the items that this one answers; empty if it answers none."""
 
     @property
     def name(self) -> str:
@@ -121,8 +121,8 @@ class Conversation:
             limit.
         max_body_size: The largest message body to keep, in octets. The command of a
             larger one has an `OversizedContent` for its parameters.
-        skip_broken: Whether to go on behind what is broken in a direction. Otherwise the
-            first of it ends the reading of that direction.
+        skip_broken: Whether to go on reading after a broken frame. False, the default, ends the
+            reading of that direction at its first broken frame.
 
     Attributes:
         client: The reader of what the client wrote.

@@ -1,8 +1,8 @@
-"""Whose fault it was: the peer's (`ProtocolError`) or our own caller's (`EncodeError`).
+"""Exceptions: for the peer's faults (`ProtocolError`) and for our own caller's (`EncodeError`).
 
     AMQPError
     ├── EncodeError             a value that cannot go on the wire; nothing was queued
-    └── ProtocolError           the peer broke the rules; carries what to answer it with
+    └── ProtocolError           the peer broke the rules; has the code and the text to answer
         ├── FrameError          501
         │   └── FramingLost     501; where the next frame begins cannot be known
         │       └── ForeignProtocol  501; it never was AMQP 0-9-1
@@ -48,8 +48,8 @@ class AMQPError(Exception):
 class EncodeError(AMQPError, ValueError):
     """A value cannot be put on the wire.
 
-    The caller must act: the text names the value and what was expected. It is
-    raised before anything is queued for sending.
+    The text names the value and what was expected. The error is raised before
+    anything is queued for sending.
     """
 
 
@@ -120,7 +120,7 @@ class FramingLost(FrameError):
         octets: What was received of the frame, its head included; at most 64 octets.
 
     Attributes:
-        octets: As passed. They tell a peer that does not speak AMQP.
+        octets: As passed. They show which protocol a peer speaks that does not speak AMQP.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class ForeignProtocol(FramingLost):
     """The server's first octets are not AMQP 0-9-1 (501).
 
     Attributes:
-        octets: The first of them, at most 7.
+        octets: The server's first octets, at most 7.
     """
 
     def __init__(self, octets: bytes) -> None:
@@ -160,7 +160,7 @@ class WireSyntaxError(ProtocolError):
 
 
 class CommandInvalid(ProtocolError):
-    """The method is not one for this peer, this channel or this state (503)."""
+    """The method is not allowed from this peer, on this channel or in this state (503)."""
 
     def __init__(
         self, text: str, method: tuple[int, int] = NO_METHOD, explanation: str = ""
@@ -169,7 +169,7 @@ class CommandInvalid(ProtocolError):
 
 
 class ChannelError(ProtocolError):
-    """The channel is not one to which the method can be sent (504)."""
+    """The method cannot be sent on this channel (504)."""
 
     def __init__(
         self, text: str, method: tuple[int, int] = NO_METHOD, explanation: str = ""
@@ -201,9 +201,10 @@ class InternalError(ProtocolError):
 
 
 class UnreadableField(InternalError):
-    """A value in a field table is none that RabbitMQ can parse (541).
+    """RabbitMQ cannot parse a value in a field table (541).
 
-    In a method RabbitMQ closes the socket without an answer, in a content header it answers 541.
+    If the table is in a method, RabbitMQ closes the socket without an answer; if it is in a
+    content header, RabbitMQ answers 541.
     """
 
 

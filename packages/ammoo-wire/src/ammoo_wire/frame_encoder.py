@@ -1,9 +1,8 @@
 """Octets of frames and commands for others: legal ones, and illegal ones on purpose.
 
-A peer writes with `Protocol`, which keeps to the rules. Whoever tests another
-project's peer needs what no rule allows as well: each function here writes what is
-legal by default, and what it is told to write otherwise, without asking whether the
-receiver may like it.
+A peer writes with `Protocol`, which keeps to the rules. To test another project's
+peer, a program also needs octets that the rules forbid. By default each function here
+writes legal octets; with other arguments it writes what they say, legal or not.
 """
 
 from struct import Struct
@@ -134,16 +133,17 @@ def encode_command(
 
         encode_command(1, BasicPublishParameters("", "orders"), None, b"a message")
 
-    Legal are content (properties, body or both) behind a method that has it and no content
-    behind another; this function writes either way what it is given.
+    A method that has content needs it (properties, body or both), and any other method must
+    have none; this function also writes illegal combinations.
 
     Args:
         channel_number: From 0 to 65535.
         parameters: The method, for example a `BasicPublishParameters`.
-        properties: The message's properties; octets are taken as they are. None is none.
-        body: The message's body. If it is None too, a method that has content gets an empty
-            body, and any other gets none.
-        frame_max: The largest frame to write of the body, in octets; 0 for no limit.
+        properties: The message's properties; octets are written as they are. None, the default,
+            for no properties.
+        body: The message's body. If properties and body are both None, a method that has content
+            gets an empty body, and any other method gets no content.
+        frame_max: The largest body frame to write, in octets; 131072 by default, 0 for no limit.
         body_size: The size of the body to announce, in octets; the body's by default. Any other
             is illegal.
 

@@ -45,7 +45,7 @@ _ParametersT = TypeVar("_ParametersT", bound=Parameters)
 
 
 class ConnectionState(Enum):
-    """The life of a connection, in RabbitMQ's words."""
+    """The states of a connection, by RabbitMQ's names."""
 
     STARTING = "starting"
     SECURING = "securing"
@@ -53,8 +53,8 @@ class ConnectionState(Enum):
     OPENING = "opening"
     RUNNING = "running"
     CLOSING = "closing"
-    """A close was sent, or a server has answered the client's. All but closes and their answers
-    is dropped."""
+    """This peer has sent a close, or a server has answered the client's close. Everything that
+    arrives is dropped, except closes and the answers to them."""
     CLOSED = "closed"
     """Nothing is received any more; what is queued may still be written."""
 
@@ -63,22 +63,23 @@ class Protocol(ABC):
     """One peer's side of a connection; the two subclasses are the peers.
 
     Args:
-        receive_frame_max: The largest frame to take until limits are agreed, in octets.
-        send_frame_max: The largest frame to send until then, in octets.
+        receive_frame_max: The largest frame to take until limits are agreed on, in octets.
+        send_frame_max: The largest frame to send until limits are agreed on, in octets.
         max_body_size: The largest message body to take, in octets.
-        checks_body_sizes: Whether bodies that cannot end well are refused at once.
+        checks_body_sizes: Whether to refuse at once a content that announces more than 512 MiB,
+            and a body frame longer than announced. False by default.
 
     Attributes:
         failure: The first thing that the peer did wrong, or None.
         close_sent: The connection.close that we sent, or None.
         close_received: The connection.close that the peer sent, or None.
         crossed_closes: The channel.close that the peer sent on channels that we were closing, by
-            channel number. The shell may take it out when such a channel is closed.
-        has_lost_framing: Whether the peer's octets can no longer be cut into frames. No answer
-            to a close will be recognised then; the shell closes the socket by itself.
+            channel number. The shell may remove an entry when its channel is closed.
+        has_lost_framing: Whether the peer's octets can no longer be cut into frames. If so, no
+            answer to a close will be recognised, and the shell has to close the socket.
         channel_max: The highest channel number that was agreed on; 0 for no limit.
         frame_max: The largest frame that was agreed on, in octets; 0 for no limit.
-        heartbeat_interval: As agreed on, in seconds; 0 for no heartbeats.
+        heartbeat_interval: The interval that was agreed on, in seconds; 0 for no heartbeats.
     """
 
     def __init__(
@@ -148,9 +149,8 @@ class Protocol(ABC):
                 ...
 
         Returns:
-            The commands that are now complete. Not among them: what belongs to the
-            opening and closing of the connection, heartbeats, and what came on a
-            channel that we are closing.
+            The commands that are now complete, except those of the opening and closing of
+            the connection, heartbeats, and commands on a channel that we are closing.
         """
         commands: list[Command] = []
         view = memoryview(data)
@@ -181,7 +181,7 @@ class Protocol(ABC):
 
     @property
     def unfinished_size(self) -> int:
-        """How many octets have come of bodies that are not complete."""
+        """How many octets have arrived of bodies that are not complete."""
         return self._assembler.unfinished_size
 
     def data_to_send(self) -> bytearray:
@@ -412,7 +412,7 @@ class Protocol(ABC):
         """Drop what came on channels that we are closing (section 1.5.2.5, channel.close).
 
         Kept are the answer to our close, which frees the number, and a channel.open,
-        for that is a fault which RabbitMQ does not overlook. When the peer's close
+        because that is a fault to which RabbitMQ reacts. When the peer's close
         crosses ours it is answered, and ours still needs its answer.
         """
         kept: list[Command] = []

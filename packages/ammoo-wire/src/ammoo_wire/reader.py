@@ -202,8 +202,8 @@ class FrameReader(_Reader[Frame | ProtocolHeader | BrokenFrame]):
 
     Args:
         frame_max: The largest frame to take, in octets; 0 for no limit.
-        skip_broken: Whether to go on behind octets that are no frame. Otherwise the
-            first of them ends the reading, and what comes later is dropped.
+        skip_broken: Whether to go on reading after octets that are no frame. False, the
+            default, ends the reading there, and drops what comes later.
 
     Attributes:
         failure: The first thing that was broken, or None.
@@ -266,8 +266,8 @@ class CommandReader(_Reader[ReadCommand | Frame | ProtocolHeader | BrokenFrame])
         frame_max: The largest frame to take, in octets; 0 for no limit.
         max_body_size: The largest message body to keep, in octets. The command of a
             larger one has an `OversizedContent` for its parameters.
-        skip_broken: Whether to go on behind what is broken. Otherwise the first of it
-            ends the reading, as it ends a connection, and what comes later is dropped.
+        skip_broken: Whether to go on reading after a broken frame. False, the default, ends
+            the reading there, as a connection would end, and drops what comes later.
 
     Attributes:
         failure: The first thing that was broken, or None.

@@ -17,7 +17,8 @@ def plain_response(login: str, password: str, authzid: str = "") -> bytes:
     ``plain_response("guest", "guest")`` is ``b"\\x00guest\\x00guest"``.
 
     Raises:
-        ValueError: A part is no text, or holds the octet 0, which separates them.
+        ValueError: A part is not a str, cannot be encoded as UTF-8, or holds a NUL character, which
+            separates the parts.
     """
     parts = [
         _octets(authzid, "authzid"),
@@ -51,7 +52,7 @@ def amqplain_response(login: str, password: str) -> bytes:
     """Return the response of AMQPLAIN: a field table without the octets of its length.
 
     Raises:
-        ValueError: A part is no text.
+        ValueError: A part is not a str, or cannot be encoded as UTF-8.
     """
     table = {
         "LOGIN": LongString(_octets(login, "login")),

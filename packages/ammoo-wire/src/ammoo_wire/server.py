@@ -58,8 +58,8 @@ class Refused(NamedTuple):
     """The client may not log in."""
 
     text: str | None
-    """The reason, for a client that announced ``authentication_failure_close``; None to send none
-    to any client."""
+    """The reason, which is sent to a client that announced ``authentication_failure_close``. None
+    for no reason; then nothing is sent to any client."""
 
 
 class ServerProtocol(Protocol):
@@ -80,7 +80,8 @@ class ServerProtocol(Protocol):
 
     Args:
         server_properties: How the server describes itself to the client, or a function that
-            returns this for the version, (0, 9), with which the protocol header is answered.
+            returns these properties for the version with which the protocol header is answered,
+            (0, 9).
         mechanisms: Names of the mechanisms to offer.
         authenticate: A function of a mechanism's name and a response. It is called with the
             first response, and with the response to each `Challenge` that it has returned.
@@ -93,8 +94,8 @@ class ServerProtocol(Protocol):
         accepted_headers: The protocol headers to take, each with the version to answer.
         other_header_reply: The octets that answer any other header before the connection is
             closed, or a function of that header that returns them.
-        smallest_frame_max: The smallest frames to agree to, in octets. RabbitMQ takes 4096 up to
-            4.0, and 8192 from 4.1 on, of the client's first methods too.
+        smallest_frame_max: The smallest frame_max to agree to, in octets, and the largest frame to
+            take before that; 4096 by default. RabbitMQ uses 4096 up to 4.0, and 8192 from 4.1 on.
         checks_body_sizes: Whether to refuse at once a content that announces more than 512 MiB,
             and a body frame longer than announced, as RabbitMQ does from 4.3 on.
 
@@ -104,9 +105,9 @@ class ServerProtocol(Protocol):
     Attributes:
         client_properties: How the client describes itself.
         virtualhost: The virtual host that the client opened.
-        login_pause: Whether the client is to wait before the socket is closed, as RabbitMQ has
-            it do after a refused login and after any fault before limits are agreed on.
-            Nothing is sent to it, except why a login was refused if it announced
+        login_pause: Whether to wait before the socket is closed, as RabbitMQ does after a refused
+            login and after any fault before limits are agreed on. Meanwhile nothing is sent to the
+            client, except the reason of a refused login if the client announced
             ``authentication_failure_close``.
     """
 

@@ -153,7 +153,7 @@ def _check_named(name: str, value: FieldValue) -> None:
         if value not in words:
             raise ValueError(
                 f"{name} is {value!r}; expected {', '.join(words[:-1])} or {words[-1]}"
-                f" (for others, as of a plugin, use arguments={{{_QUEUE_KEYS[name]!r}: …}})"
+                f" (for another value, use arguments={{{_QUEUE_KEYS[name]!r}: …}})"
             )
     elif name == "single_active_consumer":
         if not isinstance(value, bool):

@@ -115,8 +115,12 @@ class Channel:
     soft errors). All operations that wait on the channel, and all later ones, raise the same
     `ServerClosedChannel`. Other channels of the connection go on.
 
-    Cancelling an operation at any time leaves the channel usable: the server's late reply is
-    recognised and undone where it can be.
+    Cancelling an operation at any time leaves the channel usable: the client recognises the
+    server's late reply, and undoes the operation where it can.
+
+    With ``recovery=``, operations wait while the connection is being opened again. They raise
+    `NotSent` if too many wait, and `NotSentInTime` if the wait exceeds operation_timeout; a
+    publish raises `PublishNotSent` in both cases.
     """
 
     def __init__(
@@ -197,15 +201,15 @@ class Channel:
 
     @property
     def settings(self) -> ChannelSettings:
-        """What the user has asked of the channel, beyond single operations."""
+        """What recovery has to set again: prefetch limits, confirm mode, transactions, flow."""
         return self._settings
 
     # --- context manager ---
 
     async def __aenter__(self) -> Self:
-        """Open the channel (channel.open), and set the prefetch limits that it was given.
+        """Open the channel (channel.open), and set the limits given to `Connection.channel`.
 
-        If the caller is cancelled, the channel is closed again when the server has opened it.
+        If the caller is cancelled, the client closes the channel when the server has opened it.
 
         Raises:
             TooManyChannels: As many channels are open as were negotiated (channel_max).
@@ -239,12 +243,13 @@ class Channel:
     ) -> None:
         """Close the channel (channel.close); do nothing if it is closed.
 
-        It waits for the server for 5 s at most, and not at all after another cancel or close on the
-        connection was left unanswered for that long.
+        It waits for the server for 5 s at most, and not at all if the server has left an earlier
+        cancel or close on the connection unanswered for that long.
 
         Raises:
-            ServerClosedChannel, ServerClosedConnection: The server closed it because of something that was not awaited, such as a
-                publish without confirms, and no operation has raised that.
+            ServerClosedChannel, ServerClosedConnection: The server closed the channel or the
+                connection because of something that was not awaited, such as a publish without
+                confirms, and no operation has raised this error.
         """
         await self._close(exc, CLOSE_TIMEOUT, leaving=True)
         if exc is None:
@@ -630,7 +635,7 @@ class Channel:
     async def ack(self, delivery_tag: int, *, multiple: bool = False) -> None:
         """Acknowledge a message (basic.ack). `ExpectedMessage.ack` does the same and needs no tag.
 
-        It returns when the acknowledgement is queued to be sent; there is no answer to it.
+        It returns when the acknowledgement is queued to be sent; the server does not answer it.
 
         Args:
             delivery_tag: The message's delivery tag; with `multiple`, 0 means all messages.
@@ -638,6 +643,9 @@ class Channel:
                 False by default.
 
         Raises:
+            UnknownDelivery: The message was settled before, or came with no_ack; nothing was sent.
+            StaleDelivery: The channel was lost, and the server delivers the message again (with
+                ``recovery=``); nothing was sent.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         live = self._require_live()
@@ -648,7 +656,7 @@ class Channel:
     async def reject(self, delivery_tag: int, requeue: bool, *, multiple: bool = False) -> None:
         """Reject a message (basic.reject). `ExpectedMessage.reject` does the same and needs no tag.
 
-        It returns when the rejection is queued to be sent; there is no answer to it.
+        It returns when the rejection is queued to be sent; the server does not answer it.
 
         Args:
             delivery_tag: The message's delivery tag; with `multiple`, 0 means all messages.
@@ -657,6 +665,7 @@ class Channel:
                 (basic.nack, RabbitMQ's extension). False by default.
 
         Raises:
+            UnknownDelivery, StaleDelivery: As in `ack`.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         live = self._require_live()
@@ -680,6 +689,7 @@ class Channel:
             multiple: As in `reject`.
 
         Raises:
+            UnknownDelivery, StaleDelivery: As in `ack`.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         live = self._require_live()
@@ -730,36 +740,36 @@ class Channel:
         many, gather them, or use `publish_nowait`.
 
         It waits while the server takes no messages (connection.blocked, channel.flow), and while
-        the socket's buffer is full. If the caller is cancelled while it waits for that, the message
-        is not sent. If the caller is cancelled while it waits for the confirm, the message has been
+        the socket's buffer is full. If the caller is cancelled during this wait, the message is not
+        sent. If the caller is cancelled while it waits for the confirm, the message has been
         sent, and it is not known whether the server took it.
 
         Args:
             exchange_name: The exchange; empty for the default one, which routes to the queue that
                 `route` names.
             route: The routing key; or the headers, for a headers exchange.
-            body: The body: bytes, or text, which is encoded. Either `body` or `json`.
-            json: A value to send as JSON, instead of a body; None is such a value.
+            body: The body: bytes, or text, which is encoded. Give either `body` or `json`.
+            json: A value to send as JSON, in place of a body; None is sent as ``null``.
             mandatory: Whether the server returns the message if it cannot route it to a queue; see
                 `get_next_returned_message`. Requires confirm mode. False by default.
             immediate: Whether the server returns the message if no consumer takes it at once.
                 Requires confirm mode; RabbitMQ does not support it. False by default.
-            encoding: The encoding of a text or JSON body. None for `content_encoding` if that names
-                one, else for the channel's body_encoding.
-            correlation_id: Property: what a reply is matched to its request by.
+            encoding: The encoding of a text or JSON body. None, the default, for the one that
+                `content_encoding` names, or else the channel's body_encoding.
+            correlation_id: Property: the identifier by which a reply is matched to its request.
             reply_to: Property: the queue to send a reply to.
             expiration: Property: how long the message lives in a queue, in milliseconds.
             cc: One or more further routing keys
                 (https://www.rabbitmq.com/docs/sender-selected).
-            bcc: As `cc`; the server removes them from the message before delivery.
+            bcc: As `cc`, but the server removes these keys from the message before delivery.
             priority: Property: 0 to 255, for queues with max_priority.
             delivery_mode: Property: 2 for a persistent message, which survives a restart of the
                 server in a durable queue; 1 for a transient one.
             timestamp: Property: when the message was made: a datetime, in UTC if it has no time
                 zone, or seconds since 1970. Sent in whole seconds.
             content_encoding: Property; True for the encoding that was used.
-            content_type: Property; True for application/octet-stream, text/plain or
-                application/json, as the body is bytes, text or JSON.
+            content_type: Property; True for application/octet-stream if the body is bytes,
+                text/plain if it is text, and application/json if it is JSON.
             message_id: Property: the publisher's identifier of the message.
             type_: Property: the publisher's name for the kind of message.
             type: The same as `type_`.
@@ -767,7 +777,7 @@ class Channel:
                 connection.
             app_id: Property: the program that publishes.
             cluster_id: Property: reserved by the specification, and free for use.
-            headers: Property: headers, in addition to a routing key.
+            headers: Property: the message's headers, when `route` is a routing key.
             raise_returned: Whether to raise `PublishReturned` here if the server returns the
                 message, instead of leaving it to `get_next_returned_message`. Implies `mandatory`,
                 and requires confirm mode. False by default.
@@ -787,8 +797,10 @@ class Channel:
                 took the message.
             ChannelClosed, ConnectionClosed: The channel is closed. If the confirm was awaited, it
                 is not known whether the server took the message.
-            PublishNotSent, PublishUnknown: The same, with ``recovery=``: the message was not sent,
-                or it was sent and the connection was lost before the confirm.
+            PublishNotSent: The connection was not open again in time, too many operations wait for
+                it, or recovery gave up; the message was not sent (with ``recovery=``).
+            PublishUnknown: The connection was lost before the confirm; it is not known whether the
+                server took the message (with ``recovery=``).
         """
         publishing = self._publishing
         if not options and isinstance(body, bytes) and isinstance(route, str):
@@ -874,8 +886,9 @@ class Channel:
     def is_publishable(self) -> bool:
         """Whether `publish_nowait` takes a message now.
 
-        It does not while the server takes none (connection.blocked, channel.flow), while the
-        socket's buffer is full, and when the channel is closed.
+        False while the server takes no messages (connection.blocked, channel.flow), while the
+        socket's buffer is full, while the connection is being recovered, and when the channel is
+        closed.
         """
         return self._publishing.is_publishable
 
@@ -883,8 +896,8 @@ class Channel:
         """Wait until `publish_nowait` takes a message; return at once if it does.
 
         Raises:
-            ConnectionBlocked, ChannelInactive, SocketFull: None were taken for longer than
-                blocked_timeout.
+            ConnectionBlocked, ChannelInactive, SocketFull: The server or the socket took no
+                messages for longer than operation_timeout or blocked_timeout.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         await self._publishing.wait_publishable()
@@ -910,10 +923,10 @@ class Channel:
     async def get_next_returned_message(self) -> ReturnMessage:
         """Wait for the next message that the server returns (basic.return).
 
-        The server returns messages that were published with `mandatory` or `immediate`; those of
-        `raise_returned` are raised by `publish` instead. A caller that is cancelled takes no
-        message. Of those that are not fetched, the newest 1000 are kept (16 MiB at most); see
-        `dropped_returned_messages`.
+        The server returns messages that were published with `mandatory` or `immediate`; with
+        `raise_returned`, `publish` raises `PublishReturned` instead. A caller that is cancelled
+        takes no message. Of the returned messages that are not fetched, the newest 1000 are kept
+        (16 MiB at most); see `dropped_returned_messages`.
 
         Raises:
             ChannelClosed, ConnectionClosed: The channel is closed: no message will come.
@@ -924,7 +937,7 @@ class Channel:
     def dropped_returned_messages(self) -> int:
         """How many returned messages were dropped because they were not fetched.
 
-        With ``recovery=``, since the channel was opened again.
+        With ``recovery=``, the count begins anew when the channel is opened again.
         """
         return 0 if self._live is None else self._live.publishing.returned.dropped
 
@@ -934,19 +947,22 @@ class Channel:
     async def transaction(self) -> AsyncIterator[None]:
         """Publish and acknowledge in a transaction, all or nothing (class tx, section 1.10).
 
-        They take effect when the block is left; if an exception leaves it, none of them does::
+        Publishes and acknowledgements take effect when the block is left; none of them does if an
+        exception leaves it::
 
             async with channel.transaction():
                 await channel.publish("orders", "paid", b"...")
                 await message.ack()
 
-        From then on the channel has transactions, and cannot have confirms; what is done between
-        two blocks belongs to the next one. With RabbitMQ transactions are slow, and atomic only
+        From then on the channel has transactions, and cannot have confirms; what is sent between
+        two blocks belongs to the second. With RabbitMQ transactions are slow, and atomic only
         within one queue (https://www.rabbitmq.com/docs/semantics).
 
         Raises:
             ServerClosedChannel: The channel is in confirm mode, or the server refused.
             OperationTimeout: The server did not answer in time.
+            PublishUnknown: The connection was lost before the answer to tx.commit (with
+                ``recovery=``).
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         await self.select_transaction()
@@ -1177,8 +1193,8 @@ class Channel:
             await channel.declare_queue("orders", durable=True, queue_type="quorum")
             replies = (await channel.declare_queue("", exclusive=True)).queue_name
 
-        See https://www.rabbitmq.com/docs/queues. Of each argument that is None, nothing is sent,
-        and the server's default or a policy applies.
+        See https://www.rabbitmq.com/docs/queues. An argument that is None is not sent, and the
+        server's default or a policy applies.
 
         If the caller is cancelled, the server may still create the queue.
 
@@ -1202,7 +1218,8 @@ class Channel:
             max_priority: The highest priority that the queue supports (x-max-priority,
                 https://www.rabbitmq.com/docs/priority).
             queue_type: ``classic``, ``quorum`` or ``stream`` (x-queue-type).
-            delivery_limit: How often a quorum queue redelivers a message (x-delivery-limit).
+            delivery_limit: How many times a quorum queue redelivers a message before it drops or
+                dead-letters it (x-delivery-limit).
             overflow: What happens to messages when the queue is full: ``drop-head``,
                 ``reject-publish`` or ``reject-publish-dlx`` (x-overflow).
             single_active_consumer: Whether only one consumer at a time gets messages
@@ -1219,7 +1236,9 @@ class Channel:
             ServerClosedChannel, ServerClosedConnection: The server refused for another reason.
             OperationTimeout: The server did not answer in time.
             ChannelClosed, ConnectionClosed: The channel is closed.
-            ValueError: `arguments` holds another value for something that was also given by name.
+            ValueError: `arguments` holds another value for something that was also given by name,
+                or queue_type or overflow is unknown.
+            TypeError: A named argument has a wrong type.
         """
         table = queue_arguments(
             arguments,
@@ -1297,8 +1316,7 @@ class Channel:
             queue_name: The queue; empty for the one that the channel declared last.
             exchange_name: The exchange.
             routing_key: The routing key, or a pattern for a topic exchange; or the headers to
-                match, for a headers exchange, with ``x-match`` for ``all`` (the default) or ``any``
-                of them.
+                match, for a headers exchange, with ``x-match``: ``all`` (the default) or ``any``.
             arguments: Further arguments of queue.bind.
 
         Raises:

@@ -1,6 +1,6 @@
-"""`connect` and `Connection`: what the user holds of a connection, and what was asked for.
+"""`connect` and `Connection`: what the user holds of a connection, and what the user asked for.
 
-The `LiveConnection` behind it is what became of that on one socket.
+The `LiveConnection` behind a `Connection` is its state on one socket.
 """
 
 import asyncio
@@ -91,8 +91,9 @@ async def connect(
 
     Args:
         url: ``amqp://`` or ``amqps://``, with user, password, host, port and virtual host; each
-            part has the default of its keyword argument. Of several URLs, each is tried, in an
-            order that is shuffled once; keyword arguments apply to all of them.
+            part has the default of its keyword argument; None for all the defaults. Of several
+            URLs, each is tried, in an order that is shuffled once; keyword arguments apply to all
+            of them.
         host: The server's name or address, or the path of a Unix socket; ``localhost`` by
             default.
         port: 5672 by default, 5671 with TLS.
@@ -101,19 +102,20 @@ async def connect(
         ssl_context: The TLS settings. By default the server's certificate is verified against the
             authorities that the system trusts.
         heartbeat_interval: The heartbeat timeout to propose, in seconds, up to 65535
-            (https://www.rabbitmq.com/docs/heartbeats). A heartbeat is sent after half of it without
-            other traffic, and the connection is lost after two of it without any from the server.
-            By default what the server proposes; 0 for no heartbeats.
+            (https://www.rabbitmq.com/docs/heartbeats). The client sends a heartbeat when it has
+            sent nothing for half of this time, and gives the connection up when it has received
+            nothing for twice this time. By default the server's proposal; 0 for no heartbeats.
         auth: How to log in: a mechanism of `ammoo.auth`, or an object that chooses one. By default
             `login` and `password`.
         login: The user; ``guest`` by default.
         password: The password; ``guest`` by default.
-        frame_max: The largest frame, in octets, at least 4096; 131072 by default. The server may
-            lower it. RabbitMQ 4.1 and later reject less than 8192.
+        frame_max: The largest frame, in octets, at least 4096; 131072 by default, 0 for no limit.
+            The server may lower it. RabbitMQ 4.1 and later reject less than 8192.
         channel_max: How many channels may be open, up to 65535; 2047 by default, 0 for no limit.
             The server may lower it.
         connection_timeout: How long to wait for the socket, and again for the handshake, in
-            seconds; 30 by default, 0 for no limit.
+            seconds; 30 by default, 0 for no limit. With several URLs
+            or with `recovery`, each of these is at most 10 s for each host.
         operation_timeout: How long each operation may take until the server has answered it, in
             seconds; no limit by default. A publish has this time for everything: until the
             connection is open again (with recovery), until the server and the socket take the
@@ -122,24 +124,29 @@ async def connect(
         blocked_timeout: How long a publish may wait because the server or the socket takes no
             messages, in seconds; no limit by default. While the server has blocked the connection
             it also limits publishes that were sent before and are not confirmed.
-        connection_name: The name of the connection in RabbitMQ's management.
-        client_properties: Further properties of the client for the server's log and management.
+        connection_name: The name of the connection in RabbitMQ's management; none by default.
+        client_properties: Further properties of the client for the server's log and management;
+            none by default.
         loop: The running event loop, for programs that pass it; no other one is possible.
         connection_factory: A subclass of `Connection`, or a function that takes the parameters of
             `Connection` and returns a connection or a subclass.
         recovery: How to connect again when the connection is lost, with channels, topology and
             consumers restored; see `Recovery`. By default the connection ends with its socket.
-        credentials: An async function that returns `Credentials`, called at each connect and,
-            if they expire, before they do. In place of auth, login and password.
-        hooks: Functions that are called for what happens to messages; see `Hooks`.
-        record_frames: How many of the last commands in both directions an error of the
-            protocol shows, as a note of the exception; none by default.
-        stall_guard: A share of the heartbeat interval, such as 0.5. When the event loop has not
-            turned for so long, the stack that blocks it is logged, from a thread. Off by default.
+        credentials: An async function that returns `Credentials`, called at each connect, and
+            before the credentials expire. Excludes auth, login and password; None by default.
+        hooks: An object whose methods are called when something happens to a message or to the
+            connection; see `Hooks`. None by default.
+        record_frames: How many commands and heartbeats to record. An error of the protocol shows
+            the last ones of both directions in a note of the exception. 0, the default, for none.
+        stall_guard: A share of the heartbeat interval, such as 0.5. When the event loop has been
+            blocked for that share of the interval, a thread logs the stack that blocks it. None,
+            the default, for no guard; without heartbeats there is none either.
 
     Raises:
-        OSError: The socket cannot be connected. `ssl.SSLError` and `TimeoutError` are subclasses.
-        ValueError: The URL or a number is invalid.
+        OSError: The socket cannot be connected, or a file that the URL names cannot be read.
+            `ssl.SSLError` and `TimeoutError` are subclasses.
+        CredentialsUnavailable: The function `credentials` raised an exception.
+        ValueError: The URL or a number is invalid, or arguments contradict each other.
         TypeError: An argument has a wrong type.
     """
     from .uri import connection_parameters  # with the mechanisms, a tenth of the import time
@@ -273,7 +280,7 @@ class Connection:
 
     @property
     def closing_exc(self) -> Exception | None:
-        """The exception that closed the connection; None while it is open, or recovers.
+        """The exception that closed the connection; None while it is open or being recovered.
 
         `ClientClosedConnectionOK` after a clean close, else the exception that operations raise.
         """
@@ -336,12 +343,13 @@ class Connection:
     ) -> None:
         """Close the connection with all its channels.
 
-        It waits for the server for 5 s at most, and not at all after a cancel or close on the
-        connection was left unanswered for that long.
+        It waits for the server for 5 s at most, and not at all if the server has left an earlier
+        cancel or close on the connection unanswered for that long.
 
         Raises:
-            ServerClosedConnection: The server closed it because of something that was not awaited, such as a
-                publish without confirms, and no operation has raised that.
+            ServerClosedConnection: The server closed the connection because of something that was
+                not awaited, such as a publish without confirms, and no operation has raised this
+                error.
         """
         await self._close(exc, CLOSE_TIMEOUT, leaving=True)
         if exc is None:
@@ -488,7 +496,7 @@ class Connection:
     def events(self) -> EventListener:
         """Return the events of the connection from now on, as an asynchronous iterator.
 
-        It ends after `ammoo.recovery.events.Closed`::
+        The iterator ends after `ammoo.recovery.events.Closed`::
 
             async for event in connection.events():
                 print(event)
@@ -520,9 +528,10 @@ class Connection:
             prefetch_count: As in `Channel.qos`. None for no call.
             body_encoding: The encoding of text bodies where neither a message nor an argument names
                 one; UTF-8 by default.
-            reopen: Open the channel again when the server closes it for an error, with its
-                modes and consumers. The error is raised in the operation that it is about, and
-                in all that wait on the channel; see `AmmooError.recovered`. Needs recovery.
+            reopen: Whether to open the channel again, with its modes and consumers, when the
+                server closes it because of an error. The operation that caused the error raises
+                it, and so do all that wait on the channel; see `AmmooError.recovered`. Requires
+                recovery. False by default.
 
         Raises:
             ValueError: reopen is given, and the connection has no recovery.
@@ -568,10 +577,10 @@ class Connection:
 
     @property
     def blocked(self) -> str | None:
-        """Why the server has blocked the connection (connection.blocked); None if it has not.
+        """Why the server has blocked the connection (connection.blocked); None if not blocked.
 
         RabbitMQ's extension (https://www.rabbitmq.com/docs/connection-blocked): the server is short
-        of memory or disk space, and takes no messages. Publishes wait until that is over. To learn
+        of memory or disk space, and takes no messages. Publishes wait until it takes some. To learn
         of a change, use `add_blocked_callback`, `wait_blocked` or `wait_unblocked`.
         """
         live = self._live
@@ -597,7 +606,7 @@ class Connection:
                 await supervisor.wait_open()
 
     async def wait_unblocked(self) -> None:
-        """Wait until the server takes messages; return at once if it does.
+        """Wait until the server has unblocked the connection; return at once if it is not blocked.
 
         Raises:
             ConnectionClosed: The connection was closed before that.

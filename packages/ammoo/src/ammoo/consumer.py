@@ -49,7 +49,7 @@ class ConsumerChannel(Protocol):
 
 
 class Consumer:
-    """The messages of a queue, sent by the server as they come.
+    """The messages of a queue, which the server sends as they arrive.
 
     `Channel.consume` returns it. Use it as a context manager and as an iterator::
 
@@ -60,8 +60,8 @@ class Consumer:
 
     Several tasks may iterate over one consumer; each message goes to one of them.
     A task that is cancelled while it waits for a message takes none. Leaving the block
-    cancels the consumer, and puts messages that have arrived and were not read back into
-    their queue (with no_ack they are lost).
+    cancels the consumer, and requeues messages that have arrived and were not read (with
+    no_ack they are lost).
 
     The iteration ends with an exception that says why: `ServerCancelledConsumer` when the
     queue was deleted, `ConsumerOverflow` when more than 100,000 messages (or 256 MiB of large
@@ -93,7 +93,7 @@ class Consumer:
 
     @property
     def queue_name(self) -> str:
-        """The queue; a queue that the server named is called otherwise after a recovery."""
+        """The queue's name; a queue that the server named has another name after a recovery."""
         if self._supervisor is None:
             return self._request.queue_name
         return self._supervisor.topology.current_name(self._request.queue_name)
@@ -129,7 +129,7 @@ class Consumer:
         """Start the consumer (basic.consume).
 
         If the caller is cancelled, the consumer is cancelled as soon as the server has started
-        it; what arrives until then goes back into the queue.
+        it; messages that arrive until then are requeued.
 
         Raises:
             ServerClosedChannel: The server refused; with `NotFound`, the queue does not exist.
@@ -177,12 +177,12 @@ class Consumer:
     ) -> None:
         """Cancel the consumer (basic.cancel), and requeue unread messages.
 
-        Does nothing if the consumer, its channel or its connection has ended; only if the
-        server cancelled the consumer, or it had too many unread messages, these are requeued.
+        Does nothing if the channel or the connection has ended. If the server cancelled the
+        consumer, or the consumer had too many unread messages, it only requeues unread messages.
 
         It waits for the server for 5 s at most, or for operation_timeout if that is less, and
-        not at all after a cancel or close on the connection was left unanswered: leaving
-        consumer, channel and connection takes 5 s altogether with a server that hangs.
+        not at all if the server has left an earlier cancel or close on the connection unanswered:
+        with a server that hangs, leaving consumer, channel and connection takes 5 s altogether.
         """
         inbox, live = self._inbox, self._inbox.live
         if live is None:
@@ -227,7 +227,7 @@ class Consumer:
         self._supervisor.revive(self, inbox.live, inbox.consumer_tag)
 
     def resume(self, arguments: FieldTable) -> FieldTable:
-        """Return the arguments with which it goes on where it was; that matters for streams."""
+        """Return the arguments with which the consumer continues where it was, in a stream."""
         assert isinstance(self._inbox, LastingInbox)
         return self._inbox.resume(arguments)
 
@@ -250,7 +250,8 @@ class Consumer:
         """Return the next message; wait for it if there is none.
 
         Raises:
-            ConsumerCancelled, ChannelClosed, ConnectionClosed: There will be none.
+            ConsumerCancelled, ChannelClosed, ConnectionClosed: No further message will come; the
+                exception says why.
             RuntimeError: The consumer was not entered.
         """
         inbox = self._inbox

@@ -122,6 +122,6 @@ def _decompress(body: bytearray, content_encoding: str, *, is_gzip: bool) -> byt
         )
     if not decompressing.eof or decompressing.unused_data:
         raise ContentEncodingError(
-            content_encoding, "does not fit the body, which is cut short or has more behind its end"
+            content_encoding, "does not fit the body, which is cut short or has data after its end"
         )
     return octets

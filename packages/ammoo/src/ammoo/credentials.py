@@ -1,6 +1,6 @@
-"""`Credentials`: what logs in, where it is asked for whenever it is needed.
+"""`Credentials`: a login and its password, which a provider returns whenever they are needed.
 
-A provider is an async function of the user's, which may ask an identity server for a token.
+A provider is the user's async function, which may ask an identity server for a token.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,18 +10,18 @@ __all__ = ["Credentials", "CredentialsProvider"]
 
 
 class Credentials(NamedTuple):
-    """What logs in."""
+    """A login, its password, and how long they are valid."""
 
     login: str
     """The user; with OAuth 2 RabbitMQ ignores it."""
     password: str
     """The password or token."""
     expires_in: float | None = None
-    """For how many seconds it is valid; None for ever."""
+    """How long the password is valid, in seconds; None, the default, for ever."""
 
     def __repr__(self) -> str:
         return f"Credentials(login={self.login!r}, expires_in={self.expires_in!r})"
 
 
 CredentialsProvider = Callable[[], Awaitable[Credentials]]
-"""Returns credentials; asked at each connect, and before they expire."""
+"""Returns credentials. It is called at each connect, and before the credentials expire."""

@@ -121,17 +121,17 @@ class Message:
         """Return the body as text.
 
         The property content-encoding is chosen by the sender, so it is followed only where that is
-        harmless: common character sets; identity and binary, which say nothing; and gzip and
+        harmless: common character sets; identity and binary, which name no encoding; and gzip and
         deflate, which are decompressed up to 16 MiB.
 
         Args:
-            encoding: Any codec of Python, for the body as it is. None, the default, for what the
-                property content-encoding says, else the channel's body_encoding.
+            encoding: The codec of Python to decode the body with; content-encoding is then ignored.
+                None, the default, for what the property content-encoding says, or else the
+                channel's body_encoding.
 
         Raises:
-            ContentEncodingError: The property names an encoding that is followed only if it is
-                given as `encoding`, or the compressed body is damaged. It is a LookupError and a
-                ValueError.
+            ContentEncodingError: The property names an encoding that is not followed, or the
+                compressed body is damaged or too large. It is a LookupError and a ValueError.
             UnicodeError: The body is not text in that encoding.
             LookupError: Python has no such codec.
         """
@@ -179,7 +179,7 @@ class ReturnMessage(Message):
 
 
 class ExpectedMessage(Message):
-    """A message that the program asked for. It is to be settled, unless no_ack was given.
+    """A message that the program asked for, and has to settle unless it gave no_ack.
 
     Each message is settled once: acknowledged or rejected, on the channel that it came on.
     """
@@ -204,7 +204,7 @@ class ExpectedMessage(Message):
     async def ack(self, *, multiple: bool = False) -> None:
         """Acknowledge the message (basic.ack): the server removes it from its queue.
 
-        It returns when the acknowledgement is queued to be sent; there is no answer to it.
+        It returns when the acknowledgement is queued to be sent; the server does not answer it.
 
         Args:
             multiple: Whether to acknowledge all unacked messages of the channel up to this one.
@@ -212,6 +212,8 @@ class ExpectedMessage(Message):
 
         Raises:
             UnknownDelivery: The message was settled before, or came with no_ack; nothing was sent.
+            StaleDelivery: The channel was lost, and the server delivers the message again (with
+                ``recovery=``); nothing was sent.
             ChannelClosed, ConnectionClosed: The channel that it came on is closed.
         """
         drain = self._origin.ack(self._parameters.delivery_tag, multiple)
@@ -221,7 +223,7 @@ class ExpectedMessage(Message):
     async def reject(self, requeue: bool, *, multiple: bool = False) -> None:
         """Reject the message (basic.reject).
 
-        It returns when the rejection is queued to be sent; there is no answer to it.
+        It returns when the rejection is queued to be sent; the server does not answer it.
 
         Args:
             requeue: Whether to requeue the message; if not, it is dropped or dead-lettered.
@@ -229,7 +231,7 @@ class ExpectedMessage(Message):
                 (basic.nack, RabbitMQ's extension). False by default.
 
         Raises:
-            UnknownDelivery: The message was settled before, or came with no_ack; nothing was sent.
+            UnknownDelivery, StaleDelivery: As in `ack`.
             ChannelClosed, ConnectionClosed: The channel that it came on is closed.
         """
         if multiple:
@@ -249,7 +251,7 @@ class ExpectedMessage(Message):
             multiple: As in `reject`.
 
         Raises:
-            UnknownDelivery: The message was settled before, or came with no_ack; nothing was sent.
+            UnknownDelivery, StaleDelivery: As in `ack`.
             ChannelClosed, ConnectionClosed: The channel that it came on is closed.
         """
         drain = self._origin.nack(self._parameters.delivery_tag, multiple, requeue)
@@ -268,8 +270,8 @@ class ExpectedMessage(Message):
     ) -> None:
         """Publish a reply to the queue that the property reply-to names, through the default exchange.
 
-        The reply has the message's correlation-id, unless `correlation_id` is given. Waiting and
-        cancellation are those of `Channel.publish`.
+        The reply has the message's correlation-id, unless `correlation_id` is given. It waits, and
+        can be cancelled, as `Channel.publish` does.
 
         Args:
             body: As in `Channel.publish`.
@@ -277,7 +279,7 @@ class ExpectedMessage(Message):
 
         Raises:
             ValueError: The message has no reply-to property, or an empty one.
-            TypeError, ValueError, ChannelClosed, ConnectionClosed: As in `Channel.publish`.
+            Exception: All that `Channel.publish` raises.
         """
         properties = self.properties
         if not properties.reply_to:

@@ -30,11 +30,11 @@ class AmmooError(Exception):
     async def recovered(self) -> None:
         """Wait until what ended with this error is usable again.
 
-        Returns at once if it is already, or if nothing has ended.
+        Returns at once if it is usable already, or if nothing has ended.
 
         Raises:
-            AmmooError: It will not be usable again; the error says why. Without recovery it
-                is this one.
+            AmmooError: It will not be usable again; the error says why. Without recovery this is
+                the error on which the method was called.
         """
         if self._restored is not None:
             await self._restored()
@@ -51,7 +51,7 @@ class OperationTimeout(AmmooError, TimeoutError):
     """The server did not answer an operation in time.
 
     A reply that still comes is treated as if the operation had been cancelled: the channel stays
-    usable, and later replies go where they belong. If the server owes no other reply for a minute,
+    usable, and later replies go to their callers. If the server owes no other reply for a minute,
     and still does not answer, the channel is closed with `ChannelUnanswered`. There is no such
     limit for a confirm.
 
@@ -72,7 +72,7 @@ class OperationTimeout(AmmooError, TimeoutError):
 
 
 class ServerRefusal(AmmooError):
-    """The fields of a channel.close or connection.close of the server. Not raised by itself.
+    """The fields of the server's channel.close or connection.close; only subclasses are raised.
 
     Attributes:
         reply_code: The reason, as a number (section 1.1.2 of the specification).

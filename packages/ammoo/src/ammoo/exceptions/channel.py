@@ -137,7 +137,7 @@ class ChannelUnanswered(ClientClosedChannelError):
 
 
 class ChannelInactive(AmmooError, TimeoutError):
-    """The server has taken no messages (channel.flow) for longer than blocked_timeout.
+    """The server has taken no messages (channel.flow) within blocked_timeout or operation_timeout.
 
     The message was not sent. The channel stays open.
 
@@ -159,7 +159,7 @@ class ChannelInactive(AmmooError, TimeoutError):
 
 
 class SocketFull(AmmooError, TimeoutError):
-    """The socket's buffer has been full for longer than blocked_timeout.
+    """The socket's buffer has been full for all of blocked_timeout or operation_timeout.
 
     The server does not read, or the network is slow or gone. The message was not sent. The channel
     stays open.
@@ -202,7 +202,7 @@ class PublishNotReady(AmmooError):
     The message was not sent.
 
     Attributes:
-        reason: What it would wait for.
+        reason: What `Channel.publish` would wait for.
     """
 
     recoverable = True

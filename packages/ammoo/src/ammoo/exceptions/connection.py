@@ -99,7 +99,7 @@ class LoginFrameTooLarge(ConnectionLost):
     """The server closed the socket after a login that is larger than it accepts.
 
     Until the limits of a connection are negotiated, RabbitMQ accepts frames of 4096 octets (8192
-    from 4.1 on). It closes the socket when a larger one comes.
+    from 4.1 on). It closes the socket when it receives a larger frame.
 
     Attributes:
         method: The method that was sent: ``connection.start-ok`` or ``connection.secure-ok``.
@@ -178,7 +178,7 @@ class CredentialsUnavailable(ConnectionClosed):
     """The function that returns credentials has failed, so the client could not log in.
 
     Attributes:
-        exc: What it raised.
+        exc: The exception that the function raised.
     """
 
     recoverable = True
@@ -195,7 +195,7 @@ class RecoveryFailed(ConnectionClosed):
     """The connection was lost, and the client stopped trying to connect again.
 
     Attributes:
-        exc: The error of the last attempt, or one that no further attempt would mend.
+        exc: The error of the last attempt, or another one after which no attempt can succeed.
         attempts: How many rounds of attempts there were.
         outage: How long the connection was down, in seconds.
     """
@@ -214,9 +214,10 @@ class RecoveryFailed(ConnectionClosed):
 
 
 class ConnectionBlocked(AmmooError, TimeoutError):
-    """The server has blocked the connection for longer than blocked_timeout.
+    """The server has blocked the connection for all of blocked_timeout or operation_timeout.
 
-    It is short of memory or disk space. The message was not sent. The connection stays open.
+    The server is short of memory or disk space. The message was not sent. The connection stays
+    open.
 
     Attributes:
         reason: The server's reason.
@@ -371,7 +372,7 @@ class NoChallengesAuthenticationError(AuthenticationError):
 
     def __str__(self) -> str:
         return (
-            f"the server sent a challenge, and the mechanism {self.mechanism} does not answer any"
+            f"the server sent a challenge, but the mechanism {self.mechanism} answers no challenges"
         )
 
 
@@ -380,7 +381,7 @@ class ServerAuthMechanismsNotSupportedError(ConnectionClosed):
 
     Attributes:
         server_mechanisms: The names of the mechanisms that the server offers.
-        client_mechanisms: The names of those that the client may use.
+        client_mechanisms: The names of the mechanisms that the client may use.
     """
 
     def __init__(
@@ -439,8 +440,9 @@ class WrongProtocol(InvalidServerFrame):
     """The server does not speak AMQP 0-9-1.
 
     Attributes:
-        octets: The first octets that it sent, at most seven.
-        protocol: The protocol that they belong to; empty if it is not known.
+        octets: The first octets that the server sent, at most seven.
+        protocol: The protocol that these octets belong to; empty if it is not known.
+        address: The server's address; empty if not known.
     """
 
     recoverable = False

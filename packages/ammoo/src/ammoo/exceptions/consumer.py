@@ -83,13 +83,13 @@ class ConsumerOverflow(ClientCancelledConsumer):
     """The client cancelled the consumer, because too many of its messages were unread.
 
     The client stops reading the socket while a consumer has 1000 unread messages, but not while
-    another task waits for the server: what it waits for may come behind them. So without a
-    prefetch limit they pile up, and a limit on memory needs an end. The messages that have
+    another task waits for the server: the answer may come after those messages. So without a
+    prefetch limit unread messages can accumulate, up to this limit. The messages that have
     arrived can still be read before this is raised; the others are in the queue.
 
     Attributes:
         unread: How many messages were unread.
-        unread_octets: How many octets the large ones of them have.
+        unread_octets: How many octets the large ones among these messages have.
     """
 
     def __init__(

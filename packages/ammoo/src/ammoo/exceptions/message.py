@@ -30,7 +30,7 @@ class UnknownDelivery(AmmooError, ValueError):
 
     It was settled before, perhaps together with others (``multiple``), or it needs no
     acknowledgement (no_ack), or it was requeued (`Channel.recover`), or there is no such delivery.
-    The server would close the channel; so the channel goes on.
+    If it were sent, the server would close the channel; as nothing was sent, the channel goes on.
 
     Attributes:
         delivery_tag: The delivery tag.

@@ -6,7 +6,7 @@
     ├── PublishNack                           the server refused it (basic.nack)
     │   └── PublishRefused                    the server closed channel or connection for it
     ├── PublishReturned                       the server could not route it
-    ├── PublishNotSent                        nothing of it was sent
+    ├── PublishNotSent                        it was not sent
     └── PublishUnknown                        it was sent; the connection ended before the confirm
     NotSent                                   an operation waited for recovery, and was not sent
     ├── NotSentInTime

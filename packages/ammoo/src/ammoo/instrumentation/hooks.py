@@ -1,6 +1,6 @@
-"""`Hooks`: functions of the user's that are called for what happens to messages.
+"""`Hooks`: the user's functions that are called when something happens to a message.
 
-Metrics and traces are made of them. A connection without hooks does not look for them: its
+Programs use them for metrics and traces. A connection without hooks does not look for them: its
 channels are of a class that knows none.
 """
 
@@ -17,7 +17,8 @@ class Hooks:
     """Does nothing; make a subclass with the methods that you need, and pass it to `connect`.
 
     The methods are called in the event loop while the connection reads and writes, so they must
-    be short, and may await nothing. What one raises goes to the loop's exception handler.
+    be short, and may await nothing. An exception that a method raises goes to the loop's exception
+    handler.
 
     Sequence numbers and delivery tags are those of the channel, as the server counts them: they
     begin anew when a channel is opened again.
@@ -49,15 +50,16 @@ class Hooks:
         Args:
             channel_id: The channel's number.
             sequence_number: The number of the message.
-            multiple: Whether all messages up to it are meant that have no outcome yet.
-            is_nack: Whether they were refused.
+            multiple: Whether the confirm is for all messages up to this one that have no outcome
+                yet.
+            is_nack: Whether the server refused the messages.
         """
 
     def returned(self, channel_id: int, message: ReturnMessage) -> None:
-        """Called when the server could not route a message; before its confirm."""
+        """Called when the server returns a message that it could not route, before its confirm."""
 
     def delivered(self, channel_id: int, message: DeliverMessage) -> None:
-        """Called when a message has arrived for a consumer; it may not be read for long."""
+        """Called when a message has arrived for a consumer; the program may read it much later."""
 
     def settled(self, channel_id: int, delivery_tag: int, *, multiple: bool, outcome: str) -> None:
         """Called when a delivery is settled.
@@ -65,7 +67,7 @@ class Hooks:
         Args:
             channel_id: The channel's number.
             delivery_tag: The delivery.
-            multiple: Whether all deliveries up to it are meant.
+            multiple: Whether all deliveries up to this one are settled.
             outcome: ``"ack"``, ``"requeue"``, or ``"reject"``: dropped or dead-lettered.
         """
 
@@ -73,17 +75,17 @@ class Hooks:
         """Called when a delivery could not be settled: its channel was lost."""
 
     def blocked(self, reason: str | None) -> None:
-        """Called when the server takes no messages, with its reason, and with None when it does."""
+        """Called with the reason when the server blocks the connection, with None afterwards."""
 
     def lost(self, error: Exception) -> None:
-        """Called when the connection has ended, or was lost and recovers."""
+        """Called when the connection has ended, or is lost and will be recovered."""
 
     def recovered(self, address: str, outage: float, attempts: int) -> None:
         """Called when the connection is open again.
 
         Args:
-            address: Where to.
-            outage: For how many seconds it was not.
+            address: The server's address, as a URL without user and password.
+            outage: How long the connection was down, in seconds.
             attempts: How many rounds through all hosts it took.
         """
 

@@ -31,8 +31,8 @@ class Connecting(NamedTuple):
     Attributes:
         time: When, by the event loop's clock, in seconds.
         epoch: The number of the last connection that was open; 0 before the first.
-        address: Where to.
-        attempt: Which round since the connection was stable; 1 for the first.
+        address: The server's address, as a URL without user and password.
+        attempt: The number of the round since the connection was last stable, counted from 1.
     """
 
     time: float
@@ -42,12 +42,12 @@ class Connecting(NamedTuple):
 
 
 class NotRestored(NamedTuple):
-    """An entity that is not back.
+    """An entity that was not restored.
 
     Attributes:
         entity: The exchange, queue, binding or consumer, as it was recorded.
-        error: Why.
-        is_retried: Whether it is still tried in the background; `Restored` reports success.
+        error: Why it was not restored.
+        is_retried: Whether recovery goes on trying in the background; `Restored` reports success.
     """
 
     entity: "Entity"
@@ -59,13 +59,13 @@ class Open(NamedTuple):
     """The connection is open, with its channels, topology and consumers.
 
     Attributes:
-        time: When.
+        time: When, as in `Connecting`.
         epoch: The number of the connection; the first has 1.
-        address: Where to.
-        outage: For how many seconds it was not; 0 for the first.
+        address: The server's address, as in `Connecting`.
+        outage: How long the connection was down, in seconds; 0 for the first.
         attempts: How many rounds it took.
         restored: How many entities, channels included, were restored.
-        not_restored: What is not back.
+        not_restored: The entities that were not restored.
         renamed: Old and new names of queues that the server named.
     """
 
@@ -98,12 +98,13 @@ class Recovering(NamedTuple):
     """The connection was lost, or an attempt failed; the next round comes after a delay.
 
     Attributes:
-        time: When.
+        time: When, as in `Connecting`.
         epoch: The number of the connection that was lost.
         cause: Why it was lost, or why the attempt failed.
         delay: For how many seconds the client waits before the next round.
-        attempt: Which round that is.
-        unknown: How many publishes have no known outcome because of this; 0 for an attempt.
+        attempt: The number of the next round, as in `Connecting`.
+        unknown: How many publishes have no known outcome because of the loss; 0 when an attempt
+            failed.
     """
 
     time: float
@@ -115,7 +116,7 @@ class Recovering(NamedTuple):
 
 
 class ChannelReopened(NamedTuple):
-    """A channel that was closed alone is open again."""
+    """A channel that the server had closed, but not its connection, is open again."""
 
     time: float
     epoch: int
@@ -124,7 +125,7 @@ class ChannelReopened(NamedTuple):
 
 
 class ConsumerLost(NamedTuple):
-    """A consumer could not be restored; it raises the error."""
+    """A consumer could not be restored; its iteration raises the error."""
 
     time: float
     epoch: int
@@ -133,7 +134,7 @@ class ConsumerLost(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """An entity is back that was in `Open.not_restored`."""
+    """An entity of `Open.not_restored` was restored after all."""
 
     time: float
     epoch: int
@@ -144,9 +145,10 @@ class Closed(NamedTuple):
     """The connection is closed for good. The last event.
 
     Attributes:
-        time: When.
+        time: When, as in `Connecting`.
         epoch: The number of the last connection that was open.
-        error: What closed it; `ClientClosedConnectionOK` after a clean close.
+        error: The exception that closed the connection; `ClientClosedConnectionOK` after a clean
+            close.
     """
 
     time: float

@@ -1,4 +1,4 @@
-"""`Recovery`: what the user asks of recovery, checked where it is written."""
+"""`Recovery`: the options of recovery, which are checked when they are given."""
 
 from collections.abc import Callable
 from typing import Any, Final, Literal, get_args
@@ -8,7 +8,7 @@ from ..topology import Entity
 __all__ = ["OnError", "Recovery"]
 
 OnError = Literal["skip", "retry", "fail"]
-"""What is done about an entity that the server refuses to declare again."""
+"""What is done about an entity that the server refuses to restore."""
 
 MEBIBYTE: Final = 1024 * 1024
 
@@ -17,22 +17,30 @@ class Recovery:
     """Options for ``connect(…, recovery=Recovery(…))``; the defaults suit most programs.
 
     Args:
-        deadline: For how many seconds an outage is bridged; then everything that waits raises
-            `RecoveryFailed`. No limit by default.
-        max_attempts: After how many rounds through all hosts recovery gives up. No limit by
-            default.
-        max_delay: The longest delay between two rounds, in seconds. The delay is random, and
-            its bound grows with the outage: a twentieth of it, at least 0.1 s.
-        retry_first: Whether the first connect is retried too. By default its failure is raised.
+        deadline: How long recovery tries to connect again, in seconds; then operations that wait
+            raise `RecoveryFailed`, and publishes `PublishNotSent`. None, the default, for no
+            limit.
+        max_attempts: After how many rounds through all hosts recovery gives up. None, the
+            default, for no limit.
+        max_delay: The longest delay between two rounds, in seconds; 30 by default. The delay is
+            random, below a bound of 0.2 s before the first round, and later of a twentieth of the
+            outage, at least 0.1 s. While the server refuses the login, or a connection limit is
+            reached, the bound is 20 s.
+        retry_first: Whether the first connect is retried too. False, the default, raises its
+            failure.
         on_error: What is done about an exchange, queue, binding or consumer that the server
-            refuses to restore: ``"skip"`` reports it, ``"retry"`` reports it and tries again
-            in the background, ``"fail"`` gives the connection up.
-        restore: Called with each recorded entity; returns whether it is restored.
-        max_waiting: How many operations may wait for recovery; more raise `NotSent`.
-        max_waiting_bytes: How many octets of message bodies may wait for recovery.
-        consumer_grace: For how many seconds a consumer whose queue was deleted waits for the
-            queue to be declared again, before it raises.
-        random: Returns a random number from 0 up to 1, for the delays.
+            refuses to restore: ``"skip"`` (the default) reports it, ``"retry"`` reports it and
+            tries again in the background, ``"fail"`` gives the connection up.
+        restore: A function that is called with each recorded entity and returns whether to
+            restore it. None, the default, restores all.
+        max_waiting: How many operations may wait for recovery; further ones raise `NotSent`. 1000
+            by default.
+        max_waiting_bytes: How many octets of message bodies may wait for recovery; a publish that
+            exceeds this raises `PublishNotSent`. 16 MiB by default.
+        consumer_grace: How long a consumer whose queue was deleted waits for the queue to be
+            declared again, before it raises, in seconds; 10 by default.
+        random: A function that returns a random number from 0 up to 1, for the delays and the
+            order of hosts. None, the default, for `random.random`.
 
     Raises:
         ValueError: A number is negative, or on_error is unknown.
