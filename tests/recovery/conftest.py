@@ -1,5 +1,6 @@
 """A broker behind a network that tests cut, and connections through it that recover."""
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,6 +16,11 @@ from tests.support.broker_matrix import broker, operator, parametrise
 __all__ = ["broker", "broker_channel", "broker_connection", "broker_url", "name", "operator"]
 
 pytest_generate_tests = parametrise
+
+# These start a RabbitMQ of their own; one of them kills it, as often as the variable says.
+collect_ignore = (
+    [] if "AMMOO_TEST_KILLS" in os.environ else ["test_killed.py", "test_ten_thousand.py"]
+)
 
 
 @pytest.fixture

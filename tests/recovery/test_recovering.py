@@ -182,6 +182,15 @@ async def test_first_connect_gives_up_after_as_many_rounds_as_allowed(network: N
     assert 5 == network.attempts  # the first, and four more
 
 
+async def test_first_connect_with_no_time_for_rounds_is_tried_once(network: Network) -> None:
+    network.go_down()
+
+    with pytest.raises((ConnectionLost, OSError)):
+        await opened_and_closed(network.url, Recovery(retry_first=True, deadline=0))
+
+    assert 1 == network.attempts
+
+
 async def test_several_hosts_are_tried_on_the_first_connect(
     network: Network, broker_url: str
 ) -> None:

@@ -162,7 +162,8 @@ class Connector:
             self._outage.lost(loop.time())
         if recovery.max_attempts is not None and self._outage.attempt >= recovery.max_attempts:
             raise error
-        if self._outage.age(loop.time()) >= (recovery.deadline or float("inf")):
+        deadline = recovery.deadline
+        if deadline is not None and self._outage.age(loop.time()) >= deadline:
             raise error
         slowly = verdict is Verdict.SLOWLY
         await asyncio.sleep(self._outage.next_delay(loop.time(), slowly=slowly))
