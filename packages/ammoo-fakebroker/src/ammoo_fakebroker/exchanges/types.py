@@ -1,6 +1,7 @@
 """The types of exchanges, by the names that exchange.declare has for them.
 
-A new type is a module beside this one, and a line in the table below.
+A new type is a module beside this one, a line in the table below and, if a release lacks it, its
+name in that release's profile (`missing_exchange_types` in `rabbitmq/profiles.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The types of queues, by the names that x-queue-type has for them.
 
 A new type is a module beside this one that supplies what `queue.py` asks for, a line in the table
-below, and its arguments in `rabbitmq/arguments/queues.py`.
+below, its arguments in `rabbitmq/arguments/queues.py`, and what policies may decide about it in
+`rabbitmq/profiles.py` and `node/policies.py`.
 """
 
 from __future__ import annotations
