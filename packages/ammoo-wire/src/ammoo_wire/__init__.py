@@ -8,6 +8,13 @@ broker, a proxy, a tool.
 for how a shell is wrapped around them. `FrameReader`, `CommandReader` and
 `Conversation` read what others say. Every method is a NamedTuple, and `method_of`
 returns its numbers and its codec.
+
+::
+
+    declare = QueueDeclareParameters("orders", durable=True)
+    assert declare.queue_name == "orders"
+    assert method_of(declare).replies == ("queue.declare-ok",)
+    payload = encode_method(declare)
 """
 
 from typing import TYPE_CHECKING

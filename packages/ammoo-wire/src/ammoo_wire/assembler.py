@@ -54,7 +54,13 @@ _KINDS: Final = {
 
 
 class UnknownMethod(CommandInvalid):
-    """A method that AMQP 0-9-1 does not have. RabbitMQ closes the socket without an answer."""
+    """A method that AMQP 0-9-1 does not have. RabbitMQ closes the socket without an answer.
+
+    ::
+
+        (broken,) = CommandReader().receive_data(encode_frame(FrameType.METHOD, 1, bytes(4)))
+        assert isinstance(broken.error, UnknownMethod)
+    """
 
 
 class _Content:

@@ -202,7 +202,9 @@ def method(
 def method_of(parameters: Parameters | type[Parameters]) -> Method:
     """Return the method that some parameters, or their type, belong to.
 
-    For example ``method_of(BasicAckParameters).name`` is ``"basic.ack"``.
+    ::
+
+        assert method_of(BasicAckParameters).name == "basic.ack"
 
     Args:
         parameters: A method's parameters, or their class.
@@ -221,12 +223,23 @@ def method_of(parameters: Parameters | type[Parameters]) -> Method:
 
 
 def method_with_id(class_and_method_id: int) -> Method | None:
-    """Return the method with a class id, shifted left by 16, plus a method id; None if there is none."""
+    """Return the method with a class id, shifted left by 16, plus a method id; None if there is none.
+
+    ::
+
+        method = method_with_id(50 << 16 | 10)
+        assert method.name == "queue.declare"
+    """
     return _BY_ID.get(class_and_method_id)
 
 
 def methods() -> tuple[Method, ...]:
-    """Return all 66 methods, ordered by class and method id."""
+    """Return all 66 methods, ordered by class and method id.
+
+    ::
+
+        names_with_content = [method.name for method in methods() if method.has_content]
+    """
     return tuple(_BY_ID[key] for key in sorted(_BY_ID))
 
 

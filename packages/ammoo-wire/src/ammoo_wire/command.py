@@ -24,6 +24,13 @@ has names.
 class OversizedContent(LightNamedTuple):
     """The parameters in a command whose body is larger than the receiver takes.
 
+    ::
+
+        reader = CommandReader(max_body_size=4)
+        publish = BasicPublishParameters("", "orders")
+        (command,) = reader.receive_data(encode_command(1, publish, None, b"an order"))
+        assert command.parameters == OversizedContent(publish, body_size=8, limit=4)
+
     The command has neither properties nor body. The octets of the body are
     dropped as they arrive.
     """

@@ -41,7 +41,12 @@ DEFAULT_MAX_BODY_SIZE: Final = 536_870_912
 
 
 class FrameType(IntEnum):
-    """The first octet of a frame (section 4.2.3)."""
+    """The first octet of a frame (section 4.2.3).
+
+    ::
+
+        assert encode_heartbeat()[0] == FrameType.HEARTBEAT
+    """
 
     METHOD = 1
     HEADER = 2
@@ -51,6 +56,11 @@ class FrameType(IntEnum):
 
 class ReplyCode(IntEnum):
     """Why a channel or a connection was closed, or a message returned (section 1.2).
+
+    ::
+
+        assert ReplyCode(404) is ReplyCode.NOT_FOUND
+        assert ReplyCode.FRAME_ERROR.is_hard
 
     The member names are the words with which RabbitMQ begins its reply texts.
     """

@@ -52,7 +52,15 @@ Item = ReadCommand | Frame | ProtocolHeader | BrokenFrame
 
 
 class Said(NamedTuple):
-    """What one peer said; ``print(said)`` shows it as a line of text."""
+    """What one peer said; ``print(said)`` shows it as a line of text.
+
+    ::
+
+        conversation = Conversation()
+        conversation.receive_data("client", encode_command(1, QueuePurgeParameters("orders")))
+        (said,) = conversation.receive_data("server", encode_command(1, QueuePurgeOkParameters(3)))
+        assert (said.name, said.answers) == ("queue.purge-ok", (0,))
+    """
 
     number: int
     """Counted from 0 over both directions."""

@@ -42,7 +42,15 @@ _LONGEST_SHOWN = 300  # characters: what still makes a sentence of an error's te
 
 
 class AMQPError(Exception):
-    """Base of all that this package raises."""
+    """Base of all that this package raises.
+
+    ::
+
+        try:
+            encode_table({"ratio": float("nan")})
+        except AMQPError as error:
+            print(error)
+    """
 
 
 class EncodeError(AMQPError, ValueError):
@@ -55,6 +63,12 @@ class EncodeError(AMQPError, ValueError):
 
 class ProtocolError(AMQPError):
     """The peer broke the protocol, or asked for what it cannot have.
+
+    ::
+
+        error = ProtocolError(ReplyCode.NOT_FOUND, "no queue 'orders' in vhost '/'")
+        assert error.reply_text == "NOT_FOUND - no queue 'orders' in vhost '/'"
+        assert not error.is_hard
 
     ``str(error)`` is the explanation, in plain English. `reply_text` is what
     travels to the peer, in RabbitMQ's words, which may hold Erlang terms.

@@ -6,7 +6,12 @@ __all__ = ["FieldType"]
 
 
 class FieldType(StrEnum):
-    """The types of a field table's values: RabbitMQ's names for them, and their letters."""
+    """The types of a field table's values: RabbitMQ's names for them, and their letters.
+
+    ::
+
+        assert FieldType("S") is FieldType.LONGSTR
+    """
 
     LONGSTR = "S"
     SIGNEDINT = "I"

@@ -64,43 +64,103 @@ __all__ = [
 
 
 class Int8(int):
-    """A signed 8-bit integer, ``b``."""
+    """A signed 8-bit integer, ``b``.
+
+    ::
+
+        encode_table({"priority": Int8(5)})
+        assert field_type(Int8(5)) == "b"
+    """
 
 
 class UInt8(int):
-    """An unsigned 8-bit integer, ``B``."""
+    """An unsigned 8-bit integer, ``B``.
+
+    ::
+
+        encode_table({"priority": UInt8(5)})
+        assert field_type(UInt8(5)) == "B"
+    """
 
 
 class Int16(int):
-    """A signed 16-bit integer, ``s``."""
+    """A signed 16-bit integer, ``s``.
+
+    ::
+
+        encode_table({"priority": Int16(5)})
+        assert field_type(Int16(5)) == "s"
+    """
 
 
 class UInt16(int):
-    """An unsigned 16-bit integer, ``u``."""
+    """An unsigned 16-bit integer, ``u``.
+
+    ::
+
+        encode_table({"priority": UInt16(5)})
+        assert field_type(UInt16(5)) == "u"
+    """
 
 
 class UInt32(int):
-    """An unsigned 32-bit integer, ``i``."""
+    """An unsigned 32-bit integer, ``i``.
+
+    ::
+
+        encode_table({"priority": UInt32(5)})
+        assert field_type(UInt32(5)) == "i"
+    """
 
 
 class Int64(int):
-    """A signed 64-bit integer, ``l``, although a signed 32-bit one would hold it."""
+    """A signed 64-bit integer, ``l``, although a signed 32-bit one would hold it.
+
+    ::
+
+        encode_table({"priority": Int64(5)})
+        assert field_type(Int64(5)) == "l"
+    """
 
 
 class Float32(float):
-    """A float of 32 bits, ``f``. A plain Python float goes out with all its 64."""
+    """A float of 32 bits, ``f``. A plain Python float goes out with all its 64.
+
+    ::
+
+        encode_table({"ratio": Float32(0.5)})
+        assert field_type(Float32(0.5)) == "f"
+    """
 
 
 class LongString(bytes):
-    """A long string, ``S``, that is not UTF-8 text. Plain bytes are a byte array, ``x``."""
+    """A long string, ``S``, that is not UTF-8 text. Plain bytes are a byte array, ``x``.
+
+    ::
+
+        encode_table({"token": LongString(bytes((255, 254)))})
+        assert field_type(LongString(bytes((255, 254)))) == "S"
+    """
 
 
 class EncodedValue(bytes):
-    """A value that is encoded already, the letter of its type in front: it is written as it is."""
+    """A value that is encoded already, the letter of its type in front: it is written as it is.
+
+    ::
+
+        retries = EncodedValue(b"I" + (3).to_bytes(4))
+        assert encode_table({"retries": retries}) == encode_table({"retries": 3})
+    """
 
 
 class Timestamp(int):
-    """Seconds since 1970, ``T``, that no `datetime` can express: beyond the year 9999."""
+    """Seconds since 1970, ``T``, that no `datetime` can express: beyond the year 9999.
+
+    ::
+
+        encode_table({"until": Timestamp(253402300800)})  # the first second of the year 10000
+        assert field_type(Timestamp(253402300800)) == "T"
+    """
 
 
 # Not with a bar: `Decimal` and `datetime` are expensive to import, so they are named in strings.

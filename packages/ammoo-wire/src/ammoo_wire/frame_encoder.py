@@ -38,7 +38,11 @@ def encode_frame(
 ) -> bytes:
     """Write a frame (section 4.2.3).
 
-    ``encode_frame(FrameType.METHOD, 1, encode_method(parameters))`` writes a method frame.
+    ::
+
+        parameters = QueueDeclareParameters("orders")
+        encode_frame(FrameType.METHOD, 1, encode_method(parameters))
+        encode_frame(FrameType.BODY, 1, b"an order", size=1_000_000)  # illegal
 
     Args:
         frame_type: 1 method, 2 content header, 3 content body, 8 heartbeat (`FrameType`); or
@@ -67,12 +71,22 @@ def encode_frame(
 
 
 def encode_heartbeat(channel_number: int = 0) -> bytes:
-    """Write a heartbeat frame; on any other channel than 0 it is illegal."""
+    """Write a heartbeat frame; on any other channel than 0 it is illegal.
+
+    ::
+
+        connection.sendall(encode_heartbeat())
+    """
     return encode_frame(FrameType.HEARTBEAT, channel_number, b"")
 
 
 def encode_protocol_header(major: int = 0, minor: int = 9, revision: int = 1) -> bytes:
     """Write a protocol header (section 4.2.2), by default that of AMQP 0-9-1.
+
+    ::
+
+        assert encode_protocol_header() == PROTOCOL_HEADER
+        connection.sendall(encode_protocol_header(1, 0, 0))  # of AMQP 1.0
 
     Args:
         major: From 0 to 255.
@@ -98,6 +112,11 @@ def encode_content_header(
     weight: int = 0,
 ) -> bytes:
     """Write the payload of a content header frame (section 4.2.6.1).
+
+    ::
+
+        payload = encode_content_header(8, BasicHeaderProperties(delivery_mode=2))
+        connection.sendall(encode_frame(FrameType.HEADER, 1, payload))
 
     Args:
         body_size: The size of the body to announce, in octets.

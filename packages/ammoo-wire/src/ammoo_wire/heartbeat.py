@@ -11,7 +11,15 @@ __all__ = ["Heartbeat", "HeartbeatVerdict"]
 
 
 class HeartbeatVerdict(Enum):
-    """What is due at a check."""
+    """What is due at a check.
+
+    ::
+
+        heartbeat = Heartbeat(interval=60, now=0)
+        assert heartbeat.check(now=10) is HeartbeatVerdict.NOTHING
+        assert heartbeat.check(now=30) is HeartbeatVerdict.SEND
+        assert heartbeat.check(now=120) is HeartbeatVerdict.PEER_GONE
+    """
 
     NOTHING = "nothing"
     SEND = "send"

@@ -45,7 +45,13 @@ _ParametersT = TypeVar("_ParametersT", bound=Parameters)
 
 
 class ConnectionState(Enum):
-    """The states of a connection, by RabbitMQ's names."""
+    """The states of a connection, by RabbitMQ's names.
+
+    ::
+
+        protocol.receive_eof()
+        assert protocol.state is ConnectionState.CLOSED
+    """
 
     STARTING = "starting"
     SECURING = "securing"
@@ -61,6 +67,12 @@ class ConnectionState(Enum):
 
 class Protocol(ABC):
     """One peer's side of a connection; the two subclasses are the peers.
+
+    ::
+
+        for command in protocol.receive_data(octets):
+            print(command)
+        connection.sendall(protocol.data_to_send())
 
     Args:
         receive_frame_max: The largest frame to take until limits are agreed on, in octets.

@@ -39,6 +39,12 @@ _MOST_SHOWN: Final = 16  # octets of what is broken
 class Frame(NamedTuple):
     """A frame, as it was read: `FrameReader` returns them.
 
+    ::
+
+        (frame,) = FrameReader().receive_data(encode_heartbeat())
+        assert frame == Frame(FrameType.HEARTBEAT, channel_number=0, payload=b"")
+        assert bytes(frame) == encode_heartbeat()
+
     ``bytes(frame)`` are its octets, the same as were read.
     """
 
@@ -92,7 +98,13 @@ class Frame(NamedTuple):
 
 
 class ProtocolHeader(NamedTuple):
-    """The eight octets with which a client begins, or a server refuses (section 4.2.2)."""
+    """The eight octets with which a client begins, or a server refuses (section 4.2.2).
+
+    ::
+
+        (header,) = FrameReader().receive_data(PROTOCOL_HEADER)
+        assert header.version == (0, 9, 1)
+    """
 
     octets: bytes
     offset: int = 0
@@ -130,7 +142,14 @@ class ProtocolHeader(NamedTuple):
 
 
 class BrokenFrame(NamedTuple):
-    """Octets that are no frame, or a frame that has no place where it came."""
+    """Octets that are no frame, or a frame that has no place where it came.
+
+    ::
+
+        (broken,) = FrameReader().receive_data(encode_frame(FrameType.BODY, 1, b"an order", end=0))
+        assert broken.name == "broken frame"
+        print(broken.offset, broken.error)
+    """
 
     octets: bytes
     """What was skipped; of what is no frame at all, at most 64 octets."""
@@ -168,6 +187,13 @@ class BrokenFrame(NamedTuple):
 
 class ReadCommand(NamedTuple):
     """A method with its content, if it has any, as it was read: `CommandReader` returns them.
+
+    ::
+
+        publish = BasicPublishParameters("", "orders")
+        (command,) = CommandReader().receive_data(encode_command(1, publish, None, b"an order"))
+        assert command.name == "basic.publish"
+        assert command.body == b"an order"
 
     The first four are those of a `Command`.
     """

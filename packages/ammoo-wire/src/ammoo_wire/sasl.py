@@ -14,7 +14,9 @@ __all__ = ["amqplain_response", "parse_amqplain", "parse_plain", "plain_response
 def plain_response(login: str, password: str, authzid: str = "") -> bytes:
     """Return the response of PLAIN (RFC 4616).
 
-    ``plain_response("guest", "guest")`` is ``b"\\x00guest\\x00guest"``.
+    ::
+
+        assert plain_response("guest", "guest") == b"\\x00guest\\x00guest"
 
     Raises:
         ValueError: A part is not a str, cannot be encoded as UTF-8, or holds a NUL character, which
@@ -35,6 +37,11 @@ def plain_response(login: str, password: str, authzid: str = "") -> bytes:
 def parse_plain(response: bytes) -> tuple[str, str, str]:
     """Read the response of PLAIN.
 
+    ::
+
+        authzid, login, password = parse_plain(plain_response("guest", "a password"))
+        assert (authzid, login, password) == ("", "guest", "a password")
+
     Returns:
         The user to act as, the user who logs in, and the password.
 
@@ -51,6 +58,11 @@ def parse_plain(response: bytes) -> tuple[str, str, str]:
 def amqplain_response(login: str, password: str) -> bytes:
     """Return the response of AMQPLAIN: a field table without the octets of its length.
 
+    ::
+
+        response = amqplain_response("guest", "guest")
+        start_ok = ConnectionStartOkParameters({}, "AMQPLAIN", response, "en_US")
+
     Raises:
         ValueError: A part is not a str, or cannot be encoded as UTF-8.
     """
@@ -63,6 +75,11 @@ def amqplain_response(login: str, password: str) -> bytes:
 
 def parse_amqplain(response: bytes) -> tuple[str, str]:
     """Read the response of AMQPLAIN.
+
+    ::
+
+        login, password = parse_amqplain(amqplain_response("guest", "a password"))
+        assert (login, password) == ("guest", "a password")
 
     Returns:
         The user who logs in, and the password.

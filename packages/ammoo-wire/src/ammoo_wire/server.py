@@ -45,17 +45,41 @@ ACCEPTED_HEADERS: Final[Mapping[bytes, tuple[int, int]]] = {
 
 
 class Accepted(NamedTuple):
-    """The client has proved who it is."""
+    """The client has proved who it is.
+
+    ::
+
+        def authenticate(mechanism, response):
+            return Accepted() if response == b"a token" else Refused("no such token")
+
+        assert isinstance(authenticate("TOKEN", b"a token"), Accepted)
+    """
 
 
 class Challenge(NamedTuple):
-    """The mechanism needs another response from the client."""
+    """The mechanism needs another response from the client.
+
+    ::
+
+        def authenticate(mechanism, response):
+            return Accepted() if response == b"42" else Challenge(b"6 * 7")
+
+        assert authenticate("SUM", b"") == Challenge(b"6 * 7")
+    """
 
     challenge: bytes
 
 
 class Refused(NamedTuple):
-    """The client may not log in."""
+    """The client may not log in.
+
+    ::
+
+        def authenticate(mechanism, response):
+            return Accepted() if response == b"a token" else Refused("no such token")
+
+        assert authenticate("TOKEN", b"another") == Refused("no such token")
+    """
 
     text: str | None
     """The reason, which is sent to a client that announced ``authentication_failure_close``. None

@@ -107,7 +107,9 @@ class Misfit(Exception):
 def encode_table(table: Mapping[str, FieldValue], name: str = "table") -> bytes:
     """Encode a field table, its four octets of length included.
 
-    ``encode_table({"x-max-length": 1000, "x-queue-type": "quorum"})``
+    ::
+
+        encode_table({"x-max-length": 1000, "x-queue-type": "quorum"})
 
     Args:
         table: The fields.
@@ -361,6 +363,10 @@ _LATE_ENCODERS: tuple[tuple[str, str, _Encoder], ...] = (
 def decode_table(data: Octets) -> FieldTable:
     """Decode a field table, its four octets of length included.
 
+    ::
+
+        assert decode_table(encode_table({"retries": 3})) == {"retries": 3}
+
     Raises:
         UnreadableField: A value's type is none that RabbitMQ knows.
         FrameError: The octets are cut short, or something stands behind the table.
@@ -527,6 +533,10 @@ READERS: dict[int, _Reader] = {
 def check_readable(values: Iterable[Any]) -> None:
     """Check that RabbitMQ could parse what was decoded: Erlang has no NaN and no infinity.
 
+    ::
+
+        check_readable(decode_table(encode_table({"ratio": 0.5})).values())
+
     Args:
         values: Field values, or a method's arguments.
 
@@ -549,6 +559,10 @@ def check_readable(values: Iterable[Any]) -> None:
 
 def field_type(value: FieldValue) -> "FieldType":
     """Return the type that a value of a field table has on the wire.
+
+    ::
+
+        assert field_type(3) is FieldType.SIGNEDINT
 
     What a table or an array holds is not looked at.
 

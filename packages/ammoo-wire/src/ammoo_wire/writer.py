@@ -25,6 +25,13 @@ _NO_LIMIT: Final = 0xFFFF_FFFF  # what the four octets of a frame's size can say
 class ContentHead:
     """An encoded method that is sent with many contents.
 
+    ::
+
+        writer = CommandWriter(frame_max=DEFAULT_FRAME_MAX)
+        head = writer.content_head(1, encode_method(BasicPublishParameters("", "orders")))
+        writer.content_behind(head, NO_PROPERTIES, b"an order")
+        writer.content_behind(head, NO_PROPERTIES, b"another order")
+
     Made by `CommandWriter.content_head`.
     """
 
@@ -42,6 +49,12 @@ class ContentHead:
 
 class CommandWriter:
     """Writes commands as frames, and keeps them until they are taken.
+
+    ::
+
+        writer = CommandWriter(frame_max=DEFAULT_FRAME_MAX)
+        writer.method(1, encode_method(QueueDeclareParameters("orders")))
+        connection.sendall(writer.take())
 
     A command is appended whole, in one synchronous stretch: two tasks that write
     to one channel cannot mingle their frames, and need no lock.

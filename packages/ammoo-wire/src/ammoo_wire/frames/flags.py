@@ -6,7 +6,13 @@ __all__ = ["PropertyFlag"]
 
 
 class PropertyFlag(IntFlag):
-    """The flags word of a content header: which properties are present."""
+    """The flags word of a content header: which properties are present.
+
+    ::
+
+        encoded = encode_property_values(delivery_mode=2)
+        assert int.from_bytes(encoded[:2]) & PropertyFlag.DELIVERY_MODE
+    """
 
     CONTENT_TYPE = 0x8000
     CONTENT_ENCODING = 0x4000
