@@ -5,6 +5,7 @@ broker of `.ci/rabbitmq` can be reached by; each costs half a second.
 """
 
 import json
+import re
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -371,8 +372,9 @@ class RabbitmqOperator:
             f" ok -> {_clearing(name, policy)}, taken; _ -> refused end"
             for policy in policies
         )
-        words = self._run("eval", f"[{attempts}].").strip().strip("[]").split(",")
-        return [word.strip() == "taken" for word in words]
+        # rabbitmqctl may print a warning of its own beside the list.
+        words = re.findall(r"\b(taken|refused)\b", self._run("eval", f"[{attempts}]."))
+        return [word == "taken" for word in words]
 
     def sees(self, words: str) -> bool:
         return words in self._run("-q", "list_connections", "client_properties")
