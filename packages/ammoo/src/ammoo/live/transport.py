@@ -11,6 +11,7 @@ This module does not know what a command means: commands go to the `Receiver`.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from typing import Final, Protocol
 
 from ammoo_wire import ClientProtocol, Command, ConnectionState, Heartbeat, HeartbeatVerdict
@@ -75,6 +76,7 @@ class Transport(asyncio.BufferedProtocol):
         self._coalesce_timer: asyncio.TimerHandle | None = None
         self.before_flush: list[Callable[[], None]] = []
         self.flush_is_due: bool = False
+        self._thread = get_ident()
         self.is_paused: bool = False
         self.is_reading: bool = True
         self.reading_is_paused: bool = False
@@ -137,7 +139,10 @@ class Transport(asyncio.BufferedProtocol):
         Raises:
             RuntimeError: It is not.
         """
-        require_loop(self._loop)
+        # Before Python 3.12, asyncio makes a system call to tell which loop runs here.
+        if get_ident() != self._thread or not self._loop.is_running():
+            require_loop(self._loop)
+            self._thread = get_ident()
 
     def flush_soon(self) -> None:
         """Write what is queued at the end of this turn of the loop."""
