@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import celery.exceptions  # type: ignore[import-untyped]  # it ships no types
+import kombu.pools
 import pytest
 from celery import Celery, chain, chord, group
 from celery.contrib.testing.worker import start_worker  # type: ignore[import-untyped]  # no types
@@ -47,6 +48,8 @@ def app(url: str) -> Iterator[Celery]:
         # Closing the application leaves the connection that results come through.
         if app.backend.result_consumer._connection is not None:
             app.backend.result_consumer.stop()
+    # It also leaves its pool, by URL: another test's broker may get the same port.
+    kombu.pools.reset()
 
 
 @pytest.fixture
