@@ -323,7 +323,7 @@ def test_socket_ends_with_a_reset_behind_the_servers_header(dial: Connect, octet
 
 @pytest.mark.fake_limits(login_pause=0.05)
 def test_socket_ends_with_a_reset_when_the_framing_is_lost(connect: Connect) -> None:
-    """Some seconds later, whatever is still sent, and whoever had closed the connection before."""
+    """Some seconds later, whatever is still sent, and whichever side had closed the connection before."""
     at_once, behind_a_fault, behind_close_ok = (connect() for _ in range(3))
     behind_a_fault.channel().send(ChannelOpenParameters())
     behind_a_fault.expect(0, ConnectionCloseParameters)

@@ -41,4 +41,4 @@ async def until_gone(channel: ammoo.Channel, queue: str) -> None:
     with suppress(PublishReturned, PublishNack):
         while True:
             await channel.publish("", queue, b"", mandatory=True, raise_returned=True)
-            await asyncio.sleep(0.01)  # RabbitMQ tells nobody: all there is to do is to ask again
+            await asyncio.sleep(0.01)  # RabbitMQ tells no client: only asking again helps

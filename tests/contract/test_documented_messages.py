@@ -16,7 +16,7 @@ from tests.contract.queues import publish
 async def eventually_empty(channel: ammoo.Channel, queue: str) -> None:
     """Wait until a queue is empty, which nobody tells."""
     while (await channel.assert_queue_exists(queue)).message_count:  # noqa: ASYNC110  no event
-        await asyncio.sleep(0.01)  # RabbitMQ tells nobody: all there is to do is to ask again
+        await asyncio.sleep(0.01)  # RabbitMQ tells no client: only asking again helps
 
 
 # --- bodies ---

@@ -1,4 +1,4 @@
-"""Fuzzers: octets nobody would write, given to the packages for as long as one likes.
+"""Fuzzers: octets that no peer would write, given to the packages for as long as one likes.
 
 See README.md; `python -m tests.fuzz --help`.
 """

@@ -292,7 +292,6 @@ SESSION_TEXT = [
 def test_packets_are_put_together(
     capsys: pytest.CaptureFixture[str], path: Path, capture: bytes
 ) -> None:
-    pytest.importorskip("scapy")
 
     assert SESSION_TEXT == decoded(capsys, path, capture)
 
@@ -311,7 +310,6 @@ def test_packets_are_put_together(
 def test_segments_are_taken_once_and_in_order(
     capsys: pytest.CaptureFixture[str], path: Path, packets: tuple[bytes, ...]
 ) -> None:
-    pytest.importorskip("scapy")
 
     lines = decoded(capsys, path, pcap(packet(99, b"", flags=SYN), *packets))
 
@@ -323,7 +321,6 @@ def test_segments_are_taken_once_and_in_order(
 def test_packets_of_ipv6_are_read_and_those_without_tcp_are_left_out(
     capsys: pytest.CaptureFixture[str], path: Path
 ) -> None:
-    pytest.importorskip("scapy")
     arp = bytes(12) + b"\x08\x06" + bytes(28)
 
     lines = decoded(
@@ -336,7 +333,6 @@ def test_packets_of_ipv6_are_read_and_those_without_tcp_are_left_out(
 
 
 def test_sequence_numbers_begin_again_at_0(capsys: pytest.CaptureFixture[str], path: Path) -> None:
-    pytest.importorskip("scapy")
     packets = packet((1 << 32) - 5, DECLARE[:10]), packet(5, DECLARE[10:])
 
     lines = decoded(capsys, path, pcap(packet((1 << 32) - 6, b"", flags=SYN), *packets))
@@ -345,7 +341,6 @@ def test_sequence_numbers_begin_again_at_0(capsys: pytest.CaptureFixture[str], p
 
 
 def test_gap_that_is_not_closed_is_skipped(capsys: pytest.CaptureFixture[str], path: Path) -> None:
-    pytest.importorskip("scapy")
     body = b"x" * 30_000
     first = encode_command(1, BasicPublishParameters("", "q"), None, body)
     packets = [packet(100, DECLARE), packet(10_000, first[5:])]
@@ -366,7 +361,6 @@ def test_gap_that_is_not_closed_is_skipped(capsys: pytest.CaptureFixture[str], p
 def test_other_ports_are_left_out_unless_they_are_named(
     capsys: pytest.CaptureFixture[str], path: Path
 ) -> None:
-    pytest.importorskip("scapy")
 
     assert [] == decoded(capsys, path, pcap(*SESSION), "--port", "1", "--port", "2")
     assert SESSION_TEXT == decoded(capsys, path, pcap(*SESSION), "--port", "5672")
