@@ -31,19 +31,20 @@ class StallWatch:
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._last_turn = 0.0
-        self._is_reported = False
+        self._reported_turn: float | None = None
 
     def turned(self, now: float) -> None:
         """Record that the loop has turned."""
         self._last_turn = now
-        self._is_reported = False
 
     def stalled_for(self, now: float) -> float | None:
         """Return for how long the loop has not turned, if that is to be said now."""
-        stalled = now - self._last_turn
-        if self._is_reported or stalled < self._limit:
+        # The loop may turn meanwhile, in its thread: what is reported belongs to the turn read here.
+        last_turn = self._last_turn
+        stalled = now - last_turn
+        if stalled < self._limit or last_turn == self._reported_turn:
             return None
-        self._is_reported = True
+        self._reported_turn = last_turn
         return stalled
 
 
