@@ -16,6 +16,9 @@ from tests.support.hygiene import Hygiene
 
 pytest_plugins = ["pytester"]
 
+# Programs of users, which have an environment of their own: see .ci/downstream.
+collect_ignore = ["downstream"]
+
 # How long one example takes says nothing on a machine that others use too; pytest-timeout stops
 # what hangs. Every run has other examples, so each may have few. CI has the same ones each time, as
 # is Hypothesis' own way there: what passed for a commit passes again.

@@ -1,7 +1,7 @@
-"""The pytest plugin, as a user has it who installs the wheels: with pika, aio-pika and ammoo."""
+"""The README's first test with three clients: pika, aio-pika and ammoo."""
 
 import aio_pika
-import pika  # type: ignore[import-untyped]  # it has no types
+import pika
 
 import ammoo
 from ammoo_fakebroker import FakeBroker
