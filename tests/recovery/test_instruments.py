@@ -164,7 +164,7 @@ async def test_connection_without_hooks_has_channels_that_know_none(
     server: ScriptedServer,
 ) -> None:
     async with await ammoo.connect(server.url) as connection, connection.channel() as channel:
-        assert type(channel._live) is LiveChannel
+        assert type(channel._require_live()) is LiveChannel
 
 
 # --- events and lines of the log -----------------------------------------------------------------

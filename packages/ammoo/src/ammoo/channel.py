@@ -1,8 +1,8 @@
 """`Channel`: every operation of AMQP 0-9-1 and of RabbitMQ's extensions, with its documentation.
 
-A `Channel` is what the user holds: it checks and translates arguments, and keeps
-what the user has asked for (`ChannelSettings`). The `LiveChannel` behind it is what
-became of that on one connection.
+A `Channel` is what the user holds: it checks and translates arguments, and documents
+each operation. What it sends goes through its `ChannelLifetime`, which knows the
+`LiveChannel` that is in use.
 """
 
 import asyncio
@@ -37,7 +37,6 @@ from ammoo_wire import (
     QueuePurgeParameters,
     QueueUnbindOkParameters,
     QueueUnbindParameters,
-    method_of,
 )
 from ammoo_wire.fields import FieldTable
 
@@ -52,24 +51,21 @@ from .arguments import (
     queue_arguments,
     refuses_lone_size,
 )
+from .channel_lifetime import ChannelLifetime
 from .channel_settings import ChannelSettings, Prefetch
 from .consumer import Consumer
-from .exceptions.base import AmmooError, raise_untold
+from .exceptions.base import raise_untold
 from .exceptions.channel import (
     ChannelClosed,
-    ChannelUnanswered,
     ClientClosedChannelError,
     ClientClosedChannelOK,
     EmptyQueue,
-    ServerClosedChannel,
 )
 from .exceptions.connection import ConnectionClosed
 from .exceptions.publishing import PublishFailed, PublishUnknown, StaleDelivery
 from .live.channel import LiveChannel
-from .live.ports import PublishingPort, SuccessorPort
-from .live.replies import OnReply, Reply
+from .live.replies import Reply
 from .messages import GetMessage, ReturnMessage
-from .not_entered import NOT_ENTERED, not_entered
 from .publish_options import (
     NOT_GIVEN,
     Body,
@@ -80,22 +76,14 @@ from .publish_options import (
     takes_publish_options,
 )
 from .server_release import rabbitmq_release
-from .weak_calls import weakly
 
 if TYPE_CHECKING:
     from .connection import Connection
-    from .recovery.gate import Gate
 
 __all__ = ["Channel"]
 
-Request = tuple[Any, ...]
-"""Parameters of a method that is answered."""
-
 CLOSE_TIMEOUT: Final = 5.0
 """How long closing a channel waits for the server, in seconds."""
-
-TAG_BITS: Final = 48
-"""Delivery tags of the n-th recovery begin at n << 48: no channel delivers so many messages."""
 
 
 class Channel:
@@ -133,32 +121,24 @@ class Channel:
         reopen: bool = False,
     ) -> None:
         self._connection = connection
-        self._body_encoding = body_encoding
-        self._live: LiveChannel | None = None
-        self._publishing: PublishingPort = NOT_ENTERED
-        self._supervisor = connection._supervisor
-        self._gated: SuccessorPort | None = None
-        self._final: Exception | None = None
-        self._ended = asyncio.Event()
-        self._epochs = 0
-        self._own_gate: Gate | None = None  # while it is opened again alone
-        self._outage = connection._new_outage() if reopen else None
-        self._reopen_waiters: list[asyncio.Future[None]] = []
-        self._transaction: LiveChannel | None = None  # the one on which it was begun
-        self._last_queue = ""  # the one that was declared last; only with recovery
-        self._settings = ChannelSettings(
+        settings = ChannelSettings(
             None
             if prefetch_size is None and prefetch_count is None
             else Prefetch(prefetch_size or 0, prefetch_count or 0)
         )
+        self._lifetime: ChannelLifetime = connection._new_channel_lifetime(
+            self, settings, body_encoding, reopen=reopen
+        )
+        self._transaction: LiveChannel | None = None  # the one on which it was begun
 
     def __repr__(self) -> str:
-        if self._live is None:
+        live = self._lifetime.live
+        if live is None:
             return "<Channel, not entered>"
         if self.closing_exc is not None:
-            return f"<Channel {self._live.number}, closed>"
-        state = ", recovering" if self._live.closing_exc is not None else ""
-        return f"<Channel {self._live.number}{state}>"
+            return f"<Channel {live.number}, closed>"
+        state = ", recovering" if live.closing_exc is not None else ""
+        return f"<Channel {live.number}{state}>"
 
     # --- state ---
 
@@ -179,12 +159,12 @@ class Channel:
     @property
     def body_encoding(self) -> str:
         """The encoding of text bodies where neither a message nor an argument names one."""
-        return self._body_encoding
+        return self._lifetime.body_encoding
 
     @property
     def entered(self) -> bool:
         """Whether the channel has been opened."""
-        return self._live is not None
+        return self._lifetime.live is not None
 
     @property
     def closing(self) -> bool:
@@ -197,12 +177,12 @@ class Channel:
 
         `ClientClosedChannelOK` after a clean close, else the exception that operations raise.
         """
-        return self._final
+        return self._lifetime.final
 
     @property
     def settings(self) -> ChannelSettings:
         """What recovery has to set again: prefetch limits, confirm mode, transactions, flow."""
-        return self._settings
+        return self._lifetime.settings
 
     # --- context manager ---
 
@@ -217,22 +197,11 @@ class Channel:
             OperationTimeout: The server did not answer in time.
             RuntimeError: The channel was entered before.
         """
-        if self._live is not None:
+        if self.entered:
             raise RuntimeError(
                 f"{self!r} was entered before; call connection.channel() for another one"
             )
-        await self._connection._pass_gate("channel.open")
-        live = self._live = self._connection._require_live().new_channel(self._body_encoding)
-        live.on_end = self._live_ended if self._supervisor is not None else weakly(self._live_ended)
-        self._publishing = live.publishing
-        await live.open()
-        try:
-            await self._settings.apply(live)
-        except BaseException:
-            live.begin_close(ClientClosedChannelOK())
-            raise
-        if self._supervisor is not None and self._final is None:
-            self._supervisor.channels[self] = None
+        await self._lifetime.open()
         return self
 
     async def __aexit__(
@@ -253,7 +222,7 @@ class Channel:
         """
         await self._close(exc, CLOSE_TIMEOUT, leaving=True)
         if exc is None:
-            raise_untold(self._final)
+            raise_untold(self.closing_exc)
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
         """Close the channel before its block is left (channel.close); do nothing if it is closed.
@@ -269,211 +238,15 @@ class Channel:
     async def _close(
         self, exc: BaseException | None, seconds: float, *, leaving: bool = False
     ) -> None:
-        if self._live is not None:
-            error = ClientClosedChannelOK() if exc is None else ClientClosedChannelError(exc)
-            if self._final is None and self._live.closing_exc is not None:
-                self.close_for_good(error)  # it is being recovered: there is nothing to send
-            await self._live.close(error, seconds, leaving=leaving)
-            self._final = self._live.crossed or self._final
+        error = ClientClosedChannelOK() if exc is None else ClientClosedChannelError(exc)
+        await self._lifetime.close(error, seconds, leaving=leaving)
 
     async def wait_closed(self) -> None:
         """Wait until the channel is closed for good; a recovery does not count."""
-        if self._final is None:
-            await self._ended.wait()
+        await self._lifetime.wait_closed()
 
     def _require_live(self) -> LiveChannel:
-        if self._live is None:
-            raise not_entered()
-        return self._live
-
-    # --- recovery ---
-
-    async def _usable(self, operation: str, octets: int = 0) -> LiveChannel:
-        """Wait until an operation can be sent; the caller sends it in the same stretch.
-
-        Raises:
-            NotSent: Too many operations wait already, or it has waited for too long.
-            ChannelClosed, ConnectionClosed: The channel is closed for good.
-        """
-        live, supervisor = self._require_live(), self._supervisor
-        if supervisor is None:
-            return live
-        live.transport.require_loop()
-        timeout = self._connection._operation_timeout
-        while self._final is None:
-            if not supervisor.gate.is_clear:
-                await supervisor.gate.wait(operation, octets, timeout)
-            elif self._own_gate is not None and not self._own_gate.is_clear:
-                await self._own_gate.wait(operation, octets, timeout)
-            live = self._require_live()
-            if live.closing_exc is None or self._is_gate_clear():
-                return live
-        raise self._final.with_traceback(None)
-
-    async def _call(
-        self, request: Request, *replies: type[Any], on_reply: OnReply | None = None
-    ) -> Reply:
-        """Send a request, when the channel is open, and await its reply."""
-        if self._supervisor is None:
-            return await self._require_live().call(request, *replies, on_reply=on_reply)
-        live = await self._usable(method_of(request).name)
-        return await live.call(self._as_named_now(request), *replies, on_reply=on_reply)
-
-    async def _declare(self, request: Request, reply: type[Any]) -> Reply:
-        """Declare or bind something, and record it when the server has done it."""
-        supervisor = self._supervisor
-        if supervisor is None:
-            return await self._require_live().call(request, reply)
-        live = await self._usable(method_of(request).name)
-        named = self._as_named_now(request)
-
-        def record(answer: Reply) -> None:
-            if isinstance(named, QueueDeclareParameters):
-                self._last_queue = answer.parameters.queue_name
-                supervisor.topology.queue_declared(named, self._last_queue)
-            elif isinstance(named, ExchangeDeclareParameters):
-                supervisor.topology.exchange_declared(named)
-            else:
-                supervisor.topology.bound(named)
-
-        return await live.call(named, reply, on_reply=record)
-
-    async def _delete(self, request: Request, reply: type[Any]) -> Reply:
-        """Delete or unbind something; it is forgotten as it is sent, unless the server refuses."""
-        supervisor = self._supervisor
-        if supervisor is None:
-            return await self._require_live().call(request, reply)
-        live = await self._usable(method_of(request).name)
-        named, topology = self._as_named_now(request), supervisor.topology
-        replied = live.call(named, reply)
-        if isinstance(named, QueueDeleteParameters):
-            forgotten = topology.forget_queue(named.queue_name)
-        elif isinstance(named, ExchangeDeleteParameters):
-            forgotten = topology.forget_exchange(named.exchange_name)
-        else:
-            forgotten = topology.forget_binding(named)
-        try:
-            return await replied
-        except ServerClosedChannel:
-            topology.put_back(forgotten)  # it was refused, or it was behind what was
-            raise
-
-    def _as_named_now(self, request: Any) -> Any:
-        """Return a request with the names that queues have now which the server has named."""
-        supervisor = self._supervisor
-        if supervisor is None:
-            return request
-        current_name, changes = supervisor.topology.current_name, {}
-        if isinstance(request, QueueDeclareParameters) and not request.queue_name:
-            return request  # the server names it
-        if hasattr(request, "queue_name"):
-            changes["queue_name"] = current_name(request.queue_name or self._last_queue)
-        if hasattr(request, "routing_key"):
-            is_implied = changes and not (request.queue_name or request.routing_key)
-            key = changes["queue_name"] if is_implied else request.routing_key
-            changes["routing_key"] = current_name(key)
-        return request._replace(**changes)
-
-    def _is_gate_clear(self) -> bool:
-        """Return whether an operation on the channel waits for nothing."""
-        supervisor, own = self._supervisor, self._own_gate
-        return (supervisor is None or supervisor.gate.is_clear) and (own is None or own.is_clear)
-
-    def _live_ended(self, live: LiveChannel, error: Exception) -> None:
-        """Take the end of the live channel, before anything on it ends."""
-        if live is not self._live:
-            return
-        supervisor = self._supervisor
-        if supervisor is None or self not in supervisor.channels:
-            self.close_for_good(error)
-        elif supervisor.is_recovering:
-            self._begin_waiting(live)
-        elif supervisor.final is not None:
-            self.close_for_good(supervisor.final)
-        elif self._outage is None or not isinstance(error, ServerClosedChannel | ChannelUnanswered):
-            self.close_for_good(error)
-        else:
-            self._begin_reopening(live, error)
-
-    def _begin_reopening(self, live: LiveChannel, error: AmmooError) -> None:
-        """Ask recovery to open the channel again, after the server has closed it alone."""
-        assert self._supervisor is not None
-        assert self._outage is not None
-        if self._own_gate is None:
-            self._own_gate = self._supervisor.new_gate(self.gate_cleared)
-        self._own_gate.shut()
-        error.recoverable = True
-        error._restored = self._wait_reopened
-        self._begin_waiting(live)
-        self._supervisor.reopen(self, self._outage, error)
-
-    async def _wait_reopened(self) -> None:
-        """Wait until the channel is open again, without a place among those that wait to send."""
-        while self._final is None and self._require_live().closing_exc is not None:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._reopen_waiters.append(waiter)
-            await waiter
-        if self._final is not None:
-            raise self._final.with_traceback(None)
-
-    def _begin_waiting(self, live: LiveChannel) -> None:
-        live.is_stale = True
-        live.successor = self._publishing = self._gated_publishing()
-
-    def _gated_publishing(self) -> SuccessorPort:
-        if self._gated is None:
-            from .recovery.gated_publishing import GatedPublishing
-
-            self._gated = GatedPublishing(
-                self._usable, lambda: self._final, self._connection._operation_timeout
-            )
-        return self._gated
-
-    def attach(self, live: LiveChannel) -> None:
-        """Go on with a live channel that has been opened and set up, after a recovery."""
-        self._epochs += 1
-        live.tag_offset = self._epochs << TAG_BITS
-        live.on_end = self._live_ended if self._supervisor is not None else weakly(self._live_ended)
-        self._live = live
-        self._publishing = self._gated_publishing()  # until what waits at the gate has gone on
-        self._wake_reopen_waiters()
-
-    def reopened(self) -> None:
-        """Let what waited for the channel alone go on."""
-        if self._own_gate is not None:
-            self._own_gate.open()
-
-    def gate_cleared(self) -> None:
-        """Publish without asking the gate: nothing waits there any more."""
-        if self._own_gate is not None and self._own_gate.is_shut and self._is_open():
-            self._own_gate.open()  # the channel came back with the connection
-        if self._is_open() and self._is_gate_clear():
-            self._publishing = self._require_live().publishing
-
-    def _is_open(self) -> bool:
-        return self._live is not None and self._live.closing_exc is None
-
-    def _wake_reopen_waiters(self) -> None:
-        waiters, self._reopen_waiters = self._reopen_waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    def close_for_good(self, error: Exception) -> None:
-        """End the channel with an error; its consumers end with it."""
-        if self._final is not None:
-            return
-        self._final = error
-        self._ended.set()
-        self._wake_reopen_waiters()
-        if self._own_gate is not None:
-            self._own_gate.fail(error)
-        supervisor = self._supervisor
-        if supervisor is not None:
-            supervisor.channels.pop(self, None)
-            for record in supervisor.topology.consumers_on(self):
-                record.consumer.close_for_good(error)
-            supervisor.topology.forget_channel(self)
+        return self._lifetime.require_live()
 
     # --- consuming ---
 
@@ -520,7 +293,7 @@ class Channel:
         """
         table = consume_arguments(arguments, priority, stream_offset)
         return Consumer(
-            self,
+            self._lifetime,
             BasicConsumeParameters(queue_name, "", no_local, no_ack, exclusive, False, table),
         )
 
@@ -543,9 +316,9 @@ class Channel:
             OperationTimeout: The server did not answer in time.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        live = await self._usable("basic.get")
+        live = await self._lifetime.usable("basic.get")
         answer = await live.call(
-            self._as_named_now(BasicGetParameters(queue_name, no_ack)),
+            self._lifetime.as_named_now(BasicGetParameters(queue_name, no_ack)),
             BasicGetOkParameters,
             BasicGetEmptyParameters,
             on_reply=None if no_ack else live.acknowledgements.add_reply,
@@ -590,9 +363,9 @@ class Channel:
         prefetch = Prefetch(prefetch_size, prefetch_count)
 
         def record(_: Reply) -> None:
-            self._settings.set_prefetch(prefetch, global_)
+            self._lifetime.settings.set_prefetch(prefetch, global_)
 
-        live = await self._usable("basic.qos")
+        live = await self._lifetime.usable("basic.qos")
         if global_:
             _warn_of_deprecated_global_qos(self._connection.server_properties)
         await live.set_prefetch(*prefetch, global_, record)
@@ -609,7 +382,7 @@ class Channel:
             OperationTimeout: The server did not answer in time.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        live = await self._usable("basic.recover")
+        live = await self._lifetime.usable("basic.recover")
         await live.recover(requeue)
 
     async def flow(self, active: bool) -> None:
@@ -625,9 +398,9 @@ class Channel:
         """
 
         def record(_: Reply) -> None:
-            self._settings.flow_active = active
+            self._lifetime.settings.flow_active = active
 
-        live = await self._usable("channel.flow")
+        live = await self._lifetime.usable("channel.flow")
         await live.set_flow(active, record)
 
     # --- settling ---
@@ -802,12 +575,12 @@ class Channel:
             PublishUnknown: The connection was lost before the confirm; it is not known whether the
                 server took the message (with ``recovery=``).
         """
-        publishing = self._publishing
+        publishing = self._lifetime.publishing
         if not options and isinstance(body, bytes) and isinstance(route, str):
             routing_key = route
             outcome = publishing.publish(exchange_name, route, NO_PROPERTIES, body)
         else:
-            message = outgoing("publish", route, body, self._body_encoding, options)
+            message = outgoing("publish", route, body, self._lifetime.body_encoding, options)
             routing_key = message.routing_key
             outcome = publishing.publish(exchange_name, *message)
         if outcome is None:
@@ -876,10 +649,10 @@ class Channel:
             TypeError, ValueError: As in `publish`.
             ChannelClosed, ConnectionClosed: The channel is closed; the message was not sent.
         """
-        publishing = self._publishing
+        publishing = self._lifetime.publishing
         if not options and isinstance(body, bytes) and isinstance(route, str):
             return publishing.publish_nowait(exchange_name, route, NO_PROPERTIES, body)
-        message = outgoing("publish_nowait", route, body, self._body_encoding, options)
+        message = outgoing("publish_nowait", route, body, self._lifetime.body_encoding, options)
         return publishing.publish_nowait(exchange_name, *message)
 
     @property
@@ -890,7 +663,7 @@ class Channel:
         socket's buffer is full, while the connection is being recovered, and when the channel is
         closed.
         """
-        return self._publishing.is_publishable
+        return self._lifetime.publishing.is_publishable
 
     async def wait_publishable(self) -> None:
         """Wait until `publish_nowait` takes a message; return at once if it does.
@@ -900,7 +673,7 @@ class Channel:
                 messages for longer than operation_timeout or blocked_timeout.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        await self._publishing.wait_publishable()
+        await self._lifetime.publishing.wait_publishable()
 
     async def select_confirm(self) -> None:
         """Make the server confirm every message from now on (confirm.select).
@@ -915,9 +688,9 @@ class Channel:
         """
 
         def record(_: Reply) -> None:
-            self._settings.confirms = True
+            self._lifetime.settings.confirms = True
 
-        live = await self._usable("confirm.select")
+        live = await self._lifetime.usable("confirm.select")
         await live.select_confirm(record)
 
     async def get_next_returned_message(self) -> ReturnMessage:
@@ -931,7 +704,7 @@ class Channel:
         Raises:
             ChannelClosed, ConnectionClosed: The channel is closed: no message will come.
         """
-        return await self._publishing.next_returned()
+        return await self._lifetime.publishing.next_returned()
 
     @property
     def dropped_returned_messages(self) -> int:
@@ -939,7 +712,8 @@ class Channel:
 
         With ``recovery=``, the count begins anew when the channel is opened again.
         """
-        return 0 if self._live is None else self._live.publishing.returned.dropped
+        live = self._lifetime.live
+        return 0 if live is None else live.publishing.returned.dropped
 
     # --- transactions ---
 
@@ -966,7 +740,7 @@ class Channel:
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         await self.select_transaction()
-        self._transaction = await self._usable("tx.select")
+        self._transaction = await self._lifetime.usable("tx.select")
         try:
             yield
         except BaseException:
@@ -985,10 +759,10 @@ class Channel:
         """
 
         def record(_: Reply) -> None:
-            self._settings.transactions = True
+            self._lifetime.settings.transactions = True
 
-        if not self._settings.transactions:
-            live = await self._usable("tx.select")
+        if not self._lifetime.settings.transactions:
+            live = await self._lifetime.usable("tx.select")
             await live.select_transactions(record)
             self._transaction = live
 
@@ -1003,7 +777,7 @@ class Channel:
             PublishUnknown: The connection was lost before the answer, with ``recovery=``.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        live = await self._usable("tx.commit")
+        live = await self._lifetime.usable("tx.commit")
         self._raise_if_transaction_was_lost(live)
         try:
             await live.commit()
@@ -1020,14 +794,14 @@ class Channel:
             OperationTimeout: The server did not answer in time.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        live = await self._usable("tx.rollback")
+        live = await self._lifetime.usable("tx.rollback")
         self._transaction = live
         await live.roll_back()
 
     def _raise_if_transaction_was_lost(self, live: LiveChannel) -> None:
         """Raise what ended the channel on which the transaction was begun, if it has ended."""
         begun, self._transaction = self._transaction, live
-        if self._supervisor is not None and begun is not None and begun is not live:
+        if begun is not None and begun is not live:
             begun.raise_if_closed()
 
     # --- exchanges ---
@@ -1064,7 +838,7 @@ class Channel:
             ValueError: `arguments` holds another value for something that was also given by name.
         """
         table = exchange_arguments(arguments, alternate_exchange_name)
-        await self._declare(
+        await self._lifetime.declare(
             ExchangeDeclareParameters(
                 exchange_name, exchange_type, False, durable, auto_delete, internal, False, table
             ),
@@ -1084,7 +858,7 @@ class Channel:
             OperationTimeout: The server did not answer in time.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        await self._delete(
+        await self._lifetime.delete(
             ExchangeDeleteParameters(exchange_name, if_unused, False), ExchangeDeleteOkParameters
         )
 
@@ -1099,7 +873,7 @@ class Channel:
             OperationTimeout: The server did not answer in time.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        await self._call(
+        await self._lifetime.call(
             ExchangeDeclareParameters(exchange_name, "direct", passive=True),
             ExchangeDeclareOkParameters,
         )
@@ -1132,7 +906,7 @@ class Channel:
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         key, table = binding(routing_key, arguments)
-        await self._declare(
+        await self._lifetime.declare(
             ExchangeBindParameters(destination, source, key, False, table),
             ExchangeBindOkParameters,
         )
@@ -1159,7 +933,7 @@ class Channel:
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         key, table = binding(routing_key, arguments)
-        await self._delete(
+        await self._lifetime.delete(
             ExchangeUnbindParameters(destination, source, key, False, table),
             ExchangeUnbindOkParameters,
         )
@@ -1279,7 +1053,7 @@ class Channel:
             OperationTimeout: The server did not answer in time.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        answer = await self._delete(
+        answer = await self._lifetime.delete(
             QueueDeleteParameters(queue_name, if_unused, if_empty, False), QueueDeleteOkParameters
         )
         return _message_count(answer.parameters)
@@ -1299,7 +1073,9 @@ class Channel:
             OperationTimeout: The server did not answer in time.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        answer = await self._call(QueuePurgeParameters(queue_name, False), QueuePurgeOkParameters)
+        answer = await self._lifetime.call(
+            QueuePurgeParameters(queue_name, False), QueuePurgeOkParameters
+        )
         return _message_count(answer.parameters)
 
     async def bind_queue(
@@ -1326,7 +1102,7 @@ class Channel:
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         key, table = binding(routing_key, arguments)
-        await self._declare(
+        await self._lifetime.declare(
             QueueBindParameters(queue_name, exchange_name, key, False, table),
             QueueBindOkParameters,
         )
@@ -1353,7 +1129,7 @@ class Channel:
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         key, table = binding(routing_key, arguments)
-        await self._delete(
+        await self._lifetime.delete(
             QueueUnbindParameters(queue_name, exchange_name, key, table), QueueUnbindOkParameters
         )
 
@@ -1375,7 +1151,7 @@ class Channel:
         return await self._declare_queue(QueueDeclareParameters(queue_name, passive=True))
 
     async def _declare_queue(self, request: QueueDeclareParameters) -> QueueDeclareOkParameters:
-        answer = await self._declare(request, QueueDeclareOkParameters)
+        answer = await self._lifetime.declare(request, QueueDeclareOkParameters)
         declared: QueueDeclareOkParameters = answer.parameters
         return declared
 

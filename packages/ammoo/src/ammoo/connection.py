@@ -16,6 +16,8 @@ from ammoo_wire import FieldTable, FieldValue
 
 from .auth.abc import Authentication, AuthenticationMechanism
 from .channel import Channel
+from .channel_lifetime import ChannelLifetime
+from .channel_settings import ChannelSettings
 from .credentials import CredentialsProvider
 from .exceptions.base import raise_untold
 from .exceptions.connection import (
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from .instrumentation.stall_guard import StallGuard
     from .recovery.connector import Connector
     from .recovery.credentials_keeper import CredentialsKeeper
-    from .recovery.delays import Outage
     from .recovery.supervisor import Supervisor
 
 __all__ = ["Connection", "connect"]
@@ -450,22 +451,6 @@ class Connection:
             )
         return self._live
 
-    def _new_outage(self) -> "Outage":
-        """Return the delays of a channel that is opened again."""
-        if self._supervisor is None:
-            raise ValueError("reopen=True needs a connection with recovery: connect(…, recovery=…)")
-        return self._supervisor.new_outage()
-
-    @property
-    def _operation_timeout(self) -> float | None:
-        return self._parameters.operation_timeout
-
-    async def _pass_gate(self, operation: str) -> None:
-        """Wait until an operation can be sent that is on no channel yet."""
-        if self._supervisor is not None and not self._supervisor.gate.is_clear:
-            self._require_live().transport.require_loop()
-            await self._supervisor.gate.wait(operation, 0, self._operation_timeout)
-
     # --- recovery ---
 
     async def ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  the documented way to bound it
@@ -550,6 +535,19 @@ class Connection:
             body_encoding=body_encoding,
             reopen=reopen,
         )
+
+    def _new_channel_lifetime(
+        self, channel: Channel, settings: ChannelSettings, body_encoding: str, *, reopen: bool
+    ) -> ChannelLifetime:
+        """Return what knows the live channel of a channel: recovery's, if there is recovery."""
+        if self._supervisor is not None:
+            timeout = self._parameters.operation_timeout
+            return self._supervisor.new_channel(
+                channel, settings, body_encoding, self._require_live, timeout, reopen=reopen
+            )
+        if reopen:
+            raise ValueError("reopen=True needs a connection with recovery: connect(…, recovery=…)")
+        return ChannelLifetime(settings, body_encoding, self._require_live)
 
     async def update_secret(self, new_secret: str, reason: str = "") -> None:
         """Send a new password or token before the old one expires (connection.update-secret).

@@ -7,11 +7,11 @@ prefetch limit that was in force when it was started. Its messages are in its
 
 import asyncio
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import Final, Self
 
 from ammoo_wire import BasicConsumeParameters, FieldTable
 
-from .channel_settings import ChannelSettings, Prefetch
+from .channel_lifetime import ChannelLifetime
 from .exceptions.base import OperationTimeout
 from .exceptions.consumer import (
     ClientCancelledConsumerError,
@@ -23,29 +23,10 @@ from .inbox import Inbox, LastingInbox
 from .live.channel import LiveChannel
 from .messages import DeliverMessage
 
-if TYPE_CHECKING:
-    from .recovery.supervisor import Supervisor
-
 __all__ = ["Consumer"]
 
 CANCEL_TIMEOUT: Final = 5.0
 """How long leaving a consumer waits for the server, in seconds."""
-
-
-class ConsumerChannel(Protocol):
-    """What a consumer asks of its channel."""
-
-    _supervisor: "Supervisor | None"
-
-    @property
-    def settings(self) -> ChannelSettings:
-        """What the user has asked of the channel."""
-
-    async def _usable(self, operation: str) -> LiveChannel:
-        """Wait until an operation can be sent."""
-
-    def _as_named_now(self, request: Any) -> Any:
-        """Return a request with the names that its queues have now."""
 
 
 class Consumer:
@@ -70,20 +51,12 @@ class Consumer:
 
     def __init__(
         self,
-        channel: ConsumerChannel,
+        lifetime: ChannelLifetime,
         request: BasicConsumeParameters,
     ) -> None:
-        self._channel = channel
+        self._lifetime = lifetime
         self._request = request  # without a tag, which belongs to the live channel
-        self._supervisor = channel._supervisor
-        self._inbox = (
-            Inbox(request)
-            if self._supervisor is None
-            else LastingInbox(
-                request, self._is_recovered_later, self._cancelled_by_server, self._forget
-            )
-        )
-        self._prefetch: Prefetch | None = None
+        self._inbox = lifetime.new_inbox(request, self)
 
     def __repr__(self) -> str:
         state = "open" if self.entered and self.closing_exc is None else "not open"
@@ -94,9 +67,7 @@ class Consumer:
     @property
     def queue_name(self) -> str:
         """The queue's name; a queue that the server named has another name after a recovery."""
-        if self._supervisor is None:
-            return self._request.queue_name
-        return self._supervisor.topology.current_name(self._request.queue_name)
+        return self._lifetime.current_name(self._request.queue_name)
 
     @property
     def consumer_tag(self) -> str:
@@ -141,17 +112,15 @@ class Consumer:
             raise RuntimeError(
                 f"{self!r} was entered before; call channel.consume() for another one"
             )
-        await self._start(await self._channel._usable("basic.consume"))
+        await self._start(await self._lifetime.usable("basic.consume"))
         return self
 
     async def _start(self, live: LiveChannel) -> None:
         """Start the consumer on a live channel."""
         inbox = self._inbox
-        inbox.consumer_tag = live.consuming.new_tag()
-        if isinstance(inbox, LastingInbox):
-            inbox.source = live
-        self._prefetch = self._channel.settings.prefetch
-        request = self._request = self._channel._as_named_now(self._request)
+        inbox.begin(live, live.consuming.new_tag())
+        prefetch = self._lifetime.settings.prefetch  # as it is now
+        request = self._request = self._lifetime.as_named_now(self._request)
         try:
             await live.consuming.start(inbox, request._replace(consumer_tag=inbox.consumer_tag))
         except (asyncio.CancelledError, OperationTimeout) as error:
@@ -163,11 +132,9 @@ class Consumer:
             inbox.closing_exc = error
             raise
         inbox.live = live
-        if self._supervisor is not None and inbox.closing_exc is None:
-            assert isinstance(inbox, LastingInbox)
+        if inbox.closing_exc is None:
             inbox.started()
-            prefetch = self._prefetch or Prefetch(0, 0)
-            self._supervisor.topology.consumer_started(self, self._channel, request, prefetch)
+            self._lifetime.consumer_started(self, request, prefetch)
 
     async def __aexit__(
         self,
@@ -199,7 +166,7 @@ class Consumer:
     def _end(self, exc: BaseException | None) -> None:
         """Deliver no more messages to the user, and requeue those that are unread."""
         inbox = self._inbox
-        self._forget()
+        self._lifetime.forget_consumer(self)
         inbox.close(
             ClientCancelledConsumerOK(inbox.consumer_tag, inbox.queue_name)
             if exc is None
@@ -208,23 +175,6 @@ class Consumer:
         inbox.requeue_unread()
 
     # --- recovery ---
-
-    def _forget(self) -> None:
-        """Make recovery forget the consumer: it is not started again."""
-        if self._supervisor is not None:
-            self._supervisor.topology.forget_consumer(self)
-
-    def _is_recovered_later(self) -> bool:
-        """Whether the consumer goes on although its live channel has ended."""
-        supervisor = self._supervisor
-        return supervisor is not None and supervisor.topology.consumer_record(self) is not None
-
-    def _cancelled_by_server(self) -> None:
-        """Start the consumer again, if its queue is there or comes back within the grace."""
-        inbox = self._inbox
-        assert self._supervisor is not None
-        assert inbox.live is not None
-        self._supervisor.revive(self, inbox.live, inbox.consumer_tag)
 
     def resume(self, arguments: FieldTable) -> FieldTable:
         """Return the arguments with which the consumer continues where it was, in a stream."""

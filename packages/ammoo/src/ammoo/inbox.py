@@ -126,6 +126,13 @@ class Inbox:
 
     # --- what the consumer calls ---
 
+    def begin(self, live: LiveChannel, consumer_tag: str) -> None:
+        """Record where the consumer is being started, and by which tag."""
+        self.consumer_tag = consumer_tag
+
+    def started(self) -> None:
+        """Record that the server has started the consumer."""
+
     async def wait(self) -> None:
         """Wait until there may be a message.
 
@@ -277,6 +284,11 @@ class LastingInbox(Inbox):
         self.source: LiveChannel | None = None
         self._progress: StreamProgress | None = None
         self._started_at: datetime | None = None
+
+    def begin(self, live: LiveChannel, consumer_tag: str) -> None:
+        """Record where the consumer is being started: messages may come before the answer."""
+        super().begin(live, consumer_tag)
+        self.source = live
 
     def started(self) -> None:
         """Record when the consumer was started for the first time."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ..topology import Entity
-    from .ports import LastingChannel, LastingConsumer
+    from .ports import LastingConsumer, UserChannel
 
 __all__ = [
     "Blocked",
@@ -120,7 +120,7 @@ class ChannelReopened(NamedTuple):
 
     time: float
     epoch: int
-    channel: "LastingChannel"
+    channel: "UserChannel"
     cause: Exception
 
 

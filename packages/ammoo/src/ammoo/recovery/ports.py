@@ -1,40 +1,26 @@
-"""What recovery asks of the caller's channels and consumers, which stand above it."""
+"""What recovery knows of the user's channels and consumers, which stand above it."""
 
 from typing import Protocol
 
 from ammoo_wire import FieldTable
 
-from ..channel_settings import ChannelSettings
 from ..inbox import Inbox
-from ..live.channel import LiveChannel
 
-__all__ = ["LastingChannel", "LastingConsumer"]
+__all__ = ["LastingConsumer", "UserChannel"]
 
 
-class LastingChannel(Protocol):
-    """The caller's `Channel`: it survives its live channels."""
+class UserChannel(Protocol):
+    """The user's `Channel`, as an event reports it."""
+
+    @property
+    def channel_id(self) -> int:
+        """The channel's number."""
+        ...
 
     @property
     def body_encoding(self) -> str:
-        """How text becomes a body where nothing else says so."""
+        """The encoding of text bodies where neither a message nor an argument names one."""
         ...
-
-    @property
-    def settings(self) -> ChannelSettings:
-        """What the caller has asked of the channel."""
-        ...
-
-    def attach(self, live: LiveChannel) -> None:
-        """Go on with a live channel that has been opened and set up."""
-
-    def gate_cleared(self) -> None:
-        """Publish without asking the gate: nothing waits there any more."""
-
-    def reopened(self) -> None:
-        """Let what waited for the channel alone go on."""
-
-    def close_for_good(self, error: Exception) -> None:
-        """End the channel with an error; its consumers end with it."""
 
 
 class LastingConsumer(Protocol):

@@ -18,7 +18,7 @@ from ..inbox import Inbox
 from ..live.channel import LiveChannel
 from ..live.connection import LiveConnection
 from ..topology import ConsumerRecord, Entity
-from .ports import LastingChannel
+from .lasting_channel import LastingChannel
 from .replay import STUCK_AFTER, Replay, answered_in_time
 
 __all__ = [

@@ -3,19 +3,21 @@ consumer that the server has cancelled.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from ..channel_settings import Prefetch
 from ..exceptions.base import AmmooError, OperationTimeout
 from ..exceptions.channel import ChannelClosed, NotFound
 from ..exceptions.connection import ConnectionClosed
 from ..exceptions.consumer import ServerCancelledConsumer
+from ..inbox import Inbox
 from ..live.channel import LiveChannel
 from ..live.connection import LiveConnection
-from ..topology import ConsumerRecord
+from ..topology import ConsumerRecord, Topology
 from .delays import Outage
-from .ports import LastingChannel
-from .replay import GaveUp
+from .lasting_channel import LastingChannel
+from .options import Recovery
+from .replay import GaveUp, Replay
 from .restore import (
     UNLIMITED,
     ChannelRestoration,
@@ -24,17 +26,45 @@ from .restore import (
     start_consumer,
 )
 
-if TYPE_CHECKING:
-    from .supervisor import Supervisor
-
-__all__ = ["reopen_channel", "revive_consumer"]
+__all__ = ["Reviver", "reopen_channel", "revive_consumer"]
 
 FIRST_DELAY: Final = 0.05
 MAX_DELAY: Final = 1.0
 
 
+class Reviver(Protocol):
+    """What is asked of the supervisor, which does it for the connection that is open."""
+
+    recovery: Recovery
+    topology: Topology
+
+    @property
+    def now(self) -> float:
+        """The time by the event loop's clock."""
+        ...
+
+    def new_replay(self, live: LiveConnection) -> Replay:
+        """Return what opens private channels, and decides about refusals."""
+        ...
+
+    def channel_reopened(
+        self,
+        live: LiveConnection,
+        restoration: ChannelRestoration,
+        replay: Replay,
+        cause: Exception,
+    ) -> None:
+        """Put a new live half under a channel."""
+
+    def attach_consumer(self, record: ConsumerRecord, inbox: Inbox) -> None:
+        """Let a consumer go on with what is delivered to another inbox."""
+
+    def lose_consumer(self, record: ConsumerRecord, error: Exception) -> None:
+        """End a consumer that cannot be restored."""
+
+
 async def reopen_channel(
-    supervisor: "Supervisor",
+    reviver: Reviver,
     connection: LiveConnection,
     channel: LastingChannel,
     outage: Outage,
@@ -43,22 +73,22 @@ async def reopen_channel(
     """Open a channel again that the server has closed, with its modes and consumers.
 
     Args:
-        supervisor: The connection's.
+        reviver: What recovers the connection.
         connection: The live connection.
         channel: The channel.
         outage: The delays of this channel: it may be closed again and again.
         cause: Why it was closed.
     """
     while True:
-        outage.lost(supervisor.now)
+        outage.lost(reviver.now)
         if outage.attempt:  # it was closed a short time ago
-            await asyncio.sleep(outage.next_delay(supervisor.now))
+            await asyncio.sleep(outage.next_delay(reviver.now))
         else:
             outage.attempt = 1
-        replay = supervisor.new_replay(connection)
+        replay = reviver.new_replay(connection)
         restoration = ChannelRestoration(connection, channel, replay)
         try:
-            await restoration.run(supervisor.topology.consumers_on(channel), {})
+            await restoration.run(reviver.topology.consumers_on(channel), {})
         except ConnectionClosed:
             return  # the channel comes back with the connection
         except (ChannelClosed, OperationTimeout):
@@ -66,13 +96,13 @@ async def reopen_channel(
         except GaveUp as error:
             channel.close_for_good(error.error)
             return
-        outage.opened(supervisor.now)
-        supervisor.channel_reopened(connection, restoration, replay, cause)
+        outage.opened(reviver.now)
+        reviver.channel_reopened(connection, restoration, replay, cause)
         return
 
 
 async def revive_consumer(
-    supervisor: "Supervisor",
+    reviver: Reviver,
     connection: LiveConnection,
     live: LiveChannel,
     record: ConsumerRecord,
@@ -84,7 +114,7 @@ async def revive_consumer(
     held a message for too long. RabbitMQ 4.3 keeps the old tag until it is cancelled.
 
     Args:
-        supervisor: The connection's.
+        reviver: What recovers the connection.
         connection: The live connection.
         live: The consumer's live channel.
         record: The consumer.
@@ -92,21 +122,21 @@ async def revive_consumer(
     """
     live.consuming.begin_cancel(consumer_tag)
     error: AmmooError = ServerCancelledConsumer(consumer_tag, record.queue.name)
-    began, delay = supervisor.now, FIRST_DELAY
-    replay = supervisor.new_replay(connection)
+    began, delay = reviver.now, FIRST_DELAY
+    replay = reviver.new_replay(connection)
     while not record.has_ended and live.closing_exc is None:
         try:
             await probe_queue(replay, record)
-            await _start_again(supervisor, live, record)
+            await _start_again(reviver, live, record)
         except ConnectionClosed:
             return
         except (NotFound, OperationTimeout):
-            if supervisor.now - began >= supervisor.recovery.consumer_grace:
-                supervisor.topology.forget_queue(record.queue.name)
-                supervisor.lose_consumer(record, error)
+            if reviver.now - began >= reviver.recovery.consumer_grace:
+                reviver.topology.forget_queue(record.queue.name)
+                reviver.lose_consumer(record, error)
                 return
         except ChannelClosed as refused:
-            supervisor.lose_consumer(record, refused)
+            reviver.lose_consumer(record, refused)
             return
         else:
             return
@@ -114,7 +144,7 @@ async def revive_consumer(
         delay = min(2 * delay, MAX_DELAY)
 
 
-async def _start_again(supervisor: "Supervisor", live: LiveChannel, record: ConsumerRecord) -> None:
+async def _start_again(reviver: Reviver, live: LiveChannel, record: ConsumerRecord) -> None:
     if record.has_ended or live.closing_exc is not None:
         return
     prefetch = Prefetch(*record.prefetch)
@@ -124,4 +154,4 @@ async def _start_again(supervisor: "Supervisor", live: LiveChannel, record: Cons
     inbox = await start_consumer(live, record)
     if prefetch != in_force:
         await set_prefetch(live, in_force)
-    supervisor.attach_consumer(record, inbox)
+    reviver.attach_consumer(record, inbox)

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any, Final
 from weakref import WeakSet
 
+from ..channel_settings import ChannelSettings
 from ..exceptions.base import AmmooError, OperationTimeout
 from ..exceptions.channel import ClientClosedChannelOK
 from ..exceptions.connection import (
@@ -49,9 +50,10 @@ from .events import (
     Unblocked,
 )
 from .gate import Gate
+from .lasting_channel import LastingChannel
 from .listener import EventListener
 from .options import Recovery
-from .ports import LastingChannel, LastingConsumer
+from .ports import LastingConsumer, UserChannel
 from .replay import GaveUp, Replay
 from .restore import ChannelRestoration, restore_channels
 from .reviving import reopen_channel, revive_consumer
@@ -79,10 +81,11 @@ class Supervisor:
         hooks: The user's functions, or None.
 
     Attributes:
-        channels: The caller's channels that are open; held until they are closed.
+        channels: The channels that are open; held until they are closed.
         epoch: The number of the live connection; the first has 1.
         final: What has closed the connection for good, or None.
         gate: Where operations wait.
+        loop: The event loop.
         topology: What is restored.
     """
 
@@ -95,12 +98,12 @@ class Supervisor:
         hooks: Hooks | None = None,
     ) -> None:
         self.channels: dict[LastingChannel, None] = {}
+        self.loop = loop
         self.epoch: int = 0
         self.final: Exception | None = None
         self.recovery = recovery
         self.gate: Gate = self.new_gate(self._gate_cleared)
         self.topology: Topology = Topology()
-        self._loop = loop
         self._connector = connector
         self._swap = swap
         self._hooks = hooks
@@ -129,7 +132,7 @@ class Supervisor:
     @property
     def now(self) -> float:
         """The time by the event loop's clock."""
-        return self._loop.time()
+        return self.loop.time()
 
     def listen(self) -> EventListener:
         """Return a listener to all events from now on."""
@@ -155,7 +158,7 @@ class Supervisor:
     async def _wait_newer(self, epoch: int) -> None:
         """Wait until a newer connection than the one with a number is open."""
         while self.final is None and (self._is_recovering or self.epoch <= epoch):
-            waiter: Future[None] = self._loop.create_future()
+            waiter: Future[None] = self.loop.create_future()
             self._state_waiters.add(waiter)
             try:
                 await waiter
@@ -174,6 +177,22 @@ class Supervisor:
             if not waiter.done():
                 waiter.set_result(None)
 
+    def new_channel(
+        self,
+        user_channel: UserChannel,
+        settings: ChannelSettings,
+        body_encoding: str,
+        connection: Callable[[], LiveConnection],
+        operation_timeout: float | None,
+        *,
+        reopen: bool,
+    ) -> LastingChannel:
+        """Return the lifetime of a channel; `reopen` has it opened again when it alone ends."""
+        outage = self.new_outage() if reopen else None
+        return LastingChannel(
+            user_channel, settings, body_encoding, connection, self, operation_timeout, outage
+        )
+
     def new_gate(self, cleared: Callable[[], None]) -> Gate:
         """Return a gate with the bounds that the user has set."""
         return Gate(self.recovery.max_waiting, self.recovery.max_waiting_bytes, cleared)
@@ -184,7 +203,7 @@ class Supervisor:
 
     def run_in_background(self, coroutine: Coroutine[Any, Any, None]) -> "Task[None]":
         """Start a task that ends with the live connection; `close` awaits it."""
-        task = self._loop.create_task(coroutine)
+        task = self.loop.create_task(coroutine)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
@@ -219,7 +238,7 @@ class Supervisor:
             return
         self._cancel_background()
         if self._hooks is not None:
-            call_hook(self._loop, self._hooks.lost, error)
+            call_hook(self.loop, self._hooks.lost, error)
         if self._closing is not None or not _is_loss(error):
             self._end(self._closing or error)
             return
@@ -246,12 +265,12 @@ class Supervisor:
             consumers,
         )
         unknown = sum(len(each.publishing.confirms or ()) for each in live.channels.values())
-        self._task = self._loop.create_task(self._recover(error, unknown))
+        self._task = self.loop.create_task(self._recover(error, unknown))
 
     async def close(self, error: Exception) -> None:
         """End recovery, and everything that waits for it; nothing is left running."""
         self._closing = error
-        current = asyncio.current_task(self._loop)
+        current = asyncio.current_task(self.loop)
         running = (self._task, *self._background)
         tasks = {task for task in running if task is not None and task is not current}
         for task in tasks:
@@ -296,7 +315,7 @@ class Supervisor:
             else:  # a fault of this program: nothing may wait for ever
                 self._give_up(error)
                 context = {"message": "a fault in the recovery of a connection", "exception": error}
-                self._loop.call_exception_handler(context)
+                self.loop.call_exception_handler(context)
         finally:
             self._task = None
 
@@ -375,7 +394,7 @@ class Supervisor:
         lost: dict[ConsumerRecord, Exception] = {}
         stragglers = self._stragglers(live, replay, restorations, lost)
         if replay.stragglers:
-            task = self._loop.create_task(stragglers.run())
+            task = self.loop.create_task(stragglers.run())
             try:
                 await asyncio.wait({task}, timeout=GATE_PATIENCE)
             except BaseException:
@@ -433,7 +452,7 @@ class Supervisor:
                 live.fail(failed)
                 live.transport.close()
             else:
-                self._loop.call_exception_handler({"message": "recovery", "exception": error})
+                self.loop.call_exception_handler({"message": "recovery", "exception": error})
 
     def _swap_in(
         self,
@@ -489,7 +508,7 @@ class Supervisor:
             ", ".join(f"{each.entity!r} ({each.error})" for each in not_restored) or "nothing",
         )
         if self._hooks is not None:
-            call_hook(self._loop, self._hooks.recovered, address, outage, self._attempts)
+            call_hook(self.loop, self._hooks.recovered, address, outage, self._attempts)
         self._wake_state_waiters()
         self.gate.open()
 
@@ -546,7 +565,7 @@ class Supervisor:
             stragglers = self._stragglers(live, replay, {channel: restoration}, {})
             self.run_in_background(stragglers.run())
         log.info("channel %d was opened again: %s", restoration.live.number, cause)
-        self.emit(ChannelReopened(self.now, self.epoch, channel, cause))
+        self.emit(ChannelReopened(self.now, self.epoch, channel.user_channel, cause))
         channel.reopened()
 
     def revive(self, consumer: LastingConsumer, live: LiveChannel, consumer_tag: str) -> None:

@@ -1,0 +1,296 @@
+"""The lifetime of a channel that recovery opens again: one live channel after another.
+
+Its operations wait at the gate of the connection, and at one of its own while the channel alone
+is opened again. What it declares is recorded, and what it deletes is forgotten.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from ammoo_wire import BasicConsumeParameters, QueueDeclareParameters, method_of
+
+from ..channel_lifetime import ChannelLifetime, Request
+from ..channel_settings import ChannelSettings, Prefetch
+from ..exceptions.base import AmmooError
+from ..exceptions.channel import ChannelUnanswered, ServerClosedChannel
+from ..inbox import LastingInbox
+from ..live.channel import LiveChannel
+from ..live.connection import LiveConnection
+from ..live.ports import SuccessorPort
+from ..live.replies import OnReply, Reply
+from ..running_loop import require_loop
+from ..topology import Topology
+from .delays import Outage
+from .gate import Gate
+from .gated_publishing import GatedPublishing
+from .ports import LastingConsumer, UserChannel
+from .recording import forget, record_bound_or_declared, with_current_names
+
+__all__ = ["Keeper", "LastingChannel"]
+
+TAG_BITS: Final = 48
+"""Delivery tags of the n-th recovery begin at n << 48: no channel delivers so many messages."""
+
+
+class Keeper(Protocol):
+    """What a channel asks of what recovers its connection."""
+
+    channels: "dict[LastingChannel, None]"
+    final: Exception | None
+    gate: Gate
+    loop: asyncio.AbstractEventLoop
+    topology: Topology
+
+    @property
+    def is_recovering(self) -> bool:
+        """Whether the connection is lost and is to come back."""
+        ...
+
+    def new_gate(self, cleared: Callable[[], None]) -> Gate:
+        """Return a gate with the bounds that the user has set."""
+        ...
+
+    def reopen(self, channel: "LastingChannel", outage: Outage, cause: Exception) -> None:
+        """Open a channel again that the server has closed."""
+
+    def revive(self, consumer: LastingConsumer, live: LiveChannel, consumer_tag: str) -> None:
+        """Start a consumer again that the server has cancelled."""
+
+
+class LastingChannel(ChannelLifetime):
+    """The lifetime of a channel that survives its live channels.
+
+    Args:
+        user_channel: The `Channel` that the user holds, which events report.
+        settings: As in `ChannelLifetime`.
+        body_encoding: As in `ChannelLifetime`.
+        connection: As in `ChannelLifetime`.
+        keeper: What recovers the connection.
+        operation_timeout: How long an operation may wait, in seconds; None for no limit.
+        outage: The delays with which the channel alone is opened again; None if it is not to be.
+
+    Attributes:
+        user_channel: As it was given.
+    """
+
+    def __init__(
+        self,
+        user_channel: UserChannel,
+        settings: ChannelSettings,
+        body_encoding: str,
+        connection: Callable[[], LiveConnection],
+        keeper: Keeper,
+        operation_timeout: float | None,
+        outage: Outage | None,
+    ) -> None:
+        super().__init__(settings, body_encoding, connection)
+        self.user_channel = user_channel
+        self._keeper = keeper
+        self._operation_timeout = operation_timeout
+        self._outage = outage
+        self._gated: SuccessorPort = GatedPublishing(
+            self.usable, lambda: self.final, operation_timeout
+        )
+        self._own_gate: Gate | None = None  # while the channel alone is opened again
+        self._epochs = 0
+        self._reopen_waiters: list[asyncio.Future[None]] = []
+        self._last_queue = ""  # the one that was declared last
+
+    # --- from beginning to end ---
+
+    async def open(self) -> None:
+        """Open the channel, when the connection is open; it lasts from then on."""
+        require_loop(self._keeper.loop)
+        if not self._keeper.gate.is_clear:
+            await self._keeper.gate.wait("channel.open", 0, self._operation_timeout)
+        await super().open()
+        if self.final is None:
+            self._keeper.channels[self] = None
+
+    def _watch(self, live: LiveChannel) -> None:
+        live.on_end = self._live_ended
+
+    async def close(self, error: Exception, seconds: float, *, leaving: bool = False) -> None:
+        """Close the channel; while it is being recovered there is nothing to send."""
+        if self.live is not None and self.final is None and self.live.closing_exc is not None:
+            self.close_for_good(error)
+        await super().close(error, seconds, leaving=leaving)
+
+    def close_for_good(self, error: Exception) -> None:
+        """End the channel with an error; its consumers end with it."""
+        if self.final is not None:
+            return
+        super().close_for_good(error)
+        self._wake_reopen_waiters()
+        if self._own_gate is not None:
+            self._own_gate.fail(error)
+        self._keeper.channels.pop(self, None)
+        for record in self._keeper.topology.consumers_on(self):
+            record.consumer.close_for_good(error)
+        self._keeper.topology.forget_channel(self)
+
+    # --- requests ---
+
+    async def usable(self, operation: str, octets: int = 0) -> LiveChannel:
+        """Wait until an operation can be sent; the caller sends it in the same stretch.
+
+        Raises:
+            NotSent: Too many operations wait already, or it has waited for too long.
+            ChannelClosed, ConnectionClosed: The channel is closed for good.
+        """
+        live, timeout = self.require_live(), self._operation_timeout
+        live.transport.require_loop()
+        while self.final is None:
+            if not self._keeper.gate.is_clear:
+                await self._keeper.gate.wait(operation, octets, timeout)
+            elif self._own_gate is not None and not self._own_gate.is_clear:
+                await self._own_gate.wait(operation, octets, timeout)
+            live = self.require_live()
+            if live.closing_exc is None or self._is_clear():
+                return live
+        raise self.final.with_traceback(None)
+
+    def _is_clear(self) -> bool:
+        """Return whether an operation on the channel waits for nothing."""
+        own = self._own_gate
+        return self._keeper.gate.is_clear and (own is None or own.is_clear)
+
+    async def call(
+        self, request: Request, *replies: type[Any], on_reply: OnReply | None = None
+    ) -> Reply:
+        """Send a request, when the channel is open, and await its reply."""
+        live = await self.usable(method_of(request).name)
+        return await live.call(self.as_named_now(request), *replies, on_reply=on_reply)
+
+    async def declare(self, request: Request, reply: type[Any]) -> Reply:
+        """Declare or bind something, and record it when the server has done it."""
+        live, topology = await self.usable(method_of(request).name), self._keeper.topology
+        named = self.as_named_now(request)
+
+        def record(answer: Reply) -> None:
+            if isinstance(named, QueueDeclareParameters):
+                self._last_queue = answer.parameters.queue_name
+                topology.queue_declared(named, self._last_queue)
+            else:
+                record_bound_or_declared(topology, named)
+
+        return await live.call(named, reply, on_reply=record)
+
+    async def delete(self, request: Request, reply: type[Any]) -> Reply:
+        """Delete or unbind something; it is forgotten as it is sent, unless the server refuses."""
+        live, topology = await self.usable(method_of(request).name), self._keeper.topology
+        named = self.as_named_now(request)
+        replied = live.call(named, reply)
+        forgotten = forget(topology, named)
+        try:
+            return await replied
+        except ServerClosedChannel:
+            topology.put_back(forgotten)  # it was refused, or it was behind what was
+            raise
+
+    def as_named_now(self, request: Any) -> Any:
+        """Return a request with the names that queues have now which the server has named."""
+        return with_current_names(self._keeper.topology, request, self._last_queue)
+
+    # --- consumers ---
+
+    def current_name(self, queue_name: str) -> str:
+        """Return what a queue is called now; the server names some anew each time."""
+        return self._keeper.topology.current_name(queue_name)
+
+    def new_inbox(self, request: BasicConsumeParameters, consumer: LastingConsumer) -> LastingInbox:
+        """Return where the deliveries of a consumer go, on all its live channels."""
+        topology = self._keeper.topology
+
+        def lasts() -> bool:
+            return topology.consumer_record(consumer) is not None
+
+        def revive() -> None:
+            assert inbox.live is not None
+            self._keeper.revive(consumer, inbox.live, inbox.consumer_tag)
+
+        inbox = LastingInbox(request, lasts, revive, lambda: self.forget_consumer(consumer))
+        return inbox
+
+    def consumer_started(
+        self, consumer: LastingConsumer, request: BasicConsumeParameters, prefetch: Prefetch | None
+    ) -> None:
+        """Record a consumer, with the prefetch limits that were in force when it was started."""
+        limits = prefetch or Prefetch(0, 0)
+        self._keeper.topology.consumer_started(consumer, self, request, limits)
+
+    def forget_consumer(self, consumer: LastingConsumer) -> None:
+        """Forget a consumer that is over: it is not started again."""
+        self._keeper.topology.forget_consumer(consumer)
+
+    # --- a live channel ends, and another one takes its place ---
+
+    def _live_ended(self, live: LiveChannel, error: Exception) -> None:
+        """Take the end of the live channel, before anything on it ends."""
+        if live is not self.live:
+            return
+        keeper = self._keeper
+        if self not in keeper.channels:
+            self.close_for_good(error)
+        elif keeper.is_recovering:
+            self._begin_waiting(live)
+        elif keeper.final is not None:
+            self.close_for_good(keeper.final)
+        elif self._outage is None or not isinstance(error, ServerClosedChannel | ChannelUnanswered):
+            self.close_for_good(error)
+        else:
+            self._begin_reopening(live, error, self._outage)
+
+    def _begin_waiting(self, live: LiveChannel) -> None:
+        live.is_stale = True
+        live.successor = self.publishing = self._gated
+
+    def _begin_reopening(self, live: LiveChannel, error: AmmooError, outage: Outage) -> None:
+        """Ask recovery to open the channel again, after the server has closed it alone."""
+        if self._own_gate is None:
+            self._own_gate = self._keeper.new_gate(self.gate_cleared)
+        self._own_gate.shut()
+        error.recoverable = True
+        error._restored = self._wait_reopened
+        self._begin_waiting(live)
+        self._keeper.reopen(self, outage, error)
+
+    async def _wait_reopened(self) -> None:
+        """Wait until the channel is open again, without a place among those that wait to send."""
+        while self.final is None and not self._is_open():
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._reopen_waiters.append(waiter)
+            await waiter
+        if self.final is not None:
+            raise self.final.with_traceback(None)
+
+    def _wake_reopen_waiters(self) -> None:
+        waiters, self._reopen_waiters = self._reopen_waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def attach(self, live: LiveChannel) -> None:
+        """Go on with a live channel that has been opened and set up, after a recovery."""
+        self._epochs += 1
+        live.tag_offset = self._epochs << TAG_BITS
+        self._watch(live)
+        self.live = live
+        self.publishing = self._gated  # until what waits at the gate has gone on
+        self._wake_reopen_waiters()
+
+    def reopened(self) -> None:
+        """Let what waited for the channel alone go on."""
+        if self._own_gate is not None:
+            self._own_gate.open()
+
+    def gate_cleared(self) -> None:
+        """Publish without asking the gate: nothing waits there any more."""
+        if self._own_gate is not None and self._own_gate.is_shut and self._is_open():
+            self._own_gate.open()  # the channel came back with the connection
+        if self._is_open() and self._is_clear():
+            self.publishing = self.require_live().publishing
+
+    def _is_open(self) -> bool:
+        return self.live is not None and self.live.closing_exc is None
