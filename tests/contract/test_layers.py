@@ -94,6 +94,7 @@ BROKER_FLOORS = {
     "auth": 2,
     "messages": 2,
     "exchanges": 3,
+    "history": 3,
     "queues": 4,
     "node": 5,
     "connections": 6,

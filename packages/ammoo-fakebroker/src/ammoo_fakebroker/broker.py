@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from .administration import Administration
 from .clock import ManualClock
+from .history.recorder import Recorder
 from .node.limits import Limits
 from .node.node import DEFAULT_VIRTUALHOST, MEMORY_LIMIT, Node
 from .option_names import names_options
@@ -87,6 +88,8 @@ class FakeBroker(Administration):
             queues have this limit: they take the delivery back and cancel the consumer, or close
             the channel with 406 after a basic.get or if the client does not support that cancel.
         consumer_timeout_check: The seconds between two checks of that time; 4.3 needs no checks.
+        history: How many events to keep for `history`, `published` and the like; 0 for no history.
+            A history holds at most 16 MiB of bodies of more than 1 KiB.
 
     Raises:
         TypeError: There is no such option, or its value is of a wrong type.
@@ -117,11 +120,13 @@ class FakeBroker(Administration):
         send_timeout: float = 30.0,
         consumer_timeout: int | None = 1_800_000,
         consumer_timeout_check: float = 60.0,
+        history: int = 10_000,
     ) -> None:
         from .server import LoopClock, Server
 
         profile = profile_named(compatibility)
         _check_port_number(port)
+        _check_history(history)
         if certificate_login not in ("distinguished_name", "common_name"):
             raise ValueError(
                 f"certificate_login is {certificate_login!r};"
@@ -145,6 +150,7 @@ class FakeBroker(Administration):
         loop_clock = LoopClock()
         self._manual_clock = clock
         self._timeline = clock.timeline() if clock else None
+        self._recorder = Recorder(loop_clock.time, limit=history) if history else None
         self._node = Node(
             profile,
             self._timeline or loop_clock,
@@ -152,6 +158,7 @@ class FakeBroker(Administration):
             limits=limits,
             mechanisms=mechanisms,
             loopback_users=loopback_users,
+            recorder=self._recorder,
         )
         self._server: Server = Server(
             self._node,
@@ -451,6 +458,20 @@ class FakeBroker(Administration):
             raise LookupError(
                 f"the broker has no queue {name!r} in virtual host {virtualhost!r}"
             ) from None
+
+
+def _check_history(history: object) -> None:
+    """Check the number of events to keep.
+
+    Raises:
+        TypeError: It is no integer.
+        ValueError: It is negative.
+    """
+    expected = "expected how many events to keep; 0 for none"
+    if not isinstance(history, int) or isinstance(history, bool):
+        raise TypeError(f"history is {history!r}; {expected}")
+    if history < 0:
+        raise ValueError(f"history is {history!r}; {expected}")
 
 
 def _check_port_number(port: object) -> None:

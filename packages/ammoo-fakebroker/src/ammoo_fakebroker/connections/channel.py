@@ -90,6 +90,12 @@ class Channel:
         """Send a method to the client."""
         self.connection.send(self.number, parameters)
 
+    def record(self, kind: str, **details: Any) -> None:
+        """Record in the history what has happened on the channel."""
+        recorder = self.virtualhost.recorder
+        if recorder is not None:
+            recorder.record(kind, channel=self, **details)
+
     # -- deliveries ----------------------------------------------------------------------------
 
     def next_delivery_tag(self) -> int:
@@ -173,6 +179,8 @@ class Channel:
         if delivery is None:
             raise errors.unknown_delivery_tag(delivery_tag)
         queue, queued, consumer = delivery
+        if queue.recorder is not None:
+            queue.recorder.settled("acknowledged", self, queued.message, queue.name, delivery_tag)
         queue.acknowledge(queued)
         if consumer is not None:
             self._return_credit(consumer)
@@ -183,6 +191,11 @@ class Channel:
         RabbitMQ settles them queue by queue and consumer by consumer, in the order of the names.
         A queue delivers again before the next consumer has its credit back.
         """
+        recorder = self.virtualhost.recorder
+        if recorder is not None:
+            for tag, delivery in deliveries.items():
+                message, queue_name = delivery.queued.message, delivery.queue.name
+                recorder.settled(settlement.past_tense, self, message, queue_name, tag)
         groups: dict[_Group, list[QueuedMessage]] = {}
         for delivery_tag, (queue, queued, consumer) in deliveries.items():
             group = _Group(queue, delivery_tag if consumer is None else 0, consumer)
@@ -237,6 +250,7 @@ class Channel:
         """Remove a consumer whose queue is deleted, and notify the client if it supports that."""
         if self.consumers.pop(consumer.tag, None) is None:
             return
+        self._record_cancelled(consumer, "queue deleted")
         if self.connection.client_can("consumer_cancel_notify"):
             self.send(BasicCancelParameters(consumer.tag, True))
 
@@ -306,6 +320,7 @@ class Channel:
         consumed = {consumer.queue: None for consumer in self.consumers.values()}
         self._detach_from({queue: None for queue in consumed if not queue.is_replicated})
         for consumer in self.consumers.values():
+            self._record_cancelled(consumer, "channel closed")
             consumer.queue.detach((consumer,))
 
     def _cancel_reply_consumer(self) -> None:
@@ -318,6 +333,7 @@ class Channel:
         Dead letters wait until all queues are done, so none reaches a consumer of this channel.
         """
         unacked = self.all_unacked()
+        self._record_detached(queues, unacked)
         with self.virtualhost.dead_letters.deferred():
             for queue in queues:
                 queue.detach_channel(
@@ -327,6 +343,33 @@ class Channel:
             self.consumers = {tag: c for tag, c in self.consumers.items() if c.queue not in queues}
             self.transaction = None  # its settlements never happen
             self.unacked = {tag: d for tag, d in unacked.items() if d.queue not in queues}
+
+    def _record_detached(
+        self, queues: Mapping[Queue, None], unacked: Mapping[int, Unacked]
+    ) -> None:
+        """Record which consumers end with the channel, and which deliveries go back."""
+        if self.virtualhost.recorder is None:
+            return
+        for consumer in self.consumers.values():
+            if consumer.queue in queues and consumer in consumer.queue.consumers:
+                self._record_cancelled(consumer, "channel closed")
+        for tag, (queue, queued, _) in unacked.items():
+            if queue in queues and not queue.is_deleted:
+                self.record(
+                    "requeued",
+                    message=queued.message,
+                    queue_name=queue.name,
+                    delivery_tag=tag,
+                    reason="channel closed",
+                )
+
+    def _record_cancelled(self, consumer: Consumer, reason: str) -> None:
+        self.record(
+            "consumer_cancelled",
+            consumer_tag=consumer.tag,
+            queue_name=consumer.queue.name,
+            reason=reason,
+        )
 
     def all_unacked(self) -> dict[int, Unacked]:
         """Return the deliveries that no queue knows to be settled, those in a transaction included."""

@@ -52,7 +52,8 @@ class ChannelTable:
         """
         if number in self.open or number in self._closing:
             raise errors.channel_already_open()
-        self.open[number] = Channel(number, self._connection)
+        channel = self.open[number] = Channel(number, self._connection)
+        channel.record("channel_opened")
         self._connection.send(number, ChannelOpenOkParameters())
 
     def close(
@@ -69,12 +70,15 @@ class ChannelTable:
             channel.flush_confirms()
         del self.open[channel.number]
         if error is None:
+            channel.record("channel_closed", by="client")
             channel.close()
             if is_answered:
                 channel.send(ChannelCloseOkParameters())
             return
         self._closing[channel.number] = channel
         self._send_close(channel.number, error)
+        code, text = int(error.reply_code), error.reply_text
+        channel.record("channel_closed", by="broker", code=code, text=text)
         channel.start_closing()
 
     def refuse_unopened(self, number: int, error: ProtocolError) -> None:

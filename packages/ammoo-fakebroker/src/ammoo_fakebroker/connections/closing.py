@@ -7,7 +7,7 @@ wait.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import ConnectionState
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .timers import Timers
     from .transport import Transport
 
-__all__ = ["Closing"]
+__all__ = ["Closing", "describe_end"]
 
 _PURPOSES = ("closing", "pause")
 
@@ -73,3 +73,17 @@ class Closing:
         """Cancel the timers: the socket is closed."""
         for purpose in _PURPOSES:
             self._timers.cancel(purpose)
+
+
+def describe_end(protocol: ServerProtocol) -> dict[str, Any]:
+    """Return who has ended a connection, with which code and text, for the history."""
+    sent, received = protocol.close_sent, protocol.close_received
+    if sent is None and received is None:
+        return {"by": "network"}
+    close = received if sent is None else sent
+    assert close is not None
+    return {
+        "by": "client" if sent is None else "broker",
+        "code": int(close.reply_code),
+        "text": close.reply_text,
+    }

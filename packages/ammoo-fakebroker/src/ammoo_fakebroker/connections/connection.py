@@ -29,9 +29,10 @@ from ammoo_wire import (
 )
 
 from ..auth.login import Login, Peer
+from ..history.event_fields import Identity
 from ..rabbitmq import errors
 from .channel_table import ChannelTable
-from .closing import Closing
+from .closing import Closing, describe_end
 from .command_backlog import CommandBacklog, PauseReason
 from .heartbeats import Heartbeats
 from .methods import HANDLERS, publish
@@ -72,6 +73,7 @@ class Connection:
     Attributes:
         node: The node that the client is connected to.
         peer: The address that the client connects from.
+        identity: The names of the connection, for the history.
         channels: The open channels by number.
         confirming: The channels with publishes that are settled and not yet confirmed.
         is_deliverable: Whether the client reads fast enough to be sent more messages.
@@ -85,6 +87,7 @@ class Connection:
     def __init__(self, node: Node, transport: Transport, peer: Peer | None = None) -> None:
         self.node = node
         self.peer: Peer = peer or Peer()
+        self.identity: Identity = Identity(self.peer.connection_name, self.peer.connection_name)
         self._channels = ChannelTable(self)
         self.channels: dict[int, Channel] = self._channels.open
         self.confirming: list[ConfirmingChannel] = []
@@ -204,10 +207,13 @@ class Connection:
         handlers = HANDLERS
         protocol = self._protocol
         alarms = self.node.alarms
+        recorder = self.node.recorder
         waiting = iter(commands)
         for command in waiting:
             number, parameters, properties, body = command
             channel = channels.get(number)
+            if recorder is not None:
+                recorder.actor = channel
             try:
                 if type(parameters) is BasicPublishParameters and channel is not None:
                     if alarms.reason is not None:
@@ -230,6 +236,8 @@ class Connection:
             if protocol.queued_size > self._reply_room:
                 self._backlog.pause(PauseReason.UNREAD_OUTPUT)
                 break
+        if recorder is not None:
+            recorder.actor = None
         if self._stage is not _Stage.OVER:
             self._backlog.add(waiting)
         while self.confirming:
@@ -384,11 +392,15 @@ class Connection:
         if self.is_blocked:
             return
         self._backlog.pause(PauseReason.ALARM)
+        if self.node.recorder is not None:
+            self.node.recorder.record("connection_blocked", connection=self, reason=reason)
         if self.client_can("connection.blocked"):
             self.send(0, ConnectionBlockedParameters(reason))
 
     def unblock(self) -> None:
         """Read the client again: the alarm is over."""
+        if self.is_blocked and self.node.recorder is not None:
+            self.node.recorder.record("connection_unblocked", connection=self)
         if self.is_blocked and self.client_can("connection.blocked"):
             self.send(0, ConnectionUnblockedParameters())
         self._backlog.resume(PauseReason.ALARM)
@@ -409,6 +421,9 @@ class Connection:
         """Start heartbeats and time-outs: the connection is open."""
         self._stage = _Stage.OPEN
         self._timers.cancel("handshake")
+        if self.node.recorder is not None:
+            self._identify()
+            self.node.recorder.record("connection_opened", connection=self)
         interval = self._protocol.heartbeat_interval
         if interval:
             self._heartbeats = Heartbeats(
@@ -420,6 +435,17 @@ class Connection:
             )
         if not self.node.profile.consumers_have_timeouts:
             self._await_consumer_timeout()
+
+    def _identify(self) -> None:
+        """Take the names by which the history knows the connection."""
+        peer_name = self.peer.connection_name
+        given = self.client_properties.get("connection_name")
+        self.identity = Identity(
+            given if isinstance(given, str) and given else peer_name,
+            peer_name,
+            self.user.name,
+            self.virtualhost.name,
+        )
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -455,6 +481,10 @@ class Connection:
         if self._stage is not _Stage.OVER:
             was_open = self.is_open
             self._stage = _Stage.OVER
+            if self.node.recorder is not None:
+                self.node.recorder.record(
+                    "connection_closed", connection=self, **describe_end(self._protocol)
+                )
             self.is_deliverable = False
             self._timers.cancel_all()
             if self._heartbeats is not None:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from ammoo_wire import ProtocolError
 
     from ..auth.users import User
+    from ..history.event_fields import Identity
     from ..node.node import Node
     from ..node.virtual_host import VirtualHost
 
@@ -44,6 +45,11 @@ class ChannelConnection(Protocol):
     @property
     def node(self) -> Node:
         """The node that the client is connected to."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """The names of the connection, for the history."""
         ...
 
     @property

@@ -28,12 +28,14 @@ class Message:
         properties: The encoded properties, as consumers get them.
         body: The body.
         parsed: What the broker needs to know of the properties, and of its former lives.
+        number: The number that the history gave it; its copies have the same one. 0 without history.
     """
 
     __slots__ = (
         "_headers",
         "body",
         "exchange_name",
+        "number",
         "parsed",
         "properties",
         "routing_key",
@@ -52,6 +54,7 @@ class Message:
         self.properties: bytes = properties
         self.body: bytes | bytearray = body
         self.parsed: ParsedProperties = parsed
+        self.number: int = 0
         self._headers: Mapping[str, Any] | None = None
 
     @property
@@ -75,11 +78,15 @@ class Message:
 
     def with_properties(self, properties: bytes) -> Message:
         """Return a copy that consumers get with other properties."""
-        return Message(self.exchange_name, self.routing_key, properties, self.body, self.parsed)
+        copy = Message(self.exchange_name, self.routing_key, properties, self.body, self.parsed)
+        copy.number = self.number
+        return copy
 
     def with_parsed(self, parsed: ParsedProperties) -> Message:
         """Return a copy with other parsed properties."""
-        return Message(self.exchange_name, self.routing_key, self.properties, self.body, parsed)
+        copy = Message(self.exchange_name, self.routing_key, self.properties, self.body, parsed)
+        copy.number = self.number
+        return copy
 
 
 class QueuedMessage:

@@ -20,6 +20,7 @@ from .memory import MemoryWatch
 from .virtual_host import VirtualHost
 
 if TYPE_CHECKING:
+    from ..history.recorder import Recorder
     from .ports import Client, ReplyReceiver
 
 __all__ = ["MEMORY_LIMIT", "Node"]
@@ -46,6 +47,7 @@ class Node:
         reply_consumers: The consumers of direct replies, by their generated names.
         alarms: The reasons why publishers are blocked.
         memory: The count of the memory that messages take; it raises the memory alarm.
+        recorder: The history; None if it is off.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Node:
         mechanisms: Collection[str] | None = None,
         cluster_name: str = "rabbit@localhost",
         loopback_users: Collection[str] = ("guest",),
+        recorder: Recorder | None = None,
     ) -> None:
         self.profile = profile
+        self.recorder: Recorder | None = recorder
         self.clock = clock
         self.network_clock: Clock = network_clock or clock
         self.limits: Limits = limits or Limits(max_message_size=profile.max_message_size)
@@ -97,6 +101,7 @@ class Node:
                 self.clock,
                 default_queue_type=default_queue_type,
                 consumer_timeout=lambda: self.limits.consumer_timeout,
+                recorder=self.recorder,
             )
             self.virtualhosts[name] = virtualhost
         return virtualhost

@@ -31,6 +31,7 @@ from ..rabbitmq.profiles import Profile
 from .policies import AppliedPolicies, Policies
 
 if TYPE_CHECKING:
+    from ..history.recorder import Recorder
     from ..queues.consumers import Consumer
 
 __all__ = ["VirtualHost", "VirtualHostLimits", "generate_name"]
@@ -73,6 +74,7 @@ class VirtualHost:
         default_queue_type: The type of queues that are declared without one; None for classic.
         limits: The limits of connections and queues.
         policies: The policies of queues and exchanges; `change_policies` changes them.
+        recorder: The history of the broker; None if it is off.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class VirtualHost:
         *,
         default_queue_type: str | None = None,
         consumer_timeout: Callable[[], int | None] = lambda: None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.name = name
         self.profile = profile
@@ -97,6 +100,7 @@ class VirtualHost:
         self.policies: Policies = Policies(profile)
         self._exclusive_queues: dict[object, dict[Queue, None]] = {}
         self._routes: dict[tuple[str, str], Collection[Queue]] = {}
+        self.recorder: Recorder | None = recorder
         for exchange_name, exchange_type in _PREDECLARED.items():
             self.create_exchange(exchange_name, exchange_type, durable=True)
         self.create_exchange("amq.rabbitmq.trace", "topic", durable=True, internal=True)
@@ -108,6 +112,11 @@ class VirtualHost:
     def consumer_timeout(self) -> int | None:
         """How long a delivery may stay unsettled, in milliseconds; None for ever."""
         return self._consumer_timeout()
+
+    def _record(self, kind: str, **details: Any) -> None:
+        """Record a change in the history, as the doing of the client whose command is executed."""
+        if self.recorder is not None:
+            self.recorder.record_change(kind, virtualhost=self.name, **details)
 
     # -- exchanges -----------------------------------------------------------------------------
 
@@ -134,12 +143,15 @@ class VirtualHost:
         exchange.alternate_exchange = self.policies.alternate_exchange(name, exchange.arguments)
         self.exchanges[name] = exchange
         self._routes.clear()
+        if not name.startswith("amq."):  # those are part of each virtual host
+            self._record("exchange_declared", exchange_name=name, exchange_type=exchange_type)
         return exchange
 
     def delete_exchange(self, exchange: Exchange) -> None:
         """Delete an exchange and all bindings from it and to it."""
         if self.exchanges.pop(exchange.name, None) is None:
             return
+        self._record("exchange_deleted", exchange_name=exchange.name)
         for binding in list(exchange.bindings.values()):
             self._drop(binding)
         self._delete_incoming(exchange)
@@ -168,6 +180,7 @@ class VirtualHost:
             settings=settings,
         )
         self.queues[name] = queue
+        self._record("queue_declared", queue_name=name, queue_type=queue.queue_type)
         if owner is not None:
             self._exclusive_queues.setdefault(owner, {})[queue] = None
         self._routes.clear()
@@ -195,6 +208,7 @@ class VirtualHost:
         if self.queues.get(queue.name) is not queue:
             return []
         del self.queues[queue.name]
+        self._record("queue_deleted", queue_name=queue.name, message_count=queue.message_count)
         consumers = list(queue.consumers)
         queue.close()
         for consumer in consumers:
@@ -246,6 +260,7 @@ class VirtualHost:
             source.add_binding(binding)
             destination.incoming[binding] = None
             self._routes.clear()
+            self._record("bound", **_names_of(binding))
 
     def unbind(
         self,
@@ -277,6 +292,7 @@ class VirtualHost:
     def _delete_binding(self, binding: Binding) -> None:
         """Remove a binding; an auto-delete exchange is deleted with its last one."""
         self._drop(binding)
+        self._record("unbound", **_names_of(binding))
         source = binding.source
         if source.auto_delete and not source.bindings:
             self.delete_exchange(source)
@@ -337,3 +353,13 @@ class VirtualHost:
             alternate = self.exchanges.get(exchange.alternate_exchange)
             return [] if alternate is None else [alternate]
         return destinations
+
+
+def _names_of(binding: Binding) -> dict[str, str]:
+    """Return the names in a binding, as the history records them."""
+    destination = binding.destination
+    return {
+        "exchange_name": binding.source.name,
+        "routing_key": binding.routing_key,
+        "queue_name" if destination.queue_type else "destination": destination.name,
+    }

@@ -104,6 +104,11 @@ class Consumer:
             self.limiter.outstanding += 1
             self.shared_limiter.outstanding += 1
             delivery_tag = channel.await_acknowledgement(self.queue, queued, self)
+        recorder = self.queue.recorder
+        if recorder is not None:
+            recorder.delivered(
+                channel, message, self.queue.name, self.tag, delivery_tag, queued.redelivered
+            )
         channel.connection.send_content(
             channel.number,
             _encode_deliver(

@@ -88,11 +88,26 @@ class DeadLetters:
     def _publish_readable(self, message: Message, queue: Queue, reason: str) -> None:
         worker = queue.dead_letter_worker
         if worker is not None:
-            worker.forward(self._make_copy(message, queue, reason))
+            letter = self._make_copy(message, queue, reason)
+            if queue.recorder is not None:
+                self._record(letter, queue, self.targets(letter))
+            worker.forward(letter)
         elif queue.settings.dead_letter_exchange in self._router.exchanges:
             letter = self._make_copy(message, queue, reason)
-            for target in self.targets(letter):
+            targets = self.targets(letter)
+            self._record(letter, queue, targets)
+            for target in targets:
                 target.publish(letter.message)
+        else:
+            missing = f"exchange {queue.settings.dead_letter_exchange!r} does not exist"
+            queue.record("dropped", message, reason=missing)
+
+    def _record(self, letter: DeadLetter, queue: Queue, targets: Collection[Queue]) -> None:
+        """Record in the history where a dead letter goes."""
+        names = tuple(target.name for target in targets)
+        queue.record("dead_lettered", letter.message, reason=letter.reason, queue_names=names)
+        if not names:
+            queue.record("unroutable", letter.message)
 
     def targets(self, letter: DeadLetter) -> Collection[Queue]:
         """Find the queues that a dead letter reaches now, except those that would be a cycle."""
@@ -137,6 +152,7 @@ class DeadLetters:
             message.body,
             parsed,
         )
+        copy.number = message.number
         return DeadLetter(copy, reason, history)
 
     def _death(self, message: Message, expiration: str | None, queue: Queue, reason: str) -> Death:

@@ -33,6 +33,13 @@ class Settlement(Enum):
         return self in (Settlement.REQUEUE_FAILED, Settlement.REJECT_FAILED)
 
     @property
+    def past_tense(self) -> str:
+        """The kind of event that the history records."""
+        if self is Settlement.ACKNOWLEDGE:
+            return "acknowledged"
+        return "requeued" if self.requeues else "rejected"
+
+    @property
     def requeues(self) -> bool:
         """Whether the delivery goes back to its queue."""
         return self in (Settlement.REQUEUE, Settlement.REQUEUE_FAILED)

@@ -105,6 +105,7 @@ class FifoQueue(Queue):
 
     def publish(self, message: Message) -> bool:
         if self._rejects_overflow and self._would_overflow(message):
+            self._record_death(message, "maxlen")
             if self.settings.overflow == "reject-publish-dlx" and self._has_dead_letters:
                 self._send_dead_letter(message, "maxlen")
             return False
@@ -242,6 +243,7 @@ class FifoQueue(Queue):
         self._dead_letter(queued, reason)
 
     def _dead_letter(self, queued: QueuedMessage, reason: str) -> None:
+        self._record_death(queued.message, reason)
         if self._has_dead_letters:
             self._send_dead_letter(self._dead_letter_of(queued), reason)
 
@@ -251,6 +253,11 @@ class FifoQueue(Queue):
 
     def _send_dead_letter(self, message: Message, reason: str) -> None:
         self.host.dead_letters.send(message, self, reason)
+
+    def _record_death(self, message: Message, reason: str) -> None:
+        """Record that a message has left the queue undelivered; a rejection is recorded already."""
+        if reason != "rejected":
+            self.record("expired" if reason == "expired" else "dropped", message, reason=reason)
 
     # -- time ----------------------------------------------------------------------------------
 

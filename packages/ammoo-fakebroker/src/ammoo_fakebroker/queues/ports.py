@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from ..clock import Clock
     from ..exchanges.exchange import Exchange
+    from ..history.event_fields import Identity
+    from ..history.recorder import Recorder
     from ..messages.message import Message, QueuedMessage
     from ..rabbitmq.profiles import Profile
     from .consumers import Consumer
@@ -47,6 +49,11 @@ class QueueHost(Protocol):
         ...
 
     @property
+    def recorder(self) -> Recorder | None:
+        """The history of the broker; None if it is off."""
+        ...
+
+    @property
     def consumer_timeout(self) -> int | None:
         """How long a delivery may stay unsettled, in milliseconds; None for ever."""
         ...
@@ -73,6 +80,11 @@ class Router(Protocol):
         """The exchanges by name."""
         ...
 
+    @property
+    def recorder(self) -> Recorder | None:
+        """The history of the broker; None if it is off."""
+        ...
+
     def route(self, exchange: Exchange, message: Message) -> Collection[Queue]:
         """Find the queues that a message reaches from an exchange, each once."""
         ...
@@ -80,6 +92,11 @@ class Router(Protocol):
 
 class ConsumerConnection(Protocol):
     """What a consumer asks of its channel's connection."""
+
+    @property
+    def identity(self) -> Identity:
+        """The names of the connection, for the history."""
+        ...
 
     @property
     def is_deliverable(self) -> bool:

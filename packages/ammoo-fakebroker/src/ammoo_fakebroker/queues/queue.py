@@ -23,6 +23,7 @@ from .delivery import Settlement
 if TYPE_CHECKING:
     from ..clock import Timer
     from ..exchanges.exchange import Binding
+    from ..history.recorder import Recorder
     from ..messages.message import Message, QueuedMessage
     from .consumers import Consumer
     from .dead_letter_worker import DeadLetterWorker
@@ -45,6 +46,7 @@ class Queue(Destination, ABC):
         incoming: The bindings that lead to it.
         dead_letter_worker: What keeps dead letters until they have arrived, if they must arrive.
         is_deleted: Whether it is deleted; settlements of its messages may still come in.
+        recorder: The history of the broker; None if it is off.
     """
 
     queue_type: ClassVar[str]
@@ -78,6 +80,7 @@ class Queue(Destination, ABC):
         self.unacked_count = 0
         self.incoming: dict[Binding, None] = {}
         self.is_deleted: bool = False
+        self.recorder: Recorder | None = host.recorder
         self._idle_timer: Timer | None = None
         self.touch()
 
@@ -235,6 +238,13 @@ class Queue(Destination, ABC):
         """Let the next single active consumer take over if the last one has settled everything."""
         self.consumers.hand_over(requeued=requeued)
         self.wake()
+
+    def record(self, kind: str, message: Message, **details: Any) -> None:
+        """Record in the history what the queue has done with a message."""
+        if self.recorder is not None:
+            self.recorder.record(
+                kind, message=message, queue_name=self.name, virtualhost=self.host.name, **details
+            )
 
     # -- consumers -----------------------------------------------------------------------------
 

@@ -289,6 +289,7 @@ class RetryingQuorumQueue(QuorumQueue):
             del self._locks[queued]
             self._timed_out[queued] = consumer
             returned.append(queued.copy())
+            self.record("requeued", queued.message, reason="consumer timeout")
         if consumer is not None:
             consumer.limiter.suspend()
             self.consumers.suspend(consumer)

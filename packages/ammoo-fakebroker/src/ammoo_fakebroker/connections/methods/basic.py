@@ -97,10 +97,15 @@ def publish(
         routing_keys = message.routing_keys if checks_all else (routing_key,)
         check_topic(channel, "write", exchange_name, *routing_keys)
     queues = virtualhost.route(exchange, message)
+    recorder = virtualhost.recorder
+    if recorder is not None:
+        recorder.published(channel, message, queues)
     replies: Sequence[ReplyReceiver | None] = ()
     if not exchange_name and (not queues or parsed.carbon_copies or parsed.blind_carbon_copies):
         replies = find_replies(channel, message)
     is_routed = queues or (replies and virtualhost.profile.reply_names_are_queues)
+    if recorder is not None and not is_routed:
+        recorder.record("unroutable", channel=channel, message=message, mandatory=mandatory)
     if mandatory and not is_routed and channel.transaction is None:
         return_unroutable(channel, message)
     for consumer in replies:
@@ -118,6 +123,8 @@ def publish(
     if confirms.is_settled:
         connection.confirming.append(channel)
     confirms.settle(sequence_number, accepted=accepted)
+    if recorder is not None:
+        recorder.confirmed(channel, message, sequence_number, accepted)
 
 
 def _check_properties(channel: Channel, parsed: ParsedProperties) -> None:
@@ -151,6 +158,7 @@ def deliver_to_queues(channel: Channel, message: Message, queues: Collection[Que
 
 def return_unroutable(channel: Channel, message: Message) -> None:
     """Return a mandatory message that could not be routed (basic.return)."""
+    channel.record("returned", message=message, code=int(ReplyCode.NO_ROUTE), text="NO_ROUTE")
     channel.connection.send_content(
         channel.number,
         _encode_return(ReplyCode.NO_ROUTE, "NO_ROUTE", message.exchange_name, message.routing_key),
@@ -208,6 +216,7 @@ def consume(channel: Channel, parameters: BasicConsumeParameters) -> None:
     channel.consumers[consumer.tag] = consumer
     if not parameters.no_wait:
         channel.send(BasicConsumeOkParameters(consumer.tag))
+    channel.record("consumer_started", consumer_tag=consumer.tag, queue_name=queue.name)
     queue.add_consumer(consumer)
 
 
@@ -227,6 +236,10 @@ def cancel(channel: Channel, parameters: BasicCancelParameters) -> None:
     if not no_wait:
         channel.send(BasicCancelOkParameters(tag))
     if consumer is not None:
+        queue_name = consumer.queue.name
+        channel.record(
+            "consumer_cancelled", consumer_tag=tag, queue_name=queue_name, reason="basic.cancel"
+        )
         consumer.queue.remove_consumer(consumer)
 
 
@@ -264,6 +277,16 @@ def _answer_get(channel: Channel, queue: Queue, queued: QueuedMessage, *, no_ack
     else:
         delivery_tag = channel.await_acknowledgement(queue, queued, None)
     message = queued.message
+    if queue.recorder is not None:
+        queue.recorder.record(
+            "got",
+            channel=channel,
+            message=message,
+            queue_name=queue.name,
+            delivery_tag=delivery_tag,
+            redelivered=queued.redelivered,
+            no_ack=no_ack,
+        )
     channel.connection.send_content(
         channel.number,
         _encode_get_ok(

@@ -62,6 +62,9 @@ def _declare(channel: Channel, parameters: ExchangeDeclareParameters) -> None:
     exchange = virtualhost.exchanges.get(name)
     if exchange is not None:
         _assert_equivalent(exchange, parameters, exchange_in(virtualhost.name, name))
+        channel.record(
+            "exchange_declared", exchange_name=name, exchange_type=exchange.type, existed=True
+        )
         return
     if name.startswith("amq."):
         raise errors.reserved_name("exchange", name)

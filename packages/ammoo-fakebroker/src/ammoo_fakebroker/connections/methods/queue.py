@@ -104,6 +104,7 @@ def _declare(channel: Channel, name: str, parameters: QueueDeclareParameters) ->
     queue = virtualhost.queues.get(name)
     if queue is not None:
         _assert_equivalent(channel, queue, parameters, arguments)
+        channel.record("queue_declared", queue_name=name, queue_type=queue.queue_type, existed=True)
         return queue
     _validate_new(channel, name, parameters, arguments)
     return virtualhost.create_queue(
@@ -267,6 +268,7 @@ def purge(channel: Channel, parameters: QueuePurgeParameters) -> None:
     name = named_queue(channel, parameters.queue_name)
     check_queue(channel, "read", name)
     count = 0 if is_volatile_queue(channel, name) else accessible_queue(channel, name).purge()
+    channel.record("purged", queue_name=name, message_count=count)
     if not parameters.no_wait:
         channel.send(QueuePurgeOkParameters(count))
 

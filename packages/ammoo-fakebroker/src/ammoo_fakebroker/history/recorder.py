@@ -1,0 +1,245 @@
+"""The recorder: what the broker's core calls when something has happened.
+
+The core holds a `Recorder`, or None if history is off; each place asks for that once. A recorder
+numbers messages as they are published, and keeps the last events within two limits: their number,
+and the octets of the bodies that they hold.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from .event_fields import NO_CLIENT, Identity, Row
+from .events import Event
+
+if TYPE_CHECKING:
+    from ..messages.message import Message
+
+__all__ = ["BODIES_LIMIT", "EVENTS_LIMIT", "NamedQueue", "RecordedChannel", "Recorder"]
+
+EVENTS_LIMIT: Final = 10_000
+"""How many events are kept."""
+BODIES_LIMIT: Final = 16_777_216
+"""The octets of bodies that events may hold, those of small messages left out."""
+
+_SMALL = 1024
+"""Octets of a body that is not counted: 10,000 of these take no more than 10 MiB."""
+_NOTHING: Final[dict[str, Any]] = {}
+
+
+class RecordedConnection(Protocol):
+    """What a recorder asks of a connection."""
+
+    @property
+    def identity(self) -> Identity:
+        """The names of the connection."""
+        ...
+
+
+class RecordedChannel(Protocol):
+    """What a recorder asks of a channel."""
+
+    @property
+    def number(self) -> int:
+        """The channel's number on its connection."""
+        ...
+
+    @property
+    def connection(self) -> RecordedConnection:
+        """The connection that the channel is on."""
+        ...
+
+
+class NamedQueue(Protocol):
+    """What a recorder asks of a queue."""
+
+    @property
+    def name(self) -> str:
+        """The name of the queue."""
+        ...
+
+
+class Recorder:
+    """The history of one broker, as its core writes it.
+
+    Args:
+        now: Returns the time in seconds, which never goes back.
+        limit: How many events to keep.
+
+    Attributes:
+        actor: The channel whose command is being executed; events of queues, exchanges and
+            bindings are its doing.
+        first: The number of the oldest event that is kept.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        *,
+        limit: int = EVENTS_LIMIT,
+        bodies_limit: int = BODIES_LIMIT,
+    ) -> None:
+        self.actor: RecordedChannel | None = None
+        self.first: int = 1
+        self._now = now
+        self._start = now()
+        self._limit = limit
+        self._bodies_limit = bodies_limit
+        self._rows: deque[tuple[Any, ...]] = deque()
+        self._last_message = 0
+        self._holders: dict[int, int] = {}  # how many rows hold a large body, by message
+        self._octets = 0
+
+    @property
+    def total(self) -> int:
+        """The number of the last event."""
+        return self.first + len(self._rows) - 1
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def record(
+        self,
+        kind: str,
+        *,
+        channel: RecordedChannel | None = None,
+        connection: RecordedConnection | None = None,
+        message: Message | None = None,
+        **details: Any,
+    ) -> None:
+        """Record an event.
+
+        Args:
+            kind: One of `KINDS`.
+            channel: The channel that it happened on.
+            connection: The connection, if no channel is concerned.
+            message: The message that it happened to.
+            details: What else is known; the names are attributes of `Event`, or found among its
+                `details`.
+        """
+        if channel is not None:
+            self._add(kind, message, channel.connection.identity, channel.number, details)
+        else:
+            identity = NO_CLIENT if connection is None else connection.identity
+            self._add(kind, message, identity, 0, details)
+
+    def record_change(self, kind: str, **details: Any) -> None:
+        """Record what a command has changed, as the doing of the channel that it came on."""
+        self.record(kind, channel=self.actor, **details)
+
+    def published(
+        self, channel: RecordedChannel | None, message: Message, queues: Collection[NamedQueue]
+    ) -> None:
+        """Record that a message was published and where it was routed, and number the message.
+
+        Args:
+            channel: The channel that it came on; None if the broker or the test published it.
+            message: The message.
+            queues: The queues that it was routed to.
+        """
+        self._last_message = message.number = self._last_message + 1
+        identity, number = NO_CLIENT, 0
+        if channel is not None:
+            identity, number = channel.connection.identity, channel.number
+        self._add("published", message, identity, number, _NOTHING)
+        if queues:
+            names = tuple([queue.name for queue in queues])
+            self._add("routed", message, identity, number, {"queue_names": names})
+
+    def delivered(
+        self,
+        channel: RecordedChannel,
+        message: Message,
+        queue_name: str,
+        consumer_tag: str,
+        delivery_tag: int,
+        redelivered: bool,
+    ) -> None:
+        """Record that a message was sent to a consumer."""
+        self._add(
+            "delivered",
+            message,
+            channel.connection.identity,
+            channel.number,
+            {
+                "queue_name": queue_name,
+                "consumer_tag": consumer_tag,
+                "delivery_tag": delivery_tag,
+                "redelivered": redelivered,
+            },
+        )
+
+    def settled(
+        self,
+        kind: str,
+        channel: RecordedChannel,
+        message: Message,
+        queue_name: str,
+        delivery_tag: int,
+    ) -> None:
+        """Record that a client acknowledged, rejected or requeued a delivery."""
+        details = {"queue_name": queue_name, "delivery_tag": delivery_tag}
+        self._add(kind, message, channel.connection.identity, channel.number, details)
+
+    def confirmed(
+        self, channel: RecordedChannel, message: Message, sequence_number: int, accepted: bool
+    ) -> None:
+        """Record that a publish was confirmed (basic.ack), or refused (basic.nack)."""
+        self._add(
+            "confirmed" if accepted else "nacked",
+            message,
+            channel.connection.identity,
+            channel.number,
+            {"sequence_number": sequence_number},
+        )
+
+    def _add(
+        self,
+        kind: str,
+        message: Message | None,
+        identity: Identity,
+        channel_number: int,
+        details: dict[str, Any],
+    ) -> None:
+        time = self._now() - self._start
+        self._rows.append((kind, time, message, identity, channel_number, details))
+        if message is not None and len(message.body) > _SMALL:
+            self._hold(message)
+        if len(self._rows) > self._limit:
+            self._drop_oldest()
+
+    def _hold(self, message: Message) -> None:
+        holders = self._holders.get(message.number, 0)
+        self._holders[message.number] = holders + 1
+        if not holders:
+            self._octets += len(message.body)
+            while self._octets > self._bodies_limit and len(self._rows) > 1:
+                self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        message = self._rows.popleft()[2]
+        self.first += 1
+        if message is None or len(message.body) <= _SMALL:
+            return
+        holders = self._holders.pop(message.number) - 1
+        if holders:
+            self._holders[message.number] = holders
+        else:
+            self._octets -= len(message.body)
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def events(self, since: int = 0, kinds: Collection[str] | None = None) -> Iterator[Event]:
+        """Yield the events that are kept, oldest first.
+
+        Args:
+            since: The number of the last event to leave out.
+            kinds: The kinds of events to yield; None for all.
+        """
+        first = max(since + 1, self.first)
+        rows = islice(self._rows, first - self.first, None)
+        for number, row in enumerate(rows, first):
+            if kinds is None or row[0] in kinds:
+                yield Event(number, Row(*row))
