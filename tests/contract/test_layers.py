@@ -82,14 +82,19 @@ CLIENT_OWNS_THE_LOOP = {
 BROKER_SHELLS = {
     "ammoo_fakebroker.__main__",
     "ammoo_fakebroker.broker",
+    "ammoo_fakebroker.in_memory",
+    "ammoo_fakebroker.memory_transport",
     "ammoo_fakebroker.plugin",
     "ammoo_fakebroker.server",
+    "ammoo_fakebroker.virtual_time",
 }
 # The floors of the broker's folders, and of the modules that stand in none of them. An import goes
 # down, or stays in its folder: auth and messages stand side by side and do not know each other.
 BROKER_FLOORS = {
     "clock": 0,
+    "memory_transport": 0,
     "option_names": 0,
+    "virtual_time": 0,
     "rabbitmq": 1,
     "auth": 2,
     "messages": 2,
@@ -101,9 +106,10 @@ BROKER_FLOORS = {
     "snapshots": 7,
     "administration": 7,
     "server": 7,
-    "broker": 8,
-    "plugin": 9,
-    "__main__": 9,
+    "in_memory": 8,
+    "broker": 9,
+    "plugin": 10,
+    "__main__": 10,
 }
 # The client's rooms by storey, each from the ground up; none imports one further down in the list.
 CLIENT_STOREYS = {

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .broker import FakeBroker
     from .clock import ManualClock
     from .snapshots import ConnectionSnapshot, ExchangeSnapshot, MessageSnapshot, QueueSnapshot
+    from .virtual_time import VirtualTimeLoop
 
 __all__ = [
     "ConnectionSnapshot",
@@ -28,6 +29,7 @@ __all__ = [
     "ManualClock",
     "MessageSnapshot",
     "QueueSnapshot",
+    "VirtualTimeLoop",
     "__version__",
 ]
 
@@ -39,6 +41,8 @@ def __getattr__(name: str) -> object:
         from . import clock as module
     elif name == "FakeBroker":
         from . import broker as module  # type: ignore[no-redef]  # one name for each module
+    elif name == "VirtualTimeLoop":
+        from . import virtual_time as module  # type: ignore[no-redef]  # as above
     elif name in __all__:
         from . import snapshots as module  # type: ignore[no-redef]  # as above
     else:

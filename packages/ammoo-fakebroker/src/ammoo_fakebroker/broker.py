@@ -15,6 +15,7 @@ from urllib.parse import quote
 from .administration import Administration
 from .clock import ManualClock
 from .history.recorder import Recorder
+from .in_memory import InMemory
 from .node.limits import Limits
 from .node.node import DEFAULT_VIRTUALHOST, MEMORY_LIMIT, Node
 from .option_names import names_options
@@ -42,7 +43,7 @@ __all__ = ["FakeBroker"]
 _Result = TypeVar("_Result")
 
 
-class FakeBroker(Administration):
+class FakeBroker(Administration, InMemory):
     """A broker for tests that answers as RabbitMQ does.
 
     ``async with`` runs it in the current event loop, ``with`` in a thread of its own; the thread

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import os
 import socket
 import ssl
 import struct
@@ -17,16 +18,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from errno import ECONNREFUSED
+from itertools import count
 from typing import Any, TypeVar, cast
 
 from .auth.login import Peer
 from .clock import Timer
 from .connections.connection import Connection
+from .memory_transport import MemoryTransport, open_memory_connection
 from .node.node import Node
 
 __all__ = ["LoopClock", "Server", "ThreadedServer"]
 
 _Result = TypeVar("_Result")
+_Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
 
 _STOP_TIMEOUT = 10.0
 _ACCEPT_AGAIN = 1.0
@@ -43,22 +48,30 @@ _LINGER = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class LoopClock:
-    """The time of the event loop that a server runs in."""
+    """The time of the event loop that a server runs in, which need not be real.
+
+    Without a loop, before the start, it is real.
+    """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_time: Callable[[], float] = time.monotonic
+        self._ahead = 0.0  # of the loop's time, so that this one does not jump when a loop begins
+        self._epoch = time.time() - time.monotonic()
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Use the timers of a loop."""
+        """Use the time and the timers of a loop from now on."""
+        self._ahead = self.time() - loop.time()
+        self._loop_time = loop.time
         self._loop = loop
 
     def time(self) -> float:
-        """Return the seconds of the loop's clock, which never goes back."""
-        return time.monotonic()
+        """Return seconds that never go back, and pass as the loop's do."""
+        return self._loop_time() + self._ahead
 
     def timestamp(self) -> float:
-        """Return the seconds since 1970."""
-        return time.time()
+        """Return the seconds since 1970; they pass as the loop's do."""
+        return self._epoch + self.time()
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
         """Call `callback` from the loop, in `delay` seconds."""
@@ -235,6 +248,7 @@ class Server:
         self._accepting: asyncio.Task[None] | None = None
         self._arriving: set[asyncio.Task[None]] = set()
         self._last_client_gone: asyncio.Future[None] | None = None
+        self._memory_ports = count(1)
 
     @property
     def uses_tls(self) -> bool:
@@ -281,6 +295,29 @@ class Server:
     @property
     def _tls_timeout(self) -> float:
         return max(min(self.node.limits.handshake_timeout, _TLS_TIMEOUT), _MOMENT)
+
+    async def connect_in_memory(
+        self, protocol_factory: Callable[[], _Protocol]
+    ) -> tuple[MemoryTransport, _Protocol]:
+        """Connect a client in this event loop, without a socket.
+
+        Args:
+            protocol_factory: Returns the client's protocol.
+
+        Returns:
+            The client's transport and protocol.
+
+        Raises:
+            ConnectionRefusedError: The server does not listen.
+        """
+        if self._accepting is None or self._accepting.done():
+            raise ConnectionRefusedError(ECONNREFUSED, os.strerror(ECONNREFUSED))
+        return await open_memory_connection(
+            protocol_factory,
+            lambda: _Client(self),
+            client_address=("127.0.0.1", next(self._memory_ports)),
+            server_address=("127.0.0.1", self.port),
+        )
 
     async def stop(self) -> None:
         """Stop listening, close the connections, and close the sockets without waiting."""

@@ -28,7 +28,7 @@ from .exceptions.connection import (
 from .instrumentation.hooks import Hooks, call_hook
 from .instrumentation.instruments import Instruments
 from .live.connection import LiveConnection
-from .parameters import ConnectionParameters
+from .parameters import ConnectionParameters, OpenTransport
 from .recovery.listener import EventListener
 from .recovery.options import Recovery
 from .weak_calls import weakly
@@ -74,6 +74,7 @@ async def connect(
     hooks: Hooks | None = None,
     record_frames: int = 0,
     stall_guard: float | None = None,
+    open_transport: OpenTransport | None = None,
 ) -> "Connection":
     """Connect the socket to an AMQP server, and return the connection, which is not open yet.
 
@@ -142,6 +143,11 @@ async def connect(
         stall_guard: A share of the heartbeat interval, such as 0.5. When the event loop has been
             blocked for that share of the interval, a thread logs the stack that blocks it. None,
             the default, for no guard; without heartbeats there is none either.
+        open_transport: An async function that connects in place of the event loop, and is called
+            as ``loop.create_connection`` is: with a factory of protocols, host and port, and with
+            the keywords ``ssl`` and ``server_hostname``. It returns transport and protocol. None,
+            the default, for the event loop. Tests pass ``broker.open_transport`` of a
+            ``FakeBroker``, for a connection in memory.
 
     Raises:
         OSError: The socket cannot be connected, or a file that the URL names cannot be read.
@@ -181,6 +187,7 @@ async def connect(
             blocked_timeout=blocked_timeout,
             connection_name=connection_name,
             client_properties=client_properties,
+            open_transport=open_transport,
         )
         for each in urls
     ]

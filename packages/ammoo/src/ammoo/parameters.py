@@ -4,12 +4,20 @@
 opens a connection by them. This module imports neither.
 """
 
+from collections.abc import Awaitable, Callable
 from ssl import SSLContext
 from typing import Any, NamedTuple
 
 from .auth.abc import Authentication, AuthenticationMechanism
 
-__all__ = ["ConnectionParameters"]
+__all__ = ["ConnectionParameters", "OpenTransport"]
+
+OpenTransport = Callable[..., Awaitable[tuple[object, object]]]
+"""A function like `asyncio.loop.create_connection`.
+
+It is called with a factory of protocols, a host and a port, and by keyword with `ssl` and
+`server_hostname`, both None without TLS. It returns the transport and the protocol.
+"""
 
 
 class ConnectionParameters(NamedTuple):
@@ -35,6 +43,8 @@ class ConnectionParameters(NamedTuple):
     blocked_timeout: float | None
     """In seconds, for how long a publish is held back; None for no limit."""
     client_properties: dict[str, Any]
+    open_transport: OpenTransport | None = None
+    """What connects, in place of the event loop; None for the event loop."""
 
     def __repr__(self) -> str:
         return f"<ConnectionParameters {self.address} virtualhost={self.virtualhost!r}>"

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from .auth.abc import Authentication, AuthenticationMechanism
 from .auth.password import PasswordAuthentication
-from .parameters import ConnectionParameters
+from .parameters import ConnectionParameters, OpenTransport
 
 __all__ = ["connection_parameters"]
 
@@ -59,6 +59,7 @@ def connection_parameters(
     blocked_timeout: float | None = None,
     connection_name: str | None = None,
     client_properties: Mapping[str, Any] | None = None,
+    open_transport: OpenTransport | None = None,
 ) -> ConnectionParameters:
     """Return the parameters that a URL and keyword arguments describe; see `ammoo.connect`.
 
@@ -84,6 +85,11 @@ def connection_parameters(
         auth=auth,
     )
     _check_types(tls.SSLContext, "an ssl.SSLContext", ssl_context=ssl_context)
+    if not (open_transport is None or callable(open_transport)):
+        raise TypeError(
+            f"open_transport is of type {type(open_transport).__name__};"
+            " expected an async function like loop.create_connection"
+        )
     location = _parse(url) if url is not None else _Location()
     query = location.query
     encrypted = _first(ssl, True if ssl_context is not None else None, location.tls, False)
@@ -127,6 +133,7 @@ def connection_parameters(
             **({"connection_name": connection_name} if connection_name is not None else {}),
             **(client_properties or {}),
         },
+        open_transport=open_transport,
     )
 
 

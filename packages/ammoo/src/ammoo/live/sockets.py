@@ -1,4 +1,4 @@
-"""Connecting a socket: TCP or Unix, with or without TLS."""
+"""Connecting a socket: TCP or Unix, with or without TLS, or what the user connects instead."""
 
 import asyncio
 from contextlib import suppress
@@ -58,7 +58,15 @@ async def _connect(
 ) -> None:
     context = parameters.ssl_context
     hostname = None if context is None else parameters.server_hostname
-    if parameters.host.startswith("/"):
+    if parameters.open_transport is not None:
+        await parameters.open_transport(
+            lambda: transport,
+            parameters.host,
+            parameters.port,
+            ssl=context,
+            server_hostname=hostname,
+        )
+    elif parameters.host.startswith("/"):
         await loop.create_unix_connection(
             lambda: transport,
             parameters.host,

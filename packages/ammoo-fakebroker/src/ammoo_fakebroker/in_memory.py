@@ -1,0 +1,78 @@
+"""Connecting to a broker without a socket: clients in the event loop that the broker runs in.
+
+Client and broker then exchange octets by the loop alone. So they can run under a loop whose time is
+virtual (`virtual_time.py`), heartbeats included, and each run has the same order of events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from .server import Server
+
+__all__ = ["InMemory"]
+
+_Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
+
+
+class InMemory(ABC):
+    """The method that connects a client in memory.
+
+    Attributes:
+        _server: What listens.
+        _is_running: Whether the broker is started, and not stopped.
+    """
+
+    _server: Server
+    _is_running: bool
+
+    async def open_transport(
+        self,
+        protocol_factory: Callable[[], _Protocol],
+        host: object = None,
+        port: object = None,
+        *,
+        ssl: object = None,
+        server_hostname: object = None,
+    ) -> tuple[asyncio.Transport, _Protocol]:
+        """Connect a client of this event loop in memory, without a socket.
+
+        It has the shape of `asyncio.loop.create_connection`, and ammoo takes it as an option::
+
+            async with FakeBroker() as broker:
+                connect = ammoo.connect(broker.url, open_transport=broker.open_transport)
+                async with await connect as connection:
+                    ...
+
+        The octets are the same as over a socket, and so are pauses, faults and the end. The client
+        seems to connect from ``127.0.0.1``; its ports count from 1.
+
+        Args:
+            protocol_factory: Returns the client's protocol.
+            host, port: What the client would connect to. They do not matter: each address leads to
+                this broker.
+            ssl: What the client would encrypt with; only None and False are possible.
+            server_hostname: What the client would expect in a certificate; it does not matter.
+
+        Returns:
+            The client's transport, and its protocol.
+
+        Raises:
+            ConnectionRefusedError: The broker does not listen at the moment.
+            RuntimeError: The broker does not run in this event loop.
+            ValueError: Encryption is asked for, by the client or by the broker's option `tls`.
+        """
+        if self._server.thread_id == 0 or self._server.loop is not asyncio.get_running_loop():
+            raise RuntimeError(
+                "the broker does not run in this event loop, which connections in memory need;"
+                " start it with `async with FakeBroker() as broker:`, or connect to broker.url"
+            )
+        if ssl or self._server.uses_tls:
+            raise ValueError(
+                "connections in memory are not encrypted; use an amqp:// URL, and no tls"
+            )
+        return await self._server.connect_in_memory(protocol_factory)
