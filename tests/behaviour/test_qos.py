@@ -241,6 +241,28 @@ def test_global_limit_that_is_reached_stops_consumers_without_acks_too(
     assert [b"2"] == channel.deliveries(1)
 
 
+@pytest.mark.rabbitmq_version("<4.3")
+def test_queues_that_share_a_global_limit_take_turns(channel: Channel, unique: Unique) -> None:
+    """Which queue is next, chance decides in RabbitMQ; in 90 turns each has one."""
+    queues = [channel.declare_queue(unique(label)) for label in ("first", "second", "third")]
+    for name in queues:
+        channel.fill(name, *[b""] * 90)
+    channel.qos(1, global_=True)
+    tags = {channel.consume(name) for name in queues}
+
+    served = {next_tag_after_ack(channel) for _ in range(90)}
+
+    assert tags == served
+
+
+def next_tag_after_ack(channel: Channel) -> str:
+    """Acknowledge the next delivery, and return the tag of its consumer."""
+    delivery = channel.delivery().parameters
+    channel.ack(delivery.delivery_tag)
+    tag: str = delivery.consumer_tag
+    return tag
+
+
 # --- the global limit is every later consumer's own, from 4.3 on ----------------------------------
 
 

@@ -189,7 +189,8 @@ class Channel:
         """Settle deliveries that are not among the unacknowledged ones any more.
 
         RabbitMQ settles them queue by queue and consumer by consumer, in the order of the names.
-        A queue delivers again before the next consumer has its credit back.
+        A queue delivers again before the next consumer has its credit back. The credit that all
+        consumers share is back when everything is settled.
         """
         recorder = self.virtualhost.recorder
         if recorder is not None:
@@ -200,29 +201,13 @@ class Channel:
         for delivery_tag, (queue, queued, consumer) in deliveries.items():
             group = _Group(queue, delivery_tag if consumer is None else 0, consumer)
             groups.setdefault(group, []).append(queued)
-        shared = self.limiter
-        shared.release(sum(len(groups[group]) for group in groups if group.consumer is not None))
-        if shared.limit:
-            self._unblock(self.consumers.values())
         for group in sorted(groups, key=_Group.names):
             queue, _, consumer = group
             queue.settle(settlement, groups[group], consumer)
+        shared = self.limiter
+        shared.release(sum(len(groups[group]) for group in groups if group.consumer is not None))
         if shared.limit:
             self.wake_consumers()
-
-    def _unblock(self, consumers: Iterable[Consumer]) -> None:
-        """Unblock consumers, those that have been blocked longest first."""
-        for consumer in sorted(consumers, key=lambda consumer: consumer.blocked_at):
-            if consumer in consumer.queue.consumers:
-                consumer.queue.consumers.unblock(consumer)
-
-    def _wake(self, consumers: Iterable[Consumer]) -> None:
-        """Wake the queues of consumers, those that have been blocked longest first."""
-        by_queue: dict[Queue, list[Consumer]] = {}
-        for consumer in sorted(consumers, key=lambda consumer: consumer.blocked_at):
-            by_queue.setdefault(consumer.queue, []).append(consumer)
-        for queue, waiting in by_queue.items():
-            queue.wake(*waiting)
 
     def _return_credit(self, consumer: Consumer) -> None:
         """Return the credit of one delivery, and deliver again if a prefetch limit allows it now."""
@@ -240,9 +225,17 @@ class Channel:
     def wake_consumers(self) -> None:
         """Wake the queues of all consumers that can take messages.
 
-        The other consumers stay blocked: each comes behind the active ones when it is unblocked.
+        The queue that has waited longest is first, so queues that share a prefetch take turns. In
+        RabbitMQ chance decides. Consumers that can take nothing stay blocked: each comes behind the
+        active ones when it is unblocked.
         """
-        self._wake([consumer for consumer in self.consumers.values() if consumer.can_take()])
+        by_queue: dict[Queue, list[Consumer]] = {}
+        for consumer in sorted(self.consumers.values(), key=lambda consumer: consumer.blocked_at):
+            if consumer.can_take():
+                by_queue.setdefault(consumer.queue, []).append(consumer)
+        for queue, waiting in by_queue.items():
+            if any(consumer.can_take() for consumer in waiting):
+                queue.wake(*waiting)
 
     # -- consumers -----------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ __all__ = ["Consumer", "QueueConsumers"]
 
 _encode_deliver = method_of(BasicDeliverParameters).encode
 _ages = itertools.count()
+_blockings = itertools.count(1)
 
 
 class Consumer:
@@ -45,7 +46,7 @@ class Consumer:
         shared_limiter: The prefetch of its channel, if its queue supports that.
         arguments: The arguments of basic.consume.
         age: How many consumers were started before it, on any channel.
-        blocked_at: A number that grows with each consumer of the queue that is blocked.
+        blocked_at: A number that grows with each consumer that is blocked, in any queue.
     """
 
     __slots__ = (
@@ -135,7 +136,6 @@ class QueueConsumers:
         self._all: dict[Consumer, None] = {}
         self._rounds: dict[int, OrderedDict[Consumer, None]] = {}
         self._priorities: list[int] = []
-        self._times_blocked = 0
 
     def __len__(self) -> int:
         return len(self._all)
@@ -204,7 +204,7 @@ class QueueConsumers:
                 if len(level) > 1:
                     level.move_to_end(consumer)
                 return consumer
-            self._times_blocked = consumer.blocked_at = self._times_blocked + 1
+            consumer.blocked_at = next(_blockings)
             self.block(consumer)
         return None
 
