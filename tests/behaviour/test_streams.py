@@ -5,7 +5,9 @@ RabbitMQ: https://www.rabbitmq.com/docs/streams
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -13,6 +15,7 @@ from ammoo_wire import (
     BasicCancelParameters,
     BasicConsumeParameters,
     BasicGetParameters,
+    BasicHeaderProperties,
     BasicNackParameters,
     BasicRecoverAsyncParameters,
     BasicRecoverOkParameters,
@@ -20,9 +23,20 @@ from ammoo_wire import (
     BasicRejectParameters,
     ChannelCloseParameters,
     ConnectionCloseParameters,
+    EncodedValue,
+    FieldValue,
+    Float32,
+    Int8,
+    Int16,
+    Int64,
     QueueDeclareOkParameters,
     QueueDeclareParameters,
     QueuePurgeParameters,
+    Timestamp,
+    UInt8,
+    UInt16,
+    UInt32,
+    encode_table,
 )
 from tests.support.brokers import Broker, Unique
 from tests.support.channel import Channel
@@ -100,6 +114,192 @@ def test_arrays_and_tables_in_headers_are_lost(
         "x-stream-offset": 0,
         **annotations,
     } == reader.delivery().properties.headers
+
+
+# --- what AMQP 1.0, which streams store, leaves of a message ------------------------------------
+
+UNCHANGED: list[FieldValue] = [
+    *["text", "", "a\0b", True, False, None, 1.5],
+    *[Float32(1.5), Int8(-1), Int16(-2), -3, Int64(1 << 40)],
+    *[UInt8(200), UInt16(40_000), UInt32(1 << 31)],
+    *[datetime(2023, 11, 14, tzinfo=UTC), Timestamp((1 << 63) // 1000)],
+]
+LONG_AGO = Timestamp((1 << 64) - (1 << 63) // 1000)
+
+
+class Stored(NamedTuple):
+    """A stream and its one reader, to be asked what comes of a message."""
+
+    reader: Channel
+    stream: str
+
+    def of(self, **properties: Any) -> BasicHeaderProperties:
+        """Publish a message, and return the properties that it is delivered with."""
+        self.reader.publish("", self.stream, **properties)
+        return self.reader.delivery().properties
+
+    def header(self, name: str, value: Any) -> bytes:
+        """Publish a message with a header; return the encoded header that it is delivered with."""
+        headers = dict(self.of(headers={name: value}).headers or {})
+        del headers["x-stream-offset"]
+        return encode_table(headers)
+
+
+@pytest.fixture
+def stored(reader: Channel, unique: Unique) -> Stored:
+    name = reader.declare_queue(unique("stream"), durable=True, x_queue_type="stream")
+    reader.consume(name, x_stream_offset="first")
+    return Stored(reader, name)
+
+
+@pytest.mark.parametrize("name", ["h", "x-h"])
+@pytest.mark.parametrize("value", UNCHANGED, ids=repr)
+def test_simple_headers_keep_their_types(stored: Stored, name: str, value: Any) -> None:
+    assert encode_table({name: value}) == stored.header(name, value)
+
+
+@pytest.mark.parametrize("name", ["h", "x-h"])
+@pytest.mark.parametrize("octets", [b"b", b"\xff"])
+def test_byte_arrays_become_strings(
+    broker: Broker, stored: Stored, name: str, octets: bytes
+) -> None:
+    as_string = EncodedValue(b"S\0\0\0\x01" + octets)
+
+    expected: bytes = broker.value_of({"3.10": octets, "4.0": as_string})
+
+    assert encode_table({name: expected}) == stored.header(name, octets)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(1 << 62, datetime(1970, 1, 1, tzinfo=UTC)), (9223372036854776, LONG_AGO)],
+)
+def test_timestamps_that_are_too_many_milliseconds_wrap(
+    stored: Stored, seconds: int, expected: Any
+) -> None:
+    header = stored.header("h", Timestamp(seconds))
+    properties = stored.of(timestamp=Timestamp(seconds))
+
+    assert encode_table({"h": expected}) == header
+    assert expected == properties.timestamp
+
+
+@pytest.mark.rabbitmq_version(">=4.0")
+def test_values_in_annotations_are_converted_at_any_depth(stored: Stored) -> None:
+    value = [b"b", {"k": b"b", "t": Timestamp(1 << 62)}, *UNCHANGED]
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+
+    header = stored.header("x-h", value)
+
+    assert encode_table({"x-h": ["b", {"k": "b", "t": epoch}, *UNCHANGED]}) == header
+
+
+@pytest.mark.parametrize("name", ["h", "x-h"])
+def test_decimal_header_costs_the_connection(channel: Channel, stream: str, name: str) -> None:
+    channel.publish("", stream, headers={name: Decimal("1.5")})
+
+    assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == channel.fatal()
+
+
+@pytest.mark.rabbitmq_version(">=4.0")
+@pytest.mark.parametrize("value", [[Decimal(1)], {"k": Decimal(1)}], ids=str)
+def test_decimal_in_an_annotation_costs_the_connection(
+    channel: Channel, stream: str, value: Any
+) -> None:
+    channel.publish("", stream, headers={"x-h": value})
+
+    assert ConnectionCloseParameters(541, "INTERNAL_ERROR", 0, 0) == channel.fatal()
+
+
+def test_decimal_in_an_array_that_is_lost_is_no_error(stored: Stored) -> None:
+    assert encode_table({}) == stored.header("h", [Decimal(1)])
+
+
+@pytest.mark.parametrize(
+    "name", ["x-death", "x-exchange", "x-routing-key", "x-opt-deaths", "x-basic-other"]
+)
+def test_headers_of_the_conversion_are_lost(broker: Broker, stored: Stored, name: str) -> None:
+    expected = broker.value_of({"3.10": {name: "x"}, "4.0": {}})
+
+    assert encode_table(expected) == stored.header(name, "x")
+
+
+def test_header_x_basic_type_becomes_the_type(broker: Broker, stored: Stored) -> None:
+    alone = stored.of(headers={"x-basic-type": "t"})
+    beside_another = stored.of(headers={"x-basic-type": "t"}, type_="own")
+
+    left = broker.value_of({"3.10": {"x-basic-type": "t"}, "4.0": {}})
+    assert ("t", {"x-stream-offset": 0}) == (alone.type_, alone.headers)
+    assert ("own", {**left, "x-stream-offset": 1}) == (beside_another.type_, beside_another.headers)
+
+
+PROPERTIES: list[dict[str, Any]] = [
+    {"content_type": "text/plain"},
+    {"content_type": ""},
+    {"content_encoding": "gzip"},
+    {"delivery_mode": 1},
+    {"delivery_mode": 2},
+    {"priority": 200},
+    {"correlation_id": "c"},
+    {"correlation_id": "urn:uuid:f47ac10b-58cc-4372-a567-0e02b2c3d479"},
+    {"reply_to": "reply to/ü"},
+    {"expiration": "60000"},
+    {"message_id": "URN:UUID:F47AC10B-58CC-4372-A567-0E02B2C3D479"},
+    {"timestamp": datetime(2023, 11, 14, tzinfo=UTC)},
+    {"type_": "t"},
+    {"type_": ""},
+    {"user_id": "guest"},
+    {"app_id": "ä"},
+]
+
+
+@pytest.mark.parametrize("properties", PROPERTIES, ids=str)
+def test_properties_are_kept(broker: Broker, stored: Stored, properties: dict[str, Any]) -> None:
+    delivery_mode = broker.value_of({"3.10": None, "4.0": 1})
+    published = {"headers": {"x-stream-offset": 0}, "delivery_mode": delivery_mode} | properties
+
+    assert BasicHeaderProperties(**published) == stored.of(**properties)
+
+
+def test_cluster_id_is_lost(stored: Stored) -> None:
+    assert None is stored.of(cluster_id="c").cluster_id
+
+
+def test_expiration_has_32_bits(broker: Broker, stored: Stored) -> None:
+    expected = broker.value_of({"3.10": "5000000000", "4.0": "705032704"})
+
+    assert expected == stored.of(expiration="5000000000").expiration
+
+
+def test_dead_letters_of_3_10_do_not_arrive(broker: Broker, reader: Channel, stream: str) -> None:
+    dying = reader.declare_queue(
+        stream + "-dying", x_dead_letter_exchange="", x_dead_letter_routing_key=stream
+    )
+    reader.fill(dying, b"dead")
+    reader.reject(reader.get_message(dying, no_ack=False).parameters.delivery_tag, requeue=False)
+    reader.consume(stream, x_stream_offset=3)
+    reader.delete_queue(dying)
+    arrived = broker.value_of({"3.10": [], "4.0": [b"dead"]})
+    deliveries = reader.deliveries(len(arrived))
+
+    reader.fill(stream, b"end")
+
+    assert [*arrived, b"end"] == [*deliveries, *reader.deliveries(1)]
+
+
+@pytest.mark.rabbitmq_version(">=4.0")
+def test_deaths_are_kept_in_a_stream(reader: Channel, stream: str) -> None:
+    dying = reader.declare_queue(
+        stream + "-dying", x_dead_letter_exchange="", x_dead_letter_routing_key=stream
+    )
+    reader.fill(dying, b"dead", headers={"x-death": "made up"})
+    reader.reject(reader.get_message(dying, no_ack=False).parameters.delivery_tag, requeue=False)
+    reader.consume(stream, x_stream_offset=3)
+
+    headers = reader.delivery().properties.headers or {}
+
+    reader.delete_queue(dying)
+    assert [(dying, "rejected")] == [(d["queue"], d["reason"]) for d in headers["x-death"]]
 
 
 def test_reading_takes_nothing_away(reader: Channel, stream: str) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ammoo_wire import Int64, Timestamp, decode_properties
+from ammoo_wire import BasicHeaderProperties, Int64, Timestamp
 
 from ..messages.message import MESSAGE_SIZE, Message, QueuedMessage
 from ..messages.properties import with_headers
+from ..messages.stream_properties import NotConvertible, stored_properties
 from ..rabbitmq import errors
 from ..rabbitmq.arguments import (
     STREAM,
@@ -41,6 +42,18 @@ AGE_CHECK = 3600.0
 
 # What RabbitMQ writes with each message besides its body and its properties, in octets.
 _CHUNK_SIZE = 140
+
+
+class _Entry(NamedTuple):
+    """A message of the log, and the properties that are left of its own there."""
+
+    message: Message
+    properties: BasicHeaderProperties
+
+    def delivered_as(self, offset: int) -> Message:
+        """Return a copy of the message with its offset in a header."""
+        headers = {**(self.properties.headers or {}), "x-stream-offset": Int64(offset)}
+        return self.message.with_properties(with_headers(self.properties, headers))
 
 
 class _Reader:
@@ -73,7 +86,7 @@ class StreamQueue(Queue):
         super().__init__(name, host, **options)
         self._segments = StreamSegments(self.settings.max_segment_size)
         self._apply_retention()
-        self._log: list[Message] = []
+        self._log: list[_Entry] = []
         self._log_offsets: list[int] = []
         self._times: list[float] = []
         self._readers: dict[Consumer, _Reader] = {}
@@ -104,22 +117,43 @@ class StreamQueue(Queue):
         """Return all messages of the log."""
         return (
             QueuedMessage(message, offset, None)
-            for message, offset in zip(self._log, self._log_offsets, strict=True)
+            for (message, _), offset in zip(self._log, self._log_offsets, strict=True)
         )
 
     def publish(self, message: Message) -> bool:
-        """Append a message to the log.
+        """Append a message to the log; a dead letter is lost if the log cannot keep it.
 
         Raises:
-            ProtocolError: 541, the filter value is not a string.
+            ProtocolError: 541, the filter value is not a string, or a header a decimal number.
         """
-        parsed = message.parsed
-        if parsed.filter_value is None and parsed.history is None:
+        is_dead_letter = message.parsed.history is not None
+        if is_dead_letter and not self.host.profile.streams_take_dead_letters:
+            return True
+        try:
+            entry = self._stored(message, keeps_deaths=is_dead_letter)
+        except NotConvertible:
+            if is_dead_letter:
+                return True
+            raise errors.internal_error() from None
+        if message.parsed.filter_value is None and not is_dead_letter:
             raise errors.internal_error()
+        self._append(entry)
+        return True
+
+    def _stored(self, message: Message, *, keeps_deaths: bool) -> _Entry:
+        has_annotations = self.host.profile.streams_have_annotations
+        return _Entry(
+            message,
+            stored_properties(
+                message.decoded(), has_annotations=has_annotations, keeps_deaths=keeps_deaths
+            ),
+        )
+
+    def _append(self, entry: _Entry) -> None:
         now = self.host.clock.timestamp()
         first_offset = self._segments.first_offset
-        self._log_offsets.append(self._segments.append(_size_of(message), now))
-        self._log.append(message)
+        self._log_offsets.append(self._segments.append(_size_of(entry.message), now))
+        self._log.append(entry)
         self._times.append(now)
         if self._segments.first_offset != first_offset:
             self._remove_dropped()
@@ -127,7 +161,6 @@ class StreamQueue(Queue):
             self._watch_age()
         for consumer in list(self._readers):
             self._deliver_to(consumer)
-        return True
 
     def _remove_dropped(self) -> None:
         count = bisect_left(self._log_offsets, self._segments.first_offset)
@@ -253,27 +286,11 @@ class StreamQueue(Queue):
         while index < len(self._log) and consumer.can_take():
             offset = self._log_offsets[index]
             reader.offset = offset + 1
-            message = self._log[index]
-            if reader.filter is None or reader.filter.takes(message.parsed.filter_value or ""):
-                consumer.deliver(QueuedMessage(self._with_offset(message, offset), offset, None))
+            entry = self._log[index]
+            value = entry.message.parsed.filter_value or ""
+            if reader.filter is None or reader.filter.takes(value):
+                consumer.deliver(QueuedMessage(entry.delivered_as(offset), offset, None))
             index += 1
-
-    def _with_offset(self, message: Message, offset: int) -> Message:
-        """Return a copy of a message with its offset in a header."""
-        properties = decode_properties(message.properties)
-        profile = self.host.profile
-        # Streams store AMQP 1.0, whose application properties can hold no arrays and no tables. 4.0
-        # keeps some headers in annotations instead, which can.
-        headers = {
-            name: value
-            for name, value in (properties.headers or {}).items()
-            if not isinstance(value, list | dict)
-            or (profile.streams_have_annotations and (name.startswith("x-") or name == "CC"))
-        }
-        headers["x-stream-offset"] = Int64(offset)
-        if properties.delivery_mode is None and profile.streams_set_delivery_mode:
-            properties = properties._replace(delivery_mode=1)
-        return message.with_properties(with_headers(properties, headers))
 
 
 def _size_of(message: Message) -> int:

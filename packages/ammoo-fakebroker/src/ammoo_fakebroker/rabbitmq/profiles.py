@@ -160,13 +160,16 @@ class Profile:
     streams_refuse_rejections: bool
     """Whether basic.nack and basic.reject are refused on a stream; its errors have older words then."""
     streams_have_annotations: bool
-    """Whether streams keep arrays and tables in headers whose names begin with x-, and in CC."""
+    """Whether streams keep arrays and tables in headers whose names begin with x-, and in CC.
+
+    Such a release makes strings of byte arrays, and a delivery mode of none.
+    """
+    streams_take_dead_letters: bool
+    """Whether a dead letter arrives in a stream; otherwise it is lost."""
     streams_check_offsets: bool
     """Whether an invalid x-stream-offset is refused (406); otherwise it closes the connection."""
     stream_filter_size_error: str
     """The text of the error for an invalid x-stream-filter-size-bytes."""
-    streams_set_delivery_mode: bool
-    """Whether messages from a stream always have a delivery mode."""
     max_message_size: int
 
     def answer_to_header(self, header: bytes) -> bytes:
@@ -348,9 +351,9 @@ _3_10 = Profile(
     streams_watch_age=False,
     streams_refuse_rejections=True,
     streams_have_annotations=False,
+    streams_take_dead_letters=False,
     streams_check_offsets=False,
     stream_filter_size_error="Invalid value for  x-stream-filter-size-bytes",
-    streams_set_delivery_mode=False,
     max_message_size=134_217_728,
 )
 
@@ -444,9 +447,9 @@ _4_0 = Profile(
     streams_watch_age=True,
     streams_refuse_rejections=False,
     streams_have_annotations=True,
+    streams_take_dead_letters=True,
     streams_check_offsets=False,
     stream_filter_size_error="Invalid value for  x-stream-filter-size-bytes",
-    streams_set_delivery_mode=True,
     max_message_size=16_777_216,
 )
 
