@@ -8,6 +8,7 @@ Every method can be called from any thread: it runs in the broker's thread, and 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 from urllib.parse import quote
@@ -16,34 +17,27 @@ from .administration import Administration
 from .clock import ManualClock
 from .history.recorder import Recorder
 from .in_memory import InMemory
+from .looks import Looks
 from .node.limits import Limits
 from .node.node import DEFAULT_VIRTUALHOST, MEMORY_LIMIT, Node
 from .option_names import names_options
 from .rabbitmq.profiles import profile_named
-from .snapshots import (
-    ConnectionSnapshot,
-    ExchangeSnapshot,
-    MessageSnapshot,
-    QueueSnapshot,
-    snapshot_connection,
-    snapshot_exchange,
-    snapshot_message,
-    snapshot_queue,
-)
 
 if TYPE_CHECKING:
     import ssl
     from types import TracebackType
 
-    from .queues.queue import Queue
     from .server import Server, ThreadedServer
 
 __all__ = ["FakeBroker"]
 
 _Result = TypeVar("_Result")
 
+_TURNS_OF_CLIENTS = 3
+"""Turns of a loop in which its clients write what they have queued; ammoo needs 2."""
 
-class FakeBroker(Administration, InMemory):
+
+class FakeBroker(Administration, InMemory, Looks):
     """A broker for tests that answers as RabbitMQ does.
 
     ``async with`` runs it in the current event loop, ``with`` in a thread of its own; the thread
@@ -371,94 +365,21 @@ class FakeBroker(Administration, InMemory):
             )
         self._manual_clock.advance(seconds)
 
-    # -- looking -------------------------------------------------------------------------------
+    async def settle(self) -> None:
+        """Let the broker read what clients have sent, and do it.
 
-    @property
-    def virtualhosts(self) -> tuple[str, ...]:
-        """The names of all virtual hosts."""
-        return self._call(lambda: tuple(self._node.virtualhosts))
-
-    @property
-    def connections(self) -> tuple[ConnectionSnapshot, ...]:
-        """The open connections, oldest first."""
-        return self._call(
-            lambda: tuple(
-                snapshot_connection(connection)
-                for connection in self._node.connections
-                if connection.is_open
-            )
-        )
-
-    def queues(self, virtualhost: str = DEFAULT_VIRTUALHOST) -> dict[str, QueueSnapshot]:
-        """Return all queues of a virtual host by name.
-
-        Args:
-            virtualhost: The name of the virtual host.
-
-        Raises:
-            LookupError: There is no such virtual host.
+        In the event loop of the broker, await this between publishing and looking. In another
+        thread, each method of the broker does the same; await this to let clients of the running
+        event loop write first.
         """
-        return self._call(
-            lambda: {
-                name: snapshot_queue(queue)
-                for name, queue in self._node.virtualhost(virtualhost).queues.items()
-            }
-        )
+        for _ in range(_TURNS_OF_CLIENTS):
+            await asyncio.sleep(0)
+        if self._is_running:
+            await asyncio.wrap_future(self._server.submit(_nothing))
 
-    def queue(self, name: str, virtualhost: str = DEFAULT_VIRTUALHOST) -> QueueSnapshot:
-        """Return a queue.
 
-        Args:
-            name: The name of the queue.
-            virtualhost: The name of its virtual host.
-
-        Raises:
-            LookupError: There is no such queue, or no such virtual host.
-        """
-        return self._call(lambda: snapshot_queue(self._queue(name, virtualhost)))
-
-    def messages(
-        self, queue_name: str, virtualhost: str = DEFAULT_VIRTUALHOST
-    ) -> list[MessageSnapshot]:
-        """Return the messages that are ready in a queue, in order; they stay there.
-
-        Args:
-            queue_name: The name of the queue.
-            virtualhost: The name of its virtual host.
-
-        Raises:
-            LookupError: There is no such queue, or no such virtual host.
-        """
-        return self._call(
-            lambda: [
-                snapshot_message(queued)
-                for queued in self._queue(queue_name, virtualhost).ready_messages()
-            ]
-        )
-
-    def exchanges(self, virtualhost: str = DEFAULT_VIRTUALHOST) -> dict[str, ExchangeSnapshot]:
-        """Return all exchanges of a virtual host by name.
-
-        Args:
-            virtualhost: The name of the virtual host.
-
-        Raises:
-            LookupError: There is no such virtual host.
-        """
-        return self._call(
-            lambda: {
-                name: snapshot_exchange(exchange)
-                for name, exchange in self._node.virtualhost(virtualhost).exchanges.items()
-            }
-        )
-
-    def _queue(self, name: str, virtualhost: str) -> Queue:
-        try:
-            return self._node.virtualhost(virtualhost).queues[name]
-        except KeyError:
-            raise LookupError(
-                f"the broker has no queue {name!r} in virtual host {virtualhost!r}"
-            ) from None
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _check_history(history: object) -> None:

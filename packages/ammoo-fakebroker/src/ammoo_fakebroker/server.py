@@ -19,12 +19,14 @@ import threading
 import time
 from collections.abc import Callable
 from errno import ECONNREFUSED
+from functools import partial
 from itertools import count
 from typing import Any, TypeVar, cast
 
 from .auth.login import Peer
 from .clock import Timer
 from .connections.connection import Connection
+from .draining import drain
 from .memory_transport import MemoryTransport, open_memory_connection
 from .node.node import Node
 
@@ -51,9 +53,13 @@ class LoopClock:
     """The time of the event loop that a server runs in, which need not be real.
 
     Without a loop, before the start, it is real.
+
+    Attributes:
+        on_change: Is called when a timer has done something, if a test waits for that.
     """
 
     def __init__(self) -> None:
+        self.on_change: Callable[[], object] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_time: Callable[[], float] = time.monotonic
         self._ahead = 0.0  # of the loop's time, so that this one does not jump when a loop begins
@@ -77,7 +83,12 @@ class LoopClock:
         """Call `callback` from the loop, in `delay` seconds."""
         if self._loop is None:
             raise RuntimeError("the broker has not been started; its clock does not run yet")
-        return self._loop.call_later(delay, callback)
+        return self._loop.call_later(delay, self._run, callback)
+
+    def _run(self, callback: Callable[[], object]) -> None:
+        callback()
+        if self.on_change is not None:
+            self.on_change()
 
 
 class _Client(asyncio.BufferedProtocol):
@@ -99,6 +110,7 @@ class _Client(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         self._connection = Connection(self._server.node, self, self._server.peer_of(transport))
         self._server.clients[self] = None
+        self._server.note_activity()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._connection.get_buffer(sizehint)
@@ -111,6 +123,7 @@ class _Client(asyncio.BufferedProtocol):
         self._connection.buffer_updated(nbytes)
         if self._late_flush is None:
             self._flush()
+        self._server.note_activity()
 
     def eof_received(self) -> bool:
         return False
@@ -121,6 +134,7 @@ class _Client(asyncio.BufferedProtocol):
             self._late_flush.cancel()
         self._connection.disconnected()
         self._server.remove_client(self)
+        self._server.note_activity()
 
     def pause_writing(self) -> None:
         self._connection.pause_writing()
@@ -166,8 +180,16 @@ class _Client(asyncio.BufferedProtocol):
         if data:
             self._transport.write(data)
         self._connection.written()
+        on_change = self._server.on_change
+        if on_change is not None:
+            on_change()
         if self._is_closing and not self._connection.has_data_to_send:
             self._transport.close()
+
+    @property
+    def awaits_octets(self) -> bool:
+        """Whether the client has sent a part of a message, and is read."""
+        return self._connection.awaits_octets
 
     def close_at_once(self) -> None:
         """Write what the client will take at once, and close the socket without waiting."""
@@ -220,7 +242,9 @@ class Server:
             ``distinguished_name`` or ``common_name``.
 
     Attributes:
+        activity: A number that grows whenever a client arrives, sends or leaves.
         clients: Those that are connected.
+        on_change: Is called when something may have changed, if a test waits for that.
         thread_id: The thread that it runs in.
     """
 
@@ -239,7 +263,9 @@ class Server:
         self.node = node
         self.host = host
         self.port: int = port
+        self.activity: int = 0
         self.clients: dict[_Client, None] = {}
+        self.on_change: Callable[[], object] | None = None
         self.thread_id: int = 0
         self._clock = clock
         self._tls = tls
@@ -277,6 +303,7 @@ class Server:
                 self.loop.call_exception_handler({"message": "cannot accept", "exception": error})
                 await asyncio.sleep(_ACCEPT_AGAIN)
                 continue
+            self.note_activity()
             task = self.loop.create_task(self._welcome(accepted, listener))
             self._arriving.add(task)
             task.add_done_callback(self._arriving.discard)
@@ -342,13 +369,45 @@ class Server:
         if not self.clients and gone is not None and not gone.done():
             gone.set_result(None)
 
+    def note_activity(self) -> None:
+        """Record that a client has arrived, sent or left."""
+        self.activity += 1
+        if self.on_change is not None:
+            self.on_change()
+
+    def watch(self, on_change: Callable[[], object] | None) -> None:
+        """Call a function whenever something may have changed; None to stop that."""
+        self.on_change = self._clock.on_change = on_change
+
+    def awaits_octets(self) -> bool:
+        """Return whether a client has sent a part of a message, and is read."""
+        return any(client.awaits_octets for client in self.clients)
+
+    def is_current_thread(self) -> bool:
+        """Return whether the caller is in the thread of the loop."""
+        return threading.get_ident() == self.thread_id
+
     def call(self, function: Callable[[], _Result]) -> _Result:
-        """Call a function in the thread of the loop, and wait for what it returns."""
-        if threading.get_ident() == self.thread_id:
-            return function()
+        """Call a function in the thread of the loop, and wait for what it returns.
+
+        From another thread, the loop first reads what clients have sent.
+        """
+        if self.is_current_thread():
+            return self._change(function)
+        return self.submit(partial(self._change, function)).result()
+
+    def submit(self, function: Callable[[], _Result]) -> concurrent.futures.Future[_Result]:
+        """Call a function in the thread of the loop, after it has read what clients have sent."""
         result: concurrent.futures.Future[_Result] = concurrent.futures.Future()
-        self.loop.call_soon_threadsafe(_resolve, result, function)
-        return result.result()
+        resolve = partial(_resolve, result, function)
+        self.loop.call_soon_threadsafe(drain, self.loop, self, resolve)
+        return result
+
+    def _change(self, function: Callable[[], _Result]) -> _Result:
+        result = function()
+        if self.on_change is not None:
+            self.on_change()
+        return result
 
     def cut_connections(self) -> None:
         """Close all clients' sockets at once, without a connection.close."""

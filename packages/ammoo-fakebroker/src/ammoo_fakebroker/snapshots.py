@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .exchanges.exchange import Binding, Exchange
     from .messages.message import QueuedMessage
     from .node.ports import Client
+    from .queues.delivery import Unacked
     from .queues.queue import Queue
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "snapshot_exchange",
     "snapshot_message",
     "snapshot_queue",
+    "snapshot_unacked",
 ]
 
 
@@ -72,13 +74,24 @@ class ExchangeSnapshot(NamedTuple):
 
 
 class MessageSnapshot(NamedTuple):
-    """A message that is ready in a queue."""
+    """A message that is ready in a queue, or with a client."""
 
     exchange_name: str
     routing_key: str
     properties: BasicHeaderProperties
     body: bytes
     redelivered: bool
+    """Whether the message was delivered before."""
+    message_number: int | None = None
+    """The number of the message in the history; None if history is off."""
+    connection: str | None = None
+    """The name of the connection whose client has the message; None if it is ready."""
+    channel_number: int | None = None
+    """The channel that the message was delivered on; None if it is ready."""
+    delivery_tag: int | None = None
+    """The delivery tag by which the client settles the message; None if it is ready."""
+    consumer_tag: str | None = None
+    """The consumer that has the message; None if it is ready, or after basic.get."""
 
 
 class ConnectionSnapshot(NamedTuple):
@@ -157,4 +170,17 @@ def snapshot_message(queued: QueuedMessage) -> MessageSnapshot:
         message.decoded(),
         bytes(message.body),
         queued.redelivered,
+        message.number or None,
+    )
+
+
+def snapshot_unacked(
+    unacked: Unacked, connection: Client, channel_number: int, delivery_tag: int
+) -> MessageSnapshot:
+    """Take a snapshot of a message that a client has and has not settled."""
+    return snapshot_message(unacked.queued)._replace(
+        connection=connection.identity.name,
+        channel_number=channel_number,
+        delivery_tag=delivery_tag,
+        consumer_tag=None if unacked.consumer is None else unacked.consumer.tag,
     )

@@ -73,7 +73,7 @@ class Connection:
     Attributes:
         node: The node that the client is connected to.
         peer: The address that the client connects from.
-        identity: The names of the connection, for the history.
+        identity: The names of the connection, for tests.
         channels: The open channels by number.
         confirming: The channels with publishes that are settled and not yet confirmed.
         is_deliverable: Whether the client reads fast enough to be sent more messages.
@@ -147,6 +147,11 @@ class Connection:
     def channel_max(self) -> int:
         """The negotiated limit of open channels; 0 for no limit."""
         return self._protocol.channel_max
+
+    @property
+    def awaits_octets(self) -> bool:
+        """Whether the client has sent a part of a message, and is read."""
+        return self._protocol.unfinished_size > 0 and not self._backlog.paused_by
 
     def client_can(self, capability: str) -> bool:
         """Return whether the client announced a capability."""
@@ -421,8 +426,8 @@ class Connection:
         """Start heartbeats and time-outs: the connection is open."""
         self._stage = _Stage.OPEN
         self._timers.cancel("handshake")
+        self._identify()
         if self.node.recorder is not None:
-            self._identify()
             self.node.recorder.record("connection_opened", connection=self)
         interval = self._protocol.heartbeat_interval
         if interval:
@@ -437,7 +442,7 @@ class Connection:
             self._await_consumer_timeout()
 
     def _identify(self) -> None:
-        """Take the names by which the history knows the connection."""
+        """Take the names by which a test knows the connection."""
         peer_name = self.peer.connection_name
         given = self.client_properties.get("connection_name")
         self.identity = Identity(

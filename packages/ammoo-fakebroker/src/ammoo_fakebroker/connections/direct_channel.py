@@ -20,6 +20,7 @@ from ammoo_wire import (
     method_with_id,
 )
 
+from ..history.event_fields import Identity
 from .channel import Channel
 from .methods import HANDLERS, publish
 
@@ -130,6 +131,7 @@ class _DirectConnection:
         self.node = node
         self.user = user
         self.virtualhost = virtualhost
+        self.identity = Identity("", "", user.name, virtualhost.name)
         self.confirming: list[ConfirmingChannel] = []
         self._answers: list[_Answer] = []
 

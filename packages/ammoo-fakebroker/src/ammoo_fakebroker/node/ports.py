@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from ..auth.login import Peer
     from ..auth.users import User
+    from ..history.event_fields import Identity
     from ..messages.message import Message
     from ..queues.delivery import Unacked
     from .virtual_host import VirtualHost
@@ -42,6 +43,11 @@ class Client(Protocol):
     @property
     def peer(self) -> Peer:
         """The address that the client connects from."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """The names of the connection."""
         ...
 
     @property

@@ -1,0 +1,81 @@
+"""Draining: letting an event loop read what clients have sent, before a test looks.
+
+What a client has written is in the kernel. A call into the broker's loop would run before the
+readers that the same poll wakes, so a test would look too early. A drain lets the loop turn until
+some turns in a row have brought nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+__all__ = ["Reading", "drain"]
+
+LONGEST: Final = 0.01
+"""Seconds that a drain takes at most: a client may never stop sending."""
+
+_QUIET_TURNS: Final = 3
+"""How many turns in a row must bring nothing.
+
+The first poll behind the call reads what is there; what a large message leaves in the client's own
+socket buffer comes with the polls behind it. With 1 turn, 10 of 400 looks at 300 kB came too early
+(benchmarks/looks.py).
+"""
+
+
+class Reading(Protocol):
+    """What a drain asks of a server."""
+
+    @property
+    def activity(self) -> int:
+        """A number that grows whenever a client arrives, sends or leaves."""
+        ...
+
+    def awaits_octets(self) -> bool:
+        """Return whether a client has sent a part of a message, and is read."""
+        ...
+
+
+class _Drain:
+    """One drain, from turn to turn of the loop."""
+
+    __slots__ = ("_deadline", "_loop", "_quiet_turns", "_seen", "_server", "_then")
+
+    def __init__(
+        self, loop: AbstractEventLoop, server: Reading, then: Callable[[], object]
+    ) -> None:
+        self._loop = loop
+        self._server = server
+        self._then = then
+        self._deadline = time.monotonic() + LONGEST
+        self._seen = server.activity
+        self._quiet_turns = -1  # this turn's own poll came before the call
+
+    def turn(self) -> None:
+        """End the drain, or wait for the next turn."""
+        activity = self._server.activity
+        self._quiet_turns = 0 if activity != self._seen else self._quiet_turns + 1
+        self._seen = activity
+        is_quiet = self._quiet_turns >= _QUIET_TURNS and not self._server.awaits_octets()
+        if is_quiet or time.monotonic() >= self._deadline:
+            self._then()
+        else:
+            self._loop.call_soon(self.turn)
+
+
+def drain(loop: AbstractEventLoop, server: Reading, then: Callable[[], object]) -> None:
+    """Let a loop read what clients have sent, and call a function then.
+
+    It must be called in the loop's thread. The function is called after 10 ms at the latest.
+
+    Args:
+        loop: The running loop.
+        server: The server, whose sockets are read.
+        then: The function.
+    """
+    _Drain(loop, server, then).turn()
