@@ -1,9 +1,12 @@
 """How quiet the machine was: a fixed piece of work, timed by the clock beside each round.
 
 The work always takes the same processor time, so what it takes longer by the clock is what others
-took from it. Figures for a document are written only if that was little.
+took from it. Figures are the least or the median of their rounds: a few disturbed rounds do not
+change them. So the median sample counts, and figures for a document are written only if it took
+little longer than the fastest.
 """
 
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +17,7 @@ __all__ = ["Calibration"]
 TURNS: Final = 500_000
 """So many that the work takes some tens of milliseconds."""
 QUIET: Final = 0.10
-"""The largest spread at which a document is written: the slowest sample by the fastest, less 1."""
+"""The largest spread at which a document is written: the median sample by the fastest, less 1."""
 
 
 class Calibration:
@@ -37,8 +40,8 @@ class Calibration:
 
     @property
     def spread(self) -> float:
-        """By which part the slowest sample took longer than the fastest."""
-        return max(self.milliseconds) / min(self.milliseconds) - 1
+        """By which part the median sample took longer than the fastest."""
+        return statistics.median(self.milliseconds) / min(self.milliseconds) - 1
 
     def __str__(self) -> str:
         samples = f"{len(self.milliseconds)} samples"

@@ -51,12 +51,20 @@ def test_nothing_is_written_when_the_machine_was_not_quiet(
 ) -> None:
     file = tmp_path / "README.md"
     file.write_text(DOCUMENT, encoding="utf-8")
-    quiet.milliseconds[0] *= 1.2
+    quiet.milliseconds[:] = [50.0, 60.0, 61.0]
 
     with pytest.raises(SystemExit, match=r"nothing is written: .* 50 ms \+20% \(3 samples\)"):
         write_section("x", ["µs"], quiet, file)
 
     assert DOCUMENT == file.read_text(encoding="utf-8")
+
+
+def test_one_disturbed_round_leaves_the_machine_quiet(quiet: Calibration) -> None:
+    quiet.milliseconds[0] *= 3
+
+    quiet.require_quiet()
+
+    assert "50 ms +1% (3 samples)" == str(quiet)
 
 
 def test_each_round_is_calibrated() -> None:
