@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
 
@@ -78,8 +79,21 @@ def test_several_brokers_run_on_one_clock() -> None:
 
         second.advance(5)
 
-        assert [("first", 3.0), ("second", 2.0)] == seen
+        assert [("second", 2.0), ("first", 3.0)] == seen
         assert [6.0] * 3 == [clock.time(), first._node.clock.time(), second._node.clock.time()]
+
+
+def test_each_broker_has_the_time_of_the_earlier_deadline_of_another() -> None:
+    clock, seen = ManualClock(), []
+    with FakeBroker(clock=clock) as first, FakeBroker(clock=clock) as second:
+        clock.call_later(1, lambda: seen.append(("clock", first._node.clock.time())))
+        first._node.clock.call_later(3, partial(seen.append, ("first", 3)))
+        second._node.clock.call_later(2, partial(seen.append, ("second", 2)))
+        first._node.clock.call_later(2.5, lambda: seen.append(("look", second._node.clock.time())))
+
+        clock.advance(5)
+
+        assert [("clock", 0.0), ("second", 2), ("look", 2.0), ("first", 3)] == seen
 
 
 def test_broker_starts_with_the_time_of_its_clock_and_ends_with_it() -> None:

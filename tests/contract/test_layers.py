@@ -81,7 +81,9 @@ CLIENT_OWNS_THE_LOOP = {
 # Which rooms of the broker may know asyncio and threads.
 BROKER_SHELLS = {
     "ammoo_fakebroker.__main__",
+    "ammoo_fakebroker.auto_advance",
     "ammoo_fakebroker.broker",
+    "ammoo_fakebroker.clock",
     "ammoo_fakebroker.in_memory",
     "ammoo_fakebroker.memory_transport",
     "ammoo_fakebroker.draining",
@@ -108,11 +110,14 @@ BROKER_FLOORS = {
     "snapshots": 7,
     "administration": 7,
     "server": 7,
+    "auto_advance": 7,
+    "idleness": 8,
     "in_memory": 8,
     "looks": 8,
-    "broker": 9,
-    "plugin": 10,
-    "__main__": 10,
+    "timekeeping": 9,
+    "broker": 10,
+    "plugin": 11,
+    "__main__": 11,
 }
 # The client's rooms by storey, each from the ground up; none imports one further down in the list.
 CLIENT_STOREYS = {

@@ -88,8 +88,12 @@ def time_at(port: int) -> PassingTime:
 def hand_moved(compatibility: str, **limits: float) -> Iterator[FakeBroker]:
     """Run a fake broker whose time passes when a peer waits, that of its connections too."""
     clock = ManualClock(time.time())
-    broker = FakeBroker(compatibility=compatibility, clock=clock, **limits)  # type: ignore[arg-type]  # any of them
-    broker._node.network_clock = broker._node.clock
+    broker = FakeBroker(
+        compatibility=compatibility,
+        clock=clock,
+        connection_time="clock",
+        **limits,  # type: ignore[arg-type]  # any of them
+    )
     with broker as fake:
         _times[fake.port] = HandMovedTime(fake, clock)
         yield fake

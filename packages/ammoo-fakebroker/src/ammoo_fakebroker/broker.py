@@ -22,6 +22,7 @@ from .node.limits import Limits
 from .node.node import DEFAULT_VIRTUALHOST, MEMORY_LIMIT, Node
 from .option_names import names_options
 from .rabbitmq.profiles import profile_named
+from .timekeeping import Timekeeping, network_clock
 
 if TYPE_CHECKING:
     import ssl
@@ -37,7 +38,7 @@ _TURNS_OF_CLIENTS = 3
 """Turns of a loop in which its clients write what they have queued; ammoo needs 2."""
 
 
-class FakeBroker(Administration, InMemory, Looks):
+class FakeBroker(Administration, InMemory, Looks, Timekeeping):
     """A broker for tests that answers as RabbitMQ does.
 
     ``async with`` runs it in the current event loop, ``with`` in a thread of its own; the thread
@@ -55,8 +56,11 @@ class FakeBroker(Administration, InMemory, Looks):
         port: The port to listen on; 0 (the default) takes a free one.
         compatibility: The RabbitMQ release to imitate: ``"4.3"``, ``"4.0"`` or ``"3.10"``.
         clock: A `ManualClock`, with which a test moves the time in which messages and queues
-            expire; None for real time. Heartbeats and connection time-outs are always in real
-            time. Several brokers can share a clock.
+            expire; None for real time. Several brokers can share a clock.
+        connection_time: The time of the broker's heartbeats and connection time-outs: ``"real"``,
+            as the clients' heartbeats are, or ``"clock"``, that of `clock`. With ``"clock"`` a
+            client is disconnected when the clock is moved by more than two heartbeat intervals
+            before the client has sent another heartbeat.
         tls: The server-side context to speak TLS with; None for plain TCP.
         certificate_login: The part of a client's certificate that is the user name for EXTERNAL:
             ``"distinguished_name"`` or ``"common_name"``.
@@ -100,6 +104,7 @@ class FakeBroker(Administration, InMemory, Looks):
         port: int = 0,
         compatibility: str = "4.3",
         clock: ManualClock | None = None,
+        connection_time: Literal["real", "clock"] = "real",
         tls: ssl.SSLContext | None = None,
         certificate_login: Literal["distinguished_name", "common_name"] = "distinguished_name",
         mechanisms: Collection[str] | None = None,
@@ -149,7 +154,8 @@ class FakeBroker(Administration, InMemory, Looks):
         self._node = Node(
             profile,
             self._timeline or loop_clock,
-            network_clock=loop_clock,
+            network_clock=network_clock(connection_time, self._timeline, loop_clock),
+            real_clock=loop_clock,
             limits=limits,
             mechanisms=mechanisms,
             loopback_users=loopback_users,
@@ -211,7 +217,7 @@ class FakeBroker(Administration, InMemory, Looks):
     def _started(self) -> None:
         self._is_running = True
         if self._manual_clock and self._timeline:
-            self._manual_clock.attach(self._timeline, self._call)
+            self._manual_clock.attach(self._timeline, self._call, self._observe)
 
     def _stopping(self) -> None:
         if self._manual_clock and self._timeline:
@@ -346,24 +352,6 @@ class FakeBroker(Administration, InMemory, Looks):
     def cut_connections(self) -> None:
         """Close all sockets without a connection.close, as a failing network does."""
         self._call(self._server.cut_connections)
-
-    def advance(self, seconds: float) -> None:
-        """Move the clock that the broker was created with, as `ManualClock.advance` does.
-
-        All brokers that share the clock have done what falls due when this returns.
-
-        Args:
-            seconds: How far to move the clock, in seconds.
-
-        Raises:
-            RuntimeError: The broker runs in real time.
-            ValueError: `seconds` is negative.
-        """
-        if self._manual_clock is None:
-            raise RuntimeError(
-                "the broker runs in real time; create it with clock=ManualClock() to move its time"
-            )
-        self._manual_clock.advance(seconds)
 
     async def settle(self) -> None:
         """Let the broker read what clients have sent, and do it.

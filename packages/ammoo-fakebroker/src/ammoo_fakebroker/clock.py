@@ -8,14 +8,22 @@ uses: moving the clock moves each timeline in its thread.
 from __future__ import annotations
 
 import heapq
+import threading
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
-__all__ = ["Clock", "ManualClock", "Timeline", "Timer"]
+__all__ = ["BackgroundClock", "Clock", "ManualClock", "Observation", "Timeline", "Timer"]
 
-_Call = Callable[[Callable[[], None]], None]
+_Result = TypeVar("_Result")
+_Callback = Callable[[], object]
+
+
+class _Call(Protocol):
+    """Calls a function in the thread of a timeline, and returns what it has returned."""
+
+    def __call__(self, function: Callable[[], _Result], /) -> _Result: ...
 
 
 class Timer(Protocol):
@@ -36,17 +44,57 @@ class Clock(Protocol):
         """Return the seconds since 1970, for times that clients see."""
         ...
 
-    def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
-        """Call a function in `delay` seconds."""
+    def call_later(self, delay: float, callback: _Callback, *, only_looks: bool = False) -> Timer:
+        """Call a function in `delay` seconds.
+
+        Args:
+            delay: How long to wait, in seconds.
+            callback: The function.
+            only_looks: Whether the function only looks for something that is overdue, perhaps
+                again and again. Time that moves by itself never moves for such a timer.
+        """
         ...
 
 
-class _ManualTimer:
-    __slots__ = ("callback", "when")
+class BackgroundClock:
+    """A clock whose timers all only look (see `Clock.call_later`).
 
-    def __init__(self, when: float, callback: Callable[[], object]) -> None:
+    Args:
+        clock: The clock that it shows.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def time(self) -> float:
+        """Return the clock's seconds."""
+        return self._clock.time()
+
+    def timestamp(self) -> float:
+        """Return the calendar's seconds since 1970."""
+        return self._clock.timestamp()
+
+    def call_later(self, delay: float, callback: _Callback, *, only_looks: bool = True) -> Timer:
+        """Call a function in `delay` seconds."""
+        return self._clock.call_later(delay, callback, only_looks=True)
+
+
+class Observation(NamedTuple):
+    """What a broker is doing at a moment."""
+
+    activity: int
+    """A number that grows whenever a client arrives, sends or leaves."""
+    busy_with: str | None
+    """What keeps it from being idle, in words; None if nothing does."""
+
+
+class _ManualTimer:
+    __slots__ = ("callback", "only_looks", "when")
+
+    def __init__(self, when: float, callback: _Callback, only_looks: bool) -> None:
         self.when = when
-        self.callback: Callable[[], object] | None = callback
+        self.callback: _Callback | None = callback
+        self.only_looks = only_looks
 
     def cancel(self) -> None:
         self.callback = None
@@ -58,9 +106,14 @@ class Timeline:
     Args:
         now: The first value of `time`, in seconds.
         timestamp: The calendar's time at 0, in seconds since 1970.
+
+    Attributes:
+        on_call: Called with each function that falls due and does not only look, before it is
+            called; None for nothing.
     """
 
     def __init__(self, now: float, timestamp: float) -> None:
+        self.on_call: Callable[[_Callback], object] | None = None
         self._now = now
         self._epoch = timestamp
         self._order = count()
@@ -74,28 +127,59 @@ class Timeline:
         """Return the calendar's seconds since 1970."""
         return self._epoch + self._now
 
-    def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
+    def call_later(self, delay: float, callback: _Callback, *, only_looks: bool = False) -> Timer:
         """Call a function when the clock has been moved by `delay` seconds."""
-        timer = _ManualTimer(self._now + max(delay, 0.0), callback)
+        timer = _ManualTimer(self._now + max(delay, 0.0), callback, only_looks)
         heapq.heappush(self._timers, (timer.when, next(self._order), timer))
         return timer
 
-    def advance_to(self, time: float) -> None:
-        """Move forward to a time, and make the calls that fall due, in order."""
+    def advance_to(self, time: float) -> float | None:
+        """Move forward to a time, and make the calls that fall due, in order.
+
+        Returns:
+            The time of the next call; None if none is planned.
+        """
         while self._timers and self._timers[0][0] <= time:
             when, _, timer = heapq.heappop(self._timers)
             self._now = max(self._now, when)
             callback, timer.callback = timer.callback, None
             if callback is not None:
+                if self.on_call is not None and not timer.only_looks:
+                    self.on_call(callback)
                 callback()
         self._now = max(self._now, time)
+        return self.next_call()
+
+    def next_call(self) -> float | None:
+        """Return the time of the next call; None if none is planned."""
+        while self._timers and self._timers[0][2].callback is None:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+    def next_deadline(self) -> float | None:
+        """Return the time of the next call that does not only look; None if none is planned."""
+        return min(
+            (
+                when
+                for when, _, timer in self._timers
+                if timer.callback is not None and not timer.only_looks
+            ),
+            default=None,
+        )
+
+
+class _Attached(NamedTuple):
+    """A timeline that moves with a clock."""
+
+    timeline: Timeline
+    call: _Call
+    observe: Callable[[bool], Observation]
 
 
 class ManualClock:
     """A clock that stands still until a test moves it, for one broker or several.
 
-    `advance` can be called from any thread, but not from two at once. Each broker does what falls
-    due in its own thread.
+    `advance` can be called from any thread. Each broker does what falls due in its own thread.
 
     Example::
 
@@ -113,7 +197,9 @@ class ManualClock:
         self._epoch = timestamp
         self._time = 0.0
         self._own = self.timeline()
-        self._brokers: dict[Timeline, _Call] = {}
+        self._itself = _Attached(self._own, _call_here, lambda _: Observation(0, None))
+        self._brokers: dict[Timeline, _Attached] = {}
+        self._moving = threading.RLock()
 
     def time(self) -> float:
         """Return the seconds that the clock has been moved by."""
@@ -123,7 +209,7 @@ class ManualClock:
         """Return the calendar's seconds since 1970."""
         return self._own.timestamp()
 
-    def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
+    def call_later(self, delay: float, callback: _Callback, *, only_looks: bool = False) -> Timer:
         """Call a function when the clock has been moved by `delay` seconds.
 
         `advance` calls it, in the thread that moves the clock.
@@ -131,24 +217,33 @@ class ManualClock:
         Args:
             delay: How long to wait, in seconds.
             callback: The function.
+            only_looks: Whether the function only looks for something, so that
+                `FakeBroker.auto_advance` need not move the clock for it.
 
         Returns:
             A timer, whose `cancel` takes the call back.
         """
-        return self._own.call_later(delay, callback)
+        return self._own.call_later(delay, callback, only_looks=only_looks)
 
     def timeline(self) -> Timeline:
         """Create a timeline for a broker that will use this clock."""
         return Timeline(self._time, self._epoch)
 
-    def attach(self, timeline: Timeline, call: _Call) -> None:
+    def attach(
+        self,
+        timeline: Timeline,
+        call: _Call,
+        observe: Callable[[bool], Observation] = lambda _: Observation(0, None),
+    ) -> None:
         """Move a timeline with the clock from now on.
 
         Args:
             timeline: A timeline that `timeline` created.
-            call: Calls a function in the timeline's thread, and returns when it has returned.
+            call: Calls a function in the timeline's thread, and returns what it has returned.
+            observe: Returns what the timeline's broker is doing; it is called in the timeline's
+                thread, with whether a message that a consumer holds lets the broker be idle.
         """
-        self._brokers[timeline] = call
+        self._brokers[timeline] = _Attached(timeline, call, observe)
         call(partial(timeline.advance_to, self._time))
 
     def detach(self, timeline: Timeline) -> None:
@@ -158,8 +253,8 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         """Move the clock, and do what falls due, in order.
 
-        The brokers on the clock do it in their threads, one broker after the other; all of them
-        have finished when this returns.
+        The brokers on the clock do it in their threads, the earlier deadline first, whichever
+        broker has it; all of them have finished when this returns.
 
         Args:
             seconds: How far to move the clock, in seconds.
@@ -169,7 +264,62 @@ class ManualClock:
         """
         if not seconds >= 0:
             raise ValueError(f"seconds is {seconds!r}; expected a number from 0 on")
-        time = self._time = self._time + seconds
-        self._own.advance_to(time)
-        for timeline, call in list(self._brokers.items()):
-            call(partial(timeline.advance_to, time))
+        with self._moving:
+            self._move_to(self._time + seconds)
+
+    def advance_to(self, time: float) -> None:
+        """Move the clock to a time, as `advance` does; a time that is over has no effect.
+
+        Args:
+            time: The value of `time` to move to, in seconds.
+        """
+        with self._moving:
+            self._move_to(max(time, self._time))
+
+    def _move_to(self, time: float) -> None:
+        """Move to the next deadline of all timelines, and so on, until the time is reached."""
+        calls = {each: each.call(each.timeline.next_call) for each in self._all()}
+        while True:
+            due = [when for when in calls.values() if when is not None and when <= time]
+            if len(calls) == 2 and calls[self._itself] is None:
+                due.clear()  # one broker: it does all in its order, in one call
+            self._time = max(min(due, default=time), self._time)
+            calls = {
+                each: each.call(partial(each.timeline.advance_to, self._time))
+                for each in self._all()
+            }
+            if self._time >= time:
+                return
+
+    def _all(self) -> list[_Attached]:
+        return [self._itself, *self._brokers.values()]
+
+    def observe(self, while_unacknowledged: bool) -> tuple[Observation, float | None]:
+        """Return what the brokers on the clock are doing, and their next deadline.
+
+        Args:
+            while_unacknowledged: Whether a broker can be idle while a consumer holds a message.
+
+        Returns:
+            The observations of all brokers as one, and the time of the next call that does not
+            only look; None if none is planned.
+        """
+        seen = [each.call(partial(_observe, each, while_unacknowledged)) for each in self._all()]
+        observation = Observation(
+            sum(each.activity for each, _ in seen),
+            next((each.busy_with for each, _ in seen if each.busy_with is not None), None),
+        )
+        return observation, min((when for _, when in seen if when is not None), default=None)
+
+    def watch_calls(self, on_call: Callable[[_Callback], object] | None) -> None:
+        """Call a function with each function that falls due and does not only look; None to stop."""
+        for each in self._all():
+            each.timeline.on_call = on_call
+
+
+def _observe(attached: _Attached, while_unacknowledged: bool) -> tuple[Observation, float | None]:
+    return attached.observe(while_unacknowledged), attached.timeline.next_deadline()
+
+
+def _call_here(function: Callable[[], _Result], /) -> _Result:
+    return function()

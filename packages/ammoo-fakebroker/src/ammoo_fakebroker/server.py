@@ -79,7 +79,9 @@ class LoopClock:
         """Return the seconds since 1970; they pass as the loop's do."""
         return self._epoch + self.time()
 
-    def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
+    def call_later(
+        self, delay: float, callback: Callable[[], object], *, only_looks: bool = False
+    ) -> Timer:
         """Call `callback` from the loop, in `delay` seconds."""
         if self._loop is None:
             raise RuntimeError("the broker has not been started; its clock does not run yet")
@@ -103,6 +105,11 @@ class _Client(asyncio.BufferedProtocol):
         self._is_awake = False
         self._is_closing = False
         self._late_flush: asyncio.TimerHandle | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of the client."""
+        return self._connection
 
     # -- what asyncio calls --------------------------------------------------------------------
 
@@ -275,6 +282,11 @@ class Server:
         self._arriving: set[asyncio.Task[None]] = set()
         self._last_client_gone: asyncio.Future[None] | None = None
         self._memory_ports = count(1)
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether a client is accepted whose transport is not there yet."""
+        return bool(self._arriving)
 
     @property
     def uses_tls(self) -> bool:

@@ -464,6 +464,7 @@ class Connection:
             self.node.limits.consumer_timeout_check,
             self._check_consumer_timeout,
             clock=self.node.clock,
+            only_looks=True,
         )
 
     def _check_consumer_timeout(self) -> None:

@@ -32,9 +32,11 @@ class Timers:
         callback: Callable[[], object],
         *,
         clock: Clock | None = None,
+        only_looks: bool = False,
     ) -> None:
-        """Call a function in `delay` seconds."""
-        self._timers[purpose] = (clock or self._clock).call_later(delay, callback)
+        """Call a function in `delay` seconds (see `Clock.call_later`)."""
+        timers = clock or self._clock
+        self._timers[purpose] = timers.call_later(delay, callback, only_looks=only_looks)
 
     def is_waiting(self, purpose: str) -> bool:
         """Return whether a timer was started and not cancelled; it may have fired."""

@@ -37,8 +37,8 @@ class Node:
     Attributes:
         profile: The RabbitMQ release that it imitates.
         clock: The time in which messages and queues expire.
-        network_clock: The time of heartbeats and connection time-outs. It is real even if a test
-            moves the other clock, because the clients' heartbeats are real.
+        network_clock: The time of heartbeats and connection time-outs. By default it is real even
+            if a test moves the other clock, because the clients' heartbeats are real.
         limits: What it proposes to clients, and how long it waits for them.
         mechanisms: The names of the SASL mechanisms that it offers.
         users: The users that can log in.
@@ -56,6 +56,7 @@ class Node:
         clock: Clock,
         *,
         network_clock: Clock | None = None,
+        real_clock: Clock | None = None,
         limits: Limits | None = None,
         mechanisms: Collection[str] | None = None,
         cluster_name: str = "rabbit@localhost",
@@ -81,7 +82,7 @@ class Node:
         self.alarms: Alarms = Alarms()
         self.memory: MemoryWatch = MemoryWatch(
             self.limits.memory_limit,
-            self.network_clock,
+            real_clock or self.network_clock,
             count=self.memory_size,
             raise_alarm=lambda: self.raise_alarm("low on memory", source=MEMORY_LIMIT),
             clear_alarm=lambda: self.clear_alarm(MEMORY_LIMIT),

@@ -82,7 +82,7 @@ class DeadLetterWorker:
             if not self._send(pending):
                 self._pending.append(pending)
         if self._pending and self._timer is None:
-            self._timer = self._clock.call_later(RETRY, self._retry)
+            self._timer = self._clock.call_later(RETRY, self._retry, only_looks=True)
 
     def _send(self, pending: _Pending) -> bool:
         """Send a dead letter to the queues that have not accepted it.

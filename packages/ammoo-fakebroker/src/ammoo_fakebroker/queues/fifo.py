@@ -302,6 +302,7 @@ class FifoQueue(Queue):
         self._expiry_timer = clock.call_later(deadline - clock.time(), self._expire_now)
 
     def _expire_now(self) -> None:
+        """Drop expired messages."""
         self._expiry_timer = None
         if not self.is_deleted:
             self._expire()

@@ -325,6 +325,7 @@ class Queue(Destination, ABC):
             self._idle_timer = None
 
     def _expire_unused(self) -> None:
+        """Delete the queue: it was not used for its time (x-expires)."""
         self._idle_timer = None
         if not self.is_deleted:
             self.host.delete_queue(self)

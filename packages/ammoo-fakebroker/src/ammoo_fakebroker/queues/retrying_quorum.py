@@ -205,6 +205,7 @@ class RetryingQuorumQueue(QuorumQueue):
             self._delay_timer = self.host.clock.call_later(max(delay, 0), self._end_delays)
 
     def _end_delays(self) -> None:
+        """Make messages ready whose delay before another try is over."""
         self._delay_timer = None
         if self.is_deleted:
             return
@@ -261,7 +262,7 @@ class RetryingQuorumQueue(QuorumQueue):
             self._lock_timer.cancel()
         self._lock_due = deadline
         delay = max(deadline - self.host.clock.time(), 0)
-        self._lock_timer = self.host.clock.call_later(delay, self._end_locks)
+        self._lock_timer = self.host.clock.call_later(delay, self._end_locks, only_looks=True)
 
     def _end_locks(self) -> None:
         """Take back what was not settled in time, and tell the clients."""

@@ -170,7 +170,7 @@ class StreamQueue(Queue):
     def _watch_age(self) -> None:
         """Check for old segments in regular intervals, in releases that do so."""
         if self.host.profile.streams_watch_age:
-            self._age_timer = self.host.clock.call_later(AGE_CHECK, self._drop_old)
+            self._age_timer = self.host.clock.call_later(AGE_CHECK, self._drop_old, only_looks=True)
 
     def _drop_old(self) -> None:
         self._age_timer = None

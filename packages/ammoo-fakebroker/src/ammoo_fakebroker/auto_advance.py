@@ -1,0 +1,224 @@
+"""Time that moves by itself: a manual clock jumps to its next deadline while its brokers are idle.
+
+The clock's brokers say whether they are idle, and which deadline is next; this room decides when to
+jump, counts what happened, and stops at a limit. It runs in a thread beside a block that blocks, and
+as a task of the event loop beside a block of the loop in which the broker runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from .clock import ManualClock
+
+__all__ = ["AutoAdvance"]
+
+_LOGGER = logging.getLogger("ammoo_fakebroker")
+_IDLE_TURNS = 20
+"""Turns of the event loop in which a broker has to be idle: clients need several for one step."""
+_LOOKS = 4
+"""Looks at which a broker in another thread has to be idle; they share the time that it needs."""
+_LINES = 10
+"""How many deadlines a report names, those that were met most often."""
+
+
+class AutoAdvance:
+    """Moves a clock while a block runs; see `FakeBroker.auto_advance`, which returns it.
+
+    Args:
+        clock: The clock.
+        limit: How far to move it, in seconds.
+        quiet_for: How long its brokers have to be idle, in real seconds.
+        while_unacknowledged: Whether time passes while a consumer holds a message.
+        give_up_after: How long the brokers may be idle at the limit, in real seconds.
+        is_in_loop: Whether the block runs in the event loop of the broker.
+
+    Attributes:
+        moved: How far the clock was moved, in seconds.
+    """
+
+    def __init__(
+        self,
+        clock: ManualClock,
+        *,
+        limit: float,
+        quiet_for: float,
+        while_unacknowledged: bool,
+        give_up_after: float,
+        is_in_loop: bool,
+    ) -> None:
+        for name, value in {
+            "limit": limit,
+            "quiet_for": quiet_for,
+            "give_up_after": give_up_after,
+        }.items():
+            if not value >= 0:
+                raise ValueError(f"{name} is {value!r}; expected a number from 0 on, in seconds")
+        self.moved: float = 0.0
+        self._clock = clock
+        self._limit = limit
+        self._quiet_for = quiet_for
+        self._while_unacknowledged = while_unacknowledged
+        self._give_up_after = give_up_after
+        self._is_in_loop = is_in_loop
+        self._mover: _ThreadMover | _TaskMover | None = None
+        self._calls: Counter[str] = Counter()
+        self._activity = -1
+        self._deadline: float | None = None
+        self._stopped_at: float | None = None
+        self._gave_up = threading.Event()
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether the clock has stood at the limit for too long."""
+        return self._gave_up.is_set()
+
+    def __enter__(self) -> Self:
+        if self._mover is not None:
+            raise RuntimeError("auto_advance is in force already; call it again for another block")
+        self._clock.watch_calls(self._record)
+        self._mover = (_TaskMover if self._is_in_loop else _ThreadMover)(self, self._quiet_for)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._mover is not None
+        was_interrupted = self._mover.stop()
+        self._clock.watch_calls(None)
+        is_own = was_interrupted and isinstance(error, asyncio.CancelledError)
+        if self.has_given_up and (error is None or is_own):
+            raise RuntimeError(self.report()) from None
+        if error is not None:
+            error.add_note(self.report())
+
+    def report(self) -> str:
+        """Return how far the clock was moved, what for, and what it waits for."""
+        observation, deadline = self._clock.observe(self._while_unacknowledged)
+        text = f"auto_advance moved the clock by {self.moved:g} s"
+        if self._stopped_at is not None:
+            text += (
+                f", and stopped there: the next deadline is beyond its limit of {self._limit:g} s"
+            )
+        lines = [text]
+        for name, times in self._calls.most_common(_LINES):
+            lines.append(f"  moved for: {name}" + (f" (x{times})" if times > 1 else ""))
+        if deadline is not None:
+            lines.append(f"  next deadline: in {deadline - self._clock.time():g} s")
+        lines.append(f"  not idle: {observation.busy_with}" if observation.busy_with else "  idle")
+        return "\n".join(lines)
+
+    # -- what the movers call ------------------------------------------------------------------
+
+    def look(self) -> bool:
+        """Return whether the brokers are idle, and have read nothing since the last look."""
+        before = self._activity
+        observation, self._deadline = self._clock.observe(self._while_unacknowledged)
+        self._activity = observation.activity
+        return observation.busy_with is None and before == observation.activity
+
+    def jump(self) -> bool:
+        """Move the clock to the next deadline.
+
+        Returns:
+            Whether it was moved: there is a deadline, and the limit allows it.
+        """
+        if self._deadline is None:
+            return False
+        way = max(self._deadline - self._clock.time(), 0.0)
+        if self.moved + way > self._limit:
+            self._stop()
+            return False
+        self._stopped_at = None
+        self._clock.advance_to(self._deadline)
+        self.moved += way
+        return True
+
+    def _stop(self) -> None:
+        """Record since when the clock stands at the limit."""
+        now = time.monotonic()
+        if self._stopped_at is None:
+            self._stopped_at = now
+            _LOGGER.warning("%s", self.report())
+        if now - self._stopped_at >= self._give_up_after:
+            self._gave_up.set()
+
+    def _record(self, callback: Callable[[], object]) -> None:
+        self._calls[_describe(callback)] += 1
+
+
+def _describe(callback: Any) -> str:
+    """Return the owner of a function that fell due, and the first sentence about the function."""
+    words = (inspect.getdoc(callback) or callback.__name__).partition("\n")[0].rstrip(".")
+    owner = getattr(callback, "__self__", None)
+    return words if owner is None else f"{owner!r}: {words[0].lower()}{words[1:]}"
+
+
+class _ThreadMover:
+    """Moves the clock from a thread of its own, until it is stopped."""
+
+    def __init__(self, auto_advance: AutoAdvance, quiet_for: float) -> None:
+        self._auto_advance = auto_advance
+        self._pause = quiet_for / _LOOKS
+        self._ended = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name="ammoo-fakebroker auto_advance", daemon=True
+        )
+        self._thread.start()
+
+    def _run(self) -> None:
+        auto_advance = self._auto_advance
+        idle_looks = 0
+        while not (self._ended.wait(self._pause) or auto_advance.has_given_up):
+            idle_looks = idle_looks + 1 if auto_advance.look() else 0
+            if idle_looks >= _LOOKS:
+                auto_advance.jump()
+                idle_looks = 0
+
+    def stop(self) -> bool:
+        """Stop, and return False: a block of another thread cannot be interrupted."""
+        self._ended.set()
+        self._thread.join()
+        return False
+
+
+class _TaskMover:
+    """Moves the clock from a task of the running loop, until it is stopped."""
+
+    def __init__(self, auto_advance: AutoAdvance, quiet_for: float) -> None:
+        self._auto_advance = auto_advance
+        self._pause = quiet_for
+        self._block = asyncio.current_task()
+        self._cancelling = 0 if self._block is None else self._block.cancelling()
+        self._has_interrupted = False
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        auto_advance = self._auto_advance
+        while not auto_advance.has_given_up:
+            auto_advance.look()
+            for _ in range(_IDLE_TURNS):
+                await asyncio.sleep(0)
+            if not (auto_advance.look() and auto_advance.jump()):
+                await asyncio.sleep(self._pause)
+        if self._block is not None:
+            self._has_interrupted = True
+            self._block.cancel()
+
+    def stop(self) -> bool:
+        """Stop, and return whether the block was interrupted, and by nothing else."""
+        self._task.cancel()
+        if not self._has_interrupted or self._block is None:
+            return False
+        return self._block.uncancel() <= self._cancelling

@@ -1,0 +1,67 @@
+"""Whether a broker is idle: whether anything will happen before its time or its clients move on.
+
+A broker is idle when it has answered all that it has read, and waits for nobody: nothing is left to
+write, no connection is opening or closing, no confirm is owed, and no consumer holds a message that
+it has not settled. Whether clients are sending, only time can tell: `Server.activity` grows then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .connections.channel import Channel
+    from .connections.connection import Connection
+    from .server import Server
+
+__all__ = ["busy_with"]
+
+
+def busy_with(server: Server, *, while_unacknowledged: bool = False) -> str | None:
+    """Return what keeps a broker from being idle, in words; None if nothing does.
+
+    Call it in the broker's thread.
+
+    Args:
+        server: What listens for the broker.
+        while_unacknowledged: Whether the broker can be idle while a consumer holds a message.
+    """
+    if server.is_accepting:
+        return "a client is connecting"
+    for client in server.clients:
+        connection = client.connection
+        reason = _output_of(connection, client.unwritten_size())
+        if reason is None and not while_unacknowledged:
+            reason = next(_held_by(connection), None)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _output_of(connection: Connection, unwritten_size: int) -> str | None:
+    name = connection.peer.connection_name
+    if not connection.is_open:
+        return f"connection {name} is opening or closing"
+    if connection.has_data_to_send or unwritten_size:
+        return f"connection {name} has not read all that was sent to it"
+    if any(not _is_settled(channel) for channel in connection.channels.values()):
+        return f"connection {name} waits for a confirm"
+    return None
+
+
+def _is_settled(channel: Channel) -> bool:
+    return channel.confirms is None or channel.confirms.is_settled
+
+
+def _held_by(connection: Connection) -> Iterator[str]:
+    """Say which consumers hold messages, and how many."""
+    for channel in connection.channels.values():
+        held: dict[str, int] = {}
+        for delivery in channel.all_unacked().values():
+            if delivery.consumer is not None:
+                held[delivery.consumer.tag] = held.get(delivery.consumer.tag, 0) + 1
+        for tag, count in held.items():
+            messages = "1 message" if count == 1 else f"{count} messages"
+            yield f"consumer {tag!r} holds {messages}"

@@ -1,0 +1,130 @@
+"""Moving a broker's time: by a number of seconds, or from deadline to deadline while it is idle.
+
+The methods of `FakeBroker` for its `ManualClock`. How time moves by itself is in `auto_advance.py`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import TYPE_CHECKING
+
+from .auto_advance import AutoAdvance
+from .clock import BackgroundClock, Clock, ManualClock, Observation, Timeline
+from .idleness import busy_with
+
+if TYPE_CHECKING:
+    from .server import Server
+
+__all__ = ["Timekeeping", "network_clock"]
+
+
+def network_clock(connection_time: object, timeline: Timeline | None, real_clock: Clock) -> Clock:
+    """Return the clock of heartbeats and connection time-outs.
+
+    Args:
+        connection_time: The option of `FakeBroker`.
+        timeline: The broker's time on a `ManualClock`, if it has one.
+        real_clock: The time of the broker's event loop.
+
+    Raises:
+        ValueError: There is no such time.
+    """
+    if connection_time == "real":
+        return real_clock
+    if connection_time != "clock":
+        raise ValueError(f"connection_time is {connection_time!r}; expected 'real' or 'clock'")
+    if timeline is None:
+        raise ValueError("connection_time='clock' needs a clock; give clock=ManualClock() as well")
+    return BackgroundClock(timeline)
+
+
+class Timekeeping(ABC):
+    """The methods that move a broker's time.
+
+    Attributes:
+        _server: What listens for the broker.
+        _manual_clock: The clock that the broker was created with; None for real time.
+    """
+
+    _server: Server
+    _manual_clock: ManualClock | None
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock that the broker was created with, as `ManualClock.advance` does.
+
+        All brokers that share the clock have done what falls due when this returns.
+
+        Args:
+            seconds: How far to move the clock, in seconds.
+
+        Raises:
+            RuntimeError: The broker runs in real time.
+            ValueError: `seconds` is negative.
+        """
+        self._clock_to_move().advance(seconds)
+
+    def auto_advance(
+        self,
+        limit: float = 3600.0,
+        *,
+        quiet_for: float = 0.005,
+        while_unacknowledged: bool = False,
+        give_up_after: float = 5.0,
+    ) -> AutoAdvance:
+        """Move the clock to the next deadline whenever the broker is idle, while a block runs.
+
+        ::
+
+            with broker.auto_advance(limit=7200):
+                ...             # retries after 1, 10 and 60 minutes take 20 ms
+
+        Deadlines are the ends of times to live, of queues that are not used (``x-expires``), of
+        delayed messages and delayed retries. The clock moves to one deadline at a time. It never
+        moves for a timer that only looks for something overdue (consumer timeout, retention).
+
+        A broker is idle when it has answered all that it has read, all its output is written, no
+        connection is opening or closing, no confirm is owed, and no consumer holds a message that
+        it has not settled. Several brokers that share the clock have to be idle together. The
+        delays of clients (``time.sleep``, a countdown in the client) stay real.
+
+        Args:
+            limit: How far to move the clock in the block, in seconds.
+            quiet_for: How long the broker has to be idle, in real seconds. In the event loop in
+                which the broker runs, 20 turns of the loop are enough instead.
+            while_unacknowledged: Whether time passes while a consumer holds a message.
+            give_up_after: How long the broker may be idle at the limit until the block fails, in
+                real seconds: in the broker's event loop its task is interrupted; the block of
+                another thread fails when it ends.
+
+        Returns:
+            A context manager. It raises RuntimeError, with a report, if time had to stop at the
+            limit for `give_up_after` seconds. To any other exception of the block it adds the
+            report as a note.
+
+        Raises:
+            RuntimeError: The broker runs in real time.
+            ValueError: A number is negative.
+        """
+        is_in_loop = self._server.is_current_thread()
+        return AutoAdvance(
+            self._clock_to_move(),
+            limit=limit,
+            quiet_for=quiet_for,
+            while_unacknowledged=while_unacknowledged,
+            give_up_after=give_up_after,
+            is_in_loop=is_in_loop,
+        )
+
+    def _observe(self, while_unacknowledged: bool) -> Observation:
+        """Return what the broker is doing; call it in the broker's thread."""
+        return Observation(
+            self._server.activity,
+            busy_with(self._server, while_unacknowledged=while_unacknowledged),
+        )
+
+    def _clock_to_move(self) -> ManualClock:
+        if self._manual_clock is None:
+            raise RuntimeError(
+                "the broker runs in real time; create it with clock=ManualClock() to move its time"
+            )
+        return self._manual_clock

@@ -1,0 +1,252 @@
+"""Time that moves by itself while the broker is idle, and the time of connections on a clock."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pika  # type: ignore[import-untyped]  # it ships no types
+import pytest
+
+import ammoo
+from ammoo_fakebroker import FakeBroker, ManualClock
+from ammoo_fakebroker.clock import BackgroundClock, Observation
+
+Make = Callable[..., FakeBroker]
+
+
+def declare_ladder(channel: Any, *seconds: int) -> None:
+    """Declare queues step.0, step.1, …, each of which passes a message on after its time."""
+    for step, delay in enumerate(seconds):
+        arguments = {
+            "x-message-ttl": 1000 * delay,
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": f"step.{step + 1}",
+        }
+        channel.queue_declare(f"step.{step}", arguments=arguments)
+    channel.queue_declare(f"step.{len(seconds)}")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def broker(make_fakebroker: Make, clock: ManualClock) -> FakeBroker:
+    return make_fakebroker(clock=clock)
+
+
+@pytest.fixture
+def channel(broker: FakeBroker) -> Any:
+    with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        yield channel
+
+
+def receive(channel: Any, queue_name: str) -> bytes:
+    body: bytes = next(channel.consume(queue_name, auto_ack=True))[2]
+    return body
+
+
+def test_blocking_client_gets_what_comes_after_more_than_an_hour(
+    broker: FakeBroker, channel: Any
+) -> None:
+    declare_ladder(channel, 60, 600, 3600)
+    channel.basic_publish("", "step.0", b"retry")
+
+    with broker.auto_advance(limit=7200) as advance:
+        assert b"retry" == receive(channel, "step.3")
+
+    assert 4260 == advance.moved
+
+
+async def test_client_in_the_brokers_loop_gets_it_too(clock: ManualClock) -> None:
+    async with (
+        FakeBroker(clock=clock) as broker,
+        await ammoo.connect(broker.url) as connection,
+        connection.channel() as channel,
+    ):
+        await channel.declare_queue(
+            "retry", ttl=3_600_000, dead_letter_exchange="", dead_letter_routing_key="again"
+        )
+        await channel.declare_queue("again")
+        await channel.select_confirm()
+        await channel.publish("", "retry", b"message")
+
+        with broker.auto_advance() as advance:
+            async with channel.consume("again", no_ack=True) as consumer:
+                assert b"message" == (await anext(aiter(consumer))).body
+
+        assert 3600 == advance.moved
+
+
+def test_two_brokers_on_one_clock_are_idle_together(
+    broker: FakeBroker, clock: ManualClock, channel: Any, make_fakebroker: Make
+) -> None:
+    other = make_fakebroker(clock=clock)
+    declare_ladder(channel, 60)
+    channel.queue_declare("work")
+    channel.basic_publish("", "step.0", b"later")
+    channel.basic_publish("", "work", b"now")
+    method, _, _ = next(channel.consume("work"))
+
+    with other.auto_advance() as advance:
+        assert "not idle: consumer" in advance.report()
+        channel.basic_ack(method.delivery_tag)
+        channel.cancel()
+        assert b"later" == receive(channel, "step.1")
+
+    assert 60 == advance.moved
+
+
+def test_time_stands_still_while_a_consumer_holds_a_message(
+    broker: FakeBroker, channel: Any
+) -> None:
+    declare_ladder(channel, 60)
+    channel.queue_declare("work")
+    channel.basic_publish("", "step.0", b"later")
+    channel.basic_publish("", "work", b"now")
+    method, _, _ = next(channel.consume("work"))
+
+    with broker.auto_advance(quiet_for=0.001) as advance:
+        channel.queue_declare("step.0", passive=True)  # round trips give it the chance to move
+        assert "not idle: consumer" in advance.report()
+        assert "holds 1 message" in advance.report()
+        assert 0 == advance.moved
+        channel.basic_ack(method.delivery_tag)
+        channel.cancel()
+
+        assert b"later" == receive(channel, "step.1")
+
+
+def test_time_passes_while_a_consumer_holds_a_message_if_it_may(
+    broker: FakeBroker, channel: Any
+) -> None:
+    declare_ladder(channel, 60)
+    channel.queue_declare("work")
+    channel.basic_publish("", "step.0", b"later")
+    channel.basic_publish("", "work", b"now")
+    next(channel.consume("work"))
+
+    with (
+        broker.auto_advance(while_unacknowledged=True) as advance,
+        pika.BlockingConnection(pika.URLParameters(broker.url)) as connection,
+    ):
+        assert b"later" == receive(connection.channel(), "step.1")
+
+    assert 60 == advance.moved
+
+
+def test_timers_that_only_look_do_not_attract_time(
+    clock: ManualClock, make_fakebroker: Make
+) -> None:
+    broker = make_fakebroker(clock=clock, compatibility="4.0", connection_time="clock")
+    with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare("log", durable=True, arguments=STREAM)
+
+        assert (Observation(broker._server.activity, None), None) == clock.observe(False)
+
+
+STREAM = {"x-queue-type": "stream", "x-max-age": "1h"}
+
+
+def test_limit_stops_the_clock_and_fails_the_block_with_a_report(
+    broker: FakeBroker, channel: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    declare_ladder(channel, 30, 30, 3600)
+    channel.basic_publish("", "step.0", b"retry")
+
+    with (
+        pytest.raises(RuntimeError) as caught,
+        broker.auto_advance(100, give_up_after=0) as advance,
+    ):
+        advance._gave_up.wait(30)
+
+    assert 60 == advance.moved
+    assert (
+        "auto_advance moved the clock by 60 s, and stopped there:"
+        " the next deadline is beyond its limit of 100 s\n"
+        "  moved for: <ClassicQueue 'step.0' in '/'>: drop expired messages\n"
+        "  moved for: <ClassicQueue 'step.1' in '/'>: drop expired messages\n"
+        "  next deadline: in 3600 s\n"
+        "  idle"
+    ) == str(caught.value)
+    assert [str(caught.value)] == [record.getMessage() for record in caplog.records]
+
+
+async def test_limit_interrupts_a_block_in_the_brokers_loop(clock: ManualClock) -> None:
+    async with FakeBroker(clock=clock) as broker:
+        broker._node.clock.call_later(3601, print)
+        task = asyncio.current_task()
+        assert task is not None
+
+        with (
+            pytest.raises(RuntimeError, match="beyond its limit of 3600 s"),
+            broker.auto_advance(give_up_after=0),
+        ):
+            await asyncio.Event().wait()
+
+        assert 0 == task.cancelling()
+        assert 0 == clock.time()
+
+
+def test_exception_of_the_block_gets_the_report_as_a_note(broker: FakeBroker) -> None:
+    with pytest.raises(AssertionError, match="no such order") as caught, broker.auto_advance():
+        raise AssertionError("no such order")
+
+    assert ["auto_advance moved the clock by 0 s\n  idle"] == caught.value.__notes__
+
+
+def test_auto_advance_needs_a_manual_clock_and_sensible_numbers(
+    broker: FakeBroker, fakebroker: FakeBroker
+) -> None:
+    with pytest.raises(RuntimeError, match="create it with clock=ManualClock"):
+        fakebroker.auto_advance()
+    with pytest.raises(ValueError, match="limit is -1; expected a number from 0 on, in seconds"):
+        broker.auto_advance(-1)
+    with broker.auto_advance() as advance, pytest.raises(RuntimeError, match="in force already"):
+        advance.__enter__()
+
+
+# -- the time of connections -----------------------------------------------------------------------
+
+
+def test_silent_client_is_disconnected_when_the_clock_is_moved(
+    clock: ManualClock, make_fakebroker: Make
+) -> None:
+    broker = make_fakebroker(clock=clock, connection_time="clock", heartbeat=30)
+    connection = pika.BlockingConnection(pika.URLParameters(broker.url))
+
+    clock.advance(59)
+    before = broker.connections
+    clock.advance(31)
+
+    assert [1, 0] == [len(before), len(broker.connections)]
+    with pytest.raises(pika.exceptions.AMQPConnectionError):
+        connection.channel()
+
+
+def test_connections_do_not_mind_the_clock_by_default(broker: FakeBroker, channel: Any) -> None:
+    broker.advance(36_000)
+
+    assert 1 == len(broker.connections)
+
+
+def test_connection_time_is_real_or_of_a_clock() -> None:
+    with pytest.raises(ValueError, match="connection_time is 'fake'; expected 'real' or 'clock'"):
+        FakeBroker(connection_time="fake")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="connection_time='clock' needs a clock"):
+        FakeBroker(connection_time="clock")
+
+
+def test_background_clock_shows_another_and_never_attracts(clock: ManualClock) -> None:
+    background, seen = BackgroundClock(clock), []
+    background.call_later(1, lambda: seen.append(background.time()))
+
+    assert (Observation(0, None), None) == clock.observe(False)
+    clock.advance(2)
+
+    assert [1.0] == seen
+    assert clock.timestamp() == background.timestamp()
