@@ -74,6 +74,12 @@ CLIENT_OWNS_THE_LOOP = {
     "ammoo.inbox",
     "ammoo.channel_lifetime",
     "ammoo.recovery.credentials_keeper",
+    "ammoo.publisher.window",
+    "ammoo.publisher.confirmation",
+    "ammoo.publisher.outcomes",
+    "ammoo.publisher.sending",
+    "ammoo.publisher.feeding",
+    "ammoo.publisher.publisher",
     "ammoo.consumer",
     "ammoo.channel",
     "ammoo.connection",
@@ -189,13 +195,27 @@ CLIENT_STOREYS = {
         "ammoo.recovery.credentials_keeper",
         "ammoo.recovery.reviving",
         "ammoo.recovery.supervisor",
+        "ammoo.publisher.window",
+        "ammoo.publisher.confirmation",
+        "ammoo.publisher.failures",
+        "ammoo.publisher.outcomes",
+        "ammoo.publisher.resending",
+        "ammoo.publisher.sending",
+        "ammoo.publisher.feeding",
+        "ammoo.publisher.publisher",
         "ammoo.consumer",
         "ammoo.channel",
         "ammoo.connection",
     ],
 }
 CLIENT_ORDER = [room for rooms in CLIENT_STOREYS.values() for room in rooms]
-CLIENT_FACES = {"ammoo", "ammoo.instrumentation", "ammoo.live", "ammoo.recovery"}
+CLIENT_FACES = {
+    "ammoo",
+    "ammoo.instrumentation",
+    "ammoo.live",
+    "ammoo.publisher",
+    "ammoo.recovery",
+}
 
 
 def modules(package: str) -> dict[str, Path]:

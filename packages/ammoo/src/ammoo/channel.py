@@ -71,6 +71,7 @@ from .publish_options import (
     Body,
     MessageOptions,
     NotGiven,
+    Outgoing,
     PublishOptions,
     outgoing,
     takes_publish_options,
@@ -79,11 +80,17 @@ from .server_release import rabbitmq_release
 
 if TYPE_CHECKING:
     from .connection import Connection
+    from .publisher import Publisher
 
 __all__ = ["Channel"]
 
 CLOSE_TIMEOUT: Final = 5.0
 """How long closing a channel waits for the server, in seconds."""
+
+MAX_IN_FLIGHT: Final = 1000
+"""How many messages of a publisher have no outcome, unless the caller says otherwise."""
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""How many octets of bodies these have."""
 
 
 class Channel:
@@ -130,6 +137,7 @@ class Channel:
             self, settings, body_encoding, reopen=reopen
         )
         self._transaction: LiveChannel | None = None  # the one on which it was begun
+        self._publishers: set[Publisher] = set()  # those that are open
 
     def __repr__(self) -> str:
         live = self._lifetime.live
@@ -580,7 +588,7 @@ class Channel:
             routing_key = route
             outcome = publishing.publish(exchange_name, route, NO_PROPERTIES, body)
         else:
-            message = outgoing("publish", route, body, self._lifetime.body_encoding, options)
+            message = self._outgoing("publish", route, body, options)
             routing_key = message.routing_key
             outcome = publishing.publish(exchange_name, *message)
         if outcome is None:
@@ -652,7 +660,7 @@ class Channel:
         publishing = self._lifetime.publishing
         if not options and isinstance(body, bytes) and isinstance(route, str):
             return publishing.publish_nowait(exchange_name, route, NO_PROPERTIES, body)
-        message = outgoing("publish_nowait", route, body, self._lifetime.body_encoding, options)
+        message = self._outgoing("publish_nowait", route, body, options)
         return publishing.publish_nowait(exchange_name, *message)
 
     @property
@@ -674,6 +682,65 @@ class Channel:
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         await self._lifetime.publishing.wait_publishable()
+
+    def _outgoing(
+        self,
+        caller: str,
+        route: str | Mapping[str, FieldValue],
+        body: Body | NotGiven,
+        options: PublishOptions,
+    ) -> Outgoing:
+        """Return the message that the arguments of a method describe; see `outgoing`."""
+        return outgoing(caller, route, body, self._lifetime.body_encoding, options)
+
+    def publisher(
+        self,
+        *,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        max_bytes: int = MAX_BYTES,
+        timeout: float | None = None,
+        republish: bool = False,
+    ) -> "Publisher":
+        """Return a publisher, which keeps many messages in flight and tells what became of each.
+
+        ::
+
+            async with channel.publisher(timeout=30) as publisher:
+                for body in bodies:
+                    await publisher.publish("orders", "paid", body)
+
+        Args:
+            max_in_flight: How many messages may have no outcome; 1000 by default.
+            max_bytes: How many octets of their bodies; 16 MiB by default. A larger message is sent
+                when nothing else is in flight.
+            timeout: How long each message may take from the call of `Publisher.publish` to its
+                outcome, whatever it waits for, in seconds. None, the default, for the connection's
+                operation_timeout.
+            republish: Whether to send messages again whose outcome is unknown because the
+                connection was lost, or the channel with ``reopen=True``. They are sent in their
+                order, before all newer ones, with the same message_id, which is made up where it
+                is missing; so messages may arrive more than once. Requires recovery. False by
+                default.
+
+        Raises:
+            ValueError: A number is below 1, or republish is given and the connection has no
+                recovery.
+            RuntimeError: The channel was not entered.
+        """
+        from .publisher import Publisher
+
+        if republish and self._connection._supervisor is None:
+            raise ValueError(
+                "republish=True needs a connection with recovery: connect(…, recovery=…)"
+            )
+        return Publisher(
+            self,
+            self._lifetime,
+            max_in_flight=max_in_flight,
+            max_bytes=max_bytes,
+            timeout=self._require_live().host.operation_timeout if timeout is None else timeout,
+            republish=republish,
+        )
 
     async def select_confirm(self) -> None:
         """Make the server confirm every message from now on (confirm.select).

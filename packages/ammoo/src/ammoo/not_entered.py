@@ -2,7 +2,7 @@
 
 from asyncio import Future
 from collections.abc import Awaitable
-from typing import Final
+from typing import Any, Final
 
 from .messages import ReturnMessage
 
@@ -21,29 +21,11 @@ class _NotEntered:
 
     is_publishable = False
 
-    def publish(
-        self,
-        exchange_name: str,
-        routing_key: str,
-        properties: bytes,
-        body: bytes | bytearray,
-        mandatory: bool = False,
-        immediate: bool = False,
-        raise_returned: bool = False,
-    ) -> Awaitable[None] | None:
+    def publish(self, *message: Any) -> Awaitable[None] | None:
         """Refuse the message."""
         raise not_entered()
 
-    def publish_nowait(
-        self,
-        exchange_name: str,
-        routing_key: str,
-        properties: bytes,
-        body: bytes | bytearray,
-        mandatory: bool = False,
-        immediate: bool = False,
-        raise_returned: bool = False,
-    ) -> "Future[None]":
+    def publish_nowait(self, *message: Any) -> "Future[None]":
         """Refuse the message."""
         raise not_entered()
 

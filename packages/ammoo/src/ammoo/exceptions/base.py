@@ -6,11 +6,12 @@ one map reply codes to classes.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from ammoo_wire import method_with_id
 
-__all__ = ["AmmooError", "OperationTimeout", "ServerRefusal", "raise_untold"]
+__all__ = ["AmmooError", "OperationTimeout", "ServerRefusal", "mark_as_told", "raise_untold"]
 
 
 class AmmooError(Exception):
@@ -143,3 +144,10 @@ def raise_untold(error: Exception | None) -> None:
     """
     if isinstance(error, ServerRefusal) and error.__traceback__ is None:
         raise error
+
+
+def mark_as_told(error: Exception) -> None:
+    """Keep `raise_untold` from raising an error: another exception says the same."""
+    if error.__traceback__ is None:
+        with suppress(type(error)):
+            raise error

@@ -68,8 +68,6 @@ class PublishNack(PublishFailed):
     With RabbitMQ, a queue is full and rejects messages, or has failed. Other queues may have taken
     the message.
 
-    Attributes:
-        publish_sequence_number: The number of the message on its channel, counted from 1.
     """
 
     recoverable = True
@@ -80,8 +78,8 @@ class PublishNack(PublishFailed):
 
     def __str__(self) -> str:
         return (
-            f"the server did not accept message {self.publish_sequence_number} of the channel"
-            " (basic.nack); with RabbitMQ, a queue is full and rejects messages, or has failed"
+            f"the server did not accept {self._message()} (basic.nack); with RabbitMQ, a queue is"
+            " full and rejects messages, or has failed"
         )
 
 
@@ -114,9 +112,10 @@ class PublishReturned(PublishFailed):
         reply_text: The reason, in the server's words.
     """
 
-    def __init__(self, message: "ReturnMessage") -> None:
-        super().__init__(message)
+    def __init__(self, message: "ReturnMessage", publish_sequence_number: int = 0) -> None:
+        super().__init__(message, publish_sequence_number)
         self.message = message
+        self.publish_sequence_number = publish_sequence_number
         self.reply_code: int = message.reply_code
         self.reply_text: str = message.reply_text
         self.exchange_name: str = message.exchange_name

@@ -78,6 +78,7 @@ class LiveConnection:
         operation_timeout: How long an operation waits for its reply, in seconds.
         protocol: The wire's side.
         transport: The socket's side.
+        unconfirmed_at_end: How many publishes were not confirmed when the connection ended.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class LiveConnection:
         self.operation_timeout: float | None = parameters.operation_timeout
         self.blocked_timeout: float | None = parameters.blocked_timeout
         self.closing_exc: Exception | None = None
+        self.unconfirmed_at_end: int = 0
         self.on_end: Callable[[Exception], None] | None = None
         self.channels: dict[int, LiveChannel] = {}
         self._parameters = parameters
@@ -372,6 +374,9 @@ class LiveConnection:
         if self.closing_exc is not None:
             return
         self.closing_exc = error
+        self.unconfirmed_at_end = sum(
+            len(each.publishing.confirms or ()) for each in self.channels.values()
+        )
         if self._recorder is not None and _is_protocol_error(error):
             error.add_note(str(self._recorder))
         if self.on_end is not None:

@@ -47,15 +47,11 @@ class InstrumentedPublishing(Publishing):
         routing_key: str,
         properties: bytes,
         body: bytes | bytearray,
-        mandatory: bool = False,
-        immediate: bool = False,
-        raise_returned: bool = False,
+        *more: Any,
     ) -> Awaitable[None] | None:
         """Send a message; see `Publishing.publish`."""
         is_sent_now = self.is_publishable
-        outcome = super().publish(
-            exchange_name, routing_key, properties, body, mandatory, immediate, raise_returned
-        )
+        outcome = super().publish(exchange_name, routing_key, properties, body, *more)
         if is_sent_now:
             number = None if self.confirms is None else self.confirms.next_number - 1
             call_hook(

@@ -20,7 +20,15 @@ from .flow_control import FlowControl
 from .replies import OnReply, Reply
 from .transport import Transport
 
-__all__ = ["ChannelHead", "ChannelHost", "Inbox", "PublishingPort", "Sender", "SuccessorPort"]
+__all__ = [
+    "ChannelHead",
+    "ChannelHost",
+    "ConfirmWaiter",
+    "Inbox",
+    "PublishingPort",
+    "Sender",
+    "SuccessorPort",
+]
 
 
 class Inbox(Protocol):
@@ -66,6 +74,20 @@ class Sender(Protocol):
         ...
 
 
+class ConfirmWaiter(Protocol):
+    """What gets the outcome of a publish: an asyncio.Future, or a publisher's `Confirmation`."""
+
+    def done(self) -> bool:
+        """Return whether it takes no outcome any more."""
+        ...
+
+    def set_result(self, result: None, /) -> None:
+        """Take that the server has confirmed the message."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Take why the message was not confirmed."""
+
+
 class PublishingPort(Protocol):
     """What publishes on a channel: the live channel's `Publishing`, or what waits for one."""
 
@@ -83,19 +105,17 @@ class PublishingPort(Protocol):
         mandatory: bool = False,
         immediate: bool = False,
         raise_returned: bool = False,
+        waiter: ConfirmWaiter | None = None,
+        /,
     ) -> Awaitable[None] | None:
-        """Send a message, now if possible, and return what to await, or None."""
+        """Send a message, now if possible, and return what to await, or None.
 
-    def publish_nowait(
-        self,
-        exchange_name: str,
-        routing_key: str,
-        properties: bytes,
-        body: bytes | bytearray,
-        mandatory: bool = False,
-        immediate: bool = False,
-        raise_returned: bool = False,
-    ) -> "Future[None]":
+        Args:
+            exchange_name: The exchange; what follows it are the fields of an `Outgoing`.
+            waiter: What gets the outcome, instead of a future; only while `is_publishable`.
+        """
+
+    def publish_nowait(self, exchange_name: str, *message: Any) -> "Future[None]":
         """Send a message now, and return the future of its confirm."""
         ...
 
@@ -127,6 +147,7 @@ class ChannelHost(Protocol):
     closing_exc: Exception | None
     operation_timeout: float | None
     blocked_timeout: float | None
+    unconfirmed_at_end: int
 
     @property
     def server_capabilities(self) -> FieldTable:

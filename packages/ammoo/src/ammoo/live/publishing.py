@@ -23,15 +23,21 @@ from ammoo_wire import (
     method_of,
 )
 
-from ..exceptions.base import AmmooError, OperationTimeout
+from ..exceptions.base import AmmooError, OperationTimeout, ServerRefusal
 from ..exceptions.channel import ChannelClosed, ChannelInactive, PublishNotReady, SocketFull
 from ..exceptions.connection import ConnectionBlocked, ConnectionClosed
-from ..exceptions.publishing import PublishNack, PublishReturned, PublishUnknown
+from ..exceptions.publishing import (
+    PublishFailed,
+    PublishNack,
+    PublishRefused,
+    PublishReturned,
+    PublishUnknown,
+)
 from ..messages import ReturnMessage
 from ..publish_options import Outgoing
 from .acknowledgements import Acknowledgements
 from .confirms import Confirms
-from .ports import ChannelHead
+from .ports import ChannelHead, ConfirmWaiter
 from .returns import AwaitedReturns, ReturnedMessages
 from .transport import FLUSH_SIZE
 
@@ -90,7 +96,7 @@ class Publishing:
     )
 
     def __init__(self, channel: ChannelHead, acknowledgements: Acknowledgements) -> None:
-        self.confirms: Confirms[Future[None]] | None = None
+        self.confirms: Confirms[ConfirmWaiter] | None = None
         self.can_publish: bool = False
         self._channel = channel
         self._host = channel.host
@@ -134,23 +140,33 @@ class Publishing:
         """Raise an error in all tasks that wait: the channel is closed."""
         self.can_publish = False
         unconfirmed = [] if self.confirms is None else self.confirms.settle(0, True)
+        connection_ended = self._host.closing_exc is not None
+        in_flight = self._host.unconfirmed_at_end if connection_ended else len(unconfirmed)
+        is_culprit = in_flight == 1 and _names_publish(error)
         for number, waiter in unconfirmed:
-            _set_exception(waiter, self._outcome(number, error))
-        for waiter in (*self._return_waiters, *self._flow_waiters):
-            _set_exception(waiter, error)
+            outcome: Exception = self._outcome(number, error, is_culprit)
+            if isinstance(waiter, Future) and not self._channel.is_stale:
+                outcome = error  # as documented for a connection without recovery
+            _set_exception(waiter, outcome)
+        for each in (*self._return_waiters, *self._flow_waiters):
+            _set_exception(each, error)
 
-    def _outcome(self, number: int, error: Exception) -> Exception:
-        """Return what became of a message that is not confirmed when the channel ends."""
-        if not self._channel.is_stale:
-            return error
+    def _outcome(self, number: int, error: Exception, is_culprit: bool) -> PublishFailed:
+        """Return what became of a message that is not confirmed when the channel ends.
+
+        Args:
+            number: The message's.
+            error: What has ended the channel.
+            is_culprit: Whether the server has ended it because of this message.
+        """
         returned = self._awaited_returns.settle(number) if self._awaited_returns else None
         if returned is not None:
-            return PublishReturned(returned)  # its ack was lost, and says nothing more
-        unknown = PublishUnknown(error, number)
-        unknown.__cause__ = error
+            return PublishReturned(returned, number)  # its ack was lost, and says nothing more
+        failed = (PublishRefused if is_culprit else PublishUnknown)(error, number)
+        failed.__cause__ = error
         if isinstance(error, AmmooError):
-            unknown._restored = error._restored
-        return unknown
+            failed._restored = error._restored
+        return failed
 
     # --- publishing ---
 
@@ -163,6 +179,8 @@ class Publishing:
         mandatory: bool = False,
         immediate: bool = False,
         raise_returned: bool = False,
+        waiter: ConfirmWaiter | None = None,
+        /,
     ) -> Awaitable[None] | None:
         """Send a message, now if possible.
 
@@ -178,6 +196,8 @@ class Publishing:
             mandatory: Whether the server returns the message if it cannot route it.
             immediate: Whether the server returns the message if no consumer takes it at once.
             raise_returned: Whether a returned message is raised as `PublishReturned`.
+            waiter: What gets the outcome, instead of a future. The caller has selected confirms,
+                has seen that the channel `is_publishable`, and limits the time itself.
 
         Returns:
             What to await, or None: the future of the confirm; a turn of the loop for other
@@ -212,7 +232,9 @@ class Publishing:
             # A publisher that never waits would keep the loop from reading, and from sending
             # heartbeats, for as long as the socket takes what it sends.
             return _YIELD_TO_LOOP if queued >= FLUSH_SIZE else None
-        waiter: Future[None] = self._host.loop.create_future()
+        future: Future[None] | None = None
+        if waiter is None:
+            waiter = future = self._host.loop.create_future()
         number = confirms.add(waiter)
         if may_return:
             self._awaited_returns.add(
@@ -220,20 +242,11 @@ class Publishing:
             )
         if not transport.is_reading:
             transport.resume_reading()
-        if self._host.operation_timeout is not None:
-            self._limit_wait(waiter, self._host.operation_timeout)
-        return waiter
+        if future is not None and self._host.operation_timeout is not None:
+            self._limit_wait(future, self._host.operation_timeout)
+        return future
 
-    def publish_nowait(
-        self,
-        exchange_name: str,
-        routing_key: str,
-        properties: bytes,
-        body: bytes | bytearray,
-        mandatory: bool = False,
-        immediate: bool = False,
-        raise_returned: bool = False,
-    ) -> "Future[None]":
+    def publish_nowait(self, exchange_name: str, *message: Any) -> "Future[None]":
         """Send a message now; see `publish` for the arguments.
 
         Returns:
@@ -248,9 +261,7 @@ class Publishing:
         if not self.can_publish or self._transport.is_paused:
             self._transport.require_loop()
             self._raise_not_publishable()
-        outcome = self.publish(
-            exchange_name, routing_key, properties, body, mandatory, immediate, raise_returned
-        )
+        outcome = self.publish(exchange_name, *message)
         return outcome if isinstance(outcome, Future) else self._sent
 
     async def wait_publishable(self) -> None:
@@ -260,7 +271,43 @@ class Publishing:
             ConnectionBlocked, ChannelInactive, SocketFull: They have taken none for too long.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
-        await self._wait_publishable(self._deadline())
+        await self.wait_publishable_by(self._deadline())
+
+    async def wait_publishable_by(self, deadline: float | None) -> None:
+        """Wait until a message can be sent: until a deadline, and for no longer than blocked_timeout.
+
+        It is one time for all that is waited for: a server that blocks the connection again
+        and again does not make it longer.
+
+        Args:
+            deadline: By the loop's clock; None for no limit but blocked_timeout.
+
+        Raises:
+            ConnectionBlocked, ChannelInactive, SocketFull: They have taken none for too long.
+            ChannelClosed, ConnectionClosed: The channel is closed.
+        """
+        self._transport.require_loop()
+        now, seconds = self._host.loop.time(), self._host.operation_timeout
+        blocked_timeout = self._host.blocked_timeout
+        if blocked_timeout is not None and (deadline is None or now + blocked_timeout < deadline):
+            deadline, seconds = now + blocked_timeout, blocked_timeout
+        scope = asyncio.timeout_at(deadline)
+        try:
+            async with scope:
+                while True:
+                    self._channel.raise_if_closed()
+                    if self._host.blocking.is_blocked:
+                        await self._host.blocking.wait_unblocked()
+                    elif not self._is_active:
+                        await self._wait_active()
+                    elif self._transport.is_paused:
+                        await self._transport.drain()
+                    else:
+                        return
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise self._not_sent_in_time(seconds or 0.0) from None
 
     async def publish_by(
         self, deadline: float | None, exchange_name: str, message: Outgoing
@@ -278,7 +325,7 @@ class Publishing:
             if (message.mandatory or message.immediate) and self.confirms is None:
                 raise _confirms_required()
             try:
-                await self._wait_publishable(deadline)
+                await self.wait_publishable_by(deadline)
             except (ChannelClosed, ConnectionClosed):
                 successor = self._channel.successor
                 if successor is None:
@@ -314,35 +361,6 @@ class Publishing:
         """Return when a publish that begins now has to end; None for never."""
         timeout = self._host.operation_timeout
         return None if timeout is None else self._host.loop.time() + timeout
-
-    async def _wait_publishable(self, deadline: float | None) -> None:
-        """Wait until a message can be sent: until a deadline, and for no longer than blocked_timeout.
-
-        It is one time for all that is waited for: a server that blocks the connection again
-        and again does not make it longer.
-        """
-        self._transport.require_loop()
-        now, seconds = self._host.loop.time(), self._host.operation_timeout
-        blocked_timeout = self._host.blocked_timeout
-        if blocked_timeout is not None and (deadline is None or now + blocked_timeout < deadline):
-            deadline, seconds = now + blocked_timeout, blocked_timeout
-        scope = asyncio.timeout_at(deadline)
-        try:
-            async with scope:
-                while True:
-                    self._channel.raise_if_closed()
-                    if self._host.blocking.is_blocked:
-                        await self._host.blocking.wait_unblocked()
-                    elif not self._is_active:
-                        await self._wait_active()
-                    elif self._transport.is_paused:
-                        await self._transport.drain()
-                    else:
-                        return
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            raise self._not_sent_in_time(seconds or 0.0) from None
 
     def _not_sent_in_time(self, seconds: float) -> Exception:
         """Return the exception for what a message has waited for too long."""
@@ -442,7 +460,7 @@ class Publishing:
             if not is_ack:
                 _set_exception(waiter, PublishNack(number))
             elif returned is not None:
-                _set_exception(waiter, PublishReturned(returned))
+                _set_exception(waiter, PublishReturned(returned, number))
             elif not waiter.done():
                 waiter.set_result(None)
 
@@ -482,8 +500,14 @@ def _wake_one(waiters: "deque[Future[None]]") -> None:
             return
 
 
-def _set_exception(waiter: "Future[None]", error: Exception) -> None:
-    """Raise an exception in the caller that awaits a future, unless it was cancelled."""
+def _names_publish(error: Exception) -> bool:
+    """Return whether the server has closed something because of a basic.publish."""
+    return isinstance(error, ServerRefusal) and _PUBLISH.id == (error.class_id, error.method_id)
+
+
+def _set_exception(waiter: ConfirmWaiter, error: Exception) -> None:
+    """Raise an exception in the caller that awaits a message's outcome, unless it was cancelled."""
     if not waiter.done():
         waiter.set_exception(error)
-        waiter.exception()  # asyncio would log it if no caller awaits the future
+        if isinstance(waiter, Future):
+            waiter.exception()  # asyncio would log it if no caller awaits the future

@@ -7,6 +7,7 @@ need not ask whether there is a gate.
 import asyncio
 from asyncio import Future
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from ..exceptions.base import AmmooError
 from ..exceptions.channel import ChannelClosed, PublishNotReady
@@ -40,36 +41,22 @@ class GatedPublishing:
         self._final = final
         self._operation_timeout = operation_timeout
 
-    def publish(
-        self,
-        exchange_name: str,
-        routing_key: str,
-        properties: bytes,
-        body: bytes | bytearray,
-        mandatory: bool = False,
-        immediate: bool = False,
-        raise_returned: bool = False,
-    ) -> Awaitable[None]:
+    def publish(self, exchange_name: str, *message: Any) -> Awaitable[None]:
         """Return a coroutine that waits, sends the message and awaits its outcome."""
-        message = Outgoing(routing_key, properties, body, mandatory, immediate, raise_returned)
         timeout = self._operation_timeout
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
-        return self.publish_by(deadline, exchange_name, message)
+        return self.publish_by(deadline, exchange_name, Outgoing(*message))
 
-    def publish_nowait(
-        self,
-        exchange_name: str,
-        routing_key: str,
-        properties: bytes,
-        body: bytes | bytearray,
-        mandatory: bool = False,
-        immediate: bool = False,
-        raise_returned: bool = False,
-    ) -> "Future[None]":
-        """Refuse the message: it would have to wait."""
+    def publish_nowait(self, exchange_name: str, *message: Any) -> "Future[None]":
+        """Refuse the message: it would have to wait.
+
+        Raises:
+            PublishNotSent: The channel is closed for good.
+            PublishNotReady: It is not.
+        """
         error = self._final()
         if error is not None:
-            raise error.with_traceback(None)
+            raise PublishNotSent(str(error)) from error
         raise PublishNotReady("the connection is being recovered")
 
     async def wait_publishable(self) -> None:

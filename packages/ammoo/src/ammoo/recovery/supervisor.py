@@ -264,8 +264,7 @@ class Supervisor:
             len(self.channels),
             consumers,
         )
-        unknown = sum(len(each.publishing.confirms or ()) for each in live.channels.values())
-        self._task = self.loop.create_task(self._recover(error, unknown))
+        self._task = self.loop.create_task(self._recover(error, live.unconfirmed_at_end))
 
     async def close(self, error: Exception) -> None:
         """End recovery, and everything that waits for it; nothing is left running."""

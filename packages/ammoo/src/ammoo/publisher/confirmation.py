@@ -1,0 +1,156 @@
+"""`Confirmation`: one message of a publisher, from its place in the window to its outcome.
+
+The live channel gives it the outcome as it would to a future (`live.ports.ConfirmWaiter`). It is
+no future, because most outcomes are awaited by no task, and a publisher has to free the place in
+the same stretch. What an outcome means, its publisher decides.
+"""
+
+import asyncio
+from collections.abc import Generator
+from typing import Any, Protocol
+
+from ..exceptions.publishing import PublishFailed
+from ..publish_options import Outgoing
+
+__all__ = ["Confirmation", "ConfirmationOwner"]
+
+
+class ConfirmationOwner(Protocol):
+    """What a confirmation asks of its publisher."""
+
+    def confirmed(self, confirmation: "Confirmation") -> None:
+        """Take that the server has confirmed a message."""
+
+    def failed(self, confirmation: "Confirmation", error: Exception) -> None:
+        """Take why the channel will not confirm a message."""
+
+    def raised(self, confirmation: "Confirmation") -> None:
+        """Take that a caller has got the failure of a message."""
+
+    def not_raised(self, confirmation: "Confirmation", error: PublishFailed) -> None:
+        """Take that the caller was cancelled that was to get the failure."""
+
+
+class Confirmation:
+    """What becomes of one message; await it to know.
+
+    Awaiting it returns when the server has taken responsibility for the message, and raises a
+    `PublishFailed` if it has not. It may be awaited at any time, more than once, or never: a
+    failure that no caller has awaited is raised when the publisher is flushed or left. A caller
+    that is cancelled changes nothing about the message.
+
+    Attributes:
+        exchange_name: The exchange.
+        routing_key: The routing key.
+        publish_sequence_number: The number of the message, counted from 1 by the publisher.
+    """
+
+    __slots__ = (
+        "_deadline",
+        "_error",
+        "_is_done",
+        "_loss",
+        "_message",
+        "_owner",
+        "_size",
+        "_waiters",
+        "_was_sent",
+        "exchange_name",
+        "publish_sequence_number",
+        "routing_key",
+    )
+
+    def __init__(
+        self,
+        owner: ConfirmationOwner,
+        exchange_name: str,
+        routing_key: str,
+        size: int,
+        deadline: float | None,
+    ) -> None:
+        self.exchange_name = exchange_name
+        self.routing_key = routing_key
+        self.publish_sequence_number: int = 0
+        self._size = size
+        self._deadline = deadline
+        self._message: Outgoing | None = None  # while it may have to be sent
+        self._was_sent: bool = False
+        self._loss: PublishFailed | None = None  # what became of it when it was sent last
+        self._owner = owner
+        self._is_done = False
+        self._error: PublishFailed | None = None
+        self._waiters: list[asyncio.Future[None]] | None = None
+
+    def __repr__(self) -> str:
+        state = "in flight" if self._was_sent else "not sent yet"
+        if self._is_done:
+            state = "confirmed" if self._error is None else type(self._error).__name__
+        return f"<Confirmation of message {self.publish_sequence_number}, {state}>"
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Wait for the outcome.
+
+        Raises:
+            PublishFailed: The server has not confirmed the message; the subclass says why.
+        """
+        if not self._is_done:
+            yield from self._wait().__await__()
+        if self._error is not None:
+            self._owner.raised(self)
+            raise self._error.with_traceback(None)
+
+    async def _wait(self) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._waiters is None:
+            self._waiters = []
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if self._error is not None:
+                self._owner.not_raised(self, self._error)
+            raise
+        finally:
+            self._waiters.remove(waiter)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a task waits for the outcome."""
+        return bool(self._waiters)
+
+    def done(self) -> bool:
+        """Return whether the message has its outcome."""
+        return self._is_done
+
+    def exception(self) -> PublishFailed | None:
+        """Return why the message was not confirmed; None if it was, or has no outcome yet."""
+        return self._error
+
+    # --- what the live channel and the publisher call ---
+
+    def set_result(self, result: None = None, /) -> None:
+        """Take that the server has confirmed the message (`live.ports.ConfirmWaiter`)."""
+        self._is_done = True
+        self._message = None
+        self._owner.confirmed(self)
+        if self._waiters is not None:
+            self._wake()
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Take why the channel will not confirm the message (`live.ports.ConfirmWaiter`)."""
+        self._owner.failed(self, exception)
+
+    def fail(self, error: PublishFailed) -> None:
+        """Make a failure the outcome."""
+        error.exchange_name = self.exchange_name
+        error.routing_key = self.routing_key
+        error.publish_sequence_number = self.publish_sequence_number
+        self._is_done = True
+        self._message = None
+        self._error = error
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiter in self._waiters or ():
+            if not waiter.done():
+                waiter.set_result(None)

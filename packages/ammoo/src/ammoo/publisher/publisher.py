@@ -1,0 +1,316 @@
+"""`Publisher`: a window of messages in flight, each with exactly one outcome.
+
+A message gets a place in the `Window`, and is sent in the same stretch if the channel takes it;
+else `Sending` sends it later. The live channel gives its outcome to the message's `Confirmation`,
+which passes it on to `Outcomes`: the place is free, a failure is collected. So a message costs no
+task, and there is none while nothing waits to be sent.
+
+This module is on the hot path: see benchmarks/publisher.py.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, Iterable, Iterator
+from itertools import count
+from secrets import token_hex
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, Unpack, overload
+
+from ..channel_lifetime import ChannelLifetime
+from ..exceptions.base import OperationTimeout
+from ..exceptions.publishing import PublishNotSent
+from ..publish_options import (
+    NOT_GIVEN,
+    Body,
+    MessageOptions,
+    NotGiven,
+    PublishOptions,
+    takes_publish_options,
+)
+from .confirmation import Confirmation
+from .feeding import Publication, Route, feed
+from .outcomes import Outcomes, not_sent
+from .sending import Sending
+from .window import Window
+
+if TYPE_CHECKING:
+    from ..channel import Channel
+
+__all__ = ["Publication", "Publisher"]
+
+
+class Publisher:
+    """Publishes on a channel in confirm mode, with a bounded number of messages in flight.
+
+    `Channel.publisher` returns it; use it as a context manager::
+
+        async with channel.publisher(max_in_flight=500) as publisher:
+            for body in bodies:
+                await publisher.publish("orders", "paid", body, delivery_mode=2)
+
+    Entering it puts the channel into confirm mode. Leaving it waits for all outcomes, and raises
+    what failed as an exception group of `PublishFailed`. If another exception leaves the block,
+    the failures are noted at it; if the block is cancelled, nothing is waited for, and what has
+    no outcome counts as unknown.
+
+    Each message has exactly one outcome: confirmed, or one of the subclasses of `PublishFailed`:
+    nacked, refused, returned, not sent, unknown. Up to 1000 failures that no caller has awaited
+    are kept; then `publish` raises them.
+
+    Any number of tasks may use one publisher; those that wait for room get it in their order.
+    """
+
+    def __init__(
+        self,
+        channel: "Channel",
+        lifetime: ChannelLifetime,
+        *,
+        max_in_flight: int,
+        max_bytes: int,
+        timeout: float | None,
+        republish: bool,
+    ) -> None:
+        if max_in_flight < 1 or max_bytes < 1:
+            raise ValueError(
+                f"max_in_flight is {max_in_flight}, max_bytes is {max_bytes}; expected at least 1"
+            )
+        self._channel = channel
+        self._lifetime = lifetime
+        self._timeout = timeout
+        self._window = Window(max_in_flight, max_bytes)
+        self._outcomes = Outcomes(self._window, timeout)
+        self._sending = Sending(lifetime, self._outcomes, republish=republish)
+        self._message_ids = _message_ids() if republish else None
+        self._is_open = False
+        self._was_entered = False
+
+    def __repr__(self) -> str:
+        return (
+            f"<Publisher on {self._channel!r}: {self.sent} sent, {self.confirmed} confirmed,"
+            f" {self.failed} failed, {self.in_flight} in flight>"
+        )
+
+    # --- progress ---
+
+    @property
+    def sent(self) -> int:
+        """How many messages were taken: the sum of `confirmed`, `failed` and `in_flight`."""
+        return self._outcomes.last_number
+
+    @property
+    def confirmed(self) -> int:
+        """How many messages the server has taken responsibility for."""
+        return self._outcomes.confirmed_count
+
+    @property
+    def failed(self) -> int:
+        """How many messages were not confirmed."""
+        return self._outcomes.failed_count
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages have no outcome yet, those included that wait to be sent."""
+        return len(self._outcomes.unsettled)
+
+    # --- context manager ---
+
+    async def __aenter__(self) -> Self:
+        """Put the channel into confirm mode, unless it is in it.
+
+        Raises:
+            RuntimeError: The publisher was entered before.
+            ServerClosedChannel: The channel has transactions.
+            OperationTimeout: The server did not answer in time.
+            ChannelClosed, ConnectionClosed: The channel is closed.
+        """
+        if self._was_entered:
+            raise RuntimeError("the publisher was entered before; call channel.publisher() again")
+        self._was_entered = True
+        if not self._channel.settings.confirms:
+            await self._channel.select_confirm()
+        self._is_open = True
+        self._channel._publishers.add(self)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Wait for all outcomes, and raise what failed.
+
+        Raises:
+            ExceptionGroup: Of `PublishFailed`: messages that were not confirmed.
+        """
+        self._is_open = False
+        self._window.fail(lambda: PublishNotSent("the publisher was left"))
+        failures = self._outcomes.failures
+        try:
+            if exc is None or isinstance(exc, Exception):
+                await self._outcomes.wait_settled()
+        except BaseException as cancelled:
+            self._outcomes.abandon()
+            failures.note_at(cancelled)
+            raise
+        finally:
+            self._outcomes.abandon()
+            self._channel._publishers.discard(self)
+            await self._sending.stop()
+        if exc is not None:
+            failures.note_at(exc)
+        else:
+            failures.raise_all(self.sent)
+
+    # --- publishing ---
+
+    @overload
+    async def publish(
+        self, exchange_name: str, route: Route, body: Body, **options: Unpack[MessageOptions]
+    ) -> Confirmation: ...
+
+    @overload
+    async def publish(
+        self, exchange_name: str, route: Route, *, json: object, **options: Unpack[MessageOptions]
+    ) -> Confirmation: ...
+
+    @takes_publish_options
+    async def publish(
+        self,
+        exchange_name: str,
+        route: Route,
+        body: Body | NotGiven = NOT_GIVEN,
+        **options: Unpack[PublishOptions],
+    ) -> Confirmation:
+        """Publish a message (basic.publish); wait only while the window is full.
+
+        While the server or the socket takes no messages, or the connection is being recovered, the
+        message has its place in the window, and is sent as soon as possible. A caller that is
+        cancelled has published nothing.
+
+        Args:
+            exchange_name: As in `Channel.publish`.
+            route: As in `Channel.publish`.
+            body: As in `Channel.publish`.
+            options: The keyword arguments of `Channel.publish`. `mandatory` implies
+                `raise_returned` here: a message that is returned is not confirmed.
+
+        Returns:
+            What to await for the message's outcome; it need not be awaited.
+
+        Raises:
+            TypeError, ValueError: As in `Channel.publish`.
+            PublishNotSent: The channel is closed, or the window was full for the whole time.
+            ExceptionGroup: 1000 messages were not confirmed; this one was not sent.
+            RuntimeError: The publisher is not entered, or was left.
+        """
+        timeout = self._timeout
+        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        if self._message_ids is not None and options.get("message_id") is None:
+            options["message_id"] = next(self._message_ids)
+        message = self._channel._outgoing("publish", route, body, options)
+        if message.mandatory or message.immediate:
+            message = message._replace(raise_returned=True)
+        size = len(message.body)
+        try:
+            self._raise_unless_open()
+            if not self._window.try_enter(size):
+                await self._wait_for_room(size, deadline)
+        except PublishNotSent as error:
+            error.exchange_name, error.routing_key = exchange_name, message.routing_key
+            raise
+        confirmation = Confirmation(
+            self._outcomes, exchange_name, message.routing_key, size, deadline
+        )
+        try:
+            self._sending.send(confirmation, message)
+        except BaseException:
+            self._window.leave(size)
+            raise
+        return confirmation
+
+    async def publish_many(
+        self, messages: "Iterable[Publication] | AsyncIterable[Publication]"
+    ) -> int:
+        """Publish messages as they come, each as soon as there is room for it.
+
+        An item is taken only when the window has room, so the source is never ahead of the
+        server by more than the window. Generators are closed, whatever ends the call.
+
+        Args:
+            messages: Tuples of the arguments of `publish`: exchange, route, body, and possibly a
+                dict of options.
+
+        Returns:
+            How many messages were taken from the source and published. Outcomes are collected;
+            `flush`, or leaving the publisher, raises failures.
+
+        Raises:
+            Exception: What the source or `publish` raises.
+        """
+        return await feed(self, messages)
+
+    async def wait_for_room(self) -> None:
+        """Wait until the window has room for a message; return at once if it has.
+
+        Raises:
+            PublishNotSent: The publisher was left meanwhile.
+        """
+        await self._window.enter(0)
+        self._window.leave(0)
+
+    async def flush(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  the documented way to bound it
+        """Wait for the outcomes of all messages that were published before, and raise failures.
+
+        Args:
+            timeout: How long to wait, in seconds; no limit by default.
+
+        Raises:
+            ExceptionGroup: Of `PublishFailed`: messages that were not confirmed. They are not
+                raised again.
+            OperationTimeout: Messages have no outcome yet; they stay in flight.
+        """
+        scope = asyncio.timeout(timeout)
+        try:
+            async with scope:
+                await self._outcomes.wait_settled()
+        except TimeoutError:
+            if timeout is None or not scope.expired():
+                raise
+            raise OperationTimeout("basic.publish", timeout) from None
+        self._outcomes.failures.raise_all(self.sent)
+
+    def _raise_unless_open(self) -> None:
+        if not self._is_open:
+            raise RuntimeError(
+                "the publisher is not open: it is used within async with channel.publisher()"
+            )
+        if self._outcomes.failures.are_too_many:
+            self._outcomes.failures.raise_all(self.sent)
+        closing_exc = self._lifetime.final
+        if closing_exc is not None:
+            raise not_sent(closing_exc)
+
+    async def _wait_for_room(self, size: int, deadline: float | None) -> None:
+        """Wait for a place in the window, and take it."""
+        self._lifetime.require_live().transport.require_loop()
+        scope = asyncio.timeout_at(deadline)
+        try:
+            async with scope:
+                await self._window.enter(size)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            reason = f"{self.in_flight} messages were in flight for {self._timeout:g} s"
+            raise PublishNotSent(reason) from None
+        try:
+            self._raise_unless_open()
+        except BaseException:
+            self._window.leave(size)
+            raise
+
+
+def _message_ids() -> Iterator[str]:
+    """Yield identifiers that no other publisher makes."""
+    prefix = token_hex(8)
+    for number in count(1):
+        yield f"{prefix}-{number}"

@@ -1,0 +1,76 @@
+"""Which messages are sent again after a loss, and which one the server closes channels for.
+
+A close names a method, and no message. So when one names basic.publish, or may be about a
+publish, all that were in flight are suspects: they are sent again one at a time, and the one that
+is alone in flight when the server closes again is refused.
+
+This module decides; it sends nothing.
+"""
+
+from collections import Counter, deque
+from typing import Final
+
+from ammoo_wire import BasicPublishParameters, method_of
+
+from ..exceptions.base import ServerRefusal
+from ..exceptions.publishing import PublishRefused, PublishUnknown
+from .confirmation import Confirmation
+
+__all__ = ["Resending"]
+
+_PUBLISH: Final = method_of(BasicPublishParameters)
+_NO_METHOD: Final = (0, 0)
+_MOST_CLOSES: Final = 3
+"""A message is refused after so many closes while it was sent alone, if none named it surely:
+others publish on the connection too."""
+
+
+class Resending:
+    """The messages of one publisher that were lost, in their order."""
+
+    def __init__(self) -> None:
+        self._lost: list[Confirmation] = []
+        self._last_suspect = 0
+        self._closes: Counter[int] = Counter()
+
+    def is_suspect(self, confirmation: Confirmation) -> bool:
+        """Return whether a message has to be sent alone."""
+        return confirmation.publish_sequence_number <= self._last_suspect
+
+    def take(self, confirmation: Confirmation, loss: PublishUnknown) -> PublishRefused | None:
+        """Take a message whose channel was lost.
+
+        Args:
+            confirmation: The message.
+            loss: What its outcome would be.
+
+        Returns:
+            The outcome, if the message is not sent again; None if it is.
+        """
+        number = confirmation.publish_sequence_number
+        if _may_be_about_a_publish(loss.exc):
+            if self.is_suspect(confirmation):
+                self._closes[number] += 1
+                if self._closes[number] >= _MOST_CLOSES:
+                    return PublishRefused(loss.exc)
+            self._last_suspect = max(self._last_suspect, number)
+        confirmation._loss = loss
+        self._lost.append(confirmation)
+        return None
+
+    def settled(self, confirmation: Confirmation) -> None:
+        """Forget a message that has its outcome."""
+        self._closes.pop(confirmation.publish_sequence_number, None)
+
+    def give_back_to(self, queue: deque[Confirmation]) -> None:
+        """Put the lost messages in front of those that were never sent."""
+        queue.extendleft(reversed(self._lost))
+        self._lost.clear()
+
+
+def _may_be_about_a_publish(error: Exception) -> bool:
+    """Return whether the server may have closed something because of a message."""
+    if not isinstance(error, ServerRefusal):
+        return False
+    method = (error.class_id, error.method_id)
+    return method == _PUBLISH.id or (method == _NO_METHOD and error.reply_code >= 500)

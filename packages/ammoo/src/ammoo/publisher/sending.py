@@ -1,0 +1,175 @@
+"""What a publisher sends: at once, or in the order of its queue by one task.
+
+The task exists while something is queued: because the server or the socket takes no messages,
+because the channel is being recovered, or because messages are sent again one at a time.
+"""
+
+import asyncio
+from collections import deque
+
+from ..channel_lifetime import ChannelLifetime
+from ..exceptions.base import AmmooError
+from ..exceptions.channel import ChannelClosed
+from ..exceptions.connection import ConnectionClosed
+from ..exceptions.publishing import (
+    NotSentInTime,
+    PublishRefused,
+    PublishUnknown,
+)
+from ..live.ports import PublishingPort
+from ..live.publishing import Publishing
+from ..publish_options import Outgoing
+from .confirmation import Confirmation
+from .outcomes import Outcomes, outcome_of
+from .resending import Resending
+
+__all__ = ["Sending"]
+
+
+class Sending:
+    """Sends the messages of one publisher.
+
+    Args:
+        lifetime: The channel's.
+        outcomes: Where messages are settled.
+        republish: Whether to send messages again that were lost.
+    """
+
+    __slots__ = ("_alone", "_lifetime", "_outcomes", "_queue", "_resending", "_task")
+
+    def __init__(self, lifetime: ChannelLifetime, outcomes: Outcomes, *, republish: bool) -> None:
+        self._lifetime = lifetime
+        self._outcomes = outcomes
+        self._queue: deque[Confirmation] = deque()
+        self._resending = Resending() if republish else None
+        self._task: asyncio.Task[None] | None = None
+        self._alone: asyncio.Future[None] | None = None  # done when a suspect has its outcome
+        outcomes.expired = self._drop_settled
+        if republish:
+            outcomes.lost = self._take_lost
+
+    def send(self, confirmation: Confirmation, message: Outgoing) -> None:
+        """Send a message, or queue it behind those that wait; all in one stretch.
+
+        Args:
+            confirmation: What gets its outcome; it gets its number here.
+            message: The message.
+
+        Raises:
+            EncodeError: A name is too long, or not a str; nothing has changed.
+        """
+        outcomes = self._outcomes
+        confirmation.publish_sequence_number = outcomes.last_number + 1
+        publishing = self._lifetime.publishing
+        if self._task is None and publishing.is_publishable:
+            if self._resending is not None:
+                confirmation._message = message
+            confirmation._was_sent = True
+            publishing.publish(confirmation.exchange_name, *message, confirmation)
+        else:
+            confirmation._message = message
+            self._queue.append(confirmation)
+            self._start()
+        outcomes.add(confirmation)
+
+    async def stop(self) -> None:
+        """End the task; the messages have their outcomes."""
+        self._queue.clear()
+        task = self._task
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
+    def _start(self) -> None:
+        if self._task is None:
+            self._lifetime.require_live().transport.require_loop()
+            self._task = asyncio.get_running_loop().create_task(self._send_queued())
+
+    def _take_lost(self, confirmation: Confirmation, loss: PublishUnknown) -> PublishRefused | None:
+        """Queue a message again whose channel was lost (`outcomes.Lost`)."""
+        assert self._resending is not None
+        if self._alone is not None and not self._alone.done():
+            self._alone.set_result(None)
+        refused = self._resending.take(confirmation, loss)
+        if refused is None:
+            self._start()
+        return refused
+
+    def _drop_settled(self) -> None:
+        """Forget the messages at the head of the queue whose time is over."""
+        while self._queue and self._queue[0].done():
+            self._queue.popleft()
+
+    # --- the task ---
+
+    async def _send_queued(self) -> None:
+        try:
+            while True:
+                if self._resending is not None:
+                    self._resending.give_back_to(self._queue)
+                self._drop_settled()
+                if not self._queue:
+                    return
+                publishing = await self._wait_publishable()
+                if publishing is not None:
+                    await self._send_all(publishing)
+        finally:
+            self._task = None
+
+    async def _wait_publishable(self) -> Publishing | None:
+        """Wait for the turn of the first message.
+
+        Returns:
+            What sends it in the same stretch; None if the wait has failed.
+        """
+        try:
+            live = await self._lifetime.usable("basic.publish")
+            await live.publishing.wait_publishable_by(None)
+        except NotSentInTime:
+            return None  # the messages have their own time
+        except (ChannelClosed, ConnectionClosed) as error:
+            if self._lifetime.final is not None:
+                self._fail_queued(error)
+            else:
+                await asyncio.sleep(0)  # it is being recovered
+            return None
+        except AmmooError as error:  # blocked for too long, or the gate is full
+            self._fail_queued(error)
+            return None
+        return live.publishing
+
+    async def _send_all(self, publishing: PublishingPort) -> None:
+        """Send the queue for as long as the channel takes messages; suspects one at a time."""
+        while self._queue and publishing.is_publishable:
+            confirmation = self._queue.popleft()
+            message = confirmation._message
+            if message is None:  # its time is over
+                continue
+            is_suspect = self._resending is not None and self._resending.is_suspect(confirmation)
+            if is_suspect:
+                self._alone = self._outcomes.barrier(confirmation.publish_sequence_number)
+            self._write(publishing, confirmation, message)
+            if self._alone is not None:
+                await self._alone
+                self._alone = None
+                return
+
+    def _write(
+        self, publishing: PublishingPort, confirmation: Confirmation, message: Outgoing
+    ) -> None:
+        was_sent, confirmation._was_sent = confirmation._was_sent, True
+        loss, confirmation._loss = confirmation._loss, None
+        if self._resending is None:
+            confirmation._message = None
+        try:
+            publishing.publish(confirmation.exchange_name, *message, confirmation)
+        except ValueError as error:  # a name cannot be encoded
+            confirmation._was_sent, confirmation._loss = was_sent, loss
+            self._outcomes.settle_as_failed(confirmation, outcome_of(confirmation, error))
+
+    def _fail_queued(self, error: Exception) -> None:
+        """Settle all that is queued: it will not be sent."""
+        queue, self._queue = self._queue, deque()
+        for confirmation in queue:
+            if not confirmation.done():
+                self._outcomes.settle_as_failed(confirmation, outcome_of(confirmation, error))

@@ -1,0 +1,264 @@
+"""A publisher on a connection that is lost and recovered, and on a channel that is reopened."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import ammoo
+from ammoo.exceptions import (
+    NotFound,
+    PublishNotSent,
+    PublishRefused,
+    PublishUnknown,
+    RecoveryFailed,
+)
+from ammoo.publisher import Confirmation, Publisher
+from ammoo.recovery.events import Open, Recovering
+from ammoo.recovery.listener import EventListener
+from tests.client.brokers import Name
+from tests.recovery.network import Network
+from tests.recovery.until import settle, until
+
+
+async def publish(publisher: Publisher, queue: str, *bodies: str, **options: Any) -> None:
+    for body in bodies:
+        await publisher.publish("", queue, body, **options)
+
+
+async def messages(channel: ammoo.Channel, queue: str) -> list[ammoo.GetMessage]:
+    """Take all messages out of a queue."""
+    taken = []
+    while (await channel.assert_queue_exists(queue)).message_count:
+        taken.append(await channel.get(queue, no_ack=True))
+    return taken
+
+
+async def bodies(channel: ammoo.Channel, queue: str) -> list[str]:
+    return [each.decode() for each in await messages(channel, queue)]
+
+
+async def test_what_is_published_while_the_connection_is_down_is_sent_by_itself(
+    network: Network,
+    channel: ammoo.Channel,
+    broker_channel: ammoo.Channel,
+    events: EventListener,
+    name: Name,
+) -> None:
+    queue = name("orders")
+    await channel.declare_queue(queue, durable=True)
+    async with channel.publisher() as publisher:
+        network.go_down()
+        await until(events, Recovering)
+        await publish(publisher, queue, "1", "2", "3")
+        assert (3, 3) == (publisher.sent, publisher.in_flight)
+        network.go_up()
+
+    assert (3, 3, 0) == (publisher.sent, publisher.confirmed, publisher.failed)
+    assert ["1", "2", "3"] == await bodies(broker_channel, queue)
+
+
+async def test_what_was_in_flight_is_unknown_and_is_not_sent_again(
+    network: Network,
+    channel: ammoo.Channel,
+    broker_channel: ammoo.Channel,
+    events: EventListener,
+    name: Name,
+) -> None:
+    queue = name("orders")
+    await channel.declare_queue(queue, durable=True)
+    async with channel.publisher() as publisher:
+        network.hold()
+        lost = await publisher.publish("", queue, "1")
+        await settle()
+        network.cut()
+        network.release()
+        with pytest.raises(PublishUnknown) as caught:
+            await lost
+        await caught.value.recovered()
+        await publish(publisher, queue, "2")
+
+    assert "2" == (await bodies(broker_channel, queue))[-1]
+    assert (2, 1, 1) == (publisher.sent, publisher.confirmed, publisher.failed)
+    assert 1 == caught.value.publish_sequence_number
+
+
+async def test_lost_messages_are_sent_again_in_their_order_before_newer_ones(
+    network: Network,
+    channel: ammoo.Channel,
+    broker_channel: ammoo.Channel,
+    events: EventListener,
+    name: Name,
+) -> None:
+    queue = name("orders")
+    await channel.declare_queue(queue, durable=True)
+    async with channel.publisher(republish=True) as publisher:
+        network.hold()
+        await publish(publisher, queue, "1", "2", "3")
+        await settle()
+        network.go_down()
+        network.release()
+        await until(events, Recovering)
+        await publish(publisher, queue, "4")
+        network.go_up()
+        await publisher.flush()
+    arrived = await messages(broker_channel, queue)
+
+    assert ["1", "2", "3", "4"] == [each.decode() for each in arrived][-4:]
+    assert (4, 4, 0) == (publisher.sent, publisher.confirmed, publisher.failed)
+    ids = {each.decode(): each.properties.message_id for each in arrived}
+    assert 4 == len(set(ids.values()))
+    assert all(ids[each.decode()] == each.properties.message_id for each in arrived)
+
+
+async def test_message_id_of_the_caller_is_kept(
+    channel: ammoo.Channel, broker_channel: ammoo.Channel, name: Name
+) -> None:
+    queue = name("orders")
+    await channel.declare_queue(queue, durable=True)
+
+    async with channel.publisher(republish=True) as publisher:
+        await publish(publisher, queue, "1", message_id="mine")
+
+    assert ["mine"] == [
+        each.properties.message_id for each in await messages(broker_channel, queue)
+    ]
+
+
+async def test_messages_that_are_lost_again_and_again_keep_their_order(
+    network: Network,
+    channel: ammoo.Channel,
+    broker_channel: ammoo.Channel,
+    events: EventListener,
+    name: Name,
+) -> None:
+    queue = name("orders")
+    await channel.declare_queue(queue, durable=True)
+    numbers = [str(number) for number in range(200)]
+    confirmations: list[Confirmation] = []
+    async with channel.publisher(max_in_flight=20, republish=True) as publisher:
+        for number in numbers:
+            confirmations.append(await publisher.publish("", queue, number))
+            if number in ("60", "100", "140"):
+                await confirmations[-15]
+                network.cut()
+                await until(events, Open)
+
+    arrived = await bodies(broker_channel, queue)
+    last_places = {body: place for place, body in enumerate(arrived)}
+    assert numbers == sorted(last_places, key=last_places.__getitem__)
+    assert (200, 200, 0) == (publisher.sent, publisher.confirmed, publisher.failed)
+
+
+async def test_message_that_the_server_closes_the_channel_for_is_found_and_alone_refused(
+    channel: ammoo.Channel, broker_channel: ammoo.Channel, name: Name
+) -> None:
+    queue = name("orders")
+    await channel.declare_queue(queue, durable=True)
+    publisher = channel.publisher(republish=True)
+    numbers = [str(number) for number in range(20)]
+
+    async with publisher:
+        await publish(publisher, queue, *numbers[:7])
+        await publisher.publish("no such exchange", queue, "poison")
+        await publish(publisher, queue, *numbers[7:])
+        with pytest.raises(ExceptionGroup) as caught:
+            await publisher.flush()
+
+    (refused,) = caught.value.exceptions
+    assert isinstance(refused, PublishRefused)
+    assert isinstance(refused.exc, NotFound)
+    assert ("no such exchange", queue, 8) == (
+        refused.exchange_name,
+        refused.routing_key,
+        refused.publish_sequence_number,
+    )
+    arrived = await bodies(broker_channel, queue)
+    assert numbers == sorted(set(arrived), key=int)
+    assert numbers[7:] == arrived[-13:]
+    assert (21, 20, 1) == (publisher.sent, publisher.confirmed, publisher.failed)
+
+
+async def test_recovery_that_gives_up_settles_everything(
+    network: Network, broker_url: str, name: Name
+) -> None:
+    recovery = ammoo.Recovery(random=lambda: 0.0, max_attempts=1)
+    async with (
+        await ammoo.connect(network.url, recovery=recovery) as connection,
+        connection.channel() as channel,
+        channel.publisher(republish=True) as publisher,
+    ):
+        network.hold()
+        await publish(publisher, "nowhere", "1")
+        await settle()
+        network.go_down()
+        await until(connection.events(), Recovering)
+        await publish(publisher, "nowhere", "2")
+        with pytest.raises(ExceptionGroup) as caught:
+            await publisher.flush()
+        with pytest.raises(PublishNotSent):
+            await publish(publisher, "nowhere", "3")
+
+    assert [PublishUnknown, PublishNotSent] == [type(each) for each in caught.value.exceptions]
+    assert isinstance(caught.value.exceptions[1].__cause__, RecoveryFailed)
+    assert (2, 0, 2, 0) == (
+        publisher.sent,
+        publisher.confirmed,
+        publisher.failed,
+        publisher.in_flight,
+    )
+
+
+async def test_publisher_can_be_left_by_cancellation_while_the_connection_is_down(
+    network: Network, channel: ammoo.Channel, events: EventListener
+) -> None:
+    published: asyncio.Queue[Confirmation] = asyncio.Queue()
+
+    async def work() -> None:
+        async with channel.publisher() as publisher:
+            network.go_down()
+            await until(events, Recovering)
+            published.put_nowait(await publisher.publish("", "nowhere", "1"))
+
+    task = asyncio.create_task(work())
+    confirmation = await published.get()
+    task.cancel()
+    await asyncio.wait({task})
+
+    assert task.cancelled()
+    assert isinstance(confirmation.exception(), PublishNotSent)
+
+
+async def test_time_of_a_message_counts_while_the_connection_is_down(
+    network: Network, channel: ammoo.Channel, events: EventListener
+) -> None:
+    async with channel.publisher(timeout=0.01) as publisher:
+        network.go_down()
+        await until(events, Recovering)
+        confirmation = await publisher.publish("", "nowhere", "1")
+
+        with pytest.raises(PublishNotSent) as caught:
+            await confirmation
+
+    assert 1 == caught.value.publish_sequence_number
+    network.go_up()
+
+
+async def test_publish_and_publish_nowait_raise_the_same_when_recovery_has_given_up(
+    network: Network, broker_url: str
+) -> None:
+    recovery = ammoo.Recovery(random=lambda: 0.0, max_attempts=1)
+    async with (
+        await ammoo.connect(network.url, recovery=recovery) as connection,
+        connection.channel() as channel,
+    ):
+        network.go_down()
+        await connection.wait_closed()
+
+        with pytest.raises(PublishNotSent) as caught:
+            await channel.publish("", "nowhere", b"body")
+        with pytest.raises(PublishNotSent) as caught_at_once:
+            channel.publish_nowait("", "nowhere", b"body")
+
+    assert str(caught.value.__cause__) == str(caught_at_once.value.__cause__)
+    assert isinstance(caught_at_once.value.__cause__, RecoveryFailed)
