@@ -10,6 +10,7 @@ from typing import Any
 
 from ammoo_fakebroker.clock import ManualClock
 from ammoo_fakebroker.connections.connection import Connection
+from ammoo_fakebroker.connections.strike_points import StrikePoints
 from ammoo_fakebroker.node.limits import Limits
 from ammoo_fakebroker.node.node import Node
 from ammoo_fakebroker.rabbitmq.profiles import profile_named
@@ -87,10 +88,11 @@ class Line:
         heartbeat: int = 0,
         frame_max: int = 0,
         login: str = "guest",
+        strike_points: StrikePoints | None = None,
     ) -> None:
         self.node = node
         self.transport = Transport()
-        self.connection = Connection(node, self.transport)
+        self.connection = Connection(node, self.transport, strike_points=strike_points)
         self.client = ClientProtocol(
             mechanism=lambda start: ("PLAIN", plain_response(login, login)),
             client_properties={"capabilities": dict.fromkeys(capabilities, True)},

@@ -118,6 +118,7 @@ BROKER_FLOORS = {
     "server": 7,
     "auto_advance": 7,
     "idleness": 8,
+    "faults": 8,
     "in_memory": 8,
     "looks": 8,
     "timekeeping": 9,

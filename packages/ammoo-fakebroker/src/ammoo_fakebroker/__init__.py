@@ -14,11 +14,17 @@ start in an environment that has it.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .broker import FakeBroker
     from .clock import ManualClock
+    from .faults.confirms import HeldConfirms
+    from .faults.deliveries import HeldDeliveries
+    from .faults.face import Faults
+    from .faults.rules import Fault
+    from .faults.strikes import Strike
     from .snapshots import ConnectionSnapshot, ExchangeSnapshot, MessageSnapshot, QueueSnapshot
     from .virtual_time import VirtualTimeLoop
 
@@ -26,9 +32,14 @@ __all__ = [
     "ConnectionSnapshot",
     "ExchangeSnapshot",
     "FakeBroker",
+    "Fault",
+    "Faults",
+    "HeldConfirms",
+    "HeldDeliveries",
     "ManualClock",
     "MessageSnapshot",
     "QueueSnapshot",
+    "Strike",
     "VirtualTimeLoop",
     "__version__",
 ]
@@ -36,18 +47,27 @@ __all__ = [
 __version__ = "1.0.0"
 
 
+_HOMES = {
+    "ConnectionSnapshot": "snapshots",
+    "ExchangeSnapshot": "snapshots",
+    "FakeBroker": "broker",
+    "Fault": "faults.rules",
+    "Faults": "faults.face",
+    "HeldConfirms": "faults.confirms",
+    "HeldDeliveries": "faults.deliveries",
+    "ManualClock": "clock",
+    "MessageSnapshot": "snapshots",
+    "QueueSnapshot": "snapshots",
+    "Strike": "faults.strikes",
+    "VirtualTimeLoop": "virtual_time",
+}
+
+
 def __getattr__(name: str) -> object:
-    if name == "ManualClock":
-        from . import clock as module
-    elif name == "FakeBroker":
-        from . import broker as module  # type: ignore[no-redef]  # one name for each module
-    elif name == "VirtualTimeLoop":
-        from . import virtual_time as module  # type: ignore[no-redef]  # as above
-    elif name in __all__:
-        from . import snapshots as module  # type: ignore[no-redef]  # as above
-    else:
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(module, name)
+    value: object = getattr(import_module(f".{home}", __name__), name)
     globals()[name] = value
     return value
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import ssl
     from types import TracebackType
 
+    from .faults.face import Faults
     from .server import Server, ThreadedServer
 
 __all__ = ["FakeBroker"]
@@ -89,6 +90,8 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
         consumer_timeout_check: The seconds between two checks of that time; 4.3 needs no checks.
         history: How many events to keep for `history`, `published` and the like; 0 for no history.
             A history holds at most 16 MiB of bodies of more than 1 KiB.
+        seed: What the random numbers of faults come from. With the same seed and the same order of
+            events, the same strikes happen; each fault has random numbers of its own.
 
     Raises:
         TypeError: There is no such option, or its value is of a wrong type.
@@ -121,6 +124,7 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
         consumer_timeout: int | None = 1_800_000,
         consumer_timeout_check: float = 60.0,
         history: int = 10_000,
+        seed: int = 0,
     ) -> None:
         from .server import LoopClock, Server
 
@@ -169,6 +173,8 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
             tls=tls,
             certificate_login=certificate_login,
         )
+        self._seed = seed
+        self._faults: Faults | None = None
         self._thread: ThreadedServer | None = None
         self._was_started = False
         self._is_running = False
@@ -220,9 +226,29 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
             self._manual_clock.attach(self._timeline, self._call, self._observe)
 
     def _stopping(self) -> None:
+        if self._faults is not None:
+            self._faults.clear()
         if self._manual_clock and self._timeline:
             self._manual_clock.detach(self._timeline)
         self._is_running = False
+
+    @property
+    def faults(self) -> Faults:
+        """The faults that a test scripts: ``broker.faults.nack_publishes(times=1)``; see `Faults`."""
+        if self._faults is None:
+            from .faults.face import Faults
+            from .faults.registry import Registry
+
+            registry = Registry(
+                self._node,
+                self._server.strike_points,
+                call=self._call,
+                look=self._call,
+                runs_here=lambda: self._is_running and self._server.is_current_thread(),
+                seed=self._seed,
+            )
+            self._faults = Faults(registry)
+        return self._faults
 
     def _call(self, function: Callable[[], _Result]) -> _Result:
         """Call a function in the broker's thread; directly if the broker is not running."""

@@ -26,6 +26,7 @@ from typing import Any, TypeVar, cast
 from .auth.login import Peer
 from .clock import Timer
 from .connections.connection import Connection
+from .connections.strike_points import StrikePoints
 from .draining import drain
 from .memory_transport import MemoryTransport, open_memory_connection
 from .node.node import Node
@@ -115,7 +116,9 @@ class _Client(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._connection = Connection(self._server.node, self, self._server.peer_of(transport))
+        self._connection = Connection(
+            self._server.node, self, self._server.peer_of(transport), self._server.strike_points
+        )
         self._server.clients[self] = None
         self._server.note_activity()
 
@@ -252,6 +255,7 @@ class Server:
         activity: A number that grows whenever a client arrives, sends or leaves.
         clients: Those that are connected.
         on_change: Is called when something may have changed, if a test waits for that.
+        strike_points: Where scripted faults can take a hand in all connections.
         thread_id: The thread that it runs in.
     """
 
@@ -273,6 +277,7 @@ class Server:
         self.activity: int = 0
         self.clients: dict[_Client, None] = {}
         self.on_change: Callable[[], object] | None = None
+        self.strike_points: StrikePoints = StrikePoints()
         self.thread_id: int = 0
         self._clock = clock
         self._tls = tls

@@ -15,7 +15,7 @@ from ammoo_wire import Accepted, Challenge, Refused, parse_amqplain, parse_plain
 from ..rabbitmq import errors
 from .users import User, Users
 
-__all__ = ["MECHANISMS", "Login", "Peer"]
+__all__ = ["MECHANISMS", "Login", "Peer", "Verdict"]
 
 Verdict = Accepted | Challenge | Refused
 

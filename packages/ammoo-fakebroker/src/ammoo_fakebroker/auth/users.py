@@ -114,6 +114,7 @@ class User:
         topic_permissions: The permissions on routing keys, by virtual host and exchange; without
             an entry the user may use all.
         limits: The limits of the user's connections and channels.
+        expired_at: When the user's credentials expired, in seconds since 1970; None if they have not.
     """
 
     def __init__(self, name: str, password: str | None) -> None:
@@ -123,9 +124,22 @@ class User:
         self.permissions: dict[str, Permissions] = {}
         self.topic_permissions: dict[tuple[str, str], TopicPermissions] = {}
         self.limits: UserLimits = UserLimits()
+        self.expired_at: int | None = None
+        self._renewable: dict[str, Permissions] = {}
 
     def __repr__(self) -> str:
         return f"<User {self.name!r}>"
+
+    def expire(self, now: int) -> None:
+        """Let the credentials expire: the user has no permissions until they are renewed."""
+        self.expired_at = now
+        self._renewable, self.permissions = self.permissions, {}
+
+    def renew(self) -> None:
+        """Make credentials valid again that have expired, with the permissions of before."""
+        if self.expired_at is not None:
+            self.expired_at = None
+            self.permissions = self._renewable
 
     def may(self, verb: str, name: str, virtualhost: str) -> bool:
         """Return whether the user has a permission on a resource.

@@ -61,6 +61,8 @@ class Channel:
         last_delivery_tag: The number of the last delivery; 0 before the first one.
         last_queue_name: The queue that it declared last, which an empty name stands for.
         reply_consumer: Its consumer of direct replies.
+        withheld: The deliveries that a fault keeps; they are unacked, and have no delivery tag yet.
+        is_open: Whether neither the client nor the broker has closed it.
     """
 
     def __init__(self, number: int, connection: ChannelConnection) -> None:
@@ -75,6 +77,8 @@ class Channel:
         self.last_queue_name = ""
         self.reply_consumer: DirectReplyConsumer | None = None
         self.last_delivery_tag: int = 0
+        self.withheld: dict[QueuedMessage, Unacked] = {}
+        self.is_open: bool = True
         self._settled_below = 1  # no smaller tag is unacknowledged
         self._delivered_by: deque[tuple[float, int]] = deque()
 
@@ -114,7 +118,8 @@ class Channel:
     def memory_size(self) -> int:
         """Return how much memory unacked and uncommitted messages take, in octets."""
         unacked = sum(
-            MESSAGE_SIZE + len(delivery.queued.message.body) for delivery in self.unacked.values()
+            MESSAGE_SIZE + len(delivery.queued.message.body)
+            for delivery in (*self.unacked.values(), *self.withheld.values())
         )
         return unacked + (0 if self.transaction is None else self.transaction.memory_size())
 
@@ -298,6 +303,7 @@ class Channel:
 
     def close(self) -> None:
         """Remove all consumers, and return unacknowledged messages to their queues."""
+        self.is_open = False
         self._cancel_reply_consumer()
         consumed = {consumer.queue: None for consumer in self.consumers.values()}
         unsettled = {delivery.queue: None for delivery in self.all_unacked().values()}
@@ -309,6 +315,7 @@ class Channel:
         A channel that is closed by an error does this before the client has answered. Messages
         from basic.get and from quorum queues return when the client has answered.
         """
+        self.is_open = False
         self._cancel_reply_consumer()
         consumed = {consumer.queue: None for consumer in self.consumers.values()}
         self._detach_from({queue: None for queue in consumed if not queue.is_replicated})
@@ -336,6 +343,7 @@ class Channel:
             self.consumers = {tag: c for tag, c in self.consumers.items() if c.queue not in queues}
             self.transaction = None  # its settlements never happen
             self.unacked = {tag: d for tag, d in unacked.items() if d.queue not in queues}
+            self.withheld = {}
 
     def _record_detached(
         self, queues: Mapping[Queue, None], unacked: Mapping[int, Unacked]
@@ -366,6 +374,8 @@ class Channel:
 
     def all_unacked(self) -> dict[int, Unacked]:
         """Return the deliveries that no queue knows to be settled, those in a transaction included."""
-        if self.transaction is None:
+        if self.transaction is None and not self.withheld:
             return self.unacked
-        return dict(sorted({**self.unacked, **self.transaction.settled}.items()))
+        settled = {} if self.transaction is None else self.transaction.settled
+        withheld = dict(enumerate(self.withheld.values(), self.last_delivery_tag + 1))
+        return {**dict(sorted({**self.unacked, **settled}.items())), **withheld}

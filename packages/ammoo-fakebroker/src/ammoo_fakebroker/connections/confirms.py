@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from ammoo_wire import BasicAckParameters, BasicNackParameters, method_of
 
-__all__ = ["Confirms"]
+__all__ = ["Confirms", "encode_confirm"]
 
 _Encode = Callable[..., bytes]
 
@@ -25,12 +25,15 @@ class Confirms:
 
     Attributes:
         sequence_number: The number of the last publish; the first one is 1.
+        withheld: How many confirms a fault keeps, or has dropped. Until there is none, all are
+            sent one by one, because ``multiple`` would confirm these as well.
     """
 
-    __slots__ = ("_accepted", "_rejected", "sequence_number")
+    __slots__ = ("_accepted", "_rejected", "sequence_number", "withheld")
 
     def __init__(self) -> None:
         self.sequence_number: int = 0
+        self.withheld: int = 0
         self._accepted: list[int] = []
         self._rejected: list[int] = []
 
@@ -47,6 +50,10 @@ class Confirms:
         """Return the encoded acks and nacks that are due, and remove them."""
         accepted, self._accepted = self._accepted, []
         rejected, self._rejected = self._rejected, []
+        if self.withheld:
+            yield from (_encode_ack(number, False) for number in accepted)
+            yield from (_encode_nack(number, False, True) for number in rejected)
+            return
         # All older publishes were confirmed before, so one ack up to the first nack, and one nack
         # up to the first ack, means the same as many.
         if len(accepted) == 1:
@@ -55,6 +62,13 @@ class Confirms:
             yield from _coalesce(accepted, rejected, _encode_ack)
         if rejected:
             yield from _coalesce(rejected, accepted, _encode_nack, True)
+
+
+def encode_confirm(sequence_number: int, *, accepted: bool, multiple: bool = False) -> bytes:
+    """Encode one confirm."""
+    if accepted:
+        return _encode_ack(sequence_number, multiple)
+    return _encode_nack(sequence_number, multiple, True)
 
 
 def _coalesce(

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import (
+    Accepted,
     BasicPublishParameters,
     Command,
     ConnectionBlockedParameters,
@@ -23,12 +24,13 @@ from ammoo_wire import (
     EncodeError,
     OversizedContent,
     ProtocolError,
+    Refused,
     ReplyCode,
     ServerProtocol,
     method_of,
 )
 
-from ..auth.login import Login, Peer
+from ..auth.login import Login, Peer, Verdict
 from ..history.event_fields import Identity
 from ..rabbitmq import errors
 from .channel_table import ChannelTable
@@ -36,6 +38,7 @@ from .closing import Closing, describe_end
 from .command_backlog import CommandBacklog, PauseReason
 from .heartbeats import Heartbeats
 from .methods import HANDLERS, publish
+from .strike_points import StrikePoints
 from .timers import Timers
 from .unhandled_commands import execute_unhandled
 
@@ -79,15 +82,23 @@ class Connection:
         is_deliverable: Whether the client reads fast enough to be sent more messages.
         virtualhost: The virtual host that the client has opened; valid once it is open.
         user: The user that is logged in; valid once it is open.
+        strike_points: Where scripted faults can take a hand.
     """
 
     virtualhost: VirtualHost
     user: User
 
-    def __init__(self, node: Node, transport: Transport, peer: Peer | None = None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        transport: Transport,
+        peer: Peer | None = None,
+        strike_points: StrikePoints | None = None,
+    ) -> None:
         self.node = node
         self.peer: Peer = peer or Peer()
         self.identity: Identity = Identity(self.peer.connection_name, self.peer.connection_name)
+        self.strike_points: StrikePoints = strike_points or StrikePoints()
         self._channels = ChannelTable(self)
         self.channels: dict[int, Channel] = self._channels.open
         self.confirming: list[ConfirmingChannel] = []
@@ -97,7 +108,7 @@ class Connection:
         self._protocol = ServerProtocol(
             server_properties=partial(node.profile.server_properties, node.cluster_name),
             mechanisms=node.mechanisms,
-            authenticate=self._login.answer,
+            authenticate=self._authenticate,
             open_virtualhost=self._enter,
             channel_max=node.limits.channel_max,
             frame_max=node.limits.frame_max,
@@ -213,6 +224,7 @@ class Connection:
         protocol = self._protocol
         alarms = self.node.alarms
         recorder = self.node.recorder
+        strike = self.strike_points.method
         waiting = iter(commands)
         for command in waiting:
             number, parameters, properties, body = command
@@ -220,7 +232,9 @@ class Connection:
             if recorder is not None:
                 recorder.actor = channel
             try:
-                if type(parameters) is BasicPublishParameters and channel is not None:
+                if strike is not None and strike(self, command):
+                    pass
+                elif type(parameters) is BasicPublishParameters and channel is not None:
                     if alarms.reason is not None:
                         self._block(alarms.reason)
                         self._backlog.add((command,))
@@ -283,6 +297,11 @@ class Connection:
             if command[0] not in self._failed_channels:
                 self._execute((command,))
         self.close(failure)
+
+    def execute_late(self, commands: Iterable[Command]) -> None:
+        """Execute commands that a fault has kept; drop them if the connection is closing."""
+        if self._stage is _Stage.OPEN:
+            self._receive(list(commands))
 
     def close_channel(self, channel_number: int) -> None:
         """Close a channel because its client asked for it.
@@ -411,6 +430,21 @@ class Connection:
         self._backlog.resume(PauseReason.ALARM)
 
     # -- opening -------------------------------------------------------------------------------
+
+    def _authenticate(self, mechanism: str, response: bytes) -> Verdict:
+        """Answer a response of the client that logs in."""
+        verdict = self._login.answer(mechanism, response)
+        strike = self.strike_points.login
+        if strike is not None and isinstance(verdict, Accepted):
+            text = strike(self, mechanism)
+            if text is not None:
+                return Refused(text)
+        return verdict
+
+    @property
+    def login_name(self) -> str | None:
+        """The name of the user that has logged in; None before that."""
+        return None if self._login.user is None else self._login.user.name
 
     def _enter(self, name: str) -> None:
         """Open a virtual host for the user that is logged in."""

@@ -23,6 +23,7 @@ from ammoo_wire import (
 from ..history.event_fields import Identity
 from .channel import Channel
 from .methods import HANDLERS, publish
+from .strike_points import StrikePoints
 
 if TYPE_CHECKING:
     from ammoo_wire import ProtocolError
@@ -133,6 +134,7 @@ class _DirectConnection:
         self.virtualhost = virtualhost
         self.identity = Identity("", "", user.name, virtualhost.name)
         self.confirming: list[ConfirmingChannel] = []
+        self.strike_points = StrikePoints()
         self._answers: list[_Answer] = []
 
     def take_answers(self) -> list[_Answer]:

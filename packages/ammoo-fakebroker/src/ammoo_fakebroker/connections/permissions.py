@@ -101,6 +101,11 @@ def _check(channel: Channel, verb: str, name: str, in_: _Describe) -> None:
 
 
 def _refusal(channel: Channel, verb: str, resource: str) -> ProtocolError:
+    expired_at = channel.connection.user.expired_at
+    if expired_at is not None:
+        now = int(channel.virtualhost.clock.timestamp())
+        name = channel.connection.user.name
+        return errors.access_refused_after_expiry(resource, name, expired_at, now)
     return errors.access_refused(
         resource,
         channel.connection.user.name,

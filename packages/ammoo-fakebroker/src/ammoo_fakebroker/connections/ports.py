@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..history.event_fields import Identity
     from ..node.node import Node
     from ..node.virtual_host import VirtualHost
+    from .strike_points import StrikePoints
 
 __all__ = ["ChannelConnection", "ConfirmingChannel", "DirectReplyConsumer"]
 
@@ -60,6 +61,11 @@ class ChannelConnection(Protocol):
     @property
     def user(self) -> User:
         """The user that is logged in."""
+        ...
+
+    @property
+    def strike_points(self) -> StrikePoints:
+        """Where scripted faults can take a hand."""
         ...
 
     @property

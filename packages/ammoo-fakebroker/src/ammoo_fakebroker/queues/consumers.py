@@ -96,8 +96,12 @@ class Consumer:
         return self.no_ack or not self.limiter.is_exhausted
 
     def deliver(self, queued: QueuedMessage) -> None:
-        """Send a message to the client (basic.deliver)."""
+        """Send a message to the client (basic.deliver), unless a fault keeps it."""
         channel = self.channel
+        connection = channel.connection
+        strike = connection.strike_points.deliver
+        if strike is not None and strike(self, queued):
+            return
         message = queued.message
         if self.no_ack:
             delivery_tag = channel.next_delivery_tag()
@@ -110,7 +114,7 @@ class Consumer:
             recorder.delivered(
                 channel, message, self.queue.name, self.tag, delivery_tag, queued.redelivered
             )
-        channel.connection.send_content(
+        connection.send_content(
             channel.number,
             _encode_deliver(
                 self.tag,

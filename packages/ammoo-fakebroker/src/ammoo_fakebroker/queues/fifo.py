@@ -128,6 +128,14 @@ class FifoQueue(Queue):
             self._expire()
         return True
 
+    def publish_again(self, message: Message) -> None:
+        self._position = position = self._position + 1
+        queued = self._queued_message(message, position, self._deadline_of(message))
+        queued.redelivered = True
+        self.ready.append(queued)
+        self._trim()
+        self._dispatch()
+
     def _deadline_of(self, message: Message) -> float | None:
         """Return the time at which a message will have expired: the sooner of the two limits."""
         own, given = self.settings.message_ttl, message.parsed.expiration

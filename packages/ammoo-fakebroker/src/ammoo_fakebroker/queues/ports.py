@@ -7,7 +7,7 @@ and a test can drive a queue without a node and without a connection.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .limiter import Limiter
     from .queue import Queue
 
-__all__ = ["ConsumerChannel", "ConsumerConnection", "QueueHost", "Router"]
+__all__ = ["ConsumerChannel", "ConsumerConnection", "DeliveryPoint", "QueueHost", "Router"]
 
 
 class QueueHost(Protocol):
@@ -90,12 +90,26 @@ class Router(Protocol):
         ...
 
 
+class DeliveryPoint(Protocol):
+    """Where a scripted fault can take a hand in deliveries."""
+
+    @property
+    def deliver(self) -> Callable[[Consumer, QueuedMessage], bool] | None:
+        """Gets a message on its way to a consumer; returns whether it must not be sent."""
+        ...
+
+
 class ConsumerConnection(Protocol):
     """What a consumer asks of its channel's connection."""
 
     @property
     def identity(self) -> Identity:
         """The names of the connection, for the history."""
+        ...
+
+    @property
+    def strike_points(self) -> DeliveryPoint:
+        """Where scripted faults can take a hand."""
         ...
 
     @property

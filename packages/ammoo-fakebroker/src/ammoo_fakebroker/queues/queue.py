@@ -109,6 +109,10 @@ class Queue(Destination, ABC):
             False if the queue is full and refuses it (the publisher gets a basic.nack).
         """
 
+    def publish_again(self, message: Message) -> None:
+        """Take a message once more, as one that was delivered before."""
+        self.publish(message)
+
     @abstractmethod
     def get(
         self,

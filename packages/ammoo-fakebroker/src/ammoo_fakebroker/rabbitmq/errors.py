@@ -120,6 +120,10 @@ def user_deleted(user: str) -> ProtocolError:
     return ProtocolError(ReplyCode.CONNECTION_FORCED, f"user '{user}' is deleted")
 
 
+def credential_expired() -> ProtocolError:
+    return ProtocolError(ReplyCode.CONNECTION_FORCED, "credential expired")
+
+
 def internal_error() -> ProtocolError:
     """RabbitMQ's own process crashes; the client gets no text."""
     return InternalError()
@@ -167,6 +171,18 @@ def access_refused(resource: str, username: str, *, permission: str) -> Protocol
     """`permission` is empty for releases that do not name the missing one."""
     access = f"{permission} access" if permission else "access"
     text = f"{access} to {resource} refused for user '{username}'"
+    return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
+
+
+def access_refused_after_expiry(
+    resource: str, username: str, expired_at: int, now: int
+) -> ProtocolError:
+    """Return what releases before 4.3 answer once a token of OAuth 2 has expired."""
+    reason = f"Provided JWT token has expired at timestamp {expired_at} (validated at {now})"
+    text = (
+        f"access to {resource} refused for user '{username}',"
+        f" backend rabbit_auth_backend_oauth2 returned an error: {reason}"
+    )
     return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
 
 

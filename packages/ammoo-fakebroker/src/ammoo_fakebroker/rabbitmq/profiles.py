@@ -54,6 +54,8 @@ class Profile:
     """Whether the limit of a user's channels is in parentheses in the error."""
     new_secrets_cancel_consumers: bool
     """Whether connection.update-secret cancels consumers whose queues may no longer be read."""
+    closes_expired_connections: bool
+    """Whether connections are closed when their token of OAuth 2 expires; before, methods fail."""
     topic_permissions_check_all_keys: bool
     """Whether the routing keys in CC and BCC need a topic permission as well."""
     passive_declares_need_permission: bool
@@ -292,6 +294,7 @@ _3_10 = Profile(
     channel_limit_names_the_node=False,
     channel_limit_in_parentheses=True,
     new_secrets_cancel_consumers=False,
+    closes_expired_connections=False,
     topic_permissions_check_all_keys=False,
     passive_declares_need_permission=False,
     checks_queue_limit_first=True,
@@ -378,6 +381,7 @@ _4_0 = Profile(
     channel_limit_names_the_node=True,
     channel_limit_in_parentheses=True,
     new_secrets_cancel_consumers=False,
+    closes_expired_connections=False,
     topic_permissions_check_all_keys=True,
     passive_declares_need_permission=False,
     checks_queue_limit_first=False,
@@ -466,6 +470,7 @@ _4_3 = replace(
     channel_limit_names_the_node=False,
     channel_limit_in_parentheses=False,
     new_secrets_cancel_consumers=True,
+    closes_expired_connections=True,
     passive_declares_need_permission=True,
     missing_exchange_types=frozenset(),
     invalid_exchange_types=_KNOWN_WORDS | {"x-random"},

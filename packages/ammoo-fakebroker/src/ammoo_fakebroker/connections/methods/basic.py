@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from ...queues.queue import Queue
     from ..channel import Channel
 
-__all__ = ["HANDLERS", "deliver_to_queues", "publish", "return_unroutable"]
+__all__ = ["HANDLERS", "deliver_to_queues", "publish", "return_unroutable", "settle_publish"]
 
 _encode_get_ok = method_of(BasicGetOkParameters).encode
 _encode_return = method_of(BasicReturnParameters).encode
@@ -96,6 +96,9 @@ def publish(
         checks_all = virtualhost.profile.topic_permissions_check_all_keys
         routing_keys = message.routing_keys if checks_all else (routing_key,)
         check_topic(channel, "write", exchange_name, *routing_keys)
+    points = connection.strike_points
+    if points.publish is not None and points.publish(channel, message, mandatory):
+        return
     queues = virtualhost.route(exchange, message)
     recorder = virtualhost.recorder
     if recorder is not None:
@@ -117,14 +120,33 @@ def publish(
     confirms = channel.confirms
     if confirms is None:
         deliver_to_queues(channel, message, queues)
+        if points.copy is not None:
+            points.copy(channel, message, queues)
         return
     confirms.sequence_number = sequence_number = confirms.sequence_number + 1
     accepted = deliver_to_queues(channel, message, queues)
+    if points.copy is not None:
+        points.copy(channel, message, queues)
+    if points.confirm is not None and points.confirm(channel, message, sequence_number, accepted):
+        return
     if confirms.is_settled:
         connection.confirming.append(channel)
     confirms.settle(sequence_number, accepted=accepted)
     if recorder is not None:
         recorder.confirmed(channel, message, sequence_number, accepted)
+
+
+def settle_publish(channel: Channel, message: Message, *, accepted: bool) -> None:
+    """Confirm a publish that is not enqueued, because a fault has taken it."""
+    confirms = channel.confirms
+    assert confirms is not None
+    confirms.sequence_number += 1
+    if confirms.is_settled:
+        channel.connection.confirming.append(channel)
+    confirms.settle(confirms.sequence_number, accepted=accepted)
+    recorder = channel.virtualhost.recorder
+    if recorder is not None:
+        recorder.confirmed(channel, message, confirms.sequence_number, accepted)
 
 
 def _check_properties(channel: Channel, parsed: ParsedProperties) -> None:

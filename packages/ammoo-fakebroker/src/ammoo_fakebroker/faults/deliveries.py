@@ -1,0 +1,137 @@
+"""Faults that strike deliveries: the message is unacknowledged, and is not sent to its consumer yet.
+
+A kept delivery counts for the consumer's prefetch. If its channel closes, it returns to its queue, as
+one that the client never settled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..queues.delivery import Settlement, Unacked
+from .rules import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from ..connections.channel import Channel
+    from ..messages.message import QueuedMessage
+    from ..queues.consumers import Consumer
+    from .ports import FaultHost
+
+__all__ = ["DelayDeliveries", "DeliveryFault", "HeldDeliveries"]
+
+
+class _Kept(NamedTuple):
+    """A delivery that is kept."""
+
+    channel: Channel
+    consumer: Consumer
+    queued: QueuedMessage
+
+    def is_awaited(self) -> bool:
+        """Whether the channel is open, and has not returned the message to its queue."""
+        return self.channel.is_open and (
+            self.consumer.no_ack or self.queued in self.channel.withheld
+        )
+
+
+class DeliveryFault(Fault):
+    """A fault that takes deliveries."""
+
+    noun = ("delivery", "deliveries")
+    seconds: float = 0.0
+    """How long it keeps a delivery; 0 until it is released."""
+
+    def __init__(
+        self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(host, ordinal, seed, options)
+        self._kept: dict[QueuedMessage, _Kept] = {}
+
+    def keep(self, channel: Channel, consumer: Consumer, queued: QueuedMessage) -> None:
+        """Keep a delivery, as unacknowledged."""
+        if not consumer.no_ack:
+            consumer.limiter.outstanding += 1
+            consumer.shared_limiter.outstanding += 1
+            channel.withheld[queued] = Unacked(consumer.queue, queued, consumer)
+        self._kept[queued] = _Kept(channel, consumer, queued)
+
+    def keep_for(
+        self, channel: Channel, consumer: Consumer, queued: QueuedMessage, seconds: float
+    ) -> None:
+        """Keep a delivery for a time, on the broker's clock."""
+        self.keep(channel, consumer, queued)
+        self._host.node.clock.call_later(seconds, lambda: self._send(queued))
+
+    def ended(self) -> None:
+        for queued in list(self._kept):
+            self._send(queued)
+
+    def _send(self, queued: QueuedMessage) -> None:
+        """Send a delivery; return it to its queue if its consumer is gone."""
+        kept = self._kept.pop(queued, None)
+        if kept is None or not kept.is_awaited() or kept.consumer.queue.is_deleted:
+            return
+        channel, consumer, _ = kept
+        channel.withheld.pop(queued, None)
+        if channel.consumers.get(consumer.tag) is not consumer:
+            if not consumer.no_ack:
+                consumer.queue.settle(Settlement.REQUEUE, [queued], consumer)
+            return
+        if not consumer.no_ack:
+            consumer.limiter.outstanding -= 1
+            consumer.shared_limiter.outstanding -= 1
+        self._host.deliver_unstruck(consumer, queued)
+
+
+class HeldDeliveries(DeliveryFault):
+    """Deliveries that are held: what `DeliveryFaults.hold_deliveries` returns."""
+
+    name = "hold_deliveries"
+
+    @property
+    def held_count(self) -> int:
+        """How many deliveries are held now."""
+        return self._host.look(lambda: sum(kept.is_awaited() for kept in self._kept.values()))
+
+    def release(self, count: int | None = None) -> None:
+        """Send held deliveries to their consumers, the oldest first.
+
+        Args:
+            count: How many to send; None for all that are held.
+        """
+        self._host.look(lambda: self._release(count))
+
+    def _release(self, count: int | None) -> None:
+        awaited = [queued for queued, kept in self._kept.items() if kept.is_awaited()]
+        for queued in awaited[:count]:
+            self._send(queued)
+
+
+class DelayDeliveries(DeliveryFault):
+    """See `DeliveryFaults.delay_deliveries`."""
+
+    name = "delay_deliveries"
+    own_options = frozenset(("seconds",))
+
+    def __init__(
+        self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(host, ordinal, seed, options)
+        self.seconds = check_seconds(options["seconds"])
+
+
+def check_seconds(value: object) -> float:
+    """Return a delay in seconds.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is not above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"seconds is {value!r}; expected a number above 0")
+    if not value > 0:
+        raise ValueError(f"seconds is {value!r}; expected a number above 0")
+    return float(value)

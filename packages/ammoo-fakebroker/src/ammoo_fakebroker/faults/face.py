@@ -1,0 +1,126 @@
+"""`Faults`: what a test holds as ``broker.faults``.
+
+Each fault is a method; `add` makes one from plain data, for files and other languages. Options are
+checked here, so that a misspelt one never means that a fault strikes everything.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from .broker_faults import BrokerFaults
+from .options import check_scope, unknown_option
+from .registry import Registry
+from .rules import Fault
+
+__all__ = ["Faults"]
+
+_FaultT = TypeVar("_FaultT", bound=Fault)
+
+
+class Faults(BrokerFaults):
+    """The faults of a broker, scripted by a test: how each is made, and those in force.
+
+    A fault is in force from the call on, until its ``with`` block ends, its `remove` is called, or
+    the broker stops. Of several the newest that takes an occasion strikes; delays add up.
+
+    Example::
+
+        broker.faults.nack_publishes(exchange_name="orders", times=1)
+
+        with broker.faults.silence(connection="worker"):
+            ...
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def __repr__(self) -> str:
+        return f"<Faults {', '.join(fault.describe() for fault in self.active) or 'none'}>"
+
+    @property
+    def active(self) -> tuple[Fault, ...]:
+        """The faults in force, newest first."""
+        return self._registry.call(lambda: tuple(self._registry.active))
+
+    def clear(self) -> None:
+        """Remove all faults."""
+        for fault in self.active:
+            fault.remove()
+
+    def add(self, name: str, options: Mapping[str, Any] | None = None) -> Fault:
+        """Make a fault from plain data, as from a file.
+
+        Example::
+
+            broker.faults.add("nack_publishes", {"exchange_name": "orders", "times": 2})
+
+        Args:
+            name: The name of the method that makes it.
+            options: Its arguments by their names; names are compared, so functions and regular
+                expressions are not taken.
+
+        Raises:
+            LookupError: An option names something that the broker does not have.
+            ValueError: There is no such fault or option, an option lacks, or a value is not valid.
+        """
+        method = getattr(self, name, None) if name in fault_names() else None
+        if method is None:
+            close = get_close_matches(name, fault_names(), n=1)
+            hint = (
+                f"did you mean {close[0]!r}?" if close else f"they are {', '.join(fault_names())}"
+            )
+            raise ValueError(f"there is no fault {name!r}; {hint}")
+        given = dict(options or {})
+        unsuitable = [
+            f"{option} is {value!r}; expected a string, a number or a boolean"
+            for option, value in given.items()
+            if not isinstance(value, str | int | float | None)
+        ]
+        if unsuitable:
+            raise ValueError(unsuitable[0])
+        try:
+            _check(name, method, given)
+            made: Fault = method(**given)
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+        return made
+
+    def _begin(self, kind: type[_FaultT], options: Mapping[str, Any]) -> _FaultT:
+        method = getattr(self, kind.name)
+        _check(kind.name, method, options)
+        defaults = inspect.signature(method).parameters
+        given = {
+            name: value
+            for name, value in options.items()
+            if value is not None and (name in kind.own_options or value != defaults[name].default)
+        }
+        return self._registry.begin(kind, given)
+
+
+def fault_names() -> list[str]:
+    """Return the names of all faults, sorted."""
+    return sorted(
+        name
+        for name, method in inspect.getmembers(Faults, inspect.isfunction)
+        if "optional" in inspect.signature(method).parameters
+    )
+
+
+def _check(name: str, method: Any, options: Mapping[str, Any]) -> None:
+    """Check the names and the plain values of a fault's options.
+
+    Raises:
+        TypeError: There is no such option, a value is of a wrong type, or an option lacks.
+    """
+    check_scope(options)
+    parameters = inspect.signature(method).parameters
+    for option in options:
+        if option not in parameters:
+            raise TypeError(unknown_option(name, option, list(parameters)))
+    for option, parameter in parameters.items():
+        if parameter.default is inspect.Parameter.empty and option not in options:
+            raise TypeError(f"{name} lacks its option {option!r}")

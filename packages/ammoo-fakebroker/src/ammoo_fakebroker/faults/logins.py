@@ -1,0 +1,65 @@
+"""Faults that strike logins: those that are refused, and credentials that expire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..rabbitmq import errors
+from .occasions import Occasion
+from .rules import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .ports import FaultHost
+
+__all__ = ["ExpireCredentials", "FailLogins", "LoginFault"]
+
+
+class LoginFault(Fault):
+    """A fault that refuses a login whose credentials are right."""
+
+    noun = ("login", "logins")
+
+    def refusal(self, mechanism: str) -> str:
+        """Return the text of the refusal; the wire adds the code 403."""
+        return errors.login_refused_text(mechanism)
+
+
+class FailLogins(LoginFault):
+    """See `LoginFaults.fail_logins`."""
+
+    name = "fail_logins"
+    own_options = frozenset(("text",))
+
+    def refusal(self, mechanism: str) -> str:
+        text = self.options.get("text")
+        if text is None:
+            return super().refusal(mechanism)
+        return str(text).removeprefix("ACCESS_REFUSED - ")
+
+
+class ExpireCredentials(LoginFault):
+    """See `LoginFaults.expire_credentials`."""
+
+    name = "expire_credentials"
+
+    def __init__(
+        self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(host, ordinal, seed, options)
+        self._user = host.node.users[options["user"]]
+
+    def begin(self) -> None:
+        """Let the credentials expire: what happens to the connections that are open."""
+        node = self._host.node
+        self._user.expire(int(node.clock.timestamp()))
+        for connection in self._host.open_connections():
+            if connection.user is self._user:
+                self._matched += 1
+                self.strike(Occasion(connection))
+                if node.profile.closes_expired_connections:
+                    connection.close(errors.credential_expired())
+
+    def ended(self) -> None:
+        self._user.renew()

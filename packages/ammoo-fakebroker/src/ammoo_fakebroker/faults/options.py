@@ -1,0 +1,190 @@
+"""The options of faults: whom they strike and how often, by their names.
+
+The scope's names are those of the attributes that they are compared with, as in `MessageSnapshot`.
+A plain value must be equal, a compiled regular expression must match somewhere, and a function
+decides.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeAlias, TypedDict, TypeVar
+
+from ..snapshots import ConnectionSnapshot, MessageSnapshot
+
+__all__ = [
+    "ConnectionRule",
+    "DeliveryRule",
+    "LoginRule",
+    "MethodRule",
+    "OptionalRule",
+    "PublishRule",
+    "check_scope",
+    "matches",
+    "unknown_option",
+    "with_options_of",
+]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+Text: TypeAlias = str | re.Pattern[str] | Callable[[str], bool]
+"""What a name must be: equal, matched by a regular expression, or accepted by a function."""
+Number: TypeAlias = int | Callable[[int], bool]
+ConnectionChoice: TypeAlias = (
+    str | re.Pattern[str] | ConnectionSnapshot | Callable[[ConnectionSnapshot], bool]
+)
+"""A connection's name, its own or the client's; a snapshot of it; or a function that decides."""
+
+
+class OptionalRule(TypedDict, total=False):
+    """The option of all faults."""
+
+    optional: bool
+    """Whether a ``with`` block may end without a strike; by default it raises AssertionError."""
+
+
+class _Limits(OptionalRule, total=False):
+    skip: int
+    """How many matches the fault lets pass first; by default 0."""
+    every: int
+    """It strikes the first match after those, and then each match of this number; by default 1."""
+    times: int | None
+    """How many matches it strikes at most; by default any number."""
+    probability: float
+    """The chance that it strikes a match, from a stream of random numbers of its own."""
+
+
+class LoginRule(_Limits, total=False):
+    """The options of faults that strike logins."""
+
+    user: Text
+
+
+class ConnectionRule(_Limits, total=False):
+    """The options of faults that strike connections."""
+
+    connection: ConnectionChoice
+    user: Text
+    virtualhost: Text
+
+
+class PublishRule(ConnectionRule, total=False):
+    """The options of faults that strike what clients publish."""
+
+    channel_number: Number
+    exchange_name: Text
+    routing_key: Text
+    message: Callable[[MessageSnapshot], bool]
+
+
+class DeliveryRule(PublishRule, total=False):
+    """The options of faults that strike deliveries to consumers."""
+
+    queue_name: Text
+    consumer_tag: Text
+
+
+class MethodRule(ConnectionRule, total=False):
+    """The options of faults that strike methods as they arrive."""
+
+    channel_number: Number
+    exchange_name: Text
+    routing_key: Text
+    queue_name: Text
+    consumer_tag: Text
+
+
+def matches(wanted: object, value: object) -> bool:
+    """Return whether a value is what is wanted: equal, matched, or accepted."""
+    if isinstance(wanted, re.Pattern):
+        return isinstance(value, str) and wanted.search(value) is not None
+    if callable(wanted):
+        return value is not None and bool(wanted(value))
+    return wanted == value
+
+
+def unknown_option(owner: str, name: str, known: list[str]) -> str:
+    """Return the text for an option that there is not."""
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"its options are {', '.join(known)}"
+    return f"{owner} has no option {name!r}; {hint}"
+
+
+def check_scope(options: Mapping[str, Any]) -> None:
+    """Check the types of what a scope names, of ``message`` and of ``optional``.
+
+    Raises:
+        TypeError: A value is of a wrong type.
+    """
+    for name, value in options.items():
+        types, expected = _EXPECTED.get(name, (object, ""))
+        if value is not None and not isinstance(value, types) and not _may_be_called(name, value):
+            raise TypeError(f"{name} is {value!r}; expected {expected}")
+
+
+def _may_be_called(name: str, value: object) -> bool:
+    return name != "optional" and callable(value)
+
+
+_NAME: tuple[tuple[type, ...], str] = (
+    (str, re.Pattern),
+    "a string, a compiled regular expression or a function",
+)
+_EXPECTED: Mapping[str, tuple[tuple[type, ...] | type, str]] = {
+    "connection": (
+        (str, re.Pattern, ConnectionSnapshot),
+        "a connection's name, a compiled regular expression, a snapshot or a function",
+    ),
+    "user": _NAME,
+    "virtualhost": _NAME,
+    "exchange_name": _NAME,
+    "routing_key": _NAME,
+    "queue_name": _NAME,
+    "consumer_tag": _NAME,
+    "channel_number": (int, "an integer or a function"),
+    "message": ((), "a function of a MessageSnapshot"),
+    "optional": (bool, "True or False"),
+}
+
+_DEFAULTS: Mapping[str, Any] = {
+    "skip": 0,
+    "every": 1,
+    "times": None,
+    "probability": 1.0,
+    "optional": False,
+}
+
+
+def with_options_of(rule: type) -> Callable[[_Method], _Method]:
+    """Decorate a method that takes the options of a rule: `help` shows each of them by its name."""
+
+    def decorate(method: _Method) -> _Method:
+        written = inspect.signature(method)
+        own = [
+            parameter
+            for parameter in written.parameters.values()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        options = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=_DEFAULTS.get(name),
+                annotation=_annotation(rule, name),
+            )
+            for name in sorted(rule.__annotations__, key=lambda name: name in _DEFAULTS)
+        ]
+        method.__signature__ = written.replace(  # type: ignore[attr-defined]  # inspect reads it
+            parameters=[*own, *options]
+        )
+        return method
+
+    return decorate
+
+
+def _annotation(rule: type, name: str) -> str:
+    annotation = rule.__annotations__[name]
+    return str(getattr(annotation, "__forward_arg__", annotation))

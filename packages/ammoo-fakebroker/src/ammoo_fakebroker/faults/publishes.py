@@ -1,0 +1,76 @@
+"""Faults that strike publishes: those that RabbitMQ answers otherwise, and those that come twice."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from ..connections.methods.basic import return_unroutable, settle_publish
+from .options import matches
+from .rules import Fault
+
+if TYPE_CHECKING:
+    from ..connections.channel import Channel
+    from ..messages.message import Message
+    from ..queues.queue import Queue
+    from .occasions import Occasion
+
+__all__ = ["DuplicateDeliveries", "NackPublishes", "PublishFault", "ReturnPublishes"]
+
+
+class PublishFault(Fault):
+    """A fault that takes a publish before it is routed."""
+
+    noun = ("publish", "publishes")
+
+    def obstacle(self, occasion: Occasion) -> str | None:
+        if occasion.channel is not None and occasion.channel.transaction is not None:
+            return "on channels with a transaction"
+        return None
+
+    def publish(self, channel: Channel, message: Message, *, mandatory: bool) -> None:
+        """Deal with a publish that the fault strikes."""
+        raise NotImplementedError
+
+
+class NackPublishes(PublishFault):
+    """See `PublishFaults.nack_publishes`."""
+
+    name = "nack_publishes"
+
+    def obstacle(self, occasion: Occasion) -> str | None:
+        if occasion.channel is not None and occasion.channel.confirms is None:
+            return "on channels that are not in confirm mode"
+        return super().obstacle(occasion)
+
+    def publish(self, channel: Channel, message: Message, *, mandatory: bool) -> None:
+        settle_publish(channel, message, accepted=False)
+
+
+class ReturnPublishes(PublishFault):
+    """See `PublishFaults.return_publishes`."""
+
+    name = "return_publishes"
+
+    def publish(self, channel: Channel, message: Message, *, mandatory: bool) -> None:
+        recorder = channel.virtualhost.recorder
+        if recorder is not None:
+            recorder.record("unroutable", channel=channel, message=message, mandatory=mandatory)
+        if mandatory:
+            return_unroutable(channel, message)
+        if channel.confirms is not None:
+            settle_publish(channel, message, accepted=True)
+
+
+class DuplicateDeliveries(Fault):
+    """See `DeliveryFaults.duplicate_deliveries`."""
+
+    name = "duplicate_deliveries"
+    noun = ("publish", "publishes")
+
+    def copy(self, message: Message, queues: Collection[Queue]) -> None:
+        """Put a message into the queues once more, as one that was delivered before."""
+        wanted = self._scope.get("queue_name")
+        for queue in queues:
+            if wanted is None or matches(wanted, queue.name):
+                queue.publish_again(message)

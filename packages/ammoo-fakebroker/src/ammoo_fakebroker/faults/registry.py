@@ -1,0 +1,276 @@
+"""The faults that are in force, newest first, and the strike points that ask them.
+
+A strike point is a function while a fault is in force there, and None otherwise. Of several faults
+the newest that takes an occasion strikes it; delays add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..connections.channel import Channel
+from ..connections.connection import Connection
+from .confirms import ConfirmFault, Kept
+from .deliveries import DeliveryFault
+from .logins import LoginFault
+from .methods import DelayMethod, MethodFault
+from .occasions import (
+    DeliveryOccasion,
+    MethodOccasion,
+    Occasion,
+    PublishOccasion,
+)
+from .publishes import DuplicateDeliveries, PublishFault
+from .rules import Fault
+
+if TYPE_CHECKING:
+    from ammoo_wire import Command
+
+    from ..connections.strike_points import StrikePoints
+    from ..messages.message import Message, QueuedMessage
+    from ..node.node import Node
+    from ..queues.consumers import Consumer
+    from ..queues.queue import Queue
+
+__all__ = ["Registry"]
+
+_Result = TypeVar("_Result")
+_FaultT = TypeVar("_FaultT", bound=Fault)
+
+
+class Registry:
+    """The faults of one broker: it makes them, asks them, and ends them.
+
+    Args:
+        node: The broker's node.
+        points: The strike points of all its connections.
+        call: Calls a function in the broker's thread.
+        look: Does so when all that clients have sent so far is executed.
+        runs_here: Returns whether this is the broker's thread.
+        seed: What the random numbers of all faults come from.
+
+    Attributes:
+        active: The faults in force, newest first.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        points: StrikePoints,
+        *,
+        call: Callable[[Callable[[], Any]], Any],
+        look: Callable[[Callable[[], Any]], Any],
+        runs_here: Callable[[], bool],
+        seed: int,
+    ) -> None:
+        self.node = node
+        self.active: list[Fault] = []
+        self._points = points
+        self._call = call
+        self._look = look
+        self._runs_here = runs_here
+        self._waiters: dict[Future[None], Callable[[], bool]] = {}
+        self._seed = seed
+        self._ordinal = 0
+        self._unstruck: object = None
+
+    def begin(self, kind: type[_FaultT], options: Mapping[str, Any]) -> _FaultT:
+        """Make a fault, and put it in force."""
+
+        def begin() -> _FaultT:
+            fault = kind(self, self._ordinal + 1, self._seed, options)
+            self._ordinal += 1
+            self.active.insert(0, fault)
+            self._install()
+            fault.begin()
+            return fault
+
+        return self.call(begin)
+
+    # -- what faults ask -----------------------------------------------------------------------
+
+    def call(self, function: Callable[[], _Result]) -> _Result:
+        """Call a function in the broker's thread, and return its result."""
+        result: _Result = self._call(function)
+        return result
+
+    def look(self, function: Callable[[], _Result]) -> _Result:
+        """Do the same, when all that clients have sent so far is executed."""
+        result: _Result = self._look(function)
+        return result
+
+    def open_connections(self) -> list[Connection]:
+        """Return the connections that are open."""
+        return [
+            connection
+            for connection in self.node.connections
+            if isinstance(connection, Connection) and connection.is_open
+        ]
+
+    def wait_until(
+        self, function: Callable[[], bool], timeout: float, failure: Callable[[], str]
+    ) -> None:
+        """Wait until a function is true; it is called in the broker's thread after each strike.
+
+        Raises:
+            AssertionError: It was not true in time; `failure` returns the text.
+            RuntimeError: This is the broker's thread, which would wait for itself.
+        """
+        if self._runs_here():
+            raise RuntimeError("the broker runs in this event loop: waiting here would stop it")
+        done: Future[None] = Future()
+        self.call(lambda: self._add_waiter(done, function))
+        try:
+            done.result(timeout)
+        except TimeoutError:
+            raise AssertionError(self.call(failure)) from None
+        finally:
+            self.call(lambda: self._waiters.pop(done, None))
+
+    def _add_waiter(self, done: Future[None], function: Callable[[], bool]) -> None:
+        self._waiters[done] = function
+        self._wake_waiters()
+
+    def _wake_waiters(self) -> None:
+        for done, function in list(self._waiters.items()):
+            if not done.done() and function():
+                done.set_result(None)
+
+    def struck(self, fault: Fault, occasion: Occasion) -> None:
+        """Record that a fault struck."""
+        self._wake_waiters()
+        if self.node.recorder is not None:
+            self.node.recorder.record(
+                "fault_struck",
+                channel=occasion.channel,
+                connection=occasion.client,
+                message=occasion.published,
+                fault=fault.describe(),
+                fault_number=fault.ordinal,
+            )
+
+    def end(self, fault: Fault) -> None:
+        """Take a fault out of force, in the broker's thread."""
+        self.active.remove(fault)
+        self._install()
+
+    def deliver_unstruck(self, consumer: Consumer, queued: QueuedMessage) -> None:
+        """Deliver a message that a fault has kept; no fault strikes it again."""
+        self._unstruck = queued
+        consumer.deliver(queued)
+        self._unstruck = None
+
+    def execute_unstruck(self, connection: Connection, command: Command) -> None:
+        """Execute a command that a fault has kept; no fault strikes it again."""
+        self._unstruck = command
+        connection.execute_late((command,))
+        self._unstruck = None
+
+    # -- the strike points ---------------------------------------------------------------------
+
+    def _of(self, kind: type[_FaultT]) -> list[_FaultT]:
+        return [fault for fault in self.active if isinstance(fault, kind)]
+
+    def _install(self) -> None:
+        """Set each strike point to what asks the faults in force there, or to None."""
+        self._logins = self._of(LoginFault)
+        self._methods = self._of(MethodFault)
+        self._delays = self._of(DelayMethod)
+        self._publishes = self._of(PublishFault)
+        self._copies = self._of(DuplicateDeliveries)
+        self._confirms = self._of(ConfirmFault)
+        self._deliveries = self._of(DeliveryFault)
+        points = self._points
+        points.login = self._strike_login if self._logins else None
+        points.method = self._strike_method if self._methods else None
+        points.publish = self._strike_publish if self._publishes else None
+        points.copy = self._copy if self._copies else None
+        points.confirm = self._strike_confirm if self._confirms else None
+        points.deliver = self._strike_delivery if self._deliveries else None
+
+    def _strike_login(self, connection: object, mechanism: str) -> str | None:
+        assert isinstance(connection, Connection)
+        occasion = Occasion(connection)
+        for fault in self._logins:
+            if fault.takes(occasion):
+                return fault.refusal(mechanism)
+        return None
+
+    def _strike_method(self, connection: object, command: Command) -> bool:
+        assert isinstance(connection, Connection)
+        if command is self._unstruck:
+            return False
+        if any(fault.is_waiting(connection, command) for fault in self._delays):
+            return True
+        occasion = MethodOccasion(connection, command)
+        delaying: DelayMethod | None = None
+        seconds = 0.0
+        for fault in self._methods:
+            if fault.takes(occasion):
+                if not isinstance(fault, DelayMethod):
+                    fault.execute(connection, command)
+                    return True
+                delaying = delaying or fault
+                seconds += fault.seconds
+        if delaying is not None:
+            delaying.delay(connection, command, seconds)
+        return delaying is not None
+
+    def _strike_publish(self, channel: object, message: Message, mandatory: bool) -> bool:
+        occasion = _publish_on(channel, message)
+        for fault in self._publishes:
+            if fault.takes(occasion):
+                if self.node.recorder is not None:
+                    self.node.recorder.published(occasion.channel, message, ())
+                fault.publish(occasion.channel, message, mandatory=mandatory)
+                return True
+        return False
+
+    def _copy(self, channel: object, message: Message, queues: Collection[Queue]) -> None:
+        if not queues:
+            return
+        occasion = _publish_on(channel, message, queues)
+        for fault in self._copies:
+            if fault.takes(occasion):
+                fault.copy(message, queues)
+                return
+
+    def _strike_confirm(
+        self, channel: object, message: Message, sequence_number: int, accepted: bool
+    ) -> bool:
+        occasion = _publish_on(channel, message)
+        for fault in self._confirms:
+            if fault.takes(occasion):
+                fault.confirm(Kept(occasion.channel, message, sequence_number, accepted))
+                return True
+        return False
+
+    def _strike_delivery(self, consumer: Consumer, queued: QueuedMessage) -> bool:
+        channel = consumer.channel
+        if queued is self._unstruck:
+            return False
+        assert isinstance(channel, Channel)
+        assert isinstance(channel.connection, Connection)
+        occasion = DeliveryOccasion(consumer, queued, channel.connection, channel)
+        delaying: DeliveryFault | None = None
+        seconds = 0.0
+        for fault in self._deliveries:
+            if fault.takes(occasion):
+                if not fault.seconds:
+                    fault.keep(channel, consumer, queued)
+                    return True
+                delaying = delaying or fault
+                seconds += fault.seconds
+        if delaying is not None:
+            delaying.keep_for(channel, consumer, queued, seconds)
+        return delaying is not None
+
+
+def _publish_on(
+    channel: object, message: Message, queues: Collection[Queue] = ()
+) -> PublishOccasion:
+    assert isinstance(channel, Channel)
+    assert isinstance(channel.connection, Connection)
+    return PublishOccasion(channel, message, channel.connection, queues)

@@ -1,0 +1,227 @@
+"""A fault: a rule that is in force until it is removed.
+
+It decides whether it strikes an occasion, counts, and remembers why it did not, for the error of a
+block in which it never struck. What it does is the business of its subclasses.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from random import Random
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from .limits import Limit
+from .strikes import Strike
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .occasions import Occasion
+    from .ports import FaultHost
+
+__all__ = ["Fault"]
+
+_STRIKES_KEPT = 1000
+_MISSES_TOLD = 3
+_MISSES_KEPT = 100
+
+
+class Fault:
+    """A fault that is in force: what a method of ``broker.faults`` returns.
+
+    As a context manager it is removed at the end of the block. A block in which it never struck
+    raises AssertionError, unless the fault is optional or the block ends with another exception.
+
+    Example::
+
+        with broker.faults.nack_publishes(exchange_name="orders", times=1) as fault:
+            ...
+        assert fault.count == 1
+    """
+
+    name: ClassVar[str] = ""
+    """The name of the method of ``broker.faults`` that makes it."""
+    noun: ClassVar[tuple[str, str]] = ("occasion", "occasions")
+    """What it strikes, one and many, in words."""
+
+    def __init__(
+        self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
+    ) -> None:
+        self.ordinal: int = ordinal
+        """Its number: how many faults were made before it, plus one."""
+        self.options: Mapping[str, Any] = dict(options)
+        """The options that it was made with."""
+        limits = {name: options[name] for name in Limit._fields if name in options}
+        self._limit = Limit(**limits).check()
+        self._is_optional = bool(options.get("optional", False))
+        self._scope = self._read_scope(options)
+        self._host = host
+        self._random = Random(f"{seed}/{ordinal}")
+        self._matched = 0
+        self._count = 0
+        self._strikes: deque[Strike] = deque(maxlen=_STRIKES_KEPT)
+        self._misses: Counter[str] = Counter()
+        self._obstacles: Counter[str] = Counter()
+        self._is_in_force = True
+
+    def _read_scope(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return whom it strikes: the options that are neither limits nor its own."""
+        other = {*Limit._fields, "optional", *self.own_options}
+        return {
+            name: value
+            for name, value in options.items()
+            if name not in other and value is not None
+        }
+
+    own_options: ClassVar[frozenset[str]] = frozenset()
+    """The options that say what it does, not whom it strikes."""
+
+    def __repr__(self) -> str:
+        return f"<Fault {self.describe()}: struck {self._count} of {self._matched}>"
+
+    def describe(self) -> str:
+        """Return the fault as it was made: ``nack_publishes(exchange_name='orders')``."""
+        given = ", ".join(f"{name}={_print(value)}" for name, value in self.options.items())
+        return f"{self.name}({given})"
+
+    # -- what a test asks ----------------------------------------------------------------------
+
+    @property
+    def count(self) -> int:
+        """How often it struck."""
+        return self._host.look(lambda: self._count)
+
+    @property
+    def matched(self) -> int:
+        """How many occasions it matched, those included that its limits let pass."""
+        return self._host.look(lambda: self._matched)
+
+    @property
+    def events(self) -> tuple[Strike, ...]:
+        """The strikes, oldest first; the last 1,000 are kept."""
+        return self._host.look(lambda: tuple(self._strikes))
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether it has not been removed."""
+        return self._is_in_force
+
+    def wait(self, count: int = 1, timeout: float = 5.0) -> None:
+        """Wait until it has struck.
+
+        Args:
+            count: How many strikes to wait for, earlier ones included.
+            timeout: How long to wait, in seconds of real time.
+
+        Raises:
+            AssertionError: It has not struck as often in that time; the text says why.
+            RuntimeError: The broker runs in the event loop of this thread.
+        """
+        self._host.wait_until(
+            lambda: self._count >= count,
+            timeout,
+            lambda: (
+                f"{self.describe()} struck {self._count} times after {timeout:g} s,"
+                f" {count} awaited: {self._why_not()}"
+            ),
+        )
+
+    # -- its end -------------------------------------------------------------------------------
+
+    def remove(self) -> None:
+        """Remove it: it strikes nothing more. What that means for traffic, its docstring says."""
+        self._host.call(self._remove)
+
+    def _remove(self) -> None:
+        if self._is_in_force:
+            self._is_in_force = False
+            self._host.end(self)
+            self.ended()
+
+    def begin(self) -> None:
+        """Do what it does at once; called in the broker's thread when it has come into force."""
+
+    def ended(self) -> None:
+        """Let go what it keeps; called in the broker's thread when it is no longer in force."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        count = self.count
+        self.remove()
+        if error is None and not count and not self._is_optional and self.is_countable:
+            raise AssertionError(f"{self.describe()} never struck: {self._why_not()}")
+
+    @property
+    def is_countable(self) -> bool:
+        """Whether the broker can know that it struck."""
+        return True
+
+    # -- what it strikes -----------------------------------------------------------------------
+
+    def takes(self, occasion: Occasion) -> bool:
+        """Return whether it strikes an occasion; count it, and record the strike."""
+        for name, wanted in self._scope.items():
+            if not occasion.answers(name, wanted):
+                self._miss(f"{name} was {occasion.read(name)!r}")
+                return False
+        obstacle = self.obstacle(occasion)
+        if obstacle is not None:
+            self._obstacles[obstacle] += 1
+            return False
+        self._matched += 1
+        if not self._limit.admits(self._matched, self._count, self._random):
+            return False
+        self.strike(occasion)
+        return True
+
+    def strike(self, occasion: Occasion) -> None:
+        """Count a strike, and record it."""
+        self._count += 1
+        strike = Strike(
+            self.name, occasion.connection, occasion.channel_number, occasion.describe()
+        )
+        self._strikes.append(strike)
+        self._host.struck(self, occasion)
+
+    def obstacle(self, occasion: Occasion) -> str | None:
+        """Return why it cannot strike an occasion of its scope; None if it can."""
+        return None
+
+    # -- why it did not strike -----------------------------------------------------------------
+
+    def _miss(self, reason: str) -> None:
+        if reason in self._misses or len(self._misses) < _MISSES_KEPT:
+            self._misses[reason] += 1
+        else:
+            self._misses["other values"] += 1
+
+    def _why_not(self) -> str:
+        """Say what kept it from striking."""
+        if self._obstacles:
+            obstacle, count = self._obstacles.most_common(1)[0]
+            return f"{count} {self._noun(count)} matched, {obstacle}"
+        if self._matched:
+            limits = self._limit.describe()
+            return f"{self._matched} {self._noun(self._matched)} matched; {limits}"
+        if self._misses:
+            total = self._misses.total()
+            told = "; ".join(
+                f"{reason} ({count}x)" for reason, count in self._misses.most_common(_MISSES_TOLD)
+            )
+            return f"none of {total} {self._noun(total)} matched: {told}"
+        return f"there was no {self.noun[0]}"
+
+    def _noun(self, count: int) -> str:
+        return self.noun[0] if count == 1 else self.noun[1]
+
+
+def _print(value: object) -> str:
+    return getattr(value, "__name__", None) or repr(value)
