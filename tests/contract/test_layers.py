@@ -80,6 +80,11 @@ CLIENT_OWNS_THE_LOOP = {
     "ammoo.publisher.sending",
     "ammoo.publisher.feeding",
     "ammoo.publisher.publisher",
+    "ammoo.live.settle_watch",
+    "ammoo.workers.run",
+    "ammoo.workers.batches",
+    "ammoo.workers.drain",
+    "ammoo.workers.signals",
     "ammoo.consumer",
     "ammoo.channel",
     "ammoo.connection",
@@ -138,6 +143,7 @@ CLIENT_STOREYS = {
         "ammoo.exceptions",
         "ammoo.content_encodings",
         "ammoo.publish_options",
+        "ammoo.workers.processing",
         "ammoo.messages",
         "ammoo.instrumentation.hooks",
         "ammoo.instrumentation.instruments",
@@ -149,6 +155,7 @@ CLIENT_STOREYS = {
     "one socket's life": [
         "ammoo.live.confirms",
         "ammoo.live.unacked",
+        "ammoo.live.settle_watch",
         "ammoo.live.channel_numbers",
         "ammoo.live.commit_buffer",
         "ammoo.live.blocking",
@@ -204,6 +211,11 @@ CLIENT_STOREYS = {
         "ammoo.publisher.sending",
         "ammoo.publisher.feeding",
         "ammoo.publisher.publisher",
+        "ammoo.workers.keyed_backlog",
+        "ammoo.workers.run",
+        "ammoo.workers.batches",
+        "ammoo.workers.drain",
+        "ammoo.workers.signals",
         "ammoo.consumer",
         "ammoo.channel",
         "ammoo.connection",
@@ -216,6 +228,7 @@ CLIENT_FACES = {
     "ammoo.live",
     "ammoo.publisher",
     "ammoo.recovery",
+    "ammoo.workers",
 }
 
 

@@ -26,6 +26,9 @@ from ammoo.parameters import ConnectionParameters
 from ammoo.topology import Entity
 from ammoo.wire.frames.header import BasicHeaderProperties
 from ammoo.wire.frames.method.queue import QueueDeclareOkParameters
+from ammoo.workers.batches import Batches
+from ammoo.workers.drain import Drain, Flushable
+from ammoo.workers.run import Handler, Key, Run
 from ammoo_wire import FieldTable
 
 MODULES = [
@@ -48,6 +51,12 @@ NAMES = {
     "Channel": ammoo.Channel,
     "Consumer": Consumer,
     "Entity": Entity,
+    "Batches": Batches,
+    "Drain": Drain,
+    "Flushable": Flushable,
+    "Handler": Handler,
+    "Key": Key,
+    "Run": Run,
     "ReturnMessage": ammoo.ReturnMessage,
     "datetime": datetime,
     "Decimal": Decimal,

@@ -22,8 +22,11 @@ from .instrumentation import Hooks
 from .messages import DeliverMessage, ExpectedMessage, GetMessage, Message, ReturnMessage
 from .recovery import Recovery
 from .version import __version__
+from .workers.batches import Batch
+from .workers.signals import drain_on_signals
 
 __all__ = [
+    "Batch",
     "Channel",
     "ChannelClosed",
     "Connection",
@@ -40,4 +43,5 @@ __all__ = [
     "ReturnMessage",
     "__version__",
     "connect",
+    "drain_on_signals",
 ]

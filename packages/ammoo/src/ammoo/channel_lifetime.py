@@ -39,6 +39,7 @@ class ChannelLifetime:
 
     Attributes:
         body_encoding: As it was given.
+        drains: How many consumers of the channel are being drained.
         final: What has closed the channel for good; None while it goes on.
         live: The live channel, or the last one; None before the channel is entered.
         publishing: What publishes now.
@@ -52,6 +53,7 @@ class ChannelLifetime:
         connection: Callable[[], LiveConnection],
     ) -> None:
         self.body_encoding = body_encoding
+        self.drains = 0
         self.final: Exception | None = None
         self.live: LiveChannel | None = None
         self.publishing: PublishingPort = NOT_ENTERED

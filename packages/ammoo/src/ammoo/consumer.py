@@ -6,12 +6,14 @@ prefetch limit that was in force when it was started. Its messages are in its
 """
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from ammoo_wire import BasicConsumeParameters, FieldTable
 
 from .channel_lifetime import ChannelLifetime
+from .channel_settings import Prefetch
 from .exceptions.base import OperationTimeout
 from .exceptions.consumer import (
     ClientCancelledConsumerError,
@@ -22,6 +24,12 @@ from .exceptions.consumer import (
 from .inbox import Inbox, LastingInbox
 from .live.channel import LiveChannel
 from .messages import DeliverMessage
+from .workers.processing import OnError
+
+if TYPE_CHECKING:
+    from .workers.batches import Batches
+    from .workers.drain import Drain, Flushable
+    from .workers.run import Handler, Key, Run
 
 __all__ = ["Consumer"]
 
@@ -46,7 +54,10 @@ class Consumer:
 
     The iteration ends with an exception that says why: `ServerCancelledConsumer` when the
     queue was deleted, `ConsumerOverflow` when more than 100,000 messages (or 256 MiB of large
-    ones) were unread, or the exception that closed the channel or the connection.
+    ones) were unread, or the exception that closed the channel or the connection. It ends without
+    an exception after `cancel` and `drain`.
+
+    `run` and `batches` read the messages in the program's place.
     """
 
     def __init__(
@@ -57,6 +68,10 @@ class Consumer:
         self._lifetime = lifetime
         self._request = request  # without a tag, which belongs to the live channel
         self._inbox = lifetime.new_inbox(request, self)
+        self._prefetch: Prefetch | None = None
+        self._is_stopped = False  # by `cancel` or `drain`: then iterating ends without an exception
+        self._run: Run | None = None
+        self._batches: Batches | None = None
 
     def __repr__(self) -> str:
         state = "open" if self.entered and self.closing_exc is None else "not open"
@@ -83,6 +98,23 @@ class Consumer:
     def no_ack(self) -> bool:
         """Whether messages need not be acknowledged."""
         return self._request.no_ack
+
+    @property
+    def prefetch_count(self) -> int:
+        """How many unacked messages the server lets the consumer have; 0 for no limit.
+
+        That is the limit which was in force when the consumer was entered; see `Channel.qos`.
+        """
+        if self._request.no_ack:
+            return 0
+        limits = (self._prefetch, self._lifetime.settings.shared_prefetch)
+        counts = [each.prefetch_count for each in limits if each is not None]
+        return min(filter(None, counts), default=0)
+
+    @property
+    def is_on_stream(self) -> bool:
+        """Whether the consumer was given a place in a stream (x-stream-offset)."""
+        return "x-stream-offset" in self._request.arguments
 
     @property
     def entered(self) -> bool:
@@ -119,7 +151,7 @@ class Consumer:
         """Start the consumer on a live channel."""
         inbox = self._inbox
         inbox.begin(live, live.consuming.new_tag())
-        prefetch = self._lifetime.settings.prefetch  # as it is now
+        prefetch = self._prefetch = self._lifetime.settings.prefetch  # as it is now
         request = self._request = self._lifetime.as_named_now(self._request)
         try:
             await live.consuming.start(inbox, request._replace(consumer_tag=inbox.consumer_tag))
@@ -151,17 +183,30 @@ class Consumer:
         not at all if the server has left an earlier cancel or close on the connection unanswered:
         with a server that hangs, leaving consumer, channel and connection takes 5 s altogether.
         """
+        await self._leave(exc)
+
+    async def _leave(self, exc: BaseException | None) -> None:
+        live, stopped = self._inbox.live, self._begin_leaving(exc)
+        if live is not None and stopped is not None:
+            await live.consuming.wait_stopped(stopped, CANCEL_TIMEOUT)
+
+    def _begin_leaving(self, exc: BaseException | None) -> asyncio.Event | None:
+        """Cancel the consumer, and requeue unread messages.
+
+        Returns:
+            What is set when the server has stopped the consumer; None if it has ended before.
+        """
         inbox, live = self._inbox, self._inbox.live
         if live is None:
-            return
+            return None
         if isinstance(inbox.closing_exc, ServerCancelledConsumer | ConsumerOverflow):
             self._end(exc)
         if inbox.closing_exc is not None:
-            return
+            return None
         # The cancel is sent first: the server would deliver what is requeued here again.
         stopped = live.consuming.begin_cancel(inbox.consumer_tag)
         self._end(exc)
-        await live.consuming.wait_stopped(stopped, CANCEL_TIMEOUT)
+        return stopped
 
     def _end(self, exc: BaseException | None) -> None:
         """Deliver no more messages to the user, and requeue those that are unread."""
@@ -173,6 +218,175 @@ class Consumer:
             else ClientCancelledConsumerError(exc, inbox.consumer_tag, inbox.queue_name)
         )
         inbox.requeue_unread()
+        for holder in (self._run, self._batches):
+            if holder is not None:
+                holder.give_back()
+
+    # --- the end, from outside ---
+
+    async def cancel(self) -> None:
+        """Cancel the consumer from any task (basic.cancel), and requeue unread messages.
+
+        What iterates over the consumer ends as after its last message, and so do `run` and
+        `batches`. Messages that are being handled can still be settled. Afterwards, and for a
+        consumer that has ended, it does nothing. It waits for the server as leaving the block
+        does; while the connection is being recovered it sends nothing.
+
+        Raises:
+            RuntimeError: The consumer was not entered.
+        """
+        self._require_entered()
+        self._is_stopped = True
+        await self._leave(None)
+
+    async def drain(
+        self,
+        timeout: float | None,  # noqa: ASYNC109  what it bounds is the wait for handlers
+        *,
+        publishers: "Sequence[Flushable]" = (),
+    ) -> bool:
+        """Let running handlers end, requeue all other messages, and close the channel.
+
+        1. The consumer hands out no more messages. 2. The server cancels it. 3. Unread messages
+        are requeued. 4. Handlers of `run` end, and messages that the program has read are settled.
+        5. When the time is over, handlers of `run` are cancelled, and 1 s later what is unsettled
+        is requeued. 6. `publishers` are flushed. 7. The channel is closed: the server answers
+        this, which proves that it has processed the acknowledgements. If other consumers use the
+        channel, it stays open, and another answer is awaited; messages that the program has read
+        are not waited for then, because it is not known which consumer they belong to.
+
+        What iterates over the consumer ends as after its last message, and so do `run` and
+        `batches`. Call it from another task than the one that handles messages.
+
+        Args:
+            timeout: How long to wait for handlers, in seconds; None for no limit.
+            publishers: Publishers that handlers use, to be flushed before the channel is closed;
+                none by default.
+
+        Returns:
+            Whether all handlers have ended in time.
+
+        Raises:
+            RuntimeError: The consumer was not entered; or one of its handlers drains it.
+            Exception: What flushing a publisher has raised; the channel is closed all the same.
+        """
+        self._require_entered()
+        return await self._new_drain(timeout, publishers).run()
+
+    def _new_drain(self, seconds: float | None, publishers: "Sequence[Flushable]") -> "Drain":
+        """Stop handing out messages, and return what drains the consumer."""
+        from .workers.drain import Drain
+
+        drain = Drain(self, self._lifetime, self._run, seconds, publishers)
+        self._is_stopped = True
+        return drain
+
+    # --- what calls a handler ---
+
+    async def run(
+        self,
+        handler: "Handler",
+        *,
+        concurrency: int = 1,
+        ordered_by: "Key | None" = None,
+        on_error: OnError = "requeue",
+        fail_fast: bool = False,
+    ) -> None:
+        """Await a handler for each message, and settle the message, until the consumer ends.
+
+        ::
+
+            async with channel.consume("orders") as consumer:
+                await consumer.run(handle, concurrency=10, ordered_by=lambda m: m.routing_key)
+
+        The message is settled as by `ExpectedMessage.process`: acknowledged when the handler
+        returns. A handler that raises an exception ends nothing: the message is settled as
+        `on_error` says, and the exceptions (the first 100) are raised as a group in the end. The
+        end is `cancel`, `drain`, or what ends the iteration over a consumer. If `run` is cancelled,
+        so are the handlers, and their messages are requeued; the consumer goes on.
+
+        With recovery, a handler whose message was lost with its connection goes on, and the message
+        is delivered again. It is not handled before the first handler has ended if its key is the
+        same.
+
+        Args:
+            handler: An async function of the message.
+            concurrency: How many handlers may run at once. The channel needs a prefetch_count
+                of at least twice as many.
+            ordered_by: A function that returns the key of a message. Messages with the same key are
+                handled one at a time, in the order in which they came. All of prefetch_count may
+                be messages with one key, and then only one handler runs. None, the default, for no
+                order.
+            on_error: What becomes of a message whose handler has failed; see
+                `ExpectedMessage.process`.
+            fail_fast: Whether the first failure cancels all other handlers, and is raised at once.
+                False by default.
+
+        Raises:
+            ExceptionGroup: Handlers have failed. What has ended the consumer is in the group, too.
+            ConsumerCancelled, ChannelClosed, ConnectionClosed: The consumer has ended, and no handler
+                has failed.
+            ValueError: concurrency is less than 1, or more than half of prefetch_count, or the
+                consumer has no_ack, or there is no such on_error.
+            RuntimeError: The consumer was not entered, or `run` was called before.
+        """
+        from .workers.run import Run
+
+        self._require_acknowledging("run")
+        if self._run is not None:
+            raise RuntimeError(f"run() of {self!r} was called before, and has not returned")
+        self._run = Run(self, handler, concurrency, ordered_by, on_error, fail_fast=fail_fast)
+        try:
+            await self._run.run()
+        finally:
+            self._run = None
+
+    def batches(self, size: int, seconds: float) -> "Batches":
+        """Return the messages in batches, as an asynchronous iterator.
+
+        ::
+
+            async for batch in consumer.batches(100, seconds=1):
+                async with batch.process(on_error="requeue"):
+                    await store([message.body for message in batch])
+
+        The iteration ends as that over the consumer does. If the connection is lost before a
+        batch is returned, the batch is dropped: the server delivers its messages again.
+
+        Args:
+            size: How many messages a batch has at most; at most prefetch_count.
+            seconds: How long a batch waits for more messages, from its first one on.
+
+        Raises:
+            ValueError: size is less than 1 or more than prefetch_count, seconds is not above 0, or
+                the consumer has no_ack.
+            RuntimeError: The consumer was not entered.
+        """
+        from .workers.batches import Batches
+
+        self._require_acknowledging("batches")
+        batches = Batches(self, size, seconds)
+        if self._batches is not None:
+            self._batches.give_back()
+        self._batches = batches
+        return batches
+
+    def _require_entered(self) -> None:
+        if not self.entered:
+            raise RuntimeError(f"{self!r} was not entered; write async with channel.consume()")
+
+    def _require_acknowledging(self, method: str) -> None:
+        """Make sure that messages can be settled.
+
+        Raises:
+            ValueError: The consumer has no_ack.
+            RuntimeError: The consumer was not entered.
+        """
+        self._require_entered()
+        if self.no_ack:
+            raise ValueError(
+                f"{method}() settles messages, which needs acknowledgements: leave no_ack out"
+            )
 
     # --- recovery ---
 
@@ -202,6 +416,7 @@ class Consumer:
         Raises:
             ConsumerCancelled, ChannelClosed, ConnectionClosed: No further message will come; the
                 exception says why.
+            StopAsyncIteration: The consumer was cancelled or drained by this program.
             RuntimeError: The consumer was not entered.
         """
         inbox = self._inbox
@@ -212,6 +427,8 @@ class Consumer:
                     f"{self!r} is used without having been entered; write async with"
                     " channel.consume()"
                 )
+            if self._is_stopped and isinstance(inbox.closing_exc, ClientCancelledConsumerOK):
+                raise StopAsyncIteration
             await inbox.wait()
         message = messages.popleft()
         if inbox.needs_accounting:

@@ -8,7 +8,7 @@ A message belongs to the live channel that it came on. This module asks of that
 channel no more than `Origin` says.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import Any, Protocol, Self, Unpack, overload
 
 from ammoo_wire import (
@@ -28,6 +28,7 @@ from .publish_options import (
     PublishOptions,
     takes_publish_options,
 )
+from .workers.processing import OnError, Processing
 
 __all__ = ["DeliverMessage", "ExpectedMessage", "GetMessage", "Message", "Origin", "ReturnMessage"]
 
@@ -37,6 +38,7 @@ class Origin(Protocol):
 
     body_encoding: str
     tag_offset: int
+    closing_exc: Exception | None
 
     def ack(self, delivery_tag: int, multiple: bool, /) -> Awaitable[None] | None:
         """Acknowledge a delivery at once; return what to await before more is sent, or None."""
@@ -46,6 +48,12 @@ class Origin(Protocol):
 
     def reject(self, delivery_tag: int, requeue: bool, /) -> Awaitable[None] | None:
         """Reject a delivery; return as `ack`."""
+
+    def requeue(self, delivery_tags: Iterable[int], /) -> None:
+        """Requeue deliveries with those of the same turn of the loop, unless they are settled."""
+
+    def report_failure(self, delivery_tag: int, error: Exception) -> None:
+        """Report that a delivery could not be processed."""
 
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name."""
@@ -201,6 +209,62 @@ class ExpectedMessage(Message):
         """Whether the server has delivered the message before, to any consumer."""
         return self._parameters.redelivered
 
+    @property
+    def is_from_stream(self) -> bool:
+        """Whether the message seems to come from a stream: RabbitMQ adds its offset as a header."""
+        properties = self._properties
+        if isinstance(properties, bytes):
+            return b"\x0fx-stream-offset" in properties
+        return "x-stream-offset" in (properties.headers or {})
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the channel that the message came on has ended.
+
+        The message can no longer be settled, and the server delivers it again.
+        """
+        return self._origin.closing_exc is not None
+
+    def process(self, *, on_error: OnError = "requeue") -> Processing[Self]:
+        """Return a block that settles the message when it is left.
+
+        ::
+
+            async for message in consumer:
+                async with message.process(on_error="dead-letter"):
+                    await handle(message)
+
+        The message is acknowledged when the block ends. If an exception leaves the block, the
+        message is settled as `on_error` says, and the exception goes on. If the block is
+        cancelled, the message is requeued. If the channel was lost in the meantime, nothing is
+        sent, and no exception is raised for that: the server delivers the message again. The block
+        may settle the message itself.
+
+        Args:
+            on_error: ``"requeue"``, the default, makes the server deliver the message again. A
+                classic queue does that as often as the processing fails; a quorum queue counts it
+                towards its delivery limit. ``"reject"`` and ``"dead-letter"`` are two words for
+                the same command: the queue sends the message to its dead letter exchange, or drops
+                it if it has none. RabbitMQ 3.10 accepts none of these for a stream, and closes
+                the connection (540).
+
+        Raises:
+            ValueError: There is no such policy.
+        """
+        return Processing(self, (self,), on_error)
+
+    def _give_back(self) -> None:
+        """Requeue the message, in one command with others of this turn of the loop.
+
+        Not if it seems to come from a stream, which keeps its messages.
+        """
+        if not self.is_from_stream:
+            self._origin.requeue((self._parameters.delivery_tag,))
+
+    def _report_failure(self, error: Exception) -> None:
+        """Report to the hooks of the connection that the message could not be processed."""
+        self._origin.report_failure(self._parameters.delivery_tag, error)
+
     async def ack(self, *, multiple: bool = False) -> None:
         """Acknowledge the message (basic.ack): the server removes it from its queue.
 
@@ -303,14 +367,6 @@ class DeliverMessage(ExpectedMessage):
     def consumer_tag(self) -> str:
         """The tag of the consumer."""
         return self._parameters.consumer_tag
-
-    @property
-    def is_from_stream(self) -> bool:
-        """Whether the message seems to come from a stream: RabbitMQ adds its offset as a header."""
-        properties = self._properties
-        if isinstance(properties, bytes):
-            return b"\x0fx-stream-offset" in properties
-        return "x-stream-offset" in (properties.headers or {})
 
 
 class GetMessage(ExpectedMessage):

@@ -71,6 +71,12 @@ class Hooks:
             outcome: ``"ack"``, ``"requeue"``, or ``"reject"``: dropped or dead-lettered.
         """
 
+    def failed(self, channel_id: int, delivery_tag: int, error: Exception) -> None:
+        """Called when a handler or a ``process()`` block has failed, before its message is settled."""
+
+    def unanswered(self, channel_id: int, delivery_tag: int, reply_to: str) -> None:
+        """Called when a request gets no reply: its reply-to is empty, or no address of a reply."""
+
     def stale(self, channel_id: int, delivery_tag: int) -> None:
         """Called when a delivery could not be settled: its channel was lost."""
 

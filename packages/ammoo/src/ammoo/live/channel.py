@@ -10,7 +10,7 @@ The path of a delivery is kept short on purpose; the budget is in benchmarks/.
 
 import asyncio
 from asyncio import Future
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -73,6 +73,7 @@ from .ports import ChannelHost, Inbox, Sender, SuccessorPort
 from .publishing import Publishing
 from .replies import OnReply, Replies, Reply
 from .reply_timeouts import UNANSWERED_TIMEOUT, ReplyTimeouts
+from .settle_watch import SettleWatch
 from .transport import Transport
 
 __all__ = ["COALESCE_MIN_PREFETCH", "RECEIVERS", "LiveChannel"]
@@ -90,7 +91,7 @@ class LiveChannel:
         body_encoding: How text becomes a body where nothing else says so.
 
     Attributes:
-        ack: See `Acknowledgements.ack`; so are nack and reject (`messages.Origin`).
+        ack: See `Acknowledgements.ack`; so are nack, reject and requeue (`messages.Origin`).
         acknowledgements: What settles deliveries.
         allows_read_coalescing: Whether the server may send many messages before it waits for
             acknowledgements.
@@ -103,6 +104,7 @@ class LiveChannel:
         on_end: Called with what ends the channel, before anything on it ends.
         publishing: What publishes.
         sender: What sends on the channel.
+        settle_watch: What tells of settled deliveries; None unless a consumer is drained.
         successor: What publishes when this channel has ended; None if nothing does.
         tag_offset: What is added to delivery tags that callers see, so that those of different
             live channels differ.
@@ -126,6 +128,8 @@ class LiveChannel:
         self.ack: Callable[[int, bool], Awaitable[None] | None] = self.acknowledgements.ack
         self.nack: Callable[[int, bool, bool], Awaitable[None] | None] = self.acknowledgements.nack
         self.reject: Callable[[int, bool], Awaitable[None] | None] = self.acknowledgements.reject
+        self.requeue: Callable[[Iterable[int]], None] = self.acknowledgements.requeue
+        self.settle_watch: SettleWatch | None = None
         self.consuming: Consuming = Consuming(self)
         self.consumers: dict[str, Inbox] = self.consuming.inboxes
         self.publishing: Publishing = Publishing(self, self.acknowledgements)
@@ -205,6 +209,8 @@ class LiveChannel:
         self._reply_timeouts.clear()
         self.publishing.fail(error)
         self.consuming.fail(error)
+        if self.settle_watch is not None:
+            self.settle_watch.wake()
 
     def raise_if_closed(self) -> None:
         """Raise what ended the channel, if it has ended."""
@@ -384,6 +390,9 @@ class LiveChannel:
         outcome = (self.successor or self.publishing).publish("", *message)
         if outcome is not None:
             await outcome
+
+    def report_failure(self, delivery_tag: int, error: Exception) -> None:
+        """Report that a delivery could not be processed (`messages.Origin`): to no hook."""
 
     # --- what the server sends; each takes a command that came on this channel ---
 

@@ -4,7 +4,7 @@ Only connections that were given hooks make channels of these classes, and look 
 up in `INSTRUMENTED_RECEIVERS`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from ammoo_wire import (
@@ -103,6 +103,11 @@ class InstrumentedChannel(LiveChannel):
         self.ack: Callable[[int, bool], Awaitable[None] | None] = self._ack
         self.nack: Callable[[int, bool, bool], Awaitable[None] | None] = self._nack
         self.reject: Callable[[int, bool], Awaitable[None] | None] = self._reject
+        self.requeue: Callable[[Iterable[int]], None] = self._requeue
+
+    def report_failure(self, delivery_tag: int, error: Exception) -> None:
+        """Report that a delivery could not be processed."""
+        call_hook(self.host.loop, self._hooks.failed, self.number, delivery_tag, error)
 
     def _ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
         drain = self._settle(delivery_tag, self.acknowledgements.ack, multiple)
@@ -118,6 +123,12 @@ class InstrumentedChannel(LiveChannel):
         drain = self._settle(delivery_tag, self.acknowledgements.reject, requeue)
         self._settled(delivery_tag, False, "requeue" if requeue else "reject")
         return drain
+
+    def _requeue(self, delivery_tags: Iterable[int]) -> None:
+        tags = [tag for tag in delivery_tags if tag in self.acknowledgements.unacked]
+        self.acknowledgements.requeue(tags)
+        for tag in tags:
+            self._settled(tag, False, "requeue")
 
     def _settle(
         self, delivery_tag: int, settle: Callable[..., Awaitable[None] | None], *args: bool

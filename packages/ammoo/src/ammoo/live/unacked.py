@@ -89,6 +89,10 @@ class UnackedDeliveries:
         """Return the delivery tags that are not settled."""
         return {tag for tag in self._tags if not self._behind.get(tag)}
 
+    def held(self) -> list[int]:
+        """Return the delivery tags that the user has yet to settle."""
+        return [tag for tag in self._tags if tag not in self._behind]
+
     # --- settling ---
 
     def extend_run(self, tag: int) -> bool:

@@ -1,0 +1,55 @@
+"""Waiting until the deliveries that tasks hold are settled.
+
+A channel counts nothing for that: only when a consumer is drained, its functions that settle
+are wrapped. A channel on which that is done is about to be closed.
+"""
+
+from asyncio import Event
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from .channel import LiveChannel
+
+__all__ = ["SettleWatch"]
+
+ResultT = TypeVar("ResultT")
+
+
+class SettleWatch:
+    """Tells when deliveries of a channel are settled, from when it is made.
+
+    Args:
+        channel: The channel, whose functions that settle are wrapped.
+    """
+
+    __slots__ = ("_channel", "_settled")
+
+    def __init__(self, channel: "LiveChannel") -> None:
+        self._channel = channel
+        self._settled = Event()
+        channel.ack = self._telling(channel.ack)
+        channel.nack = self._telling(channel.nack)
+        channel.reject = self._telling(channel.reject)
+        channel.requeue = self._telling(channel.requeue)
+
+    async def wait_settled(self, delivery_tags: Iterable[int]) -> None:
+        """Wait until deliveries are settled or requeued, or the channel has ended."""
+        unacked = self._channel.acknowledgements.unacked
+        for tag in delivery_tags:
+            while self._channel.closing_exc is None and tag in unacked:
+                self._settled.clear()
+                await self._settled.wait()
+
+    def wake(self) -> None:
+        """Look again: something was settled, or the channel has ended."""
+        self._settled.set()
+
+    def _telling(self, settle: Callable[..., ResultT]) -> Callable[..., ResultT]:
+        def settle_and_tell(*args: Any) -> ResultT:
+            try:
+                return settle(*args)
+            finally:
+                self.wake()
+
+        return settle_and_tell

@@ -1,0 +1,167 @@
+"""The orderly end of a consumer, in the order that loses and repeats the least.
+
+1. Hand out no more messages. 2. Send basic.cancel. 3. Requeue what is unread, and what still
+arrives. 4. Wait for the handlers. 5. When the time is over, cancel them, wait a moment, and
+requeue their messages. 6. Flush publishers. 7. Await an answer on the channel: the server
+has then processed the acknowledgements before it, which have no answer themselves.
+
+Messages are requeued before the channel is closed, because a quorum queue counts what is unacked
+then as a failed delivery.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ..channel_lifetime import ChannelLifetime
+from ..exceptions.base import OperationTimeout
+from ..exceptions.channel import ChannelClosed, ClientClosedChannelOK
+from ..exceptions.connection import ConnectionClosed
+from ..live.channel import LiveChannel
+from ..live.settle_watch import SettleWatch
+
+if TYPE_CHECKING:
+    from ..consumer import Consumer
+    from .run import Run
+
+__all__ = ["Drain", "Flushable"]
+
+CANCEL_TIMEOUT: Final = 5.0
+"""How long the server may take to stop the consumer, in seconds."""
+GRACE: Final = 1.0
+"""How long handlers have after they were cancelled, in seconds."""
+PROOF_TIMEOUT: Final = 5.0
+"""How long the server may take to answer in the end, in seconds."""
+
+
+class Flushable(Protocol):
+    """What is flushed before the channel is closed."""
+
+    async def flush(self) -> None:
+        """Wait until everything that was published before has an outcome."""
+
+
+class Drain:
+    """One call of `Consumer.drain`.
+
+    Args:
+        consumer: The consumer.
+        lifetime: Its channel's.
+        run: What calls its handler; None if a program reads the messages by itself.
+        seconds: How long to wait for handlers; None for no limit.
+        publishers: What to flush when the handlers have ended.
+
+    Raises:
+        RuntimeError: A handler of the consumer drains it, and would wait for itself.
+    """
+
+    def __init__(
+        self,
+        consumer: "Consumer",
+        lifetime: ChannelLifetime,
+        run: "Run | None",
+        seconds: float | None,
+        publishers: Sequence[Flushable],
+    ) -> None:
+        if run is not None and asyncio.current_task() in run.tasks:
+            raise RuntimeError(
+                "a handler cannot drain its own consumer: the drain would wait for the handler;"
+                " await consumer.cancel() instead, or drain the consumer in another task"
+            )
+        self._consumer = consumer
+        self._lifetime = lifetime
+        self._run = run
+        self._seconds = seconds
+        self._publishers = publishers
+        self._is_alone = True
+        self._is_hurried = False
+        self._scope: asyncio.Timeout | None = None
+
+    async def run(self) -> bool:
+        """Drain the consumer.
+
+        Returns:
+            Whether all handlers have ended in time.
+
+        Raises:
+            Exception: What flushing a publisher has raised; the channel is closed all the same.
+        """
+        live = self._consumer._inbox.live
+        if live is None:
+            return True
+        self._lifetime.drains += 1
+        self._is_alone = not self._is_channel_shared(live)
+        try:
+            stopped = self._consumer._begin_leaving(None)
+            is_in_time = await self._in_time(self._seconds, self._wait_for_handlers(live, stopped))
+            if not is_in_time:
+                await self._cancel_handlers(live)
+            for publisher in self._publishers:
+                await publisher.flush()
+        finally:
+            self._lifetime.drains -= 1
+            await self._await_proof()
+        return is_in_time
+
+    def hurry(self) -> None:
+        """Wait for handlers no longer, not even when they were cancelled."""
+        self._is_hurried = True
+        if self._scope is not None and not self._scope.expired():
+            self._scope.reschedule(0)
+
+    async def _wait_for_handlers(self, live: LiveChannel, stopped: asyncio.Event | None) -> None:
+        """Wait until the server has stopped the consumer, and until all handlers have ended.
+
+        A message that a program has read by itself is being handled until it is settled. Whose
+        it is, is not known on a channel with several consumers.
+        """
+        if stopped is not None:
+            await live.consuming.wait_stopped(stopped, CANCEL_TIMEOUT)
+        if self._run is not None and self._run.tasks:
+            await asyncio.wait(self._run.tasks)
+        if not self._is_alone:
+            return
+        if live.settle_watch is None:
+            live.settle_watch = SettleWatch(live)
+        await live.settle_watch.wait_settled(live.acknowledgements.unacked.held())
+
+    async def _cancel_handlers(self, live: LiveChannel) -> None:
+        """Cancel the handlers, and requeue the messages that are still being handled."""
+        if self._run is not None:
+            self._run.cancel()
+        await self._in_time(GRACE, self._wait_for_handlers(live, None))
+        if self._is_alone and not self._consumer.is_on_stream:
+            live.requeue(live.acknowledgements.unacked.held())
+
+    def _is_channel_shared(self, live: LiveChannel) -> bool:
+        """Return whether another consumer uses the channel."""
+        others = live.consumers.keys() - {self._consumer.consumer_tag}
+        return bool(others) or self._lifetime.drains > 1
+
+    async def _in_time(self, seconds: float | None, waiting: Coroutine[Any, Any, None]) -> bool:
+        """Await something for a limited time, and return whether it has ended."""
+        scope = asyncio.timeout(0 if self._is_hurried else seconds)
+        try:
+            async with scope:
+                self._scope = scope
+                await waiting
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            return False
+        finally:
+            self._scope = None
+        return True
+
+    async def _await_proof(self) -> None:
+        """Close the channel, or await another answer on it if it is in use."""
+        lifetime, live = self._lifetime, self._lifetime.live
+        if lifetime.final is not None or live is None:
+            return
+        if not (lifetime.drains or self._is_channel_shared(live)):
+            await lifetime.close(ClientClosedChannelOK(), PROOF_TIMEOUT)
+        elif live.closing_exc is None:
+            with suppress(OperationTimeout, TimeoutError, ChannelClosed, ConnectionClosed):
+                async with asyncio.timeout(PROOF_TIMEOUT):
+                    await live.set_flow(True)
