@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .faults.face import Faults
-    from .server import Server, ThreadedServer
+    from .management.managed_server import ManagedServer
+    from .server import Runnable, Server, ThreadedServer
 
 __all__ = ["FakeBroker"]
 
@@ -55,6 +56,8 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
     Args:
         host: The address to listen on.
         port: The port to listen on; 0 (the default) takes a free one.
+        management_port: The port of the management interface, RabbitMQ's HTTP API, at the same
+            address; 0 takes a free one (see `management_url`). None for no such interface.
         compatibility: The RabbitMQ release to imitate: ``"4.3"``, ``"4.0"`` or ``"3.10"``.
         clock: A `ManualClock`, with which a test moves the time in which messages and queues
             expire; None for real time. Several brokers can share a clock.
@@ -105,6 +108,7 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        management_port: int | None = None,
         compatibility: str = "4.3",
         clock: ManualClock | None = None,
         connection_time: Literal["real", "clock"] = "real",
@@ -129,7 +133,9 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
         from .server import LoopClock, Server
 
         profile = profile_named(compatibility)
-        _check_port_number(port)
+        _check_port_number("port", port)
+        if management_port is not None:
+            _check_port_number("management_port", management_port)
         _check_history(history)
         if certificate_login not in ("distinguished_name", "common_name"):
             raise ValueError(
@@ -175,6 +181,8 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
         )
         self._seed = seed
         self._faults: Faults | None = None
+        self._management = self._create_management(management_port)
+        self._runnable: Runnable = self._management or self._server
         self._thread: ThreadedServer | None = None
         self._was_started = False
         self._is_running = False
@@ -185,7 +193,7 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
         from .server import ThreadedServer
 
         self._begin()
-        self._thread = ThreadedServer(self._server)
+        self._thread = ThreadedServer(self._runnable)
         self._thread.start()
         self._started()
         return self
@@ -202,7 +210,7 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
 
     async def __aenter__(self) -> Self:
         self._begin()
-        await self._server.start()
+        await self._runnable.start()
         self._started()
         return self
 
@@ -213,7 +221,14 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
         traceback: TracebackType | None,
     ) -> None:
         self._stopping()
-        await self._server.stop()
+        await self._runnable.stop()
+
+    def _create_management(self, port: int | None) -> ManagedServer | None:
+        if port is None:
+            return None
+        from .management.managed_server import ManagedServer
+
+        return ManagedServer(self._server, port=port)
 
     def _begin(self) -> None:
         if self._was_started:
@@ -268,8 +283,11 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
 
     @property
     def _authority(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self._server.port}"
+        return f"{self._bracketed_host}:{self._server.port}"
+
+    @property
+    def _bracketed_host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     @property
     def host(self) -> str:
@@ -292,6 +310,20 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
                 "the broker has no port before it is started; start it first,"
                 " with `with broker:` or `async with broker:`"
             )
+
+    @property
+    def management_url(self) -> str:
+        """The URL of the management interface, without a path.
+
+        Raises:
+            RuntimeError: The broker has no management interface, or has not been started.
+        """
+        if self._management is None:
+            raise RuntimeError(
+                "the broker has no management interface; create it with management_port=0"
+            )
+        self._check_port()
+        return f"http://{self._bracketed_host}:{self._management.port}"
 
     @property
     def url(self) -> str:
@@ -410,8 +442,8 @@ def _check_history(history: object) -> None:
         raise ValueError(f"history is {history!r}; {expected}")
 
 
-def _check_port_number(port: object) -> None:
-    """Check the port to listen on.
+def _check_port_number(name: str, port: object) -> None:
+    """Check a port to listen on.
 
     Raises:
         TypeError: It is no integer.
@@ -419,6 +451,6 @@ def _check_port_number(port: object) -> None:
     """
     expected = "expected an integer from 0 (a free port) to 65535"
     if not isinstance(port, int) or isinstance(port, bool):
-        raise TypeError(f"port is {port!r}; {expected}")
+        raise TypeError(f"{name} is {port!r}; {expected}")
     if not 0 <= port <= 65_535:
-        raise ValueError(f"port is {port!r}; {expected}")
+        raise ValueError(f"{name} is {port!r}; {expected}")

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from errno import ECONNREFUSED
 from functools import partial
 from itertools import count
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from .auth.login import Peer
 from .clock import Timer
@@ -31,7 +31,7 @@ from .draining import drain
 from .memory_transport import MemoryTransport, open_memory_connection
 from .node.node import Node
 
-__all__ = ["LoopClock", "Server", "ThreadedServer"]
+__all__ = ["LoopClock", "Runnable", "Server", "ThreadedServer"]
 
 _Result = TypeVar("_Result")
 _Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
@@ -474,6 +474,21 @@ def _certificate_name(certificate: dict[str, Any] | None, part: str) -> str | No
     return ",".join(f"{_ATTRIBUTES.get(name, name)}={value}" for name, value in reversed(pairs))
 
 
+class Runnable(Protocol):
+    """What is started and stopped in an event loop: a server, or a server with others beside it."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it runs in; valid once it is started."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to listen."""
+
+    async def stop(self) -> None:
+        """Stop listening, and close what is open."""
+
+
 class ThreadedServer:
     """A server in a daemon thread, with an event loop of its own.
 
@@ -481,7 +496,7 @@ class ThreadedServer:
         server: What to run there.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Runnable) -> None:
         self._server = server
         self._started: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._stop: asyncio.Event | None = None

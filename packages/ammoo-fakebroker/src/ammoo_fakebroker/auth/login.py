@@ -141,6 +141,11 @@ class Login:
         self._mechanism: Mechanism | None = None
         self.user: User | None = None
 
+    @property
+    def mechanism_name(self) -> str:
+        """The mechanism that the client has chosen; empty before that."""
+        return "" if self._mechanism is None else self._mechanism.name
+
     def answer(self, mechanism_name: str, response: bytes) -> Verdict:
         """Answer a response of the client; the mechanism is the one that the client chose."""
         if self._mechanism is None:

@@ -8,7 +8,7 @@ See https://www.rabbitmq.com/docs/access-control
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 __all__ = [
@@ -108,7 +108,9 @@ class User:
 
     Attributes:
         name: The name that the user logs in with.
-        password: The password in clear; None if the user cannot log in with a password.
+        password: The password in clear; None if the user cannot log in with a password, or only
+            its hash is known.
+        password_hash: The hash of a password that was never seen in clear; None if there is none.
         tags: The tags of the user; ``impersonator`` lets it publish with any user-id.
         permissions: The permissions by virtual host; without an entry the user cannot open it.
         topic_permissions: The permissions on routing keys, by virtual host and exchange; without
@@ -120,6 +122,7 @@ class User:
     def __init__(self, name: str, password: str | None) -> None:
         self.name = name
         self.password = password
+        self.password_hash: str | None = None
         self.tags: frozenset[str] = frozenset()
         self.permissions: dict[str, Permissions] = {}
         self.topic_permissions: dict[tuple[str, str], TopicPermissions] = {}
@@ -140,6 +143,18 @@ class User:
         if self.expired_at is not None:
             self.expired_at = None
             self.permissions = self._renewable
+
+    def has_password(self, password: str) -> bool:
+        """Return whether the user logs in with a password."""
+        if self.password_hash is not None:
+            from .password_hashes import is_password_of  # it costs an import of hashlib
+
+            return is_password_of(self.password_hash, password)
+        return self.password is not None and self.password == password
+
+    def grant_all(self, virtualhost: str) -> None:
+        """Give the user all permissions in a virtual host."""
+        self.permissions[virtualhost] = Permissions()
 
     def may(self, verb: str, name: str, virtualhost: str) -> bool:
         """Return whether the user has a permission on a resource.
@@ -196,12 +211,19 @@ class Users:
                 f"the broker has no user {name!r}; FakeBroker.add_user adds one"
             ) from None
 
+    def __iter__(self) -> Iterator[User]:
+        return iter(self._users.values())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._users
+
     def add(self, name: str, password: str | None) -> User:
         """Add a user, or change the password of one."""
         user = self._users.get(name)
         if user is None:
             user = self._users[name] = User(name, password)
         user.password = password
+        user.password_hash = None
         return user
 
     def remove(self, name: str) -> User:
@@ -228,6 +250,4 @@ class Users:
     def authenticate(self, name: str, password: str, *, from_loopback: bool) -> User | None:
         """Return the user of that name and password, or None."""
         user = self.find(name, from_loopback=from_loopback)
-        if user is None or user.password is None or user.password != password:
-            return None
-        return user
+        return user if user is not None and user.has_password(password) else None

@@ -80,6 +80,7 @@ class Connection:
         channels: The open channels by number.
         confirming: The channels with publishes that are settled and not yet confirmed.
         is_deliverable: Whether the client reads fast enough to be sent more messages.
+        connected_at: The time at which the client connected, in seconds since 1970.
         virtualhost: The virtual host that the client has opened; valid once it is open.
         user: The user that is logged in; valid once it is open.
         strike_points: Where scripted faults can take a hand.
@@ -103,6 +104,7 @@ class Connection:
         self.channels: dict[int, Channel] = self._channels.open
         self.confirming: list[ConfirmingChannel] = []
         self.is_deliverable: bool = True
+        self.connected_at: float = node.network_clock.timestamp()
         self._transport = transport
         self._login = Login(node.users, self.peer)
         self._protocol = ServerProtocol(
@@ -163,6 +165,21 @@ class Connection:
     def awaits_octets(self) -> bool:
         """Whether the client has sent a part of a message, and is read."""
         return self._protocol.unfinished_size > 0 and not self._backlog.paused_by
+
+    @property
+    def frame_max(self) -> int:
+        """The negotiated size of the largest frame, in octets; 0 for no limit."""
+        return self._protocol.frame_max
+
+    @property
+    def heartbeat(self) -> int:
+        """The negotiated seconds between heartbeats; 0 for none."""
+        return self._protocol.heartbeat_interval
+
+    @property
+    def mechanism_name(self) -> str:
+        """The SASL mechanism with which the client has logged in; empty before it has chosen one."""
+        return self._login.mechanism_name
 
     def client_can(self, capability: str) -> bool:
         """Return whether the client announced a capability."""

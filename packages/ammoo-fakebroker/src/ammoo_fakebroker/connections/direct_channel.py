@@ -56,17 +56,20 @@ class DirectChannel:
         node: The node to work on.
         user: The user whose permissions count.
         virtualhost: The virtual host to work in.
+
+    Attributes:
+        channel: The channel, for what the methods here do not cover.
     """
 
     def __init__(self, node: Node, user: User, virtualhost: VirtualHost) -> None:
         self._connection = _DirectConnection(node, user, virtualhost)
-        self._channel = Channel(_CHANNEL, self._connection)
+        self.channel: Channel = Channel(_CHANNEL, self._connection)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._channel.close()
+        self.channel.close()
 
     def call(self, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
         """Execute a method, and return the parameters of its answer.
@@ -74,7 +77,7 @@ class DirectChannel:
         Raises:
             ProtocolError: The broker refuses it, with RabbitMQ's text.
         """
-        HANDLERS[type(parameters)](self._channel, parameters)
+        HANDLERS[type(parameters)](self.channel, parameters)
         return self._connection.take_answers()[0].parameters
 
     def publish(
@@ -89,7 +92,7 @@ class DirectChannel:
             ProtocolError: The broker refuses it, with RabbitMQ's text.
         """
         parameters = BasicPublishParameters(exchange_name, routing_key, mandatory=True)
-        publish(self._channel, parameters, properties, body)
+        publish(self.channel, parameters, properties, body)
         answers = self._connection.take_answers()
         return not any(isinstance(each.parameters, BasicReturnParameters) for each in answers)
 
@@ -99,7 +102,7 @@ class DirectChannel:
         Raises:
             ProtocolError: The broker refuses it, with RabbitMQ's text.
         """
-        HANDLERS[BasicGetParameters](self._channel, BasicGetParameters(queue_name, no_ack))
+        HANDLERS[BasicGetParameters](self.channel, BasicGetParameters(queue_name, no_ack))
         (answer,) = self._connection.take_answers()
         if not isinstance(answer.parameters, BasicGetOkParameters):
             return None
@@ -107,11 +110,11 @@ class DirectChannel:
 
     def acknowledge(self, delivery_tag: int) -> None:
         """Acknowledge a message that was got."""
-        HANDLERS[BasicAckParameters](self._channel, BasicAckParameters(delivery_tag, False))
+        HANDLERS[BasicAckParameters](self.channel, BasicAckParameters(delivery_tag, False))
 
     def reject(self, delivery_tag: int, *, requeue: bool) -> None:
         """Reject a message that was got: back to its queue, or dead-lettered."""
-        HANDLERS[BasicRejectParameters](self._channel, BasicRejectParameters(delivery_tag, requeue))
+        HANDLERS[BasicRejectParameters](self.channel, BasicRejectParameters(delivery_tag, requeue))
 
 
 class _Answer(NamedTuple):

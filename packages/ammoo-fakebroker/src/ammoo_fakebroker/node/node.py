@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from ..auth.login import MECHANISMS
-from ..auth.users import Permissions, User, Users, is_reached
+from ..auth.users import User, Users, is_reached
 from ..clock import Clock
 from ..rabbitmq import errors
 from ..rabbitmq.profiles import Profile
@@ -87,7 +87,9 @@ class Node:
             raise_alarm=lambda: self.raise_alarm("low on memory", source=MEMORY_LIMIT),
             clear_alarm=lambda: self.clear_alarm(MEMORY_LIMIT),
         )
-        self.users.add("guest", "guest").permissions[DEFAULT_VIRTUALHOST] = Permissions()
+        guest = self.users.add("guest", "guest")
+        guest.grant_all(DEFAULT_VIRTUALHOST)
+        guest.tags = frozenset(("administrator",))
         self._add_default_virtualhost()
 
     # -- virtual hosts and users ---------------------------------------------------------------
@@ -109,6 +111,7 @@ class Node:
 
     def _add_default_virtualhost(self) -> None:
         virtualhost = self.add_virtualhost(DEFAULT_VIRTUALHOST)
+        virtualhost.description = "Default virtual host"
         if self.profile.has_log_exchange:
             virtualhost.create_exchange("amq.rabbitmq.log", "topic", durable=True, internal=True)
 

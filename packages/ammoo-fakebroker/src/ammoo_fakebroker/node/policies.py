@@ -103,6 +103,10 @@ class Policies:
             raise LookupError(f"the virtual host has no {kind} {name!r}")
         del policies[name]
 
+    def by_name(self, *, by_operator: bool) -> Mapping[str, Policy]:
+        """Return the policies, or the operator policies, by their names."""
+        return self._of_kind(by_operator)
+
     def _of_kind(self, by_operator: bool) -> dict[str, Policy]:
         return self._operator_policies if by_operator else self._policies
 
@@ -140,7 +144,7 @@ class Policies:
         self, name: str, queue_type: str, arguments: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Return the arguments of a queue, merged with the policies that apply to it."""
-        definition = self._merged(self.of_queue(name, queue_type))
+        definition = self.effective_definition(name, queue_type)
         effective = dict(arguments)
         for key, decided in definition.items():
             argument = f"x-{key}"
@@ -149,6 +153,10 @@ class Policies:
             else:
                 effective[argument] = decided
         return effective
+
+    def effective_definition(self, name: str, queue_type: str) -> Definition:
+        """Return what the policies that apply to a queue say together."""
+        return self._merged(self.of_queue(name, queue_type))
 
     def alternate_exchange(self, name: str, arguments: Mapping[str, Any]) -> str | None:
         """Return the alternate exchange of an exchange: its argument, or else its policy's."""

@@ -72,6 +72,7 @@ class VirtualHost:
         dead_letters: What forwards messages that died in a queue.
         properties: What parses the properties of published messages.
         default_queue_type: The type of queues that are declared without one; None for classic.
+        description, tags: What operators have written about it; nothing follows from them.
         limits: The limits of connections and queues.
         policies: The policies of queues and exchanges; `change_policies` changes them.
         recorder: The history of the broker; None if it is off.
@@ -95,6 +96,8 @@ class VirtualHost:
         self.dead_letters: DeadLetters = DeadLetters(self)
         self.properties: PropertyReader = PropertyReader(profile)
         self.default_queue_type = default_queue_type
+        self.description = ""
+        self.tags: tuple[str, ...] = ()
         self._consumer_timeout = consumer_timeout
         self.limits: VirtualHostLimits = VirtualHostLimits()
         self.policies: Policies = Policies(profile)

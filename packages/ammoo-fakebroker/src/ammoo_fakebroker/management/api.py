@@ -1,0 +1,35 @@
+"""The whole API: all modules that have handlers."""
+
+from __future__ import annotations
+
+from . import (
+    bindings,
+    connections,
+    consumers,
+    exchanges,
+    health,
+    overview,
+    permissions,
+    policies,
+    queues,
+    users,
+    virtual_hosts,
+)
+
+__all__ = ["ALL_ROUTES"]
+
+_MODULES = (
+    overview,
+    health,
+    virtual_hosts,
+    users,
+    permissions,
+    policies,
+    connections,
+    consumers,
+    exchanges,
+    queues,
+    bindings,
+)
+
+ALL_ROUTES = [module.ROUTES for module in _MODULES]

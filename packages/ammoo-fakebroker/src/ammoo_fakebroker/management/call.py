@@ -1,0 +1,238 @@
+"""A call of the API: a request, the user who makes it, and what handlers ask of both.
+
+Here is what RabbitMQ's `rabbit_mgmt_util` has: the roles that user tags give, access to virtual
+hosts, bodies of JSON, and the responses that most handlers return.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from enum import Enum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ammoo_wire import ProtocolError
+
+from ..connections.direct_channel import DirectChannel
+from .http import Request, Response
+from .refusals import Refusal, bad_request, missing_key, not_authorised, not_found, refusal_of
+
+if TYPE_CHECKING:
+    from ..auth.users import User
+    from ..node.node import Node
+    from ..node.virtual_host import VirtualHost
+
+__all__ = [
+    "Call",
+    "Host",
+    "Role",
+    "boolean",
+    "changed",
+    "created",
+    "done",
+    "integer",
+    "json_response",
+    "read_tags",
+]
+
+
+class Role(Enum):
+    """What a user may do with the API: the tags that give the role, and the refusal without it."""
+
+    MANAGEMENT = (
+        frozenset(("administrator", "monitoring", "policymaker", "management")),
+        "Not management user",
+    )
+    MONITORING = (frozenset(("administrator", "monitoring")), "Not monitor user")
+    POLICYMAKER = (frozenset(("administrator", "policymaker")), "Not policymaker")
+    ADMINISTRATOR = (frozenset(("administrator",)), "Not administrator user")
+
+    def includes(self, user: User) -> bool:
+        """Return whether a user has the role."""
+        return not self.value[0].isdisjoint(user.tags)
+
+
+class Host(NamedTuple):
+    """What the API shows of the server around the node."""
+
+    address: str
+    port: int
+    management_port: int
+    uses_tls: bool
+
+
+class Call:
+    """One request to the API.
+
+    Attributes:
+        node: The broker's node.
+        host: What surrounds the node.
+        user: The user who makes the call.
+        request: The request.
+        names: The variable segments of the path, by the names that the route has for them.
+    """
+
+    def __init__(
+        self, node: Node, host: Host, user: User, request: Request, names: Mapping[str, str]
+    ) -> None:
+        self.node = node
+        self.host = host
+        self.user = user
+        self.request = request
+        self.names = names
+
+    # -- access --------------------------------------------------------------------------------
+
+    def require(self, role: Role) -> None:
+        """Check that the user has a role.
+
+        Raises:
+            Refusal: 401, the user has not.
+        """
+        if not role.includes(self.user):
+            raise not_authorised(role.value[1])
+
+    def virtualhost(self, *, to_look: bool = False) -> VirtualHost:
+        """Return the virtual host that the path names.
+
+        Args:
+            to_look: Whether users who monitor the broker may see it without permissions in it.
+
+        Raises:
+            Refusal: 404, there is none of that name, or the user may not see it.
+        """
+        virtualhost = self.node.virtualhosts.get(self.names["vhost"])
+        if virtualhost is None:
+            is_change = self.request.method in ("PUT", "POST")
+            raise _no_virtualhost() if is_change else not_found()
+        may_look = to_look and Role.MONITORING.includes(self.user)
+        if not (may_look or virtualhost.name in self.user.permissions):
+            raise Refusal(HTTPStatus.NOT_FOUND, "not_found", "Not Found")
+        return virtualhost
+
+    def own_virtualhosts(self) -> list[VirtualHost]:
+        """Return the virtual hosts that the user has permissions in, or the one in the path."""
+        if "vhost" in self.names:
+            return [self.virtualhost()]
+        return [
+            virtualhost
+            for name, virtualhost in self.node.virtualhosts.items()
+            if name in self.user.permissions
+        ]
+
+    def direct_channel(self, virtualhost: VirtualHost) -> DirectChannel:
+        """Return a channel of the user's."""
+        return DirectChannel(self.node, self.user, virtualhost)
+
+    def execute(self, virtualhost: VirtualHost, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Execute a method of AMQP as the user.
+
+        Raises:
+            Refusal: The broker refuses the method.
+        """
+        with self.direct_channel(virtualhost) as channel:
+            try:
+                return channel.call(parameters)
+            except ProtocolError as error:
+                raise refusal_of(error) from None
+
+    # -- bodies and queries --------------------------------------------------------------------
+
+    def body(self, *required: str) -> dict[str, Any]:
+        """Return the body, an object of JSON; no body stands for an empty object.
+
+        Args:
+            required: The members that it must have.
+
+        Raises:
+            Refusal: 400, it is no object of JSON, or lacks one of these members.
+        """
+        if not self.request.body:
+            decoded: Any = {}
+        else:
+            try:
+                decoded = json.loads(self.request.body)
+            except ValueError:
+                raise bad_request("not_json") from None
+        if not isinstance(decoded, dict):
+            raise bad_request("not_json")
+        for name in required:
+            if name not in decoded:
+                raise missing_key(name)
+        return decoded
+
+    def is_asked_for(self, name: str) -> bool:
+        """Return whether a flag of the query is set."""
+        return self.request.query.get(name) == "true"
+
+
+def _no_virtualhost() -> Refusal:
+    """Return the refusal of a change in a virtual host that does not exist."""
+    return Refusal(HTTPStatus.NOT_FOUND, "not_found", "vhost_not_found")
+
+
+def boolean(body: Mapping[str, Any], name: str, default: bool = False) -> bool:
+    """Return a member that is a boolean; RabbitMQ accepts the words as well.
+
+    Raises:
+        Refusal: 400, it is none.
+    """
+    value = body.get(name, default)
+    words = {"true": True, "false": False}
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value in words:
+        return words[value]
+    raise bad_request(["not_boolean", value])
+
+
+def integer(value: Any) -> int:
+    """Return an integer; RabbitMQ accepts its digits as well.
+
+    Raises:
+        Refusal: 400, it is none.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise bad_request(["not_integer", value]) from None
+
+
+def read_tags(tags: Any) -> tuple[str, ...]:
+    """Return tags that are a list, or a text with commas between them."""
+    each = tags.split(",") if isinstance(tags, str) else tags
+    return tuple(tag for name in each if (tag := str(name).strip()))
+
+
+def json_response(value: Any, status: int = HTTPStatus.OK) -> Response:
+    """Return a response with a value in JSON."""
+    body = json.dumps(value, separators=(",", ":"), default=_plain).encode()
+    return Response(status, body, {"content-type": "application/json"})
+
+
+def _plain(value: object) -> object:
+    """Return what stands for a value of a field table that JSON does not know."""
+    if isinstance(value, bytes | bytearray):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, Mapping):
+        return dict(value)
+    timestamp: Callable[[], float] | None = getattr(value, "timestamp", None)
+    return int(timestamp()) if timestamp is not None else str(value)
+
+
+def created(location: str | None = None) -> Response:
+    """Return the response to a request that has created something."""
+    return Response(HTTPStatus.CREATED, b"", {"location": location} if location else {})
+
+
+def done() -> Response:
+    """Return the response to a request that has changed or deleted something."""
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+def changed(*, is_new: bool) -> Response:
+    """Return the response to a PUT."""
+    return created() if is_new else done()

@@ -1,0 +1,183 @@
+"""Connections and channels: listing them, and closing connections."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from ..connections.connection import Connection
+from ..rabbitmq import errors
+from .call import Call, Role, done, json_response
+from .consumers import consumer_item
+from .lists import list_response, with_columns
+from .refusals import Refusal, not_found
+from .route import Route, Routes
+
+if TYPE_CHECKING:
+    from ..connections.channel import Channel
+    from .http import Response
+
+__all__ = ["ROUTES", "open_connections"]
+
+_REASON = "Closed via management plugin"
+
+
+def open_connections(call: Call) -> list[Connection]:
+    """Return the open connections that the user may see, and that the path asks for."""
+    found = _open(call)
+    if not Role.MONITORING.includes(call.user):
+        found = [each for each in found if each.user is call.user]
+    if "vhost" in call.names:
+        virtualhost = call.virtualhost(to_look=True)
+        found = [each for each in found if each.virtualhost is virtualhost]
+    if "user" in call.names:
+        found = [each for each in found if each.user.name == call.names["user"]]
+    return found
+
+
+def _open(call: Call) -> list[Connection]:
+    return [each for each in call.node.connections if isinstance(each, Connection) and each.is_open]
+
+
+# -- connections -------------------------------------------------------------------------------
+
+
+def list_connections(call: Call) -> Response:
+    """List the connections of all users, of one user, or of a virtual host."""
+    items = [connection_item(call, each) for each in open_connections(call)]
+    return list_response(items, call.request.query)
+
+
+def show_connection(call: Call) -> Response:
+    """Show a connection."""
+    item = connection_item(call, _connection(call))
+    return json_response(with_columns([item], call.request.query)[0])
+
+
+def close_connection(call: Call) -> Response:
+    """Close a connection; the header X-Reason is what the client is told."""
+    _close(call, _connection(call))
+    return done()
+
+
+def close_connections_of_user(call: Call) -> Response:
+    """Close all connections of a user."""
+    for connection in open_connections(call):
+        _close(call, connection)
+    return done()
+
+
+def _close(call: Call, connection: Connection) -> None:
+    reason = call.request.headers.get("x-reason", _REASON)
+    connection.close(errors.closed_by_operator(reason))
+
+
+def _connection(call: Call) -> Connection:
+    """Return the connection that the path names.
+
+    Raises:
+        Refusal: 404, there is none of that name; 401, it is another user's.
+    """
+    wanted = call.names["connection"]
+    named = [each for each in _open(call) if each.peer.connection_name == wanted]
+    if not named:
+        raise not_found()
+    if named[0].user is not call.user and not Role.MONITORING.includes(call.user):
+        raise Refusal(HTTPStatus.UNAUTHORIZED, "not_authorised", "Not_Authorized")
+    return named[0]
+
+
+def connection_item(call: Call, connection: Connection) -> dict[str, Any]:
+    """Return what the API says of a connection."""
+    host, _, port = connection.peer.broker_address.rpartition(":")
+    item = {
+        "auth_mechanism": connection.mechanism_name,
+        "channel_max": connection.channel_max,
+        "channels": len(connection.channels),
+        "client_properties": connection.client_properties,
+        "connected_at": int(connection.connected_at * 1000),
+        "frame_max": connection.frame_max,
+        "host": host,
+        "name": connection.peer.connection_name,
+        "node": call.node.cluster_name,
+        "peer_host": connection.peer.host,
+        "peer_port": connection.peer.port,
+        "port": int(port),
+        "protocol": "AMQP 0-9-1",
+        "ssl": call.host.uses_tls,
+        "state": "blocked" if connection.is_blocked else "running",
+        "timeout": connection.heartbeat,
+        "type": "network",
+        "user": connection.user.name,
+        "user_who_performed_action": connection.user.name,
+        "vhost": connection.virtualhost.name,
+    }
+    if "connection_name" in connection.client_properties:
+        item["user_provided_name"] = connection.client_properties["connection_name"]
+    return item
+
+
+# -- channels ----------------------------------------------------------------------------------
+
+
+def list_channels(call: Call) -> Response:
+    """List the channels of all connections, of one, or of a virtual host."""
+    chosen = [_connection(call)] if "connection" in call.names else open_connections(call)
+    items = [
+        channel_item(call, connection, channel)
+        for connection in chosen
+        for channel in connection.channels.values()
+    ]
+    return list_response(items, call.request.query)
+
+
+def show_channel(call: Call) -> Response:
+    """Show a channel with its consumers."""
+    for connection in open_connections(call):
+        for channel in connection.channels.values():
+            item = channel_item(call, connection, channel)
+            if item["name"] == call.names["channel"]:
+                consumers = channel.consumers.values()
+                item["consumer_details"] = [consumer_item(call.node, each) for each in consumers]
+                return json_response(with_columns([item], call.request.query)[0])
+    raise not_found()
+
+
+def channel_item(call: Call, connection: Connection, channel: Channel) -> dict[str, Any]:
+    """Return what the API says of a channel."""
+    peer, transaction = connection.peer, channel.transaction
+    return {
+        "acks_uncommitted": 0 if transaction is None else len(transaction.settled),
+        "confirm": channel.confirms is not None,
+        "connection_details": {
+            "name": peer.connection_name,
+            "peer_host": peer.host,
+            "peer_port": peer.port,
+        },
+        "consumer_count": len(channel.consumers),
+        "messages_unacknowledged": len(channel.unacked),
+        "messages_unconfirmed": 0,
+        "name": f"{peer.connection_name} ({channel.number})",
+        "node": call.node.cluster_name,
+        "number": channel.number,
+        "prefetch_count": channel.prefetch_count,
+        "state": "running",
+        "transactional": transaction is not None,
+        "user": connection.user.name,
+        "user_who_performed_action": connection.user.name,
+        "vhost": connection.virtualhost.name,
+    }
+
+
+ROUTES: Routes = {
+    "connections": Route({"GET": list_connections}),
+    "connections/:connection": Route({"GET": show_connection, "DELETE": close_connection}),
+    "connections/:connection/channels": Route({"GET": list_channels}),
+    "connections/username/:user": Route(
+        {"GET": list_connections, "DELETE": close_connections_of_user}
+    ),
+    "vhosts/:vhost/connections": Route({"GET": list_connections}),
+    "vhosts/:vhost/channels": Route({"GET": list_channels}),
+    "channels": Route({"GET": list_channels}),
+    "channels/:channel": Route({"GET": show_channel}),
+}

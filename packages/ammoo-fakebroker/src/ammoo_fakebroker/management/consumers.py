@@ -1,0 +1,66 @@
+"""Consumers, as the API describes them: by themselves, and with their queue or channel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..connections.channel import Channel
+from ..connections.connection import Connection
+from .lists import list_response
+from .route import Route, Routes
+
+if TYPE_CHECKING:
+    from ..node.node import Node
+    from ..queues.consumers import Consumer
+    from .call import Call
+    from .http import Response
+
+__all__ = ["ROUTES", "channel_details", "consumer_item"]
+
+
+def list_consumers(call: Call) -> Response:
+    """List the consumers of one virtual host, or of all."""
+    items = [
+        consumer_item(call.node, consumer)
+        for virtualhost in call.own_virtualhosts()
+        for queue in virtualhost.queues.values()
+        for consumer in queue.consumers
+    ]
+    return list_response(items, call.request.query)
+
+
+def consumer_item(node: Node, consumer: Consumer) -> dict[str, Any]:
+    """Return what the API says of a consumer."""
+    return {
+        "arguments": consumer.arguments,
+        "ack_required": not consumer.no_ack,
+        "active": True,
+        "activity_status": "up",
+        "channel_details": channel_details(node, consumer.channel),
+        "consumer_tag": consumer.tag,
+        "exclusive": consumer.exclusive,
+        "prefetch_count": consumer.limiter.limit,
+        "queue": {"name": consumer.queue.name, "vhost": consumer.queue.host.name},
+    }
+
+
+def channel_details(node: Node, channel: object) -> dict[str, Any]:
+    """Return what the API says of a channel where it stands beside something else."""
+    if not isinstance(channel, Channel) or not isinstance(channel.connection, Connection):
+        return {}
+    peer = channel.connection.peer
+    return {
+        "connection_name": peer.connection_name,
+        "name": f"{peer.connection_name} ({channel.number})",
+        "node": node.cluster_name,
+        "number": channel.number,
+        "peer_host": peer.host,
+        "peer_port": peer.port,
+        "user": channel.connection.user.name,
+    }
+
+
+ROUTES: Routes = {
+    "consumers": Route({"GET": list_consumers}),
+    "consumers/:vhost": Route({"GET": list_consumers}),
+}

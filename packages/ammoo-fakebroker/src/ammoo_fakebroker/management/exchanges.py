@@ -1,0 +1,162 @@
+"""Exchanges: listing, declaring and deleting them, and publishing to them."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from typing import TYPE_CHECKING, Any
+
+from ammoo_wire import (
+    ExchangeDeclareParameters,
+    ExchangeDeleteParameters,
+    ProtocolError,
+)
+
+from .call import Call, boolean, changed, done, json_response
+from .lists import list_response, with_columns
+from .message_properties import from_json
+from .refusals import Refusal, access_refused, bad_request, not_found, refusal_of
+from .route import Route, Routes
+
+if TYPE_CHECKING:
+    from ..exchanges.exchange import Exchange
+    from ..node.virtual_host import VirtualHost
+    from .http import Response
+
+__all__ = ["DEFAULT_EXCHANGE", "ROUTES", "exchange_in"]
+
+DEFAULT_EXCHANGE = "amq.default"
+"""The name of the default exchange in paths; in answers it is empty."""
+
+
+def list_exchanges(call: Call) -> Response:
+    """List the exchanges of one virtual host, or of all."""
+    items = [
+        exchange_item(virtualhost, exchange)
+        for virtualhost in call.own_virtualhosts()
+        for exchange in virtualhost.exchanges.values()
+    ]
+    return list_response(items, call.request.query)
+
+
+def show_exchange(call: Call) -> Response:
+    """Show an exchange."""
+    virtualhost = call.virtualhost()
+    item = exchange_item(virtualhost, exchange_in(virtualhost, call.names["exchange"]))
+    item |= {"incoming": [], "outgoing": []}
+    return json_response(with_columns([item], call.request.query)[0])
+
+
+def exchange_in(virtualhost: VirtualHost, name: str) -> Exchange:
+    """Return the exchange that a path names.
+
+    Raises:
+        Refusal: 404, there is none of that name.
+    """
+    exchange = virtualhost.exchanges.get("" if name == DEFAULT_EXCHANGE else name)
+    if exchange is None:
+        raise not_found()
+    return exchange
+
+
+def exchange_item(virtualhost: VirtualHost, exchange: Exchange) -> dict[str, Any]:
+    """Return what the API says of an exchange."""
+    is_own = exchange.name.startswith("amq.") or not exchange.name
+    item = {
+        "arguments": exchange.arguments,
+        "auto_delete": exchange.auto_delete,
+        "durable": exchange.durable,
+        "internal": exchange.internal,
+        "name": exchange.name,
+        "type": exchange.type,
+        "user_who_performed_action": "rmq-internal" if is_own else "guest",
+        "vhost": virtualhost.name,
+    }
+    policy = virtualhost.policies.of_exchange(exchange.name)
+    if policy is not None:
+        named = virtualhost.policies.by_name(by_operator=False).items()
+        item["policy"] = next(name for name, each in named if each is policy)
+    return item
+
+
+def declare_exchange(call: Call) -> Response:
+    """Declare an exchange; it is a direct one unless the body has another type."""
+    virtualhost = call.virtualhost()
+    name = call.names["exchange"]
+    if name == DEFAULT_EXCHANGE:
+        raise access_refused()
+    body = call.body()
+    is_new = name not in virtualhost.exchanges
+    declare = ExchangeDeclareParameters(
+        name,
+        exchange_type=body.get("type", "direct"),
+        durable=boolean(body, "durable"),
+        auto_delete=boolean(body, "auto_delete"),
+        internal=boolean(body, "internal"),
+        arguments=body.get("arguments") or {},
+    )
+    call.execute(virtualhost, declare)
+    return changed(is_new=is_new)
+
+
+def delete_exchange(call: Call) -> Response:
+    """Delete an exchange."""
+    virtualhost = call.virtualhost()
+    name = call.names["exchange"]
+    exchange_in(virtualhost, name)
+    if name == DEFAULT_EXCHANGE:
+        raise access_refused()
+    delete = ExchangeDeleteParameters(name, if_unused=call.is_asked_for("if-unused"))
+    call.execute(virtualhost, delete)
+    return done()
+
+
+# -- publishing --------------------------------------------------------------------------------
+
+
+def publish(call: Call) -> Response:
+    """Publish a message, and answer whether it was routed to a queue."""
+    virtualhost = call.virtualhost()
+    name = call.names["exchange"]
+    if name != DEFAULT_EXCHANGE and name not in virtualhost.exchanges:
+        raise Refusal(404, "not_found", "exchange_not_found")
+    body = call.body("properties", "routing_key", "payload", "payload_encoding")
+    properties = from_json(body["properties"])
+    payload = _payload(body["payload"], body["payload_encoding"])
+    with call.direct_channel(virtualhost) as channel:
+        try:
+            routed = channel.publish(
+                "" if name == DEFAULT_EXCHANGE else name, body["routing_key"], properties, payload
+            )
+        except ProtocolError as error:
+            raise _publish_refusal(error) from None
+    return json_response({"routed": routed})
+
+
+def _publish_refusal(error: ProtocolError) -> Refusal:
+    """Return the refusal of a publish, in which RabbitMQ names the code as well."""
+    refusal = refusal_of(error)
+    if refusal.status == 400:
+        refusal.reason = f"{int(error.reply_code)} {error.reply_text}"
+    return refusal
+
+
+def _payload(payload: Any, encoding: Any) -> bytes:
+    if encoding == "string":
+        return str(payload).encode()
+    if encoding != "base64":
+        raise bad_request(["unsupported_encoding", encoding])
+    try:
+        return b64decode(payload, validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        raise bad_request(["not_base64", payload]) from None
+
+
+ROUTES: Routes = {
+    "exchanges": Route({"GET": list_exchanges}),
+    "exchanges/:vhost": Route({"GET": list_exchanges}),
+    "exchanges/:vhost/:exchange": Route(
+        {"GET": show_exchange, "PUT": declare_exchange, "DELETE": delete_exchange}
+    ),
+    "exchanges/:vhost/:exchange/publish": Route({"POST": publish}),
+}

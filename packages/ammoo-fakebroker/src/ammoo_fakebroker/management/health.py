@@ -1,0 +1,89 @@
+"""Health checks: 200 if all is well, 503 if not.
+
+See https://www.rabbitmq.com/docs/monitoring#health-checks
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from .call import Call, json_response
+from .overview import listeners
+from .refusals import bad_request, not_found
+from .route import Route, Routes
+
+if TYPE_CHECKING:
+    from .http import Response
+
+__all__ = ["ROUTES"]
+
+
+def check_nothing(call: Call) -> Response:
+    """Answer that all is well."""
+    return json_response({"status": "ok"})
+
+
+def check_alarms(call: Call) -> Response:
+    """Check that no alarm is in force."""
+    reason = call.node.alarms.reason
+    if reason is None:
+        return json_response({"status": "ok"})
+    name = call.node.cluster_name
+    resources = reason.removeprefix("low on ").split(" & ")
+    alarms = [{"node": name, "resource": resource} for resource in resources]
+    return _failed(reason="There are alarms in effect in the cluster", alarms=alarms)
+
+
+def check_quorum(call: Call) -> Response:
+    """Answer that no queue would lose its quorum: there is one node."""
+    return json_response({"status": "ok", "reason": "single node cluster"})
+
+
+def check_port(call: Call) -> Response:
+    """Check that the broker listens on a port."""
+    try:
+        port = int(call.names["port"])
+    except ValueError:
+        raise bad_request("Invalid port") from None
+    ports = [listener["port"] for listener in listeners(call)]
+    if port not in ports:
+        return _failed(reason="No active listener", missing=port, ports=ports)
+    return json_response({"status": "ok", "port": port})
+
+
+def check_protocol(call: Call) -> Response:
+    """Check that the broker speaks a protocol."""
+    protocols = [listener["protocol"] for listener in listeners(call)]
+    wanted = call.names["protocol"]
+    if wanted not in protocols:
+        return _failed(reason="No active listener", missing=[wanted], protocols=protocols)
+    return json_response({"status": "ok", "protocols": protocols})
+
+
+def check_aliveness(call: Call) -> Response:
+    """Answer that messages pass through a virtual host, if there is one of that name."""
+    if call.names["vhost"] not in call.node.virtualhosts:
+        raise not_found()
+    return json_response({"status": "ok"})
+
+
+def _failed(**details: Any) -> Response:
+    return json_response({"status": "failed", **details}, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+ROUTES: Routes = {
+    "health/checks/alarms": Route({"GET": check_alarms}),
+    "health/checks/local-alarms": Route({"GET": check_alarms}),
+    "health/checks/virtual-hosts": Route({"GET": check_nothing}),
+    "health/checks/is-in-service": Route({"GET": check_nothing}),
+    "health/checks/ready-to-serve-clients": Route({"GET": check_nothing}),
+    "health/checks/below-node-connection-limit": Route({"GET": check_nothing}),
+    "health/checks/reached-target-cluster-size": Route({"GET": check_nothing}),
+    "health/checks/certificate-expiration/:within/:unit": Route({"GET": check_nothing}),
+    "health/checks/node-is-quorum-critical": Route({"GET": check_quorum}),
+    "health/checks/port-listener/:port": Route({"GET": check_port}),
+    "health/checks/protocol-listener/:protocol": Route({"GET": check_protocol}),
+    "healthchecks/node": Route({"GET": check_nothing}),
+    "aliveness-test/:vhost": Route({"GET": check_aliveness}),
+}

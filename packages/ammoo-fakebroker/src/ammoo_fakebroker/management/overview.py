@@ -1,0 +1,159 @@
+"""The broker as a whole: its release, its listeners, its totals, and its one node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..exchanges.types import EXCHANGE_TYPES
+from .call import Call, Role, done, json_response
+from .connections import open_connections
+from .lists import list_response, with_columns
+from .refusals import not_found
+from .route import Route, Routes
+
+if TYPE_CHECKING:
+    from .http import Response
+
+__all__ = ["ROUTES", "listeners"]
+
+_NO_RATE = {"rate": 0.0}
+
+
+def show_overview(call: Call) -> Response:
+    """Show the broker."""
+    version = call.node.profile.version
+    overview = {
+        "cluster_name": call.node.cluster_name,
+        "exchange_types": _exchange_types(call),
+        "listeners": listeners(call),
+        "management_version": version,
+        "message_stats": {},
+        "node": call.node.cluster_name,
+        "object_totals": _object_totals(call),
+        "product_name": "RabbitMQ",
+        "product_version": version,
+        "queue_totals": _queue_totals(call),
+        "rabbitmq_version": version,
+        "rates_mode": "basic",
+    }
+    return json_response(with_columns([overview], call.request.query)[0])
+
+
+def _exchange_types(call: Call) -> list[dict[str, Any]]:
+    missing = call.node.profile.missing_exchange_types
+    return [
+        {"name": name, "description": f"exchange type {name}", "enabled": True}
+        for name in EXCHANGE_TYPES
+        if name not in missing
+    ]
+
+
+def _object_totals(call: Call) -> dict[str, int]:
+    connections = open_connections(call)
+    virtualhosts = call.own_virtualhosts()
+    return {
+        "channels": sum(len(connection.channels) for connection in connections),
+        "connections": len(connections),
+        "consumers": sum(
+            len(queue.consumers) for each in virtualhosts for queue in each.queues.values()
+        ),
+        "exchanges": sum(len(each.exchanges) for each in virtualhosts),
+        "queues": sum(len(each.queues) for each in virtualhosts),
+    }
+
+
+def _queue_totals(call: Call) -> dict[str, Any]:
+    queues = [queue for each in call.own_virtualhosts() for queue in each.queues.values()]
+    ready = sum(queue.message_count for queue in queues)
+    unacknowledged = sum(queue.unacked_count for queue in queues)
+    return {
+        "messages": ready + unacknowledged,
+        "messages_details": _NO_RATE,
+        "messages_ready": ready,
+        "messages_ready_details": _NO_RATE,
+        "messages_unacknowledged": unacknowledged,
+        "messages_unacknowledged_details": _NO_RATE,
+    }
+
+
+def listeners(call: Call) -> list[dict[str, Any]]:
+    """Return what the API says of the sockets that the broker listens on."""
+    protocol = "amqp/ssl" if call.host.uses_tls else "amqp"
+    return [
+        _listener(call, protocol, call.host.port),
+        _listener(call, "http", call.host.management_port),
+    ]
+
+
+def _listener(call: Call, protocol: str, port: int) -> dict[str, Any]:
+    return {
+        "node": call.node.cluster_name,
+        "protocol": protocol,
+        "ip_address": call.host.address,
+        "port": port,
+        "socket_opts": {},
+    }
+
+
+# -- nodes and names ---------------------------------------------------------------------------
+
+
+def list_nodes(call: Call) -> Response:
+    """List the nodes of the cluster: there is one."""
+    return list_response([_node_item(call)], call.request.query)
+
+
+def show_node(call: Call) -> Response:
+    """Show the node."""
+    if call.names["node"] != call.node.cluster_name:
+        raise not_found()
+    return json_response(with_columns([_node_item(call)], call.request.query)[0])
+
+
+def _node_item(call: Call) -> dict[str, Any]:
+    limit = call.node.limits.memory_limit
+    return {
+        "disk_free_alarm": False,
+        "enabled_plugins": ["rabbitmq_management"],
+        "exchange_types": _exchange_types(call),
+        "mem_alarm": call.node.alarms.reason is not None,
+        "mem_limit": 0 if limit is None else limit,
+        "mem_used": call.node.memory_size(),
+        "mem_used_details": _NO_RATE,
+        "name": call.node.cluster_name,
+        "partitions": [],
+        "rates_mode": "basic",
+        "running": True,
+        "type": "disc",
+    }
+
+
+def show_cluster_name(call: Call) -> Response:
+    """Show the name of the cluster."""
+    return json_response({"name": call.node.cluster_name})
+
+
+def list_extensions(call: Call) -> Response:
+    """List the extensions of the web interface: there is none."""
+    return json_response([])
+
+
+def show_version(call: Call) -> Response:
+    """Show the release."""
+    return json_response(call.node.profile.version)
+
+
+def rebalance(call: Call) -> Response:
+    """Do nothing: one node has nothing to balance."""
+    return done()
+
+
+ROUTES: Routes = {
+    "overview": Route({"GET": show_overview}),
+    "nodes": Route({"GET": list_nodes}, Role.MONITORING),
+    "nodes/:node": Route({"GET": show_node}, Role.MONITORING),
+    "cluster-name": Route({"GET": show_cluster_name}),
+    "extensions": Route({"GET": list_extensions}),
+    "version": Route({"GET": show_version}),
+    "rebalance/queues": Route({"POST": rebalance}, Role.ADMINISTRATOR),
+}

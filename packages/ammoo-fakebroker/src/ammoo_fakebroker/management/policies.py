@@ -1,0 +1,183 @@
+"""Policies, operator policies and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..node.policies import Policy
+from .call import Call, Role, changed, done, json_response
+from .limits import limit_values
+from .lists import list_response
+from .refusals import Refusal, bad_request, not_found
+from .route import Handler, Route, Routes
+
+if TYPE_CHECKING:
+    from ..node.virtual_host import VirtualHost
+    from .http import Response
+
+__all__ = ["ROUTES", "policy_items"]
+
+_OPERATOR = "operator-policies"
+_VIRTUALHOST_LIMITS = {"max-connections": "max_connections", "max-queues": "max_queues"}
+
+
+def _is_by_operator(call: Call) -> bool:
+    return call.request.path[1] == _OPERATOR
+
+
+# -- policies ----------------------------------------------------------------------------------
+
+
+def list_policies(call: Call) -> Response:
+    """List the policies, or the operator policies, of one virtual host or of all."""
+    items = [
+        item
+        for virtualhost in call.own_virtualhosts()
+        for item in policy_items(virtualhost, by_operator=_is_by_operator(call))
+    ]
+    return list_response(items, call.request.query)
+
+
+def policy_items(virtualhost: VirtualHost, *, by_operator: bool) -> Iterator[dict[str, Any]]:
+    """Return what the API says of the policies of a virtual host."""
+    for name, policy in virtualhost.policies.by_name(by_operator=by_operator).items():
+        yield {"vhost": virtualhost.name, "name": name, **_policy_value(policy)}
+
+
+def _policy_value(policy: Policy) -> dict[str, Any]:
+    return {
+        "pattern": policy.pattern,
+        "apply-to": policy.apply_to,
+        "definition": dict(policy.definition),
+        "priority": policy.priority,
+    }
+
+
+def show_policy(call: Call) -> Response:
+    """Show a policy."""
+    virtualhost = call.virtualhost()
+    items = policy_items(virtualhost, by_operator=_is_by_operator(call))
+    found = [item for item in items if item["name"] == call.names["policy"]]
+    if not found:
+        raise not_found()
+    return json_response(found[0])
+
+
+def put_policy(call: Call) -> Response:
+    """Set a policy."""
+    call.require(Role.POLICYMAKER)
+    virtualhost = call.virtualhost()
+    body, name = call.body("pattern", "definition"), call.names["policy"]
+    by_operator = _is_by_operator(call)
+    policy = Policy(
+        body["pattern"], body["definition"], body.get("priority", 0), body.get("apply-to", "all")
+    )
+    try:
+        policy.check(call.node.profile, by_operator=by_operator)
+    except (TypeError, ValueError) as error:
+        raise bad_request(f"Validation failed\n\n{error}\n") from None
+    is_new = name not in virtualhost.policies.by_name(by_operator=by_operator)
+    virtualhost.change_policies(
+        lambda policies: policies.set(name, policy, by_operator=by_operator)
+    )
+    return changed(is_new=is_new)
+
+
+def delete_policy(call: Call) -> Response:
+    """Remove a policy."""
+    call.require(Role.POLICYMAKER)
+    virtualhost = call.virtualhost()
+    name, by_operator = call.names["policy"], _is_by_operator(call)
+    if name not in virtualhost.policies.by_name(by_operator=by_operator):
+        raise not_found()
+    virtualhost.change_policies(lambda policies: policies.clear(name, by_operator=by_operator))
+    return done()
+
+
+# -- parameters --------------------------------------------------------------------------------
+
+
+def list_parameters(call: Call) -> Response:
+    """List the parameters: the limits of virtual hosts and the operator policies are some."""
+    component = call.names.get("component")
+    items = [
+        item
+        for virtualhost in call.own_virtualhosts()
+        for item in _parameter_items(virtualhost)
+        if component in (None, item["component"])
+    ]
+    return list_response(items, call.request.query)
+
+
+def _parameter_items(virtualhost: VirtualHost) -> Iterator[dict[str, Any]]:
+    limits = limit_values(virtualhost.limits, _VIRTUALHOST_LIMITS)
+    if limits:
+        yield _parameter_item(virtualhost, "vhost-limits", "limits", limits)
+    for name, policy in virtualhost.policies.by_name(by_operator=True).items():
+        yield _parameter_item(virtualhost, "operator_policy", name, _policy_value(policy))
+
+
+def _parameter_item(
+    virtualhost: VirtualHost, component: str, name: str, value: dict[str, Any]
+) -> dict[str, Any]:
+    return {"value": value, "vhost": virtualhost.name, "component": component, "name": name}
+
+
+def show_parameter(call: Call) -> Response:
+    """Show a parameter."""
+    wanted = call.names["component"], call.names["parameter"]
+    for item in _parameter_items(call.virtualhost()):
+        if (item["component"], item["name"]) == wanted:
+            return json_response(item)
+    raise not_found()
+
+
+def refuse_parameter(call: Call) -> Response:
+    """Refuse to set a parameter: those that can be set belong to plugins that are not here."""
+    call.virtualhost()
+    raise bad_request(f"Validation failed\n\ncomponent {call.names['component']} not found\n")
+
+
+def list_global_parameters(call: Call) -> Response:
+    """List the parameters of the whole broker."""
+    return list_response([_cluster_name(call)], call.request.query)
+
+
+def show_global_parameter(call: Call) -> Response:
+    """Show a parameter of the whole broker."""
+    item = _cluster_name(call)
+    if call.names["parameter"] != item["name"]:
+        raise not_found()
+    return json_response(item)
+
+
+def _cluster_name(call: Call) -> dict[str, Any]:
+    return {"name": "cluster_name", "value": call.node.cluster_name}
+
+
+def refuse_global_parameter(call: Call) -> Response:
+    """Refuse to set a parameter of the whole broker, which nothing here would follow."""
+    raise Refusal(405, "not_supported", "the fake broker has no global parameters to set")
+
+
+_ONE: dict[str, Handler] = {"GET": show_policy, "PUT": put_policy, "DELETE": delete_policy}
+
+ROUTES: Routes = {
+    "policies": Route({"GET": list_policies}),
+    "policies/:vhost": Route({"GET": list_policies}),
+    "policies/:vhost/:policy": Route(_ONE),
+    _OPERATOR: Route({"GET": list_policies}),
+    f"{_OPERATOR}/:vhost": Route({"GET": list_policies}),
+    f"{_OPERATOR}/:vhost/:policy": Route(_ONE),
+    "parameters": Route({"GET": list_parameters}, Role.POLICYMAKER),
+    "parameters/:component": Route({"GET": list_parameters}, Role.POLICYMAKER),
+    "parameters/:component/:vhost": Route({"GET": list_parameters}, Role.POLICYMAKER),
+    "parameters/:component/:vhost/:parameter": Route(
+        {"GET": show_parameter, "PUT": refuse_parameter}, Role.POLICYMAKER
+    ),
+    "global-parameters": Route({"GET": list_global_parameters}, Role.POLICYMAKER),
+    "global-parameters/:parameter": Route(
+        {"GET": show_global_parameter, "PUT": refuse_global_parameter}, Role.POLICYMAKER
+    ),
+}

@@ -1,0 +1,80 @@
+"""Refused requests: the statuses and the bodies with which RabbitMQ's management plugin says no."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from ammoo_wire import ProtocolError, ReplyCode
+
+from .http import Response
+
+__all__ = [
+    "Refusal",
+    "access_refused",
+    "bad_request",
+    "missing_key",
+    "not_authorised",
+    "not_found",
+    "refusal_of",
+]
+
+
+class Refusal(Exception):
+    """A request that is refused.
+
+    Args:
+        status: The status of the response.
+        error: The kind of error, in one word.
+        reason: What is wrong: a text, or a list as RabbitMQ has it for some errors.
+        more: Further members of the body.
+    """
+
+    def __init__(self, status: int, error: str, reason: Any, **more: Any) -> None:
+        super().__init__(f"{status} {error}: {reason}")
+        self.status = status
+        self.error = error
+        self.reason = reason
+        self.more = more
+
+    def response(self) -> Response:
+        """Return the response that says so."""
+        body = {"error": self.error, "reason": self.reason, **self.more}
+        headers = {"content-type": "application/json"}
+        return Response(self.status, json.dumps(body, separators=(",", ":")).encode(), headers)
+
+
+def not_found() -> Refusal:
+    """Return the refusal for what does not exist."""
+    return Refusal(HTTPStatus.NOT_FOUND, "Object Not Found", "Not Found")
+
+
+def bad_request(reason: Any) -> Refusal:
+    """Return the refusal of a request that is not valid."""
+    return Refusal(HTTPStatus.BAD_REQUEST, "bad_request", reason)
+
+
+def missing_key(name: str) -> Refusal:
+    """Return the refusal of a body that lacks a member."""
+    return bad_request(f"[{{key_missing,{name}}}]")
+
+
+def not_authorised(reason: str) -> Refusal:
+    """Return the refusal for a user who may not do this."""
+    return Refusal(HTTPStatus.UNAUTHORIZED, "not_authorised", reason)
+
+
+def access_refused() -> Refusal:
+    """Return the refusal that permissions, or the rules for reserved names, ask for."""
+    return not_authorised("Access refused.")
+
+
+def refusal_of(error: ProtocolError) -> Refusal:
+    """Return the refusal for an error of AMQP: its reply text without the name of its code."""
+    if error.reply_code == ReplyCode.ACCESS_REFUSED:
+        return access_refused()
+    reason = error.reply_text.partition(" - ")[2] or error.reply_text
+    if error.reply_code == ReplyCode.NOT_FOUND:
+        return Refusal(HTTPStatus.NOT_FOUND, "not_found", reason)
+    return bad_request(reason)

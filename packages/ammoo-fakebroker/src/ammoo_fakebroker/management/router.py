@@ -1,0 +1,135 @@
+"""The router: which handler answers a request, once the user is known and may ask.
+
+Paths are a tree of segments, in which a name that a route spells out comes before a variable. The
+order of checks is RabbitMQ's: the path, the method, the user, and then what the handler checks.
+"""
+
+from __future__ import annotations
+
+import binascii
+import logging
+from base64 import b64decode
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from .call import Call, Host, Role
+from .http import Request, Response
+from .refusals import Refusal, not_found
+
+if TYPE_CHECKING:
+    from ..auth.users import User
+    from ..node.node import Node
+    from .route import Route, Routes
+
+__all__ = ["Router"]
+
+_logger = logging.getLogger("ammoo_fakebroker.management")
+
+_CHALLENGE = {"www-authenticate": 'Basic realm="RabbitMQ Management"'}
+_METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+class _Branch:
+    """The routes that begin with the same segments."""
+
+    def __init__(self) -> None:
+        self.branches: dict[str, _Branch] = {}
+        self.variables: dict[str, _Branch] = {}
+        self.route: Route | None = None
+
+    def grow(self, segments: Iterable[str]) -> _Branch:
+        branch = self
+        for segment in segments:
+            kind = branch.variables if segment.startswith(":") else branch.branches
+            branch = kind.setdefault(segment.removeprefix(":"), _Branch())
+        return branch
+
+    def find(self, segments: tuple[str, ...]) -> tuple[Route, dict[str, str]] | None:
+        """Find the route of a path, and the names that stand for its variables."""
+        if not segments:
+            return None if self.route is None else (self.route, {})
+        first, *rest = segments
+        if first in self.branches:
+            found = self.branches[first].find(tuple(rest))
+            if found is not None:
+                return found
+        for name, branch in self.variables.items():
+            found = branch.find(tuple(rest))
+            if found is not None:
+                route, names = found
+                return route, {name: first, **names}
+        return None
+
+
+class Router:
+    """Answers requests to the management API.
+
+    Args:
+        node: A function that returns the node at the moment.
+        host: A function that returns what surrounds the node.
+        routes: The routes below ``/api``, module by module.
+    """
+
+    def __init__(
+        self,
+        node: Callable[[], Node],
+        host: Callable[[], Host],
+        routes: Iterable[Routes],
+    ) -> None:
+        self._node = node
+        self._host = host
+        self._root = _Branch()
+        for each in routes:
+            for path, route in each.items():
+                self._root.grow(path.split("/")).route = route
+
+    def answer(self, request: Request) -> Response:
+        """Answer a request; what is wrong with it is told in the response."""
+        found = self._root.find(request.path[1:]) if request.path[:1] == ("api",) else None
+        if found is None:
+            return _unknown(request)
+        route, names = found
+        method = "GET" if request.method == "HEAD" else request.method
+        allow = _allowed(route)
+        if method == "OPTIONS":
+            return Response(HTTPStatus.OK).allowing(allow)
+        if method not in route.handlers:
+            return Response(HTTPStatus.METHOD_NOT_ALLOWED).allowing(allow)
+        user = self._log_in(request)
+        if isinstance(user, Response):
+            return user.allowing(allow)
+        call = Call(self._node(), self._host(), user, request, names)
+        try:
+            call.require(Role.MANAGEMENT)
+            call.require(route.role)
+            answer = route.handlers[method](call)
+        except Refusal as refusal:
+            answer = refusal.response()
+        return answer.allowing(allow)
+
+    def _log_in(self, request: Request) -> User | Response:
+        """Return the user whose name and password the request has, or the refusal."""
+        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return Response(HTTPStatus.UNAUTHORIZED, headers=_CHALLENGE)
+        try:
+            name, _, password = b64decode(credentials).decode().partition(":")
+        except (ValueError, binascii.Error):
+            return Response(HTTPStatus.UNAUTHORIZED, headers=_CHALLENGE)
+        user = self._node().users.authenticate(name, password, from_loopback=True)
+        if user is None:
+            return Refusal(HTTPStatus.UNAUTHORIZED, "not_authorized", "Not_Authorized").response()
+        return user
+
+
+def _allowed(route: Route) -> str:
+    methods = [method for method in _METHODS if method in route.handlers]
+    head = ["HEAD"] if "GET" in methods else []
+    return ", ".join([*head, *methods, "OPTIONS"])
+
+
+def _unknown(request: Request) -> Response:
+    """Answer as RabbitMQ does, and say in the log that the fake broker has no such path."""
+    _logger.warning("the fake broker has no %s /%s", request.method, "/".join(request.path))
+    return not_found().response()

@@ -1,0 +1,141 @@
+"""Virtual hosts, and their limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..queues.types import QUEUE_TYPES
+from .call import Call, Role, changed, done, json_response, read_tags
+from .limits import limit_items, read_limits, with_limit
+from .lists import list_response, with_columns
+from .refusals import bad_request, not_found
+from .route import Route, Routes
+
+if TYPE_CHECKING:
+    from ..node.node import Node
+    from ..node.virtual_host import VirtualHost
+    from .http import Response
+
+__all__ = ["ROUTES"]
+
+_LIMITS = {"max-connections": "max_connections", "max-queues": "max_queues"}
+_NO_RATE = {"rate": 0.0}
+
+
+# -- looking -----------------------------------------------------------------------------------
+
+
+def list_virtualhosts(call: Call) -> Response:
+    """List the virtual hosts that the user may see."""
+    sees_all = Role.MONITORING.includes(call.user)
+    items = [
+        virtualhost_item(call.node, virtualhost)
+        for name, virtualhost in call.node.virtualhosts.items()
+        if sees_all or name in call.user.permissions
+    ]
+    return list_response(items, call.request.query)
+
+
+def show_virtualhost(call: Call) -> Response:
+    """Show a virtual host."""
+    item = virtualhost_item(call.node, call.virtualhost(to_look=True))
+    return json_response(with_columns([item], call.request.query)[0])
+
+
+def virtualhost_item(node: Node, virtualhost: VirtualHost) -> dict[str, Any]:
+    """Return what the API says of a virtual host."""
+    metadata = {
+        "description": virtualhost.description,
+        "tags": virtualhost.tags,
+        "default_queue_type": virtualhost.default_queue_type or "classic",
+    }
+    queues = virtualhost.queues.values()
+    ready = sum(queue.message_count for queue in queues)
+    unacknowledged = sum(queue.unacked_count for queue in queues)
+    return {
+        "cluster_state": {node.cluster_name: "running"},
+        **metadata,
+        "messages": ready + unacknowledged,
+        "messages_details": _NO_RATE,
+        "messages_ready": ready,
+        "messages_ready_details": _NO_RATE,
+        "messages_unacknowledged": unacknowledged,
+        "messages_unacknowledged_details": _NO_RATE,
+        "metadata": metadata,
+        "name": virtualhost.name,
+        "tracing": False,
+    }
+
+
+# -- changing ----------------------------------------------------------------------------------
+
+
+def create_virtualhost(call: Call) -> Response:
+    """Create a virtual host; the user gets all permissions in it."""
+    call.require(Role.ADMINISTRATOR)
+    name, body = call.names["vhost"], call.body()
+    queue_type = body.get("default_queue_type")
+    if queue_type not in (None, *QUEUE_TYPES):
+        raise bad_request(f"{queue_type} is not a valid queue type")
+    is_new = name not in call.node.virtualhosts
+    virtualhost = call.node.add_virtualhost(name, queue_type)
+    if queue_type is not None:
+        virtualhost.default_queue_type = queue_type
+    virtualhost.description = str(body.get("description", virtualhost.description))
+    if "tags" in body:
+        virtualhost.tags = read_tags(body["tags"])
+    if is_new:
+        call.user.grant_all(name)
+    return changed(is_new=is_new)
+
+
+def delete_virtualhost(call: Call) -> Response:
+    """Delete a virtual host and all that is in it; its connections are closed."""
+    call.require(Role.ADMINISTRATOR)
+    if call.names["vhost"] not in call.node.virtualhosts:
+        raise not_found()
+    call.node.delete_virtualhost(call.names["vhost"])
+    return done()
+
+
+# -- limits ------------------------------------------------------------------------------------
+
+
+def list_limits(call: Call) -> Response:
+    """List the limits of virtual hosts that have any."""
+    if "vhost" in call.names:
+        virtualhosts = [call.virtualhost(to_look=True)]
+    else:
+        virtualhosts = list(call.node.virtualhosts.values())
+    limits = {virtualhost.name: virtualhost.limits for virtualhost in virtualhosts}
+    return json_response(limit_items("vhost", limits, _LIMITS))
+
+
+def set_limit(call: Call) -> Response:
+    """Set one limit of a virtual host."""
+    virtualhost = call.virtualhost(to_look=True)
+    value = read_limits(call, _LIMITS, "limits", validates_parameters=True)
+    virtualhost.limits = with_limit(virtualhost.limits, _LIMITS[call.names["limit"]], value)
+    return done()
+
+
+def clear_limit(call: Call) -> Response:
+    """Remove one limit of a virtual host."""
+    virtualhost = call.virtualhost(to_look=True)
+    field = _LIMITS.get(call.names["limit"])
+    if field is not None:
+        virtualhost.limits = with_limit(virtualhost.limits, field, None)
+    return done()
+
+
+ROUTES: Routes = {
+    "vhosts": Route({"GET": list_virtualhosts}),
+    "vhosts/:vhost": Route(
+        {"GET": show_virtualhost, "PUT": create_virtualhost, "DELETE": delete_virtualhost}
+    ),
+    "vhost-limits": Route({"GET": list_limits}, Role.MONITORING),
+    "vhost-limits/:vhost": Route({"GET": list_limits}),
+    "vhost-limits/:vhost/:limit": Route(
+        {"PUT": set_limit, "DELETE": clear_limit}, Role.ADMINISTRATOR
+    ),
+}

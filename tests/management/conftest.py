@@ -1,0 +1,75 @@
+"""The management interfaces of brokers: each profile of the fake, and every RabbitMQ that has one."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pika  # type: ignore[import-untyped]  # it has no types
+import pytest
+
+from ammoo_fakebroker import FakeBroker
+from tests.support.broker_matrix import Leg, parametrise
+from tests.support.brokers import Broker
+from tests.support.management_api import ManagementApi, segment
+
+pytest_generate_tests = parametrise
+
+MANAGEMENT_PORTS_HIGHER = 10_000
+"""How far above AMQP's the management port of a broker of `.ci/rabbitmq` is."""
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """A broker; a fake one is fresh."""
+    leg: Leg = request.param
+    if leg.url is not None:
+        yield Broker(leg.url, leg.version, None)
+        return
+    with FakeBroker(compatibility=leg.version, management_port=0) as fake:
+        yield Broker(fake.url, leg.version, fake)
+
+
+@pytest.fixture
+def api(broker: Broker) -> ManagementApi:
+    """The management API of the broker."""
+    if broker.fake is not None:
+        return ManagementApi(broker.fake.management_url)
+    parts = urlsplit(broker.url)
+    assert parts.port is not None
+    api = ManagementApi(f"http://{parts.hostname}:{parts.port + MANAGEMENT_PORTS_HIGHER}")
+    try:
+        api.get("whoami")
+    except OSError:
+        pytest.skip("this RabbitMQ was started without its management interface")
+    return api
+
+
+@pytest.fixture
+def virtualhost(api: ManagementApi) -> Iterator[str]:
+    """A virtual host of the test's own, in which guest may do everything; ready for a path."""
+    name = f"management/{uuid.uuid4().hex[:8]}"
+    api.put(f"vhosts/{segment(name)}")
+    yield segment(name)
+    api.delete(f"vhosts/{segment(name)}")
+
+
+@pytest.fixture
+def user(api: ManagementApi) -> Iterator[str]:
+    """A user of the test's own with the password secret, without tags and permissions."""
+    name = f"management-{uuid.uuid4().hex[:8]}"
+    api.put(f"users/{name}", {"password": "secret", "tags": ""})
+    yield name
+    api.delete(f"users/{name}")
+
+
+@pytest.fixture
+def connection(broker: Broker, virtualhost: str) -> Iterator[pika.BlockingConnection]:
+    """A client's connection to the virtual host."""
+    parameters = pika.URLParameters(broker.url_in(virtualhost))
+    properties: dict[str, Any] = {"connection_name": "worker"}
+    parameters.client_properties = properties
+    connection = pika.BlockingConnection(parameters)
+    yield connection
+    if connection.is_open:
+        connection.close()
