@@ -15,6 +15,7 @@ from ammoo.exceptions.channel import (
     ServerClosedChannel,
 )
 from ammoo.exceptions.connection import ClientClosedConnectionOK, MethodNotImplemented
+from ammoo.recovery.events import Closed
 from ammoo_wire import (
     BasicAckParameters,
     BasicCancelOkParameters,
@@ -421,10 +422,11 @@ async def test_connection_that_the_server_closed_unnoticed_says_so_when_it_is_le
     assert connection.closing_exc is caught.value
 
 
+@pytest.mark.parametrize("recovery", [None, ammoo.Recovery()], ids=["ends", "recovers"])
 async def test_close_of_the_server_that_crosses_the_connections_is_raised(
-    server: ScriptedServer,
+    server: ScriptedServer, recovery: ammoo.Recovery | None
 ) -> None:
-    connection = await (await ammoo.connect(server.url)).__aenter__()
+    connection = await (await ammoo.connect(server.url, recovery=recovery)).__aenter__()
     server.peer.protocol.close(540, "NOT_IMPLEMENTED - immediate=true", 60, 40)
     server.peer.flush()
 
@@ -437,12 +439,13 @@ async def test_close_of_the_server_that_crosses_the_connections_is_raised(
 # --- dropped ---
 
 
+@pytest.mark.parametrize("recovery", [None, ammoo.Recovery()], ids=["ends", "recovers"])
 @pytest.mark.parametrize("is_entered", [False, True])
 async def test_connection_that_is_dropped_while_open_warns_at_once(
-    server: ScriptedServer, is_entered: bool
+    server: ScriptedServer, is_entered: bool, recovery: ammoo.Recovery | None
 ) -> None:
     gc.disable()  # what is dropped is found out without a collection
-    connection = await ammoo.connect(server.url)
+    connection = await ammoo.connect(server.url, recovery=recovery)
     channels = [await _entered(connection)] if is_entered else []
 
     with pytest.warns(ResourceWarning, match="was dropped without being closed"):
@@ -450,6 +453,25 @@ async def test_connection_that_is_dropped_while_open_warns_at_once(
 
     gc.enable()
     await server.accepted()
+    async with asyncio.timeout(5):
+        await server.peer.closed
+
+
+async def test_connection_that_is_dropped_while_it_is_recovered_warns_and_tries_no_more(
+    server: ScriptedServer,
+) -> None:
+    connection = await ammoo.connect(server.url, recovery=ammoo.Recovery(random=lambda: 0.0))
+    await connection.__aenter__()
+    events = connection.events()
+    server.is_deaf = True
+    server.peer.abort()
+    await server.accepted(2)
+
+    with pytest.warns(ResourceWarning, match="recovering> was dropped without being closed"):
+        del connection
+
+    *_, last = [event async for event in events]
+    assert isinstance(last, Closed)
     async with asyncio.timeout(5):
         await server.peer.closed
 

@@ -114,6 +114,24 @@ def test_query_of_both_kinds() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "timeouts"),
+    [
+        ({}, (30.0, None)),
+        ({"is_one_of_several": True}, (10.0, 5.0)),
+        ({"is_one_of_several": True, "connection_timeout": 60}, (60.0, None)),
+        ({"is_one_of_several": True, "connection_timeout": 0}, (None, None)),
+        ({"is_one_of_several": True, "url": "amqp://host?connection_timeout=15000"}, (15.0, None)),
+    ],
+)
+def test_time_outs_are_short_where_another_attempt_follows(
+    options: dict[str, Any], timeouts: tuple[float | None, float | None]
+) -> None:
+    parameters = connection_parameters(**options)
+
+    assert timeouts == (parameters.connection_timeout, parameters.address_timeout)
+
+
+@pytest.mark.parametrize(
     ("url", "words"),
     [
         ("http://host", "amqp:// or amqps://; this one begins with http://"),

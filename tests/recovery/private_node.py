@@ -1,4 +1,7 @@
-"""A RabbitMQ of the test's own, which it kills: by `.ci/rabbitmq`, with a home and a port apart."""
+"""A RabbitMQ of the test's own, which it kills: by `.ci/rabbitmq`, with a home and a port apart.
+
+AMMOO_TEST_KILL_HOME and AMMOO_TEST_KILL_PORT move them (/tmp/ammoo-killed and 5772).
+"""
 
 import asyncio
 import os
@@ -12,7 +15,7 @@ from typing import Self
 __all__ = ["PrivateNode"]
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "rabbitmq"
-PORT = 5772
+PORT = int(os.environ.get("AMMOO_TEST_KILL_PORT", "5772"))
 
 
 class PrivateNode:
@@ -42,7 +45,7 @@ class PrivateNode:
         await asyncio.to_thread(self._run, "stop")
 
     async def kill_and_resume(self) -> float:
-        """Kill the node and start it again; return when it began to listen (loop time)."""
+        """Kill the node and start it again; return when it began to listen (`time.monotonic`)."""
         await asyncio.to_thread(self._run, "kill")
         resuming = asyncio.create_task(asyncio.to_thread(self._run, "resume"))
         listening = await asyncio.to_thread(_wait_until_it_listens)

@@ -23,10 +23,11 @@ from ammoo.exceptions import (
     RecoveryFailed,
     UnexpectedFrame,
 )
-from ammoo.recovery.events import Open, Recovering
+from ammoo.recovery.events import Open, Recovering, Restored
 from ammoo.recovery.listener import EventListener
 from ammoo_wire import (
     Accepted,
+    BasicCancelParameters,
     BasicConsumeOkParameters,
     BasicConsumeParameters,
     BasicDeliverParameters,
@@ -432,6 +433,71 @@ async def test_consume_that_is_answered_too_late_is_tried_again_on_another_chann
 
     assert "orders" == late.queue_name
     assert () == opened.not_restored
+
+
+def consume_ok(request: Any) -> BasicConsumeOkParameters:
+    return BasicConsumeOkParameters(request.consumer_tag)
+
+
+async def test_late_consumer_has_all_the_time_and_is_started_once(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has no leader for the queue yet: it answers no basic.consume, for a minute say."""
+    monkeypatch.setattr("ammoo.recovery.restore.STUCK_AFTER", 0.0)
+    monkeypatch.setattr("ammoo.recovery.stragglers.FIRST_DELAY", 0.0)
+    monkeypatch.setattr("ammoo.recovery.supervisor.GATE_PATIENCE", 0.0)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        scripted.peer.answers[BasicConsumeParameters] = consume_ok
+        async with connection.channel() as channel, channel.consume("orders") as consumer:
+            scripted.peer.abort()
+            opened = await until(events, Open)
+            await scripted.peer.expect_any(BasicConsumeParameters)  # given up, with its channel
+            late = await scripted.peer.expect_any(BasicConsumeParameters)
+            parameters: Any = late.parameters
+            tag = parameters.consumer_tag
+            scripted.peer.send(BasicConsumeOkParameters(tag), channel_number=late.channel_number)
+            restored = await until(events, Restored)
+            scripted.peer.send_content(
+                BasicDeliverParameters(tag, 1, False, "", "orders"),
+                channel_number=late.channel_number,
+            )
+            message = await anext(consumer)
+
+    assert [True] == [each.is_retried for each in opened.not_restored]
+    assert opened.not_restored[0].entity is restored.entity
+    assert tag == message.consumer_tag
+
+
+async def test_consumer_whose_queue_is_down_waits_for_longer_than_the_grace(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ammoo.recovery.reviving.FIRST_DELAY", 0.0)
+    down = ChannelCloseParameters(
+        404,
+        "NOT_FOUND - home node 'a' of durable queue 'q' in vhost '/' is down or inaccessible",
+        50,
+        10,
+    )
+    recovery = Recovery(consumer_grace=0.0, random=lambda: 0.0)
+    async with (
+        await ammoo.connect(scripted.url, recovery=recovery) as connection,
+        connection.channel() as channel,
+    ):
+        peer = scripted.peer
+        peer.answers[BasicConsumeParameters] = consume_ok
+        consumer = await channel.consume("q").__aenter__()
+        del peer.answers[BasicConsumeParameters], peer.answers[QueueDeclareParameters]
+        peer.send(BasicCancelParameters(consumer.consumer_tag, True))
+        probe = await peer.expect_any(QueueDeclareParameters)
+        peer.send(down, channel_number=probe.channel_number)
+        probe = await peer.expect_any(QueueDeclareParameters)
+        peer.send(QueueDeclareOkParameters("q", 0, 1), channel_number=probe.channel_number)
+        tag = await consumer_on_any_channel(peer)
+        peer.deliver(tag, 1)
+        message = await anext(consumer)
+
+    assert tag == message.consumer_tag
 
 
 async def test_suspect_that_ends_the_connection_twice_is_skipped(

@@ -53,7 +53,7 @@ def about(error: PublishFailed) -> PublishFailed:
         ),
         (
             RecoveryFailed(LOST, 3, 4.25),
-            f"the connection was not recovered in 3 attempts within 4.2 s: {LOST}",
+            f"the connection could not be opened in 3 attempts within 4.2 s: {LOST}",
         ),
     ],
     ids=lambda value: type(value).__name__,

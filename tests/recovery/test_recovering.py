@@ -176,16 +176,17 @@ async def test_first_connect_gives_up_after_as_many_rounds_as_allowed(network: N
     network.go_down()
     recovery = Recovery(retry_first=True, max_attempts=4, random=lambda: 0.0)
 
-    with pytest.raises((ConnectionLost, OSError)):
+    with pytest.raises(RecoveryFailed) as caught:
         await opened_and_closed(network.url, recovery)
 
-    assert 5 == network.attempts  # the first, and four more
+    assert 5 == network.attempts == caught.value.attempts  # the first, and four more
+    assert isinstance(caught.value.__cause__, ConnectionLost | OSError)
 
 
 async def test_first_connect_with_no_time_for_rounds_is_tried_once(network: Network) -> None:
     network.go_down()
 
-    with pytest.raises((ConnectionLost, OSError)):
+    with pytest.raises(RecoveryFailed, match="could not be opened in 1 attempts"):
         await opened_and_closed(network.url, Recovery(retry_first=True, deadline=0))
 
     assert 1 == network.attempts

@@ -1,6 +1,7 @@
 """What is declared, opened and consumed again: order, arguments, renames, refusals."""
 
 import asyncio
+import re
 import uuid
 
 import pytest
@@ -77,6 +78,22 @@ async def test_server_named_queue_is_renamed_everywhere(
     assert {second: third} == dict(twice.renamed)
     assert 3 == len({first, second, third})
     assert [b"news", third.encode(), b"more"] == received
+
+
+async def test_unique_name_of_the_clients_stays_the_same(
+    network: Network, channel: ammoo.Channel, events: EventListener
+) -> None:
+    named = await channel.declare_queue("inbox.", exclusive=True, unique_name=True)
+    unnamed = await channel.declare_queue("", exclusive=True, unique_name=True)
+    async with channel.consume(named.queue_name) as consumer:
+        opened = await lose(network, events)
+        await channel.publish("", named.queue_name, b"body")
+        message = await anext(consumer)
+
+    assert re.fullmatch(r"inbox\.[0-9a-f]{32}", named.queue_name)
+    assert re.fullmatch(r"ammoo\.gen-[0-9a-f]{32}", unnamed.queue_name)
+    assert {} == dict(opened.renamed)
+    assert b"body" == message.body
 
 
 async def test_empty_name_means_the_queue_that_was_declared_last(

@@ -9,6 +9,7 @@ import asyncio
 import warnings
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from os import urandom
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack, overload
 
@@ -301,6 +302,7 @@ class Channel:
         """
         table = consume_arguments(arguments, priority, stream_offset)
         return Consumer(
+            self,
             self._lifetime,
             BasicConsumeParameters(queue_name, "", no_local, no_ack, exclusive, False, table),
         )
@@ -1025,6 +1027,7 @@ class Channel:
         delivery_limit: int | None = None,
         overflow: Overflow | str | None = None,
         single_active_consumer: bool | None = None,
+        unique_name: bool = False,
         arguments: Arguments | None = None,
     ) -> QueueDeclareOkParameters:
         """Declare a queue (queue.declare): create it, or check that it exists as described.
@@ -1033,6 +1036,7 @@ class Channel:
 
             await channel.declare_queue("orders", durable=True, queue_type="quorum")
             replies = (await channel.declare_queue("", exclusive=True)).queue_name
+            mine = (await channel.declare_queue("inbox.", exclusive=True, unique_name=True)).queue_name
 
         See https://www.rabbitmq.com/docs/queues. An argument that is None is not sent, and the
         server's default or a policy applies.
@@ -1065,6 +1069,10 @@ class Channel:
                 ``reject-publish`` or ``reject-publish-dlx`` (x-overflow).
             single_active_consumer: Whether only one consumer at a time gets messages
                 (x-single-active-consumer).
+            unique_name: Whether to append 32 random hexadecimal digits to `queue_name` (if that is
+                empty, to ``ammoo.gen-``), so that no other queue has the name. With ``recovery=``
+                the queue keeps this name, while the server names its queues anew at each recovery.
+                False by default.
             arguments: Further arguments of queue.declare.
 
         Returns:
@@ -1095,6 +1103,8 @@ class Channel:
             overflow=overflow,
             single_active_consumer=single_active_consumer,
         )
+        if unique_name:
+            queue_name = f"{queue_name or 'ammoo.gen-'}{urandom(16).hex()}"
         return await self._declare_queue(
             QueueDeclareParameters(queue_name, False, durable, exclusive, auto_delete, False, table)
         )

@@ -116,8 +116,8 @@ async def connect(
         channel_max: How many channels may be open, up to 65535; 2047 by default, 0 for no limit.
             The server may lower it.
         connection_timeout: How long to wait for the socket, and again for the handshake, in
-            seconds; 30 by default, 0 for no limit. With several URLs
-            or with `recovery`, each of these is at most 10 s for each host.
+            seconds; 0 for no limit. 30 by default; with several URLs or with `recovery` 10 for each
+            host, of which one address of several may take 5 for the socket.
         operation_timeout: How long each operation may take until the server has answered it, in
             seconds; no limit by default. A publish has this time for everything: until the
             connection is open again (with recovery), until the server and the socket take the
@@ -153,6 +153,8 @@ async def connect(
         OSError: The socket cannot be connected, or a file that the URL names cannot be read.
             `ssl.SSLError` and `TimeoutError` are subclasses.
         CredentialsUnavailable: The function `credentials` raised an exception.
+        RecoveryFailed: The first connect was retried (`Recovery`) until the deadline, or for as
+            many rounds as allowed; the cause is the last failure.
         ValueError: The URL or a number is invalid, or arguments contradict each other.
         TypeError: An argument has a wrong type.
     """
@@ -188,6 +190,7 @@ async def connect(
             connection_name=connection_name,
             client_properties=client_properties,
             open_transport=open_transport,
+            is_one_of_several=recovery is not None or len(urls) > 1,
         )
         for each in urls
     ]
@@ -228,12 +231,13 @@ class Connection:
         self._is_entered = False
 
     def __del__(self) -> None:
-        """Warn if the connection is dropped while open, and close its socket.
+        """Warn if the connection is dropped while open or being recovered, and end it.
 
-        With ``recovery=`` that is noticed only at the end of the loop, which keeps the connection.
+        A channel that is held keeps its connection, and so does, with ``recovery=``, a consumer
+        that was not left.
         """
         live: LiveConnection | None = getattr(self, "_live", None)
-        if live is None or live.closing_exc is not None:
+        if live is None or self.closing_exc is not None:
             return
         warnings.warn(
             f"{self!r} was dropped without being closed; use it with async with, or await close()",
@@ -241,8 +245,11 @@ class Connection:
             source=self,
             stacklevel=2,
         )
-        if not live.loop.is_closed():
-            live.loop.call_soon_threadsafe(live.transport.abort)
+        if live.loop.is_closed():
+            return
+        if self._supervisor is not None:
+            live.loop.call_soon_threadsafe(self._supervisor.abort)
+        live.loop.call_soon_threadsafe(live.transport.abort)
 
     def __repr__(self) -> str:
         state = "not entered"
@@ -392,26 +399,29 @@ class Connection:
             jitter = random if recovery is None else recovery.random
             self._credentials = CredentialsKeeper(loop, credentials, jitter)
         prepare = None if self._credentials is None else self._credentials.complete
-        self._connector = Connector(hosts, recovery, self._make_live, prepare)
+        self._connector = Connector(hosts, recovery, self._new_live_maker(), prepare)
         if recovery is not None:
             from .recovery.supervisor import Supervisor
 
             hooks = None if self._instruments is None else self._instruments.hooks
-            self._supervisor = Supervisor(loop, recovery, self._connector, self._swap, hooks)
+            swap = weakly(self._swap)
+            self._supervisor = Supervisor(loop, recovery, self._connector, swap, hooks)
 
-    def _make_live(self, parameters: ConnectionParameters) -> LiveConnection:
-        return LiveConnection(
-            asyncio.get_running_loop(),
-            parameters,
-            weakly(self._call_blocked_callbacks),
-            self._instruments,
-        )
+    def _new_live_maker(self) -> Callable[[ConnectionParameters], LiveConnection]:
+        """Return what makes live connections, and does not keep this connection."""
+        loop, instruments = asyncio.get_running_loop(), self._instruments
+        call_blocked_callbacks = weakly(self._call_blocked_callbacks)
+
+        def make(parameters: ConnectionParameters) -> LiveConnection:
+            return LiveConnection(loop, parameters, call_blocked_callbacks, instruments)
+
+        return make
 
     async def _open_socket(self) -> None:
         if self._connector is not None:
             self._live = await self._connector.first_socket()
             return
-        live = self._make_live(self._parameters)
+        live = self._new_live_maker()(self._parameters)
         await live.open_socket()
         self._live = live
 
@@ -443,6 +453,8 @@ class Connection:
                 self._stall_guard.close()
                 self._stall_guard = None
         await self._live.close(error, seconds, leaving=leaving)
+        if supervisor is not None:
+            supervisor.closed(self._live.closing_exc)
 
     def _live_ended(self, error: Exception) -> None:
         """Take the end of the live connection, which is this one's: there is no recovery."""
@@ -550,7 +562,7 @@ class Connection:
         if self._supervisor is not None:
             timeout = self._parameters.operation_timeout
             return self._supervisor.new_channel(
-                channel, settings, body_encoding, self._require_live, timeout, reopen=reopen
+                channel, settings, body_encoding, timeout, reopen=reopen
             )
         if reopen:
             raise ValueError("reopen=True needs a connection with recovery: connect(…, recovery=…)")

@@ -62,9 +62,11 @@ class Consumer:
 
     def __init__(
         self,
+        channel: object,
         lifetime: ChannelLifetime,
         request: BasicConsumeParameters,
     ) -> None:
+        self._channel = channel  # held, and with it the connection
         self._lifetime = lifetime
         self._request = request  # without a tag, which belongs to the live channel
         self._inbox = lifetime.new_inbox(request, self)

@@ -45,6 +45,8 @@ class ConnectionParameters(NamedTuple):
     client_properties: dict[str, Any]
     open_transport: OpenTransport | None = None
     """What connects, in place of the event loop; None for the event loop."""
+    address_timeout: float | None = None
+    """In seconds, for one address of several; None for an equal share of connection_timeout."""
 
     def __repr__(self) -> str:
         return f"<ConnectionParameters {self.address} virtualhost={self.virtualhost!r}>"

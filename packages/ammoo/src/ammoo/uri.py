@@ -23,6 +23,8 @@ _SCHEME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ
 PLAIN_PORT: Final = 5672
 TLS_PORT: Final = 5671
 DEFAULT_CONNECTION_TIMEOUT: Final = 30.0
+SHORT_CONNECTION_TIMEOUT: Final = 10.0
+SHORT_ADDRESS_TIMEOUT: Final = 5.0
 
 
 class _Location(NamedTuple):
@@ -60,8 +62,11 @@ def connection_parameters(
     connection_name: str | None = None,
     client_properties: Mapping[str, Any] | None = None,
     open_transport: OpenTransport | None = None,
+    is_one_of_several: bool = False,
 ) -> ConnectionParameters:
     """Return the parameters that a URL and keyword arguments describe; see `ammoo.connect`.
+
+    With `is_one_of_several`, the time-outs that are not given are short: another attempt follows.
 
     Raises:
         ValueError: The URL, one of its parameters or a number is invalid.
@@ -102,6 +107,8 @@ def connection_parameters(
             query.get("auth_mechanism"),
         )
     address: str = _first(host, location.host, "localhost")
+    timeout = _first(connection_timeout, query.get("connection_timeout"))
+    is_short = is_one_of_several and timeout is None
     server_hostname = _server_hostname(query.get("server_name_indication"))
     if encrypted:
         _check_name_is_known(address, server_hostname, ssl_context)
@@ -123,12 +130,13 @@ def connection_parameters(
             _seconds(
                 "connection_timeout",
                 _first(
-                    connection_timeout, query.get("connection_timeout"), DEFAULT_CONNECTION_TIMEOUT
+                    timeout, SHORT_CONNECTION_TIMEOUT if is_short else DEFAULT_CONNECTION_TIMEOUT
                 ),
             )
         ),
         operation_timeout=_seconds("operation_timeout", operation_timeout),
         blocked_timeout=_seconds("blocked_timeout", blocked_timeout),
+        address_timeout=SHORT_ADDRESS_TIMEOUT if is_short else None,
         client_properties={
             **({"connection_name": connection_name} if connection_name is not None else {}),
             **(client_properties or {}),

@@ -192,7 +192,7 @@ class CredentialsUnavailable(ConnectionClosed):
 
 
 class RecoveryFailed(ConnectionClosed):
-    """The connection was lost, and the client stopped trying to connect again.
+    """The client stopped trying to connect: again, or for the first time if that was retried.
 
     Attributes:
         exc: The error of the last attempt, or another one after which no attempt can succeed.
@@ -208,7 +208,7 @@ class RecoveryFailed(ConnectionClosed):
 
     def __str__(self) -> str:
         return (
-            f"the connection was not recovered in {self.attempts} attempts within"
+            f"the connection could not be opened in {self.attempts} attempts within"
             f" {self.outage:.1f} s: {self.exc}"
         )
 

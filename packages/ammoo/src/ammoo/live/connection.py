@@ -146,17 +146,17 @@ class LiveConnection:
 
     # --- opening ---
 
-    async def open_socket(self, seconds_per_address: float | None = None) -> None:
+    async def open_socket(self, *, tries_each_address: bool = False) -> None:
         """Connect the socket, TLS included, and send nothing yet.
 
         Args:
-            seconds_per_address: How long each address of the host may take, where it has
-                several; by default the system decides.
+            tries_each_address: Whether no address of the host, where it has several, may take
+                all the time; by default the system decides.
 
         Raises:
             OSError: The socket cannot be connected; `ssl.SSLError` is a subclass.
         """
-        await connect_socket(self.loop, self._parameters, self.transport, seconds_per_address)
+        await connect_socket(self.loop, self._parameters, self.transport, tries_each_address)
 
     async def open(self) -> None:
         """Do the handshake; if it fails, the socket is closed.

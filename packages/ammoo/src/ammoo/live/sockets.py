@@ -20,7 +20,7 @@ async def connect_socket(
     loop: asyncio.AbstractEventLoop,
     parameters: ConnectionParameters,
     transport: Transport,
-    seconds_per_address: float | None = None,
+    tries_each_address: bool = False,
 ) -> None:
     """Connect the socket of a transport, TLS included; send nothing yet.
 
@@ -28,8 +28,8 @@ async def connect_socket(
         loop: The event loop.
         parameters: Where to connect to; connection_timeout limits how long it takes.
         transport: What the socket is given to.
-        seconds_per_address: How long each address of the host may take, where it has several;
-            None to leave that to the system.
+        tries_each_address: Whether no address of the host, where it has several, may take all the
+            time; by default that is left to the system.
 
     Raises:
         OSError: The socket cannot be connected. `ssl.SSLError` and `TimeoutError` are
@@ -38,7 +38,7 @@ async def connect_socket(
     timeout = parameters.connection_timeout
     try:
         async with asyncio.timeout(timeout):
-            await _connect(loop, parameters, transport, seconds_per_address)
+            await _connect(loop, parameters, transport, tries_each_address)
     except TimeoutError as error:
         if error.errno is not None:
             raise  # from the operating system, whose own limit was shorter
@@ -54,7 +54,7 @@ async def _connect(
     loop: asyncio.AbstractEventLoop,
     parameters: ConnectionParameters,
     transport: Transport,
-    seconds_per_address: float | None,
+    tries_each_address: bool,
 ) -> None:
     context = parameters.ssl_context
     hostname = None if context is None else parameters.server_hostname
@@ -73,7 +73,7 @@ async def _connect(
             ssl=context,
             server_hostname=hostname if context is None else hostname or "",
         )
-    elif seconds_per_address is None:
+    elif not tries_each_address:
         await loop.create_connection(
             lambda: transport,
             parameters.host,
@@ -82,14 +82,11 @@ async def _connect(
             server_hostname=hostname,
         )
     else:
-        await _connect_to_any(loop, parameters, transport, seconds_per_address)
+        await _connect_to_any(loop, parameters, transport)
 
 
 async def _connect_to_any(
-    loop: asyncio.AbstractEventLoop,
-    parameters: ConnectionParameters,
-    transport: Transport,
-    seconds: float,
+    loop: asyncio.AbstractEventLoop, parameters: ConnectionParameters, transport: Transport
 ) -> None:
     """Connect to one of the addresses of the host: the next is tried while one does not answer.
 
@@ -111,6 +108,9 @@ async def _connect_to_any(
             interleave=1,
         )
         return
+    seconds = parameters.address_timeout
+    if seconds is None and parameters.connection_timeout is not None:
+        seconds = parameters.connection_timeout / len(addresses)
     for address in addresses:
         try:
             async with asyncio.timeout(seconds):

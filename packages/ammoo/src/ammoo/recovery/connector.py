@@ -10,17 +10,15 @@ from typing import Final
 
 from ..auth.password import PasswordAuthentication
 from ..exceptions.base import AmmooError
+from ..exceptions.connection import RecoveryFailed
 from ..live.connection import LiveConnection
 from ..parameters import ConnectionParameters
 from .delays import Outage
+from .handshake_slots import slots_of
 from .options import Recovery
 from .verdicts import Verdict, verdict_on
 
 __all__ = ["FAILURES", "Connector", "mildest"]
-
-SOCKET_TIMEOUT: Final = 5.0
-HANDSHAKE_TIMEOUT: Final = 10.0
-"""How long one host may take of a round through several, in seconds."""
 
 FAILURES: Final = (OSError, AmmooError)
 """How an attempt fails; all else is a fault of the program, and is raised."""
@@ -55,7 +53,7 @@ class Connector:
         self._make = make
         self._prepare = prepare
         self._next = 0
-        self._is_bounded = recovery is not None or len(self.hosts) > 1
+        self._slots = slots_of(asyncio.get_running_loop())
         if len(self.hosts) > 1:
             self._shuffle(recovery)
         self._first_round = iter(self.hosts)
@@ -70,7 +68,7 @@ class Connector:
 
     # --- one host ---
 
-    async def open_socket(self, parameters: ConnectionParameters) -> LiveConnection:
+    async def _open_socket(self, parameters: ConnectionParameters) -> LiveConnection:
         """Connect the socket to a host, and send nothing yet.
 
         Raises:
@@ -78,8 +76,8 @@ class Connector:
         """
         if self._prepare is not None:
             parameters = await self._prepare(parameters)
-        live = self._make(self._within_bounds(parameters))
-        await live.open_socket(SOCKET_TIMEOUT if self._is_bounded else None)
+        live = self._make(parameters)
+        await live.open_socket(tries_each_address=True)
         self._next = 1 + next(
             index for index, host in enumerate(self.hosts) if host.address == parameters.address
         )
@@ -92,12 +90,13 @@ class Connector:
             OSError: The socket cannot be connected.
             ConnectionClosed: The server refused, or does not speak AMQP.
         """
-        live = await self.open_socket(parameters)
-        try:
-            await live.open()
-        except BaseException:
-            await live.wait_closed()  # its socket is aborted, and closed in the next turn
-            raise
+        async with self._slots.slot():
+            live = await self._open_socket(parameters)
+            try:
+                await live.open()
+            except BaseException:
+                await live.wait_closed()  # its socket is aborted, and closed in the next turn
+                raise
         return live
 
     def change_password(self, password: str) -> None:
@@ -112,12 +111,6 @@ class Connector:
         for index in range(len(self.hosts)):
             yield self.hosts[(begin + index) % len(self.hosts)]
 
-    def _within_bounds(self, parameters: ConnectionParameters) -> ConnectionParameters:
-        if not self._is_bounded:
-            return parameters
-        limit = min(parameters.connection_timeout or HANDSHAKE_TIMEOUT, HANDSHAKE_TIMEOUT)
-        return parameters._replace(connection_timeout=limit)
-
     # --- the first connect ---
 
     async def first_socket(self) -> LiveConnection:
@@ -129,7 +122,8 @@ class Connector:
         while True:
             for parameters in self._first_round:
                 try:
-                    return await self.open_socket(parameters)
+                    async with self._slots.slot():
+                        return await self._open_socket(parameters)
                 except FAILURES as error:
                     self._failures.append(error)
             await self._begin_another_round()
@@ -142,7 +136,8 @@ class Connector:
         """
         while True:
             try:
-                await live.open()
+                async with self._slots.slot():
+                    await live.open()
             except FAILURES as error:
                 self._failures.append(error)
                 live = await self.first_socket()
@@ -160,11 +155,10 @@ class Connector:
         if self._outage is None:
             self._outage = Outage(recovery.max_delay, recovery.random)
             self._outage.lost(loop.time())
-        if recovery.max_attempts is not None and self._outage.attempt >= recovery.max_attempts:
-            raise error
-        deadline = recovery.deadline
-        if deadline is not None and self._outage.age(loop.time()) >= deadline:
-            raise error
+        attempts, age = self._outage.attempt, self._outage.age(loop.time())
+        most, deadline = recovery.max_attempts, recovery.deadline
+        if (most is not None and attempts >= most) or (deadline is not None and age >= deadline):
+            raise RecoveryFailed(error, attempts + 1, age) from error
         slowly = verdict is Verdict.SLOWLY
         await asyncio.sleep(self._outage.next_delay(loop.time(), slowly=slowly))
         self._failures.clear()

@@ -2,7 +2,7 @@
 
 The delay is random between 0 and a bound (full jitter), so that the clients of a server that
 restarts do not come back all at once. The bound grows with the outage and not with the number
-of rounds: a twentieth of the time since the loss. So the silence that the delay adds behind
+of rounds: a fiftieth of the time since the loss. So the silence that the delay adds behind
 the server's return stays short in proportion, which doubling it each round does not achieve:
 that can add the length of the outage once more.
 
@@ -17,7 +17,7 @@ __all__ = ["Outage"]
 FIRST_DELAY: Final = 0.2
 """The bound before the first round, in seconds."""
 LEAST_DELAY: Final = 0.1
-GROWTH: Final = 0.05
+GROWTH: Final = 0.02
 """Which share of the outage the bound is."""
 SLOW_DELAY: Final = 20.0
 """The bound where the server asks for patience: three rounds take 30 s on the average."""

@@ -7,6 +7,7 @@ is opened again. What it declares is recorded, and what it deletes is forgotten.
 import asyncio
 from collections.abc import Callable
 from typing import Any, Final, Protocol
+from weakref import ref
 
 from ammoo_wire import BasicConsumeParameters, QueueDeclareParameters, method_of
 
@@ -47,6 +48,10 @@ class Keeper(Protocol):
         """Whether the connection is lost and is to come back."""
         ...
 
+    def require_live(self) -> LiveConnection:
+        """Return the live connection, or the last one."""
+        ...
+
     def new_gate(self, cleared: Callable[[], None]) -> Gate:
         """Return a gate with the bounds that the user has set."""
         ...
@@ -62,16 +67,13 @@ class LastingChannel(ChannelLifetime):
     """The lifetime of a channel that survives its live channels.
 
     Args:
-        user_channel: The `Channel` that the user holds, which events report.
+        user_channel: The `Channel` that the user holds, and that is not held here: it holds the
+            connection, which may be dropped.
         settings: As in `ChannelLifetime`.
         body_encoding: As in `ChannelLifetime`.
-        connection: As in `ChannelLifetime`.
         keeper: What recovers the connection.
         operation_timeout: How long an operation may wait, in seconds; None for no limit.
         outage: The delays with which the channel alone is opened again; None if it is not to be.
-
-    Attributes:
-        user_channel: As it was given.
     """
 
     def __init__(
@@ -79,13 +81,12 @@ class LastingChannel(ChannelLifetime):
         user_channel: UserChannel,
         settings: ChannelSettings,
         body_encoding: str,
-        connection: Callable[[], LiveConnection],
         keeper: Keeper,
         operation_timeout: float | None,
         outage: Outage | None,
     ) -> None:
-        super().__init__(settings, body_encoding, connection)
-        self.user_channel = user_channel
+        super().__init__(settings, body_encoding, keeper.require_live)
+        self._user_channel = ref(user_channel)
         self._keeper = keeper
         self._operation_timeout = operation_timeout
         self._outage = outage
@@ -96,6 +97,16 @@ class LastingChannel(ChannelLifetime):
         self._epochs = 0
         self._reopen_waiters: list[asyncio.Future[None]] = []
         self._last_queue = ""  # the one that was declared last
+
+    @property
+    def user_channel(self) -> UserChannel:
+        """The `Channel` that the user holds; this object, where no variable holds it any more."""
+        return self._user_channel() or self
+
+    @property
+    def channel_id(self) -> int:
+        """The channel's number."""
+        return self.require_live().number
 
     # --- from beginning to end ---
 

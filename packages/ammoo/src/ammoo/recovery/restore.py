@@ -56,6 +56,7 @@ class ChannelRestoration:
         self._connection = connection
         self._replay = replay
         self._prefetch = UNLIMITED
+        self._one_at_a_time = asyncio.Lock()
         self.error: Exception | None = None
         self.live: LiveChannel
         try:
@@ -108,13 +109,20 @@ class ChannelRestoration:
     async def start(self, record: ConsumerRecord) -> None:
         """Start a consumer, with the prefetch limit that was in force when it was made."""
         await self._set_prefetch(Prefetch(*record.prefetch))
-        self.inboxes[record] = await start_consumer(self.live, record)
+        async with answered_in_time("basic.consume", STUCK_AFTER):
+            self.inboxes[record] = await start_consumer(self.live, record)
 
     async def start_late(self, record: ConsumerRecord) -> None:
-        """Start a consumer after the others."""
+        """Start a consumer after the others, on a channel that is the caller's by now.
+
+        Its answer is awaited for as long as it takes: the server would start each further one that
+        was sent meanwhile, and a request that was given up would close the channel in the end.
+        """
         await probe_queue(self._replay, record)
-        await self.start(record)
-        await self._set_prefetch(self.channel.settings.prefetch or UNLIMITED)
+        async with self._one_at_a_time:
+            await self._set_prefetch(Prefetch(*record.prefetch))
+            self.inboxes[record] = await start_consumer(self.live, record)
+            await self._set_prefetch(self.channel.settings.prefetch or UNLIMITED)
 
     async def _set_prefetch(self, prefetch: Prefetch) -> None:
         if prefetch != self._prefetch:
@@ -142,8 +150,7 @@ async def start_consumer(live: LiveChannel, record: ConsumerRecord) -> Inbox:
         consumer_tag=inbox.consumer_tag,
         arguments=record.consumer.resume(record.request.arguments),
     )
-    async with answered_in_time("basic.consume", STUCK_AFTER):
-        await live.consuming.start(inbox, request)
+    await live.consuming.start(inbox, request)
     return inbox
 
 

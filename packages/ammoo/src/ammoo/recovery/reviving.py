@@ -17,6 +17,7 @@ from ..topology import ConsumerRecord, Topology
 from .delays import Outage
 from .lasting_channel import LastingChannel
 from .options import Recovery
+from .remedies import Remedy, remedy_for
 from .replay import GaveUp, Replay
 from .restore import (
     UNLIMITED,
@@ -130,8 +131,10 @@ async def revive_consumer(
             await _start_again(reviver, live, record)
         except ConnectionClosed:
             return
-        except (NotFound, OperationTimeout):
-            if reviver.now - began >= reviver.recovery.consumer_grace:
+        except (NotFound, OperationTimeout) as missing:
+            if remedy_for(missing, record) is Remedy.TRANSIENT:
+                began = reviver.now  # its node is down: the grace begins when that is over
+            elif reviver.now - began >= reviver.recovery.consumer_grace:
                 reviver.topology.forget_queue(record.queue.name)
                 reviver.lose_consumer(record, error)
                 return

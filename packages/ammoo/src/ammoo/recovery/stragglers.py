@@ -7,6 +7,7 @@ exchange or queue is there, its bindings and consumers follow.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
 from ..exceptions.base import OperationTimeout
@@ -49,7 +50,7 @@ class Stragglers:
         self._start_consumer = start_consumer
         self._on_restored = on_restored
         self._on_failed = on_failed
-        self._slots = asyncio.Semaphore(AT_A_TIME)
+        self._slots = asyncio.Semaphore(AT_A_TIME)  # consumers need none: see `_slot_for`
 
     async def run(self) -> None:
         """Try all stragglers until each is restored or given up; ends with the connection.
@@ -77,9 +78,17 @@ class Stragglers:
                 return
             await asyncio.sleep(delay)
             delay = min(2 * delay, LOCKED_MAX_DELAY if is_locked else MAX_DELAY)
-            async with self._slots:
+            async with self._slot_for(entity):
                 if entity in self._replay.stragglers and not await self._try(entity):
                     return
+
+    def _slot_for(self, entity: Entity) -> AbstractAsyncContextManager[None]:
+        """Return what bounds how many are tried at a time.
+
+        A consumer waits on its own channel for as long as its queue has no leader: it must not
+        keep the others waiting.
+        """
+        return nullcontext() if isinstance(entity, ConsumerRecord) else self._slots
 
     async def _try(self, entity: Entity) -> bool:
         """Try an entity once; return whether the connection is still there."""

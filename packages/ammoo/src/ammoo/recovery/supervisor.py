@@ -25,8 +25,10 @@ from ..exceptions.channel import ClientClosedChannelOK
 from ..exceptions.connection import (
     ClientClosedConnection,
     ClientClosedConnectionError,
+    ClientClosedConnectionOK,
     ConnectionClosed,
     RecoveryFailed,
+    ServerClosedConnection,
 )
 from ..exceptions.consumer import ClientCancelledConsumerOK
 from ..inbox import Inbox
@@ -182,7 +184,6 @@ class Supervisor:
         user_channel: UserChannel,
         settings: ChannelSettings,
         body_encoding: str,
-        connection: Callable[[], LiveConnection],
         operation_timeout: float | None,
         *,
         reopen: bool,
@@ -190,7 +191,7 @@ class Supervisor:
         """Return the lifetime of a channel; `reopen` has it opened again when it alone ends."""
         outage = self.new_outage() if reopen else None
         return LastingChannel(
-            user_channel, settings, body_encoding, connection, self, operation_timeout, outage
+            user_channel, settings, body_encoding, self, operation_timeout, outage
         )
 
     def new_gate(self, cleared: Callable[[], None]) -> Gate:
@@ -207,6 +208,11 @@ class Supervisor:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
+
+    def require_live(self) -> LiveConnection:
+        """Return the live connection, or the last one."""
+        assert self._live is not None
+        return self._live
 
     # --- opened, lost, closed ---
 
@@ -283,6 +289,25 @@ class Supervisor:
             live.transport.abort()
             await live.wait_closed()
         self._retired.clear()
+
+    def closed(self, error: Exception | None) -> None:
+        """Record why the server closed the connection while the client did: what it says counts."""
+        if isinstance(error, ServerClosedConnection) and isinstance(
+            self.final, ClientClosedConnectionOK
+        ):
+            self.final = error
+
+    def abort(self) -> None:
+        """End recovery and the connection at once: the user has dropped it."""
+        self._closing = ClientClosedConnectionOK()
+        if self._task is not None:
+            self._task.cancel()
+        self._cancel_background()
+        if self.final is None and self._is_recovering:
+            self._end(self._closing)
+        for live in (self._live, *self._retired):
+            if live is not None:
+                live.transport.abort()
 
     def _end(self, error: Exception) -> None:
         """Close for good: everything that waits raises the error."""
