@@ -119,10 +119,23 @@ def test_arrays_and_tables_in_headers_are_lost(
 # --- what AMQP 1.0, which streams store, leaves of a message ------------------------------------
 
 UNCHANGED: list[FieldValue] = [
-    *["text", "", "a\0b", True, False, None, 1.5],
-    *[Float32(1.5), Int8(-1), Int16(-2), -3, Int64(1 << 40)],
-    *[UInt8(200), UInt16(40_000), UInt32(1 << 31)],
-    *[datetime(2023, 11, 14, tzinfo=UTC), Timestamp((1 << 63) // 1000)],
+    "text",
+    "",
+    "a\0b",
+    True,
+    False,
+    None,
+    1.5,
+    Float32(1.5),
+    Int8(-1),
+    Int16(-2),
+    -3,
+    Int64(1 << 40),
+    UInt8(200),
+    UInt16(40_000),
+    UInt32(1 << 31),
+    datetime(2023, 11, 14, tzinfo=UTC),
+    Timestamp((1 << 63) // 1000),
 ]
 LONG_AGO = Timestamp((1 << 64) - (1 << 63) // 1000)
 
