@@ -25,6 +25,15 @@ FLUSH_SIZE: Final = 65536
 COALESCE_DELAY: Final = 0.001
 """How long a coalesced read waits, in seconds. asyncio's loop makes 1 ms of less, and uvloop's
 nothing: there a message took 0.026 reads with half of it, and takes 0.011."""
+LARGE_READ: Final = 65536
+"""A read of so many octets is counted for `READ_IN_A_TURN`; fewer are not worth the count."""
+READ_IN_A_TURN: Final = 1 << 20
+"""With so many octets read in one turn of the loop, the next turn reads on.
+
+uvloop reads up to 32 times in a turn. Without a limit, several large bodies are in memory at once
+until the program gets the first one, and the allocator gives their pages back and asks for them
+again: bodies of 1 MiB cost 70 page faults and 550 µs each, and now 2 and 350, as on asyncio's loop.
+"""
 
 
 class Receiver(Protocol):
@@ -74,6 +83,8 @@ class Transport(asyncio.BufferedProtocol):
         self._heartbeat_timer: asyncio.TimerHandle | None = None
         self._is_lost = False
         self._coalesce_timer: asyncio.TimerHandle | None = None
+        self._read_in_turn = 0
+        self._has_read_enough = False
         self.before_flush: list[Callable[[], None]] = []
         self.flush_is_due: bool = False
         self._thread = get_ident()
@@ -95,6 +106,8 @@ class Transport(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Process octets that were read (asyncio)."""
         protocol = self._protocol
+        if nbytes >= LARGE_READ:
+            self._count_read(nbytes)
         commands = protocol.buffer_updated(nbytes)
         if self._heartbeat is not None:
             self._heartbeat.data_received(self._loop.time())
@@ -269,6 +282,24 @@ class Transport(asyncio.BufferedProtocol):
         if self.is_reading and self._socket is not None:
             self.is_reading = False
             self._socket.pause_reading()
+
+    def _count_read(self, nbytes: int) -> None:
+        """Stop reading until the loop's next turn if this one has read enough."""
+        if not self._read_in_turn:
+            self._loop.call_soon(self._begin_turn)
+        self._read_in_turn += nbytes
+        if self._read_in_turn >= READ_IN_A_TURN and self.is_reading:
+            self._has_read_enough = True
+            self._stop_reading()
+
+    def _begin_turn(self) -> None:
+        """Read on, unless reading was stopped for another reason meanwhile."""
+        self._read_in_turn = 0
+        if self._has_read_enough:
+            self._has_read_enough = False
+            is_over = self._socket is None or self._socket.is_closing()
+            if not (is_over or self.reading_is_paused or self._coalesce_timer is not None):
+                self.resume_reading()
 
     def _end_coalescing(self) -> None:
         self._coalesce_timer = None
