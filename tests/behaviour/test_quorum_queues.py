@@ -591,6 +591,49 @@ def test_length_limit_is_for_what_a_closed_channel_leaves_to_nobody(
     assert b"4" == channel.delivery().body
 
 
+def test_what_a_closed_channel_leaves_over_the_limit_is_dead_lettered(
+    broker: Broker, channel: Channel, queue: str, unique: Unique
+) -> None:
+    """Up to 4.0, the last message that is dropped arrives first."""
+    name = channel.declare_queue(
+        unique("short"),
+        durable=True,
+        x_queue_type="quorum",
+        x_max_length=1,
+        x_dead_letter_exchange="",
+        x_dead_letter_routing_key=queue,
+    )
+    other = channel.peer.channel(2)
+    other.consume(name)
+    other.fill(name, b"1", b"2", b"3", b"4")
+    other.deliveries(4)
+
+    other.close()
+
+    dead = [channel.await_message(queue).body for _ in range(3)]
+    expected = broker.value_of({"3.10": [b"3", b"2", b"1"], "4.3": [b"1", b"2", b"3"]})
+    assert expected == dead
+
+
+@pytest.mark.rabbitmq_version("<4.3")
+def test_what_a_publish_pushes_out_is_dead_lettered_last_first(
+    channel: Channel, queue: str, unique: Unique
+) -> None:
+    name = channel.declare_queue(
+        unique("short"),
+        durable=True,
+        x_queue_type="quorum",
+        x_max_length_bytes=3,
+        x_dead_letter_exchange="",
+        x_dead_letter_routing_key=queue,
+    )
+    channel.fill(name, b"1", b"2", b"3")
+
+    channel.fill(name, b"456")
+
+    assert [b"3", b"2", b"1"] == [channel.await_message(queue).body for _ in range(3)]
+
+
 # --- dead letters from one quorum queue in another ---------------------------------------------
 
 

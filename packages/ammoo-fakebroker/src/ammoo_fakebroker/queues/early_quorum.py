@@ -65,6 +65,15 @@ class EarlyQuorumQueue(QuorumQueue):
         self._quorum_messages.returns_first = self.settings.delivery_limit is not None
         super().requeue(returned, failed=failed)
 
+    def _drop_overflow(self) -> bool:
+        """Drop messages from the front until the limits are kept; the last one is dead-lettered first."""
+        dropped: list[QueuedMessage] = []
+        while len(self.ready) and self._is_over_limit():
+            dropped.append(self.ready.pop())
+        for queued in reversed(dropped):
+            self._dead_letter(queued, "maxlen")
+        return bool(dropped)
+
     def _take_back(self, unacked: Mapping[int, Unacked]) -> None:
         """Put messages in front of all others, one consumer's after another's."""
         by_age = self.host.profile.quorum_consumers_return_by_age

@@ -28,19 +28,17 @@ if TYPE_CHECKING:
 
 __all__ = ["QuorumQueue", "age_of_holder", "name_of_holder", "with_counts"]
 
-_BEHIND_NUMBERS = 1 << 64
+
+def name_of_holder(item: tuple[int, Unacked]) -> bytes:
+    """Return a sort key: consumers by their tags, each basic.get by its delivery tag in digits."""
+    delivery_tag, (_, _, consumer) = item
+    return (str(delivery_tag) if consumer is None else consumer.tag).encode()
 
 
-def age_of_holder(item: tuple[int, Unacked]) -> tuple[int, int]:
+def age_of_holder(item: tuple[int, Unacked]) -> tuple[int, int, bytes]:
     """Return a sort key: consumers in the order of their start, then each basic.get."""
-    delivery_tag, (_, _, consumer) = item
-    return (1, delivery_tag) if consumer is None else (0, consumer.age)
-
-
-def name_of_holder(item: tuple[int, Unacked]) -> tuple[int, str]:
-    """Return a sort key: each basic.get by its delivery tag, then consumers by their tags."""
-    delivery_tag, (_, _, consumer) = item
-    return (delivery_tag, "") if consumer is None else (_BEHIND_NUMBERS, consumer.tag)
+    consumer = item[1].consumer
+    return (1, 0, name_of_holder(item)) if consumer is None else (0, consumer.age, b"")
 
 
 def with_counts(message: Message, **counts: int) -> Message:
