@@ -103,6 +103,7 @@ BROKER_SHELLS = {
     "ammoo_fakebroker.plugin",
     "ammoo_fakebroker.server",
     "ammoo_fakebroker.virtual_time",
+    "ammoo_fakebroker.waiting.waits",
 }
 # The floors of the broker's folders, and of the modules that stand in none of them. An import goes
 # down, or stays in its folder: auth and messages stand side by side and do not know each other.
@@ -130,9 +131,11 @@ BROKER_FLOORS = {
     "looks": 8,
     "management": 8,
     "timekeeping": 9,
-    "broker": 10,
-    "plugin": 11,
-    "__main__": 11,
+    "waiting": 9,
+    "event_queries": 10,
+    "broker": 11,
+    "plugin": 12,
+    "__main__": 12,
 }
 # The client's rooms by storey, each from the ground up; none imports one further down in the list.
 CLIENT_STOREYS = {

@@ -25,42 +25,59 @@ if TYPE_CHECKING:
     from .faults.face import Faults
     from .faults.rules import Fault
     from .faults.strikes import Strike
+    from .history.criteria import exactly
+    from .history.events import Event
+    from .history.lives import Life
+    from .history.queries import Events, HistoryLost
+    from .looks import Look
     from .snapshots import ConnectionSnapshot, ExchangeSnapshot, MessageSnapshot, QueueSnapshot
     from .virtual_time import VirtualTimeLoop
 
 __all__ = [
     "ConnectionSnapshot",
+    "Event",
+    "Events",
     "ExchangeSnapshot",
     "FakeBroker",
     "Fault",
     "Faults",
     "HeldConfirms",
     "HeldDeliveries",
+    "HistoryLost",
+    "Life",
+    "Look",
     "ManualClock",
     "MessageSnapshot",
     "QueueSnapshot",
     "Strike",
     "VirtualTimeLoop",
     "__version__",
+    "exactly",
 ]
 
 __version__ = "1.0.0"
 
-
 _HOMES = {
     "ConnectionSnapshot": "snapshots",
+    "Event": "history.events",
+    "Events": "history.queries",
     "ExchangeSnapshot": "snapshots",
     "FakeBroker": "broker",
     "Fault": "faults.rules",
     "Faults": "faults.face",
     "HeldConfirms": "faults.confirms",
     "HeldDeliveries": "faults.deliveries",
+    "HistoryLost": "history.queries",
+    "Life": "history.lives",
+    "Look": "looks",
     "ManualClock": "clock",
     "MessageSnapshot": "snapshots",
     "QueueSnapshot": "snapshots",
     "Strike": "faults.strikes",
     "VirtualTimeLoop": "virtual_time",
+    "exactly": "history.criteria",
 }
+"""The modules that the names come from."""
 
 
 def __getattr__(name: str) -> object:

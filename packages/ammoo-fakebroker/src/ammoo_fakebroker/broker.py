@@ -8,21 +8,21 @@ Every method can be called from any thread: it runs in the broker's thread, and 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 from urllib.parse import quote
 
 from .administration import Administration
 from .clock import ManualClock
+from .event_queries import EventQueries
 from .history.recorder import Recorder
 from .in_memory import InMemory
-from .looks import Looks
 from .node.limits import Limits
 from .node.node import DEFAULT_VIRTUALHOST, MEMORY_LIMIT, Node
 from .option_names import names_options
 from .rabbitmq.profiles import profile_named
 from .timekeeping import Timekeeping, network_clock
+from .waiting.waiters import Waiters
 
 if TYPE_CHECKING:
     import ssl
@@ -36,11 +36,8 @@ __all__ = ["FakeBroker"]
 
 _Result = TypeVar("_Result")
 
-_TURNS_OF_CLIENTS = 3
-"""Turns of a loop in which its clients write what they have queued; ammoo needs 2."""
 
-
-class FakeBroker(Administration, InMemory, Looks, Timekeeping):
+class FakeBroker(Administration, InMemory, EventQueries, Timekeeping):
     """A broker for tests that answers as RabbitMQ does.
 
     ``async with`` runs it in the current event loop, ``with`` in a thread of its own; the thread
@@ -183,6 +180,7 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
         self._faults: Faults | None = None
         self._management = self._create_management(management_port)
         self._runnable: Runnable = self._management or self._server
+        self._waiters = Waiters(self._server)
         self._thread: ThreadedServer | None = None
         self._was_started = False
         self._is_running = False
@@ -243,6 +241,8 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
     def _stopping(self) -> None:
         if self._faults is not None:
             self._faults.clear()
+        if self._waiters.is_waiting:
+            self._call(lambda: self._waiters.fail_all("the broker was stopped during the wait"))
         if self._manual_clock and self._timeline:
             self._manual_clock.detach(self._timeline)
         self._is_running = False
@@ -264,6 +264,11 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
             )
             self._faults = Faults(registry)
         return self._faults
+
+    def _check_running(self) -> None:
+        if not self._is_running:
+            state = "was stopped" if self._was_started else "has not been started"
+            raise RuntimeError(f"the broker {state}")
 
     def _call(self, function: Callable[[], _Result]) -> _Result:
         """Call a function in the broker's thread; directly if the broker is not running."""
@@ -410,22 +415,6 @@ class FakeBroker(Administration, InMemory, Looks, Timekeeping):
     def cut_connections(self) -> None:
         """Close all sockets without a connection.close, as a failing network does."""
         self._call(self._server.cut_connections)
-
-    async def settle(self) -> None:
-        """Let the broker read what clients have sent, and do it.
-
-        In the event loop of the broker, await this between publishing and looking. In another
-        thread, each method of the broker does the same; await this to let clients of the running
-        event loop write first.
-        """
-        for _ in range(_TURNS_OF_CLIENTS):
-            await asyncio.sleep(0)
-        if self._is_running:
-            await asyncio.wrap_future(self._server.submit(_nothing))
-
-
-def _nothing() -> None:
-    """Do nothing."""
 
 
 def _check_history(history: object) -> None:

@@ -411,12 +411,12 @@ class Server:
         """
         if self.is_current_thread():
             return self._change(function)
-        return self.submit(partial(self._change, function)).result()
+        return self.submit(function).result()
 
     def submit(self, function: Callable[[], _Result]) -> concurrent.futures.Future[_Result]:
         """Call a function in the thread of the loop, after it has read what clients have sent."""
         result: concurrent.futures.Future[_Result] = concurrent.futures.Future()
-        resolve = partial(_resolve, result, function)
+        resolve = partial(_resolve, result, partial(self._change, function))
         self.loop.call_soon_threadsafe(drain, self.loop, self, resolve)
         return result
 
@@ -447,6 +447,8 @@ class Server:
 
 
 def _resolve(result: concurrent.futures.Future[_Result], function: Callable[[], _Result]) -> None:
+    if not result.set_running_or_notify_cancel():
+        return
     try:
         result.set_result(function())
     except BaseException as error:  # noqa: BLE001  raised again where the result is awaited

@@ -1,0 +1,184 @@
+"""Criteria: what a query asks of events, and what an event has in place of it.
+
+A keyword is the attribute that it compares. A plain value must be equal; a compiled regular
+expression must be found; a function decides. A mapping for the JSON body or the headers is a part
+that must be there; `exactly` asks for the whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from ammoo_wire import BasicHeaderProperties
+
+if TYPE_CHECKING:
+    from .events import Event
+
+__all__ = ["Criteria", "Exactly", "check_names", "describe_criteria", "exactly", "mismatch"]
+
+
+class Criteria(TypedDict, total=False):
+    """The keywords of `FakeBroker.published` and the like; `Event` says what each means."""
+
+    body: object
+    json: object
+    headers: object
+    exchange_name: object
+    routing_key: object
+    queue_name: object
+    queue_names: object
+    message_number: object
+    redelivered: object
+    virtualhost: object
+    connection: object
+    user: object
+    channel_number: object
+    consumer_tag: object
+    delivery_tag: object
+    reason: object
+    by: object
+    code: object
+    text: object
+    content_type: object
+    content_encoding: object
+    delivery_mode: object
+    priority: object
+    correlation_id: object
+    reply_to: object
+    expiration: object
+    message_id: object
+    timestamp: object
+    type_: object
+    user_id: object
+    app_id: object
+    mandatory: object
+    sequence_number: object
+    queue_type: object
+    exchange_type: object
+    existed: object
+    destination: object
+    message_count: object
+    no_ack: object
+    fault: object
+    fault_number: object
+
+
+_PARTS: Final = ("json", "headers")
+"""The criteria for which a mapping is a part that must be there."""
+_PROPERTIES: Final = frozenset(BasicHeaderProperties._fields)
+
+
+class Exactly:
+    """A value that must be equal as a whole; see `exactly`."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"exactly({self.value!r})"
+
+
+def exactly(value: object) -> Exactly:
+    """Ask for a whole JSON body or all headers, where a mapping would ask for a part.
+
+    Example::
+
+        broker.published(json=exactly({"id": 7})).assert_count(1)
+
+    Args:
+        value: What must be equal.
+
+    Returns:
+        A value for a keyword of a query.
+    """
+    return Exactly(value)
+
+
+def check_names(criteria: Mapping[str, object], caller: str) -> None:
+    """Check the keywords of a query.
+
+    Raises:
+        TypeError: There is no such keyword; the text names a similar one.
+    """
+    known = Criteria.__optional_keys__
+    for name in criteria:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(sorted(known))}"
+            raise TypeError(f"{caller}() has no keyword {name!r}; {hint}")
+
+
+def describe_criteria(criteria: Mapping[str, object]) -> str:
+    """Return criteria as a reader would write them; a part that must be there has ⊇."""
+    return ", ".join(_describe(name, expected) for name, expected in criteria.items())
+
+
+def _describe(name: str, expected: object) -> str:
+    if name in _PARTS and isinstance(expected, Mapping):
+        return f"{name} ⊇ {dict(expected)!r}"
+    if isinstance(expected, re.Pattern):
+        return f"{name} ~ {expected.pattern!r}"
+    if callable(expected):
+        return f"{name}={getattr(expected, '__name__', repr(expected))}"
+    return f"{name}={expected!r}"
+
+
+def mismatch(event: Event, name: str, expected: object) -> str | None:
+    """Return how an event fails a criterion; None if it meets it."""
+    try:
+        found = _value_of(event, name)
+    except ValueError as error:
+        return f"is not JSON: {error}"
+    if isinstance(expected, Exactly):
+        return _difference(found, expected.value, is_part=False)
+    if isinstance(expected, re.Pattern):
+        return _pattern_difference(found, expected)
+    if callable(expected):
+        return None if expected(found) else f"is {found!r}, which {_named(expected)} refuses"
+    return _difference(found, expected, is_part=name in _PARTS)
+
+
+def _named(function: Callable[..., object]) -> str:
+    return getattr(function, "__name__", repr(function))
+
+
+def _value_of(event: Event, name: str) -> Any:
+    if name == "json":
+        return event.json()
+    if name in _PROPERTIES and name != "headers":
+        return getattr(event.properties, name)
+    if hasattr(event, name):
+        return getattr(event, name)
+    return event.details.get(name)
+
+
+def _pattern_difference(found: object, pattern: re.Pattern[Any]) -> str | None:
+    if isinstance(pattern.pattern, str) and isinstance(found, bytes):
+        found = found.decode(errors="replace")
+    if isinstance(found, type(pattern.pattern)) and pattern.search(found):
+        return None
+    return f"is {found!r}, in which {pattern.pattern!r} is not found"
+
+
+def _difference(found: object, expected: object, *, is_part: bool, path: str = "") -> str | None:
+    """Return the first difference of two values, with the path to it."""
+    if is_part and isinstance(expected, Mapping) and isinstance(found, Mapping):
+        for key, value in expected.items():
+            inner = f"{path}[{key!r}]"
+            if key not in found:
+                return f"{inner} is missing"
+            difference = _difference(found[key], value, is_part=True, path=inner)
+            if difference is not None:
+                return difference
+        return None
+    is_equal = found == expected and isinstance(found, bool) == isinstance(expected, bool)
+    if is_equal:
+        return None
+    start = f"{path} is" if path else "is"
+    if type(found) is type(expected):
+        return f"{start} {found!r}, not {expected!r}"
+    types = f"{type(found).__name__}", f"{type(expected).__name__}"
+    return f"{start} {found!r} ({types[0]}), not {expected!r} ({types[1]})"

@@ -1,0 +1,90 @@
+"""The life of a message: its events, from the publish to its end, in every queue that it reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
+
+from .texts import describe_body, describe_origin, what_happened
+
+if TYPE_CHECKING:
+    from .events import Event
+    from .recorder import Recorder
+
+__all__ = ["Life", "find_life"]
+
+_ARRIVALS = ("routed", "dead_lettered")
+_DEPARTURES = ("delivered", "got", "expired", "dropped", "rejected", "acknowledged")
+_ENDS_OF_QUEUES = ("purged", "queue_deleted")
+
+
+class Life(Sequence["Event"]):
+    """The events of one message, oldest first; printed, a line for each.
+
+    Example::
+
+        print(broker.life_of(broker.published(json={"id": 7})[0]))
+    """
+
+    def __init__(self, message_number: int, events: tuple[Event, ...]) -> None:
+        self.message_number: int = message_number
+        self._events = events
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Event, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Event | tuple[Event, ...]:
+        return self._events[index]
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of the events, such as ``("published", "routed", "delivered")``."""
+        return tuple(event.kind for event in self._events)
+
+    def __repr__(self) -> str:
+        return f"<message {self.message_number}: {' → '.join(self.kinds)}>"
+
+    def __str__(self) -> str:
+        lines = [f"message {self.message_number}, {describe_body(self._events[0])}"]
+        subject = f"message {self.message_number} "
+        for event in self._events:
+            origin = describe_origin(event)
+            happened = what_happened(event).removeprefix(subject)
+            lines.append(f"  {event.time:9.3f} s  {happened}{origin and f' ({origin})'}")
+        return "\n".join(lines)
+
+
+def find_life(recorder: Recorder, message_number: int) -> Life:
+    """Find the events of a message, and those that emptied a queue in which it lay.
+
+    Raises:
+        LookupError: The history holds no event of the message.
+    """
+    found: list[Event] = []
+    lies_in: set[str | None] = set()
+    for event in recorder.events():
+        if event.message_number == message_number:
+            found.append(event)
+            _follow(lies_in, event)
+        elif event.kind in _ENDS_OF_QUEUES and event.queue_name in lies_in:
+            found.append(event)
+            lies_in.discard(event.queue_name)
+    if not found:
+        raise LookupError(f"the history holds no event of message {message_number}")
+    return Life(message_number, tuple(found))
+
+
+def _follow(lies_in: set[str | None], event: Event) -> None:
+    """Follow a message into the queues in which it is ready, and out of them."""
+    if event.kind in _DEPARTURES or event.kind == "dead_lettered":
+        lies_in.discard(event.queue_name)
+    if event.kind in _ARRIVALS:
+        lies_in.update(event.queue_names or ())
+    if event.kind == "requeued":
+        lies_in.add(event.queue_name)

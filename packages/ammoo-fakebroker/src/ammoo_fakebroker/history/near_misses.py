@@ -1,0 +1,103 @@
+"""Near misses: the events that came closest to a query, and what each lacks.
+
+They are worked out when an assertion fails, and for the few events that are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
+
+from .criteria import mismatch
+from .texts import describe
+
+if TYPE_CHECKING:
+    from .events import Event
+
+__all__ = ["describe_matches", "describe_near_misses", "nearest_reason"]
+
+_SHOWN: Final = 3
+_MATCHES_SHOWN: Final = 5
+_RANKED: Final = 500
+"""How many of the last events are ranked: comparing JSON takes time."""
+
+
+class Asked(Protocol):
+    """What near misses ask of a query."""
+
+    @property
+    def kinds(self) -> tuple[str, ...] | None:
+        """The kinds of events."""
+        ...
+
+    @property
+    def criteria(self) -> Mapping[str, object]:
+        """What events must meet."""
+        ...
+
+
+class _Miss:
+    """An event that a query does not find.
+
+    Attributes:
+        event: The event.
+        met: The names of the criteria that it meets.
+        failed: How it fails the others.
+    """
+
+    def __init__(self, event: Event, query: Asked) -> None:
+        self.event = event
+        self.met: list[str] = []
+        self.failed: dict[str, str] = {}
+        for name, expected in query.criteria.items():
+            difference = mismatch(event, name, expected)
+            if difference is None:
+                self.met.append(name)
+            else:
+                self.failed[name] = difference
+
+    def lines(self) -> list[str]:
+        """Return the event and, below it, a line for each criterion."""
+        lines = [f"  {describe(self.event)}"]
+        if self.met:
+            lines.append("      ✓ " + ", ".join(self.met))
+        lines += [f"      ✗ {name} {reason}" for name, reason in self.failed.items()]
+        return lines
+
+
+def _ranked(candidates: Sequence[Event], query: Asked) -> list[_Miss]:
+    """Return the misses that meet most criteria, the latest of equals first."""
+    misses = [_Miss(event, query) for event in candidates[-_RANKED:]]
+    misses.sort(key=lambda miss: (len(miss.met), miss.event.number), reverse=True)
+    return misses[:_SHOWN]
+
+
+def describe_near_misses(candidates: Sequence[Event], query: Asked) -> str:
+    """Return the lines of a failed assertion that show what came closest."""
+    kinds = " or ".join(query.kinds or ()).replace("_", " ")
+    if not candidates:
+        return f"\n  no{kinds and ' ' + kinds} events else"
+    count = len(candidates)
+    intro = f"  {count} {kinds} {'event does' if count == 1 else 'events do'} not match. Nearest:"
+    lines = [intro.replace("  not", " not")]
+    for miss in _ranked(candidates, query):
+        lines += miss.lines()
+    return "\n" + "\n".join(lines)
+
+
+def describe_matches(events: Collection[Event]) -> str:
+    """Return the lines of a failed assertion that show what matched and should not have."""
+    shown = list(events)[:_MATCHES_SHOWN]
+    lines = [f"  {describe(event)}" for event in shown]
+    if len(events) > len(shown):
+        lines.append(f"  … and {len(events) - len(shown)} more")
+    return "\n" + "\n".join(lines)
+
+
+def nearest_reason(candidates: Sequence[Event], query: Asked) -> str:
+    """Return the nearest miss and why it is one, in one line; empty if there is none."""
+    ranked = _ranked(candidates, query)
+    if not ranked or not ranked[0].failed:
+        return ""
+    failed = "; ".join(f"{name} {reason}" for name, reason in ranked[0].failed.items())
+    return f"#{ranked[0].event.number}: {failed}"

@@ -1,0 +1,207 @@
+"""Queries of the history, and the events that they find.
+
+`Events` are a frozen sequence that knows its query, so a failing assertion can say which events
+came closest. What was dropped from the history is never counted as if it had not happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
+
+from .criteria import describe_criteria, mismatch
+from .near_misses import describe_matches, describe_near_misses, nearest_reason
+
+if TYPE_CHECKING:
+    from .events import Event
+    from .recorder import Recorder
+
+__all__ = ["EventSource", "Events", "Found", "HistoryLost", "Query", "find"]
+
+
+class HistoryLost(RuntimeError):
+    """A count of events is not known, because the history dropped some."""
+
+
+class Query(NamedTuple):
+    """What is asked of the history."""
+
+    kinds: tuple[str, ...] | None
+    """The kinds of events; None for all."""
+    criteria: Mapping[str, object]
+    since: int = 0
+    """The number of the last event to leave out."""
+
+    def matches(self, event: Event) -> bool:
+        """Return whether an event of these kinds meets all criteria."""
+        return all(
+            mismatch(event, name, expected) is None for name, expected in self.criteria.items()
+        )
+
+    def describe(self, count: int | str) -> str:
+        """Return the subject of a sentence, such as ``2 published events match …``."""
+        kinds = " or ".join(self.kinds or ()).replace("_", " ")
+        event = "event" if count == 1 else "events"
+        what = " ".join(filter(None, (str(count), kinds, event)))
+        if not self.criteria:
+            return what
+        return f"{what} {'matches' if count == 1 else 'match'} {describe_criteria(self.criteria)}"
+
+
+class Found(NamedTuple):
+    """What the history holds for a query."""
+
+    events: tuple[Event, ...]
+    candidates: tuple[Event, ...]
+    """The events of these kinds that do not meet the criteria."""
+    held: int
+    total: int
+    is_lost: bool
+    """Whether some events that the query asks about were dropped."""
+
+
+def find(recorder: Recorder, query: Query) -> Found:
+    """Find events; called in the broker's thread."""
+    matching: list[Event] = []
+    others: list[Event] = []
+    for event in recorder.events(query.since, query.kinds):
+        (matching if query.matches(event) else others).append(event)
+    held = recorder.total - recorder.first + 1
+    is_lost = recorder.first > query.since + 1
+    return Found(tuple(matching), tuple(others), held, recorder.total, is_lost)
+
+
+class EventSource(Protocol):
+    """What `Events` ask of the broker."""
+
+    def _find(self, query: Query) -> Found:
+        """Find events, after the broker has read what clients have sent."""
+        ...
+
+    def _wait_for_events(self, query: Query, count: int, timeout: float) -> Found:
+        """Wait until a query finds at least so many events."""
+        ...
+
+    async def _wait_for_events_async(self, query: Query, count: int, timeout: float) -> Found:  # noqa: ASYNC109  it ends with a text that says what was there
+        """Wait until a query finds at least so many events, without blocking the event loop."""
+        ...
+
+
+class Events(Sequence["Event"]):
+    """Events that a query has found, oldest first.
+
+    The sequence never changes. `assert_count`, `assert_none` and `wait` ask again: they count what
+    has happened up to now.
+    """
+
+    def __init__(self, source: EventSource, query: Query, found: Found) -> None:
+        self._source = source
+        self._query = query
+        self._found = found
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Event, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Event | tuple[Event, ...]:
+        events = self._found.events
+        if isinstance(index, int) and not -len(events) <= index < len(events):
+            raise IndexError(self._subject())
+        return events[index]
+
+    def __len__(self) -> int:
+        _check_nothing_is_lost(self._found)
+        return len(self._found.events)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Events):
+            return self._found.events == other._found.events
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._found.events)
+
+    def __repr__(self) -> str:
+        reason = "" if self._found.events else nearest_reason(self._found.candidates, self._query)
+        return f"<{self._subject()}{reason and '; nearest ' + reason}>"
+
+    def _subject(self) -> str:
+        return self._query.describe(len(self._found.events))
+
+    def assert_count(self, count: int) -> None:
+        """Assert that so many events have happened up to now.
+
+        Args:
+            count: How many must match.
+
+        Raises:
+            AssertionError: More or fewer match; the text shows those that come closest.
+            HistoryLost: The history has dropped events that may have matched.
+        """
+        __tracebackhide__ = True
+        found = self._source._find(self._query)
+        _check_nothing_is_lost(found)
+        matching = len(found.events)
+        if matching == count:
+            return
+        text = f"{self._query.describe(matching)}; expected {count}"
+        if matching > count:
+            raise AssertionError(text + describe_matches(found.events))
+        raise AssertionError(text + describe_near_misses(found.candidates, self._query))
+
+    def assert_none(self) -> None:
+        """Assert that no such event has happened up to now.
+
+        It does not wait: a client may still do it. Wait for something that comes behind it first.
+
+        Raises:
+            AssertionError: At least one matches; the text shows them.
+            HistoryLost: The history has dropped events that may have matched.
+        """
+        __tracebackhide__ = True
+        self.assert_count(0)
+
+    def wait(self, count: int = 1, *, timeout: float = 5.0) -> Events:
+        """Wait until at least so many events have happened, those before the call included.
+
+        Args:
+            count: How many must match.
+            timeout: How long to wait at most, in real seconds.
+
+        Returns:
+            All events that match by then.
+
+        Raises:
+            AssertionError: Fewer have happened in that time, or the broker was stopped.
+            RuntimeError: The broker runs in this thread's event loop; see `wait_async`.
+        """
+        __tracebackhide__ = True
+        found = self._source._wait_for_events(self._query, count, timeout)
+        return Events(self._source, self._query, found)
+
+    async def wait_async(self, count: int = 1, *, timeout: float = 5.0) -> Events:  # noqa: ASYNC109  as above
+        """Wait as `wait` does, in any event loop and without blocking it.
+
+        Args:
+            count: How many must match.
+            timeout: How long to wait at most, in seconds of the event loop.
+
+        Returns:
+            All events that match by then.
+
+        Raises:
+            AssertionError: Fewer have happened in that time, or the broker was stopped.
+        """
+        __tracebackhide__ = True
+        found = await self._source._wait_for_events_async(self._query, count, timeout)
+        return Events(self._source, self._query, found)
+
+
+def _check_nothing_is_lost(found: Found) -> None:
+    if found.is_lost:
+        raise HistoryLost(
+            f"history holds the last {found.held:,} of {found.total:,} events;"
+            " give FakeBroker(history=…) or since="
+        )
