@@ -19,7 +19,7 @@ from tests.client.script import ScriptedPeer
         ({"queue_type": "qourum"}, ValueError, "'qourum'; expected classic, quorum or stream"),
         ({"queue_type": 1}, ValueError, "queue_type is 1"),
         ({"overflow": "drop-haed"}, ValueError, "drop-head, reject-publish or reject-publish-dlx"),
-        ({"ttl": timedelta(seconds=1)}, TypeError, "expected milliseconds as an int"),
+        ({"ttl": "1"}, TypeError, "expected milliseconds as an int, or a timedelta"),
         ({"expires": 1.5}, TypeError, "expires is 1.5; expected milliseconds"),
         ({"ttl": float("nan")}, TypeError, "ttl is nan"),
         ({"ttl": True}, TypeError, "ttl is True"),
@@ -37,6 +37,12 @@ def test_named_argument_that_no_server_takes(
 ) -> None:
     with pytest.raises(error, match=words):
         queue_arguments(None, **named)
+
+
+def test_times_of_a_queue_may_be_timedeltas() -> None:
+    table = queue_arguments(None, ttl=timedelta(minutes=1), expires=timedelta(microseconds=2500))
+
+    assert {"x-message-ttl": 60_000, "x-expires": 2} == table
 
 
 def test_other_types_of_queues_go_into_the_table() -> None:

@@ -142,13 +142,36 @@ async def test_connect_tells_who_we_are(broker_url: str, operator: Operator) -> 
     assert not operator.sees("nobody has this name")
 
 
-async def test_connect_without_await(broker_url: str) -> None:
-    connecting: Any = ammoo.connect(broker_url)
+async def test_connect_entered_at_once(broker_url: str) -> None:
+    async with ammoo.connect(broker_url) as connection:
+        assert connection.entered
 
-    with pytest.raises((TypeError, AttributeError)):
-        async with connecting:
-            pass
-    connecting.close()  # nobody will ever await it
+    assert connection.closing
+
+
+async def test_connect_in_a_task(broker_url: str) -> None:
+    connection = await asyncio.create_task(ammoo.connect(broker_url))
+
+    assert not connection.entered
+    await connection.close()
+
+
+async def test_connection_and_channel_opened_without_a_block(broker_url: str) -> None:
+    connection = await ammoo.connect(broker_url)
+    assert connection is await connection.open()
+    channel = connection.channel()
+    assert channel is await channel.open()
+
+    await channel.select_confirm()
+
+    await channel.close()
+    await connection.close()
+    assert (True, True) == (channel.closing, connection.closing)
+
+
+async def test_connect_entered_at_once_raises_what_connect_raises() -> None:
+    with pytest.raises(ValueError, match="amqps://"):
+        await ammoo.connect("http://localhost").__aenter__()
 
 
 async def test_update_secret(broker_connection: ammoo.Connection) -> None:

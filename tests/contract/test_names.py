@@ -1,9 +1,11 @@
 """The documented names, signatures, defaults and field orders, and those of 1.0.0b1 beside them."""
 
+import asyncio
 import importlib
 import inspect
 import subprocess
 import sys
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -141,7 +143,6 @@ def test_documented_parameters(function: Any) -> None:
 
 
 COROUTINES = [
-    ammoo.connect,
     *(getattr(ammoo.Channel, name) for name in _words("get ack reject qos recover publish select_confirm declare_exchange delete_exchange"
         " assert_exchange_exists bind_exchange declare_queue delete_queue purge_queue bind_queue"
         " unbind_queue assert_queue_exists get_next_returned_message")),
@@ -154,6 +155,15 @@ COROUTINES = [
 @pytest.mark.parametrize("function", COROUTINES, ids=lambda f: f.__qualname__)
 def test_documented_coroutines_are_such(function: Any) -> None:
     assert inspect.iscoroutinefunction(function)
+
+
+def test_connect_returns_a_coroutine() -> None:
+    """Programs pass it to create_task; it can be entered too, so no async def makes it."""
+    connecting = ammoo.connect()
+
+    assert isinstance(connecting, Coroutine)
+    assert asyncio.iscoroutine(connecting)
+    connecting.close()
 
 
 ATTRIBUTES: list[tuple[type, type, str]] = [

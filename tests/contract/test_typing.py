@@ -3,11 +3,12 @@
 
 import asyncio
 import inspect
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 from types import ModuleType
 from typing import Any, assert_type, get_args, get_type_hints
+from uuid import UUID
 
 import pytest
 
@@ -23,13 +24,14 @@ import ammoo.exceptions.connection
 import ammoo.exceptions.consumer
 from ammoo.consumer import Consumer
 from ammoo.parameters import ConnectionParameters
+from ammoo.publisher import Confirmation, Publisher
 from ammoo.topology import Entity
 from ammoo.wire.frames.header import BasicHeaderProperties
 from ammoo.wire.frames.method.queue import QueueDeclareOkParameters
 from ammoo.workers.batches import Batches
 from ammoo.workers.drain import Drain, Flushable
 from ammoo.workers.run import Handler, Key, Run
-from ammoo_wire import FieldTable
+from ammoo_wire import FieldTable, FieldValue
 
 MODULES = [
     ammoo,
@@ -58,7 +60,10 @@ NAMES = {
     "Key": Key,
     "Run": Run,
     "ReturnMessage": ammoo.ReturnMessage,
+    "Publisher": Publisher,
+    "UUID": UUID,
     "datetime": datetime,
+    "timedelta": timedelta,
     "Decimal": Decimal,
 }
 
@@ -143,7 +148,14 @@ async def use_everything(url: str, done: list[str]) -> None:
             assert_type(message.properties, BasicHeaderProperties)
             assert_type(message.properties.headers, FieldTable | None)
             assert_type(message.decode(), str)
+            assert_type(message.headers, Mapping[str, FieldValue])
             await message.ack()
+            async with channel.publisher(max_in_flight=10) as publisher:
+                assert_type(publisher, Publisher)
+                confirmation = await publisher.publish("amq.fanout", "", b"octets", persistent=True)
+                assert_type(confirmation, Confirmation)
+                assert_type(await publisher.publish_many([("amq.fanout", "", "text")]), int)
+            await channel.publish("amq.fanout", "", message.body, **message.publish_options)
             async with channel.consume(declared.queue_name, priority=1) as consumer:
                 assert_type(consumer, ammoo.Consumer)
                 async for delivered in consumer:
@@ -163,6 +175,17 @@ async def use_everything(url: str, done: list[str]) -> None:
                 done.append(error.reply_text)
 
 
+async def use_without_blocks(url: str) -> None:
+    async with ammoo.connect(url) as connection:
+        assert_type(connection, ammoo.Connection)
+    another = await (await ammoo.connect(url)).open()
+    assert_type(another, ammoo.Connection)
+    channel = await another.channel(persistent=True, expiration=timedelta(seconds=1)).open()
+    assert_type(channel, ammoo.Channel)
+    await channel.close()
+    await another.close()
+
+
 async def only_checked(channel: ammoo.Channel) -> None:
     """Never runs: mypy reports each ignored line in which it finds no error."""
     assert_type((await channel.get("queue")).json()["key"], Any)
@@ -179,5 +202,6 @@ async def only_checked(channel: ammoo.Channel) -> None:
 async def test_program_that_is_checked_runs(broker_url: str) -> None:
     done: list[str] = []
     await use_everything(broker_url, done)
+    await use_without_blocks(broker_url)
 
     assert ["octets", "NOT_FOUND - no queue 'no such queue' in vhost '/'"] == done

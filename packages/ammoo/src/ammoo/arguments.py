@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Union, get_arg
 
 from ammoo_wire import FieldTable, FieldValue, encode_table
 
+from .python_values import as_milliseconds
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -60,7 +62,7 @@ _TEXTS: Final = ("dead_letter_exchange", "dead_letter_routing_key")
 _MILLISECONDS: Final = ("ttl", "expires")
 
 
-def queue_arguments(arguments: Arguments | None, **named: FieldValue) -> FieldTable:
+def queue_arguments(arguments: Arguments | None, **named: Any) -> FieldTable:
     """Return the table for queue.declare.
 
     Args:
@@ -71,6 +73,10 @@ def queue_arguments(arguments: Arguments | None, **named: FieldValue) -> FieldTa
         ValueError: An argument is given twice, with two values, or a word is misspelt.
         TypeError: A named argument has a type that no version of RabbitMQ accepts.
     """
+    for name in _MILLISECONDS:
+        time = named.get(name)
+        if time is not None:
+            named[name] = as_milliseconds(time, name)
     for name, value in named.items():
         if value is not None:
             _check_named(name, value)
@@ -162,8 +168,7 @@ def _check_named(name: str, value: FieldValue) -> None:
         if not isinstance(value, str):
             raise TypeError(f"{name} is {value!r}; expected a str")
     elif isinstance(value, bool) or not isinstance(value, int):
-        unit = "milliseconds as an int" if name in _MILLISECONDS else "an int"
-        raise TypeError(f"{name} is {value!r}; expected {unit}")
+        raise TypeError(f"{name} is {value!r}; expected an int")
 
 
 def _merge(arguments: Arguments | None, named: Arguments) -> FieldTable:

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack, overload
 
 from ammoo_wire import (
-    NO_PROPERTIES,
     BasicConsumeParameters,
     BasicGetEmptyParameters,
     BasicGetOkParameters,
@@ -67,6 +66,7 @@ from .exceptions.publishing import PublishFailed, PublishUnknown, StaleDelivery
 from .live.channel import LiveChannel
 from .live.replies import Reply
 from .messages import GetMessage, ReturnMessage
+from .publish_defaults import PublishDefaults
 from .publish_options import (
     NOT_GIVEN,
     Body,
@@ -80,6 +80,8 @@ from .publish_options import (
 from .server_release import rabbitmq_release
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from .connection import Connection
     from .publisher import Publisher
 
@@ -127,12 +129,15 @@ class Channel:
         prefetch_count: int | None = None,
         body_encoding: str = "utf-8",
         reopen: bool = False,
+        publish_defaults: PublishOptions | None = None,
     ) -> None:
         self._connection = connection
+        self._defaults = PublishDefaults(publish_defaults or {}, body_encoding)
         settings = ChannelSettings(
             None
             if prefetch_size is None and prefetch_count is None
-            else Prefetch(prefetch_size or 0, prefetch_count or 0)
+            else Prefetch(prefetch_size or 0, prefetch_count or 0),
+            self._defaults,
         )
         self._lifetime: ChannelLifetime = connection._new_channel_lifetime(
             self, settings, body_encoding, reopen=reopen
@@ -196,9 +201,15 @@ class Channel:
     # --- context manager ---
 
     async def __aenter__(self) -> Self:
+        """Open the channel: see `open`, which raises the same."""
+        return await self.open()
+
+    async def open(self) -> Self:
         """Open the channel (channel.open), and set the limits given to `Connection.channel`.
 
-        If the caller is cancelled, the client closes the channel when the server has opened it.
+        ``async with`` calls it. A program that opens the channel without a block closes it with
+        `close`. If the caller is cancelled, the client closes the channel when the server has
+        opened it.
 
         Raises:
             TooManyChannels: As many channels are open as were negotiated (channel_max).
@@ -539,21 +550,24 @@ class Channel:
                 Requires confirm mode; RabbitMQ does not support it. False by default.
             encoding: The encoding of a text or JSON body. None, the default, for the one that
                 `content_encoding` names, or else the channel's body_encoding.
-            correlation_id: Property: the identifier by which a reply is matched to its request.
+            correlation_id: Property: the identifier by which a reply is matched to its request,
+                a text or a UUID.
             reply_to: Property: the queue to send a reply to.
-            expiration: Property: how long the message lives in a queue, in milliseconds.
+            expiration: Property: how long the message lives in a queue, as a timedelta or in
+                milliseconds.
             cc: One or more further routing keys
                 (https://www.rabbitmq.com/docs/sender-selected).
             bcc: As `cc`, but the server removes these keys from the message before delivery.
             priority: Property: 0 to 255, for queues with max_priority.
             delivery_mode: Property: 2 for a persistent message, which survives a restart of the
                 server in a durable queue; 1 for a transient one.
+            persistent: True for ``delivery_mode=2``, False for ``delivery_mode=1``.
             timestamp: Property: when the message was made: a datetime, in UTC if it has no time
                 zone, or seconds since 1970. Sent in whole seconds.
             content_encoding: Property; True for the encoding that was used.
             content_type: Property; True for application/octet-stream if the body is bytes,
                 text/plain if it is text, and application/json if it is JSON.
-            message_id: Property: the publisher's identifier of the message.
+            message_id: Property: the publisher's identifier of the message, a text or a UUID.
             type_: Property: the publisher's name for the kind of message.
             type: The same as `type_`.
             user_id: Property: the user who publishes; RabbitMQ accepts only the user of the
@@ -585,10 +599,15 @@ class Channel:
             PublishUnknown: The connection was lost before the confirm; it is not known whether the
                 server took the message (with ``recovery=``).
         """
-        publishing = self._lifetime.publishing
-        if not options and isinstance(body, bytes) and isinstance(route, str):
+        publishing, properties = self._lifetime.publishing, self._defaults.properties
+        if (
+            not options
+            and isinstance(body, bytes)
+            and isinstance(route, str)
+            and properties is not None
+        ):
             routing_key = route
-            outcome = publishing.publish(exchange_name, route, NO_PROPERTIES, body)
+            outcome = publishing.publish(exchange_name, route, properties, body)
         else:
             message = self._outgoing("publish", route, body, options)
             routing_key = message.routing_key
@@ -659,9 +678,14 @@ class Channel:
             TypeError, ValueError: As in `publish`.
             ChannelClosed, ConnectionClosed: The channel is closed; the message was not sent.
         """
-        publishing = self._lifetime.publishing
-        if not options and isinstance(body, bytes) and isinstance(route, str):
-            return publishing.publish_nowait(exchange_name, route, NO_PROPERTIES, body)
+        publishing, properties = self._lifetime.publishing, self._defaults.properties
+        if (
+            not options
+            and isinstance(body, bytes)
+            and isinstance(route, str)
+            and properties is not None
+        ):
+            return publishing.publish_nowait(exchange_name, route, properties, body)
         message = self._outgoing("publish_nowait", route, body, options)
         return publishing.publish_nowait(exchange_name, *message)
 
@@ -693,6 +717,7 @@ class Channel:
         options: PublishOptions,
     ) -> Outgoing:
         """Return the message that the arguments of a method describe; see `outgoing`."""
+        options = self._defaults.complete(options)
         return outgoing(caller, route, body, self._lifetime.body_encoding, options)
 
     def publisher(
@@ -1016,8 +1041,8 @@ class Channel:
         exclusive: bool = False,
         durable: bool = False,
         auto_delete: bool = False,
-        ttl: int | None = None,
-        expires: int | None = None,
+        ttl: "int | timedelta | None" = None,
+        expires: "int | timedelta | None" = None,
         max_length: int | None = None,
         max_length_bytes: int | None = None,
         dead_letter_exchange: str | None = None,
@@ -1050,9 +1075,10 @@ class Channel:
             durable: Whether the queue survives a restart of the server. False by default; quorum
                 queues and streams must be durable.
             auto_delete: Whether the queue is deleted with its last consumer. False by default.
-            ttl: How long messages live in the queue, in milliseconds (x-message-ttl,
+            ttl: How long messages live in the queue, as a timedelta or in milliseconds (x-message-ttl,
                 https://www.rabbitmq.com/docs/ttl).
-            expires: After how long without use the queue is deleted, in milliseconds (x-expires).
+            expires: After how long without use the queue is deleted, as a timedelta or in
+                milliseconds (x-expires).
             max_length: How many messages the queue holds (x-max-length,
                 https://www.rabbitmq.com/docs/maxlength).
             max_length_bytes: How many octets of bodies the queue holds (x-max-length-bytes).

@@ -1,4 +1,5 @@
-"""What a user has asked of a channel that lasts: prefetch limits, confirm mode, transactions, flow.
+"""What a user has asked of a channel that lasts: prefetch limits, confirm mode, transactions, flow,
+defaults of what it publishes.
 
 `Channel` keeps it, so that it can be set again on another `LiveChannel`.
 """
@@ -6,6 +7,7 @@
 from typing import NamedTuple
 
 from .live.channel import LiveChannel
+from .publish_defaults import NO_DEFAULTS, PublishDefaults
 
 __all__ = ["ChannelSettings", "Prefetch"]
 
@@ -25,16 +27,29 @@ class ChannelSettings:
     Attributes:
         prefetch: The limits for consumers that are started from now on, each by itself; None
             if none were set. A running consumer has those with which it was started.
+        publish_defaults: What messages are published with, unless the caller says otherwise.
         shared_prefetch: The limits for all consumers of the channel together (``global_``).
         confirms: Whether the channel is in confirm mode.
         transactions: Whether the channel has transactions.
         flow_active: Whether the server may deliver to consumers (channel.flow).
     """
 
-    __slots__ = ("confirms", "flow_active", "prefetch", "shared_prefetch", "transactions")
+    __slots__ = (
+        "confirms",
+        "flow_active",
+        "prefetch",
+        "publish_defaults",
+        "shared_prefetch",
+        "transactions",
+    )
 
-    def __init__(self, prefetch: Prefetch | None = None) -> None:
+    def __init__(
+        self,
+        prefetch: Prefetch | None = None,
+        publish_defaults: PublishDefaults = NO_DEFAULTS,
+    ) -> None:
         self.prefetch = prefetch
+        self.publish_defaults = publish_defaults
         self.shared_prefetch: Prefetch | None = None
         self.confirms: bool = False
         self.transactions: bool = False
@@ -54,6 +69,7 @@ class ChannelSettings:
             ServerClosedChannel, ServerClosedConnection: The server refused.
             OperationTimeout: The server did not answer in time.
         """
+        live.publish_defaults = self.publish_defaults
         if self.transactions:
             await live.select_transactions()
         if self.confirms:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
 from ammoo_wire import FieldTable, FieldValue
 
@@ -18,6 +18,7 @@ from .auth.abc import Authentication, AuthenticationMechanism
 from .channel import Channel
 from .channel_lifetime import ChannelLifetime
 from .channel_settings import ChannelSettings
+from .connecting import connects
 from .credentials import CredentialsProvider
 from .exceptions.base import raise_untold
 from .exceptions.connection import (
@@ -29,6 +30,7 @@ from .instrumentation.hooks import Hooks, call_hook
 from .instrumentation.instruments import Instruments
 from .live.connection import LiveConnection
 from .parameters import ConnectionParameters, OpenTransport
+from .publish_options import MessageOptions, PublishOptions
 from .recovery.listener import EventListener
 from .recovery.options import Recovery
 from .weak_calls import weakly
@@ -48,6 +50,7 @@ CLOSE_TIMEOUT: Final = 5.0
 """How long closing a connection waits for the server, in seconds."""
 
 
+@connects
 async def connect(
     url: str | Sequence[str] | None = None,
     *,
@@ -78,11 +81,13 @@ async def connect(
 ) -> "Connection":
     """Connect the socket to an AMQP server, and return the connection, which is not open yet.
 
-    The handshake is done when the connection is entered::
+    The handshake is done when the connection is entered, or opened with `Connection.open`::
 
         async with await ammoo.connect("amqp://guest:guest@localhost/") as connection:
             async with connection.channel() as channel:
                 await channel.publish("", "my_queue", "text body")
+
+    The call can be entered itself, which does both: ``async with ammoo.connect(…) as connection``.
 
     A keyword argument overrides what the URL says. The URL is RabbitMQ's
     (https://www.rabbitmq.com/docs/uri-spec), with its query parameters cacertfile, certfile,
@@ -311,7 +316,19 @@ class Connection:
     # --- context manager ---
 
     async def __aenter__(self) -> Self:
+        """Do the handshake: see `open`, which raises the same."""
+        return await self.open()
+
+    async def open(self) -> Self:
         """Do the handshake (section 2.2.4); if it fails or is cancelled, the socket is closed.
+
+        ``async with`` calls it. A program that opens the connection without a block closes it with
+        `close`::
+
+            connection = await ammoo.connect("amqp://localhost/")
+            await connection.open()
+            ...
+            await connection.close()
 
         Raises:
             AuthenticationError: The server refused the login.
@@ -523,8 +540,13 @@ class Connection:
         prefetch_count: int | None = None,
         body_encoding: str = "utf-8",
         reopen: bool = False,
+        **publish_defaults: Unpack[MessageOptions],
     ) -> Channel:
         """Return a channel, which is opened when it is entered.
+
+        ::
+
+            channel = connection.channel(prefetch_count=10, persistent=True, content_type=True)
 
         Args:
             prefetch_size: As in `Channel.qos`, which is called when the channel is open. None for
@@ -536,9 +558,15 @@ class Connection:
                 server closes it because of an error. The operation that caused the error raises
                 it, and so do all that wait on the channel; see `AmmooError.recovered`. Requires
                 recovery. False by default.
+            publish_defaults: Keyword arguments of `Channel.publish`, for each message that is
+                published on the channel by any method and does not say otherwise; an argument that
+                is None there stands for no value. For replies, `mandatory`, `immediate` and
+                `raise_returned` are no defaults.
 
         Raises:
-            ValueError: reopen is given, and the connection has no recovery.
+            ValueError: reopen is given, and the connection has no recovery; or a default is
+                invalid.
+            TypeError: A default is unknown, or has a wrong type.
             RuntimeError: The connection was not entered.
             ConnectionClosed: The connection is closed.
         """
@@ -553,6 +581,7 @@ class Connection:
             prefetch_count=prefetch_count,
             body_encoding=body_encoding,
             reopen=reopen,
+            publish_defaults=PublishOptions(**publish_defaults),  # type: ignore[typeddict-item]  # all but json
         )
 
     def _new_channel_lifetime(

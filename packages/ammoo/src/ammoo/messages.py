@@ -8,7 +8,7 @@ A message belongs to the live channel that it came on. This module asks of that
 channel no more than `Origin` says.
 """
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any, Protocol, Self, Unpack, overload
 
 from ammoo_wire import (
@@ -16,6 +16,7 @@ from ammoo_wire import (
     BasicGetOkParameters,
     BasicHeaderProperties,
     BasicReturnParameters,
+    FieldValue,
     decode_properties,
 )
 
@@ -124,6 +125,47 @@ class Message:
         if isinstance(properties, bytes):
             properties = self._properties = decode_properties(properties)
         return properties
+
+    @property
+    def headers(self) -> Mapping[str, FieldValue]:
+        """The property headers; empty if the message has none.
+
+        Raises:
+            ammoo_wire.ProtocolError: As in `properties`.
+        """
+        return self.properties.headers or {}
+
+    @property
+    def publish_options(self) -> MessageOptions:
+        """The properties as keyword arguments of `Channel.publish`, to publish the message again.
+
+        ::
+
+            await channel.publish("archive", "all", message.body, **message.publish_options)
+
+        Those that are not set are None, so that the channel's defaults do not add them. RabbitMQ
+        accepts a user_id only from that user.
+
+        Raises:
+            ammoo_wire.ProtocolError: As in `properties`.
+        """
+        properties = self.properties
+        return {
+            "content_type": properties.content_type,
+            "content_encoding": properties.content_encoding,
+            "headers": properties.headers,
+            "delivery_mode": properties.delivery_mode,
+            "priority": properties.priority,
+            "correlation_id": properties.correlation_id,
+            "reply_to": properties.reply_to,
+            "expiration": properties.expiration,
+            "message_id": properties.message_id,
+            "timestamp": properties.timestamp,
+            "type_": properties.type_,
+            "user_id": properties.user_id,
+            "app_id": properties.app_id,
+            "cluster_id": properties.cluster_id,
+        }
 
     def decode(self, encoding: str | None = None) -> str:
         """Return the body as text.

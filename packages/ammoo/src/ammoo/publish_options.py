@@ -7,32 +7,38 @@ them does to the message; it knows no channel, and sends nothing.
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict, TypeVar, Union
 
-from ammoo_wire import BasicHeaderProperties, FieldValue, encode_property_values
+from ammoo_wire import BasicHeaderProperties, EncodeError, FieldValue, encode_property_values
 
 from .content_encodings import is_no_encoding
+from .python_values import as_milliseconds, spell_uuids
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
+    from uuid import UUID
 
 __all__ = [
     "NOT_GIVEN",
     "Body",
     "Expiration",
+    "Identifier",
     "MessageOptions",
     "NotGiven",
     "Outgoing",
     "PublishOptions",
     "RoutingKeys",
     "outgoing",
+    "resolve_persistent",
     "takes_publish_options",
 ]
 
 _FunctionT = TypeVar("_FunctionT", bound=Callable[..., object])
 
 Body = str | bytes | bytearray
-Expiration = int | str
+# Not with a bar: `datetime` and `uuid` are imported only by programs that use them.
+Expiration = Union[int, str, "timedelta"]
+Identifier = Union[str, "UUID"]
 RoutingKeys = str | Sequence[str]
 
 
@@ -54,17 +60,18 @@ class MessageOptions(TypedDict, total=False):
     mandatory: bool
     immediate: bool
     encoding: str | None
-    correlation_id: str | None
+    correlation_id: Identifier | None
     reply_to: str | None
     expiration: Expiration | None
     cc: RoutingKeys | None
     bcc: RoutingKeys | None
     priority: int | None
     delivery_mode: int | None
+    persistent: bool | None
     timestamp: "datetime | int | None"
     content_encoding: str | bool | None
     content_type: str | bool | None
-    message_id: str | None
+    message_id: Identifier | None
     type_: str | None
     type: str | None
     user_id: str | None
@@ -93,6 +100,8 @@ class Outgoing(NamedTuple):
     immediate: bool = False
     raise_returned: bool = False
 
+
+_FLAGS: Final = ("mandatory", "immediate", "raise_returned")
 
 _OPTIONS: Final = PublishOptions.__optional_keys__
 _TRANSLATED: Final = _OPTIONS - {*BasicHeaderProperties._fields} | {
@@ -126,6 +135,8 @@ def outgoing(
         ValueError: A value cannot be sent.
         LookupError: An encoding is unknown.
     """
+    if "persistent" in options:
+        resolve_persistent(options)
     mode = options.get("delivery_mode")
     if mode is not None and mode is not _PERSISTENT and mode is not _TRANSIENT:
         _check_delivery_mode(mode)
@@ -141,10 +152,16 @@ def outgoing(
         except TypeError:
             _raise_if_unknown(caller, options)
             raise
+        except EncodeError:
+            properties: dict[str, Any] = {**options}
+            if not spell_uuids(properties):
+                raise
+            encoded = encode_property_values(**properties)
         # Without NamedTuple's own __new__: 90 ns instead of 180.
         return tuple.__new__(Outgoing, (route, encoded, body, False, False, False))
     _raise_if_unknown(caller, options)
-    properties: dict[str, Any] = {**options}
+    properties = {**options}
+    spell_uuids(properties)
     mandatory, immediate, raise_returned = (properties.pop(name, False) for name in _FLAGS)
     octets = _pop_body(body, body_encoding, properties)
     routing_key = _pop_route(route, properties)
@@ -171,7 +188,6 @@ def _raise_if_unknown(caller: str, options: PublishOptions) -> None:
             raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}") from None
 
 
-_FLAGS: Final = ("mandatory", "immediate", "raise_returned")
 _SHOWN_OPTIONS: Final = [
     Parameter(
         name,
@@ -274,12 +290,30 @@ def _pop_route(route: str | Mapping[str, FieldValue], options: dict[str, Any]) -
     return routing_key
 
 
+def resolve_persistent(options: PublishOptions) -> None:
+    """Replace the option `persistent` by the delivery mode that it stands for.
+
+    Raises:
+        TypeError: It is no bool, or another delivery mode is given too.
+    """
+    persistent = options.pop("persistent", None)
+    if persistent is None:
+        return
+    if not isinstance(persistent, bool):
+        raise TypeError(f"persistent is {persistent!r}; expected True or False")
+    mode = _PERSISTENT if persistent else _TRANSIENT
+    if options.get("delivery_mode", mode) not in (mode, None):
+        raise TypeError(
+            f"persistent={persistent!r} is delivery_mode={mode}; give one of them, not"
+            f" delivery_mode={options['delivery_mode']!r} too"
+        )
+    options["delivery_mode"] = mode
+
+
 def _expiration(value: Expiration) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"expiration is {value!r}; expected milliseconds as an int or a str")
-    return str(value)
+    return str(as_milliseconds(value, "expiration", " or a str"))
 
 
 def _check_delivery_mode(value: object) -> None:

@@ -65,6 +65,7 @@ from ..exceptions.channel import (
 )
 from ..exceptions.publishing import StaleDelivery
 from ..messages import DeliverMessage
+from ..publish_defaults import NO_DEFAULTS, PublishDefaults
 from ..publish_options import Body, NotGiven, PublishOptions, outgoing
 from .acknowledgements import Acknowledgements
 from .commit_buffer import CommitBuffer
@@ -102,6 +103,7 @@ class LiveChannel:
         is_stale: Whether the caller's channel goes on without this one: then deliveries that
             came on it are delivered again, and cannot be settled.
         on_end: Called with what ends the channel, before anything on it ends.
+        publish_defaults: What replies to messages of the channel are published with.
         publishing: What publishes.
         sender: What sends on the channel.
         settle_watch: What tells of settled deliveries; None unless a consumer is drained.
@@ -115,6 +117,7 @@ class LiveChannel:
         self.host = host
         self.number = number
         self.body_encoding = body_encoding
+        self.publish_defaults: PublishDefaults = NO_DEFAULTS
         self.closing_exc: Exception | None = None
         self.is_stale = False
         self.crossed: Exception | None = None
@@ -386,6 +389,7 @@ class LiveChannel:
 
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name (`messages.Origin`)."""
+        options = self.publish_defaults.complete_reply(options)
         message = outgoing("reply", reply_to, body, self.body_encoding, options)
         outcome = (self.successor or self.publishing).publish("", *message)
         if outcome is not None:

@@ -1,0 +1,60 @@
+"""What a channel publishes each message with, unless the caller says otherwise."""
+
+from typing import Final
+
+from ammoo_wire import NO_PROPERTIES
+
+from .publish_options import PublishOptions, outgoing, resolve_persistent
+
+__all__ = ["NO_DEFAULTS", "PublishDefaults"]
+
+
+class PublishDefaults:
+    """Default options of `Channel.publish`.
+
+    Args:
+        options: The options; empty for none.
+        body_encoding: The channel's.
+
+    Attributes:
+        properties: The properties of a message without options whose body is bytes, encoded; None
+            if such a message has more than properties.
+
+    Raises:
+        TypeError, ValueError: As in `Channel.publish`.
+    """
+
+    __slots__ = ("_of_replies", "_options", "properties")
+
+    def __init__(self, options: PublishOptions, body_encoding: str) -> None:
+        self.properties: bytes | None = NO_PROPERTIES
+        if options:
+            resolve_persistent(options)
+            message = outgoing("channel", "", b"", body_encoding, {**options})
+            has_flags = message.mandatory or message.immediate
+            self.properties = None if has_flags else message.properties
+        self._options = options
+        self._of_replies: PublishOptions = {**options}
+        self._of_replies.pop("mandatory", None)
+        self._of_replies.pop("immediate", None)
+        self._of_replies.pop("raise_returned", None)
+
+    def complete(self, options: PublishOptions) -> PublishOptions:
+        """Return the options of a message, with the defaults for those that it has not."""
+        if not self._options:
+            return options
+        resolve_persistent(options)
+        return {**self._options, **options}
+
+    def complete_reply(self, options: PublishOptions) -> PublishOptions:
+        """Return the options of a reply; `mandatory` and the like are no defaults of replies.
+
+        RabbitMQ up to 4.0 returns a mandatory message that it has delivered by direct reply-to.
+        """
+        if not self._of_replies:
+            return options
+        resolve_persistent(options)
+        return {**self._of_replies, **options}
+
+
+NO_DEFAULTS: Final = PublishDefaults({}, "utf-8")
