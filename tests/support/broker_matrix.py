@@ -12,8 +12,10 @@ The fixtures are for conftests to import, `parametrise` is their `pytest_generat
 import fcntl
 import os
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -21,10 +23,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from ammoo_fakebroker import FakeBroker
+from ammoo_wire import ExchangeDeclareParameters
 from tests.conftest import RABBITMQ_URLS
 from tests.support.brokers import Broker, add_users
 from tests.support.operator import FakeOperator, Operator, RabbitmqOperator, is_operated
-from tests.support.peer import Peer
+from tests.support.peer import Peer, ServerClosedChannel, ServerClosedConnection
 from tests.support.releases import FAKE_RELEASES, is_among, release_of
 
 __all__ = [
@@ -38,6 +41,7 @@ __all__ = [
     "parametrise",
 ]
 
+PLUGINS = ("rabbitmq_consistent_hash_exchange", "rabbitmq_delayed_message_exchange")
 NEED_OPERATION = {"mortal_broker", "operator", "tls_broker"}
 """Fixtures that only a broker can give that we have power over."""
 
@@ -74,12 +78,33 @@ def parametrise(metafunc: pytest.Metafunc) -> None:
     legs = legs_of(metafunc.config)
     if mark is not None:
         legs = [leg for leg in legs if is_among(leg.version, *mark.args)]
+    exchange_type = metafunc.definition.get_closest_marker("exchange_type")
+    if exchange_type is not None:
+        legs = [leg for leg in legs if leg.url is None or _has_type(leg.url, *exchange_type.args)]
     if NEED_OPERATION & set(metafunc.fixturenames):
         legs = [leg for leg in legs if leg.url is None or is_operated(leg.version, leg.url)]
     if "mortal_broker" in asked_for and os.environ.get(MAY_SHUT_DOWN) != "1":
         legs = [leg for leg in legs if leg.url is None]
     each = [[leg] * len(asked_for) for leg in legs]
     metafunc.parametrize(asked_for, each, indirect=True, ids=[leg.name for leg in legs])
+
+
+@cache
+def _has_type(url: str, exchange_type: str) -> bool:
+    """Return whether a RabbitMQ has a type of exchanges: whether its plugin is enabled."""
+    name = f"ammoo.{uuid.uuid4().hex[:8]}"
+    with Peer.connect(url) as peer:
+        declared = ExchangeDeclareParameters(
+            name, exchange_type, arguments={"x-delayed-type": "fanout"}
+        )
+        try:
+            channel = peer.channel()
+            channel.call(declared)
+            channel.delete_exchange(name)
+        except (ServerClosedChannel, ServerClosedConnection):
+            return False
+        peer.close()
+    return True
 
 
 def legs_of(config: pytest.Config) -> list[Leg]:
@@ -116,9 +141,15 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 
 
 def fake_limits(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Return the limits of a fake broker that a test asks for with the mark `fake_limits`."""
+    """Return the options of a fake broker that a test asks for, by marks.
+
+    They are the limits in the mark `fake_limits`, and the plugins for the mark `exchange_type`.
+    """
     mark = request.node.get_closest_marker("fake_limits")
-    return {} if mark is None else dict(mark.kwargs)
+    options = {} if mark is None else dict(mark.kwargs)
+    if request.node.get_closest_marker("exchange_type") is not None:
+        options["plugins"] = PLUGINS
+    return options
 
 
 class MortalBroker(NamedTuple):

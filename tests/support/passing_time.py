@@ -8,7 +8,7 @@ time-out of the fake, and a busy machine changes nothing about the order of what
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from ammoo_fakebroker import FakeBroker, ManualClock
 
@@ -85,14 +85,14 @@ def time_at(port: int) -> PassingTime:
 
 
 @contextmanager
-def hand_moved(compatibility: str, **limits: float) -> Iterator[FakeBroker]:
+def hand_moved(compatibility: str, **options: Any) -> Iterator[FakeBroker]:
     """Run a fake broker whose time passes when a peer waits, that of its connections too."""
     clock = ManualClock(time.time())
     broker = FakeBroker(
         compatibility=compatibility,
         clock=clock,
         connection_time="clock",
-        **limits,  # type: ignore[arg-type]  # any of them
+        **options,
     )
     with broker as fake:
         _times[fake.port] = HandMovedTime(fake, clock)

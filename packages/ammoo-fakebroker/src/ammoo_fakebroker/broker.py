@@ -68,6 +68,9 @@ class FakeBroker(Administration, InMemory, EventQueries, Timekeeping):
         mechanisms: The names of the SASL mechanisms to offer, such as ``"EXTERNAL"`` or
             ``"RABBIT-CR-DEMO"``; None for those that the release offers by default.
         loopback_users: The users that can log in from this machine only.
+        plugins: The names of RabbitMQ's plugins to enable: ``"rabbitmq_consistent_hash_exchange"``
+            (exchanges of type ``x-consistent-hash``) and ``"rabbitmq_delayed_message_exchange"``
+            (``x-delayed-message``, with delays on the broker's clock).
         channel_max: The channels that a connection may open, proposed in connection.tune; 0 for
             no limit.
         frame_max: The largest frame in octets, proposed in connection.tune; 0 for no limit.
@@ -113,6 +116,7 @@ class FakeBroker(Administration, InMemory, EventQueries, Timekeeping):
         certificate_login: Literal["distinguished_name", "common_name"] = "distinguished_name",
         mechanisms: Collection[str] | None = None,
         loopback_users: Collection[str] = ("guest",),
+        plugins: Collection[str] = (),
         channel_max: int = 2047,
         frame_max: int = 131_072,
         heartbeat: int = 60,
@@ -166,6 +170,7 @@ class FakeBroker(Administration, InMemory, EventQueries, Timekeeping):
             limits=limits,
             mechanisms=mechanisms,
             loopback_users=loopback_users,
+            plugins=plugins,
             recorder=self._recorder,
         )
         self._server: Server = Server(

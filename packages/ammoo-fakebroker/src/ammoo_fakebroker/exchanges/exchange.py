@@ -8,15 +8,19 @@ and through alternate exchanges, is the virtual host's work (`node/virtual_host.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ammoo_wire import encode_table
 
 if TYPE_CHECKING:
     from ..messages.message import Message
+    from .ports import ExchangeHost
 
-__all__ = ["Binding", "Destination", "Exchange"]
+__all__ = ["Binding", "Destination", "Exchange", "FindType"]
+
+FindType = Callable[[str], "type[Exchange]"]
+"""Returns the type of exchanges of a name, or raises the ProtocolError that there is none."""
 
 
 class Destination:
@@ -74,7 +78,7 @@ class Exchange(Destination, ABC):
     """
 
     type: ClassVar[str]
-    routes_by_key_only: ClassVar[bool] = True
+    routes_by_key_only: bool = True
     """Whether the routing keys decide alone, so that a route can be remembered."""
 
     def __init__(
@@ -97,6 +101,27 @@ class Exchange(Destination, ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
+
+    @classmethod
+    def validate_arguments(cls, arguments: Mapping[str, Any], find_type: FindType) -> None:
+        """Check the arguments of an exchange that is about to be created.
+
+        Args:
+            arguments: The arguments.
+            find_type: Returns the type of a name, or raises that there is none.
+
+        Raises:
+            ProtocolError: An argument is missing or invalid.
+        """
+
+    def attach(self, host: ExchangeHost) -> None:
+        """Belong to a virtual host from now on."""
+
+    def stop_timers(self) -> None:
+        """Stop all timers: the broker stops."""
+
+    def start_timers(self) -> None:
+        """Start the timers again that `stop_timers` has stopped."""
 
     def validate_binding(
         self, destination: Destination, routing_key: str, arguments: Mapping[str, Any]

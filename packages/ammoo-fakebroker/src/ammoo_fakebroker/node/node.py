@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..auth.login import MECHANISMS
 from ..auth.users import User, Users, is_reached
 from ..clock import Clock
+from ..exchanges.plugins import check_plugins
 from ..rabbitmq import errors
 from ..rabbitmq.profiles import Profile
 from .alarms import Alarms
@@ -41,6 +42,7 @@ class Node:
             if a test moves the other clock, because the clients' heartbeats are real.
         limits: What it proposes to clients, and how long it waits for them.
         mechanisms: The names of the SASL mechanisms that it offers.
+        plugins: The names of the plugins that are enabled.
         users: The users that can log in.
         virtualhosts: The virtual hosts by name.
         connections: The connections whose sockets are open.
@@ -61,6 +63,7 @@ class Node:
         mechanisms: Collection[str] | None = None,
         cluster_name: str = "rabbit@localhost",
         loopback_users: Collection[str] = ("guest",),
+        plugins: Collection[str] = (),
         recorder: Recorder | None = None,
     ) -> None:
         self.profile = profile
@@ -76,6 +79,7 @@ class Node:
             )
         self.cluster_name = cluster_name
         self.users: Users = Users(loopback_users)
+        self.plugins: frozenset[str] = check_plugins(plugins)
         self.virtualhosts: dict[str, VirtualHost] = {}
         self.connections: dict[Client, None] = {}
         self.reply_consumers: dict[str, ReplyReceiver] = {}
@@ -105,6 +109,7 @@ class Node:
                 default_queue_type=default_queue_type,
                 consumer_timeout=lambda: self.limits.consumer_timeout,
                 recorder=self.recorder,
+                plugins=self.plugins,
             )
             self.virtualhosts[name] = virtualhost
         return virtualhost
@@ -255,8 +260,7 @@ class Node:
             connection.close(errors.shutting_down())
         self.memory.stop()
         for virtualhost in self.virtualhosts.values():
-            for queue in virtualhost.queues.values():
-                queue.stop_timers()
+            virtualhost.stop_timers()
 
 
 def _own_name(connection: Client) -> object:

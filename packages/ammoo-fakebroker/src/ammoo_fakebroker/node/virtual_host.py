@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..clock import Clock
 from ..exchanges.direct import DirectExchange
 from ..exchanges.exchange import Binding, Destination, Exchange
-from ..exchanges.types import create_exchange
+from ..exchanges.types import available_types, create_exchange
 from ..messages.message import Message
 from ..messages.properties import PropertyReader
 from ..queues.dead_lettering import DeadLetters
@@ -69,6 +69,7 @@ class VirtualHost:
         profile, clock: The broker's.
         exchanges, queues: By name. The default exchange has the empty name and no bindings: it
             routes to the queues by their names.
+        exchange_types: The names of the types that exchanges can have.
         dead_letters: What forwards messages that died in a queue.
         properties: What parses the properties of published messages.
         default_queue_type: The type of queues that are declared without one; None for classic.
@@ -87,11 +88,13 @@ class VirtualHost:
         default_queue_type: str | None = None,
         consumer_timeout: Callable[[], int | None] = lambda: None,
         recorder: Recorder | None = None,
+        plugins: Collection[str] = (),
     ) -> None:
         self.name = name
         self.profile = profile
         self.clock = clock
         self.exchanges: dict[str, Exchange] = {"": DirectExchange("", durable=True)}
+        self.exchange_types: frozenset[str] = available_types(profile, plugins)
         self.queues: dict[str, Queue] = {}
         self.dead_letters: DeadLetters = DeadLetters(self)
         self.properties: PropertyReader = PropertyReader(profile)
@@ -144,6 +147,7 @@ class VirtualHost:
             arguments=arguments,
         )
         exchange.alternate_exchange = self.policies.alternate_exchange(name, exchange.arguments)
+        exchange.attach(self)
         self.exchanges[name] = exchange
         self._routes.clear()
         if not name.startswith("amq."):  # those are part of each virtual host
@@ -305,6 +309,13 @@ class VirtualHost:
         binding.destination.incoming.pop(binding, None)
         self._routes.clear()
 
+    def stop_timers(self) -> None:
+        """Stop the timers of all queues and exchanges: the broker stops."""
+        for queue in self.queues.values():
+            queue.stop_timers()
+        for exchange in self.exchanges.values():
+            exchange.stop_timers()
+
     # -- routing -------------------------------------------------------------------------------
 
     def route(self, exchange: Exchange, message: Message) -> Collection[Queue]:
@@ -325,6 +336,15 @@ class VirtualHost:
                     self._routes.clear()
                 self._routes[key] = queues
         return queues
+
+    def publish_delayed(self, exchange_name: str, message: Message) -> None:
+        """Route a message that an exchange has delayed, and put it into the queues it reaches."""
+        exchange = self.exchanges.get(exchange_name)
+        if exchange is None:
+            return
+        with self.dead_letters.deferred():
+            for queue in self.route(exchange, message):
+                queue.publish(message)
 
     def _trace(self, exchange: Exchange, message: Message) -> tuple[Collection[Queue], bool]:
         """Follow a message through the exchanges.

@@ -211,6 +211,40 @@ def binding_with_key(routing_key: str) -> ProtocolError:
     )
 
 
+def weight_is_no_integer(routing_key: str) -> ProtocolError:
+    text = f"The binding key must be an integer: {routing_key}"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def weight_too_low() -> ProtocolError:
+    text = "The binding key must be greater than 0"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def weight_too_high(most: int) -> ProtocolError:
+    text = f"The binding key must not exceed {most}"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def two_hash_arguments() -> ProtocolError:
+    text = "hash-header and hash-property are mutually exclusive"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def unsupported_hash_property(name: str) -> ProtocolError:
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, f"Unsupported property: {name}")
+
+
+def delayed_type_is_delayed() -> ProtocolError:
+    text = "Invalid argument, 'x-delayed-message' can't be used for 'x-delayed-type'"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
+def no_delayed_type() -> ProtocolError:
+    text = "Invalid argument, 'x-delayed-type' must be an existing exchange type"
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)
+
+
 def binding_without_queue() -> ProtocolError:
     return ProtocolError(ReplyCode.PRECONDITION_FAILED, "Destination not found")
 

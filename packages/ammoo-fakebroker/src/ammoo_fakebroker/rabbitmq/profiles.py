@@ -65,6 +65,10 @@ class Profile:
     checks_user_id_first: bool
     """Whether the user-id is checked before the expiration and the CC header."""
     missing_exchange_types: frozenset[str]
+    most_hash_weight: int | None
+    """The highest weight of a binding of a consistent hash exchange; None for no limit."""
+    hashes_header_types: bool
+    """Whether a consistent hash exchange hashes the type of a header with its value."""
     invalid_exchange_types: frozenset[str]
     """Exchange types that are called invalid, not unknown: these words are atoms in the node."""
     has_log_exchange: bool
@@ -300,6 +304,8 @@ _3_10 = Profile(
     checks_queue_limit_first=True,
     checks_user_id_first=True,
     missing_exchange_types=frozenset(("x-local-random", "x-modulus-hash")),
+    most_hash_weight=None,
+    hashes_header_types=True,
     invalid_exchange_types=_KNOWN_WORDS,
     has_log_exchange=False,
     most_topic_wildcards=None,
@@ -387,6 +393,8 @@ _4_0 = Profile(
     checks_queue_limit_first=False,
     checks_user_id_first=False,
     missing_exchange_types=frozenset(("x-modulus-hash",)),
+    most_hash_weight=None,
+    hashes_header_types=False,
     invalid_exchange_types=_KNOWN_WORDS,
     has_log_exchange=False,
     most_topic_wildcards=None,
@@ -473,6 +481,8 @@ _4_3 = replace(
     closes_expired_connections=True,
     passive_declares_need_permission=True,
     missing_exchange_types=frozenset(),
+    most_hash_weight=10_000,
+    hashes_header_types=False,
     invalid_exchange_types=_KNOWN_WORDS | {"x-random"},
     has_log_exchange=True,
     most_topic_wildcards=2,

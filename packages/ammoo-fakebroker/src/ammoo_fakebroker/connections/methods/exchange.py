@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import (
@@ -29,6 +30,7 @@ from .lookup import check_not_default_exchange, existing_exchange, strip_line_br
 
 if TYPE_CHECKING:
     from ...exchanges.exchange import Exchange
+    from ...node.virtual_host import VirtualHost
     from ..channel import Channel
 
 __all__ = ["HANDLERS"]
@@ -49,13 +51,7 @@ def declare(channel: Channel, parameters: ExchangeDeclareParameters) -> None:
 
 def _declare(channel: Channel, parameters: ExchangeDeclareParameters) -> None:
     virtualhost = channel.virtualhost
-    types = EXCHANGE_TYPES.keys() - virtualhost.profile.missing_exchange_types
-    if parameters.exchange_type not in types:
-        raise errors.unknown_exchange_type(
-            parameters.exchange_type,
-            known_word=parameters.exchange_type in virtualhost.profile.invalid_exchange_types,
-            closes_connection=virtualhost.profile.unknown_exchange_type_closes_connection,
-        )
+    exchange_type = _find_type(virtualhost, parameters.exchange_type)
     name = strip_line_breaks(parameters.exchange_name)
     check_not_default_exchange(name)
     check_exchange(channel, "configure", name)
@@ -75,6 +71,7 @@ def _declare(channel: Channel, parameters: ExchangeDeclareParameters) -> None:
     if alternate is not None:
         check_exchange(channel, "read", name)
         check_exchange(channel, "write", alternate)
+    exchange_type.validate_arguments(parameters.arguments, partial(_find_type, virtualhost))
     virtualhost.create_exchange(
         name,
         parameters.exchange_type,
@@ -83,6 +80,22 @@ def _declare(channel: Channel, parameters: ExchangeDeclareParameters) -> None:
         internal=parameters.internal,
         arguments=parameters.arguments,
     )
+
+
+def _find_type(virtualhost: VirtualHost, name: str) -> type[Exchange]:
+    """Return a type of exchanges.
+
+    Raises:
+        ProtocolError: 406 or 503, the release has no such type, or its plugin is not enabled.
+    """
+    profile = virtualhost.profile
+    if name not in virtualhost.exchange_types:
+        raise errors.unknown_exchange_type(
+            name,
+            known_word=name in profile.invalid_exchange_types,
+            closes_connection=profile.unknown_exchange_type_closes_connection,
+        )
+    return EXCHANGE_TYPES[name]
 
 
 def _assert_equivalent(

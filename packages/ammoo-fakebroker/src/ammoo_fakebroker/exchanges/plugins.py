@@ -1,0 +1,34 @@
+"""The plugins of RabbitMQ that bring types of exchanges, by their names there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from .consistent_hash import ConsistentHashExchange
+from .delayed_message import DelayedMessageExchange
+from .exchange import Exchange
+
+__all__ = ["PLUGINS", "check_plugins"]
+
+PLUGINS: dict[str, type[Exchange]] = {
+    "rabbitmq_consistent_hash_exchange": ConsistentHashExchange,
+    "rabbitmq_delayed_message_exchange": DelayedMessageExchange,
+}
+
+
+def check_plugins(names: Iterable[str]) -> frozenset[str]:
+    """Return the names of plugins, each once.
+
+    Raises:
+        TypeError: The names are one string.
+        ValueError: There is no such plugin here.
+    """
+    if isinstance(names, str):
+        raise TypeError(f"plugins is {names!r}; expected names in a list")
+    for name in names:
+        if name not in PLUGINS:
+            close = get_close_matches(str(name), PLUGINS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(PLUGINS)}"
+            raise ValueError(f"plugins has {name!r}; {hint}")
+    return frozenset(names)

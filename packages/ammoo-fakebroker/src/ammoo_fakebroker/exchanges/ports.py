@@ -1,0 +1,23 @@
+"""What an exchange asks of its virtual host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ..clock import Clock
+    from ..messages.message import Message
+
+__all__ = ["ExchangeHost"]
+
+
+class ExchangeHost(Protocol):
+    """What an exchange asks of its virtual host."""
+
+    @property
+    def clock(self) -> Clock:
+        """The broker's clock."""
+        ...
+
+    def publish_delayed(self, exchange_name: str, message: Message) -> None:
+        """Route a message from an exchange, and put it into the queues that it reaches."""
