@@ -87,6 +87,8 @@ CLIENT_OWNS_THE_LOOP = {
     "ammoo.workers.drain",
     "ammoo.workers.signals",
     "ammoo.consumer",
+    "ammoo.rpc.caller",
+    "ammoo.rpc.server",
     "ammoo.channel",
     "ammoo.connection",
 }
@@ -226,6 +228,9 @@ CLIENT_STOREYS = {
         "ammoo.workers.drain",
         "ammoo.workers.signals",
         "ammoo.consumer",
+        "ammoo.rpc.addresses",
+        "ammoo.rpc.caller",
+        "ammoo.rpc.server",
         "ammoo.channel",
         "ammoo.connecting",
         "ammoo.connection",
@@ -238,6 +243,7 @@ CLIENT_FACES = {
     "ammoo.live",
     "ammoo.publisher",
     "ammoo.recovery",
+    "ammoo.rpc",
     "ammoo.workers",
 }
 

@@ -25,6 +25,8 @@ import ammoo.exceptions.consumer
 from ammoo.consumer import Consumer
 from ammoo.parameters import ConnectionParameters
 from ammoo.publisher import Confirmation, Publisher
+from ammoo.rpc.caller import Rpc
+from ammoo.rpc.server import RequestHandler, RpcServer
 from ammoo.topology import Entity
 from ammoo.wire.frames.header import BasicHeaderProperties
 from ammoo.wire.frames.method.queue import QueueDeclareOkParameters
@@ -59,6 +61,9 @@ NAMES = {
     "Handler": Handler,
     "Key": Key,
     "Run": Run,
+    "Rpc": Rpc,
+    "RequestHandler": RequestHandler,
+    "RpcServer": RpcServer,
     "ReturnMessage": ammoo.ReturnMessage,
     "Publisher": Publisher,
     "UUID": UUID,

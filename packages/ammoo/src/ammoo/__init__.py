@@ -21,6 +21,8 @@ from .exceptions.connection import ConnectionClosed
 from .instrumentation import Hooks
 from .messages import DeliverMessage, ExpectedMessage, GetMessage, Message, ReturnMessage
 from .recovery import Recovery
+from .rpc.caller import Rpc
+from .rpc.server import RpcServer
 from .version import __version__
 from .workers.batches import Batch
 from .workers.signals import drain_on_signals
@@ -41,6 +43,8 @@ __all__ = [
     "Message",
     "Recovery",
     "ReturnMessage",
+    "Rpc",
+    "RpcServer",
     "__version__",
     "connect",
     "drain_on_signals",

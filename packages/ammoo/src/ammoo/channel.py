@@ -78,12 +78,16 @@ from .publish_options import (
     takes_publish_options,
 )
 from .server_release import rabbitmq_release
+from .workers.processing import OnError
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from .connection import Connection
     from .publisher import Publisher
+    from .rpc.caller import Rpc
+    from .rpc.server import RequestHandler, RpcServer
+    from .workers.run import Key
 
 __all__ = ["Channel"]
 
@@ -423,6 +427,80 @@ class Channel:
 
         live = await self._lifetime.usable("channel.flow")
         await live.set_flow(active, record)
+
+    # --- requests and replies ---
+
+    def rpc(self, *, timeout: float | None = 30.0) -> "Rpc":
+        """Return what calls servers of requests, over direct reply-to of RabbitMQ.
+
+        ::
+
+            async with channel.rpc() as rpc:
+                reply = await rpc.call("", "squares", "7")
+
+        It opens a channel of its own on the same connection, so it neither needs nor changes the
+        modes of this one. See https://www.rabbitmq.com/docs/direct-reply-to.
+
+        Args:
+            timeout: How long a call waits for its reply if it does not say otherwise, in seconds;
+                30 by default, None for no limit.
+        """
+        from .rpc.caller import Rpc
+
+        return Rpc(self._sibling(), timeout)
+
+    def serve(
+        self,
+        queue_name: str,
+        handler: "RequestHandler",
+        *,
+        concurrency: int = 1,
+        ordered_by: "Key | None" = None,
+        on_error: OnError = "dead-letter",
+        fail_fast: bool = False,
+    ) -> "RpcServer":
+        """Return a server of the requests in a queue: await it, or enter it to drain it.
+
+        ::
+
+            async def square(request: ammoo.DeliverMessage) -> str:
+                return str(int(request.decode()) ** 2)
+
+            await channel.serve("squares", square, concurrency=10)
+
+        A reply goes to the queue that the request names in reply_to, with the correlation_id of the
+        request, on another channel of the connection. The request is acknowledged when the server
+        has confirmed the reply, so a request may be handled twice. A request without an address
+        for a reply is handled and acknowledged as well; the hook ``unanswered`` is called.
+
+        Args:
+            queue_name: The queue, as in `consume`.
+            handler: An async function of the request, which returns the body of the reply; None
+                for an empty one.
+            concurrency: As in `Consumer.run`: this channel needs a prefetch_count of twice as many.
+            ordered_by: As in `Consumer.run`.
+            on_error: What becomes of a request whose handler has failed, as in
+                `ExpectedMessage.process`; ``"dead-letter"`` by default. It gets no reply.
+            fail_fast: As in `Consumer.run`.
+
+        Raises:
+            ValueError: There is no such on_error.
+        """
+        from .rpc.server import RpcServer
+
+        return RpcServer(
+            self.consume(queue_name),
+            self._sibling,
+            handler,
+            concurrency,
+            ordered_by,
+            on_error,
+            fail_fast=fail_fast,
+        )
+
+    def _sibling(self) -> "Channel":
+        """Return another channel of the connection, which is opened again if there is recovery."""
+        return self._connection.channel(reopen=self._connection._supervisor is not None)
 
     # --- settling ---
 

@@ -406,6 +406,15 @@ class Consumer:
         """End the consumer with an error."""
         self._inbox.end(error)
 
+    def _take_arrived(self) -> list[DeliverMessage]:
+        """Remove and return all messages that have arrived."""
+        inbox, taken = self._inbox, list[DeliverMessage]()
+        while inbox.messages:
+            taken.append(inbox.messages.popleft())
+            if inbox.needs_accounting:
+                inbox.account_for(taken[-1])
+        return taken
+
     # --- iterator ---
 
     def __aiter__(self) -> Self:

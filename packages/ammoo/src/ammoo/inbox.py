@@ -266,10 +266,11 @@ class LastingInbox(Inbox):
         on_overflow: As in `Inbox`.
 
     Attributes:
+        on_lost: Called when the live channel is lost, and another one is to come; None for nothing.
         source: The live channel that delivers, from before the server has started the consumer.
     """
 
-    __slots__ = ("_lasts", "_on_cancel", "_progress", "_started_at", "source")
+    __slots__ = ("_lasts", "_on_cancel", "_progress", "_started_at", "on_lost", "source")
 
     def __init__(
         self,
@@ -281,6 +282,7 @@ class LastingInbox(Inbox):
         super().__init__(request, on_overflow)
         self._lasts = lasts
         self._on_cancel = on_cancel
+        self.on_lost: Callable[[Exception], None] | None = None
         self.source: LiveChannel | None = None
         self._progress: StreamProgress | None = None
         self._started_at: datetime | None = None
@@ -330,6 +332,8 @@ class LastingInbox(Inbox):
                 self._drop_unread()
             if self._is_backlogged:
                 self._end_backlog()
+            if self.on_lost is not None:
+                self.on_lost(error)
         else:
             super().fail(error)
 

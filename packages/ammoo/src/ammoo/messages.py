@@ -56,6 +56,9 @@ class Origin(Protocol):
     def report_failure(self, delivery_tag: int, error: Exception) -> None:
         """Report that a delivery could not be processed."""
 
+    def report_unanswered(self, delivery_tag: int, reply_to: str) -> None:
+        """Report that a request gets no reply."""
+
     async def reply(self, reply_to: str, body: Body | NotGiven, options: PublishOptions) -> None:
         """Publish to a queue by its name."""
 
@@ -306,6 +309,10 @@ class ExpectedMessage(Message):
     def _report_failure(self, error: Exception) -> None:
         """Report to the hooks of the connection that the message could not be processed."""
         self._origin.report_failure(self._parameters.delivery_tag, error)
+
+    def _report_unanswered(self, reply_to: str) -> None:
+        """Report to the hooks of the connection that the message, a request, gets no reply."""
+        self._origin.report_unanswered(self._parameters.delivery_tag, reply_to)
 
     async def ack(self, *, multiple: bool = False) -> None:
         """Acknowledge the message (basic.ack): the server removes it from its queue.

@@ -73,6 +73,7 @@ from .publishing import (
     PublishUnknown,
     StaleDelivery,
 )
+from .rpc import RpcFailed, RpcInterrupted, RpcTimeout
 
 __all__ = [
     "AccessRefused",
@@ -127,6 +128,9 @@ __all__ = [
     "RecoveryFailed",
     "ResourceError",
     "ResourceLocked",
+    "RpcFailed",
+    "RpcInterrupted",
+    "RpcTimeout",
     "ServerAuthMechanismsNotSupportedError",
     "ServerCancelledConsumer",
     "ServerClosedChannel",

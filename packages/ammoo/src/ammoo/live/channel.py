@@ -398,6 +398,9 @@ class LiveChannel:
     def report_failure(self, delivery_tag: int, error: Exception) -> None:
         """Report that a delivery could not be processed (`messages.Origin`): to no hook."""
 
+    def report_unanswered(self, delivery_tag: int, reply_to: str) -> None:
+        """Report that a request gets no reply (`messages.Origin`): to no hook."""
+
     # --- what the server sends; each takes a command that came on this channel ---
 
     def _receive_deliver(

@@ -109,6 +109,10 @@ class InstrumentedChannel(LiveChannel):
         """Report that a delivery could not be processed."""
         call_hook(self.host.loop, self._hooks.failed, self.number, delivery_tag, error)
 
+    def report_unanswered(self, delivery_tag: int, reply_to: str) -> None:
+        """Report that a request gets no reply."""
+        call_hook(self.host.loop, self._hooks.unanswered, self.number, delivery_tag, reply_to)
+
     def _ack(self, delivery_tag: int, multiple: bool) -> Awaitable[None] | None:
         drain = self._settle(delivery_tag, self.acknowledgements.ack, multiple)
         self._settled(delivery_tag, multiple, "ack")

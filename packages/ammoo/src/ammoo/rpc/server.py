@@ -1,0 +1,165 @@
+"""Serving requests: a handler for each message of a queue, whose result is the reply.
+
+A reply is published on a channel of its own. The server may refuse a reply, because it is too large
+for example, and closes its channel then; the requests that are being handled must not be lost with
+it. The reply is confirmed before the request is acknowledged, so a request whose reply
+was lost is delivered again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+from ..consumer import Consumer
+from ..exceptions.publishing import PublishUnknown
+from ..messages import DeliverMessage
+from ..publish_options import Body
+from ..workers.drain import Drain, Flushable
+from ..workers.processing import OnError, checked_policy
+from ..workers.run import Key
+from .addresses import is_reply_address
+
+if TYPE_CHECKING:
+    from ..channel import Channel
+
+__all__ = ["RequestHandler", "RpcServer"]
+
+RequestHandler: TypeAlias = Callable[[DeliverMessage], Awaitable[Body | None]]
+
+
+class RpcServer:
+    """Handles the requests in a queue, and publishes the replies; `Channel.serve` returns it.
+
+    Await it, to serve until the consumer ends; or enter it, to drain it::
+
+        async with channel.serve("squares", square, concurrency=10) as server:
+            async with ammoo.drain_on_signals(server):
+                await server.run()
+
+    Args:
+        consumer: The consumer of the requests.
+        new_channel: Returns a channel for replies.
+        handler: What returns the body of the reply to a request.
+        concurrency: As in `Consumer.run`.
+        ordered_by: As in `Consumer.run`.
+        on_error: As in `Consumer.run`.
+        fail_fast: As in `Consumer.run`.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        new_channel: "Callable[[], Channel]",
+        handler: RequestHandler,
+        concurrency: int,
+        ordered_by: Key | None,
+        on_error: OnError,
+        *,
+        fail_fast: bool,
+    ) -> None:
+        self._consumer = consumer
+        self._new_channel = new_channel
+        self._handler = handler
+        self._concurrency = concurrency
+        self._ordered_by = ordered_by
+        self._on_error = checked_policy(on_error)
+        self._fail_fast = fail_fast
+        self._replies: Channel | None = None
+        self._opening = asyncio.Lock()
+
+    @property
+    def consumer(self) -> Consumer:
+        """The consumer of the requests."""
+        return self._consumer
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Serve until the consumer ends; see `run`."""
+        return self._serve().__await__()
+
+    async def _serve(self) -> None:
+        async with self:
+            await self.run()
+
+    async def __aenter__(self) -> Self:
+        """Start the consumer.
+
+        Raises:
+            Exception: As entering a consumer.
+        """
+        await self._consumer.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Cancel the consumer, and close the channel of the replies."""
+        try:
+            await self._consumer.__aexit__(exc_type, exc, traceback)
+        finally:
+            if self._replies is not None:
+                await self._replies.close()
+
+    async def run(self) -> None:
+        """Handle requests until the consumer ends.
+
+        Raises:
+            Exception: As `Consumer.run`.
+        """
+        await self._consumer.run(
+            self._answer,
+            concurrency=self._concurrency,
+            ordered_by=self._ordered_by,
+            on_error=self._on_error,
+            fail_fast=self._fail_fast,
+        )
+
+    async def cancel(self) -> None:
+        """Take no more requests; see `Consumer.cancel`."""
+        await self._consumer.cancel()
+
+    async def drain(self, timeout: float | None) -> bool:  # noqa: ASYNC109  it bounds the wait for handlers
+        """Let running handlers reply, requeue all other requests; see `Consumer.drain`."""
+        return await self._consumer.drain(timeout)
+
+    def _new_drain(self, seconds: float | None, publishers: Sequence[Flushable]) -> Drain:
+        return self._consumer._new_drain(seconds, publishers)
+
+    # --- one request ---
+
+    async def _answer(self, request: DeliverMessage) -> None:
+        """Handle a request, and publish the reply."""
+        body = await self._handler(request)
+        reply_to = request.properties.reply_to
+        if not is_reply_address(reply_to):
+            request._report_unanswered(reply_to or "")
+            return
+        assert reply_to is not None
+        replies = await self._open_channel()
+        try:
+            await replies.publish(
+                "",
+                reply_to,
+                b"" if body is None else body,
+                correlation_id=request.properties.correlation_id,
+            )
+        except PublishUnknown:
+            if not request.is_stale:
+                raise
+            # The request was lost with the connection, too: it is delivered again.
+
+    async def _open_channel(self) -> "Channel":
+        """Return the channel of the replies, which is opened when it is first needed.
+
+        Without recovery, another one is opened when the server has closed it.
+        """
+        async with self._opening:
+            if self._replies is None or self._replies.closing:
+                replies = self._new_channel()
+                await replies.__aenter__()
+                await replies.select_confirm()
+                self._replies = replies
+            return self._replies
