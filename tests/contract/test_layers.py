@@ -123,6 +123,8 @@ BROKER_FLOORS = {
     "queues": 4,
     "node": 5,
     "connections": 6,
+    "responders": 8,
+    "setup": 7,
     "snapshots": 7,
     "administration": 7,
     "server": 7,

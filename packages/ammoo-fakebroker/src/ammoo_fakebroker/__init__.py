@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .history.lives import Life
     from .history.queries import Events, HistoryLost
     from .looks import Look
+    from .responders import Responder
     from .snapshots import ConnectionSnapshot, ExchangeSnapshot, MessageSnapshot, QueueSnapshot
     from .virtual_time import VirtualTimeLoop
 
@@ -49,6 +50,7 @@ __all__ = [
     "ManualClock",
     "MessageSnapshot",
     "QueueSnapshot",
+    "Responder",
     "Strike",
     "VirtualTimeLoop",
     "__version__",
@@ -73,6 +75,7 @@ _HOMES = {
     "ManualClock": "clock",
     "MessageSnapshot": "snapshots",
     "QueueSnapshot": "snapshots",
+    "Responder": "responders",
     "Strike": "faults.strikes",
     "VirtualTimeLoop": "virtual_time",
     "exactly": "history.criteria",

@@ -21,6 +21,8 @@ from .node.limits import Limits
 from .node.node import DEFAULT_VIRTUALHOST, MEMORY_LIMIT, Node
 from .option_names import names_options
 from .rabbitmq.profiles import profile_named
+from .responders import Responders
+from .setup import SetUp
 from .timekeeping import Timekeeping, network_clock
 from .waiting.waiters import Waiters
 
@@ -37,7 +39,7 @@ __all__ = ["FakeBroker"]
 _Result = TypeVar("_Result")
 
 
-class FakeBroker(Administration, InMemory, EventQueries, Timekeeping):
+class FakeBroker(Administration, SetUp, Responders, InMemory, EventQueries, Timekeeping):
     """A broker for tests that answers as RabbitMQ does.
 
     ``async with`` runs it in the current event loop, ``with`` in a thread of its own; the thread
@@ -181,6 +183,7 @@ class FakeBroker(Administration, InMemory, EventQueries, Timekeeping):
             tls=tls,
             certificate_login=certificate_login,
         )
+        Responders.__init__(self)
         self._seed = seed
         self._faults: Faults | None = None
         self._management = self._create_management(management_port)
@@ -210,6 +213,8 @@ class FakeBroker(Administration, InMemory, EventQueries, Timekeeping):
         assert self._thread is not None
         self._stopping()
         self._thread.stop()
+        if error is None:
+            self.check_responders()
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -225,6 +230,8 @@ class FakeBroker(Administration, InMemory, EventQueries, Timekeeping):
     ) -> None:
         self._stopping()
         await self._runnable.stop()
+        if error is None:
+            self.check_responders()
 
     def _create_management(self, port: int | None) -> ManagedServer | None:
         if port is None:

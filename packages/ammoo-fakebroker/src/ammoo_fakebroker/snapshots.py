@@ -6,6 +6,7 @@ that could change.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -92,6 +93,14 @@ class MessageSnapshot(NamedTuple):
     """The delivery tag by which the client settles the message; None if it is ready."""
     consumer_tag: str | None = None
     """The consumer that has the message; None if it is ready, or after basic.get."""
+
+    def json(self) -> Any:
+        """Decode the body from JSON.
+
+        Raises:
+            ValueError: The body is no JSON.
+        """
+        return json.loads(self.body)
 
 
 class ConnectionSnapshot(NamedTuple):

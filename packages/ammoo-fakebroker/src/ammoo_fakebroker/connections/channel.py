@@ -80,6 +80,7 @@ class Channel:
         self.withheld: dict[QueuedMessage, Unacked] = {}
         self.is_open: bool = True
         self._settled_below = 1  # no smaller tag is unacknowledged
+        self._requeued: set[int] = set()  # the tags of deliveries that a test has returned
         self._delivered_by: deque[tuple[float, int]] = deque()
 
     def __repr__(self) -> str:
@@ -139,18 +140,41 @@ class Channel:
         if not multiple:
             delivery = unacked.pop(delivery_tag, None)
             if delivery is None:
-                raise errors.unknown_delivery_tag(delivery_tag)
+                self._check_requeued(delivery_tag)
+                return {}
             return {delivery_tag: delivery}
         if delivery_tag == 0:
             return self.take_all()
         if delivery_tag not in unacked:
-            raise errors.unknown_delivery_tag(delivery_tag)
+            self._check_requeued(delivery_tag)
         return {tag: unacked.pop(tag) for tag in self._tags_up_to(delivery_tag)}
 
     def take_all(self) -> dict[int, Unacked]:
         """Remove all unacknowledged deliveries, and return them, oldest first."""
         everything, self.unacked = self.unacked, {}
         return everything
+
+    def requeue_from(self, queue: Queue) -> int:
+        """Return all unacknowledged deliveries of a queue to it, because a test wants that.
+
+        Returns:
+            How many there were. What the client settles of them later is ignored.
+        """
+        taken = {tag: each for tag, each in self.unacked.items() if each.queue is queue}
+        self.unacked = {tag: each for tag, each in self.unacked.items() if tag not in taken}
+        self._requeued.update(taken)
+        self.settle(Settlement.REQUEUE, taken)
+        return len(taken)
+
+    def _check_requeued(self, delivery_tag: int) -> None:
+        """Check that a delivery that is not unacknowledged was returned by a test.
+
+        Raises:
+            ProtocolError: 406, it was not: there is no such delivery.
+        """
+        if delivery_tag not in self._requeued:
+            raise errors.unknown_delivery_tag(delivery_tag)
+        self._requeued.discard(delivery_tag)
 
     def restore(self, deliveries: dict[int, Unacked]) -> None:
         """Make deliveries unacknowledged again: a transaction was rolled back."""
@@ -182,7 +206,8 @@ class Channel:
         """
         delivery = self.unacked.pop(delivery_tag, None)
         if delivery is None:
-            raise errors.unknown_delivery_tag(delivery_tag)
+            self._check_requeued(delivery_tag)
+            return
         queue, queued, consumer = delivery
         if queue.recorder is not None:
             queue.recorder.settled("acknowledged", self, queued.message, queue.name, delivery_tag)

@@ -1,0 +1,332 @@
+"""Stub responders: what answers requests in place of a server that a test does not run.
+
+A responder takes the requests of a queue as a consumer inside of the broker, and publishes its answers
+to the queue in their reply_to. It works in the broker's thread, at the moment of the request, so a
+test is deterministic. What goes wrong in it is told at the end: a client could not tell it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from ammoo_wire import QueueDeclareParameters
+
+from .node.node import DEFAULT_VIRTUALHOST, Node
+from .queues.consumers import Consumer
+from .setup import TestsChannel, as_value_errors, encode_body
+from .snapshots import MessageSnapshot, snapshot_message
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .messages.message import QueuedMessage
+
+__all__ = ["Responder", "Responders"]
+
+_Result = TypeVar("_Result")
+_Answer = Callable[[MessageSnapshot], Any] | Sequence[Any]
+_Encode = Callable[[MessageSnapshot], tuple[bytes, bytes]]
+
+_SLOW = 0.1
+"""Seconds that a function may take: it stops the whole broker."""
+_TOLD = 3
+
+
+class Responder:
+    """A stub that answers requests: what `FakeBroker.respond` returns.
+
+    As a context manager it is removed at the end of the block, which raises AssertionError if a
+    request had no answer, unless the block ends with another exception.
+    """
+
+    def __init__(
+        self,
+        stub: _Stub,
+        call: Callable[[Callable[[], Any]], Any],
+        answer: _Encode,
+        when: Callable[[MessageSnapshot], bool] | None,
+    ) -> None:
+        self._stub = stub
+        self._call = call
+        self._answer = answer
+        self._when = when
+        self._requests: list[MessageSnapshot] = []
+        self._failures: list[str] = []
+        self.is_checked: bool = False
+        """Whether its block has ended, which has raised what was to be raised."""
+
+    def __repr__(self) -> str:
+        return f"<Responder of {self._stub.queue_name!r}: {len(self._requests)} requests>"
+
+    @property
+    def queue_name(self) -> str:
+        """The queue whose requests it answers."""
+        return self._stub.queue_name
+
+    @property
+    def requests(self) -> tuple[MessageSnapshot, ...]:
+        """The requests that it got, oldest first."""
+        found: tuple[MessageSnapshot, ...] = self._call(lambda: tuple(self._requests))
+        return found
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Why requests had no answer: what its function raised, or that no reply_to was there."""
+        found: tuple[str, ...] = self._call(lambda: tuple(self._failures))
+        return found
+
+    def takes(self, request: MessageSnapshot) -> bool:
+        """Return whether it answers a request."""
+        return self._when is None or bool(self._when(request))
+
+    def answer(self, request: MessageSnapshot) -> None:
+        """Answer a request; remember why if that fails."""
+        self._requests.append(request)
+        reply_to = request.properties.reply_to
+        if not reply_to:
+            self._failures.append(f"{_describe(request)} has no reply_to")
+            return
+        began = self._stub.time()
+        try:
+            self._stub.reply(reply_to, *self._answer(request))
+        except Exception as error:  # noqa: BLE001  told at the end: it must not end the broker
+            self._failures.append(f"{_describe(request)}: {type(error).__name__}: {error}")
+        if self._stub.time() - began > _SLOW:
+            warnings.warn(
+                f"a responder of {self._stub.queue_name!r} took more than {_SLOW:g} s, in which"
+                " the broker did nothing else",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def remove(self) -> None:
+        """Answer no requests any more."""
+        self._call(lambda: self._stub.remove(self))
+
+    def check(self) -> None:
+        """Check that each request had an answer.
+
+        Raises:
+            AssertionError: One had none; the text says why.
+        """
+        _check(self._stub.queue_name, self.failures)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.remove()
+        self.is_checked = True
+        if error is None:
+            self.check()
+
+
+class _StubConsumer(Consumer):
+    """A consumer inside of the broker: what it gets goes to a function."""
+
+    __slots__ = ("_take",)
+
+    def __init__(self, stub: _Stub, channel: TestsChannel, take: Callable[[Any], object]) -> None:
+        super().__init__(
+            "stub responder",
+            channel.channel,
+            channel.virtualhost.queues[stub.queue_name],
+            no_ack=True,
+            exclusive=False,
+            priority=0,
+            prefetch_count=0,
+            arguments={},
+        )
+        self._take = take
+
+    def deliver(self, queued: QueuedMessage) -> None:
+        """Pass a message on."""
+        self._take(queued)
+
+
+class _Stub:
+    """All responders of one queue: the newest that takes a request answers it."""
+
+    def __init__(self, node: Node, queue_name: str, virtualhost: str) -> None:
+        self.queue_name = queue_name
+        self.responders: list[Responder] = []
+        self.unanswered: list[str] = []
+        self.time: Callable[[], float] = node.network_clock.time
+        self._channel = TestsChannel(node, virtualhost)
+        if queue_name not in self._channel.virtualhost.queues:
+            self._channel.call(QueueDeclareParameters(queue_name))
+        self._consumer = _StubConsumer(self, self._channel, self._respond)
+        with as_value_errors():
+            self._consumer.queue.check_consumer(self._consumer)
+
+    def start(self) -> None:
+        """Take the requests that wait in the queue, and all that come."""
+        self._consumer.queue.add_consumer(self._consumer)
+
+    def remove(self, responder: Responder) -> None:
+        """Remove a responder; with the last one, requests stay in the queue."""
+        if responder in self.responders:
+            self.responders.remove(responder)
+            if not self.responders:
+                self._consumer.queue.remove_consumer(self._consumer)
+
+    def _respond(self, queued: QueuedMessage) -> None:
+        request = snapshot_message(queued)
+        for responder in self.responders:
+            if responder.takes(request):
+                responder.answer(request)
+                return
+        self.unanswered.append(f"{_describe(request)}: no responder takes it")
+
+    def reply(self, reply_to: str, properties: bytes, body: bytes) -> None:
+        """Publish an answer; a requester that is gone is no error."""
+        self._channel.send("", reply_to, properties, body)
+
+
+class Responders(ABC):
+    """The method that makes stub responders, and their check at the end.
+
+    Attributes:
+        _node: The node whose queues they serve.
+    """
+
+    _node: Node
+
+    def __init__(self) -> None:
+        self._stubs: dict[tuple[str, str], _Stub] = {}
+        self._responders: list[Responder] = []
+
+    @abstractmethod
+    def _call(self, function: Callable[[], _Result]) -> _Result:
+        """Call a function in the broker's thread, and return its result."""
+
+    def respond(
+        self,
+        queue_name: str,
+        answer: _Answer | None = None,
+        *,
+        json: Any = None,
+        body: bytes | str | None = None,
+        when: Callable[[MessageSnapshot], bool] | None = None,
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+        **properties: Any,
+    ) -> Responder:
+        """Answer the requests of a queue, in place of a server (RPC).
+
+        The queue is declared if there is none. Requests go to the newest responder that takes them;
+        the answer is published to their reply_to, with their correlation_id.
+        A request without an answer is an error, which the end of the ``with`` block raises, or that
+        of the broker.
+
+        Example::
+
+            with broker.respond("prices", json={"eur": 3}) as prices:
+                ...
+            assert prices.requests[0].json() == {"sku": "pen"}
+
+        Args:
+            queue_name: The queue that requests are published to.
+            answer: A function of the request, which returns the answer: bytes, text, or what is
+                encoded in JSON. It runs in the broker's thread, which must not take long. Or a list
+                of answers, one for each request; the last one is repeated.
+            json: The answer to all requests, as what is encoded in JSON.
+            body: The answer to all requests; text is encoded in UTF-8.
+            when: Decides whether it takes a request; None for all requests.
+            virtualhost: The name of the virtual host.
+            properties: Properties of the answers by their names, such as ``headers``.
+
+        Raises:
+            LookupError: There is no such virtual host.
+            TypeError: Not one answer is given, or there is no such property.
+            ValueError: The broker refuses the queue or its consumer; the text is RabbitMQ's.
+        """
+        encode_body(b"", None, properties)  # a misspelt property is found now
+        answering = _answering(answer, json, body, properties)
+
+        def begin() -> Responder:
+            stub = self._stubs.get((virtualhost, queue_name))
+            is_new = stub is None or not stub.responders
+            if stub is None or is_new:
+                stub = _Stub(self._node, queue_name, virtualhost)
+                self._stubs[virtualhost, queue_name] = stub
+            responder = Responder(stub, self._call, answering, when)
+            stub.responders.insert(0, responder)
+            self._responders.append(responder)
+            if is_new:
+                stub.start()
+            return responder
+
+        return self._call(begin)
+
+    def check_responders(self) -> None:
+        """Check that each request to a stub responder had an answer; the end of the broker does it.
+
+        Raises:
+            AssertionError: One had none; the text says why.
+        """
+        failures: dict[str, list[str]] = {}
+        for responder in self._responders:
+            if not responder.is_checked:
+                failures.setdefault(responder.queue_name, []).extend(responder.failures)
+        for stub in self._stubs.values():
+            failures.setdefault(stub.queue_name, []).extend(stub.unanswered)
+        for queue_name, texts in failures.items():
+            _check(queue_name, texts)
+
+
+def _answering(
+    answer: _Answer | None, json: Any, body: bytes | str | None, properties: Mapping[str, Any]
+) -> _Encode:
+    """Return what encodes the answer to each request.
+
+    Raises:
+        TypeError: Not one answer is given.
+    """
+    if sum(given is not None for given in (answer, json, body)) != 1:
+        raise TypeError("expected one of an answer, json and body")
+    if json is not None:
+        return lambda request: encode_body(None, json, _related(request, properties))
+    choose = answer if callable(answer) else _in_turn(answer or [body])
+
+    def encode(request: MessageSnapshot) -> tuple[bytes, bytes]:
+        chosen = choose(request)
+        if chosen is None:
+            raise TypeError("the answer is None")
+        related = _related(request, properties)
+        if isinstance(chosen, bytes | str):
+            return encode_body(chosen, None, related)
+        return encode_body(None, chosen, related)
+
+    return encode
+
+
+def _related(request: MessageSnapshot, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties of the answer to a request."""
+    return {"correlation_id": request.properties.correlation_id, **properties}
+
+
+def _in_turn(answers: Sequence[Any]) -> Callable[[MessageSnapshot], Any]:
+    """Return a function that returns one answer after the other, and then the last one."""
+    left = list(answers)
+    return lambda request: left.pop(0) if len(left) > 1 else left[0]
+
+
+def _describe(request: MessageSnapshot) -> str:
+    body = request.body[:40]
+    return f"request {body!r}{'…' if len(request.body) > len(body) else ''}"
+
+
+def _check(queue_name: str, failures: Sequence[str]) -> None:
+    if failures:
+        count = "1 request" if len(failures) == 1 else f"{len(failures)} requests"
+        told = "; ".join(failures[:_TOLD])
+        more = f"; and {len(failures) - _TOLD} more" if len(failures) > _TOLD else ""
+        raise AssertionError(f"{queue_name}: {count} had no answer: {told}{more}")

@@ -1,0 +1,531 @@
+"""Setting a broker up without a client: what a test declares, publishes and takes away itself.
+
+The methods execute what clients reach, on a channel inside of the broker. So a test gets the refusals
+that its program would get, with RabbitMQ's texts, as ValueError. Faults, limits and alarms are not met.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ammoo_wire import (
+    BasicHeaderProperties,
+    EncodeError,
+    ExchangeBindParameters,
+    ExchangeDeclareParameters,
+    ExchangeDeleteParameters,
+    ProtocolError,
+    QueueBindParameters,
+    QueueDeclareParameters,
+    QueueDeleteParameters,
+    QueuePurgeParameters,
+    encode_properties,
+)
+
+from .auth.users import User
+from .connections.channel import Channel
+from .connections.confirms import Confirms
+from .connections.direct_channel import DirectChannel
+from .messages.message import Message
+from .node.node import DEFAULT_VIRTUALHOST, Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .node.virtual_host import VirtualHost
+    from .queues.consumers import Consumer
+
+__all__ = ["SetUp", "TestsChannel", "as_value_errors", "encode_body"]
+
+_Result = TypeVar("_Result")
+
+
+class _Test(User):
+    """The user of a test: it may do everything everywhere, and publish in each user's name."""
+
+    def __init__(self) -> None:
+        super().__init__("guest", None)
+        self.tags = frozenset(("impersonator",))
+
+    def may(self, verb: str, name: str, virtualhost: str) -> bool:
+        return True
+
+
+class TestsChannel:
+    """A channel inside of the broker, on which a test does what a client would do.
+
+    Args:
+        node: The broker's node.
+        virtualhost: The name of the virtual host.
+
+    Attributes:
+        virtualhost: The virtual host.
+        channel: The channel itself.
+
+    Raises:
+        LookupError: There is no such virtual host.
+    """
+
+    __test__ = False  # for pytest: it is no test
+
+    def __init__(self, node: Node, virtualhost: str) -> None:
+        self.virtualhost: VirtualHost = node.virtualhost(virtualhost)
+        self._direct = DirectChannel(node, _Test(), self.virtualhost)
+        self.channel: Channel = self._direct.channel
+
+    def call(self, parameters: tuple[Any, ...]) -> Any:
+        """Execute a method, and return the parameters of its answer.
+
+        Raises:
+            ValueError: The broker refuses it; the text is RabbitMQ's.
+        """
+        with as_value_errors():
+            return self._direct.call(parameters)
+
+    def publish(
+        self, exchange_name: str, routing_key: str, properties: bytes, body: bytes
+    ) -> tuple[str, ...]:
+        """Publish a message, and return the names of the queues that it was routed to.
+
+        Raises:
+            ValueError: The broker refuses it, no queue is there for it, or a queue is full.
+        """
+        self.channel.confirms = confirms = Confirms()
+        queue_names = self._route(exchange_name, routing_key, properties)
+        if not self.send(exchange_name, routing_key, properties, body):
+            raise ValueError(self._describe_unroutable(exchange_name, routing_key))
+        if confirms.has_rejected:
+            full = ", ".join(map(repr, queue_names))
+            raise ValueError(f"a queue refuses the message, because it is full: one of {full}")
+        return queue_names
+
+    def send(self, exchange_name: str, routing_key: str, properties: bytes, body: bytes) -> bool:
+        """Publish a message, and return whether it was routed.
+
+        Raises:
+            ValueError: The broker refuses it; the text is RabbitMQ's.
+        """
+        with as_value_errors():
+            return self._direct.publish(exchange_name, routing_key, properties, body)
+
+    def _route(self, exchange_name: str, routing_key: str, properties: bytes) -> tuple[str, ...]:
+        exchange = self.virtualhost.exchanges.get(exchange_name)
+        if exchange is None:
+            return ()  # the publish says so
+        parsed = self.virtualhost.properties.read(properties)
+        message = Message(exchange_name, routing_key, parsed.outgoing, b"", parsed)
+        return tuple(queue.name for queue in self.virtualhost.route(exchange, message))
+
+    def _describe_unroutable(self, exchange_name: str, routing_key: str) -> str:
+        host = repr(self.virtualhost.name)
+        if not exchange_name:
+            known = ", ".join(map(repr, self.virtualhost.queues)) or "none"
+            return f"no queue {routing_key!r} in virtual host {host}; its queues are {known}"
+        bindings = self.virtualhost.exchanges[exchange_name].bindings.values()
+        keys = ", ".join(
+            f"{binding.routing_key!r} to {binding.destination.name!r}" for binding in bindings
+        )
+        return (
+            f"no queue is bound to exchange {exchange_name!r} in virtual host {host} for key"
+            f" {routing_key!r}; its bindings are {keys or 'none'}"
+        )
+
+
+@contextmanager
+def as_value_errors() -> Iterator[None]:
+    """Raise what the broker refuses as ValueError, with RabbitMQ's text."""
+    try:
+        yield
+    except ProtocolError as error:
+        raise ValueError(error.reply_text) from None
+
+
+def encode_body(
+    body: bytes | str | None, json: Any, properties: Mapping[str, Any]
+) -> tuple[bytes, bytes]:
+    """Return the encoded properties and the body of a message that a test describes.
+
+    Raises:
+        TypeError: There is a body and json, or there is no such property.
+        ValueError: A property has a value that it cannot have.
+    """
+    known = BasicHeaderProperties._fields
+    for name in properties:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"they are {', '.join(known)}"
+            raise TypeError(f"a message has no property {name!r}; {hint}")
+    if json is not None:
+        if body is not None:
+            raise TypeError("both body and json are given; expected one of them")
+        body = json_module.dumps(json)
+        properties = {"content_type": "application/json", **properties}
+    try:
+        encoded = encode_properties(BasicHeaderProperties(**properties))
+    except EncodeError as error:
+        raise ValueError(str(error)) from None
+    return encoded, body.encode() if isinstance(body, str) else bytes(body or b"")
+
+
+class SetUp(ABC):
+    """The methods with which a test declares, publishes and takes away without a client.
+
+    Attributes:
+        _node: The node that they work on.
+    """
+
+    _node: Node
+
+    @abstractmethod
+    def _call(self, function: Callable[[], _Result]) -> _Result:
+        """Call a function in the broker's thread, and return its result."""
+
+    def _execute(self, virtualhost: str, parameters: tuple[Any, ...]) -> Any:
+        return self._call(lambda: TestsChannel(self._node, virtualhost).call(parameters))
+
+    # -- declaring -----------------------------------------------------------------------------
+
+    def declare_queue(
+        self,
+        queue_name: str = "",
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+    ) -> str:
+        """Declare a queue, as a client would.
+
+        Args:
+            queue_name: The name of the queue; empty for a generated one.
+            durable: Whether it survives `restart`.
+            auto_delete: Whether it is deleted when its last consumer is gone.
+            arguments: Its arguments, such as ``{"x-max-length": 10}``.
+            virtualhost: The name of its virtual host.
+
+        Returns:
+            The name of the queue.
+
+        Raises:
+            LookupError: There is no such virtual host.
+            ValueError: The broker refuses it; the text is RabbitMQ's.
+        """
+        declared: str = self._execute(
+            virtualhost,
+            QueueDeclareParameters(
+                queue_name,
+                durable=durable,
+                auto_delete=auto_delete,
+                arguments=dict(arguments or {}),
+            ),
+        ).queue_name
+        return declared
+
+    def declare_exchange(
+        self,
+        exchange_name: str,
+        exchange_type: str = "direct",
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        internal: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+    ) -> None:
+        """Declare an exchange, as a client would.
+
+        Args:
+            exchange_name: The name of the exchange.
+            exchange_type: Its type, such as ``"topic"``.
+            durable: Whether it survives `restart`.
+            auto_delete: Whether it is deleted with its last binding.
+            internal: Whether only exchanges can publish to it.
+            arguments: Its arguments, such as ``{"alternate-exchange": "others"}``.
+            virtualhost: The name of its virtual host.
+
+        Raises:
+            LookupError: There is no such virtual host.
+            ValueError: The broker refuses it; the text is RabbitMQ's.
+        """
+        self._execute(
+            virtualhost,
+            ExchangeDeclareParameters(
+                exchange_name,
+                exchange_type,
+                durable=durable,
+                auto_delete=auto_delete,
+                internal=internal,
+                arguments=dict(arguments or {}),
+            ),
+        )
+
+    def bind_queue(
+        self,
+        queue_name: str,
+        exchange_name: str,
+        routing_key: str = "",
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+    ) -> None:
+        """Bind a queue to an exchange, as a client would.
+
+        Args:
+            queue_name: The name of the queue.
+            exchange_name: The name of the exchange.
+            routing_key: The binding key.
+            arguments: The arguments of the binding, for a headers exchange.
+            virtualhost: The name of their virtual host.
+
+        Raises:
+            LookupError: There is no such virtual host.
+            ValueError: The broker refuses it; the text is RabbitMQ's.
+        """
+        self._execute(
+            virtualhost,
+            QueueBindParameters(
+                queue_name, exchange_name, routing_key, arguments=dict(arguments or {})
+            ),
+        )
+
+    def bind_exchange(
+        self,
+        destination: str,
+        source: str,
+        routing_key: str = "",
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+    ) -> None:
+        """Bind an exchange to another, as a client would.
+
+        Args:
+            destination: The exchange that messages go to.
+            source: The exchange that they come from.
+            routing_key, arguments, virtualhost: As for `bind_queue`.
+
+        Raises:
+            LookupError: There is no such virtual host.
+            ValueError: The broker refuses it; the text is RabbitMQ's.
+        """
+        self._execute(
+            virtualhost,
+            ExchangeBindParameters(
+                destination, source, routing_key, arguments=dict(arguments or {})
+            ),
+        )
+
+    # -- messages ------------------------------------------------------------------------------
+
+    def publish(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        body: bytes | str | None = None,
+        *,
+        json: Any = None,
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+        **properties: Any,
+    ) -> tuple[str, ...]:
+        """Publish a message, as a client would; one that no queue takes is an error.
+
+        Example::
+
+            broker.publish("orders", "created", json={"id": 7}, message_id="1")
+
+        Args:
+            exchange_name: The exchange; empty for the default exchange.
+            routing_key: The routing key.
+            body: The body; text is encoded in UTF-8.
+            json: A body as what is encoded in JSON, in place of `body`.
+            virtualhost: The name of the virtual host.
+            properties: The properties by their names, such as ``headers`` or ``reply_to``.
+
+        Returns:
+            The names of the queues that it was routed to.
+
+        Raises:
+            LookupError: There is no such virtual host.
+            TypeError: There is no such property, or there is a body and json.
+            ValueError: No queue is there for it, or the broker refuses it.
+        """
+        encoded, octets = encode_body(body, json, properties)
+        return self._call(
+            lambda: TestsChannel(self._node, virtualhost).publish(
+                exchange_name, routing_key, encoded, octets
+            )
+        )
+
+    def put(
+        self,
+        queue_name: str,
+        body: bytes | str | None = None,
+        *,
+        json: Any = None,
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+        **properties: Any,
+    ) -> None:
+        """Put a message into a queue, by the default exchange.
+
+        Args:
+            queue_name: The name of the queue.
+            body, json, virtualhost, properties: As for `publish`.
+
+        Raises:
+            LookupError: There is no such virtual host.
+            TypeError: There is no such property, or there is a body and json.
+            ValueError: There is no such queue, or the broker refuses the message.
+        """
+        self.publish("", queue_name, body, json=json, virtualhost=virtualhost, **properties)
+
+    def purge_queue(self, queue_name: str, *, virtualhost: str = DEFAULT_VIRTUALHOST) -> int:
+        """Drop the messages that are ready in a queue, and return how many there were.
+
+        Args:
+            queue_name: The name of the queue.
+            virtualhost: The name of its virtual host.
+
+        Raises:
+            LookupError: There is no such virtual host.
+            ValueError: There is no such queue, or the broker refuses it.
+        """
+        answer = self._execute(virtualhost, QueuePurgeParameters(queue_name))
+        count: int = answer.message_count
+        return count
+
+    def requeue(self, queue_name: str, *, virtualhost: str = DEFAULT_VIRTUALHOST) -> int:
+        """Return the messages that clients hold to their queue, which delivers them again.
+
+        The clients are not told: what they settle of these later is ignored. RabbitMQ does this when
+        a connection is lost, and the client is still at work.
+
+        Args:
+            queue_name: The name of the queue.
+            virtualhost: The name of its virtual host.
+
+        Returns:
+            How many messages have returned.
+
+        Raises:
+            LookupError: There is no such queue, or no such virtual host.
+        """
+        return self._call(lambda: self._requeue(queue_name, virtualhost))
+
+    def _requeue(self, queue_name: str, virtualhost: str) -> int:
+        queue = self._node.virtualhost(virtualhost).queues.get(queue_name)
+        if queue is None:
+            raise LookupError(
+                f"the broker has no queue {queue_name!r} in virtual host {virtualhost!r}"
+            )
+        return sum(channel.requeue_from(queue) for channel in self._channels())
+
+    def _channels(self) -> list[Channel]:
+        return [
+            channel
+            for connection in self._node.connections
+            for channel in connection.channels.values()
+            if isinstance(channel, Channel)
+        ]
+
+    # -- taking away ---------------------------------------------------------------------------
+
+    def delete_queue(
+        self,
+        queue_name: str,
+        *,
+        if_unused: bool = False,
+        if_empty: bool = False,
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+    ) -> int:
+        """Delete a queue; its consumers are cancelled. One that does not exist is no error.
+
+        Args:
+            queue_name: The name of the queue.
+            if_unused: Whether to delete it only if it has no consumers.
+            if_empty: Whether to delete it only if it has no messages that are ready.
+            virtualhost: The name of its virtual host.
+
+        Returns:
+            How many messages were deleted.
+
+        Raises:
+            LookupError: There is no such virtual host.
+            ValueError: The broker refuses it; the text is RabbitMQ's.
+        """
+        answer = self._execute(virtualhost, QueueDeleteParameters(queue_name, if_unused, if_empty))
+        count: int = answer.message_count
+        return count
+
+    def delete_exchange(
+        self, exchange_name: str, *, virtualhost: str = DEFAULT_VIRTUALHOST
+    ) -> None:
+        """Delete an exchange and its bindings. One that does not exist is no error.
+
+        Args:
+            exchange_name: The name of the exchange.
+            virtualhost: The name of its virtual host.
+
+        Raises:
+            LookupError: There is no such virtual host.
+            ValueError: The broker refuses it; the text is RabbitMQ's.
+        """
+        self._execute(virtualhost, ExchangeDeleteParameters(exchange_name))
+
+    def cancel_consumer(
+        self,
+        consumer_tag: str | None = None,
+        *,
+        queue_name: str | None = None,
+        virtualhost: str = DEFAULT_VIRTUALHOST,
+    ) -> tuple[str, ...]:
+        """Cancel consumers, and tell their clients (basic.cancel).
+
+        RabbitMQ does this when a queue is deleted, or when its leader fails.
+        What a consumer holds stays with its channel.
+
+        Args:
+            consumer_tag: The tag of the consumer; None for all consumers of a queue.
+            queue_name: The name of the queue; None for the consumers of this tag on any queue.
+            virtualhost: The name of the virtual host.
+
+        Returns:
+            The tags of the consumers that were cancelled.
+
+        Raises:
+            LookupError: There is no such consumer, or no such virtual host.
+            TypeError: Neither a tag nor a queue is given.
+        """
+        if consumer_tag is None and queue_name is None:
+            raise TypeError("neither consumer_tag nor queue_name is given")
+        return self._call(lambda: self._cancel(consumer_tag, queue_name, virtualhost))
+
+    def _cancel(
+        self, consumer_tag: str | None, queue_name: str | None, virtualhost: str
+    ) -> tuple[str, ...]:
+        host = self._node.virtualhost(virtualhost)
+        consumers = [each for queue in host.queues.values() for each in queue.consumers]
+        found = [
+            consumer
+            for consumer in consumers
+            if consumer_tag in (None, consumer.tag) and queue_name in (None, consumer.queue.name)
+        ]
+        if not found:
+            raise LookupError(_describe_consumers(consumer_tag, queue_name, consumers))
+        for consumer in found:
+            consumer.channel.notify_cancelled(consumer)
+            consumer.queue.remove_consumer(consumer)
+        return tuple(consumer.tag for consumer in found)
+
+
+def _describe_consumers(
+    consumer_tag: str | None, queue_name: str | None, consumers: list[Consumer]
+) -> str:
+    wanted = "" if consumer_tag is None else f" {consumer_tag!r}"
+    where = "" if queue_name is None else f" of queue {queue_name!r}"
+    known = ", ".join(f"{each.tag!r} of {each.queue.name!r}" for each in consumers) or "none"
+    return f"the broker has no consumer{wanted}{where}; its consumers are {known}"
