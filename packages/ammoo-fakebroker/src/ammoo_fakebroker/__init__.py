@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .looks import Look
     from .responders import Responder
     from .snapshots import ConnectionSnapshot, ExchangeSnapshot, MessageSnapshot, QueueSnapshot
+    from .testing.test_case import FakeBrokerTestCase
     from .virtual_time import VirtualTimeLoop
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Events",
     "ExchangeSnapshot",
     "FakeBroker",
+    "FakeBrokerTestCase",
     "Fault",
     "Faults",
     "HeldConfirms",
@@ -65,6 +67,7 @@ _HOMES = {
     "Events": "history.queries",
     "ExchangeSnapshot": "snapshots",
     "FakeBroker": "broker",
+    "FakeBrokerTestCase": "testing.test_case",
     "Fault": "faults.rules",
     "Faults": "faults.face",
     "HeldConfirms": "faults.confirms",

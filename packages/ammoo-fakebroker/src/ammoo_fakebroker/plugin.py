@@ -1,29 +1,130 @@
-"""The pytest plugin: fake brokers as fixtures.
+"""The pytest plugin: fake brokers as fixtures, and what a failing test shows of them.
 
-Every pytest run of an environment with this package loads it, so it imports the broker only when a
-fixture is used. It needs no asyncio plugin: the brokers run in threads, and serve tests of every
-style.
+Every pytest run of an environment with this package loads it, so it imports nothing but pytest: the
+options, the hooks and the fixtures are here, what they do is in `testing/`, which is imported when a
+fixture is used. The brokers run in threads, and serve tests of every style.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 if TYPE_CHECKING:
     from .broker import FakeBroker
+    from .testing.brokers import Brokers
 
 __all__ = [
     "fakebroker",
+    "fakebroker_env",
     "fakebroker_options",
     "fakebroker_session",
     "make_fakebroker",
 ]
 
 _Factory = Callable[..., "FakeBroker"]
+
+_BROKERS: pytest.StashKey[list[Brokers]] = pytest.StashKey()
+_ENVIRONMENT = ["AMQP_URL", "RABBITMQ_URL", "CELERY_BROKER_URL"]
+
+
+# -- options and hooks -------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the command line and of the configuration file."""
+    group = parser.getgroup("fakebroker", "fake brokers (ammoo-fakebroker)")
+    group.addoption(
+        "--fakebroker-url",
+        metavar="URL",
+        help="run the tests on a real RabbitMQ, with a virtual host for each (amqp://…)",
+    )
+    group.addoption(
+        "--fakebroker-management-url",
+        metavar="URL",
+        help="its management API; by default http://HOST:15672 with the same user",
+    )
+    group.addoption(
+        "--fakebroker-no-skips",
+        action="store_true",
+        help="fail tests that need the fake broker, instead of skipping them",
+    )
+    group.addoption(
+        "--fakebroker-transcript",
+        metavar="DIR",
+        help="write what happened in each fake broker to files in this folder",
+    )
+    group.addoption(
+        "--fakebroker-seed",
+        type=int,
+        metavar="NUMBER",
+        help="the seed of the faults of all fake brokers",
+    )
+    parser.addini(
+        "fakebroker_leaks",
+        "what fails a test that leaves it behind: connections, channels, unacknowledged,"
+        " unroutable, unused_faults",
+        type="args",
+        default=[],
+    )
+    parser.addini(
+        "fakebroker_env",
+        "the environment variables that the fixture fakebroker_env sets to the broker's URL",
+        type="args",
+        default=_ENVIRONMENT,
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark, and the fixture of brokers in the test's own event loop."""
+    config.addinivalue_line(
+        "markers",
+        "fakebroker(leaks=…, **options): options of FakeBroker for the fixtures of this test, such"
+        " as compatibility='3.10', clock=ManualClock or seed=1; leaks as in the configuration",
+    )
+    has_plugin = any(map(config.pluginmanager.hasplugin, ("asyncio", "anyio")))
+    config.pluginmanager.register(_InLoop() if has_plugin else _InNoLoop())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add a section about the brokers of a failing test to its report."""
+    report = yield
+    for brokers in item.stash.get(_BROKERS, ()):
+        brokers.take_report(report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print how many tests were skipped because a real broker cannot do what they need."""
+    if config.getoption("fakebroker_url", None):
+        from .testing.real_runs import print_skips
+
+        print_skips(terminalreporter, config.getoption("fakebroker_url"))
+
+
+def _skip(reason: str) -> NoReturn:
+    pytest.skip(reason)
+
+
+def _fail(reason: str) -> NoReturn:
+    pytest.fail(reason, pytrace=False)
+
+
+def _brokers(request: pytest.FixtureRequest, options: dict[str, Any]) -> Brokers:
+    """Return the brokers of a test, none of which is started; its report will describe them."""
+    from .testing.brokers import Brokers
+
+    brokers = Brokers(request, options, skip=_skip, fail=_fail)
+    request.node.stash.setdefault(_BROKERS, []).append(brokers)
+    return brokers
+
+
+# -- fixtures ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -36,19 +137,15 @@ def fakebroker_options() -> dict[str, Any]:
 
 
 @pytest.fixture
-def make_fakebroker(fakebroker_options: dict[str, Any]) -> Iterator[_Factory]:
+def make_fakebroker(
+    request: pytest.FixtureRequest, fakebroker_options: dict[str, Any]
+) -> Iterator[_Factory]:
     """Return a function that starts a fake broker with the options of `FakeBroker` it is given.
 
     All brokers are stopped when the test ends.
     """
-    from .broker import FakeBroker
-
-    with ExitStack() as running:
-
-        def make(**options: Any) -> FakeBroker:
-            return running.enter_context(FakeBroker(**{**fakebroker_options, **options}))
-
-        yield make
+    with _brokers(request, fakebroker_options) as brokers:
+        yield brokers.make
 
 
 @pytest.fixture
@@ -58,9 +155,45 @@ def fakebroker(make_fakebroker: _Factory) -> FakeBroker:
 
 
 @pytest.fixture(scope="session")
-def fakebroker_session(fakebroker_options: dict[str, Any]) -> Iterator[FakeBroker]:
+def fakebroker_session(
+    request: pytest.FixtureRequest, fakebroker_options: dict[str, Any]
+) -> Iterator[FakeBroker]:
     """A fake broker that runs for the whole session; under xdist, one for each worker."""
-    from .broker import FakeBroker
+    from .testing.brokers import session_broker
 
-    with FakeBroker(**fakebroker_options) as broker:
+    with session_broker(request.config, fakebroker_options, skip=_skip, fail=_fail) as broker:
         yield broker
+
+
+@pytest.fixture
+def fakebroker_env(
+    fakebroker: FakeBroker, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> FakeBroker:
+    """The fake broker of this test; ``AMQP_URL`` and the like lead to it (ini fakebroker_env)."""
+    for name in pytestconfig.getini("fakebroker_env"):
+        monkeypatch.setenv(name, fakebroker.url)
+    return fakebroker
+
+
+class _InLoop:
+    """The fixture for tests of pytest-asyncio and anyio."""
+
+    async def _fakebroker_inloop(
+        self, request: pytest.FixtureRequest, fakebroker_options: dict[str, Any]
+    ) -> AsyncIterator[FakeBroker]:
+        """A new fake broker for this test, in the event loop that the test runs in."""
+        async with _brokers(request, fakebroker_options) as brokers:
+            yield await brokers.start_in_loop()
+
+    # pytest-asyncio takes a fixture for its own by this attribute, without being imported here.
+    _fakebroker_inloop._force_asyncio_fixture = True  # type: ignore[attr-defined]
+    fakebroker_inloop = pytest.fixture(name="fakebroker_inloop")(_fakebroker_inloop)
+
+
+class _InNoLoop:
+    """The same fixture where no plugin runs tests in an event loop."""
+
+    @pytest.fixture
+    def fakebroker_inloop(self) -> FakeBroker:
+        """A new fake broker for this test, in the event loop that the test runs in."""
+        pytest.skip("fakebroker_inloop needs pytest-asyncio or anyio, which runs tests in a loop")

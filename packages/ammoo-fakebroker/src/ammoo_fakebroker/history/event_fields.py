@@ -87,6 +87,7 @@ class EventFields:
         self.kind: str = kind
         self.time: float = time
         self.connection: str | None = identity.name or None
+        self.peer_name: str | None = identity.peer_name or None
         self.user: str | None = identity.user
         self.virtualhost: str | None = details.get("virtualhost", identity.virtualhost)
         self.channel_number: int | None = channel_number or None

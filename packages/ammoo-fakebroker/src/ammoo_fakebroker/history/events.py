@@ -25,6 +25,7 @@ class Event(EventFields):
         time: When, in seconds since the broker was created.
         connection: The name of the connection: the ``connection_name`` that the client has given,
             or RabbitMQ's name for it.
+        peer_name: RabbitMQ's name for it, such as ``127.0.0.1:50812 -> 127.0.0.1:5672``.
         user: The user who is logged in on that connection.
         virtualhost: The virtual host.
         channel_number: The channel.

@@ -1,0 +1,1 @@
+"""What the pytest plugin does, imported when a test uses it; and the mixin for unittest."""

@@ -1,0 +1,186 @@
+"""The brokers of one test: started with its options, checked for leaks, stopped, and reported.
+
+A leak never takes the place of the test's own failure: leaks are looked for after a test that has
+passed, and reported as an error of its teardown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from ..broker import FakeBroker
+from .leaks import check_kinds, find_leaks
+from .reports import describe_broker, write_transcript
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    import pytest
+
+    from .real_broker import RealBroker
+
+__all__ = ["Brokers", "session_broker"]
+
+_End = Callable[[str], NoReturn]
+"""Ends a test, with a reason."""
+
+
+class Brokers:
+    """The brokers that one test uses.
+
+    Args:
+        request: The request of the fixture.
+        options: The options of `FakeBroker` for all tests.
+        skip: Skips the test.
+        fail: Fails the test.
+
+    Raises:
+        ValueError: The mark or the configuration asks for leaks of an unknown kind.
+    """
+
+    def __init__(
+        self,
+        request: pytest.FixtureRequest,
+        options: Mapping[str, Any],
+        *,
+        skip: _End,
+        fail: _End,
+    ) -> None:
+        self._test = request.node.nodeid
+        self._skip = skip
+        self._fail = fail
+        self._config = request.config
+        self._options = {**options, **_options_of_mark(request)}
+        kinds = self._options.pop("leaks", None)
+        if kinds is None:
+            kinds = self._config.getini("fakebroker_leaks")
+        self._leak_kinds = check_kinds(kinds.split() if isinstance(kinds, str) else kinds)
+        self._running = ExitStack()
+        self._fakes: list[FakeBroker] = []
+        self._in_loop: FakeBroker | None = None
+        self._has_passed = False
+
+    def make(self, **options: Any) -> FakeBroker:
+        """Start a broker; on a real RabbitMQ, make a virtual host for it."""
+        url = self._config.getoption("fakebroker_url")
+        if url:
+            return self._running.enter_context(self._real(url, options))  # type: ignore[return-value]  # it stands in
+        broker = FakeBroker(**self._merged(options))
+        self._running.enter_context(broker)
+        self._fakes.append(broker)
+        return broker
+
+    async def start_in_loop(self) -> FakeBroker:
+        """Start a broker in the running event loop."""
+        if self._config.getoption("fakebroker_url"):
+            return self.make()
+        self._in_loop = broker = FakeBroker(**self._merged({}))
+        await broker.__aenter__()
+        self._fakes.append(broker)
+        return broker
+
+    def _merged(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        seed = self._config.getoption("fakebroker_seed")
+        merged = {} if seed is None else {"seed": seed}
+        merged |= {**self._options, **options}
+        clock = merged.get("clock")
+        if isinstance(clock, type):
+            merged["clock"] = clock()  # a clock for each broker
+        return merged
+
+    def _real(self, url: str, options: Mapping[str, Any]) -> RealBroker:
+        from .real_runs import open_real_broker
+
+        merged = {**self._options, **options}
+        return open_real_broker(url, self._config, merged, skip=self._skip, fail=self._fail)
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        leaks = self._finish()
+        self._running.close()
+        self._fail_for(leaks)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._in_loop is not None:
+            await self._in_loop.settle()
+        leaks = self._finish()
+        if self._in_loop is not None:
+            await self._in_loop.__aexit__(kind, error, traceback)
+        self._running.close()
+        self._fail_for(leaks)
+
+    def _fail_for(self, leaks: list[str]) -> None:
+        if leaks:
+            self._fail("\n".join(leaks))
+
+    def _finish(self) -> list[str]:
+        """Write the transcripts, and return the leaks of a test that has passed."""
+        folder = self._config.getoption("fakebroker_transcript")
+        if folder:
+            for broker in self._fakes:
+                write_transcript(Path(folder), self._test, broker)
+        if not self._has_passed or not self._leak_kinds:
+            return []
+        return [leak for each in self._fakes for leak in find_leaks(each, self._leak_kinds)]
+
+    # -- reports -------------------------------------------------------------------------------
+
+    def take_report(self, report: pytest.TestReport) -> None:
+        """Remember whether the test has passed; describe the brokers of one that has failed."""
+        if report.when == "call":
+            self._has_passed = report.passed
+            if report.failed:
+                report.sections += [("fake broker", _described(each)) for each in self._fakes]
+
+
+def _options_of_mark(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Return the options of all marks of a test, those of the closest one in front."""
+    options: dict[str, Any] = {}
+    for mark in reversed(list(request.node.iter_markers("fakebroker"))):
+        options |= mark.kwargs
+    return options
+
+
+def _described(broker: FakeBroker) -> str:
+    """Describe a broker; nothing that goes wrong here may hide the failure of the test."""
+    try:
+        return describe_broker(broker)
+    except Exception as error:  # noqa: BLE001  it is reported
+        return f"{broker!r} could not be described: {error!r}"
+
+
+@contextmanager
+def session_broker(
+    config: pytest.Config, options: Mapping[str, Any], *, skip: _End, fail: _End
+) -> Iterator[FakeBroker]:
+    """Run a broker for the whole session."""
+    url = config.getoption("fakebroker_url")
+    if url:
+        from .real_runs import open_real_broker
+
+        with open_real_broker(url, config, options, skip=skip, fail=fail) as real:
+            yield real  # type: ignore[misc]  # it stands in for a fake one
+    else:
+        with FakeBroker(**options) as broker:
+            yield broker

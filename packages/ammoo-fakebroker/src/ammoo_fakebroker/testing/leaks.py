@@ -1,0 +1,126 @@
+"""Leaks: what a test has left behind in a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+from ..history.texts import describe
+
+if TYPE_CHECKING:
+    from ..broker import FakeBroker
+    from ..node.node import Node
+
+__all__ = ["KINDS", "check_kinds", "find_leaks"]
+
+_SHOWN: Final = 5
+_HINT: Final = (
+    " If a fixture closes it, let that fixture request fakebroker, so that it ends first."
+)
+
+
+def check_kinds(kinds: Collection[str]) -> tuple[str, ...]:
+    """Check names of kinds of leaks, and return them.
+
+    Raises:
+        ValueError: There is no such kind; the text names a similar one.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            close = get_close_matches(kind, KINDS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"expected some of {_listed(KINDS)}"
+            raise ValueError(f"fakebroker_leaks has {kind!r}; {hint}")
+    return tuple(kinds)
+
+
+def find_leaks(broker: FakeBroker, kinds: Collection[str]) -> list[str]:
+    """Return a sentence for each kind of leak that a broker has."""
+
+    def find() -> list[str]:
+        return [leak for kind in kinds if (leak := KINDS[kind](broker, broker._node))]
+
+    return broker._call(find)
+
+
+def _listed(names: Collection[str], count: int | None = None) -> str:
+    shown = list(names)[:_SHOWN]
+    more = (len(names) if count is None else count) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"1 {one}" if count == 1 else f"{count} {many}"
+
+
+def _connections(broker: FakeBroker, node: Node) -> str:
+    open_ones = [each for each in node.connections if each.is_open]
+    if not open_ones:
+        return ""
+    opened = _opening_times(broker)
+    names = []
+    for each in open_ones:
+        identity, channels = each.identity, _counted(len(each.channels), "channel", "channels")
+        when = opened.get(identity.peer_name)
+        moment = "" if when is None else f"opened at {when:.2f} s, "
+        names.append(f"{identity.name!r} ({each.peer.host}:{each.peer.port}, {moment}{channels})")
+    are = _counted(len(open_ones), "connection is", "connections are")
+    return f"{are} still open: {_listed(names)}.{_HINT}"
+
+
+def _opening_times(broker: FakeBroker) -> dict[str, float]:
+    """Return when connections were opened, by RabbitMQ's names for them."""
+    recorder = broker._node.recorder
+    if recorder is None:
+        return {}
+    events = recorder.events(0, ("connection_opened",))
+    return {event.peer_name: event.time for event in events if event.peer_name is not None}
+
+
+def _channels(broker: FakeBroker, node: Node) -> str:
+    names = [
+        f"channel {number} of {each.identity.name!r}"
+        for each in node.connections
+        if each.is_open
+        for number in each.channels
+    ]
+    are = _counted(len(names), "channel is", "channels are")
+    return f"{are} still open: {_listed(names)}." if names else ""
+
+
+def _unacknowledged(broker: FakeBroker, node: Node) -> str:
+    held = [
+        f"{bytes(unacked.queued.message.body[:50])!r} of queue {unacked.queue.name!r} is with"
+        f" {connection.identity.name!r}, channel {number}"
+        for connection in node.connections
+        for number, channel in connection.channels.items()
+        for unacked in channel.all_unacked().values()
+    ]
+    are = _counted(len(held), "delivery is", "deliveries are")
+    return f"{are} not settled: {_listed(held)}." if held else ""
+
+
+def _unroutable(broker: FakeBroker, node: Node) -> str:
+    if node.recorder is None:
+        return ""
+    events = list(node.recorder.events(0, ("unroutable",)))
+    if not events:
+        return ""
+    reached = _counted(len(events), "message", "messages")
+    return f"{reached} reached no queue: {_listed([describe(each) for each in events])}."
+
+
+def _unused_faults(broker: FakeBroker, node: Node) -> str:
+    unused = [fault.describe() for fault in broker.faults.active if not fault.count]
+    never = _counted(len(unused), "fault", "faults")
+    return f"{never} never struck: {_listed(unused)}." if unused else ""
+
+
+KINDS: Final[dict[str, Callable[[FakeBroker, Node], str]]] = {
+    "connections": _connections,
+    "channels": _channels,
+    "unacknowledged": _unacknowledged,
+    "unroutable": _unroutable,
+    "unused_faults": _unused_faults,
+}
+"""What can be left behind, and what finds it."""

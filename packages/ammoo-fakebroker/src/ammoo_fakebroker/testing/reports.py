@@ -1,0 +1,117 @@
+"""What a failing test shows of its broker, within bounds; and the whole of it in files.
+
+At most 80 lines and 8 KiB: the broker, a line for each connection and queue that is not empty, and
+the last events. Equal events in a row are one line. Passwords are never shown.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from ..history.texts import describe, describe_origin, what_happened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..broker import FakeBroker
+    from ..history.events import Event
+    from ..node.node import Node
+
+__all__ = ["describe_broker", "write_transcript"]
+
+MAX_LINES: Final = 80
+MAX_OCTETS: Final = 8192
+_EVENTS: Final = 30
+_QUEUES: Final = 15
+_CONNECTIONS: Final = 15
+_NUMBERS: Final = re.compile(r"\b\d+\b|'ctag[^']*'")
+
+
+def describe_broker(broker: FakeBroker) -> str:
+    """Return the section about a broker in the report of a failing test."""
+    return broker._call(lambda: _bounded(list(_lines(broker))))
+
+
+def _bounded(lines: list[str]) -> str:
+    """Return as many of the lines as fit, the last ones rather than the first."""
+    head, octets = lines[0], len(lines[0])
+    kept: list[str] = []
+    for line in reversed(lines[1:]):
+        octets += len(line.encode()) + 1
+        if octets > MAX_OCTETS - 100 or len(kept) == MAX_LINES - 2:
+            kept.append(f"… {len(lines) - 1 - len(kept)} lines are left out")
+            break
+        kept.append(line)
+    return "\n".join([head, *reversed(kept)])
+
+
+def _lines(broker: FakeBroker) -> Iterator[str]:
+    node = broker._node
+    yield f"{broker!r}, RabbitMQ {node.profile.version}, seed {broker._seed}"
+    yield from _connection_lines(node)
+    yield from _queue_lines(node)
+    recorder = node.recorder
+    if recorder is None:
+        yield "history is off"
+        return
+    events = list(recorder.events(recorder.total - _EVENTS))
+    if recorder.total > len(events):
+        yield f"the last {len(events)} of {recorder.total:,} events:"
+    yield from _folded(events)
+
+
+def _connection_lines(node: Node) -> Iterator[str]:
+    open_ones = [each for each in node.connections if each.is_open]
+    for each in open_ones[:_CONNECTIONS]:
+        blocked = ", blocked" if each.is_blocked else ""
+        yield (
+            f"connection {each.identity.name!r}: user {each.user.name!r}, virtual host"
+            f" {each.virtualhost.name!r}, {len(each.channels)} channels{blocked}"
+        )
+    if len(open_ones) > _CONNECTIONS:
+        yield f"… and {len(open_ones) - _CONNECTIONS} more connections"
+
+
+def _queue_lines(node: Node) -> Iterator[str]:
+    queues = [
+        f"queue {queue.name!r}: {queue.message_count} ready, {queue.unacked_count} with clients,"
+        f" {len(queue.consumers)} consumers"
+        for virtualhost in node.virtualhosts.values()
+        for queue in virtualhost.queues.values()
+        if queue.message_count or queue.unacked_count
+    ]
+    yield from queues[:_QUEUES]
+    if len(queues) > _QUEUES:
+        yield f"… and {len(queues) - _QUEUES} more queues that are not empty"
+
+
+def _folded(events: list[Event]) -> Iterator[str]:
+    """Yield a line for each event; those that differ in numbers only are one line."""
+    for _, group in groupby(events, key=_pattern):
+        first, *others = group
+        yield describe(first) + (f" (x{len(others) + 1})" if others else "")
+
+
+def _pattern(event: Event) -> tuple[str, str]:
+    return describe_origin(event), _NUMBERS.sub("#", what_happened(event))
+
+
+def write_transcript(folder: Path, test: str, broker: FakeBroker) -> None:
+    """Write all events of a broker to two files: one to read, and one with a JSON object a line."""
+    recorder = broker._node.recorder
+    if recorder is None:
+        return
+    events = broker._call(lambda: list(recorder.events()))
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    name = re.sub(r"[^\w.-]+", "_", f"{worker}-{test}".strip("-"))[-150:]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-{broker.port}"
+    path.with_name(f"{path.name}.txt").write_text("".join(f"{describe(each)}\n" for each in events))
+    path.with_name(f"{path.name}.jsonl").write_text(
+        "".join(json.dumps(each.as_dict()) + "\n" for each in events)
+    )

@@ -1,0 +1,345 @@
+"""What the pytest plugin does beside starting brokers, in pytest runs of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ammoo_fakebroker import FakeBroker
+from tests.broker.test_plugin import WITHOUT_ASYNCIO
+
+PIKA = """
+import os
+import pika
+import pytest
+from ammoo_fakebroker import FakeBroker, ManualClock
+
+def connect(broker, name="api"):
+    parameters = pika.URLParameters(broker.url)
+    parameters.client_properties = {"connection_name": name}
+    return pika.BlockingConnection(parameters)
+"""
+
+
+def run(
+    pytester: pytest.Pytester,
+    test: str,
+    *arguments: str,
+    plugins: tuple[str, ...] = WITHOUT_ASYNCIO,
+) -> pytest.RunResult:
+    pytester.makepyfile(PIKA + test)
+    quick = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:xdist")
+    return pytester.runpytest_subprocess(*quick, *plugins, *arguments)
+
+
+# -- marks, environment, unittest --------------------------------------------------------------
+
+
+def test_marks_set_options_and_the_environment_leads_to_the_broker(
+    pytester: pytest.Pytester,
+) -> None:
+    result = run(
+        pytester,
+        """
+pytestmark = pytest.mark.fakebroker(compatibility="3.10")
+
+@pytest.mark.fakebroker(clock=ManualClock, seed=7)
+def test_marks(fakebroker, make_fakebroker):
+    fakebroker.advance(10)
+    assert "3.10.8" == fakebroker._node.profile.version
+    assert 7 == fakebroker._seed
+    assert make_fakebroker(seed=8)._seed == 8
+
+def test_no_clock(fakebroker):
+    with pytest.raises(RuntimeError):
+        fakebroker.advance(10)
+    assert 3 == fakebroker._seed
+
+def test_environment(fakebroker_env):
+    for name in ("AMQP_URL", "RABBITMQ_URL", "CELERY_BROKER_URL"):
+        assert os.environ[name] == fakebroker_env.url
+
+def test_environment_is_restored():
+    assert "AMQP_URL" not in os.environ
+""",
+        *("--strict-markers", "--fakebroker-seed", "3"),
+    )
+
+    result.assert_outcomes(passed=4)
+
+
+def test_unittest_has_a_mixin() -> None:
+    program = """
+import asyncio, socket, unittest
+from ammoo_fakebroker import FakeBrokerTestCase
+
+class Plain(FakeBrokerTestCase, unittest.TestCase):
+    fakebroker_options = {"compatibility": "4.0"}
+
+    def test_talk(self):
+        self.assertEqual("4.0.5", self.fakebroker._node.profile.version)
+        socket.create_connection((self.fakebroker.host, self.fakebroker.port)).close()
+
+class Async(FakeBrokerTestCase, unittest.IsolatedAsyncioTestCase):
+    async def test_talk(self):
+        _, writer = await asyncio.open_connection(self.fakebroker.host, self.fakebroker.port)
+        writer.close()
+
+unittest.main()
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=False, text=True, timeout=60
+    )
+
+    assert "Ran 2 tests" in finished.stderr
+    assert 0 == finished.returncode
+
+
+# -- in the loop -------------------------------------------------------------------------------
+
+IN_LOOP = """
+@pytest.mark.{mark}
+async def test_loop(fakebroker_inloop):
+    import asyncio
+    assert fakebroker_inloop._server.loop is asyncio.get_running_loop()
+    _, writer = await asyncio.open_connection(fakebroker_inloop.host, fakebroker_inloop.port)
+    await fakebroker_inloop.settle()
+    writer.close()
+"""
+
+
+@pytest.mark.parametrize("mode", ["strict", "auto"])
+def test_broker_in_the_loop_of_pytest_asyncio(pytester: pytest.Pytester, mode: str) -> None:
+    result = run(
+        pytester,
+        IN_LOOP.format(mark="asyncio"),
+        *("-o", f"asyncio_mode={mode}", "-o", "asyncio_default_fixture_loop_scope=function"),
+        plugins=(),
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_broker_in_the_loop_of_anyio(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        IN_LOOP.format(mark="anyio")
+        + """
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+""",
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_broker_in_the_loop_needs_a_plugin(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        "def test_plain(fakebroker_inloop): ...",
+        *("-rs", "-p", "no:anyio"),
+    )
+
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*fakebroker_inloop needs pytest-asyncio or anyio*"])
+
+
+# -- leaks and reports -------------------------------------------------------------------------
+
+
+def test_leaks_fail_tests_that_have_passed(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+kept = []
+
+@pytest.mark.fakebroker(leaks="connections channels unacknowledged unroutable unused_faults")
+def test_leaks(fakebroker):
+    connection = connect(fakebroker)
+    kept.append(connection)
+    channel = connection.channel()
+    channel.queue_declare("orders")
+    channel.basic_publish("", "orders", b"one")
+    channel.basic_publish("", "nowhere", b"two")
+    channel.basic_get("orders")
+    fakebroker.faults.nack_publishes()
+
+def test_only_what_is_asked_for(fakebroker):
+    connect(fakebroker).channel()
+
+def test_failure_comes_first(fakebroker):
+    kept.append(connect(fakebroker))
+    assert False, "its own failure"
+
+@pytest.mark.fakebroker(leaks="connection")
+def test_misspelt(fakebroker): ...
+""",
+        *("-o", "fakebroker_leaks=unacknowledged"),
+    )
+
+    result.assert_outcomes(passed=2, failed=1, errors=2)
+    output = result.stdout.str()
+    assert "1 connection is still open: 'api' (127.0.0.1:" in output
+    assert "1 channel). If a fixture closes it, let that fixture request fakebroker" in output
+    assert "1 channel is still open: channel 1 of 'api'." in output
+    assert "1 delivery is not settled: b'one' of queue 'orders' is with 'api', channel 1." in output
+    assert "1 message reached no queue: " in output
+    assert "1 fault never struck: nack_publishes" in output
+    assert "fakebroker_leaks has 'connection'; did you mean 'connections'?" in output
+    assert "its own failure" in output
+
+
+def test_failing_test_shows_its_broker(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+def test_fails(fakebroker):
+    channel = connect(fakebroker).channel()
+    channel.queue_declare("orders")
+    for number in range(40):
+        channel.basic_publish("", "orders", b"%d" % number)
+    fakebroker.wait_for_messages("orders", 41, timeout=0.02)
+""",
+        "--fakebroker-transcript=transcripts",
+    )
+
+    output = result.stdout.str()
+    section = output.partition("- fake broker -")[2].partition("short test summary")[0]
+    assert "RabbitMQ 4.3" in section
+    assert "seed 0" in section
+    assert "connection 'api': user 'guest', virtual host '/', 1 channels" in section
+    assert "queue 'orders': 40 ready, 0 with clients, 0 consumers" in section
+    assert "the last 30 of 83 events:" in section
+    assert "message 40 routed to 'orders'" in section
+    assert len(section.splitlines()) < 80
+    text, lines = sorted(Path("transcripts").iterdir(), key=lambda path: path.suffix == ".jsonl")
+    assert "message 1 published to default exchange, key 'orders': b'0'" in text.read_text()
+    read = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert 83 <= len(read)
+    assert {"connection_opened", "published", "routed"} <= {each["kind"] for each in read}
+
+
+# -- a real broker -----------------------------------------------------------------------------
+
+SUITE = """
+def test_messages(fakebroker):
+    connection = connect(fakebroker)
+    channel = connection.channel()
+    channel.queue_declare("orders")
+    channel.basic_publish("", "orders", b"one", pika.BasicProperties(type="t", headers={"a": 1}))
+    (message,) = fakebroker.wait_for_messages("orders")
+    assert (b"one", "t", {"a": 1}) == (
+        message.body, message.properties.type_, message.properties.headers
+    )
+    assert 1 == fakebroker.queue("orders").message_count
+    assert ["orders"] == list(fakebroker.queues())
+    assert [b"one"] == [each.body for each in fakebroker.messages("orders")]
+    with pytest.raises(LookupError):
+        fakebroker.queue("missing")
+    connection.close()
+
+def test_clients(fakebroker):
+    connection = connect(fakebroker)
+    channel = connection.channel()
+    channel.queue_declare("orders")
+    channel.basic_consume("orders", lambda *_: None)
+    assert 1 == fakebroker.wait_for_consumers("orders").consumer_count
+    (seen,) = fakebroker.wait_for_connections()
+    assert "api" == seen.client_properties["connection_name"]
+    fakebroker.close_connections("enough")
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker, match="enough"):
+        connection.process_data_events(time_limit=None)
+
+def test_users(fakebroker):
+    fakebroker.add_user("reader", "secret")
+    fakebroker.set_permissions("reader", configure="^$")
+    with pika.BlockingConnection(pika.URLParameters(fakebroker.url_for("reader"))) as connection:
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="ACCESS_REFUSED"):
+            connection.channel().queue_declare("orders")
+    fakebroker.delete_user("reader")
+
+def test_own_virtual_host(fakebroker):
+    assert {} == fakebroker.queues()
+
+def test_faults(fakebroker):
+    with fakebroker.faults.nack_publishes(optional=True):
+        pass
+
+def test_history(fakebroker):
+    fakebroker.published().assert_none()
+
+@pytest.mark.fakebroker(clock=ManualClock)
+def test_clock(fakebroker):
+    fakebroker.advance(1)
+
+@pytest.mark.fakebroker(compatibility="3.10")
+def test_release(fakebroker): ...
+"""
+
+
+def test_suite_runs_on_the_fake(pytester: pytest.Pytester) -> None:
+    run(pytester, SUITE).assert_outcomes(passed=8)
+
+
+def test_suite_runs_on_a_real_broker_and_counts_what_it_skips(pytester: pytest.Pytester) -> None:
+    """A fake broker with RabbitMQ's management API stands for a real one here."""
+    with FakeBroker(management_port=0) as broker:
+        options = ("--fakebroker-url", broker.url, "--fakebroker-management-url")
+        result = run(pytester, SUITE, *options, broker.management_url)
+        left = broker.virtualhosts
+
+    result.assert_outcomes(passed=4, skipped=4)
+    where = broker.url.rpartition("@")[2]
+    result.stdout.fnmatch_lines(
+        [
+            f"on the real broker {where}; 4 tests skipped that need the fake",
+            "  1 x needs the fake: faults.nack_publishes() cannot be done to amqp://127.0.0.1:*",
+        ]
+    )
+    output = result.stdout.str()
+    assert "1 x needs the fake: published() cannot be done to amqp://127.0.0.1" in output
+    assert "1 x needs the fake: FakeBroker(clock=…)" in output
+    assert "1 x needs RabbitMQ 3.10, and this one is 4.3" in output
+    assert ("/",) == left
+
+
+def test_skips_can_be_failures(pytester: pytest.Pytester) -> None:
+    with FakeBroker(management_port=0) as broker:
+        options = ("--fakebroker-url", broker.url, "--fakebroker-management-url")
+        result = run(
+            pytester, SUITE, *options, broker.management_url, "--fakebroker-no-skips", "-k", "fau"
+        )
+
+    result.assert_outcomes(failed=1)
+    assert "needs the fake: faults.nack_publishes() cannot be done" in result.stdout.str()
+
+
+def test_real_broker_without_management_is_an_error_that_says_so(
+    pytester: pytest.Pytester,
+) -> None:
+    with FakeBroker() as broker:
+        options = ("--fakebroker-url", broker.url, "--fakebroker-management-url")
+        result = run(pytester, SUITE, *options, f"http://127.0.0.1:{broker.port}", "-k", "own")
+
+    result.assert_outcomes(errors=1)
+
+
+# -- what it costs who does not use it ---------------------------------------------------------
+
+
+def test_plugin_imports_nothing_but_pytest() -> None:
+    program = "import pytest, sys; print('pytest is here', file=sys.stderr);"
+    finished = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", program + "import ammoo_fakebroker.plugin"],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
+    behind = finished.stderr.partition("pytest is here")[2]
+    imported = [line.rpartition("|")[2].strip() for line in behind.splitlines() if "|" in line]
+
+    assert ["ammoo_fakebroker", "ammoo_fakebroker.plugin"] == sorted(imported)
