@@ -1,24 +1,30 @@
 """A publisher on a connection that is lost and recovered, and on a channel that is reopened."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 import ammoo
 from ammoo.exceptions import (
+    MethodNotImplemented,
     NotFound,
+    NotSent,
     PublishNotSent,
     PublishRefused,
+    PublishReturned,
     PublishUnknown,
     RecoveryFailed,
 )
-from ammoo.publisher import Confirmation, Publisher
+from ammoo.publisher import Confirmation, Publication, Publisher
 from ammoo.recovery.events import Open, Recovering
 from ammoo.recovery.listener import EventListener
+from ammoo_wire import BasicAckParameters, BasicPublishParameters
 from tests.client.brokers import Name
+from tests.client.script import ScriptedServer
 from tests.recovery.network import Network
-from tests.recovery.until import settle, until
+from tests.recovery.until import AT_ONCE, settle, until
 
 
 async def publish(publisher: Publisher, queue: str, *bodies: str, **options: Any) -> None:
@@ -262,3 +268,127 @@ async def test_publish_and_publish_nowait_raise_the_same_when_recovery_has_given
 
     assert str(caught.value.__cause__) == str(caught_at_once.value.__cause__)
     assert isinstance(caught_at_once.value.__cause__, RecoveryFailed)
+
+
+async def test_message_that_the_server_closes_the_connection_for_is_refused(
+    channel: ammoo.Channel, broker_channel: ammoo.Channel, name: Name
+) -> None:
+    """RabbitMQ does not implement `immediate`, and closes the connection."""
+    queue = name("orders")
+    await channel.declare_queue(queue, durable=True)
+    async with channel.publisher(republish=True) as publisher:
+        await publish(publisher, queue, "1", "2")
+        poison = await publisher.publish("", queue, b"poison", immediate=True)
+        await publish(publisher, queue, "3")
+        with pytest.raises(PublishRefused) as caught:
+            await poison
+
+    assert isinstance(caught.value.exc, MethodNotImplemented)
+    assert {"1", "2", "3"} == set(await bodies(broker_channel, queue))
+    assert (4, 3, 1) == (publisher.sent, publisher.confirmed, publisher.failed)
+
+
+async def test_publish_alone_that_closes_a_channel_that_is_opened_again_is_refused(
+    channel: ammoo.Channel,
+) -> None:
+    await channel.select_confirm()
+
+    with pytest.raises(PublishRefused, match="no exchange 'no such exchange'") as caught:
+        await channel.publish("no such exchange", "key", b"body")
+
+    await caught.value.recovered()
+    assert ("no such exchange", "key", 1) == (
+        caught.value.exchange_name,
+        caught.value.routing_key,
+        caught.value.publish_sequence_number,
+    )
+    await channel.publish("amq.fanout", "key", b"body")
+
+
+async def test_message_that_was_returned_before_the_loss_is_returned(
+    server: ScriptedServer,
+) -> None:
+    """Its confirm would say nothing more; it is not sent again."""
+    async with (
+        await ammoo.connect(server.url, recovery=AT_ONCE) as connection,
+        connection.channel() as channel,
+        channel.publisher(republish=True) as publisher,
+    ):
+        returned = await publisher.publish("", "a", b"body", mandatory=True, message_id="1")
+        lost = await publisher.publish("", "b", b"body", mandatory=True, message_id="2")
+        first = server.peer
+        properties = (await first.expect_command(BasicPublishParameters)).properties
+        await first.expect(BasicPublishParameters)
+        assert properties is not None
+        first.returned("a", properties=properties)
+        await first.synchronise(channel)
+        first.abort()
+        await server.accepted(2)
+        again = await server.peer.expect(BasicPublishParameters)
+        server.peer.send(BasicAckParameters(1, False))
+        await lost
+        with pytest.raises(PublishReturned):
+            await returned
+
+    assert "b" == again.routing_key
+
+
+async def test_publisher_waits_at_a_gate_that_is_full(network: Network, broker_url: str) -> None:
+    """Its own window bounds what waits."""
+    recovery = ammoo.Recovery(random=lambda: 0.0, max_waiting=1)
+    async with (
+        await ammoo.connect(network.url, recovery=recovery) as connection,
+        connection.channel() as channel,
+        channel.publisher() as publisher,
+    ):
+        events = connection.events()
+        network.go_down()
+        await until(events, Recovering)
+        declaring = asyncio.create_task(
+            channel.declare_exchange("amq.fanout", "fanout", durable=True)
+        )
+        await settle()
+        with pytest.raises(NotSent):
+            await channel.qos(prefetch_count=1)
+        await publisher.publish("amq.fanout", "", b"body")
+        network.go_up()
+        await declaring
+
+    assert 1 == publisher.confirmed
+
+
+async def test_asynchronous_source_is_paused_by_an_outage_and_closed_in_the_end(
+    network: Network,
+    channel: ammoo.Channel,
+    broker_channel: ammoo.Channel,
+    events: EventListener,
+    name: Name,
+) -> None:
+    queue = name("orders")
+    await channel.declare_queue(queue, durable=True)
+    taken: list[int] = []
+    went_down, is_closed = asyncio.Event(), asyncio.Event()
+
+    async def source() -> AsyncIterator[Publication]:
+        try:
+            for number in range(50):
+                taken.append(number)
+                if number == 20:
+                    network.go_down()
+                    await until(events, Recovering)
+                    went_down.set()
+                yield "", queue, str(number)
+        finally:
+            is_closed.set()
+
+    async with channel.publisher(max_in_flight=10, republish=True) as publisher:
+        feeding = asyncio.create_task(publisher.publish_many(source()))
+        await went_down.wait()
+        await settle()
+        assert 31 > len(taken)
+        network.go_up()
+
+        assert 50 == await feeding
+
+    assert is_closed.is_set()
+    assert {str(number) for number in range(50)} == set(await bodies(broker_channel, queue))

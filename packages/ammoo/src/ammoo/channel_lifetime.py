@@ -111,12 +111,15 @@ class ChannelLifetime:
 
     # --- requests ---
 
-    async def usable(self, operation: str, octets: int = 0) -> LiveChannel:
+    async def usable(
+        self, operation: str, octets: int = 0, *, is_bounded: bool = False
+    ) -> LiveChannel:
         """Return the live channel when an operation can be sent: in the same stretch.
 
         Args:
             operation: The method's name, for an error.
             octets: The size of the body.
+            is_bounded: Whether the caller bounds what waits itself.
         """
         return self.require_live()
 

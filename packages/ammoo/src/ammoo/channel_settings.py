@@ -49,7 +49,7 @@ class ChannelSettings:
         publish_defaults: PublishDefaults = NO_DEFAULTS,
     ) -> None:
         self.prefetch = prefetch
-        self.publish_defaults = publish_defaults
+        self.publish_defaults: PublishDefaults = publish_defaults
         self.shared_prefetch: Prefetch | None = None
         self.confirms: bool = False
         self.transactions: bool = False

@@ -68,8 +68,8 @@ class Confirmation:
         size: int,
         deadline: float | None,
     ) -> None:
-        self.exchange_name = exchange_name
-        self.routing_key = routing_key
+        self.exchange_name: str = exchange_name
+        self.routing_key: str = routing_key
         self.publish_sequence_number: int = 0
         self._size = size
         self._deadline = deadline

@@ -71,10 +71,10 @@ class Outcomes:
     )
 
     def __init__(self, window: Window, timeout: float | None) -> None:
-        self.confirmed_count = 0
-        self.failed_count = 0
-        self.last_number = 0
-        self.failures = Failures()
+        self.confirmed_count: int = 0
+        self.failed_count: int = 0
+        self.last_number: int = 0
+        self.failures: Failures = Failures()
         self.unsettled: dict[int, Confirmation] = {}
         self.lost: Lost | None = None
         self.expired: Callable[[], None] | None = None

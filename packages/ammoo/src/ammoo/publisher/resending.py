@@ -53,14 +53,12 @@ class Resending:
                 self._closes[number] += 1
                 if self._closes[number] >= _MOST_CLOSES:
                     return PublishRefused(loss.exc)
+            else:
+                self._closes.clear()
             self._last_suspect = max(self._last_suspect, number)
         confirmation._loss = loss
         self._lost.append(confirmation)
         return None
-
-    def settled(self, confirmation: Confirmation) -> None:
-        """Forget a message that has its outcome."""
-        self._closes.pop(confirmation.publish_sequence_number, None)
 
     def give_back_to(self, queue: deque[Confirmation]) -> None:
         """Put the lost messages in front of those that were never sent."""

@@ -123,7 +123,7 @@ class Sending:
             What sends it in the same stretch; None if the wait has failed.
         """
         try:
-            live = await self._lifetime.usable("basic.publish")
+            live = await self._lifetime.usable("basic.publish", is_bounded=True)
             await live.publishing.wait_publishable_by(None)
         except NotSentInTime:
             return None  # the messages have their own time
@@ -133,7 +133,7 @@ class Sending:
             else:
                 await asyncio.sleep(0)  # it is being recovered
             return None
-        except AmmooError as error:  # blocked for too long, or the gate is full
+        except AmmooError as error:  # the server took none for longer than blocked_timeout
             self._fail_queued(error)
             return None
         return live.publishing

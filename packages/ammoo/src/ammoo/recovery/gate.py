@@ -77,13 +77,21 @@ class Gate:
             if not waiter.done():
                 waiter.set_exception(error)
 
-    async def wait(self, operation: str, octets: int = 0, timeout: float | None = None) -> None:  # noqa: ASYNC109  the operation's own, raised as such
+    async def wait(
+        self,
+        operation: str,
+        octets: int = 0,
+        timeout: float | None = None,  # noqa: ASYNC109  the operation's own, raised as such
+        *,
+        is_bounded: bool = False,
+    ) -> None:
         """Wait until it is an operation's turn; the caller writes in the same stretch.
 
         Args:
             operation: The method's name, for the error.
             octets: The size of the body.
             timeout: For how many seconds to wait; None for no limit.
+            is_bounded: Whether the caller bounds what waits itself; then it may wait in any case.
 
         Raises:
             NotSent: Too many wait already.
@@ -91,7 +99,7 @@ class Gate:
             Exception: What the gate has failed with.
         """
         self._raise_if_failed()
-        if self.waiting >= self._max_waiting:
+        if self.waiting >= self._max_waiting and not is_bounded:
             raise NotSent(operation, f"{self._max_waiting} operations wait already (max_waiting)")
         if self._bytes + octets > self._max_bytes:
             raise NotSent(

@@ -143,7 +143,9 @@ class LastingChannel(ChannelLifetime):
 
     # --- requests ---
 
-    async def usable(self, operation: str, octets: int = 0) -> LiveChannel:
+    async def usable(
+        self, operation: str, octets: int = 0, *, is_bounded: bool = False
+    ) -> LiveChannel:
         """Wait until an operation can be sent; the caller sends it in the same stretch.
 
         Raises:
@@ -154,9 +156,9 @@ class LastingChannel(ChannelLifetime):
         live.transport.require_loop()
         while self.final is None:
             if not self._keeper.gate.is_clear:
-                await self._keeper.gate.wait(operation, octets, timeout)
+                await self._keeper.gate.wait(operation, octets, timeout, is_bounded=is_bounded)
             elif self._own_gate is not None and not self._own_gate.is_clear:
-                await self._own_gate.wait(operation, octets, timeout)
+                await self._own_gate.wait(operation, octets, timeout, is_bounded=is_bounded)
             live = self.require_live()
             if live.closing_exc is None or self._is_clear():
                 return live
