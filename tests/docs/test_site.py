@@ -121,9 +121,12 @@ def test_tests_pass(block: Block, tmp_path: Path) -> None:
     [path for path in EXAMPLES if not path.name.startswith(("test_", "conftest"))],
     ids=lambda path: path.name,
 )
-def test_example_runs(path: Path, fakebroker: FakeBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_runs(
+    path: Path, fakebroker: FakeBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("AMQP_URL", fakebroker.url)
-    monkeypatch.syspath_prepend(path.parent)
+    monkeypatch.setenv("ROWS", "2000")
+    monkeypatch.chdir(tmp_path)
 
     assert run_program(path)
 
