@@ -5,13 +5,13 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterator
+from typing import TextIO
 
 import ammoo
 from ammoo.publisher import Confirmation
 
 URL = os.environ.get("AMQP_URL", "amqp://localhost/")
 ROWS = int(os.environ.get("ROWS", "500000"))
-FAILED = os.environ.get("FAILED", "failed.jsonl")
 
 
 def rows() -> Iterator[dict[str, int]]:
@@ -24,33 +24,38 @@ def show(done: int, end: str) -> None:
     print(f"{done:>9,} of {ROWS:,} [{'#' * (40 * done // ROWS):<40}]", end=end)
 
 
-async def main() -> None:
-    async with await ammoo.connect(URL, recovery=ammoo.Recovery()) as connection:
-        async with connection.channel() as channel:
-            await channel.declare_queue("rows", durable=True)
-            with open(FAILED, "w") as failed:
-                async with channel.publisher(max_in_flight=1000, republish=True) as publisher:
-                    in_flight: deque[tuple[dict[str, int], Confirmation]] = deque()
+async def publish_rows(channel: ammoo.Channel, failed: TextIO) -> None:
+    in_flight: deque[tuple[dict[str, int], Confirmation]] = deque()
 
-                    async def settle_oldest() -> None:
-                        row, confirmation = in_flight.popleft()
-                        try:
-                            await confirmation
-                        except ammoo.exceptions.PublishFailed as error:
-                            print(json.dumps({"row": row, "error": str(error)}), file=failed)
+    async def settle_oldest() -> None:
+        row, confirmation = in_flight.popleft()
+        try:
+            await confirmation
+        except ammoo.exceptions.PublishFailed as error:
+            print(json.dumps({"row": row, "error": str(error)}), file=failed)
 
-                    for row in rows():
-                        in_flight.append(
-                            (row, await publisher.publish("", "rows", json=row, delivery_mode=2))
-                        )
-                        if len(in_flight) > 1000:
-                            await settle_oldest()
-                        if publisher.sent % 10_000 == 0:
-                            show(publisher.confirmed, end="\r")
-                    while in_flight:
-                        await settle_oldest()
-                    show(publisher.confirmed, end="\n")
+    async with channel.publisher(max_in_flight=1000, republish=True) as publisher:
+        for row in rows():
+            confirmation = await publisher.publish("", "rows", json=row, delivery_mode=2)
+            in_flight.append((row, confirmation))
+            if len(in_flight) > 1000:
+                await settle_oldest()
+            if publisher.sent % 10_000 == 0:
+                show(publisher.confirmed, end="\r")
+        while in_flight:
+            await settle_oldest()
+        show(publisher.confirmed, end="\n")
+
+
+async def main(failed: TextIO) -> None:
+    async with (
+        await ammoo.connect(URL, recovery=ammoo.Recovery()) as connection,
+        connection.channel() as channel,
+    ):
+        await channel.declare_queue("rows", durable=True)
+        await publish_rows(channel, failed)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with open(os.environ.get("FAILED", "failed.jsonl"), "w") as failed:
+        asyncio.run(main(failed))

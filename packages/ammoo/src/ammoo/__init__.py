@@ -12,6 +12,7 @@
 Exceptions are in `ammoo.exceptions`, ways to log in in `ammoo.auth`.
 """
 
+from . import auth, exceptions
 from .channel import Channel
 from .connection import Connection, connect
 from .consumer import Consumer
@@ -46,6 +47,8 @@ __all__ = [
     "Rpc",
     "RpcServer",
     "__version__",
+    "auth",
     "connect",
     "drain_on_signals",
+    "exceptions",
 ]
