@@ -97,6 +97,10 @@ BROKER_SHELLS = {
     "ammoo_fakebroker.__main__",
     "ammoo_fakebroker.auto_advance",
     "ammoo_fakebroker.broker",
+    "ammoo_fakebroker.command_line.certificates",
+    "ammoo_fakebroker.command_line.output",
+    "ammoo_fakebroker.command_line.readiness",
+    "ammoo_fakebroker.command_line.serving",
     "ammoo_fakebroker.clock",
     "ammoo_fakebroker.management.server",
     "ammoo_fakebroker.in_memory",
@@ -137,13 +141,15 @@ BROKER_FLOORS = {
     "in_memory": 8,
     "looks": 8,
     "management": 8,
+    "control": 9,
     "timekeeping": 9,
     "waiting": 9,
     "event_queries": 10,
     "broker": 11,
     "testing": 12,
+    "command_line": 12,
     "plugin": 13,
-    "__main__": 12,
+    "__main__": 13,
 }
 # The client's rooms by storey, each from the ground up; none imports one further down in the list.
 CLIENT_STOREYS = {

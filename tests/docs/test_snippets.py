@@ -66,10 +66,10 @@ def test_command_prints_what_the_readme_shows() -> None:
     readme = (ROOT / "packages/ammoo-fakebroker/README.md").read_text()
     (shown,) = CONSOLE.finditer(readme)
     program, *arguments = shlex.split(shown["command"])
-    assert "python" == program
+    assert "ammoo-fakebroker" == program
 
     with subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "ammoo_fakebroker", *arguments], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -71,6 +71,8 @@ class ManagementApi:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self._login is not None:
             sent["authorization"] = f"Basic {self._login}"
+        if body is not None:
+            sent.setdefault("content-type", "application/json")
         octets = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         try:
             connection.request(method, f"/api/{path}", octets, sent)

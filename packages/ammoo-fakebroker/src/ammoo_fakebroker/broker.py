@@ -57,6 +57,8 @@ class FakeBroker(Administration, SetUp, Responders, InMemory, EventQueries, Time
         port: The port to listen on; 0 (the default) takes a free one.
         management_port: The port of the management interface, RabbitMQ's HTTP API, at the same
             address; 0 takes a free one (see `management_url`). None for no such interface.
+        control: Whether the management port also serves ``/fake``, with which programs in other
+            languages control the broker: faults, history, clock. There is no login.
         compatibility: The RabbitMQ release to imitate: ``"4.3"``, ``"4.0"`` or ``"3.10"``.
         clock: A `ManualClock`, with which a test moves the time in which messages and queues
             expire; None for real time. Several brokers can share a clock.
@@ -111,6 +113,7 @@ class FakeBroker(Administration, SetUp, Responders, InMemory, EventQueries, Time
         host: str = "127.0.0.1",
         port: int = 0,
         management_port: int | None = None,
+        control: bool = False,
         compatibility: str = "4.3",
         clock: ManualClock | None = None,
         connection_time: Literal["real", "clock"] = "real",
@@ -186,7 +189,7 @@ class FakeBroker(Administration, SetUp, Responders, InMemory, EventQueries, Time
         Responders.__init__(self)
         self._seed = seed
         self._faults: Faults | None = None
-        self._management = self._create_management(management_port)
+        self._management = self._create_management(management_port, control=control)
         self._runnable: Runnable = self._management or self._server
         self._waiters = Waiters(self._server)
         self._thread: ThreadedServer | None = None
@@ -233,12 +236,19 @@ class FakeBroker(Administration, SetUp, Responders, InMemory, EventQueries, Time
         if error is None:
             self.check_responders()
 
-    def _create_management(self, port: int | None) -> ManagedServer | None:
+    def _create_management(self, port: int | None, *, control: bool) -> ManagedServer | None:
         if port is None:
+            if control:
+                raise ValueError("control is True; expected a management_port as well, such as 0")
             return None
         from .management.managed_server import ManagedServer
 
-        return ManagedServer(self._server, port=port)
+        answer = None
+        if control:
+            from .control.api import ControlApi
+
+            answer = ControlApi(self, lambda: self._server.node).answer
+        return ManagedServer(self._server, port=port, control=answer)
 
     def _begin(self) -> None:
         if self._was_started:

@@ -6,8 +6,7 @@ hosts, bodies of JSON, and the responses that most handlers return.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +15,8 @@ from ammoo_wire import ProtocolError
 
 from ..connections.direct_channel import DirectChannel
 from .http import Request, Response
-from .refusals import Refusal, bad_request, missing_key, not_authorised, not_found, refusal_of
+from .json_bodies import json_object, json_response
+from .refusals import Refusal, bad_request, not_authorised, not_found, refusal_of
 
 if TYPE_CHECKING:
     from ..auth.users import User
@@ -148,19 +148,7 @@ class Call:
         Raises:
             Refusal: 400, it is no object of JSON, or lacks one of these members.
         """
-        if not self.request.body:
-            decoded: Any = {}
-        else:
-            try:
-                decoded = json.loads(self.request.body)
-            except ValueError:
-                raise bad_request("not_json") from None
-        if not isinstance(decoded, dict):
-            raise bad_request("not_json")
-        for name in required:
-            if name not in decoded:
-                raise missing_key(name)
-        return decoded
+        return json_object(self.request, *required)
 
     def is_asked_for(self, name: str) -> bool:
         """Return whether a flag of the query is set."""
@@ -205,22 +193,6 @@ def read_tags(tags: Any) -> tuple[str, ...]:
     """Return tags that are a list, or a text with commas between them."""
     each = tags.split(",") if isinstance(tags, str) else tags
     return tuple(tag for name in each if (tag := str(name).strip()))
-
-
-def json_response(value: Any, status: int = HTTPStatus.OK) -> Response:
-    """Return a response with a value in JSON."""
-    body = json.dumps(value, separators=(",", ":"), default=_plain).encode()
-    return Response(status, body, {"content-type": "application/json"})
-
-
-def _plain(value: object) -> object:
-    """Return what stands for a value of a field table that JSON does not know."""
-    if isinstance(value, bytes | bytearray):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, Mapping):
-        return dict(value)
-    timestamp: Callable[[], float] | None = getattr(value, "timestamp", None)
-    return int(timestamp()) if timestamp is not None else str(value)
 
 
 def created(location: str | None = None) -> Response:

@@ -185,10 +185,9 @@ def _check_size(size: int) -> None:
 
 
 def _hexadecimal(text: bytes) -> int:
-    try:
-        return int(text, 16)
-    except ValueError:
-        raise HttpError(400, f"{text!r} is no size of a chunk") from None
+    if not text or text.strip(b"0123456789abcdefABCDEF"):
+        raise HttpError(400, f"{text!r} is no size of a chunk")
+    return int(text, 16)
 
 
 def encode_response(response: Response, *, has_body: bool, keeps_alive: bool) -> bytes:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from .api import ALL_ROUTES
 from .call import Host
 from .router import Router
-from .server import HttpServer
+from .server import Answer, HttpServer
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Awaitable
 
     from ..server import Server
+    from .http import Request, Response
 
 __all__ = ["ManagedServer"]
 
@@ -23,12 +25,19 @@ class ManagedServer:
     Args:
         server: The broker's server.
         port: The port of the management interface, at the same address; 0 for any that is free.
+        control: What answers requests below ``/fake``; None for nothing.
     """
 
-    def __init__(self, server: Server, *, port: int) -> None:
+    def __init__(self, server: Server, *, port: int, control: Answer | None = None) -> None:
         self._server = server
-        router = Router(lambda: server.node, self._host, ALL_ROUTES)
-        self._http = HttpServer(router.answer, host=server.host, port=port)
+        self._router = Router(lambda: server.node, self._host, ALL_ROUTES)
+        self._control = control
+        self._http = HttpServer(self._answer, host=server.host, port=port)
+
+    def _answer(self, request: Request) -> Response | Awaitable[Response]:
+        if self._control is not None and request.path[:1] == ("fake",):
+            return self._control(request)
+        return self._router.answer(request)
 
     @property
     def port(self) -> int:

@@ -1,7 +1,6 @@
 """The router: which handler answers a request, once the user is known and may ask.
 
-Paths are a tree of segments, in which a name that a route spells out comes before a variable. The
-order of checks is RabbitMQ's: the path, the method, the user, and then what the handler checks.
+The order of checks is RabbitMQ's: the path, the method, the user, and then what the handler checks.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .call import Call, Host, Role
 from .http import Request, Response
+from .path_tree import PathTree
 from .refusals import Refusal, not_found
 
 if TYPE_CHECKING:
@@ -28,38 +28,6 @@ _logger = logging.getLogger("ammoo_fakebroker.management")
 
 _CHALLENGE = {"www-authenticate": 'Basic realm="RabbitMQ Management"'}
 _METHODS = ("GET", "POST", "PUT", "DELETE")
-
-
-class _Branch:
-    """The routes that begin with the same segments."""
-
-    def __init__(self) -> None:
-        self.branches: dict[str, _Branch] = {}
-        self.variables: dict[str, _Branch] = {}
-        self.route: Route | None = None
-
-    def grow(self, segments: Iterable[str]) -> _Branch:
-        branch = self
-        for segment in segments:
-            kind = branch.variables if segment.startswith(":") else branch.branches
-            branch = kind.setdefault(segment.removeprefix(":"), _Branch())
-        return branch
-
-    def find(self, segments: tuple[str, ...]) -> tuple[Route, dict[str, str]] | None:
-        """Find the route of a path, and the names that stand for its variables."""
-        if not segments:
-            return None if self.route is None else (self.route, {})
-        first, *rest = segments
-        if first in self.branches:
-            found = self.branches[first].find(tuple(rest))
-            if found is not None:
-                return found
-        for name, branch in self.variables.items():
-            found = branch.find(tuple(rest))
-            if found is not None:
-                route, names = found
-                return route, {name: first, **names}
-        return None
 
 
 class Router:
@@ -79,14 +47,14 @@ class Router:
     ) -> None:
         self._node = node
         self._host = host
-        self._root = _Branch()
+        self._routes: PathTree[Route] = PathTree()
         for each in routes:
             for path, route in each.items():
-                self._root.grow(path.split("/")).route = route
+                self._routes.add(path, route)
 
     def answer(self, request: Request) -> Response:
         """Answer a request; what is wrong with it is told in the response."""
-        found = self._root.find(request.path[1:]) if request.path[:1] == ("api",) else None
+        found = self._routes.find(request.path[1:]) if request.path[:1] == ("api",) else None
         if found is None:
             return _unknown(request)
         route, names = found
