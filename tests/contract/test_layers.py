@@ -134,6 +134,8 @@ BROKER_FLOORS = {
     "setup": 7,
     "snapshots": 7,
     "administration": 7,
+    "definitions": 7,
+    "definition_files": 8,
     "server": 7,
     "auto_advance": 7,
     "idleness": 8,

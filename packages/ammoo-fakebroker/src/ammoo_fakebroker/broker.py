@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from .administration import Administration
 from .clock import ManualClock
+from .definition_files import DefinitionFiles
 from .event_queries import EventQueries
 from .history.recorder import Recorder
 from .in_memory import InMemory
@@ -39,7 +40,9 @@ __all__ = ["FakeBroker"]
 _Result = TypeVar("_Result")
 
 
-class FakeBroker(Administration, SetUp, Responders, InMemory, EventQueries, Timekeeping):
+class FakeBroker(
+    Administration, DefinitionFiles, SetUp, Responders, InMemory, EventQueries, Timekeeping
+):
     """A broker for tests that answers as RabbitMQ does.
 
     ``async with`` runs it in the current event loop, ``with`` in a thread of its own; the thread

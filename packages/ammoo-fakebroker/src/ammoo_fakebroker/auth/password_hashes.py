@@ -1,4 +1,4 @@
-"""Hashes of passwords as RabbitMQ writes them: the salt and the SHA-256 of salt and password.
+"""Hashes of passwords as RabbitMQ writes them: the salt and the digest of salt and password.
 
 See https://www.rabbitmq.com/docs/passwords
 """
@@ -9,28 +9,37 @@ import hashlib
 import secrets
 from base64 import b64decode, b64encode
 
-__all__ = ["hash_password", "is_password_of"]
+__all__ = ["ALGORITHMS", "SHA_256", "hash_password", "is_password_of"]
 
+SHA_256 = "rabbit_password_hashing_sha256"
+ALGORITHMS = {
+    SHA_256: "sha256",
+    "rabbit_password_hashing_sha512": "sha512",
+    "rabbit_password_hashing_md5": "md5",
+}
+"""The digests by RabbitMQ's names of algorithms."""
 _SALT_SIZE = 4
 
 
-def hash_password(password: str, salt: bytes | None = None) -> str:
+def hash_password(password: str, salt: bytes | None = None, algorithm: str = SHA_256) -> str:
     """Return the hash of a password.
 
     Args:
         password: The password.
         salt: Four octets; None for random ones.
+        algorithm: One of `ALGORITHMS`.
     """
     salt = secrets.token_bytes(_SALT_SIZE) if salt is None else salt
-    return b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+    digest = hashlib.new(ALGORITHMS[algorithm], salt + password.encode(), usedforsecurity=False)
+    return b64encode(salt + digest.digest()).decode()
 
 
-def is_password_of(password_hash: str, password: str) -> bool:
+def is_password_of(password_hash: str, password: str, algorithm: str = SHA_256) -> bool:
     """Return whether a hash is that of a password; an empty hash is that of none."""
     try:
         salt = b64decode(password_hash, validate=True)[:_SALT_SIZE]
     except ValueError:
         return False
     return bool(password_hash) and secrets.compare_digest(
-        hash_password(password, salt).encode(), password_hash.encode()
+        hash_password(password, salt, algorithm).encode(), password_hash.encode()
     )

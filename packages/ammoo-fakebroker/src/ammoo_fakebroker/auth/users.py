@@ -111,6 +111,7 @@ class User:
         password: The password in clear; None if the user cannot log in with a password, or only
             its hash is known.
         password_hash: The hash of a password that was never seen in clear; None if there is none.
+        hashing_algorithm: RabbitMQ's name of the algorithm of that hash.
         tags: The tags of the user; ``impersonator`` lets it publish with any user-id.
         permissions: The permissions by virtual host; without an entry the user cannot open it.
         topic_permissions: The permissions on routing keys, by virtual host and exchange; without
@@ -123,6 +124,7 @@ class User:
         self.name = name
         self.password = password
         self.password_hash: str | None = None
+        self.hashing_algorithm: str = "rabbit_password_hashing_sha256"
         self.tags: frozenset[str] = frozenset()
         self.permissions: dict[str, Permissions] = {}
         self.topic_permissions: dict[tuple[str, str], TopicPermissions] = {}
@@ -149,7 +151,7 @@ class User:
         if self.password_hash is not None:
             from .password_hashes import is_password_of  # it costs an import of hashlib
 
-            return is_password_of(self.password_hash, password)
+            return is_password_of(self.password_hash, password, self.hashing_algorithm)
         return self.password is not None and self.password == password
 
     def grant_all(self, virtualhost: str) -> None:

@@ -65,6 +65,8 @@ class Profile:
     checks_user_id_first: bool
     """Whether the user-id is checked before the expiration and the CC header."""
     missing_exchange_types: frozenset[str]
+    queues_have_type_arguments: bool
+    """Whether each queue has the argument x-queue-type in definitions, declared or not."""
     most_hash_weight: int | None
     """The highest weight of a binding of a consistent hash exchange; None for no limit."""
     hashes_header_types: bool
@@ -304,6 +306,7 @@ _3_10 = Profile(
     checks_queue_limit_first=True,
     checks_user_id_first=True,
     missing_exchange_types=frozenset(("x-local-random", "x-modulus-hash")),
+    queues_have_type_arguments=False,
     most_hash_weight=None,
     hashes_header_types=True,
     invalid_exchange_types=_KNOWN_WORDS,
@@ -393,6 +396,7 @@ _4_0 = Profile(
     checks_queue_limit_first=False,
     checks_user_id_first=False,
     missing_exchange_types=frozenset(("x-modulus-hash",)),
+    queues_have_type_arguments=True,
     most_hash_weight=None,
     hashes_header_types=False,
     invalid_exchange_types=_KNOWN_WORDS,
@@ -481,6 +485,7 @@ _4_3 = replace(
     closes_expired_connections=True,
     passive_declares_need_permission=True,
     missing_exchange_types=frozenset(),
+    queues_have_type_arguments=True,
     most_hash_weight=10_000,
     hashes_header_types=False,
     invalid_exchange_types=_KNOWN_WORDS | {"x-random"},
