@@ -69,6 +69,7 @@ class Rpc:
         self._prefix = os.urandom(8).hex()
         self._last_number = 0
         self._pending: dict[str, Reply] = {}
+        self._tasks: set[asyncio.Task[None]] = set()  # which wait to send a request
         self._dropped = 0
         self._replies: Consumer | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -125,6 +126,9 @@ class Rpc:
             await self._reader
         finally:
             self._reader.cancel()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._channel.__aexit__(exc_type, exc, traceback)
 
     # --- calling ---
@@ -260,7 +264,7 @@ class Rpc:
     ) -> DeliverMessage:
         """Send a request as soon as possible, and await its reply."""
         self._raise_if_replies_ended()
-        while not self._channel.is_publishable:
+        if not self._channel.is_publishable:
             await self._channel.wait_publishable()
         loop = asyncio.get_running_loop()
         if deadline is not None:
@@ -271,14 +275,36 @@ class Rpc:
         options["raise_returned"] = True
         reply: Reply = loop.create_future()
         self._pending[correlation_id] = reply
+        outcome: asyncio.Future[None] | None = None
         try:
-            # The options are checked there; a TypedDict cannot say that json and body exclude
-            # each other.
-            confirmation = self._channel.publish_nowait(exchange_name, route, body, **options)  # type: ignore[call-overload]
-            confirmation.add_done_callback(partial(_fail_unless_confirmed, reply))
+            outcome = self._publish(exchange_name, route, body, options)
+            outcome.add_done_callback(partial(_fail_unless_confirmed, reply))
             return await reply
         finally:
             del self._pending[correlation_id]
+            if isinstance(outcome, asyncio.Task):
+                outcome.cancel()
+
+    def _publish(
+        self,
+        exchange_name: str,
+        route: str | Mapping[str, FieldValue],
+        body: Body | NotGiven,
+        options: PublishOptions,
+    ) -> "asyncio.Future[None]":
+        """Publish a request, and return the future of its confirm.
+
+        Where that has to wait, after a loss for example, a task waits for the request's turn.
+        """
+        # The options are checked there; a TypedDict cannot say that json and body exclude each
+        # other.
+        if self._channel.is_publishable:
+            return self._channel.publish_nowait(exchange_name, route, body, **options)  # type: ignore[call-overload,no-any-return]
+        publishing = self._channel.publish(exchange_name, route, body, **options)  # type: ignore[call-overload]
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(publishing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _raise_if_replies_ended(self) -> None:
         """Raise what ended the consumer of the replies, if it has ended.
@@ -326,7 +352,7 @@ class Rpc:
 
 def _fail_unless_confirmed(waiting: Reply, confirmation: "asyncio.Future[None]") -> None:
     """Raise in a call what became of its request, unless the server has confirmed it."""
-    error = confirmation.exception()
+    error = None if confirmation.cancelled() else confirmation.exception()
     if isinstance(error, PublishUnknown):
         _interrupt(waiting, error.exc)
     elif isinstance(error, ChannelClosed | ConnectionClosed):
