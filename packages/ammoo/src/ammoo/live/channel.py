@@ -106,7 +106,7 @@ class LiveChannel:
         publish_defaults: What replies to messages of the channel are published with.
         publishing: What publishes.
         sender: What sends on the channel.
-        settle_watch: What tells of settled deliveries; None unless a consumer is drained.
+        settle_watch: What tells of settled deliveries; None until that is asked for.
         successor: What publishes when this channel has ended; None if nothing does.
         tag_offset: What is added to delivery tags that callers see, so that those of different
             live channels differ.
@@ -394,6 +394,12 @@ class LiveChannel:
         outcome = (self.successor or self.publishing).publish("", *message)
         if outcome is not None:
             await outcome
+
+    def watch_settling(self) -> SettleWatch:
+        """Return what tells of settled deliveries from now on."""
+        if self.settle_watch is None:
+            self.settle_watch = SettleWatch(self)
+        return self.settle_watch
 
     def report_failure(self, delivery_tag: int, error: Exception) -> None:
         """Report that a delivery could not be processed (`messages.Origin`): to no hook."""

@@ -1,7 +1,7 @@
 """Waiting until the deliveries that tasks hold are settled.
 
-A channel counts nothing for that: only when a consumer is drained, its functions that settle
-are wrapped. A channel on which that is done is about to be closed.
+A channel counts nothing for that: its functions that settle are wrapped when a consumer is drained,
+or was cancelled by the server, and stay so until the channel is closed.
 """
 
 from asyncio import Event

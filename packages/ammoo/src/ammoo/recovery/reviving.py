@@ -3,13 +3,16 @@ consumer that the server has cancelled.
 """
 
 import asyncio
-from typing import Final, Protocol
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol
+
+from ammoo_wire import BasicConsumeParameters
 
 from ..channel_settings import Prefetch
 from ..exceptions.base import AmmooError, OperationTimeout
 from ..exceptions.channel import ChannelClosed, NotFound
 from ..exceptions.connection import ConnectionClosed
-from ..exceptions.consumer import ServerCancelledConsumer
+from ..exceptions.consumer import ClientCancelledConsumerOK, ServerCancelledConsumer
 from ..inbox import Inbox
 from ..live.channel import LiveChannel
 from ..live.connection import LiveConnection
@@ -63,6 +66,10 @@ class Reviver(Protocol):
     def lose_consumer(self, record: ConsumerRecord, error: Exception) -> None:
         """End a consumer that cannot be restored."""
 
+    def run_in_background(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Start a task that ends with the live connection."""
+        ...
+
 
 async def reopen_channel(
     reviver: Reviver,
@@ -112,7 +119,8 @@ async def revive_consumer(
     """Start a consumer again that the server has cancelled, if its queue is there or comes back.
 
     The server does not say why: the queue was deleted, its node is gone, or the consumer has
-    held a message for too long. RabbitMQ 4.3 keeps the old tag until it is cancelled.
+    held a message for too long. RabbitMQ 4.3 keeps the old tag until it is cancelled; see
+    `cancel_when_settled`.
 
     Args:
         reviver: What recovers the connection.
@@ -121,7 +129,10 @@ async def revive_consumer(
         record: The consumer.
         consumer_tag: The tag that the server has cancelled.
     """
-    live.consuming.begin_cancel(consumer_tag)
+    if record.request.exclusive or not live.acknowledgements.unacked.held():
+        live.consuming.begin_cancel(consumer_tag)  # an exclusive one would stand in its own way
+    else:
+        reviver.run_in_background(cancel_when_settled(live, record.request, consumer_tag))
     error: AmmooError = ServerCancelledConsumer(consumer_tag, record.queue.name)
     began, delay = reviver.now, FIRST_DELAY
     replay = reviver.new_replay(connection)
@@ -145,6 +156,25 @@ async def revive_consumer(
             return
         await asyncio.sleep(delay)
         delay = min(2 * delay, MAX_DELAY)
+
+
+async def cancel_when_settled(
+    live: LiveChannel, request: BasicConsumeParameters, consumer_tag: str
+) -> None:
+    """Cancel a tag that the server has cancelled, when all messages that came are settled.
+
+    RabbitMQ 4.3.6 closes the channel (406) when a message of a cancelled consumer is held for too
+    long, and delivers nothing to a consumer that holds such a message. What it delivers between
+    the last acknowledgement and the cancel is requeued.
+    """
+    await live.watch_settling().wait_settled(live.acknowledgements.unacked.held())
+    if live.closing_exc is None:
+        retired = Inbox(request)
+        retired.begin(live, consumer_tag)
+        retired.live = live
+        retired.close(ClientCancelledConsumerOK(consumer_tag, request.queue_name))
+        live.consumers[consumer_tag] = retired
+        live.consuming.begin_cancel(consumer_tag)
 
 
 async def _start_again(reviver: Reviver, live: LiveChannel, record: ConsumerRecord) -> None:

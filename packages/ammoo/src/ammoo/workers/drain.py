@@ -19,7 +19,6 @@ from ..exceptions.base import OperationTimeout
 from ..exceptions.channel import ChannelClosed, ClientClosedChannelOK
 from ..exceptions.connection import ConnectionClosed
 from ..live.channel import LiveChannel
-from ..live.settle_watch import SettleWatch
 
 if TYPE_CHECKING:
     from ..consumer import Consumer
@@ -122,9 +121,7 @@ class Drain:
             await asyncio.wait(self._run.tasks)
         if not self._is_alone:
             return
-        if live.settle_watch is None:
-            live.settle_watch = SettleWatch(live)
-        await live.settle_watch.wait_settled(live.acknowledgements.unacked.held())
+        await live.watch_settling().wait_settled(live.acknowledgements.unacked.held())
 
     async def _cancel_handlers(self, live: LiveChannel) -> None:
         """Cancel the handlers, and requeue the messages that are still being handled."""
