@@ -65,6 +65,7 @@ NAMES = {
     "RequestHandler": RequestHandler,
     "RpcServer": RpcServer,
     "ReturnMessage": ammoo.ReturnMessage,
+    "FieldValue": FieldValue,
     "Publisher": Publisher,
     "UUID": UUID,
     "datetime": datetime,

@@ -563,3 +563,37 @@ async def test_confirmation_and_publisher_show_their_state(
         assert "<Confirmation of message 1, confirmed>" == repr(first)
         assert "<Confirmation of message 2, PublishNack>" == repr(second)
         assert repr(publisher).endswith("2 sent, 1 confirmed, 1 failed, 0 in flight>")
+
+
+async def test_body_is_sent_as_it_was_when_it_was_published(
+    scripted: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    """A bytearray that waits is copied: its owner may change it."""
+    body = bytearray(b"before")
+    async with scripted.publisher() as publisher:
+        peer.send(ConnectionBlockedParameters("memory"), channel_number=0)
+        await scripted.connection.wait_blocked()
+        await publisher.publish("", "a", body)
+        body[:] = b"after!"
+        peer.send(ConnectionUnblockedParameters(), channel_number=0)
+        command = await peer.expect_command(BasicPublishParameters)
+        peer.send(BasicAckParameters(1, False))
+
+    assert b"before" == bytes(command.body or b"")
+
+
+async def test_publisher_tells_whether_it_has_room(
+    scripted: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with scripted.publisher(max_in_flight=1) as publisher:
+        had_room = [publisher.has_room]
+        await publish(publisher, "a")
+        had_room.append(publisher.has_room)
+        waiting = asyncio.create_task(publisher.wait_for_room())
+        await received(peer, 1)
+        assert not waiting.done()
+        peer.send(BasicAckParameters(1, False))
+        await waiting
+        had_room.append(publisher.has_room)
+
+    assert [True, False, True] == had_room

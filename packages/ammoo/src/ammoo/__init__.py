@@ -21,6 +21,7 @@ from .exceptions.channel import ChannelClosed, EmptyQueue
 from .exceptions.connection import ConnectionClosed
 from .instrumentation import Hooks
 from .messages import DeliverMessage, ExpectedMessage, GetMessage, Message, ReturnMessage
+from .publisher import Confirmation, Publisher
 from .recovery import Recovery
 from .rpc.caller import Rpc
 from .rpc.server import RpcServer
@@ -32,6 +33,7 @@ __all__ = [
     "Batch",
     "Channel",
     "ChannelClosed",
+    "Confirmation",
     "Connection",
     "ConnectionClosed",
     "Consumer",
@@ -42,6 +44,7 @@ __all__ = [
     "GetMessage",
     "Hooks",
     "Message",
+    "Publisher",
     "Recovery",
     "ReturnMessage",
     "Rpc",

@@ -72,9 +72,7 @@ from .publish_options import (
     Body,
     MessageOptions,
     NotGiven,
-    Outgoing,
     PublishOptions,
-    outgoing,
     takes_publish_options,
 )
 from .server_release import rabbitmq_release
@@ -687,7 +685,7 @@ class Channel:
             routing_key = route
             outcome = publishing.publish(exchange_name, route, properties, body)
         else:
-            message = self._outgoing("publish", route, body, options)
+            message = self._defaults.outgoing("publish", route, body, options)
             routing_key = message.routing_key
             outcome = publishing.publish(exchange_name, *message)
         if outcome is None:
@@ -764,7 +762,7 @@ class Channel:
             and properties is not None
         ):
             return publishing.publish_nowait(exchange_name, route, properties, body)
-        message = self._outgoing("publish_nowait", route, body, options)
+        message = self._defaults.outgoing("publish_nowait", route, body, options)
         return publishing.publish_nowait(exchange_name, *message)
 
     @property
@@ -786,17 +784,6 @@ class Channel:
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         await self._lifetime.publishing.wait_publishable()
-
-    def _outgoing(
-        self,
-        caller: str,
-        route: str | Mapping[str, FieldValue],
-        body: Body | NotGiven,
-        options: PublishOptions,
-    ) -> Outgoing:
-        """Return the message that the arguments of a method describe; see `outgoing`."""
-        options = self._defaults.complete(options)
-        return outgoing(caller, route, body, self._lifetime.body_encoding, options)
 
     def publisher(
         self,
@@ -841,6 +828,7 @@ class Channel:
         return Publisher(
             self,
             self._lifetime,
+            self._defaults,
             max_in_flight=max_in_flight,
             max_bytes=max_bytes,
             timeout=self._require_live().host.operation_timeout if timeout is None else timeout,

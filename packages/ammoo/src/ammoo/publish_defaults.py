@@ -1,10 +1,18 @@
 """What a channel publishes each message with, unless the caller says otherwise."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from ammoo_wire import NO_PROPERTIES
+from ammoo_wire import NO_PROPERTIES, FieldValue
 
-from .publish_options import PublishOptions, outgoing, resolve_persistent
+from .publish_options import (
+    Body,
+    NotGiven,
+    Outgoing,
+    PublishOptions,
+    outgoing,
+    resolve_persistent,
+)
 
 __all__ = ["NO_DEFAULTS", "PublishDefaults"]
 
@@ -24,7 +32,7 @@ class PublishDefaults:
         TypeError, ValueError: As in `Channel.publish`.
     """
 
-    __slots__ = ("_of_replies", "_options", "properties")
+    __slots__ = ("_body_encoding", "_of_replies", "_options", "properties")
 
     def __init__(self, options: PublishOptions, body_encoding: str) -> None:
         self.properties: bytes | None = NO_PROPERTIES
@@ -33,11 +41,29 @@ class PublishDefaults:
             message = outgoing("channel", "", b"", body_encoding, {**options})
             has_flags = message.mandatory or message.immediate
             self.properties = None if has_flags else message.properties
+        self._body_encoding = body_encoding
         self._options = options
         self._of_replies: PublishOptions = {**options}
         self._of_replies.pop("mandatory", None)
         self._of_replies.pop("immediate", None)
         self._of_replies.pop("raise_returned", None)
+
+    def outgoing(
+        self,
+        caller: str,
+        route: str | Mapping[str, FieldValue],
+        body: Body | NotGiven,
+        options: PublishOptions,
+    ) -> Outgoing:
+        """Return the message that the arguments of a method describe; see `publish_options.outgoing`."""
+        if (
+            not options
+            and isinstance(body, bytes)
+            and isinstance(route, str)
+            and self.properties is not None
+        ):
+            return tuple.__new__(Outgoing, (route, self.properties, body, False, False, False))
+        return outgoing(caller, route, body, self._body_encoding, self.complete(options))
 
     def complete(self, options: PublishOptions) -> PublishOptions:
         """Return the options of a message, with the defaults for those that it has not."""

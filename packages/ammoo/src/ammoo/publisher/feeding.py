@@ -36,7 +36,8 @@ async def feed(
         close = getattr(iterator, "close", None)
     try:
         while True:
-            await publisher.wait_for_room()
+            if not publisher.has_room:
+                await publisher.wait_for_room()
             try:
                 exchange_name, route, body, *options = await anext(source)
             except StopAsyncIteration:

@@ -142,7 +142,7 @@ class Outcomes:
             refused = self.lost(confirmation, error)
             if refused is None:
                 return
-            refused.__cause__ = error
+            refused.__cause__ = error.exc
             error = refused
         if isinstance(error, PublishUnknown | PublishRefused):
             mark_as_told(error.exc)

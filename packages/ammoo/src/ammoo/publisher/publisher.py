@@ -11,13 +11,14 @@ This module is on the hot path: see benchmarks/publisher.py.
 import asyncio
 from collections.abc import AsyncIterable, Iterable, Iterator
 from itertools import count
-from secrets import token_hex
+from os import urandom
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack, overload
 
 from ..channel_lifetime import ChannelLifetime
 from ..exceptions.base import OperationTimeout
 from ..exceptions.publishing import PublishNotSent
+from ..publish_defaults import PublishDefaults
 from ..publish_options import (
     NOT_GIVEN,
     Body,
@@ -63,6 +64,7 @@ class Publisher:
         self,
         channel: "Channel",
         lifetime: ChannelLifetime,
+        defaults: PublishDefaults,
         *,
         max_in_flight: int,
         max_bytes: int,
@@ -75,6 +77,7 @@ class Publisher:
             )
         self._channel = channel
         self._lifetime = lifetime
+        self._defaults = defaults
         self._timeout = timeout
         self._window = Window(max_in_flight, max_bytes)
         self._outcomes = Outcomes(self._window, timeout)
@@ -110,6 +113,11 @@ class Publisher:
     def in_flight(self) -> int:
         """How many messages have no outcome yet, those included that wait to be sent."""
         return len(self._outcomes.unsettled)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether `publish` would not wait now; a large body may have to."""
+        return self._window.has_room(0)
 
     # --- context manager ---
 
@@ -207,7 +215,7 @@ class Publisher:
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         if self._message_ids is not None and options.get("message_id") is None:
             options["message_id"] = next(self._message_ids)
-        message = self._channel._outgoing("publish", route, body, options)
+        message = self._defaults.outgoing("publish", route, body, options)
         if message.mandatory or message.immediate:
             message = message._replace(raise_returned=True)
         size = len(message.body)
@@ -311,6 +319,6 @@ class Publisher:
 
 def _message_ids() -> Iterator[str]:
     """Yield identifiers that no other publisher makes."""
-    prefix = token_hex(8)
+    prefix = urandom(8).hex()
     for number in count(1):
         yield f"{prefix}-{number}"

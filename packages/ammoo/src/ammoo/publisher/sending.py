@@ -63,11 +63,11 @@ class Sending:
         publishing = self._lifetime.publishing
         if self._task is None and publishing.is_publishable:
             if self._resending is not None:
-                confirmation._message = message
+                confirmation._message = message = _kept(message)
             confirmation._was_sent = True
             publishing.publish(confirmation.exchange_name, *message, confirmation)
         else:
-            confirmation._message = message
+            confirmation._message = _kept(message)
             self._queue.append(confirmation)
             self._start()
         outcomes.add(confirmation)
@@ -173,3 +173,10 @@ class Sending:
         for confirmation in queue:
             if not confirmation.done():
                 self._outcomes.settle_as_failed(confirmation, outcome_of(confirmation, error))
+
+
+def _kept(message: Outgoing) -> Outgoing:
+    """Return a message whose body the caller cannot change any more."""
+    if isinstance(message.body, bytearray):
+        return message._replace(body=bytes(message.body))
+    return message

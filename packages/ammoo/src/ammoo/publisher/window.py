@@ -40,13 +40,17 @@ class Window:
         """How many wait for a place."""
         return len(self._waiters)
 
+    def has_room(self, size: int) -> bool:
+        """Return whether there is a place, and no one waits for it."""
+        return not self._waiters and self._fits(size)
+
     def try_enter(self, size: int) -> bool:
         """Take a place if there is one, and no one waits for it.
 
         Args:
             size: The octets of the body.
         """
-        if self._waiters or not self._has_room(size):
+        if self._waiters or not self._fits(size):
             return False
         self._messages += 1
         self._bytes += size
@@ -93,7 +97,7 @@ class Window:
             if not waiter.done():
                 waiter.set_exception(new_error())
 
-    def _has_room(self, size: int) -> bool:
+    def _fits(self, size: int) -> bool:
         if not self._messages:
             return True
         return self._messages < self._max_messages and self._bytes + size <= self._max_bytes
@@ -103,7 +107,7 @@ class Window:
         while self._waiters:
             waiter, size = self._waiters[0]
             if not waiter.done():
-                if not self._has_room(size):
+                if not self._fits(size):
                     return
                 self._messages += 1
                 self._bytes += size
