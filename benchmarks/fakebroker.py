@@ -57,8 +57,12 @@ class Broker(NamedTuple):
         return float(await self.process.stdout.readline())
 
 
-async def serve() -> None:
-    """Be that process, until standard input is closed."""
+async def serve(history: int) -> None:
+    """Be that process, until standard input is closed.
+
+    Args:
+        history: How many events the broker keeps.
+    """
     loop = asyncio.get_running_loop()
     over = loop.create_future()
 
@@ -68,7 +72,7 @@ async def serve() -> None:
         else:
             over.set_result(None)
 
-    async with FakeBroker() as broker:
+    async with FakeBroker(history=history) as broker:
         print(broker.url, flush=True)
         loop.add_reader(sys.stdin, answer)
         await over
@@ -76,10 +80,10 @@ async def serve() -> None:
 
 
 @asynccontextmanager
-async def other_process() -> AsyncIterator[Broker]:
+async def other_process(history: int) -> AsyncIterator[Broker]:
     """Run a broker in another process."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.fakebroker", "--serve"),
+        *(sys.executable, "-m", "benchmarks.fakebroker", "--serve", "--history", str(history)),
         cwd=readme.ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -99,10 +103,12 @@ class Cost(NamedTuple):
     wall: float
 
 
-async def apart(client: str, workload: Workload, count: int, program: Path | None) -> Cost | None:
+async def apart(
+    client: str, workload: Workload, count: int, program: Path | None, history: int
+) -> Cost | None:
     """Measure with the client and the broker in processes of their own."""
     async with (
-        other_process() as broker,
+        other_process(history) as broker,
         compare.queue(broker.url, workload, count) as queue_name,
     ):
         before = await broker.cpu_seconds()
@@ -111,9 +117,12 @@ async def apart(client: str, workload: Workload, count: int, program: Path | Non
     return None if figures is None else Cost(figures.cpu, spent, figures.wall)
 
 
-async def together(workload: Workload, count: int) -> tuple[float, float]:
+async def together(workload: Workload, count: int, history: int) -> tuple[float, float]:
     """Measure with ammoo and the broker in one event loop: the CPU time of both, and the clock."""
-    async with FakeBroker() as broker, compare.queue(broker.url, workload, count) as queue_name:
+    async with (
+        FakeBroker(history=history) as broker,
+        compare.queue(broker.url, workload, count) as queue_name,
+    ):
         job = Job(broker.url, queue_name, count, workload.body_size)
         await getattr(ammoo_client, workload.name)(job)
     return job.figures.cpu, job.figures.wall
@@ -170,7 +179,7 @@ async def apart_table(
         costs = [
             cost
             for _ in calibration.rounds(options.rounds)
-            if (cost := await apart(client, workload, count, program)) is not None
+            if (cost := await apart(client, workload, count, program, options.history)) is not None
         ]
         if not costs:
             continue
@@ -199,7 +208,7 @@ async def together_table(workloads: list[Workload], options: argparse.Namespace)
     rows = []
     for workload in workloads:
         count = compare.messages(workload, "ammoo", options.scale)
-        runs = [await together(workload, count) for _ in range(options.rounds)]
+        runs = [await together(workload, count, options.history) for _ in range(options.rounds)]
         cpu, wall = (statistics.median(column) for column in zip(*runs, strict=True))
         rows.append([workload.title, results.microseconds(cpu), f"{1e6 / wall:,.0f}"])
     return results.table(["fake broker, ammoo in one event loop", "both µs", "messages/s"], rows)
@@ -226,11 +235,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--workloads", nargs="+", choices=MEASURED, default=MEASURED, metavar="NAME"
     )
+    parser.add_argument(
+        "--history", type=int, default=0, metavar="N", help="how many events the broker keeps"
+    )
     parser.add_argument("--readme", action="store_true", help="write ammoo's and the starts there")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.serve:
-        asyncio.run(serve())
+        asyncio.run(serve(options.history))
         return
     workloads = [workload for workload in WORKLOADS if workload.name in options.workloads]
     tables = {}
@@ -248,6 +260,7 @@ def main(arguments: list[str] | None = None) -> None:
     tables["starts"] = starts_table(options.starts)
     calibration.sample()
     about = {"rounds": str(options.rounds), "scale": str(options.scale)}
+    about["history"] = str(options.history)
     about["calibration"] = str(calibration)
     provenance = readme.provenance("fakebroker", arguments, about)
     print(provenance)

@@ -85,7 +85,7 @@ class Wire:
 @asynccontextmanager
 async def wired() -> AsyncIterator[Wire]:
     """Start a broker, and connect to it in memory."""
-    async with FakeBroker() as broker:
+    async with FakeBroker(history=0) as broker:
         yield Wire(broker)
 
 

@@ -214,6 +214,19 @@ def test_other_failures_say_what_was_there(
     assert "after 0.02 s the function still returned None" in nothing
 
 
+def test_idleness_is_awaited(fakebroker: FakeBroker, channel: BlockingChannel, soon: Soon) -> None:
+    channel.queue_declare("orders")
+    channel.basic_publish("", "orders", b"one")
+    channel.basic_consume("orders", lambda *_: None, consumer_tag="worker")
+
+    busy = failure(lambda: fakebroker.wait_for_idle(timeout=SHORT))
+    soon(lambda: channel.basic_ack(1))
+    fakebroker.wait_for_idle()
+
+    assert "was not idle for 0.02 s within 0.02 s: consumer 'worker' holds 1 message" in busy
+    assert 0 == fakebroker.queue("orders").unacknowledged_count
+
+
 def test_wait_for_none_is_refused_with_the_way_to_do_it(fakebroker: FakeBroker) -> None:
     with pytest.raises(ValueError, match=r"use wait_until\(lambda look: not look\.connections\)"):
         fakebroker.wait_for_connections(0)

@@ -143,10 +143,16 @@ class Recorder:
         identity, number = NO_CLIENT, 0
         if channel is not None:
             identity, number = channel.connection.identity, channel.number
-        self._add("published", message, identity, number, _NOTHING)
+        # Two rows and one time: 1.1 µs here, 1.6 by two calls (benchmarks/fakebroker.py --history).
+        time = self._now() - self._start
+        self._rows.append(("published", time, message, identity, number, _NOTHING))
         if queues:
-            names = tuple([queue.name for queue in queues])
-            self._add("routed", message, identity, number, {"queue_names": names})
+            routed = {"queue_names": tuple([queue.name for queue in queues])}
+            self._rows.append(("routed", time, message, identity, number, routed))
+        if len(message.body) > _SMALL:
+            self._hold(message, 2 if queues else 1)
+        while len(self._rows) > self._limit:
+            self._drop_oldest()
 
     def delivered(
         self,
@@ -206,13 +212,14 @@ class Recorder:
         time = self._now() - self._start
         self._rows.append((kind, time, message, identity, channel_number, details))
         if message is not None and len(message.body) > _SMALL:
-            self._hold(message)
+            self._hold(message, 1)
         if len(self._rows) > self._limit:
             self._drop_oldest()
 
-    def _hold(self, message: Message) -> None:
+    def _hold(self, message: Message, rows: int) -> None:
+        """Count the body of a message that new rows hold; drop the oldest above the limit."""
         holders = self._holders.get(message.number, 0)
-        self._holders[message.number] = holders + 1
+        self._holders[message.number] = holders + rows
         if not holders:
             self._octets += len(message.body)
             while self._octets > self._bodies_limit and len(self._rows) > 1:

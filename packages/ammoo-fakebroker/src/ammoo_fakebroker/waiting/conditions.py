@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..history.near_misses import describe_near_misses
 from ..history.queries import Found, Query, find
+from ..idleness import busy_with
 from ..looks import Look
 from .failures import (
     explain_connections,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..history.recorder import Recorder
     from ..node.node import Node
     from ..queues.queue import Queue
+    from ..server import Server
     from ..snapshots import ConnectionSnapshot, MessageSnapshot, QueueSnapshot
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "ConsumersStarted",
     "EventsHappened",
     "FunctionIsTrue",
+    "IsIdle",
     "MessagesReady",
 ]
 
@@ -138,6 +141,46 @@ class FunctionIsTrue:
         return (
             f"after {timeout:g} s {name} still {verb} {self._last!r}"
             f"\n  now: {summarize_node(self._node)}"
+        )
+
+
+class IsIdle:
+    """The broker has been idle for some time.
+
+    Args:
+        server: What listens for the broker.
+        quiet_for: For how long, in seconds of the event loop.
+        later: Calls for another check in so many seconds.
+    """
+
+    def __init__(self, server: Server, quiet_for: float, later: Callable[[float], object]) -> None:
+        self._server = server
+        self._quiet_for = quiet_for
+        self._later = later
+        self._activity = server.activity
+        self._quiet_since = server.loop.time()
+        self._due = 0.0
+
+    def check(self) -> bool | object:
+        """Return True if the broker has been idle for long enough; plan another check if not."""
+        now = self._server.loop.time()
+        activity = self._server.activity
+        if activity != self._activity or busy_with(self._server) is not None:
+            self._activity, self._quiet_since = activity, now
+        remaining = self._quiet_since + self._quiet_for - now
+        if remaining <= 0:
+            return True
+        if self._due <= now:
+            self._due = now + remaining
+            self._later(remaining)
+        return PENDING
+
+    def explain(self, timeout: float) -> str:
+        """Return what the broker still does."""
+        reason = busy_with(self._server) or "clients are sending"
+        return (
+            f"the broker was not idle for {self._quiet_for:g} s within {timeout:g} s: {reason}"
+            f"\n  now: {summarize_node(self._server.node)}"
         )
 
 

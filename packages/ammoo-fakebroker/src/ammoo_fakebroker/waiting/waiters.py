@@ -6,7 +6,6 @@ while one does, its conditions are checked once at the end of each turn that cha
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -109,13 +108,9 @@ class Waiters:
                 waiter.future.set_exception(Impossible(reason))
             self.discard(waiter)
 
-    def later(self, delay: float, function: Callable[[], object]) -> Callable[[], None]:
-        """Call a function in so many seconds of the event loop; returns what takes that back."""
-        return self._server.loop.call_later(delay, function).cancel
-
-    def changed(self) -> None:
-        """Check all waiters soon: one of them may be met now."""
-        self._changed()
+    def check_in(self, delay: float) -> None:
+        """Check all waiters in so many seconds of the event loop."""
+        self._server.loop.call_later(delay, self._changed)
 
     def _changed(self) -> None:
         if not self._is_planned:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from ..looks import Look, Looks
 from ..node.node import DEFAULT_VIRTUALHOST
-from .conditions import ConnectionsOpen, ConsumersStarted, FunctionIsTrue, MessagesReady
+from .conditions import ConnectionsOpen, ConsumersStarted, FunctionIsTrue, IsIdle, MessagesReady
 from .waiters import Condition, Impossible, Waiter, Waiters
 
 if TYPE_CHECKING:
@@ -179,6 +179,38 @@ class Waits(Looks):
     def _consumers_started(self, queue_name: str, virtualhost: str, count: int) -> ConsumersStarted:
         _check_count(count, f"not look.queue({queue_name!r}).consumer_count", "consumers")
         return ConsumersStarted(self._node, queue_name, virtualhost, count)
+
+    def wait_for_idle(self, *, quiet_for: float = 0.02, timeout: float = 5.0) -> None:
+        """Wait until the broker has nothing more to do, for a short time.
+
+        It is idle when no client sends, nothing is left to write to one, no connection is opening
+        or closing, no confirm is owed, and no consumer holds a message that it has not settled.
+
+        Args:
+            quiet_for: How long it must be idle, in real seconds.
+            timeout: How long to wait at most, in real seconds.
+
+        Raises:
+            AssertionError: It is not idle in that time; the text says what it does.
+            RuntimeError: The broker does not run, or runs in this thread's event loop.
+        """
+        __tracebackhide__ = True
+        self._check_running()
+        self._wait("wait_for_idle", self._is_idle(quiet_for), timeout)
+
+    async def wait_for_idle_async(
+        self,
+        *,
+        quiet_for: float = 0.02,
+        timeout: float = 5.0,  # noqa: ASYNC109  it ends with a text that says what was there
+    ) -> None:
+        """Wait as `wait_for_idle` does, in any event loop and without blocking it."""
+        __tracebackhide__ = True
+        self._check_running()
+        await self._wait_async(self._is_idle(quiet_for), timeout)
+
+    def _is_idle(self, quiet_for: float) -> IsIdle:
+        return IsIdle(self._server, quiet_for, self._waiters.check_in)
 
     # -- waiting for anything ------------------------------------------------------------------
 
