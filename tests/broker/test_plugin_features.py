@@ -261,6 +261,28 @@ def test_users(fakebroker):
             connection.channel().queue_declare("orders")
     fakebroker.delete_user("reader")
 
+def test_setup(fakebroker):
+    fakebroker.declare_exchange("orders", "topic")
+    fakebroker.declare_queue("orders", arguments={"x-max-length": 2})
+    fakebroker.bind_queue("orders", "orders", "a.#")
+    fakebroker.publish("orders", "a.b", json={"id": 7}, headers={"n": 1})
+    fakebroker.put("orders", b"two")
+    seen = fakebroker.messages("orders")
+    assert [b'{"id": 7}', b"two"] == [each.body for each in seen]
+    assert ("application/json", {"n": 1}) == (
+        seen[0].properties.content_type, seen[0].properties.headers
+    )
+    with pytest.raises(ValueError):
+        fakebroker.publish("orders", "b", b"lost")
+    with pytest.raises(ValueError):
+        fakebroker.declare_queue("orders")
+    fakebroker.set_policy("short", "^orders", {"max-length": 1})
+    fakebroker.clear_policy("short")
+    fakebroker.purge_queue("orders")
+    assert [] == fakebroker.messages("orders")
+    fakebroker.delete_queue("orders")
+    fakebroker.delete_exchange("orders")
+
 def test_own_virtual_host(fakebroker):
     assert {} == fakebroker.queues()
 
@@ -281,7 +303,7 @@ def test_release(fakebroker): ...
 
 
 def test_suite_runs_on_the_fake(pytester: pytest.Pytester) -> None:
-    run(pytester, SUITE).assert_outcomes(passed=8)
+    run(pytester, SUITE).assert_outcomes(passed=9)
 
 
 def test_suite_runs_on_a_real_broker_and_counts_what_it_skips(pytester: pytest.Pytester) -> None:
@@ -291,7 +313,7 @@ def test_suite_runs_on_a_real_broker_and_counts_what_it_skips(pytester: pytest.P
         result = run(pytester, SUITE, *options, broker.management_url)
         left = broker.virtualhosts
 
-    result.assert_outcomes(passed=4, skipped=4)
+    result.assert_outcomes(passed=5, skipped=4)
     where = broker.url.rpartition("@")[2]
     result.stdout.fnmatch_lines(
         [

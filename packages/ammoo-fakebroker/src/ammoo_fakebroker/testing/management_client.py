@@ -31,7 +31,8 @@ class ManagementClient:
     """The management API at a URL, for one user."""
 
     def __init__(self, url: str, user: str, password: str) -> None:
-        self._url = url.rstrip("/")
+        scheme, _, rest = url.rstrip("/").partition("://")
+        self._url = f"{scheme}://{rest.rpartition('@')[2]}"  # the login goes into a header
         login = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
         self._opener = build_opener(ProxyHandler({}))

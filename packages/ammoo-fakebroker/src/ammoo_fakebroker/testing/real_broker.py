@@ -21,6 +21,7 @@ from ammoo_wire import BasicHeaderProperties
 from ..broker import FakeBroker
 from ..snapshots import ConnectionSnapshot, MessageSnapshot, QueueSnapshot
 from .management_client import ManagementClient, ManagementError
+from .real_setup import RealSetUp
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -36,7 +37,7 @@ _MOST = 10_000
 _DEFAULT_VIRTUALHOST = "/"
 
 
-class RealBroker:
+class RealBroker(RealSetUp):
     """A virtual host of a real RabbitMQ, with methods of `FakeBroker`.
 
     Args:

@@ -1,0 +1,156 @@
+"""Setting a real RabbitMQ up without a client, by its management API; see `setup.py` for the fake."""
+
+from __future__ import annotations
+
+import base64
+import json as json_module
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ..history.events import plain
+from .management_client import ManagementError
+
+if TYPE_CHECKING:
+    from .management_client import ManagementClient
+
+__all__ = ["RealSetUp"]
+
+_DEFAULT_VIRTUALHOST: Final = "/"
+
+
+class RealSetUp(ABC):
+    """The methods that declare, bind, publish, purge and delete.
+
+    Attributes:
+        _api: The management API.
+    """
+
+    _api: ManagementClient
+
+    @abstractmethod
+    def _home(self, virtualhost: str) -> str:
+        """Return the virtual host that stands for one."""
+
+    def declare_queue(
+        self,
+        queue_name: str,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        virtualhost: str = _DEFAULT_VIRTUALHOST,
+    ) -> str:
+        """Declare a queue, as `FakeBroker.declare_queue` does.
+
+        Raises:
+            ValueError: RabbitMQ refuses it.
+        """
+        body = {
+            "durable": durable,
+            "auto_delete": auto_delete,
+            "arguments": dict(arguments or {}),
+        }
+        self._put(("queues", self._home(virtualhost), queue_name), body)
+        return queue_name
+
+    def declare_exchange(
+        self,
+        exchange_name: str,
+        exchange_type: str = "direct",
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        internal: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        virtualhost: str = _DEFAULT_VIRTUALHOST,
+    ) -> None:
+        """Declare an exchange, as `FakeBroker.declare_exchange` does.
+
+        Raises:
+            ValueError: RabbitMQ refuses it.
+        """
+        body = {
+            "type": exchange_type,
+            "durable": durable,
+            "auto_delete": auto_delete,
+            "internal": internal,
+            "arguments": dict(arguments or {}),
+        }
+        self._put(("exchanges", self._home(virtualhost), exchange_name), body)
+
+    def bind_queue(
+        self,
+        queue_name: str,
+        exchange_name: str,
+        routing_key: str = "",
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        virtualhost: str = _DEFAULT_VIRTUALHOST,
+    ) -> None:
+        """Bind a queue to an exchange, as `FakeBroker.bind_queue` does.
+
+        Raises:
+            ValueError: RabbitMQ refuses it.
+        """
+        path = ("bindings", self._home(virtualhost), "e", exchange_name, "q", queue_name)
+        self._post(path, {"routing_key": routing_key, "arguments": dict(arguments or {})})
+
+    def publish(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        body: bytes | str | None = None,
+        *,
+        json: Any = None,
+        virtualhost: str = _DEFAULT_VIRTUALHOST,
+        **properties: Any,
+    ) -> None:
+        """Publish a message, as `FakeBroker.publish` does; RabbitMQ does not name the queues.
+
+        Raises:
+            ValueError: No queue is there for it, or RabbitMQ refuses it.
+        """
+        if json is not None:
+            body = json_module.dumps(json)
+            properties.setdefault("content_type", "application/json")
+        octets = body.encode() if isinstance(body, str) else body or b""
+        message = {
+            "routing_key": routing_key,
+            "payload": base64.b64encode(octets).decode(),
+            "payload_encoding": "base64",
+            "properties": {name.rstrip("_"): plain(value) for name, value in properties.items()},
+        }
+        path = ("exchanges", self._home(virtualhost), exchange_name or "amq.default", "publish")
+        if not self._post(path, message)["routed"]:
+            raise ValueError(f"no queue took it: exchange {exchange_name!r}, key {routing_key!r}")
+
+    def put(self, queue_name: str, body: bytes | str | None = None, **options: Any) -> None:
+        """Put a message into a queue, as `FakeBroker.put` does."""
+        self.publish("", queue_name, body, **options)
+
+    def purge_queue(self, queue_name: str, *, virtualhost: str = _DEFAULT_VIRTUALHOST) -> None:
+        """Drop the messages that are ready in a queue; RabbitMQ does not count them."""
+        self._api.delete(("queues", self._home(virtualhost), queue_name, "contents"))
+
+    def delete_queue(self, queue_name: str, *, virtualhost: str = _DEFAULT_VIRTUALHOST) -> None:
+        """Delete a queue."""
+        self._api.delete(("queues", self._home(virtualhost), queue_name))
+
+    def delete_exchange(
+        self, exchange_name: str, *, virtualhost: str = _DEFAULT_VIRTUALHOST
+    ) -> None:
+        """Delete an exchange."""
+        self._api.delete(("exchanges", self._home(virtualhost), exchange_name))
+
+    def _put(self, path: tuple[str, ...], body: Mapping[str, Any]) -> None:
+        try:
+            self._api.put(path, body)
+        except ManagementError as error:
+            raise ValueError(str(error)) from None
+
+    def _post(self, path: tuple[str, ...], body: Mapping[str, Any]) -> Any:
+        try:
+            return self._api.post(path, body)
+        except ManagementError as error:
+            raise ValueError(str(error)) from None
