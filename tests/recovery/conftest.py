@@ -17,9 +17,11 @@ __all__ = ["broker", "broker_channel", "broker_connection", "broker_url", "name"
 
 pytest_generate_tests = parametrise
 
-# These start a RabbitMQ of their own; one of them kills it, as often as the variable says.
+# These start RabbitMQs of their own; two of them kill them, as often as the variable says.
 collect_ignore = (
-    [] if "AMMOO_TEST_KILLS" in os.environ else ["test_killed.py", "test_ten_thousand.py"]
+    []
+    if "AMMOO_TEST_KILLS" in os.environ
+    else ["test_killed.py", "test_cluster.py", "test_ten_thousand.py"]
 )
 
 

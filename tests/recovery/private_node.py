@@ -1,4 +1,4 @@
-"""A RabbitMQ of the test's own, which it kills: by `.ci/rabbitmq`, with a home and a port apart.
+"""RabbitMQs of the test's own, which it kills: by `.ci/rabbitmq`, with a home and ports apart.
 
 AMMOO_TEST_KILL_HOME and AMMOO_TEST_KILL_PORT move them (/tmp/ammoo-killed and 5772).
 """
@@ -8,53 +8,115 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
-__all__ = ["PrivateNode"]
+__all__ = ["PrivateCluster", "PrivateNode"]
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "rabbitmq"
 PORT = int(os.environ.get("AMMOO_TEST_KILL_PORT", "5772"))
+HOME = os.environ.get("AMMOO_TEST_KILL_HOME", "/tmp/ammoo-killed")
 
 
-class PrivateNode:
-    """Runs while it is entered.
+class Script:
+    """Runs `.ci/rabbitmq` for a release.
 
     Args:
         release: Which RabbitMQ, such as "3.10".
     """
 
     def __init__(self, release: str) -> None:
-        self._release = release
-        self.url = f"amqp://guest:guest@127.0.0.1:{PORT}"
         variable = f"AMMOO_RABBITMQ_PORT_{release.replace('.', '_')}"
-        home = os.environ.get("AMMOO_TEST_KILL_HOME", "/tmp/ammoo-killed")
-        self._environment = {**os.environ, "AMMOO_RABBITMQ_HOME": home, variable: str(PORT)}
+        self._environment = {**os.environ, "AMMOO_RABBITMQ_HOME": HOME, variable: str(PORT)}
 
-    def _run(self, verb: str) -> None:
-        subprocess.run(
-            [SCRIPT, verb, self._release], env=self._environment, check=True, capture_output=True
-        )
+    async def run(self, *arguments: str) -> str:
+        """Run it, and return what it prints."""
+        return await asyncio.to_thread(self._run, arguments)
+
+    def _run(self, arguments: Sequence[str]) -> str:
+        return subprocess.run(
+            [SCRIPT, *arguments],
+            env=self._environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ).stdout
+
+
+class PrivateNode:
+    """Runs while it is entered.
+
+    Args:
+        release: As in `Script`.
+    """
+
+    def __init__(self, release: str) -> None:
+        self.url = f"amqp://guest:guest@127.0.0.1:{PORT}"
+        self._release = release
+        self._script = Script(release)
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._run, "start")
+        await self._script.run("start", self._release)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await asyncio.to_thread(self._run, "stop")
+        await self._script.run("stop", self._release)
 
     async def kill_and_resume(self) -> float:
         """Kill the node and start it again; return when it began to listen (`time.monotonic`)."""
-        await asyncio.to_thread(self._run, "kill")
-        resuming = asyncio.create_task(asyncio.to_thread(self._run, "resume"))
+        await self._script.run("kill", self._release)
+        resuming = asyncio.create_task(self._script.run("resume", self._release))
         listening = await asyncio.to_thread(_wait_until_it_listens)
         await resuming
         return listening
 
 
+class PrivateCluster:
+    """Three nodes, which run while it is entered.
+
+    Args:
+        release: As in `Script`.
+
+    Attributes:
+        urls: Where the nodes are.
+    """
+
+    def __init__(self, release: str) -> None:
+        self.urls: list[str] = []
+        self._release = release
+        self._script = Script(release)
+
+    async def __aenter__(self) -> Self:
+        self.urls = (await self._script.run("cluster", "start", self._release)).split()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._script.run("cluster", "stop", self._release)
+
+    def number_of(self, address: str) -> int:
+        """Return which node has an address: 1, 2 or 3."""
+        ports = [urlsplit(url).port for url in self.urls]
+        return 1 + ports.index(urlsplit(address).port)
+
+    async def kill(self, number: int) -> float:
+        """Kill a node; return when it was dead (`time.monotonic`)."""
+        await self._script.run("kill", f"{self._release}@{number}")
+        return time.monotonic()
+
+    async def resume(self, number: int) -> None:
+        """Start a node again that was killed."""
+        await self._script.run("resume", f"{self._release}@{number}")
+
+
 def _wait_until_it_listens() -> float:
-    """Look all the time, from a thread, whether the port is open; give up after two minutes."""
+    """Look all the time, from a thread, whether the port is open; give up after two minutes.
+
+    No event of the system tells of it.
+    """
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection(("127.0.0.1", PORT), 1):

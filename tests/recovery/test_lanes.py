@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ammoo.recovery.lanes import MOST_IN_FLIGHT, Lane, spread
+from ammoo.recovery.lanes import MOST_IN_FLIGHT, Lane, LockedPauses, spread
 
 
 def sent(lane: Lane[int]) -> list[int]:
@@ -62,6 +62,40 @@ def test_every_request_is_done_or_refused_once_whatever_is_refused() -> None:
 
     assert done == [each for each in range(1000) if each % 7]
     assert refused == [each for each in range(1000) if not each % 7]
+
+
+def test_pauses_for_locked_queues_double_up_to_a_limit() -> None:
+    pauses = LockedPauses(400)
+
+    found = [pauses.next_pause(0, 0.1 * number) for number in range(5)]
+
+    assert [0.05, 0.1, 0.2, 0.4, 0.4] == found
+
+
+def test_patience_with_locked_queues_is_a_second_and_what_the_server_may_take() -> None:
+    pauses = LockedPauses(400)
+
+    found = [pauses.next_pause(0, now) is None for now in (10.0, 11.9, 12.0)]
+
+    assert [False, False, True] == found
+
+
+def test_progress_renews_the_patience_with_locked_queues() -> None:
+    pauses = LockedPauses(0)
+
+    found = [pauses.next_pause(done, now) is None for done, now in ((0, 0.0), (1, 0.9), (1, 1.8))]
+
+    assert [False, False, False] == found
+    assert pauses.next_pause(1, 2.0) is None
+
+
+def test_item_that_is_postponed_is_sent_last() -> None:
+    lane = Lane(["locked", "free"])
+    lane.next_to_send()
+
+    lane.postpone(lane.refused())
+
+    assert ["free", "locked"] == [lane.next_to_send(), lane.next_to_send()]
 
 
 def test_items_are_dealt_out_in_turn_and_no_lane_is_empty() -> None:

@@ -413,39 +413,16 @@ async def test_closing_as_the_last_answer_comes_leaves_nothing_open(
     await scripted.peer.closed
 
 
-async def test_consume_that_is_answered_too_late_is_tried_again_on_another_channel(
-    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ammoo.recovery.restore.STUCK_AFTER", 0.05)
-    monkeypatch.setattr("ammoo.recovery.stragglers.FIRST_DELAY", 0.0)
-    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
-        events = connection.events()
-        async with connection.channel() as channel:
-            consuming = asyncio.create_task(channel.consume("orders").__aenter__())
-            await scripted.peer.consumer()
-            await consuming
-
-            scripted.peer.abort()
-            await scripted.accepted(2)
-            late = await scripted.peer.expect(BasicConsumeParameters)
-            await consumer_on_any_channel(scripted.peer)
-            opened = await until(events, Open)
-
-    assert "orders" == late.queue_name
-    assert () == opened.not_restored
-
-
 def consume_ok(request: Any) -> BasicConsumeOkParameters:
     return BasicConsumeOkParameters(request.consumer_tag)
 
 
-async def test_late_consumer_has_all_the_time_and_is_started_once(
+async def test_consume_that_is_not_answered_is_sent_once_more_and_has_all_the_time(
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server has no leader for the queue yet: it answers no basic.consume, for a minute say."""
-    monkeypatch.setattr("ammoo.recovery.restore.STUCK_AFTER", 0.0)
+    """The server has no leader for the queue yet, and does not answer, for a minute perhaps."""
+    monkeypatch.setattr("ammoo.recovery.replay.STUCK_AFTER", 0.0)
     monkeypatch.setattr("ammoo.recovery.stragglers.FIRST_DELAY", 0.0)
-    monkeypatch.setattr("ammoo.recovery.supervisor.GATE_PATIENCE", 0.0)
     async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
         events = connection.events()
         scripted.peer.answers[BasicConsumeParameters] = consume_ok
@@ -498,6 +475,31 @@ async def test_consumer_whose_queue_is_down_waits_for_longer_than_the_grace(
         message = await anext(consumer)
 
     assert tag == message.consumer_tag
+
+
+async def test_server_that_answers_nothing_is_busy_and_no_entity_is_to_blame(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ammoo.recovery.replay.STUCK_AFTER", 0.0)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        async with connection.channel() as channel:
+            await channel.declare_queue("orders")
+            del scripted.answers[QueueDeclareParameters]
+            opens = scripted.answers.pop(ChannelOpenParameters)
+            scripted.peer.abort()
+            await scripted.accepted(2)
+            peer = scripted.peer
+            await peer.expect(ChannelOpenParameters)
+            peer.send(ChannelOpenOkParameters())
+            await peer.expect(QueueDeclareParameters)
+            probe = await peer.expect_any(ChannelOpenParameters)
+            peer.send(QueueDeclareOkParameters("orders", 0, 0))
+            peer.answers[ChannelOpenParameters] = opens
+            peer.send(ChannelOpenOkParameters(), channel_number=probe.channel_number)
+            opened = await until(events, Open)
+
+    assert () == opened.not_restored
 
 
 async def test_suspect_that_ends_the_connection_twice_is_skipped(

@@ -1,20 +1,30 @@
 """Ten thousand entities that come back on a RabbitMQ of the test's own; it prints how long it takes.
 
-Run with AMMOO_TEST_KILLS, as `test_killed` is.
+Run with AMMOO_TEST_KILLS, as `test_killed` is. The second test prints what the server can do:
+the same queues, declared over some numbers of channels with 64 requests in flight on each.
 """
 
+import asyncio
 import os
+import time
+from collections import deque
+from collections.abc import Iterable
 
 import pytest
 
 import ammoo
+from ammoo.live.channel import LiveChannel
+from ammoo.live.replies import Reply
 from ammoo.recovery.events import Open
+from ammoo_wire import QueueDeclareOkParameters, QueueDeclareParameters
 from tests.recovery.batches import in_batches
 from tests.recovery.network import Network
 from tests.recovery.private_node import PrivateNode
 from tests.recovery.until import AT_ONCE, until
 
 RELEASE = os.environ.get("AMMOO_TEST_KILL_RELEASE", "3.10")
+ENTITIES = int(os.environ.get("AMMOO_TEST_ENTITIES", "10000"))
+IN_FLIGHT = 64
 
 
 async def declare_all(channel: ammoo.Channel, count: int, *, exclusive: bool) -> None:
@@ -40,10 +50,42 @@ async def test_ten_thousand_entities(exclusive: bool) -> None:
         await ammoo.connect(network.url, recovery=AT_ONCE, heartbeat_interval=5) as connection,
         connection.channel() as channel,
     ):
-        await declare_all(channel, 10_000, exclusive=exclusive)
+        await declare_all(channel, ENTITIES, exclusive=exclusive)
         events = connection.events()
         network.cut()
-        opened = await until(events, Open)
+        opened = await until(events, Open, seconds=120)
 
-    print(f"\n{RELEASE}: 10,000 entities back after {opened.outage:.2f} s")
-    assert (opened.restored, opened.not_restored) == (10_001, ())
+    print(f"\nRabbitMQ {RELEASE}: {ENTITIES} entities back after {opened.outage:.2f} s")
+    assert (opened.restored, opened.not_restored) == (ENTITIES + 1, ())
+
+
+async def declare_raw(live: LiveChannel, names: Iterable[str]) -> None:
+    """Declare exclusive queues with some requests in flight, and nothing else."""
+    in_flight: deque[asyncio.Future[Reply]] = deque()
+    for name in names:
+        request = QueueDeclareParameters(name, exclusive=True)
+        in_flight.append(live.send_request(request, QueueDeclareOkParameters))
+        if len(in_flight) == IN_FLIGHT:
+            await in_flight.popleft()
+    await asyncio.gather(*in_flight)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("channels", [1, 16, 64])
+async def test_what_the_server_can_do(channels: int) -> None:
+    queues = [f"raw.q{number}" for number in range(ENTITIES * 19 // 40)]
+    async with (
+        PrivateNode(RELEASE) as node,
+        await ammoo.connect(node.url, heartbeat_interval=0) as connection,
+    ):
+        opened = [await connection.channel().__aenter__() for _ in range(channels)]
+        began = time.monotonic()
+        await asyncio.gather(
+            *(
+                declare_raw(channel._require_live(), queues[number::channels])
+                for number, channel in enumerate(opened)
+            )
+        )
+        seconds = time.monotonic() - began
+
+    print(f"\nRabbitMQ {RELEASE}, {channels} channels: {len(queues)} new queues in {seconds:.2f} s")

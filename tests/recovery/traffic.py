@@ -119,21 +119,26 @@ class Traffic:
             )
         )
 
-    async def resumed_after(self, moment: float) -> float:
-        """Wait until each queue has a confirm and a delivery after a moment.
+    def now(self) -> float:
+        """Return the time, by the clock of what is measured."""
+        return time.monotonic()
+
+    async def resumed_after(self, moment: float, queues: Sequence[str] = ()) -> float:
+        """Wait until each queue, or each of some queues, has a confirm and a delivery after a moment.
 
         Returns:
             How many seconds after it the last of them came.
         """
+        accounts = [each for each in self.accounts if not queues or each.queue in queues]
         first: dict[tuple[Account, bool], float] = {}
 
         def is_resumed() -> bool:
-            for account in self.accounts:
+            for account in accounts:
                 if account.last_confirm > moment:
                     first.setdefault((account, True), account.last_confirm)
                 if account.last_delivery > moment:
                     first.setdefault((account, False), account.last_delivery)
-            return len(first) == 2 * len(self.accounts)
+            return len(first) == 2 * len(accounts)
 
         await self._until(is_resumed)
         return max(first.values()) - moment

@@ -17,9 +17,9 @@ EventT = TypeVar("EventT")
 T = TypeVar("T")
 
 
-async def until(events: EventListener, kind: type[EventT]) -> EventT:
-    """Wait for the next event of a kind."""
-    async with asyncio.timeout(20):
+async def until(events: EventListener, kind: type[EventT], seconds: float = 20) -> EventT:
+    """Wait for the next event of a kind; longer than so many seconds means that none comes."""
+    async with asyncio.timeout(seconds):
         async for event in events:
             if isinstance(event, kind):
                 return event

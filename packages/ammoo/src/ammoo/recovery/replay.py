@@ -43,11 +43,11 @@ from ..topology import (
     Topology,
 )
 from .events import NotRestored
-from .lanes import Lane, spread
+from .lanes import Lane, LockedPauses, spread
 from .options import Recovery
 from .remedies import Remedy, remedy_for
 
-__all__ = ["STUCK_AFTER", "GaveUp", "Replay", "answered_in_time"]
+__all__ = ["GaveUp", "Replay", "answered_in_time"]
 
 MOST_LANES: Final = 16
 """So many private channels are used: new queues are made twice as fast with them as with one."""
@@ -55,8 +55,9 @@ ENTITIES_FOR_A_LANE: Final = 16
 """With less for each channel, another one is not worth being opened."""
 ANSWER_TIMEOUT: Final = 15.0
 """How long the answer to what every server answers at once is awaited, in seconds."""
-STUCK_AFTER: Final = 2.0
-"""After so many seconds without an answer an entity is a straggler: its queue has no leader yet."""
+STUCK_AFTER: Final = 0.3
+"""After so many seconds without an answer an entity is a straggler, if the server answers on another
+channel: its queue has no leader yet, or its node is down."""
 
 REDECLARE_PAUSES: Final = (0.0, 0.05, 0.2)
 """The ends of bindings are declared again so often, after so many seconds: the server may still
@@ -127,6 +128,17 @@ class Replay:
         """How many entities are back."""
         return len(self._done)
 
+    @property
+    def is_worth_waiting(self) -> bool:
+        """Whether a straggler is soon there or refused, most likely.
+
+        What is locked is free in a moment. What is down, or stuck, may be so for long.
+        """
+        return any(
+            remedy_for(error, entity) is not Remedy.TRANSIENT
+            for entity, error in self.stragglers.items()
+        )
+
     # --- all of it ---
 
     async def run(self) -> None:
@@ -180,7 +192,10 @@ class Replay:
         channel_max = self._live.protocol.channel_max or 65535
         lanes = min(MOST_LANES, channel_max, max(1, len(entities) // ENTITIES_FOR_A_LANE))
         results = await asyncio.gather(
-            *(self._run_lane(Lane(each)) for each in spread(entities, lanes)),
+            *(
+                self._run_lane(Lane(each), LockedPauses(len(entities)))
+                for each in spread(entities, lanes)
+            ),
             return_exceptions=True,
         )
         for result in results:
@@ -214,13 +229,13 @@ class Replay:
 
     # --- one channel ---
 
-    async def _run_lane(self, lane: Lane[Declared]) -> None:
+    async def _run_lane(self, lane: Lane[Declared], pauses: LockedPauses) -> None:
         while lane:
             channel = await self.open_channel()
             try:
                 await self._run_channel(lane, channel)
             except ServerClosedChannel as error:
-                self.refuse(lane.refused(), error)
+                await self._postpone_or_refuse(lane, pauses, error)
             except OperationTimeout as error:
                 self.refuse(lane.refused(), error)
                 channel.begin_close(ClientClosedChannelOK())  # the server may answer yet
@@ -229,6 +244,20 @@ class Replay:
                 raise
             else:
                 channel.begin_close(ClientClosedChannelOK())
+
+    async def _postpone_or_refuse(
+        self, lane: Lane[Declared], pauses: LockedPauses, error: ServerClosedChannel
+    ) -> None:
+        """Pause if an entity is locked, while the server deletes what was locked; else refuse it."""
+        culprit = lane.refused()
+        pause = None
+        if remedy_for(error, culprit) is Remedy.LOCKED:
+            pause = pauses.next_pause(lane.done, asyncio.get_running_loop().time())
+        if pause is None:
+            self.refuse(culprit, error)
+        else:
+            lane.postpone(culprit)
+            await asyncio.sleep(pause)
 
     async def open_channel(self) -> LiveChannel:
         """Open a private channel."""
@@ -245,11 +274,26 @@ class Replay:
                 waiters[entity] = self.send(channel, entity)
             oldest = lane.oldest
             assert oldest is not None
-            method = method_of(self._topology.request_for(oldest)).name
-            async with answered_in_time(method, STUCK_AFTER):
-                reply = await waiters.pop(oldest)
+            waiter = waiters.pop(oldest)
+            if not waiter.done():
+                method = method_of(self._topology.request_for(oldest)).name
+                await self.wait_unless_stuck(waiter, method)
+            reply = waiter.result()
             lane.answered()
             self.done(oldest, reply)
+
+    async def wait_unless_stuck(self, answer: "Future[Any]", method: str) -> None:
+        """Wait for an answer; not for long, if the server answers on another channel meanwhile.
+
+        Raises:
+            OperationTimeout: What is asked of the server is stuck.
+        """
+        await asyncio.wait({answer}, timeout=STUCK_AFTER)
+        if not answer.done():
+            probe = await self.open_channel()  # a busy server takes its time for this as well
+            probe.begin_close(ClientClosedChannelOK())
+        if not answer.done():
+            raise OperationTimeout(method, STUCK_AFTER)
 
     def send(self, channel: LiveChannel, entity: Declared) -> "Future[Reply]":
         """Send the request for an entity."""

@@ -19,7 +19,7 @@ from ..live.channel import LiveChannel
 from ..live.connection import LiveConnection
 from ..topology import ConsumerRecord, Entity
 from .lasting_channel import LastingChannel
-from .replay import STUCK_AFTER, Replay, answered_in_time
+from .replay import Replay, answered_in_time
 
 __all__ = [
     "UNLIMITED",
@@ -109,8 +109,12 @@ class ChannelRestoration:
     async def start(self, record: ConsumerRecord) -> None:
         """Start a consumer, with the prefetch limit that was in force when it was made."""
         await self._set_prefetch(Prefetch(*record.prefetch))
-        async with answered_in_time("basic.consume", STUCK_AFTER):
-            self.inboxes[record] = await start_consumer(self.live, record)
+        starting = asyncio.ensure_future(start_consumer(self.live, record))
+        try:
+            await self._replay.wait_unless_stuck(starting, "basic.consume")
+            self.inboxes[record] = starting.result()
+        finally:
+            starting.cancel()
 
     async def start_late(self, record: ConsumerRecord) -> None:
         """Start a consumer after the others, on a channel that is the caller's by now.

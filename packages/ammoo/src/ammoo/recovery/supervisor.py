@@ -65,7 +65,7 @@ from .verdicts import REFUSED_ROUNDS, FaultCounter, Verdict, verdict_on
 __all__ = ["Supervisor"]
 
 GATE_PATIENCE: Final = 2.0
-"""So long the gate waits for what the server does not restore at once, in seconds."""
+"""So long the gate waits for what is not there at once and may soon be, in seconds."""
 LOCKED_MARGIN: Final = 5.0
 """A queue that is locked is tried for three heartbeats and this long, in seconds."""
 
@@ -420,7 +420,7 @@ class Supervisor:
         if replay.stragglers:
             task = self.loop.create_task(stragglers.run())
             try:
-                await asyncio.wait({task}, timeout=GATE_PATIENCE)
+                await asyncio.wait({task}, timeout=GATE_PATIENCE if replay.is_worth_waiting else 0)
             except BaseException:
                 task.cancel()
                 raise
