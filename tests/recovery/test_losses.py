@@ -20,10 +20,12 @@ from ammoo.exceptions import (
     LoginRefused,
     MethodNotImplemented,
     NotAllowed,
+    PreconditionFailed,
     RecoveryFailed,
+    StaleDelivery,
     UnexpectedFrame,
 )
-from ammoo.recovery.events import Open, Recovering, Restored
+from ammoo.recovery.events import ChannelReopened, Open, Recovering, Restored
 from ammoo.recovery.listener import EventListener
 from ammoo_wire import (
     Accepted,
@@ -475,6 +477,35 @@ async def test_consumer_whose_queue_is_down_waits_for_longer_than_the_grace(
         message = await anext(consumer)
 
     assert tag == message.consumer_tag
+
+
+async def test_channel_whose_acknowledgement_was_overdue_is_opened_again(
+    scripted: ScriptedServer,
+) -> None:
+    overdue = ChannelCloseParameters(
+        406, "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out", 0, 0
+    )
+    scripted.answers[BasicConsumeParameters] = consume_ok
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        async with (
+            connection.channel(reopen=True) as channel,
+            channel.consume("orders") as consumer,
+        ):
+            scripted.peer.deliver(consumer.consumer_tag, 1)
+            held = await anext(consumer)
+            scripted.peer.send(overdue)
+            reopened = await until(events, ChannelReopened)
+            with pytest.raises(StaleDelivery):
+                await held.ack()
+            scripted.peer.send_content(
+                BasicDeliverParameters(consumer.consumer_tag, 1, True, "", "orders"),
+                channel_number=channel.channel_id,
+            )
+            again = await anext(consumer)
+
+    assert isinstance(reopened.cause, PreconditionFailed)
+    assert again.redelivered
 
 
 async def test_server_that_answers_nothing_is_busy_and_no_entity_is_to_blame(

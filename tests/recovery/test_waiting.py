@@ -315,6 +315,28 @@ async def test_ready_is_bounded_and_returns_when_the_connection_is_open(
     assert 2 == connection.epoch
 
 
+async def test_tasks_that_wait_for_publish_nowait_all_go_on(
+    network: Network, channel: ammoo.Channel, events: EventListener, name: Name
+) -> None:
+    queue = name("orders")
+    await channel.declare_queue(queue, durable=True)
+    await channel.select_confirm()
+    publishing = [publish_when_possible(channel, queue) for _ in range(20)]
+    tasks = await begin_down(network, events, *publishing)
+
+    network.go_up()
+    async with asyncio.timeout(20):
+        await asyncio.gather(*tasks)
+
+    assert 20 == (await channel.assert_queue_exists(queue)).message_count
+
+
+async def publish_when_possible(channel: ammoo.Channel, queue: str) -> None:
+    while not channel.is_publishable:
+        await channel.wait_publishable()
+    await channel.publish_nowait("", queue, b"body")
+
+
 async def test_publish_nowait_is_refused_while_the_connection_is_down(
     network: Network, channel: ammoo.Channel, events: EventListener
 ) -> None:

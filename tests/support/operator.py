@@ -17,7 +17,6 @@ from ammoo_fakebroker import FakeBroker
 from ammoo_fakebroker.queues import dead_letter_worker, stream
 from tests.support.brokers import PASSWORD
 from tests.support.channel import as_arguments
-from tests.support.peer import Peer
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "rabbitmq"
 
@@ -30,6 +29,15 @@ class Policy(NamedTuple):
     priority: int = 0
     apply_to: str = "all"
     by_operator: bool = False
+
+
+class Reached(Protocol):
+    """What a connection of a client's is found by."""
+
+    @property
+    def local_port(self) -> int:
+        """The port of its socket."""
+        ...
 
 
 class Operator(Protocol):
@@ -53,7 +61,7 @@ class Operator(Protocol):
     def frequent_dead_letters(self) -> AbstractContextManager[None]:
         """Have queues that are declared meanwhile try all the time to be rid of dead letters."""
 
-    def close_connection(self, peer: Peer, reason: str) -> None:
+    def close_connection(self, peer: Reached, reason: str) -> None:
         """Close a client's connection."""
 
     def close_connections(self, virtualhost: str, reason: str) -> None:
@@ -126,7 +134,7 @@ class FakeOperator:
     def clear_alarm(self) -> None:
         self._broker.unblock()
 
-    def close_connection(self, peer: Peer, reason: str) -> None:
+    def close_connection(self, peer: Reached, reason: str) -> None:
         (name,) = [each.name for each in self._broker.connections if each.port == peer.local_port]
         self._broker.close_connection(name, reason)
 
@@ -310,7 +318,7 @@ class RabbitmqOperator:
             numbers = map(int, usual.strip().strip("[]").split(","))
             self._run("eval", f"{_assignments(dict(zip(values, numbers, strict=True)))}.")
 
-    def close_connection(self, peer: Peer, reason: str) -> None:
+    def close_connection(self, peer: Reached, reason: str) -> None:
         listed = self._run("-q", "list_connections", "peer_port", "pid").splitlines()
         ports = dict(line.split("\t") for line in listed if "\t" in line)
         self._run("close_connection", ports[str(peer.local_port)], reason)

@@ -12,7 +12,7 @@ from typing import Any
 from ..exceptions.base import AmmooError
 from ..exceptions.channel import ChannelClosed, PublishNotReady
 from ..exceptions.connection import ConnectionClosed
-from ..exceptions.publishing import NotSent, PublishNotSent
+from ..exceptions.publishing import NotSent, NotSentInTime, PublishNotSent
 from ..live.channel import LiveChannel
 from ..messages import ReturnMessage
 from ..publish_options import Outgoing
@@ -25,6 +25,7 @@ class GatedPublishing:
 
     Args:
         usable: Waits at the gate, and returns the live channel.
+        clear: Waits until the channel is open and nothing waits at the gate any more.
         final: Returns what has closed the channel for good, if anything has.
         operation_timeout: How long a publish may take, in seconds; None for no limit.
     """
@@ -34,10 +35,12 @@ class GatedPublishing:
     def __init__(
         self,
         usable: Callable[[str, int], Awaitable[LiveChannel]],
+        clear: Callable[[], Awaitable[LiveChannel]],
         final: Callable[[], Exception | None],
         operation_timeout: float | None,
     ) -> None:
         self._usable = usable
+        self._clear = clear
         self._final = final
         self._operation_timeout = operation_timeout
 
@@ -60,8 +63,20 @@ class GatedPublishing:
         raise PublishNotReady("the connection is being recovered")
 
     async def wait_publishable(self) -> None:
-        """Wait until the channel is open again and takes messages."""
-        live = await self._usable("basic.publish", 0)
+        """Wait until the channel is open again and takes messages.
+
+        It takes no place at the gate: it sends nothing, and tasks that wait here in a loop would
+        keep the gate from being clear for ever, each behind the other.
+        """
+        timeout = self._operation_timeout
+        scope = asyncio.timeout(timeout)
+        try:
+            async with scope:
+                live = await self._clear()
+        except TimeoutError:
+            if timeout is None or not scope.expired():
+                raise
+            raise NotSentInTime("basic.publish", timeout) from None
         await live.publishing.wait_publishable()
 
     async def next_returned(self) -> ReturnMessage:

@@ -91,11 +91,11 @@ class LastingChannel(ChannelLifetime):
         self._operation_timeout = operation_timeout
         self._outage = outage
         self._gated: SuccessorPort = GatedPublishing(
-            self.usable, lambda: self.final, operation_timeout
+            self.usable, self._wait_clear, lambda: self.final, operation_timeout
         )
         self._own_gate: Gate | None = None  # while the channel alone is opened again
         self._epochs = 0
-        self._reopen_waiters: list[asyncio.Future[None]] = []
+        self._waiters: list[asyncio.Future[None]] = []  # for the channel to be open, or clear
         self._last_queue = ""  # the one that was declared last
 
     @property
@@ -133,7 +133,7 @@ class LastingChannel(ChannelLifetime):
         if self.final is not None:
             return
         super().close_for_good(error)
-        self._wake_reopen_waiters()
+        self._wake_waiters()
         if self._own_gate is not None:
             self._own_gate.fail(error)
         self._keeper.channels.pop(self, None)
@@ -271,15 +271,25 @@ class LastingChannel(ChannelLifetime):
 
     async def _wait_reopened(self) -> None:
         """Wait until the channel is open again, without a place among those that wait to send."""
-        while self.final is None and not self._is_open():
+        while self.final is not None or not self._is_open():
+            await self._wait_for_change()
+
+    async def _wait_clear(self) -> LiveChannel:
+        """Wait until the channel is open and nothing waits to send; return the live channel."""
+        while self.publishing is self._gated:
+            await self._wait_for_change()
+        return self.require_live()
+
+    async def _wait_for_change(self) -> None:
+        if self.final is None:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._reopen_waiters.append(waiter)
+            self._waiters.append(waiter)
             await waiter
         if self.final is not None:
             raise self.final.with_traceback(None)
 
-    def _wake_reopen_waiters(self) -> None:
-        waiters, self._reopen_waiters = self._reopen_waiters, []
+    def _wake_waiters(self) -> None:
+        waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -291,7 +301,7 @@ class LastingChannel(ChannelLifetime):
         self._watch(live)
         self.live = live
         self.publishing = self._gated  # until what waits at the gate has gone on
-        self._wake_reopen_waiters()
+        self._wake_waiters()
 
     def reopened(self) -> None:
         """Let what waited for the channel alone go on."""
@@ -304,6 +314,7 @@ class LastingChannel(ChannelLifetime):
             self._own_gate.open()  # the channel came back with the connection
         if self._is_open() and self._is_clear():
             self.publishing = self.require_live().publishing
+            self._wake_waiters()
 
     def _is_open(self) -> bool:
         return self.live is not None and self.live.closing_exc is None
