@@ -118,7 +118,7 @@ def test_tests_pass(block: Block, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in EXAMPLES if not path.name.startswith(("test_", "conftest"))],
+    [path for path in EXAMPLES if not path.name.startswith(("test_", "conftest", "service"))],
     ids=lambda path: path.name,
 )
 def test_example_runs(
