@@ -104,7 +104,7 @@ class Cost(NamedTuple):
 
 
 async def apart(
-    client: str, workload: Workload, count: int, program: Path | None, history: int
+    client: str, workload: Workload, count: int, program: Path | None, history: int = 0
 ) -> Cost | None:
     """Measure with the client and the broker in processes of their own."""
     async with (
