@@ -1,14 +1,23 @@
 """A node with scripted faults, and clients of it, without a socket: frames are seen one by one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ammoo_fakebroker.clock import ManualClock
 from ammoo_fakebroker.connections.strike_points import StrikePoints
 from ammoo_fakebroker.faults.face import Faults
+from ammoo_fakebroker.faults.ports import FaultyClient
 from ammoo_fakebroker.faults.registry import Registry
 from ammoo_wire import BasicAckParameters, BasicNackParameters
 from tests.broker.link import Line, make_node
 from tests.support.commands import Command
+
+
+class _NoNetwork:
+    """A network without sockets."""
+
+    refuses_connections = False
+    clients: Sequence[FaultyClient] = ()
 
 
 class Stage:
@@ -28,6 +37,7 @@ class Stage:
                 call=lambda function: function(),
                 look=lambda function: function(),
                 runs_here=lambda: False,
+                network=_NoNetwork(),
                 seed=seed,
             )
         )

@@ -285,6 +285,7 @@ class FakeBroker(
                 call=self._call,
                 look=self._call,
                 runs_here=lambda: self._is_running and self._server.is_current_thread(),
+                network=self._server,
                 seed=self._seed,
             )
             self._faults = Faults(registry)

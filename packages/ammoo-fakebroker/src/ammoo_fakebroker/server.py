@@ -26,6 +26,7 @@ from typing import Any, Protocol, TypeVar, cast
 from .auth.login import Peer
 from .clock import Timer
 from .connections.connection import Connection
+from .connections.octet_path import OctetPath
 from .connections.strike_points import StrikePoints
 from .draining import drain
 from .memory_transport import MemoryTransport, open_memory_connection
@@ -48,6 +49,8 @@ _TLS_TIMEOUT = 5.0
 """Seconds that a TLS handshake may take, as RabbitMQ has it (ssl_handshake_timeout)."""
 _LINGER = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
 """What has a socket end with a reset and no goodbye, as those of RabbitMQ do (SO_LINGER)."""
+_NO_LINGER = struct.pack("HH" if sys.platform == "win32" else "ii", 0, 0)
+"""What has a socket end with a FIN."""
 
 
 class LoopClock:
@@ -106,6 +109,11 @@ class _Client(asyncio.BufferedProtocol):
         self._is_awake = False
         self._is_closing = False
         self._late_flush: asyncio.TimerHandle | None = None
+        self._path: OctetPath | None = None
+        self._reads_into_path = False
+        self._is_reading = True
+        self._is_stopped = False
+        self._is_over = False
 
     @property
     def connection(self) -> Connection:
@@ -121,8 +129,14 @@ class _Client(asyncio.BufferedProtocol):
         )
         self._server.clients[self] = None
         self._server.note_activity()
+        accept = self._server.strike_points.accept
+        if accept is not None:
+            accept(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
+        self._reads_into_path = self._path is not None
+        if self._path is not None:
+            return self._path.get_buffer()
         return self._connection.get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -130,7 +144,10 @@ class _Client(asyncio.BufferedProtocol):
         if self._late_flush is not None:
             self._late_flush.cancel()
             self._late_flush = None
-        self._connection.buffer_updated(nbytes)
+        if self._reads_into_path and self._path is not None:
+            self._path.received(nbytes)
+        else:
+            self._connection.buffer_updated(nbytes)
         if self._late_flush is None:
             self._flush()
         self._server.note_activity()
@@ -165,21 +182,79 @@ class _Client(asyncio.BufferedProtocol):
             self._late_flush = self._loop.call_later(_MOMENT, self._flush)
 
     def unwritten_size(self) -> int:
-        return self._transport.get_write_buffer_size()
+        kept = 0 if self._path is None else self._path.kept_size
+        return self._transport.get_write_buffer_size() + kept
 
     def close(self) -> None:
         self._is_closing = True
         self.wake()
 
     def abort(self) -> None:
-        self._transport.abort()
+        if self._path is not None and self._path.is_silent:
+            self._is_over = True  # and the client must not see it
+            self._connection.disconnected()
+        else:
+            self._transport.abort()
 
     def pause_reading(self) -> None:
+        self._is_reading = False
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self._transport.is_closing():
+        self._is_reading = True
+        if not self._transport.is_closing() and not self._is_stopped:
             self._transport.resume_reading()
+
+    # -- what faults call ----------------------------------------------------------------------
+
+    @property
+    def path(self) -> OctetPath:
+        """The path of the client's octets, on which faults can stand."""
+        if self._path is None:
+            self._path = OctetPath(self._write, self._receive)
+        return self._path
+
+    def leave_path(self) -> None:
+        """Move octets directly again, if no fault stands on their path, and write what is left."""
+        if self._path is not None and self._path.is_straight:
+            self._path = None
+            self.wake()
+
+    def _write(self, octets: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(octets)
+
+    def _receive(self, octets: bytes) -> None:
+        if not self._is_over and not self._transport.is_closing():
+            self._connection.receive_data(octets)
+            self._server.note_activity()
+
+    def stop_reading(self, *, is_stopped: bool) -> None:
+        """Read nothing from the socket, or read again."""
+        self._is_stopped = is_stopped
+        if is_stopped:
+            self._transport.pause_reading()
+        elif self._is_reading:
+            self.resume_reading()
+
+    def cut(self, *, reset: bool) -> None:
+        """Close the socket behind what is written, without a connection.close.
+
+        Args:
+            reset: Whether to end with a reset; else with a FIN.
+        """
+        if self._transport.is_closing():
+            return
+        own = self._transport.get_extra_info("socket")
+        if own is not None:
+            linger = _LINGER if reset else _NO_LINGER
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        elif isinstance(self._transport, MemoryTransport):
+            self._transport.ends_with_reset = reset
+        if self._transport.get_write_buffer_size():
+            self._transport.close()
+        else:
+            self._transport.abort()
 
     def _flush(self) -> None:
         self._is_awake = False
@@ -188,12 +263,15 @@ class _Client(asyncio.BufferedProtocol):
             return
         data = self._connection.data_to_send()
         if data:
-            self._transport.write(data)
+            if self._path is None:
+                self._transport.write(data)
+            else:
+                self._path.send("client", bytes(data))
         self._connection.written()
         on_change = self._server.on_change
         if on_change is not None:
             on_change()
-        if self._is_closing and not self._connection.has_data_to_send:
+        if self._is_closing and not self._connection.has_data_to_send and self._path is None:
             self._transport.close()
 
     @property
@@ -211,6 +289,31 @@ class _Client(asyncio.BufferedProtocol):
             self._transport.abort()  # a TLS goodbye may take as long as the client likes
         else:
             self._transport.close()
+
+
+def _hold_port(host: str, port: int) -> socket.socket | None:
+    """Bind a socket that never listens, so that a port is not lost while the server does not listen.
+
+    Nobody gets this port meanwhile, not even a client that connects to it: without this socket the
+    system may give the client the same port, and connect it to itself. Windows would let others
+    steal the port, and some systems let one socket only have a port: there it is not held.
+
+    Returns:
+        The socket; None if the port cannot be held.
+
+    Raises:
+        OSError: The address is not available.
+    """
+    if sys.platform == "win32":
+        return None
+    holder = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((host, port))
+    except BaseException:
+        holder.close()
+        raise
+    return holder
 
 
 class _Listener(socket.socket):
@@ -252,6 +355,7 @@ class Server:
             ``distinguished_name`` or ``common_name``.
 
     Attributes:
+        is_up: Whether it has been started, and is not down between two starts.
         activity: A number that grows whenever a client arrives, sends or leaves.
         clients: Those that are connected.
         on_change: Is called when something may have changed, if a test waits for that.
@@ -282,6 +386,9 @@ class Server:
         self._clock = clock
         self._tls = tls
         self._certificate_login = certificate_login
+        self._refuses = False
+        self.is_up: bool = False
+        self._holder: socket.socket | None = None
         self._listener: _Listener | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._arriving: set[asyncio.Task[None]] = set()
@@ -306,10 +413,80 @@ class Server:
         """
         self.loop = asyncio.get_running_loop()
         self._clock.attach(self.loop)
-        self._listener = _Listener(self.host, self.port)
-        self.port = self._listener.getsockname()[1]
         self.thread_id = threading.get_ident()
-        self._accepting = self.loop.create_task(self._accept(self._listener))
+        self.is_up = True
+        self._holder = _hold_port(self.host, self.port)
+        if self._holder is not None:
+            self.port = self._holder.getsockname()[1]
+        try:
+            self.listen()
+        except OSError:
+            self._release_port()
+            self.listen()
+
+    def listen(self) -> None:
+        """Accept clients, at the same port as before.
+
+        Raises:
+            OSError: The address is not available.
+        """
+        if self._listener is None:
+            self._listener = _Listener(self.host, self.port)
+            self.port = self._listener.getsockname()[1]
+            self._accepting = self.loop.create_task(self._accept(self._listener))
+
+    def stop_listening(self) -> None:
+        """Refuse clients, and keep the port; those that are connected stay."""
+        if self._listener is not None:
+            assert self._accepting is not None
+            self._accepting.cancel()
+            for task in self._arriving:
+                task.cancel()
+            self._listener.close()
+            self._listener = None
+
+    @property
+    def refuses_connections(self) -> bool:
+        """Whether it does not listen, because a fault wants that."""
+        return self._refuses
+
+    @refuses_connections.setter
+    def refuses_connections(self, refuses: bool) -> None:
+        self._refuses = refuses
+        self._listen_if_wanted()
+
+    def _listen_if_wanted(self) -> None:
+        if self.is_up and not self._refuses:
+            self.listen()
+        else:
+            self.stop_listening()
+
+    def go_down(self, *, politely: bool) -> None:
+        """Close all connections, and refuse others until `come_up`; the port is kept.
+
+        Args:
+            politely: Whether clients are told (320); else their sockets end with a reset.
+        """
+        self.is_up = False
+        self._listen_if_wanted()
+        if politely:
+            self.node.shut_down()
+        for client in list(self.clients):
+            if politely:
+                client.close_at_once()
+            else:
+                client.connection.disconnected()
+                client.cut(reset=True)
+
+    def come_up(self) -> None:
+        """Accept clients again."""
+        self.is_up = True
+        self._listen_if_wanted()
+
+    def _release_port(self) -> None:
+        if self._holder is not None:
+            self._holder.close()
+            self._holder = None
 
     async def _accept(self, listener: _Listener) -> None:
         """Accept clients until the server is stopped."""
@@ -354,7 +531,7 @@ class Server:
         Raises:
             ConnectionRefusedError: The server does not listen.
         """
-        if self._accepting is None or self._accepting.done():
+        if self._listener is None:
             raise ConnectionRefusedError(ECONNREFUSED, os.strerror(ECONNREFUSED))
         return await open_memory_connection(
             protocol_factory,
@@ -365,13 +542,13 @@ class Server:
 
     async def stop(self) -> None:
         """Stop listening, close the connections, and close the sockets without waiting."""
-        assert self._listener is not None
         assert self._accepting is not None
         arriving = [self._accepting, *self._arriving]
         for task in arriving:
             task.cancel()
         await asyncio.gather(*arriving, return_exceptions=True)
-        self._listener.close()
+        self.stop_listening()
+        self._release_port()
         self.node.shut_down()
         if self.clients:
             self._last_client_gone = self.loop.create_future()

@@ -491,6 +491,8 @@ class Connection:
             )
         if not self.node.profile.consumers_have_timeouts:
             self._await_consumer_timeout()
+        if self.strike_points.opened is not None:
+            self.strike_points.opened(self)
 
     def _identify(self) -> None:
         """Take the names by which a test knows the connection."""

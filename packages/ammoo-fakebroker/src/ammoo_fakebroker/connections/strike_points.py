@@ -35,11 +35,24 @@ class StrikePoints:
         confirm: Gets a publish whose fate is known, its sequence number, and whether all queues
             accepted it. Returns whether its confirm must not be sent.
         deliver: Gets a message on its way to a consumer. Returns whether it must not be sent.
+        accept: Gets a client whose socket is accepted, before its first octet.
+        opened: Gets a connection that has just been opened.
     """
 
-    __slots__ = ("confirm", "copy", "deliver", "login", "method", "publish")
+    __slots__ = (
+        "accept",
+        "confirm",
+        "copy",
+        "deliver",
+        "login",
+        "method",
+        "opened",
+        "publish",
+    )
 
     def __init__(self) -> None:
+        self.accept: Callable[[object], object] | None = None
+        self.opened: Callable[[object], object] | None = None
         self.login: Callable[[object, str], str | None] | None = None
         self.method: Callable[[object, Command], bool] | None = None
         self.publish: Callable[[object, Message, bool], bool] | None = None

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from .broker_faults import BrokerFaults
+from .network_faults import NetworkFaults
 from .options import check_scope, unknown_option
 from .registry import Registry
 from .rules import Fault
@@ -21,7 +22,7 @@ __all__ = ["Faults"]
 _FaultT = TypeVar("_FaultT", bound=Fault)
 
 
-class Faults(BrokerFaults):
+class Faults(BrokerFaults, NetworkFaults):
     """The faults of a broker, scripted by a test: how each is made, and those in force.
 
     A fault is in force from the call on, until its ``with`` block ends, its `remove` is called, or

@@ -18,6 +18,7 @@ from ..snapshots import ConnectionSnapshot, MessageSnapshot
 __all__ = [
     "ConnectionRule",
     "DeliveryRule",
+    "LimitRule",
     "LoginRule",
     "MethodRule",
     "OptionalRule",
@@ -46,7 +47,9 @@ class OptionalRule(TypedDict, total=False):
     """Whether a ``with`` block may end without a strike; by default it raises AssertionError."""
 
 
-class _Limits(OptionalRule, total=False):
+class LimitRule(OptionalRule, total=False):
+    """The options that say how often a fault strikes."""
+
     skip: int
     """How many matches the fault lets pass first; by default 0."""
     every: int
@@ -57,13 +60,13 @@ class _Limits(OptionalRule, total=False):
     """The chance that it strikes a match, from a stream of random numbers of its own."""
 
 
-class LoginRule(_Limits, total=False):
+class LoginRule(LimitRule, total=False):
     """The options of faults that strike logins."""
 
     user: Text
 
 
-class ConnectionRule(_Limits, total=False):
+class ConnectionRule(LimitRule, total=False):
     """The options of faults that strike connections."""
 
     connection: ConnectionChoice

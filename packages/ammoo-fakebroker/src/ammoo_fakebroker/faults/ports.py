@@ -2,20 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from ammoo_wire import Command
 
     from ..connections.connection import Connection
+    from ..connections.octet_path import OctetPath
     from ..messages.message import QueuedMessage
     from ..node.node import Node
     from ..queues.consumers import Consumer
 
-__all__ = ["FaultHost"]
+__all__ = ["FaultHost", "FaultyClient", "FaultyNetwork"]
 
 _Result = TypeVar("_Result")
+
+
+class FaultyClient(Protocol):
+    """What a fault asks of a client's socket."""
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of the client."""
+        ...
+
+    @property
+    def path(self) -> OctetPath:
+        """The path of the client's octets."""
+        ...
+
+    def leave_path(self) -> None:
+        """Move octets directly again, if no fault stands on their path."""
+
+    def stop_reading(self, *, is_stopped: bool) -> None:
+        """Read nothing from the socket, or read again."""
+
+    def cut(self, *, reset: bool) -> None:
+        """Close the socket behind what is written, without a connection.close."""
+
+
+class FaultyNetwork(Protocol):
+    """What faults ask of the server."""
+
+    refuses_connections: bool
+    """Whether it does not listen, because a fault wants that."""
+
+    @property
+    def clients(self) -> Collection[FaultyClient]:
+        """The clients whose sockets are open."""
+        ...
 
 
 class FaultHost(Protocol):
@@ -38,6 +74,16 @@ class FaultHost(Protocol):
         self, function: Callable[[], bool], timeout: float, failure: Callable[[], str]
     ) -> None:
         """Wait until a function is true; it is called in the broker's thread."""
+
+    def clients(self) -> list[FaultyClient]:
+        """Return the clients whose sockets are open."""
+        ...
+
+    def stop_listening(self) -> None:
+        """Refuse clients, and keep the port."""
+
+    def listen(self) -> None:
+        """Accept clients again, unless another fault or the broker refuses them."""
 
     def open_connections(self) -> list[Connection]:
         """Return the connections that are open."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..connections.channel import Channel
 from ..connections.connection import Connection
 from .confirms import ConfirmFault, Kept
+from .connections import ConnectionFault, RefuseConnections
 from .deliveries import DeliveryFault
 from .logins import LoginFault
 from .methods import DelayMethod, MethodFault
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ..node.node import Node
     from ..queues.consumers import Consumer
     from ..queues.queue import Queue
+    from .ports import FaultyClient, FaultyNetwork
 
 __all__ = ["Registry"]
 
@@ -49,6 +51,7 @@ class Registry:
         call: Calls a function in the broker's thread.
         look: Does so when all that clients have sent so far is executed.
         runs_here: Returns whether this is the broker's thread.
+        network: What listens, and holds the sockets.
         seed: What the random numbers of all faults come from.
 
     Attributes:
@@ -63,6 +66,7 @@ class Registry:
         call: Callable[[Callable[[], Any]], Any],
         look: Callable[[Callable[[], Any]], Any],
         runs_here: Callable[[], bool],
+        network: FaultyNetwork,
         seed: int,
     ) -> None:
         self.node = node
@@ -71,6 +75,7 @@ class Registry:
         self._call = call
         self._look = look
         self._runs_here = runs_here
+        self._network = network
         self._waiters: dict[Future[None], Callable[[], bool]] = {}
         self._seed = seed
         self._ordinal = 0
@@ -100,6 +105,20 @@ class Registry:
         """Do the same, when all that clients have sent so far is executed."""
         result: _Result = self._look(function)
         return result
+
+    def clients(self) -> list[FaultyClient]:
+        """Return the clients whose sockets are open."""
+        return list(self._network.clients)
+
+    def stop_listening(self) -> None:
+        """Refuse clients, and keep the port."""
+        self._network.refuses_connections = True
+
+    def listen(self) -> None:
+        """Accept clients again, unless another fault refuses them."""
+        self._network.refuses_connections = any(
+            fault.stops_listening for fault in self._of(RefuseConnections)
+        )
 
     def open_connections(self) -> list[Connection]:
         """Return the connections that are open."""
@@ -182,13 +201,31 @@ class Registry:
         self._copies = self._of(DuplicateDeliveries)
         self._confirms = self._of(ConfirmFault)
         self._deliveries = self._of(DeliveryFault)
+        self._at_accept = [each for each in self._of(ConnectionFault) if each.strikes_at_accept]
+        self._at_opening = [
+            each for each in self._of(ConnectionFault) if not each.strikes_at_accept
+        ]
         points = self._points
+        points.accept = self._strike_client if self._at_accept else None
+        points.opened = self._strike_opened if self._at_opening else None
         points.login = self._strike_login if self._logins else None
         points.method = self._strike_method if self._methods else None
         points.publish = self._strike_publish if self._publishes else None
         points.copy = self._copy if self._copies else None
         points.confirm = self._strike_confirm if self._confirms else None
         points.deliver = self._strike_delivery if self._deliveries else None
+
+    def _strike_client(self, client: object) -> None:
+        for each in self._network.clients:
+            if each is client:
+                for fault in list(self._at_accept):
+                    fault.offer(each, is_new=True)
+
+    def _strike_opened(self, connection: object) -> None:
+        for each in self._network.clients:
+            if each.connection is connection:
+                for fault in list(self._at_opening):
+                    fault.offer(each, is_new=False)
 
     def _strike_login(self, connection: object, mechanism: str) -> str | None:
         assert isinstance(connection, Connection)

@@ -60,6 +60,7 @@ class Fault:
         self._random = Random(f"{seed}/{ordinal}")
         self._matched = 0
         self._count = 0
+        self._claims = 0
         self._strikes: deque[Strike] = deque(maxlen=_STRIKES_KEPT)
         self._misses: Counter[str] = Counter()
         self._obstacles: Counter[str] = Counter()
@@ -168,6 +169,19 @@ class Fault:
 
     def takes(self, occasion: Occasion) -> bool:
         """Return whether it strikes an occasion; count it, and record the strike."""
+        is_struck = self._admits(occasion, self._count)
+        if is_struck:
+            self.strike(occasion)
+        return is_struck
+
+    def claims(self, occasion: Occasion) -> bool:
+        """Return whether it takes a connection in hand, which it may strike later."""
+        is_claimed = self._admits(occasion, self._claims)
+        self._claims += is_claimed
+        return is_claimed
+
+    def _admits(self, occasion: Occasion, struck: int) -> bool:
+        """Return whether an occasion is in its scope and within its limits; count a match."""
         for name, wanted in self._scope.items():
             if not occasion.answers(name, wanted):
                 self._miss(f"{name} was {occasion.read(name)!r}")
@@ -177,10 +191,7 @@ class Fault:
             self._obstacles[obstacle] += 1
             return False
         self._matched += 1
-        if not self._limit.admits(self._matched, self._count, self._random):
-            return False
-        self.strike(occasion)
-        return True
+        return self._limit.admits(self._matched, struck, self._random)
 
     def strike(self, occasion: Occasion) -> None:
         """Count a strike, and record it."""
@@ -209,7 +220,7 @@ class Fault:
             obstacle, count = self._obstacles.most_common(1)[0]
             return f"{count} {self._noun(count)} matched, {obstacle}"
         if self._matched:
-            limits = self._limit.describe()
+            limits = self._limit.describe() or "nothing came that it could strike"
             return f"{self._matched} {self._noun(self._matched)} matched; {limits}"
         if self._misses:
             total = self._misses.total()

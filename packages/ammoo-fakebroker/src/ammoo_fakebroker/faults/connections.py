@@ -1,0 +1,346 @@
+"""Faults that strike whole connections: what a network does to their octets, and who may connect.
+
+Such a fault matches connections, not octets: those that are open when it is made, and those that come
+later. Without a scope it has a connection in hand from the first octet on; with one, as soon as the
+connection is open, because its name and its user are known then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from .deliveries import check_seconds
+from .occasions import Occasion
+from .rules import Fault
+from .stages import (
+    CoalescingStage,
+    CuttingStage,
+    DeafStage,
+    HoldingStage,
+    OctetStage,
+    SilentStage,
+    SlowStage,
+    SplittingStage,
+    UnansweringStage,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .ports import FaultHost, FaultyClient
+
+__all__ = [
+    "Coalesce",
+    "ConnectionFault",
+    "Cut",
+    "HeldOctets",
+    "IgnoreConnections",
+    "RefuseConnections",
+    "Silence",
+    "Slow",
+    "Split",
+    "StopReading",
+]
+
+_Towards = Literal["client", "broker"]
+_LAST_METHODS: Mapping[str, tuple[int, int] | None] = {
+    "accept": None,
+    "start": (10, 10),
+    "tune": (10, 30),
+}
+
+
+class ConnectionFault(Fault):
+    """A fault that has connections in hand until it is removed."""
+
+    noun = ("connection", "connections")
+    takes_open_ones = True
+    """Whether it strikes connections that are there already."""
+
+    def __init__(
+        self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(host, ordinal, seed, options)
+        self._claimed: dict[FaultyClient, None] = {}
+
+    @property
+    def strikes_at_accept(self) -> bool:
+        """Whether it needs to know nothing of a connection."""
+        return not self._scope
+
+    def begin(self) -> None:
+        if self.takes_open_ones:
+            for client in self._host.clients():
+                if self.strikes_at_accept or client.connection.is_open:
+                    self.offer(client, is_new=False)
+
+    def offer(self, client: FaultyClient, *, is_new: bool) -> None:
+        """Take a connection in hand, if the fault matches it and its limits allow that."""
+        occasion = Occasion(client.connection)
+        if self.claims(occasion):
+            self._claimed[client] = None
+            self.take(client, occasion, is_new=is_new)
+
+    def take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
+        """Take a connection in hand."""
+        raise NotImplementedError
+
+
+class RefuseConnections(ConnectionFault):
+    """See `NetworkFaults.refuse_connections`."""
+
+    name = "refuse_connections"
+    takes_open_ones = False
+
+    @property
+    def is_countable(self) -> bool:
+        return not self.stops_listening
+
+    @property
+    def stops_listening(self) -> bool:
+        """Whether the broker does not even listen, so that it does not see who is refused."""
+        return not (self._limit.skip or self._limit.times) and self._limit[1:] == (1, None, 1.0)
+
+    def begin(self) -> None:
+        if self.stops_listening:
+            self._host.stop_listening()
+
+    def ended(self) -> None:
+        if self.stops_listening:
+            self._host.listen()
+
+    def take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
+        self.strike(occasion)
+        client.cut(reset=True)
+
+
+class _StagedFault(ConnectionFault):
+    """A fault whose stages stand on the paths of octets."""
+
+    own_options = frozenset(("towards",))
+
+    def __init__(
+        self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(host, ordinal, seed, options)
+        self._stages: list[tuple[FaultyClient, OctetStage]] = []
+        self._directions = directions(options.get("towards"))
+
+    def take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
+        struck: list[bool] = []
+
+        def strike() -> None:
+            if not struck:
+                struck.append(True)
+                self.strike(occasion)
+
+        for towards in self._directions:
+            stage = self._stage(client, towards, strike, is_new=is_new)
+            client.path.add(towards, stage)
+            self._stages.append((client, stage))
+
+    def _stage(
+        self, client: FaultyClient, towards: _Towards, strike: Any, *, is_new: bool
+    ) -> OctetStage:
+        raise NotImplementedError
+
+    def ended(self) -> None:
+        stages, self._stages = self._stages, []
+        for client, stage in stages:
+            if stage.has_lost:
+                client.cut(reset=True)
+                continue
+            stage.let_go()
+            client.path.remove(stage)
+            client.leave_path()
+
+
+class Cut(_StagedFault):
+    """See `NetworkFaults.cut`."""
+
+    name = "cut"
+    own_options = frozenset(("towards", "after_octets", "after_frames", "inside_frame", "reset"))
+
+    def __init__(
+        self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(host, ordinal, seed, options)
+        self._after_octets = check_amount("after_octets", options.get("after_octets"))
+        self._after_frames = check_amount("after_frames", options.get("after_frames"))
+        if self._after_octets is not None and self._after_frames is not None:
+            raise ValueError("both after_octets and after_frames are given; expected one of them")
+        if self._after_octets is not None and options.get("inside_frame"):
+            raise ValueError("inside_frame needs after_frames; after_octets says where to cut")
+
+    def _stage(
+        self, client: FaultyClient, towards: _Towards, strike: Any, *, is_new: bool
+    ) -> OctetStage:
+        return CuttingStage(
+            self._host.node.network_clock,
+            strike,
+            lambda: client.cut(reset=bool(self.options.get("reset"))),
+            after_octets=self._after_octets,
+            after_frames=self._after_frames or 0,
+            inside_frame=bool(self.options.get("inside_frame")),
+            has_header=is_new and towards == "broker",
+        )
+
+
+class Silence(_StagedFault):
+    """See `NetworkFaults.silence`."""
+
+    name = "silence"
+
+    def _stage(
+        self, client: FaultyClient, towards: _Towards, strike: Any, *, is_new: bool
+    ) -> OctetStage:
+        return SilentStage(self._host.node.network_clock, strike)
+
+
+class IgnoreConnections(_StagedFault):
+    """See `NetworkFaults.ignore_connections`."""
+
+    name = "ignore_connections"
+    own_options = frozenset(("after",))
+    takes_open_ones = False
+
+    def __init__(
+        self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(host, ordinal, seed, options)
+        after = options["after"]
+        if after not in _LAST_METHODS:
+            raise ValueError(f"after is {after!r}; expected 'accept', 'start' or 'tune'")
+        self._last_method = _LAST_METHODS[after]
+
+    def take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
+        self.strike(occasion)
+        clock = self._host.node.network_clock
+        outgoing = UnansweringStage(clock, self._last_method)
+        incoming = DeafStage(clock, lambda: outgoing.is_over)
+        client.path.add("client", outgoing)
+        client.path.add("broker", incoming)
+        self._stages += [(client, outgoing), (client, incoming)]
+
+
+class HeldOctets(_StagedFault):
+    """Octets that are held: what `NetworkFaults.hold` returns."""
+
+    name = "hold"
+
+    def _stage(
+        self, client: FaultyClient, towards: _Towards, strike: Any, *, is_new: bool
+    ) -> OctetStage:
+        return HoldingStage(self._host.node.network_clock, strike)
+
+    @property
+    def held_size(self) -> int:
+        """How many octets are held now."""
+        return self._host.look(lambda: sum(stage.kept_size for _, stage in self._stages))
+
+    def release(self) -> None:
+        """Let all octets go that are held now; those that come later are held again."""
+        self._host.look(self._release)
+
+    def _release(self) -> None:
+        for _, stage in list(self._stages):
+            stage.let_go()
+
+
+class Slow(_StagedFault):
+    """See `NetworkFaults.slow`."""
+
+    name = "slow"
+    own_options = frozenset(("towards", "octets_per_second"))
+
+    def __init__(
+        self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(host, ordinal, seed, options)
+        self._speed = check_amount("octets_per_second", options["octets_per_second"], lowest=1)
+
+    def _stage(
+        self, client: FaultyClient, towards: _Towards, strike: Any, *, is_new: bool
+    ) -> OctetStage:
+        return SlowStage(self._host.node.network_clock, strike, self._speed or 1)
+
+
+class Split(_StagedFault):
+    """See `NetworkFaults.split`."""
+
+    name = "split"
+    own_options = frozenset(("towards", "size"))
+
+    def __init__(
+        self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(host, ordinal, seed, options)
+        self._size = check_amount("size", options["size"], lowest=1)
+
+    def _stage(
+        self, client: FaultyClient, towards: _Towards, strike: Any, *, is_new: bool
+    ) -> OctetStage:
+        return SplittingStage(self._host.node.network_clock, strike, self._size or 1)
+
+
+class Coalesce(_StagedFault):
+    """See `NetworkFaults.coalesce`."""
+
+    name = "coalesce"
+    own_options = frozenset(("towards", "seconds"))
+
+    def __init__(
+        self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(host, ordinal, seed, options)
+        self._seconds = check_seconds(options["seconds"])
+
+    def _stage(
+        self, client: FaultyClient, towards: _Towards, strike: Any, *, is_new: bool
+    ) -> OctetStage:
+        return CoalescingStage(self._host.node.network_clock, strike, self._seconds)
+
+
+class StopReading(ConnectionFault):
+    """See `NetworkFaults.stop_reading`."""
+
+    name = "stop_reading"
+
+    def take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
+        self.strike(occasion)
+        client.stop_reading(is_stopped=True)
+
+    def ended(self) -> None:
+        for client in self._claimed:
+            client.stop_reading(is_stopped=False)
+
+
+def directions(towards: object) -> tuple[_Towards, ...]:
+    """Return the directions of a fault.
+
+    Raises:
+        ValueError: There is no such direction.
+    """
+    if towards is None:
+        return ("client", "broker")
+    if towards == "client":
+        return ("client",)
+    if towards == "broker":
+        return ("broker",)
+    raise ValueError(f"towards is {towards!r}; expected 'client' or 'broker'")
+
+
+def check_amount(name: str, value: object, *, lowest: int = 0) -> int | None:
+    """Return a number of octets or frames; None for none.
+
+    Raises:
+        TypeError: It is no integer.
+        ValueError: It is too low.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is {value!r}; expected an integer from {lowest} on")
+    if value < lowest:
+        raise ValueError(f"{name} is {value!r}; expected an integer from {lowest} on")
+    return value
