@@ -9,6 +9,7 @@ import pika.exceptions  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 import ammoo
+from ammoo.exceptions import AmmooError
 from ammoo_fakebroker import FakeBroker
 from ammoo_wire import (
     ChannelOpenParameters,
@@ -133,7 +134,7 @@ def test_refusals_of_two_faults_end_with_the_last(
         connect()
     second.remove()
 
-    assert connect()
+    connect().declare("again")
 
 
 @pytest.mark.parametrize(("after", "frames"), [("accept", 0), ("start", 1), ("tune", 2)])
@@ -156,7 +157,7 @@ def test_connections_are_ignored(
     with pytest.raises(ConnectionResetError):
         client.read()
     assert 1 == fault.count
-    assert connect()
+    connect().declare("again")
 
 
 # -- connections that end ----------------------------------------------------------------------
@@ -212,7 +213,7 @@ def test_what_a_client_sends_is_cut(broker: FakeBroker, connect: Callable[..., C
         with pytest.raises(_EndOfFile):
             read_end(client)
 
-    assert connect()
+    connect().declare("again")
 
 
 # -- octets that come late or never ------------------------------------------------------------
@@ -322,7 +323,7 @@ async def test_faults_strike_connections_in_memory() -> None:
         with pytest.raises(ConnectionRefusedError):
             await open_in_memory(broker)
         broker.faults.clear()
-        with pytest.raises(ammoo.exceptions.AmmooError):
+        with pytest.raises(AmmooError):
             await cut_in_memory(broker)
 
 

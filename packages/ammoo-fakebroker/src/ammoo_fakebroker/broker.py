@@ -22,7 +22,7 @@ from .node.limits import Limits
 from .node.node import DEFAULT_VIRTUALHOST, MEMORY_LIMIT, Node
 from .option_names import names_options
 from .rabbitmq.profiles import profile_named
-from .responders import Responders
+from .restart import Restarting
 from .setup import SetUp
 from .timekeeping import Timekeeping, network_clock
 from .waiting.waiters import Waiters
@@ -41,7 +41,7 @@ _Result = TypeVar("_Result")
 
 
 class FakeBroker(
-    Administration, DefinitionFiles, SetUp, Responders, InMemory, EventQueries, Timekeeping
+    Administration, DefinitionFiles, SetUp, Restarting, InMemory, EventQueries, Timekeeping
 ):
     """A broker for tests that answers as RabbitMQ does.
 
@@ -189,7 +189,7 @@ class FakeBroker(
             tls=tls,
             certificate_login=certificate_login,
         )
-        Responders.__init__(self)
+        Restarting.__init__(self)
         self._seed = seed
         self._faults: Faults | None = None
         self._management = self._create_management(management_port, control=control)

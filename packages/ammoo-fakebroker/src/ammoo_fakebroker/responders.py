@@ -132,20 +132,31 @@ class Responder:
 class _StubConsumer(Consumer):
     """A consumer inside of the broker: what it gets goes to a function."""
 
-    __slots__ = ("_take",)
+    __slots__ = ("_node", "_take")
 
-    def __init__(self, stub: _Stub, channel: TestsChannel, take: Callable[[Any], object]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        queue_name: str,
+        channel: TestsChannel,
+        take: Callable[[QueuedMessage], object],
+    ) -> None:
         super().__init__(
             "stub responder",
             channel.channel,
-            channel.virtualhost.queues[stub.queue_name],
+            channel.virtualhost.queues[queue_name],
             no_ack=True,
             exclusive=False,
             priority=0,
             prefetch_count=0,
             arguments={},
         )
+        self._node = node
         self._take = take
+
+    def can_take(self) -> bool:
+        """Return whether the broker is up: while it is down, requests stay in the queue."""
+        return not self._node.is_down
 
     def deliver(self, queued: QueuedMessage) -> None:
         """Pass a message on."""
@@ -160,16 +171,29 @@ class _Stub:
         self.responders: list[Responder] = []
         self.unanswered: list[str] = []
         self.time: Callable[[], float] = node.network_clock.time
+        self._node = node
         self._channel = TestsChannel(node, virtualhost)
-        if queue_name not in self._channel.virtualhost.queues:
-            self._channel.call(QueueDeclareParameters(queue_name))
-        self._consumer = _StubConsumer(self, self._channel, self._respond)
+        self._consumer = self._create_consumer()
+
+    def _create_consumer(self) -> _StubConsumer:
+        if self.queue_name not in self._channel.virtualhost.queues:
+            self._channel.call(QueueDeclareParameters(self.queue_name))
+        consumer = _StubConsumer(self._node, self.queue_name, self._channel, self._respond)
         with as_value_errors():
-            self._consumer.queue.check_consumer(self._consumer)
+            consumer.queue.check_consumer(consumer)
+        return consumer
 
     def start(self) -> None:
         """Take the requests that wait in the queue, and all that come."""
         self._consumer.queue.add_consumer(self._consumer)
+
+    def go_on(self) -> None:
+        """Go on after a restart, which may have deleted the queue."""
+        if self._consumer.queue.is_deleted:
+            self._consumer = self._create_consumer()
+            self.start()
+        else:
+            self._consumer.queue.wake(self._consumer)
 
     def remove(self, responder: Responder) -> None:
         """Remove a responder; with the last one, requests stay in the queue."""
@@ -265,6 +289,12 @@ class Responders(ABC):
             return responder
 
         return self._call(begin)
+
+    def _responders_go_on(self) -> None:
+        """Answer requests again after a restart."""
+        for stub in self._stubs.values():
+            if stub.responders:
+                stub.go_on()
 
     def check_responders(self) -> None:
         """Check that each request to a stub responder had an answer; the end of the broker does it.

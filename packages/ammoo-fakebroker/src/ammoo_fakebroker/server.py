@@ -469,19 +469,18 @@ class Server:
         """
         self.is_up = False
         self._listen_if_wanted()
-        if politely:
-            self.node.shut_down()
+        self.node.go_down(politely=politely)
         for client in list(self.clients):
             if politely:
                 client.close_at_once()
             else:
-                client.connection.disconnected()
                 client.cut(reset=True)
 
     def come_up(self) -> None:
         """Accept clients again."""
         self.is_up = True
         self._listen_if_wanted()
+        self.node.come_up()
 
     def _release_port(self) -> None:
         if self._holder is not None:

@@ -405,6 +405,10 @@ class Connection:
             for channel in list(self.channels.values()):
                 channel.wake_consumers()
 
+    def stop_deliveries(self) -> None:
+        """Deliver nothing more: the node goes down."""
+        self.is_deliverable = False
+
     def pause_writing(self) -> None:
         """Block deliveries: the client does not read as fast as we write. Abort if that lasts."""
         self._is_paused = True

@@ -22,6 +22,7 @@ from .virtual_host import VirtualHost
 
 if TYPE_CHECKING:
     from ..history.recorder import Recorder
+    from ..queues.queue import Queue
     from .ports import Client, ReplyReceiver
 
 __all__ = ["MEMORY_LIMIT", "Node"]
@@ -47,6 +48,7 @@ class Node:
         virtualhosts: The virtual hosts by name.
         connections: The connections whose sockets are open.
         reply_consumers: The consumers of direct replies, by their generated names.
+        is_down: Whether it serves no client, between two starts.
         alarms: The reasons why publishers are blocked.
         memory: The count of the memory that messages take; it raises the memory alarm.
         recorder: The history; None if it is off.
@@ -83,6 +85,7 @@ class Node:
         self.virtualhosts: dict[str, VirtualHost] = {}
         self.connections: dict[Client, None] = {}
         self.reply_consumers: dict[str, ReplyReceiver] = {}
+        self.is_down: bool = False
         self.alarms: Alarms = Alarms()
         self.memory: MemoryWatch = MemoryWatch(
             self.limits.memory_limit,
@@ -253,6 +256,36 @@ class Node:
         """Close all connections as an operator does (320)."""
         for connection in list(self.connections):
             connection.close(errors.closed_by_operator(reason))
+
+    def go_down(self, *, politely: bool) -> None:
+        """Close all connections because the node goes down, to come up again.
+
+        Args:
+            politely: Whether open connections are closed with 320; else they just end.
+        """
+        self.is_down = True
+        for queue in self._queues():
+            queue.go_down()
+        for connection in self.connections:
+            connection.stop_deliveries()
+        for connection in list(self.connections):
+            if politely and connection.is_open:
+                connection.close(errors.shutting_down())
+            elif not politely:
+                connection.disconnected()
+
+    def come_up(self) -> None:
+        """Serve clients again."""
+        self.is_down = False
+        for queue in self._queues():
+            queue.come_up()
+
+    def _queues(self) -> list[Queue]:
+        return [
+            queue
+            for virtualhost in self.virtualhosts.values()
+            for queue in virtualhost.queues.values()
+        ]
 
     def shut_down(self) -> None:
         """Close all open connections because the node stops (320), and stop all timers."""

@@ -87,5 +87,11 @@ class Client(Protocol):
     def unblock(self) -> None:
         """Read the client again: the alarm is over."""
 
+    def stop_deliveries(self) -> None:
+        """Deliver nothing more: the node goes down."""
+
+    def disconnected(self) -> None:
+        """Detach from everything: the socket is closed, or will be at once."""
+
     def close(self, error: ProtocolError) -> None:
         """Close the connection because of an error (connection.close)."""

@@ -316,6 +316,40 @@ class VirtualHost:
         for exchange in self.exchanges.values():
             exchange.stop_timers()
 
+    # -- restarts ------------------------------------------------------------------------------
+
+    def forget_transient(self) -> None:
+        """Delete what does not survive a restart; no client is there."""
+        for queue in list(self.queues.values()):
+            if queue.durable:
+                queue.forget_transient()
+            else:
+                self._forget_queue(queue)
+        if not self.profile.transient_exchanges_survive_restart:
+            for exchange in list(self.exchanges.values()):
+                if not exchange.durable:
+                    self._forget_exchange(exchange)
+
+    def forget_everything(self) -> None:
+        """Delete all queues, and all exchanges that clients have declared."""
+        for queue in list(self.queues.values()):
+            self._forget_queue(queue)
+        for exchange in list(self.exchanges.values()):
+            if exchange.name and not exchange.name.startswith("amq."):
+                self._forget_exchange(exchange)
+
+    def _forget_queue(self, queue: Queue) -> None:
+        if not self.profile.restart_runs_auto_delete:
+            for binding in list(queue.incoming):
+                self._drop(binding)
+        self.remove_queue(queue)
+
+    def _forget_exchange(self, exchange: Exchange) -> None:
+        if not self.profile.restart_runs_auto_delete:
+            for binding in list(exchange.incoming):
+                self._drop(binding)
+        self.delete_exchange(exchange)
+
     # -- routing -------------------------------------------------------------------------------
 
     def route(self, exchange: Exchange, message: Message) -> Collection[Queue]:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["ClassicQueue"]
 
 
+_PERSISTENT = 2
+"""The delivery mode of messages that survive a restart."""
+
+
 class _CountedMessage(QueuedMessage):
     """A message whose failed deliveries in other queues are counted on."""
 
@@ -103,6 +107,21 @@ class ClassicQueue(FifoQueue):
         for queued in sorted(returned, key=self._descending_priority):
             queued.delivery_count += failed
             self._discard(queued, "rejected")
+
+    # -- restarts ------------------------------------------------------------------------------
+
+    def go_down(self) -> None:
+        super().go_down()
+        if self.host.profile.restart_forgets_redelivery:
+            for queued in self.ready:
+                queued.redelivered = False
+
+    def forget_transient(self) -> None:
+        """Drop the messages that were not published as persistent."""
+        ready, self.ready = self.ready, self._create_ready()
+        for queued in ready:
+            if queued.message.decoded().delivery_mode == _PERSISTENT:
+                self.ready.append(queued)
 
     def _dead_letter_of(self, queued: QueuedMessage) -> Message:
         if self._queued_message is not _CountedMessage or not queued.delivery_count:

@@ -334,6 +334,17 @@ class Queue(Destination, ABC):
         if not self.is_deleted:
             self.host.delete_queue(self)
 
+    def go_down(self) -> None:
+        """Prepare for a restart, before connections are closed: the time without use stands still."""
+        self._cancel_idle_timer()
+
+    def forget_transient(self) -> None:
+        """Drop the messages that do not survive a restart."""
+
+    def come_up(self) -> None:
+        """Go on after a restart: the time without use starts anew."""
+        self.touch()
+
     def close(self) -> None:
         """Stop everything: the queue is being deleted."""
         self.is_deleted = True

@@ -54,6 +54,12 @@ class Profile:
     """Whether the limit of a user's channels is in parentheses in the error."""
     new_secrets_cancel_consumers: bool
     """Whether connection.update-secret cancels consumers whose queues may no longer be read."""
+    transient_exchanges_survive_restart: bool
+    """Whether exchanges that are not durable are there again when the node is."""
+    restart_runs_auto_delete: bool
+    """Whether an auto-delete exchange is deleted if a restart takes its last binding away."""
+    restart_forgets_redelivery: bool
+    """Whether messages that were ready in a classic queue are not redelivered after a restart."""
     closes_expired_connections: bool
     """Whether connections are closed when their token of OAuth 2 expires; before, methods fail."""
     topic_permissions_check_all_keys: bool
@@ -300,6 +306,9 @@ _3_10 = Profile(
     channel_limit_names_the_node=False,
     channel_limit_in_parentheses=True,
     new_secrets_cancel_consumers=False,
+    transient_exchanges_survive_restart=False,
+    restart_runs_auto_delete=False,
+    restart_forgets_redelivery=False,
     closes_expired_connections=False,
     topic_permissions_check_all_keys=False,
     passive_declares_need_permission=False,
@@ -390,6 +399,9 @@ _4_0 = Profile(
     channel_limit_names_the_node=True,
     channel_limit_in_parentheses=True,
     new_secrets_cancel_consumers=False,
+    transient_exchanges_survive_restart=False,
+    restart_runs_auto_delete=False,
+    restart_forgets_redelivery=False,
     closes_expired_connections=False,
     topic_permissions_check_all_keys=True,
     passive_declares_need_permission=False,
@@ -482,6 +494,9 @@ _4_3 = replace(
     channel_limit_names_the_node=False,
     channel_limit_in_parentheses=False,
     new_secrets_cancel_consumers=True,
+    transient_exchanges_survive_restart=True,
+    restart_runs_auto_delete=True,
+    restart_forgets_redelivery=True,
     closes_expired_connections=True,
     passive_declares_need_permission=True,
     missing_exchange_types=frozenset(),

@@ -1,0 +1,147 @@
+"""Restarts: a broker that goes down and comes up again, with what a real one would still have.
+
+The port is kept while the broker is down. Methods show what is stored, and can change it. What
+survives was compared with RabbitMQ 3.10.8, 4.0.5 and 4.3.6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+from .node.node import Node
+from .responders import Responders
+from .server import Server
+
+__all__ = ["Restarting"]
+
+_Result = TypeVar("_Result")
+_KEEP = ("durable", "all", "none")
+
+Keep = Literal["durable", "all", "none"]
+
+
+class Restarting(Responders, ABC):
+    """The methods that take a broker down and up.
+
+    Attributes:
+        _node: The broker's node.
+        _server: What listens for it.
+        _is_running: Whether it has been started, and not stopped for good.
+    """
+
+    _node: Node
+    _server: Server
+    _is_running: bool
+
+    @abstractmethod
+    def _call(self, function: Callable[[], _Result]) -> _Result:
+        """Call a function in the broker's thread, and return its result."""
+
+    def restart(
+        self, *, keep: Keep = "durable", down_for: float = 0.0, politely: bool = True
+    ) -> None:
+        """Take the broker down and up again, at the same port.
+
+        Clients lose their connections. With ``keep="durable"``, as with RabbitMQ, durable queues and
+        exchanges stay, and the bindings between them; of messages, the persistent ones in classic
+        queues and all in quorum queues and streams. Messages that clients held are redelivered.
+        Times to live go on while the broker is down. Users, virtual hosts, permissions, policies,
+        limits, alarms and faults stay.
+
+        Example::
+
+            broker.restart()
+
+        Args:
+            keep: ``"durable"``; ``"all"`` to keep all that no connection owns; or ``"none"`` for
+                what a new node has.
+            down_for: How long clients are refused, in seconds of real time.
+            politely: Whether clients are told (320, CONNECTION_FORCED), as by ``rabbitmqctl
+                stop_app``; else their sockets end with a reset, as when the node is killed.
+
+        Raises:
+            OSError: The port is not available any more.
+            RuntimeError: The broker does not run, is down, or runs in the event loop of this
+                thread, which `down_for` would stop: await `restart_async`.
+            ValueError: `keep` has no such value, or `down_for` is negative.
+        """
+        _check_down_for(down_for)
+        if down_for and self._is_running and self._server.is_current_thread():
+            raise RuntimeError(
+                "the broker runs in this event loop: await restart_async(down_for=…)"
+            )
+        self.shut_down(keep=keep, politely=politely)
+        if down_for:
+            time.sleep(down_for)
+        self.start()
+
+    async def restart_async(
+        self, *, keep: Keep = "durable", down_for: float = 0.0, politely: bool = True
+    ) -> None:
+        """Take the broker down and up again, as `restart` does, without stopping the event loop.
+
+        Args:
+            keep, down_for, politely: As for `restart`.
+
+        Raises:
+            OSError: The port is not available any more.
+            RuntimeError: The broker does not run, or is down.
+            ValueError: `keep` has no such value, or `down_for` is negative.
+        """
+        _check_down_for(down_for)
+        self.shut_down(keep=keep, politely=politely)
+        await asyncio.sleep(down_for)
+        self.start()
+
+    def shut_down(self, *, keep: Keep = "durable", politely: bool = True) -> None:
+        """Take the broker down until `start`; clients are refused, and the port is kept.
+
+        Args:
+            keep, politely: As for `restart`.
+
+        Raises:
+            RuntimeError: The broker does not run, or is down already.
+            ValueError: `keep` has no such value.
+        """
+        if keep not in _KEEP:
+            raise ValueError(f"keep is {keep!r}; expected 'durable', 'all' or 'none'")
+        if not self._is_running:
+            raise RuntimeError("the broker does not run; start it with `with broker:` first")
+        self._call(lambda: self._shut_down(keep, politely=politely))
+
+    def _shut_down(self, keep: Keep, *, politely: bool) -> None:
+        if self._node.is_down:
+            raise RuntimeError("the broker is down already; start() takes it up")
+        self._server.go_down(politely=politely)
+        for virtualhost in self._node.virtualhosts.values():
+            if keep == "durable":
+                virtualhost.forget_transient()
+            elif keep == "none":
+                virtualhost.forget_everything()
+
+    def start(self) -> None:
+        """Take a broker up that `shut_down` has taken down.
+
+        Raises:
+            OSError: The port is not available any more.
+            RuntimeError: The broker is not down.
+        """
+        if not self._is_running or not self._node.is_down:
+            raise RuntimeError(
+                "the broker is not down: start() is for after shut_down(),"
+                " and `with broker:` starts a new one"
+            )
+        self._call(self._start)
+
+    def _start(self) -> None:
+        self._server.come_up()
+        self._responders_go_on()
+
+
+def _check_down_for(down_for: float) -> None:
+    if not down_for >= 0:
+        raise ValueError(f"down_for is {down_for!r}; expected a number of seconds from 0 on")
