@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .broker import FakeBroker
     from .clock import ManualClock
     from .faults.confirms import HeldConfirms
+    from .faults.connections import HeldOctets
     from .faults.deliveries import HeldDeliveries
     from .faults.face import Faults
     from .faults.rules import Fault
@@ -46,6 +47,7 @@ __all__ = [
     "Faults",
     "HeldConfirms",
     "HeldDeliveries",
+    "HeldOctets",
     "HistoryLost",
     "Life",
     "Look",
@@ -72,6 +74,7 @@ _HOMES = {
     "Faults": "faults.face",
     "HeldConfirms": "faults.confirms",
     "HeldDeliveries": "faults.deliveries",
+    "HeldOctets": "faults.connections",
     "HistoryLost": "history.queries",
     "Life": "history.lives",
     "Look": "looks",
