@@ -143,6 +143,7 @@ BROKER_FLOORS = {
     "idleness": 8,
     "faults": 8,
     "in_memory": 8,
+    "interruptions": 9,
     "looks": 8,
     "management": 8,
     "control": 9,

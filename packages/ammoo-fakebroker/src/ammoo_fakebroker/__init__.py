@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .history.events import Event
     from .history.lives import Life
     from .history.queries import Events, HistoryLost
+    from .interruptions import Alarm
     from .looks import Look
     from .responders import Responder
     from .snapshots import ConnectionSnapshot, ExchangeSnapshot, MessageSnapshot, QueueSnapshot
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .virtual_time import VirtualTimeLoop
 
 __all__ = [
+    "Alarm",
     "ConnectionSnapshot",
     "Event",
     "Events",
@@ -64,6 +66,7 @@ __all__ = [
 __version__ = "1.0.0"
 
 _HOMES = {
+    "Alarm": "interruptions",
     "ConnectionSnapshot": "snapshots",
     "Event": "history.events",
     "Events": "history.queries",

@@ -18,8 +18,9 @@ from .definition_files import DefinitionFiles
 from .event_queries import EventQueries
 from .history.recorder import Recorder
 from .in_memory import InMemory
+from .interruptions import Interruptions
 from .node.limits import Limits
-from .node.node import DEFAULT_VIRTUALHOST, MEMORY_LIMIT, Node
+from .node.node import DEFAULT_VIRTUALHOST, Node
 from .option_names import names_options
 from .rabbitmq.profiles import profile_named
 from .restart import Restarting
@@ -41,7 +42,14 @@ _Result = TypeVar("_Result")
 
 
 class FakeBroker(
-    Administration, DefinitionFiles, SetUp, Restarting, InMemory, EventQueries, Timekeeping
+    Administration,
+    DefinitionFiles,
+    SetUp,
+    Interruptions,
+    Restarting,
+    InMemory,
+    EventQueries,
+    Timekeeping,
 ):
     """A broker for tests that answers as RabbitMQ does.
 
@@ -387,60 +395,6 @@ class FakeBroker(
             password = self._call(lambda: self._node.users[user].password) or ""
         login = f"{quote(user, safe='')}:{quote(password, safe='')}"
         return f"{self._scheme}://{login}@{self._authority}/{quote(virtualhost, safe='')}"
-
-    # -- arranging -----------------------------------------------------------------------------
-
-    def block(self, reason: str = "low on memory") -> None:
-        """Raise an alarm: connections that publish are blocked (connection.blocked).
-
-        Alarms with different reasons can be in force at once, as RabbitMQ's memory and disk alarms
-        can; a blocked connection is told only the first reason.
-        See https://www.rabbitmq.com/docs/connection-blocked
-
-        Args:
-            reason: The reason that clients are told; RabbitMQ's are ``low on memory`` and
-                ``low on disk``, and ``low on disk & memory`` when both are in force.
-        """
-        self._call(lambda: self._node.raise_alarm(reason, source=reason))
-
-    def unblock(self, reason: str | None = None) -> None:
-        """Clear an alarm; publishers go on when none is left (connection.unblocked).
-
-        Args:
-            reason: The reason with which the alarm was raised; None for all alarms of `block`.
-        """
-        self._call(lambda: self._clear_alarms(reason))
-
-    def _clear_alarms(self, reason: str | None) -> None:
-        raised = [source for source in self._node.alarms.sources if source != MEMORY_LIMIT]
-        for source in raised if reason is None else [reason]:
-            self._node.clear_alarm(source)
-
-    def close_connection(self, name: str, reason: str = "closed by the test") -> None:
-        """Close the connections of a name as an operator does (320, CONNECTION_FORCED).
-
-        Args:
-            name: The `name` of a connection's snapshot in `connections`, which is unique, or the
-                ``connection_name`` among the client's properties, which several connections can
-                share.
-            reason: The reply text of connection.close.
-
-        Raises:
-            LookupError: No open connection has that name.
-        """
-        self._call(lambda: self._node.close_connection(name, reason))
-
-    def close_connections(self, reason: str = "closed by the test") -> None:
-        """Close all connections as an operator does (320, CONNECTION_FORCED).
-
-        Args:
-            reason: The reply text of connection.close.
-        """
-        self._call(lambda: self._node.close_connections(reason))
-
-    def cut_connections(self) -> None:
-        """Close all sockets without a connection.close, as a failing network does."""
-        self._call(self._server.cut_connections)
 
 
 def _check_history(history: object) -> None:

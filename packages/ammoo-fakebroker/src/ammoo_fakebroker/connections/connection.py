@@ -214,7 +214,9 @@ class Connection:
             else:
                 self._execute(commands)
                 if self.node.alarms.reason is not None and self._protocol.unfinished_size:
-                    self._block(self.node.alarms.reason)  # in the middle of a publish
+                    reason = self.node.alarms.reason_for(self)
+                    if reason is not None:
+                        self._block(reason)  # in the middle of a publish
             if self._protocol.state is not ConnectionState.RUNNING or self._stage is _Stage.OPENING:
                 self._follow_state()
         finally:
@@ -252,8 +254,8 @@ class Connection:
                 if strike is not None and strike(self, command):
                     pass
                 elif type(parameters) is BasicPublishParameters and channel is not None:
-                    if alarms.reason is not None:
-                        self._block(alarms.reason)
+                    if alarms.reason is not None and (reason := alarms.reason_for(self)):
+                        self._block(reason)
                         self._backlog.add((command,))
                         break
                     publish(channel, parameters, properties or b"", body or b"")

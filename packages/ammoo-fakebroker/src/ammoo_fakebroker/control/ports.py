@@ -105,7 +105,7 @@ class ControlledBroker(Protocol):
     def advance(self, seconds: float) -> None:
         """Move the clock that the broker was created with."""
 
-    def block(self, reason: str = ...) -> None:
+    def block(self, reason: str = ...) -> object:
         """Raise an alarm."""
 
     def unblock(self, reason: str | None = None) -> None:

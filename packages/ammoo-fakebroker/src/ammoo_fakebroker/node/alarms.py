@@ -5,6 +5,8 @@ See https://www.rabbitmq.com/docs/alarms
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 __all__ = ["Alarms"]
 
 _LOW_ON = "low on "
@@ -16,39 +18,58 @@ class Alarms:
     There can be several: those of operators, and the node's own memory alarm.
 
     Attributes:
-        reason: What clients are told (connection.blocked); None while there is no alarm.
+        reason: What clients are told (connection.blocked); None while there is no alarm. An alarm
+            can concern some of them only: `reason_for` tells.
     """
 
     def __init__(self) -> None:
         self.reason: str | None = None
         self._reasons: dict[str, str] = {}
+        self._concerned: dict[str, Callable[[object], bool]] = {}
 
-    def raise_(self, source: str, reason: str) -> None:
+    def raise_(
+        self, source: str, reason: str, concerns: Callable[[object], bool] | None = None
+    ) -> None:
         """Raise an alarm, or give one that is in force another reason.
 
         Args:
             source: What knows when the alarm is over.
             reason: Such as ``low on memory``.
+            concerns: Returns whether it concerns a connection; None for an alarm for all.
         """
         self._reasons[source] = reason
-        self.reason = self._joined()
+        self._concerned.pop(source, None)
+        if concerns is not None:
+            self._concerned[source] = concerns
+        self.reason = _join(self._reasons.values())
 
-    @property
-    def sources(self) -> list[str]:
-        """The sources of the alarms that are in force."""
-        return list(self._reasons)
+    def reason_for(self, connection: object) -> str | None:
+        """Return what a connection is told; None if no alarm concerns it."""
+        if not self._concerned:
+            return self.reason
+        return _join(
+            reason
+            for source, reason in self._reasons.items()
+            if source not in self._concerned or self._concerned[source](connection)
+        )
+
+    def sources_of(self, reason: str | None) -> list[str]:
+        """Return the sources of the alarms of a reason; None for all that are in force."""
+        return [source for source, own in self._reasons.items() if reason in (None, own)]
 
     def clear(self, source: str) -> None:
         """End an alarm, if it is in force."""
         self._reasons.pop(source, None)
-        self.reason = self._joined()
+        self._concerned.pop(source, None)
+        self.reason = _join(self._reasons.values())
 
-    def _joined(self) -> str | None:
-        """Return one reason for all: ``low on disk & memory``."""
-        reasons = list(dict.fromkeys(self._reasons.values()))
-        if len(reasons) < 2 or not all(reason.startswith(_LOW_ON) for reason in reasons):
-            return reasons[0] if reasons else None
-        resources = {
-            resource for reason in reasons for resource in reason.removeprefix(_LOW_ON).split(" & ")
-        }
-        return _LOW_ON + " & ".join(sorted(resources))
+
+def _join(reasons: Iterable[str]) -> str | None:
+    """Return one reason for all: ``low on disk & memory``."""
+    distinct = list(dict.fromkeys(reasons))
+    if len(distinct) < 2 or not all(reason.startswith(_LOW_ON) for reason in distinct):
+        return distinct[0] if distinct else None
+    resources = {
+        resource for reason in distinct for resource in reason.removeprefix(_LOW_ON).split(" & ")
+    }
+    return _LOW_ON + " & ".join(sorted(resources))

@@ -6,7 +6,7 @@ It is synchronous, knows neither sockets nor event loops, and gets its clocks fr
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from ..auth.login import MECHANISMS
@@ -204,22 +204,30 @@ class Node:
 
     # -- alarms and the end --------------------------------------------------------------------
 
-    def raise_alarm(self, reason: str, *, source: str) -> None:
+    def raise_alarm(
+        self,
+        reason: str,
+        *,
+        source: str,
+        concerns: Callable[[object], bool] | None = None,
+    ) -> None:
         """Block each connection from its next publish on (connection.blocked).
 
         Args:
             reason: The reason that clients are told.
             source: The name by which the alarm is cleared; others may be raised beside it.
+            concerns: Returns whether the alarm concerns a connection; None for all connections.
         """
-        self.alarms.raise_(source, reason)
+        self.alarms.raise_(source, reason, concerns)
 
     def clear_alarm(self, source: str) -> None:
-        """Clear an alarm; unblock all connections if it was the last (connection.unblocked)."""
+        """Clear an alarm; unblock the connections that no other concerns (connection.unblocked)."""
         was_raised = self.alarms.reason is not None
         self.alarms.clear(source)
-        if was_raised and self.alarms.reason is None:
+        if was_raised:
             for connection in list(self.connections):
-                connection.unblock()
+                if self.alarms.reason_for(connection) is None:
+                    connection.unblock()
 
     def memory_size(self) -> int:
         """Return about how much memory the node's messages take, in octets."""

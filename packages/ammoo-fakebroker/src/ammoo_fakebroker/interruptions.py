@@ -1,0 +1,167 @@
+"""What an operator or a network does to a broker's connections at once, for a test.
+
+`faults/` is what strikes later: here each call acts when it is made.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from .connections.connection import Connection
+from .faults.occasions import Occasion
+from .node.node import MEMORY_LIMIT, Node
+from .rabbitmq import errors
+from .server import Server
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .faults.options import ConnectionChoice
+
+__all__ = ["Alarm", "Interruptions"]
+
+_Result = TypeVar("_Result")
+
+
+class Alarm:
+    """An alarm: what `FakeBroker.block` returns. As a context manager it is cleared at the end."""
+
+    def __init__(self, clear: Callable[[], None]) -> None:
+        self._clear = clear
+
+    def clear(self) -> None:
+        """Clear the alarm; publishers go on when none is left (connection.unblocked)."""
+        self._clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._clear()
+
+
+class Interruptions(ABC):
+    """The methods that block, close and cut connections at once.
+
+    Attributes:
+        _node: The broker's node.
+        _server: What listens for it.
+    """
+
+    _node: Node
+    _server: Server
+
+    @abstractmethod
+    def _call(self, function: Callable[[], _Result]) -> _Result:
+        """Call a function in the broker's thread, and return its result."""
+
+    def block(
+        self, reason: str = "low on memory", *, connection: ConnectionChoice | None = None
+    ) -> Alarm:
+        """Raise an alarm: connections that publish are blocked (connection.blocked).
+
+        Alarms with different reasons can be in force at once, as RabbitMQ's memory and disk alarms
+        can; a blocked connection is told only the first reason.
+        See https://www.rabbitmq.com/docs/connection-blocked
+
+        Example::
+
+            with broker.block():
+                ...  # publishers wait
+
+        Args:
+            reason: The reason that clients are told; RabbitMQ's are ``low on memory`` and
+                ``low on disk``, and ``low on disk & memory`` when both are in force.
+            connection: Whom to block: a connection's name, its own or the client's, a compiled
+                regular expression, a snapshot or a function of one; None for all, as RabbitMQ does.
+
+        Returns:
+            The alarm, in force until its block ends, or until `Alarm.clear` or `unblock`.
+        """
+
+        def block() -> str:
+            if connection is None:
+                self._node.raise_alarm(reason, source=reason)
+                return reason
+            source = f"{reason} for {connection!r}"
+            self._node.raise_alarm(
+                reason, source=source, concerns=lambda client: _is_chosen(client, connection)
+            )
+            return source
+
+        source = self._call(block)
+        return Alarm(lambda: self._call(lambda: self._node.clear_alarm(source)))
+
+    def unblock(self, reason: str | None = None) -> None:
+        """Clear alarms; publishers go on when none is left (connection.unblocked).
+
+        Args:
+            reason: The reason with which an alarm was raised; None for all alarms of `block`.
+        """
+        self._call(lambda: self._clear_alarms(reason))
+
+    def _clear_alarms(self, reason: str | None) -> None:
+        for source in self._node.alarms.sources_of(reason):
+            if source != MEMORY_LIMIT:
+                self._node.clear_alarm(source)
+
+    def close_connection(self, name: str, reason: str = "closed by the test") -> None:
+        """Close the connections of a name as an operator does (320, CONNECTION_FORCED).
+
+        Args:
+            name: The `name` of a connection's snapshot in `connections`, which is unique, or the
+                ``connection_name`` among the client's properties, which several connections can
+                share.
+            reason: The reply text of connection.close.
+
+        Raises:
+            LookupError: No open connection has that name.
+        """
+        self._call(lambda: self._node.close_connection(name, reason))
+
+    def close_connections(
+        self,
+        reason: str = "closed by the test",
+        *,
+        connection: ConnectionChoice | None = None,
+    ) -> None:
+        """Close connections as an operator does (320, CONNECTION_FORCED).
+
+        Args:
+            reason: The reply text of connection.close.
+            connection: Which connections, as for `block`; None for all.
+        """
+        if connection is None:
+            self._call(lambda: self._node.close_connections(reason))
+        else:
+            self._call(lambda: self._close_chosen(reason, connection))
+
+    def _close_chosen(self, reason: str, choice: ConnectionChoice) -> None:
+        for client in list(self._server.clients):
+            if client.connection.is_open and _is_chosen(client.connection, choice):
+                client.connection.close(errors.closed_by_operator(reason))
+
+    def cut_connections(self, *, connection: ConnectionChoice | None = None) -> None:
+        """Close sockets without a connection.close, as a failing network does.
+
+        Args:
+            connection: Which connections, as for `block`; None for all.
+        """
+        self._call(lambda: self._cut(connection))
+
+    def _cut(self, choice: ConnectionChoice | None) -> None:
+        for client in list(self._server.clients):
+            if choice is None or _is_chosen(client.connection, choice):
+                client.abort()
+
+
+def _is_chosen(connection: object, choice: ConnectionChoice) -> bool:
+    assert isinstance(connection, Connection)
+    return Occasion(connection).answers("connection", choice)
