@@ -1,0 +1,156 @@
+"""The same program before and after a restart, on the fake broker and on RabbitMQ.
+
+A RabbitMQ that tests share must not be restarted: AMMOO_TEST_RESTARTS names the releases of
+`.ci/rabbitmq` that this suite may restart, with AMMOO_RABBITMQ_HOME and its ports set to private ones.
+
+    AMMOO_RABBITMQ_HOME=/tmp/ammoo-restarted AMMOO_RABBITMQ_PORT_3_10=5872 .ci/rabbitmq start 3.10
+    AMMOO_TEST_RESTARTS=3.10 … pytest tests/broker/test_restart_as_rabbitmq.py
+"""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pika  # type: ignore[import-untyped]  # it ships no types
+import pika.exceptions  # type: ignore[import-untyped]  # it ships no types
+import pytest
+
+from ammoo_fakebroker import FakeBroker
+
+SCRIPT = Path(__file__).parents[2] / ".ci" / "rabbitmq"
+RELEASES = [name for name in os.environ.get("AMMOO_TEST_RESTARTS", "").split(",") if name]
+QUEUES = ("classic", "transient", "used", "unused", "quorum", "limited")
+EXCHANGES = ("durable", "transient", "auto-delete")
+
+
+def run(*arguments: str) -> str:
+    return subprocess.run(
+        [SCRIPT, *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def declare(channel: Any) -> None:
+    """Declare one of each kind, and publish to some."""
+    for name in QUEUES:
+        channel.queue_delete(name)
+    for name in EXCHANGES:
+        channel.exchange_delete(name)
+    channel.queue_declare("classic", durable=True)
+    channel.queue_declare("transient")
+    channel.queue_declare("used", durable=True, auto_delete=True)
+    channel.queue_declare("unused", durable=True, auto_delete=True)
+    channel.queue_declare("quorum", durable=True, arguments={"x-queue-type": "quorum"})
+    channel.queue_declare("limited", durable=True, arguments={"x-message-ttl": 3_600_000})
+    channel.exchange_declare("durable", "fanout", durable=True)
+    channel.exchange_declare("transient", "fanout")
+    channel.exchange_declare("auto-delete", "fanout", durable=True, auto_delete=True)
+    for source in EXCHANGES[:2]:
+        channel.queue_bind("classic", source)
+    channel.queue_bind("transient", "auto-delete")
+    channel.queue_bind("transient", "durable")
+    for name, mode in (("classic", 2), ("classic", 1), ("classic", 2), ("classic", 2)):
+        publish(channel, name, mode)
+    for name, mode in (("quorum", 1), ("quorum", 2), ("limited", 2), ("limited", 1)):
+        publish(channel, name, mode)
+
+
+def publish(channel: Any, queue_name: str, delivery_mode: int) -> None:
+    properties = pika.BasicProperties(delivery_mode=delivery_mode)
+    channel.basic_publish("", queue_name, b"%d" % delivery_mode, properties)
+
+
+def hold(connection: Any) -> None:
+    """Hold messages, requeue one, and consume from the auto-delete queue."""
+    channel = connection.channel()
+    tags = [channel.basic_get("classic")[0].delivery_tag for _ in range(3)]
+    channel.basic_nack(tags[2], requeue=True)
+    channel.basic_get("quorum")
+    channel.basic_consume("used", lambda *_: None)
+
+
+def exists(connection: Any, name: str, declare_passive: str) -> bool:
+    try:
+        getattr(connection.channel(), declare_passive)(name, passive=True)
+    except pika.exceptions.ChannelClosedByBroker:
+        return False
+    return True
+
+
+def contents(channel: Any, queue_name: str) -> Iterator[tuple[bytes, bool]]:
+    while True:
+        method, _, body = channel.basic_get(queue_name, auto_ack=True)
+        if method is None:
+            return
+        yield body, method.redelivered
+
+
+def observe(url: str, restart: Callable[[], object]) -> dict[str, Any]:
+    """Return what a broker has after its restart."""
+    parameters = pika.URLParameters(url)
+    before = pika.BlockingConnection(parameters)
+    channel = before.channel()
+    channel.confirm_delivery()
+    declare(channel)
+    hold(before)
+    restart()
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker) as closed:
+        before.process_data_events(time_limit=20)
+    with pika.BlockingConnection(parameters) as connection:
+        queues = [name for name in QUEUES if exists(connection, name, "queue_declare")]
+        found = {
+            "queues": queues,
+            "exchanges": [
+                name for name in EXCHANGES if exists(connection, name, "exchange_declare")
+            ],
+            "messages": {
+                name: list(contents(connection.channel(), name))
+                for name in ("classic", "quorum", "limited")
+            },
+            "text": closed.value.reply_text,
+        }
+        clean_up(connection)
+    return found
+
+
+def clean_up(connection: Any) -> None:
+    channel = connection.channel()
+    with suppress(pika.exceptions.ChannelClosedByBroker):
+        for name in QUEUES:
+            channel.queue_delete(name)
+        for name in EXCHANGES:
+            channel.exchange_delete(name)
+
+
+def observe_fake(release: str) -> dict[str, Any]:
+    with FakeBroker(compatibility=release) as broker:
+        return observe(broker.url, broker.restart)
+
+
+def restart_app(release: str) -> None:
+    run("ctl", release, "stop_app")
+    run("ctl", release, "start_app")
+
+
+@pytest.mark.skipif(not RELEASES, reason="AMMOO_TEST_RESTARTS names no release")
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("release", RELEASES)
+def test_restarted_broker_has_what_rabbitmq_has(release: str) -> None:
+    url = run("url", release)
+
+    assert observe(url, lambda: restart_app(release)) == observe_fake(release)
+
+
+@pytest.mark.parametrize(("release", "redelivered"), [("3.10", True), ("4.3", False)])
+def test_restarted_broker_is_as_observed(release: str, redelivered: bool) -> None:
+    """What RabbitMQ had, in short: so that it is seen without one."""
+    found = observe_fake(release)
+
+    assert ["classic", "unused", "quorum", "limited"] == found["queues"]
+    assert {
+        "classic": [(b"2", True), (b"2", redelivered), (b"2", False)],
+        "quorum": [(b"1", True), (b"2", False)],
+        "limited": [(b"2", False)],
+    } == found["messages"]
