@@ -1,6 +1,7 @@
 """A node with scripted faults, and clients of it, without a socket: frames are seen one by one."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from ammoo_fakebroker.clock import ManualClock
@@ -11,6 +12,10 @@ from ammoo_fakebroker.faults.registry import Registry
 from ammoo_wire import BasicAckParameters, BasicNackParameters
 from tests.broker.link import Line, make_node
 from tests.support.commands import Command
+
+
+async def _await_future(future: Future[None], seconds: float) -> None:
+    future.result(seconds)
 
 
 class _NoNetwork:
@@ -37,6 +42,7 @@ class Stage:
                 call=lambda function: function(),
                 look=lambda function: function(),
                 runs_here=lambda: False,
+                await_future=_await_future,
                 network=_NoNetwork(),
                 seed=seed,
             )

@@ -1,10 +1,13 @@
 """Scripted faults: whom they strike, how often, what they count, and how they end."""
 
+import asyncio
 import re
 from typing import Any
 
 import pytest
 
+import ammoo
+from ammoo_fakebroker import FakeBroker
 from ammoo_fakebroker.snapshots import MessageSnapshot
 from ammoo_wire import ConfirmSelectParameters, QueueDeclareParameters, TxSelectParameters
 from tests.broker.link import Line
@@ -193,6 +196,20 @@ def test_strikes_are_remembered(stage: Stage, line: Line) -> None:
     fault.wait(1, timeout=0)
     with pytest.raises(AssertionError, match=r"struck 1 times after 0 s, 2 awaited: 1 publish"):
         fault.wait(2, timeout=0)
+
+
+async def test_strikes_are_awaited_in_the_loop() -> None:
+    async with FakeBroker() as broker, await ammoo.connect(broker.url) as connection:
+        fault = broker.faults.delay_method("queue.declare", seconds=3600)
+        async with connection.channel() as channel:
+            declaring = asyncio.create_task(channel.declare_queue("queue"))
+            await fault.wait_async(1)
+            with pytest.raises(AssertionError, match="struck 1 times after 0 s, 2 awaited"):
+                await fault.wait_async(2, timeout=0)
+            with pytest.raises(RuntimeError, match="await wait_async"):
+                fault.wait(1)
+            fault.remove()
+            assert "queue" == (await declaring).queue_name
 
 
 # -- plain data --------------------------------------------------------------------------------

@@ -8,7 +8,9 @@ Every method can be called from any thread: it runs in the broker's thread, and 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 from urllib.parse import quote
 
@@ -293,6 +295,7 @@ class FakeBroker(
                 call=self._call,
                 look=self._call,
                 runs_here=lambda: self._is_running and self._server.is_current_thread(),
+                await_future=_await_future,
                 network=self._server,
                 seed=self._seed,
             )
@@ -395,6 +398,10 @@ class FakeBroker(
             password = self._call(lambda: self._node.users[user].password) or ""
         login = f"{quote(user, safe='')}:{quote(password, safe='')}"
         return f"{self._scheme}://{login}@{self._authority}/{quote(virtualhost, safe='')}"
+
+
+async def _await_future(future: Future[None], seconds: float) -> None:
+    await asyncio.wait_for(asyncio.wrap_future(future), seconds)
 
 
 def _check_history(history: object) -> None:

@@ -75,6 +75,11 @@ class FaultHost(Protocol):
     ) -> None:
         """Wait until a function is true; it is called in the broker's thread."""
 
+    async def wait_until_async(
+        self, function: Callable[[], bool], seconds: float, failure: Callable[[], str]
+    ) -> None:
+        """Do the same without stopping the event loop."""
+
     def clients(self) -> list[FaultyClient]:
         """Return the clients whose sockets are open."""
         ...

@@ -6,7 +6,7 @@ the newest that takes an occasion strikes it; delays add up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -51,6 +51,7 @@ class Registry:
         call: Calls a function in the broker's thread.
         look: Does so when all that clients have sent so far is executed.
         runs_here: Returns whether this is the broker's thread.
+        await_future: Awaits a future in the running event loop, for so many seconds.
         network: What listens, and holds the sockets.
         seed: What the random numbers of all faults come from.
 
@@ -66,6 +67,7 @@ class Registry:
         call: Callable[[Callable[[], Any]], Any],
         look: Callable[[Callable[[], Any]], Any],
         runs_here: Callable[[], bool],
+        await_future: Callable[[Future[None], float], Awaitable[None]],
         network: FaultyNetwork,
         seed: int,
     ) -> None:
@@ -75,6 +77,7 @@ class Registry:
         self._call = call
         self._look = look
         self._runs_here = runs_here
+        self._await_future = await_future
         self._network = network
         self._waiters: dict[Future[None], Callable[[], bool]] = {}
         self._seed = seed
@@ -138,11 +141,28 @@ class Registry:
             RuntimeError: This is the broker's thread, which would wait for itself.
         """
         if self._runs_here():
-            raise RuntimeError("the broker runs in this event loop: waiting here would stop it")
+            raise RuntimeError("the broker runs in this event loop: await wait_async() instead")
         done: Future[None] = Future()
         self.call(lambda: self._add_waiter(done, function))
         try:
             done.result(timeout)
+        except TimeoutError:
+            raise AssertionError(self.call(failure)) from None
+        finally:
+            self.call(lambda: self._waiters.pop(done, None))
+
+    async def wait_until_async(
+        self, function: Callable[[], bool], seconds: float, failure: Callable[[], str]
+    ) -> None:
+        """Do the same without stopping the event loop.
+
+        Raises:
+            AssertionError: It was not true in time; `failure` returns the text.
+        """
+        done: Future[None] = Future()
+        self.call(lambda: self._add_waiter(done, function))
+        try:
+            await self._await_future(done, seconds)
         except TimeoutError:
             raise AssertionError(self.call(failure)) from None
         finally:

@@ -120,12 +120,30 @@ class Fault:
             RuntimeError: The broker runs in the event loop of this thread.
         """
         self._host.wait_until(
-            lambda: self._count >= count,
-            timeout,
-            lambda: (
-                f"{self.describe()} struck {self._count} times after {timeout:g} s,"
-                f" {count} awaited: {self._why_not()}"
-            ),
+            lambda: self._count >= count, timeout, lambda: self._describe_wait(count, timeout)
+        )
+
+    async def wait_async(
+        self,
+        count: int = 1,
+        timeout: float = 5.0,  # noqa: ASYNC109  the test's, as in `wait`
+    ) -> None:
+        """Wait until it has struck, as `wait` does, in any event loop.
+
+        Args:
+            count, timeout: As for `wait`.
+
+        Raises:
+            AssertionError: It has not struck as often in that time; the text says why.
+        """
+        await self._host.wait_until_async(
+            lambda: self._count >= count, timeout, lambda: self._describe_wait(count, timeout)
+        )
+
+    def _describe_wait(self, count: int, timeout: float) -> str:
+        return (
+            f"{self.describe()} struck {self._count} times after {timeout:g} s,"
+            f" {count} awaited: {self._why_not()}"
         )
 
     # -- its end -------------------------------------------------------------------------------
