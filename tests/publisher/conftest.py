@@ -1,5 +1,6 @@
 """Brokers, a network that tests cut, and a scripted server, for what publishers do."""
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,6 +16,9 @@ from tests.support.broker_matrix import broker, operator, parametrise
 __all__ = ["broker", "broker_channel", "broker_connection", "broker_url", "name", "operator"]
 
 pytest_generate_tests = parametrise
+
+# It starts a RabbitMQ of its own, and kills it as often as the variable says.
+collect_ignore = [] if "AMMOO_TEST_KILLS" in os.environ else ["test_killed_publisher.py"]
 
 
 @pytest.fixture
