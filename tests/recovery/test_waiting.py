@@ -350,3 +350,16 @@ async def test_publish_nowait_is_refused_while_the_connection_is_down(
     network.go_up()
     await channel.wait_publishable()
     channel.publish_nowait("", "nowhere", b"body")
+
+
+async def test_task_that_waits_to_publish_behind_a_loss_is_told_of_the_end(
+    network: Network, connection: ammoo.Connection, channel: ammoo.Channel, events: EventListener
+) -> None:
+    tasks = await begin_down(
+        network, events, channel.wait_publishable(), channel.wait_publishable()
+    )
+
+    await connection.close()
+    errors = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [ClientClosedConnectionOK] * 2 == [type(error) for error in errors]
