@@ -553,3 +553,20 @@ def test_cycle_that_a_rejection_broke_goes_on(channel: Channel, unique: Unique) 
     assert [("expired", delay, 2), ("rejected", work, 2)] == [
         (death["reason"], death["queue"], death["count"]) for death in deaths_of(message)
     ]
+
+
+def test_message_that_dies_on_two_ways_has_the_deaths_of_each(
+    channel: Channel, declare: Declare, graveyard: str, unique: Unique
+) -> None:
+    both = channel.declare_exchange(unique("both"), "fanout")
+    left, right = declare("left", x_max_length=0), declare("right", x_max_length=0)
+    channel.bind(left, both)
+    channel.bind(right, both)
+    first = channel.declare_queue(unique("first"), x_max_length=0, x_dead_letter_exchange=both)
+
+    channel.fill(first, b"body")
+
+    dead = [channel.await_message(graveyard) for _ in ("left", "right")]
+    names = [{death["queue"] for death in deaths_of(message)} for message in dead]
+    assert {first, left} in names
+    assert {first, right} in names

@@ -4,9 +4,12 @@
 a client beside them that means no harm.
 """
 
+from typing import Any
+
 import pytest
 
 from ammoo_fakebroker.messages import deaths
+from ammoo_fakebroker.messages.headers import with_headers
 from ammoo_wire import (
     BasicGetParameters,
     QueueBindParameters,
@@ -19,19 +22,25 @@ from .link import Line, make_node
 
 
 @pytest.mark.parametrize("release", ["4.0", "3.10"])
-def test_dying_in_many_queues_in_a_row_encodes_each_death_once(
+def test_dying_in_many_queues_in_a_row_encodes_each_death_once_and_the_header_once(
     release: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = Line(make_node(release))
     line.declare_chain(*(f"q{number}" for number in range(501)))
     encoded: list[deaths.Death] = []
+    put_together: list[bytes] = []
     encode = deaths._entry
 
     def count(death: deaths.Death) -> deaths._Entry:
         encoded.append(death)
         return encode(death)
 
+    def count_headers(*arguments: Any) -> bytes:
+        put_together.append(with_headers(*arguments))
+        return put_together[-1]
+
     monkeypatch.setattr(deaths, "_entry", count)
+    monkeypatch.setattr(deaths, "with_headers", count_headers)
 
     line.publish("q0", b"body")
 
@@ -43,7 +52,7 @@ def test_dying_in_many_queues_in_a_row_encodes_each_death_once(
     assert [f"q{number}" for number in range(500)] == sorted(
         (death["queue"] for death in headers["x-death"]), key=lambda name: int(name[1:])
     )
-    assert 500 == len(encoded)
+    assert (500, 1) == (len(encoded), len(put_together))
 
 
 def test_topic_patterns_and_routing_keys_that_are_in_many_places_are_matched() -> None:

@@ -1,17 +1,21 @@
 """The deaths of a message: what its header x-death states, one entry for each queue and reason.
 
-A message can go through thousands of queues in a row, and each adds an entry. So a history keeps
-its entries encoded as well as decoded, and answers from sets what it is asked for each queue.
+A message can go through thousands of queues in a row, and each adds an entry. So the histories of a
+message share their entries, keep them encoded as well as decoded, and are put together only for a
+message that is delivered.
 See https://www.rabbitmq.com/docs/dlx#effects
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ammoo_wire import BasicHeaderProperties, EncodedValue, Int64, encode_table
 
 from ..rabbitmq.erlang_terms import comparable
+from .headers import with_headers
 
 __all__ = ["Death", "DeathHistory", "MalformedHistory"]
 
@@ -54,29 +58,47 @@ def _grouped(deaths: list[Death]) -> list[Death]:
     ]
 
 
+class _DeathLog:
+    """Numbered deaths in the order of the header, which the histories of one message share.
+
+    A history that is continued leaves its entries to the next one, so a message that goes through
+    thousands of queues in a row costs each of them the same. Only what is continued twice is copied.
+    """
+
+    __slots__ = ("entries", "numbers")
+
+    def __init__(self, entries: Iterable[_Entry]) -> None:
+        self.entries = deque(enumerate(entries, start=1))
+        self.numbers: dict[str, int] = {}
+        for number, (death, _) in self.entries:
+            name = death.get("queue")
+            if isinstance(name, str):
+                self.numbers.setdefault(name, number)
+
+
 class DeathHistory:
     """The deaths of one message, the last one first. It is never changed.
 
     Args:
-        entries: The deaths.
-        queue_names: The queues of all entries.
+        log: The deaths, and perhaps later ones.
+        count: How many of them are the history's.
+        is_turned: Whether the log has them the other way around.
         properties: The message's properties, with all headers but x-death.
 
     Attributes:
         properties: As passed.
     """
 
-    __slots__ = ("_entries", "_queue_names", "properties")
+    __slots__ = ("_count", "_encoded", "_is_turned", "_log", "properties")
 
     def __init__(
-        self,
-        entries: list[_Entry],
-        queue_names: frozenset[str],
-        properties: BasicHeaderProperties,
+        self, log: _DeathLog, count: int, properties: BasicHeaderProperties, *, is_turned: bool
     ) -> None:
         self.properties: BasicHeaderProperties = properties
-        self._entries = entries
-        self._queue_names = queue_names
+        self._log = log
+        self._count = count
+        self._is_turned = is_turned
+        self._encoded: bytes | None = None
 
     @classmethod
     def published(cls, deaths: object, properties: BasicHeaderProperties) -> DeathHistory:
@@ -89,8 +111,7 @@ class DeathHistory:
         if not all(isinstance(death, dict) for death in listed):
             raise MalformedHistory("an entry of x-death is no table")
         entries = [_entry(death) for death in _grouped(listed)]
-        names = (entry.death.get("queue") for entry in entries)
-        return cls(entries, frozenset(name for name in names if isinstance(name, str)), properties)
+        return cls(_DeathLog(entries), len(entries), properties, is_turned=False)
 
     def with_death(
         self, death: Death, properties: BasicHeaderProperties, *, turns: bool
@@ -106,34 +127,50 @@ class DeathHistory:
             turns: Whether the other entries are turned around and the new one's fields sorted, as
                 older releases do.
         """
-        queue_name, entries = death["queue"], self._entries
-        if queue_name in self._queue_names:
+        queue_name, log, is_turned = death["queue"], self._log, self._is_turned
+        if self._knows(queue_name):
+            entries = self._entries()
             kind = (queue_name, death["reason"])
             for earlier in [entry.death for entry in entries if entry.kind == kind]:
                 count = earlier.get("count", 0)
                 if not isinstance(count, int):
                     raise MalformedHistory("a count of x-death is no number")
                 death = {**earlier, "count": Int64(count + 1)}
-            entries = [entry for entry in entries if entry.kind != kind]
+            log, is_turned = _DeathLog(entry for entry in entries if entry.kind != kind), False
+        elif len(log.entries) != self._count:  # another history has continued it
+            log, is_turned = _DeathLog(self._entries()), False
         if turns:
             death = dict(sorted(death.items()))
-            entries = entries[::-1]
-        names = self._queue_names | {queue_name}
-        return DeathHistory([_entry(death), *entries], names, properties)
+            is_turned = not is_turned
+        number = len(log.entries) + 1
+        (log.entries.append if is_turned else log.entries.appendleft)((number, _entry(death)))
+        log.numbers.setdefault(queue_name, number)
+        return DeathHistory(log, number, properties, is_turned=is_turned)
 
-    @property
-    def header(self) -> EncodedValue:
-        """The value of the header x-death."""
-        octets = b"".join([entry.encoded for entry in self._entries])
-        return EncodedValue(b"A" + len(octets).to_bytes(4, "big") + octets)
+    def encoded(self) -> bytes:
+        """Return the encoded properties with the header x-death."""
+        if self._encoded is None:
+            octets = b"".join([encoded for _, encoded in self._entries()])
+            header = EncodedValue(b"A" + len(octets).to_bytes(4, "big") + octets)
+            headers = {**(self.properties.headers or {}), "x-death": header}
+            self._encoded = with_headers(self.properties, headers)
+        return self._encoded
 
     def is_cycle(self, queue_name: str) -> bool:
         """Return whether a message comes back to a queue that it died in, unrejected since then."""
-        if queue_name not in self._queue_names:
+        if not self._knows(queue_name):
             return False
-        for death, _ in self._entries:
+        for death, _ in self._entries():
             if death.get("reason") == "rejected":
                 return False
             if death.get("queue") == queue_name:
                 return True
         return False
+
+    def _knows(self, queue_name: str) -> bool:
+        return self._log.numbers.get(queue_name, self._count + 1) <= self._count
+
+    def _entries(self) -> list[_Entry]:
+        """List the history's own entries, the last death first."""
+        own = [entry for number, entry in self._log.entries if number <= self._count]
+        return own[::-1] if self._is_turned else own

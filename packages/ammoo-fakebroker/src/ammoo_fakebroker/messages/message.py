@@ -13,7 +13,7 @@ from ammoo_wire import BasicHeaderProperties, decode_properties
 
 from .properties import ParsedProperties
 
-__all__ = ["MESSAGE_SIZE", "Message", "QueuedMessage"]
+__all__ = ["MESSAGE_SIZE", "DeadMessage", "Message", "QueuedMessage"]
 
 MESSAGE_SIZE = 512
 """About how much memory a message takes in a queue beside its body, in octets."""
@@ -66,6 +66,12 @@ class Message:
         return (self.routing_key,)
 
     @property
+    def own_properties(self) -> bytes:
+        """The encoded properties without what a single queue has added for its consumers."""
+        history = self.parsed.history
+        return self.parsed.outgoing if history is None else history.encoded()
+
+    @property
     def headers(self) -> Mapping[str, Any]:
         """The decoded headers, for exchanges that route by them."""
         if self._headers is None:
@@ -82,9 +88,49 @@ class Message:
         copy.number = self.number
         return copy
 
+    def without_counts(self) -> Message:
+        """Return the message without what a single queue has added for its consumers."""
+        return self.with_properties(self.own_properties)
+
     def with_parsed(self, parsed: ParsedProperties) -> Message:
         """Return a copy with other parsed properties."""
         copy = Message(self.exchange_name, self.routing_key, self.properties, self.body, parsed)
+        copy.number = self.number
+        return copy
+
+
+class DeadMessage(Message):
+    """A dead letter: its properties are encoded when they are asked for.
+
+    A message that dies in thousands of queues in a row would cost each of them all its deaths.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        exchange_name: str,
+        routing_key: str,
+        body: bytes | bytearray,
+        parsed: ParsedProperties,
+    ) -> None:
+        self.exchange_name = exchange_name
+        self.routing_key = routing_key
+        self.body = body
+        self.parsed = parsed
+        self.number = 0
+        self._headers = None
+
+    @property
+    def properties(self) -> bytes:  # type: ignore[override]  # read-only here
+        """The encoded properties, with the header x-death."""
+        return self.own_properties
+
+    def without_counts(self) -> Message:
+        return self
+
+    def with_parsed(self, parsed: ParsedProperties) -> Message:
+        copy = DeadMessage(self.exchange_name, self.routing_key, self.body, parsed)
         copy.number = self.number
         return copy
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ammoo_wire import (
-    BasicHeaderProperties,
     ProtocolError,
     check_readable,
     decode_properties,
@@ -23,8 +22,9 @@ from ..rabbitmq.arguments import MAX_EXPIRY
 from ..rabbitmq.erlang_terms import type_name
 from ..rabbitmq.profiles import Profile
 from .deaths import DeathHistory
+from .headers import with_headers
 
-__all__ = ["ParsedProperties", "PropertyReader", "with_headers"]
+__all__ = ["ParsedProperties", "PropertyReader"]
 
 _FILTER_VALUE = "x-stream-filter-value"
 _NO_PROPERTIES = b"\x00\x00"
@@ -130,21 +130,6 @@ class PropertyReader:
     def _read_filter_value(self, headers: Mapping[str, Any]) -> str | None:
         value = headers.get(_FILTER_VALUE, "") if self._reads_filter_values else ""
         return value if isinstance(value, str) else None
-
-
-def with_headers(
-    properties: BasicHeaderProperties, headers: Mapping[str, Any], *, sort: bool = True
-) -> bytes:
-    """Encode properties with other headers.
-
-    Args:
-        properties: All but the headers.
-        headers: The headers.
-        sort: Whether to sort them by name, as RabbitMQ does when it adds one.
-    """
-    if sort:
-        headers = {name: headers[name] for name in sorted(headers)}
-    return encode_properties(properties._replace(headers=dict(headers)))
 
 
 def _read_expiration(expiration: str | None) -> tuple[int | None, list[ProtocolError]]:

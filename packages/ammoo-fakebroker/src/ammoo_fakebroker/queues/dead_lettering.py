@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ammoo_wire import Int64
 
 from ..messages.deaths import Death, DeathHistory, MalformedHistory
-from ..messages.message import Message
-from ..messages.properties import with_headers
+from ..messages.message import DeadMessage, Message
 
 if TYPE_CHECKING:
     from .ports import Router
@@ -141,14 +140,12 @@ class DeadLetters:
             headers.pop("CC", None)
         properties = properties._replace(expiration=None, headers=headers)
         history = history.with_death(death, properties, turns=turns)
-        encoded = with_headers(properties, {**headers, "x-death": history.header})
-        parsed = message.parsed._replace(outgoing=encoded, expiration=None, history=history)
+        parsed = message.parsed._replace(expiration=None, history=history)
         if routing_key is not None:
             parsed = parsed._replace(carbon_copies=(), blind_carbon_copies=())
-        copy = Message(
+        copy = DeadMessage(
             queue.settings.dead_letter_exchange or "",
             message.routing_key if routing_key is None else routing_key,
-            encoded,
             message.body,
             parsed,
         )

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from ammoo_wire import Int64, decode_properties
 
+from ..messages.headers import with_headers
 from ..messages.message import Message, QueuedMessage
-from ..messages.properties import with_headers
 from ..rabbitmq import errors
 from ..rabbitmq.arguments import QUORUM, QueueSettings
 from .consumers import QueueConsumers, SingleActiveConsumer
@@ -48,7 +48,7 @@ def with_counts(message: Message, **counts: int) -> Message:
         message: The message; of its headers those count that it was published with.
         counts: The counts by their headers, such as x_delivery_count.
     """
-    properties = decode_properties(message.parsed.outgoing)
+    properties = decode_properties(message.own_properties)
     headers = {name.replace("_", "-"): Int64(count) for name, count in counts.items()}
     return message.with_properties(
         with_headers(properties, {**(properties.headers or {}), **headers})
@@ -162,4 +162,4 @@ class QuorumQueue(FifoQueue):
 
     def _dead_letter_of(self, queued: QueuedMessage) -> Message:
         """Return a message without the counts of this queue."""
-        return queued.message.with_properties(queued.message.parsed.outgoing)
+        return queued.message.without_counts()

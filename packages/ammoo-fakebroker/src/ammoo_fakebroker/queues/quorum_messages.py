@@ -179,7 +179,7 @@ class LeveledMessages(ReadyMessages):
 def size_of(queued: QueuedMessage) -> int:
     """Return what RabbitMQ counts from 4.3 on: the octets of body and published properties."""
     message = queued.message
-    return len(message.body) + len(message.parsed.outgoing)
+    return len(message.body) + len(message.own_properties)
 
 
 def _has_expired(queued: QueuedMessage, now: float) -> bool:

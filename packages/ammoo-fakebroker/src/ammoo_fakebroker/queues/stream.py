@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ammoo_wire import BasicHeaderProperties, Int64, Timestamp
 
+from ..messages.headers import with_headers
 from ..messages.message import MESSAGE_SIZE, Message, QueuedMessage
-from ..messages.properties import with_headers
 from ..messages.stream_properties import NotConvertible, stored_properties
 from ..rabbitmq import errors
 from ..rabbitmq.arguments import (
