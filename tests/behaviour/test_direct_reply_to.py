@@ -18,6 +18,10 @@ from ammoo_wire import (
     QueueDeclareParameters,
     QueuePurgeParameters,
     QueueUnbindParameters,
+    TxCommitOkParameters,
+    TxCommitParameters,
+    TxRollbackParameters,
+    TxSelectParameters,
 )
 from tests.support.brokers import Broker, Connect
 from tests.support.channel import Channel
@@ -121,6 +125,33 @@ def test_replies_are_counted_from_4_3_on(
 
     tags = [requester.delivery().parameters.delivery_tag for _ in range(3)]
     assert broker.value_of({"3.10": [1, 1, 1], "4.3": [1, 2, 3]}) == tags
+
+
+@pytest.mark.rabbitmq_version("<4.3")
+def test_reply_does_not_wait_for_the_commit_before_4_3(
+    requester: Channel, channel: Channel, reply_name: str
+) -> None:
+    channel.call(TxSelectParameters())
+
+    channel.publish("", reply_name, b"reply")
+
+    assert b"reply" == requester.delivery().body
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_reply_waits_for_the_commit_from_4_3_on(
+    requester: Channel, channel: Channel, reply_name: str
+) -> None:
+    channel.call(TxSelectParameters())
+    channel.publish("", reply_name, b"dropped")
+    channel.call(TxRollbackParameters())
+    channel.publish("", reply_name, b"reply", mandatory=True)
+
+    committed = channel.call(TxCommitParameters())
+
+    assert TxCommitOkParameters() == committed
+    assert b"reply" == requester.delivery().body
+    assert [] == channel.arrived()
 
 
 def test_late_reply_vanishes(requester: Channel, channel: Channel, reply_name: str) -> None:

@@ -92,6 +92,20 @@ def test_both_alarms_are_named(connect: Connect, operator: Operator, queue: str)
     assert ConnectionUnblockedParameters() == publisher.receive(0)
 
 
+def test_second_alarm_is_not_announced_while_the_client_is_blocked(
+    connect: Connect, operator: Operator, queue: str
+) -> None:
+    publisher = connect(seconds=30)
+    operator.raise_alarm()
+    publisher.channel().publish("", queue, b"waits")
+    assert ConnectionBlockedParameters("low on memory") == publisher.receive(0)
+
+    operator.raise_alarm(memory=False, disk=True)
+    operator.clear_alarm()
+
+    assert ConnectionUnblockedParameters() == publisher.receive(0)
+
+
 def test_client_that_comes_during_an_alarm_is_blocked_when_it_publishes(
     connect: Connect, operator: Operator, queue: str
 ) -> None:

@@ -14,6 +14,7 @@ from ..messages.message import MESSAGE_SIZE
 
 if TYPE_CHECKING:
     from ..messages.message import Message
+    from ..node.ports import ReplyReceiver
     from ..queues.delivery import Settlement, Unacked
     from ..queues.queue import Queue
 
@@ -26,6 +27,8 @@ class PendingPublish(NamedTuple):
     message: Message
     queues: Collection[Queue]
     mandatory: bool
+    replies: Collection[ReplyReceiver | None] = ()
+    """The consumers of direct replies that it goes to; None for each that is gone."""
 
 
 class PendingSettlement(NamedTuple):

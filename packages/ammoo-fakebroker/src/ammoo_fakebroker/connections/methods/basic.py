@@ -56,7 +56,14 @@ if TYPE_CHECKING:
     from ...queues.queue import Queue
     from ..channel import Channel
 
-__all__ = ["HANDLERS", "deliver_to_queues", "publish", "return_unroutable", "settle_publish"]
+__all__ = [
+    "HANDLERS",
+    "deliver_replies",
+    "deliver_to_queues",
+    "publish",
+    "return_unroutable",
+    "settle_publish",
+]
 
 _encode_get_ok = method_of(BasicGetOkParameters).encode
 _encode_return = method_of(BasicReturnParameters).encode
@@ -106,14 +113,16 @@ def publish(
     replies: Sequence[ReplyReceiver | None] = ()
     if not exchange_name and (not queues or parsed.carbon_copies or parsed.blind_carbon_copies):
         replies = find_replies(channel, message)
-    is_routed = queues or (replies and virtualhost.profile.reply_names_are_queues)
+    are_queues = virtualhost.profile.reply_names_are_queues
+    is_routed = queues or (replies and are_queues)
     if recorder is not None and not is_routed:
         recorder.record("unroutable", channel=channel, message=message, mandatory=mandatory)
     if mandatory and not is_routed and channel.transaction is None:
         return_unroutable(channel, message)
-    for consumer in replies:
-        if consumer is not None:
-            consumer.deliver(message)
+    if channel.transaction is not None and are_queues:
+        channel.transaction.publish(PendingPublish(message, queues, mandatory, replies))
+        return
+    deliver_replies(message, replies)
     if channel.transaction is not None:
         channel.transaction.publish(PendingPublish(message, queues, mandatory))
         return
@@ -160,6 +169,13 @@ def _check_properties(channel: Channel, parsed: ParsedProperties) -> None:
         faults.insert(first, errors.user_id_mismatch(parsed.user_id, login))
     if faults:
         raise faults[0]
+
+
+def deliver_replies(message: Message, replies: Collection[ReplyReceiver | None]) -> None:
+    """Deliver a message to consumers of direct replies; those that are gone get nothing."""
+    for consumer in replies:
+        if consumer is not None:
+            consumer.deliver(message)
 
 
 def deliver_to_queues(channel: Channel, message: Message, queues: Collection[Queue]) -> bool:

@@ -19,7 +19,7 @@ from ammoo_wire import (
 
 from ...rabbitmq import errors
 from ..transaction import PendingPublish, Transaction
-from .basic import deliver_to_queues, return_unroutable
+from .basic import deliver_replies, deliver_to_queues, return_unroutable
 
 if TYPE_CHECKING:
     from ...messages.message import Message
@@ -43,13 +43,14 @@ def commit(channel: Channel, parameters: TxCommitParameters) -> None:
     publishes, settlements = _transaction_of(channel).take()
     if channel.virtualhost.profile.commits_look_queues_up:
         publishes = [_routed_again(channel, pending) for pending in publishes]
-    for message, queues, mandatory in publishes:
-        if mandatory and not queues:
+    for message, queues, mandatory, replies in publishes:
+        if mandatory and not (queues or replies):
             return_unroutable(channel, message)
+        deliver_replies(message, replies)
     awaits_queues = any(publish.queues for publish in publishes)
     if not awaits_queues:
         channel.send(TxCommitOkParameters())  # redeliveries come behind it
-    outcomes = [_deliver(channel, message, queues) for message, queues, _ in publishes]
+    outcomes = [_deliver(channel, pending.message, pending.queues) for pending in publishes]
     for settlement, deliveries in settlements:
         channel.settle(settlement, deliveries)
     if not all(outcomes):
