@@ -149,6 +149,13 @@ def test_gate_compares_with_what_it_has_stored(tmp_path: Path) -> None:
     assert "got slower by more than 15%" in second
 
 
+def test_floods_come_to_an_end(fakebroker: FakeBroker) -> None:
+    table = run("floods", "--url", fakebroker.url, "--scale", "0.01").splitlines()
+
+    assert 2 + 4 == len(table)
+    assert table[2].startswith("| 300,000 messages, unread for 8 s |")
+
+
 def test_attacks_come_to_an_end() -> None:
     table = run("attacks", "--scale", "0.02").splitlines()
 
