@@ -69,6 +69,24 @@ def test_server_named_queue_cannot_be_declared_again_by_its_name(channel: Channe
     )
 
 
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_server_named_queue_of_an_unknown_type_is_refused(channel: Channel) -> None:
+    """Up to 4.0, RabbitMQ's channel crashes."""
+    parameters = QueueDeclareParameters(arguments={"x-queue-type": "qourum"})
+
+    refused = channel.refusal(parameters)
+
+    text = "PRECONDITION_FAILED - unknown queue type 'qourum'"
+    assert ChannelCloseParameters(406, text, 50, 10) == refused
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_server_named_queue_of_an_empty_type_is_a_classic_one(channel: Channel) -> None:
+    name = channel.declare_queue(exclusive=True, x_queue_type="")
+
+    assert name.startswith("amq.gen-")
+
+
 def test_server_named_queue_can_be_declared_passively(channel: Channel) -> None:
     name = channel.declare_queue("", exclusive=True)
 

@@ -53,6 +53,14 @@ classic = table(
     (1, "x-queue-version", 3),
     (1, "x-unknown", {"k": [1.5, None]}),
 )
+# An unknown type of a queue without a name crashes RabbitMQ up to 4.0.
+server_named = classic.map(
+    lambda arguments: {
+        name: value
+        for name, value in arguments.items()
+        if name != "x-queue-type" or value == "classic"
+    }
+)
 good = table(
     (4, "x-max-length", 2),
     (2, "x-max-length", 1),

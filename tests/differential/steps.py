@@ -99,7 +99,7 @@ declare_odd_queue = st.one_of(
         durable=sometimes,
         exclusive=often,
         auto_delete=sometimes,
-        arguments=queue_arguments.classic,
+        arguments=queue_arguments.server_named,
     ),
     built(QueueDeclareParameters, weighted((1, "q0\r\n"), (1, "amq.other"), (1, "gen0"))),
 )

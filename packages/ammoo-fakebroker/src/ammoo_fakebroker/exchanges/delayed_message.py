@@ -14,8 +14,8 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
+from ..messages.headers import with_headers
 from ..messages.message import Message
-from ..messages.properties import with_headers
 from ..rabbitmq import errors
 from ..rabbitmq.erlang_terms import type_name
 from .exchange import Binding, Destination, Exchange, FindType

@@ -337,6 +337,11 @@ def queue_in_exclusive_use(virtualhost: str, queue_name: str) -> ProtocolError:
     return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
 
 
+def unknown_queue_type(queue_type: str) -> ProtocolError:
+    """Refuse a server-named queue of a type that there is not."""
+    return ProtocolError(ReplyCode.PRECONDITION_FAILED, f"unknown queue type '{queue_type}'")
+
+
 def server_named_not_for_type(queue_type: str) -> ProtocolError:
     text = f"Cannot declare a server-named queue for type rabbit_{queue_type}_queue"
     return ProtocolError(ReplyCode.PRECONDITION_FAILED, text)

@@ -85,7 +85,6 @@ class Profile:
     """How many words ``#`` a binding key of a topic exchange may have; None for no limit."""
     headers_compare_numbers_by_value: bool
     """Whether 1 matches 1.0 in a headers exchange, and equal timestamps match."""
-    void_queue_type_crashes: bool
     empty_queue_type_is_classic: bool
     queue_modes: tuple[str, ...]
     """The values of x-queue-mode; empty if it is not checked."""
@@ -322,7 +321,6 @@ _3_10 = Profile(
     has_log_exchange=False,
     most_topic_wildcards=None,
     headers_compare_numbers_by_value=True,
-    void_queue_type_crashes=True,
     empty_queue_type_is_classic=False,
     queue_modes=("default", "lazy"),
     queue_versions=(1, 2),
@@ -415,7 +413,6 @@ _4_0 = Profile(
     has_log_exchange=False,
     most_topic_wildcards=None,
     headers_compare_numbers_by_value=False,
-    void_queue_type_crashes=False,
     empty_queue_type_is_classic=False,
     queue_modes=("default", "lazy"),
     queue_versions=(1, 2),

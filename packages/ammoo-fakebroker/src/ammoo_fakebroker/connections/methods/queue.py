@@ -32,7 +32,6 @@ from ...rabbitmq.arguments import (
     validate_queue_properties,
     validate_stream_sizes,
 )
-from ...rabbitmq.erlang_terms import print_bare
 from ...rabbitmq.errors import queue_in
 from ..permissions import check_exchange, check_queue, check_queue_is_known, check_topic
 from .direct_reply_to import (
@@ -97,7 +96,7 @@ def _declare(channel: Channel, name: str, parameters: QueueDeclareParameters) ->
     virtualhost = channel.virtualhost
     arguments = _with_queue_type(channel, parameters)
     if not name:
-        name = _generated_name(channel, arguments)
+        name = _generated_name(arguments)
     elif name.startswith("amq."):
         raise errors.reserved_name("queue", name)
     check_queue(channel, "configure", name)
@@ -116,19 +115,18 @@ def _declare(channel: Channel, name: str, parameters: QueueDeclareParameters) ->
     )
 
 
-def _generated_name(channel: Channel, arguments: Mapping[str, Any]) -> str:
+def _generated_name(arguments: Mapping[str, Any]) -> str:
     """Generate a queue name, if the type of queue supports that.
 
-    RabbitMQ does this before it checks arguments, and crashes on an unknown queue type.
+    RabbitMQ does this before it checks arguments, and up to 4.0 crashes on an unknown queue type.
     """
-    queue_type = arguments.get("x-queue-type", CLASSIC)
-    known = QUEUE_TYPES.get(queue_type) if isinstance(queue_type, str) else None
-    if known is not None and not known.supports_server_named:
-        raise errors.server_named_not_for_type(queue_type)
-    if queue_type is None and not channel.virtualhost.profile.void_queue_type_crashes:
-        queue_type = CLASSIC
-    if print_bare(queue_type) != CLASSIC:
-        raise errors.internal_error()
+    queue_type = arguments.get("x-queue-type")
+    if isinstance(queue_type, str) and queue_type:
+        known = QUEUE_TYPES.get(queue_type)
+        if known is None:
+            raise errors.unknown_queue_type(queue_type)
+        if not known.supports_server_named:
+            raise errors.server_named_not_for_type(queue_type)
     return generate_name("amq.gen-")
 
 
