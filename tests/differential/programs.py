@@ -8,7 +8,7 @@ consumer at its limit come together only where such things are common.
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ammoo_wire import BasicCancelParameters, BasicConsumeParameters
+from ammoo_wire import BasicCancelParameters, BasicConsumeParameters, QueueDeclareParameters
 
 from .drawing import one_of
 from .program import Call, Program, Step
@@ -67,3 +67,30 @@ def _with_fresh_tags(program: Program) -> Program:
                 continue
         kept.append(step)
     return tuple(kept)
+
+
+def _without_handovers(program: Program) -> Program:
+    """Leave out consumer priorities if a quorum queue has a single active consumer.
+
+    If one of higher priority waits for 4.3.6's active consumer, and both channels are closed, the
+    queue keeps the messages, and a consumer, for good.
+    """
+    if not any(map(_declares_handover, program)):
+        return program
+    return tuple(map(_without_priority, program))
+
+
+def _declares_handover(step: Step) -> bool:
+    match step:
+        case Call(_, _, QueueDeclareParameters(arguments=arguments)):
+            is_single = arguments.get("x-single-active-consumer") is True
+            return is_single and arguments.get("x-queue-type") == "quorum"
+    return False
+
+
+def _without_priority(step: Step) -> Step:
+    match step:
+        case Call(_, _, BasicConsumeParameters(arguments=arguments) as consume):
+            kept = {name: value for name, value in arguments.items() if name != "x-priority"}
+            return step._replace(parameters=consume._replace(arguments=kept))
+    return step
