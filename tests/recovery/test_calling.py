@@ -253,3 +253,20 @@ async def test_replies_have_the_loss_of_a_server_that_is_on_its_own_connection(
         answer = await calling
 
     assert b"reply" == answer.body
+
+
+async def test_calls_that_wait_for_the_connection_end_with_their_block(
+    network: Network, channel: ammoo.Channel, events: EventListener, name: Name
+) -> None:
+    async with channel.rpc() as rpc:
+        network.go_down()
+        await until(events, Recovering)
+        calls = [await started(rpc.call("", name("requests"), "body")) for _ in range(2)]
+
+    for call in calls:
+        call.cancel()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    network.go_up()
+    await until(events, Open)
+
+    assert [True, True] == [isinstance(each, BaseException) for each in results]

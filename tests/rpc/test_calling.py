@@ -7,6 +7,7 @@ import pytest
 
 import ammoo
 from ammoo.exceptions import (
+    ConnectionBlocked,
     NotFound,
     PublishNack,
     PublishReturned,
@@ -23,6 +24,7 @@ from ammoo_wire import (
     BasicHeaderProperties,
     BasicNackParameters,
     BasicPublishParameters,
+    ConnectionBlockedParameters,
     decode_properties,
     encode_properties,
 )
@@ -264,6 +266,35 @@ async def test_wrong_body_is_refused_and_the_call_forgotten(
             await rpc.call("", "queue", wrong)
 
         assert 0 == rpc.in_flight
+
+
+async def test_blocked_connection_is_told_from_a_late_reply(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        await ammoo.connect(server.url, blocked_timeout=5) as connection,
+        connection.channel() as channel,
+        channel.rpc() as rpc,
+    ):
+        blocked = await started(connection.wait_blocked())
+        server.peer.send(ConnectionBlockedParameters("memory"), channel_number=0)
+        await blocked
+        clock = LoopClock(monkeypatch)
+        calling = await started(rpc.call("", "queue", b"body", timeout=30))
+        await clock.advance(5)
+
+        with pytest.raises(ConnectionBlocked):
+            await calling
+
+
+async def test_calls_that_wait_are_shown(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    async with channel.rpc() as rpc:
+        calling = await started(rpc.call("", "queue", b"body"))
+        shown = repr(rpc)
+        calling.cancel()
+        await asyncio.gather(calling, return_exceptions=True)
+
+    assert "<Rpc on <Channel 2>, 1 calls wait>" == shown
 
 
 async def test_use_without_entering_is_refused(channel: ammoo.Channel) -> None:

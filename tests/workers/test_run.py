@@ -256,6 +256,26 @@ async def test_messages_that_wait_for_their_key_are_requeued_at_the_end(
     assert ["a2", "a3"] == await bodies_left(broker_channel, queue)
 
 
+async def test_cancelled_run_requeues_what_waits_for_its_key(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.qos(prefetch_count=10)
+    handled = Handled()
+    async with channel.consume("queue") as consumer:
+        running = await started(
+            consumer.run(handled, concurrency=2, ordered_by=lambda message: "all")
+        )
+        peer.deliver(consumer.consumer_tag, 1, 2, 3)
+        await handled.until_begun(1)
+        await peer.synchronise(channel)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+        assert (3, True, True) == await peer.expect(BasicNackParameters)
+
+    assert 1 == len(handled.begun)
+
+
 @pytest.mark.parametrize("key", [lambda message: message.no_such, lambda message: []])
 async def test_message_whose_key_cannot_be_made_has_failed(
     channel: ammoo.Channel, peer: ScriptedPeer, key: Any
