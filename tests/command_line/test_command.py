@@ -138,6 +138,32 @@ def test_bad_file_of_faults_is_named_with_the_rule(
     assert (2, f"{complaint}\n") == fail(capsys, "--port=0", f"--faults={path}")
 
 
+def test_definitions_are_loaded_before_the_broker_is_ready(tmp_path: Path) -> None:
+    definitions = {"vhosts": [{"name": "shop"}], "permissions": []}
+    path = write(tmp_path / "definitions.json", json.dumps(definitions))
+
+    with running("--ready-file", str(tmp_path / "ready"), "--definitions", path) as (_, places):
+        parameters = pika.URLParameters(places[0])
+        parameters.virtual_host = "shop"
+        with pytest.raises(pika.exceptions.AMQPConnectionError, match="refused for user 'guest'"):
+            pika.BlockingConnection(parameters)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("{", "definitions.json"), ('{"users": [{"tags": []}]}', "definitions.json: ")],
+)
+def test_bad_definitions_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, complaint: str
+) -> None:
+    path = write(tmp_path / "definitions.json", text)
+
+    code, printed = fail(capsys, "--port=0", f"--definitions={path}")
+
+    assert 2 == code
+    assert complaint in printed
+
+
 def test_file_that_is_no_toml_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "faults.toml", "[[fault")
 

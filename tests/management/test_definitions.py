@@ -1,62 +1,53 @@
-"""Definitions of a RabbitMQ, loaded into a fake broker, are the same when the fake returns them."""
+"""Definitions in the management API, on the fake and on real brokers."""
 
-import json
-from typing import Any
-from urllib.parse import unquote
+import pytest
 
-from ammoo_fakebroker import FakeBroker
-from tests.support.brokers import Broker
-from tests.support.management_api import ManagementApi
-
-KINDS = ("queues", "exchanges", "bindings", "policies", "parameters")
+from tests.support.management_api import ManagementApi, segment
 
 
-def exported(broker: Broker, api: ManagementApi, virtualhost: str) -> dict[str, Any]:
-    if broker.fake is not None:
-        return broker.fake.definitions(virtualhost=unquote(virtualhost))
-    definitions: dict[str, Any] = api.get(f"definitions/{virtualhost}").json
-    return definitions
-
-
-def canonical(definitions: dict[str, Any]) -> dict[str, list[str]]:
-    """Return definitions in an order, without what only some releases say of each entry."""
-    return {
-        kind: sorted(
-            json.dumps(_without_defaults(kind, each), sort_keys=True) for each in definitions[kind]
-        )
-        for kind in KINDS
-    }
-
-
-def _without_defaults(kind: str, entry: dict[str, Any]) -> dict[str, Any]:
-    left_out = {"vhost", "type"} if kind == "queues" else {"vhost"}
-    if not entry.get("internal"):
-        left_out.add("internal")
-    return {name: value for name, value in entry.items() if name not in left_out}
-
-
-def test_definitions_of_a_broker_are_returned_by_a_fake_that_loaded_them(
-    broker: Broker, api: ManagementApi, virtualhost: str
+def test_definitions_of_a_virtual_host_can_be_loaded_into_another(
+    api: ManagementApi, virtualhost: str
 ) -> None:
-    api.put(f"queues/{virtualhost}/q1", {"durable": True, "arguments": {"x-message-ttl": 60000}})
-    quorum = {"durable": True, "arguments": {"x-queue-type": "quorum"}}
-    api.put(f"queues/{virtualhost}/q2", quorum)
-    api.put(f"exchanges/{virtualhost}/x1", {"type": "topic", "durable": True})
-    alternate = {"alternate-exchange": "x1"}
-    api.put(
-        f"exchanges/{virtualhost}/x2", {"type": "direct", "durable": True, "arguments": alternate}
-    )
-    api.ask(
-        "POST", f"bindings/{virtualhost}/e/x1/q/q1", {"routing_key": "a.#", "arguments": {"k": 1}}
-    )
-    api.ask("POST", f"bindings/{virtualhost}/e/x1/e/x2", {"routing_key": "b"})
-    policy = {"pattern": "^q", "definition": {"max-length": 9}, "apply-to": "queues", "priority": 2}
-    api.put(f"policies/{virtualhost}/p1", policy)
-    definitions = exported(broker, api, virtualhost)
-    assert 2 == len(definitions["queues"]) == len(definitions["exchanges"])
+    queue = {"name": "orders", "durable": True, "auto_delete": False, "arguments": {}}
+    exchange = {**queue, "name": "shop", "type": "topic", "internal": False}
+    binding = {
+        "source": "shop",
+        "destination": "orders",
+        "destination_type": "queue",
+        "routing_key": "created",
+        "arguments": {},
+    }
+    body = {"queues": [queue], "exchanges": [exchange], "bindings": [binding]}
 
-    with FakeBroker(compatibility=broker.version) as copy:
-        copy.add_virtualhost("copy")
-        copy.load_definitions(definitions, virtualhost="copy")
+    assert 204 == api.post(f"definitions/{virtualhost}", body).status
 
-        assert canonical(definitions) == canonical(copy.definitions(virtualhost="copy"))
+    exported = api.get(f"definitions/{virtualhost}").json
+    assert ["orders"] == [each["name"] for each in exported["queues"]]
+    assert ["shop"] == [each["name"] for each in exported["exchanges"]]
+    assert [("shop", "orders", "created")] == [
+        (each["source"], each["destination"], each["routing_key"]) for each in exported["bindings"]
+    ]
+    assert 204 == api.post(f"definitions/{virtualhost}", exported).status
+
+
+def test_definitions_of_the_broker_name_virtual_hosts_and_users(
+    api: ManagementApi, virtualhost: str, user: str
+) -> None:
+    definitions = api.get("definitions").json
+
+    assert virtualhost in [segment(each["name"]) for each in definitions["vhosts"]]
+    assert user in [each["name"] for each in definitions["users"]]
+    assert {"permissions", "topic_permissions", "parameters", "policies"} <= definitions.keys()
+
+
+def test_definitions_of_an_unknown_virtual_host_are_a_bad_request(api: ManagementApi) -> None:
+    assert (400, "bad_request", "vhost_not_found") == api.get("definitions/nowhere").problem
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", {"queues": [{"name": "orders", "vhost": "management-nowhere"}]}]
+)
+def test_invalid_definitions_are_a_bad_request(api: ManagementApi, body: object) -> None:
+    status, error, _ = api.post("definitions", body).problem
+
+    assert (400, "bad_request") == (status, error)

@@ -96,6 +96,12 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         "--vhosts", nargs="+", default=[], metavar="NAME", help="virtual hosts beside /"
     )
     parser.add_argument(
+        "--definitions",
+        type=Path,
+        metavar="FILE",
+        help="users, virtual hosts, queues, … to begin with, as RabbitMQ exports them, in JSON",
+    )
+    parser.add_argument(
         "--faults",
         type=Path,
         metavar="FILE",

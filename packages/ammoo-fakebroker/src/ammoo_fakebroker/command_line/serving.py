@@ -97,15 +97,26 @@ def _tls_context(folder: Path | None) -> Any:
 
 
 def _fill(broker: FakeBroker, options: argparse.Namespace) -> None:
-    """Give a broker the users, virtual hosts and faults of the command line."""
+    """Give a broker what the command line says: users, virtual hosts, definitions and faults."""
     for name in options.vhosts:
         broker.add_virtualhost(name)
     for user in options.users:
         broker.add_user(
             user.name, user.password, virtualhosts=["/", *options.vhosts], tags=user.tags
         )
+    if options.definitions is not None:
+        _load_definitions(broker, options.definitions)
     if options.faults is not None:
         add_faults(broker, options.faults)
+
+
+def _load_definitions(broker: FakeBroker, path: Path) -> None:
+    try:
+        broker.load_definitions(path)
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from None
+    except (LookupError, TypeError, ValueError) as error:
+        raise CommandError(f"{path.name}: {error}") from None
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from . import (
     bindings,
     connections,
     consumers,
+    definitions,
     exchanges,
     health,
     overview,
@@ -30,6 +31,7 @@ _MODULES = (
     exchanges,
     queues,
     bindings,
+    definitions,
 )
 
 ALL_ROUTES = [module.ROUTES for module in _MODULES]

@@ -26,6 +26,7 @@ _USUAL_ORDER = (
     "routing_key",
     "properties_key",
 )
+_WHOLE = "arguments"
 _LARGEST_PAGE = 500
 _USUAL_PAGE = 100
 
@@ -107,9 +108,13 @@ def with_columns(items: list[_Item], query: Mapping[str, str]) -> list[_Item]:
 
 
 def _picked(item: _Item, columns: list[str]) -> _Item:
-    """Return a copy with some members; ``a.b`` names the member ``b`` of the member ``a``."""
+    """Return a copy with some members; ``a.b`` names the member ``b`` of the member ``a``.
+
+    Arguments are whole: RabbitMQ does not look into their table.
+    """
     picked: _Item = {}
-    for column in columns:
+    for asked in columns:
+        column = _WHOLE if asked.startswith(f"{_WHOLE}.") else asked
         value = _value_at(item, column)
         if value is None and not _has(item, column):
             continue

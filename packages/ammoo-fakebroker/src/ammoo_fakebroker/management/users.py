@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
-from ..auth.password_hashes import hash_password
+from ..auth.password_hashes import ALGORITHMS, SHA_256, hash_password
 from ..auth.users import User
 from .call import Call, Role, changed, done, json_response, read_tags
 from .limits import limit_items, limit_values, read_limits, with_limit
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ROUTES"]
 
-_ALGORITHM = "rabbit_password_hashing_sha256"
 _LIMITS = {"max-connections": "max_connections", "max-channels": "max_channels"}
 
 
@@ -56,7 +55,7 @@ def _user(call: Call) -> User:
 def user_item(user: User) -> dict[str, Any]:
     """Return what the API says of a user."""
     return {
-        "hashing_algorithm": _ALGORITHM,
+        "hashing_algorithm": user.hashing_algorithm,
         "limits": limit_values(user.limits, _LIMITS),
         "name": user.name,
         "password_hash": _hash_of(user),
@@ -67,7 +66,11 @@ def user_item(user: User) -> dict[str, Any]:
 def _hash_of(user: User) -> str:
     if user.password_hash is not None:
         return user.password_hash
-    return "" if user.password is None else hash_password(user.password)
+    return (
+        ""
+        if user.password is None
+        else hash_password(user.password, algorithm=user.hashing_algorithm)
+    )
 
 
 # -- changing ----------------------------------------------------------------------------------
@@ -80,11 +83,19 @@ def put_user(call: Call) -> Response:
         raise bad_request("tags_not_present")
     name = call.names["user"]
     is_new = name not in call.node.users
+    algorithm = _read_algorithm(body.get("hashing_algorithm") or SHA_256)
     tags, password_hash = frozenset(read_tags(body["tags"])), _read_hash(body.get("password_hash"))
     user = call.node.users.add(name, body.get("password") or None)
     user.password_hash = password_hash if user.password is None else None
+    user.hashing_algorithm = algorithm
     user.tags = tags
     return changed(is_new=is_new)
+
+
+def _read_algorithm(algorithm: Any) -> str:
+    if algorithm not in ALGORITHMS:
+        raise bad_request(f"Unknown hashing algorithm {algorithm!r}")
+    return str(algorithm)
 
 
 def _read_hash(password_hash: Any) -> str | None:

@@ -1,0 +1,57 @@
+"""Definitions: all that a broker or a virtual host has, to be exported and loaded as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ..definitions.exporting import export_definitions
+from ..definitions.importing import import_definitions
+from .call import Call, Role, done, json_response
+from .refusals import bad_request
+from .route import Route, Routes
+
+if TYPE_CHECKING:
+    from ..node.virtual_host import VirtualHost
+    from .http import Response
+
+__all__ = ["ROUTES"]
+
+
+def show_definitions(call: Call) -> Response:
+    """Export what the broker has, or one virtual host."""
+    return json_response(export_definitions(call.node, _virtualhost(call)))
+
+
+def load_definitions(call: Call) -> Response:
+    """Load definitions into the broker, or into one virtual host."""
+    virtualhost = _virtualhost(call)
+    try:
+        import_definitions(call.node, _read(call.request.body), virtualhost)
+    except (LookupError, TypeError, ValueError) as error:
+        raise bad_request(str(error)) from None
+    return done()
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        decoded = json.loads(body)
+    except (ValueError, RecursionError):
+        raise bad_request("failed_to_parse_json") from None
+    if not isinstance(decoded, dict):
+        raise bad_request("failed_to_parse_json")
+    return decoded
+
+
+def _virtualhost(call: Call) -> VirtualHost | None:
+    if "vhost" not in call.names:
+        return None
+    virtualhost = call.node.virtualhosts.get(call.names["vhost"])
+    if virtualhost is None:
+        raise bad_request("vhost_not_found")
+    return virtualhost
+
+
+_BOTH = Route({"GET": show_definitions, "POST": load_definitions}, Role.ADMINISTRATOR)
+
+ROUTES: Routes = {"definitions": _BOTH, "definitions/:vhost": _BOTH}
