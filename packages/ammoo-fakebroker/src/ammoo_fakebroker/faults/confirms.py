@@ -5,7 +5,7 @@ While a confirm is kept, the channel's others are sent one by one: ``multiple`` 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ..connections.confirms import encode_confirm
 from .rules import Fault
@@ -61,7 +61,7 @@ class Kept(NamedTuple):
 class ConfirmFault(Fault):
     """A fault that takes confirms."""
 
-    noun = ("confirm", "confirms")
+    noun: ClassVar[tuple[str, str]] = ("confirm", "confirms")
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -92,7 +92,7 @@ class ConfirmFault(Fault):
 class HeldConfirms(ConfirmFault):
     """Confirms that are held: what `ConfirmFaults.hold_confirms` returns."""
 
-    name = "hold_confirms"
+    name: ClassVar[str] = "hold_confirms"
 
     @property
     def held_count(self) -> int:
@@ -123,7 +123,7 @@ class HeldConfirms(ConfirmFault):
 class DropConfirms(ConfirmFault):
     """See `ConfirmFaults.drop_confirms`."""
 
-    name = "drop_confirms"
+    name: ClassVar[str] = "drop_confirms"
 
     def keep(self, kept: Kept) -> None:
         """Keep nothing: the confirm is never sent."""
@@ -132,7 +132,7 @@ class DropConfirms(ConfirmFault):
 class _BatchedConfirms(ConfirmFault):
     """A fault that keeps a number of a channel's confirms, and then sends them together."""
 
-    size_option = ""
+    size_option: ClassVar[str] = ""
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -159,9 +159,9 @@ class _BatchedConfirms(ConfirmFault):
 class ReorderConfirms(_BatchedConfirms):
     """See `ConfirmFaults.reorder_confirms`."""
 
-    name = "reorder_confirms"
-    size_option = "window"
-    own_options = frozenset((size_option,))
+    name: ClassVar[str] = "reorder_confirms"
+    size_option: ClassVar[str] = "window"
+    own_options: ClassVar[frozenset[str]] = frozenset((size_option,))
 
     def _send_batch(self, batch: list[Kept]) -> None:
         shuffled = list(batch)
@@ -175,9 +175,9 @@ class ReorderConfirms(_BatchedConfirms):
 class MergeConfirms(_BatchedConfirms):
     """See `ConfirmFaults.merge_confirms`."""
 
-    name = "merge_confirms"
-    size_option = "count"
-    own_options = frozenset((size_option,))
+    name: ClassVar[str] = "merge_confirms"
+    size_option: ClassVar[str] = "count"
+    own_options: ClassVar[frozenset[str]] = frozenset((size_option,))
 
     def _send_batch(self, batch: list[Kept]) -> None:
         last = batch[-1]

@@ -7,7 +7,7 @@ connection is open, because its name and its user are known then.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .deliveries import check_seconds
 from .occasions import Occasion
@@ -53,8 +53,8 @@ _LAST_METHODS: Mapping[str, tuple[int, int] | None] = {
 class ConnectionFault(Fault):
     """A fault that has connections in hand until it is removed."""
 
-    noun = ("connection", "connections")
-    takes_open_ones = True
+    noun: ClassVar[tuple[str, str]] = ("connection", "connections")
+    takes_open_ones: ClassVar[bool] = True
     """Whether it strikes connections that are there already."""
 
     def __init__(
@@ -89,8 +89,8 @@ class ConnectionFault(Fault):
 class RefuseConnections(ConnectionFault):
     """See `NetworkFaults.refuse_connections`."""
 
-    name = "refuse_connections"
-    takes_open_ones = False
+    name: ClassVar[str] = "refuse_connections"
+    takes_open_ones: ClassVar[bool] = False
 
     @property
     def is_countable(self) -> bool:
@@ -117,7 +117,7 @@ class RefuseConnections(ConnectionFault):
 class _StagedFault(ConnectionFault):
     """A fault whose stages stand on the paths of octets."""
 
-    own_options = frozenset(("towards",))
+    own_options: ClassVar[frozenset[str]] = frozenset(("towards",))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -158,8 +158,10 @@ class _StagedFault(ConnectionFault):
 class Cut(_StagedFault):
     """See `NetworkFaults.cut`."""
 
-    name = "cut"
-    own_options = frozenset(("towards", "after_octets", "after_frames", "inside_frame", "reset"))
+    name: ClassVar[str] = "cut"
+    own_options: ClassVar[frozenset[str]] = frozenset(
+        ("towards", "after_octets", "after_frames", "inside_frame", "reset")
+    )
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -189,7 +191,7 @@ class Cut(_StagedFault):
 class Silence(_StagedFault):
     """See `NetworkFaults.silence`."""
 
-    name = "silence"
+    name: ClassVar[str] = "silence"
 
     def _stage(
         self, client: FaultyClient, towards: _Towards, strike: Any, *, is_new: bool
@@ -200,9 +202,9 @@ class Silence(_StagedFault):
 class IgnoreConnections(_StagedFault):
     """See `NetworkFaults.ignore_connections`."""
 
-    name = "ignore_connections"
-    own_options = frozenset(("after",))
-    takes_open_ones = False
+    name: ClassVar[str] = "ignore_connections"
+    own_options: ClassVar[frozenset[str]] = frozenset(("after",))
+    takes_open_ones: ClassVar[bool] = False
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -226,7 +228,7 @@ class IgnoreConnections(_StagedFault):
 class HeldOctets(_StagedFault):
     """Octets that are held: what `NetworkFaults.hold` returns."""
 
-    name = "hold"
+    name: ClassVar[str] = "hold"
 
     def _stage(
         self, client: FaultyClient, towards: _Towards, strike: Any, *, is_new: bool
@@ -250,8 +252,8 @@ class HeldOctets(_StagedFault):
 class Slow(_StagedFault):
     """See `NetworkFaults.slow`."""
 
-    name = "slow"
-    own_options = frozenset(("towards", "octets_per_second"))
+    name: ClassVar[str] = "slow"
+    own_options: ClassVar[frozenset[str]] = frozenset(("towards", "octets_per_second"))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -268,8 +270,8 @@ class Slow(_StagedFault):
 class Split(_StagedFault):
     """See `NetworkFaults.split`."""
 
-    name = "split"
-    own_options = frozenset(("towards", "size"))
+    name: ClassVar[str] = "split"
+    own_options: ClassVar[frozenset[str]] = frozenset(("towards", "size"))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -286,8 +288,8 @@ class Split(_StagedFault):
 class Coalesce(_StagedFault):
     """See `NetworkFaults.coalesce`."""
 
-    name = "coalesce"
-    own_options = frozenset(("towards", "seconds"))
+    name: ClassVar[str] = "coalesce"
+    own_options: ClassVar[frozenset[str]] = frozenset(("towards", "seconds"))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -304,7 +306,7 @@ class Coalesce(_StagedFault):
 class StopReading(ConnectionFault):
     """See `NetworkFaults.stop_reading`."""
 
-    name = "stop_reading"
+    name: ClassVar[str] = "stop_reading"
 
     def take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
         self.strike(occasion)

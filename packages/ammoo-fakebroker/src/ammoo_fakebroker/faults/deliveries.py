@@ -6,7 +6,7 @@ one that the client never settled.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ..queues.delivery import Settlement, Unacked
 from .rules import Fault
@@ -40,7 +40,7 @@ class _Kept(NamedTuple):
 class DeliveryFault(Fault):
     """A fault that takes deliveries."""
 
-    noun = ("delivery", "deliveries")
+    noun: ClassVar[tuple[str, str]] = ("delivery", "deliveries")
     seconds: float = 0.0
     """How long it keeps a delivery; 0 until it is released."""
 
@@ -89,7 +89,7 @@ class DeliveryFault(Fault):
 class HeldDeliveries(DeliveryFault):
     """Deliveries that are held: what `DeliveryFaults.hold_deliveries` returns."""
 
-    name = "hold_deliveries"
+    name: ClassVar[str] = "hold_deliveries"
 
     @property
     def held_count(self) -> int:
@@ -113,14 +113,14 @@ class HeldDeliveries(DeliveryFault):
 class DelayDeliveries(DeliveryFault):
     """See `DeliveryFaults.delay_deliveries`."""
 
-    name = "delay_deliveries"
-    own_options = frozenset(("seconds",))
+    name: ClassVar[str] = "delay_deliveries"
+    own_options: ClassVar[frozenset[str]] = frozenset(("seconds",))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
     ) -> None:
         super().__init__(host, ordinal, seed, options)
-        self.seconds = check_seconds(options["seconds"])
+        self.seconds: float = check_seconds(options["seconds"])
 
 
 def check_seconds(value: object) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..rabbitmq import errors
 from .occasions import Occasion
@@ -19,7 +19,7 @@ __all__ = ["ExpireCredentials", "FailLogins", "LoginFault"]
 class LoginFault(Fault):
     """A fault that refuses a login whose credentials are right."""
 
-    noun = ("login", "logins")
+    noun: ClassVar[tuple[str, str]] = ("login", "logins")
 
     def refusal(self, mechanism: str) -> str:
         """Return the text of the refusal; the wire adds the code 403."""
@@ -29,8 +29,8 @@ class LoginFault(Fault):
 class FailLogins(LoginFault):
     """See `LoginFaults.fail_logins`."""
 
-    name = "fail_logins"
-    own_options = frozenset(("text",))
+    name: ClassVar[str] = "fail_logins"
+    own_options: ClassVar[frozenset[str]] = frozenset(("text",))
 
     def refusal(self, mechanism: str) -> str:
         text = self.options.get("text")
@@ -42,7 +42,7 @@ class FailLogins(LoginFault):
 class ExpireCredentials(LoginFault):
     """See `LoginFaults.expire_credentials`."""
 
-    name = "expire_credentials"
+    name: ClassVar[str] = "expire_credentials"
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ammoo_wire import ProtocolError, ReplyCode, methods
 
@@ -26,8 +26,8 @@ __all__ = ["CloseChannels", "CloseConnections", "DelayMethod", "FailMethod", "Me
 class MethodFault(Fault):
     """A fault that takes a method before it is executed."""
 
-    noun = ("method", "methods")
-    own_options = frozenset(("code", "text"))
+    noun: ClassVar[tuple[str, str]] = ("method", "methods")
+    own_options: ClassVar[frozenset[str]] = frozenset(("code", "text"))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -61,7 +61,7 @@ class _ErrorFault(MethodFault):
 class CloseChannels(_ErrorFault):
     """See `MethodFaults.close_channels`."""
 
-    name = "close_channels"
+    name: ClassVar[str] = "close_channels"
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -83,7 +83,7 @@ class CloseChannels(_ErrorFault):
 class CloseConnections(_ErrorFault):
     """See `MethodFaults.close_connections`."""
 
-    name = "close_connections"
+    name: ClassVar[str] = "close_connections"
 
     def execute(self, connection: Connection, command: Command) -> None:
         connection.close(self._error())
@@ -92,7 +92,7 @@ class CloseConnections(_ErrorFault):
 class FailMethod(_ErrorFault):
     """See `MethodFaults.fail_method`."""
 
-    name = "fail_method"
+    name: ClassVar[str] = "fail_method"
 
     def obstacle(self, occasion: Occasion) -> str | None:
         return "on channels that are not open" if occasion.channel is None else None
@@ -104,14 +104,14 @@ class FailMethod(_ErrorFault):
 class DelayMethod(MethodFault):
     """See `MethodFaults.delay_method`."""
 
-    name = "delay_method"
-    own_options = frozenset(("seconds",))
+    name: ClassVar[str] = "delay_method"
+    own_options: ClassVar[frozenset[str]] = frozenset(("seconds",))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
     ) -> None:
         super().__init__(host, ordinal, seed, options)
-        self.seconds = check_seconds(options["seconds"])
+        self.seconds: float = check_seconds(options["seconds"])
         self._waiting: dict[tuple[Connection, int], deque[Command]] = {}
 
     def is_waiting(self, connection: Connection, command: Command) -> bool:

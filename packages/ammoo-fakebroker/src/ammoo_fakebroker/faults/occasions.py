@@ -160,7 +160,7 @@ class DeliveryOccasion(Occasion):
         channel: Channel,
     ) -> None:
         super().__init__(connection, channel)
-        self.published = queued.message
+        self.published: Message = queued.message
         self.consumer = consumer
         self.queued = queued
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ..connections.methods.basic import return_unroutable, settle_publish
 from .options import matches
@@ -21,7 +21,7 @@ __all__ = ["DuplicateDeliveries", "NackPublishes", "PublishFault", "ReturnPublis
 class PublishFault(Fault):
     """A fault that takes a publish before it is routed."""
 
-    noun = ("publish", "publishes")
+    noun: ClassVar[tuple[str, str]] = ("publish", "publishes")
 
     def obstacle(self, occasion: Occasion) -> str | None:
         if occasion.channel is not None and occasion.channel.transaction is not None:
@@ -36,7 +36,7 @@ class PublishFault(Fault):
 class NackPublishes(PublishFault):
     """See `PublishFaults.nack_publishes`."""
 
-    name = "nack_publishes"
+    name: ClassVar[str] = "nack_publishes"
 
     def obstacle(self, occasion: Occasion) -> str | None:
         if occasion.channel is not None and occasion.channel.confirms is None:
@@ -50,7 +50,7 @@ class NackPublishes(PublishFault):
 class ReturnPublishes(PublishFault):
     """See `PublishFaults.return_publishes`."""
 
-    name = "return_publishes"
+    name: ClassVar[str] = "return_publishes"
 
     def publish(self, channel: Channel, message: Message, *, mandatory: bool) -> None:
         recorder = channel.virtualhost.recorder
@@ -65,8 +65,8 @@ class ReturnPublishes(PublishFault):
 class DuplicateDeliveries(Fault):
     """See `DeliveryFaults.duplicate_deliveries`."""
 
-    name = "duplicate_deliveries"
-    noun = ("publish", "publishes")
+    name: ClassVar[str] = "duplicate_deliveries"
+    noun: ClassVar[tuple[str, str]] = ("publish", "publishes")
 
     def copy(self, message: Message, queues: Collection[Queue]) -> None:
         """Put a message into the queues once more, as one that was delivered before."""

@@ -118,7 +118,8 @@ class ClassicQueue(FifoQueue):
 
     def forget_transient(self) -> None:
         """Drop the messages that were not published as persistent."""
-        ready, self.ready = self.ready, self._create_ready()
+        ready = self.ready
+        self.ready: ReadyMessages = self._create_ready()
         for queued in ready:
             if queued.message.decoded().delivery_mode == _PERSISTENT:
                 self.ready.append(queued)
