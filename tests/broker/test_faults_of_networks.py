@@ -350,6 +350,25 @@ def test_pika_is_told_that_its_connection_is_lost(broker: FakeBroker) -> None:
         channel.queue_declare("queue")
 
 
+def test_what_faults_keep_keeps_a_broker_from_being_idle(broker: FakeBroker) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(broker.url))
+    channel = connection.channel()
+    channel.queue_declare("queue")
+    channel._impl.confirm_delivery(lambda frame: None)
+    confirms = broker.faults.hold_confirms()
+    channel._impl.basic_publish("", "queue", b"1")
+    connection.process_data_events()
+
+    with pytest.raises(AssertionError, match="waits for a confirm"):
+        broker.wait_for_idle(timeout=0.01)
+    confirms.remove()
+    broker.faults.drop_confirms()
+    channel._impl.basic_publish("", "queue", b"2")
+    connection.process_data_events()
+    broker.wait_for_idle()
+    connection.close()
+
+
 @pytest.mark.parametrize(
     ("name", "options", "text"),
     [

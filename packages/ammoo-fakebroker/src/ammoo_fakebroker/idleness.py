@@ -52,7 +52,8 @@ def _output_of(connection: Connection, unwritten_size: int) -> str | None:
 
 
 def _is_settled(channel: Channel) -> bool:
-    return channel.confirms is None or channel.confirms.is_settled
+    confirms = channel.confirms
+    return confirms is None or (confirms.is_settled and confirms.withheld == confirms.dropped)
 
 
 def _held_by(connection: Connection) -> Iterator[str]:

@@ -27,13 +27,15 @@ class Confirms:
         sequence_number: The number of the last publish; the first one is 1.
         withheld: How many confirms a fault keeps, or has dropped. Until there is none, all are
             sent one by one, because ``multiple`` would confirm these as well.
+        dropped: How many of these will never be sent.
     """
 
-    __slots__ = ("_accepted", "_rejected", "sequence_number", "withheld")
+    __slots__ = ("_accepted", "_rejected", "dropped", "sequence_number", "withheld")
 
     def __init__(self) -> None:
         self.sequence_number: int = 0
         self.withheld: int = 0
+        self.dropped: int = 0
         self._accepted: list[int] = []
         self._rejected: list[int] = []
 

@@ -127,6 +127,8 @@ class DropConfirms(ConfirmFault):
 
     def keep(self, kept: Kept) -> None:
         """Keep nothing: the confirm is never sent."""
+        if kept.channel.confirms is not None:
+            kept.channel.confirms.dropped += 1
 
 
 class _BatchedConfirms(ConfirmFault):
