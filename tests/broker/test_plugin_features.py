@@ -203,7 +203,7 @@ def test_fails(fakebroker):
         channel.basic_publish("", "orders", b"%d" % number)
     fakebroker.wait_for_messages("orders", 41, timeout=0.02)
 """,
-        "--fakebroker-transcript=transcripts",
+        *("--fakebroker-transcript=transcripts", "--junit-xml=junit.xml"),
     )
 
     output = result.stdout.str()
@@ -215,6 +215,7 @@ def test_fails(fakebroker):
     assert "the last 30 of 83 events:" in section
     assert "message 40 routed to 'orders'" in section
     assert len(section.splitlines()) < 80
+    assert "the last 30 of 83 events:" in Path("junit.xml").read_text()
     text, lines = sorted(Path("transcripts").iterdir(), key=lambda path: path.suffix == ".jsonl")
     assert "message 1 published to default exchange, key 'orders': b'0'" in text.read_text()
     read = [json.loads(line) for line in lines.read_text().splitlines()]

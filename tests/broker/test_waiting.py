@@ -13,7 +13,7 @@ from pika.adapters.blocking_connection import (  # type: ignore[import-untyped] 
 import ammoo
 from ammoo_fakebroker import FakeBroker, ManualClock
 from ammoo_fakebroker.history.queries import Events
-from ammoo_fakebroker.waiting.conditions import ConnectionsOpen
+from ammoo_fakebroker.waiting.conditions import ConnectionsOpen, MessagesReady
 
 SHORT = 0.02
 """Seconds of a wait that is to fail."""
@@ -174,7 +174,13 @@ def test_wait_fails_at_once_when_the_queue_is_deleted(
 ) -> None:
     channel.queue_declare("orders")
     channel.basic_publish("", "orders", b"one")
-    soon(lambda: channel.queue_delete("orders"))
+    waiting = fakebroker._waiters._waiting
+
+    def delete() -> None:
+        fakebroker.wait_until(lambda _: MessagesReady in [type(each.condition) for each in waiting])
+        channel.queue_delete("orders")
+
+    soon(delete)
 
     text = failure(lambda: fakebroker.wait_for_messages("orders", 2, timeout=600))
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["Reading", "drain"]
 
 LONGEST: Final = 0.01
-"""Seconds that a drain takes at most: a client may never stop sending."""
+"""Seconds after which a drain ends: a client may never stop sending."""
+
+_MOST_TURNS: Final = 64
+"""Turns that a drain may take even if it takes longer: the machine may be busy."""
 
 _QUIET_TURNS: Final = 3
 """How many turns in a row must bring nothing.
@@ -44,7 +47,7 @@ class Reading(Protocol):
 class _Drain:
     """One drain, from turn to turn of the loop."""
 
-    __slots__ = ("_deadline", "_loop", "_quiet_turns", "_seen", "_server", "_then")
+    __slots__ = ("_deadline", "_loop", "_quiet_turns", "_seen", "_server", "_then", "_turns")
 
     def __init__(
         self, loop: AbstractEventLoop, server: Reading, then: Callable[[], object]
@@ -54,6 +57,7 @@ class _Drain:
         self._then = then
         self._deadline = time.monotonic() + LONGEST
         self._seen = server.activity
+        self._turns = 0
         self._quiet_turns = -1  # this turn's own poll came before the call
 
     def turn(self) -> None:
@@ -61,8 +65,9 @@ class _Drain:
         activity = self._server.activity
         self._quiet_turns = 0 if activity != self._seen else self._quiet_turns + 1
         self._seen = activity
+        self._turns += 1
         is_quiet = self._quiet_turns >= _QUIET_TURNS and not self._server.awaits_octets()
-        if is_quiet or time.monotonic() >= self._deadline:
+        if is_quiet or (self._turns > _MOST_TURNS and time.monotonic() >= self._deadline):
             self._then()
         else:
             self._loop.call_soon(self.turn)
@@ -71,7 +76,8 @@ class _Drain:
 def drain(loop: AbstractEventLoop, server: Reading, then: Callable[[], object]) -> None:
     """Let a loop read what clients have sent, and call a function then.
 
-    It must be called in the loop's thread. The function is called after 10 ms at the latest.
+    It must be called in the loop's thread. The function is called after 64 turns and 10 ms at the
+    latest.
 
     Args:
         loop: The running loop.

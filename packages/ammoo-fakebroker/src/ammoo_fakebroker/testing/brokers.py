@@ -151,7 +151,8 @@ class Brokers:
         if report.when == "call":
             self._has_passed = report.passed
             if report.failed:
-                report.sections += [("fake broker", _described(each)) for each in self._fakes]
+                for broker in self._fakes:
+                    _add_section(report, _described(broker))
 
 
 def _options_of_mark(request: pytest.FixtureRequest) -> dict[str, Any]:
@@ -160,6 +161,15 @@ def _options_of_mark(request: pytest.FixtureRequest) -> dict[str, Any]:
     for mark in reversed(list(request.node.iter_markers("fakebroker"))):
         options |= mark.kwargs
     return options
+
+
+def _add_section(report: pytest.TestReport, text: str) -> None:
+    """Add a section to the failure itself, which JUnit files have, too."""
+    add = getattr(report.longrepr, "addsection", None)
+    if add is None:
+        report.sections.append(("fake broker", text))
+    else:
+        add("fake broker", text)
 
 
 def _described(broker: FakeBroker) -> str:
