@@ -25,6 +25,7 @@ from tests.client.brokers import Name
 from tests.client.script import ScriptedServer
 from tests.recovery.network import Network
 from tests.recovery.until import AT_ONCE, settle, until
+from tests.support.operator import Operator
 
 
 async def publish(publisher: Publisher, queue: str, *bodies: str, **options: Any) -> None:
@@ -392,3 +393,27 @@ async def test_asynchronous_source_is_paused_by_an_outage_and_closed_in_the_end(
 
     assert is_closed.is_set()
     assert {str(number) for number in range(50)} == set(await bodies(broker_channel, queue))
+
+
+async def test_messages_wait_while_the_broker_has_an_alarm_and_arrive_in_order(
+    broker_connection: ammoo.Connection,
+    broker_channel: ammoo.Channel,
+    operator: Operator,
+    name: Name,
+) -> None:
+    queue = name("orders")
+    await broker_channel.declare_queue(queue, durable=True)
+    async with (
+        broker_connection.channel() as channel,
+        channel.publisher(max_in_flight=20) as publisher,
+    ):
+        operator.raise_alarm()
+        await publish(publisher, queue, "0")  # RabbitMQ tells at the first publish
+        await broker_connection.wait_blocked()
+        await publish(publisher, queue, *(str(number) for number in range(1, 20)))
+        assert (20, 20) == (publisher.sent, publisher.in_flight)
+        operator.clear_alarm()
+        await publish(publisher, queue, "20")
+
+    assert (21, 21) == (publisher.sent, publisher.confirmed)
+    assert [str(number) for number in range(21)] == await bodies(broker_channel, queue)
