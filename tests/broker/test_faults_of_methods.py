@@ -171,8 +171,10 @@ def test_expired_credentials_fail_methods_before_4_3() -> None:
     assert line.client.close_received is None
     assert isinstance(close, ChannelCloseParameters)
     assert 403 == close.reply_code
-    assert close.reply_text.startswith(
-        "ACCESS_REFUSED - access to queue 'queue' in vhost '/' refused for user 'guest', backend "
+    assert close.reply_text == (
+        "ACCESS_REFUSED - access to queue 'queue' in vhost '/' refused for user 'guest', backend"
+        ' rabbit_auth_backend_oauth2 returned an error: "Provided JWT token has expired at'
+        ' timestamp 1700000000 (validated at 1700000000)"'
     )
 
 

@@ -181,7 +181,7 @@ def access_refused_after_expiry(
     reason = f"Provided JWT token has expired at timestamp {expired_at} (validated at {now})"
     text = (
         f"access to {resource} refused for user '{username}',"
-        f" backend rabbit_auth_backend_oauth2 returned an error: {reason}"
+        f' backend rabbit_auth_backend_oauth2 returned an error: "{reason}"'
     )
     return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
 
