@@ -1,6 +1,7 @@
 """Streams; what is expected here was seen on RabbitMQ 3.10.8 and 4.0.5."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -150,3 +151,13 @@ def test_offset_that_makes_no_sense_kills_the_connection(line: Line) -> None:
 
     assert line.client.close_received is not None
     assert 541 == line.client.close_received.reply_code
+
+
+def test_dead_letter_that_a_stream_cannot_keep_is_lost(line: Line) -> None:
+    """A classic queue of RabbitMQ crashes on it."""
+    line.declare("dying", max_length=0, dead_letter_exchange="", dead_letter_routing_key="stream")
+
+    refused = line.publish("dying", headers={"price": Decimal("1.5")})
+
+    assert [] == refused
+    assert [] == consume(line, "tag", "first")
