@@ -4,7 +4,6 @@ import asyncio
 import os
 
 import ammoo
-from ammoo.publisher import Publisher
 
 URL = os.environ.get("AMQP_URL", "amqp://localhost/")
 
@@ -13,7 +12,7 @@ async def handle(message: ammoo.DeliverMessage) -> None:
     print("done:", message.decode(), flush=True)
 
 
-async def produce(publisher: Publisher, name: str) -> None:
+async def produce(publisher: ammoo.Publisher, name: str) -> None:
     for number in range(10):
         await publisher.publish("", "jobs", f"{name} {number}", persistent=True)
 
