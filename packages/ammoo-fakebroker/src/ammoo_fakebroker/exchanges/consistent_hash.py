@@ -51,7 +51,7 @@ class ConsistentHashExchange(Exchange):
         self._hashes_types = hashes_types
         self._header: str | None = self.arguments.get("hash-header")
         self._property: str | None = self.arguments.get("hash-property")
-        self.routes_by_key_only = self._header is None and self._property is None
+        self.routes_by_key_only: bool = self._header is None and self._property is None
         self._ring: list[Binding] = []
 
     @classmethod
