@@ -132,10 +132,9 @@ def test_messages_expire_in_virtual_time_as_they_would_in_real_time() -> None:
 def test_client_notices_that_the_brokers_heartbeats_stopped() -> None:
     async def main() -> None:
         async with FakeBroker(heartbeat=60) as broker, await connect(broker) as connection:
-            (client,) = broker._server.clients
-            client._connection.data_to_send = bytes  # type: ignore[method-assign]  # says nothing
             began = asyncio.get_running_loop().time()
-            await connection.wait_closed()
+            with broker.faults.silence(towards="client"):
+                await connection.wait_closed()
 
             assert isinstance(connection.closing_exc, HeartbeatTimeout)
             assert 60 <= asyncio.get_running_loop().time() - began <= 180
@@ -168,3 +167,36 @@ def test_two_runs_have_the_same_events_at_the_same_times() -> None:
 
     assert runs[0] == runs[1]
     assert 5 == sum(name == "Recovering" for _, name in runs[0])
+
+
+def test_hours_of_virtual_time_with_a_dead_network_and_a_restart_lose_no_message() -> None:
+    async def main() -> None:
+        async with (
+            FakeBroker(heartbeat=60) as broker,
+            await connect(broker, recovery=ammoo.Recovery()) as connection,
+            connection.channel() as channel,
+        ):
+            await channel.select_confirm()
+            await channel.declare_queue("orders", durable=True)
+            await channel.publish("", "orders", b"order", delivery_mode=2)
+
+            await asyncio.sleep(3 * 3600)
+            epochs = [connection.epoch]
+            with broker.faults.silence():
+                await asyncio.sleep(3600)
+            await connection.ready()
+            epochs.append(connection.epoch)
+            broker.shut_down()
+            await asyncio.sleep(3 * 3600)
+            broker.start()
+            await connection.ready()
+            epochs.append(connection.epoch)
+            await asyncio.sleep(3 * 3600)
+
+            message = await channel.get("orders", no_ack=True)
+            assert b"order" == message.body
+            assert sorted(set(epochs)) == epochs
+            assert epochs[-1] == connection.epoch
+            assert 1 == len(broker.connections)
+
+    assert 10 * 3600 == pytest.approx(run_virtually(main()), abs=120)

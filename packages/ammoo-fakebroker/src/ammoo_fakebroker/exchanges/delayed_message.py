@@ -124,10 +124,6 @@ class DelayedMessageExchange(Exchange):
             self._timer.cancel()
             self._timer = None
 
-    def start_timers(self) -> None:
-        if self._host is not None:
-            self._await_next(self._host)
-
 
 def _delay_of(headers: Mapping[str, Any]) -> int:
     """Return the milliseconds that a message is to wait; 0 for none."""

@@ -120,9 +120,6 @@ class Exchange(Destination, ABC):
     def stop_timers(self) -> None:
         """Stop all timers: the broker stops."""
 
-    def start_timers(self) -> None:
-        """Start the timers again that `stop_timers` has stopped."""
-
     def validate_binding(
         self, destination: Destination, routing_key: str, arguments: Mapping[str, Any]
     ) -> None:
