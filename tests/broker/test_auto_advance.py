@@ -138,6 +138,20 @@ def test_time_passes_while_a_consumer_holds_a_message_if_it_may(
     assert 60 == advance.moved
 
 
+def test_time_moves_to_the_end_of_a_delay_that_a_fault_makes(
+    broker: FakeBroker, channel: Any
+) -> None:
+    channel.queue_declare("work")
+    channel.basic_publish("", "work", b"now")
+
+    with broker.faults.delay_deliveries(seconds=600), broker.auto_advance() as advance:
+        method, _, body = next(channel.consume("work"))
+        channel.basic_ack(method.delivery_tag)
+
+    assert (b"now", 600) == (body, advance.moved)
+    assert "moved for: DeliveryFault.keep_for" in advance.report()
+
+
 def test_timers_that_only_look_do_not_attract_time(
     clock: ManualClock, make_fakebroker: Make
 ) -> None:

@@ -160,9 +160,12 @@ class AutoAdvance:
 
 def _describe(callback: Any) -> str:
     """Return the owner of a function that fell due, and the first sentence about the function."""
-    words = (inspect.getdoc(callback) or callback.__name__).partition("\n")[0].rstrip(".")
     owner = getattr(callback, "__self__", None)
-    return words if owner is None else f"{owner!r}: {words[0].lower()}{words[1:]}"
+    if owner is None:  # a function of its own: the place where it was made says what it is for
+        name: str = getattr(callback, "__qualname__", repr(callback))
+        return name.partition(".<locals>")[0]
+    words = (inspect.getdoc(callback) or callback.__name__).partition("\n")[0].rstrip(".")
+    return f"{owner!r}: {words[0].lower()}{words[1:]}"
 
 
 class _ThreadMover:

@@ -57,11 +57,14 @@ def _is_settled(channel: Channel) -> bool:
 
 
 def _held_by(connection: Connection) -> Iterator[str]:
-    """Say which consumers hold messages, and how many."""
+    """Say which consumers hold messages, and how many.
+
+    Deliveries that a fault keeps are not with their consumers: they wait for the test or the clock.
+    """
     for channel in connection.channels.values():
         held: dict[str, int] = {}
         for delivery in channel.all_unacked().values():
-            if delivery.consumer is not None:
+            if delivery.consumer is not None and delivery.queued not in channel.withheld:
                 held[delivery.consumer.tag] = held.get(delivery.consumer.tag, 0) + 1
         for tag, count in held.items():
             messages = "1 message" if count == 1 else f"{count} messages"
