@@ -55,7 +55,7 @@ ENTITIES_FOR_A_LANE: Final = 16
 """With less for each channel, another one is not worth being opened."""
 ANSWER_TIMEOUT: Final = 15.0
 """How long the answer to what every server answers at once is awaited, in seconds."""
-STUCK_AFTER: Final = 0.3
+STUCK_AFTER: Final = 0.2
 """After so many seconds without an answer an entity is a straggler, if the server answers on another
 channel: its queue has no leader yet, or its node is down."""
 

@@ -69,6 +69,8 @@ class Stragglers:
     async def _retry(self, entity: Entity) -> None:
         loop = asyncio.get_running_loop()
         began, delay = loop.time(), FIRST_DELAY
+        if isinstance(self._replay.stragglers.get(entity), OperationTimeout):
+            delay = 0.0  # its answer is awaited for long: nothing is sent in vain
         while entity in self._replay.stragglers:
             error = self._replay.stragglers[entity]
             is_locked = remedy_for(error, entity) is Remedy.LOCKED
@@ -77,7 +79,7 @@ class Stragglers:
                 self._fail(entity, error)
                 return
             await asyncio.sleep(delay)
-            delay = min(2 * delay, LOCKED_MAX_DELAY if is_locked else MAX_DELAY)
+            delay = min(max(2 * delay, FIRST_DELAY), LOCKED_MAX_DELAY if is_locked else MAX_DELAY)
             async with self._slot_for(entity):
                 if entity in self._replay.stragglers and not await self._try(entity):
                     return
