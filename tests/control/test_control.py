@@ -276,6 +276,21 @@ def test_reset_begins_anew(control: Control, broker: FakeBroker, channel: Any) -
     assert ((), ()) == (broker.connections, broker.faults.active)
 
 
+def test_restart_keeps_what_is_durable(control: Control, broker: FakeBroker, channel: Any) -> None:
+    channel.queue_declare("invoices", durable=True)
+
+    assert 204 == control.ask("POST", "restart", {"politely": False}).status
+
+    assert ["invoices"] == list(broker.queues())
+    assert () == broker.connections
+    pika.BlockingConnection(pika.URLParameters(broker.url)).close()
+
+
+@pytest.mark.parametrize("body", [{"keep": "some"}, {"down_for": -1}, {"down_for": 61}, {"kep": 1}])
+def test_unsuitable_restart_is_a_bad_request(control: Control, body: object) -> None:
+    assert 400 == control.ask("POST", "restart", body).status
+
+
 # -- the rest ----------------------------------------------------------------------------------
 
 

@@ -10,10 +10,12 @@ from ..management.json_bodies import json_object, json_response
 from ..management.refusals import Refusal, bad_request
 
 if TYPE_CHECKING:
-    from ..node.virtual_host import VirtualHost
     from .call import ControlCall
 
-__all__ = ["advance", "block", "close", "cut", "reset", "unblock"]
+__all__ = ["advance", "block", "close", "cut", "reset", "restart", "unblock"]
+
+_LONGEST = 60.0
+"""Seconds that a request may take."""
 
 
 def advance(call: ControlCall) -> Response:
@@ -75,18 +77,26 @@ async def reset(call: ControlCall) -> Response:
     call.broker.unblock()
     await _cut(call)
     for virtualhost in call.node.virtualhosts.values():
-        _empty(virtualhost)
+        virtualhost.forget_everything()
     return json_response({"mark": call.broker.mark()})
 
 
-def _empty(virtualhost: VirtualHost) -> None:
-    """Delete the queues and the exchanges of a virtual host, but those that it begins with."""
-    for queue in list(virtualhost.queues.values()):
-        virtualhost.delete_queue(queue)
-    for name, exchange in list(virtualhost.exchanges.items()):
-        if name and not name.startswith("amq."):
-            virtualhost.delete_exchange(exchange)
-        else:
-            for binding in list(exchange.bindings.values()):
-                destination, key = binding.destination, binding.routing_key
-                virtualhost.unbind(exchange, destination, key, binding.arguments)
+async def restart(call: ControlCall) -> Response:
+    """Take the broker down and up again, at the same port; ``keep``, ``down_for``, ``politely``."""
+    options = json_object(call.request)
+    unknown = options.keys() - {"keep", "down_for", "politely"}
+    if unknown:
+        raise bad_request(f"{min(unknown)!r} is unknown; expected keep, down_for, politely")
+    if options.get("down_for", 0) and not _is_short(options["down_for"]):
+        raise bad_request(f"down_for is {options['down_for']!r}; expected at most {_LONGEST:g} s")
+    try:
+        await call.broker.restart_async(**options)
+    except (TypeError, ValueError) as error:
+        raise bad_request(str(error)) from None
+    except RuntimeError as error:
+        raise Refusal(HTTPStatus.CONFLICT, "not_running", str(error)) from None
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+def _is_short(seconds: object) -> bool:
+    return isinstance(seconds, int | float) and seconds <= _LONGEST

@@ -10,7 +10,7 @@ from ..management.http import Request, Response
 from ..management.json_bodies import json_response
 from ..management.path_tree import PathTree
 from ..management.refusals import Refusal
-from .actions import advance, block, close, cut, reset, unblock
+from .actions import advance, block, close, cut, reset, restart, unblock
 from .call import ControlCall
 from .faults import add_faults, clear_faults, list_faults, remove_fault, show_fault
 from .history import show_history, show_mark
@@ -33,6 +33,7 @@ _PATHS: dict[str, dict[str, _Handler]] = {
     "close": {"POST": close},
     "block": {"POST": block},
     "unblock": {"POST": unblock},
+    "restart": {"POST": restart},
     "reset": {"POST": reset},
 }
 

@@ -89,6 +89,11 @@ class ControlledBroker(Protocol):
         ...
 
     @property
+    def restart_async(self) -> Callable[..., Awaitable[None]]:
+        """A function that takes the broker down and up again."""
+        ...
+
+    @property
     def wait_until_async(self) -> Callable[..., Awaitable[Any]]:
         """A function that waits until a function of a look returns something true."""
         ...
