@@ -67,7 +67,7 @@ class HttpServer:
     def __init__(self, answer: Answer, *, host: str, port: int) -> None:
         self._answer = answer
         self._host = host
-        self.port = port
+        self.port: int = port
         self._listener: _Listener | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._serving: set[asyncio.Task[None]] = set()

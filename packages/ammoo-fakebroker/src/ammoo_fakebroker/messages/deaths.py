@@ -68,7 +68,7 @@ class _DeathLog:
     __slots__ = ("entries", "numbers")
 
     def __init__(self, entries: Iterable[_Entry]) -> None:
-        self.entries = deque(enumerate(entries, start=1))
+        self.entries: deque[tuple[int, _Entry]] = deque(enumerate(entries, start=1))
         self.numbers: dict[str, int] = {}
         for number, (death, _) in self.entries:
             name = death.get("queue")

@@ -18,7 +18,7 @@ from ..exceptions.channel import ChannelUnanswered, ServerClosedChannel
 from ..inbox import LastingInbox
 from ..live.channel import LiveChannel
 from ..live.connection import LiveConnection
-from ..live.ports import SuccessorPort
+from ..live.ports import PublishingPort, SuccessorPort
 from ..live.replies import OnReply, Reply
 from ..running_loop import require_loop
 from ..topology import Topology
@@ -75,6 +75,9 @@ class LastingChannel(ChannelLifetime):
         operation_timeout: How long an operation may wait, in seconds; None for no limit.
         outage: The delays with which the channel alone is opened again; None if it is not to be.
     """
+
+    live: LiveChannel | None
+    publishing: PublishingPort
 
     def __init__(
         self,
