@@ -94,6 +94,15 @@ def test_message_that_nothing_takes_is_an_error(broker: FakeBroker) -> None:
         broker.publish("amq.direct", "created", b"")
 
 
+def test_history_knows_no_client_and_no_confirm_of_a_test(broker: FakeBroker) -> None:
+    broker.declare_queue("orders")
+    broker.put("orders", b"1")
+
+    (event,) = broker.published()
+    assert (None, b"1") == (event.connection, event.body)
+    assert not broker.confirmed()
+
+
 def test_misspelt_property_is_an_error(broker: FakeBroker) -> None:
     broker.declare_queue("orders")
 

@@ -77,6 +77,9 @@ class TestsChannel:
         self.virtualhost: VirtualHost = node.virtualhost(virtualhost)
         self._direct = DirectChannel(node, _Test(), self.virtualhost)
         self.channel: Channel = self._direct.channel
+        self.channel.confirms = Confirms()
+        self.channel.connection.strike_points.confirm = self._take_confirm
+        self._is_accepted = True
 
     def call(self, parameters: tuple[Any, ...]) -> Any:
         """Execute a method, and return the parameters of its answer.
@@ -95,14 +98,20 @@ class TestsChannel:
         Raises:
             ValueError: The broker refuses it, no queue is there for it, or a queue is full.
         """
-        self.channel.confirms = confirms = Confirms()
         queue_names = self._route(exchange_name, routing_key, properties)
         if not self.send(exchange_name, routing_key, properties, body):
             raise ValueError(self._describe_unroutable(exchange_name, routing_key))
-        if confirms.has_rejected:
+        if not self._is_accepted:
             full = ", ".join(map(repr, queue_names))
             raise ValueError(f"a queue refuses the message, because it is full: one of {full}")
         return queue_names
+
+    def _take_confirm(
+        self, channel: object, message: Message, sequence_number: int, accepted: bool
+    ) -> bool:
+        """Take a confirm out of the traffic, and out of the history: no client gets it."""
+        self._is_accepted = accepted
+        return True
 
     def send(self, exchange_name: str, routing_key: str, properties: bytes, body: bytes) -> bool:
         """Publish a message, and return whether it was routed.

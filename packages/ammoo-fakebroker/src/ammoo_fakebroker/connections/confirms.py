@@ -48,11 +48,6 @@ class Confirms:
         """Whether no ack and no nack is due."""
         return not (self._accepted or self._rejected)
 
-    @property
-    def has_rejected(self) -> bool:
-        """Whether a nack is due."""
-        return bool(self._rejected)
-
     def take(self) -> Iterator[bytes]:
         """Return the encoded acks and nacks that are due, and remove them."""
         accepted, self._accepted = self._accepted, []

@@ -133,8 +133,9 @@ class BrokerFaults(ABC):
 
     @with_options_of(DeliveryRule)
     def hold_deliveries(self, **options: Unpack[DeliveryRule]) -> HeldDeliveries:
-        """Keep deliveries to consumers until `release` sends them; basic.get is not affected.
+        """Keep deliveries to consumers until `release` sends them.
 
+        Answers to basic.get and direct replies (``amq.rabbitmq.reply-to``) are not affected.
         The messages are unacknowledged, and count for the prefetch. If the channel closes, they
         return to their queues; those of a consumer without acknowledgements are lost.
         In flight: what was delivered stays delivered. At removal: they are sent, in order; those
