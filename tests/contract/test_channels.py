@@ -34,6 +34,7 @@ async def test_no_more_channels_than_the_broker_allows(broker_url: str, operator
 
 
 @pytest.mark.timeout(300)  # it is much, and on a machine that others use too
+@pytest.mark.fake_limits(history=0)  # which keeps the events of the newest channels
 async def test_opening_and_closing_channels_leaves_nothing(
     broker_url: str,
 ) -> None:
