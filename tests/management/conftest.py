@@ -35,7 +35,12 @@ def api(broker: Broker) -> ManagementApi:
     """The management API of the broker."""
     if broker.fake is not None:
         return ManagementApi(broker.fake.management_url)
-    parts = urlsplit(broker.url)
+    return api_of_rabbitmq(broker.url)
+
+
+def api_of_rabbitmq(url: str) -> ManagementApi:
+    """Return the management API of a RabbitMQ whose AMQP URL is known."""
+    parts = urlsplit(url)
     assert parts.port is not None
     api = ManagementApi(f"http://{parts.hostname}:{parts.port + MANAGEMENT_PORTS_HIGHER}")
     try:
