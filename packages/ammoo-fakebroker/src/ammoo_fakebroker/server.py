@@ -140,6 +140,7 @@ class _Client(asyncio.BufferedProtocol):
         return self._connection.get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
+        self._server.note_activity()  # first: the client may look as soon as it is answered
         self._is_awake = True  # whatever wants to be written is, in a moment
         if self._late_flush is not None:
             self._late_flush.cancel()
@@ -150,7 +151,6 @@ class _Client(asyncio.BufferedProtocol):
             self._connection.buffer_updated(nbytes)
         if self._late_flush is None:
             self._flush()
-        self._server.note_activity()
 
     def eof_received(self) -> bool:
         return False
