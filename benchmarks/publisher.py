@@ -71,19 +71,19 @@ WAYS: Final[dict[str, Callable[[Job], Awaitable[None]]]] = {
 }
 
 
-async def measure(rounds: int, calibration: Calibration) -> dict[str, list[float]]:
+async def measure(rounds: int, count: int, calibration: Calibration) -> dict[str, list[float]]:
     """Measure all ways in turn, in microseconds of CPU a message."""
     costs: dict[str, list[float]] = {name: [] for name in WAYS}
     queue_name = f"benchmark.{uuid.uuid4().hex}"
     async with (
-        fakebroker.other_process() as broker,
+        fakebroker.other_process(history=0) as broker,
         await ammoo.connect(broker.url) as connection,
         connection.channel() as channel,
     ):
         await channel.declare_queue(queue_name)
         for _ in calibration.rounds(rounds):
             for name, way in WAYS.items():
-                job = Job(broker.url, queue_name, COUNT, BODY_SIZE)
+                job = Job(broker.url, queue_name, count, BODY_SIZE)
                 await way(job)
                 costs[name].append(job.figures.cpu)
                 await channel.purge_queue(queue_name)
@@ -96,11 +96,12 @@ def main(arguments: list[str] | None = None) -> None:
         prog="hatch run bench:publisher", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=COUNT, help="messages each way and round")
     options = parser.parse_args(arguments)
     calibration = Calibration()
     best = {
         name: min(costs)
-        for name, costs in asyncio.run(measure(options.rounds, calibration)).items()
+        for name, costs in asyncio.run(measure(options.rounds, options.count, calibration)).items()
     }
     gathered = best["gathered publishes"]
     rows = [

@@ -117,6 +117,13 @@ def test_fake_broker_is_measured() -> None:
     assert "| in a thread | " in printed
 
 
+def test_publisher_is_measured_beside_gathered_publishes() -> None:
+    printed = run("publisher", "--rounds", "1", "--count", "512")
+
+    assert "| gathered publishes | " in printed
+    assert "| publisher, publish_many | " in printed
+
+
 def test_growth_is_measured() -> None:
     printed = run("growth", "--rounds", "1", "--largest", "100")
 
