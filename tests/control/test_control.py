@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
@@ -314,6 +316,19 @@ def test_there_is_no_control_unless_it_is_asked_for(make_fakebroker: _MakeBroker
 def test_control_needs_a_management_port() -> None:
     with pytest.raises(ValueError, match="expected a management_port as well"):
         FakeBroker(control=True)
+
+
+def test_nothing_of_it_is_imported_unless_it_is_asked_for() -> None:
+    program = (
+        "import sys, ammoo_fakebroker; ammoo_fakebroker.FakeBroker();"
+        "print([name for name in sys.modules if '.management' in name or '.control' in name])"
+    )
+
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True, timeout=50
+    )
+
+    assert "[]\n" == finished.stdout
 
 
 async def test_control_works_in_the_brokers_own_loop() -> None:

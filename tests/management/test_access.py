@@ -54,7 +54,7 @@ def test_lists_show_what_the_user_has_permissions_for(visitor: ManagementApi, pa
     assert (200, []) == (reply.status, reply.json)
 
 
-@pytest.mark.rabbitmq_version(">=4.0")
+@pytest.mark.rabbitmq_version(">=4.3")
 def test_virtual_host_of_others_is_not_found(visitor: ManagementApi, virtualhost: str) -> None:
     assert (404, "not_found", "Not Found") == visitor.get(f"queues/{virtualhost}").problem
     assert (404, "not_found", "Not Found") == visitor.put(f"queues/{virtualhost}/orders").problem
