@@ -16,9 +16,10 @@ from ..management.refusals import Refusal, bad_request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..faults.rules import Fault
     from ..management.http import Request, Response
     from .call import ControlCall
-    from .ports import ControlledBroker, ControlledFault
+    from .ports import ControlledBroker
 
 __all__ = ["add_faults", "clear_faults", "list_faults", "make_fault", "remove_fault", "show_fault"]
 
@@ -53,7 +54,7 @@ def _list_of_objects(request: Request) -> list[dict[str, Any]]:
     return faults
 
 
-def make_fault(broker: ControlledBroker, described: Mapping[str, Any]) -> ControlledFault:
+def make_fault(broker: ControlledBroker, described: Mapping[str, Any]) -> Fault:
     """Make a fault of plain data.
 
     Args:
@@ -70,7 +71,7 @@ def make_fault(broker: ControlledBroker, described: Mapping[str, Any]) -> Contro
     return broker.faults.add(str(described["do"]), options)
 
 
-def _make(broker: ControlledBroker, described: Mapping[str, Any]) -> ControlledFault:
+def _make(broker: ControlledBroker, described: Mapping[str, Any]) -> Fault:
     try:
         return make_fault(broker, described)
     except (LookupError, ValueError) as error:
@@ -95,7 +96,7 @@ def clear_faults(call: ControlCall) -> Response:
     return json_response([_item(fault) for fault in faults])
 
 
-def _remove(fault: ControlledFault) -> str:
+def _remove(fault: Fault) -> str:
     """Remove a fault, and return what is wrong if it never struck."""
     try:
         fault.__exit__(None, None, None)
@@ -104,7 +105,7 @@ def _remove(fault: ControlledFault) -> str:
     return ""
 
 
-def _fault(call: ControlCall) -> ControlledFault:
+def _fault(call: ControlCall) -> Fault:
     faults, number = call.broker.faults.active, call.names["id"]
     for fault in faults:
         if str(fault.ordinal) == number:
@@ -113,7 +114,7 @@ def _fault(call: ControlCall) -> ControlledFault:
     raise Refusal(HTTPStatus.NOT_FOUND, "not_found", f"there is no fault {number}; it has {known}")
 
 
-def _item(fault: ControlledFault) -> dict[str, Any]:
+def _item(fault: Fault) -> dict[str, Any]:
     return {
         "id": fault.ordinal,
         "do": fault.name,

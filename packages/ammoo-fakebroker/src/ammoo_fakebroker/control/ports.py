@@ -2,64 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from types import TracebackType
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
 
-__all__ = ["ControlledBroker", "ControlledEvents", "ControlledFault", "ControlledFaults"]
+if TYPE_CHECKING:
+    from ..faults.face import Faults
 
-
-class ControlledFault(Protocol):
-    """A fault that is in force, or has been."""
-
-    @property
-    def ordinal(self) -> int:
-        """Its number among all faults of the broker."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """The name of what it does."""
-        ...
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """The options that it was made with."""
-        ...
-
-    @property
-    def count(self) -> int:
-        """How often it has struck."""
-        ...
-
-    @property
-    def matched(self) -> int:
-        """How many occasions were in its scope."""
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Remove it; raise AssertionError if it should have struck, and never has."""
-
-
-class ControlledFaults(Protocol):
-    """The faults of a broker."""
-
-    @property
-    def active(self) -> tuple[ControlledFault, ...]:
-        """Those in force, newest first."""
-        ...
-
-    def add(self, name: str, options: Mapping[str, Any] | None = None) -> ControlledFault:
-        """Make a fault from plain data; raise ValueError or LookupError if it cannot be."""
-        ...
-
-    def clear(self) -> None:
-        """Remove all."""
+__all__ = ["ControlledBroker", "ControlledEvents"]
 
 
 class ControlledEvent(Protocol):
@@ -84,7 +33,7 @@ class ControlledBroker(Protocol):
     """What the control API asks of a broker."""
 
     @property
-    def faults(self) -> ControlledFaults:
+    def faults(self) -> Faults:
         """The faults of the broker."""
         ...
 
