@@ -120,6 +120,7 @@ def test_invalid_publish_is_a_bad_request(
     assert (400, "bad_request", reason) == reply.problem
 
 
+@pytest.mark.rabbitmq_version(">=4.0")
 def test_publish_to_an_unknown_exchange_is_not_found(api: ManagementApi, virtualhost: str) -> None:
     status, error, _ = api.post(f"exchanges/{virtualhost}/shop/publish", message()).problem
 

@@ -50,6 +50,7 @@ def test_deleted_user_is_not_found(api: ManagementApi, user: str) -> None:
     assert [204, 404] == statuses
 
 
+@pytest.mark.rabbitmq_version(">=4.0")
 def test_users_are_deleted_in_bulk(api: ManagementApi, user: str) -> None:
     assert 204 == api.post("users/bulk-delete", {"users": [user, "nobody-of-this-name"]}).status
     assert 404 == api.get(f"users/{user}").status
