@@ -1,4 +1,4 @@
-"""The README's table of faults: each line of it is a call that there is, with options that there are."""
+"""The site's table of faults: each line of it is a call that there is, with options that there are."""
 
 import ast
 import inspect
@@ -11,7 +11,7 @@ import pytest
 from ammoo_fakebroker import FakeBroker
 from ammoo_fakebroker.faults.face import fault_names
 
-README = Path(__file__).parents[2] / "packages" / "ammoo-fakebroker" / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "testing" / "faults.md"
 ROW = re.compile(r"^\| (?P<wish>[^|`]+) \| (?P<code>`[^|]*broker\.[^|]*) \|$", re.MULTILINE)
 CODE = re.compile(r"`([^`]+)`")
 
@@ -26,7 +26,7 @@ class Line(NamedTuple):
 def lines() -> list[Line]:
     """Return all calls of the table; a call that begins with a dot goes on from ``broker.faults``."""
     found = []
-    for row in ROW.finditer(README.read_text()):
+    for row in ROW.finditer(PAGE.read_text()):
         for code in CODE.findall(row["code"]):
             stripped = re.sub(r"^(with |\w+ = )|:$", "", code)
             if stripped.startswith((".", "broker.")):

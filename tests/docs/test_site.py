@@ -23,6 +23,7 @@ from ammoo import exceptions
 from ammoo_fakebroker import FakeBroker
 
 DOCS = Path(__file__).parents[2] / "docs"
+CAPTURES = Path(__file__).with_name("captures")
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
 EXAMPLES = sorted(DOCS.glob("examples/**/*.py"))
 BLOCK = re.compile(
@@ -69,7 +70,12 @@ def unindented(match: re.Match[str]) -> str:
 
 BLOCKS = list(blocks())
 PYTHON = [block for block in BLOCKS if block.language == "python"]
-PROGRAMS = [block for block in PYTHON if "def test_" not in block.code]
+PROGRAMS = [
+    block
+    for block in PYTHON
+    if "def test_" not in block.code
+    and "serve_forever" not in block.code  # tests of their own: test_wire_pages.py
+]
 TESTS = [block for block in PYTHON if "def test_" in block.code]
 
 
@@ -96,10 +102,11 @@ def run_tests(path: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("block", PROGRAMS, ids=lambda block: block.name)
 def test_program_runs_and_prints_what_is_shown(
-    block: Block, fakebroker: FakeBroker, tmp_path: Path
+    block: Block, fakebroker: FakeBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program = tmp_path / "program.py"
     program.write_text(block.code.replace(USUAL_URL, fakebroker.url))
+    monkeypatch.chdir(CAPTURES)
 
     printed = run_program(program)
 

@@ -33,7 +33,7 @@ def snippets() -> list[Snippet]:
     found = []
     for path in sorted((ROOT / "README.md", *ROOT.glob("packages/*/README.md"))):
         for number, code in enumerate(FENCED.findall(path.read_text()), 1):
-            if "serve_forever" not in code:  # tests of its own: test_wire_readme.py
+            if "serve_forever" not in code:  # tests of its own: test_wire_pages.py
                 found.append(Snippet(f"{path.relative_to(ROOT)}:{number}", code))
     return found
 

@@ -1,4 +1,4 @@
-"""What the README of ammoo-wire shows of its commands is what they print, and its proxies work."""
+"""What README and pages of ammoo-wire show of its commands is what they print, and the proxies work."""
 
 import re
 import socket
@@ -16,15 +16,16 @@ from ammoo_fakebroker import FakeBroker
 
 ROOT = Path(__file__).parents[2]
 CAPTURES = Path(__file__).with_name("captures")
-README = (ROOT / "packages/ammoo-wire/README.md").read_text()
-CONSOLE = re.findall(r"^```console\n\$ (.*)\n((?:.*\n)+?)```$", README, re.MULTILINE)
-FENCED = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "packages/ammoo-wire/README.md", *sorted(ROOT.glob("docs/wire/*.md"))]
+SHOWN = "".join(page.read_text() for page in PAGES)
+CONSOLE = re.findall(r"^```console\n\$ (.*)\n((?:.*\n)+?)```$", SHOWN, re.MULTILINE)
+FENCED = re.findall(r"^```python\n(.*?)^```", SHOWN, re.MULTILINE | re.DOTALL)
 PROXIES = [code for code in FENCED if "serve_forever" in code]
 SESSION = next(code for code in FENCED if "Conversation()" in code)
 
 
 @pytest.mark.parametrize(("command", "output"), CONSOLE, ids=[each[0] for each in CONSOLE])
-def test_command_prints_what_the_readme_shows(command: str, output: str) -> None:
+def test_command_prints_what_is_shown(command: str, output: str) -> None:
     here = command.replace("python", sys.executable, 1)
 
     run = subprocess.run(
@@ -46,7 +47,7 @@ def test_programs_are_as_short_as_they_are_said_to_be() -> None:
 
 @contextmanager
 def proxy(code: str, broker_port: int, tmp_path: Path) -> Iterator[int]:
-    """Run a proxy of the README on a free port, and give it."""
+    """Run a proxy of the site on a free port, and give it."""
     with socket.create_server(("127.0.0.1", 0)) as chosen:
         port = chosen.getsockname()[1]
     code = code.replace("5672", str(broker_port)).replace("5673", str(port))
