@@ -134,7 +134,6 @@ def restart_app(release: str) -> None:
     run("ctl", release, "start_app")
 
 
-@pytest.mark.skipif(not RELEASES, reason="AMMOO_TEST_RESTARTS names no release")
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("release", RELEASES)
 def test_restarted_broker_has_what_rabbitmq_has(release: str) -> None:

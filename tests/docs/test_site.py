@@ -138,17 +138,6 @@ def test_example_runs(
     assert run_program(path)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in EXAMPLES if path.name.startswith("test_")],
-    ids=lambda path: path.name,
-)
-def test_tests_of_an_example_pass(path: Path) -> None:
-    finished = run_tests(path)
-
-    assert 0 == finished.returncode, finished.stdout + finished.stderr
-
-
 @pytest.mark.parametrize("language", PARSERS)
 def test_settings_can_be_read(language: str) -> None:
     settings = [block.code for block in BLOCKS if block.language == language]
