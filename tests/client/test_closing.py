@@ -17,17 +17,21 @@ from ammoo.exceptions.channel import (
 from ammoo.exceptions.connection import ClientClosedConnectionOK, MethodNotImplemented
 from ammoo.recovery.events import Closed
 from ammoo_wire import (
+    NO_PROPERTIES,
     BasicAckParameters,
     BasicCancelOkParameters,
     BasicCancelParameters,
     BasicConsumeOkParameters,
     BasicConsumeParameters,
+    BasicDeliverParameters,
     BasicGetParameters,
     BasicPublishParameters,
     ChannelCloseOkParameters,
     ChannelCloseParameters,
+    ChannelOpenOkParameters,
     ChannelOpenParameters,
     QueueDeclareOkParameters,
+    encode_method,
 )
 from tests.client.script import ScriptedPeer, ScriptedServer
 from tests.support.clock import LoopClock
@@ -141,6 +145,32 @@ async def test_number_is_free_when_the_server_has_answered(
         async with connection.channel() as third:
             assert 1 == third.channel_id
             peer.answers[ChannelCloseParameters] = lambda _: ChannelCloseOkParameters()
+
+
+async def test_number_of_a_channel_that_the_server_closed_is_used_last() -> None:
+    async with ScriptedServer(channel_max=2) as server, await ammoo.connect(server.url) as c:
+        async with c.channel() as channel:
+            server.peer.send(ChannelCloseParameters(404, "NOT_FOUND - x", 0, 0))
+            with pytest.raises(NotFound):
+                await channel.get_next_returned_message()
+        async with c.channel() as second, c.channel() as third:
+            numbers = second.channel_id, third.channel_id
+        async with c.channel() as fourth:
+            assert (2, 1, 1) == (*numbers, fourth.channel_id)
+
+
+async def test_message_for_the_channel_that_had_the_number_before_is_left_out(
+    connection: ammoo.Connection, peer: ScriptedPeer
+) -> None:
+    late = BasicDeliverParameters("ammoo-1.1", 7, False, "", "q")
+
+    def open_late(_: object) -> ChannelOpenOkParameters:
+        peer.protocol.send_content(1, encode_method(late), NO_PROPERTIES, b"late")
+        return ChannelOpenOkParameters()
+
+    peer.answers[ChannelOpenParameters] = open_late
+    async with connection.channel() as channel:
+        assert 0 == len(channel._require_live().acknowledgements.unacked)
 
 
 async def test_closes_of_a_channel_may_cross(

@@ -190,8 +190,8 @@ async def test_refused_reply_costs_neither_the_consumer_nor_later_replies(
         assert (1, False) == await peer.expect(BasicRejectParameters)
         tag = server.consumer.consumer_tag
         peer.send_content(request_two(tag), b"8", b"\x02\x00\x07replies")
-        await peer.expect(BasicPublishParameters, 2)
-        peer.send(BasicAckParameters(1, False), channel_number=2)
+        await peer.expect(BasicPublishParameters, 3)
+        peer.send(BasicAckParameters(1, False), channel_number=3)
         assert (2, False) == await peer.expect(BasicAckParameters)
         await server.cancel()
         with pytest.raises(ExceptionGroup, match="1 handler has failed"):

@@ -16,6 +16,7 @@ from ammoo_wire import (
     Challenge,
     ChannelCloseOkParameters,
     ChannelCloseParameters,
+    ChannelOpenOkParameters,
     ChannelOpenParameters,
     ConnectionBlockedParameters,
     ConnectionCloseParameters,
@@ -276,11 +277,11 @@ def test_fault_of_the_client_is_told_behind_the_answers_to_its_good_commands() -
     peers.client.send_method(1, bytes((0, 60, 0, 80, 1)))
     peers.client.send(1, ACK)
     peers.to_server += named(peers.server.receive_data(peers.client.data_to_send()))
-    peers.server.send(1, ACK)
+    peers.server.send(1, ChannelOpenOkParameters())
     peers.exchange()
 
     assert [Command(1, ChannelOpenParameters(), None, None)] == peers.to_server
-    assert [Command(1, ACK, None, None)] == peers.to_client
+    assert [Command(1, ChannelOpenOkParameters(), None, None)] == peers.to_client
     assert (CLOSED, CLOSED) == peers.states
     assert peers.client.close_received == ConnectionCloseParameters(
         501, "FRAME_ERROR - cannot decode <<1>>", *method_of(ACK).id

@@ -745,6 +745,31 @@ def test_crossing_close_of_a_channel_is_answered_and_ours_still_open(new: New) -
 
 
 @RUNNING
+def test_what_comes_before_the_answer_to_our_open_is_of_the_former_channel(new: New) -> None:
+    protocol = new()
+    protocol.send(1, ChannelOpenParameters())
+    late = content_frames(1, BasicPublishParameters(), NO_PROPERTIES, b"late", frame_max=4096)
+
+    commands = protocol.receive_data(
+        b"".join(late) + method_frame(1, ChannelOpenOkParameters()) + b"".join(late)
+    )
+
+    assert [ChannelOpenOkParameters, BasicPublishParameters] == [
+        type(parameters) for _, parameters, _, _ in commands
+    ]
+
+
+@RUNNING
+def test_refusal_of_our_open_is_given(new: New) -> None:
+    protocol = new()
+    protocol.send(1, ChannelOpenParameters())
+
+    assert [Command(1, CLOSE_CHANNEL, None, None)] == protocol.receive_data(
+        method_frame(1, CLOSE_CHANNEL)
+    )
+
+
+@RUNNING
 def test_open_on_a_closing_channel_is_given_for_it_is_a_fault(new: New) -> None:
     protocol = new()
     protocol.send(1, CLOSE_CHANNEL)

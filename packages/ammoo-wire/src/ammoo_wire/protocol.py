@@ -31,6 +31,7 @@ from .exceptions import FramingLost, ProtocolError, shorten
 from .frames.method.channel import (
     ChannelCloseOkParameters,
     ChannelCloseParameters,
+    ChannelOpenOkParameters,
     ChannelOpenParameters,
 )
 from .frames.method.connection import ConnectionCloseOkParameters, ConnectionCloseParameters
@@ -112,6 +113,7 @@ class Protocol(ABC):
         self._closing_frame = b""  # a close or close-ok that goes behind all that is queued
         self._is_discarding = False  # whether what comes is dropped unread
         self._closing_channels: set[int] = set()
+        self._opening_channels: set[int] = set()
         self.crossed_closes: dict[int, ChannelCloseParameters] = {}
         self._opening: Opening | None = None
         self.failure: ProtocolError | None = None
@@ -150,7 +152,9 @@ class Protocol(ABC):
                 self._fail(error)
         if self._is_discarding:
             assembler.discard()
-        return self._without_closing_channels(commands) if self._closing_channels else commands
+        if self._closing_channels or self._opening_channels:
+            return self._without_unopened_channels(commands)
+        return commands
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> list[Command]:
         """Take octets that the peer wrote, in pieces of any size, and return the commands.
@@ -162,7 +166,7 @@ class Protocol(ABC):
 
         Returns:
             The commands that are now complete, except those of the opening and closing of
-            the connection, heartbeats, and commands on a channel that we are closing.
+            the connection, heartbeats, and commands on a channel that we are closing or opening.
         """
         commands: list[Command] = []
         view = memoryview(data)
@@ -214,6 +218,9 @@ class Protocol(ABC):
         self._writer.method(channel_number, encode_method(parameters))
         if type(parameters) is ChannelCloseParameters:
             self._closing_channels.add(channel_number)
+            self._opening_channels.discard(channel_number)
+        elif type(parameters) is ChannelOpenParameters:
+            self._opening_channels.add(channel_number)
 
     def send_method(self, channel_number: int, payload: bytes) -> None:
         """Queue a method without content that is encoded already: ids, then parameters.
@@ -420,17 +427,24 @@ class Protocol(ABC):
         except StopIteration:
             self._opening = None
 
-    def _without_closing_channels(self, commands: list[Command]) -> list[Command]:
-        """Drop what came on channels that we are closing (section 1.5.2.5, channel.close).
+    def _without_unopened_channels(self, commands: list[Command]) -> list[Command]:
+        """Drop what came on channels that we are closing (section 1.5.2.5) or opening.
 
-        Kept are the answer to our close, which frees the number, and a channel.open,
-        because that is a fault to which RabbitMQ reacts. When the peer's close
+        On a channel that we are closing, the answer to our close is kept, which frees the number,
+        and a channel.open, because that is a fault to which RabbitMQ reacts. When the peer's close
         crosses ours it is answered, and ours still needs its answer.
+
+        On one that we are opening, what comes before the answer belongs to the channel that had the
+        number before: RabbitMQ 4.3 delivers messages behind its channel.close.
         """
         kept: list[Command] = []
         for command in commands:
             number, parameters, _, _ = command
-            if number not in self._closing_channels or type(parameters) is ChannelOpenParameters:
+            if number in self._opening_channels:
+                if type(parameters) in (ChannelOpenOkParameters, ChannelCloseParameters):
+                    self._opening_channels.discard(number)
+                    kept.append(command)
+            elif number not in self._closing_channels or type(parameters) is ChannelOpenParameters:
                 kept.append(command)
             elif type(parameters) is ChannelCloseOkParameters:
                 self._closing_channels.discard(number)

@@ -445,7 +445,7 @@ class LiveChannel:
             self.host.protocol.crossed_closes[self.number] = parameters
             return  # both sides sent channel.close; the server's channel.close-ok follows
         self.fail(server_closed_channel(*parameters, self.number))
-        self._finish()
+        self._finish(closed_by_server=True)
 
     def _receive_close_ok(
         self, parameters: ChannelCloseOkParameters, properties: bytes | None, body: bytearray | None
@@ -471,12 +471,12 @@ class LiveChannel:
         """Send channel.close, which may overtake what is in a commit buffer."""
         self.host.protocol.send(self.number, ChannelCloseParameters(reply_code, reply_text, 0, 0))
 
-    def _finish(self) -> None:
+    def _finish(self, *, closed_by_server: bool = False) -> None:
         """Free the number: both sides have finished with the channel."""
         crossed = self.host.protocol.crossed_closes.pop(self.number, None)
         if crossed is not None and isinstance(self.closing_exc, ClientClosedChannelOK):
             self.closing_exc = self.crossed = server_closed_channel(*crossed, self.number)
-        self.host.free_channel_number(self.number)
+        self.host.free_channel_number(self.number, closed_by_server=closed_by_server)
         self._closed.set()
 
 

@@ -1,6 +1,7 @@
 """Which channel numbers of a connection are free."""
 
 import heapq
+from collections import deque
 from typing import Final
 
 from ..exceptions.connection import TooManyChannels
@@ -11,12 +12,17 @@ _LARGEST_NUMBER: Final = 65535  # a channel number has 16 bits
 
 
 class ChannelNumbers:
-    """The numbers of a connection's channels: 1 and up, the lowest that was freed first."""
+    """The numbers of a connection's channels: 1 and up, the lowest that was freed first.
 
-    __slots__ = ("_free", "_in_use", "_next")
+    A number whose channel the server has closed is used again when there is no other: RabbitMQ 4.3
+    may deliver messages of that channel later, even behind the channel.open-ok of the next one.
+    """
+
+    __slots__ = ("_free", "_in_use", "_next", "_used_last")
 
     def __init__(self) -> None:
         self._free: list[int] = []  # a heap
+        self._used_last: deque[int] = deque()
         self._in_use = 0
         self._next = 1
 
@@ -30,15 +36,26 @@ class ChannelNumbers:
             TooManyChannels: As many are in use.
         """
         most = channel_max or _LARGEST_NUMBER
-        if self._in_use >= most or (not self._free and self._next > most):
+        is_new_left = self._next <= most
+        if self._in_use >= most or not (self._free or is_new_left or self._used_last):
             raise TooManyChannels(most)
         self._in_use += 1
         if self._free:
             return heapq.heappop(self._free)
-        self._next += 1
-        return self._next - 1
+        if is_new_left:
+            self._next += 1
+            return self._next - 1
+        return self._used_last.popleft()
 
-    def free(self, number: int) -> None:
-        """Make a number free: the server is known to have finished with its channel."""
+    def free(self, number: int, *, closed_by_server: bool) -> None:
+        """Make a number free: both sides have finished with its channel.
+
+        Args:
+            number: The number.
+            closed_by_server: Whether the server has closed the channel.
+        """
         self._in_use -= 1
-        heapq.heappush(self._free, number)
+        if closed_by_server:
+            self._used_last.append(number)
+        else:
+            heapq.heappush(self._free, number)

@@ -323,10 +323,10 @@ class LiveConnection:
         channel = self.channels[number] = self._new_channel(number, body_encoding)
         return channel
 
-    def free_channel_number(self, number: int) -> None:
+    def free_channel_number(self, number: int, *, closed_by_server: bool) -> None:
         """Forget a channel that both sides have finished with."""
         if self.channels.pop(number, None) is not None:
-            self._numbers.free(number)
+            self._numbers.free(number, closed_by_server=closed_by_server)
 
     async def update_secret(self, new_secret: str, reason: str) -> None:
         """Send connection.update-secret and await the reply."""

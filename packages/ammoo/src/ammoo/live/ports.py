@@ -169,7 +169,7 @@ class ChannelHost(Protocol):
     def close_for(self, frame: object) -> None:
         """Close the connection because the server sent what it must not."""
 
-    def free_channel_number(self, number: int) -> None:
+    def free_channel_number(self, number: int, *, closed_by_server: bool) -> None:
         """Forget a channel that both sides have finished with."""
 
 
