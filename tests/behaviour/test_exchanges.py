@@ -170,7 +170,7 @@ def test_reserved_prefix_cannot_be_declared(channel: Channel) -> None:
 @pytest.mark.rabbitmq_version("<4.0")
 @pytest.mark.parametrize(
     ("exchange_type", "word"),
-    [("x-nonsense-type", "unknown"), ("Direct", "unknown"), ("queue", "invalid"), ("", "invalid")],
+    [("x-nonsense-type", "unknown"), ("DIRECT", "unknown"), ("queue", "invalid"), ("", "invalid")],
 )
 def test_unknown_exchange_type_costs_the_connection_on_3_10(
     channel: Channel, unique: Unique, exchange_type: str, word: str
@@ -189,7 +189,7 @@ def test_unknown_exchange_type_costs_the_connection_on_3_10(
 @pytest.mark.rabbitmq_version(">=4.0")
 @pytest.mark.parametrize(
     ("exchange_type", "word"),
-    [("x-nonsense-type", "unknown"), ("Direct", "unknown"), ("queue", "invalid"), ("", "invalid")],
+    [("x-nonsense-type", "unknown"), ("DIRECT", "unknown"), ("queue", "invalid"), ("", "invalid")],
 )
 def test_unknown_exchange_type_costs_the_channel_on_4_0(
     channel: Channel, unique: Unique, exchange_type: str, word: str

@@ -503,16 +503,17 @@ def test_client_that_cannot_be_told_of_a_cancellation_loses_its_channel(
 def test_consumer_without_acknowledgements_has_no_timeout(
     channel: Channel, declare: Declare
 ) -> None:
-    name = declare(x_consumer_timeout=300)
-    channel.consume(name, "quick", no_ack=True)
-    channel.consume(name, "slow", x_priority=-1)
-    channel.fill(name, b"1")
-    channel.deliveries(1)
-    channel.cancel("quick")
-    channel.fill(name, b"2")
-    channel.deliveries(1)
+    quick = declare("quick", x_consumer_timeout=300)
+    slow = declare("slow", x_consumer_timeout=300)
+    channel.consume(quick, "quick", no_ack=True)
+    channel.consume(slow, "slow")
+    channel.fill(quick, b"1")
+    channel.fill(slow, b"2")
+    channel.deliveries(2)
 
     assert BasicCancelParameters("slow", True) == channel.receive()
+    channel.fill(quick, b"3")
+    assert [b"3"] == channel.deliveries(1)
 
 
 def test_single_active_consumer_that_is_late_is_succeeded(
