@@ -338,3 +338,18 @@ async def test_publishers_are_flushed_before_the_channel_is_closed(
 
     assert publisher.was_flushed
     assert channel.closing_exc is not None
+
+
+async def test_failing_publisher_keeps_no_other_one_from_being_flushed(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    peer.answers[BasicCancelParameters] = lambda p: BasicCancelOkParameters(p.consumer_tag)
+    consumer = await started_consumer(channel)
+    errors = [LookupError("3 of 100 were lost"), LookupError("2 of 7 were lost")]
+    publishers = [Publisher(errors[0]), Publisher(), Publisher(errors[1])]
+
+    with pytest.raises(ExceptionGroup, match="2 publishers have failed") as caught:
+        await consumer.drain(None, publishers=publishers)
+
+    assert [True, True, True] == [each.was_flushed for each in publishers]
+    assert errors == list(caught.value.exceptions)

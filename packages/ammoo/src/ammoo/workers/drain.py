@@ -96,8 +96,7 @@ class Drain:
             is_in_time = await self._in_time(self._seconds, self._wait_for_handlers(live, stopped))
             if not is_in_time:
                 await self._cancel_handlers(live)
-            for publisher in self._publishers:
-                await publisher.flush()
+            await self._flush_publishers()
         finally:
             self._lifetime.drains -= 1
             await self._await_proof()
@@ -130,6 +129,19 @@ class Drain:
         await self._in_time(GRACE, self._wait_for_handlers(live, None))
         if self._is_alone and not self._consumer.is_on_stream:
             live.requeue(live.acknowledgements.unacked.held())
+
+    async def _flush_publishers(self) -> None:
+        """Flush all publishers, even if some of them fail, and raise what they have raised."""
+        errors: list[Exception] = []
+        for publisher in self._publishers:
+            try:
+                await publisher.flush()
+            except Exception as error:  # noqa: BLE001  it is raised when all are flushed
+                errors.append(error)
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise ExceptionGroup(f"{len(errors)} publishers have failed", errors)
 
     def _is_channel_shared(self, live: LiveChannel) -> bool:
         """Return whether another consumer uses the channel."""
