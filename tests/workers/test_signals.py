@@ -10,10 +10,12 @@ import pytest
 
 import ammoo
 from ammoo_wire import (
+    BasicAckParameters,
     BasicCancelOkParameters,
     BasicCancelParameters,
     BasicConsumeOkParameters,
     BasicConsumeParameters,
+    BasicDeliverParameters,
     BasicNackParameters,
     BasicQosOkParameters,
     BasicQosParameters,
@@ -179,6 +181,35 @@ async def test_failure_of_a_publisher_is_raised(channel: ammoo.Channel, peer: Sc
         await serve_until_signalled(consumer, None)
 
     assert isinstance(caught.value.exceptions[0], LookupError)
+
+
+async def test_failure_of_a_publisher_leaves_time_to_handlers_of_other_consumers(
+    connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    idle = await started_consumer(channel)
+    handled = Handled()
+
+    async with connection.channel(prefetch_count=2) as other:
+        busy = await other.consume("queue").__aenter__()
+
+        async def serve() -> None:
+            async with ammoo.drain_on_signals(
+                idle, busy, timeout=None, publishers=[FailingPublisher()]
+            ):
+                await busy.run(handled)
+
+        serving = await started(serve())
+        request = BasicDeliverParameters(busy.consumer_tag, 1, False, "", "queue")
+        peer.send_content(request, b"1", channel_number=2)
+        await handled.until_begun(1)
+        signal.raise_signal(signal.SIGTERM)
+        await channel.wait_closed()  # the idle one's drain has flushed, and has failed
+        await peer.synchronise(other)
+        handled.let_all_end()
+        with pytest.raises(ExceptionGroup, match="2 of 2 drains have failed"):
+            await serving
+
+    assert (1, False) == await peer.expect(BasicAckParameters, 2)
 
 
 async def test_failure_of_a_publisher_hides_no_other_exception(

@@ -153,6 +153,10 @@ class DrainOnSignals:
             drain.hurry()
 
     async def _drain(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for drain in self._drains:
-                group.create_task(drain.run())
+        # No TaskGroup: one that fails must not cut short the others, whose handlers run.
+        results = await asyncio.gather(
+            *(drain.run() for drain in self._drains), return_exceptions=True
+        )
+        errors = [each for each in results if isinstance(each, Exception)]
+        if errors:
+            raise ExceptionGroup(f"{len(errors)} of {len(results)} drains have failed", errors)
