@@ -160,6 +160,28 @@ async def test_cancelled_block_does_not_wait_for_handlers(
     assert serving.cancelled()
 
 
+async def test_drain_ends_with_the_block_that_waits_for_it(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    consumer = await started_consumer(channel)
+
+    async def serve() -> None:
+        async with ammoo.drain_on_signals(consumer, timeout=None):
+            await anext(consumer)  # it is never settled
+            signal.raise_signal(signal.SIGTERM)
+            await asyncio.sleep(0)
+
+    serving = await started(serve())
+    peer.deliver(consumer.consumer_tag, 1)
+    await peer.synchronise(channel)
+    await peer.synchronise(channel)  # the drain waits, and so does the block
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+    assert serving.cancelled()
+    assert channel.closing  # as by every drain that has ended
+
+
 class FailingPublisher:
     async def flush(self) -> None:
         raise LookupError("3 of 100 were lost")

@@ -116,7 +116,7 @@ class DrainOnSignals:
             if self._task is not None:
                 if exc is not None and not isinstance(exc, Exception):
                     self._task.cancel()
-                await asyncio.wait({self._task})
+                await self._end_of(self._task)
         finally:
             self._restore()
         if self._task is not None and not self._task.cancelled():
@@ -125,6 +125,15 @@ class DrainOnSignals:
                 raise error
             if error is not None and exc is not None:
                 exc.add_note(f"the drain has failed, too: {error!r}")
+
+    async def _end_of(self, task: "asyncio.Task[None]") -> None:
+        """Wait for the end of the drain; cancel it with the caller, so that it is not left alone."""
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait({task})
+            raise
 
     def _restore(self) -> None:
         self._loop = None
