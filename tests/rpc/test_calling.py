@@ -232,6 +232,27 @@ async def test_leaving_interrupts_calls(channel: ammoo.Channel, peer: ScriptedPe
         await calling
 
 
+async def test_leaving_interrupts_a_call_that_would_be_repeated(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.rpc() as rpc:
+        calling = await started(rpc.call("", "queue", b"body", repeat=True))
+        await request(peer)
+
+    with pytest.raises(RpcInterrupted, match="its reply is lost: the channel was closed by"):
+        await calling
+
+
+async def test_call_after_the_block_says_that_the_channel_is_closed(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.rpc() as rpc:
+        pass
+
+    with pytest.raises(ammoo.ChannelClosed):
+        await rpc.call("", "queue", b"body")
+
+
 async def test_exchange_that_does_not_exist_leaves_the_callers_channel_alone(
     broker_channel: ammoo.Channel, name: Name
 ) -> None:

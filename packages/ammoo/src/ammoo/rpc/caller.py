@@ -20,6 +20,7 @@ from ..consumer import Consumer
 from ..exceptions.base import AmmooError
 from ..exceptions.channel import ChannelClosed, ClientClosedChannelOK
 from ..exceptions.connection import ConnectionClosed
+from ..exceptions.consumer import ClientCancelledConsumerOK
 from ..exceptions.publishing import NotSent, PublishFailed, PublishUnknown
 from ..exceptions.rpc import RpcInterrupted, RpcTimeout
 from ..inbox import LastingInbox
@@ -311,11 +312,15 @@ class Rpc:
 
         Raises:
             RuntimeError: It was not started.
+            ChannelClosed, ConnectionClosed: It has ended; with its block, for example.
         """
         if self._replies is None:
             raise RuntimeError("the Rpc was not entered; write async with channel.rpc()")
-        if self._replies.closing_exc is not None:
-            raise self._replies.closing_exc.with_traceback(None)
+        error = self._replies.closing_exc
+        if isinstance(error, ClientCancelledConsumerOK):  # the channel is closed next
+            error = self._channel.closing_exc or ClientClosedChannelOK()
+        if error is not None:
+            raise error.with_traceback(None)
 
     # --- replies ---
 
