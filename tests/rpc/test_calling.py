@@ -24,6 +24,8 @@ from ammoo_wire import (
     BasicHeaderProperties,
     BasicNackParameters,
     BasicPublishParameters,
+    ChannelFlowOkParameters,
+    ChannelFlowParameters,
     ConnectionBlockedParameters,
     decode_properties,
     encode_properties,
@@ -241,6 +243,28 @@ async def test_leaving_interrupts_a_call_that_would_be_repeated(
 
     with pytest.raises(RpcInterrupted, match="its reply is lost: the channel was closed by"):
         await calling
+
+
+async def test_leaving_keeps_a_call_that_waits_from_being_sent(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    del peer.answers[BasicCancelParameters]
+    async with channel.rpc() as rpc:
+        peer.send(ChannelFlowParameters(False), channel_number=CHANNEL)
+        await peer.expect(ChannelFlowOkParameters, CHANNEL)
+        calling = await started(rpc.call("", "queue", b"body", timeout=None))
+        leaving = await started(rpc.__aexit__(None, None, None))
+        await peer.expect(BasicCancelParameters, CHANNEL)
+        peer.send(ChannelFlowParameters(True), channel_number=CHANNEL)
+        await peer.expect(ChannelFlowOkParameters, CHANNEL)
+        await peer.synchronise(channel)  # nothing was published
+        assert rpc._replies is not None
+        cancelled = BasicCancelOkParameters(rpc._replies.consumer_tag)
+        peer.send(cancelled, channel_number=CHANNEL)
+        await leaving
+
+        with pytest.raises(ammoo.ChannelClosed):
+            await calling
 
 
 async def test_call_after_the_block_says_that_the_channel_is_closed(

@@ -267,6 +267,7 @@ class Rpc:
         self._raise_if_replies_ended()
         if not self._channel.is_publishable:
             await self._channel.wait_publishable()
+            self._raise_if_replies_ended()  # meanwhile
         loop = asyncio.get_running_loop()
         if deadline is not None:
             options["expiration"] = max(1, ceil(1000 * (deadline - loop.time())))
