@@ -129,6 +129,31 @@ async def test_copy_of_a_message_waits_for_the_handler_of_the_first_one(
     assert [] == await bodies_left(channel, queue)
 
 
+async def test_lost_messages_that_wait_for_their_key_are_not_handled(
+    network: Network, channel: ammoo.Channel, events: EventListener, name: Name
+) -> None:
+    queue = await filled(channel, name("orders"), "1", "2", "3")
+    await channel.qos(prefetch_count=10)
+    handled = Handled()
+    async with channel.consume(queue) as consumer:
+        running = asyncio.create_task(
+            consumer.run(handled, concurrency=2, ordered_by=lambda message: "all")
+        )
+        await handled.until_begun(1)
+        network.go_down()
+        await until(events, Recovering)
+        handled.let_all_end()
+        await handled.until_ended(1)
+        network.go_up()
+        await until(events, Open)
+        await handled.until_ended(4)
+        await consumer.cancel()
+        await running
+
+    assert ["1", "1", "2", "3"] == handled.ended
+    assert [] == await bodies_left(channel, queue)
+
+
 class Ledger:
     """A handler that records the order of each key, and whether any two of one key overlap."""
 

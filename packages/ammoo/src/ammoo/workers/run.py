@@ -124,10 +124,17 @@ class Run:
         try:
             while following is not None:
                 await self._handle(following)
-                following = self._backlog.next(key)
+                following = self._next_of(key)
         except BaseException:
             self.give_back()
             raise
+
+    def _next_of(self, key: Hashable) -> DeliverMessage | None:
+        """Return the next message of a key that was not lost: the server delivers lost ones again."""
+        following = self._backlog.next(key)
+        while following is not None and following.is_stale:
+            following = self._backlog.next(key)
+        return following
 
     def _drop_lost(self, message: DeliverMessage) -> None:
         """Drop what waits if its channel was lost: the server delivers it again."""
