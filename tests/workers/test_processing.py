@@ -135,14 +135,15 @@ async def test_end_of_the_channel_is_raised_unless_the_block_has_failed(
     assert message.is_stale
 
 
+@pytest.mark.parametrize("tag_on_its_own_channel", [1, 2])
 async def test_stale_message_of_another_block_is_raised(
-    channel: ammoo.Channel, peer: ScriptedPeer
+    channel: ammoo.Channel, peer: ScriptedPeer, tag_on_its_own_channel: int
 ) -> None:
     (message,) = await delivered(channel, peer, 1)
 
     with pytest.raises(StaleDelivery):
         async with message.process():
-            raise StaleDelivery(2)
+            raise StaleDelivery(tag_on_its_own_channel)
 
     await peer.expect(BasicRejectParameters)
 

@@ -70,7 +70,7 @@ class Processing(Generic[T]):
         """
         if exc is None:
             await self._ack()
-        elif isinstance(exc, StaleDelivery) and self._holds(exc.delivery_tag):
+        elif isinstance(exc, StaleDelivery) and self._has_lost(exc.delivery_tag):
             return True  # the block has tried to settle the message itself
         elif isinstance(exc, Exception):
             await self._reject(exc)
@@ -79,8 +79,11 @@ class Processing(Generic[T]):
                 message._give_back()  # the block was cancelled: nothing is wrong with them
         return False
 
-    def _holds(self, delivery_tag: int) -> bool:
-        return any(message.delivery_tag == delivery_tag for message in self._messages)
+    def _has_lost(self, delivery_tag: int) -> bool:
+        """Return whether a message with a tag is lost; one of another channel may have that tag."""
+        return any(
+            message.is_stale and message.delivery_tag == delivery_tag for message in self._messages
+        )
 
     async def _ack(self) -> None:
         for message in self._messages:
