@@ -428,6 +428,25 @@ async def test_function_that_is_told_of_blocked_may_use_the_connection(
     await asyncio.gather(*closing)
 
 
+async def test_closed_channel_ends_what_a_blocked_connection_holds_back(
+    connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    blocked = await started(connection.wait_blocked())
+    peer.send(ConnectionBlockedParameters("low on memory"), channel_number=0)
+    await blocked
+    (publishing,) = await _publish(channel, "key")
+    waiting = await started(channel.wait_publishable())
+
+    await channel.close()
+    await turn_over()
+    done = [publishing.done(), waiting.done()]
+    peer.send(ConnectionUnblockedParameters(), channel_number=0)
+    errors = await asyncio.gather(publishing, waiting, return_exceptions=True)
+
+    assert [True, True] == done
+    assert [channel.closing_exc] * 2 == list(errors)
+
+
 async def test_publish_that_is_held_back_for_too_long(server: ScriptedServer) -> None:
     async with (
         await ammoo.connect(server.url, blocked_timeout=0.05) as connection,

@@ -120,7 +120,7 @@ class Publishing:
 
     @property
     def is_awaiting_server(self) -> bool:
-        """Whether a task waits for a confirm, a returned message or channel.flow."""
+        """Whether a task waits for a confirm, a returned message, or to publish."""
         return bool(self.confirms or self._return_waiters or self._flow_waiters)
 
     def update_can_publish(self) -> None:
@@ -130,6 +130,8 @@ class Publishing:
             and not self._host.blocking.is_blocked
             and self._is_active
         )
+        while self.can_publish and self._flow_waiters:
+            _wake_one(self._flow_waiters)
 
     def start_confirms(self) -> None:
         """Count messages from the next one on, as the server does behind confirm.select."""
@@ -296,10 +298,8 @@ class Publishing:
             async with scope:
                 while True:
                     self._channel.raise_if_closed()
-                    if self._host.blocking.is_blocked:
-                        await self._host.blocking.wait_unblocked()
-                    elif not self._is_active:
-                        await self._wait_active()
+                    if not self.can_publish:
+                        await self._wait_can_publish()
                     elif self._transport.is_paused:
                         await self._transport.drain()
                     else:
@@ -405,8 +405,8 @@ class Publishing:
         timer = self._host.loop.call_later(seconds, _set_exception, waiter, error)
         waiter.add_done_callback(lambda _: timer.cancel())
 
-    async def _wait_active(self) -> None:
-        """Wait until the server takes messages on the channel again (channel.flow)."""
+    async def _wait_can_publish(self) -> None:
+        """Wait until the server takes messages again, or the channel is closed."""
         waiter: Future[None] = self._host.loop.create_future()
         self._flow_waiters.append(waiter)
         self._transport.resume_reading()
@@ -479,9 +479,6 @@ class Publishing:
         self._is_active = parameters.active
         self.update_can_publish()
         self._channel.sender.send(self._channel.number, ChannelFlowOkParameters(parameters.active))
-        if parameters.active:
-            while self._flow_waiters:
-                _wake_one(self._flow_waiters)
 
 
 def _confirms_required() -> ValueError:
