@@ -14,12 +14,14 @@ from ammoo_wire import (
     BasicConsumeOkParameters,
     BasicConsumeParameters,
     BasicDeliverParameters,
+    BasicNackParameters,
     BasicPublishParameters,
     BasicQosOkParameters,
     BasicQosParameters,
     BasicRejectParameters,
     ChannelCloseOkParameters,
     ChannelCloseParameters,
+    ConfirmSelectParameters,
 )
 from tests.client.brokers import Name
 from tests.client.script import ScriptedPeer, ScriptedServer
@@ -200,6 +202,24 @@ async def test_refused_reply_costs_neither_the_consumer_nor_later_replies(
 
 def request_two(consumer_tag: str) -> Any:
     return BasicDeliverParameters(consumer_tag, 2, False, "", "queue")
+
+
+async def test_channel_of_replies_that_is_not_ready_is_closed(
+    connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    del peer.answers[ConfirmSelectParameters]
+    await channel.qos(prefetch_count=2)
+    async with channel.serve("queue", square) as server:
+        serving = await started(server.run())
+        deliver(peer, server, b"\x02\x00\x07replies")
+        await peer.expect(ConfirmSelectParameters, 2)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        await peer.expect(BasicNackParameters)
+    await peer.synchronise(channel)
+
+    async with connection.channel() as another:
+        assert 2 == another.channel_id  # the number is free again
 
 
 async def test_signal_drains_a_server(

@@ -160,6 +160,10 @@ class RpcServer:
             if self._replies is None or self._replies.closing:
                 replies = self._new_channel()
                 await replies.__aenter__()
-                await replies.select_confirm()
+                try:
+                    await replies.select_confirm()
+                except BaseException:
+                    await replies.close(timeout=0)
+                    raise
                 self._replies = replies
             return self._replies
