@@ -12,7 +12,7 @@ from ammoo.recovery.events import Open, Recovering
 from ammoo.recovery.listener import EventListener
 from tests.client.brokers import Name
 from tests.recovery.network import Network
-from tests.recovery.until import AT_ONCE, settle, until
+from tests.recovery.until import AT_ONCE, lost_in_flight, settle, until
 from tests.support.clock import LoopClock
 from tests.support.tasks import started
 from tests.workers.queues import Handled, bodies_left, filled, publish
@@ -104,6 +104,28 @@ async def test_handlers_go_on_and_their_messages_come_again(
 
     assert ["1", "1", "2", "2"] == sorted(handled.ended)
     assert 2 == handled.most_running
+
+
+async def test_handler_that_raises_the_loss_ends_no_consumer(
+    network: Network, channel: ammoo.Channel, events: EventListener, name: Name
+) -> None:
+    queue = await filled(channel, name("orders"), "1")
+    await channel.qos(prefetch_count=2)
+    handled = Handled()
+
+    async def handle(message: ammoo.DeliverMessage) -> None:
+        if not message.redelivered:
+            await lost_in_flight(network, channel.assert_queue_exists(queue))
+        await handled(message)
+
+    handled.let_all_end()
+    async with channel.consume(queue) as consumer:
+        running = asyncio.create_task(consumer.run(handle))
+        await handled.until_ended(1)
+        await consumer.cancel()
+        await running  # it raises nothing: the message came again
+
+    assert ["1"] == handled.ended
 
 
 async def test_copy_of_a_message_waits_for_the_handler_of_the_first_one(

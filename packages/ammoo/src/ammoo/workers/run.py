@@ -165,7 +165,8 @@ class Run:
     def _add_failure(self, message: DeliverMessage, error: Exception) -> None:
         """Keep an exception of a handler; end the run if the first one is to do that."""
         if error is message._origin.closing_exc:  # the handler had no part in that
-            if not isinstance(error, ClientClosedChannelOK | ClientClosedConnectionOK):
+            is_on_purpose = isinstance(error, ClientClosedChannelOK | ClientClosedConnectionOK)
+            if not is_on_purpose and self._consumer.closing_exc is not None:  # it is not recovered
                 self._end = error
             return
         self._failure_count += 1
