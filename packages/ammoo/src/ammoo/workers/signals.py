@@ -37,6 +37,8 @@ def drain_on_signals(
     cancels them at once. A third one has its default action, which ends the process. What
     iterates over the consumers ends, and so do `Consumer.run` and `Consumer.batches`. Leaving the
     block waits for the end of the drain, and restores the handlers that the signals had before.
+    What `loop.add_signal_handler` was given for a signal is called in the block as well, because the
+    loop is woken by each signal: a program that cancels its main task there removes it first.
     Entering it raises ValueError in any other thread than the main one, which alone handles
     signals.
 
