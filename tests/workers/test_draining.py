@@ -177,6 +177,22 @@ async def test_drain_waits_for_messages_that_the_program_has_read(
     assert ["2", "4"] == await bodies_left(broker_channel, queue)
 
 
+async def test_drain_does_not_wait_for_what_the_server_has_taken_back(
+    broker_connection: ammoo.Connection, broker_channel: ammoo.Channel, name: Name
+) -> None:
+    queue = await filled(broker_channel, name("queue"), "1")
+
+    async with broker_connection.channel(prefetch_count=10) as channel:
+        consumer = await channel.consume(queue).__aenter__()
+        await anext(consumer)
+        draining = await started(consumer.drain(None))
+        await channel.recover(True)
+        async with asyncio.timeout(20):
+            assert await draining
+
+    assert ["1"] == await bodies_left(broker_channel, queue)
+
+
 async def test_handlers_that_take_too_long_are_cancelled_and_their_messages_requeued(
     channel: ammoo.Channel, peer: ScriptedPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

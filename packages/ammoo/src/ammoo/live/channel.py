@@ -349,6 +349,8 @@ class LiveChannel:
 
         def take_back(_: Reply) -> None:
             self.acknowledgements.unacked.clear()
+            if self.settle_watch is not None:
+                self.settle_watch.wake()
 
         return self.call(
             BasicRecoverParameters(requeue), BasicRecoverOkParameters, on_reply=take_back
