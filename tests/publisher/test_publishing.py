@@ -597,3 +597,19 @@ async def test_publisher_tells_whether_it_has_room(
         had_room.append(publisher.has_room)
 
     assert [True, False, True] == had_room
+
+
+async def test_message_of_another_thread_is_not_sent_later(
+    scripted: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with scripted.publisher() as publisher:
+        peer.send(ChannelFlowParameters(False))
+        await peer.expect(ChannelFlowOkParameters)
+        with pytest.raises(RuntimeError, match="Nothing was sent"):
+            await asyncio.to_thread(asyncio.run, publish(publisher, "elsewhere"))
+        await publish(publisher, "here")
+        peer.send(ChannelFlowParameters(True))
+        await peer.expect(ChannelFlowOkParameters)
+
+        assert ["here"] == await received(peer, 1)
+        peer.send(BasicAckParameters(1, False))

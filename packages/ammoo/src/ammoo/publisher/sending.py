@@ -57,6 +57,7 @@ class Sending:
 
         Raises:
             EncodeError: A name is too long, or not a str; nothing has changed.
+            RuntimeError: Another event loop runs here; nothing has changed.
         """
         outcomes = self._outcomes
         confirmation.publish_sequence_number = outcomes.last_number + 1
@@ -67,9 +68,9 @@ class Sending:
             confirmation._was_sent = True
             publishing.publish(confirmation.exchange_name, *message, confirmation)
         else:
+            self._start()
             confirmation._message = _kept(message)
             self._queue.append(confirmation)
-            self._start()
         outcomes.add(confirmation)
 
     async def stop(self) -> None:
