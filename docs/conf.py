@@ -1,6 +1,12 @@
 """How the site is built: `hatch run docs:build`."""
 
+import re
+import sys
+from typing import Any
+
 from ammoo import __version__
+from ammoo.publish_options import NotGiven
+from ammoo_wire import FieldType
 
 project = "ammoo"
 author = "the ammoo authors"
@@ -32,7 +38,8 @@ myst_enable_extensions = ["colon_fence", "deflist", "attrs_block"]
 autodoc_class_signature = "separated"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+# Bases are shown on the pages of exceptions only: others are private, and only divide the code.
+autodoc_default_options = {"members": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
@@ -48,3 +55,47 @@ llms_txt_summary = """
 RabbitMQ (AMQP 0-9-1) for Python: an asyncio client (ammoo), an in-process RabbitMQ look-alike for
 the tests of any AMQP program (ammoo-fakebroker), and the protocol without I/O (ammoo-wire).
 """
+
+
+NUMBERED_FIELD = re.compile(r"(Alias for field|Field) number \d+")
+DEFAULT_OBJECT = re.compile(r"<([\w.]+): [^<>]*>")
+
+# Sphinx takes defaults and annotations from these texts.
+NotGiven.__repr__ = lambda _: "NOT_GIVEN"  # type: ignore[method-assign]
+FieldType.__repr__ = FieldType.__str__  # type: ignore[method-assign]
+
+
+def skip_tuple_noise(
+    app: Any, what: str, name: str, member: object, skip: bool, options: Any
+) -> bool | None:
+    """Leave out what a named tuple makes by itself, and fields that its docstring lists."""
+    text = getattr(member, "__doc__", None) or ""
+    if name == "__new__" and text.startswith("Create new instance of"):
+        return True
+    if not NUMBERED_FIELD.match(text):
+        return None
+    place = app.env.temp_data
+    module = sys.modules[place["autodoc:module"]]
+    listed = getattr(module, place["autodoc:class"]).__doc__ or ""
+    return True if re.search(rf"^\s+{name}:", listed, re.MULTILINE) else None
+
+
+def drop_number_of_field(
+    app: Any, what: str, name: str, member: object, options: Any, lines: list[str]
+) -> None:
+    """Show only name and type of a field that has no text of its own."""
+    if lines and NUMBERED_FIELD.match(lines[0]):
+        lines.clear()
+
+
+def simplify_signature(
+    app: Any, what: str, name: str, member: object, options: Any, signature: str, returns: str
+) -> tuple[str, str] | None:
+    """Show the default of an enumeration by its name alone."""
+    return (DEFAULT_OBJECT.sub(r"\1", signature), returns) if signature else None
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-skip-member", skip_tuple_noise)
+    app.connect("autodoc-process-docstring", drop_number_of_field)
+    app.connect("autodoc-process-signature", simplify_signature)

@@ -12,6 +12,7 @@ from ammoo.publisher import Confirmation
 
 URL = os.environ.get("AMQP_URL", "amqp://localhost/")
 ROWS = int(os.environ.get("ROWS", "500000"))
+FAILED = os.environ.get("FAILED", "failed.jsonl")
 
 
 def rows() -> Iterator[dict[str, int]]:
@@ -24,38 +25,44 @@ def show(done: int, end: str) -> None:
     print(f"{done:>9,} of {ROWS:,} [{'#' * (40 * done // ROWS):<40}]", end=end)
 
 
-async def publish_rows(channel: ammoo.Channel, failed: TextIO) -> None:
+async def publish_rows(channel: ammoo.Channel, failed: TextIO) -> int:
+    """Return how many rows failed."""
     in_flight: deque[tuple[dict[str, int], Confirmation]] = deque()
 
     async def settle_oldest() -> None:
         row, confirmation = in_flight.popleft()
         try:
             await confirmation
-        except ammoo.exceptions.PublishFailed as error:
+        except ammoo.exceptions.AmmooError as error:
             print(json.dumps({"row": row, "error": str(error)}), file=failed)
 
     async with channel.publisher(max_in_flight=1000, republish=True) as publisher:
-        for row in rows():
-            confirmation = await publisher.publish("", "rows", json=row, delivery_mode=2)
-            in_flight.append((row, confirmation))
-            if len(in_flight) > 1000:
+        try:
+            for row in rows():
+                confirmation = await publisher.publish("", "rows", json=row, persistent=True)
+                in_flight.append((row, confirmation))
+                if len(in_flight) > 1000:
+                    await settle_oldest()
+                if publisher.sent % 10_000 == 0:
+                    show(publisher.confirmed + publisher.failed, end="\r")
+        finally:  # also if publishing has ended early: each row has an outcome
+            while in_flight:
                 await settle_oldest()
-            if publisher.sent % 10_000 == 0:
-                show(publisher.confirmed, end="\r")
-        while in_flight:
-            await settle_oldest()
-        show(publisher.confirmed, end="\n")
+            show(publisher.confirmed + publisher.failed, end="\n")
+    return publisher.failed
 
 
 async def main(failed: TextIO) -> None:
     async with (
         await ammoo.connect(URL, recovery=ammoo.Recovery()) as connection,
-        connection.channel() as channel,
+        connection.channel(reopen=True) as channel,
     ):
         await channel.declare_queue("rows", durable=True)
-        await publish_rows(channel, failed)
+        failures = await publish_rows(channel, failed)
+    if failures:
+        print(f"{failures:,} failed: see {FAILED}")
 
 
 if __name__ == "__main__":
-    with open(os.environ.get("FAILED", "failed.jsonl"), "w") as failed:
+    with open(FAILED, "w") as failed:
         asyncio.run(main(failed))

@@ -1,11 +1,21 @@
 """A service: many tasks publish jobs, ten are worked off at a time, SIGTERM ends it in order."""
 
 import asyncio
+import itertools
+import logging
 import os
 
 import ammoo
 
+logger = logging.getLogger("service")
 URL = os.environ.get("AMQP_URL", "amqp://localhost/")
+
+
+class Failures(ammoo.Hooks):
+    """Logs each failure when it happens: `run` raises them only in the end."""
+
+    def failed(self, channel_id: int, delivery_tag: int, error: Exception) -> None:
+        logger.error("a job has failed", exc_info=error)
 
 
 async def handle(message: ammoo.DeliverMessage) -> None:
@@ -13,27 +23,35 @@ async def handle(message: ammoo.DeliverMessage) -> None:
 
 
 async def produce(publisher: ammoo.Publisher, name: str) -> None:
-    for number in range(10):
+    for number in itertools.count():
         await publisher.publish("", "jobs", f"{name} {number}", persistent=True)
+        await asyncio.sleep(0.02)
 
 
 async def main() -> None:
     recovery = ammoo.Recovery(retry_first=True)
     async with (
-        await ammoo.connect(URL, recovery=recovery) as connection,
+        await ammoo.connect(URL, recovery=recovery, hooks=Failures()) as connection,
         connection.channel() as publishing,
         connection.channel(prefetch_count=20) as working,
     ):
-        await working.declare_queue("jobs", durable=True)
+        await working.declare_queue("jobs.failed", durable=True)
+        await working.declare_queue(
+            "jobs",
+            durable=True,
+            dead_letter_exchange="",  # the default exchange, which routes to the queue of this name:
+            dead_letter_routing_key="jobs.failed",
+        )
         async with (
             publishing.publisher(republish=True) as publisher,
             working.consume("jobs") as consumer,
             ammoo.drain_on_signals(consumer, timeout=20, publishers=[publisher]),
             asyncio.TaskGroup() as tasks,
         ):
-            for name in "abc":
-                tasks.create_task(produce(publisher, name))
-            tasks.create_task(consumer.run(handle, concurrency=10, on_error="dead-letter"))
+            producers = [tasks.create_task(produce(publisher, name)) for name in "abc"]
+            await consumer.run(handle, concurrency=10, on_error="dead-letter")
+            for producer in producers:  # the drain has ended the consumer, and nothing else
+                producer.cancel()
 
 
 if __name__ == "__main__":

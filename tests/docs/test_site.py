@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 import pytest
 
+import ammoo_fakebroker
+import ammoo_wire
 from ammoo import exceptions
 from ammoo_fakebroker import FakeBroker
 
@@ -155,6 +157,19 @@ def test_each_example_stands_on_a_page() -> None:
     pages = "\n".join(path.read_text() for path in PAGES)
 
     assert [] == [path.name for path in EXAMPLES if path.name not in pages]
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [("wire", ammoo_wire.__all__), ("fakebroker", ammoo_fakebroker.__all__)],
+    ids=["wire", "fakebroker"],
+)
+def test_reference_has_all_names(page: str, names: list[str]) -> None:
+    text = (DOCS / f"reference/{page}.md").read_text()
+
+    missing = [name for name in names if not re.search(rf"[:`] ?{name}\b", text)]
+
+    assert ["__version__"] == missing
 
 
 def test_table_of_exceptions_is_whole_and_right() -> None:

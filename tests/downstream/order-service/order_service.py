@@ -25,7 +25,7 @@ async def connected(app: FastAPI) -> AsyncIterator[None]:
         await ammoo.connect(
             os.environ["AMQP_URL"], recovery=recovery, operation_timeout=5
         ) as connection,
-        connection.channel() as channel,
+        connection.channel(reopen=True) as channel,
     ):
         await channel.select_confirm()
         await channel.declare_queue("orders", durable=True)
@@ -46,10 +46,10 @@ async def create(order: Order, request: Request) -> Order:
             "orders",
             order.model_dump_json(),
             content_type="application/json",
-            delivery_mode=2,
+            persistent=True,
             message_id=f"order-{order.id}",
         )
-    except (ammoo.exceptions.PublishFailed, TimeoutError):
+    except (ammoo.exceptions.PublishFailed, ammoo.ChannelClosed, TimeoutError):
         raise HTTPException(503, "try again later") from None
     return order
 

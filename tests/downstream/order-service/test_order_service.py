@@ -26,6 +26,13 @@ def test_order_that_the_broker_refuses_is_refused(
         assert 503 == service.post("/orders", json={"id": 7, "sum": 30}).status_code
 
 
+def test_service_outlives_its_channel(service: TestClient, fakebroker: FakeBroker) -> None:
+    with fakebroker.faults.close_channels(406, method="basic.publish", times=1):
+        assert 503 == service.post("/orders", json={"id": 7, "sum": 30}).status_code
+
+    assert 202 == service.post("/orders", json={"id": 8, "sum": 1}).status_code
+
+
 def test_service_outlives_its_connection(service: TestClient, fakebroker: FakeBroker) -> None:
     fakebroker.cut_connections()
     fakebroker.wait_for_connections(1)

@@ -61,7 +61,8 @@ class ClientProtocol(Protocol):
         connection.sendall(protocol.data_to_send())
         commands = protocol.receive_data(connection.recv(65536))
 
-    The README has whole clients, with a plain socket and with asyncio's streams.
+    The page "Write a client or a server" of the documentation has whole clients, with a plain
+    socket and with asyncio's streams.
 
     Args:
         mechanism: A function of the server's connection.start that returns the name of a

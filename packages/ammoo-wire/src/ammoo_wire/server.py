@@ -100,7 +100,7 @@ class ServerProtocol(Protocol):
         commands = protocol.receive_data(connection.recv(65536))
         connection.sendall(protocol.data_to_send())
 
-    The README has a whole server.
+    The page "Write a client or a server" of the documentation has a whole server.
 
     Args:
         server_properties: How the server describes itself to the client, or a function that
