@@ -63,12 +63,12 @@ class PublishDefaults:
             and self.properties is not None
         ):
             return tuple.__new__(Outgoing, (route, self.properties, body, False, False, False))
-        return outgoing(caller, route, body, self._body_encoding, self.complete(options))
+        if self._options:
+            options = self._complete(options)
+        return outgoing(caller, route, body, self._body_encoding, options)
 
-    def complete(self, options: PublishOptions) -> PublishOptions:
+    def _complete(self, options: PublishOptions) -> PublishOptions:
         """Return the options of a message, with the defaults for those that it has not."""
-        if not self._options:
-            return options
         resolve_persistent(options)
         return {**self._options, **options}
 

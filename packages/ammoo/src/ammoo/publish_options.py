@@ -135,8 +135,6 @@ def outgoing(
         ValueError: A value cannot be sent.
         LookupError: An encoding is unknown.
     """
-    if "persistent" in options:
-        resolve_persistent(options)
     mode = options.get("delivery_mode")
     if mode is not None and mode is not _PERSISTENT and mode is not _TRANSIENT:
         _check_delivery_mode(mode)
@@ -160,6 +158,8 @@ def outgoing(
         # Without NamedTuple's own __new__: 90 ns instead of 180.
         return tuple.__new__(Outgoing, (route, encoded, body, False, False, False))
     _raise_if_unknown(caller, options)
+    if "persistent" in options:
+        resolve_persistent(options)
     properties = {**options}
     spell_uuids(properties)
     mandatory, immediate, raise_returned = (properties.pop(name, False) for name in _FLAGS)
