@@ -6,7 +6,7 @@ from typing import Any
 
 from ammoo import __version__
 from ammoo.publish_options import NotGiven
-from ammoo_wire import FieldType
+from ammoo_wire.fields import WireType
 
 project = "ammoo"
 author = "the ammoo authors"
@@ -59,10 +59,11 @@ the tests of any AMQP program (ammoo-fakebroker), and the protocol without I/O (
 
 NUMBERED_FIELD = re.compile(r"(Alias for field|Field) number \d+")
 DEFAULT_OBJECT = re.compile(r"<([\w.]+): [^<>]*>")
+DEFAULT_FUNCTION = re.compile(r"<function [\w.]*(<lambda>)?[^<>]*>")
 
 # Sphinx takes defaults and annotations from these texts.
 NotGiven.__repr__ = lambda _: "NOT_GIVEN"  # type: ignore[method-assign]
-FieldType.__repr__ = FieldType.__str__  # type: ignore[method-assign]
+WireType.__repr__ = lambda kind: repr(kind.value)  # type: ignore[method-assign]
 
 
 def skip_tuple_noise(
@@ -91,8 +92,10 @@ def drop_number_of_field(
 def simplify_signature(
     app: Any, what: str, name: str, member: object, options: Any, signature: str, returns: str
 ) -> tuple[str, str] | None:
-    """Show the default of an enumeration by its name alone."""
-    return (DEFAULT_OBJECT.sub(r"\1", signature), returns) if signature else None
+    """Show the default of an enumeration by its name alone, and a function as three dots."""
+    if not signature:
+        return None
+    return DEFAULT_FUNCTION.sub("...", DEFAULT_OBJECT.sub(r"\1", signature)), returns
 
 
 def setup(app: Any) -> None:

@@ -601,7 +601,7 @@ class Channel:
         ::
 
             await channel.select_confirm()
-            await channel.publish("orders", "paid", b"...", delivery_mode=2, raise_returned=True)
+            await channel.publish("orders", "paid", b"...", persistent=True, raise_returned=True)
             await channel.publish("orders", "paid", json={"number": 42}, content_type=True)
 
         Without confirm mode it returns when the message is queued to be sent. After

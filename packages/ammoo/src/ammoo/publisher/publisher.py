@@ -46,7 +46,7 @@ class Publisher:
 
         async with channel.publisher(max_in_flight=500) as publisher:
             for body in bodies:
-                await publisher.publish("orders", "paid", body, delivery_mode=2)
+                await publisher.publish("orders", "paid", body, persistent=True)
 
     Entering it puts the channel into confirm mode. Leaving it waits for all outcomes, and raises
     what failed as an exception group of `PublishFailed`. If another exception leaves the block,
