@@ -27,6 +27,6 @@ def test_service_survives_a_loss_and_ends_in_order(fakebroker: FakeBroker) -> No
         seen.update(service.stdout)
 
     assert 0 == service.returncode
-    published = {f"done: {event.body.decode()}\n" for event in fakebroker.published()}
+    published = {f"done: {(event.body or b'').decode()}\n" for event in fakebroker.published()}
     waiting = {f"done: {message.body.decode()}\n" for message in fakebroker.messages("jobs")}
     assert published == seen | waiting
