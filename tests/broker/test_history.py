@@ -416,3 +416,18 @@ def test_life_of_a_message_goes_on_in_other_queues(
         fakebroker.life_of(99)
     with pytest.raises(ValueError, match="has no message number"):
         fakebroker.life_of(fakebroker.history(kind="connection_opened")[0])
+
+
+def test_large_messages_that_faults_strike_leave_the_history_in_good_order() -> None:
+    with (
+        FakeBroker(history=10) as broker,
+        pika.BlockingConnection(pika.URLParameters(broker.url)) as connection,
+    ):
+        channel = connection.channel()
+        broker.faults.return_publishes()
+        for _ in range(15):
+            channel.basic_publish("", "orders", bytes(2000))
+        mark = broker.mark()
+        channel.basic_publish("", "orders", b"last")
+
+        assert ["fault_struck", "published", "unroutable"] == kinds(broker, mark)

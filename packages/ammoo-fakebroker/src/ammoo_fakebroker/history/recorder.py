@@ -90,7 +90,7 @@ class Recorder:
         self._bodies_limit = bodies_limit
         self._rows: deque[tuple[Any, ...]] = deque()
         self._last_message = 0
-        self._holders: dict[int, int] = {}  # how many rows hold a large body, by message
+        self._holders: dict[int, int] = {}  # how many rows hold a large body, by its id
         self._octets = 0
 
     @property
@@ -218,8 +218,9 @@ class Recorder:
 
     def _hold(self, message: Message, rows: int) -> None:
         """Count the body of a message that new rows hold; drop the oldest above the limit."""
-        holders = self._holders.get(message.number, 0)
-        self._holders[message.number] = holders + rows
+        # Not by the message's number: a fault can strike a message before it is numbered.
+        holders = self._holders.get(id(message.body), 0)
+        self._holders[id(message.body)] = holders + rows
         if not holders:
             self._octets += len(message.body)
             while self._octets > self._bodies_limit and len(self._rows) > 1:
@@ -230,9 +231,9 @@ class Recorder:
         self.first += 1
         if message is None or len(message.body) <= _SMALL:
             return
-        holders = self._holders.pop(message.number) - 1
+        holders = self._holders.pop(id(message.body)) - 1
         if holders:
-            self._holders[message.number] = holders
+            self._holders[id(message.body)] = holders
         else:
             self._octets -= len(message.body)
 
