@@ -92,9 +92,12 @@ class Responder:
         began = self._stub.time()
         try:
             self._stub.reply(reply_to, *self._answer(request))
+            self._warn_of_slowness(self._stub.time() - began)
         except Exception as error:  # noqa: BLE001  told at the end: it must not end the broker
             self._failures.append(f"{_describe(request)}: {type(error).__name__}: {error}")
-        if self._stub.time() - began > _SLOW:
+
+    def _warn_of_slowness(self, seconds: float) -> None:
+        if seconds > _SLOW:
             warnings.warn(
                 f"a responder of {self._stub.queue_name!r} took more than {_SLOW:g} s, in which"
                 " the broker did nothing else",
@@ -166,10 +169,12 @@ class _StubConsumer(Consumer):
 class _Stub:
     """All responders of one queue: the newest that takes a request answers it."""
 
-    def __init__(self, node: Node, queue_name: str, virtualhost: str) -> None:
+    def __init__(
+        self, node: Node, queue_name: str, virtualhost: str, unanswered: list[str]
+    ) -> None:
         self.queue_name = queue_name
         self.responders: list[Responder] = []
-        self.unanswered: list[str] = []
+        self.unanswered = unanswered
         self.time: Callable[[], float] = node.network_clock.time
         self._node = node
         self._channel = TestsChannel(node, virtualhost)
@@ -204,11 +209,14 @@ class _Stub:
 
     def _respond(self, queued: QueuedMessage) -> None:
         request = snapshot_message(queued)
-        for responder in self.responders:
-            if responder.takes(request):
-                responder.answer(request)
-                return
-        self.unanswered.append(f"{_describe(request)}: no responder takes it")
+        try:
+            for responder in self.responders:
+                if responder.takes(request):
+                    responder.answer(request)
+                    return
+            self.unanswered.append(f"{_describe(request)}: no responder takes it")
+        except Exception as error:  # noqa: BLE001  told at the end: it must not end the broker
+            self.unanswered.append(f"{_describe(request)}: {type(error).__name__}: {error}")
 
     def reply(self, reply_to: str, properties: bytes, body: bytes) -> None:
         """Publish an answer; a requester that is gone is no error."""
@@ -279,7 +287,8 @@ class Responders(ABC):
             stub = self._stubs.get((virtualhost, queue_name))
             is_new = stub is None or not stub.responders
             if stub is None or is_new:
-                stub = _Stub(self._node, queue_name, virtualhost)
+                told_later = [] if stub is None else stub.unanswered
+                stub = _Stub(self._node, queue_name, virtualhost, told_later)
                 self._stubs[virtualhost, queue_name] = stub
             responder = Responder(stub, self._call, answering, when)
             stub.responders.insert(0, responder)
@@ -322,9 +331,11 @@ def _answering(
     """
     if sum(given is not None for given in (answer, json, body)) != 1:
         raise TypeError("expected one of an answer, json and body")
+    if answer is not None and not callable(answer):
+        _check_answers(answer)
     if json is not None:
         return lambda request: encode_body(None, json, _related(request, properties))
-    choose = answer if callable(answer) else _in_turn(answer or [body])
+    choose = answer if callable(answer) else _in_turn([body] if answer is None else answer)
 
     def encode(request: MessageSnapshot) -> tuple[bytes, bytes]:
         chosen = choose(request)
@@ -336,6 +347,22 @@ def _answering(
         return encode_body(None, chosen, related)
 
     return encode
+
+
+def _check_answers(answers: object) -> None:
+    """Check a list of answers.
+
+    Raises:
+        TypeError: It is no list: letters of a text, and keys of a mapping, are no answers.
+        ValueError: It is empty.
+    """
+    if isinstance(answers, str | bytes) or not isinstance(answers, Sequence):
+        raise TypeError(
+            f"answer is {answers!r}; expected a function or a list of answers;"
+            " json=… or body=… is the same answer to all requests"
+        )
+    if not answers:
+        raise ValueError("answer is an empty list; expected one answer or more")
 
 
 def _related(request: MessageSnapshot, properties: Mapping[str, Any]) -> dict[str, Any]:
