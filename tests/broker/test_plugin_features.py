@@ -97,6 +97,33 @@ unittest.main()
     assert 0 == finished.returncode
 
 
+def test_requests_without_an_answer_fail_only_their_own_test_of_unittest() -> None:
+    program = """
+import unittest
+from ammoo_fakebroker import FakeBrokerTestCase
+
+class Orders(FakeBrokerTestCase, unittest.TestCase):
+    def setUp(self):
+        self.fakebroker.respond("prices", json=3)
+        self.fakebroker.publish("", "prices", b"1")
+
+    def test_1(self):
+        pass
+
+    def test_2(self):
+        self.fail("its own failure")
+
+unittest.main()
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=False, text=True, timeout=60
+    )
+
+    assert "Ran 2 tests" in finished.stderr
+    assert "AssertionError: its own failure" in finished.stderr
+    assert 2 == finished.stderr.count("prices: 1 request had no answer: request b'1' has no reply")
+
+
 # -- in the loop -------------------------------------------------------------------------------
 
 IN_LOOP = """

@@ -226,11 +226,14 @@ class FakeBroker(
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._stop_thread()
+        if error is None:
+            self.check_responders()
+
+    def _stop_thread(self) -> None:
         assert self._thread is not None
         self._stopping()
         self._thread.stop()
-        if error is None:
-            self.check_responders()
 
     async def __aenter__(self) -> Self:
         self._begin()

@@ -38,6 +38,14 @@ class FakeBrokerTestCase(_Base):
     fakebroker_options: ClassVar[Mapping[str, Any]] = {}
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
-        """Run the test while its broker runs."""
-        with FakeBroker(**self.fakebroker_options) as self.fakebroker:
+        """Run the test while its broker runs.
+
+        Stub responders are checked as a cleanup of the test: what is raised outside of the test
+        would end the whole run, and hide the test's own failure.
+        """
+        self.fakebroker = FakeBroker(**self.fakebroker_options).__enter__()
+        self.addCleanup(self.fakebroker.check_responders)
+        try:
             return super().run(result)
+        finally:
+            self.fakebroker._stop_thread()
