@@ -355,6 +355,10 @@ def test_what_was_dropped_is_never_counted_as_missing() -> None:
             len(lost)
         with pytest.raises(HistoryLost, match=r"give FakeBroker\(history=…\) or since="):
             lost.assert_none()
+        with pytest.raises(HistoryLost):
+            any(event.body == b"three" for event in lost)
+        with pytest.raises(AssertionError, match="others may have matched: history holds the last"):
+            lost.wait(timeout=0.01)
         assert 1 == len(broker.published(since=mark))
         assert b"two" == broker.published()[-1].body
         broker.published().wait(1)

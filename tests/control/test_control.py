@@ -204,6 +204,18 @@ def test_misspelt_attribute_is_a_bad_request(control: Control) -> None:
     assert "no keyword 'exchange'" in body["reason"]
 
 
+def test_history_that_has_dropped_events_says_so(make_fakebroker: _MakeBroker) -> None:
+    broker = make_fakebroker(management_port=0, control=True, history=1)
+    broker.declare_queue("orders")
+    mark = broker.mark()
+    broker.declare_queue("invoices")
+
+    status, body = Control(broker).ask("GET", "history?kind=published")
+
+    assert (400, True) == (status, "history holds the last 1 of 2 events" in str(body))
+    assert 200 == Control(broker).ask("GET", f"history?kind=published&since={mark}").status
+
+
 def test_broker_without_history_says_so(make_fakebroker: _MakeBroker) -> None:
     control = Control(make_fakebroker(management_port=0, control=True, history=0))
 

@@ -48,13 +48,12 @@ async def show_history(call: ControlCall) -> Response:
         )
         if count:
             events = await events.wait_async(count, timeout=timeout)
+        found = [event.as_dict() for event in events]
     except AssertionError as error:
         raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "timeout", str(error)) from None
     except (TypeError, ValueError, RuntimeError) as error:
         raise bad_request(str(error)) from None
-    return json_response(
-        {"events": [event.as_dict() for event in events], "mark": call.broker.mark()}
-    )
+    return json_response({"events": found, "mark": call.broker.mark()})
 
 
 def show_mark(call: ControlCall) -> Response:

@@ -6,7 +6,7 @@ came closest. What was dropped from the history is never counted as if it had no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
 from .criteria import describe_criteria, mismatch
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .events import Event
     from .recorder import Recorder
 
-__all__ = ["EventSource", "Events", "Found", "HistoryLost", "Query", "find"]
+__all__ = ["EventSource", "Events", "Found", "HistoryLost", "Query", "describe_loss", "find"]
 
 
 class HistoryLost(RuntimeError):
@@ -91,7 +91,8 @@ class Events(Sequence["Event"]):
     """Events that a query has found, oldest first.
 
     The sequence never changes. `assert_count`, `assert_none` and `wait` ask again: they count what
-    has happened up to now.
+    has happened up to now. To count or iterate raises `HistoryLost` if the history has dropped
+    events that may have matched.
     """
 
     def __init__(self, source: EventSource, query: Query, found: Found) -> None:
@@ -110,6 +111,10 @@ class Events(Sequence["Event"]):
         if isinstance(index, int) and not -len(events) <= index < len(events):
             raise IndexError(self._subject())
         return events[index]
+
+    def __iter__(self) -> Iterator[Event]:
+        _check_nothing_is_lost(self._found)  # who asks each event counts them, as any() and all()
+        return iter(self._found.events)
 
     def __len__(self) -> int:
         _check_nothing_is_lost(self._found)
@@ -201,7 +206,12 @@ class Events(Sequence["Event"]):
 
 def _check_nothing_is_lost(found: Found) -> None:
     if found.is_lost:
-        raise HistoryLost(
-            f"history holds the last {found.held:,} of {found.total:,} events;"
-            " give FakeBroker(history=…) or since="
-        )
+        raise HistoryLost(describe_loss(found))
+
+
+def describe_loss(found: Found) -> str:
+    """Return how much the history holds of what has happened, and how to have it hold all."""
+    return (
+        f"history holds the last {found.held:,} of {found.total:,} events;"
+        " give FakeBroker(history=…) or since="
+    )

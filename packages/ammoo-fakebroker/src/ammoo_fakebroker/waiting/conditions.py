@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..history.near_misses import describe_near_misses
-from ..history.queries import Found, Query, find
+from ..history.queries import Found, Query, describe_loss, find
 from ..idleness import busy_with
 from ..looks import Look
 from .failures import (
@@ -205,8 +205,9 @@ class EventsHappened:
     def explain(self, timeout: float) -> str:
         """Return which events came closest."""
         found = find(self._recorder, self._query)
+        loss = f"\n  others may have matched: {describe_loss(found)}" if found.is_lost else ""
         return (
             f"{self._query.describe(self._matching)} after {timeout:g} s; {self._count} awaited"
-            f"{describe_near_misses(found.candidates, self._query)}"
+            f"{loss}{describe_near_misses(found.candidates, self._query)}"
             f"\n  now: {summarize_node(self._node)}"
         )
