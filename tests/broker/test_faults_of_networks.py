@@ -1,5 +1,6 @@
 """Faults of networks: refused, ignored, cut, silent, slow and broken connections, over real sockets."""
 
+import contextlib
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -337,6 +338,33 @@ async def cut_in_memory(broker: FakeBroker) -> None:
     async with connection, connection.channel() as channel:
         broker.faults.cut(after_octets=3, reset=True)
         await channel.declare_queue("queue")
+
+
+def octets_to_the_end(client: socket.socket) -> bytes:
+    octets = bytearray()
+    with contextlib.suppress(ConnectionResetError):
+        while read := client.recv(100):
+            octets += read
+    return bytes(octets)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("split", {"size": 3}),
+        ("slow", {"octets_per_second": 1000}),
+        ("coalesce", {"seconds": 0.001}),
+        ("cut", {"after_octets": 1000}),
+    ],
+)
+def test_broker_closes_sockets_while_a_fault_is_in_force(
+    broker: FakeBroker, name: str, options: dict[str, int]
+) -> None:
+    broker.faults.add(name, options)
+    with socket.create_connection((broker.host, broker.port), timeout=20) as client:
+        client.sendall(b"GET / HT")
+
+        assert b"AMQP\x03\x01\x00\x00" == octets_to_the_end(client)
 
 
 def test_pika_is_told_that_its_connection_is_lost(broker: FakeBroker) -> None:

@@ -223,6 +223,8 @@ class _Client(asyncio.BufferedProtocol):
     def _write(self, octets: bytes) -> None:
         if not self._transport.is_closing():
             self._transport.write(octets)
+            if self._is_closing:
+                self.wake()  # these may have been the last octets that a fault has kept
 
     def _receive(self, octets: bytes) -> None:
         if not self._is_over and not self._transport.is_closing():
@@ -271,8 +273,13 @@ class _Client(asyncio.BufferedProtocol):
         on_change = self._server.on_change
         if on_change is not None:
             on_change()
-        if self._is_closing and not self._connection.has_data_to_send and self._path is None:
+        if self._is_closing and not self._connection.has_data_to_send and self._may_end:
             self._transport.close()
+
+    @property
+    def _may_end(self) -> bool:
+        """Whether no fault keeps octets for the client, or the end of its socket."""
+        return self._path is None or not (self._path.kept_size or self._path.is_silent)
 
     @property
     def awaits_octets(self) -> bool:
