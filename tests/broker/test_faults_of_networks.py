@@ -112,6 +112,16 @@ def test_connections_are_refused_and_open_ones_live_on(
     assert ["other", "queue"] == sorted(broker.queues())
 
 
+def test_connections_are_refused_from_the_start_on() -> None:
+    broker = FakeBroker()
+    fault = broker.faults.refuse_connections()
+    with broker:
+        with pytest.raises(ConnectionRefusedError):
+            Client(broker)
+        fault.remove()
+        Client(broker).socket.close()
+
+
 def test_a_number_of_connections_is_refused(
     broker: FakeBroker, connect: Callable[..., Client]
 ) -> None:

@@ -430,6 +430,7 @@ class Server:
         except OSError:
             self._release_port()
             self.listen()
+        self._listen_if_wanted()  # a fault that was made before the start may refuse clients
 
     def listen(self) -> None:
         """Accept clients, at the same port as before.
