@@ -16,6 +16,7 @@ __all__ = ["HttpError", "Request", "RequestReader", "Response", "encode_response
 _MAX_HEAD = 16_384
 _MAX_BODY = 64 * 1_048_576
 _MAX_CHUNK_LINE = 256
+_MAX_LENGTH_DIGITS = 19
 
 
 class HttpError(Exception):
@@ -145,8 +146,12 @@ class _Head(NamedTuple):
         text = self.headers.get("content-length", "0")
         if not (text.isascii() and text.isdecimal()):
             raise HttpError(400, f"content-length is {text!r}; expected a number of octets")
-        _check_size(int(text))
-        return int(text)
+        digits = text.lstrip("0") or "0"
+        if len(digits) > _MAX_LENGTH_DIGITS:  # int() takes no thousands of them
+            raise _too_large()
+        length = int(digits)
+        _check_size(length)
+        return length
 
     def request(self, body: bytes) -> Request:
         path, _, query = self.target.partition("?")
@@ -181,7 +186,11 @@ def _parse_head(text: str) -> _Head:
 
 def _check_size(size: int) -> None:
     if size > _MAX_BODY:
-        raise HttpError(413, f"the body takes more than {_MAX_BODY} octets")
+        raise _too_large()
+
+
+def _too_large() -> HttpError:
+    return HttpError(413, f"the body takes more than {_MAX_BODY} octets")
 
 
 def _hexadecimal(text: bytes) -> int:
