@@ -22,6 +22,7 @@ Answer = Callable[[Request], Response | Awaitable[Response]]
 _READ_SIZE = 65_536
 _MAX_CONNECTIONS = 256
 _IDLE_SECONDS = 120.0
+_ACCEPT_AGAIN = 1.0
 
 
 class _Listener(socket.socket):
@@ -95,7 +96,12 @@ class HttpServer:
     async def _accept(self, listener: _Listener) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            client, _ = await loop.sock_accept(listener)
+            try:
+                client, _ = await loop.sock_accept(listener)
+            except OSError as error:  # no file descriptors left; the client waits in the backlog
+                loop.call_exception_handler({"message": "cannot accept", "exception": error})
+                await asyncio.sleep(_ACCEPT_AGAIN)
+                continue
             listener.unserved.discard(client)
             if len(self._serving) >= _MAX_CONNECTIONS:
                 client.close()
