@@ -123,6 +123,13 @@ def test_what_is_no_fault_is_a_bad_request(control: Control, body: object, reaso
     assert answer["reason"].endswith(reason)
 
 
+def test_list_with_what_is_no_fault_makes_none(control: Control) -> None:
+    faults = [{"do": "nack_publishes"}, {"do": "hold_confrims"}]
+
+    assert 400 == control.ask("POST", "faults", faults).status
+    assert [] == control.ask("GET", "faults").json
+
+
 def test_unknown_fault_is_not_found(control: Control) -> None:
     assert (404, "there is no fault 7; it has none") == (
         control.ask("DELETE", "faults/7").status,

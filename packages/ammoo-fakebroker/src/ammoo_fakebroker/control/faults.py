@@ -37,7 +37,7 @@ def show_fault(call: ControlCall) -> Response:
 def add_faults(call: ControlCall) -> Response:
     """Make a fault of an object, or several of a list: ``do`` names it, the others are options."""
     if call.request.body.lstrip()[:1] == b"[":
-        made = [_make(call.broker, each) for each in _list_of_objects(call.request)]
+        made = _make_all(call.broker, _list_of_objects(call.request))
         return json_response([_item(fault) for fault in made], HTTPStatus.CREATED)
     fault = _make(call.broker, json_object(call.request))
     return json_response(_item(fault), HTTPStatus.CREATED)
@@ -69,6 +69,19 @@ def make_fault(broker: ControlledBroker, described: Mapping[str, Any]) -> Fault:
         raise ValueError("a fault needs the key 'do', the name of what it does")
     options = {name: value for name, value in described.items() if name != "do"}
     return broker.faults.add(str(described["do"]), options)
+
+
+def _make_all(broker: ControlledBroker, described: list[dict[str, Any]]) -> list[Fault]:
+    """Make all faults of a list, or none if one of them is no fault."""
+    made: list[Fault] = []
+    try:
+        for each in described:
+            made.append(_make(broker, each))
+    except Refusal:
+        for fault in made:
+            _remove(fault)
+        raise
+    return made
 
 
 def _make(broker: ControlledBroker, described: Mapping[str, Any]) -> Fault:
