@@ -274,6 +274,25 @@ def test_delayed_deliveries_come_when_the_clock_has_moved(stage: Stage, line: Li
     assert [[], [("tag", 2, b"1")]] == [deliveries(early), deliveries(due)]
 
 
+def test_delivery_that_was_returned_is_delayed_for_its_whole_time_again(
+    stage: Stage, line: Line
+) -> None:
+    consume(line)
+    stage.faults.delay_deliveries(seconds=10)
+    line.fill("queue", b"1")
+    stage.advance(5)
+    line.ask(ChannelCloseParameters(200, "", 0, 0))
+    line.ask(ChannelOpenParameters())
+    consume(line)
+
+    stage.advance(9.9)
+    early = line.run()
+    stage.advance(0.1)
+    due = line.run()
+
+    assert [[], [("tag", 1, b"1")]] == [deliveries(early), deliveries(due)]
+
+
 def test_delays_add_up_and_end_with_the_fault(stage: Stage, line: Line) -> None:
     consume(line)
     first = stage.faults.delay_deliveries(seconds=10)

@@ -63,7 +63,13 @@ class DeliveryFault(Fault):
     ) -> None:
         """Keep a delivery for a time, on the broker's clock."""
         self.keep(channel, consumer, queued)
-        self._host.node.clock.call_later(seconds, lambda: self._send(queued))
+        kept = self._kept[queued]
+        self._host.node.clock.call_later(seconds, lambda: self._send_late(kept))
+
+    def _send_late(self, kept: _Kept) -> None:
+        """Send a delivery whose time is over, unless it is now another one of the same message."""
+        if self._kept.get(kept.queued) is kept:
+            self._send(kept.queued)
 
     def ended(self) -> None:
         for queued in list(self._kept):
