@@ -308,3 +308,11 @@ def test_delays_add_up_and_end_with_the_fault(stage: Stage, line: Line) -> None:
     assert [("tag", 1, b"2")] == deliveries(due)
     assert [("tag", 2, b"1")] == deliveries(rest)
     assert (2, 1) == (first.count, second.count)
+
+
+@pytest.mark.parametrize("name", ["hold_confirms", "hold_deliveries"])
+def test_negative_number_to_release_is_refused(stage: Stage, name: str) -> None:
+    fault = stage.faults.add(name)
+
+    with pytest.raises(ValueError, match="count is -1; expected an integer from 0 on"):
+        fault.release(-1)  # type: ignore[attr-defined]  # both have it

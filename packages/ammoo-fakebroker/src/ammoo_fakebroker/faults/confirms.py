@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ..connections.confirms import encode_confirm
+from .limits import check_count
 from .rules import Fault
 
 if TYPE_CHECKING:
@@ -104,7 +105,13 @@ class HeldConfirms(ConfirmFault):
 
         Args:
             count: How many to send; None for all that are held.
+
+        Raises:
+            TypeError: `count` is no integer.
+            ValueError: `count` is negative.
         """
+        if count is not None:
+            check_count("count", count, lowest=0)
         self._host.look(lambda: self._send(self._number(count)))
 
     def nack(self, count: int | None = None) -> None:
@@ -112,7 +119,13 @@ class HeldConfirms(ConfirmFault):
 
         Args:
             count: How many to send; None for all that are held.
+
+        Raises:
+            TypeError: `count` is no integer.
+            ValueError: `count` is negative.
         """
+        if count is not None:
+            check_count("count", count, lowest=0)
         self._host.look(lambda: self._send(self._number(count), accepted=False))
 
     def _number(self, count: int | None) -> int:

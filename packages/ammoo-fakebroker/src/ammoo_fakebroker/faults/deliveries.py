@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ..queues.delivery import Settlement, Unacked
+from .limits import check_count
 from .rules import Fault
 
 if TYPE_CHECKING:
@@ -107,7 +108,13 @@ class HeldDeliveries(DeliveryFault):
 
         Args:
             count: How many to send; None for all that are held.
+
+        Raises:
+            TypeError: `count` is no integer.
+            ValueError: `count` is negative.
         """
+        if count is not None:
+            check_count("count", count, lowest=0)
         self._host.look(lambda: self._release(count))
 
     def _release(self, count: int | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from random import Random
 
-__all__ = ["Limit"]
+__all__ = ["Limit", "check_count"]
 
 
 class Limit(NamedTuple):
@@ -32,10 +32,10 @@ class Limit(NamedTuple):
 
     def check(self) -> Limit:
         """Check all values, and return the limit."""
-        _check_count("skip", self.skip, lowest=0)
-        _check_count("every", self.every, lowest=1)
+        check_count("skip", self.skip, lowest=0)
+        check_count("every", self.every, lowest=1)
         if self.times is not None:
-            _check_count("times", self.times, lowest=1)
+            check_count("times", self.times, lowest=1)
         chance = self.probability
         if isinstance(chance, bool) or not isinstance(chance, int | float):
             raise TypeError(f"probability is {chance!r}; expected a number from 0 to 1")
@@ -67,7 +67,13 @@ class Limit(NamedTuple):
         )
 
 
-def _check_count(name: str, value: object, *, lowest: int) -> None:
+def check_count(name: str, value: object, *, lowest: int) -> None:
+    """Check a number of matches, strikes or what a fault keeps.
+
+    Raises:
+        TypeError: It is no integer.
+        ValueError: It is too low.
+    """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} is {value!r}; expected an integer from {lowest} on")
     if value < lowest:
