@@ -185,6 +185,19 @@ def test_optional_fault_and_a_failing_test_raise_nothing_more(stage: Stage) -> N
         raise KeyError
 
 
+def test_strike_at_the_last_moment_counts(
+    stage: Stage, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = stage.faults.nack_publishes()
+    remove = fault._remove
+    monkeypatch.setattr(fault, "_remove", lambda: (publish(line, 1), remove()))
+
+    with fault:
+        pass
+
+    assert 1 == fault.count
+
+
 def test_strikes_are_remembered(stage: Stage, line: Line) -> None:
     fault = stage.faults.nack_publishes(times=1)
     line.publish("queue", b"12345")

@@ -173,9 +173,8 @@ class Fault:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        count = self.count
-        self.remove()
-        if error is None and not count and not self._is_optional and self.is_countable:
+        self.remove()  # first: it may strike until then
+        if error is None and not self.count and not self._is_optional and self.is_countable:
             raise AssertionError(f"{self.describe()} never struck: {self._why_not()}")
 
     @property
