@@ -225,6 +225,24 @@ async def test_strikes_are_awaited_in_the_loop() -> None:
             assert "queue" == (await declaring).queue_name
 
 
+def test_wait_for_a_fault_that_is_removed_fails_at_once(stage: Stage) -> None:
+    fault = stage.faults.nack_publishes()
+    fault.remove()
+
+    with pytest.raises(AssertionError, match="struck 0 times when it was removed, 1 awaited"):
+        fault.wait()
+
+
+async def test_wait_for_a_fault_ends_with_the_broker() -> None:
+    async with FakeBroker() as broker:
+        fault = broker.faults.nack_publishes()
+        waiting = asyncio.create_task(fault.wait_async(timeout=3600))
+        await broker.settle()
+
+    with pytest.raises(AssertionError, match="struck 0 times when it was removed, 1 awaited"):
+        await waiting
+
+
 # -- plain data --------------------------------------------------------------------------------
 
 

@@ -194,6 +194,7 @@ class Registry:
         """Take a fault out of force, in the broker's thread."""
         self.active.remove(fault)
         self._install()
+        self._wake_waiters()  # those that wait for this fault wait in vain
 
     def deliver_unstruck(self, consumer: Consumer, queued: QueuedMessage) -> None:
         """Deliver a message that a fault has kept; no fault strikes it again."""

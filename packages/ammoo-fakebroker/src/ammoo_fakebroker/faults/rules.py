@@ -116,12 +116,15 @@ class Fault:
             timeout: How long to wait, in seconds of real time.
 
         Raises:
-            AssertionError: It has not struck as often in that time; the text says why.
+            AssertionError: It has not struck as often in that time, or was removed; the text says
+                why.
             RuntimeError: The broker runs in the event loop of this thread.
         """
+        when = f"after {timeout:g} s"
         self._host.wait_until(
-            lambda: self._count >= count, timeout, lambda: self._describe_wait(count, timeout)
+            lambda: self._ends_wait(count), timeout, lambda: self._describe_wait(count, when)
         )
+        self._check_wait(count)
 
     async def wait_async(
         self,
@@ -134,15 +137,26 @@ class Fault:
             count, timeout: As for `wait`.
 
         Raises:
-            AssertionError: It has not struck as often in that time; the text says why.
+            AssertionError: It has not struck as often in that time, or was removed; the text says
+                why.
         """
+        when = f"after {timeout:g} s"
         await self._host.wait_until_async(
-            lambda: self._count >= count, timeout, lambda: self._describe_wait(count, timeout)
+            lambda: self._ends_wait(count), timeout, lambda: self._describe_wait(count, when)
         )
+        self._check_wait(count)
 
-    def _describe_wait(self, count: int, timeout: float) -> str:
+    def _ends_wait(self, count: int) -> bool:
+        """Return whether it has struck as often, or never will."""
+        return self._count >= count or not self._is_in_force
+
+    def _check_wait(self, count: int) -> None:
+        if self._count < count:
+            raise AssertionError(self._describe_wait(count, "when it was removed"))
+
+    def _describe_wait(self, count: int, when: str) -> str:
         return (
-            f"{self.describe()} struck {self._count} times after {timeout:g} s,"
+            f"{self.describe()} struck {self._count} times {when},"
             f" {count} awaited: {self._why_not()}"
         )
 
