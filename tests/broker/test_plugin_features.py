@@ -177,6 +177,45 @@ def test_broker_in_the_loop_needs_a_plugin(pytester: pytest.Pytester) -> None:
 # -- leaks and reports -------------------------------------------------------------------------
 
 
+def test_brokers_end_although_their_transcripts_cannot_be_written(
+    pytester: pytest.Pytester,
+) -> None:
+    Path("file").touch()
+    result = run(
+        pytester,
+        """
+import threading
+
+def test_broker(fakebroker): pass
+
+def test_no_thread_is_left():
+    assert "ammoo-fakebroker" not in {thread.name for thread in threading.enumerate()}
+""",
+        "--fakebroker-transcript=file",
+    )
+
+    result.assert_outcomes(passed=2, errors=1)
+
+
+def test_leaks_and_requests_without_an_answer_are_told_together(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+@pytest.mark.fakebroker(leaks="unroutable")
+def test_broker(fakebroker):
+    with connect(fakebroker) as connection:
+        connection.channel().basic_publish("", "nowhere", b"1")
+    fakebroker.respond("prices", json=3)
+    fakebroker.publish("", "prices", b"1")
+""",
+    )
+
+    result.assert_outcomes(passed=1, errors=1)
+    output = result.stdout.str()
+    assert "1 message reached no queue" in output
+    assert "prices: 1 request had no answer" in output
+
+
 def test_leaks_fail_tests_that_have_passed(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,

@@ -109,9 +109,13 @@ class Brokers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        leaks = self._finish()
-        self._running.close()
-        self._fail_for(leaks)
+        problems: list[str] = []
+        try:
+            problems += self._finish()
+        finally:
+            with _collecting(problems):
+                self._running.close()
+        self._fail_for(problems)
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,15 +128,20 @@ class Brokers:
     ) -> None:
         if self._in_loop is not None:
             await self._in_loop.settle()
-        leaks = self._finish()
-        if self._in_loop is not None:
-            await self._in_loop.__aexit__(kind, error, traceback)
-        self._running.close()
-        self._fail_for(leaks)
+        problems: list[str] = []
+        try:
+            problems += self._finish()
+        finally:
+            with _collecting(problems):
+                if self._in_loop is not None:
+                    await self._in_loop.__aexit__(kind, error, traceback)
+            with _collecting(problems):
+                self._running.close()
+        self._fail_for(problems)
 
-    def _fail_for(self, leaks: list[str]) -> None:
-        if leaks:
-            self._fail("\n".join(leaks))
+    def _fail_for(self, problems: list[str]) -> None:
+        if problems:
+            self._fail("\n".join(problems))
 
     def _finish(self) -> list[str]:
         """Write the transcripts, and return the leaks of a test that has passed."""
@@ -153,6 +162,15 @@ class Brokers:
             if report.failed:
                 for broker in self._fakes:
                     _add_section(report, _described(broker))
+
+
+@contextmanager
+def _collecting(problems: list[str]) -> Iterator[None]:
+    """Add what the end of a broker has against the test to other problems of the test."""
+    try:
+        yield
+    except AssertionError as error:
+        problems.append(str(error))
 
 
 def _options_of_mark(request: pytest.FixtureRequest) -> dict[str, Any]:
