@@ -216,6 +216,13 @@ def test_broker(fakebroker):
     assert "prices: 1 request had no answer" in output
 
 
+def test_option_without_a_name_in_a_mark_is_refused(pytester: pytest.Pytester) -> None:
+    result = run(pytester, '@pytest.mark.fakebroker("4.0")\ndef test_broker(fakebroker): pass')
+
+    result.assert_outcomes(errors=1)
+    assert "the mark fakebroker has '4.0'; expected options by their names" in result.stdout.str()
+
+
 def test_leaks_fail_tests_that_have_passed(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,

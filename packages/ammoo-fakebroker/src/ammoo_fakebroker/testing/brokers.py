@@ -174,9 +174,18 @@ def _collecting(problems: list[str]) -> Iterator[None]:
 
 
 def _options_of_mark(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Return the options of all marks of a test, those of the closest one in front."""
+    """Return the options of all marks of a test, those of the closest one in front.
+
+    Raises:
+        TypeError: A mark has an option without a name.
+    """
     options: dict[str, Any] = {}
     for mark in reversed(list(request.node.iter_markers("fakebroker"))):
+        if mark.args:
+            raise TypeError(
+                f"the mark fakebroker has {mark.args[0]!r}; expected options by their names, such"
+                " as compatibility='4.0'"
+            )
         options |= mark.kwargs
     return options
 
