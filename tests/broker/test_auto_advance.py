@@ -1,6 +1,7 @@
 """Time that moves by itself while the broker is idle, and the time of connections on a clock."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -266,3 +267,28 @@ def test_background_clock_shows_another_and_never_attracts(clock: ManualClock) -
 
     assert [1.0] == seen
     assert clock.timestamp() == background.timestamp()
+
+
+def fail() -> None:
+    raise ValueError("failed")
+
+
+async def test_block_in_the_loop_is_interrupted_if_what_falls_due_fails() -> None:
+    clock = ManualClock()
+    clock.call_later(10, fail)
+    async with FakeBroker(clock=clock) as broker:
+        with (
+            pytest.raises(RuntimeError, match=r"ended after 0 s: .* raised ValueError\('failed'\)"),
+            broker.auto_advance(),
+        ):
+            await asyncio.sleep(3600)
+
+
+def test_block_of_a_thread_fails_if_what_falls_due_fails(
+    broker: FakeBroker, clock: ManualClock
+) -> None:
+    has_failed = threading.Event()
+    clock.call_later(10, lambda: (has_failed.set(), fail()))
+
+    with pytest.raises(RuntimeError, match="a function that fell due"), broker.auto_advance():
+        assert has_failed.wait(60)

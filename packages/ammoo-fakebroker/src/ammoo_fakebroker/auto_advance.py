@@ -43,6 +43,7 @@ class AutoAdvance:
 
     Attributes:
         moved: How far the clock was moved, in seconds.
+        failure: What a function that fell due has raised, which has ended the moving.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class AutoAdvance:
             if not value >= 0:
                 raise ValueError(f"{name} is {value!r}; expected a number from 0 on, in seconds")
         self.moved: float = 0.0
+        self.failure: Exception | None = None
         self._clock = clock
         self._limit = limit
         self._quiet_for = quiet_for
@@ -98,6 +100,11 @@ class AutoAdvance:
         was_interrupted = self._mover.stop()
         self._clock.watch_calls(None)
         is_own = was_interrupted and isinstance(error, asyncio.CancelledError)
+        if self.failure is not None and (error is None or is_own):
+            raise RuntimeError(
+                f"auto_advance ended after {self.moved:g} s: a function that fell due raised"
+                f" {self.failure!r}"
+            ) from self.failure
         if self.has_given_up and (error is None or is_own):
             raise RuntimeError(self.report()) from None
         if error is not None:
@@ -181,6 +188,12 @@ class _ThreadMover:
         self._thread.start()
 
     def _run(self) -> None:
+        try:
+            self._move()
+        except Exception as error:  # noqa: BLE001  raised at the end of the block
+            self._auto_advance.failure = error
+
+    def _move(self) -> None:
         auto_advance = self._auto_advance
         idle_looks = 0
         while not (self._ended.wait(self._pause) or auto_advance.has_given_up):
@@ -208,6 +221,15 @@ class _TaskMover:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
+        try:
+            await self._move()
+        except Exception as error:  # noqa: BLE001  raised at the end of the block
+            self._auto_advance.failure = error
+        if self._block is not None:
+            self._has_interrupted = True
+            self._block.cancel()
+
+    async def _move(self) -> None:
         auto_advance = self._auto_advance
         while not auto_advance.has_given_up:
             auto_advance.look()
@@ -215,9 +237,6 @@ class _TaskMover:
                 await asyncio.sleep(0)
             if not (auto_advance.look() and auto_advance.jump()):
                 await asyncio.sleep(self._pause)
-        if self._block is not None:
-            self._has_interrupted = True
-            self._block.cancel()
 
     def stop(self) -> bool:
         """Stop, and return whether the block was interrupted, and by nothing else."""
