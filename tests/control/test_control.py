@@ -130,6 +130,29 @@ def test_list_with_what_is_no_fault_makes_none(control: Control) -> None:
     assert [] == control.ask("GET", "faults").json
 
 
+def test_clock_is_moved_over_http_while_a_thread_moves_it(
+    make_fakebroker: _MakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, arrived = ManualClock(), threading.Event()
+    broker = make_fakebroker(management_port=0, control=True, clock=clock)
+    control, advance = Control(broker), broker.advance
+    monkeypatch.setattr(broker, "advance", lambda seconds: (arrived.set(), advance(seconds)))
+    answers: list[int] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(control.ask("POST", "clock/advance", {"seconds": 2}).status)
+    )
+
+    def ask_meanwhile() -> None:
+        asking.start()
+        assert arrived.wait(30)  # while this thread has the clock in hand
+
+    clock.call_later(1, ask_meanwhile)
+    clock.advance(1)
+    asking.join(30)
+
+    assert ([204], 3.0) == (answers, clock.time())
+
+
 def test_unknown_fault_is_not_found(control: Control) -> None:
     assert (404, "there is no fault 7; it has none") == (
         control.ask("DELETE", "faults/7").status,

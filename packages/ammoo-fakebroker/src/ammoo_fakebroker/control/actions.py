@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,12 @@ _LONGEST = 60.0
 """Seconds that a request may take."""
 
 
-def advance(call: ControlCall) -> Response:
+async def advance(call: ControlCall) -> Response:
     """Move the broker's clock by ``seconds``; the broker needs a clock that is moved by hand."""
     seconds = json_object(call.request, "seconds")["seconds"]
     try:
-        call.broker.advance(seconds)
+        # In another thread: one that moves the clock at the same time waits for the broker's.
+        await asyncio.to_thread(call.broker.advance, seconds)
     except RuntimeError as error:
         raise Refusal(HTTPStatus.CONFLICT, "real_time", str(error)) from None
     except (TypeError, ValueError) as error:
