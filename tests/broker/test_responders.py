@@ -148,42 +148,52 @@ def test_options_of_responders_are_checked(broker: FakeBroker) -> None:
         broker.respond("log", body="")
 
 
-def test_request_on_which_when_fails_is_told_at_the_end_and_its_client_lives_on() -> None:
-    broker = FakeBroker()
-    with pytest.raises(AssertionError) as caught, broker:  # noqa: SIM117  what is told at its end
-        broker.respond("prices", json=3, when=lambda request: bool(request.json()))
-        with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
-            channel = connection.channel()
-            channel.basic_publish("", "prices", b"no JSON")
-            assert 0 == channel.queue_declare("prices", passive=True).method.message_count
+def failure_at_the_end(broker: FakeBroker) -> str:
+    """End a broker, and return what it has against the test."""
+    with pytest.raises(AssertionError) as caught:
+        broker.__exit__(None, None, None)
+    return str(caught.value)
 
-    assert "prices: 1 request had no answer: request b'no JSON': JSONDecodeError" in str(
-        caught.value
+
+def test_request_on_which_when_fails_is_told_at_the_end_and_its_client_lives_on() -> None:
+    broker = FakeBroker().__enter__()
+    broker.respond("prices", json=3, when=lambda request: bool(request.json()))
+    with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
+        channel = connection.channel()
+        channel.basic_publish("", "prices", b"no JSON")
+        assert 0 == channel.queue_declare("prices", passive=True).method.message_count
+
+    assert "1 request had no answer: request b'no JSON': JSONDecodeError" in failure_at_the_end(
+        broker
     )
 
 
 @pytest.mark.filterwarnings("error")
 def test_slow_responder_is_told_at_the_end_where_warnings_are_errors() -> None:
     moments = iter((0.0, 1.0))
-    broker = FakeBroker()
-    with pytest.raises(AssertionError, match="RuntimeWarning: a responder of 'prices'"), broker:
-        prices = broker.respond("prices", json=3)
-        prices._stub.time = lambda: next(moments)
-        broker.publish("", "prices", b"1", reply_to="answers")
+    broker = FakeBroker().__enter__()
+    prices = broker.respond("prices", json=3)
+    prices._stub.time = lambda: next(moments)
+    broker.publish("", "prices", b"1", reply_to="answers")
+
+    assert "RuntimeWarning: a responder of 'prices' took" in failure_at_the_end(broker)
 
 
 def test_request_without_an_answer_is_told_although_other_responders_came_later() -> None:
-    broker = FakeBroker()
-    with pytest.raises(AssertionError, match="request b'1': no responder takes it"), broker:
-        with broker.respond("prices", json=1, when=lambda request: False):
-            broker.publish("", "prices", b"1", reply_to="answers")
-        with broker.respond("prices", json=2):
-            broker.publish("", "prices", b"2", reply_to="answers")
+    broker = FakeBroker().__enter__()
+    with broker.respond("prices", json=1, when=lambda request: False):
+        broker.publish("", "prices", b"1", reply_to="answers")
+    with broker.respond("prices", json=2):
+        broker.publish("", "prices", b"2", reply_to="answers")
+
+    assert "request b'1': no responder takes it" in failure_at_the_end(broker)
 
 
 @pytest.mark.parametrize("answer", ["text", b"octets", {"eur": 3}])
 def test_answers_that_are_no_list_are_refused(broker: FakeBroker, answer: Any) -> None:
-    with pytest.raises(TypeError, match=r"expected a function or a list of answers; json=… or body"):
+    with pytest.raises(
+        TypeError, match=r"expected a function or a list of answers; json=… or body"
+    ):
         broker.respond("prices", answer)
 
 

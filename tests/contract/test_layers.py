@@ -102,6 +102,7 @@ BROKER_SHELLS = {
     "ammoo_fakebroker.command_line.readiness",
     "ammoo_fakebroker.command_line.serving",
     "ammoo_fakebroker.clock",
+    "ammoo_fakebroker.control.actions",
     "ammoo_fakebroker.management.server",
     "ammoo_fakebroker.in_memory",
     "ammoo_fakebroker.memory_transport",
