@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ammoo_fakebroker import FakeBroker
+from ammoo_fakebroker import FakeBroker, ManualClock
 from ammoo_fakebroker.node.limits import Limits
 
 
@@ -124,3 +124,8 @@ def test_defaults_of_the_broker_are_those_of_its_limits() -> None:
         **{name: parameter.default for name, parameter in limits.items()},
         "max_message_size": None,
     }
+
+
+def test_clock_has_to_be_a_clock() -> None:
+    with pytest.raises(TypeError, match="clock is <class .*ManualClock'>; expected a ManualClock"):
+        FakeBroker(clock=ManualClock)  # type: ignore[arg-type]  # the mistake

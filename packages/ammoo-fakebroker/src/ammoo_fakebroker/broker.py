@@ -156,6 +156,8 @@ class FakeBroker(
         if management_port is not None:
             _check_port_number("management_port", management_port)
         _check_history(history)
+        if clock is not None and not isinstance(clock, ManualClock):
+            raise TypeError(f"clock is {clock!r}; expected a ManualClock, or None for real time")
         if certificate_login not in ("distinguished_name", "common_name"):
             raise ValueError(
                 f"certificate_login is {certificate_login!r};"
