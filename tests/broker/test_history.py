@@ -435,3 +435,10 @@ def test_large_messages_that_faults_strike_leave_the_history_in_good_order() -> 
         channel.basic_publish("", "orders", b"last")
 
         assert ["fault_struck", "published", "unroutable"] == kinds(broker, mark)
+
+
+def test_nothing_is_lost_before_the_first_event(fakebroker: FakeBroker) -> None:
+    fakebroker.declare_queue("orders")
+
+    fakebroker.published(since=-1).assert_none()
+    assert 1 == len(fakebroker.history(since=-1))

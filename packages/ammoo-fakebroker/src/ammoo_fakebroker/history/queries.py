@@ -67,7 +67,7 @@ def find(recorder: Recorder, query: Query) -> Found:
     for event in recorder.events(query.since, query.kinds):
         (matching if query.matches(event) else others).append(event)
     held = recorder.total - recorder.first + 1
-    is_lost = recorder.first > query.since + 1
+    is_lost = recorder.first > max(query.since, 0) + 1
     return Found(tuple(matching), tuple(others), held, recorder.total, is_lost)
 
 
