@@ -127,5 +127,5 @@ def test_defaults_of_the_broker_are_those_of_its_limits() -> None:
 
 
 def test_clock_has_to_be_a_clock() -> None:
-    with pytest.raises(TypeError, match="clock is <class .*ManualClock'>; expected a ManualClock"):
+    with pytest.raises(TypeError, match="ManualClock'>; expected a ManualClock"):
         FakeBroker(clock=ManualClock)  # type: ignore[arg-type]  # the mistake
