@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from ammoo.exceptions import (
     StaleDelivery,
     UnexpectedFrame,
 )
-from ammoo.instrumentation.stall_guard import StallWatch
+from ammoo.instrumentation.stall_guard import StallGuard, StallWatch
 from ammoo.live.channel import LiveChannel
 from ammoo.recovery.events import Blocked, Open, Recovering, Unblocked
 from ammoo_wire import (
@@ -281,7 +282,9 @@ class Release(logging.Handler):
             self.released.set()
 
 
-def block_the_loop(release: Release) -> bool:
+def block_the_loop(guard: StallGuard, release: Release) -> bool:
+    """Block the loop, which may have stalled and been reported in this turn: so it turns first."""
+    guard._watch.turned(time.monotonic())
     return release.released.wait(20)
 
 
@@ -292,8 +295,9 @@ async def test_guard_logs_the_stack_that_blocks_the_loop() -> None:
         ScriptedServer(heartbeat_interval=1) as server,
         await ammoo.connect(server.url, stall_guard=0.05) as connection,
     ):
-        assert connection._stall_guard is not None
-        was_released = block_the_loop(release)
+        guard = connection._stall_guard
+        assert guard is not None
+        was_released = block_the_loop(guard, release)
     logging.getLogger("ammoo").removeHandler(release)
 
     assert was_released
