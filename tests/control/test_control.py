@@ -368,7 +368,8 @@ def test_control_needs_a_management_port() -> None:
 def test_nothing_of_it_is_imported_unless_it_is_asked_for() -> None:
     program = (
         "import sys, ammoo_fakebroker; ammoo_fakebroker.FakeBroker();"
-        "print([name for name in sys.modules if '.management' in name or '.control' in name])"
+        "rooms = 'ammoo_fakebroker.management', 'ammoo_fakebroker.control';"
+        "print([name for name in sys.modules if name.startswith(rooms)])"
     )
 
     finished = subprocess.run(
