@@ -62,8 +62,8 @@ DEFAULT_OBJECT = re.compile(r"<([\w.]+): [^<>]*>")
 DEFAULT_FUNCTION = re.compile(r"<function [\w.]*(<lambda>)?[^<>]*>")
 
 # Sphinx takes defaults and annotations from these texts.
-NotGiven.__repr__ = lambda _: "NOT_GIVEN"  # type: ignore[method-assign]
-WireType.__repr__ = lambda kind: repr(kind.value)  # type: ignore[method-assign]
+NotGiven.__repr__ = lambda _: "NOT_GIVEN"  # type: ignore[method-assign]  # how the site shows it
+WireType.__repr__ = lambda kind: repr(kind.value)  # type: ignore[method-assign]  # how the site shows it
 
 
 def skip_tuple_noise(

@@ -253,7 +253,7 @@ def test_connections_do_not_mind_the_clock_by_default(broker: FakeBroker, channe
 
 def test_connection_time_is_real_or_of_a_clock() -> None:
     with pytest.raises(ValueError, match="connection_time is 'fake'; expected 'real' or 'clock'"):
-        FakeBroker(connection_time="fake")  # type: ignore[arg-type]
+        FakeBroker(connection_time="fake")  # type: ignore[arg-type]  # the mistake
     with pytest.raises(ValueError, match="connection_time='clock' needs a clock"):
         FakeBroker(connection_time="clock")
 

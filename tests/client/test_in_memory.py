@@ -68,7 +68,7 @@ async def test_loops_own_function_fits_as_open_transport(broker_url: str) -> Non
 
 async def test_open_transport_that_is_no_function_is_refused() -> None:
     with pytest.raises(TypeError, match="open_transport is of type str"):
-        await ammoo.connect("amqp://localhost/", open_transport="memory")  # type: ignore[arg-type]
+        await ammoo.connect("amqp://localhost/", open_transport="memory")  # type: ignore[arg-type]  # the mistake
 
 
 async def test_several_urls_lead_to_several_brokers_in_memory() -> None:

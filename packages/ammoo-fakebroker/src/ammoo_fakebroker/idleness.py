@@ -1,6 +1,6 @@
 """Whether a broker is idle: whether anything will happen before its time or its clients move on.
 
-A broker is idle when it has answered all that it has read, and waits for nobody: nothing is left to
+A broker is idle when it has answered all that it has read, and waits for no client: nothing is left to
 write, no connection is opening or closing, no confirm is owed, and no consumer holds a message that
 it has not settled. Whether clients are sending, only time can tell: `Server.activity` grows then.
 """

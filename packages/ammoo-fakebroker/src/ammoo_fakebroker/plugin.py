@@ -186,7 +186,7 @@ class _InLoop:
             yield await brokers.start_in_loop()
 
     # pytest-asyncio takes a fixture for its own by this attribute, without being imported here.
-    _fakebroker_inloop._force_asyncio_fixture = True  # type: ignore[attr-defined]
+    _fakebroker_inloop._force_asyncio_fixture = True  # type: ignore[attr-defined]  # its own mark
     fakebroker_inloop = pytest.fixture(name="fakebroker_inloop")(_fakebroker_inloop)
 
 

@@ -301,8 +301,8 @@ class Rpc:
         # The options are checked there; a TypedDict cannot say that json and body exclude each
         # other.
         if self._channel.is_publishable:
-            return self._channel.publish_nowait(exchange_name, route, body, **options)  # type: ignore[call-overload,no-any-return]
-        publishing = self._channel.publish(exchange_name, route, body, **options)  # type: ignore[call-overload]
+            return self._channel.publish_nowait(exchange_name, route, body, **options)  # type: ignore[call-overload,no-any-return]  # a body or json
+        publishing = self._channel.publish(exchange_name, route, body, **options)  # type: ignore[call-overload]  # a body or json
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(publishing)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
