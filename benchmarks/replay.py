@@ -271,6 +271,10 @@ class Peer(asyncio.Transport):
             self._client.buffer_updated(count)
             octets = octets[count:]
 
+    def is_closing(self) -> bool:
+        """Say that the socket is open."""
+        return False
+
     def close(self) -> None:
         """Close the socket."""
         self._loop.call_soon(self._client.connection_lost, None)
