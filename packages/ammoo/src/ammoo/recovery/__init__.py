@@ -1,7 +1,7 @@
 """Recovery: what happens between the loss of a connection and the next one.
 
-`Recovery` is what the user asks for. The rooms behind it are imported when a connection is
-made with it, and not before.
+`Recovery` holds the options that the user sets. A connection that has them imports the other
+rooms; all other connections do not.
 """
 
 from .options import Recovery

@@ -1,7 +1,8 @@
 """Connecting to one of several servers: rounds through all of them, and the first connect.
 
 The order of the hosts is shuffled once, so that the clients of a cluster spread over its
-nodes. A round begins behind the host that was connected last: that one is most likely down.
+nodes. A round begins behind the host that was connected last, because that host is most likely
+down.
 """
 
 import asyncio
@@ -21,10 +22,10 @@ from .verdicts import Verdict, verdict_on
 __all__ = ["FAILURES", "Connector", "mildest"]
 
 FAILURES: Final = (OSError, AmmooError)
-"""How an attempt fails; all else is a fault of the program, and is raised."""
+"""The exceptions of a failed attempt; any other is a fault of the program, and is raised."""
 
 Prepare = Callable[[ConnectionParameters], Awaitable[ConnectionParameters]]
-"""Adds to parameters what is to be asked anew for each attempt: credentials."""
+"""Adds credentials to parameters; called for each attempt, so that they are new."""
 Make = Callable[[ConnectionParameters], LiveConnection]
 
 
@@ -33,9 +34,9 @@ class Connector:
 
     Args:
         hosts: Where to connect to, and how; at least one.
-        recovery: What the user asks of recovery, or None.
+        recovery: The user's options; None for a connection without recovery.
         make: Makes a live connection, which has no socket yet.
-        prepare: Completes the parameters before each attempt; None if there is nothing to ask.
+        prepare: Completes the parameters before each attempt; None if they are complete.
 
     Attributes:
         hosts: The hosts in their order.
@@ -100,7 +101,7 @@ class Connector:
         return live
 
     def change_password(self, password: str) -> None:
-        """Log in with another password from now on, where it is a password that logs in."""
+        """Use another password from now on, for each host whose mechanism uses a password."""
         for index, host in enumerate(self.hosts):
             if isinstance(host.auth, PasswordAuthentication):
                 self.hosts[index] = host._replace(auth=host.auth.with_password(password))
@@ -114,10 +115,10 @@ class Connector:
     # --- the first connect ---
 
     async def first_socket(self) -> LiveConnection:
-        """Connect the socket to the first host that lets it; call again if its handshake fails.
+        """Connect a socket to the first host that accepts it; call again if its handshake fails.
 
         Raises:
-            Exception: No host let it be connected, and it is not retried.
+            Exception: No host accepted a socket, and recovery does not retry the failure.
         """
         while True:
             for parameters in self._first_round:
@@ -129,10 +130,10 @@ class Connector:
             await self._begin_another_round()
 
     async def first_handshake(self, live: LiveConnection) -> LiveConnection:
-        """Do the handshake on a socket, or on those of the hosts behind it.
+        """Do the handshake on a socket; if it fails, connect to the next hosts in turn.
 
         Raises:
-            Exception: No host opened the connection, and it is not retried.
+            Exception: No host opened the connection, and recovery does not retry the failure.
         """
         while True:
             try:
@@ -145,7 +146,7 @@ class Connector:
                 return live
 
     async def _begin_another_round(self) -> None:
-        """Wait before another round, or raise why the last one has failed."""
+        """Wait before another round, or raise the failure of the last round."""
         error = mildest(self._failures, has_worked=False)
         recovery = self._recovery
         verdict = verdict_on(error, has_worked=False)
@@ -166,5 +167,5 @@ class Connector:
 
 
 def mildest(failures: Sequence[Exception], *, has_worked: bool) -> Exception:
-    """Return the failure of a round that counts: the one that is most likely to go away."""
+    """Return the failure that decides about a round: the one that is most likely temporary."""
     return min(failures, key=lambda error: verdict_on(error, has_worked=has_worked))

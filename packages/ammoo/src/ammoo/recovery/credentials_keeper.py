@@ -15,9 +15,9 @@ from ..parameters import ConnectionParameters
 __all__ = ["CredentialsKeeper"]
 
 REFRESH_AT: Final = 0.8
-"""New credentials are asked for after this share of the lifetime, or up to a tenth earlier."""
+"""The share of the lifetime after which the keeper asks again; jitter makes it up to 10 % less."""
 RETRY_AFTER: Final = 0.1
-"""If that fails, it is tried again after this share of what is left; after a second at least."""
+"""The share of the remaining lifetime after which a failed refresh is repeated; at least 1 s."""
 
 
 class CredentialsKeeper:
@@ -45,7 +45,7 @@ class CredentialsKeeper:
         self._task: Task[None] | None = None
 
     async def complete(self, parameters: ConnectionParameters) -> ConnectionParameters:
-        """Return parameters that log in with credentials that were just asked for.
+        """Ask for credentials, and return parameters that log in with them.
 
         Raises:
             CredentialsUnavailable: The provider failed.
@@ -56,7 +56,7 @@ class CredentialsKeeper:
         return parameters._replace(auth=auth)
 
     def keep_fresh(self, live: LiveConnection) -> None:
-        """Ask for new credentials before those of a connection expire, and give it them."""
+        """Send new credentials to the server each time before those of a connection expire."""
         self.stop()
         self._live = live
         self._schedule()
@@ -71,7 +71,7 @@ class CredentialsKeeper:
             self._task.cancel()
 
     async def close(self) -> None:
-        """Refresh no more, and leave nothing running."""
+        """Refresh no more, and wait until the task has ended."""
         task = self._task
         self.stop()
         if task is not None:
@@ -106,7 +106,7 @@ class CredentialsKeeper:
             self._task = None
 
     async def _refresh(self, live: LiveConnection) -> None:
-        """Send new credentials to the server, repeatedly if that fails, until the old ones expire."""
+        """Send new credentials to the server; repeat a failure until the old ones expire."""
         try:
             credentials = await self._ask()
             await live.update_secret(credentials.password, "the credentials expire")

@@ -1,10 +1,8 @@
 """How long to wait before each round of connecting again.
 
-The delay is random between 0 and a bound (full jitter), so that the clients of a server that
-restarts do not come back all at once. The bound grows with the outage and not with the number
-of rounds: a fiftieth of the time since the loss. So the silence that the delay adds behind
-the server's return stays short in proportion, which doubling it each round does not achieve:
-that can add the length of the outage once more.
+The delay is random between 0 and a bound (full jitter): the clients of a restarted server then
+come back one after the other. The bound is a fiftieth of the time since the loss. The delay
+therefore adds at most 2 % to an outage. A bound that doubles each round can add 100 %.
 
 This module computes with numbers; the caller passes the time.
 """
@@ -18,25 +16,25 @@ FIRST_DELAY: Final = 0.2
 """The bound before the first round, in seconds."""
 LEAST_DELAY: Final = 0.1
 GROWTH: Final = 0.02
-"""Which share of the outage the bound is."""
+"""The bound as a share of the outage."""
 SLOW_DELAY: Final = 20.0
-"""The bound where the server asks for patience: three rounds take 30 s on the average."""
+"""The bound, in seconds, for failures that need a longer delay: three rounds take 30 s on average."""
 STABLE_AFTER: Final = 10.0
-"""A connection that was open for so long has nothing to do with the outage before it."""
+"""After so many seconds a connection is stable: its loss begins a new outage."""
 CREDIT: Final = 10.0
-"""Each second that it was open makes that outage so many seconds shorter: only a connection that
-is lost at once, again and again, has the delays grow."""
+"""So many seconds are subtracted from an outage for each second that the connection was open. Only
+a connection that is lost at once, again and again, makes the delays grow."""
 
 
 class Outage:
-    """The rounds of an outage; a connection that is lost again soon continues it.
+    """The rounds of an outage; the loss of a connection that is not stable yet continues it.
 
     Args:
         max_delay: The highest bound, in seconds.
         random: Returns a number from 0 up to 1.
 
     Attributes:
-        attempt: How many rounds were begun since the connection was stable.
+        attempt: How many rounds have begun since the connection was last stable.
     """
 
     __slots__ = ("_age_when_opened", "_began", "_max_delay", "_opened", "_random", "attempt")

@@ -47,7 +47,7 @@ class NotRestored(NamedTuple):
     Attributes:
         entity: The exchange, queue, binding or consumer, as it was recorded.
         error: Why it was not restored.
-        is_retried: Whether recovery goes on trying in the background; `Restored` reports success.
+        is_retried: Whether recovery tries again in the background; `Restored` reports success.
     """
 
     entity: "Entity"
@@ -80,7 +80,7 @@ class Open(NamedTuple):
 
 
 class Blocked(NamedTuple):
-    """The server takes no messages (connection.blocked)."""
+    """The server accepts no messages (connection.blocked)."""
 
     time: float
     epoch: int
@@ -88,7 +88,7 @@ class Blocked(NamedTuple):
 
 
 class Unblocked(NamedTuple):
-    """The server takes messages again."""
+    """The server accepts messages again (connection.unblocked)."""
 
     time: float
     epoch: int
@@ -116,7 +116,7 @@ class Recovering(NamedTuple):
 
 
 class ChannelReopened(NamedTuple):
-    """A channel that the server had closed, but not its connection, is open again."""
+    """A channel is open again; the server had closed it without its connection."""
 
     time: float
     epoch: int
@@ -142,7 +142,7 @@ class Restored(NamedTuple):
 
 
 class Closed(NamedTuple):
-    """The connection is closed for good. The last event.
+    """The connection is closed for good; the last event.
 
     Attributes:
         time: When, as in `Connecting`.

@@ -1,8 +1,8 @@
 """The gate: where operations wait while the connection is not open.
 
-They go on in the order in which they came, one after the other: each wakes the next when it
-has gone on, and it writes in the same stretch. So order is kept, and the socket's limit holds.
-What waits is bounded; what is more is refused at once.
+When the gate opens, operations pass in the order in which they came. Each operation writes
+without another await, and then lets the next one pass: this keeps their order and the socket's
+limit. The number of operations that wait is bounded; the gate refuses all further ones at once.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ __all__ = ["Gate"]
 
 
 class Gate:
-    """Open by default.
+    """Lets operations pass while it is open, and holds them while it is shut; open at first.
 
     Args:
         max_waiting: How many operations may wait.
         max_bytes: How many octets of bodies may wait.
-        cleared: Called when the gate is open and the last that waited has gone on.
+        cleared: Called when the gate is open and the last waiting operation has passed.
     """
 
     __slots__ = (
@@ -39,19 +39,19 @@ class Gate:
         self._max_bytes = max_bytes
         self._cleared = cleared
         self._waiters: deque[asyncio.Future[None]] = deque()
-        self._woken: asyncio.Future[None] | None = None  # who is about to go on
+        self._woken: asyncio.Future[None] | None = None  # the one that passes next
         self._bytes = 0
         self._is_shut = False
         self._error: Exception | None = None
 
     @property
     def is_shut(self) -> bool:
-        """Whether nothing passes."""
+        """Whether operations have to wait."""
         return self._is_shut
 
     @property
     def is_clear(self) -> bool:
-        """Whether an operation passes without waiting: nothing is in front of it."""
+        """Whether the gate is open and no operation waits."""
         return not (self._is_shut or self._waiters or self._woken or self._error)
 
     @property
@@ -64,12 +64,12 @@ class Gate:
         self._is_shut = True
 
     def open(self) -> None:
-        """Let operations go on, one after the other."""
+        """Let operations pass, one after the other."""
         self._is_shut = False
         self._wake_next()
 
     def fail(self, error: Exception) -> None:
-        """Raise an error in all that wait, and in all that come."""
+        """Raise an error in all operations that wait, and in all later ones."""
         self._error = error
         waiters = [*self._waiters]
         self._waiters.clear()
@@ -85,18 +85,19 @@ class Gate:
         *,
         is_bounded: bool = False,
     ) -> None:
-        """Wait until it is an operation's turn; the caller writes in the same stretch.
+        """Wait until an operation may pass; the caller writes without another await.
 
         Args:
             operation: The method's name, for the error.
             octets: The size of the body.
-            timeout: For how many seconds to wait; None for no limit.
-            is_bounded: Whether the caller bounds what waits itself; then it may wait in any case.
+            timeout: How long to wait, in seconds; None for no limit.
+            is_bounded: Whether the caller limits by itself how many of its operations wait; the
+                gate's limits do not apply to them.
 
         Raises:
-            NotSent: Too many wait already.
-            NotSentInTime: The time is over.
-            Exception: What the gate has failed with.
+            NotSent: Too many operations wait already.
+            NotSentInTime: The gate was not open in time.
+            Exception: The error that `fail` was given.
         """
         self._raise_if_failed()
         if self.waiting >= self._max_waiting and not is_bounded:
@@ -133,12 +134,12 @@ class Gate:
             self._woken = None
             if not self._is_shut:
                 break
-            enqueue = self._waiters.appendleft  # what was in front stays in front
+            enqueue = self._waiters.appendleft  # it was the first, and stays the first
         self._raise_if_failed()
         self._wake_next()
 
     def _leave(self, waiter: "asyncio.Future[None]") -> None:
-        """Take an operation out that waits no longer; its turn is the next one's."""
+        """Remove an operation that waits no longer; if it was to pass, the next one passes."""
         if waiter is self._woken:
             self._woken = None
             if not self._is_shut:

@@ -1,7 +1,7 @@
-"""What publishes on a channel while it is not open: it waits at the gate.
+"""Publishing on a channel while it is not open: each message waits at the gate.
 
-It stands in the place of the live channel's `Publishing`, so that a publish on an open channel
-need not ask whether there is a gate.
+`GatedPublishing` replaces the live channel's `Publishing` during that time. Therefore a publish
+on an open channel does not ask whether there is a gate.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ __all__ = ["GatedPublishing"]
 
 
 class GatedPublishing:
-    """Publishes when it is a message's turn.
+    """Publishes each message when the gate lets it pass.
 
     Args:
         usable: Waits at the gate, and returns the live channel.
-        clear: Waits until the channel is open and nothing waits at the gate any more.
-        final: Returns what has closed the channel for good, if anything has.
+        clear: Waits until the channel is open and no operation waits at the gate.
+        final: Returns the error that has closed the channel for good; None while it is not closed.
         operation_timeout: How long a publish may take, in seconds; None for no limit.
     """
 
@@ -55,7 +55,7 @@ class GatedPublishing:
 
         Raises:
             PublishNotSent: The channel is closed for good.
-            PublishNotReady: It is not.
+            PublishNotReady: The channel is being recovered.
         """
         error = self._final()
         if error is not None:
@@ -63,10 +63,10 @@ class GatedPublishing:
         raise PublishNotReady("the connection is being recovered")
 
     async def wait_publishable(self) -> None:
-        """Wait until the channel is open again and takes messages.
+        """Wait until the channel is open again and accepts messages.
 
-        It takes no place at the gate: it sends nothing, and tasks that wait here in a loop would
-        keep the gate from being clear for ever, each behind the other.
+        It does not wait at the gate, because it sends nothing. If tasks that call this in a loop
+        waited there, one of them would always wait, and the gate would never be clear.
         """
         timeout = self._operation_timeout
         scope = asyncio.timeout(timeout)
@@ -80,7 +80,7 @@ class GatedPublishing:
         await live.publishing.wait_publishable()
 
     async def next_returned(self) -> ReturnMessage:
-        """Wait until the channel is open again, and for a message that is returned on it."""
+        """Wait until the channel is open again, then until the server returns a message on it."""
         live = await self._usable("basic.return", 0)
         return await live.publishing.next_returned()
 

@@ -1,8 +1,8 @@
 """At most ten handshakes at a time, so that many connections do not come back all at once.
 
-A handshake costs the server a password check, and with TLS a signature. A server that says
-nothing costs nothing: a handshake that takes longer than a second counts no more, so that the
-others need not wait for it.
+A handshake costs the server a password check, and with TLS a signature. A server that is silent
+does neither. Therefore a handshake that takes longer than a second frees its slot, and the
+others do not wait for it.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ __all__ = ["HandshakeSlots", "slots_of"]
 
 MOST_HANDSHAKES: Final = 10
 COUNTED_FOR: Final = 1.0
-"""For so many seconds a handshake counts."""
+"""How long a handshake holds its slot at most, in seconds."""
 
 
 class HandshakeSlots:
-    """What connections take before they do a handshake.
+    """Slots; each connection takes one before its handshake.
 
     Args:
-        most: How many there are.
-        counted_for: For how many seconds one is held.
+        most: The number of slots.
+        counted_for: How long a connection holds its slot at most, in seconds.
     """
 
     def __init__(self, most: int = MOST_HANDSHAKES, counted_for: float = COUNTED_FOR) -> None:
@@ -32,7 +32,7 @@ class HandshakeSlots:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Wait for a slot, and hold it in the block; not for longer than it counts."""
+        """Wait for a slot, and hold it in the block, but no longer than `counted_for`."""
         await self._semaphore.acquire()
         loop = asyncio.get_running_loop()
         is_held = True

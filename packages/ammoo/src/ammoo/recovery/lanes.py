@@ -1,8 +1,8 @@
-"""A lane: requests that are pipelined on one private channel, and whose error an error is.
+"""A lane: requests that are pipelined on one private channel, and which of them an error refuses.
 
-The server answers in order. A channel.close belongs to the oldest request that is not answered;
-those before it are done, and none behind it was executed. So the culprit is taken out, and the
-rest is sent again on another channel.
+The server answers in order. A channel.close refuses the oldest unanswered request: the server
+has executed all requests before it, and none behind it. The lane removes that request, and sends
+the rest again on another channel.
 """
 
 from collections import deque
@@ -12,26 +12,26 @@ from typing import Final, Generic, TypeVar
 __all__ = ["MOST_IN_FLIGHT", "Lane", "LockedPauses", "spread"]
 
 MOST_IN_FLIGHT: Final = 64
-"""So many requests are in flight on one channel."""
+"""How many requests are in flight on one channel at most."""
 
 FIRST_PAUSE: Final = 0.05
 MAX_PAUSE: Final = 0.4
 LOCKED_PATIENCE: Final = 1.0
 DELETED_IN_A_SECOND: Final = 400
-"""If nothing of a lane is done for this second, and for as long as a server takes that is under
-load, its queues are locked by something else."""
+"""If no request of a lane succeeds for this second and the time that a loaded server needs, the
+lost connection is not what locks its queues."""
 
 _ItemT = TypeVar("_ItemT")
 
 
 class Lane(Generic[_ItemT]):
-    """What is still to be sent on a channel, and what is not answered yet.
+    """The items that a channel has yet to send, and those whose answers it awaits.
 
     Args:
-        items: What is to be sent, in its order.
+        items: The items, in the order in which they are sent.
 
     Attributes:
-        done: How many are done.
+        done: How many the server has answered.
     """
 
     __slots__ = ("_in_flight", "_pending", "done")
@@ -42,11 +42,11 @@ class Lane(Generic[_ItemT]):
         self._in_flight: deque[_ItemT] = deque()
 
     def __bool__(self) -> bool:
-        """Return whether anything is not done."""
+        """Return whether an item is not done yet."""
         return bool(self._pending or self._in_flight)
 
     def next_to_send(self) -> _ItemT | None:
-        """Return what is to be sent next, and count it as sent; None if nothing is for now."""
+        """Return the next item, and count it as sent; None if none can be sent now."""
         if not self._pending or len(self._in_flight) >= MOST_IN_FLIGHT:
             return None
         item = self._pending.popleft()
@@ -55,36 +55,36 @@ class Lane(Generic[_ItemT]):
 
     @property
     def oldest(self) -> _ItemT | None:
-        """What the next answer, or error, belongs to."""
+        """The item that the next answer or error belongs to."""
         return self._in_flight[0] if self._in_flight else None
 
     @property
     def in_flight(self) -> tuple[_ItemT, ...]:
-        """What is sent and not answered, the oldest first."""
+        """The items that are sent and not answered, the oldest first."""
         return tuple(self._in_flight)
 
     def answered(self) -> _ItemT:
-        """Take out the oldest: it is done."""
+        """Remove and return the oldest item: the server has answered it."""
         self.done += 1
         return self._in_flight.popleft()
 
     def refused(self) -> _ItemT:
-        """Take out the oldest, which has closed the channel; the rest is to be sent again."""
+        """Remove and return the oldest item, which has closed the channel; send the rest again."""
         culprit = self._in_flight.popleft()
         self._pending.extendleft(reversed(self._in_flight))
         self._in_flight.clear()
         return culprit
 
     def postpone(self, item: _ItemT) -> None:
-        """Send what was refused once more, behind all else."""
+        """Send a refused item once more, behind all others."""
         self._pending.append(item)
 
 
 class LockedPauses:
-    """How long a lane pauses while queues are locked by the connection that was lost.
+    """How long a lane pauses while the lost connection still locks its exclusive queues.
 
-    The server deletes its exclusive queues one after the other, in an order of its own. To ask for
-    each of them all the time would cost a channel each time, and keep the server from deleting.
+    The server deletes these queues one after the other, in an order that the client does not know.
+    Each refused request costs a channel, and delays the server's deleting.
 
     Args:
         queues: How many queues may be locked, in all lanes together.
@@ -99,10 +99,10 @@ class LockedPauses:
         self._since: float | None = None
 
     def next_pause(self, done: int, now: float) -> float | None:
-        """Return for how many seconds to pause; None if nothing was done for too long.
+        """Return how many seconds to pause; None if no item was done for too long.
 
         Args:
-            done: How many of the lane are done.
+            done: How many items of the lane are done.
             now: The time, in seconds.
         """
         if self._since is None or done > self._done:

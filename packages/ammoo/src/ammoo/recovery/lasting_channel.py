@@ -1,7 +1,8 @@
 """The lifetime of a channel that recovery opens again: one live channel after another.
 
-Its operations wait at the gate of the connection, and at one of its own while the channel alone
-is opened again. What it declares is recorded, and what it deletes is forgotten.
+Its operations wait at the gate of the connection. If the server has closed only this channel,
+they wait at a gate of the channel. The topology records what the channel declares, and forgets
+what it deletes.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ TAG_BITS: Final = 48
 
 
 class Keeper(Protocol):
-    """What a channel asks of what recovers its connection."""
+    """What a channel asks of its connection's supervisor."""
 
     channels: "dict[LastingChannel, None]"
     final: Exception | None
@@ -45,7 +46,7 @@ class Keeper(Protocol):
 
     @property
     def is_recovering(self) -> bool:
-        """Whether the connection is lost and is to come back."""
+        """Whether the connection is lost, and recovery is bringing it back."""
         ...
 
     def require_live(self) -> LiveConnection:
@@ -57,23 +58,24 @@ class Keeper(Protocol):
         ...
 
     def reopen(self, channel: "LastingChannel", outage: Outage, cause: Exception) -> None:
-        """Open a channel again that the server has closed."""
+        """Open again a channel that the server has closed."""
 
     def revive(self, consumer: LastingConsumer, live: LiveChannel, consumer_tag: str) -> None:
-        """Start a consumer again that the server has cancelled."""
+        """Start again a consumer that the server has cancelled."""
 
 
 class LastingChannel(ChannelLifetime):
     """The lifetime of a channel that survives its live channels.
 
     Args:
-        user_channel: The `Channel` that the user holds, and that is not held here: it holds the
-            connection, which may be dropped.
+        user_channel: The user's `Channel`. It is held weakly, because it holds the connection,
+            which the user may drop.
         settings: As in `ChannelLifetime`.
         body_encoding: As in `ChannelLifetime`.
-        keeper: What recovers the connection.
+        keeper: The connection's supervisor.
         operation_timeout: How long an operation may wait, in seconds; None for no limit.
-        outage: The delays with which the channel alone is opened again; None if it is not to be.
+        outage: The delays before the channel is opened again when the server has closed only this
+            channel; None if it stays closed then.
     """
 
     live: LiveChannel | None
@@ -98,12 +100,12 @@ class LastingChannel(ChannelLifetime):
         )
         self._own_gate: Gate | None = None  # while the channel alone is opened again
         self._epochs = 0
-        self._waiters: list[asyncio.Future[None]] = []  # for the channel to be open, or clear
+        self._waiters: list[asyncio.Future[None]] = []  # until the channel is open, or clear
         self._last_queue = ""  # the one that was declared last
 
     @property
     def user_channel(self) -> UserChannel:
-        """The `Channel` that the user holds; this object, where no variable holds it any more."""
+        """The user's `Channel`; this object if the user has dropped that."""
         return self._user_channel() or self
 
     @property
@@ -114,7 +116,7 @@ class LastingChannel(ChannelLifetime):
     # --- from beginning to end ---
 
     async def open(self) -> None:
-        """Open the channel, when the connection is open; it lasts from then on."""
+        """Open the channel when the connection is open; recovery keeps it from then on."""
         require_loop(self._keeper.loop)
         if not self._keeper.gate.is_clear:
             await self._keeper.gate.wait("channel.open", 0, self._operation_timeout)
@@ -126,7 +128,7 @@ class LastingChannel(ChannelLifetime):
         live.on_end = self._live_ended
 
     async def close(self, error: Exception, seconds: float, *, leaving: bool = False) -> None:
-        """Close the channel; while it is being recovered there is nothing to send."""
+        """Close the channel; send nothing if it is being recovered."""
         if self.live is not None and self.final is None and self.live.closing_exc is not None:
             self.close_for_good(error)
         await super().close(error, seconds, leaving=leaving)
@@ -149,10 +151,10 @@ class LastingChannel(ChannelLifetime):
     async def usable(
         self, operation: str, octets: int = 0, *, is_bounded: bool = False
     ) -> LiveChannel:
-        """Wait until an operation can be sent; the caller sends it in the same stretch.
+        """Wait until an operation can be sent; the caller sends it without another await.
 
         Raises:
-            NotSent: Too many operations wait already, or it has waited for too long.
+            NotSent: Too many operations wait already, or this one has waited for too long.
             ChannelClosed, ConnectionClosed: The channel is closed for good.
         """
         live, timeout = self.require_live(), self._operation_timeout
@@ -168,14 +170,14 @@ class LastingChannel(ChannelLifetime):
         raise self.final.with_traceback(None)
 
     def _is_clear(self) -> bool:
-        """Return whether an operation on the channel waits for nothing."""
+        """Return whether an operation on the channel need not wait."""
         own = self._own_gate
         return self._keeper.gate.is_clear and (own is None or own.is_clear)
 
     async def call(
         self, request: Request, *replies: type[Any], on_reply: OnReply | None = None
     ) -> Reply:
-        """Send a request, when the channel is open, and await its reply."""
+        """Send a request when the channel is open, and await its reply."""
         live = await self.usable(method_of(request).name)
         return await live.call(self.as_named_now(request), *replies, on_reply=on_reply)
 
@@ -194,7 +196,7 @@ class LastingChannel(ChannelLifetime):
         return await live.call(named, reply, on_reply=record)
 
     async def delete(self, request: Request, reply: type[Any]) -> Reply:
-        """Delete or unbind something; it is forgotten as it is sent, unless the server refuses."""
+        """Delete or unbind something; forget it at once, and record it again if that fails."""
         live, topology = await self.usable(method_of(request).name), self._keeper.topology
         named = self.as_named_now(request)
         replied = live.call(named, reply)
@@ -202,21 +204,21 @@ class LastingChannel(ChannelLifetime):
         try:
             return await replied
         except ServerClosedChannel:
-            topology.put_back(forgotten)  # it was refused, or it was behind what was
+            topology.put_back(forgotten)  # the server refused it, or a request before it
             raise
 
     def as_named_now(self, request: Any) -> Any:
-        """Return a request with the names that queues have now which the server has named."""
+        """Return a request with the present names of queues that the server names."""
         return with_current_names(self._keeper.topology, request, self._last_queue)
 
     # --- consumers ---
 
     def current_name(self, queue_name: str) -> str:
-        """Return what a queue is called now; the server names some anew each time."""
+        """Return the present name of a queue; the server renames some at each recovery."""
         return self._keeper.topology.current_name(queue_name)
 
     def new_inbox(self, request: BasicConsumeParameters, consumer: LastingConsumer) -> LastingInbox:
-        """Return where the deliveries of a consumer go, on all its live channels."""
+        """Return an inbox that receives a consumer's deliveries from all its live channels."""
         topology = self._keeper.topology
 
         def lasts() -> bool:
@@ -232,18 +234,18 @@ class LastingChannel(ChannelLifetime):
     def consumer_started(
         self, consumer: LastingConsumer, request: BasicConsumeParameters, prefetch: Prefetch | None
     ) -> None:
-        """Record a consumer, with the prefetch limits that were in force when it was started."""
+        """Record a consumer, with the prefetch limits with which the server has started it."""
         limits = prefetch or Prefetch(0, 0)
         self._keeper.topology.consumer_started(consumer, self, request, limits)
 
     def forget_consumer(self, consumer: LastingConsumer) -> None:
-        """Forget a consumer that is over: it is not started again."""
+        """Forget a consumer that has ended: recovery does not start it again."""
         self._keeper.topology.forget_consumer(consumer)
 
     # --- a live channel ends, and another one takes its place ---
 
     def _live_ended(self, live: LiveChannel, error: Exception) -> None:
-        """Take the end of the live channel, before anything on it ends."""
+        """Begin to wait or to reopen when the live channel ends, before its consumers end."""
         if live is not self.live:
             return
         keeper = self._keeper
@@ -263,7 +265,7 @@ class LastingChannel(ChannelLifetime):
         live.successor = self.publishing = self._gated
 
     def _begin_reopening(self, live: LiveChannel, error: AmmooError, outage: Outage) -> None:
-        """Ask recovery to open the channel again, after the server has closed it alone."""
+        """Ask recovery to open the channel again: the server has closed it, not the connection."""
         if self._own_gate is None:
             self._own_gate = self._keeper.new_gate(self.gate_cleared)
         self._own_gate.shut()
@@ -273,12 +275,12 @@ class LastingChannel(ChannelLifetime):
         self._keeper.reopen(self, outage, error)
 
     async def _wait_reopened(self) -> None:
-        """Wait until the channel is open again, without a place among those that wait to send."""
+        """Wait until the channel is open again, but not at the gate: nothing is sent."""
         while self.final is not None or not self._is_open():
             await self._wait_for_change()
 
     async def _wait_clear(self) -> LiveChannel:
-        """Wait until the channel is open and nothing waits to send; return the live channel."""
+        """Wait until the channel is open and no operation waits; return the live channel."""
         while self.publishing is self._gated:
             await self._wait_for_change()
         return self.require_live()
@@ -298,21 +300,21 @@ class LastingChannel(ChannelLifetime):
                 waiter.set_result(None)
 
     def attach(self, live: LiveChannel) -> None:
-        """Go on with a live channel that has been opened and set up, after a recovery."""
+        """Use a live channel that recovery has opened and set up."""
         self._epochs += 1
         live.tag_offset = self._epochs << TAG_BITS
         self._watch(live)
         self.live = live
-        self.publishing = self._gated  # until what waits at the gate has gone on
+        self.publishing = self._gated  # until all that wait at the gate have passed
         self._wake_waiters()
 
     def reopened(self) -> None:
-        """Let what waited for the channel alone go on."""
+        """Open the channel's own gate."""
         if self._own_gate is not None:
             self._own_gate.open()
 
     def gate_cleared(self) -> None:
-        """Publish without asking the gate: nothing waits there any more."""
+        """Publish without the gate from now on: no operation waits there."""
         if self._own_gate is not None and self._own_gate.is_shut and self._is_open():
             self._own_gate.open()  # the channel came back with the connection
         if self._is_open() and self._is_clear():

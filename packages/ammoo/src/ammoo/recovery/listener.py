@@ -1,7 +1,7 @@
 """`EventListener`: the events of a connection, for one reader.
 
 A listener holds a bounded number of events. When its reader is too slow, the oldest are dropped
-and counted; the last, `events.Closed`, never is.
+and counted; the last, `events.Closed`, is never dropped.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["MOST_EVENTS", "EventListener"]
 
 MOST_EVENTS: Final = 100
-"""So many events are kept for a listener."""
+"""How many events a listener keeps."""
 
 
 class EventListener:
-    """The events of a connection from when it was made, as an asynchronous iterator.
+    """The events of a connection since the listener was made, as an asynchronous iterator.
 
-    It ends behind `Closed`.
+    The iteration ends after `Closed`.
 
     Attributes:
         dropped: How many events were dropped because too many waited.
@@ -33,7 +33,7 @@ class EventListener:
         self._has_ended = False
 
     def put(self, event: "Event", *, is_last: bool = False) -> None:
-        """Take an event; the last one is never dropped."""
+        """Add an event, and drop the oldest if there are too many; the last is never dropped."""
         self._events.append(event)
         self._has_ended = is_last
         if len(self._events) > MOST_EVENTS:

@@ -103,12 +103,16 @@ class Recovery:
         return f"Recovery({options})"
 
     def restores(self, entity: Entity) -> bool:
-        """Return whether an entity is to be restored."""
+        """Return whether an entity is to be restored.
+
+        Args:
+            entity: A recorded exchange, queue, binding or consumer.
+        """
         return self.restore is None or self.restore(entity)
 
 
 def _require_positive(**numbers: Any) -> None:
     for name, value in numbers.items():
-        # NaN is not 0 or above either.
+        # NaN fails this comparison, too.
         if value is not None and not value >= 0:
             raise ValueError(f"{name} is {value!r}; expected 0 or more")

@@ -27,7 +27,7 @@ class LastingConsumer(Protocol):
     """The caller's `Consumer`: it survives its live channel."""
 
     def resume(self, arguments: FieldTable) -> FieldTable:
-        """Return the arguments with which the consumer goes on where it was."""
+        """Return the arguments with which the consumer continues where it was."""
         ...
 
     def attach(self, inbox: Inbox) -> None:

@@ -1,4 +1,4 @@
-"""What a channel's requests mean to the topology: what to record, what to forget, what to rename.
+"""What a channel's requests change in the topology: what to record, to forget, to rename.
 
 This module knows parameters of methods; it sends nothing.
 """
@@ -47,10 +47,10 @@ def forget(topology: Topology, request: Deletion) -> Forgotten:
 
 
 def with_current_names(topology: Topology, request: Any, last_queue: str) -> Any:
-    """Return a request with the names that queues have now which the server has named.
+    """Return a request with the present names of queues that the server names.
 
     Args:
-        topology: Knows the names.
+        topology: The record of names.
         request: The parameters of any method.
         last_queue: The queue that the channel declared last: an empty name stands for it.
     """

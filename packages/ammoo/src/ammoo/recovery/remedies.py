@@ -1,7 +1,7 @@
-"""What is done about an entity that the server does not restore at once.
+"""What recovery does about an entity that the server does not restore at once.
 
-The words are RabbitMQ's: 404 is said of a queue that does not exist, and of one whose node is
-down and which will be there again.
+The code is not enough to decide: RabbitMQ answers 404 for a queue that does not exist, and also
+for one whose node is down and which will return. Its texts tell the two apart.
 """
 
 from enum import Enum, auto
@@ -15,20 +15,20 @@ TRANSIENT = ("down or inaccessible", "due to timeout", "stopped by supervisor")
 
 
 class Remedy(Enum):
-    """What is done about an error."""
+    """What recovery does about an error."""
 
     LOCKED = auto()
-    """Retried soon: most likely it is locked by the connection that was lost."""
+    """Retry soon: most likely the lost connection still locks it."""
     TRANSIENT = auto()
-    """Retried in the background, as long as the outage may last."""
+    """Retry in the background, for as long as recovery goes on."""
     REDECLARE = auto()
-    """The ends of a binding are declared once more, with all their bindings."""
+    """Declare the ends of a binding once more, with all their bindings."""
     POLICY = auto()
-    """As `Recovery` says: skip, retry or fail."""
+    """Do as `Recovery.on_error` says: skip, retry or fail."""
 
 
 def remedy_for(error: Exception, entity: Entity) -> Remedy:
-    """Decide what is done about the error that an entity was refused with."""
+    """Decide what recovery does about the error with which the server refused an entity."""
     if isinstance(error, OperationTimeout):
         return Remedy.TRANSIENT  # the server may do it yet
     if not isinstance(error, ServerRefusal):

@@ -1,11 +1,11 @@
 """Declaring the recorded topology again on a connection that has just been opened.
 
-It is done over private channels, so that an error closes no channel of the caller's, and in
-stages, each of which needs nothing but what is in the stages before it. Requests are
-pipelined; see `lanes` for whose error an error is.
+A replay uses private channels: an error then closes no channel of the caller's. It works in
+stages; the entities of a stage need only those of the stages before it. Requests are pipelined;
+`lanes` decides which request an error refuses.
 
-What the server refuses is skipped, retried or final, as `remedies` and `Recovery` say. What is
-retried is a straggler: see `stragglers`.
+`remedies` and `Recovery` decide whether an entity that the server refuses is skipped, retried
+or final. An entity that is retried is a straggler: see `stragglers`.
 """
 
 import asyncio
@@ -50,18 +50,18 @@ from .remedies import Remedy, remedy_for
 __all__ = ["GaveUp", "Replay", "answered_in_time"]
 
 MOST_LANES: Final = 16
-"""So many private channels are used: new queues are made twice as fast with them as with one."""
+"""How many private channels a replay uses; the server makes new queues twice as fast as with one."""
 ENTITIES_FOR_A_LANE: Final = 16
-"""With less for each channel, another one is not worth being opened."""
+"""How many requests a further channel needs to be worth opening."""
 ANSWER_TIMEOUT: Final = 15.0
-"""How long the answer to what every server answers at once is awaited, in seconds."""
+"""How long to await an answer that every server sends at once, in seconds."""
 STUCK_AFTER: Final = 0.2
-"""After so many seconds without an answer an entity is a straggler, if the server answers on another
-channel: its queue has no leader yet, or its node is down."""
+"""How long to await an answer before asking the server on another channel, in seconds. If the server
+answers there, the entity is a straggler: its queue has no leader yet, or its node is down."""
 
 REDECLARE_PAUSES: Final = (0.0, 0.05, 0.2)
-"""The ends of bindings are declared again so often, after so many seconds: the server may still
-delete what went with the connection that was lost, and an auto-delete exchange with it."""
+"""The delays before the ends of bindings are declared again, in seconds. The server may still
+delete the queues of the lost connection, and auto-delete exchanges with them."""
 
 Declared = ExchangeRecord | QueueRecord | BindingRecord
 Request = (
@@ -80,10 +80,10 @@ _REPLIES: Final[dict[type[Any], type[Any]]] = {
 
 
 class GaveUp(Exception):
-    """The user wants no connection without what was refused.
+    """The server refused an entity, and the user wants no connection without it.
 
     Attributes:
-        error: Why it was refused.
+        error: Why the server refused the entity.
     """
 
     def __init__(self, entity: Entity, error: Exception) -> None:
@@ -98,12 +98,12 @@ class Replay:
     Args:
         live: The connection.
         topology: The record.
-        recovery: What the user wants done about refusals.
+        recovery: The user's options.
         suspects: How often each entity may have ended a connection; shared by all attempts.
 
     Attributes:
-        failed: The errors of entities that were refused for good.
-        stragglers: The errors of entities that are to be retried.
+        failed: The errors of entities that will not be retried.
+        stragglers: The errors of entities that will be retried.
     """
 
     def __init__(
@@ -120,19 +120,19 @@ class Replay:
         self._topology = topology
         self._recovery = recovery
         self._suspects = suspects
-        self._unbound: dict[BindingRecord, None] = {}  # an end of theirs was not found
+        self._unbound: dict[BindingRecord, None] = {}  # the server did not find one of their ends
         self._redeclare_pauses = list(REDECLARE_PAUSES)
 
     @property
     def restored(self) -> int:
-        """How many entities are back."""
+        """How many entities are restored."""
         return len(self._done)
 
     @property
     def is_worth_waiting(self) -> bool:
-        """Whether a straggler is soon there or refused, most likely.
+        """Whether a straggler is likely to be restored or refused soon.
 
-        What is locked is free in a moment. What is down, or stuck, may be so for long.
+        A locked queue is free within moments. A queue may be down or stuck for long.
         """
         return any(
             remedy_for(error, entity) is not Remedy.TRANSIENT
@@ -142,10 +142,10 @@ class Replay:
     # --- all of it ---
 
     async def run(self) -> None:
-        """Declare everything that is to be restored.
+        """Declare everything that the user wants restored.
 
         Raises:
-            GaveUp: Something was refused, and on_error is "fail".
+            GaveUp: The server refused an entity, and on_error is "fail".
             ConnectionClosed, OperationTimeout: The connection is lost.
         """
         await self._run_plan(self._topology.plan())
@@ -159,19 +159,19 @@ class Replay:
             await self._run_stage(list(self._ready(stage)))
 
     def _ready(self, stage: Iterable[Declared]) -> Iterator[Declared]:
-        """Return what of a stage is tried now, in the stage's order."""
+        """Yield the entities of a stage that can be declared now, in their order."""
         for entity in stage:
             if not self.restores(entity):
                 continue
             if self._suspects[entity]:
                 self.postpone_suspect(entity)
             elif isinstance(entity, BindingRecord) and self.is_waiting_for(entity):
-                pass  # it is bound when its end is there
+                pass  # it is bound when its end exists
             else:
                 yield entity
 
     def is_waiting_for(self, entity: Entity) -> bool:
-        """Return whether something that an entity needs is a straggler."""
+        """Return whether an entity needs one that is a straggler."""
         if isinstance(entity, BindingRecord):
             return entity.source in self.stragglers or entity.destination in self.stragglers
         return isinstance(entity, ConsumerRecord) and entity.queue in self.stragglers
@@ -181,7 +181,7 @@ class Replay:
         return self._recovery.restores(entity)
 
     def postpone_suspect(self, entity: Entity) -> None:
-        """Try an entity last that may have ended a connection, and not again if it did so twice."""
+        """Try last an entity that may have ended a connection; give it up at the second time."""
         suspicion = ServerClosedConnection(541, "it ended a connection before", 0, 0)
         if self._suspects[entity] > 1:
             self.refuse(entity, suspicion)
@@ -203,9 +203,9 @@ class Replay:
                 raise result
 
     async def _redeclare(self, bindings: list[BindingRecord]) -> None:
-        """Declare the ends of bindings again that were not found, and all bindings of those ends.
+        """Declare the missing ends of bindings again, and all bindings of those ends.
 
-        A queue may have expired in the middle of it.
+        A queue may have expired during the replay.
         """
         ends = {end: None for binding in bindings for end in (binding.source, binding.destination)}
         exchanges = [end for end in ends if isinstance(end, ExchangeRecord)]
@@ -238,7 +238,7 @@ class Replay:
                 await self._postpone_or_refuse(lane, pauses, error)
             except OperationTimeout as error:
                 self.refuse(lane.refused(), error)
-                channel.begin_close(ClientClosedChannelOK())  # the server may answer yet
+                channel.begin_close(ClientClosedChannelOK())  # the server may still answer
             except ServerClosedConnection as error:
                 self._suspect(lane, error)
                 raise
@@ -248,7 +248,7 @@ class Replay:
     async def _postpone_or_refuse(
         self, lane: Lane[Declared], pauses: LockedPauses, error: ServerClosedChannel
     ) -> None:
-        """Pause if an entity is locked, while the server deletes what was locked; else refuse it."""
+        """Pause if an entity is locked: the server is deleting the old one; else refuse it."""
         culprit = lane.refused()
         pause = None
         if remedy_for(error, culprit) is Remedy.LOCKED:
@@ -283,14 +283,14 @@ class Replay:
             self.done(oldest, reply)
 
     async def wait_unless_stuck(self, answer: "Future[Any]", method: str) -> None:
-        """Wait for an answer; not for long, if the server answers on another channel meanwhile.
+        """Wait for an answer, but not for long if the server answers on another channel.
 
         Raises:
-            OperationTimeout: What is asked of the server is stuck.
+            OperationTimeout: The server answers other requests, but not this one.
         """
         await asyncio.wait({answer}, timeout=STUCK_AFTER)
         if not answer.done():
-            probe = await self.open_channel()  # a busy server takes its time for this as well
+            probe = await self.open_channel()  # a busy server is slow here, too
             probe.begin_close(ClientClosedChannelOK())
         if not answer.done():
             raise OperationTimeout(method, STUCK_AFTER)
@@ -303,7 +303,7 @@ class Replay:
         return waiter
 
     def done(self, entity: Declared, reply: Reply) -> None:
-        """Record that an entity is back."""
+        """Record that an entity is restored."""
         self._done.add(entity)
         self.stragglers.pop(entity, None)
         self.failed.pop(entity, None)
@@ -313,7 +313,7 @@ class Replay:
     # --- refusals ---
 
     def refuse(self, entity: Entity, error: Exception) -> None:
-        """Decide what is done about an entity that was refused.
+        """Decide what recovery does about an entity that the server has refused.
 
         Raises:
             GaveUp: The user wants no connection without it.
@@ -332,7 +332,7 @@ class Replay:
             self.failed[entity] = error
 
     def _suspect(self, lane: Lane[Declared], error: ServerClosedConnection) -> None:
-        """Record which request the connection was closed for: only its method is known."""
+        """Record which requests may have closed the connection: the error names only a method."""
         culprit = (error.class_id, error.method_id)
         for entity in lane.in_flight:
             if method_of(self._topology.request_for(entity)).id == culprit:
@@ -340,7 +340,7 @@ class Replay:
                 return
 
     def not_restored(self) -> tuple[NotRestored, ...]:
-        """Return what is not back, and why."""
+        """Return the entities that are not restored, and why."""
         return (
             *(NotRestored(entity, error, False) for entity, error in self.failed.items()),
             *(NotRestored(entity, error, True) for entity, error in self.stragglers.items()),
@@ -348,18 +348,18 @@ class Replay:
 
 
 def _retrieve(waiter: "Future[Reply]") -> None:
-    """Keep asyncio from logging an error that another request has raised already."""
+    """Retrieve an error, because asyncio logs it otherwise; another request has raised it."""
     if not waiter.cancelled():
         waiter.exception()
 
 
 @asynccontextmanager
 async def answered_in_time(method: str, seconds: float = ANSWER_TIMEOUT) -> AsyncIterator[None]:
-    """Raise `OperationTimeout` in the block if it takes too long.
+    """Raise `OperationTimeout` in the block if an answer takes too long.
 
     Args:
-        method: What is to be answered, ``queue.declare`` for example.
-        seconds: How long it may take.
+        method: The method that the server should answer, ``queue.declare`` for example.
+        seconds: How long the answer may take.
     """
     scope = asyncio.timeout(seconds)
     try:

@@ -1,8 +1,8 @@
 """Opening the caller's channels again: modes, prefetch limits and consumers of each.
 
-Each channel is restored by itself, side by side with the others: a consumer whose queue has no
-leader blocks its channel until the server has given up. Until all is restored, deliveries wait
-in an inbox that the caller's consumer does not read yet.
+The channels are restored concurrently, because a consumer whose queue has no leader blocks its
+channel until the server gives up. Until all channels are restored, deliveries wait in inboxes
+that the caller's consumers do not read yet.
 """
 
 import asyncio
@@ -41,12 +41,12 @@ class ChannelRestoration:
     Args:
         connection: The new connection.
         channel: The caller's channel.
-        replay: What has been restored, and what is done about refusals.
+        replay: Knows the restored entities, and decides about refusals.
 
     Attributes:
         channel: The caller's channel.
         error: Why the channel cannot be opened; None if it can.
-        inboxes: Where the deliveries of each consumer wait that was started.
+        inboxes: The inbox of each started consumer, where its deliveries wait.
         live: The new channel.
     """
 
@@ -76,7 +76,7 @@ class ChannelRestoration:
             try:
                 await self._set_up()
             except ServerClosedChannel as error:
-                self.error = error  # what was asked of it is not allowed any more
+                self.error = error  # the server refuses its settings now
                 return
             record: ConsumerRecord | None = None
             try:
@@ -91,9 +91,9 @@ class ChannelRestoration:
                 raise
             except (ServerClosedChannel, OperationTimeout) as error:
                 if record is None:
-                    self.error = error  # it was closed without a consumer's fault
+                    self.error = error  # no consumer was at fault
                     return
-                # The refused one is taken out, and the others begin anew on another channel.
+                # The refused consumer is removed; the others begin anew on another channel.
                 self._replay.refuse(record, error)
                 remaining.remove(record)
                 self.live.begin_close(ClientClosedChannelOK())
@@ -107,7 +107,7 @@ class ChannelRestoration:
         self._prefetch = self.channel.settings.prefetch or UNLIMITED
 
     async def start(self, record: ConsumerRecord) -> None:
-        """Start a consumer, with the prefetch limit that was in force when it was made."""
+        """Start a consumer with the prefetch limit that it had when it was first started."""
         await self._set_prefetch(Prefetch(*record.prefetch))
         starting = asyncio.ensure_future(start_consumer(self.live, record))
         try:
@@ -117,10 +117,10 @@ class ChannelRestoration:
             starting.cancel()
 
     async def start_late(self, record: ConsumerRecord) -> None:
-        """Start a consumer after the others, on a channel that is the caller's by now.
+        """Start a consumer after the others, on a channel that the caller already uses.
 
-        Its answer is awaited for as long as it takes: the server would start each further one that
-        was sent meanwhile, and a request that was given up would close the channel in the end.
+        There is no time limit for the answer. If the client sent a second request meanwhile, the
+        server would start two consumers; if it gave the request up, the channel would be closed.
         """
         await probe_queue(self._replay, record)
         async with self._one_at_a_time:
@@ -141,10 +141,10 @@ async def set_prefetch(live: LiveChannel, prefetch: Prefetch) -> None:
 
 
 async def start_consumer(live: LiveChannel, record: ConsumerRecord) -> Inbox:
-    """Start a consumer under a new tag; a reused one ends the connection of RabbitMQ 4.3 (530).
+    """Start a consumer with a new tag; RabbitMQ 4.3 closes the connection for a reused one (530).
 
     Returns:
-        Where its deliveries wait.
+        The inbox where its deliveries wait.
     """
     inbox = Inbox(record.request)
     inbox.consumer_tag = live.consuming.new_tag()
@@ -159,10 +159,10 @@ async def start_consumer(live: LiveChannel, record: ConsumerRecord) -> Inbox:
 
 
 async def probe_queue(replay: Replay, record: ConsumerRecord) -> None:
-    """Make sure that a consumer's queue is there; if it is not, a private channel is closed.
+    """Make sure that a consumer's queue exists; if it does not, only a private channel is closed.
 
     Raises:
-        NotFound: It is not there.
+        NotFound: The queue does not exist.
     """
     probe = await replay.open_channel()
     try:
@@ -180,12 +180,12 @@ async def restore_channels(
     replay: Replay,
     suspects: "dict[Entity, int]",
 ) -> "dict[LastingChannel, ChannelRestoration]":
-    """Open channels again, with their consumers.
+    """Open the caller's channels again, with their consumers.
 
     Args:
         connection: The new connection.
         consumers: The consumers of each channel, in the order in which they were started.
-        replay: What has been restored, and what is done about refusals.
+        replay: Knows the restored entities, and decides about refusals.
         suspects: How often each entity may have ended a connection.
 
     Raises:
@@ -209,7 +209,7 @@ async def restore_channels(
 def _ready(
     records: Iterable[ConsumerRecord], replay: Replay, suspects: "dict[Entity, int]"
 ) -> list[ConsumerRecord]:
-    """Return the consumers that are started now; the others are stragglers, or left out."""
+    """Return the consumers to start now; the others are stragglers, or the user omits them."""
     ready = []
     for record in records:
         if not replay.restores(record) or replay.is_waiting_for(record):

@@ -1,5 +1,7 @@
-"""What ends alone, while its connection goes on: a channel that is opened again if asked, and a
-consumer that the server has cancelled.
+"""Bringing back what ends while its connection goes on.
+
+That is a channel that the server has closed, if the user wants it opened again, or a consumer
+that the server has cancelled.
 """
 
 import asyncio
@@ -37,7 +39,7 @@ MAX_DELAY: Final = 1.0
 
 
 class Reviver(Protocol):
-    """What is asked of the supervisor, which does it for the connection that is open."""
+    """What this module asks of the supervisor of the open connection."""
 
     recovery: Recovery
     topology: Topology
@@ -48,7 +50,7 @@ class Reviver(Protocol):
         ...
 
     def new_replay(self, live: LiveConnection) -> Replay:
-        """Return what opens private channels, and decides about refusals."""
+        """Return a replay, which opens private channels and decides about refusals."""
         ...
 
     def channel_reopened(
@@ -61,7 +63,7 @@ class Reviver(Protocol):
         """Put a new live half under a channel."""
 
     def attach_consumer(self, record: ConsumerRecord, inbox: Inbox) -> None:
-        """Let a consumer go on with what is delivered to another inbox."""
+        """Let a consumer read from another inbox."""
 
     def lose_consumer(self, record: ConsumerRecord, error: Exception) -> None:
         """End a consumer that cannot be restored."""
@@ -78,13 +80,13 @@ async def reopen_channel(
     outage: Outage,
     cause: Exception,
 ) -> None:
-    """Open a channel again that the server has closed, with its modes and consumers.
+    """Open again a channel that the server has closed, with its modes and consumers.
 
     Args:
-        reviver: What recovers the connection.
+        reviver: The supervisor.
         connection: The live connection.
         channel: The channel.
-        outage: The delays of this channel: it may be closed again and again.
+        outage: The delays of this channel, which the server may close repeatedly.
         cause: Why it was closed.
     """
     while True:
@@ -116,21 +118,23 @@ async def revive_consumer(
     record: ConsumerRecord,
     consumer_tag: str,
 ) -> None:
-    """Start a consumer again that the server has cancelled, if its queue is there or comes back.
+    """Start again a consumer that the server has cancelled, if its queue exists or comes back.
 
-    The server does not say why: the queue was deleted, its node is gone, or the consumer has
-    held a message for too long. RabbitMQ 4.3 keeps the old tag until it is cancelled; see
-    `cancel_when_settled`.
+    The server does not say why it cancelled the consumer: the queue was deleted, its node is
+    down, or the consumer held a message for too long. RabbitMQ 4.3 keeps the old tag until the
+    client cancels it; see `cancel_when_settled`.
 
     Args:
-        reviver: What recovers the connection.
+        reviver: The supervisor.
         connection: The live connection.
         live: The consumer's live channel.
         record: The consumer.
         consumer_tag: The tag that the server has cancelled.
     """
     if record.request.exclusive or not live.acknowledgements.unacked.held():
-        live.consuming.begin_cancel(consumer_tag)  # an exclusive one would stand in its own way
+        live.consuming.begin_cancel(
+            consumer_tag
+        )  # an exclusive one would be refused because of its old tag
     else:
         reviver.run_in_background(cancel_when_settled(live, record.request, consumer_tag))
     error: AmmooError = ServerCancelledConsumer(consumer_tag, record.queue.name)
@@ -144,7 +148,7 @@ async def revive_consumer(
             return
         except (NotFound, OperationTimeout) as missing:
             if remedy_for(missing, record) is Remedy.TRANSIENT:
-                began = reviver.now  # its node is down: the grace begins when that is over
+                began = reviver.now  # its node is down: the grace begins when the node is up
             elif reviver.now - began >= reviver.recovery.consumer_grace:
                 reviver.topology.forget_queue(record.queue.name)
                 reviver.lose_consumer(record, error)
@@ -161,11 +165,11 @@ async def revive_consumer(
 async def cancel_when_settled(
     live: LiveChannel, request: BasicConsumeParameters, consumer_tag: str
 ) -> None:
-    """Cancel a tag that the server has cancelled, when all messages that came are settled.
+    """Cancel a tag that the server has cancelled, as soon as all its messages are settled.
 
-    RabbitMQ 4.3.6 closes the channel (406) when a message of a cancelled consumer is held for too
-    long, and delivers nothing to a consumer that holds such a message. What it delivers between
-    the last acknowledgement and the cancel is requeued.
+    RabbitMQ 4.3.6 closes the channel (406) if the client holds a message of a cancelled consumer
+    for too long, and delivers nothing to a consumer that holds such a message. This function
+    requeues messages that arrive between the last acknowledgement and the cancel.
     """
     await live.watch_settling().wait_settled(live.acknowledgements.unacked.held())
     if live.closing_exc is None:

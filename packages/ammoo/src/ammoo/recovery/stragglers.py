@@ -1,8 +1,8 @@
-"""What could not be restored at once, and is tried again while everything else goes on.
+"""Stragglers: entities that could not be restored at once, and are retried in the background.
 
-Each straggler has its own delay, which doubles: one that is locked by the dead connection is
-free within milliseconds, one whose node is down may take as long as the outage. When an
-exchange or queue is there, its bindings and consumers follow.
+Each straggler has its own delay, which doubles. A queue that the lost connection locks is free
+within milliseconds; a queue whose node is down may need as long as the outage. When an exchange
+or queue is restored, its bindings and consumers follow.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ FIRST_DELAY: Final = 0.05
 LOCKED_MAX_DELAY: Final = 2.0
 MAX_DELAY: Final = 30.0
 AT_A_TIME: Final = 16
-"""So many are tried at the same time."""
+"""How many stragglers are tried at the same time."""
 
 
 class Stragglers:
@@ -31,10 +31,10 @@ class Stragglers:
 
     Args:
         replay: The attempt.
-        locked_for: For how many seconds a locked queue is tried.
+        locked_for: How long a locked queue is retried, in seconds.
         start_consumer: Starts a consumer.
-        on_restored: Called with each entity that is there.
-        on_failed: Called with each entity that is given up, and why.
+        on_restored: Called with each restored entity.
+        on_failed: Called with each entity that is given up, and with its last error.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class Stragglers:
         self._slots = asyncio.Semaphore(AT_A_TIME)  # consumers need none: see `_slot_for`
 
     async def run(self) -> None:
-        """Try all stragglers until each is restored or given up; ends with the connection.
+        """Try all stragglers until each is restored or given up, or the connection ends.
 
         Raises:
-            GaveUp: One was refused, and on_error is "fail".
+            GaveUp: The server refused one, and on_error is "fail".
         """
         results = await asyncio.gather(
             *(self._retry(entity) for entity in list(self._replay.stragglers)),
@@ -70,7 +70,7 @@ class Stragglers:
         loop = asyncio.get_running_loop()
         began, delay = loop.time(), FIRST_DELAY
         if isinstance(self._replay.stragglers.get(entity), OperationTimeout):
-            delay = 0.0  # its answer is awaited for long: nothing is sent in vain
+            delay = 0.0  # its request waits for the answer as long as needed
         while entity in self._replay.stragglers:
             error = self._replay.stragglers[entity]
             is_locked = remedy_for(error, entity) is Remedy.LOCKED
@@ -85,15 +85,15 @@ class Stragglers:
                     return
 
     def _slot_for(self, entity: Entity) -> AbstractAsyncContextManager[None]:
-        """Return what bounds how many are tried at a time.
+        """Return the semaphore that limits how many are tried at a time; none for a consumer.
 
-        A consumer waits on its own channel for as long as its queue has no leader: it must not
-        keep the others waiting.
+        A consumer waits on its own channel for as long as its queue has no leader. Meanwhile the
+        others must not wait.
         """
         return nullcontext() if isinstance(entity, ConsumerRecord) else self._slots
 
     async def _try(self, entity: Entity) -> bool:
-        """Try an entity once; return whether the connection is still there."""
+        """Try an entity once; return whether the connection is still open."""
         try:
             await self._restore(entity)
         except ConnectionClosed:
@@ -139,7 +139,7 @@ class Stragglers:
                 await self._try_first(dependent)
 
     async def _try_first(self, entity: Entity) -> None:
-        """Try what had to wait for another entity; it becomes a straggler of its own if refused."""
+        """Try an entity that had to wait for another; if refused, it becomes a straggler itself."""
         try:
             await self._restore(entity)
         except ConnectionClosed:

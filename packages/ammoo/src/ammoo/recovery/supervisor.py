@@ -1,12 +1,12 @@
-"""The one task that brings a connection back, and what state it is in.
+"""The task that recovers a connection, and the connection's state.
 
-Whatever ends the live connection comes here first, in the same stretch of code: the gate is
-shut before any task that waited for the server wakes up. Then a single task waits, connects,
-declares the topology again and opens the channels; only when all of it is there are the live
-halves swapped into what the caller holds, again in one stretch, and the gate is opened. An
+When the live connection ends, it calls the supervisor first. The supervisor shuts the gate
+before any task that waited for the server runs again. Then a single task waits, connects,
+declares the topology again and opens the channels. When all are restored, it swaps the live
+halves into the caller's objects and opens the gate; there is no await between these steps. An
 attempt that fails leaves nothing behind.
 
-No code of the caller's runs in here: events go to listeners, which other tasks read.
+No code of the caller's runs in this module: events go to listeners, which other tasks read.
 """
 
 import asyncio
@@ -65,30 +65,30 @@ from .verdicts import REFUSED_ROUNDS, FaultCounter, Verdict, verdict_on
 __all__ = ["Supervisor"]
 
 GATE_PATIENCE: Final = 2.0
-"""So long the gate waits for what is not there at once and may soon be, in seconds."""
+"""How long the gate stays shut for stragglers that are likely to be restored soon, in seconds."""
 LOCKED_MARGIN: Final = 5.0
-"""A queue that is locked is tried for three heartbeats and this long, in seconds."""
+"""A locked queue is retried for three heartbeat intervals and this time, in seconds."""
 
 log: logging.Logger = logging.getLogger("ammoo")
 
 
 class Supervisor:
-    """Keeps one connection of the caller's alive.
+    """Keeps one of the caller's connections alive.
 
     Args:
         loop: The event loop.
-        recovery: What the user asks for.
+        recovery: The user's options.
         connector: Makes live connections.
-        swap: Gives the caller's connection its new live half.
+        swap: Sets the new live half of the caller's connection.
         hooks: The user's functions, or None.
 
     Attributes:
-        channels: The channels that are open; held until they are closed.
+        channels: The open channels; they are held until they are closed.
         epoch: The number of the live connection; the first has 1.
-        final: What has closed the connection for good, or None.
+        final: The error that has closed the connection for good; None while it is not closed.
         gate: Where operations wait.
         loop: The event loop.
-        topology: What is restored.
+        topology: The entities to restore.
     """
 
     def __init__(
@@ -112,7 +112,9 @@ class Supervisor:
         self._live: LiveConnection | None = None
         self._address = ""
         self._is_recovering = False
-        self._closing: Exception | None = None  # what the caller closes the connection with
+        self._closing: Exception | None = (
+            None  # the error with which the caller closes the connection
+        )
         self._lost_at = 0.0
         self._attempts = 0
         self._outage = self.new_outage()
@@ -122,13 +124,13 @@ class Supervisor:
         self._background: set[Task[None]] = set()
         self._listeners: WeakSet[EventListener] = WeakSet()
         self._state_waiters: set[Future[None]] = set()
-        self._retired: list[LiveConnection] = []  # lost, and perhaps not closed to the last octet
+        self._retired: list[LiveConnection] = []  # lost; their sockets may not be closed yet
 
-    # --- what others ask ---
+    # --- for other rooms ---
 
     @property
     def is_recovering(self) -> bool:
-        """Whether the connection is lost and is to come back."""
+        """Whether the connection is lost, and recovery is bringing it back."""
         return self._is_recovering
 
     @property
@@ -150,15 +152,15 @@ class Supervisor:
             listener.put(event, is_last=isinstance(event, Closed))
 
     async def wait_open(self) -> None:
-        """Wait until the connection is open; at once, if it is.
+        """Wait until the connection is open; return at once if it is.
 
         Raises:
-            Exception: It has been closed for good.
+            Exception: The connection has been closed for good.
         """
         await self._wait_newer(self.epoch - 1 if not self._is_recovering else self.epoch)
 
     async def _wait_newer(self, epoch: int) -> None:
-        """Wait until a newer connection than the one with a number is open."""
+        """Wait until a connection with a number above `epoch` is open."""
         while self.final is None and (self._is_recovering or self.epoch <= epoch):
             waiter: Future[None] = self.loop.create_future()
             self._state_waiters.add(waiter)
@@ -188,7 +190,10 @@ class Supervisor:
         *,
         reopen: bool,
     ) -> LastingChannel:
-        """Return the lifetime of a channel; `reopen` has it opened again when it alone ends."""
+        """Return the lifetime of a channel.
+
+        With `reopen`, the supervisor opens the channel again when the server closes only it.
+        """
         outage = self.new_outage() if reopen else None
         return LastingChannel(
             user_channel, settings, body_encoding, self, operation_timeout, outage
@@ -199,7 +204,7 @@ class Supervisor:
         return Gate(self.recovery.max_waiting, self.recovery.max_waiting_bytes, cleared)
 
     def new_outage(self) -> Outage:
-        """Return delays as the user has set them."""
+        """Return an outage with the delays that the user has set."""
         return Outage(self.recovery.max_delay, self.recovery.random)
 
     def run_in_background(self, coroutine: Coroutine[Any, Any, None]) -> "Task[None]":
@@ -230,7 +235,7 @@ class Supervisor:
             self._ended(live, live.closing_exc)  # in the turn in which it was opened
 
     def blocked_changed(self, reason: str | None) -> None:
-        """Report that the server takes no messages, or takes them again."""
+        """Report that the server accepts no messages, or accepts them again."""
         if reason is None:
             log.info("%s takes messages again", self._address)
             self.emit(Unblocked(self.now, self.epoch))
@@ -239,7 +244,7 @@ class Supervisor:
             self.emit(Blocked(self.now, self.epoch, reason))
 
     def _ended(self, live: LiveConnection, error: Exception) -> None:
-        """Begin to recover; before anything else on the connection fails."""
+        """Begin to recover before anything else on the connection fails."""
         if live is not self._live or self._is_recovering or self.final is not None:
             return
         self._cancel_background()
@@ -273,7 +278,7 @@ class Supervisor:
         self._task = self.loop.create_task(self._recover(error, live.unconfirmed_at_end))
 
     async def close(self, error: Exception) -> None:
-        """End recovery, and everything that waits for it; nothing is left running."""
+        """End recovery, and raise the error in all that wait for it; leave no task running."""
         self._closing = error
         current = asyncio.current_task(self.loop)
         running = (self._task, *self._background)
@@ -291,14 +296,14 @@ class Supervisor:
         self._retired.clear()
 
     def closed(self, error: Exception | None) -> None:
-        """Record why the server closed the connection while the client did: what it says counts."""
+        """Record the server's reason if it closed the connection at the same time; it counts."""
         if isinstance(error, ServerClosedConnection) and isinstance(
             self.final, ClientClosedConnectionOK
         ):
             self.final = error
 
     def abort(self) -> None:
-        """End recovery and the connection at once: the user has dropped it."""
+        """End recovery and the connection at once: the user has dropped the connection."""
         self._closing = ClientClosedConnectionOK()
         if self._task is not None:
             self._task.cancel()
@@ -310,7 +315,7 @@ class Supervisor:
                 live.transport.abort()
 
     def _end(self, error: Exception) -> None:
-        """Close for good: everything that waits raises the error."""
+        """Close the connection for good: all operations that wait raise the error."""
         self.final = error
         self._is_recovering = False
         self.gate.fail(error)
@@ -336,7 +341,7 @@ class Supervisor:
         except Exception as error:  # noqa: BLE001  it is reported to the loop
             if scope.expired() and isinstance(error, TimeoutError):
                 self._give_up(self._last_failure)
-            else:  # a fault of this program: nothing may wait for ever
+            else:  # a fault of ours: no operation may wait for ever
                 self._give_up(error)
                 context = {"message": "a fault in the recovery of a connection", "exception": error}
                 self.loop.call_exception_handler(context)
@@ -351,7 +356,7 @@ class Supervisor:
         """Make rounds until the connection is open again.
 
         Raises:
-            GaveUp: What failed is not retried.
+            GaveUp: An entity was refused, and the user wants no connection without it.
         """
         self._last_failure, verdict, refused = cause, Verdict.RETRY, 0
         while self._is_recovering:
@@ -382,7 +387,7 @@ class Supervisor:
         """Try all hosts once.
 
         Returns:
-            Why each failed; nothing if the connection is open.
+            The failure of each host; empty if the connection is open.
         """
         failures: list[Exception] = []
         for parameters in self._connector.round():
@@ -397,7 +402,7 @@ class Supervisor:
         return failures
 
     async def _try(self, parameters: ConnectionParameters) -> None:
-        """Connect to a host, restore everything, and swap it in."""
+        """Connect to a host, restore everything, and swap the new live halves in."""
         live = await self._connector.connect(parameters)
         try:
             await self._restore(live, parameters.address)
@@ -487,7 +492,7 @@ class Supervisor:
         lost: dict[ConsumerRecord, Exception],
         renamed: dict[str, str],
     ) -> None:
-        """Put new live halves under the user's objects, and open the gate; all in one stretch."""
+        """Put new live halves under the user's objects and open the gate, without an await."""
         now = self.now
         live.on_end = partial(self._ended, live)
         self._live = live
@@ -537,7 +542,7 @@ class Supervisor:
         self.gate.open()
 
     def attach_consumer(self, record: ConsumerRecord, inbox: Inbox) -> None:
-        """Let a consumer go on with what is delivered to another inbox."""
+        """Let a consumer read from another inbox."""
         if record.has_ended:  # the caller has left it meanwhile
             assert inbox.live is not None
             inbox.live.consuming.begin_cancel(inbox.consumer_tag)
@@ -553,14 +558,14 @@ class Supervisor:
             record.consumer.close_for_good(error)
             self.emit(ConsumerLost(self.now, self.epoch, record.consumer, error))
 
-    # --- what ends alone ---
+    # --- a channel or a consumer that ends while the connection goes on ---
 
     def new_replay(self, live: LiveConnection) -> Replay:
-        """Return what opens private channels, and decides about refusals."""
+        """Return a replay, which opens private channels and decides about refusals."""
         return Replay(live, self.topology, self.recovery, Counter())
 
     def reopen(self, channel: LastingChannel, outage: Outage, cause: Exception) -> None:
-        """Open a channel again that the server has closed."""
+        """Open again a channel that the server has closed."""
         assert self._live is not None
         self.run_in_background(reopen_channel(self, self._live, channel, outage, cause))
 
@@ -571,7 +576,7 @@ class Supervisor:
         replay: Replay,
         cause: Exception,
     ) -> None:
-        """Put a new live half under a channel; all in one stretch."""
+        """Put a new live half under a channel, without an await."""
         channel = restoration.channel
         if live is not self._live or channel not in self.channels:
             restoration.live.begin_close(ClientClosedChannelOK())
@@ -593,7 +598,7 @@ class Supervisor:
         channel.reopened()
 
     def revive(self, consumer: LastingConsumer, live: LiveChannel, consumer_tag: str) -> None:
-        """Start a consumer again that the server has cancelled."""
+        """Start again a consumer that the server has cancelled."""
         record = self.topology.consumer_record(consumer)
         if record is not None and self._live is not None and not self._is_recovering:
             self.run_in_background(revive_consumer(self, self._live, live, record, consumer_tag))

@@ -1,9 +1,9 @@
-"""Which failures are retried: always, with patience, a few times, or never.
+"""Which failures recovery retries: always, with a longer delay, a few times, or never.
 
-A server that is restarting refuses in many voices: no socket, a socket and silence, 541 while a
-virtual host is down, and 403 while the authentication backend is not up yet. What only the
-first of several connects can mean (a wrong password, an unknown virtual host) is retried for a
-few rounds if the same login has worked before.
+A server that restarts refuses connections in several ways: it accepts no socket, it is silent,
+it closes with 541 while a virtual host is down, and with 403 while the authentication backend is
+down. A wrong password or an unknown virtual host looks the same. If the same login has worked
+before, recovery retries these for a few rounds.
 """
 
 import ssl
@@ -27,14 +27,14 @@ from ..exceptions.connection import (
 __all__ = ["FaultCounter", "Verdict", "verdict_on"]
 
 REFUSED_ROUNDS: Final = 3
-"""How many rounds a login is tried that has worked before, and is refused now."""
+"""For how many rounds a refused login is retried if it has worked before."""
 SAME_FAULTS: Final = 3
 FAULT_WINDOW: Final = 60.0
-"""So many ends in so many seconds, with the same error of the client, are final."""
+"""So many connections in so many seconds, all closed for the same fault of the client, are final."""
 
 
 class Verdict(IntEnum):
-    """What is done about a failure; of several hosts' failures, the lowest counts."""
+    """What recovery does about a failure; of several hosts' verdicts, the lowest counts."""
 
     RETRY = 0
     SLOWLY = 1
@@ -44,10 +44,10 @@ class Verdict(IntEnum):
 
 
 def verdict_on(error: Exception, *, has_worked: bool) -> Verdict:
-    """Decide what is done about a failure to connect.
+    """Decide what recovery does about a failure to connect.
 
     Args:
-        error: What the attempt raised.
+        error: The exception of the attempt.
         has_worked: Whether the connection was open before.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -69,14 +69,14 @@ def verdict_on(error: Exception, *, has_worked: bool) -> Verdict:
     if isinstance(error, ClientClosedConnectionError):
         is_silence = isinstance(error.exc, OperationTimeout)
         return Verdict.RETRY if is_silence else Verdict.FINAL
-    # 320, 506, 541 ("vhost is down" and whatever a server says that is not well) and silence.
+    # 320, 506, 541 ("vhost is down", and any other text of a server in trouble) and silence.
     return Verdict.RETRY if isinstance(error, ConnectionClosed) else Verdict.FINAL
 
 
 class FaultCounter:
     """Counts connections that the server closed because of what this client sent.
 
-    Connecting again would send the same, and be closed again.
+    A new connection would send the same, and the server would close it again.
     """
 
     __slots__ = ("_faults",)
@@ -85,11 +85,11 @@ class FaultCounter:
         self._faults: deque[tuple[float, int, int, int]] = deque(maxlen=64)
 
     def is_final(self, error: Exception, now: float) -> bool:
-        """Record the end of a connection, and return whether it has ended like that too often."""
+        """Record the end of a connection; return whether the same fault has closed too many."""
         if not isinstance(error, ServerRefusal) or isinstance(error, ConnectionForced):
             return False
         if error.reply_code < 500 or not error.class_id:
-            return False  # it answers no frame of the client's
+            return False  # no frame of the client's caused it
         fault = (error.reply_code, error.class_id, error.method_id)
         self._faults.append((now, *fault))
         recent = [
