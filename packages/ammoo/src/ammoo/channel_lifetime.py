@@ -1,8 +1,8 @@
 """The lifetime of a channel: from when it is entered until it is closed for good.
 
-A `Channel` sends everything through its lifetime, which knows the `LiveChannel` that is in use.
-Here that is one, and the lifetime ends with it. With recovery it is one after another: see
-`recovery.lasting_channel`.
+A `Channel` sends everything through its lifetime, which knows the current `LiveChannel`. The
+lifetime of this module has one live channel, and ends with it. With recovery a lifetime has one
+live channel after another: see `recovery.lasting_channel`.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from .weak_calls import weakly
 __all__ = ["ChannelLifetime", "Request"]
 
 Request = tuple[Any, ...]
-"""Parameters of a method that is answered."""
+"""Parameters of a method that the server answers."""
 
 RequestT = TypeVar("RequestT", bound=Request)
 
@@ -33,17 +33,17 @@ class ChannelLifetime:
     """The lifetime of a channel that ends with its live channel.
 
     Args:
-        settings: What the user asks of the channel before it is open.
-        body_encoding: How text becomes a body where nothing else says so.
+        settings: The user's settings for the channel.
+        body_encoding: The encoding of text bodies where neither a message nor an argument names one.
         connection: Returns the live connection.
 
     Attributes:
-        body_encoding: As it was given.
+        body_encoding: The argument.
         drains: How many consumers of the channel are being drained.
-        final: What has closed the channel for good; None while it goes on.
+        final: The error that has closed the channel for good; None while it is not closed.
         live: The live channel, or the last one; None before the channel is entered.
-        publishing: What publishes now.
-        settings: What the user has asked of the channel.
+        publishing: The object that publishes now.
+        settings: The argument.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ChannelLifetime:
     # --- from beginning to end ---
 
     async def open(self) -> None:
-        """Open the channel (channel.open), and set what the user has asked of it."""
+        """Open the channel (channel.open), and apply the user's settings."""
         live = self.live = self._connection().new_channel(self.body_encoding)
         self._watch(live)
         self.publishing = live.publishing
@@ -76,15 +76,15 @@ class ChannelLifetime:
             raise
 
     def _watch(self, live: LiveChannel) -> None:
-        """Learn of the end of a live channel, while the user keeps the channel."""
+        """Call `_live_ended` when a live channel ends, unless the user has dropped the channel."""
         live.on_end = weakly(self._live_ended)
 
     def _live_ended(self, live: LiveChannel, error: Exception) -> None:
-        """Take the end of the live channel, before anything on it ends."""
+        """End the lifetime when the live channel ends, before its consumers end."""
         self.close_for_good(error)
 
     async def close(self, error: Exception, seconds: float, *, leaving: bool = False) -> None:
-        """Close the channel, in bounded time; see `LiveChannel.close`."""
+        """Close the channel within a time limit; see `LiveChannel.close`."""
         if self.live is not None:
             await self.live.close(error, seconds, leaving=leaving)
             self.final = self.live.crossed or self.final
@@ -114,12 +114,12 @@ class ChannelLifetime:
     async def usable(
         self, operation: str, octets: int = 0, *, is_bounded: bool = False
     ) -> LiveChannel:
-        """Return the live channel when an operation can be sent: in the same stretch.
+        """Return the live channel when an operation can be sent; send it without another await.
 
         Args:
             operation: The method's name, for an error.
             octets: The size of the body.
-            is_bounded: Whether the caller bounds what waits itself.
+            is_bounded: Whether the caller limits by itself how many of its operations wait.
         """
         return self.require_live()
 
@@ -138,23 +138,23 @@ class ChannelLifetime:
         return await self.call(request, reply)
 
     def as_named_now(self, request: RequestT) -> RequestT:
-        """Return a request with the names that its queues have now."""
+        """Return a request with the present names of its queues."""
         return request
 
     # --- consumers ---
 
     def current_name(self, queue_name: str) -> str:
-        """Return what a queue is called now."""
+        """Return the present name of a queue."""
         return queue_name
 
     def new_inbox(self, request: BasicConsumeParameters, consumer: Any) -> Inbox:
-        """Return where the deliveries of a consumer go."""
+        """Return an inbox for the deliveries of a consumer."""
         return Inbox(request)
 
     def consumer_started(
         self, consumer: Any, request: BasicConsumeParameters, prefetch: Prefetch | None
     ) -> None:
-        """Record that the server has started a consumer, with the prefetch limits of then."""
+        """Record that the server has started a consumer, with the present prefetch limits."""
 
     def forget_consumer(self, consumer: Any) -> None:
-        """Record that a consumer is over."""
+        """Record that a consumer has ended."""

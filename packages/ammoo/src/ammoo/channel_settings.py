@@ -1,7 +1,6 @@
-"""What a user has asked of a channel that lasts: prefetch limits, confirm mode, transactions, flow,
-defaults of what it publishes.
+"""The settings of a channel: prefetch limits, confirm mode, transactions, flow, publish defaults.
 
-`Channel` keeps it, so that it can be set again on another `LiveChannel`.
+`Channel` keeps them. Recovery applies them again to another `LiveChannel`.
 """
 
 from typing import NamedTuple
@@ -22,12 +21,12 @@ class Prefetch(NamedTuple):
 
 
 class ChannelSettings:
-    """What the server has agreed to on a channel, beyond single operations.
+    """The settings that the server has accepted on a channel, and the channel's defaults.
 
     Attributes:
-        prefetch: The limits for consumers that are started from now on, each by itself; None
-            if none were set. A running consumer has those with which it was started.
-        publish_defaults: What messages are published with, unless the caller says otherwise.
+        prefetch: The limits for each consumer that is started from now on; None if none were
+            set. A running consumer keeps the limits with which it was started.
+        publish_defaults: Default options of messages.
         shared_prefetch: The limits for all consumers of the channel together (``global_``).
         confirms: Whether the channel is in confirm mode.
         transactions: Whether the channel has transactions.
@@ -56,14 +55,14 @@ class ChannelSettings:
         self.flow_active: bool = True
 
     def set_prefetch(self, prefetch: Prefetch, global_: bool) -> None:
-        """Record the limits of a basic.qos that the server has taken."""
+        """Record the limits of a basic.qos that the server has accepted."""
         if global_:
             self.shared_prefetch = prefetch
         else:
             self.prefetch = prefetch
 
     async def apply(self, live: LiveChannel) -> None:
-        """Set everything on a channel that has just been opened.
+        """Apply the settings to a channel that has just been opened.
 
         Raises:
             ServerClosedChannel, ServerClosedConnection: The server refused.

@@ -1,6 +1,6 @@
-"""`Connecting`: what `connect` returns, to be awaited or entered.
+"""`Connecting`: the return value of `connect`, which a program awaits or enters.
 
-It is a coroutine as far as a program can tell, because programs pass it to `create_task`.
+It has all methods of a coroutine, because programs pass it to `create_task`.
 """
 
 from collections.abc import Callable, Coroutine, Generator
@@ -17,7 +17,7 @@ _ArgumentsT = ParamSpec("_ArgumentsT")
 
 
 class Connecting(Coroutine[Any, Any, "Connection"]):
-    """A connection to be: await it for one that is not open yet, or enter it for one that is."""
+    """A future connection: await it for one that is not open yet, or enter it for an open one."""
 
     __slots__ = ("_connection", "_coroutine")
 
@@ -44,14 +44,14 @@ class Connecting(Coroutine[Any, Any, "Connection"]):
         if self._connection is not None:
             await self._connection.__aexit__(exc_type, exc, traceback)
 
-    # --- what a coroutine has ---
+    # --- the methods of a coroutine ---
 
     def __await__(self) -> "Generator[Any, Any, Connection]":
         """Connect the socket."""
         return self._coroutine.__await__()
 
     def send(self, value: Any, /) -> Any:
-        """Go on with the coroutine."""
+        """Resume the coroutine."""
         return self._coroutine.send(value)
 
     def throw(self, *args: Any) -> Any:
@@ -66,7 +66,7 @@ class Connecting(Coroutine[Any, Any, "Connection"]):
 def connects(
     function: "Callable[_ArgumentsT, Coroutine[Any, Any, Connection]]",
 ) -> Callable[_ArgumentsT, Connecting]:
-    """Make the coroutine that a function returns one that can be entered too."""
+    """Wrap a coroutine function: its coroutines can also be entered."""
 
     @wraps(function)
     def connect(*args: _ArgumentsT.args, **kwargs: _ArgumentsT.kwargs) -> Connecting:

@@ -1,4 +1,4 @@
-"""The messages of one consumer that have arrived and have not been read.
+"""The messages of one consumer that have arrived, and that the program has not read yet.
 
 An `Inbox` belongs to the user's `Consumer`; the live channel delivers to it
 (`live.ports.Inbox`). Messages wait in a deque, and each task that waits for one
@@ -30,26 +30,26 @@ __all__ = [
 ]
 
 BACKLOG_MESSAGES: Final = 1000
-"""With more unread messages than that, the connection is asked to stop reading."""
+"""With more unread messages than this, the inbox asks the connection to stop reading."""
 BACKLOG_OCTETS: Final = 16 * 1024 * 1024
 """The same for the octets of large bodies."""
 OVERFLOW_MESSAGES: Final = 100_000
-"""With more unread messages than that, the consumer is cancelled: reading could not stop."""
+"""With more unread messages than this, the inbox cancels the consumer: reading did not stop."""
 OVERFLOW_OCTETS: Final = 256 * 1024 * 1024
 """The same for the octets of large bodies."""
 LARGE_BODY: Final = 4096
-"""From this size on a body's octets are counted: the number of messages bounds smaller ones."""
+"""Only the octets of bodies of at least this size count; the number of messages limits the rest."""
 
 
 class Inbox:
-    """Receives the deliveries of one consumer, and gives them to the tasks that wait for them.
+    """Receives the deliveries of one consumer, and passes them to the tasks that wait for them.
 
     Args:
         request: The request of the consumer.
         on_overflow: Called when the consumer is cancelled because it has too many unread messages.
 
     Attributes:
-        closing_exc: What ended the consumer; None while it goes on.
+        closing_exc: The error that ended the consumer; None while it has not ended.
         consumer_tag: The consumer's tag on its live channel; empty before it is started.
         live: The live channel that delivers; None before the consumer is started.
         messages: The unread messages, the oldest first.
@@ -137,7 +137,7 @@ class Inbox:
         """Wait until there may be a message.
 
         Raises:
-            ConsumerCancelled, ChannelClosed, ConnectionClosed: There will be none.
+            ConsumerCancelled, ChannelClosed, ConnectionClosed: The consumer has ended.
         """
         if self.closing_exc is not None:
             raise self.closing_exc.with_traceback(None)
@@ -156,7 +156,7 @@ class Inbox:
             raise
 
     def account_for(self, message: DeliverMessage) -> None:
-        """Subtract a message that was read from what counts towards a backlog."""
+        """Subtract a message that was read from the backlog."""
         if len(message.body) >= LARGE_BODY:
             self._large_octets -= len(message.body)
         if self._is_backlogged and self._is_low():
@@ -175,7 +175,7 @@ class Inbox:
             self._end_backlog()
 
     def end(self, error: Exception) -> None:
-        """End the consumer, and drop the messages that cannot be settled any more."""
+        """End the consumer, and drop the messages that can no longer be settled."""
         if not self.no_ack:
             self._drop_unread()
         self.close(error)
@@ -192,11 +192,11 @@ class Inbox:
         self._requeue(messages)
 
     def _requeue(self, messages: Iterable[DeliverMessage]) -> None:
-        """Put unread messages back into their queue, unless they never left it.
+        """Put unread messages back into their queue, except those of a stream.
 
-        A stream keeps its messages, and RabbitMQ 3.10 closes the connection that rejects one
-        (540). A message with a stream's header may also have come to another queue from a
-        stream; it goes back when the channel is closed.
+        A stream keeps its messages, and RabbitMQ 3.10 closes a connection that rejects one (540).
+        A message in another queue may have a stream's header, too, if it came from a stream;
+        RabbitMQ requeues it when the channel is closed.
         """
         live = self.live
         if not self.no_ack and live is not None:
@@ -221,7 +221,7 @@ class Inbox:
         )
 
     def _add_to_backlog(self) -> None:
-        """Ask the connection to stop reading; if that did not help, cancel the consumer."""
+        """Ask the connection to stop reading; if messages still arrive, cancel the consumer."""
         live = self.live
         if live is None:
             return
@@ -235,10 +235,10 @@ class Inbox:
             self._overflow(live)
 
     def _overflow(self, live: LiveChannel) -> None:
-        """Cancel the consumer; what has arrived can still be read.
+        """Cancel the consumer; the program can still read the messages that have arrived.
 
-        What arrives until the server has stopped is requeued; with no_ack, where it would be
-        lost, it can still be read, too.
+        Messages that arrive before the server has stopped are requeued. With no_ack the server
+        cannot requeue them, so the program can read them, too.
         """
         error = ConsumerOverflow(
             self.consumer_tag, self.queue_name, len(self.messages), self._large_octets
@@ -256,17 +256,16 @@ class Inbox:
 
 
 class LastingInbox(Inbox):
-    """An inbox that goes on when its live channel is lost, while recovery brings another one.
+    """An inbox that survives its live channel, until recovery replaces the channel.
 
     Args:
         request: The request of the consumer.
-        lasts: Returns whether the consumer is recovered later.
-        on_cancel: Called when the server has cancelled the consumer, and it is to be started
-            again.
+        lasts: Returns whether recovery will bring the consumer back.
+        on_cancel: Called to start the consumer again when the server has cancelled it.
         on_overflow: As in `Inbox`.
 
     Attributes:
-        on_lost: Called when the live channel is lost, and another one is to come; None for nothing.
+        on_lost: Called when the live channel is lost and recovery will replace it; None for no call.
         source: The live channel that delivers, from before the server has started the consumer.
     """
 
@@ -288,7 +287,7 @@ class LastingInbox(Inbox):
         self._started_at: datetime | None = None
 
     def begin(self, live: LiveChannel, consumer_tag: str) -> None:
-        """Record where the consumer is being started: messages may come before the answer."""
+        """Record the live channel and the tag at once: messages may come before the answer."""
         super().begin(live, consumer_tag)
         self.source = live
 
@@ -299,7 +298,7 @@ class LastingInbox(Inbox):
         self._started_at = self._started_at or datetime.now(UTC)
 
     def deliver(self, message: DeliverMessage) -> None:
-        """Add a message that arrived, unless it is of a stream and was settled before a loss."""
+        """Add a message that arrived; drop one of a stream that was settled before a loss."""
         if message.is_from_stream and not self.no_ack and not self._is_news(message):
             return
         super().deliver(message)
@@ -313,11 +312,11 @@ class LastingInbox(Inbox):
         tag = message.delivery_tag - live.tag_offset
         if self._progress.deliver(tag, offset, live.acknowledgements.unacked.lowest):
             return True
-        live.ack(tag, False)  # or it would count towards the prefetch limit
+        live.ack(tag, False)  # unacked, it would count towards the prefetch limit
         return False
 
     def cancelled_by_server(self) -> None:
-        """Wait for recovery to start the consumer again, if it is to last; end it otherwise."""
+        """Ask recovery to start the consumer again if it lasts; else end it."""
         if self.closing_exc is None and self._lasts():
             self.lose()
             self._on_cancel()
@@ -325,7 +324,7 @@ class LastingInbox(Inbox):
             super().cancelled_by_server()
 
     def fail(self, error: Exception) -> None:
-        """Drop what can no longer be settled; end the consumer, unless it is recovered later."""
+        """Drop messages that can no longer be settled; end the consumer unless it lasts."""
         if self.closing_exc is None and self._lasts():
             self.lose()
             if not self.no_ack:
@@ -343,10 +342,10 @@ class LastingInbox(Inbox):
             self._progress.lose(self.source.acknowledgements.unacked.tags())
 
     def resume(self, arguments: FieldTable) -> FieldTable:
-        """Return the arguments with which the consumer goes on where it was.
+        """Return the arguments with which the consumer continues where it was.
 
-        Before anything came from the end of a stream, that is when it was started: what was
-        published just before may come as well, but nothing is left out.
+        A consumer at the end of a stream that has received no message continues from the time of
+        its start. It may then also receive messages from just before its start, but misses none.
         """
         offset: int | datetime | None = None
         if self._progress is not None:
@@ -356,7 +355,7 @@ class LastingInbox(Inbox):
         return arguments if offset is None else {**arguments, "x-stream-offset": offset}
 
     def adopt(self, other: Inbox) -> None:
-        """Take the place of an inbox, and the messages that have arrived in it."""
+        """Replace another inbox, and take over its messages."""
         assert other.live is not None
         self.live: LiveChannel | None = other.live
         self.source = other.live
@@ -368,4 +367,4 @@ class LastingInbox(Inbox):
         for message in other.messages:
             self.deliver(message)
         if other.closing_exc is not None:
-            self.cancelled_by_server()  # while the others were restored
+            self.cancelled_by_server()  # that was while others were restored

@@ -1,6 +1,6 @@
-"""What shows how a connection works: hooks, a recorder of frames, a guard of the event loop.
+"""Instruments of a connection: hooks, a recorder of frames, a guard of the event loop.
 
-Each costs nothing where it is not asked for.
+An instrument that the user has not asked for costs nothing.
 """
 
 from .hooks import Hooks

@@ -1,6 +1,7 @@
-"""A recorder of the last frames in both directions, which an error of the protocol shows.
+"""A recorder of the last frames in both directions, which a protocol error shows.
 
-Without the frames before it, such an error is seldom understood. Passwords are not shown.
+The cause of a protocol error is usually in the frames before it. The recorder leaves out
+passwords.
 """
 
 from collections import deque
@@ -15,7 +16,7 @@ class FrameRecorder:
     """The last commands and heartbeats of a connection, each as a line of text.
 
     Args:
-        size: How many are kept.
+        size: How many it keeps.
     """
 
     def __init__(self, size: int) -> None:
@@ -37,11 +38,11 @@ class FrameRecorder:
 
 
 class RecordingProtocol(ClientProtocol):
-    """A client's side of a connection that records what passes.
+    """The client's side of a connection, which also records all octets.
 
     Args:
-        recorder: Where it is recorded.
-        options: As of `ClientProtocol`.
+        recorder: The recorder.
+        options: The keyword arguments of `ClientProtocol`.
     """
 
     def __init__(self, recorder: FrameRecorder, **options: Any) -> None:

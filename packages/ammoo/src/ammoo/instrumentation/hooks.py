@@ -1,7 +1,7 @@
-"""`Hooks`: the user's functions that are called when something happens to a message.
+"""`Hooks`: the user's functions that the client calls when something happens to a message.
 
-Programs use them for metrics and traces. A connection without hooks does not look for them: its
-channels are of a class that knows none.
+Programs use them for metrics and traces. A connection without hooks does not check for them: its
+channels are of another class.
 """
 
 from asyncio import AbstractEventLoop
@@ -32,7 +32,7 @@ class Hooks:
         routing_key: str,
         size: int,
     ) -> None:
-        """Called when a message was given to the socket.
+        """Called when a message has been written to the socket.
 
         Args:
             channel_id: The channel's number.
@@ -50,16 +50,25 @@ class Hooks:
         Args:
             channel_id: The channel's number.
             sequence_number: The number of the message.
-            multiple: Whether the confirm is for all messages up to this one that have no outcome
-                yet.
+            multiple: Whether this is the outcome of all messages up to this one that had none yet.
             is_nack: Whether the server refused the messages.
         """
 
     def returned(self, channel_id: int, message: ReturnMessage) -> None:
-        """Called when the server returns a message that it could not route, before its confirm."""
+        """Called when the server returns a message that it could not route, before its confirm.
+
+        Args:
+            channel_id: The channel's number.
+            message: The returned message.
+        """
 
     def delivered(self, channel_id: int, message: DeliverMessage) -> None:
-        """Called when a message has arrived for a consumer; the program may read it much later."""
+        """Called when a message has arrived for a consumer; the program may read it much later.
+
+        Args:
+            channel_id: The channel's number.
+            message: The message.
+        """
 
     def settled(self, channel_id: int, delivery_tag: int, *, multiple: bool, outcome: str) -> None:
         """Called when a delivery is settled.
@@ -72,19 +81,44 @@ class Hooks:
         """
 
     def failed(self, channel_id: int, delivery_tag: int, error: Exception) -> None:
-        """Called when a handler or a ``process()`` block has failed, before its message is settled."""
+        """Called when a handler or a ``process()`` block has failed, before its message is settled.
+
+        Args:
+            channel_id: The channel's number.
+            delivery_tag: The message's.
+            error: The exception of the handler or block.
+        """
 
     def unanswered(self, channel_id: int, delivery_tag: int, reply_to: str) -> None:
-        """Called when a request gets no reply: its reply-to is empty, or no address of a reply."""
+        """Called when a request gets no reply: its reply-to is empty, or is no valid address.
+
+        Args:
+            channel_id: The channel's number.
+            delivery_tag: The request's.
+            reply_to: The request's property; empty if it has none.
+        """
 
     def stale(self, channel_id: int, delivery_tag: int) -> None:
-        """Called when a delivery could not be settled: its channel was lost."""
+        """Called when a delivery could not be settled, because its channel was lost.
+
+        Args:
+            channel_id: The channel's number.
+            delivery_tag: The delivery's.
+        """
 
     def blocked(self, reason: str | None) -> None:
-        """Called with the reason when the server blocks the connection, with None afterwards."""
+        """Called when the server blocks the connection, and when it unblocks it.
+
+        Args:
+            reason: The server's reason; None when it unblocks the connection.
+        """
 
     def lost(self, error: Exception) -> None:
-        """Called when the connection has ended, or is lost and will be recovered."""
+        """Called when the connection has ended, or is lost and will be recovered.
+
+        Args:
+            error: Why the connection has ended.
+        """
 
     def recovered(self, address: str, outage: float, attempts: int) -> None:
         """Called when the connection is open again.
@@ -99,7 +133,7 @@ class Hooks:
 def call_hook(
     loop: AbstractEventLoop, hook: Callable[..., None], *args: Any, **kwargs: Any
 ) -> None:
-    """Call a function of the user's; what it raises must not end the reading."""
+    """Call a function of the user's; an exception that it raises must not end the connection."""
     try:
         hook(*args, **kwargs)
     except Exception as error:  # noqa: BLE001  it is reported to the loop

@@ -1,4 +1,4 @@
-"""`Instruments`: what of all this a connection was asked for."""
+"""`Instruments`: the instruments that the user has asked for."""
 
 from typing import NamedTuple
 
@@ -8,10 +8,10 @@ __all__ = ["Instruments"]
 
 
 class Instruments(NamedTuple):
-    """What shows how a connection works; see `ammoo.connect`."""
+    """The instruments of a connection; see `ammoo.connect`."""
 
     hooks: Hooks | None = None
     record_frames: int = 0
-    """How many commands an error of the protocol shows."""
+    """How many commands a protocol error shows."""
     stall_guard: float | None = None
-    """From which share of the heartbeat interval on a stall of the event loop is logged."""
+    """The share of the heartbeat interval after which a stall of the event loop is logged."""

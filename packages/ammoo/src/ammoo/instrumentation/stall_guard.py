@@ -1,8 +1,8 @@
-"""A guard that says which code keeps the event loop from turning.
+"""A guard that logs which code blocks the event loop.
 
-A loop that does not turn sends no heartbeats, and the server gives the connection up. By then
-the code that blocked it has long returned. So a thread looks on, and logs the stack of the
-loop's thread while it is blocked: once for each time.
+A blocked loop sends no heartbeats, and the server then closes the connection. At that time the
+code that blocked the loop may have returned. Therefore a thread watches the loop, and logs the
+stack of the loop's thread while the loop is blocked: once for each stall.
 """
 
 import asyncio
@@ -16,16 +16,16 @@ from typing import Final
 __all__ = ["StallGuard", "StallWatch"]
 
 LOOKS: Final = 4
-"""The thread looks so many times within the time that is too long."""
+"""How often the thread checks the loop within the time limit."""
 
 log: Final = logging.getLogger("ammoo")
 
 
 class StallWatch:
-    """Knows when the loop has turned last, and whether that was said to be too long ago.
+    """Knows when the loop has last turned, and whether the present stall was reported.
 
     Args:
-        limit: From how many seconds on.
+        limit: After how many seconds without a turn the loop counts as stalled.
     """
 
     def __init__(self, limit: float) -> None:
@@ -38,8 +38,8 @@ class StallWatch:
         self._last_turn = now
 
     def stalled_for(self, now: float) -> float | None:
-        """Return for how long the loop has not turned, if that is to be said now."""
-        # The loop may turn meanwhile, in its thread: what is reported belongs to the turn read here.
+        """Return how long the loop has not turned, in seconds; None if there is no new stall."""
+        # The loop's thread may change the turn meanwhile, so it is read once.
         last_turn = self._last_turn
         stalled = now - last_turn
         if stalled < self._limit or last_turn == self._reported_turn:
@@ -53,8 +53,8 @@ class StallGuard:
 
     Args:
         loop: The event loop, which runs in the calling thread.
-        heartbeat_interval: The connection's, in seconds; above 0.
-        share: From which share of it on a stall is logged.
+        heartbeat_interval: The connection's heartbeat interval in seconds; above 0.
+        share: The share of that interval after which a stall is logged.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class StallGuard:
         self._thread = threading.Thread(target=self._look_on, name="ammoo stall guard", daemon=True)
 
     def start(self) -> None:
-        """Begin to look on."""
+        """Start the thread."""
         self._turn()
         self._thread.start()
 
     def close(self) -> None:
-        """Look on no more."""
+        """Stop the thread."""
         self._is_closed.set()
         if self._timer is not None:
             self._timer.cancel()
@@ -94,12 +94,12 @@ class StallGuard:
     def _report(self, stalled: float) -> None:
         frame = sys._current_frames().get(self._loop_thread)
         stack = "" if frame is None else "".join(traceback.format_stack(frame))
-        # The loop last turned `stalled` seconds ago; heartbeats are due twice an interval, and
-        # the server gives up after two intervals of silence.
+        # The loop last turned `stalled` seconds ago. Heartbeats are due twice an interval; the
+        # server closes the connection after two intervals of silence.
         left = max(0.0, 2 * self._heartbeat_interval - stalled)
         log.warning(
-            "the event loop has not turned for %.1f s, and sends no heartbeats: in about %.0f s the"
-            " server gives the connection up (heartbeat_interval is %g s). The loop's thread is"
+            "the event loop has been blocked for %.1f s and sends no heartbeats; the server closes"
+            " the connection in about %.0f s (heartbeat_interval is %g s). The loop's thread is"
             " at:\n%s",
             stalled,
             left,

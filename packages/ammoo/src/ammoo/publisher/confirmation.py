@@ -1,8 +1,8 @@
 """`Confirmation`: one message of a publisher, from its place in the window to its outcome.
 
-The live channel gives it the outcome as it would to a future (`live.ports.ConfirmWaiter`). It is
-no future, because most outcomes are awaited by no task, and a publisher has to free the place in
-the same stretch. What an outcome means, its publisher decides.
+The live channel sets its outcome as it sets a future's (`live.ports.ConfirmWaiter`). A future
+would not do: it calls back a turn later, but the publisher has to free the message's place at
+once, and no task awaits most outcomes. The publisher decides what an outcome means.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ class ConfirmationOwner(Protocol):
     """What a confirmation asks of its publisher."""
 
     def confirmed(self, confirmation: "Confirmation") -> None:
-        """Take that the server has confirmed a message."""
+        """Record that the server has confirmed a message."""
 
     def failed(self, confirmation: "Confirmation", error: Exception) -> None:
-        """Take why the channel will not confirm a message."""
+        """Record that the channel will not confirm a message, and why."""
 
     def raised(self, confirmation: "Confirmation") -> None:
-        """Take that a caller has got the failure of a message."""
+        """Record that the failure of a message was raised in a caller."""
 
     def not_raised(self, confirmation: "Confirmation", error: PublishFailed) -> None:
-        """Take that the caller was cancelled that was to get the failure."""
+        """Record that the only caller that awaited the failure was cancelled."""
 
 
 class Confirmation:
-    """What becomes of one message; await it to know.
+    """One published message; await it for its outcome.
 
     Awaiting it returns when the server has taken responsibility for the message, and raises a
     `PublishFailed` if it has not. It may be awaited at any time, more than once, or never: a
@@ -73,9 +73,9 @@ class Confirmation:
         self.publish_sequence_number: int = 0
         self._size = size
         self._deadline = deadline
-        self._message: Outgoing | None = None  # while it may have to be sent
+        self._message: Outgoing | None = None  # kept while it may have to be sent
         self._was_sent: bool = False
-        self._loss: PublishFailed | None = None  # what became of it when it was sent last
+        self._loss: PublishFailed | None = None  # the outcome of its last sending
         self._owner = owner
         self._is_done = False
         self._error: PublishFailed | None = None
@@ -129,7 +129,11 @@ class Confirmation:
     # --- what the live channel and the publisher call ---
 
     def set_result(self, result: None = None, /) -> None:
-        """Take that the server has confirmed the message (`live.ports.ConfirmWaiter`)."""
+        """Record that the server has confirmed the message (`live.ports.ConfirmWaiter`).
+
+        Args:
+            result: Always None.
+        """
         self._is_done = True
         self._message = None
         self._owner.confirmed(self)
@@ -137,11 +141,19 @@ class Confirmation:
             self._wake()
 
     def set_exception(self, exception: Exception, /) -> None:
-        """Take why the channel will not confirm the message (`live.ports.ConfirmWaiter`)."""
+        """Record that the channel will not confirm the message (`live.ports.ConfirmWaiter`).
+
+        Args:
+            exception: Why the channel will not confirm it.
+        """
         self._owner.failed(self, exception)
 
     def fail(self, error: PublishFailed) -> None:
-        """Make a failure the outcome."""
+        """Make a failure the outcome.
+
+        Args:
+            error: The failure.
+        """
         error.exchange_name = self.exchange_name
         error.routing_key = self.routing_key
         error.publish_sequence_number = self.publish_sequence_number

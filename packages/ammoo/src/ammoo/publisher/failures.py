@@ -7,9 +7,9 @@ from ..exceptions.publishing import PublishFailed
 __all__ = ["MAX_FAILURES", "Failures"]
 
 MAX_FAILURES: Final = 1000
-"""With so many failures, the publisher takes no more messages before they are raised."""
+"""With so many failures the publisher raises them before it accepts another message."""
 _MAX_NOTES: Final = 10
-"""So many failures are noted at another exception, one by one."""
+"""How many failures have a note of their own at another exception."""
 
 
 class Failures:
@@ -19,7 +19,7 @@ class Failures:
 
     def __init__(self) -> None:
         self._failures: dict[int, PublishFailed] = {}
-        self._sent_before = 0  # messages that the groups raised so far were about
+        self._sent_before = 0  # how many messages the raised groups were about
 
     def __len__(self) -> int:
         return len(self._failures)
@@ -29,19 +29,19 @@ class Failures:
         self._failures[number] = error
 
     def discard(self, number: int) -> None:
-        """Forget the failure of a message: a caller has got it."""
+        """Forget the failure of a message: it was raised in a caller."""
         self._failures.pop(number, None)
 
     @property
     def are_too_many(self) -> bool:
-        """Whether they have to be raised before more messages are taken."""
+        """Whether the publisher has to raise them before it accepts another message."""
         return len(self._failures) >= MAX_FAILURES
 
     def raise_all(self, sent: int) -> None:
-        """Raise all failures, if there are any; they are collected no more.
+        """Raise all failures if there are any, and forget them.
 
         Args:
-            sent: How many messages the publisher has taken so far.
+            sent: How many messages the publisher has accepted so far.
 
         Raises:
             ExceptionGroup: The failures, in the order of their messages.
@@ -54,7 +54,7 @@ class Failures:
         raise ExceptionGroup(f"{len(failures)} of {of} messages were not confirmed", failures)
 
     def note_at(self, error: BaseException) -> None:
-        """Note the failures at an exception that is raised instead of them."""
+        """Add the failures as notes to an exception that is raised instead of them."""
         failures = [self._failures[number] for number in sorted(self._failures)]
         for failure in failures[:_MAX_NOTES]:
             error.add_note(str(failure))

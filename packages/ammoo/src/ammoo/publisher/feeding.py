@@ -1,4 +1,4 @@
-"""`Publisher.publish_many`: messages from an iterable, taken as fast as the window has room."""
+"""`Publisher.publish_many`: messages from an iterable, as fast as the window has room."""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping

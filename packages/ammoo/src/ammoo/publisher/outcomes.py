@@ -1,8 +1,8 @@
-"""What became of a publisher's messages: each is settled once, which frees its place.
+"""The outcomes of a publisher's messages: each is settled once, which frees its place.
 
-It counts, collects failures that no caller awaits, ends the time of messages, and tells those who
-wait for messages when all of these are settled. Whether a lost message is sent again, `Lost`
-decides.
+`Outcomes` counts, collects the failures that no caller awaits, fails messages whose time is over,
+and resolves the barriers of callers that wait for messages. `Lost` decides whether a lost message
+is sent again.
 """
 
 import asyncio
@@ -43,16 +43,16 @@ class Outcomes:
     """The messages of one publisher, by their numbers (`ConfirmationOwner`).
 
     Args:
-        window: Where each message has its place.
-        timeout: After how many seconds a message is settled in any case; None for never.
+        window: The window in which each message has its place.
+        timeout: After how many seconds a message without an outcome fails; None for never.
 
     Attributes:
         confirmed_count: How many messages are confirmed.
-        expired: Called when the time of messages has ended that were perhaps not sent.
+        expired: Called when messages that may not have been sent have timed out.
         failed_count: How many messages have failed.
-        failures: The failures that no caller has got.
+        failures: The failures that were raised in no caller.
         last_number: The number of the newest message.
-        lost: What takes messages whose channel was lost; None if they are not sent again.
+        lost: Called with each message whose channel was lost; None if none is sent again.
         unsettled: The messages without an outcome, in their order.
     """
 
@@ -84,7 +84,7 @@ class Outcomes:
         self._barriers: list[_Barrier] = []
 
     def add(self, confirmation: Confirmation) -> None:
-        """Take a message that has its place in the window."""
+        """Add a message that has its place in the window."""
         number = self.last_number = confirmation.publish_sequence_number
         self.unsettled[number] = confirmation
         if self._timer is None and confirmation._deadline is not None:
@@ -121,7 +121,7 @@ class Outcomes:
         self._settled(confirmation)
 
     def abandon(self) -> None:
-        """Settle what is left, without waiting: the publisher was cancelled."""
+        """Settle all messages without an outcome at once: the publisher was cancelled."""
         cause = RuntimeError("the publisher was left before the outcome was known")
         for confirmation in list(self.unsettled.values()):
             self.settle_as_failed(confirmation, outcome_of(confirmation, cause))
@@ -132,12 +132,12 @@ class Outcomes:
     # --- what confirmations call ---
 
     def confirmed(self, confirmation: Confirmation) -> None:
-        """Take that the server has confirmed a message."""
+        """Record that the server has confirmed a message."""
         self.confirmed_count += 1
         self._settled(confirmation)
 
     def failed(self, confirmation: Confirmation, error: Exception) -> None:
-        """Take why the channel will not confirm a message."""
+        """Record that the channel will not confirm a message, and why."""
         if isinstance(error, PublishUnknown) and self.lost is not None:
             refused = self.lost(confirmation, error)
             if refused is None:
@@ -151,11 +151,11 @@ class Outcomes:
         self.settle_as_failed(confirmation, error)
 
     def raised(self, confirmation: Confirmation) -> None:
-        """Take that a caller has got the failure of a message."""
+        """Record that the failure of a message was raised in a caller."""
         self.failures.discard(confirmation.publish_sequence_number)
 
     def not_raised(self, confirmation: Confirmation, error: PublishFailed) -> None:
-        """Take that the caller was cancelled that was to get the failure."""
+        """Record that the only caller that awaited the failure was cancelled."""
         self.failures.add(confirmation.publish_sequence_number, error)
 
     def _settled(self, confirmation: Confirmation) -> None:
@@ -173,14 +173,14 @@ class Outcomes:
                     barrier.passed.set_result(None)
         self._barriers = [each for each in self._barriers if each.left]
 
-    # --- time ---
+    # --- timeout ---
 
     def _start_timer(self, deadline: float) -> None:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_at(deadline, self._end_time, loop)
 
     def _end_time(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Settle the messages whose time is over, and start the timer for the next one."""
+        """Settle the messages that have timed out, and start the timer for the next one."""
         now = loop.time()
         overdue = list(takewhile(lambda each: _deadline(each) <= now, self.unsettled.values()))
         for confirmation in overdue:
@@ -194,11 +194,11 @@ class Outcomes:
 
 
 def outcome_of(confirmation: Confirmation, cause: Exception) -> PublishFailed:
-    """Return the outcome of a message for which nothing more is done.
+    """Return the outcome of a message that the publisher gives up.
 
     Args:
         confirmation: The message.
-        cause: Why nothing more is done.
+        cause: Why the publisher gives it up.
     """
     if not confirmation._was_sent:
         return not_sent(cause)
@@ -213,7 +213,7 @@ def not_sent(cause: Exception) -> PublishNotSent:
     """Return the outcome of a message that was not sent.
 
     Args:
-        cause: Why.
+        cause: Why it was not sent.
     """
     error = PublishNotSent(cause.reason if isinstance(cause, NotSent) else str(cause))
     error.__cause__ = cause

@@ -1,9 +1,9 @@
 """`Publisher`: a window of messages in flight, each with exactly one outcome.
 
-A message gets a place in the `Window`, and is sent in the same stretch if the channel takes it;
-else `Sending` sends it later. The live channel gives its outcome to the message's `Confirmation`,
-which passes it on to `Outcomes`: the place is free, a failure is collected. So a message costs no
-task, and there is none while nothing waits to be sent.
+A message gets a place in the `Window`. If the channel accepts it, it is sent without an await;
+else `Sending` sends it later. The live channel sets the outcome of the message's `Confirmation`,
+which passes it on to `Outcomes`: this frees the place and collects a failure. A message costs no
+task; there is a task only while messages wait to be sent.
 
 This module is on the hot path: see benchmarks/publisher.py.
 """
@@ -42,16 +42,17 @@ __all__ = ["Publication", "Publisher"]
 class Publisher:
     """Publishes on a channel in confirm mode, with a bounded number of messages in flight.
 
-    `Channel.publisher` returns it; use it as a context manager::
+    `Channel.publisher` returns a `Publisher`; use it as a context manager::
 
         async with channel.publisher(max_in_flight=500) as publisher:
             for body in bodies:
                 await publisher.publish("orders", "paid", body, persistent=True)
 
-    Entering it puts the channel into confirm mode. Leaving it waits for all outcomes, and raises
-    what failed as an exception group of `PublishFailed`. If another exception leaves the block,
-    the failures are noted at it; if the block is cancelled, nothing is waited for, and what has
-    no outcome counts as unknown.
+    Entering it puts the channel into confirm mode (confirm.select). Leaving it waits for all
+    outcomes, and raises the failures as an exception group of `PublishFailed`. If another
+    exception leaves the block, it gets the failures as notes. If the block is cancelled, it does
+    not wait: the outcome of each message that has none yet is `PublishUnknown` or
+    `PublishNotSent`. See https://www.rabbitmq.com/docs/confirms
 
     Each message has exactly one outcome: confirmed, or one of the subclasses of `PublishFailed`:
     nacked, refused, returned, not sent, unknown. Up to 1000 failures that no caller has awaited
@@ -96,7 +97,7 @@ class Publisher:
 
     @property
     def sent(self) -> int:
-        """How many messages were taken: the sum of `confirmed`, `failed` and `in_flight`."""
+        """How many messages were accepted: the sum of `confirmed`, `failed` and `in_flight`."""
         return self._outcomes.last_number
 
     @property
@@ -111,18 +112,18 @@ class Publisher:
 
     @property
     def in_flight(self) -> int:
-        """How many messages have no outcome yet, those included that wait to be sent."""
+        """How many messages have no outcome yet, including those that wait to be sent."""
         return len(self._outcomes.unsettled)
 
     @property
     def has_room(self) -> bool:
-        """Whether `publish` would not wait now; a large body may have to."""
+        """Whether `publish` would not wait now, unless the body is large."""
         return self._window.has_room(0)
 
     # --- context manager ---
 
     async def __aenter__(self) -> Self:
-        """Put the channel into confirm mode, unless it is in it.
+        """Put the channel into confirm mode, unless it is already in it.
 
         Raises:
             RuntimeError: The publisher was entered before.
@@ -145,7 +146,7 @@ class Publisher:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Wait for all outcomes, and raise what failed.
+        """Wait for all outcomes, and raise the failures.
 
         Raises:
             ExceptionGroup: Of `PublishFailed`: messages that were not confirmed.
@@ -191,9 +192,9 @@ class Publisher:
     ) -> Confirmation:
         """Publish a message (basic.publish); wait only while the window is full.
 
-        While the server or the socket takes no messages, or the connection is being recovered, the
-        message has its place in the window, and is sent as soon as possible. A caller that is
-        cancelled has published nothing.
+        While the server or the socket accepts no messages, or the connection is being recovered,
+        the message waits in the window, and is sent as soon as possible. A call that is cancelled
+        publishes nothing.
 
         Args:
             exchange_name: As in `Channel.publish`.
@@ -203,11 +204,12 @@ class Publisher:
                 `raise_returned` here: a message that is returned is not confirmed.
 
         Returns:
-            What to await for the message's outcome; it need not be awaited.
+            The message's `Confirmation`. Await it for the outcome; this is optional.
 
         Raises:
             TypeError, ValueError: As in `Channel.publish`.
-            PublishNotSent: The channel is closed, or the window was full for the whole time.
+            PublishNotSent: The channel is closed, or the window was full for the publisher's
+                `timeout`.
             ExceptionGroup: 1000 messages were not confirmed; this one was not sent.
             RuntimeError: The publisher is not entered, or was left.
         """
@@ -241,16 +243,16 @@ class Publisher:
     ) -> int:
         """Publish messages as they come, each as soon as there is room for it.
 
-        An item is taken only when the window has room, so the source is never ahead of the
-        server by more than the window. Generators are closed, whatever ends the call.
+        The next item is read only when the window has room, so the source is never ahead of the
+        server by more than the window. A generator is closed at the end, also after an error or a
+        cancellation.
 
         Args:
             messages: Tuples of the arguments of `publish`: exchange, route, body, and possibly a
                 dict of options.
 
         Returns:
-            How many messages were taken from the source and published. Outcomes are collected;
-            `flush`, or leaving the publisher, raises failures.
+            How many messages were published. `flush`, or leaving the publisher, raises failures.
 
         Raises:
             Exception: What the source or `publish` raises.

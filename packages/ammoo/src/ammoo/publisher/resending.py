@@ -1,10 +1,10 @@
-"""Which messages are sent again after a loss, and which one the server closes channels for.
+"""Which messages are sent again after a loss, and which one makes the server close the channel.
 
-A close names a method, and no message. So when one names basic.publish, or may be about a
-publish, all that were in flight are suspects: they are sent again one at a time, and the one that
-is alone in flight when the server closes again is refused.
+A close names a method, but no message. If it names basic.publish, or no method, each message in
+flight is a suspect. The publisher sends suspects again one at a time. If the server closes again
+each time, it has refused the only message in flight.
 
-This module decides; it sends nothing.
+This module only decides; `sending` sends.
 """
 
 from collections import Counter, deque
@@ -21,12 +21,12 @@ __all__ = ["Resending"]
 _PUBLISH: Final = method_of(BasicPublishParameters)
 _NO_METHOD: Final = (0, 0)
 _MOST_CLOSES: Final = 3
-"""A message is refused after so many closes while it was sent alone, if none named it surely:
-others publish on the connection too."""
+"""A suspect counts as refused after so many closes while it was sent alone. Fewer prove nothing,
+because other channels of the connection publish, too."""
 
 
 class Resending:
-    """The messages of one publisher that were lost, in their order."""
+    """The lost messages of one publisher, in their order."""
 
     def __init__(self) -> None:
         self._lost: list[Confirmation] = []
@@ -38,14 +38,14 @@ class Resending:
         return confirmation.publish_sequence_number <= self._last_suspect
 
     def take(self, confirmation: Confirmation, loss: PublishUnknown) -> PublishRefused | None:
-        """Take a message whose channel was lost.
+        """Keep a message whose channel was lost, or refuse to send it again.
 
         Args:
             confirmation: The message.
-            loss: What its outcome would be.
+            loss: Its outcome if it is not sent again.
 
         Returns:
-            The outcome, if the message is not sent again; None if it is.
+            The outcome if the message is not sent again; None if it is.
         """
         number = confirmation.publish_sequence_number
         if _may_be_about_a_publish(loss.exc):
@@ -67,7 +67,7 @@ class Resending:
 
 
 def _may_be_about_a_publish(error: Exception) -> bool:
-    """Return whether the server may have closed something because of a message."""
+    """Return whether the server may have closed the channel or connection because of a message."""
     if not isinstance(error, ServerRefusal):
         return False
     method = (error.class_id, error.method_id)

@@ -1,7 +1,7 @@
-"""What a publisher sends: at once, or in the order of its queue by one task.
+"""Sending a publisher's messages: at once, or by one task in the order of a queue.
 
-The task exists while something is queued: because the server or the socket takes no messages,
-because the channel is being recovered, or because messages are sent again one at a time.
+The task exists while messages are queued: the server or the socket accepts none, the channel is
+being recovered, or messages are sent again one at a time.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ class Sending:
 
     Args:
         lifetime: The channel's.
-        outcomes: Where messages are settled.
-        republish: Whether to send messages again that were lost.
+        outcomes: Settles messages.
+        republish: Whether to send lost messages again.
     """
 
     __slots__ = ("_alone", "_lifetime", "_outcomes", "_queue", "_resending", "_task")
@@ -49,10 +49,10 @@ class Sending:
             outcomes.lost = self._take_lost
 
     def send(self, confirmation: Confirmation, message: Outgoing) -> None:
-        """Send a message, or queue it behind those that wait; all in one stretch.
+        """Send a message, or queue it behind those that wait, without an await.
 
         Args:
-            confirmation: What gets its outcome; it gets its number here.
+            confirmation: Its confirmation, which gets its number here.
             message: The message.
 
         Raises:
@@ -74,7 +74,7 @@ class Sending:
         outcomes.add(confirmation)
 
     async def stop(self) -> None:
-        """End the task; the messages have their outcomes."""
+        """End the task, when all messages have their outcomes."""
         self._queue.clear()
         task = self._task
         if task is not None:
@@ -87,7 +87,7 @@ class Sending:
             self._task = asyncio.get_running_loop().create_task(self._send_queued())
 
     def _take_lost(self, confirmation: Confirmation, loss: PublishUnknown) -> PublishRefused | None:
-        """Queue a message again whose channel was lost (`outcomes.Lost`)."""
+        """Queue again a message whose channel was lost (`outcomes.Lost`)."""
         assert self._resending is not None
         if self._alone is not None and not self._alone.done():
             self._alone.set_result(None)
@@ -97,7 +97,7 @@ class Sending:
         return refused
 
     def _drop_settled(self) -> None:
-        """Forget the messages at the head of the queue whose time is over."""
+        """Remove the messages at the head of the queue that have timed out."""
         while self._queue and self._queue[0].done():
             self._queue.popleft()
 
@@ -118,33 +118,34 @@ class Sending:
             self._task = None
 
     async def _wait_publishable(self) -> Publishing | None:
-        """Wait for the turn of the first message.
+        """Wait until the first message can be sent.
 
         Returns:
-            What sends it in the same stretch; None if the wait has failed.
+            The `Publishing` that sends it; the caller calls it without another await. None if the
+            wait has failed.
         """
         try:
             live = await self._lifetime.usable("basic.publish", is_bounded=True)
             await live.publishing.wait_publishable_by(None)
         except NotSentInTime:
-            return None  # the messages have their own time
+            return None  # each message has its own timeout
         except (ChannelClosed, ConnectionClosed) as error:
             if self._lifetime.final is not None:
                 self._fail_queued(error)
             else:
-                await asyncio.sleep(0)  # it is being recovered
+                await asyncio.sleep(0)  # the channel is being recovered
             return None
-        except AmmooError as error:  # the server took none for longer than blocked_timeout
+        except AmmooError as error:  # the server accepted none for longer than blocked_timeout
             self._fail_queued(error)
             return None
         return live.publishing
 
     async def _send_all(self, publishing: PublishingPort) -> None:
-        """Send the queue for as long as the channel takes messages; suspects one at a time."""
+        """Send queued messages while the channel accepts them; send suspects one at a time."""
         while self._queue and publishing.is_publishable:
             confirmation = self._queue.popleft()
             message = confirmation._message
-            if message is None:  # its time is over
+            if message is None:  # it has timed out
                 continue
             is_suspect = self._resending is not None and self._resending.is_suspect(confirmation)
             if is_suspect:
@@ -169,7 +170,7 @@ class Sending:
             self._outcomes.settle_as_failed(confirmation, outcome_of(confirmation, error))
 
     def _fail_queued(self, error: Exception) -> None:
-        """Settle all that is queued: it will not be sent."""
+        """Settle all queued messages: none of them will be sent."""
         queue, self._queue = self._queue, deque()
         for confirmation in queue:
             if not confirmation.done():
@@ -177,7 +178,7 @@ class Sending:
 
 
 def _kept(message: Outgoing) -> Outgoing:
-    """Return a message whose body the caller cannot change any more."""
+    """Return the message with a copy of a body that the caller could change."""
     if isinstance(message.body, bytearray):
         return message._replace(body=bytes(message.body))
     return message

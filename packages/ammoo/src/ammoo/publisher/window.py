@@ -1,7 +1,7 @@
-"""How much a publisher may have in flight, and the line of those that wait for room.
+"""How much a publisher may have in flight, and the queue of callers that wait for room.
 
-A place is granted in the stretch in which another one becomes free, to the first that waits; so
-none that comes later can take it. It knows neither messages nor outcomes.
+When a place becomes free, the first caller that waits gets it at once. A later caller therefore
+cannot take it. This module knows neither messages nor outcomes.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ __all__ = ["Window"]
 
 
 class Window:
-    """Room for so many messages, and so many octets of bodies.
+    """Room for a limited number of messages, and of octets in their bodies.
 
     A body that is larger than the whole window has room when the window is empty.
 
     Args:
         max_messages: How many messages have room.
-        max_bytes: How many octets of their bodies.
+        max_bytes: How many octets of their bodies have room.
     """
 
     __slots__ = ("_bytes", "_max_bytes", "_max_messages", "_messages", "_waiters")
@@ -37,15 +37,15 @@ class Window:
 
     @property
     def waiting(self) -> int:
-        """How many wait for a place."""
+        """How many callers wait for a place."""
         return len(self._waiters)
 
     def has_room(self, size: int) -> bool:
-        """Return whether there is a place, and no one waits for it."""
+        """Return whether a place is free, and no caller waits for one."""
         return not self._waiters and self._fits(size)
 
     def try_enter(self, size: int) -> bool:
-        """Take a place if there is one, and no one waits for it.
+        """Take a place if one is free and no caller waits for it; return whether it was taken.
 
         Args:
             size: The octets of the body.
@@ -63,7 +63,7 @@ class Window:
             size: The octets of the body.
 
         Raises:
-            Exception: What the window has failed with.
+            Exception: An error that `fail` made.
         """
         if self.try_enter(size):
             return
@@ -73,24 +73,24 @@ class Window:
             await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self.leave(size)  # the place was granted: it is the next one's
+                self.leave(size)  # the place was granted: pass it on
             else:
                 self._waiters = deque(each for each in self._waiters if each[0] is not waiter)
                 self._grant()  # a smaller message may have stood behind it
             raise
 
     def leave(self, size: int) -> None:
-        """Free a place; those that wait first get it."""
+        """Free a place, and grant it to the callers that wait."""
         self._messages -= 1
         self._bytes -= size
         if self._waiters:
             self._grant()
 
     def fail(self, new_error: Callable[[], Exception]) -> None:
-        """Raise an error in all that wait.
+        """Raise an error in all callers that wait.
 
         Args:
-            new_error: Makes it, for each of them.
+            new_error: Makes the error, for each caller.
         """
         waiters, self._waiters = self._waiters, deque()
         for waiter, _ in waiters:
@@ -103,7 +103,7 @@ class Window:
         return self._messages < self._max_messages and self._bytes + size <= self._max_bytes
 
     def _grant(self) -> None:
-        """Give places to those that wait first, as far as there is room."""
+        """Grant places to the callers that have waited longest, while there is room."""
         while self._waiters:
             waiter, size = self._waiters[0]
             if not waiter.done():

@@ -1,1 +1,1 @@
-"""Requests and replies: calling, and serving calls."""
+"""Remote procedure calls: sending requests, and replying to them."""

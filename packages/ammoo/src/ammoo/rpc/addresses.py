@@ -1,8 +1,9 @@
 """Which reply-to addresses a reply can be published to.
 
 RabbitMQ makes the addresses of direct replies itself: the name of the pseudo-queue, an Erlang
-process and a key, both in base64. Up to 4.2 it closes the connection (541) when a message is
-published to such a name that it cannot read. The sender of a request chooses the address, so a server checks it.
+process and a key, both in base64. RabbitMQ up to 4.2 closes the connection (541) of a client that
+publishes to a malformed address of this kind. The sender of a request chooses the address, so
+the server of requests checks it.
 See https://www.rabbitmq.com/docs/direct-reply-to
 """
 
@@ -25,9 +26,9 @@ _NUMBERS_SIZE: Final = 12
 
 
 def is_reply_address(reply_to: str | None) -> bool:
-    """Return whether a reply can be published to an address without harm.
+    """Return whether a reply can be published to an address without losing the connection.
 
-    Any name of a queue is one, even if there is no such queue: the reply is dropped then.
+    Any name of a queue is safe, even if there is no such queue: RabbitMQ drops the reply then.
     """
     if not reply_to or reply_to == PSEUDO_QUEUE:
         return False

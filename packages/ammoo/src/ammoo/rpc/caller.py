@@ -1,9 +1,9 @@
 """Calling a server of requests over RabbitMQ's direct reply-to.
 
-An `Rpc` has a channel of its own. RabbitMQ takes requests only on the channel that consumes the
-replies, and lets one consumer of replies be on a channel; a request needs confirm mode, so
-that a missing queue is noticed; and a request to an exchange that does not exist
-closes the channel. A channel that the program uses for other things would suffer from each of these.
+An `Rpc` has its own channel, for three reasons. RabbitMQ accepts requests only on the channel that
+consumes the replies, and allows one consumer of replies on a channel. A request needs confirm
+mode, to detect a missing queue. A request to an exchange that does not exist closes the channel.
+Each of these would disturb a channel that the program uses for other things.
 """
 
 import asyncio
@@ -43,23 +43,24 @@ __all__ = ["Rpc"]
 _OWN_OPTIONS: Final = frozenset(
     ("correlation_id", "expiration", "immediate", "mandatory", "raise_returned", "reply_to")
 )
-"""The options of a message that a call sets itself."""
+"""The options of a message that `Rpc.call` sets itself."""
 
 Reply = asyncio.Future[DeliverMessage]
 
 
 class Rpc:
-    """Calls, any number of which may wait for their replies; `Channel.rpc` returns it.
+    """Sends requests, and returns their replies; `Channel.rpc` returns it.
 
-    Use it as a context manager, and share it among tasks::
+    Use it as a context manager; any number of tasks may call at the same time::
 
         async with channel.rpc() as rpc:
             reply = await rpc.call("", "squares", "7")
 
-    Leaving the block interrupts calls that wait.
+    Leaving the block interrupts calls that wait. See
+    https://www.rabbitmq.com/docs/direct-reply-to
 
     Args:
-        channel: A channel of its own, which is not open yet.
+        channel: A channel for this object alone, which is not open yet.
         timeout: How long a call waits for its reply if it does not say otherwise, in seconds;
             None for no limit.
     """
@@ -70,7 +71,7 @@ class Rpc:
         self._prefix = os.urandom(8).hex()
         self._last_number = 0
         self._pending: dict[str, Reply] = {}
-        self._tasks: set[asyncio.Task[None]] = set()  # which wait to send a request
+        self._tasks: set[asyncio.Task[None]] = set()  # each waits to send a request
         self._dropped = 0
         self._replies: Consumer | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -85,7 +86,7 @@ class Rpc:
 
     @property
     def dropped_replies(self) -> int:
-        """How many replies came that no call waited for: too late, or a second time."""
+        """How many replies no call waited for: they came too late, or a second time."""
         return self._dropped
 
     # --- context manager ---
@@ -96,7 +97,7 @@ class Rpc:
         Raises:
             TooManyChannels, ChannelClosed, ConnectionClosed, OperationTimeout: As for a channel
                 and a consumer.
-            RuntimeError: It was entered before.
+            RuntimeError: The object was entered before.
         """
         await self._channel.__aenter__()
         try:
@@ -176,19 +177,19 @@ class Rpc:
             reply = await rpc.call("", "squares", json=7, content_type=True, timeout=5)
             print(reply.json())
 
-        If there is no queue for the request, the call raises at once. A queue without a server is
-        not noticed before the time is over. The request expires in its queue when the time is over.
-        If the caller is cancelled, a reply that still comes is dropped.
+        If there is no queue for the request, the call raises at once. If the queue has no consumer,
+        the call raises after the timeout. After the timeout the request expires in its queue
+        (expiration). If the caller is cancelled, a reply that still comes is dropped.
 
         Args:
             exchange_name: As in `Channel.publish`.
             route: As in `Channel.publish`.
             body: As in `Channel.publish`.
-            timeout: How long to wait for the reply, in seconds, whatever comes before it; None for
-                no limit. By default the time that `Channel.rpc` was given.
+            timeout: How long the whole call may take, in seconds; None for no limit. The default
+                is the `timeout` of `Channel.rpc`.
             repeat: Whether to send the request again when the connection is lost before the reply
-                (with ``recovery=``); it may then be processed twice. All requests of a call have the
-                same message_id. False by default.
+                (with ``recovery=``); the request may then be processed twice. All requests of a
+                call have the same message_id. False by default.
             options: The keyword arguments of `Channel.publish`, except those that the call sets
                 itself: correlation_id, expiration, immediate, mandatory, raise_returned, reply_to.
 
@@ -205,7 +206,7 @@ class Rpc:
             ConnectionBlocked, ChannelInactive, SocketFull: The server or the socket took no
                 messages for longer than blocked_timeout; the request was not sent.
             ChannelClosed, ConnectionClosed: The channel is closed; the request was not sent.
-            TypeError, ValueError: As in `Channel.publish`, or the call sets an option itself.
+            TypeError, ValueError: As in `Channel.publish`, or an option that the call sets itself.
         """
         _refuse_own_options(options)
         seconds = self._timeout if isinstance(timeout, NotGiven) else timeout
@@ -243,7 +244,7 @@ class Rpc:
         options: PublishOptions,
         deadline: float | None,
     ) -> DeliverMessage:
-        """Send a request until it is not interrupted, or the channel does not come back."""
+        """Send a request again until it is not interrupted, or the channel is closed for good."""
         interrupted: RpcInterrupted | None = None
         while True:
             try:
@@ -253,7 +254,7 @@ class Rpc:
             except (ChannelClosed, ConnectionClosed, NotSent):
                 if interrupted is None:
                     raise
-                raise interrupted  # noqa: B904  what was sent first may have been processed
+                raise interrupted  # noqa: B904  the first request may have been processed
 
     async def _call_once(
         self,
@@ -267,7 +268,7 @@ class Rpc:
         self._raise_if_replies_ended()
         if not self._channel.is_publishable:
             await self._channel.wait_publishable()
-            self._raise_if_replies_ended()  # meanwhile
+            self._raise_if_replies_ended()  # they may have ended meanwhile
         loop = asyncio.get_running_loop()
         if deadline is not None:
             options["expiration"] = max(1, ceil(1000 * (deadline - loop.time())))
@@ -296,10 +297,10 @@ class Rpc:
     ) -> "asyncio.Future[None]":
         """Publish a request, and return the future of its confirm.
 
-        Where that has to wait, after a loss for example, a task waits for the request's turn.
+        If publishing has to wait, after a loss for example, a task of its own waits.
         """
-        # The options are checked there; a TypedDict cannot say that json and body exclude each
-        # other.
+        # `publish_nowait` checks the options; a TypedDict cannot express that json and body exclude
+        # each other.
         if self._channel.is_publishable:
             return self._channel.publish_nowait(exchange_name, route, body, **options)  # type: ignore[call-overload,no-any-return]  # a body or json
         publishing = self._channel.publish(exchange_name, route, body, **options)  # type: ignore[call-overload]  # a body or json
@@ -312,8 +313,9 @@ class Rpc:
         """Raise what ended the consumer of the replies, if it has ended.
 
         Raises:
-            RuntimeError: It was not started.
-            ChannelClosed, ConnectionClosed: It has ended; with its block, for example.
+            RuntimeError: The consumer was not started.
+            ChannelClosed, ConnectionClosed: The consumer has ended, because the block was left for
+                example.
         """
         if self._replies is None:
             raise RuntimeError("the Rpc was not entered; write async with channel.rpc()")
@@ -326,7 +328,7 @@ class Rpc:
     # --- replies ---
 
     async def _read(self, replies: Consumer) -> None:
-        """Give replies to the calls that wait for them, until the consumer ends."""
+        """Pass replies to the calls that wait for them, until the consumer ends."""
         try:
             async for reply in replies:
                 self._resolve(reply)
@@ -345,7 +347,7 @@ class Rpc:
             waiting.set_result(reply)
 
     def _lost(self, error: Exception) -> None:
-        """Interrupt the calls whose replies will not come: their address was lost."""
+        """Interrupt the calls whose reply address was lost: their replies cannot come."""
         assert self._replies is not None
         for reply in self._replies._take_arrived():
             self._resolve(reply)
@@ -357,7 +359,7 @@ class Rpc:
 
 
 def _fail_unless_confirmed(waiting: Reply, confirmation: "asyncio.Future[None]") -> None:
-    """Raise in a call what became of its request, unless the server has confirmed it."""
+    """Raise the outcome of a request in its call, unless the server has confirmed the request."""
     error = None if confirmation.cancelled() else confirmation.exception()
     if isinstance(error, PublishUnknown):
         _interrupt(waiting, error.exc)
@@ -376,7 +378,7 @@ def _refuse_own_options(options: PublishOptions) -> None:
     """Refuse the options that a call sets itself.
 
     Raises:
-        ValueError: One of them is given.
+        ValueError: The caller has passed one of them.
     """
     own = sorted(_OWN_OPTIONS & options.keys())
     if own:

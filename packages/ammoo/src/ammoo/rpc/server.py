@@ -1,9 +1,9 @@
 """Serving requests: a handler for each message of a queue, whose result is the reply.
 
-A reply is published on a channel of its own. The server may refuse a reply, because it is too large
-for example, and closes its channel then; the requests that are being handled must not be lost with
-it. The reply is confirmed before the request is acknowledged, so a request whose reply
-was lost is delivered again.
+Replies are published on another channel than the requests. RabbitMQ may refuse a reply, because
+it is too large for example, and then closes the channel; the requests in progress must not be
+lost with it. A request is acknowledged after its reply was confirmed, so RabbitMQ delivers a
+request again if its reply was lost.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ RequestHandler: TypeAlias = Callable[[DeliverMessage], Awaitable[Body | None]]
 class RpcServer:
     """Handles the requests in a queue, and publishes the replies; `Channel.serve` returns it.
 
-    Await it, to serve until the consumer ends; or enter it, to drain it::
+    Await it to serve until the consumer ends, or enter it to be able to drain it::
 
         async with channel.serve("squares", square, concurrency=10) as server:
             async with ammoo.drain_on_signals(server):
@@ -40,7 +40,7 @@ class RpcServer:
     Args:
         consumer: The consumer of the requests.
         new_channel: Returns a channel for replies.
-        handler: What returns the body of the reply to a request.
+        handler: A coroutine function that returns the body of the reply to a request.
         concurrency: As in `Consumer.run`.
         ordered_by: As in `Consumer.run`.
         on_error: As in `Consumer.run`.
@@ -85,7 +85,7 @@ class RpcServer:
         """Start the consumer.
 
         Raises:
-            Exception: As entering a consumer.
+            Exception: As for entering a consumer; see `Channel.consume`.
         """
         await self._consumer.__aenter__()
         return self
@@ -107,7 +107,7 @@ class RpcServer:
         """Handle requests until the consumer ends.
 
         Raises:
-            Exception: As `Consumer.run`.
+            Exception: As for `Consumer.run`.
         """
         await self._consumer.run(
             self._answer,
@@ -118,11 +118,18 @@ class RpcServer:
         )
 
     async def cancel(self) -> None:
-        """Take no more requests; see `Consumer.cancel`."""
+        """Accept no more requests; see `Consumer.cancel`."""
         await self._consumer.cancel()
 
     async def drain(self, timeout: float | None) -> bool:  # noqa: ASYNC109  it bounds the wait for handlers
-        """Let running handlers reply, requeue all other requests; see `Consumer.drain`."""
+        """Let running handlers reply, and requeue all other requests; see `Consumer.drain`.
+
+        Args:
+            timeout: How long to wait for the handlers, in seconds; None for no limit.
+
+        Returns:
+            Whether all handlers have ended in time.
+        """
         return await self._consumer.drain(timeout)
 
     def _new_drain(self, seconds: float | None, publishers: Sequence[Flushable]) -> Drain:
@@ -149,12 +156,12 @@ class RpcServer:
         except PublishUnknown:
             if not request.is_stale:
                 raise
-            # The request was lost with the connection, too: it is delivered again.
+            # The request was lost with the connection, too: the server delivers it again.
 
     async def _open_channel(self) -> "Channel":
-        """Return the channel of the replies, which is opened when it is first needed.
+        """Return the channel of the replies; open it if this is the first reply.
 
-        Without recovery, another one is opened when the server has closed it.
+        Without recovery, open another one if the server has closed it.
         """
         async with self._opening:
             if self._replies is None or self._replies.closing:

@@ -1,1 +1,1 @@
-"""What consumes in the caller's place: handlers, batches, and the orderly end of both."""
+"""Consuming with handlers or in batches, and the orderly end of both."""

@@ -16,10 +16,10 @@ __all__ = ["Batch", "Batches"]
 
 
 class Batch(Sequence[DeliverMessage]):
-    """Messages that are processed together; `Consumer.batches` makes it.
+    """Messages that are processed together; the batches of `Consumer.batches` are such.
 
-    It is a sequence of messages. Messages that were settled by themselves are left out when the
-    batch is settled.
+    A batch is a sequence of messages. Settling the batch skips the messages that were settled one
+    by one.
 
     Args:
         messages: The messages, the oldest first.
@@ -51,7 +51,7 @@ class Batch(Sequence[DeliverMessage]):
     async def ack(self) -> None:
         """Acknowledge all messages.
 
-        If they are the oldest unacked ones of the channel, a single basic.ack says so.
+        A single basic.ack with `multiple` is enough if the channel has no older unacked messages.
 
         Raises:
             StaleDelivery: The channel was lost, and the server delivers them again (with
@@ -59,7 +59,7 @@ class Batch(Sequence[DeliverMessage]):
             ChannelClosed, ConnectionClosed: The channel that they came on is closed.
         """
         for message in self._messages:
-            with suppress(UnknownDelivery):  # it was settled by itself
+            with suppress(UnknownDelivery):  # it was settled alone
                 await message.ack()
 
     async def reject(self, requeue: bool) -> None:
@@ -72,7 +72,7 @@ class Batch(Sequence[DeliverMessage]):
             StaleDelivery, ChannelClosed, ConnectionClosed: As in `ack`.
         """
         for message in self._messages:
-            with suppress(UnknownDelivery):  # it was settled by itself
+            with suppress(UnknownDelivery):  # it was settled alone
                 await message.reject(requeue)
 
     def process(self, *, on_error: OnError = "requeue") -> Processing[Self]:
@@ -90,13 +90,13 @@ class Batch(Sequence[DeliverMessage]):
 class Batches:
     """The batches of a consumer, as an asynchronous iterator.
 
-    A task that is cancelled while it waits for a batch loses none of it: what has come belongs to
-    the next batch.
+    A task that is cancelled while it waits for a batch loses no message: those that have arrived
+    belong to the next batch.
 
     Args:
-        consumer: Where the messages come from.
+        consumer: The consumer that receives the messages.
         size: How many messages a batch has at most.
-        seconds: How long a batch waits for more, from its first message on.
+        seconds: How long a batch waits for more messages after its first.
     """
 
     def __init__(self, consumer: "Consumer", size: int, seconds: float) -> None:
@@ -113,7 +113,7 @@ class Batches:
         return self
 
     async def __anext__(self) -> Batch:
-        """Return the next batch: a full one, or one that has waited for long enough.
+        """Return the next batch: a full one, or one whose time to wait is over.
 
         Raises:
             ConsumerCancelled, ChannelClosed, ConnectionClosed: The consumer has ended.
@@ -128,13 +128,13 @@ class Batches:
                 return Batch(messages)
 
     def give_back(self) -> None:
-        """Requeue what has come for a batch that was not returned yet."""
+        """Requeue the messages of the batch that was not returned yet."""
         messages, self._open = self._open, []
         for message in messages:
             message._give_back()
 
     async def _fill(self) -> None:
-        """Wait until the batch is full or has waited for long enough; drop it if it was lost."""
+        """Wait until the batch is full or its time to wait is over; drop it if it was lost."""
         scope = asyncio.timeout_at(self._deadline)
         try:
             async with scope:
@@ -147,7 +147,7 @@ class Batches:
             return  # the batch was given back
         except Exception:
             if self._open and not self._open[0].is_stale:
-                return  # the messages can still be processed; the next step raises this again
+                return  # the messages can still be processed; the next call raises this again
             raise
         if self._open and self._open[0].is_stale:
             self._open = []
@@ -162,10 +162,10 @@ class Batches:
 
 
 def checked_size(size: int, prefetch_count: int) -> int:
-    """Return the size of batches.
+    """Return the size of batches if the prefetch limit allows it.
 
     Raises:
-        ValueError: No batch could ever be full.
+        ValueError: The prefetch limit is smaller, so that no batch could ever be full.
     """
     if size < 1:
         raise ValueError(f"size is {size!r}; expected at least 1")

@@ -1,12 +1,12 @@
 """The orderly end of a consumer, in the order that loses and repeats the least.
 
-1. Hand out no more messages. 2. Send basic.cancel. 3. Requeue what is unread, and what still
-arrives. 4. Wait for the handlers. 5. When the time is over, cancel them, wait a moment, and
-requeue their messages. 6. Flush publishers. 7. Await an answer on the channel: the server
-has then processed the acknowledgements before it, which have no answer themselves.
+1. Return no more messages to the program. 2. Send basic.cancel. 3. Requeue the messages that are
+unread, and those that still arrive. 4. Wait for the handlers. 5. When the time is over, cancel
+them, wait a moment, and requeue their messages. 6. Flush publishers. 7. Await an answer on the
+channel: the server has then processed the acknowledgements before it, which have no answers.
 
-Messages are requeued before the channel is closed, because a quorum queue counts what is unacked
-then as a failed delivery.
+The drain requeues messages before it closes the channel, because a quorum queue counts a message
+that is unacked at the close as a failed delivery.
 """
 
 import asyncio
@@ -29,16 +29,16 @@ __all__ = ["Drain", "Flushable"]
 CANCEL_TIMEOUT: Final = 5.0
 """How long the server may take to stop the consumer, in seconds."""
 GRACE: Final = 1.0
-"""How long handlers have after they were cancelled, in seconds."""
+"""How long cancelled handlers may take to end, in seconds."""
 PROOF_TIMEOUT: Final = 5.0
-"""How long the server may take to answer in the end, in seconds."""
+"""How long the server may take for the last answer, in seconds."""
 
 
 class Flushable(Protocol):
-    """What is flushed before the channel is closed."""
+    """A publisher, which the drain flushes before it closes the channel."""
 
     async def flush(self) -> None:
-        """Wait until everything that was published before has an outcome."""
+        """Wait until all messages that were published before have their outcomes."""
 
 
 class Drain:
@@ -46,13 +46,13 @@ class Drain:
 
     Args:
         consumer: The consumer.
-        lifetime: Its channel's.
-        run: What calls its handler; None if a program reads the messages by itself.
+        lifetime: The lifetime of its channel.
+        run: The run that calls the handler; None if the program reads the messages itself.
         seconds: How long to wait for handlers; None for no limit.
-        publishers: What to flush when the handlers have ended.
+        publishers: The publishers to flush when the handlers have ended.
 
     Raises:
-        RuntimeError: A handler of the consumer drains it, and would wait for itself.
+        RuntimeError: The caller is a handler of the consumer: the drain would wait for it.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Drain:
             Whether all handlers have ended in time.
 
         Raises:
-            Exception: What flushing a publisher has raised; the channel is closed all the same.
+            Exception: The error of a publisher's flush; the channel is closed nevertheless.
         """
         live = self._consumer._inbox.live
         if live is None:
@@ -103,7 +103,7 @@ class Drain:
         return is_in_time
 
     def hurry(self) -> None:
-        """Wait for handlers no longer, not even when they were cancelled."""
+        """Stop waiting for handlers, and for the end of cancelled ones."""
         self._is_hurried = True
         if self._scope is not None and not self._scope.expired():
             self._scope.reschedule(0)
@@ -111,8 +111,8 @@ class Drain:
     async def _wait_for_handlers(self, live: LiveChannel, stopped: asyncio.Event | None) -> None:
         """Wait until the server has stopped the consumer, and until all handlers have ended.
 
-        A message that a program has read by itself is being handled until it is settled. Whose
-        it is, is not known on a channel with several consumers.
+        If the program reads the messages itself, a message counts as handled when it is settled.
+        On a channel with several consumers the drain cannot see whose message that is.
         """
         if stopped is not None:
             await live.consuming.wait_stopped(stopped, CANCEL_TIMEOUT)
@@ -131,7 +131,7 @@ class Drain:
             live.requeue(live.acknowledgements.unacked.held())
 
     async def _flush_publishers(self) -> None:
-        """Flush all publishers, even if some of them fail, and raise what they have raised."""
+        """Flush all publishers, even if some of them fail; then raise their errors."""
         errors: list[Exception] = []
         for publisher in self._publishers:
             try:
@@ -149,7 +149,7 @@ class Drain:
         return bool(others) or self._lifetime.drains > 1
 
     async def _in_time(self, seconds: float | None, waiting: Coroutine[Any, Any, None]) -> bool:
-        """Await something for a limited time, and return whether it has ended."""
+        """Await a coroutine for a limited time; return whether it has ended."""
         scope = asyncio.timeout(0 if self._is_hurried else seconds)
         try:
             async with scope:

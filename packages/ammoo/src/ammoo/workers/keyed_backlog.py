@@ -1,7 +1,7 @@
-"""Messages that wait because one with the same key is being handled.
+"""Messages that wait while another one with the same key is being handled.
 
-So messages with one key are handled in their order, one at a time. This module knows keys and
-items; it starts nothing, and is told what was begun and what has ended.
+Messages with the same key are handled one at a time, in their order. This module knows keys and
+items; the caller starts the handlers, and reports their beginnings and ends.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class KeyedBacklog(Generic[T]):
-    """For each key that is being handled, what waits behind it."""
+    """The items that wait, by the key that is being handled."""
 
     __slots__ = ("_waiting",)
 
@@ -43,7 +43,7 @@ class KeyedBacklog(Generic[T]):
         return None
 
     def take_all(self) -> list[T]:
-        """Remove all items that wait; keys that are being handled go on."""
+        """Remove and return all items that wait; the keys in progress stay."""
         taken = [item for waiting in self._waiting.values() for item in waiting]
         for waiting in self._waiting.values():
             waiting.clear()

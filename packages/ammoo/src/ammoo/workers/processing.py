@@ -1,7 +1,7 @@
-"""Settling messages by what became of the block that processed them.
+"""Settling messages by the way in which the block ends that processes them.
 
-`ExpectedMessage.process` returns a `Processing`. It knows messages and a policy; that
-a message can no longer be settled is no error here, because the server delivers it again.
+`ExpectedMessage.process` returns a `Processing`, which knows messages and a policy. A message
+that can no longer be settled is no error here, because the server delivers it again.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["OnError", "Processing", "checked_policy"]
 
 OnError = Literal["requeue", "reject", "dead-letter"]
-"""What becomes of a message whose processing has failed; see `ExpectedMessage.process`."""
+"""What to do with a message whose processing has failed; see `ExpectedMessage.process`."""
 
 T = TypeVar("T")
 
 
 def checked_policy(on_error: OnError) -> OnError:
-    """Return a policy.
+    """Return a policy if it is valid.
 
     Raises:
         ValueError: There is no such policy.
@@ -40,9 +40,9 @@ class Processing(Generic[T]):
     """The block in which messages are processed: they are settled when the block is left.
 
     Args:
-        target: What the block gets: the message, or the batch.
+        target: The value of ``as``: the message, or the batch.
         messages: The messages.
-        on_error: What becomes of the messages if an exception leaves the block.
+        on_error: What to do with the messages if an exception leaves the block.
     """
 
     __slots__ = ("_messages", "_on_error", "_target")
@@ -76,29 +76,29 @@ class Processing(Generic[T]):
             await self._reject(exc)
         else:
             for message in self._messages:
-                message._give_back()  # the block was cancelled: nothing is wrong with them
+                message._give_back()  # the block was cancelled: the messages are not at fault
         return False
 
     def _has_lost(self, delivery_tag: int) -> bool:
-        """Return whether a message with a tag is lost; one of another channel may have that tag."""
+        """Return whether the message with a tag is lost; another channel may use the same tag."""
         return any(
             message.is_stale and message.delivery_tag == delivery_tag for message in self._messages
         )
 
     async def _ack(self) -> None:
         for message in self._messages:
-            # It is delivered again; or the block has settled it, or it had no_ack.
+            # The server delivers it again; or the block has settled it; or it had no_ack.
             with suppress(StaleDelivery, UnknownDelivery):
                 await message.ack()
 
     async def _reject(self, exc: Exception) -> None:
         """Apply the policy.
 
-        By basic.reject and not by basic.nack: RabbitMQ 4.3 counts only the former towards the
-        delivery limit of a quorum queue, which ends the retries of a message that always fails.
+        It sends basic.reject, not basic.nack: RabbitMQ 4.3 counts only basic.reject towards the
+        delivery limit of a quorum queue. The limit ends the retries of a message that always fails.
         """
         for message in self._messages:
             message._report_failure(exc)
-            # As for an acknowledgement; what is raised is the block's exception.
+            # As in `_ack`; the block's exception is raised, not this one.
             with suppress(StaleDelivery, UnknownDelivery, ChannelClosed, ConnectionClosed):
                 await message.reject(self._on_error == "requeue")

@@ -1,8 +1,8 @@
 """Calling a handler for each message of a consumer, a limited number at a time.
 
-A run has as many tasks as handlers may run at once, and none for each message. Each task takes
-a message from the consumer, handles it, and takes the next one. With ``ordered_by`` a task
-that has taken a message whose key is being handled leaves it to the task that handles the key.
+A run starts one task for each handler that may run at once; it starts none for a message. Each
+task reads a message from the consumer, handles it, and reads the next one. With ``ordered_by``, a
+task may read a message whose key another task is handling; it leaves the message to that task.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ class Run:
     """One call of `Consumer.run`.
 
     Args:
-        consumer: Where the messages come from.
-        handler: What is awaited for each message.
+        consumer: The consumer that receives the messages.
+        handler: The coroutine function that the run awaits for each message.
         concurrency: How many handlers may run at once.
         ordered_by: Returns a message's key; None if handlers run in any order.
-        on_error: What becomes of a message whose handler has failed.
+        on_error: What to do with a message whose handler has failed.
         fail_fast: Whether the first failure ends the run.
 
     Attributes:
@@ -61,7 +61,7 @@ class Run:
         self._on_error = checked_policy(on_error)
         self._fail_fast = fail_fast
         self._backlog: KeyedBacklog[DeliverMessage] = KeyedBacklog()
-        self._last: DeliverMessage | None = None  # the message that was taken last
+        self._last: DeliverMessage | None = None  # the message that a task has read last
         self._failures: list[Exception] = []
         self._failure_count = 0
         self._end: Exception | None = None
@@ -72,7 +72,7 @@ class Run:
 
         Raises:
             ExceptionGroup: Handlers have failed.
-            Exception: What has ended the consumer, unless it was cancelled on purpose.
+            Exception: The error that ended the consumer, unless the program cancelled it.
         """
         try:
             async with asyncio.TaskGroup() as group:
@@ -85,7 +85,7 @@ class Run:
             raise self._end
 
     def give_back(self) -> None:
-        """Requeue the messages that wait behind another one with their key."""
+        """Requeue the messages that wait behind another one with the same key."""
         for message in self._backlog.take_all():
             message._give_back()
 
@@ -112,7 +112,7 @@ class Run:
             self._end = error
 
     async def _handle_in_order(self, message: DeliverMessage, ordered_by: Key) -> None:
-        """Handle a message and those of its key that come meanwhile, or leave it to their task."""
+        """Handle a message and later ones with its key; if another task has the key, leave it."""
         self._drop_lost(message)
         try:
             key = ordered_by(message)
@@ -130,14 +130,14 @@ class Run:
             raise
 
     def _next_of(self, key: Hashable) -> DeliverMessage | None:
-        """Return the next message of a key that was not lost: the server delivers lost ones again."""
+        """Return the next message of a key; skip lost ones, which the server delivers again."""
         following = self._backlog.next(key)
         while following is not None and following.is_stale:
             following = self._backlog.next(key)
         return following
 
     def _drop_lost(self, message: DeliverMessage) -> None:
-        """Drop what waits if its channel was lost: the server delivers it again."""
+        """Drop the messages that wait if their channel was lost: the server delivers them again."""
         if self._last is not None and self._last.is_stale and not message.is_stale:
             self._backlog.take_all()
         self._last = message
@@ -163,22 +163,24 @@ class Run:
     # --- failures ---
 
     def _add_failure(self, message: DeliverMessage, error: Exception) -> None:
-        """Keep an exception of a handler; end the run if the first one is to do that."""
-        if error is message._origin.closing_exc:  # the handler had no part in that
+        """Keep a handler's exception; with `fail_fast`, end the run."""
+        if error is message._origin.closing_exc:  # the handler is not at fault
             is_on_purpose = isinstance(error, ClientClosedChannelOK | ClientClosedConnectionOK)
-            if not is_on_purpose and self._consumer.closing_exc is not None:  # it is not recovered
+            if (
+                not is_on_purpose and self._consumer.closing_exc is not None
+            ):  # recovery does not bring it back
                 self._end = error
             return
         self._failure_count += 1
         if len(self._failures) < MOST_FAILURES:
-            if not isinstance(error, AmmooError):  # one of these may be raised in many handlers
+            if not isinstance(error, AmmooError):  # an AmmooError may be raised in many handlers
                 error.add_note(f"raised by the handler of {message!r}")
             self._failures.append(error)
         if self._fail_fast:
             self.cancel()
 
     def _failed(self) -> "ExceptionGroup[Exception]":
-        """Return all that is to be raised."""
+        """Return the failures as one exception group."""
         failures = [*self._failures, *([] if self._end is None else [self._end])]
         kept = len(self._failures)
         count = self._failure_count
@@ -190,10 +192,10 @@ class Run:
 
 
 def checked_concurrency(concurrency: int, prefetch_count: int) -> int:
-    """Return how many handlers may run at once.
+    """Return how many handlers may run at once if the prefetch limit allows it.
 
     Raises:
-        ValueError: The prefetch limit is not at least twice as many.
+        ValueError: The prefetch limit is less than twice as high.
     """
     if concurrency < 1:
         raise ValueError(f"concurrency is {concurrency!r}; expected at least 1")

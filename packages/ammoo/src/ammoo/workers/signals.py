@@ -1,8 +1,8 @@
-"""Draining consumers when the process is asked to end (SIGTERM, SIGINT).
+"""Draining consumers when a signal asks the process to end (SIGTERM, SIGINT).
 
 The first signal begins the drain. The second one cancels the handlers at once. The third one
-has its default action, so that a process whose event loop is stuck can still be ended: signals
-are counted where Python handles them, and not in the loop.
+has its default action. Python's signal handler counts the signals, not the event loop: the third
+one ends a process even if its loop is stuck.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from .drain import Drain, Flushable
 __all__ = ["DrainOnSignals", "Drainable", "drain_on_signals"]
 
 DEFAULT_ACTIONS: Final = {signal.SIGINT: signal.default_int_handler}
-"""What the third signal does, where it is not the system's default action."""
+"""The action of the third signal, where it is not the system's default."""
 
 
 def drain_on_signals(
@@ -34,28 +34,28 @@ def drain_on_signals(
                 await consumer.run(handle, concurrency=10)
 
     The first signal drains the consumers; see `Consumer.drain`. A second one, while handlers run,
-    cancels them at once. A third one has its default action, which ends the process. What
-    iterates over the consumers ends, and so do `Consumer.run` and `Consumer.batches`. Leaving the
-    block waits for the end of the drain, and restores the handlers that the signals had before.
-    What `loop.add_signal_handler` was given for a signal is called in the block as well, because the
-    loop is woken by each signal: a program that cancels its main task there removes it first.
-    Entering it raises ValueError in any other thread than the main one, which alone handles
-    signals.
+    cancels them at once. A third one has its default action, which ends the process. The drain
+    ends iterations over the consumers, `Consumer.run` and `Consumer.batches`. Leaving the block
+    waits for the end of the drain, and restores the previous handlers of the signals.
+    A callback of `loop.add_signal_handler` is called within the block, too. A program whose
+    callback cancels its main task has to remove the callback first.
+    Python handles signals in the main thread only; entering the block in another thread raises
+    ValueError.
 
     Args:
-        drainables: Consumers, and what `Channel.serve` returns, which are entered already.
-        timeout: How long to wait for handlers, in seconds; 20 by default, None for no limit. What
-            has sent the signal ends the process after some time: ``docker stop`` after 10 s,
+        drainables: Consumers and the servers that `Channel.serve` returns; all of them entered.
+        timeout: How long to wait for handlers, in seconds; 20 by default, None for no limit. The
+            sender of the signal kills the process after some time: ``docker stop`` after 10 s,
             Kubernetes after 30 s.
         signals: The signals; SIGTERM and SIGINT by default.
-        publishers: Publishers that handlers use, to be flushed before channels are closed; none
-            by default.
+        publishers: Publishers that handlers use; the drain flushes them before it closes channels.
+            Empty by default.
     """
     return DrainOnSignals(drainables, timeout, signals, publishers)
 
 
 class Drainable(Protocol):
-    """What can be drained: a consumer, or a server of requests."""
+    """A consumer or an RPC server, which can be drained."""
 
     def _new_drain(self, seconds: float | None, publishers: Sequence[Flushable]) -> Drain: ...
 
@@ -67,7 +67,7 @@ class DrainOnSignals:
         drainables: The consumers.
         seconds: How long to wait for their handlers; None for no limit.
         signals: The signals.
-        publishers: What to flush when the handlers have ended.
+        publishers: The publishers to flush when the handlers have ended.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class DrainOnSignals:
         """Handle the signals from now on.
 
         Raises:
-            ValueError: This is not the main thread, which alone handles signals.
+            ValueError: This is not the main thread; Python handles signals only there.
         """
         self._loop = asyncio.get_running_loop()
         try:
@@ -111,8 +111,7 @@ class DrainOnSignals:
         """Wait for the drain, if it has begun, and restore the former handlers.
 
         Raises:
-            Exception: What flushing a publisher has raised, unless another exception leaves the
-                block.
+            Exception: The error of a publisher's flush, unless another exception leaves the block.
         """
         try:
             if self._task is not None:
@@ -129,7 +128,7 @@ class DrainOnSignals:
                 exc.add_note(f"the drain has failed, too: {error!r}")
 
     async def _end_of(self, task: "asyncio.Task[None]") -> None:
-        """Wait for the end of the drain; cancel it with the caller, so that it is not left alone."""
+        """Wait for the end of the drain; if the caller is cancelled, cancel the drain, too."""
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError:
@@ -144,7 +143,7 @@ class DrainOnSignals:
             signal.signal(each, signal.SIG_DFL if former is None else former)
 
     def _received(self, number: int, frame: FrameType | None) -> None:
-        """Count a signal, and do what it asks for."""
+        """Count a signal: begin the drain, cancel the handlers, or end the process."""
         self._count += 1
         if self._count > 2:
             signal.signal(number, DEFAULT_ACTIONS.get(signal.Signals(number), signal.SIG_DFL))
@@ -164,7 +163,7 @@ class DrainOnSignals:
             drain.hurry()
 
     async def _drain(self) -> None:
-        # No TaskGroup: one that fails must not cut short the others, whose handlers run.
+        # No TaskGroup: it would cancel all drains when one fails.
         results = await asyncio.gather(
             *(drain.run() for drain in self._drains), return_exceptions=True
         )
