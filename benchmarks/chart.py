@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.job import Figures
-from benchmarks.results import UVLOOP, Results, medians
+from benchmarks.results import UVLOOP, Results, medians, microseconds
 from benchmarks.workloads import LIMIT, WORKLOADS
 
 __all__ = ["main"]
@@ -34,7 +34,7 @@ def bars(title: str, costs: dict[str, float], top: int) -> tuple[list[str], int]
         drawn += [
             f'<text x="{NAME_WIDTH - 8}" y="{top}" text-anchor="end">{escape(client)}</text>',
             f'<rect x="{NAME_WIDTH}" y="{top - 11}" width="{length:.1f}" height="13" fill="{colour}"/>',
-            f'<text x="{NAME_WIDTH + length + 6:.1f}" y="{top}">{cost:.3g}</text>',
+            f'<text x="{NAME_WIDTH + length + 6:.1f}" y="{top}">{microseconds(cost)}</text>',
         ]
     return drawn, top + GAP
 

@@ -149,7 +149,7 @@ def summary(spent: dict[str, tuple[Job, Counter[str]]]) -> list[str]:
     rows = [
         [
             title,
-            f"{job.figures.cpu:.3g}",
+            results.microseconds(job.figures.cpu),
             *(f"{whose[owner] / whose.total():.0%}" for owner in owners),
         ]
         for title, (job, whose) in spent.items()
