@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ammoo.recovery.lanes import MOST_IN_FLIGHT, Lane, LockedPauses, spread
+from ammoo.recovery.restoring.lanes import MOST_IN_FLIGHT, Lane, LockedPauses, spread
 
 
 def sent(lane: Lane[int]) -> list[int]:

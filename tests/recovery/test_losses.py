@@ -423,8 +423,8 @@ async def test_consume_that_is_not_answered_is_sent_once_more_and_has_all_the_ti
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server has no leader for the queue yet, and does not answer, for a minute perhaps."""
-    monkeypatch.setattr("ammoo.recovery.replay.STUCK_AFTER", 0.0)
-    monkeypatch.setattr("ammoo.recovery.stragglers.FIRST_DELAY", 0.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.replay.STUCK_AFTER", 0.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.stragglers.FIRST_DELAY", 0.0)
     async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
         events = connection.events()
         scripted.peer.answers[BasicConsumeParameters] = consume_ok
@@ -451,7 +451,7 @@ async def test_consume_that_is_not_answered_is_sent_once_more_and_has_all_the_ti
 async def test_consumer_whose_queue_is_down_waits_for_longer_than_the_grace(
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ammoo.recovery.reviving.FIRST_DELAY", 0.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.reviving.FIRST_DELAY", 0.0)
     down = ChannelCloseParameters(
         404,
         "NOT_FOUND - home node 'a' of durable queue 'q' in vhost '/' is down or inaccessible",
@@ -511,7 +511,7 @@ async def test_channel_whose_acknowledgement_was_overdue_is_opened_again(
 async def test_server_that_answers_nothing_is_busy_and_no_entity_is_to_blame(
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ammoo.recovery.replay.STUCK_AFTER", 0.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.replay.STUCK_AFTER", 0.0)
     async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
         events = connection.events()
         async with connection.channel() as channel:
@@ -536,7 +536,7 @@ async def test_server_that_answers_nothing_is_busy_and_no_entity_is_to_blame(
 async def test_suspect_that_ends_the_connection_twice_is_skipped(
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ammoo.recovery.stragglers.FIRST_DELAY", 0.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.stragglers.FIRST_DELAY", 0.0)
     refusal = ConnectionCloseParameters(503, "COMMAND_INVALID - unknown exchange type", 40, 10)
     async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
         events = connection.events()

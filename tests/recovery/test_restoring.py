@@ -212,7 +212,7 @@ async def test_refused_entity_is_retried_in_the_background_if_asked(
     network: Network, name: Name, broker_channel: ammoo.Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ammoo.recovery.supervisor.GATE_PATIENCE", 0.0)
-    monkeypatch.setattr("ammoo.recovery.stragglers.FIRST_DELAY", 0.001)
+    monkeypatch.setattr("ammoo.recovery.restoring.stragglers.FIRST_DELAY", 0.001)
     recovery = Recovery(on_error="retry", random=lambda: 0.0)
     async with (
         await ammoo.connect(network.url, recovery=recovery) as connection,

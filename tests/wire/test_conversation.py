@@ -33,7 +33,7 @@ from ammoo_wire import (
     Said,
     encode_command,
 )
-from ammoo_wire import conversation as module
+from ammoo_wire.onlookers import conversation as module
 from tests.wire.peers import HEARTBEAT, method_frame, new_client, new_server
 
 CLIENT, SERVER = "client", "server"

@@ -155,7 +155,6 @@ from .tables import check_readable, decode_table, encode_table, field_type
 from .writer import CommandWriter, ContentHead
 
 if TYPE_CHECKING:
-    from .conversation import Conversation, Peer, Said
     from .field_types import FieldType
     from .frame_encoder import (
         encode_command,
@@ -165,19 +164,20 @@ if TYPE_CHECKING:
         encode_protocol_header,
     )
     from .frames.flags import PropertyFlag
-    from .read_items import BrokenFrame, Frame, ProtocolHeader, ReadCommand
-    from .reader import CommandReader, FrameReader
+    from .onlookers.conversation import Conversation, Peer, Said
+    from .onlookers.read_items import BrokenFrame, Frame, ProtocolHeader, ReadCommand
+    from .onlookers.reader import CommandReader, FrameReader
     from .server import Accepted, Challenge, Refused, ServerProtocol
 else:
     # What a client does without is imported when it is first asked for.
     _LATE = {
         name: module
         for module, names in {
-            "conversation": ("Conversation", "Peer", "Said"),
+            "onlookers.conversation": ("Conversation", "Peer", "Said"),
             "field_types": ("FieldType",),
             "frames.flags": ("PropertyFlag",),
-            "read_items": ("BrokenFrame", "Frame", "ProtocolHeader", "ReadCommand"),
-            "reader": ("CommandReader", "FrameReader"),
+            "onlookers.read_items": ("BrokenFrame", "Frame", "ProtocolHeader", "ReadCommand"),
+            "onlookers.reader": ("CommandReader", "FrameReader"),
             "server": ("Accepted", "Challenge", "Refused", "ServerProtocol"),
             "frame_encoder": (
                 "encode_command",

@@ -7,8 +7,8 @@ from io import BufferedReader
 from typing import Final, Literal, get_args
 
 from ..constants import PROTOCOL_HEADER
-from ..conversation import Conversation, Peer, expected_replies
-from ..reader import FrameReader
+from ..onlookers.conversation import Conversation, Peer, expected_replies
+from ..onlookers.reader import FrameReader
 from .packets import PCAP_MAGICS, read_packets
 from .recordings import Piece, read_recording
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any, TextIO
 
-from ..conversation import Conversation, Said
+from ..onlookers.conversation import Conversation, Said
 from .recordings import Piece
 
 __all__ = ["Display"]

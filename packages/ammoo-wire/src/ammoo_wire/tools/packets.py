@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from importlib import import_module
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from ..conversation import Peer
+from ..onlookers.conversation import Peer
 from .recordings import Piece
 
 __all__ = ["PCAP_MAGICS", "read_packets"]

@@ -15,7 +15,7 @@ from collections.abc import Coroutine
 from typing import Any, Final, NamedTuple, TextIO
 from urllib.parse import urlsplit
 
-from ..conversation import Peer
+from ..onlookers.conversation import Peer
 from .display import Display
 from .recordings import Piece, read_recording, write_piece
 from .replay import Replay

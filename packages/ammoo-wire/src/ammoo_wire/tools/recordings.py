@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TextIO
 
-from ..conversation import Peer
+from ..onlookers.conversation import Peer
 
 __all__ = ["Piece", "read_recording", "write_piece"]
 

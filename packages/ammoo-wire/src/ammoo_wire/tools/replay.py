@@ -8,9 +8,9 @@ said as many commands as it had when the piece was recorded. Heartbeats do not c
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..conversation import Peer
-from ..read_items import Frame
-from ..reader import CommandReader
+from ..onlookers.conversation import Peer
+from ..onlookers.read_items import Frame
+from ..onlookers.reader import CommandReader
 from .recordings import Piece
 
 __all__ = ["Replay"]

@@ -56,10 +56,10 @@ from .lasting_channel import LastingChannel
 from .listener import EventListener
 from .options import Recovery
 from .ports import LastingConsumer, UserChannel
-from .replay import GaveUp, Replay
-from .restore import ChannelRestoration, restore_channels
-from .reviving import reopen_channel, revive_consumer
-from .stragglers import Stragglers
+from .restoring.channels import ChannelRestoration, restore_channels
+from .restoring.replay import GaveUp, Replay
+from .restoring.reviving import reopen_channel, revive_consumer
+from .restoring.stragglers import Stragglers
 from .verdicts import REFUSED_ROUNDS, FaultCounter, Verdict, verdict_on
 
 __all__ = ["Supervisor"]

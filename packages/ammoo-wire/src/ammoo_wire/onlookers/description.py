@@ -7,10 +7,10 @@ what may be secret is shown by its size alone, unless it is asked for.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .codec import Parameters, method_of
-from .exceptions import ProtocolError
-from .fields import WireType
-from .frames.header import decode_properties
+from ..codec import Parameters, method_of
+from ..exceptions import ProtocolError
+from ..fields import WireType
+from ..frames.header import decode_properties
 
 __all__ = [
     "describe_body",

@@ -5,17 +5,17 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from ..connections.connection import Connection
-from ..rabbitmq import errors
-from .call import Call, Role, done, json_response
+from ...connections.connection import Connection
+from ...rabbitmq import errors
+from ..call import Call, Role, done, json_response
+from ..lists import list_response, with_columns
+from ..refusals import Refusal, not_found
+from ..route import Route, Routes
 from .consumers import consumer_item
-from .lists import list_response, with_columns
-from .refusals import Refusal, not_found
-from .route import Route, Routes
 
 if TYPE_CHECKING:
-    from ..connections.channel import Channel
-    from .http import Response
+    from ...connections.channel import Channel
+    from ..http import Response
 
 __all__ = ["ROUTES", "open_connections"]
 

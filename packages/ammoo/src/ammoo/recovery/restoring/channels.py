@@ -10,15 +10,15 @@ from collections.abc import Iterable
 
 from ammoo_wire import QueueDeclareOkParameters, QueueDeclareParameters
 
-from ..channel_settings import Prefetch
-from ..exceptions.base import OperationTimeout
-from ..exceptions.channel import ClientClosedChannelOK, ServerClosedChannel
-from ..exceptions.connection import ServerClosedConnection, TooManyChannels
-from ..inbox import Inbox
-from ..live.channel import LiveChannel
-from ..live.connection import LiveConnection
-from ..topology import ConsumerRecord, Entity
-from .lasting_channel import LastingChannel
+from ...channel_settings import Prefetch
+from ...exceptions.base import OperationTimeout
+from ...exceptions.channel import ClientClosedChannelOK, ServerClosedChannel
+from ...exceptions.connection import ServerClosedConnection, TooManyChannels
+from ...inbox import Inbox
+from ...live.channel import LiveChannel
+from ...live.connection import LiveConnection
+from ...topology import ConsumerRecord, Entity
+from ..lasting_channel import LastingChannel
 from .replay import Replay, answered_in_time
 
 __all__ = [

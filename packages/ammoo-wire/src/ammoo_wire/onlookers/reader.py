@@ -16,9 +16,9 @@ from abc import ABC, abstractmethod
 from struct import Struct
 from typing import Final, Generic, TypeVar
 
-from .assembler import CommandAssembler
-from .command import Command
-from .constants import (
+from ..assembler import CommandAssembler
+from ..command import Command
+from ..constants import (
     DEFAULT_FRAME_MAX,
     DEFAULT_MAX_BODY_SIZE,
     FRAME_END,
@@ -27,10 +27,10 @@ from .constants import (
     PROTOCOL_HEADER,
     FrameType,
 )
-from .exceptions import FramingLost, ProtocolError
-from .frames.method.connection import ConnectionTuneOkParameters, ConnectionTuneParameters
+from ..exceptions import FramingLost, ProtocolError
+from ..frames.method.connection import ConnectionTuneOkParameters, ConnectionTuneParameters
+from ..whole_contents import WholeContents
 from .read_items import BrokenFrame, Frame, ProtocolHeader, ReadCommand
-from .whole_contents import WholeContents
 
 __all__ = ["CommandReader", "FrameReader"]
 

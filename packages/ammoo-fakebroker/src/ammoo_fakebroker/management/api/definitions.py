@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ..definitions.exporting import export_definitions
-from ..definitions.importing import import_definitions
-from .call import Call, Role, done, json_response
-from .refusals import bad_request
-from .route import Route, Routes
+from ...definitions.exporting import export_definitions
+from ...definitions.importing import import_definitions
+from ..call import Call, Role, done, json_response
+from ..refusals import bad_request
+from ..route import Route, Routes
 
 if TYPE_CHECKING:
-    from ..node.virtual_host import VirtualHost
-    from .http import Response
+    from ...node.virtual_host import VirtualHost
+    from ..http import Response
 
 __all__ = ["ROUTES"]
 

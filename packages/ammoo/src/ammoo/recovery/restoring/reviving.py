@@ -10,27 +10,21 @@ from typing import Any, Final, Protocol
 
 from ammoo_wire import BasicConsumeParameters
 
-from ..channel_settings import Prefetch
-from ..exceptions.base import AmmooError, OperationTimeout
-from ..exceptions.channel import ChannelClosed, NotFound
-from ..exceptions.connection import ConnectionClosed
-from ..exceptions.consumer import ClientCancelledConsumerOK, ServerCancelledConsumer
-from ..inbox import Inbox
-from ..live.channel import LiveChannel
-from ..live.connection import LiveConnection
-from ..topology import ConsumerRecord, Topology
-from .delays import Outage
-from .lasting_channel import LastingChannel
-from .options import Recovery
+from ...channel_settings import Prefetch
+from ...exceptions.base import AmmooError, OperationTimeout
+from ...exceptions.channel import ChannelClosed, NotFound
+from ...exceptions.connection import ConnectionClosed
+from ...exceptions.consumer import ClientCancelledConsumerOK, ServerCancelledConsumer
+from ...inbox import Inbox
+from ...live.channel import LiveChannel
+from ...live.connection import LiveConnection
+from ...topology import ConsumerRecord, Topology
+from ..delays import Outage
+from ..lasting_channel import LastingChannel
+from ..options import Recovery
+from .channels import UNLIMITED, ChannelRestoration, probe_queue, set_prefetch, start_consumer
 from .remedies import Remedy, remedy_for
 from .replay import GaveUp, Replay
-from .restore import (
-    UNLIMITED,
-    ChannelRestoration,
-    probe_queue,
-    set_prefetch,
-    start_consumer,
-)
 
 __all__ = ["Reviver", "reopen_channel", "revive_consumer"]
 

@@ -6,8 +6,8 @@ for one whose node is down and which will return. Its texts tell the two apart.
 
 from enum import Enum, auto
 
-from ..exceptions.base import OperationTimeout, ServerRefusal
-from ..topology import BindingRecord, Entity
+from ...exceptions.base import OperationTimeout, ServerRefusal
+from ...topology import BindingRecord, Entity
 
 __all__ = ["Remedy", "remedy_for"]
 

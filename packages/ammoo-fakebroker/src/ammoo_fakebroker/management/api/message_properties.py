@@ -6,7 +6,7 @@ from typing import Any
 
 from ammoo_wire import BasicHeaderProperties, EncodeError, decode_properties, encode_properties
 
-from .refusals import bad_request
+from ..refusals import bad_request
 
 __all__ = ["from_json", "to_json"]
 

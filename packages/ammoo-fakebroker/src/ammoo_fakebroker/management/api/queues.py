@@ -12,20 +12,20 @@ from ammoo_wire import (
     QueuePurgeParameters,
 )
 
-from .call import Call, Role, boolean, changed, done, integer, json_response
+from ..call import Call, Role, boolean, changed, done, integer, json_response
+from ..lists import list_response, with_columns
+from ..refusals import Refusal, bad_request, not_found, refusal_of
+from ..route import Route, Routes
 from .consumers import consumer_item
-from .lists import list_response, with_columns
 from .message_properties import to_json
-from .refusals import Refusal, bad_request, not_found, refusal_of
-from .route import Route, Routes
 
 if TYPE_CHECKING:
-    from ..connections.direct_channel import DirectChannel, GotMessage
-    from ..node.node import Node
-    from ..node.policies import Policies, Policy
-    from ..node.virtual_host import VirtualHost
-    from ..queues.queue import Queue
-    from .http import Response
+    from ...connections.direct_channel import DirectChannel, GotMessage
+    from ...node.node import Node
+    from ...node.policies import Policies, Policy
+    from ...node.virtual_host import VirtualHost
+    from ...queues.queue import Queue
+    from ..http import Response
 
 __all__ = ["ROUTES"]
 

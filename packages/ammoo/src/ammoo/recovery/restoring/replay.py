@@ -27,13 +27,13 @@ from ammoo_wire import (
     method_of,
 )
 
-from ..exceptions.base import OperationTimeout
-from ..exceptions.channel import ClientClosedChannelOK, ServerClosedChannel
-from ..exceptions.connection import ServerClosedConnection
-from ..live.channel import LiveChannel
-from ..live.connection import LiveConnection
-from ..live.replies import Reply
-from ..topology import (
+from ...exceptions.base import OperationTimeout
+from ...exceptions.channel import ClientClosedChannelOK, ServerClosedChannel
+from ...exceptions.connection import ServerClosedConnection
+from ...live.channel import LiveChannel
+from ...live.connection import LiveConnection
+from ...live.replies import Reply
+from ...topology import (
     BindingRecord,
     ConsumerRecord,
     Entity,
@@ -42,9 +42,9 @@ from ..topology import (
     QueueRecord,
     Topology,
 )
-from .events import NotRestored
+from ..events import NotRestored
+from ..options import Recovery
 from .lanes import Lane, LockedPauses, spread
-from .options import Recovery
 from .remedies import Remedy, remedy_for
 
 __all__ = ["GaveUp", "Replay", "answered_in_time"]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..queues.types import QUEUE_TYPES
-from .call import Call, Role, changed, done, json_response, read_tags
+from ...queues.types import QUEUE_TYPES
+from ..call import Call, Role, changed, done, json_response, read_tags
+from ..lists import list_response, with_columns
+from ..refusals import bad_request, not_found
+from ..route import Route, Routes
 from .limits import limit_items, read_limits, with_limit
-from .lists import list_response, with_columns
-from .refusals import bad_request, not_found
-from .route import Route, Routes
 
 if TYPE_CHECKING:
-    from ..node.node import Node
-    from ..node.virtual_host import VirtualHost
-    from .http import Response
+    from ...node.node import Node
+    from ...node.virtual_host import VirtualHost
+    from ..http import Response
 
 __all__ = ["ROUTES"]
 

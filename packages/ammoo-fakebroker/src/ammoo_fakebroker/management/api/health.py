@@ -8,13 +8,13 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from .call import Call, json_response
+from ..call import Call, json_response
+from ..refusals import bad_request, not_found
+from ..route import Route, Routes
 from .overview import listeners
-from .refusals import bad_request, not_found
-from .route import Route, Routes
 
 if TYPE_CHECKING:
-    from .http import Response
+    from ..http import Response
 
 __all__ = ["ROUTES"]
 

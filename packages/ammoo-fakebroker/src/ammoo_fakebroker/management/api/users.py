@@ -5,16 +5,16 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
-from ..auth.password_hashes import ALGORITHMS, SHA_256, hash_password
-from ..auth.users import User
-from .call import Call, Role, changed, done, json_response, read_tags
+from ...auth.password_hashes import ALGORITHMS, SHA_256, hash_password
+from ...auth.users import User
+from ..call import Call, Role, changed, done, json_response, read_tags
+from ..lists import list_response
+from ..refusals import bad_request, not_found
+from ..route import Route, Routes
 from .limits import limit_items, limit_values, read_limits, with_limit
-from .lists import list_response
-from .refusals import bad_request, not_found
-from .route import Route, Routes
 
 if TYPE_CHECKING:
-    from .http import Response
+    from ..http import Response
 
 __all__ = ["ROUTES"]
 

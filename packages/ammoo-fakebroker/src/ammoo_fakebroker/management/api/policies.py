@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..node.policies import Policy
-from .call import Call, Role, changed, done, json_response
+from ...node.policies import Policy
+from ..call import Call, Role, changed, done, json_response
+from ..lists import list_response
+from ..refusals import Refusal, bad_request, not_found
+from ..route import Handler, Route, Routes
 from .limits import limit_values
-from .lists import list_response
-from .refusals import Refusal, bad_request, not_found
-from .route import Handler, Route, Routes
 
 if TYPE_CHECKING:
-    from ..node.virtual_host import VirtualHost
-    from .http import Response
+    from ...node.virtual_host import VirtualHost
+    from ..http import Response
 
 __all__ = ["ROUTES", "policy_items"]
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..auth.users import Permissions, TopicPermissions, User
-from .call import Call, Role, changed, done, json_response
-from .lists import list_response
-from .refusals import bad_request, not_found
-from .route import Route, Routes
+from ...auth.users import Permissions, TopicPermissions, User
+from ..call import Call, Role, changed, done, json_response
+from ..lists import list_response
+from ..refusals import bad_request, not_found
+from ..route import Route, Routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .http import Response
+    from ..http import Response
 
 __all__ = ["ROUTES", "permission_items", "topic_permission_items"]
 

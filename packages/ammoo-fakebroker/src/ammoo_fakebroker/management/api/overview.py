@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..exchanges.types import EXCHANGE_TYPES
-from .call import Call, Role, done, json_response
+from ...exchanges.types import EXCHANGE_TYPES
+from ..call import Call, Role, done, json_response
+from ..lists import list_response, with_columns
+from ..refusals import not_found
+from ..route import Route, Routes
 from .connections import open_connections
-from .lists import list_response, with_columns
-from .refusals import not_found
-from .route import Route, Routes
 
 if TYPE_CHECKING:
-    from .http import Response
+    from ..http import Response
 
 __all__ = ["ROUTES", "listeners"]
 

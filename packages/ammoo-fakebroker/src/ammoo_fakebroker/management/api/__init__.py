@@ -1,4 +1,4 @@
-"""The whole API: all modules that have handlers."""
+"""The paths below `/api`: a module of handlers for each kind of thing, and all of them together."""
 
 from __future__ import annotations
 

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
-from ..exceptions.base import OperationTimeout
-from ..exceptions.channel import ChannelClosed, ClientClosedChannelOK
-from ..exceptions.connection import ConnectionClosed
-from ..topology import ConsumerRecord, Entity, ExchangeRecord, QueueRecord
+from ...exceptions.base import OperationTimeout
+from ...exceptions.channel import ChannelClosed, ClientClosedChannelOK
+from ...exceptions.connection import ConnectionClosed
+from ...topology import ConsumerRecord, Entity, ExchangeRecord, QueueRecord
 from .remedies import Remedy, remedy_for
 from .replay import Declared, Replay, answered_in_time
 

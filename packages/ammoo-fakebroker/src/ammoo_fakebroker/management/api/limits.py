@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .refusals import bad_request
+from ..refusals import bad_request
 
 if TYPE_CHECKING:
-    from ..auth.users import UserLimits
-    from ..node.virtual_host import VirtualHostLimits
-    from .call import Call
+    from ...auth.users import UserLimits
+    from ...node.virtual_host import VirtualHostLimits
+    from ..call import Call
 
 __all__ = ["limit_items", "limit_values", "read_limits", "with_limit"]
 

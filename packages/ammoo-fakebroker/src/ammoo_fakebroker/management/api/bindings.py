@@ -18,18 +18,18 @@ from ammoo_wire import (
     QueueUnbindParameters,
 )
 
-from .call import Call, created, done, json_response
+from ..call import Call, created, done, json_response
+from ..lists import list_response
+from ..refusals import access_refused, not_found
+from ..route import Route, Routes
 from .exchanges import DEFAULT_EXCHANGE, exchange_in
-from .lists import list_response
-from .refusals import access_refused, not_found
-from .route import Route, Routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..exchanges.exchange import Binding, Destination
-    from ..node.virtual_host import VirtualHost
-    from .http import Response
+    from ...exchanges.exchange import Binding, Destination
+    from ...node.virtual_host import VirtualHost
+    from ..http import Response
 
 __all__ = ["ROUTES"]
 

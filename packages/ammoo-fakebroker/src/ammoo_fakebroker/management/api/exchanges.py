@@ -12,16 +12,16 @@ from ammoo_wire import (
     ProtocolError,
 )
 
-from .call import Call, boolean, changed, done, json_response
-from .lists import list_response, with_columns
+from ..call import Call, boolean, changed, done, json_response
+from ..lists import list_response, with_columns
+from ..refusals import Refusal, access_refused, bad_request, not_found, refusal_of
+from ..route import Route, Routes
 from .message_properties import from_json
-from .refusals import Refusal, access_refused, bad_request, not_found, refusal_of
-from .route import Route, Routes
 
 if TYPE_CHECKING:
-    from ..exchanges.exchange import Exchange
-    from ..node.virtual_host import VirtualHost
-    from .http import Response
+    from ...exchanges.exchange import Exchange
+    from ...node.virtual_host import VirtualHost
+    from ..http import Response
 
 __all__ = ["DEFAULT_EXCHANGE", "ROUTES", "exchange_in"]
 

@@ -6,9 +6,11 @@ of text (`describe`), and turns into values for JSON (`to_json`).
 
 from typing import Any, Final, NamedTuple
 
-from .codec import Method, Parameters, method_of, method_with_id
-from .command import OversizedContent
-from .constants import FrameType
+from ..codec import Method, Parameters, method_of, method_with_id
+from ..command import OversizedContent
+from ..constants import FrameType
+from ..exceptions import ProtocolError
+from ..frames.header import BasicHeaderProperties, decode_properties
 from .description import (
     describe_body,
     describe_channel,
@@ -18,8 +20,6 @@ from .description import (
     json_of_properties,
     json_value,
 )
-from .exceptions import ProtocolError
-from .frames.header import BasicHeaderProperties, decode_properties
 
 __all__ = ["BrokenFrame", "Frame", "ProtocolHeader", "ReadCommand"]
 

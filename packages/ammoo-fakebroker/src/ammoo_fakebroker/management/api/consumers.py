@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..connections.channel import Channel
-from ..connections.connection import Connection
-from .lists import list_response
-from .route import Route, Routes
+from ...connections.channel import Channel
+from ...connections.connection import Connection
+from ..lists import list_response
+from ..route import Route, Routes
 
 if TYPE_CHECKING:
-    from ..node.node import Node
-    from ..queues.consumers import Consumer
-    from .call import Call
-    from .http import Response
+    from ...node.node import Node
+    from ...queues.consumers import Consumer
+    from ..call import Call
+    from ..http import Response
 
 __all__ = ["ROUTES", "channel_details", "consumer_item"]
 
