@@ -72,8 +72,9 @@ def test_settled_messages_do_not_come_back(
 
 @pytest.mark.usefixtures("held")
 def test_tags_may_be_settled_in_any_order(channel: Channel, queue: str) -> None:
-    for tag in (4, 1, 5):
-        channel.ack(tag)
+    channel.ack(4)
+    channel.ack(1)
+    channel.ack(5)
     channel.ack(3, multiple=True)
 
     assert [] == left_after_close(channel, queue)
@@ -246,8 +247,7 @@ def test_what_needed_no_ack_does_not_come_back(channel: Channel, queue: str) -> 
 
 def test_requeued_message_goes_back_to_its_place(channel: Channel, queue: str) -> None:
     channel.fill(queue, b"1", b"2", b"3", b"4")
-    for _ in range(3):
-        channel.get_message(queue, no_ack=False)
+    channel.get_unacked(queue, 3)
 
     channel.reject(2, requeue=True)
 
@@ -256,8 +256,7 @@ def test_requeued_message_goes_back_to_its_place(channel: Channel, queue: str) -
 
 def test_requeued_messages_keep_their_order(channel: Channel, queue: str) -> None:
     channel.fill(queue, b"1", b"2", b"3", b"4", b"5")
-    for _ in range(4):
-        channel.get_message(queue, no_ack=False)
+    channel.get_unacked(queue, 4)
 
     channel.reject(3, requeue=True)
     channel.reject(1, requeue=True)
@@ -374,9 +373,10 @@ def test_gets_are_given_back_one_by_one(channel: Channel, unique: Unique) -> Non
         x_dead_letter_exchange="",
         x_dead_letter_routing_key=graveyard,
     )
-    for body in (b"1", b"2"):
-        channel.fill(name, body)
-        channel.get_message(name, no_ack=False)
+    channel.fill(name, b"1")
+    channel.get_message(name, no_ack=False)
+    channel.fill(name, b"2")
+    channel.get_message(name, no_ack=False)
 
     channel.nack(2, multiple=True)
 

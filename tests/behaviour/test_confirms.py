@@ -61,8 +61,7 @@ def test_nothing_is_confirmed_without_select(channel: Channel, queue: str) -> No
 
 
 def test_each_publish_is_confirmed(confirming: Channel, queue: str) -> None:
-    for _ in range(100):
-        confirming.publish("", queue)
+    confirming.publish_each("", queue, *[b""] * 100)
 
     assert [("ack", number) for number in range(1, 101)] == confirming.settlements(100)
 
@@ -91,8 +90,7 @@ def test_return_comes_before_its_ack(confirming: Channel, unique: Unique) -> Non
 
 
 def test_returns_come_in_the_order_of_their_publishes(confirming: Channel, unique: Unique) -> None:
-    for body in (b"1", b"2", b"3"):
-        confirming.publish("", unique("nowhere"), body, mandatory=True)
+    confirming.publish_each("", unique("nowhere"), b"1", b"2", b"3", mandatory=True)
 
     confirming.settlements(3)
     returned = [arrived for arrived in confirming.arrived() if isinstance(arrived, Message)]
@@ -170,8 +168,10 @@ def test_one_of_several_queues_refuses(
 
 
 def test_acks_and_nacks_in_turn(confirming: Channel, full: str, queue: str) -> None:
-    for name in (queue, full, queue, full):
-        confirming.publish("", name)
+    confirming.publish("", queue)
+    confirming.publish("", full)
+    confirming.publish("", queue)
+    confirming.publish("", full)
 
     assert ["ack", "nack", "ack", "nack"] == [word for word, _ in confirming.settlements(4)]
 

@@ -342,8 +342,9 @@ def received_by(channel: Channel) -> list[tuple[str, bytes]]:
 
 
 def test_consumers_take_turns(channel: Channel, queue: str) -> None:
-    for tag in ("a", "b", "c"):
-        channel.consume(queue, tag, no_ack=True)
+    channel.consume(queue, "a", no_ack=True)
+    channel.consume(queue, "b", no_ack=True)
+    channel.consume(queue, "c", no_ack=True)
 
     channel.fill(queue, b"1", b"2", b"3", b"4", b"5")
 

@@ -175,8 +175,7 @@ def test_message_too_many_dies_behind_the_publish_that_pushed_it_out(
     channel: Channel, declare: Declare, graveyard: str, unique: Unique
 ) -> None:
     exchange = channel.declare_exchange(unique("fanout"), "fanout")
-    for name in (declare(x_max_length=1), graveyard):
-        channel.bind(name, exchange)
+    channel.bind_each([declare(x_max_length=1), graveyard], exchange)
 
     channel.publish(exchange, "", b"1")
     channel.publish(exchange, "", b"2")

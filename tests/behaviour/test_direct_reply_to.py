@@ -74,8 +74,7 @@ def test_requester_may_reply_to_itself(requester: Channel, channel: Channel, que
 def test_several_replies_are_delivered(
     requester: Channel, channel: Channel, reply_name: str
 ) -> None:
-    for body in (b"1", b"2", b"3"):
-        channel.publish("", reply_name, body)
+    channel.publish_each("", reply_name, b"1", b"2", b"3")
 
     assert [b"1", b"2", b"3"] == requester.deliveries(3)
 
@@ -120,8 +119,7 @@ def test_replies_are_counted_from_4_3_on(
     broker: Broker, requester: Channel, channel: Channel, reply_name: str
 ) -> None:
     """Before, all have the delivery tag that comes next."""
-    for _ in range(3):
-        channel.publish("", reply_name, b"reply")
+    channel.publish_each("", reply_name, *[b"reply"] * 3)
 
     tags = [requester.delivery().parameters.delivery_tag for _ in range(3)]
     assert broker.value_of({"3.10": [1, 1, 1], "4.3": [1, 2, 3]}) == tags

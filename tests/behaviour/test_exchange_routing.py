@@ -102,8 +102,7 @@ def test_direct_exchange_reaches_all_queues_of_a_key(
     channel: Channel, exchange: str, unique: Unique
 ) -> None:
     queues = [channel.declare_queue(unique(label)) for label in "abc"]
-    for name in queues[:2]:
-        channel.bind(name, exchange, "key")
+    channel.bind_each(queues[:2], exchange, "key")
 
     channel.publish(exchange, "key", b"!")
 
@@ -136,8 +135,9 @@ def test_queue_gets_one_copy_however_many_bindings_match(
     channel: Channel, queue: str, unique: Unique
 ) -> None:
     name = channel.declare_exchange(unique("topic"), "topic")
-    for pattern in ("#", "*", "key"):
-        channel.bind(queue, name, pattern)
+    channel.bind(queue, name, "#")
+    channel.bind(queue, name, "*")
+    channel.bind(queue, name, "key")
 
     channel.publish(name, "key", b"once")
 
@@ -342,12 +342,11 @@ def test_bcc_is_removed_from_returned_messages(channel: Channel, unique: Unique)
 def test_local_random_exchange_takes_one_queue(channel: Channel, unique: Unique) -> None:
     exchange = channel.declare_exchange(unique("random"), "x-local-random")
     queues = [channel.declare_queue(unique(name)) for name in ("a", "b")]
-    for name in queues:
-        channel.bind(name, exchange)
+    channel.bind_each(queues, exchange)
     channel.select_confirm()
 
-    for _ in range(64):
-        channel.confirmed_publish(exchange, "any key")
+    channel.publish_each(exchange, "any key", *[b""] * 64)
+    channel.settlements(64)
 
     counts = [channel.message_count(name) for name in queues]
     assert 64 == sum(counts)
@@ -392,13 +391,11 @@ def test_modulus_hash_exchange_takes_the_same_queue_for_the_same_key(
     """Binding keys do not matter."""
     exchange = channel.declare_exchange(unique("hash"), "x-modulus-hash")
     queues = [channel.declare_queue(unique(name)) for name in ("a", "b")]
-    for name in queues:
-        channel.bind(name, exchange, "any key")
+    channel.bind_each(queues, exchange, "any key")
     channel.select_confirm()
 
-    for number in range(64):
-        for _ in range(2):
-            channel.confirmed_publish(exchange, f"key {number}", str(number).encode())
+    channel.publish_under_each(exchange, [f"key {number}" for number in range(64)] * 2)
+    channel.settlements(128)
 
     bodies = [channel.get_bodies(name) for name in queues]
     assert [True, True] == [0 < len(each) < 128 for each in bodies]

@@ -433,9 +433,13 @@ def test_auto_delete_exchange_goes_with_the_owner_of_an_exclusive_queue(
 
     owner.close()
 
-    # 4.3 answers before the queue, and the exchange with it, are gone.
-    while channel.has_exchange(name):
-        channel.peer.pause(f"for exchange {name!r} to go")
+    await_gone(channel, name)
+
+
+def await_gone(channel: Channel, exchange_name: str) -> None:
+    """Wait until an exchange is gone: 4.3 answers before its last queue, and it, are."""
+    while channel.has_exchange(exchange_name):
+        channel.peer.pause(f"for exchange {exchange_name!r} to go")
 
 
 def test_auto_delete_exchange_stays_while_it_never_was_a_source(

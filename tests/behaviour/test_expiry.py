@@ -3,6 +3,8 @@
 RabbitMQ: https://www.rabbitmq.com/docs/ttl
 """
 
+from typing import Any
+
 import pytest
 
 from ammoo_wire import (
@@ -154,6 +156,14 @@ def lifetime(channel: Channel, queue_name: str, began: float) -> float:
         channel.peer.pause(f"for queue {queue_name!r} to expire")
 
 
+def keep_calling(channel: Channel, parameters: Any, *, seconds: float) -> None:
+    """Call a method again and again until so many seconds of the broker's time are over."""
+    began = channel.peer.time.now()
+    while channel.peer.time.now() - began < seconds:
+        channel.call(parameters)
+        channel.peer.pause(f"for {seconds} seconds to be over")
+
+
 def test_queue_expires_however_much_is_published_to_it(channel: Channel, unique: Unique) -> None:
     began = channel.peer.time.now()
     name = channel.declare_queue(unique("x"), x_expires=4 * SHORT)
@@ -169,14 +179,10 @@ def test_using_a_queue_keeps_it_alive(channel: Channel, unique: Unique, use: str
         "passive": QueueDeclareParameters(name, passive=True),
         "get": BasicGetParameters(name),
     }[use]
-    clock = channel.peer.time
-    began = clock.now()
     channel.declare_queue(name, x_expires=300)
-    while clock.now() - began < 0.2:
-        channel.call(parameters)
-        channel.peer.pause("for most of the queue's time to be over")
+    keep_calling(channel, parameters, seconds=0.2)
 
-    used_until = clock.now()
+    used_until = channel.peer.time.now()
     channel.call(parameters)
 
     assert lifetime(channel, name, used_until) > 0.28

@@ -214,6 +214,14 @@ def test_update_secret_while_open(peer: Peer) -> None:
 # --- tuning -----------------------------------------------------------------------------------
 
 
+def begin_and_tune(peers: list[Peer], limits: list[tuple[int, int]]) -> None:
+    """Log in with each peer, and answer connection.tune with its channel_max and frame_max."""
+    for peer, (channel_max, frame_max) in zip(peers, limits, strict=True):
+        peer.begin()
+        peer.expect(0, ConnectionTuneParameters)
+        peer.send(0, ConnectionTuneOkParameters(channel_max, frame_max, 0))
+
+
 @pytest.mark.parametrize(
     "outside",
     [
@@ -224,10 +232,7 @@ def test_update_secret_while_open(peer: Peer) -> None:
 def test_tuning_outside_the_offer_ends_in_silence(
     several: list[Peer], outside: list[tuple[int, int]]
 ) -> None:
-    for peer, (channel_max, frame_max) in zip(several, outside, strict=True):
-        peer.begin()
-        peer.expect(0, ConnectionTuneParameters)
-        peer.send(0, ConnectionTuneOkParameters(channel_max, frame_max, 0))
+    begin_and_tune(several, outside)
 
     assert [b"", b"", b""] == [peer.expect_end_of_stream() for peer in several]
 
@@ -253,12 +258,9 @@ def test_small_frames_are_accepted_up_to_4_0(connect: Connect, frame_max: int) -
 
 @pytest.mark.rabbitmq_version(">=4.1")
 def test_small_frames_cost_the_socket_from_4_1_on(several: list[Peer]) -> None:
-    for peer, frame_max in zip(several, (4096, 4097, 8191), strict=True):
-        peer.begin()
-        peer.expect(0, ConnectionTuneParameters)
-        peer.send(0, ConnectionTuneOkParameters(2047, frame_max, 0))
+    begin_and_tune(several, [(2047, 4096), (2047, 4097), (2047, 8191)])
 
-    assert [peer.expect_end_of_stream() for peer in several] == [b"", b"", b""]
+    assert [b"", b"", b""] == [peer.expect_end_of_stream() for peer in several]
 
 
 def test_channel_max_limits_how_many_channels_not_their_numbers(connect: Connect) -> None:

@@ -16,8 +16,9 @@ def prioritised(channel: Channel, unique: Unique) -> str:
 
 
 def test_higher_priorities_come_first(channel: Channel, prioritised: str) -> None:
-    for priority in (1, 5, 3):
-        channel.fill(prioritised, str(priority).encode(), priority=priority)
+    channel.fill(prioritised, b"1", priority=1)
+    channel.fill(prioritised, b"5", priority=5)
+    channel.fill(prioritised, b"3", priority=3)
 
     assert [b"5", b"3", b"1"] == channel.get_bodies(prioritised)
 
@@ -66,8 +67,7 @@ def test_requeued_message_goes_back_to_its_place_in_its_level(
 ) -> None:
     channel.fill(prioritised, b"high 1", b"high 2", priority=5)
     channel.fill(prioritised, b"low 1", b"low 2", priority=1)
-    for _ in range(3):
-        channel.get_message(prioritised, no_ack=False)
+    channel.get_unacked(prioritised, 3)
 
     channel.reject(3, requeue=True)
     channel.reject(1, requeue=True)
@@ -128,8 +128,10 @@ def test_messages_rejected_together_are_dead_lettered_by_priority(
         x_dead_letter_routing_key=graveyard,
     )
     channel.consume(name)
-    for body, priority in ((b"low", 0), (b"high", 3), (b"low too", 0), (b"higher", 9)):
-        channel.fill(name, body, priority=priority)
+    channel.fill(name, b"low", priority=0)
+    channel.fill(name, b"high", priority=3)
+    channel.fill(name, b"low too", priority=0)
+    channel.fill(name, b"higher", priority=9)
     channel.deliveries(4)
 
     channel.nack(4, multiple=True, requeue=False)

@@ -30,6 +30,7 @@ from ammoo_wire import (
 from tests.support.brokers import Broker, Connect, Unique
 from tests.support.channel import Channel
 from tests.support.frames import BODY, HEADER, encode_header
+from tests.support.peer import Peer
 
 # --- what arrives -----------------------------------------------------------------------------
 
@@ -136,9 +137,7 @@ def test_body_is_delivered_in_frames_that_are_as_large_as_allowed(
     """However the publisher had cut it; an empty body has no frame at all."""
     channel.send(BasicPublishParameters("", queue))
     channel.peer.send_frame(HEADER, 1, encode_header(size, BasicHeaderProperties()))
-    for position in range(0, size, 1000):
-        chunk = b"x" * min(1000, size - position)
-        channel.peer.send_frame(BODY, 1, chunk)
+    send_in_frames_of(1000, channel.peer, b"x" * size)
     channel.arrived()
     small = connect(frame_max=8192)
     small_channel = small.channel()
@@ -148,7 +147,13 @@ def test_body_is_delivered_in_frames_that_are_as_large_as_allowed(
     frames = [small.read_frame() for _ in range(2 + -(-size // 8184))]
 
     sizes = [len(frame.payload) for frame in frames[2:]]
-    assert sizes == [8184] * (size // 8184) + [size % 8184] * (size % 8184 > 0)
+    assert [8184] * (size // 8184) + [size % 8184] * (size % 8184 > 0) == sizes
+
+
+def send_in_frames_of(octets: int, peer: Peer, body: bytes) -> None:
+    """Send a body on channel 1 in frames of so many octets; the last may be shorter."""
+    for position in range(0, len(body), octets):
+        peer.send_frame(BODY, 1, body[position : position + octets])
 
 
 def test_large_body_arrives_whole(channel: Channel, queue: str) -> None:

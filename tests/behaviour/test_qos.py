@@ -244,15 +244,20 @@ def test_global_limit_that_is_reached_stops_consumers_without_acks_too(
 @pytest.mark.rabbitmq_version("<4.3")
 def test_queues_that_share_a_global_limit_take_turns(channel: Channel, unique: Unique) -> None:
     """Which queue is next, chance decides in RabbitMQ; in 90 turns each has one."""
-    queues = [channel.declare_queue(unique(label)) for label in ("first", "second", "third")]
-    for name in queues:
-        channel.fill(name, *[b""] * 90)
+    queues = [with_90_messages(channel, unique(label)) for label in ("first", "second", "third")]
     channel.qos(1, global_=True)
     tags = {channel.consume(name) for name in queues}
 
     served = {next_tag_after_ack(channel) for _ in range(90)}
 
     assert tags == served
+
+
+def with_90_messages(channel: Channel, queue_name: str) -> str:
+    """Declare a queue, fill it, and return its name."""
+    channel.declare_queue(queue_name)
+    channel.fill(queue_name, *[b""] * 90)
+    return queue_name
 
 
 def next_tag_after_ack(channel: Channel) -> str:

@@ -134,16 +134,23 @@ def test_exclusive_queue_goes_when_the_socket_breaks(
 
     owner.drop()
 
-    # While it is still there it is locked, which looks the same: the name must become free.
-    asking = channel.peer.channel(2)
-    asking.send(QueueDeclareParameters(name))
-    while isinstance(reply := asking.receive(), ChannelCloseParameters):
+    assert QueueDeclareOkParameters(name, 0, 0) == declare_when_free(channel.peer.channel(2), name)
+
+
+def declare_when_free(channel: Channel, name: str) -> Any:
+    """Declare a queue as soon as its name is free, and return the reply.
+
+    While an exclusive queue is still there it is locked, as it is for its whole life: that it is
+    gone shows when another can take its name.
+    """
+    channel.send(QueueDeclareParameters(name))
+    while isinstance(reply := channel.receive(), ChannelCloseParameters):
         assert 405 == reply.reply_code
-        channel.peer.pause("for the queue to go")
-        asking.send(ChannelCloseOkParameters())
-        asking.reopen()
-        asking.send(QueueDeclareParameters(name))
-    assert QueueDeclareOkParameters(name, 0, 0) == reply
+        channel.peer.pause(f"for queue {name!r} to go")
+        channel.send(ChannelCloseOkParameters())
+        channel.reopen()
+        channel.send(QueueDeclareParameters(name))
+    return reply
 
 
 # --- auto-delete queues -----------------------------------------------------------------------

@@ -410,8 +410,7 @@ def test_bind_with_no_wait_is_not_answered(channel: Channel, queue: str, unique:
 
 
 def test_purge_removes_ready_messages_only(channel: Channel, queue: str) -> None:
-    for body in (b"1", b"2", b"3"):
-        channel.publish("", queue, body)
+    channel.publish_each("", queue, b"1", b"2", b"3")
     unacked = channel.get_message(queue, no_ack=False)
 
     assert QueuePurgeOkParameters(2) == channel.call(QueuePurgeParameters(queue))

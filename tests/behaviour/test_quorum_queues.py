@@ -3,6 +3,7 @@
 RabbitMQ: https://www.rabbitmq.com/docs/quorum-queues
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -35,6 +36,12 @@ def delivery_count(message: Message) -> int | None:
 def get_and_requeue(channel: Channel, queue_name: str) -> Message:
     message = channel.await_message(queue_name, no_ack=False)
     channel.reject(message.parameters.delivery_tag, requeue=True)
+    return message
+
+
+def get_and_discard(channel: Channel, queue_name: str) -> Message:
+    message = channel.await_message(queue_name, no_ack=False)
+    channel.reject(message.parameters.delivery_tag, requeue=False)
     return message
 
 
@@ -360,10 +367,15 @@ def test_messages_delivered_at_once_take_their_turns_too(
     channel.fill(quorum, b"first", b"second")
     channel.deliveries(2)
 
-    for body in bodies:
-        channel.fill(quorum, body, priority=9 if body == b"urgent" else 0)
+    fill_by_urgency(channel, quorum, bodies)
 
     assert list(bodies) == channel.get_bodies(quorum)
+
+
+def fill_by_urgency(channel: Channel, queue_name: str, bodies: Iterable[bytes]) -> None:
+    """Fill a queue; a message that says "urgent" has priority 9, the others have 0."""
+    for body in bodies:
+        channel.fill(queue_name, body, priority=9 if body == b"urgent" else 0)
 
 
 def test_what_expires_behind_a_fetched_message_is_counted_as_long_as_that_is_unsettled(
@@ -719,11 +731,8 @@ def test_failures_are_remembered_on_the_way_through_a_classic_queue(
     )
     channel.fill(start, b"!")
 
-    seen = []
-    for name in (start, classic, mortal):
-        seen.append(channel.await_message(name, no_ack=False))
-        channel.reject(seen[-1].parameters.delivery_tag, requeue=False)
-    seen.append(channel.await_message(quorum))
+    rejected = [get_and_discard(channel, name) for name in (start, classic, mortal)]
+    seen = [*rejected, channel.await_message(quorum)]
 
     expected = {"3.10": [0, None, 0, 0], "4.0": [None, None, 1, 2], "4.3": [None, None, 2, 3]}
     assert broker.value_of(expected) == [delivery_count(message) for message in seen]

@@ -118,8 +118,10 @@ def test_nack_does_not_count_for_the_delivery_limit(channel: Channel, declare: D
     name = declare(x_delivery_limit=1)
     channel.fill(name, b"!")
 
-    for _ in range(4):
-        channel.nack(fetch(channel, name))
+    channel.nack(fetch(channel, name))
+    channel.nack(fetch(channel, name))
+    channel.nack(fetch(channel, name))
+    channel.nack(fetch(channel, name))
 
     assert (4, None) == counts_of(channel.await_message(name))
 
@@ -209,10 +211,15 @@ def test_purge_counts_dead_letters_that_have_not_arrived(
 
 def test_higher_priority_is_served_first(channel: Channel, quorum: str) -> None:
     """Without one a message has priority 4; what is above 31 is 31."""
-    for priority in (0, 3, None, 4, 5, 31, 255, 30):
-        channel.fill(quorum, str(priority).encode(), priority=priority)
+    fill_by_priority(channel, quorum, [0, 3, None, 4, 5, 31, 255, 30])
 
     assert [b"31", b"255", b"30", b"5", b"None", b"4", b"3", b"0"] == channel.get_bodies(quorum)
+
+
+def fill_by_priority(channel: Channel, queue_name: str, priorities: list[int | None]) -> None:
+    """Fill a queue with a message of each priority, which is its body as well."""
+    for priority in priorities:
+        channel.fill(queue_name, str(priority).encode(), priority=priority)
 
 
 def test_returned_message_is_served_before_higher_priorities(channel: Channel, quorum: str) -> None:
@@ -340,15 +347,19 @@ def test_delay_grows_with_the_failures(channel: Channel, declare: Declare) -> No
     """Up to the longest delay: 1, 2, 2 times 150 ms here."""
     name = declare(x_delayed_retry_type="failed", x_delayed_retry_min=150, x_delayed_retry_max=300)
     channel.fill(name, b"!")
-    delays = []
-    for _ in range(3):
-        channel.reject(fetch(channel, name), requeue=True)
-        began = channel.peer.time.now()
-        channel.await_count(name, 1)
-        delays.append(channel.peer.time.now() - began)
+
+    delays = [delay_of_failed(channel, name) for _ in range(3)]
 
     shortest = [delay >= least for delay, least in zip(delays, (0.1, 0.25, 0.25), strict=True)]
     assert [True, True, True] == shortest
+
+
+def delay_of_failed(channel: Channel, queue_name: str) -> float:
+    """Reject the first message, and return the seconds until it is ready again."""
+    channel.reject(fetch(channel, queue_name), requeue=True)
+    began = channel.peer.time.now()
+    channel.await_count(queue_name, 1)
+    return channel.peer.time.now() - began
 
 
 # --- consumer timeouts ------------------------------------------------------------------------

@@ -66,8 +66,7 @@ def test_topic_pattern_matches(
     exchange = channel.declare_exchange(unique("topic"), "topic")
     channel.bind(queue, exchange, pattern)
 
-    for key in KEYS:
-        channel.publish(exchange, key, key.encode())
+    channel.publish_under_each(exchange, KEYS)
 
     assert expected == [body.decode() for body in channel.get_bodies(queue)]
 

@@ -6,6 +6,7 @@ It knows methods and messages; it knows nothing of frames and sockets, which are
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ammoo_wire import (
@@ -213,6 +214,13 @@ class Channel:
             QueueBindParameters(queue_name, exchange_name, routing_key, arguments=arguments or {})
         )
 
+    def bind_each(
+        self, queue_names: Iterable[str], exchange_name: str, routing_key: str = ""
+    ) -> None:
+        """Bind each of several queues with the same routing key."""
+        for queue_name in queue_names:
+            self.bind(queue_name, exchange_name, routing_key)
+
     def bind_exchange(
         self,
         destination: str,
@@ -241,6 +249,18 @@ class Channel:
             body,
         )
 
+    def publish_each(
+        self, exchange_name: str, routing_key: str, *bodies: bytes, **options: Any
+    ) -> None:
+        """Publish a message with each body; the options are those of `publish`."""
+        for body in bodies:
+            self.publish(exchange_name, routing_key, body, **options)
+
+    def publish_under_each(self, exchange_name: str, routing_keys: Iterable[str]) -> None:
+        """Publish a message under each routing key, which is its body as well."""
+        for routing_key in routing_keys:
+            self.publish(exchange_name, routing_key, routing_key.encode())
+
     def get(self, queue_name: str, *, no_ack: bool = False) -> Message | None:
         """Fetch a message; None if none is ready."""
         reply = self.call(BasicGetParameters(queue_name, no_ack))
@@ -252,6 +272,10 @@ class Channel:
         assert message is not None, f"queue {queue_name!r} is empty"
         assert isinstance(message.parameters, BasicGetOkParameters)
         return message
+
+    def get_unacked(self, queue_name: str, count: int) -> list[Message]:
+        """Fetch so many messages, which must be ready, and leave them unacknowledged."""
+        return [self.get_message(queue_name, no_ack=False) for _ in range(count)]
 
     def purge(self, queue_name: str) -> int:
         """Empty a queue, and return how many messages it says it had."""
