@@ -1,4 +1,4 @@
-"""The same program before and after a restart, on the fake broker and on RabbitMQ.
+"""The same program before and after a restart, on the fake broker and on RabbitMQ; and when it hangs.
 
 A RabbitMQ that tests share must not be restarted: AMMOO_TEST_RESTARTS names the releases of
 `.ci/rabbitmq` that this suite may restart, with AMMOO_RABBITMQ_HOME and its ports set to private ones.
@@ -8,9 +8,11 @@ A RabbitMQ that tests share must not be restarted: AMMOO_TEST_RESTARTS names the
 """
 
 import os
+import select
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ import pika.exceptions  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from ammoo_fakebroker import FakeBroker
+from ammoo_wire import QueueDeclareOkParameters, QueueDeclareParameters
+from tests.support.peer import Peer
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "rabbitmq"
 RELEASES = [name for name in os.environ.get("AMMOO_TEST_RESTARTS", "").split(",") if name]
@@ -153,3 +157,105 @@ def test_restarted_broker_is_as_observed(release: str, redelivered: bool) -> Non
         "quorum": [(b"1", True), (b"2", False)],
         "limited": [(b"2", False)],
     } == found["messages"]
+
+
+# --- a node that is killed, or hangs -----------------------------------------------------------
+
+
+class Node:
+    """A RabbitMQ of `.ci/rabbitmq`, which can be killed and stopped."""
+
+    def __init__(self, release: str) -> None:
+        self._release = release
+        self.url = run("url", release)
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Kill it; start it again."""
+        run("kill", self._release)
+        yield
+        run("resume", self._release)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Stop its process, which the system then keeps the connections of."""
+        pid = int(run("ctl", self._release, "eval", "list_to_integer(os:getpid())."))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+class Fake:
+    """A fake broker that can be killed and stopped."""
+
+    def __init__(self, broker: FakeBroker) -> None:
+        self._broker = broker
+        self.url = broker.url
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Take it down, and up again."""
+        self._broker.shut_down(politely=False)
+        yield
+        self._broker.start()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Hold what open connections send and get, and ignore new ones."""
+        with (
+            self._broker.faults.hold(optional=True),
+            self._broker.faults.ignore_connections(optional=True),
+        ):
+            yield
+
+
+@pytest.fixture(params=["fake", *RELEASES])
+def node(request: pytest.FixtureRequest) -> Iterator[Node | Fake]:
+    if request.param != "fake":
+        yield Node(request.param)
+        return
+    with FakeBroker() as broker:
+        yield Fake(broker)
+
+
+@pytest.mark.timeout(120)
+def test_killed_broker_resets_clients_and_refuses_new_ones(node: Node | Fake) -> None:
+    with Peer.connect(node.url, seconds=60) as peer:
+        channel = peer.channel()
+        channel.consume(channel.declare_queue("", exclusive=True))
+
+        with node.down():
+            frames = peer.frames_until_end_of_stream()
+            with pytest.raises(ConnectionRefusedError):
+                Peer(node.url)
+
+    assert ([], True) == (frames, peer.was_reset)
+    with Peer.connect(node.url, seconds=60) as peer:
+        peer.close()
+
+
+def test_broker_that_hangs_accepts_and_says_nothing(node: Node | Fake) -> None:
+    with (
+        node.hanging(),
+        Peer(node.url, seconds=1) as peer,
+        pytest.raises(AssertionError, match="waited too long for 7 octets"),
+    ):
+        peer.begin()
+
+
+def test_broker_that_hangs_answers_later(node: Node | Fake) -> None:
+    with Peer.connect(node.url, seconds=30) as peer:
+        channel = peer.channel()
+        queue = channel.declare_queue("", exclusive=True)
+
+        with node.hanging():
+            channel.publish("", queue, b"one")
+            channel.send(QueueDeclareParameters(queue, passive=True))
+            readable, _, _ = select.select([peer._socket], [], [], 0.2)
+
+        assert [] == readable
+        assert queue == channel.expect(QueueDeclareOkParameters).queue_name
+        assert b"one" == channel.await_message(queue).body
+        peer.close()

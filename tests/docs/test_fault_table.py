@@ -54,6 +54,22 @@ def test_table_names_all_faults() -> None:
     assert [] == [name for name in fault_names() if f".{name}(" not in text]
 
 
+TESTS = "".join(
+    (Path(__file__).parents[1] / name).read_text()
+    for name in ("behaviour/test_faults.py", "broker/test_restart_as_rabbitmq.py")
+)
+REAL_ROW = re.compile(r"^\| (?P<faults>`[^|]+) \| [^|]+ \| (?P<tests>[^|]*) ?\|$", re.MULTILINE)
+
+
+def test_table_of_real_things_names_all_faults_and_tests_that_there_are() -> None:
+    rows = list(REAL_ROW.finditer(PAGE.read_text()))
+    faults = [name for row in rows for name in CODE.findall(row["faults"])]
+    tests = [name for row in rows for name in CODE.findall(row["tests"])]
+
+    assert fault_names() == sorted(name for name in faults if name in fault_names())
+    assert [] == [name for name in tests if f"def {name}(" not in TESTS]
+
+
 @pytest.mark.parametrize("name", fault_names())
 def test_help_says_what_becomes_of_traffic_and_who_does_such_a_thing(name: str) -> None:
     text = inspect.getdoc(getattr(FakeBroker().faults, name)) or ""

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 PLUGINS = ("rabbitmq_consistent_hash_exchange", "rabbitmq_delayed_message_exchange")
-NEED_OPERATION = {"mortal_broker", "operator", "tls_broker"}
+NEED_OPERATION = {"faults", "mortal_broker", "operator", "tls_broker"}
 """Fixtures that only a broker can give that we have power over."""
 
 

@@ -190,6 +190,12 @@ class Peer:
         """Close the socket without a word. May be repeated."""
         self._socket.close()
 
+    def cut(self, *, reset: bool) -> None:
+        """Close the socket with a reset, or as `drop` does."""
+        if reset:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.drop()
+
     def end_sending(self) -> None:
         """Send nothing more, but go on receiving."""
         self._socket.shutdown(socket.SHUT_WR)
@@ -227,6 +233,11 @@ class Peer:
     def send_octets(self, octets: bytes) -> None:
         self._socket.settimeout(self._time_left("to send"))
         self._socket.sendall(octets)
+
+    def send_pieces(self, octets: bytes, size: int) -> None:
+        """Send octets in pieces."""
+        for start in range(0, len(octets), size):
+            self.send_octets(octets[start : start + size])
 
     def send_frame(self, frame_type: int, channel_number: int, payload: bytes) -> None:
         self.send_octets(encode_frame(frame_type, channel_number, payload))
