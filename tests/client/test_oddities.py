@@ -104,7 +104,7 @@ async def test_message_that_is_too_large_closes_its_channel(
         peer.deliver(consumer.consumer_tag, 1, body=bytes(1001))
 
         with pytest.raises(
-            ClientClosedChannelError, match="1001 bytes; the client takes at most 1000"
+            ClientClosedChannelError, match="1001 bytes; the client accepts at most 1000"
         ):
             await anext(consumer)
         assert 311 == (await peer.expect(ChannelCloseParameters)).reply_code

@@ -6,11 +6,11 @@ it says the same in fewer octets, and RabbitMQ needs a third less time for it. A
 acknowledgement out of order is sent as the caller gave it.
 
 Unread messages go back into their queues in the same way, by basic.nack: RabbitMQ 4.3
-counts basic.reject towards a quorum queue's delivery limit. RabbitMQ's classic queues take
-a time for each that grows with the number (14,500 by themselves: 33 s); so many that they
-hinder others wait until they are the oldest, which is when the older ones are settled.
+counts basic.reject towards a quorum queue's delivery limit. A classic queue of RabbitMQ needs
+more time for each message the more there are (14,500 one by one: 33 s). Therefore, if there are
+many, they wait until all older deliveries are settled; then one basic.nack requeues them.
 
-Which deliveries these are is known to `UnackedDeliveries`.
+`UnackedDeliveries` knows which deliveries these are.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -32,7 +32,7 @@ from .unacked import UnackedDeliveries
 __all__ = ["MOST_REQUEUED_SINGLY", "Acknowledgements"]
 
 MOST_REQUEUED_SINGLY: Final = 1000
-"""So many deliveries are requeued one by one if older ones are unacked: RabbitMQ takes 0.1 s."""
+"""How many deliveries are requeued one by one while older ones are unacked: RabbitMQ needs 0.1 s."""
 
 # Compiled when first needed, not on import (0.2 ms each).
 _ACK: Final = method_of(BasicAckParameters)
@@ -43,7 +43,7 @@ _REJECT: Final = method_of(BasicRejectParameters)
 class Acknowledgements:
     """Sends basic.ack, basic.nack and basic.reject for the deliveries of one channel.
 
-    Each method that settles returns what to await before more is sent, or None.
+    Each method that settles returns an awaitable that limits how fast the caller sends, or None.
 
     Args:
         channel: The channel.
@@ -96,7 +96,7 @@ class Acknowledgements:
         return self._transport.drain() if self._transport.is_paused else None
 
     def requeue(self, delivery_tags: Iterable[int]) -> None:
-        """Put messages that no task will read back; not if the channel is closed."""
+        """Put messages that no task will read back into their queue; not if the channel is closed."""
         if self._channel.closing_exc is None:
             self.unacked.requeue(delivery_tags)
             self._requeue_soon()
@@ -135,7 +135,7 @@ class Acknowledgements:
         self._send(payload)
 
     def _settle_up_to(self, delivery_tag: int, encode: Callable[[int, bool], bytes]) -> None:
-        """Send what settles all deliveries up to one, and requeues unread ones among them.
+        """Send the commands that settle all deliveries up to one, and requeue unread ones of them.
 
         Args:
             delivery_tag: The tag of the last of them; 0 for all.
@@ -171,7 +171,7 @@ class Acknowledgements:
             raise UnknownDelivery(delivery_tag + channel.tag_offset, channel.number)
 
     def _write_pending(self) -> None:
-        """Send the merged acknowledgements, and what is to be requeued at the end of this turn."""
+        """Send the merged acknowledgements, and the requeues that are due at the end of the turn."""
         if self.unacked.run:
             self.write_merged()
         elif self._requeue_is_due:
@@ -186,7 +186,7 @@ class Acknowledgements:
     # --- requeueing ---
 
     def _requeue_soon(self) -> None:
-        """Send what is to be requeued at the end of this turn of the loop."""
+        """Schedule `write_requeued` for the end of this turn of the loop."""
         if not self._requeue_is_due:
             self._requeue_is_due = True
             self._transport.before_flush.append(self.write_requeued)
@@ -194,7 +194,7 @@ class Acknowledgements:
                 self._transport.flush_soon()
 
     def write_requeued(self) -> None:
-        """Send what is to be requeued, unless it is many that are behind an unacked delivery."""
+        """Requeue the marked deliveries, unless they are many and an older one is unacked."""
         self._requeue_is_due = False
         channel, unacked = self._channel, self.unacked
         if channel.closing_exc is not None:

@@ -1,4 +1,4 @@
-"""Whether the server has blocked the connection, and who waits for that to change.
+"""Whether the server has blocked the connection, and the tasks that wait for a change.
 
 RabbitMQ blocks connections that publish while it is short of memory or disk
 space (connection.blocked, https://www.rabbitmq.com/docs/connection-blocked). It
@@ -62,7 +62,7 @@ class Blocking:
         return bool(self._waiters)
 
     def change(self, reason: str | None) -> None:
-        """Record what the server said, and wake all tasks that wait for a change.
+        """Record that the server has blocked or unblocked the connection, and wake all tasks.
 
         Args:
             reason: The reason in connection.blocked; None for connection.unblocked.

@@ -1,11 +1,10 @@
 """A channel as it is on the wire: one number of one connection, from open to close.
 
-The user's `Channel` keeps what the user asked for; a `LiveChannel` is what became
-of it on one connection, and ends with it. It sends requests, and gives each
-command of the server to the part that it concerns: an awaited reply, `Consuming`,
-`Publishing`. A message that came on it is settled on it.
+The user's `Channel` keeps the user's settings; a `LiveChannel` belongs to one connection, and
+ends with it. It sends requests, and passes each command of the server to an awaited reply, to
+`Consuming` or to `Publishing`. A message is settled on the live channel that received it.
 
-The path of a delivery is kept short on purpose; the budget is in benchmarks/.
+A delivery passes few calls, because this is the hot path; its budget is in benchmarks/.
 """
 
 import asyncio
@@ -89,27 +88,27 @@ class LiveChannel:
     Args:
         host: The connection.
         number: The channel's number.
-        body_encoding: How text becomes a body where nothing else says so.
+        body_encoding: The encoding of text bodies where neither a message nor an argument names one.
 
     Attributes:
         ack: See `Acknowledgements.ack`; so are nack, reject and requeue (`messages.Origin`).
-        acknowledgements: What settles deliveries.
+        acknowledgements: Settles deliveries.
         allows_read_coalescing: Whether the server may send many messages before it waits for
             acknowledgements.
-        closing_exc: What ended the channel, or None.
-        crossed: Why the server closed the channel while the client did; None if it did not.
-        consumers: Where the deliveries to each consumer go, by its tag.
-        consuming: What starts and cancels consumers.
-        is_stale: Whether the caller's channel goes on without this one: then deliveries that
-            came on it are delivered again, and cannot be settled.
-        on_end: Called with what ends the channel, before anything on it ends.
-        publish_defaults: What replies to messages of the channel are published with.
-        publishing: What publishes.
-        sender: What sends on the channel.
-        settle_watch: What tells of settled deliveries; None until that is asked for.
-        successor: What publishes when this channel has ended; None if nothing does.
-        tag_offset: What is added to delivery tags that callers see, so that those of different
-            live channels differ.
+        closing_exc: The error that ended the channel; None while it has not ended.
+        crossed: The server's reason if both sides closed the channel at the same time, or None.
+        consumers: The inbox of each consumer, by its tag.
+        consuming: Starts and cancels consumers.
+        is_stale: Whether the user's channel has another live channel by now. The server then
+            delivers the messages of this one again, and they cannot be settled.
+        on_end: Called with the error that ends the channel, before its consumers end.
+        publish_defaults: Default options of replies to messages of the channel.
+        publishing: Publishes messages.
+        sender: Sends on the channel: the protocol, or a `CommitBuffer`.
+        settle_watch: Reports settled deliveries; None until `watch_settling` is called.
+        successor: Publishes when this channel has ended; None without recovery.
+        tag_offset: Added to the delivery tags that callers see: it makes those of different live
+            channels differ.
         transport: The connection's transport.
     """
 
@@ -163,7 +162,7 @@ class LiveChannel:
         """Send channel.close, and end everything on the channel; not if it has ended.
 
         Args:
-            error: What operations on the channel raise from now on.
+            error: The exception that operations on the channel raise from now on.
         """
         if self.closing_exc is not None:
             return
@@ -179,10 +178,10 @@ class LiveChannel:
         The number stays in use until the server has answered, however long that takes.
 
         Args:
-            error: What operations on the channel raise from now on.
+            error: The exception that operations on the channel raise from now on.
             seconds: How long to wait for channel.close-ok.
-            leaving: Whether an ``async with`` block is left: then an unresponsive server is not
-                waited for.
+            leaving: Whether an ``async with`` block is left. If so, the client does not wait for
+                an unresponsive server.
         """
         host = self.host
         if leaving and host.is_unresponsive:  # before `begin_close` ends what is unanswered
@@ -216,12 +215,12 @@ class LiveChannel:
             self.settle_watch.wake()
 
     def raise_if_closed(self) -> None:
-        """Raise what ended the channel, if it has ended."""
+        """Raise the error that ended the channel, if it has ended."""
         if self.closing_exc is not None:
             raise self.closing_exc.with_traceback(None)
 
     def raise_unless_settleable(self, delivery_tag: int) -> None:
-        """Raise why a delivery can be settled no more, if the channel has ended.
+        """Raise an error if a delivery can no longer be settled: the channel has ended.
 
         Raises:
             StaleDelivery: The channel was lost, and the server delivers the message again.
@@ -285,7 +284,7 @@ class LiveChannel:
         on_late_reply: OnReply | None = None,
         consumer_tag: str | None = None,
     ) -> Awaitable[Reply]:
-        """Send a request at once, and return what its reply is awaited with.
+        """Send a request at once, and return an awaitable of its reply.
 
         The caller may stop waiting at any time: see `ReplyTimeouts.reply`.
 
@@ -309,15 +308,15 @@ class LiveChannel:
         self._reply_timeouts.add(waiter, method)
 
     def _close_unanswered(self, method: str) -> None:
-        """Close the channel: replies behind one that never comes would never come either."""
+        """Close the channel: while one reply is missing, no later one can be matched."""
         self.begin_close(ChannelUnanswered(OperationTimeout(method, UNANSWERED_TIMEOUT)))
 
-    # --- what lasts until the channel is closed: `Channel` remembers it ---
+    # --- settings, which last until the channel is closed; `Channel` keeps them, too ---
 
     def set_prefetch(
         self, size: int, count: int, global_: bool, on_reply: OnReply | None = None
     ) -> Awaitable[Reply]:
-        """Send basic.qos, and return what its reply is awaited with."""
+        """Send basic.qos, and return an awaitable of its reply."""
         replied = self.call(
             BasicQosParameters(size, count, global_), BasicQosOkParameters, on_reply=on_reply
         )
@@ -325,11 +324,11 @@ class LiveChannel:
         return replied
 
     def set_flow(self, active: bool, on_reply: OnReply | None = None) -> Awaitable[Reply]:
-        """Send channel.flow, and return what its reply is awaited with."""
+        """Send channel.flow, and return an awaitable of its reply."""
         return self.call(ChannelFlowParameters(active), ChannelFlowOkParameters, on_reply=on_reply)
 
     def select_confirm(self, on_reply: OnReply | None = None) -> Awaitable[Reply]:
-        """Send confirm.select, and return what its reply is awaited with."""
+        """Send confirm.select, and return an awaitable of its reply."""
         replied = self.call(
             ConfirmSelectParameters(False), ConfirmSelectOkParameters, on_reply=on_reply
         )
@@ -338,14 +337,14 @@ class LiveChannel:
         return replied
 
     def select_transactions(self, on_reply: OnReply | None = None) -> Awaitable[Reply]:
-        """Send tx.select, and return what its reply is awaited with."""
+        """Send tx.select, and return an awaitable of its reply."""
         self.acknowledgements.begin_transaction()
         return self.call(TxSelectParameters(), TxSelectOkParameters, on_reply=on_reply)
 
-    # --- what concerns more than one part ---
+    # --- operations that concern several parts of the channel ---
 
     def recover(self, requeue: bool) -> Awaitable[Reply]:
-        """Send basic.recover, and return what its reply is awaited with."""
+        """Send basic.recover, and return an awaitable of its reply."""
 
         def take_back(_: Reply) -> None:
             self.acknowledgements.unacked.clear()
@@ -357,7 +356,7 @@ class LiveChannel:
         )
 
     async def commit(self) -> None:
-        """Send tx.commit, and keep everything else in a buffer until the server has answered.
+        """Send tx.commit, and buffer all other commands until the server has answered.
 
         Raises:
             ServerClosedChannel, ServerClosedConnection: The server refused.
@@ -370,19 +369,19 @@ class LiveChannel:
             ended, _ = await asyncio.wait((self.sender.ended,), timeout=left)
             if timeout is not None and not ended:
                 raise OperationTimeout("tx.commit", timeout)
-        self.acknowledgements.begin_transaction()  # with what is requeued in the one before
+        self.acknowledgements.begin_transaction()  # after the requeues of the last one
         waiter = self.send_request(request, TxCommitOkParameters, on_reply=self._end_commit)
         self.sender = CommitBuffer(self.host.protocol, self.host.loop.create_future())
         await self._reply_timeouts.reply(request, waiter, self.host.operation_timeout)
 
     def roll_back(self) -> Awaitable[Reply]:
-        """Send tx.rollback, and return what its reply is awaited with."""
+        """Send tx.rollback, and return an awaitable of its reply."""
         replied = self.call(TxRollbackParameters(), TxRollbackOkParameters)
         self.acknowledgements.unacked.roll_back()
         return replied
 
     def _end_commit(self, _: Reply | None = None) -> None:
-        """Send what was kept in the commit buffer; drop it if the channel is closed."""
+        """Send the commands in the commit buffer; drop them if the channel is closed."""
         buffer = self.sender
         if isinstance(buffer, CommitBuffer):
             self.sender = self.host.protocol
@@ -398,18 +397,18 @@ class LiveChannel:
             await outcome
 
     def watch_settling(self) -> SettleWatch:
-        """Return what tells of settled deliveries from now on."""
+        """Return a watch that reports settled deliveries from now on."""
         if self.settle_watch is None:
             self.settle_watch = SettleWatch(self)
         return self.settle_watch
 
     def report_failure(self, delivery_tag: int, error: Exception) -> None:
-        """Report that a delivery could not be processed (`messages.Origin`): to no hook."""
+        """Do nothing: there are no hooks (`messages.Origin`)."""
 
     def report_unanswered(self, delivery_tag: int, reply_to: str) -> None:
-        """Report that a request gets no reply (`messages.Origin`): to no hook."""
+        """Do nothing: there are no hooks (`messages.Origin`)."""
 
-    # --- what the server sends; each takes a command that came on this channel ---
+    # --- the server's commands; each method processes one that came on this channel ---
 
     def _receive_deliver(
         self, parameters: BasicDeliverParameters, properties: bytes, body: bytearray
@@ -433,7 +432,7 @@ class LiveChannel:
         self, parameters: Any, properties: bytes | None, body: bytearray | None
     ) -> None:
         if self.closing_exc is not None:
-            return  # it came in the same read as what ended the channel
+            return  # it came in the same read as the end of the channel
         # Without NamedTuple's own __new__: 90 ns instead of 180.
         reply = tuple.__new__(Reply, (parameters, properties, body))
         if not self._replies.resolve(reply):
@@ -462,7 +461,7 @@ class LiveChannel:
     ) -> None:
         """Close the channel: the message can be neither delivered nor left unacked."""
         error = ValueError(
-            f"the server sent a message of {parameters.body_size} bytes; the client takes"
+            f"the server sent a message of {parameters.body_size} bytes; the client accepts"
             f" at most {parameters.limit}"
         )
         self.acknowledgements.write_merged()
@@ -470,7 +469,7 @@ class LiveChannel:
         self._send_close(ReplyCode.CONTENT_TOO_LARGE, str(error))
 
     def _send_close(self, reply_code: int, reply_text: str) -> None:
-        """Send channel.close, which may overtake what is in a commit buffer."""
+        """Send channel.close; it may overtake the commands in a commit buffer."""
         self.host.protocol.send(self.number, ChannelCloseParameters(reply_code, reply_text, 0, 0))
 
     def _finish(self, *, closed_by_server: bool = False) -> None:
@@ -485,7 +484,7 @@ class LiveChannel:
 def _receive_unexpected(
     channel: LiveChannel, parameters: Any, properties: bytes | None, body: bytearray | None
 ) -> None:
-    """Close the connection: a server must not send that."""
+    """Close the connection: a server must not send this command."""
     channel.host.close_for(parameters)
 
 
@@ -550,4 +549,4 @@ RECEIVERS: Final[dict[type[Any], Callable[[LiveChannel, Any, Any, Any], None]]] 
     OversizedContent: LiveChannel._receive_oversized,
     **dict.fromkeys(_REPLIES, LiveChannel._receive_reply),
 }
-"""What receives each command that the server may send on a channel: every type is here."""
+"""The function that processes each type of command that the server may send on a channel."""

@@ -14,8 +14,9 @@ _LARGEST_NUMBER: Final = 65535  # a channel number has 16 bits
 class ChannelNumbers:
     """The numbers of a connection's channels: 1 and up, the lowest that was freed first.
 
-    A number whose channel the server has closed is used again when there is no other: RabbitMQ 4.3
-    may deliver messages of that channel later, even behind the channel.open-ok of the next one.
+    If the server has closed a channel, its number is used again only when no other is free:
+    RabbitMQ 4.3 may still deliver messages of the old channel, even behind the channel.open-ok of
+    the new one.
     """
 
     __slots__ = ("_free", "_in_use", "_next", "_used_last")
@@ -33,7 +34,7 @@ class ChannelNumbers:
             channel_max: How many channels may be open, as negotiated; 0 for no limit.
 
         Raises:
-            TooManyChannels: As many are in use.
+            TooManyChannels: All numbers are in use.
         """
         most = channel_max or _LARGEST_NUMBER
         is_new_left = self._next <= most

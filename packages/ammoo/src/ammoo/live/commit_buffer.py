@@ -2,8 +2,8 @@
 
 A server that is committing a transaction accepts nothing else on the channel but
 channel.close: RabbitMQ closes the connection otherwise (504, ``unexpected command
-while processing 'tx.commit'``). Until it has answered, a `CommitBuffer` takes the
-protocol's place as the channel's `Sender`; what sends need not know.
+while processing 'tx.commit'``). Until it has answered, a `CommitBuffer` replaces the protocol
+as the channel's `Sender`; the code that sends need not know.
 """
 
 from asyncio import Future
@@ -18,7 +18,7 @@ class CommitBuffer:
     """A `Sender` that keeps what is sent on one channel, in order, until it is ended.
 
     Args:
-        protocol: The protocol whose place it takes.
+        protocol: The protocol that it replaces.
         ended: The future that is done when the buffer has been ended.
     """
 
@@ -28,7 +28,7 @@ class CommitBuffer:
         self._writer = protocol.new_writer()
 
     def is_channel_closing(self, channel_number: int) -> bool:
-        """Return what the protocol returns."""
+        """Return whether channel.close was sent and channel.close-ok has not arrived."""
         return self._protocol.is_channel_closing(channel_number)
 
     def send(self, channel_number: int, parameters: tuple[Any, ...]) -> None:

@@ -1,9 +1,8 @@
 """A connection as it is on the wire: one socket, from the handshake to the end.
 
-The user's `Connection` keeps what the user asked for; a `LiveConnection` is what
-became of it on one socket, and ends with it. It opens and closes, gives each
-command of the server to its channel, and holds the parts that concern all
-channels: channel numbers, blocking, flow control.
+The user's `Connection` keeps the user's settings; a `LiveConnection` belongs to one socket, and
+ends with it. It opens and closes, passes each command of the server to its channel, and holds
+the parts that all channels share: channel numbers, blocking, flow control.
 """
 
 import asyncio
@@ -65,16 +64,16 @@ class LiveConnection:
         loop: The event loop.
         parameters: Where to connect to, and how.
         on_blocked_changed: Called with the server's reason when it has blocked the connection,
-            and with None when it takes messages again.
-        instruments: What shows how the connection works; None for nothing.
+            and with None when it has unblocked it.
+        instruments: The user's instruments; None if there are none.
 
     Attributes:
-        blocked_timeout: How long a publish waits while the server takes none, in seconds.
+        blocked_timeout: How long a publish waits while the server accepts none, in seconds.
         blocking: Whether the server has blocked the connection.
         channels: The open channels by their numbers.
-        closing_exc: What ended the connection, or None.
-        flow_control: When the socket is not read.
-        on_end: Called with what ends the connection, before anything on it ends.
+        closing_exc: The error that ended the connection; None while it has not ended.
+        flow_control: Decides when the socket is not read.
+        on_end: Called with the error that ends the connection, before its channels end.
         operation_timeout: How long an operation waits for its reply, in seconds.
         protocol: The wire's side.
         transport: The socket's side.
@@ -150,8 +149,8 @@ class LiveConnection:
         """Connect the socket, TLS included, and send nothing yet.
 
         Args:
-            tries_each_address: Whether no address of the host, where it has several, may take
-                all the time; by default the system decides.
+            tries_each_address: If the host has several addresses, whether each of them gets a
+                part of the time; by default the system decides.
 
         Raises:
             OSError: The socket cannot be connected; `ssl.SSLError` is a subclass.
@@ -171,8 +170,8 @@ class LiveConnection:
             async with scope:
                 await self._open()
         except BaseException as error:
-            # If the time is over and the caller is cancelled, the cancellation counts: else it
-            # would be lost.
+            # If the time is over and the caller is cancelled, only the cancellation is raised;
+            # otherwise it would be lost.
             is_timeout = scope.expired() and isinstance(error, TimeoutError)
             if timeout is not None and is_timeout:
                 self.fail(ConnectionTimeout(timeout, self._parameters.address))
@@ -218,7 +217,7 @@ class LiveConnection:
             self.flow_control.after_read(bool(self._replies) or self.blocking.has_waiters)
 
     def state_changed(self, state: ConnectionState) -> None:
-        """Follow the protocol into another state."""
+        """Adapt to the protocol's new state."""
         protocol = self.protocol
         if state is ConnectionState.RUNNING:
             if protocol.heartbeat_interval:
@@ -233,7 +232,7 @@ class LiveConnection:
             self._close_socket_soon()
 
     def heartbeat_timed_out(self, timeout: float) -> None:
-        """End the connection: nothing came from the server for two heartbeat intervals."""
+        """End the connection: the server has sent nothing for two heartbeat intervals."""
         self.fail(HeartbeatTimeout(timeout, self._parameters.address))
         self.transport.abort()
 
@@ -249,7 +248,7 @@ class LiveConnection:
         self._closed.set()
 
     def _fail_as_peer_closed(self) -> None:
-        """End the connection with what the opening raised, or what connection.close says."""
+        """End the connection with the error of the opening, or the reason of connection.close."""
         closed, mechanism = self.protocol.close_received, self._opening.mechanism
         if self.protocol.opening_error is not None:
             self.fail(self.protocol.opening_error)
@@ -288,12 +287,12 @@ class LiveConnection:
 
     @property
     def address(self) -> str:
-        """Where it is connected to, without user and password."""
+        """The server's address, as a URL without user and password."""
         return self._parameters.address
 
     @property
     def server_properties(self) -> FieldTable:
-        """The properties that the server sent; empty before it did."""
+        """The properties that the server sent; empty before it has sent them."""
         start = self.protocol.server_start
         return {} if start is None else start.server_properties
 
@@ -304,7 +303,7 @@ class LiveConnection:
         return capabilities if isinstance(capabilities, dict) else {}
 
     def raise_if_closed(self) -> None:
-        """Raise what ended the connection, if it has ended."""
+        """Raise the error that ended the connection, if it has ended."""
         if self.closing_exc is not None:
             raise self.closing_exc.with_traceback(None)
 
@@ -312,7 +311,8 @@ class LiveConnection:
         """Return a new channel, which is not open yet.
 
         Args:
-            body_encoding: How text becomes a body where nothing else says so.
+            body_encoding: The encoding of text bodies where neither a message nor an argument
+                names one.
 
         Raises:
             TooManyChannels: As many channels are open as were negotiated.
@@ -342,7 +342,7 @@ class LiveConnection:
         await self._reply_timeouts.reply(parameters, waiter, self.operation_timeout)
 
     def _prepare_to_wait(self) -> None:
-        """Read the socket again: what a task waits for may be there."""
+        """Read the socket again: it may hold what a task waits for."""
         self.transport.require_loop()
         self.raise_if_closed()
         self.transport.resume_reading()
@@ -350,7 +350,7 @@ class LiveConnection:
     # --- the end ---
 
     def close_for(self, frame: object) -> None:
-        """Close the connection because the server sent what it must not."""
+        """Close the connection because the server sent a frame that it must not send."""
         self._close_with(
             UnexpectedFrame(frame),
             ReplyCode.UNEXPECTED_FRAME,
@@ -358,7 +358,7 @@ class LiveConnection:
         )
 
     def _close_unanswered(self, method: str) -> None:
-        """Close the connection: replies behind one that never comes would never come either."""
+        """Close the connection: while one reply is missing, no later one can be matched."""
         self.transport.flush()  # writes merged acknowledgements
         self._close_with(ClientClosedConnectionError(OperationTimeout(method, UNANSWERED_TIMEOUT)))
 
@@ -392,26 +392,26 @@ class LiveConnection:
 
     @property
     def is_unresponsive(self) -> bool:
-        """Whether the server has left a cancel or close unanswered for as long as is waited."""
+        """Whether the server has not answered a cancel or close within its time limit."""
         return self._unanswered_close is not None and not self._unanswered_close.is_set()
 
     def note_unanswered_close(self, ended: asyncio.Event) -> None:
-        """Record that a cancel or close was not answered in its time.
+        """Record that the server has not answered a cancel or close within its time limit.
 
         Args:
-            ended: Set when the answer comes; nothing is recorded if it has come.
+            ended: Set when the answer comes; if it is set already, nothing is recorded.
         """
         if not ended.is_set():
             self._unanswered_close = ended
 
     async def close(self, error: Exception, seconds: float, *, leaving: bool = False) -> None:
-        """Close the connection, in bounded time, whatever state it is in.
+        """Close the connection in any state, within a time limit.
 
         Args:
-            error: What operations on the connection raise from now on.
+            error: The exception that operations on the connection raise from now on.
             seconds: How long to wait for the server.
-            leaving: Whether an ``async with`` block is left: then an unresponsive server is not
-                waited for.
+            leaving: Whether an ``async with`` block is left. If so, the client does not wait for
+                an unresponsive server.
         """
         if not self._closed.is_set():
             self.transport.require_loop()
@@ -455,7 +455,7 @@ class LiveConnection:
 
 
 def _is_protocol_error(error: Exception) -> bool:
-    """Return whether a peer has found fault with what the other one sent."""
+    """Return whether a peer has closed because of a protocol error of the other one."""
     if isinstance(error, ServerClosedConnection):
         return error.reply_code >= 500
     return isinstance(error, InvalidServerFrame | UnexpectedFrame)

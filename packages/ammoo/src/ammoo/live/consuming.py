@@ -1,8 +1,7 @@
 """The consumers of one channel: starting and cancelling them, and the server's basic.cancel.
 
-A consumer is known by its tag from before the server is asked to start it until
-the server has stopped it: deliveries may come in the same read as
-basic.consume-ok, and until basic.cancel-ok.
+A consumer's tag is registered before basic.consume is sent, and until basic.cancel-ok has
+arrived: deliveries may come in the same read as basic.consume-ok, and before basic.cancel-ok.
 """
 
 import asyncio
@@ -31,7 +30,7 @@ class Consuming:
         channel: The channel.
 
     Attributes:
-        inboxes: Where deliveries go, by consumer tag.
+        inboxes: The inboxes for deliveries, by consumer tag.
     """
 
     __slots__ = ("_channel", "_last_number", "inboxes")
@@ -54,12 +53,12 @@ class Consuming:
     async def start(self, inbox: Inbox, request: BasicConsumeParameters) -> None:
         """Send basic.consume and await basic.consume-ok.
 
-        A consumer whose caller has given up is cancelled as soon as the server has started
-        it: RabbitMQ does not take basic.cancel right behind basic.consume.
+        If the caller is cancelled, the consumer is cancelled as soon as the server has started it:
+        RabbitMQ does not accept basic.cancel right behind basic.consume.
 
         Args:
-            inbox: Where deliveries go.
-            request: What to send; with a tag of `new_tag`.
+            inbox: The inbox for its deliveries.
+            request: The parameters of basic.consume, with a tag of `new_tag`.
 
         Raises:
             ServerClosedChannel, ServerClosedConnection: The server refused.
@@ -81,11 +80,11 @@ class Consuming:
             raise
 
     def begin_cancel(self, tag: str, on_stopped: Callable[[], None] | None = None) -> asyncio.Event:
-        """Send basic.cancel. The inbox stays known until the server has stopped the consumer.
+        """Send basic.cancel; the inbox stays registered until the server has stopped the consumer.
 
         Args:
             tag: The consumer's tag.
-            on_stopped: Called when it has stopped; not if its channel is closed already.
+            on_stopped: Called when the consumer has stopped; not if its channel is already closed.
 
         Returns:
             An event that is set when the consumer has stopped, or its channel is closed.
@@ -111,13 +110,13 @@ class Consuming:
         return stopped
 
     async def wait_stopped(self, stopped: asyncio.Event, seconds: float) -> None:
-        """Wait until a consumer has stopped, in bounded time.
+        """Wait until a consumer has stopped, within a time limit.
 
-        A server that has blocked the connection, or has left an earlier cancel or close
-        unanswered, is not waited for.
+        Do not wait if the server has blocked the connection, or has not answered an earlier
+        cancel or close in time.
 
         Args:
-            stopped: What `begin_cancel` returned.
+            stopped: The event that `begin_cancel` returned.
             seconds: How long to wait; less if the connection's operation_timeout is shorter.
         """
         host = self._channel.host

@@ -1,14 +1,12 @@
-"""When a connection stops reading its socket, and when it goes on.
+"""When a connection stops reading its socket, and when it reads again.
 
-Two reasons to stop, with one condition in common: no task waits for anything
-that the server may send.
+There are two reasons to stop. Both apply only while no task waits for a command of the server.
 
-Backpressure: the unread messages of a consumer exceed a limit. The socket is not
-read until they have been read, so that memory is bounded without a prefetch limit.
+Backpressure: the unread messages of a consumer exceed a limit. The connection reads nothing
+until the program has read them; this limits memory even without a prefetch limit.
 
-Read coalescing: many messages came in one read. The next read waits for a
-moment, so that it brings more: RabbitMQ sends a few messages at a time, and a
-read costs as much as ten messages do.
+Read coalescing: many messages came in one read. The next read waits for a moment, and then brings
+more of them. RabbitMQ sends a few messages at a time, and a read costs as much as ten messages.
 """
 
 from collections.abc import Hashable, Mapping, Sized
@@ -19,13 +17,13 @@ from .transport import Transport
 __all__ = ["COALESCE_FROM", "COALESCE_MAX_CONSUMERS", "FlowControl", "ReadingChannel"]
 
 COALESCE_FROM: Final = 8
-"""Reads may be coalesced when one read brings so many commands."""
+"""Reads may be coalesced after a read with so many commands."""
 COALESCE_MAX_CONSUMERS: Final = 16
-"""Reads are not coalesced with more consumers, or channels, than that."""
+"""With more consumers, or channels, than this, reads are not coalesced."""
 
 
 class ReadingChannel(Protocol):
-    """What flow control needs to know of a channel."""
+    """What flow control asks of a channel."""
 
     @property
     def allows_read_coalescing(self) -> bool:
@@ -64,17 +62,16 @@ class FlowControl:
     def after_read(self, is_awaiting_server: bool) -> None:
         """Pause reading if a consumer has a backlog, or coalesce reads after a large one.
 
-        To be called after a read of at least `COALESCE_FROM` commands, and after each read
-        while a consumer has a backlog.
+        The connection calls this after a read of at least `COALESCE_FROM` commands, and after each
+        read while a consumer has a backlog.
 
         Args:
-            is_awaiting_server: Whether a task waits for what the server may send outside of
-                all channels.
+            is_awaiting_server: Whether a task waits for a command on channel 0.
         """
         if is_awaiting_server or not (self.backlogged or self._may_coalesce()):
             return
-        # Never while a task waits for anything: what it waits for may come after the messages
-        # that pile up, and the consumer that does not read them may be what waits.
+        # Never while a task waits for the server: its command may come behind the unread messages,
+        # and the task may be the one that should read them.
         if any(channel.is_awaiting_server for channel in self._channels.values()):
             return
         if self.backlogged:
@@ -93,12 +90,12 @@ class FlowControl:
             self._transport.resume_reading_soon()
 
     def close(self) -> None:
-        """Forget all backlogs, and read what the server still sends: the connection is closed."""
+        """Forget all backlogs, and read the socket to its end: the connection is closed."""
         self.backlogged.clear()
         self._transport.resume_reading()
 
     def _may_coalesce(self) -> bool:
-        """Return whether the delay of a coalesced read can do no harm.
+        """Return whether delaying a read is harmless.
 
         With five times as many messages in a read, a message without acknowledgement costs a
         fifth less. The numbers are limited because `after_read` looks at each channel and

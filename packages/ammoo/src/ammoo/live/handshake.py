@@ -53,11 +53,11 @@ def client_properties(parameters: ConnectionParameters) -> dict[str, Any]:
 
 
 class Opening:
-    """What the server asks for during the handshake.
+    """Answers the server's requests during the handshake.
 
     Args:
         loop: The event loop.
-        parameters: How to log in.
+        parameters: The connection's parameters, the login included.
 
     Attributes:
         mechanism: The mechanism that was chosen; None before the server offered any.
@@ -107,7 +107,7 @@ class Opening:
             The response, or None when the connection is open.
 
         Raises:
-            Exception: What ended the connection, or what the mechanism raised.
+            Exception: The error that ended the connection, or an error of the mechanism.
         """
         while not self._challenges:
             if self._is_over:
@@ -138,7 +138,7 @@ class Opening:
             self._step.set_exception(error)
 
     def _note_size(self, parameters: Parameters) -> None:
-        """Record the size of a login: servers close the socket on one that is too large."""
+        """Record the size of a login frame: servers close the socket if it is too large."""
         size = FRAME_OVERHEAD + len(encode_method(parameters))
         if size > self.login_size:
             self.login_method = method_of(parameters).name

@@ -1,7 +1,7 @@
-"""A channel with hooks: the same as a `LiveChannel`, and the user's functions are called.
+"""A channel with hooks: a `LiveChannel` that also calls the user's functions.
 
-Only connections that were given hooks make channels of these classes, and look their commands
-up in `INSTRUMENTED_RECEIVERS`.
+Only connections with hooks use these classes, and look their commands up in
+`INSTRUMENTED_RECEIVERS`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -25,7 +25,7 @@ __all__ = ["INSTRUMENTED_RECEIVERS", "InstrumentedChannel"]
 
 
 class InstrumentedPublishing(Publishing):
-    """Tells of what is published, confirmed and returned.
+    """Calls the hooks for messages that are published, confirmed or returned.
 
     Args:
         channel: The channel.
@@ -87,12 +87,12 @@ class InstrumentedPublishing(Publishing):
 
 
 class InstrumentedChannel(LiveChannel):
-    """Tells of what happens to messages.
+    """Calls the hooks for deliveries.
 
     Args:
         host: The connection.
         number: The channel's number.
-        body_encoding: How text becomes a body where nothing else says so.
+        body_encoding: The encoding of text bodies where neither a message nor an argument names one.
         hooks: The user's functions.
     """
 
@@ -169,4 +169,4 @@ INSTRUMENTED_RECEIVERS: Final[dict[type[Any], Callable[[LiveChannel, Any, Any, A
     **RECEIVERS,
     BasicDeliverParameters: _receive_deliver,
 }
-"""What processes each command of the server, on a connection with hooks."""
+"""The function that processes each type of command of the server, on a connection with hooks."""

@@ -1,10 +1,10 @@
-"""Why a connection was not opened, or was lost: the exception for what is known of it.
+"""Why a connection was not opened, or was lost: choosing the exception.
 
-A server that does not speak AMQP 0-9-1, rejects a certificate, or does not accept a login of
-that size mostly just closes the socket. What it sent before, and how far the handshake had
-come, says what to do.
+A server that does not speak AMQP 0-9-1, rejects a certificate, or does not accept so large a login
+usually just closes the socket. The exception then depends on the data that the server has sent,
+and on the step that the handshake had reached.
 
-This module knows errors and what was negotiated; it holds no socket.
+This module knows errors and negotiated limits; it holds no socket.
 """
 
 from typing import Final
@@ -44,12 +44,11 @@ _NO_VERSION: Final = {
 
 
 def describe_socket_error(error: OSError, parameters: ConnectionParameters) -> None:
-    """Complete the text of an error that was raised while the socket was connected.
+    """Add the address, and advice where there is any, to the error of a failed connect.
 
     Args:
-        error: The operating system's or OpenSSL's error; its text gets the address, and perhaps
-            advice.
-        parameters: Where the socket was to be connected.
+        error: The operating system's or OpenSSL's error.
+        parameters: The parameters of the connection.
     """
     address = parameters.address
     if not error.args:  # asyncio says nothing about a TLS handshake that the server ended
@@ -108,11 +107,11 @@ def loss_of(
     Args:
         protocol: The wire's side, in the state in which the socket was lost.
         opening: The client's part in the handshake.
-        parameters: Where the connection was opened, and how.
+        parameters: The parameters of the connection.
         error: The operating system's error; None if the server closed the socket.
     """
     state = protocol.state
-    protocol.receive_eof()  # which may show that what came before is another protocol
+    protocol.receive_eof()  # this may show that the server speaks another protocol
     if protocol.failure is not None:
         return exception_for(protocol.failure, parameters)
     if state is ConnectionState.SECURING:
@@ -156,7 +155,7 @@ def _loss_during_login(
         )
     capabilities = properties.get("capabilities")
     if isinstance(capabilities, dict) and capabilities.get("authentication_failure_close"):
-        # Such a server sends connection.close when it refuses a login: this was something else.
+        # A server with that extension answers a refused login with connection.close.
         return ConnectionLost(error, parameters.address)
     # Before that extension a server could only close the socket (section 2.2.4).
     mechanism = "" if opening.mechanism is None else opening.mechanism.name()
@@ -166,5 +165,5 @@ def _loss_during_login(
 def _initial_frame_max(server_properties: FieldTable) -> int:
     """Return the largest frame that the server accepts before tuning, in octets."""
     release = rabbitmq_release(server_properties)
-    # Of others it is frame-min-size (section 4.2.3).
+    # For other servers it is frame-min-size (section 4.2.3).
     return 8192 if release is not None and release >= (4, 1) else 4096

@@ -1,10 +1,9 @@
-"""What the rooms of `live` ask of one another, and of what the user holds above them.
+"""What the modules of `live` ask of each other, and of the user's objects above them.
 
-Each Protocol is the view that one room has of its neighbour: a consumer's deliveries
-go to an `Inbox`, a channel sends through a `Sender` and asks its connection for no
-more than `ChannelHost` says, and the parts of a channel ask it for no more than
-`ChannelHead`. So nothing in `live` imports the storey above, and each part can be
-tested with a stand-in for its neighbour.
+Each Protocol has the part of a neighbour that one module uses. A channel puts a consumer's
+deliveries into an `Inbox`, sends through a `Sender`, and uses its connection as a `ChannelHost`.
+The parts of a channel use the channel as a `ChannelHead`. Therefore `live` imports nothing from
+the modules above it, and a test can replace each neighbour.
 """
 
 from asyncio import AbstractEventLoop, Event, Future
@@ -32,7 +31,7 @@ __all__ = [
 
 
 class Inbox(Protocol):
-    """Where the deliveries of one consumer go; the user's `Consumer` reads them from there."""
+    """Receives the deliveries of one consumer; the user's `Consumer` reads them from it."""
 
     @property
     def no_ack(self) -> bool:
@@ -55,7 +54,7 @@ class Inbox(Protocol):
 
 
 class Sender(Protocol):
-    """What sends on a channel: the wire's protocol, or the `CommitBuffer` in its place."""
+    """Sends on a channel: the wire's protocol, or the `CommitBuffer` that replaces it."""
 
     def is_channel_closing(self, channel_number: int) -> bool:
         """Return whether channel.close was sent and channel.close-ok has not arrived."""
@@ -75,21 +74,21 @@ class Sender(Protocol):
 
 
 class ConfirmWaiter(Protocol):
-    """What gets the outcome of a publish: an asyncio.Future, or a publisher's `Confirmation`."""
+    """Receives the outcome of a publish: an asyncio.Future, or a publisher's `Confirmation`."""
 
     def done(self) -> bool:
-        """Return whether it takes no outcome any more."""
+        """Return whether it accepts no outcome: it has one, or was cancelled."""
         ...
 
     def set_result(self, result: None, /) -> None:
-        """Take that the server has confirmed the message."""
+        """Record that the server has confirmed the message."""
 
     def set_exception(self, exception: Exception, /) -> None:
-        """Take why the message was not confirmed."""
+        """Record why the message was not confirmed."""
 
 
 class PublishingPort(Protocol):
-    """What publishes on a channel: the live channel's `Publishing`, or what waits for one."""
+    """Publishes on a channel: the live channel's `Publishing`, or an object that waits for one."""
 
     @property
     def is_publishable(self) -> bool:
@@ -108,11 +107,11 @@ class PublishingPort(Protocol):
         waiter: ConfirmWaiter | None = None,
         /,
     ) -> Awaitable[None] | None:
-        """Send a message, now if possible, and return what to await, or None.
+        """Send a message, now if possible, and return an awaitable, or None.
 
         Args:
-            exchange_name: The exchange; what follows it are the fields of an `Outgoing`.
-            waiter: What gets the outcome, instead of a future; only while `is_publishable`.
+            exchange_name: The exchange; the fields of an `Outgoing` follow it.
+            waiter: Receives the outcome instead of a future; only while `is_publishable`.
         """
 
     def publish_nowait(self, exchange_name: str, *message: Any) -> "Future[None]":
@@ -120,7 +119,7 @@ class PublishingPort(Protocol):
         ...
 
     async def wait_publishable(self) -> None:
-        """Wait until the server and the socket take messages."""
+        """Wait until the server and the socket accept messages."""
 
     async def next_returned(self) -> ReturnMessage:
         """Wait for the next returned message."""
@@ -128,7 +127,7 @@ class PublishingPort(Protocol):
 
 
 class SuccessorPort(PublishingPort, Protocol):
-    """What publishes when a channel has ended, and goes on with what waited on it."""
+    """Publishes when a channel has ended, the messages included that waited on it."""
 
     async def publish_by(
         self, deadline: float | None, exchange_name: str, message: Outgoing
@@ -156,18 +155,18 @@ class ChannelHost(Protocol):
 
     @property
     def is_unresponsive(self) -> bool:
-        """Whether the server has left a cancel or close unanswered for as long as is waited."""
+        """Whether the server has not answered a cancel or close within its time limit."""
         ...
 
     def note_unanswered_close(self, ended: Event) -> None:
-        """Record that a cancel or close was not answered in its time.
+        """Record that the server has not answered a cancel or close within its time limit.
 
         Args:
             ended: Set when the answer comes.
         """
 
     def close_for(self, frame: object) -> None:
-        """Close the connection because the server sent what it must not."""
+        """Close the connection because the server sent a frame that it must not send."""
 
     def free_channel_number(self, number: int, *, closed_by_server: bool) -> None:
         """Forget a channel that both sides have finished with."""
@@ -185,10 +184,10 @@ class ChannelHead(Origin, Protocol):
     successor: SuccessorPort | None
 
     def raise_if_closed(self) -> None:
-        """Raise what ended the channel, if it has ended."""
+        """Raise the error that ended the channel, if it has ended."""
 
     def raise_unless_settleable(self, delivery_tag: int) -> None:
-        """Raise why a delivery can be settled no more, if the channel has ended."""
+        """Raise an error if a delivery can no longer be settled: the channel has ended."""
 
     def call(
         self,
@@ -198,7 +197,7 @@ class ChannelHead(Origin, Protocol):
         on_late_reply: OnReply | None = None,
         consumer_tag: str | None = None,
     ) -> Awaitable[Reply]:
-        """Send a request at once, and return what its reply is awaited with."""
+        """Send a request at once, and return an awaitable of its reply."""
         ...
 
     def send_request(

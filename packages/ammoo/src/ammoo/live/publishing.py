@@ -1,8 +1,8 @@
-"""What a channel publishes: sent or made to wait, then confirmed, then perhaps returned.
+"""Publishing on a channel: sending or waiting, then the confirm and perhaps the return.
 
-A message waits while the server takes none (connection.blocked, channel.flow) or
-the socket's buffer is full. Once it is sent, confirm mode keeps its future until
-the server confirms it; a returned message goes to the publish it belongs to.
+A message waits while the server accepts none (connection.blocked, channel.flow) or the socket's
+buffer is full. In confirm mode its future is kept until the server has confirmed it. A returned
+message is matched with its publish.
 
 This module is on the hot path: see benchmarks/ for its budget.
 """
@@ -50,7 +50,7 @@ _PUBLISH: Final = method_of(BasicPublishParameters)
 
 
 class _YieldToLoop:
-    """Awaiting it lets other tasks run for one turn of the loop; one object serves all.
+    """Lets other tasks run for one turn of the loop when it is awaited; all callers share one.
 
     Unlike a coroutine of asyncio.sleep(0), it may also be left without being awaited, as
     `Publishing.publish_nowait` does.
@@ -66,16 +66,16 @@ _YIELD_TO_LOOP: Final = _YieldToLoop()
 class Publishing:
     """The publishing half of one channel.
 
-    `publish` waits where it has to, `publish_nowait` raises there; nothing else sends.
+    If a message cannot be sent now, `publish` waits and `publish_nowait` raises.
 
     Args:
         channel: The channel.
         acknowledgements: The channel's acknowledgements, which are sent before a message.
 
     Attributes:
-        can_publish: Whether the channel is open and the server takes messages.
+        can_publish: Whether the channel is open and the server accepts messages.
         confirms: The publishes that are not confirmed; None without confirm mode.
-        returned: The returned messages that are to be fetched.
+        returned: The returned messages that the program has not fetched yet.
     """
 
     __slots__ = (
@@ -154,16 +154,16 @@ class Publishing:
             _set_exception(each, error)
 
     def _outcome(self, number: int, error: Exception, is_culprit: bool) -> PublishFailed:
-        """Return what became of a message that is not confirmed when the channel ends.
+        """Return the outcome of a message that is not confirmed when the channel ends.
 
         Args:
             number: The message's.
-            error: What has ended the channel.
+            error: The error that has ended the channel.
             is_culprit: Whether the server has ended it because of this message.
         """
         returned = self._awaited_returns.settle(number) if self._awaited_returns else None
         if returned is not None:
-            return PublishReturned(returned, number)  # its ack was lost, and says nothing more
+            return PublishReturned(returned, number)  # a lost ack would not change that
         failed = (PublishRefused if is_culprit else PublishUnknown)(error, number)
         failed.__cause__ = error
         if isinstance(error, AmmooError):
@@ -198,12 +198,12 @@ class Publishing:
             mandatory: Whether the server returns the message if it cannot route it.
             immediate: Whether the server returns the message if no consumer takes it at once.
             raise_returned: Whether a returned message is raised as `PublishReturned`.
-            waiter: What gets the outcome, instead of a future. The caller has selected confirms,
-                has seen that the channel `is_publishable`, and limits the time itself.
+            waiter: Receives the outcome instead of a future. The caller has selected confirms, has
+                checked that the channel `is_publishable`, and limits the time itself.
 
         Returns:
-            What to await, or None: the future of the confirm; a turn of the loop for other
-            tasks; or a coroutine that waits, sends and awaits the confirm.
+            An awaitable, or None: the future of the confirm; a turn of the loop for other tasks;
+            or a coroutine that waits, sends and awaits the confirm.
 
         Raises:
             ValueError: The message requires confirm mode.
@@ -231,8 +231,8 @@ class Publishing:
         elif not transport.flush_is_due:
             transport.flush_request()
         if confirms is None:
-            # A publisher that never waits would keep the loop from reading, and from sending
-            # heartbeats, for as long as the socket takes what it sends.
+            # A program that publishes without ever waiting would keep the loop from reading, and
+            # from sending heartbeats, until the socket's buffer is full.
             return _YIELD_TO_LOOP if queued >= FLUSH_SIZE else None
         future: Future[None] | None = None
         if waiter is None:
@@ -255,7 +255,7 @@ class Publishing:
             The future of the confirm; without confirm mode, one that is done.
 
         Raises:
-            PublishNotReady: The server or the socket takes no messages now.
+            PublishNotReady: The server or the socket accepts no messages now.
             ChannelClosed, ConnectionClosed: The channel is closed.
             ValueError: The message requires confirm mode.
             EncodeError: A name is too long, or not a str.
@@ -267,25 +267,24 @@ class Publishing:
         return outcome if isinstance(outcome, Future) else self._sent
 
     async def wait_publishable(self) -> None:
-        """Wait until the server and the socket take messages; return at once if they do.
+        """Wait until the server and the socket accept messages; return at once if they do.
 
         Raises:
-            ConnectionBlocked, ChannelInactive, SocketFull: They have taken none for too long.
+            ConnectionBlocked, ChannelInactive, SocketFull: They accepted none for too long.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         await self.wait_publishable_by(self._deadline())
 
     async def wait_publishable_by(self, deadline: float | None) -> None:
-        """Wait until a message can be sent: until a deadline, and for no longer than blocked_timeout.
+        """Wait until a message can be sent, but not beyond a deadline or blocked_timeout.
 
-        It is one time for all that is waited for: a server that blocks the connection again
-        and again does not make it longer.
+        blocked_timeout limits the whole wait, even if the server blocks the connection repeatedly.
 
         Args:
             deadline: By the loop's clock; None for no limit but blocked_timeout.
 
         Raises:
-            ConnectionBlocked, ChannelInactive, SocketFull: They have taken none for too long.
+            ConnectionBlocked, ChannelInactive, SocketFull: They accepted none for too long.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         self._transport.require_loop()
@@ -315,7 +314,7 @@ class Publishing:
         """Wait until a message can be sent, send it, and await its outcome.
 
         Args:
-            deadline: When to give up, by the loop's clock, whatever is waited for; None for never.
+            deadline: When to give up, by the loop's clock; None for never.
             exchange_name: The exchange.
             message: The message.
         """
@@ -363,16 +362,16 @@ class Publishing:
         return None if timeout is None else self._host.loop.time() + timeout
 
     def _not_sent_in_time(self, seconds: float) -> Exception:
-        """Return the exception for what a message has waited for too long."""
+        """Return the exception for a message that has waited too long."""
         if self._host.blocking.reason is not None:
             return ConnectionBlocked(self._host.blocking.reason, seconds)
         return SocketFull(seconds) if self._is_active else ChannelInactive(seconds)
 
     def _raise_not_publishable(self) -> None:
-        """Raise what keeps a message from being sent now.
+        """Raise the reason why no message can be sent now.
 
         Raises:
-            PublishNotReady: The server or the socket takes no messages now.
+            PublishNotReady: The server or the socket accepts no messages now.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
         self._channel.raise_if_closed()
@@ -406,7 +405,7 @@ class Publishing:
         waiter.add_done_callback(lambda _: timer.cancel())
 
     async def _wait_can_publish(self) -> None:
-        """Wait until the server takes messages again, or the channel is closed."""
+        """Wait until the server accepts messages again, or the channel is closed."""
         waiter: Future[None] = self._host.loop.create_future()
         self._flow_waiters.append(waiter)
         self._transport.resume_reading()
@@ -419,7 +418,7 @@ class Publishing:
     # --- returned messages ---
 
     async def next_returned(self) -> ReturnMessage:
-        """Wait for the next returned message that belongs to no publish of raise_returned."""
+        """Wait for the next returned message that was not published with raise_returned."""
         self._transport.require_loop()
         while not self.returned:
             self._channel.raise_if_closed()
@@ -436,7 +435,7 @@ class Publishing:
                 raise
         return self.returned.popleft()
 
-    # --- what the server sends ---
+    # --- the server's commands ---
 
     def receive_confirm(self, parameters: Any) -> None:
         """Process a basic.ack or basic.nack."""
@@ -475,7 +474,7 @@ class Publishing:
         _wake_one(self._return_waiters)
 
     def receive_flow(self, parameters: ChannelFlowParameters) -> None:
-        """Process channel.flow: the server takes no messages on the channel, or takes them again."""
+        """Process channel.flow: the server accepts no messages on the channel, or accepts them again."""
         self._is_active = parameters.active
         self.update_can_publish()
         self._channel.sender.send(self._channel.number, ChannelFlowOkParameters(parameters.active))
@@ -498,7 +497,7 @@ def _wake_one(waiters: "deque[Future[None]]") -> None:
 
 
 def _names_publish(error: Exception) -> bool:
-    """Return whether the server has closed something because of a basic.publish."""
+    """Return whether the server has closed the channel or connection for a basic.publish."""
     return isinstance(error, ServerRefusal) and _PUBLISH.id == (error.class_id, error.method_id)
 
 

@@ -4,9 +4,9 @@ The server answers the requests on a channel in the order in which they came,
 except that ``basic.consume-ok`` may come after the replies to requests pipelined
 behind it. So a reply belongs to the oldest request that it can be a reply to.
 
-A caller that is cancelled leaves its slot behind: its reply still comes, and must
-not be taken for the next caller's. The slot says what to do with such a late
-reply: requeue a message, cancel a consumer, close a channel.
+A caller that is cancelled leaves its slot behind, because its reply still comes and must not
+be taken for the next caller's. The slot knows what to do with such a late reply: requeue a
+message, cancel a consumer, close a channel.
 
 This module knows futures and types; it sends nothing.
 """
@@ -29,7 +29,7 @@ class Reply(NamedTuple):
 
 
 OnReply = Callable[[Reply], None]
-"""What is done with a reply: as it arrives, or when no caller awaits it any more."""
+"""Called with a reply: as it arrives, or because no caller awaits it any more."""
 
 
 class _Slot:
@@ -81,12 +81,12 @@ class Replies:
         on_late_reply: OnReply | None = None,
         consumer_tag: str | None = None,
     ) -> "Future[Reply]":
-        """Add a slot, in the same stretch of code that sends the request.
+        """Add a slot; the caller sends the request without an await in between.
 
         Args:
             types: The types that the reply may have.
             on_reply: Called as the reply arrives, before any command behind it is processed.
-            on_late_reply: Called with the reply if the caller has given up by then.
+            on_late_reply: Called with the reply if the caller has stopped waiting.
             consumer_tag: The consumer tag that the reply must hold; None for any.
 
         Returns:
@@ -106,10 +106,10 @@ class Replies:
         return {slot.waiter for slot in self._slots}
 
     def resolve(self, reply: Reply) -> bool:
-        """Put a reply into the future of the request that it belongs to.
+        """Set the result of the future of the request that a reply belongs to.
 
         Returns:
-            Whether there was such a request.
+            Whether there is such a request.
         """
         for index, slot in enumerate(self._slots):
             if slot.takes(reply.parameters):

@@ -2,11 +2,10 @@
 
 A caller that gives up leaves a slot behind in `Replies`, so that its reply goes to
 no other caller. If the server never answers, the slot stays, and every caller that
-waits for the same kind of reply waits behind it. So when such a slot has been the
-next to be answered for a whole minute, its channel is closed.
+waits for the same kind of reply waits behind it. Therefore the client closes the channel if such
+a slot has been the next to be answered for a whole minute.
 
-All replies are awaited here. What is done after that minute is up to the caller of
-this module.
+All replies are awaited in this module. Its user decides what happens after that minute.
 """
 
 import asyncio
@@ -70,11 +69,11 @@ class ReplyTimeouts:
     ) -> Reply:
         """Await a reply; watch the request if the caller gives up.
 
-        A cancellation may come between the moment when the reply was put into the future and
-        the moment when the caller wakes up. Then too the reply is late, or it would be lost.
+        A caller may be cancelled after the reply has arrived and before the caller runs again. The
+        reply then counts as late; otherwise it would be lost.
 
         Args:
-            request: What was sent.
+            request: The request that was sent.
             waiter: The future of the reply.
             timeout: How long to wait, in seconds; None for no limit.
             on_late_reply: Called with a reply that came as the caller gave up.
@@ -113,7 +112,7 @@ class ReplyTimeouts:
             self._start_timer()
 
     def restart(self) -> None:
-        """Start the minute again: until now the server may have had a reason not to answer."""
+        """Start the minute again: the server had a reason not to answer until now."""
         if self._timer is not None:
             self._timer.cancel()
             self._start_timer()

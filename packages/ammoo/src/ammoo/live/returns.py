@@ -1,17 +1,16 @@
 """Which publish a returned message belongs to.
 
-``basic.return`` names no publish. It holds the message itself, and comes before the
-confirm of its publish. So it belongs to a publish of the same message that has not
-been confirmed. Among identical messages, the first that is confirmed afterwards gets
-it: the server confirms at once what it cannot route. Nothing is written into the
-user's message to distinguish them.
+``basic.return`` names no publish. It holds the message itself, and comes before the confirm of
+its publish. So it belongs to an unconfirmed publish of the same message. Among identical
+messages, it belongs to the first that is confirmed afterwards, because the server confirms an
+unroutable message at once. The client adds no identifier to the user's message.
 
-Servers rewrite properties on the way. The comparison leaves out what RabbitMQ is known to
-change (`_canonical`). For other changes, some of the publishes with the same exchange,
-routing key and body are compared; if none of them matches, the oldest gets the message,
-because the server returns messages in order. So a returned message never counts as routed.
+Servers may change properties. The comparison ignores the changes that RabbitMQ is known to make
+(`_canonical`). For other changes, a limited number of publishes with the same exchange, routing
+key and body are compared. If none of them matches, the message belongs to the oldest, because the
+server returns messages in order. A returned message therefore never counts as routed.
 
-This module keeps what is outstanding; it knows neither futures nor the wire.
+This module knows neither futures nor the wire.
 """
 
 from collections import OrderedDict, deque
@@ -31,7 +30,7 @@ from ..messages import ReturnMessage
 __all__ = ["RETURNED_MESSAGES", "RETURNED_OCTETS", "AwaitedReturns", "ReturnedMessages"]
 
 RETURNED_MESSAGES: Final = 1000
-"""How many returned messages are kept until they are fetched; older ones are dropped."""
+"""How many returned messages are kept for the program to fetch; older ones are dropped."""
 RETURNED_OCTETS: Final = 16 * 1024 * 1024
 """How many octets of their bodies are kept."""
 
@@ -50,7 +49,7 @@ class _Publish(NamedTuple):
 
 
 class _Publishes:
-    """Unconfirmed publishes of one and the same message, and the returns of them."""
+    """Unconfirmed publishes of identical messages, and their returns."""
 
     __slots__ = ("awaiting", "not_awaiting", "returned", "unmatched")
 
@@ -62,7 +61,7 @@ class _Publishes:
 
     @property
     def may_come_back(self) -> bool:
-        """Whether fewer of them were returned than were published."""
+        """Whether a further one of them may be returned."""
         return len(self.returned) < self.awaiting or self.unmatched < self.not_awaiting
 
     def take(self, message: ReturnMessage) -> bool:
@@ -75,14 +74,14 @@ class _Publishes:
 
 
 class AwaitedReturns:
-    """The publishes of a channel that may be returned, and which of them await that."""
+    """The publishes of a channel that the server may return."""
 
     __slots__ = ("_by_number", "_by_place", "_publishes")
 
     def __init__(self) -> None:
         self._by_number: dict[int, _Publish] = {}
         self._publishes: dict[_Key, _Publishes] = {}
-        # Those of `_publishes` that may come back, the oldest first; none of these is empty.
+        # Those of `_publishes` that the server may still return, the oldest first; never empty.
         self._by_place: dict[_Place, OrderedDict[_Key, _Publishes]] = {}
 
     def __bool__(self) -> bool:
@@ -159,7 +158,7 @@ class AwaitedReturns:
         return message
 
     def _most_like(self, key: _Key) -> tuple[_Key, _Publishes | None]:
-        """Return the publishes that the server has most likely rewritten to this message."""
+        """Return the publishes whose properties the server has most likely changed to these."""
         alike = self._by_place.get(_place(key))
         if alike is None:
             return key, None
@@ -169,7 +168,7 @@ class AwaitedReturns:
         return next(iter(alike.items()))
 
     def _forget_if_settled(self, key: _Key, publishes: _Publishes) -> None:
-        """Remove publishes from where they need not be looked for."""
+        """Remove publishes from the indexes if none of them can be returned or settled."""
         if not publishes.may_come_back:
             place = _place(key)
             alike = self._by_place.get(place)
@@ -182,10 +181,10 @@ class AwaitedReturns:
 
 
 class ReturnedMessages:
-    """The returned messages that belong to no publish, until they are fetched; bounded.
+    """The latest returned messages that belong to no publish, for the program to fetch.
 
     Attributes:
-        dropped: How many were dropped because they were not fetched.
+        dropped: How many were dropped because the program did not fetch them.
     """
 
     __slots__ = ("_messages", "_octets", "dropped")
@@ -199,7 +198,7 @@ class ReturnedMessages:
         return len(self._messages)
 
     def append(self, message: ReturnMessage) -> None:
-        """Add a message, and drop the oldest ones if they are too many; this one is kept."""
+        """Add a message; if there are too many, drop the oldest ones, but never this one."""
         self._messages.append(message)
         self._octets += len(message.body)
         while len(self._messages) > RETURNED_MESSAGES or (
@@ -231,7 +230,7 @@ def _canonical(properties: bytes) -> bytes:
     try:
         decoded = decode_properties(properties)
     except ProtocolError:
-        return properties  # reading the message raises the same
+        return properties  # reading the message raises this error
     headers = decoded.headers or {}
     kept = {name: headers[name] for name in sorted(headers) if name != "BCC"}
     expiration, reply_to = decoded.expiration, decoded.reply_to
@@ -251,7 +250,7 @@ def _without_zeros(number: str) -> str:
 
 
 def _may_have_become(published: bytes, returned: bytes) -> bool:
-    """Return whether a server may have rewritten one to the other, both in canonical form."""
+    """Return whether a server may have changed one to the other, both in canonical form."""
     try:
         before, after = decode_properties(published), decode_properties(returned)
     except ProtocolError:
@@ -264,5 +263,5 @@ def _may_have_become(published: bytes, returned: bytes) -> bool:
 
 
 def _holds(headers: Mapping[str, Any], name: str, value: Any) -> bool:
-    """Return whether a header is there, compared by its octets: Python cannot compare deep nesting."""
+    """Return whether headers hold a value; its octets count: Python cannot compare deep nesting."""
     return name in headers and encode_table({name: headers[name]}) == encode_table({name: value})

@@ -1,7 +1,7 @@
 """Waiting until the deliveries that tasks hold are settled.
 
-A channel counts nothing for that: its functions that settle are wrapped when a consumer is drained,
-or was cancelled by the server, and stay so until the channel is closed.
+A channel has no counters for this. When the program drains a consumer, or the server cancels one,
+the watch wraps the channel's functions that settle; they stay wrapped until the channel is closed.
 """
 
 from asyncio import Event
@@ -17,10 +17,10 @@ ResultT = TypeVar("ResultT")
 
 
 class SettleWatch:
-    """Tells when deliveries of a channel are settled, from when it is made.
+    """Waits until deliveries of a channel are settled.
 
     Args:
-        channel: The channel, whose functions that settle are wrapped.
+        channel: The channel; the watch wraps its functions that settle.
     """
 
     __slots__ = ("_channel", "_settled")
@@ -42,7 +42,7 @@ class SettleWatch:
                 await self._settled.wait()
 
     def wake(self) -> None:
-        """Look again: something was settled, or the channel has ended."""
+        """Check again: a delivery was settled, or the channel has ended."""
         self._settled.set()
 
     def _telling(self, settle: Callable[..., ResultT]) -> Callable[..., ResultT]:

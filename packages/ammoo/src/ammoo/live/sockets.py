@@ -1,4 +1,4 @@
-"""Connecting a socket: TCP or Unix, with or without TLS, or what the user connects instead."""
+"""Connecting a socket: TCP or Unix, with or without TLS, or with the user's factory."""
 
 import asyncio
 from contextlib import suppress
@@ -13,7 +13,7 @@ __all__ = ["connect_socket"]
 
 
 HAPPY_EYEBALLS_DELAY: Final = 0.25
-"""After so many seconds the next address is tried beside the one before (RFC 8305)."""
+"""After so many seconds the next address is tried, too (RFC 8305)."""
 
 
 async def connect_socket(
@@ -27,9 +27,9 @@ async def connect_socket(
     Args:
         loop: The event loop.
         parameters: Where to connect to; connection_timeout limits how long it takes.
-        transport: What the socket is given to.
-        tries_each_address: Whether no address of the host, where it has several, may take all the
-            time; by default that is left to the system.
+        transport: The transport that gets the socket.
+        tries_each_address: If the host has several addresses, whether each of them gets a part of
+            the time; by default the system decides.
 
     Raises:
         OSError: The socket cannot be connected. `ssl.SSLError` and `TimeoutError` are
@@ -88,11 +88,11 @@ async def _connect(
 async def _connect_to_any(
     loop: asyncio.AbstractEventLoop, parameters: ConnectionParameters, transport: Transport
 ) -> None:
-    """Connect to one of the addresses of the host: the next is tried while one does not answer.
+    """Connect to one of the host's addresses; try the next one while one does not answer.
 
-    With uvloop they are tried one after the other, each for a limited time. So is a single
-    address everywhere: asyncio loses a socket that connects in the turn in which several
-    are cancelled.
+    With uvloop, try them one after the other, each for a limited time. Do the same with a single
+    address on any loop: asyncio loses a socket that connects in the turn in which several are
+    cancelled.
     """
     context = parameters.ssl_context
     name = parameters.server_hostname or parameters.host

@@ -1,9 +1,9 @@
 """The socket's side of a connection: reading, writing, heartbeats.
 
-It moves octets between asyncio and the wire's `ClientProtocol`, in as few calls as
-possible: octets are read straight into the protocol's buffer (asyncio.Protocol costs
-15 µs more for a read), and what was sent within one turn of the event loop goes out
-in one write. A publisher waits in `drain` only while the socket's buffer is full.
+It moves octets between asyncio and the wire's `ClientProtocol` in as few calls as possible. It
+reads straight into the protocol's buffer (asyncio.Protocol costs 15 µs more for a read), and
+writes once for all that was sent within one turn of the event loop. A caller that publishes waits
+in `drain` only while the socket's buffer is full.
 
 This module does not know what a command means: commands go to the `Receiver`.
 """
@@ -23,30 +23,31 @@ __all__ = ["COALESCE_DELAY", "FLUSH_SIZE", "Receiver", "Transport"]
 FLUSH_SIZE: Final = 65536
 """With so many octets queued, they are written before the end of the loop's turn."""
 COALESCE_DELAY: Final = 0.001
-"""How long a coalesced read waits, in seconds. asyncio's loop makes 1 ms of less, and uvloop's
-nothing: there a message took 0.026 reads with half of it, and takes 0.011."""
+"""How long a coalesced read waits, in seconds. asyncio's loop rounds less up to 1 ms, uvloop's rounds
+it down to 0. With uvloop a message takes 0.011 reads; with half of this time it took 0.026."""
 LARGE_READ: Final = 65536
 """A read of so many octets is counted for `READ_IN_A_TURN`; fewer are not worth the count."""
 READ_IN_A_TURN: Final = 1 << 20
-"""With so many octets read in one turn of the loop, the next turn reads on.
+"""After so many octets in one turn of the loop, reading waits for the next turn.
 
-uvloop reads up to 32 times in a turn. Without a limit, several large bodies are in memory at once
-until the program gets the first one, and the allocator gives their pages back and asks for them
-again: bodies of 1 MiB cost 70 page faults and 550 µs each, and now 2 and 350, as on asyncio's loop.
+uvloop reads up to 32 times in a turn. Without a limit, several large bodies are in memory before
+the program gets the first one, and the allocator returns their pages to the system and requests
+them again. Bodies of 1 MiB cost 70 page faults and 550 µs each without the limit, and 2 and 350
+with it, as on asyncio's loop.
 """
 
 
 class Receiver(Protocol):
-    """What a transport reports to: the connection."""
+    """The connection, as its transport sees it."""
 
     def receive(self, commands: list[Command]) -> None:
         """Process commands that have arrived."""
 
     def state_changed(self, state: ConnectionState) -> None:
-        """Follow the protocol into another state; the commands before it have been received."""
+        """Adapt to the protocol's new state; all commands before it have been received."""
 
     def heartbeat_timed_out(self, timeout: float) -> None:
-        """End the connection: nothing came for so many seconds."""
+        """End the connection: the server has sent nothing for so many seconds."""
 
     def lost(self, error: Exception | None) -> None:
         """End the connection: the socket is closed. Always the last call, and made once."""
@@ -58,11 +59,11 @@ class Transport(asyncio.BufferedProtocol):
     Args:
         loop: The event loop.
         protocol: The wire's side.
-        receiver: Where commands and events go.
+        receiver: Receives commands and events.
 
     Attributes:
         before_flush: Functions to call, once each, before the next write.
-        flush_is_due: Whether what is queued will be written at the end of this turn.
+        flush_is_due: Whether the queued octets will be written at the end of this turn.
         is_paused: Whether the socket's buffer is full; see `drain`.
         is_reading: Whether the socket is read.
         reading_is_paused: Whether `pause_reading` stopped reading, until it is resumed.
@@ -132,11 +133,11 @@ class Transport(asyncio.BufferedProtocol):
         self._protocol.data_to_send()  # else it would live as long as the connection
 
     def pause_writing(self) -> None:
-        """Make publishers wait (asyncio)."""
+        """Make callers of `drain` wait (asyncio)."""
         self.is_paused = True
 
     def resume_writing(self) -> None:
-        """Let publishers go on (asyncio)."""
+        """Let callers of `drain` continue (asyncio)."""
         self.is_paused = False
         self.flush()
         if not self.is_paused:
@@ -147,27 +148,28 @@ class Transport(asyncio.BufferedProtocol):
     def require_loop(self) -> None:
         """Raise unless the transport's loop is the one that runs here.
 
-        What sends calls this once a turn: while `flush_is_due`, something was sent in this turn.
+        A function that sends calls this once a turn: not while `flush_is_due`, because then
+        something was already sent in this turn.
 
         Raises:
-            RuntimeError: It is not.
+            RuntimeError: Another loop runs here, or none does.
         """
-        # Before Python 3.12, asyncio makes a system call to tell which loop runs here.
+        # Before Python 3.12, asyncio makes a system call to find out which loop runs here.
         if get_ident() != self._thread or not self._loop.is_running():
             require_loop(self._loop)
             self._thread = get_ident()
 
     def flush_soon(self) -> None:
-        """Write what is queued at the end of this turn of the loop."""
+        """Write the queued octets at the end of this turn of the loop."""
         if not self.flush_is_due:
             self.flush_is_due = True
             self._loop.call_soon(self.flush)
 
     def flush_request(self) -> None:
-        """Write what is queued: at once in request/response traffic, else at the end of this turn.
+        """Write the queued octets: at once in request/response traffic, else at the end of the turn.
 
-        What follows a single command, such as a reply, is most likely a single command too, and
-        has nothing to be gathered with. Written at once, it is one turn of the loop faster.
+        A single command from the server, such as a reply, is most likely answered with a single
+        command. There is nothing to gather with it, and writing at once saves a turn of the loop.
         """
         if self.is_request_response:
             self.flush()
@@ -175,7 +177,7 @@ class Transport(asyncio.BufferedProtocol):
             self.flush_soon()
 
     def flush(self) -> None:
-        """Write what is queued; if the socket's buffer is full, it is written later."""
+        """Write the queued octets; while the socket's buffer is full, do nothing."""
         self.flush_is_due = False
         self.is_request_response = False
         socket = self._socket
@@ -195,8 +197,8 @@ class Transport(asyncio.BufferedProtocol):
     async def drain(self) -> None:
         """Wait while the socket's buffer is full.
 
-        The tasks that wait are woken one after another, each when the one before it has sent: of a
-        thousand tasks, not all wake up for the few whose messages fit.
+        The tasks that wait continue one after another, each when the one before it has sent. If a
+        thousand tasks wait and few messages fit, only few tasks run.
         """
         append = self._drainers.append
         while self.is_paused:
@@ -212,7 +214,7 @@ class Transport(asyncio.BufferedProtocol):
         self._wake_drainer()
 
     def close(self) -> None:
-        """Close the socket after what is queued; `Receiver.lost` follows."""
+        """Write the queued octets and close the socket; `Receiver.lost` follows."""
         if self._socket is not None:
             self.flush()
             self._socket.close()
@@ -229,7 +231,7 @@ class Transport(asyncio.BufferedProtocol):
             self._stop_reading()
 
     def coalesce_reads(self) -> None:
-        """Stop reading for a moment, so that the next read brings more."""
+        """Stop reading for a moment; the next read then brings more."""
         if self.is_reading and not self._is_lost:
             self._coalesce_timer = self._loop.call_later(COALESCE_DELAY, self._end_coalescing)
             self._stop_reading()
@@ -293,7 +295,7 @@ class Transport(asyncio.BufferedProtocol):
             self._stop_reading()
 
     def _begin_turn(self) -> None:
-        """Read on, unless reading was stopped for another reason meanwhile."""
+        """Continue reading, unless it was stopped for another reason meanwhile."""
         self._read_in_turn = 0
         if self._has_read_enough:
             self._has_read_enough = False

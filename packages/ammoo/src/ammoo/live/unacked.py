@@ -1,10 +1,10 @@
 """Which deliveries of a channel are unacked, and which of them can be settled together.
 
-With ``multiple`` a command settles all unacked deliveries up to a tag. So it can stand for many
-if and only if these are exactly the oldest unacked ones.
+With ``multiple`` a command settles all unacked deliveries up to a tag. So one command can replace
+several if and only if they are for exactly the oldest unacked deliveries.
 
 Deliveries to consumers with no_ack do not count. A tag that is settled before an older one stays
-in the order until that one is settled, too, or until there are too many of them.
+in the order until the older one is settled, too, or until there are too many such tags.
 
 This module knows delivery tags; it sends nothing.
 """
@@ -16,7 +16,7 @@ from typing import NamedTuple
 __all__ = ["Run", "UnackedDeliveries"]
 
 _MOST_SETTLED = 1000
-"""More tags than that are not kept only because an older one is unacked."""
+"""How many settled tags stay in the order behind an unacked one."""
 
 
 class Run(NamedTuple):
@@ -58,12 +58,12 @@ class UnackedDeliveries:
     def __init__(self, on_requeue_due: Callable[[], None] = lambda: None) -> None:
         self._tags: deque[int] = deque()
         self.add: Callable[[int], None] = self._tags.append
-        # Tags in _tags that are the user's no more: True for settled, False for to be requeued.
+        # Tags in _tags that the user can no longer settle: True if settled, False if to be requeued.
         self._behind: dict[int, bool] = {}
-        self._requeue_count = 0  # of the latter
+        self._requeue_count = 0  # how many are to be requeued
         self._index: set[int] = set()  # of _tags, and of older ones; see `_is_delivered`
         self._last_indexed = 0
-        self._uncommitted: list[int] | None = None  # what a rollback makes unacked again
+        self._uncommitted: list[int] | None = None  # tags that a rollback makes unacked again
         self._on_requeue_due = on_requeue_due
         self.run: int = 0
         self.last_of_run: int = 0
@@ -77,7 +77,7 @@ class UnackedDeliveries:
 
     @property
     def has_requeued(self) -> bool:
-        """Whether there are deliveries that are to be requeued."""
+        """Whether deliveries are to be requeued."""
         return self._requeue_count > 0
 
     @property
@@ -180,10 +180,10 @@ class UnackedDeliveries:
         return Run(last, count, True) if count else None
 
     def take_requeued(self, most: int | None) -> list[int]:
-        """Remove all that is to be requeued, if it is not too much to do so one by one.
+        """Remove all deliveries to be requeued, if they are few enough for one command each.
 
         Args:
-            most: How much is not too much; None for no limit.
+            most: How many are few enough; None for no limit.
 
         Returns:
             The tags, the oldest first; none if there are too many.
@@ -201,11 +201,11 @@ class UnackedDeliveries:
     # --- transactions ---
 
     def begin_transaction(self) -> None:
-        """Remember what is settled from now on: a rollback makes it unacked again."""
+        """Record all deliveries settled from now on: a rollback makes them unacked again."""
         self._uncommitted = []
 
     def roll_back(self) -> None:
-        """Restore as unacked what was settled since the transaction began."""
+        """Make all deliveries unacked again that were settled since the transaction began."""
         restored, self._uncommitted = set(self._uncommitted or ()), []
         for tag in restored:
             self._behind.pop(tag, None)
@@ -240,7 +240,7 @@ class UnackedDeliveries:
         return index
 
     def _forget_behind(self, tag: int) -> bool | None:
-        """Forget what is known of a tag that leaves the order.
+        """Forget the state of a tag that leaves the order.
 
         Returns:
             Whether it was to be requeued; None if it was settled.
@@ -267,7 +267,7 @@ class UnackedDeliveries:
         behind.clear()
 
     def _drop_settled(self) -> None:
-        """Rebuild the order without what is settled, so that it does not grow behind one tag."""
+        """Rebuild the order without settled tags: behind an unacked tag it grows without limit."""
         behind = self._behind
         kept = [tag for tag in self._tags if not behind.get(tag)]
         self._tags.clear()
