@@ -39,7 +39,7 @@ def test_publisher_is_blocked_while_there_is_an_alarm(
     connect: Connect, operator: Operator, queue: str
 ) -> None:
     """From its first publish on, whatever else it sends."""
-    publisher = connect(seconds=30)
+    publisher = connect()
     channel = publisher.channel()
     channel.select_confirm()
     operator.raise_alarm()
@@ -47,7 +47,7 @@ def test_publisher_is_blocked_while_there_is_an_alarm(
     channel.publish("", queue, b"waits")
 
     assert ConnectionBlockedParameters("low on memory") == publisher.receive(0)
-    bystander = connect(seconds=30).channel()
+    bystander = connect().channel()
     assert bystander.get(queue) is None
     operator.clear_alarm()
     assert ConnectionUnblockedParameters() == publisher.receive(0)
@@ -57,14 +57,14 @@ def test_publisher_is_blocked_while_there_is_an_alarm(
 def test_client_without_the_capability_is_blocked_in_silence(
     connect: Connect, operator: Operator, queue: str
 ) -> None:
-    deaf = connect(capabilities=CAPABILITIES | {"connection.blocked": False}, seconds=30)
+    deaf = connect(capabilities=CAPABILITIES | {"connection.blocked": False})
     channel = deaf.channel()
     channel.select_confirm()
     operator.raise_alarm()
 
     channel.publish("", queue, b"waits")
 
-    hearing = connect(seconds=30)
+    hearing = connect()
     hearing.channel().publish("", queue, b"waits too")
     hearing.expect(0, ConnectionBlockedParameters)
     operator.clear_alarm()
@@ -73,7 +73,7 @@ def test_client_without_the_capability_is_blocked_in_silence(
 
 
 def test_operator_closes_one_connection(connect: Connect, operator: Operator) -> None:
-    peer, other = connect(seconds=30), connect(seconds=30)
+    peer, other = connect(), connect()
 
     operator.close_connection(peer, "for a test")
 
@@ -82,7 +82,7 @@ def test_operator_closes_one_connection(connect: Connect, operator: Operator) ->
 
 
 def test_both_alarms_are_named(connect: Connect, operator: Operator, queue: str) -> None:
-    publisher = connect(seconds=30)
+    publisher = connect()
     operator.raise_alarm(disk=True)
 
     publisher.channel().publish("", queue, b"waits")
@@ -95,7 +95,7 @@ def test_both_alarms_are_named(connect: Connect, operator: Operator, queue: str)
 def test_second_alarm_is_not_announced_while_the_client_is_blocked(
     connect: Connect, operator: Operator, queue: str
 ) -> None:
-    publisher = connect(seconds=30)
+    publisher = connect()
     operator.raise_alarm()
     publisher.channel().publish("", queue, b"waits")
     assert ConnectionBlockedParameters("low on memory") == publisher.receive(0)
@@ -110,7 +110,7 @@ def test_client_that_comes_during_an_alarm_is_blocked_when_it_publishes(
     connect: Connect, operator: Operator, queue: str
 ) -> None:
     operator.raise_alarm(memory=False, disk=True)
-    publisher = connect(seconds=30)
+    publisher = connect()
     channel = publisher.channel()
     channel.select_confirm()
 
@@ -126,7 +126,7 @@ def test_whatever_a_blocked_publisher_asks_for_is_done_after_the_alarm(
     connect: Connect, operator: Operator, queue: str
 ) -> None:
     """Even to be let go."""
-    publisher = connect(seconds=30)
+    publisher = connect()
     channel = publisher.channel()
     operator.raise_alarm()
     channel.publish("", queue, b"waits")
@@ -135,7 +135,7 @@ def test_whatever_a_blocked_publisher_asks_for_is_done_after_the_alarm(
     channel.send(QueueDeclareParameters(queue, passive=True))
     publisher.send(0, ConnectionCloseParameters(200, "goodbye"))
 
-    bystander = connect(seconds=30).channel()
+    bystander = connect().channel()
     assert (0, 0) == bystander.counts(queue)
     operator.clear_alarm()
     assert ConnectionUnblockedParameters() == publisher.receive(0)
@@ -175,7 +175,7 @@ def forced(reply_text: str) -> ConnectionCloseParameters:
 def test_operator_closes_all_connections_to_a_virtual_host(
     operator: Operator, tenant: Tenant, connect: Connect
 ) -> None:
-    one, other = connect(tenant.url, seconds=30), connect(tenant.url, seconds=30)
+    one, other = connect(tenant.url), connect(tenant.url)
 
     operator.close_connections(tenant.name, "for a test")
 
@@ -186,7 +186,7 @@ def test_operator_closes_all_connections_to_a_virtual_host(
 def test_deleted_user_loses_the_connection(
     operator: Operator, tenant: Tenant, connect: Connect
 ) -> None:
-    peer = connect(tenant.url, seconds=30)
+    peer = connect(tenant.url)
 
     operator.delete_user(tenant.name)
 
@@ -199,7 +199,7 @@ def test_deleted_virtual_host_takes_its_queues_and_then_its_connections_along(
     """In RabbitMQ two processes see it happen: the quicker one says so, which is rarely the second
     one in 3.10, and what the other one does closes the socket, whatever the client answers.
     """
-    peer = connect(tenant.url, seconds=30)
+    peer = connect(tenant.url)
     channel = peer.channel()
     channel.consume(channel.declare_queue("queue"), "tag")
 
@@ -216,7 +216,7 @@ def test_channel_that_is_new_knows_of_no_permission_that_was_taken_away(
     operator: Operator, tenant: Tenant, connect: Connect
 ) -> None:
     """One that has used it may remember it, in RabbitMQ, until it has nothing to do for a while."""
-    peer = connect(tenant.url, seconds=60)
+    peer = connect(tenant.url)
     declare = QueueDeclareParameters("queue")
     peer.channel().call(declare)
     operator.clear_permissions(tenant.name)
@@ -234,7 +234,7 @@ def test_channel_that_is_new_knows_of_no_permission_that_was_taken_away(
 def test_new_secret_cancels_consumers_that_may_not_read_any_more_from_4_3_on(
     broker: Broker, operator: Operator, tenant: Tenant, connect: Connect, may_read: bool
 ) -> None:
-    peer = connect(tenant.url, seconds=60)
+    peer = connect(tenant.url)
     channel = peer.channel()
     channel.consume(channel.declare_queue("queue"), "tag")
     operator.grant(tenant.name, read=".*" if may_read else "^nothing$")
@@ -249,7 +249,7 @@ def test_new_secret_cancels_consumers_that_may_not_read_any_more_from_4_3_on(
 @pytest.fixture
 def topic(operator: Operator, tenant: Tenant, connect: Connect) -> Channel:
     """A channel of a tenant who may write ``w.…`` to the exchange "topic", and read ``r.…``."""
-    channel = connect(tenant.url, seconds=60).channel()
+    channel = connect(tenant.url).channel()
     for name, exchange_type in (("topic", "topic"), ("other", "topic"), ("direct", "direct")):
         channel.declare_exchange(name, exchange_type)
     channel.declare_queue("queue")
@@ -338,7 +338,7 @@ def test_impersonator_may_publish_for_anybody(
 ) -> None:
     """Who has the tag when the connection is opened."""
     operator.tag(tenant.name, *tags)
-    channel = connect(tenant.url, seconds=60).channel()
+    channel = connect(tenant.url).channel()
 
     channel.publish("", "nowhere", user_id="somebody else")
     channel.send(ChannelFlowParameters(True))
@@ -349,12 +349,12 @@ def test_impersonator_may_publish_for_anybody(
 def test_who_is_logged_in_needs_no_new_password(
     operator: Operator, tenant: Tenant, connect: Connect, dial: Connect
 ) -> None:
-    channel = connect(tenant.url, seconds=60).channel()
+    channel = connect(tenant.url).channel()
 
     operator.change_password(tenant.name, "another")
 
     assert QueueDeclareOkParameters("queue", 0, 0) == channel.call(QueueDeclareParameters("queue"))
-    newcomer = dial(tenant.url, seconds=60)
+    newcomer = dial(tenant.url)
     newcomer.begin()
     assert 403 == newcomer.expect(0, ConnectionCloseParameters).reply_code
 
@@ -376,7 +376,7 @@ def timed_out(milliseconds: int) -> ChannelCloseParameters:
 @pytest.mark.rabbitmq_version("<4.3")
 def test_delivery_must_be_settled_in_time(connect: Connect, operator: Operator, queue: str) -> None:
     with operator.consumer_timeout(1_500):
-        channel = connect(seconds=30).channel()
+        channel = connect().channel()
         channel.fill(queue, b"!")
         channel.get_message(queue, no_ack=False)
 
@@ -413,7 +413,7 @@ def test_queue_may_have_a_consumer_timeout_of_its_own(
     connect: Connect, operator: Operator, unique: Unique
 ) -> None:
     with operator.frequent_checks():
-        channel = connect(seconds=30).channel()
+        channel = connect().channel()
         name = channel.declare_queue(unique("queue"), x_consumer_timeout=300)
         channel.fill(name, b"!")
         channel.consume(name)

@@ -19,9 +19,9 @@ def test_shutdown_closes_connections_and_lets_nobody_in(mortal_broker: MortalBro
     """Who has not come in yet is told nothing, and consumers do not hear that they are cancelled."""
     url, shut_down = mortal_broker
     with (
-        Peer.connect(url, seconds=55) as idle,
-        Peer.connect(url, seconds=55) as busy,
-        Peer(url, seconds=55) as opening,
+        Peer.connect(url) as idle,
+        Peer.connect(url) as busy,
+        Peer(url) as opening,
     ):
         channel = busy.channel()
         channel.consume(channel.declare_queue("", exclusive=True))
