@@ -310,7 +310,6 @@ def test_delayed_message_comes_back_to_its_place(channel: Channel, declare: Decl
     channel.fill(name, b"1", b"2")
 
     channel.reject(fetch(channel, name), requeue=True)
-    channel.await_count(name, 1)
     channel.await_count(name, 2)
 
     message = channel.await_message(name)
@@ -356,8 +355,9 @@ def test_delay_grows_with_the_failures(channel: Channel, declare: Declare) -> No
 
 def delay_of_failed(channel: Channel, queue_name: str) -> float:
     """Reject the first message, and return the seconds until it is ready again."""
-    channel.reject(fetch(channel, queue_name), requeue=True)
+    delivery_tag = fetch(channel, queue_name)
     began = channel.peer.time.now()
+    channel.reject(delivery_tag, requeue=True)
     channel.await_count(queue_name, 1)
     return channel.peer.time.now() - began
 
@@ -378,10 +378,13 @@ def timed_out(channel_number: int = 1) -> ChannelCloseParameters:
 
 @pytest.fixture
 def slow(channel: Channel, declare: Declare) -> str:
-    """The name of a queue whose consumer "slow" has not settled two messages in time."""
+    """The name of a queue whose consumer "slow" has not settled two messages in time.
+
+    Both were there before it, so that it has both from the same moment on.
+    """
     name = declare(x_consumer_timeout=200)
-    channel.consume(name, "slow")
     channel.fill(name, b"1", b"2")
+    channel.consume(name, "slow")
     channel.deliveries(2)
     assert BasicCancelParameters("slow", True) == channel.receive()
     return name
