@@ -136,6 +136,10 @@ class ScriptedPeer(asyncio.Protocol):
         assert (command.channel_number, type(command.parameters)) == (channel_number, kind), command
         return command
 
+    async def expect_several(self, kind: type[T], count: int) -> list[T]:
+        """Wait for so many commands of one kind, and for nothing else between them."""
+        return [await self.expect(kind) for _ in range(count)]
+
     async def expect_any(self, kind: type[Any]) -> Command:
         """Wait for a command of a kind, on whichever channel; others may come before it."""
         while not any(type(command.parameters) is kind for command in self.received):

@@ -77,8 +77,7 @@ async def test_answer_in_time_is_in_time(
     await clock.advance(UNANSWERED_TIMEOUT - 10)
     await abandon(channel.declare_queue("second"))
     peer.send(QueueDeclareOkParameters("first", 0, 0))
-    for _ in range(2):
-        await peer.expect(QueueDeclareParameters)
+    await peer.expect_several(QueueDeclareParameters, 2)
     await peer.synchronise(channel)  # what it answers has taken the second one's place in time
     await clock.advance(UNANSWERED_TIMEOUT - 10)
     peer.send(QueueDeclareOkParameters("second", 0, 0))
@@ -95,8 +94,9 @@ async def test_server_that_has_blocked_us_need_not_answer(
     await abandon(channel.declare_queue("never"))
     peer.send(ConnectionBlockedParameters("low on disk"), channel_number=0)
     await connection.wait_blocked()
-    for _ in range(3):
-        await clock.advance(UNANSWERED_TIMEOUT)
+    await clock.advance(UNANSWERED_TIMEOUT)
+    await clock.advance(UNANSWERED_TIMEOUT)
+    await clock.advance(UNANSWERED_TIMEOUT)
     assert channel.closing_exc is None
     peer.send(ConnectionUnblockedParameters(), channel_number=0)
     await connection.wait_unblocked()
@@ -142,15 +142,16 @@ async def test_somebody_elses_slow_operation_is_not_the_abandoned_ones(
     await peer.expect(QueuePurgeParameters)
     await abandon(channel.declare_queue("behind"))
     await peer.expect(QueueDeclareParameters)
-    for _ in range(3):
-        await clock.advance(UNANSWERED_TIMEOUT)
+    await clock.advance(UNANSWERED_TIMEOUT)
+    await clock.advance(UNANSWERED_TIMEOUT)
+    await clock.advance(UNANSWERED_TIMEOUT)
     assert channel.closing_exc is None
 
     peer.send(QueuePurgeOkParameters(5))
     assert 5 == await slow
 
-    for _ in range(2):  # now it is the next, and has a whole minute
-        await clock.advance(UNANSWERED_TIMEOUT)
+    await clock.advance(UNANSWERED_TIMEOUT)
+    await clock.advance(UNANSWERED_TIMEOUT)  # now it is the next, and has a whole minute
     assert isinstance(channel.closing_exc, ChannelUnanswered)
 
 

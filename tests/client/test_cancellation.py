@@ -226,8 +226,8 @@ async def test_cancellation_at_the_very_limit_of_time_is_not_lost(
         loop, clock = asyncio.get_running_loop(), LoopClock(monkeypatch)
         declaring = await started(channel.declare_queue("first"))
         updating = await started(connection.update_secret("secret"))
-        for task in (declaring, updating):
-            loop.call_at(loop.time() + 30, task.cancel)
+        loop.call_at(loop.time() + 30, declaring.cancel)
+        loop.call_at(loop.time() + 30, updating.cancel)
 
         await clock.advance(30)
         await asyncio.wait({declaring, updating})

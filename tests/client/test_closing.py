@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import warnings
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
@@ -215,14 +217,16 @@ async def test_close_with_a_server_that_answers_nothing(
     server.peer.is_deaf = True
     clock = LoopClock(monkeypatch)
 
-    for closing in (
-        channel.close(timeout=1),
-        channel.close(timeout=1),
-        connection.close(timeout=1),
-    ):
-        task = asyncio.create_task(closing)
-        await clock.advance(1)
-        await task
+    await close_while_a_second_passes(clock, channel.close(timeout=1))
+    await close_while_a_second_passes(clock, channel.close(timeout=1))
+    await close_while_a_second_passes(clock, connection.close(timeout=1))
+
+
+async def close_while_a_second_passes(clock: LoopClock, closing: Coroutine[Any, Any, None]) -> None:
+    """Close, and let a second pass meanwhile, by the loop's time."""
+    task = asyncio.create_task(closing)
+    await clock.advance(1)
+    await task
 
 
 @pytest.mark.parametrize(("operation_timeout", "seconds"), [(None, 5), (30, 5), (2, 2)])
@@ -257,8 +261,7 @@ async def test_leaving_all_blocks_waits_once_for_a_server_that_hangs(
     await clock.advance(seconds - 0.1)
     assert not using.done()
     await clock.advance(0.1)
-    for _ in range(10):
-        await clock.settle()  # no time, but some turns of the loop for each block
+    await clock.settle(turns=50)  # no time, but some turns of the loop for each block
 
     assert using.cancelled()
 

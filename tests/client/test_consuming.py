@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -44,6 +46,19 @@ def _answer_consumes(server: ScriptedServer) -> None:
     server.answers[BasicConsumeParameters] = lambda p: BasicConsumeOkParameters(p.consumer_tag)
     server.answers[BasicCancelParameters] = lambda p: BasicCancelOkParameters(p.consumer_tag)
     server.answers[QueueDeclareParameters] = lambda p: QueueDeclareOkParameters(p.queue_name, 0, 0)
+
+
+async def read(consumer: ammoo.Consumer, count: int) -> None:
+    """Read so many messages, and look at none."""
+    for _ in range(count):
+        await anext(consumer)
+
+
+async def enter_each(
+    stack: contextlib.AsyncExitStack, contexts: Iterable[AbstractAsyncContextManager[Any]]
+) -> None:
+    for context in contexts:
+        await stack.enter_async_context(context)
 
 
 async def test_consumer_gives_messages_in_order(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
@@ -278,8 +293,7 @@ async def test_reading_pauses_while_a_consumer_is_far_behind(
         peer.deliver(consumer.consumer_tag, *range(1, count + 1), body=body)
         await paused
 
-        for _ in range(count):
-            await anext(consumer)
+        await read(consumer, count)
 
         assert not transport.reading_is_paused
 
@@ -370,8 +384,7 @@ async def test_reading_is_not_paced_with_many_channels(
     connection: ammoo.Connection, channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        for _ in range(COALESCE_MAX_CONSUMERS):
-            await stack.enter_async_context(connection.channel())
+        await enter_each(stack, (connection.channel() for _ in range(COALESCE_MAX_CONSUMERS)))
         async with channel.consume("queue") as consumer:
             peer.deliver(consumer.consumer_tag, *range(1, COALESCE_FROM + 1))
             await anext(consumer)
@@ -383,8 +396,7 @@ async def test_reading_is_not_paced_where_many_consumers_would_be_asked(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        for _ in range(COALESCE_MAX_CONSUMERS):
-            await stack.enter_async_context(channel.consume("queue"))
+        await enter_each(stack, (channel.consume("queue") for _ in range(COALESCE_MAX_CONSUMERS)))
         async with channel.consume("queue") as consumer:
             peer.deliver(consumer.consumer_tag, *range(1, COALESCE_FROM + 1))
             await anext(consumer)
@@ -447,8 +459,9 @@ async def test_acknowledgements_are_never_put_together_over_what_nobody_has(
     async with channel.consume("queue") as consumer:
         peer.deliver("nobody", 1)
         peer.deliver(consumer.consumer_tag, 2, 3)
-        for message in [await anext(consumer), await anext(consumer)]:
-            await message.ack()
+        first, second = [await anext(consumer), await anext(consumer)]
+        await first.ack()
+        await second.ack()
 
         assert (2, False) == await peer.expect(BasicAckParameters)
         assert (3, False) == await peer.expect(BasicAckParameters)

@@ -142,6 +142,19 @@ def test_client_notices_that_the_brokers_heartbeats_stopped() -> None:
     run_virtually(main())
 
 
+async def watch(connection: ammoo.Connection, seen: list[tuple[float, str]]) -> None:
+    """Note each event of a connection, and when it came."""
+    loop = asyncio.get_running_loop()
+    async for event in connection.events():
+        seen.append((loop.time(), type(event).__name__))
+
+
+async def cut_connections_every(seconds: float, broker: FakeBroker, *, times: int) -> None:
+    for _ in range(times):
+        await asyncio.sleep(seconds)
+        broker.cut_connections()
+
+
 def test_two_runs_have_the_same_events_at_the_same_times() -> None:
     async def main(seen: list[tuple[float, str]]) -> None:
         loop = asyncio.get_running_loop()
@@ -149,17 +162,10 @@ def test_two_runs_have_the_same_events_at_the_same_times() -> None:
         async with FakeBroker(heartbeat=30) as broker:
             async with await connect(broker, recovery=recovery) as connection:
                 watching = asyncio.create_task(watch(connection, seen))
-                for _ in range(5):
-                    await asyncio.sleep(1000.5)
-                    broker.cut_connections()
+                await cut_connections_every(1000.5, broker, times=5)
                 await asyncio.sleep(1000.5)
                 seen.append((loop.time(), "end"))
             await watching
-
-    async def watch(connection: ammoo.Connection, seen: list[tuple[float, str]]) -> None:
-        loop = asyncio.get_running_loop()
-        async for event in connection.events():
-            seen.append((loop.time(), type(event).__name__))
 
     runs: list[list[tuple[float, str]]] = [[], []]
     run_virtually(main(runs[0]))

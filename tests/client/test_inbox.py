@@ -14,6 +14,16 @@ def message_of(size: int) -> DeliverMessage:
     return message
 
 
+def deliver_each(inbox: Inbox, messages: list[DeliverMessage]) -> None:
+    for message in messages:
+        inbox.deliver(message)
+
+
+def account_for_each(inbox: Inbox, messages: list[DeliverMessage]) -> None:
+    for message in messages:
+        inbox.account_for(message)
+
+
 @pytest.mark.parametrize(
     ("size", "expected"), [(0, False), (LARGE_BODY - 1, False), (LARGE_BODY, True)]
 )
@@ -29,11 +39,9 @@ def test_inbox_counts_the_octets_of_large_bodies_alone(size: int, expected: bool
 def test_inbox_counts_nothing_once_everything_is_read(sizes: list[int]) -> None:
     inbox = Inbox(BasicConsumeParameters("queue"))
     messages = [message_of(size) for size in sizes]
-    for message in messages:
-        inbox.deliver(message)
+    deliver_each(inbox, messages)
 
-    for message in messages:
-        inbox.account_for(message)
+    account_for_each(inbox, messages)
 
     assert not inbox.needs_accounting
 

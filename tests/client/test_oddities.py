@@ -66,13 +66,18 @@ async def test_command_that_has_no_place(
     assert stray == caught.value.frame
 
 
+def nested_table(depth: int) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for _ in range(depth):
+        table = {"": table}
+    return table
+
+
 async def test_command_that_has_no_place_and_cannot_be_printed(
     connection: ammoo.Connection, peer: ScriptedPeer
 ) -> None:
     """Python prints no tables that are nested so deeply; the fault is told of nevertheless."""
-    table: dict[str, Any] = {}
-    for _ in range(15_000):
-        table = {"": table}
+    table = nested_table(15_000)
     async with connection.channel() as channel:
         peer.send(ExchangeDeclareParameters("x", "direct", arguments=table))
 

@@ -90,8 +90,7 @@ async def test_octets_of_large_messages_are_limited_too(
     monkeypatch.setattr(inbox, "OVERFLOW_MESSAGES", 1000)
     async with channel.consume("slow") as consumer:
         await _overflow(channel, peer, consumer, body=bytes(4096))
-        for _ in range(4):
-            await peer.expect(BasicNackParameters)
+        await peer.expect_several(BasicNackParameters, 4)
         peer.send(BasicCancelOkParameters(consumer.consumer_tag))
 
         assert 6 == len(consumer._inbox.messages)
@@ -119,8 +118,7 @@ async def test_unread_messages_go_back_when_a_consumer_that_overflowed_is_left(
 ) -> None:
     async with channel.consume("slow") as consumer:
         await _overflow(channel, peer, consumer)
-        for _ in range(4):
-            await peer.expect(BasicNackParameters)
+        await peer.expect_several(BasicNackParameters, 4)
         peer.send(BasicCancelOkParameters(consumer.consumer_tag))
 
     assert (6, True, True) == await peer.expect(BasicNackParameters)
@@ -142,12 +140,17 @@ async def test_consumer_is_not_cancelled_while_reading_can_pause(
 # --- returned messages ---
 
 
+def return_ten(peer: ScriptedPeer, body: bytes = b"body") -> None:
+    """Return ten messages, whose routing keys are their numbers from 0 on."""
+    for number in range(10):
+        peer.returned(f"{number}", body=body)
+
+
 async def test_returned_messages_that_are_not_fetched_are_dropped(
     channel: ammoo.Channel, peer: ScriptedPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(returns, "RETURNED_MESSAGES", 3)
-    for number in range(10):
-        peer.returned(f"{number}")
+    return_ten(peer)
     await peer.synchronise(channel)
 
     keys = [(await channel.get_next_returned_message()).routing_key for _ in range(3)]
@@ -165,8 +168,7 @@ async def test_octets_of_returned_messages_are_limited(
     kept: int,
 ) -> None:
     monkeypatch.setattr(returns, "RETURNED_OCTETS", 39)
-    for number in range(10):
-        peer.returned(f"{number}", body=bytes(size))
+    return_ten(peer, body=bytes(size))
     await peer.synchronise(channel)
 
     assert 10 - kept == channel.dropped_returned_messages

@@ -132,11 +132,10 @@ async def test_outcome_that_nobody_looks_at_is_not_logged(
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     await channel.select_confirm()
-    for _ in range(2):
-        channel.publish_nowait("", "q", b"body")
+    channel.publish_nowait("", "q", b"body")
+    channel.publish_nowait("", "q", b"body")
 
-    for _ in range(2):
-        await peer.expect(BasicPublishParameters)
+    await peer.expect_several(BasicPublishParameters, 2)
     peer.send(BasicNackParameters(1, False, False))
     await peer.synchronise(channel)
     peer.abort()
@@ -208,10 +207,8 @@ async def test_nothing_is_sent_while_the_server_wants_silence(
 async def test_socket_that_takes_no_more(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
     """A server that does not read: what can be sent is bounded."""
     peer.pause_reading()
-    body, sent = bytes(10_000), 0
-    while channel.is_publishable and sent < 10_000:
-        channel.publish_nowait("", "q", body)
-        sent += 1
+    body = bytes(10_000)
+    sent = publish_while_it_can(channel, body)
     with pytest.raises(PublishNotReady, match="the socket's buffer is full"):
         channel.publish_nowait("", "q", body)
 
@@ -220,7 +217,16 @@ async def test_socket_that_takes_no_more(channel: ammoo.Channel, peer: ScriptedP
 
     channel.publish_nowait("", "q", b"the last")
     commands = [await peer.expect_command(BasicPublishParameters) for _ in range(sent + 1)]
-    assert [bytes(command.body or b"") for command in commands] == [body] * sent + [b"the last"]
+    assert [*[body] * sent, b"the last"] == [bytes(command.body or b"") for command in commands]
+
+
+def publish_while_it_can(channel: ammoo.Channel, body: bytes) -> int:
+    """Publish until the channel takes no more, or 10,000 times; return how often."""
+    sent = 0
+    while channel.is_publishable and sent < 10_000:
+        channel.publish_nowait("", "q", body)
+        sent += 1
+    return sent
 
 
 async def test_closed_channel_raises_what_closed_it(

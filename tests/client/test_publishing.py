@@ -60,8 +60,7 @@ async def test_publishes_of_one_turn_are_written_together(
     write = Mock(wraps=socket.write)
     monkeypatch.setattr(socket, "write", write)
     await asyncio.gather(*(channel.publish("", "q", b"x") for _ in range(100)))
-    for _ in range(100):
-        await peer.expect(BasicPublishParameters)
+    await peer.expect_several(BasicPublishParameters, 100)
 
     # The first one may be all there is, like a request: it does not wait for the others.
     assert 2 == write.call_count
@@ -70,20 +69,26 @@ async def test_publishes_of_one_turn_are_written_together(
 async def test_publisher_that_never_waits_lets_others_have_a_turn(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
-    turns = 0
+    turns: list[None] = []
+    counting = asyncio.create_task(count_turns(turns))
 
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await turn_over()
+    await publish_times(1000, channel, bytes(1024))
+    counting.cancel()
 
-    task = asyncio.create_task(other())
-    for _ in range(1000):
-        await channel.publish("", "q", bytes(1024))
-    task.cancel()
+    assert len(turns) > 5
 
-    assert turns > 5
+
+async def count_turns(turns: list[None]) -> None:
+    """Put something into a list at each turn of the loop, until cancelled."""
+    while True:
+        turns.append(None)
+        await turn_over()
+
+
+async def publish_times(count: int, channel: ammoo.Channel, body: bytes) -> None:
+    """Publish so often, one after the other."""
+    for _ in range(count):
+        await channel.publish("", "q", body)
 
 
 async def test_confirms_may_come_in_any_order(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
@@ -110,23 +115,40 @@ async def test_each_confirm_settles_what_it_names_and_nothing_else(
     channel: ammoo.Channel, peer: ScriptedPeer, count: int
 ) -> None:
     """Over 1 to n in any order, single and multiple, until all are settled."""
-    chance = random.Random(count)
     await channel.select_confirm()
     tasks = dict(enumerate(await _publish(channel, *map(str, range(count))), 1))
-    for _ in tasks:
-        await peer.expect(BasicPublishParameters)
-    unsettled = set(tasks)
+    await peer.expect_several(BasicPublishParameters, count)
+    confirms, expected = drawn_confirms(count)
 
-    for number in chance.sample(sorted(unsettled), k=count):
-        if number not in unsettled:
-            continue  # one behind it has settled it
-        multiple = chance.random() < 0.3
-        peer.send(BasicAckParameters(number, multiple))
-        await peer.synchronise(channel)
-        unsettled -= set(range(1, number + 1)) if multiple else {number}
-        assert unsettled == {number for number, task in tasks.items() if not task.done()}
+    unsettled = [await unsettled_by(each, tasks, channel, peer) for each in confirms]
 
+    assert expected == unsettled
     await asyncio.gather(*tasks.values())
+
+
+def drawn_confirms(count: int) -> tuple[list[BasicAckParameters], list[set[int]]]:
+    """Draw acks until all publishes are settled; return with them what each leaves unsettled."""
+    chance = random.Random(count)
+    confirms: list[BasicAckParameters] = []
+    left = [set(range(1, count + 1))]
+    for number in chance.sample(sorted(left[0]), k=count):
+        if number in left[-1]:  # none behind it has settled it
+            confirms.append(BasicAckParameters(number, chance.random() < 0.3))
+            settled = range(1, number + 1) if confirms[-1].multiple else [number]
+            left.append(left[-1].difference(settled))
+    return confirms, left[1:]
+
+
+async def unsettled_by(
+    confirm: BasicAckParameters,
+    tasks: dict[int, asyncio.Task[None]],
+    channel: ammoo.Channel,
+    peer: ScriptedPeer,
+) -> set[int]:
+    """Let the server send a confirm, and return the numbers of the tasks that still wait."""
+    peer.send(confirm)
+    await peer.synchronise(channel)
+    return {number for number, task in tasks.items() if not task.done()}
 
 
 @pytest.mark.parametrize("number", [0, 2])
@@ -341,8 +363,8 @@ async def test_no_publish_leaves_while_the_connection_is_blocked(
 async def test_functions_are_told_of_blocked_and_unblocked(server: ScriptedServer) -> None:
     told: list[tuple[str, str | None]] = []
     connection = await ammoo.connect(server.url)
-    for _ in range(2):
-        connection.add_blocked_callback(lambda reason: told.append(("kept", reason)))
+    connection.add_blocked_callback(lambda reason: told.append(("kept", reason)))
+    connection.add_blocked_callback(lambda reason: told.append(("kept", reason)))
 
     def remove(reason: str | None) -> None:
         told.append(("removed", reason))
@@ -350,9 +372,10 @@ async def test_functions_are_told_of_blocked_and_unblocked(server: ScriptedServe
 
     connection.add_blocked_callback(remove)
     async with connection, connection.channel() as channel:
-        for change in (ConnectionBlockedParameters("low on disk"), ConnectionUnblockedParameters()):
-            server.peer.send(change, channel_number=0)
-            await server.peer.synchronise(channel)
+        server.peer.send(ConnectionBlockedParameters("low on disk"), channel_number=0)
+        await server.peer.synchronise(channel)
+        server.peer.send(ConnectionUnblockedParameters(), channel_number=0)
+        await server.peer.synchronise(channel)
 
     assert 0 == connection.remove_blocked_callback(remove)
     assert [

@@ -14,6 +14,14 @@ def encoded(**properties: Any) -> bytes:
     return encode_properties(BasicHeaderProperties(**properties))
 
 
+def awaiting(*publishes: bytes, key: str = "key", body: bytes | bytearray = b"") -> AwaitedReturns:
+    """Await returns of publishes 1, 2, … to one exchange, with these encoded properties."""
+    awaited = AwaitedReturns()
+    for number, properties in enumerate(publishes, 1):
+        awaited.add(number, "exchange", key, properties, body, raise_returned=True)
+    return awaited
+
+
 def come_back(awaited: AwaitedReturns, key: str, body: bytes, properties: bytes) -> Any:
     """Let a message come back; gives it if somebody awaits it."""
     parameters = BasicReturnParameters(312, "NO_ROUTE", "exchange", key)
@@ -30,13 +38,11 @@ def test_nothing_is_awaited() -> None:
 
 
 def test_identical_publishes_get_what_came_back_in_the_order_of_their_confirms() -> None:
-    awaited = AwaitedReturns()
-    for number in (1, 2, 3):
-        awaited.add(number, "exchange", "key", encoded(), bytearray(b"body"), raise_returned=True)
+    awaited = awaiting(encoded(), encoded(), encoded(), body=bytearray(b"body"))
     first = come_back(awaited, "key", b"body", encoded())
     second = come_back(awaited, "key", b"body", encoded())
 
-    assert [awaited.settle(number) for number in (2, 3, 1)] == [first, second, None]
+    assert [first, second, None] == [awaited.settle(number) for number in (2, 3, 1)]
     assert not awaited
 
 
@@ -75,7 +81,7 @@ def test_headers_may_come_back_sorted_and_without_bcc() -> None:
     first = come_back(awaited, "key", b"", encoded(headers={"a": {"z": 1}, "b": 1}))
     third = come_back(awaited, "key", b"", encoded(headers={}))
 
-    assert [awaited.settle(number) for number in (1, 2, 3)] == [first, second, third]
+    assert [first, second, third] == [awaited.settle(number) for number in (1, 2, 3)]
 
 
 def test_rewritten_message_belongs_to_the_publish_that_is_most_like_it() -> None:
@@ -107,28 +113,30 @@ def test_rewritten_message_belongs_to_the_publish_that_is_most_like_it() -> None
 
     message = come_back(awaited, "key", b"body", encoded(reply_to="amq.rabbitmq.reply-to.g1h2"))
 
-    assert [awaited.settle(number) for number in (1, 2, 3)] == [None, None, message]
+    assert [None, None, message] == [awaited.settle(number) for number in (1, 2, 3)]
+
+
+def deep_headers(innermost: str) -> dict[str, Any]:
+    """Return headers with 10,000 tables, one in the other."""
+    value: Any = innermost
+    for _ in range(10_000):
+        value = {"": value}
+    return {"deep": value}
 
 
 def test_rewritten_message_is_known_by_its_headers_however_deep_they_are() -> None:
-    def headers(innermost: str) -> dict[str, Any]:
-        value: Any = innermost
-        for _ in range(10_000):
-            value = {"": value}
-        return {"deep": value}
-
     reply_to = "amq.rabbitmq.reply-to"
-    awaited = AwaitedReturns()
-    for number, innermost in enumerate(("this", "that"), 1):
-        properties = encoded(headers=headers(innermost), reply_to=reply_to)
-        awaited.add(number, "exchange", "", properties, b"", raise_returned=True)
-
-    message = come_back(
-        awaited, "", b"", encoded(headers={"x": 1, **headers("that")}, reply_to=f"{reply_to}.g1h2")
+    awaited = awaiting(
+        encoded(headers=deep_headers("this"), reply_to=reply_to),
+        encoded(headers=deep_headers("that"), reply_to=reply_to),
+        key="",
     )
 
+    headers = {"x": 1, **deep_headers("that")}
+    message = come_back(awaited, "", b"", encoded(headers=headers, reply_to=f"{reply_to}.g1h2"))
+
     assert message is not None
-    assert [awaited.settle(number) for number in (1, 2)] == [None, message]
+    assert [None, message] == [awaited.settle(number) for number in (1, 2)]
 
 
 def test_what_comes_back_of_the_indifferent_is_nobodys_own() -> None:
@@ -143,29 +151,26 @@ def test_what_comes_back_of_the_indifferent_is_nobodys_own() -> None:
 
 def test_identical_publishes_of_both_kinds() -> None:
     awaited = AwaitedReturns()
-    for number, raise_returned in enumerate([False, True, False], 1):
-        awaited.add(number, "exchange", "key", encoded(), b"", raise_returned=raise_returned)
+    awaited.add(1, "exchange", "key", encoded(), b"", raise_returned=False)
+    awaited.add(2, "exchange", "key", encoded(), b"", raise_returned=True)
+    awaited.add(3, "exchange", "key", encoded(), b"", raise_returned=False)
 
     own = come_back(awaited, "key", b"", encoded())
     others = [come_back(awaited, "key", b"", encoded()) for _ in range(3)]
 
     assert own is not None
     assert [None, None, None] == others
-    assert [awaited.settle(number) for number in (1, 2, 3)] == [None, own, None]
+    assert [None, own, None] == [awaited.settle(number) for number in (1, 2, 3)]
     assert not awaited
 
 
 def test_server_may_add_headers_and_properties() -> None:
-    awaited = AwaitedReturns()
-    for number in (1, 2):
-        awaited.add(
-            number, "exchange", "key", encoded(headers={"a": number}), b"", raise_returned=True
-        )
+    awaited = awaiting(encoded(headers={"a": 1}), encoded(headers={"a": 2}))
 
     message = come_back(awaited, "key", b"", encoded(headers={"a": 2, "b": 1}, timestamp=1))
 
     assert message is not None
-    assert [awaited.settle(number) for number in (1, 2)] == [None, message]
+    assert [None, message] == [awaited.settle(number) for number in (1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +191,7 @@ def test_rewriting_that_is_known(published: dict[str, Any], returned: dict[str, 
     message = come_back(awaited, "key", b"", encoded(**returned))
 
     assert message is not None
-    assert [awaited.settle(number) for number in (1, 2)] == [None, message]
+    assert [None, message] == [awaited.settle(number) for number in (1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -199,23 +204,16 @@ def test_rewriting_that_is_known(published: dict[str, Any], returned: dict[str, 
     ],
 )
 def test_message_rewritten_beyond_recognition_belongs_to_the_oldest(properties: bytes) -> None:
-    awaited = AwaitedReturns()
-    for number in (1, 2):
-        awaited.add(
-            number,
-            "exchange",
-            "key",
-            encoded(headers={"a": 1}, message_id=f"{number}"),
-            b"",
-            raise_returned=True,
-        )
+    awaited = awaiting(
+        encoded(headers={"a": 1}, message_id="1"), encoded(headers={"a": 1}, message_id="2")
+    )
 
     first, second, third = (come_back(awaited, "key", b"", properties) for _ in range(3))
 
     assert first is not None
     assert second is not None
     assert third is None
-    assert [awaited.settle(number) for number in (1, 2)] == [first, second]
+    assert [first, second] == [awaited.settle(number) for number in (1, 2)]
     assert not awaited
 
 
@@ -237,11 +235,7 @@ def test_rewritten_messages_are_matched_in_linear_time(monkeypatch: pytest.Monke
         return False
 
     monkeypatch.setattr(returns, "_may_have_become", count)
-    awaited = AwaitedReturns()
-    for number in range(1, 2001):
-        awaited.add(
-            number, "exchange", "key", encoded(message_id=f"{number}"), b"", raise_returned=True
-        )
+    awaited = awaiting(*(encoded(message_id=f"{number}") for number in range(1, 2001)))
 
     came_back = [come_back(awaited, "key", b"", encoded(app_id="x")) for _ in range(2000)]
 

@@ -1,7 +1,7 @@
 """Acknowledgements that become one, and those that must not."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from unittest.mock import patch
 
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 import ammoo
 from ammoo.exceptions import UnknownDelivery
-from ammoo.live.acknowledgements import Acknowledgements
 from ammoo.live.unacked import UnackedDeliveries
 from ammoo_wire import (
     BasicAckParameters,
@@ -32,7 +31,7 @@ from ammoo_wire import (
     TxSelectParameters,
 )
 from tests.client.script import ScriptedPeer, ScriptedServer
-from tests.support.frames import decode_method
+from tests.client.settling import Settling, Transaction
 
 
 @pytest.fixture(autouse=True)
@@ -59,8 +58,9 @@ async def test_acks_of_the_oldest_deliveries_become_one(
 ) -> None:
     async with channel.consume("q") as consumer:
         messages = await _receive(consumer, peer, 1, 2, 3, 4)
-        for message in messages[:3]:
-            await message.ack()
+        await messages[0].ack()
+        await messages[1].ack()
+        await messages[2].ack()
 
         assert (3, True) == await peer.expect(BasicAckParameters)
         await messages[3].ack()
@@ -162,63 +162,6 @@ async def test_acks_leave_before_the_close(server: ScriptedServer) -> None:
     assert (2, True) == await server.peer.expect(BasicAckParameters)
 
 
-class Channel:
-    """What `Acknowledgements` knows of a channel; a server that reads what it sends."""
-
-    tag_offset = 0
-
-    def __init__(self, capabilities: dict[str, Any]) -> None:
-        self.closing_exc: Exception | None = None
-        self.number = 1
-        self.sender = self.transport = self.host = self
-        self.server_capabilities = capabilities
-        self.before_flush: list[Callable[[], None]] = []
-        self.flush_is_due = self.is_paused = False
-        self.unacked: list[int] = []
-        self.settled: dict[str, list[int]] = {"ack": [], "requeue": [], "drop": []}
-        self.uncommitted: list[tuple[str, int]] | None = None
-        self.frames = 0
-
-    def raise_if_closed(self) -> None:
-        raise AssertionError("it is open")
-
-    def require_loop(self) -> None:
-        """There is none."""
-
-    def flush_soon(self) -> None:
-        self.flush_is_due = True
-
-    def flush(self) -> None:
-        self.flush_is_due = False
-        due, self.before_flush = self.before_flush, []
-        for write in due:
-            write()
-
-    def send_method(self, channel_number: int, payload: bytes) -> None:
-        self.frames += 1
-        command = decode_method(payload)
-        multiple = getattr(command, "multiple", False)
-        requeue = getattr(command, "requeue", None)
-        last = command.delivery_tag
-        tags = [tag for tag in self.unacked if multiple and (tag <= last or last == 0)] or [last]
-        what = {None: "ack", True: "requeue", False: "drop"}[requeue]
-        for tag in tags:
-            self.unacked.remove(tag)  # or the server closes the channel: unknown delivery tag
-            self.settled[what].append(tag)
-            if self.uncommitted is not None:
-                self.uncommitted.append((what, tag))
-
-    def commit(self) -> None:
-        self.uncommitted = []
-
-    def roll_back(self) -> None:
-        for what, tag in self.uncommitted or ():
-            self.settled[what].remove(tag)
-            self.unacked.append(tag)
-        self.unacked.sort()
-        self.uncommitted = []
-
-
 def _steps(*names: str) -> st.SearchStrategy[list[tuple[str, int]]]:
     return st.lists(st.tuples(st.sampled_from(names), st.integers(0, 20)), max_size=80)
 
@@ -233,95 +176,49 @@ def test_whatever_is_settled_the_server_is_told_exactly_that(
     capabilities: dict[str, Any], steps: list[tuple[str, int]], in_transactions: bool
 ) -> None:
     """Whichever way: what the user settles, and what is requeued as no task will read it."""
-    channel = Channel(capabilities)
     with patch("ammoo.live.acknowledgements.MOST_REQUEUED_SINGLY", 3):
-        acknowledgements = Acknowledgements(channel)  # type: ignore[arg-type]  # as far as needed
-        if in_transactions:
-            acknowledgements.begin_transaction()
-        last, wanted, unread = 0, list[int](), list[int]()
-        acked, dropped = list[int](), list[int]()
-        for what, number in steps:
-            if what == "skip":
-                last += 1  # a delivery without acknowledgement
-            elif what == "deliver":
-                for _ in range(number):
-                    last += 1
-                    acknowledgements.unacked.add(last)
-                    channel.unacked.append(last)
-                    wanted.append(last)
-            elif what == "flush":
-                channel.flush()
-            elif wanted:
-                tag = wanted[number % len(wanted)]
-                if what == "ack":
-                    acknowledgements.ack(tag, False)
-                    acked.append(tag)
-                    wanted.remove(tag)
-                elif what == "drop":
-                    acknowledgements.reject(tag, False)
-                    dropped.append(tag)
-                    wanted.remove(tag)
-                elif what == "multiple":
-                    acknowledgements.ack(tag, True)
-                    acked += [each for each in wanted if each <= tag]
-                    wanted = [each for each in wanted if each > tag]
-                else:
-                    gone = wanted[number % len(wanted) :][:8]
-                    acknowledgements.requeue(gone)
-                    unread += gone
-                    wanted = [each for each in wanted if each not in gone]
-                for each in (*acked, *dropped, *unread):
-                    assert each not in acknowledgements.unacked
-            assert len(acknowledgements.unacked) == len(wanted)
-        for tag in wanted:
-            assert tag in acknowledgements.unacked
-            acknowledgements.ack(tag, False)
-        channel.flush()
-        channel.flush()  # what the first of them has made the oldest
+        user = Settling(capabilities, in_transaction=in_transactions)
+        user.take(steps)
+        user.ack_all()
 
-    assert sorted(acked + wanted) == sorted(channel.settled["ack"])
-    assert sorted(dropped) == sorted(channel.settled["drop"])
-    assert sorted(unread) == sorted(channel.settled["requeue"])
-    assert [] == channel.unacked
+    told = {what: sorted(tags) for what, tags in user.channel.settled.items()}
+    assert {what: sorted(tags) for what, tags in user.settled.items()} == told
+    assert [] == user.channel.unacked
 
 
 @given(_steps("deliver", "skip", "ack", "multiple", "commit", "roll back", "roll back"))
 def test_rollback_makes_unacked_again_what_it_is_at_the_server(
     steps: list[tuple[str, int]],
 ) -> None:
-    channel = Channel({"basic.nack": True})
-    acknowledgements = Acknowledgements(channel)  # type: ignore[arg-type]  # as far as needed
-    acknowledgements.begin_transaction()
-    channel.commit()
-    last = 0
-    for what, number in steps:
-        if what == "skip":
-            last += 1
-        elif what == "deliver":
-            last += 1
-            acknowledgements.unacked.add(last)
-            channel.unacked.append(last)
-        elif what == "commit":
-            acknowledgements.begin_transaction()
-            channel.commit()
-        elif what == "roll back":
-            acknowledgements.unacked.roll_back()
-            channel.roll_back()
-        elif channel.unacked:
-            acknowledgements.ack(channel.unacked[number % len(channel.unacked)], what != "ack")
+    """The user compares what is unacked after each step."""
+    user = Transaction()
 
-        assert len(acknowledgements.unacked) == len(channel.unacked)
-        assert [tag for tag in range(last + 2) if tag in acknowledgements.unacked] == (
-            channel.unacked
-        )
+    user.take(steps)
+
+
+def unacked_deliveries(*tags: int) -> UnackedDeliveries:
+    unacked = UnackedDeliveries()
+    for tag in tags:
+        unacked.add(tag)
+    return unacked
+
+
+def add_and_settle(unacked: UnackedDeliveries, tags: Iterable[int]) -> None:
+    for tag in tags:
+        unacked.add(tag)
+        unacked.settle(tag)
+
+
+def has_next_after_settling(unacked: UnackedDeliveries, tag: int) -> bool:
+    """Add a delivery and settle it; return whether the tag behind it is found."""
+    add_and_settle(unacked, [tag])
+    return tag + 1 in unacked
 
 
 def test_what_is_settled_behind_the_oldest_is_forgotten() -> None:
-    unacked = UnackedDeliveries()
-    for tag in range(1, 100_001):
-        unacked.add(tag)
-        if tag > 1:
-            unacked.settle(tag)
+    unacked = unacked_deliveries(1)
+
+    add_and_settle(unacked, range(2, 100_001))
 
     assert 1 == len(unacked)
     assert len(unacked._tags) < 5000
@@ -330,20 +227,18 @@ def test_what_is_settled_behind_the_oldest_is_forgotten() -> None:
 
 
 def test_looking_for_tags_between_gaps_does_not_grow_with_their_number() -> None:
-    unacked = UnackedDeliveries()
-    for tag in range(1, 200_001, 2):  # every second is a delivery without acknowledgement
-        unacked.add(tag)
-        unacked.settle(tag) if tag > 1 else None
-        assert tag + 1 not in unacked
+    """Every second is the tag of a delivery without acknowledgement."""
+    unacked = unacked_deliveries(1)
 
+    found = [has_next_after_settling(unacked, tag) for tag in range(3, 200_001, 2)]
+
+    assert True not in found
     assert 1 == len(unacked)
     assert len(unacked._index) < 10_000
 
 
 def test_everything_can_be_settled_at_once() -> None:
-    unacked = UnackedDeliveries()
-    for tag in range(1, 5):
-        unacked.add(tag)
+    unacked = unacked_deliveries(1, 2, 3, 4)
     unacked.settle(3)
 
     assert [(4, 3, False)] == unacked.settle_up_to(0)

@@ -29,7 +29,7 @@ class LoopClock:
         self._now += seconds
         await self.settle()
 
-    async def settle(self) -> None:
+    async def settle(self, *, turns: int = 5) -> None:
         """Let tasks go on that are ready: they may be about to wait for some time."""
-        for _ in range(5):
+        for _ in range(turns):
             await asyncio.sleep(0)
