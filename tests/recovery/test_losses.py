@@ -663,7 +663,7 @@ async def test_renewal_that_fails_is_tried_again(
 
 
 async def test_credentials_stand_in_place_of_login_and_password(scripted: ScriptedServer) -> None:
-    with pytest.raises(ValueError, match="in place of auth, login and password"):
+    with pytest.raises(ValueError, match="replaces auth, login and password"):
         await ammoo.connect(scripted.url, credentials=Provider(), login="guest")
 
 

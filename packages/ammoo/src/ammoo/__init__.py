@@ -8,8 +8,8 @@
         async with connection.channel() as channel:
             await channel.publish("", "my_queue", "text body")
 
-`connect` gives a `Connection`, which gives a `Channel`, on which all else is done.
-Exceptions are in `ammoo.exceptions`, ways to log in in `ammoo.auth`.
+`connect` returns a `Connection`, whose method `channel` returns a `Channel`, which has all other
+operations. Exceptions are in `ammoo.exceptions`, login mechanisms in `ammoo.auth`.
 """
 
 from typing import TYPE_CHECKING

@@ -1,8 +1,7 @@
 """`Channel`: every operation of AMQP 0-9-1 and of RabbitMQ's extensions, with its documentation.
 
-A `Channel` is what the user holds: it checks and translates arguments, and documents
-each operation. What it sends goes through its `ChannelLifetime`, which knows the
-`LiveChannel` that is in use.
+A `Channel` checks and translates the user's arguments, and documents each operation. It sends
+through its `ChannelLifetime`, which knows the current `LiveChannel`.
 """
 
 import asyncio
@@ -93,13 +92,13 @@ CLOSE_TIMEOUT: Final = 5.0
 """How long closing a channel waits for the server, in seconds."""
 
 MAX_IN_FLIGHT: Final = 1000
-"""How many messages of a publisher have no outcome, unless the caller says otherwise."""
+"""How many messages of a publisher may have no outcome by default."""
 MAX_BYTES: Final = 16 * 1024 * 1024
-"""How many octets of bodies these have."""
+"""How many octets of bodies these may have by default."""
 
 
 class Channel:
-    """An AMQP channel: every operation except connecting is done on one.
+    """An AMQP channel, which has every operation except connecting.
 
     `Connection.channel` returns it; use it as a context manager. It is opened when the block is
     entered, and closed when the block is left::
@@ -108,12 +107,12 @@ class Channel:
             await channel.publish("", "my_queue", "text body")
 
     Any number of tasks may use one channel at the same time; the server answers them in order.
-    All of them run in the connection's event loop. A channel is not safe to use from another
-    thread, which can use `asyncio.run_coroutine_threadsafe`.
+    All of them run in the connection's event loop. A channel must not be used from another
+    thread; call `asyncio.run_coroutine_threadsafe` there.
 
-    When the server finds a mistake it closes the channel (section 1.1.2 of the specification:
+    When the server detects an error it closes the channel (section 1.1.2 of the specification:
     soft errors). All operations that wait on the channel, and all later ones, raise the same
-    `ServerClosedChannel`. Other channels of the connection go on.
+    `ServerClosedChannel`. Other channels of the connection stay open.
 
     Cancelling an operation at any time leaves the channel usable: the client recognises the
     server's late reply, and undoes the operation where it can.
@@ -144,7 +143,7 @@ class Channel:
         self._lifetime: ChannelLifetime = connection._new_channel_lifetime(
             self, settings, body_encoding, reopen=reopen
         )
-        self._transaction: LiveChannel | None = None  # the one on which it was begun
+        self._transaction: LiveChannel | None = None  # the live channel on which it was begun
         self._publishers: set[Publisher] = set()  # those that are open
 
     def __repr__(self) -> str:
@@ -197,7 +196,7 @@ class Channel:
 
     @property
     def settings(self) -> ChannelSettings:
-        """What recovery has to set again: prefetch limits, confirm mode, transactions, flow."""
+        """The settings that recovery restores: prefetch limits, confirm mode, transactions, flow."""
         return self._lifetime.settings
 
     # --- context manager ---
@@ -239,8 +238,8 @@ class Channel:
 
         Raises:
             ServerClosedChannel, ServerClosedConnection: The server closed the channel or the
-                connection because of something that was not awaited, such as a publish without
-                confirms, and no operation has raised this error.
+                connection because of an operation that has no answer, such as a publish without
+                confirms, and no other operation has raised this error.
         """
         await self._close(exc, CLOSE_TIMEOUT, leaving=True)
         if exc is None:
@@ -292,26 +291,26 @@ class Channel:
                 async for message in consumer:
                     await message.ack()
 
-        See https://www.rabbitmq.com/docs/consumers. `qos` limits how many messages the server sends
-        ahead, and must come first. `Consumer` says what cancellation does.
+        See https://www.rabbitmq.com/docs/consumers. `qos` limits how many unacked messages the
+        server sends; call it first. `Consumer` documents what cancellation does.
 
         Args:
             queue_name: The queue; empty for the one that the channel declared last.
             no_ack: Whether the server settles each message as it sends it (RabbitMQ's automatic
                 acknowledgement). Messages that are not read are lost. False by default.
-            no_local: Whether not to deliver what this connection published. RabbitMQ ignores it.
-                False by default.
+            no_local: Whether to leave out the messages that this connection has published. RabbitMQ
+                ignores it. False by default.
             exclusive: Whether to allow no other consumer on the queue. False by default.
             priority: The consumer's priority, 0 if None (RabbitMQ's x-priority). Consumers with a
                 lower priority get messages only while all higher-priority consumers are at their
                 prefetch limit.
-            stream_offset: Where in a stream to begin (RabbitMQ's x-stream-offset): ``"first"``,
+            stream_offset: The position in a stream to begin at (x-stream-offset): ``"first"``,
                 ``"last"``, ``"next"``, an offset, a time, or an interval such as ``"1h"``. None for
                 the server's default, ``"next"``.
             arguments: Further arguments of basic.consume.
 
         Raises:
-            ValueError: `arguments` holds another value for something that was also given by name.
+            ValueError: `arguments` contradicts a named argument.
         """
         table = consume_arguments(arguments, priority, stream_offset)
         return Consumer(
@@ -374,8 +373,9 @@ class Channel:
                 limit.
             global_: Whether the limits apply to all consumers of the channel together, including
                 those that are running. That is RabbitMQ's meaning; the specification's is all
-                consumers of the connection. RabbitMQ from 4.3 on takes True for False, unless its
-                configuration permits ``global_qos``; a RuntimeWarning says so. False by default.
+                consumers of the connection. RabbitMQ from 4.3 on treats True as False, unless its
+                configuration permits ``global_qos``; the client then issues a RuntimeWarning. False
+                by default.
 
         Raises:
             ServerClosedConnection: The server does not support `prefetch_size`, or `global_`.
@@ -409,7 +409,7 @@ class Channel:
         await live.recover(requeue)
 
     async def flow(self, active: bool) -> None:
-        """Ask the server to stop delivering to consumers, or to go on (channel.flow).
+        """Ask the server to stop delivering to consumers, or to continue (channel.flow).
 
         Args:
             active: Whether the server may deliver. RabbitMQ does not support False: use `qos`.
@@ -429,19 +429,19 @@ class Channel:
     # --- requests and replies ---
 
     def rpc(self, *, timeout: float | None = 30.0) -> "Rpc":
-        """Return what calls servers of requests, over direct reply-to of RabbitMQ.
+        """Return an `Rpc`, which sends requests and returns their replies (direct reply-to).
 
         ::
 
             async with channel.rpc() as rpc:
                 reply = await rpc.call("", "squares", "7")
 
-        It opens a channel of its own on the same connection, so it neither needs nor changes the
-        modes of this one. See https://www.rabbitmq.com/docs/direct-reply-to.
+        It opens another channel on the same connection, and does not depend on this channel's
+        modes. See https://www.rabbitmq.com/docs/direct-reply-to.
 
         Args:
-            timeout: How long a call waits for its reply if it does not say otherwise, in seconds;
-                30 by default, None for no limit.
+            timeout: The default timeout of `Rpc.call`, in seconds; 30 by default, None for no
+                limit.
         """
         from .rpc.caller import Rpc
 
@@ -457,7 +457,7 @@ class Channel:
         on_error: OnError = "dead-letter",
         fail_fast: bool = False,
     ) -> "RpcServer":
-        """Return a server of the requests in a queue: await it, or enter it to drain it.
+        """Return an RPC server for the requests in a queue: await it, or enter it to drain it.
 
         ::
 
@@ -468,17 +468,17 @@ class Channel:
 
         A reply goes to the queue that the request names in reply_to, with the correlation_id of the
         request, on another channel of the connection. The request is acknowledged when the server
-        has confirmed the reply, so a request may be handled twice. A request without an address
-        for a reply is handled and acknowledged as well; the hook ``unanswered`` is called.
+        has confirmed the reply, so a request may be handled twice. A request without a reply
+        address is also handled and acknowledged; the client then calls the hook ``unanswered``.
 
         Args:
             queue_name: The queue, as in `consume`.
-            handler: An async function of the request, which returns the body of the reply; None
-                for an empty one.
-            concurrency: As in `Consumer.run`: this channel needs a prefetch_count of twice as many.
+            handler: An async function that is called with the request and returns the body of the
+                reply; None for an empty body.
+            concurrency: As in `Consumer.run`; this channel needs at least twice this prefetch_count.
             ordered_by: As in `Consumer.run`.
-            on_error: What becomes of a request whose handler has failed, as in
-                `ExpectedMessage.process`; ``"dead-letter"`` by default. It gets no reply.
+            on_error: What to do with a request whose handler has failed, as in
+                `ExpectedMessage.process`; ``"dead-letter"`` by default. The client sends no reply.
             fail_fast: As in `Consumer.run`.
 
         Raises:
@@ -497,7 +497,7 @@ class Channel:
         )
 
     def _sibling(self) -> "Channel":
-        """Return another channel of the connection, which is opened again if there is recovery."""
+        """Return another channel of the connection; with recovery, one that is opened again."""
         return self._connection.channel(reopen=self._connection._supervisor is not None)
 
     # --- settling ---
@@ -609,10 +609,10 @@ class Channel:
         (https://www.rabbitmq.com/docs/confirms). That is a round trip for each message: to publish
         many, gather them, or use `publish_nowait`.
 
-        It waits while the server takes no messages (connection.blocked, channel.flow), and while
+        It waits while the server accepts no messages (connection.blocked, channel.flow), and while
         the socket's buffer is full. If the caller is cancelled during this wait, the message is not
-        sent. If the caller is cancelled while it waits for the confirm, the message has been
-        sent, and it is not known whether the server took it.
+        sent. If the caller is cancelled while it waits for the confirm, the message has been sent,
+        and the client does not know whether the server accepted it.
 
         Args:
             exchange_name: The exchange; empty for the default one, which routes to the queue that
@@ -622,7 +622,7 @@ class Channel:
             json: A value to send as JSON, in place of a body; None is sent as ``null``.
             mandatory: Whether the server returns the message if it cannot route it to a queue; see
                 `get_next_returned_message`. Requires confirm mode. False by default.
-            immediate: Whether the server returns the message if no consumer takes it at once.
+            immediate: Whether the server returns the message if no consumer can receive it at once.
                 Requires confirm mode; RabbitMQ does not support it. False by default.
             encoding: The encoding of a text or JSON body. None, the default, for the one that
                 `content_encoding` names, or else the channel's body_encoding.
@@ -662,18 +662,18 @@ class Channel:
                 wrong type raises `ammoo_wire.EncodeError`, a subclass.
             PublishNack: The server refused the message (basic.nack).
             PublishReturned: The server could not route the message, and `raise_returned` is set.
-            ConnectionBlocked, ChannelInactive, SocketFull: The server or the socket took no
+            ConnectionBlocked, ChannelInactive, SocketFull: The server or the socket accepted no
                 messages for longer than operation_timeout or blocked_timeout. The message was not
                 sent.
             OperationTimeout: No confirm came within operation_timeout; or within blocked_timeout,
-                while the server has blocked the connection. It is not known whether the server
-                took the message.
-            ChannelClosed, ConnectionClosed: The channel is closed. If the confirm was awaited, it
-                is not known whether the server took the message.
+                while the server has blocked the connection. The server may have accepted the
+                message.
+            ChannelClosed, ConnectionClosed: The channel is closed. If the caller was waiting for
+                the confirm, the server may have accepted the message.
             PublishNotSent: The connection was not open again in time, too many operations wait for
                 it, or recovery gave up; the message was not sent (with ``recovery=``).
-            PublishUnknown: The connection was lost before the confirm; it is not known whether the
-                server took the message (with ``recovery=``).
+            PublishUnknown: The connection was lost before the confirm; the server may have accepted
+                the message (with ``recovery=``).
         """
         publishing, properties = self._lifetime.publishing, self._defaults.properties
         if (
@@ -767,19 +767,19 @@ class Channel:
 
     @property
     def is_publishable(self) -> bool:
-        """Whether `publish_nowait` takes a message now.
+        """Whether `publish_nowait` accepts a message now.
 
-        False while the server takes no messages (connection.blocked, channel.flow), while the
+        False while the server accepts no messages (connection.blocked, channel.flow), while the
         socket's buffer is full, while the connection is being recovered, and when the channel is
         closed.
         """
         return self._lifetime.publishing.is_publishable
 
     async def wait_publishable(self) -> None:
-        """Wait until `publish_nowait` takes a message; return at once if it does.
+        """Wait until `publish_nowait` accepts a message; return at once if it does.
 
         Raises:
-            ConnectionBlocked, ChannelInactive, SocketFull: The server or the socket took no
+            ConnectionBlocked, ChannelInactive, SocketFull: The server or the socket accepted no
                 messages for longer than operation_timeout or blocked_timeout.
             ChannelClosed, ConnectionClosed: The channel is closed.
         """
@@ -793,7 +793,7 @@ class Channel:
         timeout: float | None = None,
         republish: bool = False,
     ) -> "Publisher":
-        """Return a publisher, which keeps many messages in flight and tells what became of each.
+        """Return a publisher, which keeps many messages in flight and reports each outcome.
 
         ::
 
@@ -803,16 +803,15 @@ class Channel:
 
         Args:
             max_in_flight: How many messages may have no outcome; 1000 by default.
-            max_bytes: How many octets of their bodies; 16 MiB by default. A larger message is sent
-                when nothing else is in flight.
+            max_bytes: How many octets their bodies may have; 16 MiB by default. A larger message is
+                sent when no other is in flight.
             timeout: How long each message may take from the call of `Publisher.publish` to its
-                outcome, whatever it waits for, in seconds. None, the default, for the connection's
-                operation_timeout.
+                outcome, in seconds. None, the default, for the connection's operation_timeout.
             republish: Whether to send messages again whose outcome is unknown because the
-                connection was lost, or the channel with ``reopen=True``. They are sent in their
-                order, before all newer ones, with the same message_id, which is made up where it
-                is missing; so messages may arrive more than once. Requires recovery. False by
-                default.
+                connection was lost, or the channel with ``reopen=True``. The publisher sends them
+                in their order, before all newer ones, with the same message_id; it makes one for
+                a message that has none. Messages may then arrive more than once. Requires recovery.
+                False by default.
 
         Raises:
             ValueError: A number is below 1, or republish is given and the connection has no
@@ -857,9 +856,9 @@ class Channel:
         """Wait for the next message that the server returns (basic.return).
 
         The server returns messages that were published with `mandatory` or `immediate`; with
-        `raise_returned`, `publish` raises `PublishReturned` instead. A caller that is cancelled
-        takes no message. Of the returned messages that are not fetched, the newest 1000 are kept
-        (16 MiB at most); see `dropped_returned_messages`.
+        `raise_returned`, `publish` raises `PublishReturned` instead. If the caller is cancelled, the
+        next caller gets the message. The channel keeps the newest 1000 messages that were not
+        fetched (16 MiB at most); see `dropped_returned_messages`.
 
         Raises:
             ChannelClosed, ConnectionClosed: The channel is closed: no message will come.
@@ -888,8 +887,8 @@ class Channel:
                 await channel.publish("orders", "paid", b"...")
                 await message.ack()
 
-        From then on the channel has transactions, and cannot have confirms; what is sent between
-        two blocks belongs to the second. With RabbitMQ transactions are slow, and atomic only
+        From then on the channel has transactions, and cannot have confirms. Messages that are sent
+        between two blocks belong to the second. With RabbitMQ transactions are slow, and atomic only
         within one queue (https://www.rabbitmq.com/docs/semantics).
 
         Raises:
@@ -929,7 +928,7 @@ class Channel:
     async def commit(self) -> None:
         """Commit everything since the last commit or rollback (tx.commit).
 
-        What other tasks send on the channel until the server has answered is sent afterwards.
+        Commands of other tasks on the channel wait until the server has answered.
 
         Raises:
             ServerClosedChannel: The channel has no transactions, or the server refused.
@@ -959,7 +958,7 @@ class Channel:
         await live.roll_back()
 
     def _raise_if_transaction_was_lost(self, live: LiveChannel) -> None:
-        """Raise what ended the channel on which the transaction was begun, if it has ended."""
+        """Raise the error that ended the channel on which the transaction was begun, if any."""
         begun, self._transaction = self._transaction, live
         if begun is not None and begun is not live:
             begun.raise_if_closed()
@@ -995,7 +994,7 @@ class Channel:
             ServerClosedChannel, ServerClosedConnection: The server refused for another reason.
             OperationTimeout: The server did not answer in time.
             ChannelClosed, ConnectionClosed: The channel is closed.
-            ValueError: `arguments` holds another value for something that was also given by name.
+            ValueError: `arguments` contradicts a named argument.
         """
         table = exchange_arguments(arguments, alternate_exchange_name)
         await self._lifetime.declare(
@@ -1053,7 +1052,7 @@ class Channel:
         RabbitMQ's extension (https://www.rabbitmq.com/docs/e2e).
 
         Args:
-            destination: The exchange that gets the messages.
+            destination: The exchange that receives the messages.
             source: The exchange that routes them.
             routing_key: The routing key, or a pattern for a topic exchange; or the headers to
                 match, for a headers exchange.
@@ -1177,7 +1176,7 @@ class Channel:
             ServerClosedChannel, ServerClosedConnection: The server refused for another reason.
             OperationTimeout: The server did not answer in time.
             ChannelClosed, ConnectionClosed: The channel is closed.
-            ValueError: `arguments` holds another value for something that was also given by name,
+            ValueError: `arguments` contradicts a named argument,
                 or queue_type or overflow is unknown.
             TypeError: A named argument has a wrong type.
         """
@@ -1326,10 +1325,10 @@ class Channel:
 
 
 def _tag_on(live: LiveChannel, delivery_tag: int) -> int:
-    """Return what a delivery tag that the caller knows is called on a live channel.
+    """Return the tag on a live channel of a delivery tag that the caller uses.
 
     Raises:
-        StaleDelivery: It is of a channel that was lost.
+        StaleDelivery: The tag belongs to a channel that was lost.
     """
     if not live.tag_offset or not delivery_tag:
         return delivery_tag
@@ -1348,13 +1347,13 @@ def _drop(answer: object) -> None:
 
 
 def _warn_of_deprecated_global_qos(server_properties: FieldTable) -> None:
-    """Warn the caller of `Channel.qos` where RabbitMQ ignores ``global_`` without a word."""
+    """Warn the caller of `Channel.qos` if RabbitMQ ignores ``global_`` silently."""
     release = rabbitmq_release(server_properties)
     if release is not None and release >= (4, 3):
         warnings.warn(
-            f"RabbitMQ {server_properties['version']} takes qos(global_=True) for global_=False:"
+            f"RabbitMQ {server_properties['version']} treats qos(global_=True) as global_=False:"
             " each consumer that is started from now on has these limits for itself. Pass"
-            " global_=False, and share the limit out among the consumers; or set"
+            " global_=False, and divide the limit among the consumers; or set"
             " deprecated_features.permit.global_qos = true in the server's configuration",
             RuntimeWarning,
             stacklevel=3,

@@ -1,4 +1,4 @@
-"""`connect` and `Connection`: what the user holds of a connection, and what the user asked for.
+"""`connect` and `Connection`: the user's connection, and the user's settings for it.
 
 The `LiveConnection` behind a `Connection` is its state on one socket.
 """
@@ -87,20 +87,20 @@ async def connect(
             async with connection.channel() as channel:
                 await channel.publish("", "my_queue", "text body")
 
-    The call can be entered itself, which does both: ``async with ammoo.connect(…) as connection``.
+    ``async with ammoo.connect(…) as connection`` does both.
 
-    A keyword argument overrides what the URL says. The URL is RabbitMQ's
+    A keyword argument overrides the URL. The URL is RabbitMQ's
     (https://www.rabbitmq.com/docs/uri-spec), with its query parameters cacertfile, certfile,
     keyfile, verify, server_name_indication, auth_mechanism, heartbeat, connection_timeout (in
-    milliseconds) and channel_max; heartbeat_interval and frame_max are ammoo's own.
+    milliseconds) and channel_max. ammoo adds heartbeat_interval and frame_max.
 
     If the caller is cancelled, the socket is closed.
 
     Args:
         url: ``amqp://`` or ``amqps://``, with user, password, host, port and virtual host; each
-            part has the default of its keyword argument; None for all the defaults. Of several
-            URLs, each is tried, in an order that is shuffled once; keyword arguments apply to all
-            of them.
+            part has the default of its keyword argument; None for all the defaults. With several
+            URLs the client tries each, in an order that is shuffled once; keyword arguments apply
+            to all of them.
         host: The server's name or address, or the path of a Unix socket; ``localhost`` by
             default.
         port: 5672 by default, 5671 with TLS.
@@ -110,7 +110,7 @@ async def connect(
             authorities that the system trusts.
         heartbeat_interval: The heartbeat timeout to propose, in seconds, up to 65535
             (https://www.rabbitmq.com/docs/heartbeats). The client sends a heartbeat when it has
-            sent nothing for half of this time, and gives the connection up when it has received
+            sent nothing for half of this time, and ends the connection when it has received
             nothing for twice this time. By default the server's proposal; 0 for no heartbeats.
         auth: How to log in: a mechanism of `ammoo.auth`, or an object that chooses one. By default
             `login` and `password`.
@@ -124,13 +124,13 @@ async def connect(
             seconds; 0 for no limit. 30 by default; with several URLs or with `recovery` 10 for each
             host, of which one address of several may take 5 for the socket.
         operation_timeout: How long each operation may take until the server has answered it, in
-            seconds; no limit by default. A publish has this time for everything: until the
-            connection is open again (with recovery), until the server and the socket take the
-            message, and until it is confirmed. To limit a single operation, put
+            seconds; no limit by default. For a publish this time includes the wait for the
+            connection (with recovery), for the server and the socket to accept the message, and
+            for the confirm. To limit a single operation, put
             ``asyncio.timeout`` around it.
-        blocked_timeout: How long a publish may wait because the server or the socket takes no
-            messages, in seconds; no limit by default. While the server has blocked the connection
-            it also limits publishes that were sent before and are not confirmed.
+        blocked_timeout: How long a publish may wait because the server or the socket accepts no
+            messages, in seconds; no limit by default. While the server has blocked the connection,
+            it also limits the wait for confirms of earlier publishes.
         connection_name: The name of the connection in RabbitMQ's management; none by default.
         client_properties: Further properties of the client for the server's log and management;
             none by default.
@@ -143,15 +143,15 @@ async def connect(
             before the credentials expire. Excludes auth, login and password; None by default.
         hooks: An object whose methods are called when something happens to a message or to the
             connection; see `Hooks`. None by default.
-        record_frames: How many commands and heartbeats to record. An error of the protocol shows
-            the last ones of both directions in a note of the exception. 0, the default, for none.
+        record_frames: How many commands and heartbeats to record. The exception of a protocol error
+            shows them, of both directions, in a note. 0, the default, for none.
         stall_guard: A share of the heartbeat interval, such as 0.5. When the event loop has been
-            blocked for that share of the interval, a thread logs the stack that blocks it. None,
-            the default, for no guard; without heartbeats there is none either.
-        open_transport: An async function that connects in place of the event loop, and is called
-            as ``loop.create_connection`` is: with a factory of protocols, host and port, and with
-            the keywords ``ssl`` and ``server_hostname``. It returns transport and protocol. None,
-            the default, for the event loop. Tests pass ``broker.open_transport`` of a
+            blocked for that share of the interval, a thread logs the stack of the code that blocks
+            it. None, the default, for no guard. Without heartbeats there is no guard.
+        open_transport: An async function that connects instead of ``loop.create_connection``, and
+            is called with the same arguments: a protocol factory, host and port, and the keywords
+            ``ssl`` and ``server_hostname``. It returns a transport and a protocol. None, the
+            default, for the event loop's function. Tests pass ``broker.open_transport`` of a
             ``FakeBroker``, for a connection in memory.
 
     Raises:
@@ -170,7 +170,7 @@ async def connect(
         raise ValueError("loop is not the running event loop; leave it out")
     if credentials is not None and not (auth is None and login is None and password is None):
         raise ValueError(
-            "credentials stands in place of auth, login and password; pass one of them"
+            "credentials replaces auth, login and password; pass either credentials or these"
         )
     urls: Sequence[str | None] = [url] if url is None or isinstance(url, str) else url
     if not urls:
@@ -215,10 +215,10 @@ class Connection:
     have any number of channels at the same time, up to `channel_max`.
 
     When the connection ends, all operations that wait on it, and all later ones, raise the same
-    exception, which stays readable as `closing_exc`.
+    exception; `closing_exc` returns it.
 
     Args:
-        parameters: Where to connect to, and how.
+        parameters: The server's address, the login and the options.
     """
 
     def __init__(self, parameters: ConnectionParameters) -> None:
@@ -238,8 +238,8 @@ class Connection:
     def __del__(self) -> None:
         """Warn if the connection is dropped while open or being recovered, and end it.
 
-        A channel that is held keeps its connection, and so does, with ``recovery=``, a consumer
-        that was not left.
+        A channel that is referenced keeps its connection. With ``recovery=``, a consumer whose
+        block was not left does so, too.
         """
         live: LiveConnection | None = getattr(self, "_live", None)
         if live is None or self.closing_exc is not None:
@@ -379,9 +379,9 @@ class Connection:
         cancel or close on the connection unanswered for that long.
 
         Raises:
-            ServerClosedConnection: The server closed the connection because of something that was
-                not awaited, such as a publish without confirms, and no operation has raised this
-                error.
+            ServerClosedConnection: The server closed the connection because of an operation that
+                has no answer, such as a publish without confirms, and no other operation has raised
+                this error.
         """
         await self._close(exc, CLOSE_TIMEOUT, leaving=True)
         if exc is None:
@@ -402,7 +402,7 @@ class Connection:
         recovery: Recovery | None,
         credentials: CredentialsProvider | None,
     ) -> None:
-        """Take what `connect` was given beyond one server's parameters."""
+        """Set the options of `connect` that do not belong to a single server."""
         if recovery is None and credentials is None and len(hosts) == 1:
             return
         from .recovery.connector import Connector
@@ -425,7 +425,7 @@ class Connection:
             self._supervisor = Supervisor(loop, recovery, self._connector, swap, hooks)
 
     def _new_live_maker(self) -> Callable[[ConnectionParameters], LiveConnection]:
-        """Return what makes live connections, and does not keep this connection."""
+        """Return a function that makes live connections, and does not reference this connection."""
         loop, instruments = asyncio.get_running_loop(), self._instruments
         call_blocked_callbacks = weakly(self._call_blocked_callbacks)
 
@@ -443,11 +443,11 @@ class Connection:
         self._live = live
 
     def _swap(self, live: LiveConnection) -> None:
-        """Go on with another live connection, after a recovery."""
+        """Use another live connection, after a recovery."""
         was_blocked = self._live is not None and self._live.blocking.is_blocked
         self._live = live
         if was_blocked:
-            self._call_blocked_callbacks(None)  # the new connection is not
+            self._call_blocked_callbacks(None)  # the new connection is not blocked
         self._begin_watching(live)
 
     async def _close(
@@ -459,7 +459,7 @@ class Connection:
         supervisor = self._supervisor
         try:
             if supervisor is not None:
-                await supervisor.close(error)  # first, or recovery could be done in the meantime
+                await supervisor.close(error)  # first: recovery could succeed in the meantime
             if self._credentials is not None:
                 await self._credentials.close()
         except BaseException:
@@ -474,7 +474,7 @@ class Connection:
             supervisor.closed(self._live.closing_exc)
 
     def _live_ended(self, error: Exception) -> None:
-        """Take the end of the live connection, which is this one's: there is no recovery."""
+        """End this connection with its live connection: there is no recovery."""
         self._ended.set()
         hooks = None if self._instruments is None else self._instruments.hooks
         if hooks is not None and self._live is not None:
@@ -559,9 +559,9 @@ class Connection:
                 it, and so do all that wait on the channel; see `AmmooError.recovered`. Requires
                 recovery. False by default.
             publish_defaults: Keyword arguments of `Channel.publish`, for each message that is
-                published on the channel by any method and does not say otherwise; an argument that
-                is None there stands for no value. For replies, `mandatory`, `immediate` and
-                `raise_returned` are no defaults.
+                published on the channel by any method. A method's own argument overrides the
+                default; None overrides it with no value. `mandatory`, `immediate` and
+                `raise_returned` do not apply to replies.
 
         Raises:
             ValueError: reopen is given, and the connection has no recovery; or a default is
@@ -587,7 +587,7 @@ class Connection:
     def _new_channel_lifetime(
         self, channel: Channel, settings: ChannelSettings, body_encoding: str, *, reopen: bool
     ) -> ChannelLifetime:
-        """Return what knows the live channel of a channel: recovery's, if there is recovery."""
+        """Return the lifetime of a new channel; with recovery, one that survives a loss."""
         if self._supervisor is not None:
             timeout = self._parameters.operation_timeout
             return self._supervisor.new_channel(
@@ -626,8 +626,8 @@ class Connection:
         """Why the server has blocked the connection (connection.blocked); None if not blocked.
 
         RabbitMQ's extension (https://www.rabbitmq.com/docs/connection-blocked): the server is short
-        of memory or disk space, and takes no messages. Publishes wait until it takes some. To learn
-        of a change, use `add_blocked_callback`, `wait_blocked` or `wait_unblocked`.
+        of memory or disk space, and accepts no messages. Publishes wait until it accepts them again.
+        `add_blocked_callback`, `wait_blocked` and `wait_unblocked` report changes.
         """
         live = self._live
         if live is None or (self._supervisor is not None and live.closing_exc is not None):
@@ -674,8 +674,8 @@ class Connection:
 
         Args:
             callback: A plain function. It is called with the server's reason (connection.blocked),
-                and with None when the server takes messages again (connection.unblocked). To await
-                something, it can create a task.
+                and with None when the server accepts messages again (connection.unblocked). To
+                await something, it can create a task.
 
         Raises:
             TypeError: `callback` is not callable, or is a coroutine function, whose result no task
@@ -713,8 +713,8 @@ class Connection:
         if self._instruments is not None and self._instruments.hooks is not None:
             call_hook(loop, self._instruments.hooks.blocked, reason)
         for callback, context in self._blocked_callbacks:
-            # Not the callback itself: what asyncio's debug mode finds wrong with one, it raises
-            # here, in the middle of reading.
+            # Not the callback itself: asyncio's debug mode may raise an error about a callback,
+            # and would raise it here, while the connection reads.
             loop.call_soon(_call, callback, reason, context=context)
 
 

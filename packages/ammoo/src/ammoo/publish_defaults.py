@@ -1,4 +1,4 @@
-"""What a channel publishes each message with, unless the caller says otherwise."""
+"""The default options with which a channel publishes messages."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -68,12 +68,12 @@ class PublishDefaults:
         return outgoing(caller, route, body, self._body_encoding, options)
 
     def _complete(self, options: PublishOptions) -> PublishOptions:
-        """Return the options of a message, with the defaults for those that it has not."""
+        """Return the options of a message, completed with the defaults."""
         resolve_persistent(options)
         return {**self._options, **options}
 
     def complete_reply(self, options: PublishOptions) -> PublishOptions:
-        """Return the options of a reply; `mandatory` and the like are no defaults of replies.
+        """Return the options of a reply; `mandatory`, `immediate` and `raise_returned` do not apply.
 
         RabbitMQ up to 4.0 returns a mandatory message that it has delivered by direct reply-to.
         """

@@ -380,7 +380,7 @@ class Publishing:
                 f"the server has blocked the connection ({self._host.blocking.reason})"
             )
         if not self._is_active:
-            raise PublishNotReady("the server takes no messages on this channel (channel.flow)")
+            raise PublishNotReady("the server accepts no messages on this channel (channel.flow)")
         raise PublishNotReady("the socket's buffer is full")
 
     def _head(
