@@ -266,7 +266,7 @@ async def test_fault_of_the_program_in_recovery_is_final_and_reported(
     def fail(*_: Any) -> None:
         raise KeyError("a fault")
 
-    monkeypatch.setattr("ammoo.recovery.supervisor.restore_channels", fail)
+    monkeypatch.setattr("ammoo.recovery.restoring.connection.restore_channels", fail)
     async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
         scripted.peer.abort()
         await connection.wait_closed()

@@ -260,7 +260,7 @@ class Connection:
         state = "not entered"
         if self.closing_exc is not None:
             state = "closed"
-        elif self._supervisor is not None and self._supervisor.is_recovering:
+        elif self._supervisor is not None and self._supervisor.state.is_recovering:
             state = "recovering"
         elif self._is_entered:
             state = "open"
@@ -304,14 +304,16 @@ class Connection:
 
         `ClientClosedConnectionOK` after a clean close, else the exception that operations raise.
         """
-        if self._supervisor is not None and self._supervisor.epoch:
-            return self._supervisor.final
+        if self._supervisor is not None and self._supervisor.state.epoch:
+            return self._supervisor.state.final
         return None if self._live is None else self._live.closing_exc
 
     @property
     def epoch(self) -> int:
         """How many times the connection has been opened: 1 until its first recovery."""
-        return self._supervisor.epoch if self._supervisor is not None else int(self._is_entered)
+        return (
+            self._supervisor.state.epoch if self._supervisor is not None else int(self._is_entered)
+        )
 
     # --- context manager ---
 
@@ -504,13 +506,13 @@ class Connection:
             live.raise_if_closed()
             return
         async with asyncio.timeout(timeout):
-            await self._supervisor.wait_open()
+            await self._supervisor.state.wait_open()
 
     async def wait_closed(self) -> None:
         """Wait until the connection is closed for good; a recovery does not count."""
         self._require_live()
         if self._supervisor is not None:
-            await self._supervisor.wait_closed()
+            await self._supervisor.state.wait_closed()
         else:
             await self._ended.wait()
 
@@ -529,7 +531,7 @@ class Connection:
             raise RuntimeError(
                 "only a connection with recovery has events; pass recovery=Recovery()"
             )
-        return self._supervisor.listen()
+        return self._supervisor.reports.listen()
 
     # --- operations ---
 
@@ -615,7 +617,7 @@ class Connection:
         live = self._require_live()
         if self._connector is not None:
             self._connector.change_password(new_secret)
-        if self._supervisor is not None and self._supervisor.is_recovering:
+        if self._supervisor is not None and self._supervisor.state.is_recovering:
             return  # the next connection logs in with it
         await live.update_secret(new_secret, reason)
 
@@ -649,7 +651,7 @@ class Connection:
             except ConnectionClosed:
                 if supervisor is None:
                     raise
-                await supervisor.wait_open()
+                await supervisor.state.wait_open()
 
     async def wait_unblocked(self) -> None:
         """Wait until the server has unblocked the connection; return at once if it is not blocked.
@@ -660,7 +662,7 @@ class Connection:
         try:
             await self._require_live().blocking.wait_unblocked()
         except ConnectionClosed:
-            if self._supervisor is None or self._supervisor.final is not None:
+            if self._supervisor is None or self._supervisor.state.final is not None:
                 raise
             # The next connection is not blocked.
 
@@ -709,7 +711,7 @@ class Connection:
     def _call_blocked_callbacks(self, reason: str | None) -> None:
         loop = asyncio.get_running_loop()
         if self._supervisor is not None:
-            self._supervisor.blocked_changed(reason)
+            self._supervisor.reports.blocked_changed(reason)
         if self._instruments is not None and self._instruments.hooks is not None:
             call_hook(loop, self._instruments.hooks.blocked, reason)
         for callback, context in self._blocked_callbacks:

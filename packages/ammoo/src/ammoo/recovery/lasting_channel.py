@@ -18,7 +18,6 @@ from ..exceptions.base import AmmooError
 from ..exceptions.channel import ChannelUnanswered, ServerClosedChannel
 from ..inbox import LastingInbox
 from ..live.channel import LiveChannel
-from ..live.connection import LiveConnection
 from ..live.ports import PublishingPort, SuccessorPort
 from ..live.replies import OnReply, Reply
 from ..running_loop import require_loop
@@ -28,6 +27,7 @@ from .gate import Gate
 from .gated_publishing import GatedPublishing
 from .ports import LastingConsumer, UserChannel
 from .recording import forget, record_bound_or_declared, with_current_names
+from .state import RecoveryState
 
 __all__ = ["Keeper", "LastingChannel"]
 
@@ -35,33 +35,32 @@ TAG_BITS: Final = 48
 """Delivery tags of the n-th recovery begin at n << 48: no channel delivers so many messages."""
 
 
-class Keeper(Protocol):
-    """What a channel asks of its connection's supervisor."""
-
-    channels: "dict[LastingChannel, None]"
-    final: Exception | None
-    gate: Gate
-    loop: asyncio.AbstractEventLoop
-    topology: Topology
-
-    @property
-    def is_recovering(self) -> bool:
-        """Whether the connection is lost, and recovery is bringing it back."""
-        ...
-
-    def require_live(self) -> LiveConnection:
-        """Return the live connection, or the last one."""
-        ...
-
-    def new_gate(self, cleared: Callable[[], None]) -> Gate:
-        """Return a gate with the bounds that the user has set."""
-        ...
+class ChannelReviver(Protocol):
+    """What brings back a channel, or a consumer, that ends while its connection goes on."""
 
     def reopen(self, channel: "LastingChannel", outage: Outage, cause: Exception) -> None:
         """Open again a channel that the server has closed."""
 
     def revive(self, consumer: LastingConsumer, live: LiveChannel, consumer_tag: str) -> None:
         """Start again a consumer that the server has cancelled."""
+
+
+class Keeper(Protocol):
+    """What a channel asks of its connection's supervisor."""
+
+    channels: "dict[LastingChannel, None]"
+    gate: Gate
+    state: RecoveryState
+    topology: Topology
+
+    @property
+    def reviver(self) -> ChannelReviver:
+        """What brings back what ends while its connection goes on."""
+        ...
+
+    def new_gate(self, cleared: Callable[[], None]) -> Gate:
+        """Return a gate with the bounds that the user has set."""
+        ...
 
 
 class LastingChannel(ChannelLifetime):
@@ -90,7 +89,7 @@ class LastingChannel(ChannelLifetime):
         operation_timeout: float | None,
         outage: Outage | None,
     ) -> None:
-        super().__init__(settings, body_encoding, keeper.require_live)
+        super().__init__(settings, body_encoding, keeper.state.require_live)
         self._user_channel = ref(user_channel)
         self._keeper = keeper
         self._operation_timeout = operation_timeout
@@ -117,7 +116,7 @@ class LastingChannel(ChannelLifetime):
 
     async def open(self) -> None:
         """Open the channel when the connection is open; recovery keeps it from then on."""
-        require_loop(self._keeper.loop)
+        require_loop(self._keeper.state.loop)
         if not self._keeper.gate.is_clear:
             await self._keeper.gate.wait("channel.open", 0, self._operation_timeout)
         await super().open()
@@ -226,7 +225,7 @@ class LastingChannel(ChannelLifetime):
 
         def revive() -> None:
             assert inbox.live is not None
-            self._keeper.revive(consumer, inbox.live, inbox.consumer_tag)
+            self._keeper.reviver.revive(consumer, inbox.live, inbox.consumer_tag)
 
         inbox = LastingInbox(request, lasts, revive, lambda: self.forget_consumer(consumer))
         return inbox
@@ -251,10 +250,10 @@ class LastingChannel(ChannelLifetime):
         keeper = self._keeper
         if self not in keeper.channels:
             self.close_for_good(error)
-        elif keeper.is_recovering:
+        elif keeper.state.is_recovering:
             self._begin_waiting(live)
-        elif keeper.final is not None:
-            self.close_for_good(keeper.final)
+        elif keeper.state.final is not None:
+            self.close_for_good(keeper.state.final)
         elif self._outage is None or not isinstance(error, ServerClosedChannel | ChannelUnanswered):
             self.close_for_good(error)
         else:
@@ -272,7 +271,7 @@ class LastingChannel(ChannelLifetime):
         error.recoverable = True
         error._restored = self._wait_reopened
         self._begin_waiting(live)
-        self._keeper.reopen(self, outage, error)
+        self._keeper.reviver.reopen(self, outage, error)
 
     async def _wait_reopened(self) -> None:
         """Wait until the channel is open again, but not at the gate: nothing is sent."""

@@ -339,6 +339,14 @@ class Replay:
                 self._suspects[entity] += 1
                 return
 
+    def failed_consumers(self) -> dict[ConsumerRecord, Exception]:
+        """Return the consumers that will not be retried, and why."""
+        return {
+            entity: error
+            for entity, error in self.failed.items()
+            if isinstance(entity, ConsumerRecord)
+        }
+
     def not_restored(self) -> tuple[NotRestored, ...]:
         """Return the entities that are not restored, and why."""
         return (

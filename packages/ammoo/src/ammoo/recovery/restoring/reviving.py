@@ -5,155 +5,203 @@ that the server has cancelled.
 """
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, Final, Protocol
+from collections import Counter
+from typing import Final
 
 from ammoo_wire import BasicConsumeParameters
 
 from ...channel_settings import Prefetch
 from ...exceptions.base import AmmooError, OperationTimeout
-from ...exceptions.channel import ChannelClosed, NotFound
+from ...exceptions.channel import ChannelClosed, ClientClosedChannelOK, NotFound
 from ...exceptions.connection import ConnectionClosed
 from ...exceptions.consumer import ClientCancelledConsumerOK, ServerCancelledConsumer
 from ...inbox import Inbox
 from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
 from ...topology import ConsumerRecord, Topology
+from ..background import BackgroundTasks
 from ..delays import Outage
 from ..lasting_channel import LastingChannel
 from ..options import Recovery
+from ..ports import LastingConsumer
+from ..reports import Reports
+from ..state import RecoveryState
 from .channels import UNLIMITED, ChannelRestoration, probe_queue, set_prefetch, start_consumer
+from .handover import Handover, attach_consumer
 from .remedies import Remedy, remedy_for
 from .replay import GaveUp, Replay
 
-__all__ = ["Reviver", "reopen_channel", "revive_consumer"]
+__all__ = ["Reviver"]
 
 FIRST_DELAY: Final = 0.05
 MAX_DELAY: Final = 1.0
 
 
-class Reviver(Protocol):
-    """What this module asks of the supervisor of the open connection."""
+class Reviver:
+    """Brings back channels and consumers of a connection that is open.
 
-    recovery: Recovery
-    topology: Topology
+    Args:
+        state: The connection's state.
+        recovery: The user's options.
+        topology: The entities to restore.
+        handover: Lets the caller's objects go on.
+        background: Runs the tasks that bring something back.
+        reports: Where reopened channels are reported.
+    """
 
-    @property
-    def now(self) -> float:
-        """The time by the event loop's clock."""
-        ...
-
-    def new_replay(self, live: LiveConnection) -> Replay:
-        """Return a replay, which opens private channels and decides about refusals."""
-        ...
-
-    def channel_reopened(
+    def __init__(
         self,
-        live: LiveConnection,
+        state: RecoveryState,
+        recovery: Recovery,
+        topology: Topology,
+        handover: Handover,
+        background: BackgroundTasks,
+        reports: Reports,
+    ) -> None:
+        self._state = state
+        self._recovery = recovery
+        self._topology = topology
+        self._handover = handover
+        self._background = background
+        self._reports = reports
+
+    def _new_replay(self, live: LiveConnection) -> Replay:
+        """Return a replay, which opens private channels and decides about refusals."""
+        return Replay(live, self._topology, self._recovery, Counter())
+
+    # --- a channel ---
+
+    def reopen(self, channel: LastingChannel, outage: Outage, cause: Exception) -> None:
+        """Begin to open again a channel that the server has closed, with its modes and consumers.
+
+        Args:
+            channel: The channel.
+            outage: The delays of this channel, which the server may close repeatedly.
+            cause: Why it was closed.
+        """
+        live = self._state.require_live()
+        self._background.run(self._reopen(live, channel, outage, cause))
+
+    async def _reopen(
+        self,
+        connection: LiveConnection,
+        channel: LastingChannel,
+        outage: Outage,
+        cause: Exception,
+    ) -> None:
+        while True:
+            outage.lost(self._state.now)
+            if outage.attempt:  # it was closed a short time ago
+                await asyncio.sleep(outage.next_delay(self._state.now))
+            else:
+                outage.attempt = 1
+            replay = self._new_replay(connection)
+            restoration = ChannelRestoration(connection, channel, replay)
+            try:
+                await restoration.run(self._topology.consumers_on(channel), {})
+            except ConnectionClosed:
+                return  # the channel comes back with the connection
+            except (ChannelClosed, OperationTimeout):
+                continue
+            except GaveUp as error:
+                channel.close_for_good(error.error)
+                return
+            outage.opened(self._state.now)
+            self._reopened(connection, restoration, replay, cause)
+            return
+
+    def _reopened(
+        self,
+        connection: LiveConnection,
         restoration: ChannelRestoration,
         replay: Replay,
         cause: Exception,
     ) -> None:
-        """Put a new live half under a channel."""
+        """Let a channel go on, without an await."""
+        channel, live = restoration.channel, self._state.live
+        if connection is not live:
+            if restoration.error is None:
+                restoration.live.begin_close(ClientClosedChannelOK())
+            return
+        if not self._handover.hand_over(restoration):
+            return
+        for record, error in replay.failed_consumers().items():
+            self._handover.lose_consumer(record, error)
+        if replay.stragglers:
+            stragglers = self._handover.stragglers(live, replay, {channel: restoration}, {})
+            self._background.run(stragglers.run())
+        self._reports.channel_reopened(restoration.live.number, channel.user_channel, cause)
+        channel.reopened()
 
-    def attach_consumer(self, record: ConsumerRecord, inbox: Inbox) -> None:
-        """Let a consumer read from another inbox."""
+    # --- a consumer ---
 
-    def lose_consumer(self, record: ConsumerRecord, error: Exception) -> None:
-        """End a consumer that cannot be restored."""
+    def revive(self, consumer: LastingConsumer, live: LiveChannel, consumer_tag: str) -> None:
+        """Begin to start again a consumer that the server has cancelled, unless all is lost.
 
-    def run_in_background(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Start a task that ends with the live connection."""
-        ...
+        Args:
+            consumer: The consumer.
+            live: Its live channel.
+            consumer_tag: The tag that the server has cancelled.
+        """
+        record = self._topology.consumer_record(consumer)
+        connection = self._state.live
+        if record is not None and connection is not None and not self._state.is_recovering:
+            self._background.run(self._revive(connection, live, record, consumer_tag))
 
+    async def _revive(
+        self,
+        connection: LiveConnection,
+        live: LiveChannel,
+        record: ConsumerRecord,
+        consumer_tag: str,
+    ) -> None:
+        """Start again a consumer that the server has cancelled, if its queue exists or comes back.
 
-async def reopen_channel(
-    reviver: Reviver,
-    connection: LiveConnection,
-    channel: LastingChannel,
-    outage: Outage,
-    cause: Exception,
-) -> None:
-    """Open again a channel that the server has closed, with its modes and consumers.
-
-    Args:
-        reviver: The supervisor.
-        connection: The live connection.
-        channel: The channel.
-        outage: The delays of this channel, which the server may close repeatedly.
-        cause: Why it was closed.
-    """
-    while True:
-        outage.lost(reviver.now)
-        if outage.attempt:  # it was closed a short time ago
-            await asyncio.sleep(outage.next_delay(reviver.now))
+        The server does not say why it cancelled the consumer: the queue was deleted, its node is
+        down, or the consumer held a message for too long. RabbitMQ 4.3 keeps the old tag until the
+        client cancels it; see `cancel_when_settled`.
+        """
+        if record.request.exclusive or not live.acknowledgements.unacked.held():
+            live.consuming.begin_cancel(consumer_tag)  # an exclusive one is refused while it lasts
         else:
-            outage.attempt = 1
-        replay = reviver.new_replay(connection)
-        restoration = ChannelRestoration(connection, channel, replay)
-        try:
-            await restoration.run(reviver.topology.consumers_on(channel), {})
-        except ConnectionClosed:
-            return  # the channel comes back with the connection
-        except (ChannelClosed, OperationTimeout):
-            continue
-        except GaveUp as error:
-            channel.close_for_good(error.error)
-            return
-        outage.opened(reviver.now)
-        reviver.channel_reopened(connection, restoration, replay, cause)
-        return
-
-
-async def revive_consumer(
-    reviver: Reviver,
-    connection: LiveConnection,
-    live: LiveChannel,
-    record: ConsumerRecord,
-    consumer_tag: str,
-) -> None:
-    """Start again a consumer that the server has cancelled, if its queue exists or comes back.
-
-    The server does not say why it cancelled the consumer: the queue was deleted, its node is
-    down, or the consumer held a message for too long. RabbitMQ 4.3 keeps the old tag until the
-    client cancels it; see `cancel_when_settled`.
-
-    Args:
-        reviver: The supervisor.
-        connection: The live connection.
-        live: The consumer's live channel.
-        record: The consumer.
-        consumer_tag: The tag that the server has cancelled.
-    """
-    if record.request.exclusive or not live.acknowledgements.unacked.held():
-        live.consuming.begin_cancel(
-            consumer_tag
-        )  # an exclusive one would be refused because of its old tag
-    else:
-        reviver.run_in_background(cancel_when_settled(live, record.request, consumer_tag))
-    error: AmmooError = ServerCancelledConsumer(consumer_tag, record.queue.name)
-    began, delay = reviver.now, FIRST_DELAY
-    replay = reviver.new_replay(connection)
-    while not record.has_ended and live.closing_exc is None:
-        try:
-            await probe_queue(replay, record)
-            await _start_again(reviver, live, record)
-        except ConnectionClosed:
-            return
-        except (NotFound, OperationTimeout) as missing:
-            if remedy_for(missing, record) is Remedy.TRANSIENT:
-                began = reviver.now  # its node is down: the grace begins when the node is up
-            elif reviver.now - began >= reviver.recovery.consumer_grace:
-                reviver.topology.forget_queue(record.queue.name)
-                reviver.lose_consumer(record, error)
+            self._background.run(cancel_when_settled(live, record.request, consumer_tag))
+        error: AmmooError = ServerCancelledConsumer(consumer_tag, record.queue.name)
+        began, delay = self._state.now, FIRST_DELAY
+        replay = self._new_replay(connection)
+        while not record.has_ended and live.closing_exc is None:
+            try:
+                await probe_queue(replay, record)
+                await self._start_again(live, record)
+            except ConnectionClosed:
                 return
-        except ChannelClosed as refused:
-            reviver.lose_consumer(record, refused)
+            except (NotFound, OperationTimeout) as missing:
+                if remedy_for(missing, record) is Remedy.TRANSIENT:
+                    began = (
+                        self._state.now
+                    )  # its node is down: the grace begins when the node is up
+                elif self._state.now - began >= self._recovery.consumer_grace:
+                    self._topology.forget_queue(record.queue.name)
+                    self._handover.lose_consumer(record, error)
+                    return
+            except ChannelClosed as refused:
+                self._handover.lose_consumer(record, refused)
+                return
+            else:
+                return
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, MAX_DELAY)
+
+    async def _start_again(self, live: LiveChannel, record: ConsumerRecord) -> None:
+        if record.has_ended or live.closing_exc is not None:
             return
-        else:
-            return
-        await asyncio.sleep(delay)
-        delay = min(2 * delay, MAX_DELAY)
+        prefetch = Prefetch(*record.prefetch)
+        in_force = record.channel.settings.prefetch or UNLIMITED
+        if prefetch != in_force:
+            await set_prefetch(live, prefetch)
+        inbox = await start_consumer(live, record)
+        if prefetch != in_force:
+            await set_prefetch(live, in_force)
+        attach_consumer(record, inbox)
 
 
 async def cancel_when_settled(
@@ -173,16 +221,3 @@ async def cancel_when_settled(
         retired.close(ClientCancelledConsumerOK(consumer_tag, request.queue_name))
         live.consumers[consumer_tag] = retired
         live.consuming.begin_cancel(consumer_tag)
-
-
-async def _start_again(reviver: Reviver, live: LiveChannel, record: ConsumerRecord) -> None:
-    if record.has_ended or live.closing_exc is not None:
-        return
-    prefetch = Prefetch(*record.prefetch)
-    in_force = record.channel.settings.prefetch or UNLIMITED
-    if prefetch != in_force:
-        await set_prefetch(live, prefetch)
-    inbox = await start_consumer(live, record)
-    if prefetch != in_force:
-        await set_prefetch(live, in_force)
-    reviver.attach_consumer(record, inbox)

@@ -1,0 +1,65 @@
+"""Restoring a connection: first the topology, then the caller's channels with their consumers."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from ...live.connection import LiveConnection
+from ...topology import ConsumerRecord, Entity, Topology
+from ..lasting_channel import LastingChannel
+from ..options import Recovery
+from .channels import ChannelRestoration, restore_channels
+from .replay import Replay
+
+__all__ = ["ConnectionRestoration"]
+
+
+class ConnectionRestoration:
+    """What is restored on one new connection, before it is put into use.
+
+    Args:
+        live: The new connection.
+        topology: The entities to restore.
+        recovery: The user's options.
+        suspects: How often each entity may have ended a connection.
+
+    Attributes:
+        channels: The caller's channels on the new connection.
+        live: The new connection.
+        lost: The errors of consumers that cannot be restored.
+        replay: Which entities are restored, which are not.
+    """
+
+    def __init__(
+        self,
+        live: LiveConnection,
+        topology: Topology,
+        recovery: Recovery,
+        suspects: "Counter[Entity]",
+    ) -> None:
+        self.channels: dict[LastingChannel, ChannelRestoration] = {}
+        self.live = live
+        self.lost: dict[ConsumerRecord, Exception] = {}
+        self.replay = Replay(live, topology, recovery, suspects)
+        self._topology = topology
+        self._suspects = suspects
+        self._former_names = {queue: queue.name for queue in topology.plan().server_named_queues}
+
+    async def run(self, channels: Iterable[LastingChannel]) -> None:
+        """Restore all that can be restored at once; the rest are stragglers of `replay`.
+
+        Raises:
+            GaveUp: The server refused something, and on_error is "fail".
+            ConnectionClosed, OperationTimeout: The connection is lost.
+        """
+        await self.replay.run()
+        records = self._topology.consumers_by_channel()
+        consumers = {channel: records.get(channel, []) for channel in channels}
+        self.channels = await restore_channels(self.live, consumers, self.replay, self._suspects)
+
+    def renamed_queues(self) -> dict[str, str]:
+        """Return the present name by the former one, for each queue that the server has renamed."""
+        return {
+            former: queue.name
+            for queue, former in self._former_names.items()
+            if former != queue.name
+        }
