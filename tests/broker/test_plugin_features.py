@@ -296,6 +296,48 @@ def test_fails(fakebroker):
     assert {"connection_opened", "published", "routed"} <= {each["kind"] for each in read}
 
 
+def test_failing_set_up_shows_its_broker(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+import pytest
+
+@pytest.fixture
+def orders(fakebroker):
+    connect(fakebroker).channel().queue_declare("orders")
+    raise RuntimeError("the set-up fails")
+
+def test_fails(orders): ...
+""",
+    )
+
+    result.assert_outcomes(errors=1)
+    section = result.stdout.str().partition("- fake broker -")[2]
+    assert "queue declared: 'orders'" in section
+    assert "→ channel 1 queue.declare queue_name='orders'" in section
+
+
+def test_failing_test_shows_the_broker_of_the_session(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+def test_passes(fakebroker_session): ...
+
+def test_fails(fakebroker_session):
+    connect(fakebroker_session).channel().queue_declare("orders")
+    assert False
+
+def test_uses_another(fakebroker):
+    assert False
+""",
+    )
+
+    result.assert_outcomes(passed=1, failed=2)
+    output = result.stdout.str()
+    assert 2 == output.count("- fake broker -")
+    assert 1 == output.count("queue declared: 'orders'")
+
+
 # -- a real broker -----------------------------------------------------------------------------
 
 SUITE = """

@@ -36,3 +36,62 @@ def test_equal_events_are_one_line(fakebroker: FakeBroker) -> None:
 def test_report_without_history_says_so() -> None:
     with FakeBroker(history=0) as broker:
         assert "history is off" in describe_broker(broker)
+
+
+# -- frames ------------------------------------------------------------------------------------
+
+
+def test_last_frames_of_each_connection_are_shown_without_passwords(fakebroker: FakeBroker) -> None:
+    fakebroker.add_user("ann", "top-secret")
+    with pika.BlockingConnection(pika.URLParameters(fakebroker.url_for("ann", "top-secret"))):
+        connection = pika.BlockingConnection(pika.URLParameters(fakebroker.url))
+        channel = connection.channel()
+        channel.queue_declare("orders")
+        channel.basic_publish("", "orders", b"one")
+        connection.close()
+
+        text = describe_broker(fakebroker)
+
+    assert "response=<15 octets>" in text
+    assert "top-secret" not in text
+    lines = text.splitlines()
+    assert 2 == sum(line.startswith("the last frames of connection ") for line in lines)
+    assert lines[-1] == "← connection.close-ok"
+    assert "→ channel 1 queue.declare queue_name='orders'" in lines
+    assert "→ channel 1 basic.publish routing_key='orders' body 3: b'one'" in lines
+    assert any(line.endswith("(closed):") for line in lines)
+
+
+def test_frames_are_shown_whose_beginning_was_not_kept(fakebroker: FakeBroker) -> None:
+    """A large body is not kept, and of many pieces the last ones."""
+    with pika.BlockingConnection(pika.URLParameters(fakebroker.url)) as connection:
+        channel = connection.channel()
+        channel.basic_publish("", "nowhere", bytes(300_000))
+        for number in range(60):
+            channel.queue_declare(f"queue {number}")
+
+        text = describe_broker(fakebroker)
+
+    lines = text.splitlines()
+    assert "→ channel 1 queue.declare queue_name='queue 59'" in lines
+    assert lines[-1].startswith("← channel 1 queue.declare-ok queue_name='queue 59'")
+    assert "broken frame" not in text
+
+
+def test_report_has_few_frames_where_there_is_little_room(fakebroker: FakeBroker) -> None:
+    parameters = pika.URLParameters(fakebroker.url)
+    with (
+        pika.BlockingConnection(parameters) as one,
+        pika.BlockingConnection(parameters) as two,
+        pika.BlockingConnection(parameters) as three,
+    ):
+        for number, connection in enumerate((one, two, three)):
+            channel = connection.channel()
+            for other in range(30):
+                channel.queue_declare(f"queue {number} {other}", durable=bool(other % 2))
+
+        text = describe_broker(fakebroker)
+
+    assert len(text.splitlines()) <= MAX_LINES
+    assert len(text.encode()) <= MAX_OCTETS
+    assert 3 == text.count("the last frames of connection ")

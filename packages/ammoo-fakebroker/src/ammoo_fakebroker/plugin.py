@@ -27,6 +27,7 @@ __all__ = [
 _Factory = Callable[..., "FakeBroker"]
 
 _BROKERS: pytest.StashKey[list[Brokers]] = pytest.StashKey()
+_SESSION_BROKER: pytest.StashKey[FakeBroker | None] = pytest.StashKey()
 _ENVIRONMENT = ["AMQP_URL", "RABBITMQ_URL", "CELERY_BROKER_URL"]
 
 
@@ -96,7 +97,17 @@ def pytest_runtest_makereport(
     report = yield
     for brokers in item.stash.get(_BROKERS, ()):
         brokers.take_report(report)
+    if report.failed and "fakebroker_session" in getattr(item, "fixturenames", ()):
+        _describe_session_broker(item.config, report)
     return report
+
+
+def _describe_session_broker(config: pytest.Config, report: pytest.TestReport) -> None:
+    broker = config.stash.get(_SESSION_BROKER, None)
+    if broker is not None:
+        from .testing.brokers import describe_in
+
+        describe_in(report, broker)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -161,8 +172,12 @@ def fakebroker_session(
     """A fake broker that runs for the whole session; under xdist, one for each worker."""
     from .testing.brokers import session_broker
 
-    with session_broker(request.config, fakebroker_options, skip=_skip, fail=_fail) as broker:
+    config = request.config
+    with session_broker(config, fakebroker_options, skip=_skip, fail=_fail) as broker:
+        if not config.getoption("fakebroker_url"):
+            config.stash[_SESSION_BROKER] = broker
         yield broker
+        config.stash[_SESSION_BROKER] = None
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import struct
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from errno import ECONNREFUSED
 from functools import partial
@@ -29,6 +30,7 @@ from .connections.connection import Connection
 from .connections.octet_path import OctetPath
 from .connections.strike_points import StrikePoints
 from .draining import drain
+from .history.last_octets import CONNECTIONS_LIMIT, LastOctets
 from .memory_transport import MemoryTransport, open_memory_connection
 from .node.node import Node
 
@@ -114,6 +116,7 @@ class _Client(asyncio.BufferedProtocol):
         self._is_reading = True
         self._is_stopped = False
         self._is_over = False
+        self.last_octets: LastOctets | None = server.new_last_octets()
 
     @property
     def connection(self) -> Connection:
@@ -136,10 +139,16 @@ class _Client(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         self._reads_into_path = self._path is not None
         if self._path is not None:
-            return self._path.get_buffer()
-        return self._connection.get_buffer(sizehint)
+            buffer = self._path.get_buffer()
+        else:
+            buffer = self._connection.get_buffer(sizehint)
+        if self.last_octets is not None:
+            self.last_octets.buffer = buffer
+        return buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self.last_octets is not None:
+            self.last_octets.client_wrote(nbytes)
         self._server.note_activity()  # first: the client may look as soon as it is answered
         self._is_awake = True  # whatever wants to be written is, in a moment
         if self._late_flush is not None:
@@ -222,6 +231,8 @@ class _Client(asyncio.BufferedProtocol):
 
     def _write(self, octets: bytes) -> None:
         if not self._transport.is_closing():
+            if self.last_octets is not None:
+                self.last_octets.broker_wrote(octets)
             self._transport.write(octets)
             if self._is_closing:
                 self.wake()  # these may have been the last octets that a fault has kept
@@ -266,6 +277,8 @@ class _Client(asyncio.BufferedProtocol):
         data = self._connection.data_to_send()
         if data:
             if self._path is None:
+                if self.last_octets is not None:
+                    self.last_octets.broker_wrote(data)
                 self._transport.write(data)
             else:
                 self._path.send("client", bytes(data))
@@ -401,6 +414,7 @@ class Server:
         self._arriving: set[asyncio.Task[None]] = set()
         self._last_client_gone: asyncio.Future[None] | None = None
         self._memory_ports = count(1)
+        self._last_octets: deque[LastOctets] = deque(maxlen=CONNECTIONS_LIMIT)
 
     @property
     def is_accepting(self) -> bool:
@@ -566,9 +580,26 @@ class Server:
     def remove_client(self, client: _Client) -> None:
         """Remove a client whose socket is closed."""
         self.clients.pop(client, None)
+        if client.last_octets is not None:
+            client.last_octets.identity = client.connection.identity
+            client.last_octets.is_open = False
         gone = self._last_client_gone
         if not self.clients and gone is not None and not gone.done():
             gone.set_result(None)
+
+    def new_last_octets(self) -> LastOctets | None:
+        """Return what is to keep the last octets of a client; None if history is off."""
+        if self.node.recorder is None:
+            return None
+        self._last_octets.append(LastOctets())
+        return self._last_octets[-1]
+
+    def last_octets(self) -> list[LastOctets]:
+        """Return the last octets of the last connections, the oldest connection first."""
+        for client in self.clients:
+            if client.last_octets is not None:
+                client.last_octets.identity = client.connection.identity
+        return list(self._last_octets)
 
     def note_activity(self) -> None:
         """Record that a client has arrived, sent or left."""

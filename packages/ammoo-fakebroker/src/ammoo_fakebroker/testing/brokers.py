@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .real_broker import RealBroker
 
-__all__ = ["Brokers", "session_broker"]
+__all__ = ["Brokers", "describe_in", "session_broker"]
 
 _End = Callable[[str], NoReturn]
 """Ends a test, with a reason."""
@@ -156,12 +156,15 @@ class Brokers:
     # -- reports -------------------------------------------------------------------------------
 
     def take_report(self, report: pytest.TestReport) -> None:
-        """Remember whether the test has passed; describe the brokers of one that has failed."""
+        """Remember whether the test has passed; describe the brokers of one that has failed.
+
+        A failure in its set-up counts as well; at its teardown the brokers are stopped.
+        """
         if report.when == "call":
             self._has_passed = report.passed
-            if report.failed:
-                for broker in self._fakes:
-                    _add_section(report, _described(broker))
+        if report.failed and report.when != "teardown":
+            for broker in self._fakes:
+                describe_in(report, broker)
 
 
 @contextmanager
@@ -188,6 +191,11 @@ def _options_of_mark(request: pytest.FixtureRequest) -> dict[str, Any]:
             )
         options |= mark.kwargs
     return options
+
+
+def describe_in(report: pytest.TestReport, broker: FakeBroker) -> None:
+    """Add a section about a broker to the report of a test that has failed."""
+    _add_section(report, _described(broker))
 
 
 def _add_section(report: pytest.TestReport, text: str) -> None:

@@ -1,7 +1,8 @@
 """What a failing test shows of its broker, within bounds; and the whole of it in files.
 
-At most 80 lines and 8 KiB: the broker, a line for each connection and queue that is not empty, and
-the last events. Equal events in a row are one line. Passwords are never shown.
+At most 80 lines and 8 KiB: the broker, a line for each connection and queue that is not empty, the
+last events, and the last frames of the last connections, as far as there is room. Equal events in a row
+are one line. Passwords are never shown.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ __all__ = ["describe_broker", "write_transcript"]
 MAX_LINES: Final = 80
 MAX_OCTETS: Final = 8192
 _EVENTS: Final = 30
+_FRAMES: Final = 20
+"""Of each connection."""
+_CONNECTIONS_WITH_FRAMES: Final = 3
+_LEAST_FRAMES: Final = 3
+_LINE_SIZE: Final = 160
 _QUEUES: Final = 15
 _CONNECTIONS: Final = 15
 _NUMBERS: Final = re.compile(r"\b\d+\b|'ctag[^']*'")
@@ -34,7 +40,14 @@ _NUMBERS: Final = re.compile(r"\b\d+\b|'ctag[^']*'")
 
 def describe_broker(broker: FakeBroker) -> str:
     """Return the section about a broker in the report of a failing test."""
-    return broker._call(lambda: _bounded(list(_lines(broker))))
+    return broker._call(lambda: _describe(broker))
+
+
+def _describe(broker: FakeBroker) -> str:
+    text = _bounded(list(_lines(broker)))
+    lines_left = MAX_LINES - len(text.splitlines())
+    octets_left = MAX_OCTETS - len(text.encode())
+    return "\n".join([text, *_frame_lines(broker, lines_left, octets_left)])
 
 
 def _bounded(lines: list[str]) -> str:
@@ -99,6 +112,24 @@ def _folded(events: list[Event]) -> Iterator[str]:
 
 def _pattern(event: Event) -> tuple[str, str]:
     return describe_origin(event), _NUMBERS.sub("#", what_happened(event))
+
+
+def _frame_lines(broker: FakeBroker, lines: int, octets: int) -> list[str]:
+    """Return the last frames of the last connections, within a number of lines and of octets."""
+    last = broker._server.last_octets()[-_CONNECTIONS_WITH_FRAMES:]
+    shown = min(_FRAMES, lines // max(len(last), 1) - 1)
+    found: list[str] = []
+    for each in last if shown >= _LEAST_FRAMES else ():
+        frames = [_cut(frame) for frame in each.frames(shown)]
+        state = "" if each.is_open else " (closed)"
+        found += [f"the last frames of connection {each.identity.name!r}{state}:", *frames]
+    while found and sum(len(line.encode()) + 1 for line in found) > octets:
+        found.pop()
+    return found
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LINE_SIZE else f"{line[:_LINE_SIZE]}…"
 
 
 def write_transcript(folder: Path, test: str, broker: FakeBroker) -> None:

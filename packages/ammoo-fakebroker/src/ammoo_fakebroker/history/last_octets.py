@@ -1,0 +1,79 @@
+"""The last octets of a connection, from which the report of a failing test reads its last frames.
+
+Octets are kept as they pass, a piece for each read and each write, and are decoded only when a test
+has failed. Both the number of the pieces and their sizes are limited.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+from ammoo_wire import BrokenFrame, CommandReader
+
+from .event_fields import NO_CLIENT, Identity
+
+__all__ = ["CONNECTIONS_LIMIT", "LastOctets"]
+
+CONNECTIONS_LIMIT: Final = 8
+"""How many connections are kept of those that have ended, and of those that are open."""
+
+_PIECES: Final = 48
+_PIECE_SIZE: Final = 4096
+"""Octets that are kept of a piece; what it has more are the middle and the end of a body, mostly."""
+
+
+class LastOctets:
+    """The last octets of one connection, in both directions.
+
+    Attributes:
+        identity: The names of the connection.
+        is_open: Whether its socket is open.
+        buffer: What the next octets of the client are read into.
+    """
+
+    __slots__ = ("_pieces", "buffer", "identity", "is_open")
+
+    def __init__(self) -> None:
+        self.identity: Identity = NO_CLIENT
+        self.is_open: bool = True
+        self.buffer: memoryview = memoryview(b"")
+        self._pieces: deque[tuple[bool, bytes, int]] = deque(maxlen=_PIECES)
+
+    def client_wrote(self, count: int) -> None:
+        """Keep octets that were read into the buffer."""
+        kept = bytes(self.buffer[: min(count, _PIECE_SIZE)])
+        self.buffer = memoryview(b"")
+        self._pieces.append((True, kept, count))
+
+    def broker_wrote(self, octets: bytes | bytearray) -> None:
+        """Keep octets that are written."""
+        self._pieces.append((False, bytes(octets[:_PIECE_SIZE]), len(octets)))
+
+    def frames(self, count: int) -> list[str]:
+        """Return the last frames as lines of text, without passwords and secrets.
+
+        A message is one line. Where octets were not kept, frames are left out.
+
+        Args:
+            count: How many lines to return at most.
+        """
+        return list(deque(self._lines(), maxlen=count))
+
+    def _lines(self) -> Iterator[str]:
+        readers = {True: _reader(), False: _reader()}
+        is_within = dict.fromkeys(readers, len(self._pieces) == _PIECES)
+        for is_client, octets, size in self._pieces:
+            arrow = "→" if is_client else "←"
+            for item in readers[is_client].receive_data(octets):
+                if not is_within[is_client] or not isinstance(item, BrokenFrame):
+                    yield f"{arrow} {item.describe()}"
+                is_within[is_client] = False
+            if size > len(octets):
+                readers[is_client], is_within[is_client] = _reader(), True
+                yield f"{arrow} … {size - len(octets):,} octets more"
+
+
+def _reader() -> CommandReader:
+    return CommandReader(frame_max=0, skip_broken=True)
