@@ -55,13 +55,20 @@ def test_dying_in_many_queues_in_a_row_encodes_each_death_once_and_the_header_on
     assert (500, 1) == (len(encoded), len(put_together))
 
 
+def pattern_with_hashes(*places: int) -> str:
+    """Return a topic pattern of 120 words: # at the places, * elsewhere."""
+    return ".".join("#" if place in places else "*" for place in range(120))
+
+
 def test_topic_patterns_and_routing_keys_that_are_in_many_places_are_matched() -> None:
     line = Line(make_node("4.0"))
     line.declare("queue")
-    for number in range(64):
-        words = ["*"] * 120
-        words[number] = words[number + 50] = "#"
-        line.ask(QueueBindParameters("queue", "amq.topic", ".".join(words)))
+    line.ask(
+        *(
+            QueueBindParameters("queue", "amq.topic", pattern_with_hashes(number, number + 50))
+            for number in range(64)
+        )
+    )
     keys = [".".join(["a"] * 120) + f".{number}" for number in range(400)]
 
     line.publish(keys[0], exchange="amq.topic", headers={"CC": keys[1:]})

@@ -32,6 +32,13 @@ def publish(line: Line, count: int, routing_key: str = "queue") -> str:
     return "".join({"BasicAck": "a", "BasicNack": "n"}[outcome] for outcome in outcomes)
 
 
+def outcomes_of_30(stage: Stage) -> str:
+    """Publish thirty messages in confirm mode; return what became of each (see `publish`)."""
+    line = stage.connect()
+    line.ask(ConfirmSelectParameters(), QueueDeclareParameters("queue"))
+    return publish(line, 30)
+
+
 def publish_by(*lines: Line) -> None:
     """Publish a message by each client."""
     for line in lines:
@@ -68,19 +75,16 @@ def test_limits_count_over_all_connections(stage: Stage, line: Line) -> None:
 
 
 def test_each_fault_draws_from_a_stream_of_its_own() -> None:
-    def strikes(*, with_another: bool) -> str:
-        stage = Stage(seed=7)
-        line = stage.connect()
-        line.ask(ConfirmSelectParameters(), QueueDeclareParameters("queue"))
-        stage.faults.nack_publishes(probability=0.5)
-        if with_another:
-            stage.faults.hold_confirms(probability=0.5, exchange_name="another")
-        return publish(line, 30)
+    alone, again, beside_another = Stage(seed=7), Stage(seed=7), Stage(seed=7)
+    alone.faults.nack_publishes(probability=0.5)
+    again.faults.nack_publishes(probability=0.5)
+    beside_another.faults.nack_publishes(probability=0.5)
+    beside_another.faults.hold_confirms(probability=0.5, exchange_name="another")
 
-    alone = strikes(with_another=False)
+    outcomes = outcomes_of_30(alone)
 
-    assert alone == strikes(with_another=True) == strikes(with_another=False)
-    assert {"a", "n"} == set(alone)
+    assert outcomes == outcomes_of_30(again) == outcomes_of_30(beside_another)
+    assert {"a", "n"} == set(outcomes)
 
 
 def test_newest_fault_strikes_first(stage: Stage, line: Line) -> None:

@@ -23,6 +23,13 @@ def channel(fakebroker: FakeBroker) -> Iterator[BlockingChannel]:
         connection.close()
 
 
+def publish(
+    times: int, channel: BlockingChannel, exchange_name: str, routing_key: str, body: bytes
+) -> None:
+    for _ in range(times):
+        channel.basic_publish(exchange_name, routing_key, body)
+
+
 def kinds(broker: FakeBroker, since: int = 0) -> list[str]:
     return [event.kind for event in broker.history(since=since)]
 
@@ -273,8 +280,7 @@ def test_failed_count_shows_near_misses(fakebroker: FakeBroker, channel: Blockin
 def test_failed_count_shows_what_is_too_much(
     fakebroker: FakeBroker, channel: BlockingChannel
 ) -> None:
-    for _ in range(7):
-        channel.basic_publish("amq.topic", "created", b"x" * 300)
+    publish(7, channel, "amq.topic", "created", b"x" * 300)
 
     text = failure_of_count(fakebroker, 0, routing_key="created")
 
@@ -345,8 +351,7 @@ def test_what_was_dropped_is_never_counted_as_missing() -> None:
         pika.BlockingConnection(pika.URLParameters(broker.url)) as connection,
     ):
         channel = connection.channel()
-        for _ in range(5):
-            channel.basic_publish("amq.topic", "created", b"one")
+        publish(5, channel, "amq.topic", "created", b"one")
         mark = broker.mark()
         channel.basic_publish("amq.topic", "created", b"two")
 
@@ -367,8 +372,7 @@ def test_what_was_dropped_is_never_counted_as_missing() -> None:
 def test_history_holds_a_limited_size_of_bodies(fakebroker: FakeBroker) -> None:
     with pika.BlockingConnection(pika.URLParameters(fakebroker.url)) as connection:
         channel = connection.channel()
-        for _ in range(20):
-            channel.basic_publish("amq.topic", "created", bytes(1_048_576))
+        publish(20, channel, "amq.topic", "created", bytes(1_048_576))
 
         recorder = fakebroker._node.recorder
         assert recorder is not None
@@ -429,8 +433,7 @@ def test_large_messages_that_faults_strike_leave_the_history_in_good_order() -> 
     ):
         channel = connection.channel()
         broker.faults.return_publishes()
-        for _ in range(15):
-            channel.basic_publish("", "orders", bytes(2000))
+        publish(15, channel, "", "orders", bytes(2000))
         mark = broker.mark()
         channel.basic_publish("", "orders", b"last")
 

@@ -25,14 +25,24 @@ def channel(fakebroker: FakeBroker) -> Iterator[BlockingChannel]:
         yield channel
 
 
+def count_behind_publish(broker: FakeBroker, channel: BlockingChannel, body: bytes) -> int:
+    """Publish, and return at once how many messages there are."""
+    channel.basic_publish("", "orders", body)
+    return len(broker.messages("orders"))
+
+
+async def count_when_settled(broker: FakeBroker, channel: ammoo.Channel) -> int:
+    """Publish, let the broker settle, and return how many messages there are."""
+    await channel.publish("", "orders", b"x")
+    await broker.settle()
+    return len(broker.messages("orders"))
+
+
 @pytest.mark.parametrize("size", [1, 300_000])
 def test_look_sees_what_a_client_has_sent(
     fakebroker: FakeBroker, channel: BlockingChannel, size: int
 ) -> None:
-    seen = []
-    for _ in range(30):
-        channel.basic_publish("", "orders", b"x" * size)
-        seen.append(len(fakebroker.messages("orders")))
+    seen = [count_behind_publish(fakebroker, channel, b"x" * size) for _ in range(30)]
 
     assert list(range(1, 31)) == seen
 
@@ -55,35 +65,25 @@ def test_look_does_not_wait_for_a_client_that_stops_in_the_middle(fakebroker: Fa
 
 def test_look_in_the_loop_sees_what_was_sent_once_the_broker_has_settled() -> None:
     async def look() -> list[int]:
-        seen = []
         async with (
             FakeBroker() as broker,
             await ammoo.connect(broker.url) as connection,
             connection.channel() as channel,
         ):
             await channel.declare_queue("orders")
-            for _ in range(30):
-                await channel.publish("", "orders", b"x")
-                await broker.settle()
-                seen.append(len(broker.messages("orders")))
-        return seen
+            return [await count_when_settled(broker, channel) for _ in range(30)]
 
     assert list(range(1, 31)) == asyncio.run(look())
 
 
 def test_settling_lets_clients_of_another_loop_write_first(fakebroker: FakeBroker) -> None:
     async def look() -> list[int]:
-        seen = []
         async with (
             await ammoo.connect(fakebroker.url) as connection,
             connection.channel() as channel,
         ):
             await channel.declare_queue("orders")
-            for _ in range(30):
-                await channel.publish("", "orders", b"x")
-                await fakebroker.settle()
-                seen.append(len(fakebroker.messages("orders")))
-        return seen
+            return [await count_when_settled(fakebroker, channel) for _ in range(30)]
 
     assert list(range(1, 31)) == asyncio.run(look())
 

@@ -106,6 +106,12 @@ def test_stream_counts() -> None:
     assert 20 == fill(line)
 
 
+def is_blocked_behind(line: Line, octets: bytes) -> bool:
+    """Let octets arrive, and return whether the client is blocked then."""
+    line.connection.receive_data(octets)
+    return line.connection.is_blocked
+
+
 def test_bodies_that_are_not_complete_count_and_wait() -> None:
     line = limited_line()
     line.client.send_method(1, method_of(BasicPublishParameters).encode("", "queue", False, False))
@@ -115,13 +121,9 @@ def test_bodies_that_are_not_complete_count_and_wait() -> None:
 
     part = b"\x03\0\1\0\1\0\0" + bytes(65_536) + b"\xce"
 
-    was_blocked = []
-    for _ in range(400):
-        line.connection.receive_data(part)
-        was_blocked.append(line.connection.is_blocked)
+    was_blocked = [is_blocked_behind(line, part) for _ in range(400)]
 
-    assert not was_blocked[200]
-    assert line.connection.is_blocked
+    assert (False, True) == (was_blocked[200], was_blocked[-1])
     assert [BLOCKED] == [command.parameters for command in line.run()]
 
 
@@ -145,9 +147,9 @@ def test_nothing_is_held_for_a_client_that_is_gone() -> None:
 def test_many_copies_of_one_message_are_noticed() -> None:
     """Each publish goes to a thousand queues: what is received is a hundredth of the growth."""
     line = Line(make_node(memory_limit=20 * MIB))
-    for number in range(1000):
-        line.declare(f"q{number}")
-        line.ask(QueueBindParameters(f"q{number}", "amq.fanout", ""))
+    names = [f"q{number}" for number in range(1000)]
+    line.ask(*(QueueDeclareParameters(name) for name in names))
+    line.ask(*(QueueBindParameters(name, "amq.fanout", "") for name in names))
 
     published = fill(line, 10_000, 400, exchange="amq.fanout")
 

@@ -335,20 +335,35 @@ def test_any_delivery_limit_is_lower_than_none(
     newer: FakeBroker, limits: dict[str, Any], deliveries: int
 ) -> None:
     channel = open_channel(newer)
-    own = {"delivery_limit": limits["argument"]} if "argument" in limits else {}
-    declare_quorum(channel, "queue", **own)
-    newer.set_policy("policy", "", {"delivery-limit": limits["policy"]})
-    if "operator" in limits:
-        newer.set_operator_policy("operator", "", {"delivery-limit": limits["operator"]})
+    declare_with_limits(newer, channel, **limits)
     channel.basic_publish("", "queue", b"")
 
+    assert deliveries == deliveries_of_first(newer, channel, most=30)
+    channel.connection.close()
+
+
+def declare_with_limits(
+    broker: FakeBroker,
+    channel: BlockingChannel,
+    *,
+    policy: Any,
+    argument: Any = None,
+    operator: Any = None,
+) -> None:
+    """Declare a quorum queue with the delivery limits that are not None."""
+    declare_quorum(channel, "queue", **({} if argument is None else {"delivery_limit": argument}))
+    broker.set_policy("policy", "", {"delivery-limit": policy})
+    if operator is not None:
+        broker.set_operator_policy("operator", "", {"delivery-limit": operator})
+
+
+def deliveries_of_first(broker: FakeBroker, channel: BlockingChannel, *, most: int) -> int:
+    """Reject a message until it is gone, or so often; return how often it was delivered."""
     count = 0
-    while count < 30 and newer.queue("queue").message_count:
+    while count < most and broker.queue("queue").message_count:
         reject(channel, "queue", requeue=True)
         count += 1
-
-    assert deliveries == count
-    channel.connection.close()
+    return count
 
 
 def test_consumer_timeout_is_the_lower_one(newer: FakeBroker) -> None:

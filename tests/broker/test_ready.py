@@ -1,5 +1,7 @@
 """The line of waiting messages: whatever is taken and brought back, the order stays."""
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,24 +16,43 @@ def queued(position: int, *, priority: int = 0, body: bytes = b"") -> QueuedMess
     return QueuedMessage(message, position, None)
 
 
+class Compared:
+    """Ready messages beside a sorted list of their positions, which is obviously right."""
+
+    def __init__(self) -> None:
+        self.ready = ReadyMessages()
+        self.positions: list[int] = []
+        self.taken: list[QueuedMessage] = []
+
+    def take_steps(self, steps: Iterable[str]) -> None:
+        doing = {"append": self.append, "take": self.take, "restore": self.restore}
+        for position, step in enumerate(steps):
+            doing[step](position)
+
+    def append(self, position: int) -> None:
+        self.ready.append(queued(position))
+        self.positions.append(position)
+
+    def take(self, _: int) -> None:
+        if self.positions:
+            self.taken.append(self.ready.pop())
+            assert self.positions.pop(0) == self.taken[-1].position
+
+    def restore(self, _: int) -> None:
+        if self.taken:
+            message = self.taken.pop(len(self.taken) // 2)
+            self.ready.restore(message)
+            self.positions = sorted([*self.positions, message.position])
+
+
 @given(st.lists(st.sampled_from(["append", "take", "restore"]), max_size=60), st.randoms())
 def test_messages_come_in_the_order_of_their_positions(steps: list[str], random: object) -> None:
-    ready, model, taken = ReadyMessages(), [], []
-    for position, step in enumerate(steps):
-        if step == "append":
-            ready.append(queued(position))
-            model.append(position)
-        elif step == "take" and model:
-            message = ready.pop()
-            taken.append(message)
-            assert model.pop(0) == message.position
-        elif step == "restore" and taken:
-            message = taken.pop(len(taken) // 2)
-            ready.restore(message)
-            model = sorted([*model, message.position])
+    compared = Compared()
 
-    assert model == [message.position for message in ready]
-    assert len(model) == len(ready)
+    compared.take_steps(steps)
+
+    assert compared.positions == [message.position for message in compared.ready]
+    assert len(compared.positions) == len(compared.ready)
 
 
 def test_higher_priorities_come_first_and_each_keeps_its_order() -> None:

@@ -1,17 +1,25 @@
 """The section about a broker in the report of a failing test, within its bounds."""
 
 import pika  # type: ignore[import-untyped]  # it ships no types
+from pika.adapters.blocking_connection import (  # type: ignore[import-untyped]  # as above
+    BlockingChannel,
+)
 
 from ammoo_fakebroker import FakeBroker
 from ammoo_fakebroker.testing.reports import MAX_LINES, MAX_OCTETS, describe_broker
 
 
+def publish_to_queues_of_their_own(channel: BlockingChannel, bodies: list[bytes]) -> None:
+    """Declare a queue for each message, and publish to it."""
+    for number, body in enumerate(bodies):
+        channel.queue_declare(f"queue {number}")
+        channel.basic_publish("", f"queue {number}", body)
+
+
 def test_report_is_bounded(fakebroker: FakeBroker) -> None:
     with pika.BlockingConnection(pika.URLParameters(fakebroker.url)) as connection:
         channel = connection.channel()
-        for number in range(40):
-            channel.queue_declare(f"queue {number}")
-            channel.basic_publish("", f"queue {number}", bytes([number]) * 5000)
+        publish_to_queues_of_their_own(channel, [bytes([number]) * 5000 for number in range(40)])
 
         text = describe_broker(fakebroker)
 
@@ -25,8 +33,9 @@ def test_equal_events_are_one_line(fakebroker: FakeBroker) -> None:
     with pika.BlockingConnection(pika.URLParameters(fakebroker.url)) as connection:
         channel = connection.channel()
         channel.queue_declare("orders")
-        for _ in range(3):
-            channel.queue_declare("orders")
+        channel.queue_declare("orders")
+        channel.queue_declare("orders")
+        channel.queue_declare("orders")
 
         text = describe_broker(fakebroker)
 

@@ -44,6 +44,15 @@ def bodies(broker: FakeBroker, queue_name: str) -> list[tuple[bytes, bool]]:
     return [(message.body, message.redelivered) for message in broker.messages(queue_name)]
 
 
+def is_refused(broker: FakeBroker) -> bool:
+    """Return whether the port refuses a connection."""
+    try:
+        socket.create_connection((broker.host, broker.port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 @pytest.mark.parametrize(
     ("politely", "lost", "text"),
     [
@@ -70,10 +79,9 @@ def test_down_broker_refuses_clients_and_shows_what_is_stored(broker: FakeBroker
     broker.put("orders", b"1", delivery_mode=2)
 
     broker.shut_down()
-    for _ in range(50):
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((broker.host, broker.port))
+    refused = [is_refused(broker) for _ in range(50)]
 
+    assert [True] * 50 == refused
     assert ([(b"1", False)], ()) == (bodies(broker, "orders"), broker.connections)
     with pytest.raises(RuntimeError, match="down already"):
         broker.shut_down()
@@ -90,9 +98,12 @@ def test_durable_things_and_persistent_messages_survive(broker: FakeBroker) -> N
     broker.declare_exchange("durable", "fanout", durable=True)
     broker.bind_queue("classic", "durable")
     broker.bind_queue("transient", "durable")
-    for queue_name in ("classic", "quorum", "stream"):
-        broker.put(queue_name, b"1", delivery_mode=2)
-        broker.put(queue_name, b"2")
+    broker.put("classic", b"1", delivery_mode=2)
+    broker.put("classic", b"2")
+    broker.put("quorum", b"1", delivery_mode=2)
+    broker.put("quorum", b"2")
+    broker.put("stream", b"1", delivery_mode=2)
+    broker.put("stream", b"2")
 
     broker.restart()
 
@@ -130,8 +141,9 @@ def test_unacknowledged_messages_are_redelivered(
     with FakeBroker(compatibility=compatibility) as broker:
         broker.declare_queue("queue", durable=True)
         broker.declare_queue("other", durable=True)
-        for body in (b"1", b"2", b"3"):
-            broker.put("queue", body, delivery_mode=2)
+        broker.put("queue", b"1", delivery_mode=2)
+        broker.put("queue", b"2", delivery_mode=2)
+        broker.put("queue", b"3", delivery_mode=2)
         channel = connect(broker).channel()
         tags = [channel.basic_get("queue")[0].delivery_tag for _ in range(2)]
         channel.basic_nack(tags[1], requeue=True)

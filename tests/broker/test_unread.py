@@ -1,5 +1,7 @@
 """Clients that do not read what they are sent, and errors that clients do not wait for."""
 
+from typing import Any
+
 import pytest
 
 from ammoo_fakebroker.clock import ManualClock
@@ -43,15 +45,20 @@ def message_count(line: Line) -> int:
 # --- answers that are not read ---
 
 
+def send_in_reads_of_their_own(line: Line, reads: list[tuple[Any, ...]]) -> None:
+    """Let the broker read several times; the transport takes what it answers to each."""
+    for methods in reads:
+        line.send(*methods)
+        line.connection.receive_data(line.client.data_to_send())
+        flush(line)
+
+
 def test_answers_to_a_client_that_does_not_read_are_bounded(line: Line) -> None:
     """In one read or in a hundred, with what the socket's own buffer holds."""
     line.connection.pause_writing()
     get = BasicGetParameters("queue", no_ack=True)
 
-    for _ in range(25):
-        line.send(get, get, get, get)
-        line.connection.receive_data(line.client.data_to_send())
-        flush(line)
+    send_in_reads_of_their_own(line, [(get, get, get, get)] * 25)
 
     assert line.transport.unwritten < 6 * MIB
     assert not line.transport.is_reading
