@@ -1,9 +1,11 @@
 """Exchanges and bindings in the management API, on the fake and on real brokers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from ammoo_fakebroker import FakeBroker, ManualClock
 from tests.support.management_api import ManagementApi
 
 
@@ -209,3 +211,44 @@ def test_nothing_can_be_bound_to_the_default_exchange(api: ManagementApi, bound:
     reply = api.post(f"bindings/{bound}/e/amq.default/q/orders", {})
 
     assert (401, "not_authorised", "Access refused.") == reply.problem
+
+
+def test_delayed_exchange_says_how_many_messages_wait(
+    make_fakebroker: Callable[..., FakeBroker],
+) -> None:
+    broker = make_fakebroker(
+        management_port=0, plugins=["rabbitmq_delayed_message_exchange"], clock=ManualClock()
+    )
+    api = ManagementApi(broker.management_url)
+    api.put(
+        "exchanges/%2F/later",
+        {"type": "x-delayed-message", "arguments": {"x-delayed-type": "fanout"}},
+    )
+    message = {
+        "properties": {"headers": {"x-delay": 60_000}},
+        "routing_key": "",
+        "payload": "late",
+        "payload_encoding": "string",
+    }
+
+    api.post("exchanges/%2F/later/publish", message)
+
+    assert 1 == api.get("exchanges/%2F/later").json["messages_delayed"]
+
+
+def test_types_of_exchanges_are_those_that_can_be_declared(
+    make_fakebroker: Callable[..., FakeBroker],
+) -> None:
+    plain = ManagementApi(make_fakebroker(management_port=0).management_url)
+    plugin = "rabbitmq_consistent_hash_exchange"
+    richer = ManagementApi(make_fakebroker(management_port=0, plugins=[plugin]).management_url)
+
+    assert "x-consistent-hash" not in [
+        each["name"] for each in plain.get("overview").json["exchange_types"]
+    ]
+    assert {
+        "name": "x-consistent-hash",
+        "description": "Consistent Hashing Exchange",
+        "enabled": True,
+    } in richer.get("overview").json["exchange_types"]
+    assert [plugin, "rabbitmq_management"] == richer.get("nodes").json[0]["enabled_plugins"]

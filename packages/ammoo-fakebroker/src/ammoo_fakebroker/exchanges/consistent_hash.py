@@ -37,6 +37,7 @@ class ConsistentHashExchange(Exchange):
     """
 
     type = "x-consistent-hash"
+    description = "Consistent Hashing Exchange"
 
     def __init__(
         self,

@@ -2,7 +2,8 @@
 
 It comes as RabbitMQ's plugin rabbitmq_delayed_message_exchange. The argument ``x-delayed-type`` says
 as which type of exchange it routes. A delayed message has no route when it is published, so it is
-returned if it is mandatory, and an alternate exchange gets it at once, too.
+returned if it is mandatory, and an alternate exchange gets it at once, too. Compared with the plugin's
+releases for RabbitMQ 3.10 and 4.0; RabbitMQ 4.3 cannot load it, so there it goes on as in 4.0.
 See https://github.com/rabbitmq/rabbitmq-delayed-message-exchange
 """
 
@@ -14,7 +15,8 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from ..messages.headers import with_headers
+from ammoo_wire import Int64
+
 from ..messages.message import Message
 from ..rabbitmq import errors
 from ..rabbitmq.erlang_terms import type_name
@@ -26,9 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DelayedMessageExchange"]
 
+_HEADER: Final = "x-delay"
 _MAX_DELAY: Final = 4_294_967_295
 """The longest delay in milliseconds (Erlang's longest timer); a longer one is none."""
-_INTEGER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_INTEGER: Final = re.compile(rb"[+-]?[0-9]+")
 _NUMBERS: Final = frozenset(
     (
         "double",
@@ -41,7 +44,7 @@ _NUMBERS: Final = frozenset(
         "unsignedshort",
     )
 )
-"""The types of numbers that are a delay; a signed byte is none."""
+"""The types of numbers that are a delay in all releases."""
 
 
 class DelayedMessageExchange(Exchange):
@@ -50,15 +53,20 @@ class DelayedMessageExchange(Exchange):
     Args:
         name: Its name.
         routing: An exchange of that type, which has the same bindings.
+        delays_are_annotations: As in the profile of the release.
         options: The flags and arguments that `Exchange` takes.
     """
 
     type = "x-delayed-message"
+    description = "Delayed Message Exchange."
     routes_by_key_only = False
 
-    def __init__(self, name: str, *, routing: Exchange, **options: Any) -> None:
+    def __init__(
+        self, name: str, *, routing: Exchange, delays_are_annotations: bool, **options: Any
+    ) -> None:
         super().__init__(name, **options)
         self._routing = routing
+        self._are_annotations = delays_are_annotations
         self._host: ExchangeHost | None = None
         self._delayed: list[tuple[float, int, Message]] = []
         self._order = count()
@@ -95,11 +103,12 @@ class DelayedMessageExchange(Exchange):
         self._routing.remove_binding(binding)
 
     def matching(self, message: Message) -> Iterable[Binding]:
-        delay = _delay_of(message.headers)
+        delay = _delay_of(message.headers, is_annotation=self._are_annotations)
         if self._host is None or not 0 < delay <= _MAX_DELAY:
             return self._routing.matching(message)
         deadline = self._host.clock.time() + delay / 1000
-        heappush(self._delayed, (deadline, next(self._order), _without_delay(message, delay)))
+        later = _with_passed_delay(message, delay, is_annotation=self._are_annotations)
+        heappush(self._delayed, (deadline, next(self._order), later))
         self._await_next(self._host)
         return ()
 
@@ -125,20 +134,39 @@ class DelayedMessageExchange(Exchange):
             self._timer = None
 
 
-def _delay_of(headers: Mapping[str, Any]) -> int:
-    """Return the milliseconds that a message is to wait; 0 for none."""
-    value = headers.get("x-delay")
-    if value is None:
+def _delay_of(headers: Mapping[str, Any], *, is_annotation: bool) -> int:
+    """Return the milliseconds that a message is to wait; 0 for none.
+
+    Raises:
+        ProtocolError: 541, RabbitMQ's channel crashes on the value.
+    """
+    if _HEADER not in headers:
         return 0
+    value = headers[_HEADER]
     kind = type_name(value)
-    if kind == "longstr":
-        if not _INTEGER.fullmatch(value):
-            raise errors.internal_error()
+    if kind in _NUMBERS:
         return int(value)
-    return int(value) if kind in _NUMBERS else 0
+    if kind == "byte" and not is_annotation:
+        return int(value)
+    if kind == "longstr" or (kind == "binary" and is_annotation):
+        digits = value.encode() if isinstance(value, str) else bytes(value)
+        if _INTEGER.fullmatch(digits):
+            return int(digits)
+        raise errors.internal_error()
+    if kind == "decimal" or (kind == "void" and is_annotation):
+        raise errors.internal_error()
+    return 0
 
 
-def _without_delay(message: Message, delay: int) -> Message:
-    """Return the message as it is routed later: a negative ``x-delay`` tells how long it waited."""
-    headers = {**message.headers, "x-delay": -delay}
-    return message.with_properties(with_headers(message.decoded(), headers))
+def _with_passed_delay(message: Message, delay: int, *, is_annotation: bool) -> Message:
+    """Return the message as it is routed later: a negative ``x-delay`` says how long it waited.
+
+    Where the delay is no annotation, RabbitMQ keeps the octets that were published and shows them
+    to consumers, unless something else makes it encode the headers anew: a BCC header, the count of
+    a quorum queue, a death.
+    """
+    passed = Int64(-delay) if is_annotation else -delay
+    later = message.with_header(_HEADER, passed)
+    if is_annotation or message.parsed.hidden:
+        return later
+    return later.shown_as(message.properties)

@@ -18,6 +18,7 @@ class DirectExchange(Exchange):
     """Routes to the bindings whose routing key equals the message's."""
 
     type = "direct"
+    description = "AMQP direct exchange, as per the AMQP specification"
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)

@@ -78,6 +78,8 @@ class Exchange(Destination, ABC):
     """
 
     type: ClassVar[str]
+    description: ClassVar[str]
+    """What RabbitMQ's management API says of the type."""
     routes_by_key_only: bool = True
     """Whether the routing keys decide alone, so that a route can be remembered."""
 

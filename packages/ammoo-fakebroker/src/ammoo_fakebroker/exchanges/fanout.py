@@ -17,6 +17,7 @@ class FanoutExchange(Exchange):
     """Routes to all its bindings."""
 
     type = "fanout"
+    description = "AMQP fanout exchange, as per the AMQP specification"
 
     def matching(self, message: Message) -> Iterable[Binding]:
         return self.bindings.values()

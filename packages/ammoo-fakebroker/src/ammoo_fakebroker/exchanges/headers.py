@@ -26,6 +26,7 @@ class HeadersExchange(Exchange):
     """
 
     type = "headers"
+    description = "AMQP headers exchange, as per the AMQP specification"
     routes_by_key_only = False
 
     def __init__(self, name: str, *, numbers_by_value: bool = False, **options: Any) -> None:

@@ -21,6 +21,7 @@ class LocalRandomExchange(Exchange):
     """Routes to one of its queues at random."""
 
     type = "x-local-random"
+    description = "Picks one random local binding (queue) to route via (to)."
     routes_by_key_only = False
 
     def validate_binding(

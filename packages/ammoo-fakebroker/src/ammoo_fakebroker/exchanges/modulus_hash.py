@@ -18,6 +18,7 @@ class ModulusHashExchange(Exchange):
     """Routes to the binding that a hash of the routing key chooses; binding keys do not matter."""
 
     type = "x-modulus-hash"
+    description = "Modulus Hashing Exchange"
 
     def matching(self, message: Message) -> Iterable[Binding]:
         bindings = list(self.bindings.values())

@@ -20,6 +20,7 @@ class TopicExchange(Exchange):
     """Routes to the bindings whose pattern matches the message's routing key."""
 
     type = "topic"
+    description = "AMQP topic exchange, as per the AMQP specification"
 
     def __init__(self, name: str, *, most_wildcards: int | None = None, **options: Any) -> None:
         super().__init__(name, **options)

@@ -62,7 +62,12 @@ def create_exchange(exchange_type: str, name: str, profile: Profile, **options: 
         )
     if exchange_type == DelayedMessageExchange.type:
         routing = create_exchange(options["arguments"]["x-delayed-type"], name, profile, **options)
-        return DelayedMessageExchange(name, routing=routing, **options)
+        return DelayedMessageExchange(
+            name,
+            routing=routing,
+            delays_are_annotations=profile.delays_are_annotations,
+            **options,
+        )
     if exchange_type == TopicExchange.type:
         return TopicExchange(name, most_wildcards=profile.most_topic_wildcards, **options)
     return EXCHANGE_TYPES[exchange_type](name, **options)

@@ -147,6 +147,14 @@ class DeathHistory:
         log.numbers.setdefault(queue_name, number)
         return DeathHistory(log, number, properties, is_turned=is_turned)
 
+    def with_properties(self, properties: BasicHeaderProperties) -> DeathHistory:
+        """Return the history of a copy with other properties.
+
+        Args:
+            properties: They have all headers but x-death.
+        """
+        return DeathHistory(self._log, self._count, properties, is_turned=self._is_turned)
+
     def encoded(self) -> bytes:
         """Return the encoded properties with the header x-death."""
         if self._encoded is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ammoo_wire import BasicHeaderProperties, decode_properties
 
+from .headers import with_headers
 from .properties import ParsedProperties
 
 __all__ = ["MESSAGE_SIZE", "DeadMessage", "Message", "QueuedMessage"]
@@ -82,10 +83,33 @@ class Message:
         """Decode the properties."""
         return decode_properties(self.properties)
 
+    def own_decoded(self) -> BasicHeaderProperties:
+        """Decode the properties without what a single queue has added for its consumers."""
+        return decode_properties(self.own_properties)
+
     def with_properties(self, properties: bytes) -> Message:
         """Return a copy that consumers get with other properties."""
         copy = Message(self.exchange_name, self.routing_key, properties, self.body, self.parsed)
         copy.number = self.number
+        return copy
+
+    def with_header(self, name: str, value: Any) -> Message:
+        """Return a copy with another value of a header, in all queues that it will come to."""
+        history = self.parsed.history
+        properties = self.decoded() if history is None else history.properties
+        headers = {**(properties.headers or {}), name: value}
+        octets = with_headers(properties, headers)
+        if history is not None:
+            history = history.with_properties(properties._replace(headers=headers))
+            octets = history.encoded()
+        return self.with_parsed(
+            self.parsed._replace(outgoing=octets, history=history)
+        ).with_properties(octets)
+
+    def shown_as(self, properties: bytes) -> Message:
+        """Return a copy that consumers get with other properties, and that is routed as this one."""
+        copy = self.with_properties(properties)
+        copy._headers = self.headers
         return copy
 
     def without_counts(self) -> Message:

@@ -23,6 +23,7 @@ from ..queues.dead_lettering import DeadLetters
 from ..queues.queue import Queue
 from ..queues.types import queue_class
 from ..rabbitmq.arguments import (
+    STREAM,
     QueueSettings,
     queue_settings,
     queue_type_of,
@@ -378,7 +379,8 @@ class VirtualHost:
             return
         with self.dead_letters.deferred():
             for queue in self.route(exchange, message):
-                queue.publish(message)
+                if queue.queue_type != STREAM or self.profile.streams_get_delayed_messages:
+                    queue.publish(message)
 
     def _trace(self, exchange: Exchange, message: Message) -> tuple[Collection[Queue], bool]:
         """Follow a message through the exchanges.

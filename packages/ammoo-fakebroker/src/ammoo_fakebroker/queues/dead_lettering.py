@@ -122,7 +122,7 @@ class DeadLetters:
         """Return the dead letter: a message with history, routing key and headers of its own."""
         profile = self._router.profile
         history = message.parsed.history
-        properties = message.decoded() if history is None else history.properties
+        properties = message.own_decoded() if history is None else history.properties
         headers = dict(properties.headers or {})
         had_died, turns = history is not None, profile.honours_published_deaths
         if history is None:

@@ -6,6 +6,7 @@ rules: a string and a byte array of the same octets are equal, ``1`` and ``true`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,12 +16,13 @@ from typing import Any
 
 from ammoo_wire import Timestamp, field_type
 
-__all__ = ["comparable", "print_term", "type_class", "type_name"]
+__all__ = ["comparable", "print_atom", "print_term", "type_class", "type_name"]
 
 _INTEGERS = frozenset(
     ("byte", "short", "signedint", "long", "unsignedbyte", "unsignedshort", "unsignedint")
 )
 _EXACT_FLOAT_LIMIT = float(1 << 53)
+_WORD = re.compile(r"[a-z][A-Za-z0-9_@]*", re.ASCII)
 
 
 def type_name(value: Any) -> str:
@@ -173,6 +175,11 @@ def print_bare(value: Any) -> str:
     if isinstance(value, (bytes, bytearray)):
         return bytes(value).decode(errors="replace")
     return print_term(value)
+
+
+def print_atom(name: str) -> str:
+    """Print an atom: in quotes unless it is a word that begins with a small letter."""
+    return name if _WORD.fullmatch(name) else f"'{name}'"
 
 
 def print_binary(value: str | bytes | bytearray) -> str:

@@ -77,6 +77,14 @@ class Profile:
     """The highest weight of a binding of a consistent hash exchange; None for no limit."""
     hashes_header_types: bool
     """Whether a consistent hash exchange hashes the type of a header with its value."""
+    delays_are_annotations: bool
+    """Whether x-delay is an annotation of a message, and no field of a table any more.
+
+    Then consumers get the passed delay (negative, a long) and not what was published, octets are
+    read as digits, a signed byte is no delay, and a void one crashes the channel.
+    """
+    streams_get_delayed_messages: bool
+    """Whether a delayed message reaches streams; before, they never get it."""
     invalid_exchange_types: frozenset[str]
     """Exchange types that are called invalid, not unknown: these words are atoms in the node."""
     has_log_exchange: bool
@@ -317,6 +325,8 @@ _3_10 = Profile(
     queues_have_type_arguments=False,
     most_hash_weight=None,
     hashes_header_types=True,
+    delays_are_annotations=False,
+    streams_get_delayed_messages=False,
     invalid_exchange_types=_KNOWN_WORDS,
     has_log_exchange=False,
     most_topic_wildcards=None,
@@ -409,6 +419,8 @@ _4_0 = Profile(
     queues_have_type_arguments=True,
     most_hash_weight=None,
     hashes_header_types=False,
+    delays_are_annotations=True,
+    streams_get_delayed_messages=True,
     invalid_exchange_types=_KNOWN_WORDS,
     has_log_exchange=False,
     most_topic_wildcards=None,
@@ -500,6 +512,8 @@ _4_3 = replace(
     queues_have_type_arguments=True,
     most_hash_weight=10_000,
     hashes_header_types=False,
+    delays_are_annotations=True,
+    streams_get_delayed_messages=True,
     invalid_exchange_types=_KNOWN_WORDS | {"x-random"},
     has_log_exchange=True,
     most_topic_wildcards=2,

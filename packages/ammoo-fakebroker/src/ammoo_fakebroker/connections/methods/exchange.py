@@ -24,6 +24,7 @@ from ...rabbitmq.arguments import (
     assert_field_equivalent,
     validate_exchange_name,
 )
+from ...rabbitmq.erlang_terms import print_atom
 from ...rabbitmq.errors import exchange_in
 from ..permissions import check_exchange, check_exchange_is_known, check_topic
 from .lookup import check_not_default_exchange, existing_exchange, strip_line_breaks
@@ -102,7 +103,7 @@ def _assert_equivalent(
     exchange: Exchange, parameters: ExchangeDeclareParameters, resource: str
 ) -> None:
     for field, received, current in (
-        ("type", parameters.exchange_type, exchange.type),
+        ("type", print_atom(parameters.exchange_type), print_atom(exchange.type)),
         ("durable", parameters.durable, exchange.durable),
         ("auto_delete", parameters.auto_delete, exchange.auto_delete),
         ("internal", parameters.internal, exchange.internal),

@@ -12,6 +12,7 @@ from ammoo_wire import (
     ProtocolError,
 )
 
+from ...exchanges.delayed_message import DelayedMessageExchange
 from ..call import Call, boolean, changed, done, json_response
 from ..lists import list_response, with_columns
 from ..refusals import Refusal, access_refused, bad_request, not_found, refusal_of
@@ -72,6 +73,8 @@ def exchange_item(virtualhost: VirtualHost, exchange: Exchange) -> dict[str, Any
         "user_who_performed_action": "rmq-internal" if is_own else "guest",
         "vhost": virtualhost.name,
     }
+    if isinstance(exchange, DelayedMessageExchange):
+        item["messages_delayed"] = exchange.delayed_count
     policy = virtualhost.policies.of_exchange(exchange.name)
     if policy is not None:
         named = virtualhost.policies.by_name(by_operator=False).items()

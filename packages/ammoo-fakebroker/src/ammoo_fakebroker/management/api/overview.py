@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...exchanges.types import EXCHANGE_TYPES
+from ...exchanges.types import EXCHANGE_TYPES, available_types
 from ..call import Call, Role, done, json_response
 from ..lists import list_response, with_columns
 from ..refusals import not_found
@@ -40,11 +40,9 @@ def show_overview(call: Call) -> Response:
 
 
 def _exchange_types(call: Call) -> list[dict[str, Any]]:
-    missing = call.node.profile.missing_exchange_types
     return [
-        {"name": name, "description": f"exchange type {name}", "enabled": True}
-        for name in EXCHANGE_TYPES
-        if name not in missing
+        {"name": name, "description": EXCHANGE_TYPES[name].description, "enabled": True}
+        for name in sorted(available_types(call.node.profile, call.node.plugins))
     ]
 
 
@@ -114,7 +112,7 @@ def _node_item(call: Call) -> dict[str, Any]:
     limit = call.node.limits.memory_limit
     return {
         "disk_free_alarm": False,
-        "enabled_plugins": ["rabbitmq_management"],
+        "enabled_plugins": sorted({"rabbitmq_management", *call.node.plugins}),
         "exchange_types": _exchange_types(call),
         "mem_alarm": call.node.alarms.reason is not None,
         "mem_limit": 0 if limit is None else limit,
