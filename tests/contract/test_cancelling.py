@@ -77,13 +77,17 @@ async def test_operation_cancelled_anywhere(
     cancelled: Callable[[int, Coroutine[Any, Any, object]], Awaitable[bool]],
 ) -> None:
     await broker_channel.select_confirm()
-    was_cancelled = []
-    for point in range(MORE_THAN_THERE_ARE):
-        was_cancelled.append(await cancelled(point, operation(broker_channel, queue)))
+
+    async def cancelled_before_use(point: int) -> bool:
+        was_cancelled = await cancelled(point, operation(broker_channel, queue))
         declared, _ = await asyncio.gather(
             broker_channel.declare_queue(queue), broker_channel.publish("", queue, b"again")
         )
         assert queue == declared.queue_name
+        return was_cancelled
+
+    was_cancelled = [await cancelled_before_use(point) for point in range(MORE_THAN_THERE_ARE)]
+
     assert was_cancelled[0]
     assert cancelled is cancelled_after or not was_cancelled[-1]
     await broker_channel.close()
@@ -99,10 +103,17 @@ async def test_connecting_cancelled_anywhere_leaves_nothing_behind(broker_url: s
         async with await ammoo.connect(broker_url) as connection, connection.channel():
             pass
 
+    points = await cancelled_at_each_point(use)
+
+    assert points >= 4  # the socket, the handshake, the channel, and both closes
+
+
+async def cancelled_at_each_point(operation: Callable[[], Coroutine[Any, Any, object]]) -> int:
+    """Cancel an operation at each point where it waits; return how many there are."""
     for point in count():
-        if not await cancelled_at(point, use()):
-            break
-    assert point >= 4  # the socket, the handshake, the channel, and both closes
+        if not await cancelled_at(point, operation()):
+            return point
+    raise AssertionError("count ends")
 
 
 async def _read_all(connection: ammoo.Connection, queue: str) -> set[str]:

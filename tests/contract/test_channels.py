@@ -41,16 +41,11 @@ async def test_opening_and_closing_channels_leaves_nothing(
     connection = await ammoo.connect(broker_url)
     await connection.__aenter__()
 
-    async def cycle() -> None:
-        async with connection.channel() as channel:
-            assert 1 == channel.channel_id
-
-    for _ in range(100):  # what grows once has grown then
-        await cycle()
+    await open_and_close_channels(connection, 100)  # what grows once has grown then
     gc.collect()
     before = len(gc.get_objects())
-    for _ in range(CYCLES):
-        await cycle()
+
+    await open_and_close_channels(connection, CYCLES)
 
     gc.collect()
     assert len(gc.get_objects()) - before < CYCLES / 100
@@ -58,12 +53,20 @@ async def test_opening_and_closing_channels_leaves_nothing(
     await connection.close()
 
 
+async def open_and_close_channels(connection: ammoo.Connection, times: int) -> None:
+    """Open a channel and close it, so often; each time it has the same number."""
+    for _ in range(times):
+        async with connection.channel() as channel:
+            assert 1 == channel.channel_id
+
+
 async def test_channel_is_closed_while_messages_stream_in(
     broker_connection: ammoo.Connection, broker_channel: ammoo.Channel, queue: str
 ) -> None:
     """What the broker sent on it before it knew concerns nobody, and no later channel either."""
     await publish(broker_channel, queue, *map(str, range(500)))
-    for _ in range(20):
+
+    async def use_channel_behind_closed_one() -> str:
         async with broker_connection.channel() as channel, channel.consume(queue) as consumer:
             await anext(consumer)
             await channel.close()
@@ -71,8 +74,12 @@ async def test_channel_is_closed_while_messages_stream_in(
             declared, _ = await asyncio.gather(
                 next_channel.assert_queue_exists(queue), next_channel.qos(prefetch_count=7)
             )
-            assert queue == declared.queue_name
+        queue_name: str = declared.queue_name
+        return queue_name
 
+    declared = [await use_channel_behind_closed_one() for _ in range(20)]
+
+    assert [queue] * 20 == declared
     assert broker_connection.closing_exc is None
     assert {1} == set(broker_connection._require_live().channels)
 

@@ -137,20 +137,22 @@ async def test_declare_publish_and_get(
     await _delete(my)
 
 
+def print_until_stop(body: bytearray) -> None:
+    if body == b"stop":
+        raise StopHere
+    print(body)
+
+
 async def test_consume(
     broker_url: str, my: ammoo.Channel, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def show(body: bytearray) -> None:
-        if body == b"stop":
-            raise StopHere
-        print(body)
-
     await my.declare_queue("my_queue")
-    for body in ("one", "two", "stop"):
-        await my.publish("", "my_queue", body)
+    await my.publish("", "my_queue", "one")
+    await my.publish("", "my_queue", "two")
+    await my.publish("", "my_queue", "stop")
 
     with pytest.raises(StopHere):
-        await run(CONSUME, broker_url, channel=my, print=show)
+        await run(CONSUME, broker_url, channel=my, print=print_until_stop)
 
     assert "bytearray(b'one')\nbytearray(b'two')\n" == capsys.readouterr().out
     await _delete(my)

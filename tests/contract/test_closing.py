@@ -5,6 +5,7 @@ waited for none.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -19,6 +20,14 @@ from tests.support.relay import Relay
 from tests.support.tasks import turn_over
 
 
+async def handle_each(
+    consumer: ammoo.Consumer, handle: Callable[[ammoo.DeliverMessage], Awaitable[None]]
+) -> None:
+    """Handle messages until the iteration raises."""
+    async for message in consumer:
+        await handle(message)
+
+
 async def test_close_from_a_handler(
     broker_url: str, broker_channel: ammoo.Channel, queue: str
 ) -> None:
@@ -29,13 +38,12 @@ async def test_close_from_a_handler(
         channel.consume(queue) as consumer,
     ):
 
-        async def handle() -> None:
-            async for message in consumer:
-                await message.ack()
-                await connection.close()
+        async def ack_and_close(message: ammoo.DeliverMessage) -> None:
+            await message.ack()
+            await connection.close()
 
         with pytest.raises(ClientClosedConnectionOK) as caught:
-            await handle()
+            await handle_each(consumer, ack_and_close)
 
     assert caught.value is connection.closing_exc is channel.closing_exc is consumer.closing_exc
     async with broker_channel.consume(queue) as again:
@@ -47,13 +55,8 @@ async def test_close_of_its_channel_from_a_handler(
 ) -> None:
     await publish(broker_channel, queue, "1", "2")
     async with broker_connection.channel() as channel, channel.consume(queue) as consumer:
-
-        async def handle() -> None:
-            async for _ in consumer:
-                await channel.close()
-
         with pytest.raises(ClientClosedChannelOK):
-            await handle()
+            await handle_each(consumer, lambda _: channel.close())
 
     assert ["1", "2"] == await drain(broker_channel, queue)
 

@@ -19,22 +19,28 @@ async def test_acks_in_any_order_single_and_multiple(
     broker_channel: ammoo.Channel, other_channel: ammoo.Channel, queue: str, count: int
 ) -> None:
     """Of every message acknowledged nothing comes back, and every other one does."""
-    chance = random.Random(count)
     await publish(broker_channel, queue, *map(str, range(1, count + 1)))
-    unsettled = set(range(1, count + 1))
     async with other_channel.consume(queue) as consumer:
-        messages = {tag: await anext(consumer) for tag in sorted(unsettled)}
-        for tag in chance.sample(sorted(unsettled), k=count * 2 // 3):
-            if tag not in unsettled:
-                continue  # an ack of one behind it has settled it
-            multiple = chance.random() < 0.3
-            await messages[tag].ack(multiple=multiple)
-            unsettled -= set(range(1, tag + 1)) if multiple else {tag}
-            if chance.random() < 0.5:
-                await turn_over()  # acks of one turn may become one
+        messages = {tag: await anext(consumer) for tag in range(1, count + 1)}
+        unsettled = await ack_two_thirds_at_random(messages)
     await other_channel.close()
 
     assert [str(tag) for tag in sorted(unsettled)] == await drain(broker_channel, queue)
+
+
+async def ack_two_thirds_at_random(messages: dict[int, ammoo.DeliverMessage]) -> set[int]:
+    """Ack messages in any order, single and multiple; return the tags that are not settled."""
+    chance = random.Random(len(messages))
+    unsettled = set(messages)
+    for tag in chance.sample(sorted(unsettled), k=len(messages) * 2 // 3):
+        if tag not in unsettled:
+            continue  # an ack of one behind it has settled it
+        multiple = chance.random() < 0.3
+        await messages[tag].ack(multiple=multiple)
+        unsettled -= set(range(1, tag + 1)) if multiple else {tag}
+        if chance.random() < 0.5:
+            await turn_over()  # acks of one turn may become one
+    return unsettled
 
 
 async def test_consuming_again_inside_a_cancel_notification(
@@ -91,8 +97,7 @@ async def test_slow_consumer_delays_nobody_else(
             assert socket is not None
             write = Mock(wraps=socket.write)
             monkeypatch.setattr(socket, "write", write)
-            for _ in range(6):
-                await clock.advance(2)
+            await clock.advance_repeatedly(2, times=6)
             assert 6 == write.call_count  # half an interval has gone by each time
 
         assert connection.closing_exc is None

@@ -107,8 +107,8 @@ async def test_attributes_of_messages(
     await broker_channel.declare_exchange(exchange, "fanout")
     await broker_channel.bind_queue(queue, exchange, "")
     await broker_channel.select_confirm()
-    for _ in range(2):
-        await broker_channel.publish(exchange, "some key", b"", message_id="7")
+    await broker_channel.publish(exchange, "some key", b"", message_id="7")
+    await broker_channel.publish(exchange, "some key", b"", message_id="7")
 
     got = await broker_channel.get(queue)
     async with broker_channel.consume(queue) as consumer:
@@ -182,14 +182,14 @@ async def test_publish_user_id_of_somebody_else(broker_channel: ammoo.Channel, q
 
 
 async def test_publish_cc_and_bcc(broker_channel: ammoo.Channel, queue: str, name: Name) -> None:
-    copies = [name("cc"), name("bcc")]
-    for copy in copies:
-        await broker_channel.declare_queue(copy)
-    await publish(broker_channel, queue, "1", cc=copies[0], bcc=[copies[1]])
+    cc, bcc = name("cc"), name("bcc")
+    await broker_channel.declare_queue(cc)
+    await broker_channel.declare_queue(bcc)
+    await publish(broker_channel, queue, "1", cc=cc, bcc=[bcc])
 
-    messages = [await broker_channel.get(each, no_ack=True) for each in (queue, *copies)]
+    messages = [await broker_channel.get(each, no_ack=True) for each in (queue, cc, bcc)]
 
-    assert [message.properties.headers for message in messages] == [{"CC": [copies[0]]}] * 3
+    assert [{"CC": [cc]}] * 3 == [message.properties.headers for message in messages]
 
 
 async def test_publish_mandatory(broker_channel: ammoo.Channel, queue: str) -> None:

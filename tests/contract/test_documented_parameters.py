@@ -267,11 +267,10 @@ async def test_qos_global(
             done, pending = await asyncio.wait(waiting, return_when="FIRST_COMPLETED")
             more, _ = await asyncio.wait(pending, timeout=0.1)
             assert (1, 0) == (len(done), len(more))
-            for task in pending:
-                task.cancel()
-            await asyncio.wait(pending)
-            for task in done:
-                task.result()
+            (delivered,), (waiting_on,) = done, pending
+            waiting_on.cancel()
+            await asyncio.wait({waiting_on})
+            assert delivered.exception() is None
 
 
 async def test_flow_active(broker_channel: ammoo.Channel) -> None:
@@ -569,8 +568,8 @@ async def test_declare_queue_type_and_delivery_limit(
     )
     await publish(broker_channel, quorum, "poison")
     async with broker_channel.consume(quorum) as consumer:
-        for _ in range(2):
-            await (await anext(consumer)).reject(requeue=True)
+        await (await anext(consumer)).reject(requeue=True)
+        await (await anext(consumer)).reject(requeue=True)
     async with broker_channel.consume(queue) as consumer:
         message = await anext(consumer)
 
@@ -719,8 +718,10 @@ async def test_get_no_ack(
 
 async def test_ack_by_tag_and_multiple(broker_channel: ammoo.Channel, queue: str) -> None:
     await publish(broker_channel, queue, "1", "2", "3", "4")
-    for _ in range(4):
-        await broker_channel.get(queue)
+    await broker_channel.get(queue)
+    await broker_channel.get(queue)
+    await broker_channel.get(queue)
+    await broker_channel.get(queue)
 
     await broker_channel.ack(2, multiple=True)
     await broker_channel.ack(4)
@@ -811,20 +812,25 @@ async def test_what_others_do_during_a_commit_comes_after_it(
     await publish(broker_channel, queue, "0")
     await other_channel.select_transaction()
     message = await other_channel.get(queue)
-    for round_ in range(5):
-        await other_channel.publish("", queue, f"{round_} before")
 
-        await asyncio.gather(
-            other_channel.commit(),
-            other_channel.declare_queue(queue),
-            other_channel.publish("", queue, f"{round_} behind"),
-            other_channel.commit(),
-        )
+    await publish_around_commits(other_channel, queue, rounds=5)
     await asyncio.gather(other_channel.commit(), message.ack(), other_channel.commit())
     await other_channel.commit()
 
     expected = [f"{i} {when}" for i in range(5) for when in ("before", "behind")]
     assert expected == await drain(broker_channel, queue)
+
+
+async def publish_around_commits(channel: ammoo.Channel, queue: str, *, rounds: int) -> None:
+    """Publish before a commit and, from another task, while it goes on; then commit again."""
+    for number in range(rounds):
+        await channel.publish("", queue, f"{number} before")
+        await asyncio.gather(
+            channel.commit(),
+            channel.declare_queue(queue),
+            channel.publish("", queue, f"{number} behind"),
+            channel.commit(),
+        )
 
 
 async def test_transaction_that_fails(

@@ -298,16 +298,16 @@ def test_alarm_is_raised_and_cleared(control: Control, broker: FakeBroker, chann
     health = HTTPConnection(urlsplit(broker.management_url).netloc, timeout=30)
     login = {"authorization": "Basic Z3Vlc3Q6Z3Vlc3Q="}
 
-    statuses = []
-    for path in ("block", "unblock"):
+    def health_after(path: str) -> int:
         control.ask("POST", path, {"reason": "low on disk"})
         health.request("GET", "/api/health/checks/alarms", headers=login)
         response = health.getresponse()
         response.read()
-        statuses.append(response.status)
-    health.close()
+        return response.status
 
-    assert [503, 200] == statuses
+    assert 503 == health_after("block")
+    assert 200 == health_after("unblock")
+    health.close()
 
 
 def test_reset_begins_anew(control: Control, broker: FakeBroker, channel: Any) -> None:

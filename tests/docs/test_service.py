@@ -4,10 +4,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 from ammoo_fakebroker import FakeBroker
 
 SERVICE = Path(__file__).parents[2] / "docs/examples/service.py"
+
+
+def read_until_all_came(lines: set[str], stream: IO[str]) -> set[str]:
+    """Read lines until each of these has come; return all that were read."""
+    seen: set[str] = set()
+    while lines - seen:
+        seen.add(stream.readline())
+    return seen
 
 
 def test_service_survives_a_loss_and_ends_in_order(fakebroker: FakeBroker) -> None:
@@ -21,8 +30,7 @@ def test_service_survives_a_loss_and_ends_in_order(fakebroker: FakeBroker) -> No
         jobs = {f"done: {name} {number}\n" for name in "abc" for number in range(10)}
         seen = {service.stdout.readline()}
         fakebroker.cut_connections()
-        while jobs - seen:
-            seen.add(service.stdout.readline())
+        seen |= read_until_all_came(jobs - seen, service.stdout)
         service.terminate()  # its producers never end by themselves
         seen.update(service.stdout)
 

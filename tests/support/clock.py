@@ -29,6 +29,11 @@ class LoopClock:
         self._now += seconds
         await self.settle()
 
+    async def advance_repeatedly(self, seconds: float, *, times: int) -> None:
+        """Move the time on in steps of so many seconds."""
+        for _ in range(times):
+            await self.advance(seconds)
+
     async def settle(self, *, turns: int = 5) -> None:
         """Let tasks go on that are ready: they may be about to wait for some time."""
         for _ in range(turns):
