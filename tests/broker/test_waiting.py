@@ -166,7 +166,7 @@ def test_failure_without_history_says_so() -> None:
     with FakeBroker(history=0) as broker:
         text = failure(lambda: broker.wait_for_messages("orders", timeout=SHORT))
 
-    assert "history is off: FakeBroker(history=10_000) tells what became of messages" in text
+    assert "history is off: FakeBroker(history=10_000) shows where messages went" in text
 
 
 def test_wait_fails_at_once_when_the_queue_is_deleted(

@@ -1,6 +1,6 @@
-"""Scripted faults: what a test does to the traffic, how often, and to whose.
+"""Scripted faults: what a test does to the traffic, to whose traffic, and how often.
 
-`Faults` (`face.py`) is what a test holds, as ``broker.faults``. A fault is a rule (`rules.py`): what
-it strikes (`occasions.py`), how often (`limits.py`), and what it does then, which the other rooms
-say: one each for publishes, confirms, deliveries, methods, connections and octets.
+A test uses `Faults` (`face.py`) as ``broker.faults``. A fault is a rule (`rules.py`) that decides
+which occasions it strikes (`occasions.py`), and how often (`limits.py`). The other rooms define what
+it does: one each for publishes, confirms, deliveries, methods, connections and octets.
 """

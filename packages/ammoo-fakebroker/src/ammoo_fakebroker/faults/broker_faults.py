@@ -1,7 +1,7 @@
-"""The faults that a broker itself can have: what `broker.faults` offers for methods and messages.
+"""The faults that a broker itself can have: those of `broker.faults` for methods and messages.
 
-Each docstring says what becomes of traffic in flight and at removal, and whether RabbitMQ, a network
-or neither does such a thing.
+Each docstring says what happens to traffic in flight, what happens when the fault is removed, and
+whether RabbitMQ, a network or neither behaves like this.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _FaultT = TypeVar("_FaultT", bound=Fault)
 class BrokerFaults(ABC):
     """The faults that strike logins, methods, publishes, confirms and deliveries.
 
-    They take options of two kinds. The scope says whom they strike: ``connection``, ``user``,
+    They have options of two kinds. The scope selects what they strike: ``connection``, ``user``,
     ``virtualhost``, ``channel_number``, ``exchange_name``, ``routing_key``, ``queue_name``,
     ``consumer_tag`` and ``message``, each a value, a compiled regular expression or a function.
-    The limits say how often: ``skip``, ``every``, ``times`` and ``probability``. `help` shows which
-    options a fault has.
+    The limits decide how often they strike: ``skip``, ``every``, ``times`` and ``probability``.
+    `help` shows the options of each fault.
     """
 
     @abstractmethod
@@ -51,10 +51,10 @@ class BrokerFaults(ABC):
 
     @with_options_of(PublishRule)
     def nack_publishes(self, **options: Unpack[PublishRule]) -> Fault:
-        """Refuse publishes with basic.nack; publishers that did not select confirms are spared.
+        """Refuse publishes with basic.nack; do not strike channels without confirm mode.
 
-        A publish is checked as usual, and then not routed, so no queue gets it.
-        In flight: publishes that came before keep their acks. At removal: nothing is owed.
+        The broker checks a publish as usual, and then routes it to no queue.
+        In flight: earlier publishes get their acks. At removal: nothing happens.
         RabbitMQ does this when a queue is full and rejects publishes (``reject-publish``), when it
         has no leader, or when its process has died.
 
@@ -69,7 +69,7 @@ class BrokerFaults(ABC):
         """Treat publishes as unroutable: mandatory ones are returned, the others are dropped.
 
         In confirm mode basic.ack follows, as after every unroutable publish.
-        In flight: publishes that came before stay routed. At removal: nothing is owed.
+        In flight: earlier publishes stay routed. At removal: nothing happens.
         RabbitMQ does this when no binding matches (312, NO_ROUTE).
         """
         return self._begin(ReturnPublishes, options)
@@ -80,8 +80,8 @@ class BrokerFaults(ABC):
     def hold_confirms(self, **options: Unpack[PublishRule]) -> HeldConfirms:
         """Route and store publishes, and keep their confirms until `release` or `nack` sends them.
 
-        In flight: confirms that were due before are sent. At removal: all that are held are sent,
-        in order, one by one. Those of a channel that closes are never sent.
+        In flight: confirms that were due before are sent. At removal: all held confirms are sent, in
+        order, one by one. Those of a channel that closes are never sent.
         RabbitMQ does this while a queue's disk or a quorum is slow.
 
         Example::
@@ -99,8 +99,8 @@ class BrokerFaults(ABC):
 
         Later confirms of the channel are sent one by one, so that none covers a dropped one.
         In flight: confirms that were due before are sent. At removal: dropped ones stay lost.
-        Neither RabbitMQ nor a network does this: it is what a publisher sees when it loses the
-        connection just before the confirm.
+        Neither RabbitMQ nor a network does this. A publisher that loses the connection just before
+        the confirm is in the same situation.
         """
         return self._begin(DropConfirms, options)
 
@@ -112,7 +112,7 @@ class BrokerFaults(ABC):
         RabbitMQ does this when publishes go to queues of different speed.
 
         Args:
-            window: How many confirms of a channel are collected and shuffled; from 2 on.
+            window: How many confirms of a channel are collected and shuffled; at least 2.
         """
         return self._begin(ReorderConfirms, {"window": window, **options})
 
@@ -121,11 +121,11 @@ class BrokerFaults(ABC):
         """Collect confirms, and send one basic.ack with ``multiple`` for all of them.
 
         If one is a nack, or another fault keeps a confirm of the channel, they are sent one by one.
-        In flight: confirms that were due before are sent. At removal: what is collected is sent.
+        In flight: confirms that were due before are sent. At removal: collected confirms are sent.
         RabbitMQ does this under load.
 
         Args:
-            count: How many confirms of a channel are collected; from 2 on.
+            count: How many confirms of a channel are collected; at least 2.
         """
         return self._begin(MergeConfirms, {"count": count, **options})
 
@@ -138,9 +138,9 @@ class BrokerFaults(ABC):
         Answers to basic.get and direct replies (``amq.rabbitmq.reply-to``) are not affected.
         The messages are unacknowledged, and count for the prefetch. If the channel closes, they
         return to their queues; those of a consumer without acknowledgements are lost.
-        In flight: what was delivered stays delivered. At removal: they are sent, in order; those
-        whose consumer was cancelled return to their queues.
-        RabbitMQ and a network do this: it is a delivery that takes long.
+        In flight: earlier deliveries stay delivered. At removal: the kept ones are sent, in order;
+        those whose consumer was cancelled return to their queues.
+        RabbitMQ and a network do this when a delivery takes long.
         """
         return self._begin(HeldDeliveries, options)
 
@@ -148,9 +148,10 @@ class BrokerFaults(ABC):
     def delay_deliveries(self, *, seconds: float, **options: Unpack[DeliveryRule]) -> Fault:
         """Keep deliveries to consumers for a time; several delays add up.
 
-        As `hold_deliveries`, and each is sent when its time is over. Deliveries that the fault does
-        not strike overtake those that wait.
-        In flight: what was delivered stays delivered. At removal: they are sent at once, in order.
+        It works as `hold_deliveries`, but sends each delivery when its time is over. Deliveries that
+        the fault does not strike overtake those that wait.
+        In flight: earlier deliveries stay delivered. At removal: the kept ones are sent at once, in
+        order.
         RabbitMQ and a network do this.
 
         Args:
@@ -162,8 +163,8 @@ class BrokerFaults(ABC):
     def duplicate_deliveries(self, **options: Unpack[DeliveryRule]) -> Fault:
         """Put published messages into their queues twice, the second one marked as redelivered.
 
-        In flight: messages that are in the queues already are not copied (`FakeBroker.requeue`
-        returns those that clients hold). At removal: copies stay.
+        In flight: messages that are already in the queues are not copied (`FakeBroker.requeue`
+        requeues those that clients hold). At removal: copies stay.
         RabbitMQ does this when a consumer has handled a message and loses its connection before
         the acknowledgement: the queue delivers it again.
         """
@@ -182,14 +183,14 @@ class BrokerFaults(ABC):
     ) -> Fault:
         """Close a channel when a method arrives on it, before the method does anything.
 
-        In flight: what came before is done; what comes after on the channel is dropped until the
+        In flight: earlier methods are executed; later ones on the channel are dropped until the
         client has answered. At removal: closed channels stay closed.
         RabbitMQ does this for errors that no method has caused, such as a consumer timeout (406).
 
         Args:
-            code: The reply code of channel.close; one that does not close connections.
+            code: The reply code of channel.close; a code that closes connections is not allowed.
             text: The reply text, with or without the code's name in front.
-            method: The name of the method to wait for, such as ``"basic.publish"``; None for any.
+            method: The name of the method to strike, such as ``"basic.publish"``; None for any.
         """
         return self._begin(CloseChannels, {"code": code, "text": text, "method": method, **options})
 
@@ -205,14 +206,14 @@ class BrokerFaults(ABC):
         """Close a connection when a method arrives on it, before the method does anything.
 
         `FakeBroker.close_connections` closes connections at once.
-        In flight: what came before is done; what comes after is dropped. At removal: closed
+        In flight: earlier methods are executed; later ones are dropped. At removal: closed
         connections stay closed.
         RabbitMQ does this when an operator closes the connection, or a virtual host is deleted.
 
         Args:
             code: The reply code of connection.close.
             text: The reply text, with or without the code's name in front.
-            method: The name of the method to wait for; None for any.
+            method: The name of the method to strike; None for any.
         """
         return self._begin(
             CloseConnections, {"code": code, "text": text, "method": method, **options}
@@ -226,10 +227,10 @@ class BrokerFaults(ABC):
         text: str = "failed by the test",
         **options: Unpack[MethodRule],
     ) -> Fault:
-        """Answer a method with an error that names it, and do nothing of what it asks for.
+        """Answer a method with an error that names it, and do not execute the method.
 
-        The code decides whether that closes the channel or the connection.
-        In flight: what came before is done. At removal: nothing is owed.
+        The code decides whether the error closes the channel or the connection.
+        In flight: earlier methods are executed. At removal: nothing happens.
         RabbitMQ does this for each method that it refuses.
 
         Args:
@@ -243,10 +244,10 @@ class BrokerFaults(ABC):
     def delay_method(
         self, method: str | None = None, *, seconds: float, **options: Unpack[MethodRule]
     ) -> Fault:
-        """Execute a method later, and all that comes behind it on its channel; delays add up.
+        """Execute a method later, and all later methods of its channel behind it; delays add up.
 
-        Other channels of the connection go on, as each channel of RabbitMQ is a process.
-        In flight: what came before is done. At removal: what waits is executed at once.
+        Other channels of the connection are not delayed: in RabbitMQ each channel is a process.
+        In flight: earlier methods are executed. At removal: methods that wait are executed at once.
         RabbitMQ does this when it is slow, for example while it declares a replicated queue.
 
         Args:
@@ -259,9 +260,9 @@ class BrokerFaults(ABC):
 
     @with_options_of(LoginRule)
     def fail_logins(self, *, text: str | None = None, **options: Unpack[LoginRule]) -> Fault:
-        """Refuse logins whose credentials are right (403), after RabbitMQ's pause.
+        """Refuse logins with valid credentials (403), after RabbitMQ's pause.
 
-        In flight: connections that are open stay open. At removal: new logins succeed.
+        In flight: open connections stay open. At removal: new logins succeed.
         RabbitMQ does this when a password was changed, or when its authentication backend fails.
 
         Args:
@@ -273,9 +274,10 @@ class BrokerFaults(ABC):
     def expire_credentials(self, user: str, **options: Unpack[OptionalRule]) -> Fault:
         """Let the credentials of a user expire, as a token of OAuth 2 does; new logins fail.
 
-        From 4.3 on the user's connections are closed (320, ``credential expired``). Before, each
-        method that needs a permission closes its channel (403), and consumers go on.
-        In flight: what was sent before is done. At removal: the credentials are valid again.
+        RabbitMQ from 4.3 on closes the user's connections (320, ``credential expired``). Earlier
+        releases close the channel of each method that needs a permission (403), and continue to
+        deliver to consumers.
+        In flight: earlier methods are executed. At removal: the credentials are valid again.
         RabbitMQ does this with the backend for OAuth 2.
 
         Args:

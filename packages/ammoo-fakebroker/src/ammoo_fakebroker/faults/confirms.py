@@ -1,6 +1,7 @@
-"""Faults that strike confirms: publishes are routed and stored, and their confirms are not sent yet.
+"""Faults that strike confirms: the broker routes and stores a publish, but keeps its confirm.
 
-While a confirm is kept, the channel's others are sent one by one: ``multiple`` would confirm it, too.
+While a confirm is kept, the channel's other confirms are sent one by one, because ``multiple`` would
+include the kept one.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Kept(NamedTuple):
         return self.channel.is_open
 
     def send(self, *, accepted: bool) -> None:
-        """Send the confirm, by itself."""
+        """Send this confirm alone, without ``multiple``."""
         confirms = self.channel.confirms
         if confirms is None or not self.is_awaited:
             return
@@ -84,14 +85,14 @@ class ConfirmFault(Fault):
         self._send(len(self._kept))
 
     def _send(self, count: int, *, accepted: bool | None = None) -> None:
-        """Send the oldest kept confirms; with their own outcome unless there is another."""
+        """Send the oldest kept confirms, with their own outcome unless `accepted` is given."""
         sent, self._kept = self._kept[:count], self._kept[count:]
         for kept in sent:
             kept.send(accepted=kept.accepted if accepted is None else accepted)
 
 
 class HeldConfirms(ConfirmFault):
-    """Confirms that are held: what `ConfirmFaults.hold_confirms` returns."""
+    """Confirms that are held: the return value of `BrokerFaults.hold_confirms`."""
 
     name: ClassVar[str] = "hold_confirms"
 
@@ -134,7 +135,7 @@ class HeldConfirms(ConfirmFault):
 
 
 class DropConfirms(ConfirmFault):
-    """See `ConfirmFaults.drop_confirms`."""
+    """See `BrokerFaults.drop_confirms`."""
 
     name: ClassVar[str] = "drop_confirms"
 
@@ -172,7 +173,7 @@ class _BatchedConfirms(ConfirmFault):
 
 
 class ReorderConfirms(_BatchedConfirms):
-    """See `ConfirmFaults.reorder_confirms`."""
+    """See `BrokerFaults.reorder_confirms`."""
 
     name: ClassVar[str] = "reorder_confirms"
     size_option: ClassVar[str] = "window"
@@ -188,7 +189,7 @@ class ReorderConfirms(_BatchedConfirms):
 
 
 class MergeConfirms(_BatchedConfirms):
-    """See `ConfirmFaults.merge_confirms`."""
+    """See `BrokerFaults.merge_confirms`."""
 
     name: ClassVar[str] = "merge_confirms"
     size_option: ClassVar[str] = "count"
@@ -203,7 +204,7 @@ class MergeConfirms(_BatchedConfirms):
                 kept.send(accepted=kept.accepted)
             return
         if last.is_awaited:
-            last.channel.flush_confirms()  # one by one: those of this read that are not merged
+            last.channel.flush_confirms()  # the others of this read, one by one
             confirms.withheld = 0
             for kept in batch:
                 kept.record(accepted=True)

@@ -1,8 +1,8 @@
-"""Faults that strike whole connections: what a network does to their octets, and who may connect.
+"""Faults that strike whole connections: they refuse them, or change what happens to their octets.
 
-Such a fault matches connections, not octets: those that are open when it is made, and those that come
-later. Without a scope it has a connection in hand from the first octet on; with one, as soon as the
-connection is open, because its name and its user are known then.
+Such a fault matches connections, not octets: those that are open when it is made, and later ones.
+Without a scope it affects a connection from the first octet on. With a scope it affects a connection
+from connection.open on, because the broker does not know its name and its user before.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .rules import Fault
 from .stages import (
     CoalescingStage,
     CuttingStage,
-    DeafStage,
+    DiscardingStage,
     HoldingStage,
     OctetStage,
     SilentStage,
@@ -51,11 +51,11 @@ _LAST_METHODS: Mapping[str, tuple[int, int] | None] = {
 
 
 class ConnectionFault(Fault):
-    """A fault that has connections in hand until it is removed."""
+    """A fault that affects connections until it is removed."""
 
     noun: ClassVar[tuple[str, str]] = ("connection", "connections")
     takes_open_ones: ClassVar[bool] = True
-    """Whether it strikes connections that are there already."""
+    """Whether it affects connections that exist already."""
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -65,7 +65,7 @@ class ConnectionFault(Fault):
 
     @property
     def strikes_at_accept(self) -> bool:
-        """Whether it needs to know nothing of a connection."""
+        """Whether it can strike before the connection's name and user are known."""
         return not self._scope
 
     def begin(self) -> None:
@@ -75,14 +75,14 @@ class ConnectionFault(Fault):
                     self.offer(client, is_new=False)
 
     def offer(self, client: FaultyClient, *, is_new: bool) -> None:
-        """Take a connection in hand, if the fault matches it and its limits allow that."""
+        """Affect a connection if the fault matches it and its limits allow it."""
         occasion = Occasion(client.connection)
         if self.claims(occasion):
             self._claimed[client] = None
             self.take(client, occasion, is_new=is_new)
 
     def take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
-        """Take a connection in hand."""
+        """Begin to affect a connection."""
         raise NotImplementedError
 
 
@@ -98,7 +98,7 @@ class RefuseConnections(ConnectionFault):
 
     @property
     def stops_listening(self) -> bool:
-        """Whether the broker does not even listen, so that it does not see who is refused."""
+        """Whether the broker stops listening; it then cannot count the connections refused."""
         return not (self._limit.skip or self._limit.times) and self._limit[1:] == (1, None, 1.0)
 
     def begin(self) -> None:
@@ -115,7 +115,7 @@ class RefuseConnections(ConnectionFault):
 
 
 class _StagedFault(ConnectionFault):
-    """A fault whose stages stand on the paths of octets."""
+    """A fault that puts stages on the paths of octets."""
 
     own_options: ClassVar[frozenset[str]] = frozenset(("towards",))
 
@@ -172,7 +172,7 @@ class Cut(_StagedFault):
         if self._after_octets is not None and self._after_frames is not None:
             raise ValueError("both after_octets and after_frames are given; expected one of them")
         if self._after_octets is not None and options.get("inside_frame"):
-            raise ValueError("inside_frame needs after_frames; after_octets says where to cut")
+            raise ValueError("inside_frame needs after_frames, not after_octets")
 
     def _stage(
         self, client: FaultyClient, towards: _Towards, strike: Any, *, is_new: bool
@@ -219,14 +219,14 @@ class IgnoreConnections(_StagedFault):
         self.strike(occasion)
         clock = self._host.node.network_clock
         outgoing = UnansweringStage(clock, self._last_method)
-        incoming = DeafStage(clock, lambda: outgoing.is_over)
+        incoming = DiscardingStage(clock, lambda: outgoing.is_over)
         client.path.add("client", outgoing)
         client.path.add("broker", incoming)
         self._stages += [(client, outgoing), (client, incoming)]
 
 
 class HeldOctets(_StagedFault):
-    """Octets that are held: what `NetworkFaults.hold` returns."""
+    """Octets that are held: the return value of `NetworkFaults.hold`."""
 
     name: ClassVar[str] = "hold"
 
@@ -241,7 +241,7 @@ class HeldOctets(_StagedFault):
         return self._host.look(lambda: sum(stage.kept_size for _, stage in self._stages))
 
     def release(self) -> None:
-        """Let all octets go that are held now; those that come later are held again."""
+        """Pass on all octets that are held now; later ones are held again."""
         self._host.look(self._release)
 
     def _release(self) -> None:
@@ -333,7 +333,7 @@ def directions(towards: object) -> tuple[_Towards, ...]:
 
 
 def check_amount(name: str, value: object, *, lowest: int = 0) -> int | None:
-    """Return a number of octets or frames; None for none.
+    """Return a number of octets or frames; None if the option was not given.
 
     Raises:
         TypeError: It is no integer.

@@ -1,7 +1,7 @@
-"""Faults that strike deliveries: the message is unacknowledged, and is not sent to its consumer yet.
+"""Faults that strike deliveries: the message counts as unacknowledged, but is not sent yet.
 
-A kept delivery counts for the consumer's prefetch. If its channel closes, it returns to its queue, as
-one that the client never settled.
+A kept delivery counts for the consumer's prefetch. If its channel closes, it returns to its queue,
+as a delivery does that the client has not settled.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class DeliveryFault(Fault):
         self._host.node.clock.call_later(seconds, lambda: self._send_late(kept))
 
     def _send_late(self, kept: _Kept) -> None:
-        """Send a delivery whose time is over, unless it is now another one of the same message."""
+        """Send a delivery whose time is over, unless its message has been delivered anew."""
         if self._kept.get(kept.queued) is kept:
             self._send(kept.queued)
 
@@ -94,7 +94,7 @@ class DeliveryFault(Fault):
 
 
 class HeldDeliveries(DeliveryFault):
-    """Deliveries that are held: what `DeliveryFaults.hold_deliveries` returns."""
+    """Deliveries that are held: the return value of `BrokerFaults.hold_deliveries`."""
 
     name: ClassVar[str] = "hold_deliveries"
 
@@ -124,7 +124,7 @@ class HeldDeliveries(DeliveryFault):
 
 
 class DelayDeliveries(DeliveryFault):
-    """See `DeliveryFaults.delay_deliveries`."""
+    """See `BrokerFaults.delay_deliveries`."""
 
     name: ClassVar[str] = "delay_deliveries"
     own_options: ClassVar[frozenset[str]] = frozenset(("seconds",))

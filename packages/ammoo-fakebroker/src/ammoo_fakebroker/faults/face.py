@@ -1,7 +1,7 @@
-"""`Faults`: what a test holds as ``broker.faults``.
+"""`Faults`: the object ``broker.faults`` that a test uses.
 
-Each fault is a method; `add` makes one from plain data, for files and other languages. Options are
-checked here, so that a misspelt one never means that a fault strikes everything.
+Each fault is a method; `add` makes one from plain data, for files and other languages. This module
+checks the names of options, because a fault with a misspelt scope would strike everything.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _FaultT = TypeVar("_FaultT", bound=Fault)
 
 
 class Faults(BrokerFaults, NetworkFaults):
-    """The faults of a broker, scripted by a test: how each is made, and those in force.
+    """The faults of a broker that a test scripts: methods that make them, and those in force.
 
     A fault is in force from the call on, until its ``with`` block ends, its `remove` is called, or
-    the broker stops. Of several the newest that takes an occasion strikes; delays add up.
+    the broker stops. If several match, only the newest strikes; but delays add up.
 
     Example::
 
@@ -53,7 +53,7 @@ class Faults(BrokerFaults, NetworkFaults):
             fault.remove()
 
     def add(self, name: str, options: Mapping[str, Any] | None = None) -> Fault:
-        """Make a fault from plain data, as from a file.
+        """Make a fault from plain data, such as an entry of a file.
 
         Example::
 
@@ -61,12 +61,13 @@ class Faults(BrokerFaults, NetworkFaults):
 
         Args:
             name: The name of the method that makes it.
-            options: Its arguments by their names; names are compared, so functions and regular
-                expressions are not taken.
+            options: Its arguments by their names: strings, numbers and booleans. Functions and
+                regular expressions are not allowed.
 
         Raises:
             LookupError: An option names something that the broker does not have.
-            ValueError: There is no such fault or option, an option lacks, or a value is not valid.
+            ValueError: There is no such fault or option, an option is missing, or a value is
+                invalid.
         """
         method = getattr(self, name, None) if name in fault_names() else None
         if method is None:
@@ -115,7 +116,7 @@ def _check(name: str, method: Any, options: Mapping[str, Any]) -> None:
     """Check the names and the plain values of a fault's options.
 
     Raises:
-        TypeError: There is no such option, a value is of a wrong type, or an option lacks.
+        TypeError: There is no such option, a value has a wrong type, or an option is missing.
     """
     check_scope(options)
     parameters = inspect.signature(method).parameters

@@ -25,10 +25,10 @@ class FrameCounter:
 
         Args:
             octets: The octets.
-            start: Where the current frame goes on, or the next one begins.
+            start: The index at which the current frame continues, or the next one begins.
 
         Returns:
-            The index behind its last octet; None if it goes on behind the octets.
+            The index behind its last octet; None if it ends behind these octets.
         """
         if not self._left:
             needed = _HEADER - len(self._head)

@@ -1,6 +1,6 @@
-"""How often a fault strikes: what it lets pass first, every how many, how many, and by what chance.
+"""How often a fault strikes: the limits `skip`, `every`, `times` and `probability`.
 
-It counts matches, in the broker's thread; so two strikes are two, however many connections there are.
+The broker's thread counts the matches of all connections together.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Limit(NamedTuple):
     skip: int = 0
     """How many matches it lets pass first."""
     every: int = 1
-    """It strikes the first match after those, and then each match of this number."""
+    """After those, it strikes the first of every so many matches."""
     times: int | None = None
     """How many matches it strikes at most; None for any number."""
     probability: float = 1.0
-    """The chance that it strikes a match that the other limits let it strike."""
+    """The chance that it strikes a match that the other limits allow."""
 
     def check(self) -> Limit:
         """Check all values, and return the limit."""
@@ -49,7 +49,7 @@ class Limit(NamedTuple):
         Args:
             matched: How many matches there were, this one included.
             struck: How many of those before were struck.
-            random: Where chance comes from; it is drawn from only if the match may be struck.
+            random: The source of random numbers; used only if the other limits allow a strike.
         """
         if self.times is not None and struck >= self.times:
             return False
@@ -68,7 +68,7 @@ class Limit(NamedTuple):
 
 
 def check_count(name: str, value: object, *, lowest: int) -> None:
-    """Check a number of matches, strikes or what a fault keeps.
+    """Check a number of matches, of strikes, or of kept confirms or deliveries.
 
     Raises:
         TypeError: It is no integer.

@@ -17,7 +17,7 @@ __all__ = ["ExpireCredentials", "FailLogins", "LoginFault"]
 
 
 class LoginFault(Fault):
-    """A fault that refuses a login whose credentials are right."""
+    """A fault that refuses a login with valid credentials."""
 
     noun: ClassVar[tuple[str, str]] = ("login", "logins")
 
@@ -27,7 +27,7 @@ class LoginFault(Fault):
 
 
 class FailLogins(LoginFault):
-    """See `LoginFaults.fail_logins`."""
+    """See `BrokerFaults.fail_logins`."""
 
     name: ClassVar[str] = "fail_logins"
     own_options: ClassVar[frozenset[str]] = frozenset(("text",))
@@ -40,7 +40,7 @@ class FailLogins(LoginFault):
 
 
 class ExpireCredentials(LoginFault):
-    """See `LoginFaults.expire_credentials`."""
+    """See `BrokerFaults.expire_credentials`."""
 
     name: ClassVar[str] = "expire_credentials"
 
@@ -51,7 +51,7 @@ class ExpireCredentials(LoginFault):
         self._user = host.node.users[options["user"]]
 
     def begin(self) -> None:
-        """Let the credentials expire: what happens to the connections that are open."""
+        """Let the credentials expire, and close open connections if the release does so."""
         node = self._host.node
         self._user.expire(int(node.clock.timestamp()))
         for connection in self._host.open_connections():

@@ -36,7 +36,7 @@ class MethodFault(Fault):
         check_method(options.get("method"))
 
     def execute(self, connection: Connection, command: Command) -> None:
-        """Do something else than executing a method that the fault strikes.
+        """Strike a method: do something else instead of executing it.
 
         Raises:
             ProtocolError: The method fails.
@@ -59,7 +59,7 @@ class _ErrorFault(MethodFault):
 
 
 class CloseChannels(_ErrorFault):
-    """See `MethodFaults.close_channels`."""
+    """See `BrokerFaults.close_channels`."""
 
     name: ClassVar[str] = "close_channels"
 
@@ -81,7 +81,7 @@ class CloseChannels(_ErrorFault):
 
 
 class CloseConnections(_ErrorFault):
-    """See `MethodFaults.close_connections`."""
+    """See `BrokerFaults.close_connections`."""
 
     name: ClassVar[str] = "close_connections"
 
@@ -90,7 +90,7 @@ class CloseConnections(_ErrorFault):
 
 
 class FailMethod(_ErrorFault):
-    """See `MethodFaults.fail_method`."""
+    """See `BrokerFaults.fail_method`."""
 
     name: ClassVar[str] = "fail_method"
 
@@ -102,7 +102,7 @@ class FailMethod(_ErrorFault):
 
 
 class DelayMethod(MethodFault):
-    """See `MethodFaults.delay_method`."""
+    """See `BrokerFaults.delay_method`."""
 
     name: ClassVar[str] = "delay_method"
     own_options: ClassVar[frozenset[str]] = frozenset(("seconds",))
@@ -115,7 +115,7 @@ class DelayMethod(MethodFault):
         self._waiting: dict[tuple[Connection, int], deque[Command]] = {}
 
     def is_waiting(self, connection: Connection, command: Command) -> bool:
-        """Add a command behind those of its channel that wait, if there are any."""
+        """Queue a command if others of its channel wait; return whether it was queued."""
         waiting = self._waiting.get((connection, command[0]))
         if waiting is None:
             return False
@@ -123,13 +123,13 @@ class DelayMethod(MethodFault):
         return True
 
     def delay(self, connection: Connection, command: Command, seconds: float) -> None:
-        """Execute a command, and what comes behind it on its channel, later."""
+        """Execute a command later, and all later commands of its channel behind it."""
         key = (connection, command[0])
         self._waiting[key] = deque((command,))
         self._host.node.clock.call_later(seconds, lambda: self._execute_waiting(key))
 
     def _execute_waiting(self, key: tuple[Connection, int]) -> None:
-        """Execute the first command without a further strike, and the others as if they came now."""
+        """Execute the first command without another strike, and the others as if they arrived now."""
         waiting = self._waiting.pop(key, None)
         if waiting is not None and key[0].is_open:
             self._host.execute_unstruck(key[0], waiting.popleft())

@@ -1,7 +1,7 @@
-"""The faults of networks: what `broker.faults` offers for connections and their octets.
+"""The faults of networks: those of `broker.faults` for connections and their octets.
 
-Each docstring says what becomes of traffic in flight and at removal, and whether RabbitMQ, a network
-or neither does such a thing. Octets are delayed in real time.
+Each docstring says what happens to traffic in flight, what happens when the fault is removed, and
+whether RabbitMQ, a network or neither behaves like this. Octets are delayed in real time.
 """
 
 from __future__ import annotations
@@ -38,22 +38,23 @@ class NetworkFaults(ABC):
     """The faults that strike connections and their octets, in sockets and in memory.
 
     Their limits count connections: ``times=1`` is one connection. The scope can be ``connection``,
-    ``user`` and ``virtualhost``; then a fault begins when the connection is open.
+    ``user`` and ``virtualhost``; a fault with a scope begins when the connection is open.
     """
 
     @abstractmethod
     def _begin(self, kind: type[_FaultT], options: Mapping[str, Any]) -> _FaultT:
         """Check the options of a fault, make it, and put it in force."""
 
-    # -- who may connect -----------------------------------------------------------------------
+    # -- new connections -----------------------------------------------------------------------
 
     @with_options_of(LimitRule)
     def refuse_connections(self, **options: Unpack[LimitRule]) -> Fault:
         """Refuse new connections (ECONNREFUSED), as while RabbitMQ is down; the port is kept.
 
-        With a limit such as ``times=2`` the broker must see who comes: it accepts those connections
-        and resets them before any octet. Without one it cannot count, and no block is empty.
-        In flight: open connections live on. At removal: new connections are accepted.
+        With a limit such as ``times=2`` the broker has to count: it accepts these connections, and
+        resets them before any octet. Without a limit it cannot count, and a ``with`` block never
+        fails because no client was refused.
+        In flight: open connections stay open. At removal: new connections are accepted.
         A network does this, and RabbitMQ when it is not running.
 
         Example::
@@ -70,14 +71,14 @@ class NetworkFaults(ABC):
         after: Literal["accept", "start", "tune"] = "accept",
         **options: Unpack[LimitRule],
     ) -> Fault:
-        """Accept new connections, and then fall silent.
+        """Accept new connections, and then send nothing.
 
-        In flight: open connections live on. At removal: ignored connections are cut.
+        In flight: open connections stay open. At removal: ignored connections are cut.
         A network does this, or a node that hangs.
 
         Args:
-            after: The last thing that a client gets: the TCP connection, connection.start or
-                connection.tune.
+            after: The last step that a client sees: ``"accept"`` (the TCP connection), ``"start"``
+                (connection.start) or ``"tune"`` (connection.tune).
         """
         return self._begin(IgnoreConnections, {"after": after, **options})
 
@@ -94,19 +95,20 @@ class NetworkFaults(ABC):
         reset: bool = False,
         **options: Unpack[ConnectionRule],
     ) -> Fault:
-        """Cut connections at an exact place of what is sent, without a connection.close.
+        """Cut connections at an exact position in the stream, without a connection.close.
 
-        Without a place they are cut when the next octet comes (`FakeBroker.cut_connections` does not
-        wait for one). Octets and frames are counted from the call on, for each connection.
-        In flight: what was sent before the place is written; the rest is lost. At removal: nothing
-        is owed.
+        Without a position they are cut when the next octet comes (`FakeBroker.cut_connections` does
+        not wait for one). Octets and frames are counted from the call on, for each connection.
+        In flight: octets before the position are written; the rest is lost. At removal: nothing
+        happens.
         A network does this, and RabbitMQ when its process is killed.
 
         Args:
             after_octets: How many octets pass.
             after_frames: How many frames pass; the protocol header counts as one.
-            inside_frame: Whether the first half of the next frame passes as well.
-            towards: The direction that is counted: what the broker sends, or what clients send.
+            inside_frame: Whether the first half of the next frame passes, too.
+            towards: The direction that is counted: octets sent by the broker (``"client"``) or by
+                clients (``"broker"``).
             reset: Whether the socket ends with a reset (RST); else with a FIN.
         """
         own = {
@@ -124,10 +126,10 @@ class NetworkFaults(ABC):
     def silence(
         self, *, towards: Direction | None = None, **options: Unpack[ConnectionRule]
     ) -> Fault:
-        """Lose all octets, heartbeats included: the sockets stay open, and nothing comes.
+        """Lose all octets, heartbeats included: the sockets stay open, but nothing arrives.
 
         In flight: octets on their way are lost. At removal: connections that have lost octets are
-        cut, because AMQP cannot go on behind a gap.
+        cut, because AMQP cannot continue behind a gap.
         A network does this when a cable is pulled or a firewall forgets the connection; so does a
         node that hangs.
 
@@ -140,10 +142,10 @@ class NetworkFaults(ABC):
     def hold(
         self, *, towards: Direction | None = None, **options: Unpack[ConnectionRule]
     ) -> HeldOctets:
-        """Keep octets, in order, until `release` lets them go.
+        """Keep octets, in order, until `release` passes them on.
 
-        In flight: octets on their way are kept. At removal: all go. A connection whose heartbeats
-        are held for too long is lost meanwhile, by either side.
+        In flight: octets on their way are kept. At removal: all are passed on. If heartbeats are held
+        for too long, either side ends the connection meanwhile.
         A network does this.
 
         Args:
@@ -161,7 +163,7 @@ class NetworkFaults(ABC):
     ) -> Fault:
         """Move octets slowly.
 
-        In flight and at removal: nothing is lost; what is kept goes at once at removal.
+        In flight: nothing is lost. At removal: kept octets are passed on at once.
         A network does this.
 
         Args:
@@ -179,9 +181,9 @@ class NetworkFaults(ABC):
         towards: Direction | None = None,
         **options: Unpack[ConnectionRule],
     ) -> Fault:
-        """Move octets in small pieces, so that frames arrive in parts.
+        """Move octets in small pieces: frames arrive in parts.
 
-        In flight and at removal: nothing is lost; what is kept goes at once at removal.
+        In flight: nothing is lost. At removal: kept octets are passed on at once.
         A network does this: TCP has no messages.
 
         Args:
@@ -198,9 +200,9 @@ class NetworkFaults(ABC):
         towards: Direction | None = None,
         **options: Unpack[ConnectionRule],
     ) -> Fault:
-        """Collect octets for a time, so that many frames arrive at once.
+        """Collect octets for a time: many frames arrive at once.
 
-        In flight and at removal: nothing is lost; what is kept goes at once at removal.
+        In flight: nothing is lost. At removal: kept octets are passed on at once.
         A network does this: TCP has no messages.
 
         Args:
@@ -211,9 +213,10 @@ class NetworkFaults(ABC):
 
     @with_options_of(ConnectionRule)
     def stop_reading(self, **options: Unpack[ConnectionRule]) -> Fault:
-        """Read nothing from sockets, so that clients cannot write when the buffers are full.
+        """Read nothing from sockets: clients cannot write when the buffers are full.
 
-        In flight: what was read is executed. At removal: all is read; nothing is lost.
+        In flight: commands that were read are executed. At removal: all octets are read; nothing is
+        lost.
         RabbitMQ does this to publishers during an alarm, after a connection.blocked.
         """
         return self._begin(StopReading, options)

@@ -1,6 +1,6 @@
 """The occasions on which faults can strike: a login, a method, a publish, a delivery, a connection.
 
-An occasion reads what a fault's scope names only when it is asked: most faults name one thing.
+An occasion reads an attribute only when a fault's scope names it, because most scopes name one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class Occasion:
-    """What a fault may strike; by itself, a connection or its login.
+    """Something that a fault may strike; this class itself stands for a connection or its login.
 
     Args:
         connection: The connection.
@@ -50,13 +50,13 @@ class Occasion:
         self.published: Message | None = None
 
     def answers(self, name: str, wanted: Any) -> bool:
-        """Return whether what a scope names is as wanted."""
+        """Return whether an attribute that a scope names has the wanted value."""
         if name == "connection":
             return self._is_connection(wanted)
         return matches(wanted, self.read(name))
 
     def read(self, name: str) -> Any:
-        """Return what a scope names; None if this has no such thing."""
+        """Return an attribute that a scope names; None if this occasion has none of that name."""
         return getattr(self, name, None)
 
     @property
@@ -89,7 +89,7 @@ class Occasion:
         return matches(wanted, name) or matches(wanted, own)
 
     def describe(self) -> str:
-        """Say what happens: the text of a strike."""
+        """Return the text of a strike."""
         return f"connection {self.connection!r}"
 
 
@@ -127,7 +127,7 @@ class PublishOccasion(Occasion):
 
     @property
     def queue_name(self) -> str:
-        """The queues that have taken it."""
+        """The queues that it was routed to."""
         return ", ".join(queue.name for queue in self._queues)
 
     @property

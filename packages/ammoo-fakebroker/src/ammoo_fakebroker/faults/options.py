@@ -1,4 +1,4 @@
-"""The options of faults: whom they strike and how often, by their names.
+"""The options of faults by their names: what they strike, and how often.
 
 The scope's names are those of the attributes that they are compared with, as in `MessageSnapshot`.
 A plain value must be equal, a compiled regular expression must match somewhere, and a function
@@ -32,7 +32,7 @@ __all__ = [
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 Text: TypeAlias = str | re.Pattern[str] | Callable[[str], bool]
-"""What a name must be: equal, matched by a regular expression, or accepted by a function."""
+"""A name: a string that must be equal, a regular expression, or a function that decides."""
 Number: TypeAlias = int | Callable[[int], bool]
 ConnectionChoice: TypeAlias = (
     str | re.Pattern[str] | ConnectionSnapshot | Callable[[ConnectionSnapshot], bool]
@@ -53,11 +53,11 @@ class LimitRule(OptionalRule, total=False):
     skip: int
     """How many matches the fault lets pass first; by default 0."""
     every: int
-    """It strikes the first match after those, and then each match of this number; by default 1."""
+    """After those, it strikes the first of every so many matches; by default 1."""
     times: int | None
     """How many matches it strikes at most; by default any number."""
     probability: float
-    """The chance that it strikes a match, from a stream of random numbers of its own."""
+    """The chance that it strikes a match; each fault has its own random numbers. 1 by default."""
 
 
 class LoginRule(LimitRule, total=False):
@@ -101,7 +101,7 @@ class MethodRule(ConnectionRule, total=False):
 
 
 def matches(wanted: object, value: object) -> bool:
-    """Return whether a value is what is wanted: equal, matched, or accepted."""
+    """Return whether a value is equal to a plain value, found by a pattern, or accepted."""
     if isinstance(wanted, re.Pattern):
         return isinstance(value, str) and wanted.search(value) is not None
     if callable(wanted):
@@ -110,14 +110,14 @@ def matches(wanted: object, value: object) -> bool:
 
 
 def unknown_option(owner: str, name: str, known: list[str]) -> str:
-    """Return the text for an option that there is not."""
+    """Return the text of the error for an unknown option."""
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"its options are {', '.join(known)}"
     return f"{owner} has no option {name!r}; {hint}"
 
 
 def check_scope(options: Mapping[str, Any]) -> None:
-    """Check the types of what a scope names, of ``message`` and of ``optional``.
+    """Check the types of a scope's values, of ``message`` and of ``optional``.
 
     Raises:
         TypeError: A value is of a wrong type.
@@ -162,7 +162,7 @@ _DEFAULTS: Mapping[str, Any] = {
 
 
 def with_options_of(rule: type) -> Callable[[_Method], _Method]:
-    """Decorate a method that takes the options of a rule: `help` shows each of them by its name."""
+    """Decorate a method that takes the options of a rule: `help` then shows each of them."""
 
     def decorate(method: _Method) -> _Method:
         written = inspect.signature(method)

@@ -1,4 +1,4 @@
-"""What a fault asks of the broker that it is in force in."""
+"""What a fault asks of its broker."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class FaultyClient(Protocol):
         """Read nothing from the socket, or read again."""
 
     def cut(self, *, reset: bool) -> None:
-        """Close the socket behind what is written, without a connection.close."""
+        """Write the queued octets and close the socket, without a connection.close."""
 
 
 class FaultyNetwork(Protocol):
     """What faults ask of the server."""
 
     refuses_connections: bool
-    """Whether it does not listen, because a fault wants that."""
+    """Whether a fault has stopped it from listening."""
 
     @property
     def clients(self) -> Collection[FaultyClient]:
@@ -55,7 +55,7 @@ class FaultyNetwork(Protocol):
 
 
 class FaultHost(Protocol):
-    """What a fault asks of the broker that it is in force in."""
+    """What a fault asks of its broker."""
 
     @property
     def node(self) -> Node:
@@ -67,7 +67,7 @@ class FaultHost(Protocol):
         ...
 
     def look(self, function: Callable[[], _Result]) -> _Result:
-        """Do the same, when all that clients have sent so far is executed."""
+        """Do the same after the broker has executed all commands that clients have sent."""
         ...
 
     def wait_until(
@@ -101,7 +101,7 @@ class FaultHost(Protocol):
         """Execute a command that a fault has kept; no fault strikes it again."""
 
     def end(self, fault: Any) -> None:
-        """Take a fault out of force, in the broker's thread."""
+        """End a fault, in the broker's thread."""
 
     def struck(self, fault: Any, occasion: Any) -> None:
         """Record that a fault struck."""

@@ -1,4 +1,4 @@
-"""Faults that strike publishes: those that RabbitMQ answers otherwise, and those that come twice."""
+"""Faults that strike publishes: they are refused, returned, or put into their queues twice."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class PublishFault(Fault):
         return None
 
     def publish(self, channel: Channel, message: Message, *, mandatory: bool) -> None:
-        """Deal with a publish that the fault strikes."""
+        """Strike a publish: answer it in another way."""
         raise NotImplementedError
 
 
 class NackPublishes(PublishFault):
-    """See `PublishFaults.nack_publishes`."""
+    """See `BrokerFaults.nack_publishes`."""
 
     name: ClassVar[str] = "nack_publishes"
 
@@ -48,7 +48,7 @@ class NackPublishes(PublishFault):
 
 
 class ReturnPublishes(PublishFault):
-    """See `PublishFaults.return_publishes`."""
+    """See `BrokerFaults.return_publishes`."""
 
     name: ClassVar[str] = "return_publishes"
 
@@ -63,7 +63,7 @@ class ReturnPublishes(PublishFault):
 
 
 class DuplicateDeliveries(Fault):
-    """See `DeliveryFaults.duplicate_deliveries`."""
+    """See `BrokerFaults.duplicate_deliveries`."""
 
     name: ClassVar[str] = "duplicate_deliveries"
     noun: ClassVar[tuple[str, str]] = ("publish", "publishes")

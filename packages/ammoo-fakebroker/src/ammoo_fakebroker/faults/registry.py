@@ -1,7 +1,7 @@
-"""The faults that are in force, newest first, and the strike points that ask them.
+"""The faults in force, newest first, and the strike points that ask them.
 
-A strike point is a function while a fault is in force there, and None otherwise. Of several faults
-the newest that takes an occasion strikes it; delays add up.
+A strike point is a function while it has a fault in force, and None otherwise. If several faults
+match an occasion, only the newest strikes it; but delays add up.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Registry:
         node: The broker's node.
         points: The strike points of all its connections.
         call: Calls a function in the broker's thread.
-        look: Does so when all that clients have sent so far is executed.
+        look: Does so after the broker has executed all commands that clients have sent.
         runs_here: Returns whether this is the broker's thread.
         await_future: Awaits a future in the running event loop, for so many seconds.
-        network: What listens, and holds the sockets.
-        seed: What the random numbers of all faults come from.
+        network: The server, which listens and holds the sockets.
+        seed: The seed of the random numbers of all faults.
 
     Attributes:
         active: The faults in force, newest first.
@@ -105,7 +105,7 @@ class Registry:
         return result
 
     def look(self, function: Callable[[], _Result]) -> _Result:
-        """Do the same, when all that clients have sent so far is executed."""
+        """Do the same after the broker has executed all commands that clients have sent."""
         result: _Result = self._look(function)
         return result
 
@@ -138,7 +138,7 @@ class Registry:
 
         Raises:
             AssertionError: It was not true in time; `failure` returns the text.
-            RuntimeError: This is the broker's thread, which would wait for itself.
+            RuntimeError: The caller runs in the broker's thread: the wait would block the broker.
         """
         if self._runs_here():
             raise RuntimeError("the broker runs in this event loop: await wait_async() instead")
@@ -191,10 +191,10 @@ class Registry:
             )
 
     def end(self, fault: Fault) -> None:
-        """Take a fault out of force, in the broker's thread."""
+        """End a fault, in the broker's thread."""
         self.active.remove(fault)
         self._install()
-        self._wake_waiters()  # those that wait for this fault wait in vain
+        self._wake_waiters()  # a wait for this fault fails now
 
     def deliver_unstruck(self, consumer: Consumer, queued: QueuedMessage) -> None:
         """Deliver a message that a fault has kept; no fault strikes it again."""
@@ -214,7 +214,7 @@ class Registry:
         return [fault for fault in self.active if isinstance(fault, kind)]
 
     def _install(self) -> None:
-        """Set each strike point to what asks the faults in force there, or to None."""
+        """Set each strike point to a function that asks its faults; to None if it has none."""
         self._logins = self._of(LoginFault)
         self._methods = self._of(MethodFault)
         self._delays = self._of(DelayMethod)

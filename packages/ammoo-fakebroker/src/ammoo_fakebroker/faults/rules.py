@@ -1,7 +1,7 @@
 """A fault: a rule that is in force until it is removed.
 
-It decides whether it strikes an occasion, counts, and remembers why it did not, for the error of a
-block in which it never struck. What it does is the business of its subclasses.
+It decides whether it strikes an occasion, and counts. It also records why it did not strike, for the
+error of a block in which it never struck. Its subclasses define what it does.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _MISSES_KEPT = 100
 
 
 class Fault:
-    """A fault that is in force: what a method of ``broker.faults`` returns.
+    """A fault in force; the methods of ``broker.faults`` return it.
 
     As a context manager it is removed at the end of the block. A block in which it never struck
-    raises AssertionError, unless the fault is optional or the block ends with another exception.
+    raises AssertionError, unless the fault is optional or another exception leaves the block.
 
     Example::
 
@@ -43,13 +43,13 @@ class Fault:
     name: ClassVar[str] = ""
     """The name of the method of ``broker.faults`` that makes it."""
     noun: ClassVar[tuple[str, str]] = ("occasion", "occasions")
-    """What it strikes, one and many, in words."""
+    """The noun for what it strikes, in singular and plural."""
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
     ) -> None:
         self.ordinal: int = ordinal
-        """Its number: how many faults were made before it, plus one."""
+        """Its number among the broker's faults, counted from 1."""
         self.options: Mapping[str, Any] = dict(options)
         """The options that it was made with."""
         limits = {name: options[name] for name in Limit._fields if name in options}
@@ -67,7 +67,7 @@ class Fault:
         self._is_in_force = True
 
     def _read_scope(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return whom it strikes: the options that are neither limits nor its own."""
+        """Return the scope: the options that are neither limits nor the subclass's own."""
         other = {*Limit._fields, "optional", *self.own_options}
         return {
             name: value
@@ -76,7 +76,7 @@ class Fault:
         }
 
     own_options: ClassVar[frozenset[str]] = frozenset()
-    """The options that say what it does, not whom it strikes."""
+    """The options that define what it does, not what it strikes."""
 
     def __repr__(self) -> str:
         return f"<Fault {self.describe()}: struck {self._count} of {self._matched}>"
@@ -86,7 +86,7 @@ class Fault:
         given = ", ".join(f"{name}={_print(value)}" for name, value in self.options.items())
         return f"{self.name}({given})"
 
-    # -- what a test asks ----------------------------------------------------------------------
+    # -- for tests -----------------------------------------------------------------------------
 
     @property
     def count(self) -> int:
@@ -95,7 +95,7 @@ class Fault:
 
     @property
     def matched(self) -> int:
-        """How many occasions it matched, those included that its limits let pass."""
+        """How many occasions it matched, including those that its limits let pass."""
         return self._host.look(lambda: self._matched)
 
     @property
@@ -116,8 +116,8 @@ class Fault:
             timeout: How long to wait, in seconds of real time.
 
         Raises:
-            AssertionError: It has not struck as often in that time, or was removed; the text says
-                why.
+            AssertionError: It has struck less often in that time, or was removed; the text gives
+                the reason.
             RuntimeError: The broker runs in the event loop of this thread.
         """
         when = f"after {timeout:g} s"
@@ -137,8 +137,8 @@ class Fault:
             count, timeout: As for `wait`.
 
         Raises:
-            AssertionError: It has not struck as often in that time, or was removed; the text says
-                why.
+            AssertionError: It has struck less often in that time, or was removed; the text gives
+                the reason.
         """
         when = f"after {timeout:g} s"
         await self._host.wait_until_async(
@@ -147,7 +147,7 @@ class Fault:
         self._check_wait(count)
 
     def _ends_wait(self, count: int) -> bool:
-        """Return whether it has struck as often, or never will."""
+        """Return whether it has struck as often, or cannot any more."""
         return self._count >= count or not self._is_in_force
 
     def _check_wait(self, count: int) -> None:
@@ -163,7 +163,7 @@ class Fault:
     # -- its end -------------------------------------------------------------------------------
 
     def remove(self) -> None:
-        """Remove it: it strikes nothing more. What that means for traffic, its docstring says."""
+        """Remove the fault: it strikes no more. The method that made it documents the effects."""
         self._host.call(self._remove)
 
     def _remove(self) -> None:
@@ -173,10 +173,10 @@ class Fault:
             self.ended()
 
     def begin(self) -> None:
-        """Do what it does at once; called in the broker's thread when it has come into force."""
+        """Do what the fault does at once; called in the broker's thread when it begins."""
 
     def ended(self) -> None:
-        """Let go what it keeps; called in the broker's thread when it is no longer in force."""
+        """Release what the fault keeps; called in the broker's thread when it ends."""
 
     def __enter__(self) -> Self:
         return self
@@ -199,14 +199,22 @@ class Fault:
     # -- what it strikes -----------------------------------------------------------------------
 
     def takes(self, occasion: Occasion) -> bool:
-        """Return whether it strikes an occasion; count it, and record the strike."""
+        """Return whether the fault strikes an occasion; count it, and record the strike.
+
+        Args:
+            occasion: The publish, delivery, method, login or connection.
+        """
         is_struck = self._admits(occasion, self._count)
         if is_struck:
             self.strike(occasion)
         return is_struck
 
     def claims(self, occasion: Occasion) -> bool:
-        """Return whether it takes a connection in hand, which it may strike later."""
+        """Return whether the fault affects a connection, which it may strike later.
+
+        Args:
+            occasion: The connection.
+        """
         is_claimed = self._admits(occasion, self._claims)
         self._claims += is_claimed
         return is_claimed
@@ -225,7 +233,11 @@ class Fault:
         return self._limit.admits(self._matched, struck, self._random)
 
     def strike(self, occasion: Occasion) -> None:
-        """Count a strike, and record it."""
+        """Count a strike, and record it.
+
+        Args:
+            occasion: The occasion that is struck.
+        """
         self._count += 1
         strike = Strike(
             self.name, occasion.connection, occasion.channel_number, occasion.describe()
@@ -234,7 +246,11 @@ class Fault:
         self._host.struck(self, occasion)
 
     def obstacle(self, occasion: Occasion) -> str | None:
-        """Return why it cannot strike an occasion of its scope; None if it can."""
+        """Return why the fault cannot strike an occasion of its scope; None if it can.
+
+        Args:
+            occasion: The occasion.
+        """
         return None
 
     # -- why it did not strike -----------------------------------------------------------------
@@ -246,7 +262,7 @@ class Fault:
             self._misses["other values"] += 1
 
     def _why_not(self) -> str:
-        """Say what kept it from striking."""
+        """Return why the fault did not strike, for the text of an error."""
         if self._obstacles:
             obstacle, count = self._obstacles.most_common(1)[0]
             return f"{count} {self._noun(count)} matched, {obstacle}"

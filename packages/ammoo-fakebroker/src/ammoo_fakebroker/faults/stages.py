@@ -1,4 +1,4 @@
-"""Stages on the path of octets: what each fault of a network does to one direction of one client."""
+"""Stages on the path of octets: the effect of a network fault on one direction of one client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CoalescingStage",
     "CuttingStage",
-    "DeafStage",
+    "DiscardingStage",
     "HoldingStage",
     "OctetStage",
     "SilentStage",
@@ -25,15 +25,15 @@ __all__ = [
 _Forward = Callable[[bytes], object]
 
 _TICK = 0.02
-"""Seconds between two pieces of a slow stream, unless it is slower than an octet in that time."""
+"""Seconds between two pieces of a slow stream; more if fewer than one octet would pass in this time."""
 
 
 class OctetStage:
-    """One direction of one client, which a fault has in hand.
+    """One direction of one client that a fault affects.
 
     Args:
-        clock: The time of networks.
-        strike: Is called with the first octets that are affected.
+        clock: The clock of networks: real time.
+        strike: Called at the first octets that are affected.
     """
 
     is_silent: bool = False
@@ -52,11 +52,11 @@ class OctetStage:
 
     @property
     def has_lost(self) -> bool:
-        """Whether it has lost octets, behind which AMQP cannot go on."""
+        """Whether it has lost octets: AMQP cannot continue behind a gap."""
         return False
 
     def pass_on(self, octets: bytes, forward: _Forward) -> None:
-        """Take octets."""
+        """Process octets; pass them on with `forward`, now or later."""
         self._forward = forward
         if not self._has_struck:
             self._has_struck = True
@@ -64,18 +64,18 @@ class OctetStage:
         self.take(octets)
 
     def take(self, octets: bytes) -> None:
-        """Do with octets what the stage does."""
+        """Do to octets what the fault does."""
         self._kept += octets
 
     def let_go(self) -> None:
-        """Pass on all that is kept."""
+        """Pass on all kept octets."""
         octets, self._kept = bytes(self._kept), bytearray()
         if octets:
             self._forward(octets)
 
 
 class HoldingStage(OctetStage):
-    """Keeps octets until they are let go."""
+    """Keeps octets until `let_go`."""
 
 
 class SilentStage(OctetStage):
@@ -92,7 +92,7 @@ class SilentStage(OctetStage):
 
 
 class SplittingStage(OctetStage):
-    """Passes octets on in small pieces, each in a turn of its own."""
+    """Passes octets on in small pieces, each in another turn of the loop."""
 
     def __init__(self, clock: Clock, strike: Callable[[], object], size: int) -> None:
         super().__init__(clock, strike)
@@ -158,8 +158,8 @@ class CuttingStage(OctetStage):
     """Passes octets or frames on, and then cuts the socket.
 
     Args:
-        clock: The time of networks.
-        strike: Is called when the socket is cut.
+        clock: The clock of networks: real time.
+        strike: Called when the socket is cut.
         cut: Cuts the socket.
         after_octets: How many octets pass; None if frames are counted.
         after_frames: How many frames pass.
@@ -201,7 +201,7 @@ class CuttingStage(OctetStage):
         self._cut()
 
     def _passing(self, octets: bytes) -> int | None:
-        """Return how many of these octets pass before the cut; None if there is none yet."""
+        """Return how many of these octets pass before the cut; None if the cut comes later."""
         if self._octets_left is not None:
             passing = self._octets_left
             self._octets_left -= len(octets)
@@ -218,29 +218,29 @@ class CuttingStage(OctetStage):
         return start + max((end - start) // 2, 1)
 
 
-class DeafStage(SilentStage):
-    """Passes octets on until it is deaf, and then loses them.
+class DiscardingStage(SilentStage):
+    """Passes octets on for a time, and then discards them.
 
     Args:
-        clock: The time of networks.
-        is_deaf: Returns whether octets are lost.
+        clock: The clock of networks: real time.
+        is_discarding: Returns whether octets are discarded now.
     """
 
-    def __init__(self, clock: Clock, is_deaf: Callable[[], bool]) -> None:
+    def __init__(self, clock: Clock, is_discarding: Callable[[], bool]) -> None:
         super().__init__(clock, lambda: None)
-        self._is_deaf = is_deaf
+        self._is_discarding = is_discarding
 
     def take(self, octets: bytes) -> None:
-        if not self._is_deaf():
+        if not self._is_discarding():
             self._forward(octets)
 
 
 class UnansweringStage(SilentStage):
-    """Passes the opening on up to a method, and then loses all.
+    """Passes the opening on up to a method, and then loses all octets.
 
     Args:
-        clock: The time of networks.
-        after: Class and method id of the last method that passes; None if nothing does.
+        clock: The clock of networks: real time.
+        after: The class and method id of the last method that passes; None if no method passes.
     """
 
     def __init__(self, clock: Clock, after: tuple[int, int] | None) -> None:
@@ -249,7 +249,7 @@ class UnansweringStage(SilentStage):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing passes any more."""
+        """Whether all further octets are lost."""
         return self._after is None
 
     def take(self, octets: bytes) -> None:

@@ -1,4 +1,4 @@
-"""A strike: what a fault did once, as a test sees it."""
+"""A strike: one effect of a fault, as a test sees it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ class Strike(NamedTuple):
     connection: str
     """The client's name of the connection; without one, the name that RabbitMQ gives it."""
     channel_number: int | None
-    """The channel; None if it happened on none."""
+    """The channel; None if the occasion has none."""
     description: str
-    """What was struck, in words."""
+    """What the fault struck, in words."""

@@ -1,8 +1,8 @@
-"""Criteria: what a query asks of events, and what an event has in place of it.
+"""Criteria: comparing events with the keywords of a query.
 
-A keyword is the attribute that it compares. A plain value must be equal; a compiled regular
-expression must be found; a function decides. A mapping for the JSON body or the headers is a part
-that must be there; `exactly` asks for the whole.
+A keyword names the attribute that it compares. A plain value must be equal; a compiled regular
+expression must be found; a function decides. A mapping for the JSON body or the headers must be
+contained in it; with `exactly` it must be equal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Criteria", "Exactly", "check_names", "describe_criteria", "exactly",
 
 
 class Criteria(TypedDict, total=False):
-    """The keywords of `FakeBroker.published` and the like; `Event` says what each means."""
+    """The keywords of `FakeBroker.published` and similar methods; `Event` documents each."""
 
     body: object
     json: object
@@ -67,12 +67,12 @@ class Criteria(TypedDict, total=False):
 
 
 _PARTS: Final = ("json", "headers")
-"""The criteria for which a mapping is a part that must be there."""
+"""The criteria for which a mapping need only be contained."""
 _PROPERTIES: Final = frozenset(BasicHeaderProperties._fields)
 
 
 class Exactly:
-    """A value that must be equal as a whole; see `exactly`."""
+    """A value that must be equal, not only contained; see `exactly`."""
 
     def __init__(self, value: object) -> None:
         self.value = value
@@ -82,14 +82,14 @@ class Exactly:
 
 
 def exactly(value: object) -> Exactly:
-    """Ask for a whole JSON body or all headers, where a mapping would ask for a part.
+    """Require a JSON body or headers to be equal to a mapping, not only to contain it.
 
     Example::
 
         broker.published(json=exactly({"id": 7})).assert_count(1)
 
     Args:
-        value: What must be equal.
+        value: The value that the whole body or all headers must be equal to.
 
     Returns:
         A value for a keyword of a query.
@@ -112,7 +112,7 @@ def check_names(criteria: Mapping[str, object], caller: str) -> None:
 
 
 def describe_criteria(criteria: Mapping[str, object]) -> str:
-    """Return criteria as a reader would write them; a part that must be there has ⊇."""
+    """Return criteria as text; ⊇ means that a value must be contained."""
     return ", ".join(_describe(name, expected) for name, expected in criteria.items())
 
 

@@ -1,7 +1,7 @@
-"""What is known of an event: the attributes that queries compare and sentences show.
+"""The attributes of an event, which queries compare and texts show.
 
-The recorder keeps rows, which cost little to write; an event is made of a row when one is asked for.
-It shares the body and the properties with the message, and holds no connection alive.
+The recorder keeps rows, which cost little to write, and makes an event of a row when a caller needs
+one. An event shares the body and the properties with the message, and references no connection.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ class Identity(NamedTuple):
 
 
 NO_CLIENT: Final = Identity("", "")
-"""Stands for the broker itself and for the test: no connection of a client."""
+"""The identity for the broker itself and for the test, which have no connection."""
 
 
 class Row(NamedTuple):
-    """What the recorder keeps of an event. Rows are written as plain tuples of this order."""
+    """The data that the recorder keeps of an event; it writes rows as plain tuples in this order."""
 
     kind: str
     time: float
@@ -79,7 +79,7 @@ class Row(NamedTuple):
 
 
 class EventFields:
-    """The attributes of an event; `Event` says what each means."""
+    """The attributes of an event; `Event` documents each."""
 
     def __init__(self, number: int, row: Row) -> None:
         kind, time, message, identity, channel_number, details = row

@@ -1,4 +1,4 @@
-"""Events: one thing each that happened in a broker."""
+"""`Event`: one thing that happened in a broker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Event", "plain"]
 class Event(EventFields):
     """One thing that happened in the broker.
 
-    An attribute that means nothing for this kind of event is None.
+    An attribute that does not apply to this kind of event is None.
 
     Attributes:
         number: The place in the history; the first event of a broker is 1.
@@ -38,12 +38,14 @@ class Event(EventFields):
         delivery_tag: The delivery tag.
         redelivered: Whether the message was delivered before.
         reason: Why, such as ``"expired"``.
-        by: Who ended a channel or a connection: ``"client"``, ``"broker"`` or ``"network"``.
-        code: The reply code of a close, a return.
-        text: The reply text of a close, a return.
+        by: The side that ended a channel or a connection: ``"client"``, ``"broker"`` or
+            ``"network"``.
+        code: The reply code of a close or a return.
+        text: The reply text of a close or a return.
         fault: The fault that struck, in the words of the call that made it.
-        details: All that was recorded of this kind of event beside the message.
-        body, body_size, properties, headers: Those of the message.
+        details: All other recorded attributes of this kind of event, by their names.
+        body, body_size, properties, headers: The message's body, its size in octets, the properties
+            and the headers.
     """
 
     def __repr__(self) -> str:
@@ -69,12 +71,12 @@ class Event(EventFields):
         return json.loads(bytes(self._message.body))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what is known of the event, in values that `json.dumps` takes.
+        """Return the event as a dictionary of values that `json.dumps` accepts.
 
         A body that is not UTF-8 is the dictionary ``{"base64": …}``.
         """
         known = {name: value for name, value in vars(self).items() if name[0] != "_"}
-        known.pop("properties", None)  # it is there once it was asked for
+        known.pop("properties", None)  # cached if it was read before
         known |= known.pop("details")
         if self._message is not None:
             known["body"] = bytes(self._message.body)
@@ -87,7 +89,7 @@ class Event(EventFields):
 
 
 def plain(value: Any) -> Any:
-    """Return a value of a field table or an event as one that JSON has."""
+    """Return a value of a field table or an event as a type that JSON has."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):

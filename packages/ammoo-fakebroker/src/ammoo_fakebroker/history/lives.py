@@ -19,7 +19,7 @@ _ENDS_OF_QUEUES = ("purged", "queue_deleted")
 
 
 class Life(Sequence["Event"]):
-    """The events of one message, oldest first; printed, a line for each.
+    """The events of one message, oldest first; `print` shows a line for each.
 
     Example::
 
@@ -61,7 +61,7 @@ class Life(Sequence["Event"]):
 
 
 def find_life(recorder: Recorder, message_number: int) -> Life:
-    """Find the events of a message, and those that emptied a queue in which it lay.
+    """Find the events of a message, and those that purged or deleted a queue with it.
 
     Raises:
         LookupError: The history holds no event of the message.
@@ -81,7 +81,7 @@ def find_life(recorder: Recorder, message_number: int) -> Life:
 
 
 def _follow(lies_in: set[str | None], event: Event) -> None:
-    """Follow a message into the queues in which it is ready, and out of them."""
+    """Record in which queues a message is ready after an event."""
     if event.kind in _DEPARTURES or event.kind == "dead_lettered":
         lies_in.discard(event.queue_name)
     if event.kind in _ARRIVALS:

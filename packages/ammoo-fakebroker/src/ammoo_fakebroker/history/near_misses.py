@@ -1,6 +1,6 @@
-"""Near misses: the events that came closest to a query, and what each lacks.
+"""Near misses: the events that came closest to a query, and the criteria that each fails.
 
-They are worked out when an assertion fails, and for the few events that are shown.
+They are computed only when an assertion fails, and only for the few events that are shown.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RANKED: Final = 500
 
 
 class Asked(Protocol):
-    """What near misses ask of a query."""
+    """What this module asks of a query."""
 
     @property
     def kinds(self) -> tuple[str, ...] | None:
@@ -32,7 +32,7 @@ class Asked(Protocol):
 
     @property
     def criteria(self) -> Mapping[str, object]:
-        """What events must meet."""
+        """The criteria that events must meet."""
         ...
 
 
@@ -42,7 +42,7 @@ class _Miss:
     Attributes:
         event: The event.
         met: The names of the criteria that it meets.
-        failed: How it fails the others.
+        failed: The reason why it fails each other criterion.
     """
 
     def __init__(self, event: Event, query: Asked) -> None:
@@ -73,7 +73,7 @@ def _ranked(candidates: Sequence[Event], query: Asked) -> list[_Miss]:
 
 
 def describe_near_misses(candidates: Sequence[Event], query: Asked) -> str:
-    """Return the lines of a failed assertion that show what came closest."""
+    """Return the lines of a failed assertion that show the nearest events."""
     kinds = " or ".join(query.kinds or ()).replace("_", " ")
     if not candidates:
         return f"\n  no{kinds and ' ' + kinds} events else"
@@ -86,7 +86,7 @@ def describe_near_misses(candidates: Sequence[Event], query: Asked) -> str:
 
 
 def describe_matches(events: Collection[Event]) -> str:
-    """Return the lines of a failed assertion that show what matched and should not have."""
+    """Return the lines of a failed assertion that show the events that should not match."""
     shown = list(events)[:_MATCHES_SHOWN]
     lines = [f"  {describe(event)}" for event in shown]
     if len(events) > len(shown):
@@ -95,7 +95,7 @@ def describe_matches(events: Collection[Event]) -> str:
 
 
 def nearest_reason(candidates: Sequence[Event], query: Asked) -> str:
-    """Return the nearest miss and why it is one, in one line; empty if there is none."""
+    """Return the nearest miss and the reason in one line; empty if there is none."""
     ranked = _ranked(candidates, query)
     if not ranked or not ranked[0].failed:
         return ""

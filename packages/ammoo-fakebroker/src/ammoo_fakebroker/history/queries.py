@@ -1,7 +1,7 @@
 """Queries of the history, and the events that they find.
 
-`Events` are a frozen sequence that knows its query, so a failing assertion can say which events
-came closest. What was dropped from the history is never counted as if it had not happened.
+`Events` are an immutable sequence that knows its query; a failing assertion can therefore show
+which events came closest. If the history has dropped events that may match, a count raises.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["EventSource", "Events", "Found", "HistoryLost", "Query", "describe_l
 
 
 class HistoryLost(RuntimeError):
-    """A count of events is not known, because the history dropped some."""
+    """Events cannot be counted, because the history has dropped some that may match."""
 
 
 class Query(NamedTuple):
-    """What is asked of the history."""
+    """The kinds and criteria of the events to find."""
 
     kinds: tuple[str, ...] | None
     """The kinds of events; None for all."""
@@ -49,7 +49,7 @@ class Query(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What the history holds for a query."""
+    """The result of a query."""
 
     events: tuple[Event, ...]
     candidates: tuple[Event, ...]
@@ -57,7 +57,7 @@ class Found(NamedTuple):
     held: int
     total: int
     is_lost: bool
-    """Whether some events that the query asks about were dropped."""
+    """Whether the history has dropped events that may match."""
 
 
 def find(recorder: Recorder, query: Query) -> Found:
@@ -75,7 +75,7 @@ class EventSource(Protocol):
     """What `Events` ask of the broker."""
 
     def _find(self, query: Query) -> Found:
-        """Find events, after the broker has read what clients have sent."""
+        """Find events, after the broker has executed the commands that clients have sent."""
         ...
 
     def _wait_for_events(self, query: Query, count: int, timeout: float) -> Found:
@@ -90,9 +90,9 @@ class EventSource(Protocol):
 class Events(Sequence["Event"]):
     """Events that a query has found, oldest first.
 
-    The sequence never changes. `assert_count`, `assert_none` and `wait` ask again: they count what
-    has happened up to now. To count or iterate raises `HistoryLost` if the history has dropped
-    events that may have matched.
+    The sequence never changes. `assert_count`, `assert_none` and `wait` run the query again, and
+    count all events up to now. Counting and iterating raise `HistoryLost` if the history has
+    dropped events that may match.
     """
 
     def __init__(self, source: EventSource, query: Query, found: Found) -> None:
@@ -113,7 +113,9 @@ class Events(Sequence["Event"]):
         return events[index]
 
     def __iter__(self) -> Iterator[Event]:
-        _check_nothing_is_lost(self._found)  # who asks each event counts them, as any() and all()
+        _check_nothing_is_lost(
+            self._found
+        )  # any() and all() iterate, and rely on the number of events
         return iter(self._found.events)
 
     def __len__(self) -> int:
@@ -142,7 +144,7 @@ class Events(Sequence["Event"]):
             count: How many must match.
 
         Raises:
-            AssertionError: More or fewer match; the text shows those that come closest.
+            AssertionError: More or fewer match; the text shows the nearest.
             HistoryLost: The history has dropped events that may have matched.
         """
         __tracebackhide__ = True
@@ -159,7 +161,8 @@ class Events(Sequence["Event"]):
     def assert_none(self) -> None:
         """Assert that no such event has happened up to now.
 
-        It does not wait: a client may still do it. Wait for something that comes behind it first.
+        It does not wait, and a client may still cause the event. First wait for an event that comes
+        later.
 
         Raises:
             AssertionError: At least one matches; the text shows them.
@@ -210,7 +213,7 @@ def _check_nothing_is_lost(found: Found) -> None:
 
 
 def describe_loss(found: Found) -> str:
-    """Return how much the history holds of what has happened, and how to have it hold all."""
+    """Return how many events the history holds, and how to make it hold all."""
     return (
         f"history holds the last {found.held:,} of {found.total:,} events;"
         " give FakeBroker(history=…) or since="

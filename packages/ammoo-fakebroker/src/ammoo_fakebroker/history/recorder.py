@@ -1,6 +1,6 @@
-"""The recorder: what the broker's core calls when something has happened.
+"""The recorder, which the broker's core calls when something has happened.
 
-The core holds a `Recorder`, or None if history is off; each place asks for that once. A recorder
+The core holds a `Recorder`, or None if history is off, and checks this before each call. A recorder
 numbers messages as they are published, and keeps the last events within two limits: their number,
 and the octets of the bodies that they hold.
 """
@@ -23,10 +23,10 @@ __all__ = ["BODIES_LIMIT", "EVENTS_LIMIT", "NamedQueue", "RecordedChannel", "Rec
 EVENTS_LIMIT: Final = 10_000
 """How many events are kept."""
 BODIES_LIMIT: Final = 16_777_216
-"""The octets of bodies that events may hold, those of small messages left out."""
+"""The octets of bodies that events may hold; small bodies do not count."""
 
 _SMALL = 1024
-"""Octets of a body that is not counted: 10,000 of these take no more than 10 MiB."""
+"""The size of the largest body that does not count: 10,000 of these take at most 10 MiB."""
 _NOTHING: Final[dict[str, Any]] = {}
 
 
@@ -70,8 +70,8 @@ class Recorder:
         limit: How many events to keep.
 
     Attributes:
-        actor: The channel whose command is being executed; events of queues, exchanges and
-            bindings are its doing.
+        actor: The channel whose command is being executed: it causes the events of queues,
+            exchanges and bindings.
         first: The number of the oldest event that is kept.
     """
 
@@ -116,7 +116,7 @@ class Recorder:
             channel: The channel that it happened on.
             connection: The connection, if no channel is concerned.
             message: The message that it happened to.
-            details: What else is known; the names are attributes of `Event`, or found among its
+            details: Further data by name; the names are attributes of `Event`, or keys of its
                 `details`.
         """
         if channel is not None:
@@ -126,7 +126,7 @@ class Recorder:
             self._add(kind, message, identity, 0, details)
 
     def record_change(self, kind: str, **details: Any) -> None:
-        """Record what a command has changed, as the doing of the channel that it came on."""
+        """Record a change that was caused by the command of the `actor`."""
         self.record(kind, channel=self.actor, **details)
 
     def published(
@@ -217,7 +217,7 @@ class Recorder:
             self._drop_oldest()
 
     def _hold(self, message: Message, rows: int) -> None:
-        """Count the body of a message that new rows hold; drop the oldest above the limit."""
+        """Count the body that new rows hold; drop the oldest events above the limit."""
         # Not by the message's number: a fault can strike a message before it is numbered.
         holders = self._holders.get(id(message.body), 0)
         self._holders[id(message.body)] = holders + rows

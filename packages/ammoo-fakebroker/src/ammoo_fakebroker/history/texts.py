@@ -1,6 +1,6 @@
-"""Sentences about events, as failing assertions and reports show them.
+"""Texts about events, for failing assertions and reports.
 
-A sentence is made when it is shown, never when the event happens; bodies are cut.
+A text is made when it is shown, never when the event happens; long bodies are cut.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def describe(event: EventFields) -> str:
 
 
 def describe_origin(event: EventFields) -> str:
-    """Return the connection and the channel of an event; nothing if it is no client's doing."""
+    """Return the connection and the channel of an event; empty if no client caused it."""
     if event.connection is None:
         return ""
     channel = "" if event.channel_number is None else f", channel {event.channel_number}"
@@ -32,7 +32,7 @@ def describe_origin(event: EventFields) -> str:
 
 
 def describe_body(event: EventFields) -> str:
-    """Return a body as a literal, cut behind 200 octets, with its size if it was cut."""
+    """Return a body as a literal; after 200 octets it is cut, and its size follows."""
     start = event.body_start(BODY_SHOWN)
     size = event.body_size or 0
     return repr(start) if size <= BODY_SHOWN else f"{start!r}… ({size:,} octets)"

@@ -1,1 +1,1 @@
-"""Waiting: until something has happened in a broker, in any thread or event loop."""
+"""Waiting until something has happened in a broker, in any thread or event loop."""

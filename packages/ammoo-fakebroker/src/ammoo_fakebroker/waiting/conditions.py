@@ -1,4 +1,4 @@
-"""What tests wait for: messages, consumers, connections, events, or what a function says."""
+"""The conditions that tests wait for: messages, consumers, connections, events, or a function."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
 
 
 class _OfQueue:
-    """A condition of a queue, which a client may still declare, and must not delete."""
+    """A condition of a queue. The queue need not be declared yet; if it is deleted, the wait fails."""
 
     def __init__(self, node: Node, queue_name: str, virtualhost: str, count: int) -> None:
         self._node = node
@@ -81,7 +81,7 @@ class MessagesReady(_OfQueue):
 
 
 class ConsumersStarted(_OfQueue):
-    """At least so many consumers have a queue."""
+    """A queue has at least so many consumers."""
 
     def check(self) -> QueueSnapshot | object:
         """Return the queue if it has enough consumers."""
@@ -114,9 +114,9 @@ class ConnectionsOpen:
 
 
 class FunctionIsTrue:
-    """A function of the test says that it has what it waits for.
+    """A function of the test returns something true.
 
-    A LookupError means that what it looks for is not there yet.
+    A LookupError that it raises means that the object it looks for does not exist yet.
     """
 
     def __init__(self, node: Node, function: Callable[[Look], Any]) -> None:
@@ -134,7 +134,7 @@ class FunctionIsTrue:
         return result or PENDING
 
     def explain(self, timeout: float) -> str:
-        """Return what the function returned last."""
+        """Return the text of a failure, with the last value of the function."""
         verb = "raised" if isinstance(self._last, LookupError) else "returned"
         name = getattr(self._function, "__name__", repr(self._function))
         name = "the function" if name == "<lambda>" else f"{name}()"
@@ -148,9 +148,9 @@ class IsIdle:
     """The broker has been idle for some time.
 
     Args:
-        server: What listens for the broker.
-        quiet_for: For how long, in seconds of the event loop.
-        later: Calls for another check in so many seconds.
+        server: The broker's server.
+        quiet_for: How long the broker must be idle, in seconds of the event loop.
+        later: Schedules another check in so many seconds.
     """
 
     def __init__(self, server: Server, quiet_for: float, later: Callable[[float], object]) -> None:
@@ -162,7 +162,7 @@ class IsIdle:
         self._due = 0.0
 
     def check(self) -> bool | object:
-        """Return True if the broker has been idle for long enough; plan another check if not."""
+        """Return True if the broker has been idle for long enough; else schedule another check."""
         now = self._server.loop.time()
         activity = self._server.activity
         if activity != self._activity or busy_with(self._server) is not None:

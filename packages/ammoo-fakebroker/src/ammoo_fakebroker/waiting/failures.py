@@ -1,7 +1,7 @@
-"""Why a wait has failed: what was there, and what became of what was not.
+"""The texts of failed waits: what exists now, and where the missing messages are.
 
-The history tells what became of messages that came to the queue and have left it, and of those that
-were published and never came. Without history, only what is there now is known.
+The history shows where messages went that have left the queue, and where messages went that were
+published and never reached it. Without history, a text shows only what exists now.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def explain_messages(
     else:
         lines = [f"{place} had {_count(queue.message_count, 'message')} {when}, {awaited} awaited"]
     if node.recorder is None:
-        lines.append("  history is off: FakeBroker(history=10_000) tells what became of messages")
+        lines.append("  history is off: FakeBroker(history=10_000) shows where messages went")
     else:
         lines += _fates(node.recorder, home, queue_name)
     lines.append(f"  now: {_summarize_queue(home, queue_name)}{summarize_node(node)}")
@@ -79,7 +79,7 @@ def explain_connections(node: Node, *, awaited: int, timeout: float) -> str:
 
 
 def summarize_node(node: Node) -> str:
-    """Return in a few words which connections a node has."""
+    """Return a short text about the connections of a node."""
     is_open = [connection for connection in node.connections if connection.is_open]
     blocked = sum(connection.is_blocked for connection in is_open)
     state = f"{blocked} blocked" if blocked else "not blocked"
@@ -117,18 +117,18 @@ def _with_origin(event: Event) -> str:
     return f"{what_happened(event)}{origin and f' ({origin})'}"
 
 
-# -- what became of messages -------------------------------------------------------------------
+# -- where messages went -----------------------------------------------------------------------
 
 
 class _Fate:
-    """What the history knows of one message, for a queue.
+    """What the history holds about one message, for a queue.
 
     Attributes:
-        published: The event of its publish, or the first that is kept.
-        last: Its last event in the queue, or its last event at all.
+        published: The event of its publish, or the first event that is kept.
+        last: Its last event in the queue; if there is none, its last event.
         delivered: Its last delivery from the queue.
-        routed: Where it was routed to when it was published.
-        came: Whether it came to the queue.
+        routed: The event of its routing when it was published.
+        came: Whether it reached the queue.
     """
 
     def __init__(self, published: Event) -> None:
@@ -139,7 +139,7 @@ class _Fate:
         self.came = False
 
     def follow(self, event: Event, queue_name: str) -> None:
-        """Take a further event into account."""
+        """Process the next event."""
         comes = event.kind in ("routed", "dead_lettered") and queue_name in (
             event.queue_names or ()
         )
@@ -153,7 +153,7 @@ class _Fate:
 
 
 def _fates(recorder: Recorder, home: VirtualHost, queue_name: str) -> list[str]:
-    """Return the lines about messages that came and went, and about those that went elsewhere."""
+    """Return the lines about messages that left the queue, and about those that never reached it."""
     fates: dict[int, _Fate] = {}
     for event in recorder.events(0, _KINDS):
         if event.message_number is None or event.virtualhost != home.name:
@@ -191,11 +191,11 @@ def _name(fate: _Fate) -> str:
 
 
 def _departure(fate: _Fate, end_of_queue: str) -> str:
-    """Return where a message went that was in the queue.
+    """Return where a message went that has left the queue.
 
     Args:
         fate: The message.
-        end_of_queue: What happened to it if the history has nothing else.
+        end_of_queue: The text if the history has no later event.
     """
     last, delivered = fate.last, fate.delivered
     if last.kind in ("routed", "dead_lettered", "requeued"):
@@ -216,7 +216,7 @@ def _departure(fate: _Fate, end_of_queue: str) -> str:
 
 
 def _other_way(fate: _Fate, home: VirtualHost, queue_name: str) -> str:
-    """Return where a message went that never came to the queue, and why."""
+    """Return where a message went that never reached the queue, and why."""
     event = fate.published
     exchange, key = event.exchange_name, event.routing_key
     subject = f"message {event.message_number} "

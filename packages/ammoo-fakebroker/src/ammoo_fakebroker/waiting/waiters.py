@@ -1,7 +1,8 @@
-"""Waiters: conditions that are looked at whenever something may have changed in the broker.
+"""Waiters: conditions that are checked whenever something may have changed in the broker.
 
-Everything here runs in the broker's thread. While no test waits, the broker reports no change;
-while one does, its conditions are checked once at the end of each turn that changed something.
+This module runs in the broker's thread. While no test waits, the broker reports no changes. While a
+test waits, its conditions are checked once at the end of each turn of the loop that changed
+something.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ class _Pending:
 
 
 PENDING = _Pending()
-"""What a condition returns while it is not met."""
+"""The value that a condition returns while it is not met."""
 
 
 class Impossible(Exception):
-    """What is awaited cannot happen any more; the text says why."""
+    """A condition can no longer be met; the text gives the reason."""
 
 
 class Condition(Protocol):
@@ -37,11 +38,11 @@ class Condition(Protocol):
         """Return the result of the wait, or `PENDING`.
 
         Raises:
-            Impossible: It cannot be met any more.
+            Impossible: The condition can no longer be met.
         """
 
     def explain(self, timeout: float) -> str:
-        """Return why it is not met after so many seconds, for the test."""
+        """Return why it is not met after so many seconds: the text of the test's failure."""
         ...
 
 
@@ -49,8 +50,8 @@ class Waiter:
     """One wait for a condition.
 
     Attributes:
-        condition: What is awaited.
-        future: Its result.
+        condition: The condition.
+        future: The future of its result.
     """
 
     def __init__(self, condition: Condition) -> None:

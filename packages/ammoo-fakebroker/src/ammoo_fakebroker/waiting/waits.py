@@ -32,7 +32,7 @@ class Waits(Looks):
     """The methods that wait until something has happened in the broker.
 
     Attributes:
-        _server: What listens.
+        _server: The server.
         _waiters: All waits for the broker.
         _is_running: Whether the broker is started, and not stopped.
     """
@@ -53,7 +53,7 @@ class Waits(Looks):
     ) -> list[MessageSnapshot]:
         """Wait until at least so many messages are ready in a queue.
 
-        Messages count that are in the queue at one moment. If a consumer may take them, wait for
+        The messages must be in the queue at the same time. If a consumer may receive them, wait for
         `published` or `delivered` events instead. The queue may be declared during the wait; if it
         is deleted, the wait fails at once.
 
@@ -64,10 +64,10 @@ class Waits(Looks):
             timeout: How long to wait at most, in real seconds.
 
         Returns:
-            All messages that are ready then, in order; they stay in the queue.
+            All ready messages, in order; they stay in the queue.
 
         Raises:
-            AssertionError: Fewer messages came; the text tells what became of the others.
+            AssertionError: Fewer messages came; the text shows where the others went.
             LookupError: There is no such virtual host.
             RuntimeError: The broker does not run, or runs in this thread's event loop.
             ValueError: `count` is less than 1.
@@ -108,7 +108,7 @@ class Waits(Looks):
             The open connections, oldest first.
 
         Raises:
-            AssertionError: Fewer clients connected; the text tells which came and went.
+            AssertionError: Fewer clients connected; the text lists those that came and went.
             RuntimeError: The broker does not run, or runs in this thread's event loop.
             ValueError: `count` is less than 1.
         """
@@ -154,7 +154,7 @@ class Waits(Looks):
             The queue.
 
         Raises:
-            AssertionError: Fewer consumers started; the text tells which came and went.
+            AssertionError: Fewer consumers started; the text lists those that came and went.
             LookupError: There is no such virtual host.
             RuntimeError: The broker does not run, or runs in this thread's event loop.
             ValueError: `count` is less than 1.
@@ -181,17 +181,17 @@ class Waits(Looks):
         return ConsumersStarted(self._node, queue_name, virtualhost, count)
 
     def wait_for_idle(self, *, quiet_for: float = 0.02, timeout: float = 5.0) -> None:
-        """Wait until the broker has nothing more to do, for a short time.
+        """Wait until the broker has been idle for a short time.
 
-        It is idle when no client sends, nothing is left to write to one, no connection is opening
-        or closing, no confirm is owed, and no consumer holds a message that it has not settled.
+        The broker is idle when no client sends, no octets wait to be written, no connection is
+        opening or closing, no confirm is outstanding, and no consumer holds an unsettled message.
 
         Args:
             quiet_for: How long it must be idle, in real seconds.
             timeout: How long to wait at most, in real seconds.
 
         Raises:
-            AssertionError: It is not idle in that time; the text says what it does.
+            AssertionError: The broker was not idle in that time; the text says what it still does.
             RuntimeError: The broker does not run, or runs in this thread's event loop.
         """
         __tracebackhide__ = True
@@ -230,10 +230,11 @@ class Waits(Looks):
             timeout: How long to wait at most, in real seconds.
 
         Returns:
-            What the function has returned.
+            The result of the function.
 
         Raises:
-            AssertionError: It returned nothing true in that time, or the broker was stopped.
+            AssertionError: The function returned nothing true in that time, or the broker was
+                stopped.
             RuntimeError: The broker does not run, or runs in this thread's event loop.
         """
         __tracebackhide__ = True
@@ -252,24 +253,24 @@ class Waits(Looks):
         return cast("_Result", await self._wait_async(condition, timeout))
 
     async def settle(self) -> None:
-        """Let the broker read what clients have sent, and do it.
+        """Let the broker read and execute the commands that clients have sent.
 
-        In the event loop of the broker, await this between publishing and looking. In another
-        thread, each method of the broker does the same; await this to let clients of the running
-        event loop write first.
+        In the event loop of the broker, await this after publishing and before looking. In another
+        thread, each method of the broker does the same; await this there to let clients of the
+        running event loop write first.
         """
         await _let_clients_write()
         if self._is_running:
             await asyncio.wrap_future(self._server.submit(_do_nothing))
 
-    # -- how -----------------------------------------------------------------------------------
+    # -- implementation ------------------------------------------------------------------------
 
     @abstractmethod
     def _check_running(self) -> None:
         """Raise a RuntimeError if the broker does not run."""
 
     def _wait(self, name: str, condition: Condition, timeout: float) -> Any:
-        """Wait for a condition, in a thread that is not the broker's."""
+        """Wait for a condition in another thread than the broker's."""
         __tracebackhide__ = True
         self._check_running()
         if self._server.is_current_thread():
@@ -313,7 +314,7 @@ class Waits(Looks):
         _fail(text)
 
     def _give_up(self, waiter: Waiter, timeout: float) -> str | None:
-        """Remove a waiter, and return why its condition is not met; None if it is by now."""
+        """Remove a waiter; return why its condition is not met, or None if it is met by now."""
         self._waiters.discard(waiter)
         if not waiter.future.cancelled() and waiter.check():
             return None
@@ -327,14 +328,14 @@ async def _let_clients_write() -> None:
 
 
 def _do_nothing() -> None:
-    """Do nothing: what comes before it matters."""
+    """Do nothing: a call of this waits for the commands before it."""
 
 
 def _check_count(count: int, instead: str, of: str) -> None:
-    """Check how many to wait for.
+    """Check the number to wait for.
 
     Raises:
-        ValueError: It is less than 1: there are always at least 0.
+        ValueError: The number is less than 1, which is always met.
     """
     if count < 1:
         raise ValueError(
@@ -344,7 +345,7 @@ def _check_count(count: int, instead: str, of: str) -> None:
 
 
 def _hint_at_blocked_loop(name: str) -> str:
-    """Return a line for a failed wait that has blocked the event loop of its thread."""
+    """Return a line for the text of a failed wait that has blocked its thread's event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
