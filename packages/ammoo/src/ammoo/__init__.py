@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from . import auth, exceptions
 from .channel import Channel
-from .connection import Connection, connect
+from .connecting import connect
+from .connection import Connection
 from .consumer import Consumer
 from .credentials import Credentials
 from .exceptions.channel import ChannelClosed, EmptyQueue

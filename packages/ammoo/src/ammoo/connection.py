@@ -1,4 +1,4 @@
-"""`connect` and `Connection`: the user's connection, and the user's settings for it.
+"""`Connection`: the user's connection, and the user's settings for it.
 
 The `LiveConnection` behind a `Connection` is its state on one socket.
 """
@@ -6,19 +6,16 @@ The `LiveConnection` behind a `Connection` is its state on one socket.
 import asyncio
 import inspect
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
-from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, Unpack
 
-from ammoo_wire import FieldTable, FieldValue
+from ammoo_wire import FieldTable
 
-from .auth.abc import Authentication, AuthenticationMechanism
 from .channel import Channel
 from .channel_lifetime import ChannelLifetime
 from .channel_settings import ChannelSettings
-from .connecting import connects
 from .credentials import CredentialsProvider
 from .exceptions.base import raise_untold
 from .exceptions.connection import (
@@ -26,10 +23,10 @@ from .exceptions.connection import (
     ClientClosedConnectionOK,
     ConnectionClosed,
 )
-from .instrumentation.hooks import Hooks, call_hook
+from .instrumentation.hooks import call_hook
 from .instrumentation.instruments import Instruments
 from .live.connection import LiveConnection
-from .parameters import ConnectionParameters, OpenTransport
+from .parameters import ConnectionParameters
 from .publish_options import MessageOptions, PublishOptions
 from .recovery.listener import EventListener
 from .recovery.options import Recovery
@@ -41,171 +38,13 @@ if TYPE_CHECKING:
     from .recovery.credentials_keeper import CredentialsKeeper
     from .recovery.supervisor import Supervisor
 
-__all__ = ["Connection", "connect"]
+__all__ = ["Connection"]
 
 BlockedCallback = Callable[[str | None], object]
 """Called with the reason in connection.blocked, and with None for connection.unblocked."""
 
 CLOSE_TIMEOUT: Final = 5.0
 """How long closing a connection waits for the server, in seconds."""
-
-
-@connects
-async def connect(
-    url: str | Sequence[str] | None = None,
-    *,
-    host: str | None = None,
-    port: int | None = None,
-    virtualhost: str | None = None,
-    ssl: bool | None = None,
-    ssl_context: SSLContext | None = None,
-    heartbeat_interval: int | None = None,
-    auth: Authentication | AuthenticationMechanism | None = None,
-    login: str | None = None,
-    password: str | None = None,
-    frame_max: int | None = None,
-    channel_max: int | None = None,
-    connection_timeout: float | None = None,
-    operation_timeout: float | None = None,
-    blocked_timeout: float | None = None,
-    connection_name: str | None = None,
-    client_properties: Mapping[str, FieldValue] | None = None,
-    loop: asyncio.AbstractEventLoop | None = None,
-    connection_factory: Callable[..., "Connection | type[Connection]"] | None = None,
-    recovery: Recovery | None = None,
-    credentials: CredentialsProvider | None = None,
-    hooks: Hooks | None = None,
-    record_frames: int = 0,
-    stall_guard: float | None = None,
-    open_transport: OpenTransport | None = None,
-) -> "Connection":
-    """Connect the socket to an AMQP server, and return the connection, which is not open yet.
-
-    The handshake is done when the connection is entered, or opened with `Connection.open`::
-
-        async with await ammoo.connect("amqp://guest:guest@localhost/") as connection:
-            async with connection.channel() as channel:
-                await channel.publish("", "my_queue", "text body")
-
-    ``async with ammoo.connect(…) as connection`` does both.
-
-    A keyword argument overrides the URL. The URL is RabbitMQ's
-    (https://www.rabbitmq.com/docs/uri-spec), with its query parameters cacertfile, certfile,
-    keyfile, verify, server_name_indication, auth_mechanism, heartbeat, connection_timeout (in
-    milliseconds) and channel_max. ammoo adds heartbeat_interval and frame_max.
-
-    If the caller is cancelled, the socket is closed.
-
-    Args:
-        url: ``amqp://`` or ``amqps://``, with user, password, host, port and virtual host; each
-            part has the default of its keyword argument; None for all the defaults. With several
-            URLs the client tries each, in an order that is shuffled once; keyword arguments apply
-            to all of them.
-        host: The server's name or address, or the path of a Unix socket; ``localhost`` by
-            default.
-        port: 5672 by default, 5671 with TLS.
-        virtualhost: The virtual host; ``/`` by default.
-        ssl: Whether to encrypt (TLS). By default with ``amqps://``, or with an `ssl_context`.
-        ssl_context: The TLS settings. By default the server's certificate is verified against the
-            authorities that the system trusts.
-        heartbeat_interval: The heartbeat timeout to propose, in seconds, up to 65535
-            (https://www.rabbitmq.com/docs/heartbeats). The client sends a heartbeat when it has
-            sent nothing for half of this time, and ends the connection when it has received
-            nothing for twice this time. By default the server's proposal; 0 for no heartbeats.
-        auth: How to log in: a mechanism of `ammoo.auth`, or an object that chooses one. By default
-            `login` and `password`.
-        login: The user; ``guest`` by default.
-        password: The password; ``guest`` by default.
-        frame_max: The largest frame, in octets, at least 4096; 131072 by default, 0 for no limit.
-            The server may lower it. RabbitMQ 4.1 and later reject less than 8192.
-        channel_max: How many channels may be open, up to 65535; 2047 by default, 0 for no limit.
-            The server may lower it.
-        connection_timeout: How long to wait for the socket, and again for the handshake, in
-            seconds; 0 for no limit. 30 by default; with several URLs or with `recovery` 10 for each
-            host, of which one address of several may take 5 for the socket.
-        operation_timeout: How long each operation may take until the server has answered it, in
-            seconds; no limit by default. For a publish this time includes the wait for the
-            connection (with recovery), for the server and the socket to accept the message, and
-            for the confirm. To limit a single operation, put
-            ``asyncio.timeout`` around it.
-        blocked_timeout: How long a publish may wait because the server or the socket accepts no
-            messages, in seconds; no limit by default. While the server has blocked the connection,
-            it also limits the wait for confirms of earlier publishes.
-        connection_name: The name of the connection in RabbitMQ's management; none by default.
-        client_properties: Further properties of the client for the server's log and management;
-            none by default.
-        loop: The running event loop, for programs that pass it; no other one is possible.
-        connection_factory: A subclass of `Connection`, or a function that takes the parameters of
-            `Connection` and returns a connection or a subclass.
-        recovery: How to connect again when the connection is lost, with channels, topology and
-            consumers restored; see `Recovery`. By default the connection ends with its socket.
-        credentials: An async function that returns `Credentials`, called at each connect, and
-            before the credentials expire. Excludes auth, login and password; None by default.
-        hooks: An object whose methods are called when something happens to a message or to the
-            connection; see `Hooks`. None by default.
-        record_frames: How many commands and heartbeats to record. The exception of a protocol error
-            shows them, of both directions, in a note. 0, the default, for none.
-        stall_guard: A share of the heartbeat interval, such as 0.5. When the event loop has been
-            blocked for that share of the interval, a thread logs the stack of the code that blocks
-            it. None, the default, for no guard. Without heartbeats there is no guard.
-        open_transport: An async function that connects instead of ``loop.create_connection``, and
-            is called with the same arguments: a protocol factory, host and port, and the keywords
-            ``ssl`` and ``server_hostname``. It returns a transport and a protocol. None, the
-            default, for the event loop's function. Tests pass ``broker.open_transport`` of a
-            ``FakeBroker``, for a connection in memory.
-
-    Raises:
-        OSError: The socket cannot be connected, or a file that the URL names cannot be read.
-            `ssl.SSLError` and `TimeoutError` are subclasses.
-        CredentialsUnavailable: The function `credentials` raised an exception.
-        RecoveryFailed: The first connect was retried (`Recovery`) until the deadline, or for as
-            many rounds as allowed; the cause is the last failure.
-        ValueError: The URL or a number is invalid, or arguments contradict each other.
-        TypeError: An argument has a wrong type.
-    """
-    from .uri import connection_parameters  # with the mechanisms, a tenth of the import time
-
-    running_loop = asyncio.get_running_loop()
-    if loop is not None and loop is not running_loop:
-        raise ValueError("loop is not the running event loop; leave it out")
-    if credentials is not None and not (auth is None and login is None and password is None):
-        raise ValueError(
-            "credentials replaces auth, login and password; pass either credentials or these"
-        )
-    urls: Sequence[str | None] = [url] if url is None or isinstance(url, str) else url
-    if not urls:
-        raise ValueError("url is an empty sequence; expected at least one URL")
-    hosts = [
-        connection_parameters(
-            each,
-            host=host,
-            port=port,
-            virtualhost=virtualhost,
-            ssl=ssl,
-            ssl_context=ssl_context,
-            heartbeat_interval=heartbeat_interval,
-            auth=auth,
-            login=login,
-            password=password,
-            frame_max=frame_max,
-            channel_max=channel_max,
-            connection_timeout=connection_timeout,
-            operation_timeout=operation_timeout,
-            blocked_timeout=blocked_timeout,
-            connection_name=connection_name,
-            client_properties=client_properties,
-            open_transport=open_transport,
-            is_one_of_several=recovery is not None or len(urls) > 1,
-        )
-        for each in urls
-    ]
-    made = (connection_factory or Connection)(hosts[0])
-    connection = made(hosts[0]) if isinstance(made, type) else made
-    if hooks is not None or record_frames or stall_guard is not None:
-        connection._instruments = Instruments(hooks, record_frames, stall_guard)
-    connection._prepare(hosts, recovery, credentials)
-    await connection._open_socket()
-    return connection
 
 
 class Connection:

@@ -5,15 +5,25 @@ the watch wraps the channel's functions that settle; they stay wrapped until the
 """
 
 from asyncio import Event
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from .channel import LiveChannel
+from .acknowledgements import Acknowledgements
 
 __all__ = ["SettleWatch"]
 
 ResultT = TypeVar("ResultT")
+
+
+class SettlingChannel(Protocol):
+    """A live channel, whose functions that settle can be replaced."""
+
+    ack: Callable[[int, bool], Awaitable[None] | None]
+    nack: Callable[[int, bool, bool], Awaitable[None] | None]
+    reject: Callable[[int, bool], Awaitable[None] | None]
+    requeue: Callable[[Iterable[int]], None]
+    closing_exc: Exception | None
+    acknowledgements: Acknowledgements
 
 
 class SettleWatch:
@@ -25,7 +35,7 @@ class SettleWatch:
 
     __slots__ = ("_channel", "_settled")
 
-    def __init__(self, channel: "LiveChannel") -> None:
+    def __init__(self, channel: SettlingChannel) -> None:
         self._channel = channel
         self._settled = Event()
         channel.ack = self._telling(channel.ack)

@@ -2,14 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, Unpack
 
 from ammoo_wire import FieldValue
 
 from ..publish_options import Body, MessageOptions
-
-if TYPE_CHECKING:
-    from .publisher import Publisher
 
 __all__ = ["Publication", "Route", "feed"]
 
@@ -22,8 +19,25 @@ _TURN: Final = 65536
 """After so many octets other tasks get a turn."""
 
 
+class WindowedPublisher(Protocol):
+    """A `Publisher`, as what feeds it sees it."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether `publish` would not wait now."""
+        ...
+
+    async def wait_for_room(self) -> None:
+        """Wait until the window has room for a message."""
+
+    async def publish(
+        self, exchange_name: str, route: Route, body: Body, **options: Unpack[MessageOptions]
+    ) -> object:
+        """Publish a message; wait only while the window is full."""
+
+
 async def feed(
-    publisher: "Publisher", messages: Iterable[Publication] | AsyncIterable[Publication]
+    publisher: WindowedPublisher, messages: Iterable[Publication] | AsyncIterable[Publication]
 ) -> int:
     """Publish all messages, and close the iterator if it can be closed; return their number."""
     count = octets = 0

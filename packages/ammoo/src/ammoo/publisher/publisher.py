@@ -13,7 +13,7 @@ from collections.abc import AsyncIterable, Iterable, Iterator
 from itertools import count
 from os import urandom
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack, overload
+from typing import Self, Unpack, overload
 
 from ..channel_lifetime import ChannelLifetime
 from ..exceptions.base import OperationTimeout
@@ -30,11 +30,9 @@ from ..publish_options import (
 from .confirmation import Confirmation
 from .feeding import Publication, Route, feed
 from .outcomes import Outcomes, not_sent
+from .ports import PublisherChannel
 from .sending import Sending
 from .window import Window
-
-if TYPE_CHECKING:
-    from ..channel import Channel
 
 __all__ = ["Publication", "Publisher"]
 
@@ -63,7 +61,7 @@ class Publisher:
 
     def __init__(
         self,
-        channel: "Channel",
+        channel: PublisherChannel,
         lifetime: ChannelLifetime,
         defaults: PublishDefaults,
         *,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from math import ceil
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, Unpack, overload
+from typing import Final, Self, Unpack, overload
 
 from ammoo_wire import FieldValue, ProtocolError
 
@@ -34,9 +34,7 @@ from ..publish_options import (
     takes_publish_options,
 )
 from .addresses import PSEUDO_QUEUE
-
-if TYPE_CHECKING:
-    from ..channel import Channel
+from .ports import RequestChannel
 
 __all__ = ["Rpc"]
 
@@ -65,7 +63,7 @@ class Rpc:
             None for no limit.
     """
 
-    def __init__(self, channel: "Channel", timeout: float | None) -> None:
+    def __init__(self, channel: RequestChannel, timeout: float | None) -> None:
         self._channel = channel
         self._timeout = timeout
         self._prefix = os.urandom(8).hex()
@@ -299,11 +297,9 @@ class Rpc:
 
         If publishing has to wait, after a loss for example, a task of its own waits.
         """
-        # `publish_nowait` checks the options; a TypedDict cannot express that json and body exclude
-        # each other.
         if self._channel.is_publishable:
-            return self._channel.publish_nowait(exchange_name, route, body, **options)  # type: ignore[call-overload,no-any-return]  # a body or json
-        publishing = self._channel.publish(exchange_name, route, body, **options)  # type: ignore[call-overload]  # a body or json
+            return self._channel.publish_nowait(exchange_name, route, body, **options)
+        publishing = self._channel.publish(exchange_name, route, body, **options)
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(publishing)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

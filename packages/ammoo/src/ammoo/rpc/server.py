@@ -9,7 +9,7 @@ request again if its reply was lost.
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from ..consumer import Consumer
 from ..exceptions.publishing import PublishUnknown
@@ -19,9 +19,7 @@ from ..workers.drain import Drain, Flushable
 from ..workers.processing import OnError, checked_policy
 from ..workers.run import Key
 from .addresses import is_reply_address
-
-if TYPE_CHECKING:
-    from ..channel import Channel
+from .ports import ReplyChannel
 
 __all__ = ["RequestHandler", "RpcServer"]
 
@@ -50,7 +48,7 @@ class RpcServer:
     def __init__(
         self,
         consumer: Consumer,
-        new_channel: "Callable[[], Channel]",
+        new_channel: Callable[[], ReplyChannel],
         handler: RequestHandler,
         concurrency: int,
         ordered_by: Key | None,
@@ -65,7 +63,7 @@ class RpcServer:
         self._ordered_by = ordered_by
         self._on_error = checked_policy(on_error)
         self._fail_fast = fail_fast
-        self._replies: Channel | None = None
+        self._replies: ReplyChannel | None = None
         self._opening = asyncio.Lock()
 
     @property
@@ -158,7 +156,7 @@ class RpcServer:
                 raise
             # The request was lost with the connection, too: the server delivers it again.
 
-    async def _open_channel(self) -> "Channel":
+    async def _open_channel(self) -> ReplyChannel:
         """Return the channel of the replies; open it if this is the first reply.
 
         Without recovery, open another one if the server has closed it.

@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self, overload
+from typing import Self, overload
 
 from ..exceptions.message import UnknownDelivery
 from ..messages import DeliverMessage
+from .ports import ReadConsumer
 from .processing import OnError, Processing
-
-if TYPE_CHECKING:
-    from ..consumer import Consumer
 
 __all__ = ["Batch", "Batches"]
 
@@ -99,7 +97,7 @@ class Batches:
         seconds: How long a batch waits for more messages after its first.
     """
 
-    def __init__(self, consumer: "Consumer", size: int, seconds: float) -> None:
+    def __init__(self, consumer: ReadConsumer, size: int, seconds: float) -> None:
         self._consumer = consumer
         self._size = checked_size(size, consumer.prefetch_count)
         if not seconds > 0:

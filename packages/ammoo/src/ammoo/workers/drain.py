@@ -19,9 +19,9 @@ from ..exceptions.base import OperationTimeout
 from ..exceptions.channel import ChannelClosed, ClientClosedChannelOK
 from ..exceptions.connection import ConnectionClosed
 from ..live.channel import LiveChannel
+from .ports import DrainedConsumer
 
 if TYPE_CHECKING:
-    from ..consumer import Consumer
     from .run import Run
 
 __all__ = ["Drain", "Flushable"]
@@ -57,7 +57,7 @@ class Drain:
 
     def __init__(
         self,
-        consumer: "Consumer",
+        consumer: DrainedConsumer,
         lifetime: ChannelLifetime,
         run: "Run | None",
         seconds: float | None,

@@ -7,17 +7,15 @@ task may read a message whose key another task is handling; it leaves the messag
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from ..exceptions.base import AmmooError
 from ..exceptions.channel import ClientClosedChannelOK
 from ..exceptions.connection import ClientClosedConnectionOK
 from ..messages import DeliverMessage
 from .keyed_backlog import KeyedBacklog
+from .ports import ReadConsumer
 from .processing import OnError, checked_policy
-
-if TYPE_CHECKING:
-    from ..consumer import Consumer
 
 __all__ = ["MOST_FAILURES", "Handler", "Key", "Run"]
 
@@ -45,7 +43,7 @@ class Run:
 
     def __init__(
         self,
-        consumer: "Consumer",
+        consumer: ReadConsumer,
         handler: Handler,
         concurrency: int,
         ordered_by: Key | None,

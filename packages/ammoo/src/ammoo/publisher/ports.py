@@ -1,0 +1,22 @@
+"""What a publisher asks of its channel, which stands above it."""
+
+from typing import Any, Protocol
+
+from ..channel_settings import ChannelSettings
+
+__all__ = ["PublisherChannel"]
+
+
+class PublisherChannel(Protocol):
+    """The user's `Channel`, which a publisher puts into confirm mode."""
+
+    _publishers: set[Any]
+    """The publishers that are open: the channel holds them until they are left."""
+
+    @property
+    def settings(self) -> ChannelSettings:
+        """The settings that recovery restores, confirm mode among them."""
+        ...
+
+    async def select_confirm(self) -> None:
+        """Make the server confirm every message from now on."""
