@@ -7,6 +7,7 @@ import pytest
 
 import ammoo
 from ammoo.exceptions.base import OperationTimeout
+from ammoo.exceptions.channel import NotFound
 from ammoo.live.replies import Replies, Reply
 from ammoo.messages import DeliverMessage
 from ammoo_wire import (
@@ -300,6 +301,49 @@ async def test_publish_that_is_cancelled_while_the_socket_is_full_was_not_sent(
     await asyncio.gather(*tasks[2:])
     bodies = [(await peer.expect_command(BasicPublishParameters)).body for _ in range(2)]
     assert [bytearray(b"3"), bytearray(b"4")] == bodies
+
+
+@pytest.mark.parametrize("confirms", [False, True])
+async def test_publish_that_waits_for_the_socket_ends_with_its_channel(
+    channel: ammoo.Channel, peer: ScriptedPeer, connection: ammoo.Connection, confirms: bool
+) -> None:
+    """The socket stays full, so that only the end of the channel can end the wait."""
+    if confirms:
+        await channel.select_confirm()
+    async with connection.channel() as other:
+        transport = channel._require_live().transport
+        transport.pause_writing()
+        tasks = [await started(channel.publish("", "q", b"%d" % n)) for n in range(3)]
+        going_on = await started(other.publish("", "q", b"other"))
+
+        peer.send(ChannelCloseParameters(404, "NOT_FOUND - no exchange", 60, 40))
+        errors = await asyncio.gather(*tasks, return_exceptions=True)
+
+        assert [NotFound] * 3 == [type(error) for error in errors]
+        assert not going_on.done()
+        transport.resume_writing()
+        await going_on
+    command = await peer.expect_any(BasicPublishParameters)
+    assert (2, bytearray(b"other")) == (command.channel_number, command.body)
+
+
+async def test_ack_that_waits_for_the_socket_ends_with_its_channel(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    getting = asyncio.create_task(channel.get("q"))
+    await peer.expect(BasicGetParameters)
+    peer.got(1)
+    message = await getting
+    transport = channel._require_live().transport
+    transport.pause_writing()
+    acking = await started(message.ack())
+
+    peer.send(ChannelCloseParameters(404, "NOT_FOUND - no exchange", 60, 40))
+    await acking
+    with pytest.raises(NotFound):
+        await channel.get("q")
+
+    transport.resume_writing()
 
 
 async def test_publishes_that_wait_for_the_socket_stay_in_order(

@@ -36,6 +36,7 @@ from ammoo_wire import (
     BasicPublishParameters,
     BasicQosOkParameters,
     BasicQosParameters,
+    ChannelCloseOkParameters,
     ChannelCloseParameters,
     ChannelOpenOkParameters,
     ChannelOpenParameters,
@@ -417,6 +418,117 @@ async def test_closing_as_the_last_answer_comes_leaves_nothing_open(
 
 def consume_ok(request: Any) -> BasicConsumeOkParameters:
     return BasicConsumeOkParameters(request.consumer_tag)
+
+
+def in_one_write(peer: ScriptedPeer, *commands: tuple[int, Any]) -> None:
+    """Send methods, each with the number of its channel, so that the client reads them at once."""
+    for channel_number, parameters in commands:
+        peer.protocol.send(channel_number, parameters)
+    peer.flush()
+
+
+async def test_consumer_that_has_started_as_the_connection_is_lost_is_restored(
+    scripted: ScriptedServer,
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        async with connection.channel() as channel:
+            entering = asyncio.create_task(channel.consume("orders").__aenter__())
+            request = await scripted.peer.expect(BasicConsumeParameters)
+            forced = ConnectionCloseParameters(320, "CONNECTION_FORCED - bye", 0, 0)
+            scripted.answers[BasicConsumeParameters] = consume_ok
+            in_one_write(
+                scripted.peer, (1, BasicConsumeOkParameters(request.consumer_tag)), (0, forced)
+            )
+            consumer = await entering
+            opened = await until(events, Open)
+            scripted.peer.deliver(consumer.consumer_tag, 1)
+            message = await anext(consumer)
+
+    assert (2, 2) == (opened.epoch, opened.restored)
+    assert request.consumer_tag == message.consumer_tag
+
+
+async def test_channel_that_is_opened_as_the_connection_is_lost_is_not_entered(
+    scripted: ScriptedServer,
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        del scripted.peer.answers[ChannelOpenParameters]
+        entering = asyncio.create_task(connection.channel().__aenter__())
+        await scripted.peer.expect(ChannelOpenParameters)
+        forced = ConnectionCloseParameters(320, "CONNECTION_FORCED - bye", 0, 0)
+        in_one_write(scripted.peer, (1, ChannelOpenOkParameters()), (0, forced))
+        with pytest.raises(ConnectionForced) as caught:
+            await entering
+        await caught.value.recovered()
+        opened = await until(events, Open)
+        async with connection.channel() as channel:
+            await channel.declare_queue("orders")
+
+    assert (2, 0) == (opened.epoch, opened.restored)
+
+
+async def lose_a_channel_while_another_one_is_restored(scripted: ScriptedServer) -> None:
+    """Cut the connection; close the channel of "orders" before the one of "others" is restored."""
+    del scripted.answers[BasicConsumeParameters]
+    scripted.peer.abort()
+    await scripted.accepted(2)
+    peer = scripted.peer
+    requests = [await peer.expect_any(BasicConsumeParameters) for _ in range(2)]
+    others, orders = sorted(requests, key=lambda each: each.channel_number, reverse=True)
+    peer.answers[BasicConsumeParameters] = consume_ok
+    in_one_write(
+        peer,
+        (orders.channel_number, consume_ok(orders.parameters)),
+        (orders.channel_number, ChannelCloseParameters(406, "PRECONDITION_FAILED - no", 0, 0)),
+    )
+    await peer.expect_any(ChannelCloseOkParameters)
+    in_one_write(peer, (others.channel_number, consume_ok(others.parameters)))
+
+
+async def test_channel_that_is_closed_while_another_one_is_restored_ends(
+    scripted: ScriptedServer,
+) -> None:
+    scripted.answers[BasicConsumeParameters] = consume_ok
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        async with (
+            connection.channel() as channel,
+            channel.consume("orders") as consumer,
+            connection.channel() as other,
+            other.consume("others"),
+        ):
+            reading = asyncio.create_task(anext(consumer))
+            await lose_a_channel_while_another_one_is_restored(scripted)
+            await until(events, Open)
+            with pytest.raises(PreconditionFailed):
+                await reading
+            await channel.wait_closed()
+            await other.declare_queue("orders")
+
+
+async def test_channel_that_is_closed_while_another_one_is_restored_is_opened_again(
+    scripted: ScriptedServer,
+) -> None:
+    scripted.answers[BasicConsumeParameters] = consume_ok
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        async with (
+            connection.channel(reopen=True) as channel,
+            channel.consume("orders") as consumer,
+            connection.channel() as other,
+            other.consume("others"),
+        ):
+            reading = asyncio.create_task(anext(consumer))
+            await lose_a_channel_while_another_one_is_restored(scripted)
+            reopened = await until(events, ChannelReopened)
+            request = BasicDeliverParameters(consumer.consumer_tag, 1, False, "", "orders")
+            scripted.peer.send_content(request, channel_number=channel.channel_id)
+            message = await reading
+
+    assert isinstance(reopened.cause, PreconditionFailed)
+    assert b"body" == message.body
 
 
 async def test_consume_that_is_not_answered_is_sent_once_more_and_has_all_the_time(

@@ -182,6 +182,65 @@ async def test_drain_ends_with_the_block_that_waits_for_it(
     assert channel.closing  # as by every drain that has ended
 
 
+class EndlessPublisher:
+    """A publisher whose outcomes never come."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+        self.was_cancelled = False
+
+    async def flush(self) -> None:
+        self.began.set()
+        try:
+            await asyncio.Future()
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
+
+
+async def test_second_signal_ends_the_wait_for_publishers(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    consumer = await started_consumer(channel)
+    publishers = [EndlessPublisher(), EndlessPublisher()]
+
+    async with ammoo.drain_on_signals(consumer, timeout=None, publishers=publishers):
+        signal.raise_signal(signal.SIGTERM)
+        await publishers[0].began.wait()
+        signal.raise_signal(signal.SIGTERM)
+
+    assert [True, False] == [each.was_cancelled for each in publishers]
+    assert channel.closing_exc is not None
+
+
+async def test_signal_before_the_flush_does_not_shorten_it(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    """Handlers are cancelled, but what others have published is still waited for."""
+    consumer = await started_consumer(channel)
+    handled = Handled()
+    flushed = asyncio.Event()
+
+    class Publisher:
+        async def flush(self) -> None:
+            await asyncio.sleep(0)
+            flushed.set()
+
+    async def serve() -> None:
+        async with ammoo.drain_on_signals(consumer, timeout=None, publishers=[Publisher()]):
+            await consumer.run(handled)
+
+    serving = await started(serve())
+    peer.deliver(consumer.consumer_tag, 1, body=b"1")
+    await handled.until_begun(1)
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
+    await serving
+
+    assert flushed.is_set()
+    assert [] == handled.ended
+
+
 class FailingPublisher:
     async def flush(self) -> None:
         raise LookupError("3 of 100 were lost")

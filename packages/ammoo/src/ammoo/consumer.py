@@ -155,8 +155,17 @@ class Consumer:
         inbox.begin(live, live.consuming.new_tag())
         prefetch = self._prefetch = self._lifetime.settings.prefetch  # as it is now
         request = self._request = self._lifetime.as_named_now(self._request)
+
+        def started() -> None:
+            if inbox.closing_exc is None:  # the caller has not given up
+                inbox.live = live
+                inbox.started()
+                self._lifetime.consumer_started(self, request, prefetch)
+
         try:
-            await live.consuming.start(inbox, request._replace(consumer_tag=inbox.consumer_tag))
+            await live.consuming.start(
+                inbox, request._replace(consumer_tag=inbox.consumer_tag), started
+            )
         except (asyncio.CancelledError, OperationTimeout) as error:
             # The server may still start it; what it then delivers is requeued until it stops.
             inbox.live = live
@@ -165,10 +174,6 @@ class Consumer:
         except Exception as error:
             inbox.closing_exc = error
             raise
-        inbox.live = live
-        if inbox.closing_exc is None:
-            inbox.started()
-            self._lifetime.consumer_started(self, request, prefetch)
 
     async def __aexit__(
         self,

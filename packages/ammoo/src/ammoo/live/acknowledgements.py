@@ -80,7 +80,7 @@ class Acknowledgements:
             transport.before_flush.append(self.write_merged)
             if not transport.flush_is_due:
                 transport.flush_soon()
-        return transport.drain() if transport.is_paused else None
+        return self._channel.drain() if transport.is_paused else None
 
     def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> Awaitable[None] | None:
         """Send basic.nack."""
@@ -88,12 +88,12 @@ class Acknowledgements:
             self._settle_up_to(delivery_tag, lambda *tag: _NACK.encode(*tag, requeue))
         else:
             self._settle(delivery_tag, _NACK.encode(delivery_tag, False, requeue))
-        return self._transport.drain() if self._transport.is_paused else None
+        return self._channel.drain() if self._transport.is_paused else None
 
     def reject(self, delivery_tag: int, requeue: bool) -> Awaitable[None] | None:
         """Send basic.reject."""
         self._settle(delivery_tag, _REJECT.encode(delivery_tag, requeue))
-        return self._transport.drain() if self._transport.is_paused else None
+        return self._channel.drain() if self._transport.is_paused else None
 
     def requeue(self, delivery_tags: Iterable[int]) -> None:
         """Put messages that no task will read back into their queue; not if the channel is closed."""

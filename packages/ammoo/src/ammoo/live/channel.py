@@ -140,6 +140,7 @@ class LiveChannel:
         self._reply_timeouts = ReplyTimeouts(
             host.loop, self._replies, host.blocking, self._close_unanswered
         )
+        self._drainers: set[Future[bool]] = set()
         self._closed = asyncio.Event()
         self._close_was_awaited = False
 
@@ -211,6 +212,9 @@ class LiveChannel:
         self._reply_timeouts.clear()
         self.publishing.fail(error)
         self.consuming.fail(error)
+        for drainer in self._drainers:
+            if not drainer.done():
+                drainer.set_result(False)
         if self.settle_watch is not None:
             self.settle_watch.wake()
 
@@ -218,6 +222,10 @@ class LiveChannel:
         """Raise the error that ended the channel, if it has ended."""
         if self.closing_exc is not None:
             raise self.closing_exc.with_traceback(None)
+
+    def drain(self) -> Awaitable[None]:
+        """Return what waits while the socket's buffer is full and the channel is open."""
+        return self.transport.drain(self._drainers)
 
     def raise_unless_settleable(self, delivery_tag: int) -> None:
         """Raise an error if a delivery can no longer be settled: the channel has ended.

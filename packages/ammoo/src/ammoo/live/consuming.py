@@ -50,7 +50,12 @@ class Consuming:
         self._last_number += 1
         return f"ammoo-{self._channel.number}.{self._last_number}"
 
-    async def start(self, inbox: Inbox, request: BasicConsumeParameters) -> None:
+    async def start(
+        self,
+        inbox: Inbox,
+        request: BasicConsumeParameters,
+        on_started: Callable[[], None] | None = None,
+    ) -> None:
         """Send basic.consume and await basic.consume-ok.
 
         If the caller is cancelled, the consumer is cancelled as soon as the server has started it:
@@ -59,6 +64,7 @@ class Consuming:
         Args:
             inbox: The inbox for its deliveries.
             request: The parameters of basic.consume, with a tag of `new_tag`.
+            on_started: Called as basic.consume-ok arrives, before what comes in the same read.
 
         Raises:
             ServerClosedChannel, ServerClosedConnection: The server refused.
@@ -67,13 +73,21 @@ class Consuming:
         """
         tag = request.consumer_tag
 
+        def started(_: Reply) -> None:
+            if on_started is not None:
+                on_started()
+
         def cancel_again(_: Reply) -> None:
             self.begin_cancel(tag)
 
         self.inboxes[tag] = inbox
         try:
             await self._channel.call(
-                request, BasicConsumeOkParameters, on_late_reply=cancel_again, consumer_tag=tag
+                request,
+                BasicConsumeOkParameters,
+                on_reply=started,
+                on_late_reply=cancel_again,
+                consumer_tag=tag,
             )
         except EncodeError:
             del self.inboxes[tag]  # the request was not sent

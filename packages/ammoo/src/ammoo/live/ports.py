@@ -186,6 +186,10 @@ class ChannelHead(Origin, Protocol):
     def raise_if_closed(self) -> None:
         """Raise the error that ended the channel, if it has ended."""
 
+    def drain(self) -> Awaitable[None]:
+        """Return what waits while the socket's buffer is full and the channel is open."""
+        ...
+
     def raise_unless_settleable(self, delivery_tag: int) -> None:
         """Raise an error if a delivery can no longer be settled: the channel has ended."""
 

@@ -300,7 +300,7 @@ class Publishing:
                     if not self.can_publish:
                         await self._wait_can_publish()
                     elif self._transport.is_paused:
-                        await self._transport.drain()
+                        await self._channel.drain()
                     else:
                         return
         except TimeoutError:

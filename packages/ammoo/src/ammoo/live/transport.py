@@ -79,7 +79,7 @@ class Transport(asyncio.BufferedProtocol):
         self._receiver = receiver
         self._state = protocol.state
         self._socket: asyncio.Transport | None = None
-        self._drainers: deque[asyncio.Future[None]] = deque()
+        self._drainers: deque[asyncio.Future[bool]] = deque()
         self._heartbeat: Heartbeat | None = None
         self._heartbeat_timer: asyncio.TimerHandle | None = None
         self._is_lost = False
@@ -194,22 +194,30 @@ class Transport(asyncio.BufferedProtocol):
         if self._heartbeat is not None:
             self._heartbeat.data_sent(self._loop.time())
 
-    async def drain(self) -> None:
+    async def drain(self, waiting: "set[asyncio.Future[bool]]") -> None:
         """Wait while the socket's buffer is full.
 
         The tasks that wait continue one after another, each when the one before it has sent. If a
         thousand tasks wait and few messages fit, only few tasks run.
+
+        Args:
+            waiting: Holds the task's future while it waits. A channel that ends sets it to False:
+                then the task waits no longer.
         """
         append = self._drainers.append
         while self.is_paused:
-            drainer = self._loop.create_future()
+            drainer: asyncio.Future[bool] = self._loop.create_future()
             append(drainer)
+            waiting.add(drainer)
             try:
-                await drainer
+                if not await drainer:
+                    return
             except asyncio.CancelledError:
                 if not drainer.cancelled():
                     self._wake_drainer()  # its turn goes to the next task
                 raise
+            finally:
+                waiting.discard(drainer)
             append = self._drainers.appendleft  # the first task stays the first
         self._wake_drainer()
 
@@ -277,7 +285,7 @@ class Transport(asyncio.BufferedProtocol):
         while self._drainers:
             drainer = self._drainers.popleft()
             if not drainer.done():
-                drainer.set_result(None)
+                drainer.set_result(True)
                 return
 
     def _stop_reading(self) -> None:

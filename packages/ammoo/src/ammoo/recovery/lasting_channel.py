@@ -115,13 +115,18 @@ class LastingChannel(ChannelLifetime):
     # --- from beginning to end ---
 
     async def open(self) -> None:
-        """Open the channel when the connection is open; recovery keeps it from then on."""
+        """Open the channel when the connection is open; recovery keeps it from then on.
+
+        Raises:
+            Exception: The channel has ended in the turn in which it was opened.
+        """
         require_loop(self._keeper.state.loop)
         if not self._keeper.gate.is_clear:
             await self._keeper.gate.wait("channel.open", 0, self._operation_timeout)
         await super().open()
-        if self.final is None:
-            self._keeper.channels[self] = None
+        if self.final is not None:
+            raise self.final.with_traceback(None)
+        self._keeper.channels[self] = None
 
     def _watch(self, live: LiveChannel) -> None:
         live.on_end = self._live_ended
@@ -306,6 +311,8 @@ class LastingChannel(ChannelLifetime):
         self.live = live
         self.publishing = self._gated  # until all that wait at the gate have passed
         self._wake_waiters()
+        if live.closing_exc is not None:  # the server has closed it before others were restored
+            self._live_ended(live, live.closing_exc)
 
     def reopened(self) -> None:
         """Open the channel's own gate."""

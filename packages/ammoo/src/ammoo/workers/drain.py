@@ -93,7 +93,8 @@ class Drain:
         self._is_alone = not self._is_channel_shared(live)
         try:
             stopped = self._consumer._begin_leaving(None)
-            is_in_time = await self._in_time(self._seconds, self._wait_for_handlers(live, stopped))
+            handlers = self._wait_for_handlers(live, stopped)
+            is_in_time = await self._in_time(self._unless_hurried(self._seconds), handlers)
             if not is_in_time:
                 await self._cancel_handlers(live)
             await self._flush_publishers()
@@ -103,7 +104,11 @@ class Drain:
         return is_in_time
 
     def hurry(self) -> None:
-        """Stop waiting for handlers, and for the end of cancelled ones."""
+        """Stop waiting for handlers, and for the end of cancelled ones; or for publishers.
+
+        Before the publishers are flushed, it does not shorten the flush: outcomes of messages that
+        handlers have published are usually there in a moment.
+        """
         self._is_hurried = True
         if self._scope is not None and not self._scope.expired():
             self._scope.reschedule(0)
@@ -126,31 +131,38 @@ class Drain:
         """Cancel the handlers, and requeue the messages that are still being handled."""
         if self._run is not None:
             self._run.cancel()
-        await self._in_time(GRACE, self._wait_for_handlers(live, None))
+        await self._in_time(self._unless_hurried(GRACE), self._wait_for_handlers(live, None))
         if self._is_alone and not self._consumer.is_on_stream:
             live.requeue(live.acknowledgements.unacked.held())
 
     async def _flush_publishers(self) -> None:
         """Flush all publishers, even if some of them fail; then raise their errors."""
         errors: list[Exception] = []
+        await self._in_time(None, self._flush_each(errors))
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise ExceptionGroup(f"{len(errors)} publishers have failed", errors)
+
+    async def _flush_each(self, errors: list[Exception]) -> None:
+        """Flush one publisher after the other, and collect their errors."""
         for publisher in self._publishers:
             try:
                 await publisher.flush()
             except Exception as error:  # noqa: BLE001  it is raised when all are flushed
                 errors.append(error)
-        if len(errors) == 1:
-            raise errors[0]
-        if errors:
-            raise ExceptionGroup(f"{len(errors)} publishers have failed", errors)
 
     def _is_channel_shared(self, live: LiveChannel) -> bool:
         """Return whether another consumer uses the channel."""
         others = live.consumers.keys() - {self._consumer.consumer_tag}
         return bool(others) or self._lifetime.drains > 1
 
+    def _unless_hurried(self, seconds: float | None) -> float | None:
+        return 0 if self._is_hurried else seconds
+
     async def _in_time(self, seconds: float | None, waiting: Coroutine[Any, Any, None]) -> bool:
-        """Await a coroutine for a limited time; return whether it has ended."""
-        scope = asyncio.timeout(0 if self._is_hurried else seconds)
+        """Await a coroutine for a limited time, or until `hurry`; return whether it has ended."""
+        scope = asyncio.timeout(seconds)
         try:
             async with scope:
                 self._scope = scope

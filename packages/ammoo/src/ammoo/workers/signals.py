@@ -1,7 +1,7 @@
 """Draining consumers when a signal asks the process to end (SIGTERM, SIGINT).
 
-The first signal begins the drain. The second one cancels the handlers at once. The third one
-has its default action. Python's signal handler counts the signals, not the event loop: the third
+The first signal begins the drain. The second one cancels the handlers at once, or ends the wait
+for publishers. The third one has its default action. Python's signal handler counts the signals, not the event loop: the third
 one ends a process even if its loop is stuck.
 """
 
@@ -34,9 +34,10 @@ def drain_on_signals(
                 await consumer.run(handle, concurrency=10)
 
     The first signal drains the consumers; see `Consumer.drain`. A second one, while handlers run,
-    cancels them at once. A third one has its default action, which ends the process. The drain
-    ends iterations over the consumers, `Consumer.run` and `Consumer.batches`. Leaving the block
-    waits for the end of the drain, and restores the previous handlers of the signals.
+    cancels them at once; while publishers are flushed, it ends the flush. A third one has its
+    default action, which ends the process. The drain ends iterations over the consumers,
+    `Consumer.run` and `Consumer.batches`. Leaving the block waits for the end of the drain, and
+    restores the previous handlers of the signals.
     A callback of `loop.add_signal_handler` is called within the block, too. A program whose
     callback cancels its main task has to remove the callback first.
     Python handles signals in the main thread only; entering the block in another thread raises
