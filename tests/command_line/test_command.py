@@ -59,6 +59,25 @@ def test_command_gives_other_languages_a_fixture(tmp_path: Path) -> None:
     assert not (tmp_path / "ready").exists()
 
 
+def test_command_enables_plugins(tmp_path: Path) -> None:
+    options = ["--plugins", "rabbitmq_consistent_hash_exchange"]
+
+    with (
+        running("--ready-file", str(tmp_path / "ready"), *options) as (_, places),
+        pika.BlockingConnection(pika.URLParameters(places[0])) as connection,
+    ):
+        declared = connection.channel().exchange_declare("ring", "x-consistent-hash")
+
+    assert isinstance(declared.method, pika.spec.Exchange.DeclareOk)
+
+
+def test_unknown_plugin_is_refused_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    code, complaint = fail(capsys, "--port", "0", "--plugins", "consistent_hash")
+
+    assert 2 == code
+    assert "did you mean 'rabbitmq_consistent_hash_exchange'?" in complaint
+
+
 def test_command_prints_what_happens_as_json(tmp_path: Path) -> None:
     options = ["--ready-file", str(tmp_path / "ready"), "-v", "--log-format", "json"]
 

@@ -51,3 +51,29 @@ def test_invalid_definitions_are_a_bad_request(api: ManagementApi, body: object)
     status, error, _ = api.post("definitions", body).problem
 
     assert (400, "bad_request") == (status, error)
+
+
+def test_definitions_say_what_they_are_of(api: ManagementApi) -> None:
+    definitions = api.get("definitions").json
+
+    assert "RabbitMQ" == definitions["product_name"]
+    assert definitions["rabbitmq_version"] == definitions["product_version"]
+
+
+@pytest.mark.rabbitmq_version(">=4.0")
+def test_definitions_of_a_virtual_host_say_how_it_is_described(
+    api: ManagementApi, virtualhost: str
+) -> None:
+    api.put(f"vhosts/{virtualhost}", {"description": "orders", "tags": "shop,test"})
+    whole = api.get("definitions").json
+    definitions = api.get(f"definitions/{virtualhost}").json
+
+    assert ("cluster", "single_virtual_host") == (
+        whole["rabbitmq_definition_format"],
+        definitions["rabbitmq_definition_format"],
+    )
+    assert virtualhost == segment(definitions["original_vhost_name"])
+    assert ("orders", ["shop", "test"]) == (
+        definitions["metadata"]["description"],
+        definitions["metadata"]["tags"],
+    )

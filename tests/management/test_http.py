@@ -16,6 +16,7 @@ CHUNKED = (
     b"POST /fake/faults HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"4;ext=1\r\n\r\n\r\n\r\nB\r\n 0123456789\r\n0\r\n\r\n"
 )
+TRAILED = CHUNKED[:-2] + b"Checksum: 5\r\nSigned: no\r\n\r\n"
 
 
 def read_in_pieces(octets: bytes, size: int) -> list[Request]:
@@ -40,12 +41,33 @@ def test_request_is_read() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 50, 1000])
 def test_requests_are_the_same_in_any_pieces(size: int) -> None:
-    requests = read_in_pieces(GET + PUT + CHUNKED + GET, size)
+    requests = read_in_pieces(GET + PUT + CHUNKED + TRAILED + GET, size)
 
-    assert ["GET", "PUT", "POST", "GET"] == [request.method for request in requests]
-    assert [b"", b"\r\n{} \r\n", b"\r\n\r\n 0123456789", b""] == [
-        request.body for request in requests
-    ]
+    chunks = b"\r\n\r\n 0123456789"
+    assert ["GET", "PUT", "POST", "POST", "GET"] == [request.method for request in requests]
+    assert [b"", b"\r\n{} \r\n", chunks, chunks, b""] == [request.body for request in requests]
+
+
+def test_client_that_asks_is_told_once_to_send_the_body() -> None:
+    reader = RequestReader()
+
+    before = reader.receive(b"PUT / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    answers = [reader.must_continue(), reader.must_continue()]
+    (request,) = reader.receive(b"{}")
+
+    assert [] == before
+    assert [True, False] == answers
+    assert b"{}" == request.body
+    assert not reader.must_continue()
+
+
+def test_client_that_asks_and_sends_is_told_nothing() -> None:
+    reader = RequestReader()
+    head = b"PUT / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+
+    (request,) = reader.receive(head + b"{}")
+
+    assert (b"{}", False) == (request.body, reader.must_continue())
 
 
 @pytest.mark.parametrize(
@@ -78,6 +100,7 @@ def test_client_says_whether_the_connection_stays_open(head: bytes, keeps_alive:
         (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFF\r\n", 413),
         (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 300, 400),
         (b"GET /" + b"x" * 20_000, 431),
+        (CHUNKED[:-2] + b"Checksum: " + b"x" * 20_000, 431),
     ],
 )
 def test_what_is_no_request_is_refused(octets: bytes, status: int) -> None:

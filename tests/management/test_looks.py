@@ -269,6 +269,16 @@ def test_queue_is_shown(
     )
 
 
+@pytest.mark.rabbitmq_version(">=4.0")
+def test_queues_are_listed_in_detail(api: ManagementApi, virtualhost: str) -> None:
+    api.put(f"queues/{virtualhost}/orders")
+
+    items = api.get_when("queues/detailed", lambda found: in_virtualhost(virtualhost, found))
+    (item,) = in_virtualhost(virtualhost, items)
+
+    assert ("orders", []) == (item["name"], item["consumer_details"])
+
+
 def test_exchange_is_listed(broker: Broker, api: ManagementApi, virtualhost: str) -> None:
     for item in api.get(f"exchanges/{virtualhost}").json:
         check(broker, item, EXCHANGE)

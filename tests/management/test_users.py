@@ -230,3 +230,11 @@ def test_policy_is_among_what_a_queue_shows(api: ManagementApi, virtualhost: str
     queue = api.get_when(f"queues/{virtualhost}/orders", lambda shown: shown.get("policy"))
 
     assert ("short", {"max-length": 5}) == (queue["policy"], queue["effective_policy_definition"])
+
+
+def test_hash_of_a_password_makes_a_user_with_it(api: ManagementApi, user: str) -> None:
+    password_hash = api.get("auth/hash_password/secret-2").json["ok"]
+
+    api.put(f"users/{user}", {"password_hash": password_hash, "tags": "management"})
+
+    assert user == api.as_user(user, "secret-2").get("whoami").json["name"]

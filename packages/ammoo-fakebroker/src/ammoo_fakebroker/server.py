@@ -24,7 +24,7 @@ from functools import partial
 from itertools import count
 from typing import Any, Protocol, TypeVar, cast
 
-from .auth.login import Peer
+from .auth.login import Peer, is_loopback
 from .clock import Timer
 from .connections.connection import Connection
 from .connections.octet_path import OctetPath
@@ -653,7 +653,7 @@ class Server:
         return Peer(
             host,
             port,
-            is_loopback=host.startswith("127.") or host in ("::1", "::ffff:127.0.0.1"),
+            is_loopback=is_loopback(host),
             certificate_name=_certificate_name(
                 transport.get_extra_info("peercert"), self._certificate_login
             ),

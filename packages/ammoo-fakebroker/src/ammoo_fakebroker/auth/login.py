@@ -15,9 +15,14 @@ from ammoo_wire import Accepted, Challenge, Refused, parse_amqplain, parse_plain
 from ..rabbitmq import errors
 from .users import User, Users
 
-__all__ = ["MECHANISMS", "Login", "Peer", "Verdict"]
+__all__ = ["MECHANISMS", "Login", "Peer", "Verdict", "is_loopback"]
 
 Verdict = Accepted | Challenge | Refused
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address is one of this machine's own, such as ``127.0.0.1``."""
+    return host.startswith("127.") or host in ("::1", "::ffff:127.0.0.1")
 
 
 class Peer(NamedTuple):

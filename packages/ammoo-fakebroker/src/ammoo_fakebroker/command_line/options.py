@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import __version__
+from ..exchanges.plugins import PLUGINS
 from ..node.limits import Limits
 from ..rabbitmq.profiles import PROFILES
 
@@ -94,6 +95,13 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--vhosts", nargs="+", default=[], metavar="NAME", help="virtual hosts beside /"
+    )
+    parser.add_argument(
+        "--plugins",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help=f"plugins to enable for their types of exchanges: {', '.join(PLUGINS)}",
     )
     parser.add_argument(
         "--definitions",

@@ -67,6 +67,7 @@ def _create_broker(options: argparse.Namespace) -> FakeBroker:
             compatibility=options.compatibility,
             management_port=options.management_port,
             control=options.control,
+            plugins=options.plugins,
             clock=ManualClock() if options.manual_clock else None,
             history=_history_size(options),
             tls=_tls_context(options.tls_generate),

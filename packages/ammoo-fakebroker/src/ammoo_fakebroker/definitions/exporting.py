@@ -34,15 +34,33 @@ def export_definitions(node: Node, virtualhost: VirtualHost | None = None) -> di
             into another one. None for the whole broker.
     """
     version = node.profile.version
-    versions = {"rabbit_version": version, "rabbitmq_version": version}
+    versions = {
+        "rabbit_version": version,
+        "rabbitmq_version": version,
+        "product_name": "RabbitMQ",
+        "product_version": version,
+    }
     if virtualhost is not None:
         parts = _parts([virtualhost])
         for item in (item for items in parts.values() for item in items):
             del item["vhost"]
-        return {**versions, **parts}
+        about = _virtualhost(virtualhost)
+        return {
+            **versions,
+            "rabbitmq_definition_format": "single_virtual_host",
+            "original_vhost_name": virtualhost.name,
+            "explanation": f"Definitions of virtual host '{virtualhost.name}'",
+            "description": virtualhost.description,
+            "metadata": about["metadata"],
+            "limits": about["limits"],
+            **parts,
+        }
     users = sorted(node.users, key=lambda user: user.name)
     return {
         **versions,
+        "rabbitmq_definition_format": "cluster",
+        "original_cluster_name": node.cluster_name,
+        "explanation": f"Definitions of cluster '{node.cluster_name}'",
         "users": [_user(user) for user in users],
         "vhosts": [_virtualhost(each) for each in node.virtualhosts.values()],
         "permissions": [item for user in users for item in _permissions(user)],

@@ -11,7 +11,17 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
-__all__ = ["HttpError", "Request", "RequestReader", "Response", "encode_response"]
+__all__ = [
+    "CONTINUE",
+    "HttpError",
+    "Request",
+    "RequestReader",
+    "Response",
+    "encode_response",
+]
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""What a client waits for that asks whether to send the body (RFC 9110, section 10.1.1)."""
 
 _MAX_HEAD = 16_384
 _MAX_BODY = 64 * 1_048_576
@@ -43,6 +53,8 @@ class Request(NamedTuple):
     body: bytes
     keeps_alive: bool
     """Whether the client may send another request on the connection."""
+    is_from_loopback: bool = True
+    """Whether the client runs on this machine."""
 
 
 class Response(NamedTuple):
@@ -58,9 +70,15 @@ class Response(NamedTuple):
 
 
 class RequestReader:
-    """Reads requests from the octets of one connection."""
+    """Reads requests from the octets of one connection.
 
-    def __init__(self) -> None:
+    Args:
+        is_from_loopback: Whether the client runs on this machine.
+    """
+
+    def __init__(self, *, is_from_loopback: bool = True) -> None:
+        self._is_from_loopback = is_from_loopback
+        self._was_asked = False
         self._data = bytearray()
         self._head: _Head | None = None
         self._chunks = bytearray()
@@ -77,15 +95,21 @@ class RequestReader:
             requests.append(request)
         return requests
 
+    def must_continue(self) -> bool:
+        """Return once, of each body that the client wants to be asked for, that it is awaited."""
+        was_asked, self._was_asked = self._was_asked, False
+        return was_asked and self._head is not None and not self._data
+
     def _next(self) -> Request | None:
         if self._head is None:
             self._head = self._read_head()
+            self._was_asked = self._head is not None and self._head.expects_continue
         if self._head is None:
             return None
         body = self._read_chunks() if self._head.is_chunked else self._read_body(self._head.length)
         if body is None:
             return None
-        request = self._head.request(body)
+        request = self._head.request(body, is_from_loopback=self._is_from_loopback)
         self._head = None
         return request
 
@@ -113,15 +137,25 @@ class RequestReader:
                     raise HttpError(400, "the line of a chunk is too long")
                 return None
             size = _hexadecimal(bytes(self._data[:line_end]).split(b";")[0])
+            if not size:
+                return self._end_chunks(line_end)
             _check_size(len(self._chunks) + size)
             if len(self._data) < line_end + 2 + size + 2:
                 return None
             del self._data[: line_end + 2]
             self._chunks += self._take(size)
             del self._data[:2]
-            if not size:
-                body, self._chunks = bytes(self._chunks), bytearray()
-                return body
+
+    def _end_chunks(self, line_end: int) -> bytes | None:
+        """Drop the trailers, which end with an empty line, and return the body."""
+        end = self._data.find(b"\r\n\r\n", line_end)
+        if end < 0:
+            if len(self._data) > _MAX_HEAD:
+                raise HttpError(431, f"the trailers take more than {_MAX_HEAD} octets")
+            return None
+        del self._data[: end + 4]
+        body, self._chunks = bytes(self._chunks), bytearray()
+        return body
 
     def _take(self, length: int) -> bytes:
         taken = bytes(self._data[:length])
@@ -142,6 +176,10 @@ class _Head(NamedTuple):
         return self.headers.get("transfer-encoding", "").lower() == "chunked"
 
     @property
+    def expects_continue(self) -> bool:
+        return self.headers.get("expect", "").lower() == "100-continue"
+
+    @property
     def length(self) -> int:
         text = self.headers.get("content-length", "0")
         if not (text.isascii() and text.isdecimal()):
@@ -153,7 +191,7 @@ class _Head(NamedTuple):
         _check_size(length)
         return length
 
-    def request(self, body: bytes) -> Request:
+    def request(self, body: bytes, *, is_from_loopback: bool) -> Request:
         path, _, query = self.target.partition("?")
         segments = [unquote(segment) for segment in path.split("/")[1:]]
         while segments and not segments[-1]:
@@ -165,6 +203,7 @@ class _Head(NamedTuple):
             self.headers,
             body,
             self.keeps_alive,
+            is_from_loopback,
         )
 
 

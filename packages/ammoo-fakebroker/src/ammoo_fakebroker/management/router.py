@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .call import Call, Host, Role
 from .http import Request, Response
 from .path_tree import PathTree
-from .refusals import Refusal, not_found
+from .refusals import Refusal, not_authorised, not_found
 
 if TYPE_CHECKING:
     from ..auth.users import User
@@ -85,9 +85,12 @@ class Router:
             name, _, password = b64decode(credentials).decode().partition(":")
         except (ValueError, binascii.Error):
             return Response(HTTPStatus.UNAUTHORIZED, headers=_CHALLENGE)
-        user = self._node().users.authenticate(name, password, from_loopback=True)
+        users = self._node().users
+        user = users.authenticate(name, password, from_loopback=True)
         if user is None:
             return Refusal(HTTPStatus.UNAUTHORIZED, "not_authorized", "Not_Authorized").response()
+        if users.find(name, from_loopback=request.is_from_loopback) is None:
+            return not_authorised("User can only log in via localhost").response()
         return user
 
 

@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from .http import HttpError, Request, RequestReader, Response, encode_response
+from ..auth.login import is_loopback
+from .http import CONTINUE, HttpError, Request, RequestReader, Response, encode_response
 
 __all__ = ["Answer", "HttpServer"]
 
@@ -128,7 +129,8 @@ class HttpServer:
 
     async def _converse(self, client: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        reader = RequestReader()
+        address = client.getpeername()[0]
+        reader = RequestReader(is_from_loopback=is_loopback(address))
         while True:
             async with asyncio.timeout(_IDLE_SECONDS):
                 data = await loop.sock_recv(client, _READ_SIZE)
@@ -142,6 +144,8 @@ class HttpServer:
                 await loop.sock_sendall(client, octets)
                 if not request.keeps_alive:
                     return
+            if reader.must_continue():
+                await loop.sock_sendall(client, CONTINUE)
 
     async def _respond(self, request: Request) -> Response:
         """Answer a request; a fault of the broker's own is reported to the event loop."""

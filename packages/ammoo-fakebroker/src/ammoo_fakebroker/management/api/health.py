@@ -76,6 +76,8 @@ ROUTES: Routes = {
     "health/checks/alarms": Route({"GET": check_alarms}),
     "health/checks/local-alarms": Route({"GET": check_alarms}),
     "health/checks/virtual-hosts": Route({"GET": check_nothing}),
+    "health/checks/metadata-store/initialized": Route({"GET": check_nothing}),
+    "health/checks/metadata-store/initialized/with-data": Route({"GET": check_nothing}),
     "health/checks/is-in-service": Route({"GET": check_nothing}),
     "health/checks/ready-to-serve-clients": Route({"GET": check_nothing}),
     "health/checks/below-node-connection-limit": Route({"GET": check_nothing}),

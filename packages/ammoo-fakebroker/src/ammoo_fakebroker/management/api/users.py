@@ -122,6 +122,11 @@ def delete_users(call: Call) -> Response:
     return done()
 
 
+def show_hash(call: Call) -> Response:
+    """Show a hash of a password, with a salt of its own."""
+    return json_response({"ok": hash_password(call.names["password"])})
+
+
 # -- limits ------------------------------------------------------------------------------------
 
 
@@ -157,6 +162,7 @@ def _limited_user(call: Call) -> User:
 
 ROUTES: Routes = {
     "whoami": Route({"GET": who_am_i}),
+    "auth/hash_password/:password": Route({"GET": show_hash}),
     "users": Route({"GET": list_users}, Role.ADMINISTRATOR),
     "users/bulk-delete": Route({"POST": delete_users}, Role.ADMINISTRATOR),
     "users/without-permissions": Route({"GET": list_users_without_permissions}, Role.ADMINISTRATOR),
