@@ -163,7 +163,7 @@ def test_dead_letter_is_lost_where_messages_are_dropped(
     with operator.frequent_dead_letters():
         name = declare(x_overflow="drop-head")
         bury(channel, name, b"lost")
-        channel.await_count(name, 0)
+        channel.await_consumer_count(name, 0)
         graveyard = open_graveyard(channel, exchange, unique("graveyard"))
 
         bury(channel, name, b"kept")

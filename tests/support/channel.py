@@ -287,6 +287,14 @@ class Channel:
         while (count := self.message_count(queue_name)) != expected:
             self.peer.pause(f"for {expected} messages in queue {queue_name!r}, there are {count}")
 
+    def await_consumer_count(self, queue_name: str, expected: int) -> None:
+        """Wait until a queue counts so many consumers.
+
+        A quorum queue counts a fetch as well, until it has done what its settlement asks for.
+        """
+        while (count := self.counts(queue_name)[1]) != expected:
+            self.peer.pause(f"for {expected} consumers of queue {queue_name!r}, there are {count}")
+
     def await_message(self, queue_name: str, *, no_ack: bool = True) -> Message:
         """Fetch a message that is on its way to the queue; for what RabbitMQ does by itself."""
         while True:
