@@ -14,7 +14,7 @@ from ammoo.recovery.listener import EventListener
 from ammoo.topology import ConsumerRecord, Entity, QueueRecord
 from tests.client.brokers import Name
 from tests.recovery.network import Network
-from tests.recovery.until import until
+from tests.recovery.until import until, until_consumers
 
 
 def exclusive_name() -> str:
@@ -413,6 +413,8 @@ async def test_each_consumer_has_the_prefetch_limit_that_it_was_made_with(
         await channel.qos(prefetch_count=2)
         async with channel.consume(two) as second:
             await lose(network, events)
+            await until_consumers(channel, one, 1)
+            await until_consumers(channel, two, 1)
             await publish_times(4, channel, "", one)
             await publish_times(4, channel, "", two)
             left = [
@@ -461,7 +463,7 @@ async def test_hundreds_of_channels_come_back(
     opened = await lose(network, events)
 
     assert (601, ()) == (opened.restored, opened.not_restored)
-    assert 300 == (await channels[0].assert_queue_exists(queue)).consumer_count
+    await until_consumers(channels[0], queue, 300)
     await asyncio.gather(*(each.publish("", queue, b"body") for each in channels))
 
 

@@ -20,7 +20,7 @@ from ammoo.recovery.events import Open, Recovering
 from ammoo.recovery.listener import EventListener
 from tests.client.brokers import Name
 from tests.recovery.network import Network
-from tests.recovery.until import lost_in_flight, settle, until
+from tests.recovery.until import lost_in_flight, settle, until, until_consumers
 
 
 async def begin_down(
@@ -278,7 +278,7 @@ async def test_what_was_left_while_the_connection_was_down_does_not_come_back(
     network.go_up()
     await until(events, Open)
 
-    assert 0 == (await broker_channel.assert_queue_exists(queue)).consumer_count
+    await until_consumers(broker_channel, queue, 0)
     assert 1 == len(connection._live.channels)  # type: ignore[union-attr]
 
 

@@ -1,6 +1,7 @@
 """A queue with messages, a channel that consumes them, and what is left in the queue."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -97,8 +98,13 @@ class Handled:
         """Wait until the handling of so many messages has ended in all."""
         await self._until(lambda: len(self.ended) >= count)
 
+    async def until_all_ended(self, *bodies: str) -> None:
+        """Wait until the handling of these messages has ended, as often as each is named."""
+        awaited = Counter(bodies)
+        await self._until(lambda: awaited <= Counter(self.ended))
+
     async def _until(self, is_so: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while not is_so():
                 self._changed.clear()
                 await self._changed.wait()
