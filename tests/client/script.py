@@ -130,7 +130,7 @@ class ScriptedPeer(asyncio.Protocol):
         while not self.received:
             assert not self.closed.done(), f"the client is gone; {kind.__name__} was awaited"
             self._arrival = asyncio.get_running_loop().create_future()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await self._arrival
         command = self.received.popleft()
         assert (command.channel_number, type(command.parameters)) == (channel_number, kind), command
@@ -144,7 +144,7 @@ class ScriptedPeer(asyncio.Protocol):
         """Wait for a command of a kind, on whichever channel; others may come before it."""
         while not any(type(command.parameters) is kind for command in self.received):
             self._arrival = asyncio.get_running_loop().create_future()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await self._arrival
         command = next(each for each in self.received if type(each.parameters) is kind)
         self.received.remove(command)

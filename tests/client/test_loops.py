@@ -51,7 +51,7 @@ def in_another_loop(use: Callable[[], Awaitable[Any]]) -> Any:
     """Use something in an event loop of this thread's own."""
 
     async def main() -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await use()
 
     asyncio.run(main())

@@ -311,7 +311,7 @@ async def test_cancelled_handshake_leaves_nothing_behind(server: ScriptedServer)
     with pytest.raises(asyncio.CancelledError):
         await entering
     await server.accepted()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(30):
         await server.peer.closed
 
 
@@ -357,7 +357,7 @@ async def test_mechanism_that_loses_patience_closes_the_socket() -> None:
         connection = await ammoo.connect(server.url, auth=Slow(), connection_timeout=0)
         with pytest.raises(TimeoutError, match="no token came"):
             await connection.__aenter__()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             await server.peer.closed
 
 
@@ -386,7 +386,7 @@ async def test_octets_that_are_no_amqp(
             await channel.get_next_returned_message()
 
     assert isinstance(caught.value.parse_exc, ProtocolError)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(30):
         await server.peer.closed
     assert server.peer.protocol.close_received is not None
     assert 501 == server.peer.protocol.close_received.reply_code

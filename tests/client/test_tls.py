@@ -99,7 +99,7 @@ async def test_server_name_indication_says_which_name_to_expect(
 async def test_server_that_does_not_speak_tls(server: ScriptedServer) -> None:
     server.is_deaf = False
     with pytest.raises(OSError, match=r"(?i)ssl|reset|closed"):
-        await ammoo.connect(f"amqps://localhost:{server.port}", connection_timeout=2)
+        await ammoo.connect(f"amqps://localhost:{server.port}", connection_timeout=30)
 
 
 async def test_hint_that_the_port_is_not_for_tls(server: ScriptedServer) -> None:

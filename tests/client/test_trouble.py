@@ -29,7 +29,7 @@ async def test_alarm_holds_publishes_and_nothing_else(fakebroker: FakeBroker) ->
 
 async def test_leaving_during_an_alarm(fakebroker: FakeBroker) -> None:
     async with (
-        asyncio.timeout(2),
+        asyncio.timeout(30),
         await ammoo.connect(fakebroker.url) as connection,
         connection.channel() as channel,
     ):
