@@ -139,7 +139,7 @@ def fail_with_an_unanswered_request() -> None:
 
 
 def test_options_of_responders_are_checked(broker: FakeBroker) -> None:
-    with pytest.raises(TypeError, match="expected one of an answer, json and body"):
+    with pytest.raises(TypeError, match="expected exactly one of answer, json and body"):
         broker.respond("prices")
     with pytest.raises(TypeError, match="no property 'hedaers'; did you mean 'headers'"):
         broker.respond("prices", body="", hedaers={})

@@ -247,7 +247,7 @@ async def test_qos_global_warns_that_it_is_each_consumers_own_from_4_3_on(
 ) -> None:
     await publish(broker_channel, queue, "1", "2", "3")
     async with broker_connection.channel() as channel:
-        with pytest.warns(RuntimeWarning, match=r"takes qos\(global_=True\) for global_=False"):
+        with pytest.warns(RuntimeWarning, match=r"treats qos\(global_=True\) as global_=False"):
             await channel.qos(prefetch_count=1, global_=True)
         async with channel.consume(queue) as one, channel.consume(queue) as two:
             bodies = [(await anext(consumer)).body for consumer in (one, two)]

@@ -1,8 +1,8 @@
 """Time that moves by itself: a manual clock jumps to its next deadline while its brokers are idle.
 
-The clock's brokers say whether they are idle, and which deadline is next; this room decides when to
-jump, counts what happened, and stops at a limit. It runs in a thread beside a block that blocks, and
-as a task of the event loop beside a block of the loop in which the broker runs.
+The clock's brokers report whether they are idle, and which deadline is next. This module decides when
+to jump, counts the jumps, and stops at a limit. It runs in a thread if the ``with`` block is in another
+thread than the broker, and as a task if the block is in the broker's event loop.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class AutoAdvance:
 
     Attributes:
         moved: How far the clock was moved, in seconds.
-        failure: What a function that fell due has raised, which has ended the moving.
+        failure: The exception of a function that fell due, which has ended the moving.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class AutoAdvance:
             error.add_note(self.report())
 
     def report(self) -> str:
-        """Return how far the clock was moved, what for, and what it waits for."""
+        """Return how far the clock was moved, for which deadlines, and what it waits for."""
         observation, deadline = self._clock.observe(self._while_unacknowledged)
         text = f"auto_advance moved the clock by {self.moved:g} s"
         if self._stopped_at is not None:
@@ -126,7 +126,7 @@ class AutoAdvance:
         lines.append(f"  not idle: {observation.busy_with}" if observation.busy_with else "  idle")
         return "\n".join(lines)
 
-    # -- what the movers call ------------------------------------------------------------------
+    # -- for the movers ------------------------------------------------------------------------
 
     def look(self) -> bool:
         """Return whether the brokers are idle, and have read nothing since the last look."""
@@ -168,7 +168,7 @@ class AutoAdvance:
 def _describe(callback: Any) -> str:
     """Return the owner of a function that fell due, and the first sentence about the function."""
     owner = getattr(callback, "__self__", None)
-    if owner is None:  # a function of its own: the place where it was made says what it is for
+    if owner is None:  # a plain function: its qualified name says what it is for
         name: str = getattr(callback, "__qualname__", repr(callback))
         return name.partition(".<locals>")[0]
     words = (inspect.getdoc(callback) or callback.__name__).partition("\n")[0].rstrip(".")
@@ -176,7 +176,7 @@ def _describe(callback: Any) -> str:
 
 
 class _ThreadMover:
-    """Moves the clock from a thread of its own, until it is stopped."""
+    """Moves the clock from a separate thread, until it is stopped."""
 
     def __init__(self, auto_advance: AutoAdvance, quiet_for: float) -> None:
         self._auto_advance = auto_advance
@@ -239,7 +239,7 @@ class _TaskMover:
                 await asyncio.sleep(self._pause)
 
     def stop(self) -> bool:
-        """Stop, and return whether the block was interrupted, and by nothing else."""
+        """Stop; return whether this mover, and nothing else, has interrupted the block."""
         self._task.cancel()
         if not self._has_interrupted or self._block is None:
             return False

@@ -1,8 +1,8 @@
-"""Clocks: the broker's core asks a clock for the time, and never the system.
+"""Clocks: the broker's core gets the time from a clock, never from the system.
 
-A server uses the time of its event loop. A test can move a `ManualClock` instead, so that an hour's
-expiry takes no time. Each broker on a `ManualClock` has a timeline, which only the broker's thread
-uses: moving the clock moves each timeline in its thread.
+A server uses the time of its event loop. A test can use a `ManualClock` instead: an expiry after an
+hour then takes no time. Each broker on a `ManualClock` has a timeline, which only the broker's thread
+uses; moving the clock moves each timeline in its thread.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _Callback = Callable[[], object]
 
 
 class _Call(Protocol):
-    """Calls a function in the thread of a timeline, and returns what it has returned."""
+    """Calls a function in the thread of a timeline, and returns its result."""
 
     def __call__(self, function: Callable[[], _Result], /) -> _Result: ...
 
@@ -30,14 +30,14 @@ class Timer(Protocol):
     """A call that was planned with `Clock.call_later`."""
 
     def cancel(self) -> None:
-        """Do not call; has no effect if the call has been made."""
+        """Cancel the call; do nothing if it has been made."""
 
 
 class Clock(Protocol):
-    """What the broker's core needs of a clock."""
+    """What the broker's core asks of a clock."""
 
     def time(self) -> float:
-        """Return seconds that never go back, from an arbitrary start."""
+        """Return the seconds since an arbitrary start; they never decrease."""
         ...
 
     def timestamp(self) -> float:
@@ -50,17 +50,17 @@ class Clock(Protocol):
         Args:
             delay: How long to wait, in seconds.
             callback: The function.
-            only_looks: Whether the function only looks for something that is overdue, perhaps
-                again and again. Time that moves by itself never moves for such a timer.
+            only_looks: Whether the function only checks for something overdue, perhaps
+                periodically. `FakeBroker.auto_advance` never moves the clock for such a timer.
         """
         ...
 
 
 class BackgroundClock:
-    """A clock whose timers all only look (see `Clock.call_later`).
+    """A clock whose timers all have `only_looks` (see `Clock.call_later`).
 
     Args:
-        clock: The clock that it shows.
+        clock: The clock that it uses.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -80,12 +80,12 @@ class BackgroundClock:
 
 
 class Observation(NamedTuple):
-    """What a broker is doing at a moment."""
+    """The activity of a broker at a moment."""
 
     activity: int
     """A number that grows whenever a client arrives, sends or leaves."""
     busy_with: str | None
-    """What keeps it from being idle, in words; None if nothing does."""
+    """Why it is not idle, as text; None if it is idle."""
 
 
 class _ManualTimer:
@@ -108,8 +108,8 @@ class Timeline:
         timestamp: The calendar's time at 0, in seconds since 1970.
 
     Attributes:
-        on_call: Called with each function that falls due and does not only look, before it is
-            called; None for nothing.
+        on_call: Called with each function that falls due, before that is called; not for timers
+            with `only_looks`. None for no call.
     """
 
     def __init__(self, now: float, timestamp: float) -> None:
@@ -157,7 +157,7 @@ class Timeline:
         return self._timers[0][0] if self._timers else None
 
     def next_deadline(self) -> float | None:
-        """Return the time of the next call that does not only look; None if none is planned."""
+        """Return the time of the next call without `only_looks`; None if none is planned."""
         return min(
             (
                 when
@@ -179,7 +179,8 @@ class _Attached(NamedTuple):
 class ManualClock:
     """A clock that stands still until a test moves it, for one broker or several.
 
-    `advance` can be called from any thread. Each broker does what falls due in its own thread.
+    `advance` can be called from any thread. Each broker makes the calls that fall due in its own
+    thread.
 
     Example::
 
@@ -217,11 +218,11 @@ class ManualClock:
         Args:
             delay: How long to wait, in seconds.
             callback: The function.
-            only_looks: Whether the function only looks for something, so that
-                `FakeBroker.auto_advance` need not move the clock for it.
+            only_looks: Whether the function only checks for something; if so,
+                `FakeBroker.auto_advance` does not move the clock for it. False by default.
 
         Returns:
-            A timer, whose `cancel` takes the call back.
+            A timer, whose `cancel` cancels the call.
         """
         return self._own.call_later(delay, callback, only_looks=only_looks)
 
@@ -239,22 +240,27 @@ class ManualClock:
 
         Args:
             timeline: A timeline that `timeline` created.
-            call: Calls a function in the timeline's thread, and returns what it has returned.
-            observe: Returns what the timeline's broker is doing; it is called in the timeline's
-                thread, with whether a message that a consumer holds lets the broker be idle.
+            call: Calls a function in the timeline's thread, and returns its result.
+            observe: Returns the activity of the timeline's broker. It is called in the timeline's
+                thread; its argument is whether a broker can be idle while a consumer holds a
+                message.
         """
         self._brokers[timeline] = _Attached(timeline, call, observe)
         call(partial(timeline.advance_to, self._time))
 
     def detach(self, timeline: Timeline) -> None:
-        """Stop moving a timeline."""
+        """Stop moving a timeline.
+
+        Args:
+            timeline: The timeline.
+        """
         self._brokers.pop(timeline, None)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock, and do what falls due, in order.
+        """Move the clock, and make the calls that fall due, in order.
 
-        The brokers on the clock do it in their threads, the earlier deadline first, whichever
-        broker has it; all of them have finished when this returns.
+        The brokers on the clock make their calls in their own threads, in the order of all deadlines.
+        When this returns, all calls have been made.
 
         Args:
             seconds: How far to move the clock, in seconds.
@@ -268,7 +274,7 @@ class ManualClock:
             self._move_to(self._time + seconds)
 
     def advance_to(self, time: float) -> None:
-        """Move the clock to a time, as `advance` does; a time that is over has no effect.
+        """Move the clock to a time, as `advance` does; do nothing if the time is over.
 
         Args:
             time: The value of `time` to move to, in seconds.
@@ -282,7 +288,7 @@ class ManualClock:
         while True:
             due = [when for when in calls.values() if when is not None and when <= time]
             if len(calls) == 2 and calls[self._itself] is None:
-                due.clear()  # one broker: it does all in its order, in one call
+                due.clear()  # one broker makes all its calls in order by itself
             self._time = max(min(due, default=time), self._time)
             calls = {
                 each: each.call(partial(each.timeline.advance_to, self._time))
@@ -295,14 +301,14 @@ class ManualClock:
         return [self._itself, *self._brokers.values()]
 
     def observe(self, while_unacknowledged: bool) -> tuple[Observation, float | None]:
-        """Return what the brokers on the clock are doing, and their next deadline.
+        """Return the activity of the brokers on the clock, and their next deadline.
 
         Args:
             while_unacknowledged: Whether a broker can be idle while a consumer holds a message.
 
         Returns:
-            The observations of all brokers as one, and the time of the next call that does not
-            only look; None if none is planned.
+            The observations of all brokers as one, and the time of the next call without
+            `only_looks`; None if none is planned.
         """
         seen = [each.call(partial(_observe, each, while_unacknowledged)) for each in self._all()]
         observation = Observation(
@@ -312,7 +318,11 @@ class ManualClock:
         return observation, min((when for _, when in seen if when is not None), default=None)
 
     def watch_calls(self, on_call: Callable[[_Callback], object] | None) -> None:
-        """Call a function with each function that falls due and does not only look; None to stop."""
+        """Call a function with each function that falls due; not for timers with `only_looks`.
+
+        Args:
+            on_call: The function; None to stop calling it.
+        """
         for each in self._all():
             each.timeline.on_call = on_call
 

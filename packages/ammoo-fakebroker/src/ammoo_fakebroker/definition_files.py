@@ -1,6 +1,6 @@
-"""Loading what a broker has from a file or a mapping, and returning it: RabbitMQ's definitions.
+"""Loading RabbitMQ's definitions from a file or a mapping, and returning a broker's definitions.
 
-The methods of `FakeBroker`; the form is read and written in `definitions/`.
+These are methods of `FakeBroker`; `definitions/` reads and writes the format.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class DefinitionFiles(ABC):
     """The methods that load and return definitions.
 
     Attributes:
-        _node: The node that has what is defined.
+        _node: The broker's node.
     """
 
     _node: Node
@@ -43,22 +43,23 @@ class DefinitionFiles(ABC):
     ) -> None:
         """Add users, virtual hosts, permissions, policies, queues, exchanges and bindings.
 
-        The form is that of RabbitMQ's ``rabbitmqctl export_definitions`` and of its management
-        interface, so an export of a real broker can be loaded. What exists already stays; users and
-        policies are changed. Parameters of plugins and of the cluster are ignored.
+        The format is that of RabbitMQ's ``rabbitmqctl export_definitions`` and of its management
+        interface, so an export of a real broker can be loaded. Existing queues, exchanges and
+        bindings stay as they are; existing users and policies are changed. Parameters of plugins and
+        of the cluster are ignored.
         See https://www.rabbitmq.com/docs/definitions
 
         Args:
-            definitions: The definitions, or the path of a file of JSON that has them.
-            virtualhost: The virtual host that gets everything, for definitions of one virtual
-                host. None for the virtual hosts that the entries name.
+            definitions: The definitions, or the path of a JSON file.
+            virtualhost: The virtual host for all entries, for definitions of one virtual host. None,
+                the default, for the virtual hosts that the entries name.
 
         Raises:
             LookupError: There is no such virtual host.
             OSError: The file cannot be read.
-            TypeError: The definitions are no mapping of lists of objects.
-            ValueError: The file is no JSON, something is missing, or RabbitMQ would refuse it; the
-                text names the entry. Entries before it were added.
+            TypeError: The definitions are not a mapping of lists of objects.
+            ValueError: The file is not JSON, an entry lacks a value, or RabbitMQ would refuse it; the
+                text names the entry. The entries before it were added.
         """
         from .definitions.importing import import_definitions
 
@@ -72,10 +73,10 @@ class DefinitionFiles(ABC):
         self._call(lambda: import_definitions(self._node, found, self._host(virtualhost)))
 
     def definitions(self, *, virtualhost: str | None = None) -> dict[str, Any]:
-        """Return what the broker has, in the form that `load_definitions` reads.
+        """Return the broker's definitions, in the format that `load_definitions` reads.
 
-        ``json.dumps`` makes a file of it that RabbitMQ reads, too (``import_definitions``).
-        Exclusive queues and messages are not part of it.
+        RabbitMQ reads them, too, in a file that ``json.dump`` writes (``import_definitions``). They
+        do not contain exclusive queues and messages.
 
         Args:
             virtualhost: The virtual host whose definitions to return, without its name; None for

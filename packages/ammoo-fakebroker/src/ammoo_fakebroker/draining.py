@@ -1,8 +1,8 @@
 """Draining: letting an event loop read what clients have sent, before a test looks.
 
-What a client has written is in the kernel. A call into the broker's loop would run before the
-readers that the same poll wakes, so a test would look too early. A drain lets the loop turn until
-some turns in a row have brought nothing.
+Octets that a client has written are in the kernel. A call into the broker's loop would run before
+the loop reads them, and a test would look too early. A drain lets the loop turn until several
+consecutive turns have read nothing.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _MOST_TURNS: Final = 64
 """Turns that a drain may take even if it takes longer: the machine may be busy."""
 
 _QUIET_TURNS: Final = 3
-"""How many turns in a row must bring nothing.
+"""How many consecutive turns must read nothing.
 
-The first poll behind the call reads what is there; what a large message leaves in the client's own
-socket buffer comes with the polls behind it. With 1 turn, 10 of 400 looks at 300 kB came too early
-(benchmarks/looks.py).
+The first poll after the call reads the octets in the kernel; the rest of a large message, which is
+still in the client's socket buffer, comes with later polls. With 1 turn, 10 of 400 looks at 300 kB
+came too early (benchmarks/looks.py).
 """
 
 
@@ -40,7 +40,7 @@ class Reading(Protocol):
         ...
 
     def awaits_octets(self) -> bool:
-        """Return whether a client has sent a part of a message, and is read."""
+        """Return whether a client has sent only a part of a message so far."""
         ...
 
 
@@ -74,10 +74,9 @@ class _Drain:
 
 
 def drain(loop: AbstractEventLoop, server: Reading, then: Callable[[], object]) -> None:
-    """Let a loop read what clients have sent, and call a function then.
+    """Let a loop read the octets that clients have sent, and then call a function.
 
-    It must be called in the loop's thread. The function is called after 64 turns and 10 ms at the
-    latest.
+    Call it in the loop's thread. After at most 64 turns and 10 ms the function is called in any case.
 
     Args:
         loop: The running loop.

@@ -1,4 +1,4 @@
-"""The methods of a broker that ask for its history."""
+"""The methods of a broker that query its history."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["EventQueries"]
 
 
 class EventQueries(Waits):
-    """The methods that ask what has happened in the broker."""
+    """The methods that return events of the broker's history."""
 
     def history(
         self,
@@ -30,11 +30,11 @@ class EventQueries(Waits):
         since: int = 0,
         **criteria: Unpack[Criteria],
     ) -> Events:
-        """Return what has happened, oldest first.
+        """Return the events of the broker, oldest first.
 
         Each keyword is an attribute of `Event`, or a property of the message. A plain value must be
-        equal, a compiled regular expression must be found, a function decides. ``json`` and
-        ``headers`` take a mapping that must be a part of what is there; see `exactly`.
+        equal, a compiled regular expression must be found, a function decides. A mapping for
+        ``json`` or ``headers`` must be contained in the body or the headers; see `exactly`.
 
         Args:
             kind: The kind of events, or several; None for all. They are ``published``, ``routed``,
@@ -45,8 +45,8 @@ class EventQueries(Waits):
                 ``consumer_started``, ``consumer_cancelled``, ``channel_opened``,
                 ``channel_closed``, ``connection_opened``, ``connection_closed``,
                 ``connection_blocked``, ``connection_unblocked`` and ``fault_struck``.
-            since: What `mark` returned: only events behind it count.
-            criteria: What events must meet.
+            since: A result of `mark`: only later events count. By default all count.
+            criteria: The criteria that events must meet.
 
         Raises:
             RuntimeError: History is off.
@@ -74,13 +74,13 @@ class EventQueries(Waits):
             broker.published(exchange_name="orders", json={"id": 7}).assert_count(1)
 
         Args:
-            since: What `mark` returned: only events behind it count.
-            criteria: What events must meet; see `history`.
+            since: A result of `mark`: only later events count. By default all count.
+            criteria: The criteria that events must meet; see `history`.
         """
         return self._of_kind("published", since, criteria)
 
     def delivered(self, *, since: int = 0, **criteria: Unpack[Criteria]) -> Events:
-        """Return the deliveries to consumers; see `history`. Delivered is not handled yet."""
+        """Return the deliveries to consumers; see `history`. A delivery may not be handled yet."""
         return self._of_kind("delivered", since, criteria)
 
     def got(self, *, since: int = 0, **criteria: Unpack[Criteria]) -> Events:
@@ -131,7 +131,7 @@ class EventQueries(Waits):
         return self._of_kind("dead_lettered", since, criteria)
 
     def mark(self) -> int:
-        """Return a mark of what has happened up to now, for the `since` of a query.
+        """Return a mark after the latest event, for the `since` of a query.
 
         Raises:
             RuntimeError: History is off.
@@ -140,13 +140,13 @@ class EventQueries(Waits):
         return self._call(lambda: recorder.total)
 
     def life_of(self, message: Event | MessageSnapshot | int) -> Life:
-        """Return all that has happened to one message; printed, a line for each event.
+        """Return all events of one message; `print` shows a line for each.
 
         Args:
-            message: An event of the message, a look at it, or its message number.
+            message: An event of the message, a snapshot of it, or its message number.
 
         Raises:
-            LookupError: The history holds nothing of the message.
+            LookupError: The history holds no event of the message.
             RuntimeError: History is off.
             ValueError: The event is not about a message.
         """
@@ -156,7 +156,7 @@ class EventQueries(Waits):
             raise ValueError(f"{message!r} has no message number")
         return self._call(lambda: find_life(recorder, number))
 
-    # -- what events ask -----------------------------------------------------------------------
+    # -- for events ----------------------------------------------------------------------------
 
     def _history(self) -> Recorder:
         recorder = self._node.recorder

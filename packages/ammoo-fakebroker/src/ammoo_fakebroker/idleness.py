@@ -1,8 +1,9 @@
-"""Whether a broker is idle: whether anything will happen before its time or its clients move on.
+"""Whether a broker is idle: nothing will happen until its clock moves or a client acts.
 
-A broker is idle when it has answered all that it has read, and waits for no client: nothing is left to
-write, no connection is opening or closing, no confirm is owed, and no consumer holds a message that
-it has not settled. Whether clients are sending, only time can tell: `Server.activity` grows then.
+A broker is idle when it has answered all that it has read, and waits for no client: no octets wait to
+be written, no connection is opening or closing, no confirm is outstanding, and no consumer holds an
+unsettled message. This module does not know whether clients are sending: `Server.activity` grows
+then.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ __all__ = ["busy_with"]
 
 
 def busy_with(server: Server, *, while_unacknowledged: bool = False) -> str | None:
-    """Return what keeps a broker from being idle, in words; None if nothing does.
+    """Return why a broker is not idle, as text; None if it is idle.
 
     Call it in the broker's thread.
 
     Args:
-        server: What listens for the broker.
+        server: The broker's server.
         while_unacknowledged: Whether the broker can be idle while a consumer holds a message.
     """
     if server.is_accepting:
@@ -57,9 +58,9 @@ def _is_settled(channel: Channel) -> bool:
 
 
 def _held_by(connection: Connection) -> Iterator[str]:
-    """Say which consumers hold messages, and how many.
+    """Yield a text for each consumer that holds messages, with their number.
 
-    Deliveries that a fault keeps are not with their consumers: they wait for the test or the clock.
+    Deliveries that a fault keeps do not count: they wait for the test or the clock.
     """
     for channel in connection.channels.values():
         held: dict[str, int] = {}

@@ -1,7 +1,7 @@
 """Connecting to a broker without a socket: clients in the event loop that the broker runs in.
 
-Client and broker then exchange octets by the loop alone. So they can run under a loop whose time is
-virtual (`virtual_time.py`), heartbeats included, and each run has the same order of events.
+Client and broker then exchange octets through the loop alone. They can therefore run in a loop with
+virtual time (`virtual_time.py`), heartbeats included, and each run has the same order of events.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class InMemory(ABC):
     """The method that connects a client in memory.
 
     Attributes:
-        _server: What listens.
+        _server: The server.
         _is_running: Whether the broker is started, and not stopped.
     """
 
@@ -41,22 +41,22 @@ class InMemory(ABC):
     ) -> tuple[asyncio.Transport, _Protocol]:
         """Connect a client of this event loop in memory, without a socket.
 
-        It has the shape of `asyncio.loop.create_connection`, and ammoo takes it as an option::
+        It has the signature of `asyncio.loop.create_connection`; `ammoo.connect` has an option for
+        it::
 
             async with FakeBroker() as broker:
                 connect = ammoo.connect(broker.url, open_transport=broker.open_transport)
                 async with await connect as connection:
                     ...
 
-        The octets are the same as over a socket, and so are pauses, faults and the end. The client
-        seems to connect from ``127.0.0.1``; its ports count from 1.
+        Octets, pauses, faults and the end are the same as over a socket. The client's address is
+        ``127.0.0.1``, with ports that count from 1.
 
         Args:
             protocol_factory: Returns the client's protocol.
-            host, port: What the client would connect to. They do not matter: each address leads to
-                this broker.
-            ssl: What the client would encrypt with; only None and False are possible.
-            server_hostname: What the client would expect in a certificate; it does not matter.
+            host, port: The address of a real connection; ignored.
+            ssl: The TLS settings of a real connection; only None and False are possible.
+            server_hostname: The name in a certificate; ignored.
 
         Returns:
             The client's transport, and its protocol.
@@ -64,7 +64,7 @@ class InMemory(ABC):
         Raises:
             ConnectionRefusedError: The broker does not listen at the moment.
             RuntimeError: The broker does not run in this event loop.
-            ValueError: Encryption is asked for, by the client or by the broker's option `tls`.
+            ValueError: The client or the broker's option `tls` asks for encryption.
         """
         if self._server.thread_id == 0 or self._server.loop is not asyncio.get_running_loop():
             raise RuntimeError(

@@ -1,6 +1,6 @@
-"""What an operator or a network does to a broker's connections at once, for a test.
+"""Blocking, closing and cutting a broker's connections at once, as an operator or a network does.
 
-`faults/` is what strikes later: here each call acts when it is made.
+Each call takes effect at once; a fault of `faults/` waits for traffic.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _Result = TypeVar("_Result")
 
 
 class Alarm:
-    """An alarm: what `FakeBroker.block` returns. As a context manager it is cleared at the end."""
+    """An alarm; `FakeBroker.block` returns it. As a context manager it is cleared at the end."""
 
     def __init__(self, clear: Callable[[], None]) -> None:
         self._clear = clear
 
     def clear(self) -> None:
-        """Clear the alarm; publishers go on when none is left (connection.unblocked)."""
+        """Clear the alarm; without any alarm, connections are unblocked (connection.unblocked)."""
         self._clear()
 
     def __enter__(self) -> Self:
@@ -52,7 +52,7 @@ class Interruptions(ABC):
 
     Attributes:
         _node: The broker's node.
-        _server: What listens for it.
+        _server: The broker's server.
     """
 
     _node: Node
@@ -68,7 +68,7 @@ class Interruptions(ABC):
         """Raise an alarm: connections that publish are blocked (connection.blocked).
 
         Alarms with different reasons can be in force at once, as RabbitMQ's memory and disk alarms
-        can; a blocked connection is told only the first reason.
+        can; a blocked connection gets only the first reason.
         See https://www.rabbitmq.com/docs/connection-blocked
 
         Example::
@@ -77,10 +77,11 @@ class Interruptions(ABC):
                 ...  # publishers wait
 
         Args:
-            reason: The reason that clients are told; RabbitMQ's are ``low on memory`` and
+            reason: The reason in connection.blocked; RabbitMQ's are ``low on memory`` and
                 ``low on disk``, and ``low on disk & memory`` when both are in force.
-            connection: Whom to block: a connection's name, its own or the client's, a compiled
-                regular expression, a snapshot or a function of one; None for all, as RabbitMQ does.
+            connection: Which connections to block: a name of RabbitMQ's or the client's, a compiled
+                regular expression for a name, a snapshot, or a function that is called with a
+                snapshot. None, the default, for all, as RabbitMQ does.
 
         Returns:
             The alarm, in force until its block ends, or until `Alarm.clear` or `unblock`.
@@ -100,7 +101,7 @@ class Interruptions(ABC):
         return Alarm(lambda: self._call(lambda: self._node.clear_alarm(source)))
 
     def unblock(self, reason: str | None = None) -> None:
-        """Clear alarms; publishers go on when none is left (connection.unblocked).
+        """Clear alarms; without any alarm, connections are unblocked (connection.unblocked).
 
         Args:
             reason: The reason with which an alarm was raised; None for all alarms of `block`.

@@ -1,7 +1,7 @@
-"""Looks: what a test sees of a broker, at one moment.
+"""Looks: the state of a broker at one moment, as a test sees it.
 
 A `Look` reads the node, in the broker's thread. `FakeBroker` looks once for each of its methods;
-`FakeBroker.look` keeps everything that there is to see, so that one look agrees with itself.
+`FakeBroker.look` keeps the whole state: all parts of such a look are of the same moment.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _Found = TypeVar("_Found")
 
 
 class Look:
-    """The broker at one moment: all that it shows agrees with itself.
+    """The state of the broker at one moment.
 
     `FakeBroker.look` returns one, and `FakeBroker.wait_until` passes one to its function.
     """
@@ -87,8 +87,8 @@ class Look:
         Args:
             queue_name: The name of the queue.
             virtualhost: The name of its virtual host.
-            including_unacknowledged: Whether the messages that are with clients come as well,
-                in front of those that are ready.
+            including_unacknowledged: Whether to return the messages that clients hold, too, in
+                front of those that are ready. False by default.
 
         Raises:
             LookupError: There is no such queue, or no such virtual host.
@@ -98,7 +98,7 @@ class Look:
         return [*self._with_clients(queue), *ready] if including_unacknowledged else ready
 
     def _with_clients(self, queue: Queue) -> Iterator[MessageSnapshot]:
-        """Yield the messages of a queue that clients have and have not settled."""
+        """Yield the messages of a queue that clients hold and have not settled."""
         for connection in self._node.connections:
             for number, channel in connection.channels.items():
                 for tag, unacked in channel.all_unacked().items():
@@ -119,7 +119,7 @@ class Look:
 
 
 class _KeptLook(Look):
-    """A look that shares nothing with the broker: any thread may read it later."""
+    """A look that shares no data with the broker: any thread may read it later."""
 
     def __init__(self, look: Look) -> None:
         names = look.virtualhosts
@@ -164,7 +164,7 @@ class _KeptLook(Look):
 
 
 def keep(look: Look) -> Look:
-    """Return a look that any thread may read at any time: it keeps all that there is to see."""
+    """Return a look with a copy of the whole state, which any thread may read at any time."""
     return _KeptLook(look)
 
 
@@ -189,7 +189,8 @@ def _of_virtualhost(found: Mapping[str, _Found], name: str) -> _Found:
 class Looks(ABC):
     """The methods that look at a broker and change nothing.
 
-    From another thread than the broker's, each first lets the broker read what clients have sent.
+    In another thread than the broker's, each first lets the broker execute the commands that clients
+    have sent.
 
     Attributes:
         _node: The node that they look at.
@@ -202,9 +203,9 @@ class Looks(ABC):
         """Call a function in the broker's thread, and return its result."""
 
     def look(self) -> Look:
-        """Return one look at everything, which agrees with itself and never changes.
+        """Return the whole state of the broker at this moment; the look never changes.
 
-        Two looks, one after the other, may see a message in two places, or in none.
+        Two calls of other methods, one after the other, may show a message in two queues, or in none.
         """
         return self._call(lambda: keep(Look(self._node)))
 
@@ -253,8 +254,8 @@ class Looks(ABC):
         Args:
             queue_name: The name of the queue.
             virtualhost: The name of its virtual host.
-            including_unacknowledged: Whether the messages that are with clients come as well,
-                in front of those that are ready.
+            including_unacknowledged: Whether to return the messages that clients hold, too, in
+                front of those that are ready. False by default.
 
         Raises:
             LookupError: There is no such queue, or no such virtual host.

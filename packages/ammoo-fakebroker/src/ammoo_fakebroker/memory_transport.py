@@ -2,8 +2,8 @@
 
 Both ends live in one event loop. What one end writes, the other reads in a later turn of the loop,
 as octets of a stream and not as messages. Pausing, write limits, end of file, closing and aborting
-work as over TCP, so that a protocol cannot tell the difference; what has no meaning here is the
-socket itself (`get_extra_info`). This room knows nothing of AMQP.
+work as over TCP; a protocol sees no difference, except that `get_extra_info` has no socket. This
+module knows nothing of AMQP.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SOCKET_BUFFER = 262_144
 _READ_SIZE = 262_144
 """Octets that one turn of the loop reads at most, as asyncio's socket transports do."""
 _HIGH_WATER = 65_536
-"""Octets that a writer keeps before its protocol is told to pause, by default (asyncio's)."""
+"""Octets that a writer keeps before it pauses its protocol, by default (asyncio's)."""
 
 
 class MemoryTransport(asyncio.Transport):
@@ -31,8 +31,8 @@ class MemoryTransport(asyncio.Transport):
 
     Args:
         loop: The event loop of both ends.
-        protocol: What reads and writes at this end.
-        extra: What `get_extra_info` returns, such as ``peername``.
+        protocol: The protocol that reads and writes at this end.
+        extra: The values of `get_extra_info`, such as ``peername``.
         ends_with_reset: Whether `close` is a reset for the far end, as on a socket with SO_LINGER 0.
     """
 
@@ -74,11 +74,11 @@ class MemoryTransport(asyncio.Transport):
     # -- reading -------------------------------------------------------------------------------
 
     def is_reading(self) -> bool:
-        """Return whether the protocol is called with what arrives."""
+        """Return whether arriving octets are passed to the protocol."""
         return self._is_reading and not self._is_closing
 
     def pause_reading(self) -> None:
-        """Leave what arrives unread."""
+        """Stop passing arriving octets to the protocol."""
         self._is_reading = False
 
     def resume_reading(self) -> None:
@@ -93,7 +93,7 @@ class MemoryTransport(asyncio.Transport):
             self._loop.call_soon(self._read)
 
     def _read(self) -> None:
-        """Read once, as much as a turn of the loop reads; what is left is read in the next turn."""
+        """Read as much as one turn of the loop reads; the next turn reads the rest."""
         self._is_scheduled = False
         if not self.is_reading():
             return
@@ -159,7 +159,7 @@ class MemoryTransport(asyncio.Transport):
             return
         peer = self._peer
         if peer._is_closing:
-            if not self._is_reading:  # else it is about to read that this is the end
+            if not self._is_reading:  # a reading end will see the end itself
                 self._end(_reset())
             return
         peer._incoming += data
@@ -169,7 +169,7 @@ class MemoryTransport(asyncio.Transport):
             self._protocol.pause_writing()
 
     def can_write_eof(self) -> bool:
-        """Return True: each direction can end by itself."""
+        """Return True: each direction can end separately."""
         return True
 
     def write_eof(self) -> None:
@@ -183,7 +183,7 @@ class MemoryTransport(asyncio.Transport):
         self._read_soon()
 
     def get_write_buffer_size(self) -> int:
-        """Return how many octets the far end has neither read nor room for."""
+        """Return how many octets the far end has no room for yet."""
         return max(len(self._peer._incoming) - _SOCKET_BUFFER, 0)
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
@@ -191,7 +191,7 @@ class MemoryTransport(asyncio.Transport):
         return self._low, self._high
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Set how much is kept before the protocol is paused, and how little resumes it.
+        """Set how many octets are kept before the protocol is paused, and how few resume it.
 
         Raises:
             ValueError: `high` is lower than `low`, or `low` is negative.
@@ -226,7 +226,7 @@ class MemoryTransport(asyncio.Transport):
             self._end(None)
 
     def abort(self) -> None:
-        """Close at once: what the far end had no room for is lost, and it sees a reset."""
+        """Close at once: octets that the far end had no room for are lost, and it sees a reset."""
         self._abort(None)
 
     def _abort(self, error: Exception | None) -> None:
@@ -243,7 +243,7 @@ class MemoryTransport(asyncio.Transport):
     # -- the protocol --------------------------------------------------------------------------
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Read and write for another protocol from now on."""
+        """Use another protocol at this end from now on."""
         self._protocol = protocol
 
     def get_protocol(self) -> asyncio.BaseProtocol:

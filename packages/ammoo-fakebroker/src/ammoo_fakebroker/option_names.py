@@ -1,4 +1,4 @@
-"""Misspelt options: the error names the class that the user called, and what was probably meant."""
+"""Misspelt options: the error names the class that the user called, and a similar option."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The pytest plugin: fake brokers as fixtures, and what a failing test shows of them.
+"""The pytest plugin: fake brokers as fixtures, and reports about them for failing tests.
 
-Every pytest run of an environment with this package loads it, so it imports nothing but pytest: the
-options, the hooks and the fixtures are here, what they do is in `testing/`, which is imported when a
-fixture is used. The brokers run in threads, and serve tests of every style.
+Every pytest run of an environment with this package loads the plugin, so it imports nothing but
+pytest. It has the options, the hooks and the fixtures; their code is in `testing/`, which is imported
+when a test uses a fixture. The brokers run in threads, for blocking and for asynchronous tests.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _fail(reason: str) -> NoReturn:
 
 
 def _brokers(request: pytest.FixtureRequest, options: dict[str, Any]) -> Brokers:
-    """Return the brokers of a test, none of which is started; its report will describe them."""
+    """Return the object that starts a test's brokers; the test's report will describe them."""
     from .testing.brokers import Brokers
 
     brokers = Brokers(request, options, skip=_skip, fail=_fail)
@@ -142,7 +142,7 @@ def _brokers(request: pytest.FixtureRequest, options: dict[str, Any]) -> Brokers
 def fakebroker_options() -> dict[str, Any]:
     """Return the options of `FakeBroker` that all fixtures use; override it to change them.
 
-    The override must have the scope ``session``, because ``fakebroker_session`` uses it as well.
+    The override must have the scope ``session``, because ``fakebroker_session`` uses it, too.
     """
     return {}
 
@@ -151,7 +151,7 @@ def fakebroker_options() -> dict[str, Any]:
 def make_fakebroker(
     request: pytest.FixtureRequest, fakebroker_options: dict[str, Any]
 ) -> Iterator[_Factory]:
-    """Return a function that starts a fake broker with the options of `FakeBroker` it is given.
+    """Return a function that starts a fake broker; it has the options of `FakeBroker`.
 
     All brokers are stopped when the test ends.
     """
@@ -184,7 +184,7 @@ def fakebroker_session(
 def fakebroker_env(
     fakebroker: FakeBroker, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> FakeBroker:
-    """The fake broker of this test; ``AMQP_URL`` and the like lead to it (ini fakebroker_env)."""
+    """The fake broker of this test; sets ``AMQP_URL`` to its URL (configuration: fakebroker_env)."""
     for name in pytestconfig.getini("fakebroker_env"):
         monkeypatch.setenv(name, fakebroker.url)
     return fakebroker
@@ -200,7 +200,7 @@ class _InLoop:
         async with _brokers(request, fakebroker_options) as brokers:
             yield await brokers.start_in_loop()
 
-    # pytest-asyncio takes a fixture for its own by this attribute, without being imported here.
+    # pytest-asyncio recognises its fixtures by this attribute, so this module need not import it.
     _fakebroker_inloop._force_asyncio_fixture = True  # type: ignore[attr-defined]  # its own mark
     fakebroker_inloop = pytest.fixture(name="fakebroker_inloop")(_fakebroker_inloop)
 

@@ -1,8 +1,8 @@
-"""Stub responders: what answers requests in place of a server that a test does not run.
+"""Stub responders, which answer requests in place of a server that a test does not run.
 
-A responder takes the requests of a queue as a consumer inside of the broker, and publishes its answers
-to the queue in their reply_to. It works in the broker's thread, at the moment of the request, so a
-test is deterministic. What goes wrong in it is told at the end: a client could not tell it.
+A responder is a consumer inside of the broker: it receives the requests of a queue, and publishes its
+answers to the queue in their reply_to. It runs in the broker's thread, at the moment of the request,
+which makes a test deterministic. Its errors are raised at the end, because a client cannot see them.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _Answer = Callable[[MessageSnapshot], Any] | Sequence[Any]
 _Encode = Callable[[MessageSnapshot], tuple[bytes, bytes]]
 
 _SLOW = 0.1
-"""Seconds that a function may take: it stops the whole broker."""
+"""Seconds that a function may take without a warning: the broker does nothing else meanwhile."""
 _TOLD = 3
 
 
 class Responder:
-    """A stub that answers requests: what `FakeBroker.respond` returns.
+    """A stub that answers requests; `FakeBroker.respond` returns it.
 
     As a context manager it is removed at the end of the block, which raises AssertionError if a
-    request had no answer, unless the block ends with another exception.
+    request had no answer, unless another exception leaves the block.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Responder:
         self._requests: list[MessageSnapshot] = []
         self._failures: list[str] = []
         self.is_checked: bool = False
-        """Whether its block has ended, which has raised what was to be raised."""
+        """Whether its block has ended, and has raised its errors."""
 
     def __repr__(self) -> str:
         return f"<Responder of {self._stub.queue_name!r}: {len(self._requests)} requests>"
@@ -68,22 +68,30 @@ class Responder:
 
     @property
     def requests(self) -> tuple[MessageSnapshot, ...]:
-        """The requests that it got, oldest first."""
+        """The requests that it has received, oldest first."""
         found: tuple[MessageSnapshot, ...] = self._call(lambda: tuple(self._requests))
         return found
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Why requests had no answer: what its function raised, or that no reply_to was there."""
+        """Why requests had no answer: an error of its function, or a missing reply_to."""
         found: tuple[str, ...] = self._call(lambda: tuple(self._failures))
         return found
 
     def takes(self, request: MessageSnapshot) -> bool:
-        """Return whether it answers a request."""
+        """Return whether the responder answers a request.
+
+        Args:
+            request: The request.
+        """
         return self._when is None or bool(self._when(request))
 
     def answer(self, request: MessageSnapshot) -> None:
-        """Answer a request; remember why if that fails."""
+        """Answer a request; record the reason if that fails.
+
+        Args:
+            request: The request.
+        """
         self._requests.append(request)
         reply_to = request.properties.reply_to
         if not reply_to:
@@ -93,7 +101,7 @@ class Responder:
         try:
             self._stub.reply(reply_to, *self._answer(request))
             self._warn_of_slowness(self._stub.time() - began)
-        except Exception as error:  # noqa: BLE001  told at the end: it must not end the broker
+        except Exception as error:  # noqa: BLE001  raised at the end: it must not end the broker
             self._failures.append(f"{_describe(request)}: {type(error).__name__}: {error}")
 
     def _warn_of_slowness(self, seconds: float) -> None:
@@ -106,14 +114,14 @@ class Responder:
             )
 
     def remove(self) -> None:
-        """Answer no requests any more."""
+        """Stop answering requests."""
         self._call(lambda: self._stub.remove(self))
 
     def check(self) -> None:
         """Check that each request had an answer.
 
         Raises:
-            AssertionError: One had none; the text says why.
+            AssertionError: A request had no answer; the text gives the reason.
         """
         _check(self._stub.queue_name, self.failures)
 
@@ -133,7 +141,7 @@ class Responder:
 
 
 class _StubConsumer(Consumer):
-    """A consumer inside of the broker: what it gets goes to a function."""
+    """A consumer inside of the broker, which passes its messages to a function."""
 
     __slots__ = ("_node", "_take")
 
@@ -162,12 +170,12 @@ class _StubConsumer(Consumer):
         return not self._node.is_down
 
     def deliver(self, queued: QueuedMessage) -> None:
-        """Pass a message on."""
+        """Pass a message to the function."""
         self._take(queued)
 
 
 class _Stub:
-    """All responders of one queue: the newest that takes a request answers it."""
+    """All responders of one queue: of those that accept a request, the newest answers it."""
 
     def __init__(
         self, node: Node, queue_name: str, virtualhost: str, unanswered: list[str]
@@ -189,11 +197,11 @@ class _Stub:
         return consumer
 
     def start(self) -> None:
-        """Take the requests that wait in the queue, and all that come."""
+        """Consume the requests that wait in the queue, and all later ones."""
         self._consumer.queue.add_consumer(self._consumer)
 
     def go_on(self) -> None:
-        """Go on after a restart, which may have deleted the queue."""
+        """Consume again after a restart, which may have deleted the queue."""
         if self._consumer.queue.is_deleted:
             self._consumer = self._create_consumer()
             self.start()
@@ -215,19 +223,19 @@ class _Stub:
                     responder.answer(request)
                     return
             self.unanswered.append(f"{_describe(request)}: no responder takes it")
-        except Exception as error:  # noqa: BLE001  told at the end: it must not end the broker
+        except Exception as error:  # noqa: BLE001  raised at the end: it must not end the broker
             self.unanswered.append(f"{_describe(request)}: {type(error).__name__}: {error}")
 
     def reply(self, reply_to: str, properties: bytes, body: bytes) -> None:
-        """Publish an answer; a requester that is gone is no error."""
+        """Publish an answer; if the client that asked is gone, this is no error."""
         self._channel.send("", reply_to, properties, body)
 
 
 class Responders(ABC):
-    """The method that makes stub responders, and their check at the end.
+    """The method that makes stub responders, and the check of their errors.
 
     Attributes:
-        _node: The node whose queues they serve.
+        _node: The broker's node.
     """
 
     _node: Node
@@ -253,10 +261,10 @@ class Responders(ABC):
     ) -> Responder:
         """Answer the requests of a queue, in place of a server (RPC).
 
-        The queue is declared if there is none. Requests go to the newest responder that takes them;
-        the answer is published to their reply_to, with their correlation_id.
-        A request without an answer is an error, which the end of the ``with`` block raises, or that
-        of the broker.
+        The broker declares the queue if it does not exist. Of the responders that accept a request,
+        the newest answers it. The answer is published to the request's reply_to, with its
+        correlation_id. A request without an answer is an error, which is raised at the end of the
+        ``with`` block, or at the end of the broker.
 
         Example::
 
@@ -266,21 +274,21 @@ class Responders(ABC):
 
         Args:
             queue_name: The queue that requests are published to.
-            answer: A function of the request, which returns the answer: bytes, text, or what is
-                encoded in JSON. It runs in the broker's thread, which must not take long. Or a list
-                of answers, one for each request; the last one is repeated.
-            json: The answer to all requests, as what is encoded in JSON.
+            answer: A function that is called with the request and returns the answer: bytes, text,
+                or a value to encode as JSON. It runs in the broker's thread, so it must return soon.
+                Or a list of answers, one for each request; the last one is repeated.
+            json: The answer to all requests: a value to encode as JSON.
             body: The answer to all requests; text is encoded in UTF-8.
-            when: Decides whether it takes a request; None for all requests.
+            when: A function that decides whether to answer a request; None for all requests.
             virtualhost: The name of the virtual host.
             properties: Properties of the answers by their names, such as ``headers``.
 
         Raises:
             LookupError: There is no such virtual host.
-            TypeError: Not one answer is given, or there is no such property.
+            TypeError: No answer or more than one is given, or there is no such property.
             ValueError: The broker refuses the queue or its consumer; the text is RabbitMQ's.
         """
-        encode_body(b"", None, properties)  # a misspelt property is found now
+        encode_body(b"", None, properties)  # raises for a misspelt property
         answering = _answering(answer, json, body, properties)
 
         def begin() -> Responder:
@@ -306,7 +314,7 @@ class Responders(ABC):
                 stub.go_on()
 
     def check_responders(self) -> None:
-        """Check that each request to a stub responder had an answer; the end of the broker does it.
+        """Check that each request to a stub responder had an answer, as the end of the broker does.
 
         Raises:
             AssertionError: One had none; the text says why.
@@ -324,13 +332,13 @@ class Responders(ABC):
 def _answering(
     answer: _Answer | None, json: Any, body: bytes | str | None, properties: Mapping[str, Any]
 ) -> _Encode:
-    """Return what encodes the answer to each request.
+    """Return a function that encodes the answer to each request.
 
     Raises:
-        TypeError: Not one answer is given.
+        TypeError: No answer or more than one is given.
     """
     if sum(given is not None for given in (answer, json, body)) != 1:
-        raise TypeError("expected one of an answer, json and body")
+        raise TypeError("expected exactly one of answer, json and body")
     if answer is not None and not callable(answer):
         _check_answers(answer)
     if json is not None:
@@ -353,8 +361,8 @@ def _check_answers(answers: object) -> None:
     """Check a list of answers.
 
     Raises:
-        TypeError: It is no list: letters of a text, and keys of a mapping, are no answers.
-        ValueError: It is empty.
+        TypeError: The value is not a list; a text or a mapping is not accepted.
+        ValueError: The list is empty.
     """
     if isinstance(answers, str | bytes) or not isinstance(answers, Sequence):
         raise TypeError(
@@ -371,7 +379,7 @@ def _related(request: MessageSnapshot, properties: Mapping[str, Any]) -> dict[st
 
 
 def _in_turn(answers: Sequence[Any]) -> Callable[[MessageSnapshot], Any]:
-    """Return a function that returns one answer after the other, and then the last one."""
+    """Return a function that returns one answer after the other, and repeats the last one."""
     left = list(answers)
     return lambda request: left.pop(0) if len(left) > 1 else left[0]
 

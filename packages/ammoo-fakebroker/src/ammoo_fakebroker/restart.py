@@ -1,7 +1,7 @@
-"""Restarts: a broker that goes down and comes up again, with what a real one would still have.
+"""Restarts: a broker goes down and comes up again, and keeps what RabbitMQ keeps.
 
-The port is kept while the broker is down. Methods show what is stored, and can change it. What
-survives was compared with RabbitMQ 3.10.8, 4.0.5 and 4.3.6.
+The port is kept while the broker is down. Other methods of the broker still show and change its
+stored state. What survives was compared with RabbitMQ 3.10.8, 4.0.5 and 4.3.6.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Restarting(Responders, ABC):
 
     Attributes:
         _node: The broker's node.
-        _server: What listens for it.
+        _server: The broker's server.
         _is_running: Whether it has been started, and not stopped for good.
     """
 
@@ -47,27 +47,28 @@ class Restarting(Responders, ABC):
         """Take the broker down and up again, at the same port.
 
         Clients lose their connections. With ``keep="durable"``, as with RabbitMQ, durable queues and
-        exchanges stay, and the bindings between them; of messages, the persistent ones in classic
-        queues and all in quorum queues and streams. Messages that clients held are redelivered.
-        Times to live go on while the broker is down. Users, virtual hosts, permissions, policies,
-        limits, alarms and faults stay.
+        exchanges stay, and the bindings between them. Classic queues keep persistent messages,
+        quorum queues and streams keep all. Messages that clients held are redelivered. Times to live
+        continue while the broker is down. Users, virtual hosts, permissions, policies, limits, alarms
+        and faults stay.
 
         Example::
 
             broker.restart()
 
         Args:
-            keep: ``"durable"``; ``"all"`` to keep all that no connection owns; or ``"none"`` for
-                what a new node has.
-            down_for: How long clients are refused, in seconds of real time.
-            politely: Whether clients are told (320, CONNECTION_FORCED), as by ``rabbitmqctl
-                stop_app``; else their sockets end with a reset, as when the node is killed.
+            keep: ``"durable"``, the default; ``"all"`` to keep everything but exclusive queues; or
+                ``"none"`` for the state of a new node.
+            down_for: How long clients are refused, in seconds of real time; 0 by default.
+            politely: Whether the broker closes connections (320, CONNECTION_FORCED), as
+                ``rabbitmqctl stop_app`` does; else it resets their sockets, as when the node is
+                killed. True by default.
 
         Raises:
             OSError: The port is not available any more.
-            RuntimeError: The broker does not run, is down, or runs in the event loop of this
-                thread, which `down_for` would stop: await `restart_async`.
-            ValueError: `keep` has no such value, or `down_for` is negative.
+            RuntimeError: The broker does not run or is down; or it runs in the event loop of this
+                thread, which `down_for` would block: await `restart_async`.
+            ValueError: `keep` is unknown, or `down_for` is negative.
         """
         _check_down_for(down_for)
         if down_for and self._is_running and self._server.is_current_thread():
@@ -90,7 +91,7 @@ class Restarting(Responders, ABC):
         Raises:
             OSError: The port is not available any more.
             RuntimeError: The broker does not run, or is down.
-            ValueError: `keep` has no such value, or `down_for` is negative.
+            ValueError: `keep` is unknown, or `down_for` is negative.
         """
         _check_down_for(down_for)
         self.shut_down(keep=keep, politely=politely)
@@ -105,7 +106,7 @@ class Restarting(Responders, ABC):
 
         Raises:
             RuntimeError: The broker does not run, or is down already.
-            ValueError: `keep` has no such value.
+            ValueError: `keep` is unknown.
         """
         if keep not in _KEEP:
             raise ValueError(f"keep is {keep!r}; expected 'durable', 'all' or 'none'")
@@ -115,7 +116,7 @@ class Restarting(Responders, ABC):
 
     def _shut_down(self, keep: Keep, *, politely: bool) -> None:
         if self._node.is_down:
-            raise RuntimeError("the broker is down already; start() takes it up")
+            raise RuntimeError("the broker is already down; call start() to take it up")
         self._server.go_down(politely=politely)
         for virtualhost in self._node.virtualhosts.values():
             if keep == "durable":
@@ -124,7 +125,7 @@ class Restarting(Responders, ABC):
                 virtualhost.forget_everything()
 
     def start(self) -> None:
-        """Take a broker up that `shut_down` has taken down.
+        """Take the broker up again after `shut_down`.
 
         Raises:
             OSError: The port is not available any more.

@@ -1,7 +1,8 @@
-"""Setting a broker up without a client: what a test declares, publishes and takes away itself.
+"""Setting a broker up without a client: declaring, publishing and deleting by the test itself.
 
-The methods execute what clients reach, on a channel inside of the broker. So a test gets the refusals
-that its program would get, with RabbitMQ's texts, as ValueError. Faults, limits and alarms are not met.
+The methods execute a client's commands on a channel inside of the broker. A test gets the refusals
+that its program would get, with RabbitMQ's texts, as ValueError. Faults, limits and alarms do not
+apply.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _Result = TypeVar("_Result")
 
 
 class _Test(User):
-    """The user of a test: it may do everything everywhere, and publish in each user's name."""
+    """The user of a test: it has all permissions, and may publish with any user_id."""
 
     def __init__(self) -> None:
         super().__init__("guest", None)
@@ -57,7 +58,7 @@ class _Test(User):
 
 
 class TestsChannel:
-    """A channel inside of the broker, on which a test does what a client would do.
+    """A channel inside of the broker, on which a test executes commands as a client does.
 
     Args:
         node: The broker's node.
@@ -96,7 +97,7 @@ class TestsChannel:
         """Publish a message, and return the names of the queues that it was routed to.
 
         Raises:
-            ValueError: The broker refuses it, no queue is there for it, or a queue is full.
+            ValueError: The broker refuses the message, it reaches no queue, or a queue is full.
         """
         queue_names = self._route(exchange_name, routing_key, properties)
         if not self.send(exchange_name, routing_key, properties, body):
@@ -109,7 +110,7 @@ class TestsChannel:
     def _take_confirm(
         self, channel: object, message: Message, sequence_number: int, accepted: bool
     ) -> bool:
-        """Take a confirm out of the traffic, and out of the history: no client gets it."""
+        """Keep a confirm out of the traffic and the history: no client gets it."""
         self._is_accepted = accepted
         return True
 
@@ -125,7 +126,7 @@ class TestsChannel:
     def _route(self, exchange_name: str, routing_key: str, properties: bytes) -> tuple[str, ...]:
         exchange = self.virtualhost.exchanges.get(exchange_name)
         if exchange is None:
-            return ()  # the publish says so
+            return ()  # the publish raises the error
         parsed = self.virtualhost.properties.read(properties)
         message = Message(exchange_name, routing_key, parsed.outgoing, b"", parsed)
         return tuple(queue.name for queue in self.virtualhost.route(exchange, message))
@@ -147,7 +148,7 @@ class TestsChannel:
 
 @contextmanager
 def as_value_errors() -> Iterator[None]:
-    """Raise what the broker refuses as ValueError, with RabbitMQ's text."""
+    """Raise the broker's refusals as ValueError, with RabbitMQ's text."""
     try:
         yield
     except ProtocolError as error:
@@ -160,8 +161,8 @@ def encode_body(
     """Return the encoded properties and the body of a message that a test describes.
 
     Raises:
-        TypeError: There is a body and json, or there is no such property.
-        ValueError: A property has a value that it cannot have.
+        TypeError: Both a body and json are given, or there is no such property.
+        ValueError: The value of a property is invalid.
     """
     known = BasicHeaderProperties._fields
     for name in properties:
@@ -182,10 +183,10 @@ def encode_body(
 
 
 class SetUp(ABC):
-    """The methods with which a test declares, publishes and takes away without a client.
+    """The methods with which a test declares, publishes and deletes without a client.
 
     Attributes:
-        _node: The node that they work on.
+        _node: The broker's node.
     """
 
     _node: Node
@@ -314,8 +315,8 @@ class SetUp(ABC):
         """Bind an exchange to another, as a client would.
 
         Args:
-            destination: The exchange that messages go to.
-            source: The exchange that they come from.
+            destination: The exchange that receives the messages.
+            source: The exchange that routes them.
             routing_key, arguments, virtualhost: As for `bind_queue`.
 
         Raises:
@@ -341,7 +342,7 @@ class SetUp(ABC):
         virtualhost: str = DEFAULT_VIRTUALHOST,
         **properties: Any,
     ) -> tuple[str, ...]:
-        """Publish a message, as a client would; one that no queue takes is an error.
+        """Publish a message, as a client would; a message that reaches no queue is an error.
 
         Example::
 
@@ -351,7 +352,7 @@ class SetUp(ABC):
             exchange_name: The exchange; empty for the default exchange.
             routing_key: The routing key.
             body: The body; text is encoded in UTF-8.
-            json: A body as what is encoded in JSON, in place of `body`.
+            json: A value to encode as JSON, in place of `body`.
             virtualhost: The name of the virtual host.
             properties: The properties by their names, such as ``headers`` or ``reply_to``.
 
@@ -360,8 +361,8 @@ class SetUp(ABC):
 
         Raises:
             LookupError: There is no such virtual host.
-            TypeError: There is no such property, or there is a body and json.
-            ValueError: No queue is there for it, or the broker refuses it.
+            TypeError: There is no such property, or both `body` and `json` are given.
+            ValueError: The message reaches no queue, or the broker refuses it.
         """
         encoded, octets = encode_body(body, json, properties)
         return self._call(
@@ -387,7 +388,7 @@ class SetUp(ABC):
 
         Raises:
             LookupError: There is no such virtual host.
-            TypeError: There is no such property, or there is a body and json.
+            TypeError: There is no such property, or both `body` and `json` are given.
             ValueError: There is no such queue, or the broker refuses the message.
         """
         self.publish("", queue_name, body, json=json, virtualhost=virtualhost, **properties)
@@ -408,17 +409,17 @@ class SetUp(ABC):
         return count
 
     def requeue(self, queue_name: str, *, virtualhost: str = DEFAULT_VIRTUALHOST) -> int:
-        """Return the messages that clients hold to their queue, which delivers them again.
+        """Requeue the messages of a queue that clients hold; the queue delivers them again.
 
-        The clients are not told: what they settle of these later is ignored. RabbitMQ does this when
-        a connection is lost, and the client is still at work.
+        The clients do not notice, and the broker ignores their later acknowledgements. A client sees
+        the same when RabbitMQ loses its connection while it handles messages.
 
         Args:
             queue_name: The name of the queue.
             virtualhost: The name of its virtual host.
 
         Returns:
-            How many messages have returned.
+            How many messages were requeued.
 
         Raises:
             LookupError: There is no such queue, or no such virtual host.
@@ -441,7 +442,7 @@ class SetUp(ABC):
             if isinstance(channel, Channel)
         ]
 
-    # -- taking away ---------------------------------------------------------------------------
+    # -- deleting ------------------------------------------------------------------------------
 
     def delete_queue(
         self,
@@ -451,7 +452,7 @@ class SetUp(ABC):
         if_empty: bool = False,
         virtualhost: str = DEFAULT_VIRTUALHOST,
     ) -> int:
-        """Delete a queue; its consumers are cancelled. One that does not exist is no error.
+        """Delete a queue, and cancel its consumers. A queue that does not exist is no error.
 
         Args:
             queue_name: The name of the queue.
@@ -473,7 +474,7 @@ class SetUp(ABC):
     def delete_exchange(
         self, exchange_name: str, *, virtualhost: str = DEFAULT_VIRTUALHOST
     ) -> None:
-        """Delete an exchange and its bindings. One that does not exist is no error.
+        """Delete an exchange and its bindings. An exchange that does not exist is no error.
 
         Args:
             exchange_name: The name of the exchange.
@@ -492,10 +493,10 @@ class SetUp(ABC):
         queue_name: str | None = None,
         virtualhost: str = DEFAULT_VIRTUALHOST,
     ) -> tuple[str, ...]:
-        """Cancel consumers, and tell their clients (basic.cancel).
+        """Cancel consumers, and send basic.cancel to their clients.
 
-        RabbitMQ does this when a queue is deleted, or when its leader fails.
-        What a consumer holds stays with its channel.
+        RabbitMQ does this when a queue is deleted, or when its leader fails. The messages that a
+        consumer holds stay unacknowledged.
 
         Args:
             consumer_tag: The tag of the consumer; None for all consumers of a queue.

@@ -1,6 +1,6 @@
 """Moving a broker's time: by a number of seconds, or from deadline to deadline while it is idle.
 
-The methods of `FakeBroker` for its `ManualClock`. How time moves by itself is in `auto_advance.py`.
+These are the methods of `FakeBroker` for its `ManualClock`; `auto_advance.py` moves it automatically.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Timekeeping(ABC):
     """The methods that move a broker's time.
 
     Attributes:
-        _server: What listens for the broker.
+        _server: The broker's server.
         _manual_clock: The clock that the broker was created with; None for real time.
     """
 
@@ -52,7 +52,7 @@ class Timekeeping(ABC):
     def advance(self, seconds: float) -> None:
         """Move the clock that the broker was created with, as `ManualClock.advance` does.
 
-        All brokers that share the clock have done what falls due when this returns.
+        When this returns, all brokers that share the clock have made the calls that fell due.
 
         Args:
             seconds: How far to move the clock, in seconds.
@@ -83,8 +83,8 @@ class Timekeeping(ABC):
         moves for a timer that only looks for something overdue (consumer timeout, retention).
 
         A broker is idle when it has answered all that it has read, all its output is written, no
-        connection is opening or closing, no confirm is owed, and no consumer holds a message that
-        it has not settled. Several brokers that share the clock have to be idle together. The
+        connection is opening or closing, no confirm is outstanding, and no consumer holds an
+        unsettled message. Several brokers that share the clock have to be idle together. The
         delays of clients (``time.sleep``, a countdown in the client) stay real.
 
         Args:

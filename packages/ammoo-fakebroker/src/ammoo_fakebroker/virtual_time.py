@@ -1,8 +1,8 @@
 """An event loop whose time is virtual: it jumps to the next timer instead of waiting for it.
 
-A test of hours takes milliseconds in it, if all that it waits for is in the loop: timers, and what
-other tasks do. Wait for nothing outside, except for calls in threads (`asyncio.to_thread`): while
-such a call runs, time passes as it really does.
+A test of hours takes milliseconds in it, if it waits only for timers and for other tasks of the loop.
+It must not wait for anything outside the loop, except for calls in threads (`asyncio.to_thread`):
+while such a call runs, the loop uses real time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Result = TypeVar("_Result")
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """A selector that does not wait: it looks once, and reports how long it was to wait."""
+    """A selector that does not wait: it polls once, and reports how long it should have waited."""
 
     def __init__(self, may_jump: Callable[[], bool], jump: Callable[[float], None]) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         self._jump = jump
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready; if nothing is, jump over the time to wait."""
+        """Return the ready files; if there are none, jump over the time to wait."""
         if timeout is None or not self._may_jump():
             return self._wait(timeout)
         ready: list[tuple[selectors.SelectorKey, int]] = super().select(0)
@@ -48,8 +48,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     Its time begins at 0 and stands still while tasks run. When all tasks wait, it jumps to the next
     timer. A broker that runs in it (``async with FakeBroker()``) follows it with all of its times:
     times to live, heartbeats and time-outs. Clients connect to the broker in memory
-    (`FakeBroker.open_transport`): over sockets octets need real time, in which this loop would jump
-    past heartbeats.
+    (`FakeBroker.open_transport`). Over sockets octets need real time, and the loop would jump past
+    heartbeats meanwhile.
 
     Example::
 
@@ -72,7 +72,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]  # the base class speaks in TypeVarTuples
         self, executor: Any, func: Callable[..., _Result], *args: Any
     ) -> asyncio.Future[_Result]:
-        """Call a function in a thread; until it returns, time passes as it really does."""
+        """Call a function in a thread; until it returns, the loop uses real time.
+
+        Args:
+            executor: The executor; None for the loop's default.
+            func: The function.
+            args: Its arguments.
+        """
         call: asyncio.Future[_Result] = super().run_in_executor(executor, func, *args)
         self._calls_in_threads += 1
         call.add_done_callback(self._end_call)

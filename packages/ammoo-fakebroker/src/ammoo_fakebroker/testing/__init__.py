@@ -1,1 +1,1 @@
-"""What the pytest plugin does, imported when a test uses it; and the mixin for unittest."""
+"""The code of the pytest plugin, imported when a test uses a fixture; and the mixin for unittest."""

@@ -1,7 +1,7 @@
 """The brokers of one test: started with its options, checked for leaks, stopped, and reported.
 
-A leak never takes the place of the test's own failure: leaks are looked for after a test that has
-passed, and reported as an error of its teardown.
+Only a test that has passed is checked for leaks; a leak is an error of its teardown. A leak therefore
+never hides the test's own failure.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Brokers", "describe_in", "session_broker"]
 
 _End = Callable[[str], NoReturn]
-"""Ends a test, with a reason."""
+"""Skips or fails a test, with a reason."""
 
 
 class Brokers:
@@ -156,9 +156,9 @@ class Brokers:
     # -- reports -------------------------------------------------------------------------------
 
     def take_report(self, report: pytest.TestReport) -> None:
-        """Remember whether the test has passed; describe the brokers of one that has failed.
+        """Record whether the test has passed; add a section about the brokers if it has failed.
 
-        A failure in its set-up counts as well; at its teardown the brokers are stopped.
+        A failure in the set-up counts, too; at the teardown the brokers are already stopped.
         """
         if report.when == "call":
             self._has_passed = report.passed
@@ -169,7 +169,7 @@ class Brokers:
 
 @contextmanager
 def _collecting(problems: list[str]) -> Iterator[None]:
-    """Add what the end of a broker has against the test to other problems of the test."""
+    """Add an assertion that fails at the end of a broker to the other problems of the test."""
     try:
         yield
     except AssertionError as error:
@@ -177,7 +177,7 @@ def _collecting(problems: list[str]) -> Iterator[None]:
 
 
 def _options_of_mark(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Return the options of all marks of a test, those of the closest one in front.
+    """Return the options of all marks of a test; the closest mark takes precedence.
 
     Raises:
         TypeError: A mark has an option without a name.
@@ -208,7 +208,7 @@ def _add_section(report: pytest.TestReport, text: str) -> None:
 
 
 def _described(broker: FakeBroker) -> str:
-    """Describe a broker; nothing that goes wrong here may hide the failure of the test."""
+    """Describe a broker; an error in this must not hide the failure of the test."""
     try:
         return describe_broker(broker)
     except Exception as error:  # noqa: BLE001  it is reported

@@ -1,4 +1,4 @@
-"""Leaks: what a test has left behind in a broker."""
+"""Leaks: open connections, unsettled messages and the like that a test leaves in a broker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HINT: Final = (
 
 
 def check_kinds(kinds: Collection[str]) -> tuple[str, ...]:
-    """Check names of kinds of leaks, and return them.
+    """Return the names of kinds of leaks if they are valid.
 
     Raises:
         ValueError: There is no such kind; the text names a similar one.
@@ -69,7 +69,7 @@ def _connections(broker: FakeBroker, node: Node) -> str:
 
 
 def _opening_times(broker: FakeBroker) -> dict[str, float]:
-    """Return when connections were opened, by RabbitMQ's names for them."""
+    """Return the times at which connections were opened, by RabbitMQ's names for them."""
     recorder = broker._node.recorder
     if recorder is None:
         return {}
@@ -123,4 +123,4 @@ KINDS: Final[dict[str, Callable[[FakeBroker, Node], str]]] = {
     "unroutable": _unroutable,
     "unused_faults": _unused_faults,
 }
-"""What can be left behind, and what finds it."""
+"""The kinds of leaks, and the function that finds each."""

@@ -38,19 +38,19 @@ class ManagementClient:
         self._opener = build_opener(ProxyHandler({}))
 
     def get(self, path: tuple[str, ...]) -> Any:
-        """Return what a path shows."""
+        """Return the resource at a path."""
         return self._ask("GET", path)
 
     def put(self, path: tuple[str, ...], body: Mapping[str, Any]) -> None:
-        """Create or change what a path names."""
+        """Create or change the resource at a path."""
         self._ask("PUT", path, body)
 
     def post(self, path: tuple[str, ...], body: Mapping[str, Any]) -> Any:
-        """Have something done, and return the answer."""
+        """Send a command to a path, and return the answer."""
         return self._ask("POST", path, body)
 
     def delete(self, path: tuple[str, ...], headers: Mapping[str, str] | None = None) -> None:
-        """Delete what a path names."""
+        """Delete the resource at a path."""
         self._ask("DELETE", path, headers=headers)
 
     def _ask(

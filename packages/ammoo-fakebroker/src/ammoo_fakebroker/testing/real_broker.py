@@ -1,9 +1,9 @@
-"""A real RabbitMQ in place of a fake one: the same names, where its management API can do it.
+"""A real RabbitMQ in place of a fake one: the methods of `FakeBroker` over the management API.
 
-Each test has a virtual host of its own, which stands for the default one. What only a fake broker
-can do (its clock, faults, history) is refused by a function of the plugin, which skips the test.
-RabbitMQ's statistics lag by seconds, so looks ask for what is current: messages are got and put
-back, which marks them as redelivered.
+Each test has its own virtual host, which replaces the default one. Operations that only a fake broker
+has (its clock, faults, history) call a function of the plugin, which skips the test. RabbitMQ's
+statistics are seconds old. Therefore `messages` gets the messages and puts them back, which marks
+them as redelivered.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["RealBroker"]
 _Result = TypeVar("_Result")
 
 _PAUSE = 0.05
-"""Seconds between two questions of a wait."""
+"""Seconds between two requests of a wait."""
 _MOST = 10_000
 _DEFAULT_VIRTUALHOST = "/"
 
@@ -43,8 +43,8 @@ class RealBroker(RealSetUp):
     Args:
         url: The AMQP URL of the broker, with the name and password of an administrator.
         management_url: The URL of its management API; None for port 15672 of the same host.
-        virtualhost: The virtual host to make, and to delete in the end.
-        unavailable: Ends the test: it gets the words for what cannot be done.
+        virtualhost: The virtual host, which is created, and deleted in the end.
+        unavailable: Skips or fails the test; called with the name of the operation.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class RealBroker(RealSetUp):
         self._api.delete(("vhosts", self._virtualhost))
 
     def __getattr__(self, name: str) -> Any:
-        """Refuse what a fake broker has and RabbitMQ cannot do."""
+        """Refuse an operation that only a fake broker has."""
         if name.startswith("_") or not hasattr(FakeBroker, name):
             raise AttributeError(f"FakeBroker has no attribute {name!r}")
         if name == "faults":
@@ -131,7 +131,7 @@ class RealBroker(RealSetUp):
         return f"{self._parts.scheme}://{login}@{self.host}:{self.port}/{home}"
 
     def _home(self, virtualhost: str) -> str:
-        """Return the virtual host that stands for one: that of the test for the default one."""
+        """Return the real name of a virtual host: the test's if it is the default one."""
         return self._virtualhost if virtualhost == _DEFAULT_VIRTUALHOST else virtualhost
 
     # -- looking -------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class RealBroker(RealSetUp):
     def messages(
         self, queue_name: str, virtualhost: str = _DEFAULT_VIRTUALHOST
     ) -> list[MessageSnapshot]:
-        """Return the messages that are ready in a queue; they are got and put back."""
+        """Return the messages that are ready in a queue; get them and put them back."""
         home = self._home(virtualhost)
         self._found(("queues", home, queue_name))
         return self._messages(home, queue_name, _MOST)
@@ -197,7 +197,7 @@ class RealBroker(RealSetUp):
     # -- waiting -------------------------------------------------------------------------------
 
     def wait_until(self, function: Callable[[Any], _Result], *, timeout: float = 5.0) -> _Result:
-        """Ask again and again until a function of this broker returns something true."""
+        """Call a function with this broker repeatedly until it returns something true."""
         __tracebackhide__ = True
         deadline = time.monotonic() + timeout
         while True:
@@ -271,7 +271,7 @@ class RealBroker(RealSetUp):
         return await asyncio.to_thread(self.wait_until, *args, **options)
 
     async def settle(self) -> None:
-        """Let clients of this event loop write; what RabbitMQ has done then, only a wait tells."""
+        """Let clients of this event loop write; to see the effect on RabbitMQ, use a wait."""
         await asyncio.sleep(_PAUSE)
 
     # -- administration ------------------------------------------------------------------------
@@ -337,7 +337,7 @@ class RealBroker(RealSetUp):
 
 
 class _Unavailable:
-    """Stands for `FakeBroker.faults`: whatever is called of it is refused."""
+    """Replaces `FakeBroker.faults`: refuses each method."""
 
     def __init__(self, refuse: Callable[[str], NoReturn], prefix: str) -> None:
         self._refuse = refuse

@@ -1,4 +1,4 @@
-"""Runs of a test suite on a real RabbitMQ: which tests can, and how many could not."""
+"""Runs of a test suite on a real RabbitMQ: which tests can run, and how many could not."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def open_real_broker(
     skip: Callable[[str], NoReturn],
     fail: Callable[[str], NoReturn],
 ) -> RealBroker:
-    """Return a real broker for a test, with a virtual host that is still to be made.
+    """Return a real broker for a test; entering it creates its virtual host.
 
     Args:
         url: The AMQP URL.
         config: The configuration of pytest.
-        options: The options that a fake broker would have; some of them a real one cannot have.
+        options: The options for a fake broker; if a real one cannot have one, the test is skipped.
         skip: Skips the test.
         fail: Fails the test.
     """

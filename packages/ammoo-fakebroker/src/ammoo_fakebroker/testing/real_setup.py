@@ -1,4 +1,4 @@
-"""Setting a real RabbitMQ up without a client, by its management API; see `setup.py` for the fake."""
+"""Setting a real RabbitMQ up through its management API; `setup.py` does the same for the fake."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RealSetUp(ABC):
 
     @abstractmethod
     def _home(self, virtualhost: str) -> str:
-        """Return the virtual host that stands for one."""
+        """Return the real name of a virtual host."""
 
     def declare_queue(
         self,
@@ -109,7 +109,7 @@ class RealSetUp(ABC):
         """Publish a message, as `FakeBroker.publish` does; RabbitMQ does not name the queues.
 
         Raises:
-            ValueError: No queue is there for it, or RabbitMQ refuses it.
+            ValueError: The message reaches no queue, or RabbitMQ refuses it.
         """
         if json is not None:
             body = json_module.dumps(json)

@@ -1,8 +1,8 @@
-"""What a failing test shows of its broker, within bounds; and the whole of it in files.
+"""The section about a broker in the report of a failing test, and transcripts of all its events.
 
-At most 80 lines and 8 KiB: the broker, a line for each connection and queue that is not empty, the
-last events, and the last frames of the last connections, as far as there is room. Equal events in a row
-are one line. Passwords are never shown.
+A section has at most 80 lines and 8 KiB: the broker, a line for each connection and each queue that
+is not empty, the last events, and the last frames of the last connections if there is room.
+Consecutive events that are alike are one line. Passwords are never shown.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _describe(broker: FakeBroker) -> str:
 
 
 def _bounded(lines: list[str]) -> str:
-    """Return as many of the lines as fit, the last ones rather than the first."""
+    """Return as many of the last lines as fit."""
     head, octets = lines[0], len(lines[0])
     kept: list[str] = []
     for line in reversed(lines[1:]):
@@ -104,7 +104,7 @@ def _queue_lines(node: Node) -> Iterator[str]:
 
 
 def _folded(events: list[Event]) -> Iterator[str]:
-    """Yield a line for each event; those that differ in numbers only are one line."""
+    """Yield a line for each event; events that differ only in numbers share a line."""
     for _, group in groupby(events, key=_pattern):
         first, *others = group
         yield describe(first) + (f" (x{len(others) + 1})" if others else "")
