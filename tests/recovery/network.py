@@ -26,6 +26,7 @@ class Network:
         self.is_held = False
         self.is_up = True
         self.octets_left: int | None = None
+        self._next_limit: tuple[bool, FrameLimit] | None = None
         self._parts = urlsplit(url)
         self._server: asyncio.Server | None = None
         self._ends: set[_End] = set()
@@ -61,6 +62,15 @@ class Network:
         """Cut the next connection when the broker has said so much on it."""
         self.octets_left = octets
 
+    def cut_at_frame(self, number: int, *, of_broker: bool) -> None:
+        """Cut the next connection when one side has said so many frames; they still arrive.
+
+        Args:
+            number: How many; the client's protocol header counts as one.
+            of_broker: Whether the broker's frames count, and not the client's.
+        """
+        self._next_limit = (of_broker, FrameLimit(number))
+
     def go_down(self) -> None:
         """Reset all connections, and those that come."""
         self.is_up = False
@@ -92,6 +102,13 @@ class Network:
 
     # --- what the ends call ---
 
+    def take_limit(self, *, of_broker: bool) -> "FrameLimit | None":
+        """Return the limit for a new connection, if there is one for this side."""
+        if self._next_limit is None or self._next_limit[0] is not of_broker:
+            return None
+        limit, self._next_limit = self._next_limit[1], None
+        return limit
+
     def accepted(self, end: "_End") -> None:
         self.attempts += 1
         self._attempted.set()
@@ -119,6 +136,7 @@ class _End(asyncio.Protocol):
         self.other = other
         self._is_brokers = other is not None
         self._is_new = network.octets_left is not None
+        self._limit = network.take_limit(of_broker=self._is_brokers)
         self._network = network
         self._transport: asyncio.Transport | None = None
         self._early = b""
@@ -137,6 +155,15 @@ class _End(asyncio.Protocol):
             transport.write(self.other._early)
 
     def data_received(self, data: bytes) -> None:
+        if self._limit is not None:
+            data = self._limit.take(data)
+            self._carry(data)
+            if self._limit.is_reached:
+                self.end()
+        else:
+            self._carry(data)
+
+    def _carry(self, data: bytes) -> None:
         if self._is_brokers and self._network.octets_left is not None and self._is_new:
             self._network.octets_left -= len(data)
             if self._network.octets_left < 0:
@@ -158,3 +185,45 @@ class _End(asyncio.Protocol):
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+    def end(self) -> None:
+        """Close the connection; what was carried to the other side arrives before."""
+        other = self.other
+        self.abort()
+        if other is not None and other._transport is not None:
+            other._transport.close()
+
+
+class FrameLimit:
+    """Lets so many frames of a stream pass.
+
+    Args:
+        number: How many.
+
+    Attributes:
+        is_reached: Whether all of them have passed.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.is_reached = False
+        self._left = number
+        self._octets = b""
+
+    def take(self, data: bytes) -> bytes:
+        """Return the whole frames in what has come so far, up to the limit."""
+        self._octets += data
+        end = 0
+        while self._left and (size := _frame_size(self._octets[end:])):
+            end += size
+            self._left -= 1
+        self.is_reached = not self._left
+        passed, self._octets = self._octets[:end], self._octets[end:]
+        return passed
+
+
+def _frame_size(octets: bytes) -> int:
+    """Return how long the frame or protocol header is that begins here; 0 if it is not whole."""
+    if octets.startswith(b"AMQP"):
+        return 8
+    size = 8 + int.from_bytes(octets[3:7])
+    return size if 7 <= len(octets) and size <= len(octets) else 0
