@@ -101,6 +101,21 @@ async def test_confirm_ends_the_future(channel: ammoo.Channel, peer: ScriptedPee
     await futures[3]
 
 
+async def test_failure_names_its_message(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    await channel.select_confirm()
+    names = [("shop", "a"), ("shop", "a"), ("", "b"), ("shop", "a"), ("", "b")]
+    futures = [channel.publish_nowait(*name, b"body") for name in names]
+
+    peer.send(BasicAckParameters(1, False), BasicNackParameters(5, True))
+    errors = await asyncio.gather(*futures, return_exceptions=True)
+
+    nacked = [error for error in errors if isinstance(error, PublishNack)]
+    assert [*zip(names[1:], (2, 3, 4, 5), strict=True)] == [
+        ((each.exchange_name, each.routing_key), each.publish_sequence_number) for each in nacked
+    ]
+    assert "message 3 to exchange '' with routing key 'b'" in str(nacked[1])
+
+
 async def test_return_is_the_publishs_own(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
     await channel.select_confirm()
     returned = channel.publish_nowait("", "a", b"body", raise_returned=True)

@@ -188,6 +188,7 @@ CLIENT_STOREYS = {
     ],
     "one socket's life": [
         "ammoo.live.confirms",
+        "ammoo.live.published_names",
         "ammoo.live.unacked",
         "ammoo.live.channel_numbers",
         "ammoo.live.commit_buffer",

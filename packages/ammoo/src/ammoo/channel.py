@@ -746,7 +746,9 @@ class Channel:
         Returns:
             In confirm mode, a future that is done when the server has taken responsibility for the
             message, or raises what `publish` would raise then. Without confirm mode, a future that
-            is done. It need not be awaited. Cancelling it does not unsend the message.
+            is done. It need not be awaited. Cancelling it does not unsend the message. A
+            `PublishFailed` that it raises names the message: `exchange_name`, `routing_key` and
+            `publish_sequence_number`.
 
         Raises:
             PublishNotReady: `publish` would wait now. The message was not sent: await

@@ -28,6 +28,11 @@ class Confirms(Generic[_TokenT]):
     def __len__(self) -> int:
         return len(self._tokens)
 
+    @property
+    def lowest(self) -> int:
+        """The lowest number that is not confirmed; that of the next message if all are."""
+        return next(iter(self._tokens), self.next_number)
+
     def add(self, token: _TokenT) -> int:
         """Record that the next message was sent, and return its number."""
         number = self.next_number

@@ -38,6 +38,7 @@ from ..publish_options import Outgoing
 from .acknowledgements import Acknowledgements
 from .confirms import Confirms
 from .ports import ChannelHead, ConfirmWaiter
+from .published_names import PublishedNames
 from .returns import AwaitedReturns, ReturnedMessages
 from .transport import FLUSH_SIZE
 
@@ -86,6 +87,7 @@ class Publishing:
         "_heads",
         "_host",
         "_is_active",
+        "_names",
         "_return_waiters",
         "_sent",
         "_transport",
@@ -107,6 +109,7 @@ class Publishing:
         self._sent: Future[None] = channel.host.loop.create_future()
         self._sent.set_result(None)
         self._is_active = True  # until the server sends channel.flow
+        self._names = PublishedNames()
         self._flow_waiters: deque[Future[None]] = deque()
         self._awaited_returns = AwaitedReturns()
         self.returned: ReturnedMessages = ReturnedMessages()
@@ -164,11 +167,25 @@ class Publishing:
         returned = self._awaited_returns.settle(number) if self._awaited_returns else None
         if returned is not None:
             return PublishReturned(returned, number)  # a lost ack would not change that
-        failed = (PublishRefused if is_culprit else PublishUnknown)(error, number)
+        failed = self._named((PublishRefused if is_culprit else PublishUnknown)(error, number))
         failed.__cause__ = error
         if isinstance(error, AmmooError):
             failed._restored = error._restored
         return failed
+
+    def _named(self, failed: PublishFailed) -> PublishFailed:
+        """Let an outcome name the exchange and the routing key of its message."""
+        failed.exchange_name, failed.routing_key = self._names.of(failed.publish_sequence_number)
+        return failed
+
+    def _begin_run(
+        self, head: ContentHead, number: int, exchange_name: str, routing_key: str
+    ) -> None:
+        """Record the names of a message that differ from those of the message before."""
+        names, confirms = self._names, self.confirms
+        names.begin_run(head, number, exchange_name, routing_key)
+        if names.are_many and confirms is not None:
+            names.drop_below(confirms.lowest)
 
     # --- publishing ---
 
@@ -237,6 +254,8 @@ class Publishing:
         future: Future[None] | None = None
         if waiter is None:
             waiter = future = self._host.loop.create_future()
+            if head is not self._names.last:
+                self._begin_run(head, confirms.next_number, exchange_name, routing_key)
         number = confirms.add(waiter)
         if may_return:
             self._awaited_returns.add(
@@ -457,7 +476,7 @@ class Publishing:
         for number, waiter in confirmed:
             returned = awaited_returns.settle(number) if awaited_returns else None
             if not is_ack:
-                _set_exception(waiter, PublishNack(number))
+                _set_exception(waiter, self._named(PublishNack(number)))
             elif returned is not None:
                 _set_exception(waiter, PublishReturned(returned, number))
             elif not waiter.done():

@@ -1,8 +1,8 @@
 """How long to wait before each round of connecting again.
 
 The delay is random between 0 and a bound (full jitter): the clients of a restarted server then
-come back one after the other. The bound is a fiftieth of the time since the loss. The delay
-therefore adds at most 2 % to an outage. A bound that doubles each round can add 100 %.
+come back one after the other. The bound is a hundredth of the time since the loss. The delay
+therefore adds at most 1 % to an outage. A bound that doubles each round can add 100 %.
 
 This module computes with numbers; the caller passes the time.
 """
@@ -15,7 +15,7 @@ __all__ = ["Outage"]
 FIRST_DELAY: Final = 0.2
 """The bound before the first round, in seconds."""
 LEAST_DELAY: Final = 0.1
-GROWTH: Final = 0.02
+GROWTH: Final = 0.01
 """The bound as a share of the outage."""
 SLOW_DELAY: Final = 20.0
 """The bound, in seconds, for failures that need a longer delay: three rounds take 30 s on average."""

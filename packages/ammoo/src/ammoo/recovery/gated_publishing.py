@@ -59,7 +59,9 @@ class GatedPublishing:
         """
         error = self._final()
         if error is not None:
-            raise PublishNotSent(str(error)) from error
+            failed = PublishNotSent(str(error))
+            failed.exchange_name, failed.routing_key = exchange_name, message[0]
+            raise failed from error
         raise PublishNotReady("the connection is being recovered")
 
     async def wait_publishable(self) -> None:

@@ -23,7 +23,7 @@ class Recovery:
         max_attempts: After how many rounds through all hosts recovery gives up. None, the
             default, for no limit.
         max_delay: The longest delay between two rounds, in seconds; 30 by default. The delay is
-            random, below a bound of 0.2 s before the first round, and later of a fiftieth of the
+            random, below a bound of 0.2 s before the first round, and later of a hundredth of the
             outage, at least 0.1 s. While the server refuses the login, or a connection limit is
             reached, the bound is 20 s.
         retry_first: Whether the first connect is retried too. False, the default, raises its

@@ -55,7 +55,7 @@ ENTITIES_FOR_A_LANE: Final = 16
 """How many requests a further channel needs to be worth opening."""
 ANSWER_TIMEOUT: Final = 15.0
 """How long to await an answer that every server sends at once, in seconds."""
-STUCK_AFTER: Final = 0.2
+STUCK_AFTER: Final = 0.1
 """How long to await an answer before asking the server on another channel, in seconds. If the server
 answers there, the entity is a straggler: its queue has no leader yet, or its node is down."""
 
