@@ -79,10 +79,12 @@ async def test_operation_that_waits_for_too_long_is_never_sent(
 ) -> None:
     recovery = Recovery(random=lambda: 0.0)
     async with (
-        await ammoo.connect(network.url, recovery=recovery, operation_timeout=0.1) as connection,
+        await ammoo.connect(network.url, recovery=recovery) as connection,
         connection.channel() as channel,
     ):
         events = connection.events()
+        lifetime: Any = channel._lifetime
+        lifetime._operation_timeout = 0.1  # which all operations would have by an option
         (declaring,) = await begin_down(network, events, channel.declare_queue(name("orders")))
         with pytest.raises(NotSentInTime, match=r"queue\.declare was not sent"):
             await declaring
