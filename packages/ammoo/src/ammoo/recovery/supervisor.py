@@ -79,15 +79,17 @@ class Supervisor:
         swap: Callable[[LiveConnection], None],
         hooks: Hooks | None = None,
     ) -> None:
-        self.state = state = RecoveryState(loop)
+        state = RecoveryState(loop)
+        reports = Reports(state, hooks)
+        self.state: RecoveryState = state
+        self.reports: Reports = reports
         self.channels: dict[LastingChannel, None] = {}
         self.topology: Topology = Topology()
-        self.reports = reports = Reports(state, hooks)
         self._recovery = recovery
         self.gate: Gate = self.new_gate(self._gate_cleared)
         self._background = BackgroundTasks(loop)
         self._handover = Handover(state, self.topology, self.channels, reports)
-        self.reviver = Reviver(
+        self.reviver: Reviver = Reviver(
             state, recovery, self.topology, self._handover, self._background, reports
         )
         self._rounds = Rounds(state, recovery, connector, self._restore, reports)

@@ -39,7 +39,7 @@ class ConnectionRestoration:
         self.channels: dict[LastingChannel, ChannelRestoration] = {}
         self.live = live
         self.lost: dict[ConsumerRecord, Exception] = {}
-        self.replay = Replay(live, topology, recovery, suspects)
+        self.replay: Replay = Replay(live, topology, recovery, suspects)
         self._topology = topology
         self._suspects = suspects
         self._former_names = {queue: queue.name for queue in topology.plan().server_named_queues}
