@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 from ammoo import __version__
@@ -26,6 +27,7 @@ html_theme = "furo"
 html_title = f"ammoo {release}"
 html_static_path = ["_static"]
 html_css_files = ["ammoo.css"]
+html_search_scorer = str(Path(__file__).with_name("search.js"))
 html_copy_source = True
 html_show_sphinx = False
 pygments_style = "friendly"
