@@ -221,7 +221,7 @@ def test_auto_advance_needs_a_manual_clock_and_sensible_numbers(
 ) -> None:
     with pytest.raises(RuntimeError, match="create it with clock=ManualClock"):
         fakebroker.auto_advance()
-    with pytest.raises(ValueError, match="limit is -1; expected a number from 0 on, in seconds"):
+    with pytest.raises(ValueError, match="limit is -1; expected a number of seconds from 0 on"):
         broker.auto_advance(-1)
     with broker.auto_advance() as advance, pytest.raises(RuntimeError, match="in force already"):
         advance.__enter__()

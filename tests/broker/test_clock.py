@@ -52,7 +52,7 @@ def test_clock_does_not_go_back() -> None:
     clock = ManualClock()
     clock.advance(2)
 
-    with pytest.raises(ValueError, match="seconds is -1; expected a number from 0 on"):
+    with pytest.raises(ValueError, match="seconds is -1; expected a number of seconds from 0 on"):
         clock.advance(-1)
     with pytest.raises(ValueError, match="seconds is nan"):
         clock.advance(float("nan"))
@@ -118,3 +118,25 @@ async def test_broker_in_the_running_loop_moves_with_its_clock() -> None:
         await asyncio.to_thread(clock.advance, 4)
 
         assert 7.0 == broker._node.clock.time()
+
+
+async def test_clock_that_a_thread_moves_is_not_moved_in_the_loop_that_the_thread_needs() -> None:
+    """Both would wait for each other."""
+    clock, is_moving, may_go_on = ManualClock(), threading.Event(), threading.Event()
+
+    def move() -> None:
+        is_moving.set()
+        may_go_on.wait()
+
+    clock.call_later(1, move)
+    async with FakeBroker(clock=clock):
+        moving = asyncio.create_task(asyncio.to_thread(clock.advance, 2))
+        await asyncio.to_thread(is_moving.wait)
+
+        with pytest.raises(RuntimeError, match=r"await asyncio\.to_thread\(clock\.advance, …\)"):
+            clock.advance(1)
+
+        may_go_on.set()
+        await moving
+        await asyncio.to_thread(clock.advance, 1)
+    assert 3.0 == clock.time()

@@ -445,3 +445,23 @@ def test_nothing_is_lost_before_the_first_event(fakebroker: FakeBroker) -> None:
 
     fakebroker.published(since=-1).assert_none()
     assert 1 == len(fakebroker.history(since=-1))
+
+
+def test_life_whose_beginning_was_dropped_says_so() -> None:
+    with FakeBroker(history=3) as broker:
+        broker.declare_queue("orders")
+        broker.publish("", "orders", b"one")
+        broker.purge_queue("orders")
+        broker.publish("", "orders", b"two")
+
+        whole = broker.life_of(2)
+        with pytest.raises(LookupError, match="no event of message 1 in the last 3 of"):
+            broker.life_of(1)
+        broker.declare_queue("others")
+        broker.purge_queue("orders")
+        rest = broker.life_of(2)
+
+    assert (True, ("published", "routed")) == (whole.is_whole, whole.kinds)
+    assert (False, ("routed", "purged")) == (rest.is_whole, rest.kinds)
+    assert "earlier events" in str(rest)
+    assert "(forgotten) → routed → purged" in repr(rest)

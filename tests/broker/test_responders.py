@@ -110,7 +110,9 @@ def test_error_of_the_function_is_raised_at_the_end_of_the_block(
         AssertionError, match="prices: 1 request had no answer: request b'second': "
     ):
         prices.check()
-    with pytest.raises(AssertionError, match="TypeError: Object of type object is not JSON"):
+    with pytest.raises(
+        AssertionError, match=r"TypeError: json is .* Object of type object is not JSON"
+    ):
         prices.__exit__(None, None, None)
 
 
@@ -200,3 +202,21 @@ def test_answers_that_are_no_list_are_refused(broker: FakeBroker, answer: Any) -
 def test_empty_list_of_answers_is_refused(broker: FakeBroker) -> None:
     with pytest.raises(ValueError, match="answer is an empty list; expected one answer or more"):
         broker.respond("prices", [])
+
+
+def test_failures_of_all_queues_are_told() -> None:
+    with pytest.raises(AssertionError) as caught:
+        leave_two_queues_unanswered()
+
+    assert [
+        "prices: 1 request had no answer: request b'one': no responder takes it",
+        "stock: 1 request had no answer: request b'two': no responder takes it",
+    ] == str(caught.value).splitlines()
+
+
+def leave_two_queues_unanswered() -> None:
+    with FakeBroker() as broker:
+        broker.respond("prices", json=1, when=lambda _: False)
+        broker.respond("stock", json=1, when=lambda _: False)
+        broker.put("prices", b"one")
+        broker.put("stock", b"two")

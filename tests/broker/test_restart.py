@@ -3,6 +3,7 @@
 What survives is what RabbitMQ 3.10.8, 4.0.5 and 4.3.6 had after `rabbitmqctl stop_app` and `start_app`.
 """
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -290,3 +291,26 @@ def test_restart_of_a_moment(broker: FakeBroker) -> None:
     broker.restart(down_for=0.001)
 
     assert not broker.connections
+
+
+async def test_broker_comes_up_when_its_restart_is_cancelled() -> None:
+    async with FakeBroker() as broker:
+        restarting = asyncio.create_task(broker.restart_async(down_for=3600))
+        await asyncio.sleep(0)
+
+        restarting.cancel()
+        with suppress(asyncio.CancelledError):
+            await restarting
+
+        connection = await ammoo.connect(broker.url)
+        await connection.close()
+
+
+async def test_broker_that_is_stopped_during_its_restart_stays_down() -> None:
+    async with FakeBroker() as broker:
+        restarting = asyncio.create_task(broker.restart_async(down_for=3600))
+        await asyncio.sleep(0)
+
+    restarting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await restarting

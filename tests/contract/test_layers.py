@@ -126,7 +126,8 @@ PLUGIN = ("ammoo_fakebroker.plugin", "ammoo_fakebroker.testing")
 # The floors of the broker's folders, and of the modules that stand in none of them. An import goes
 # down, or stays in its folder: auth and messages stand side by side and do not know each other.
 BROKER_FLOORS = {
-    "clock": 0,
+    "checks": 0,
+    "clock": 1,
     "memory_transport": 0,
     "option_names": 0,
     "virtual_time": 0,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from .auth.users import Permissions, TopicPermissions, UserLimits
+from .checks import checks_arguments
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .node.policies import Policy
 from .node.virtual_host import VirtualHostLimits
@@ -20,6 +21,7 @@ __all__ = ["Administration"]
 _Result = TypeVar("_Result")
 
 
+@checks_arguments
 class Administration(ABC):
     """The methods that change virtual hosts, users, permissions, limits and policies.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 from urllib.parse import quote
 
 from .administration import Administration
+from .checks import check_integer, check_text
 from .clock import ManualClock
 from .definition_files import DefinitionFiles
 from .event_queries import EventQueries
@@ -152,6 +153,10 @@ class FakeBroker(
         from .server import LoopClock, Server
 
         profile = profile_named(compatibility)
+        check_text("host", host)
+        check_integer("seed", seed)
+        if tls is not None and not hasattr(tls, "wrap_bio"):
+            raise TypeError(f"tls is {tls!r}; expected an ssl.SSLContext, or None for plain TCP")
         _check_port_number("port", port)
         if management_port is not None:
             _check_port_number("management_port", management_port)
@@ -276,7 +281,9 @@ class FakeBroker(
     def _started(self) -> None:
         self._is_running = True
         if self._manual_clock and self._timeline:
-            self._manual_clock.attach(self._timeline, self._call, self._observe)
+            self._manual_clock.attach(
+                self._timeline, self._call, self._observe, self._server.is_current_thread
+            )
 
     def _stopping(self) -> None:
         if self._faults is not None:

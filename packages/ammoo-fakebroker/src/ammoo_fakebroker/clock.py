@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from typing import NamedTuple, Protocol, TypeVar
+
+from .checks import check_seconds, checks_arguments
 
 __all__ = ["BackgroundClock", "Clock", "ManualClock", "Observation", "Timeline", "Timer"]
 
@@ -174,8 +177,10 @@ class _Attached(NamedTuple):
     timeline: Timeline
     call: _Call
     observe: Callable[[bool], Observation]
+    runs_here: Callable[[], bool]
 
 
+@checks_arguments
 class ManualClock:
     """A clock that stands still until a test moves it, for one broker or several.
 
@@ -195,10 +200,12 @@ class ManualClock:
     """
 
     def __init__(self, timestamp: float = 1_700_000_000.0) -> None:
-        self._epoch = timestamp
+        self._epoch = check_seconds("timestamp", timestamp)
         self._time = 0.0
         self._own = self.timeline()
-        self._itself = _Attached(self._own, _call_here, lambda _: Observation(0, None))
+        self._itself = _Attached(
+            self._own, _call_here, lambda _: Observation(0, None), lambda: False
+        )
         self._brokers: dict[Timeline, _Attached] = {}
         self._moving = threading.RLock()
 
@@ -210,7 +217,9 @@ class ManualClock:
         """Return the calendar's seconds since 1970."""
         return self._own.timestamp()
 
-    def call_later(self, delay: float, callback: _Callback, *, only_looks: bool = False) -> Timer:
+    def call_later(
+        self, delay: float, callback: Callable[[], object], *, only_looks: bool = False
+    ) -> Timer:
         """Call a function when the clock has been moved by `delay` seconds.
 
         `advance` calls it, in the thread that moves the clock.
@@ -235,6 +244,7 @@ class ManualClock:
         timeline: Timeline,
         call: _Call,
         observe: Callable[[bool], Observation] = lambda _: Observation(0, None),
+        runs_here: Callable[[], bool] = lambda: False,
     ) -> None:
         """Move a timeline with the clock from now on.
 
@@ -244,8 +254,9 @@ class ManualClock:
             observe: Returns the activity of the timeline's broker. It is called in the timeline's
                 thread; its argument is whether a broker can be idle while a consumer holds a
                 message.
+            runs_here: Returns whether the caller is in the timeline's thread.
         """
-        self._brokers[timeline] = _Attached(timeline, call, observe)
+        self._brokers[timeline] = _Attached(timeline, call, observe, runs_here)
         call(partial(timeline.advance_to, self._time))
 
     def detach(self, timeline: Timeline) -> None:
@@ -266,11 +277,11 @@ class ManualClock:
             seconds: How far to move the clock, in seconds.
 
         Raises:
-            ValueError: `seconds` is negative, or not a number.
+            RuntimeError: Another thread moves the clock, and waits for a broker of this thread.
+            TypeError: `seconds` is not a number.
+            ValueError: `seconds` is negative.
         """
-        if not seconds >= 0:
-            raise ValueError(f"seconds is {seconds!r}; expected a number from 0 on")
-        with self._moving:
+        with self._turn():
             self._move_to(self._time + seconds)
 
     def advance_to(self, time: float) -> None:
@@ -278,9 +289,29 @@ class ManualClock:
 
         Args:
             time: The value of `time` to move to, in seconds.
+
+        Raises:
+            RuntimeError: Another thread moves the clock, and waits for a broker of this thread.
+            TypeError: `time` is not a number.
+            ValueError: `time` is negative.
         """
-        with self._moving:
+        with self._turn():
             self._move_to(max(time, self._time))
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until no other thread moves the clock, unless that thread waits for this one."""
+        if not self._moving.acquire(blocking=False):
+            if any(each.runs_here() for each in self._all()):
+                raise RuntimeError(
+                    "another thread moves the clock, and needs this event loop for it, because a"
+                    " broker runs in it: await asyncio.to_thread(clock.advance, …) here as well"
+                )
+            self._moving.acquire()
+        try:
+            yield
+        finally:
+            self._moving.release()
 
     def _move_to(self, time: float) -> None:
         """Move to the next deadline of all timelines, and so on, until the time is reached."""

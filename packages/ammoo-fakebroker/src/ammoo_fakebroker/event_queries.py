@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Unpack, cast
 
+from .checks import check_texts, checks_arguments
 from .history.criteria import Criteria, check_names
 from .history.event_fields import KINDS
 from .history.events import Event
 from .history.lives import Life, find_life
 from .history.queries import Events, Found, Query, find
+from .snapshots import MessageSnapshot
 from .waiting.conditions import EventsHappened
 from .waiting.waits import Waits
 
 if TYPE_CHECKING:
     from .history.recorder import Recorder
-    from .snapshots import MessageSnapshot
 
 __all__ = ["EventQueries"]
 
 
+@checks_arguments
 class EventQueries(Waits):
     """The methods that return events of the broker's history."""
 
@@ -54,7 +56,10 @@ class EventQueries(Waits):
             ValueError: There is no such kind.
         """
         check_names(cast("dict[str, object]", criteria), "history")
-        kinds = (kind,) if isinstance(kind, str) else None if kind is None else tuple(kind)
+        kinds = (kind,) if isinstance(kind, str) else kind
+        if kinds is not None:
+            check_texts("kind", kinds)
+            kinds = tuple(kinds)
         for each in kinds or ():
             if each not in KINDS:
                 raise ValueError(f"kind is {each!r}; expected some of {', '.join(KINDS)}")
@@ -151,6 +156,10 @@ class EventQueries(Waits):
             ValueError: The event is not about a message.
         """
         recorder = self._history()
+        if not isinstance(message, Event | MessageSnapshot | int):
+            raise TypeError(
+                f"message is {message!r}; expected an event, a look at a message, or its number"
+            )
         number = message if isinstance(message, int) else message.message_number
         if number is None:
             raise ValueError(f"{message!r} has no message number")

@@ -9,8 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from .checks import checks_arguments
 from .connections.connection import Connection
 from .faults.occasions import Occasion
+from .faults.options import check_scope
 from .node.node import MEMORY_LIMIT, Node
 from .rabbitmq import errors
 from .server import Server
@@ -47,6 +49,7 @@ class Alarm:
         self._clear()
 
 
+@checks_arguments
 class Interruptions(ABC):
     """The methods that block, close and cut connections at once.
 
@@ -86,6 +89,8 @@ class Interruptions(ABC):
         Returns:
             The alarm, in force until its block ends, or until `Alarm.clear` or `unblock`.
         """
+
+        check_scope({"connection": connection})
 
         def block() -> str:
             if connection is None:
@@ -139,6 +144,7 @@ class Interruptions(ABC):
             reason: The reply text of connection.close.
             connection: Which connections, as for `block`; None for all.
         """
+        check_scope({"connection": connection})
         if connection is None:
             self._call(lambda: self._node.close_connections(reason))
         else:
@@ -155,6 +161,7 @@ class Interruptions(ABC):
         Args:
             connection: Which connections, as for `block`; None for all.
         """
+        check_scope({"connection": connection})
         self._call(lambda: self._cut(connection))
 
     def _cut(self, choice: ConnectionChoice | None) -> None:

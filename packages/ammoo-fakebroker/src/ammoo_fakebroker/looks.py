@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
+from .checks import checks_arguments
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .queues.queue import Queue
 from .snapshots import (
@@ -30,6 +31,7 @@ _Result = TypeVar("_Result")
 _Found = TypeVar("_Found")
 
 
+@checks_arguments
 class Look:
     """The state of the broker at one moment.
 
@@ -186,6 +188,7 @@ def _of_virtualhost(found: Mapping[str, _Found], name: str) -> _Found:
         ) from None
 
 
+@checks_arguments
 class Looks(ABC):
     """The methods that look at a broker and change nothing.
 

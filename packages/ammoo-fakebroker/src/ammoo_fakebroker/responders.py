@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ammoo_wire import QueueDeclareParameters
 
+from .checks import checks_arguments
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .queues.consumers import Consumer
 from .setup import TestsChannel, as_value_errors, encode_body
@@ -123,7 +124,8 @@ class Responder:
         Raises:
             AssertionError: A request had no answer; the text gives the reason.
         """
-        _check(self._stub.queue_name, self.failures)
+        if self.failures:
+            raise AssertionError(_tell(self._stub.queue_name, self.failures))
 
     def __enter__(self) -> Self:
         return self
@@ -231,6 +233,7 @@ class _Stub:
         self._channel.send("", reply_to, properties, body)
 
 
+@checks_arguments
 class Responders(ABC):
     """The method that makes stub responders, and the check of their errors.
 
@@ -317,7 +320,7 @@ class Responders(ABC):
         """Check that each request to a stub responder had an answer, as the end of the broker does.
 
         Raises:
-            AssertionError: One had none; the text says why.
+            AssertionError: Some had none; the text says of each queue why.
         """
         failures: dict[str, list[str]] = {}
         for responder in self._responders:
@@ -325,8 +328,9 @@ class Responders(ABC):
                 failures.setdefault(responder.queue_name, []).extend(responder.failures)
         for stub in self._stubs.values():
             failures.setdefault(stub.queue_name, []).extend(stub.unanswered)
-        for queue_name, texts in failures.items():
-            _check(queue_name, texts)
+        told = [_tell(queue_name, texts) for queue_name, texts in failures.items() if texts]
+        if told:
+            raise AssertionError("\n".join(told))
 
 
 def _answering(
@@ -389,9 +393,9 @@ def _describe(request: MessageSnapshot) -> str:
     return f"request {body!r}{'…' if len(request.body) > len(body) else ''}"
 
 
-def _check(queue_name: str, failures: Sequence[str]) -> None:
-    if failures:
-        count = "1 request" if len(failures) == 1 else f"{len(failures)} requests"
-        told = "; ".join(failures[:_TOLD])
-        more = f"; and {len(failures) - _TOLD} more" if len(failures) > _TOLD else ""
-        raise AssertionError(f"{queue_name}: {count} had no answer: {told}{more}")
+def _tell(queue_name: str, failures: Sequence[str]) -> str:
+    """Return a line about the requests of a queue that had no answer."""
+    count = "1 request" if len(failures) == 1 else f"{len(failures)} requests"
+    told = "; ".join(failures[:_TOLD])
+    more = f"; and {len(failures) - _TOLD} more" if len(failures) > _TOLD else ""
+    return f"{queue_name}: {count} had no answer: {told}{more}"

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal, TypeVar
 
+from .checks import checks_arguments
 from .node.node import Node
 from .responders import Responders
 from .server import Server
@@ -24,6 +26,7 @@ _KEEP = ("durable", "all", "none")
 Keep = Literal["durable", "all", "none"]
 
 
+@checks_arguments
 class Restarting(Responders, ABC):
     """The methods that take a broker down and up.
 
@@ -68,22 +71,23 @@ class Restarting(Responders, ABC):
             OSError: The port is not available any more.
             RuntimeError: The broker does not run or is down; or it runs in the event loop of this
                 thread, which `down_for` would block: await `restart_async`.
+            TypeError: An argument is of a wrong type.
             ValueError: `keep` is unknown, or `down_for` is negative.
         """
-        _check_down_for(down_for)
         if down_for and self._is_running and self._server.is_current_thread():
             raise RuntimeError(
                 "the broker runs in this event loop: await restart_async(down_for=…)"
             )
         self.shut_down(keep=keep, politely=politely)
-        if down_for:
+        with self._coming_back():
             time.sleep(down_for)
-        self.start()
 
     async def restart_async(
         self, *, keep: Keep = "durable", down_for: float = 0.0, politely: bool = True
     ) -> None:
         """Take the broker down and up again, as `restart` does, without stopping the event loop.
+
+        If it is cancelled, the broker comes up at once.
 
         Args:
             keep, down_for, politely: As for `restart`.
@@ -93,9 +97,19 @@ class Restarting(Responders, ABC):
             RuntimeError: The broker does not run, or is down.
             ValueError: `keep` is unknown, or `down_for` is negative.
         """
-        _check_down_for(down_for)
         self.shut_down(keep=keep, politely=politely)
-        await asyncio.sleep(down_for)
+        with self._coming_back():
+            await asyncio.sleep(down_for)
+
+    @contextmanager
+    def _coming_back(self) -> Iterator[None]:
+        """Take the broker up at the end of a block, and at once if the block is interrupted."""
+        try:
+            yield
+        except BaseException:
+            if self._is_running and self._node.is_down:
+                self.start()
+            raise
         self.start()
 
     def shut_down(self, *, keep: Keep = "durable", politely: bool = True) -> None:
@@ -141,8 +155,3 @@ class Restarting(Responders, ABC):
     def _start(self) -> None:
         self._server.come_up()
         self._responders_go_on()
-
-
-def _check_down_for(down_for: float) -> None:
-    if not down_for >= 0:
-        raise ValueError(f"down_for is {down_for!r}; expected a number of seconds from 0 on")

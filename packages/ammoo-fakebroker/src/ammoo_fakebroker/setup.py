@@ -29,6 +29,7 @@ from ammoo_wire import (
 )
 
 from .auth.users import User
+from .checks import checks_arguments
 from .connections.channel import Channel
 from .connections.confirms import Confirms
 from .connections.direct_channel import DirectChannel
@@ -155,13 +156,21 @@ def as_value_errors() -> Iterator[None]:
         raise ValueError(error.reply_text) from None
 
 
+def _encode_json(value: Any) -> str:
+    try:
+        return json_module.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"json is {value!r}; expected what JSON can hold: {error}") from None
+
+
 def encode_body(
     body: bytes | str | None, json: Any, properties: Mapping[str, Any]
 ) -> tuple[bytes, bytes]:
     """Return the encoded properties and the body of a message that a test describes.
 
     Raises:
-        TypeError: Both a body and json are given, or there is no such property.
+        TypeError: Both a body and json are given, one of them is of a wrong type, or there is no
+            such property.
         ValueError: The value of a property is invalid.
     """
     known = BasicHeaderProperties._fields
@@ -173,8 +182,10 @@ def encode_body(
     if json is not None:
         if body is not None:
             raise TypeError("both body and json are given; expected one of them")
-        body = json_module.dumps(json)
+        body = _encode_json(json)
         properties = {"content_type": "application/json", **properties}
+    if body is not None and not isinstance(body, bytes | bytearray | memoryview | str):
+        raise TypeError(f"body is {body!r}; expected bytes or a string, or json=…")
     try:
         encoded = encode_properties(BasicHeaderProperties(**properties))
     except EncodeError as error:
@@ -182,6 +193,7 @@ def encode_body(
     return encoded, body.encode() if isinstance(body, str) else bytes(body or b"")
 
 
+@checks_arguments
 class SetUp(ABC):
     """The methods with which a test declares, publishes and deletes without a client.
 

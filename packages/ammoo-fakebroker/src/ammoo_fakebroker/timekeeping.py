@@ -9,6 +9,7 @@ from abc import ABC
 from typing import TYPE_CHECKING
 
 from .auto_advance import AutoAdvance
+from .checks import checks_arguments
 from .clock import BackgroundClock, Clock, ManualClock, Observation, Timeline
 from .idleness import busy_with
 
@@ -38,6 +39,7 @@ def network_clock(connection_time: object, timeline: Timeline | None, real_clock
     return BackgroundClock(timeline)
 
 
+@checks_arguments
 class Timekeeping(ABC):
     """The methods that move a broker's time.
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from ..checks import check_count
 from ..connections.confirms import encode_confirm
-from .limits import check_count
 from .rules import Fault
 
 if TYPE_CHECKING:

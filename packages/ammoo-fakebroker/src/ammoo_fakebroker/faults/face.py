@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
+from ..checks import checks_arguments
 from .broker_faults import BrokerFaults
 from .network_faults import NetworkFaults
 from .options import check_scope, unknown_option
@@ -22,6 +23,7 @@ __all__ = ["Faults"]
 _FaultT = TypeVar("_FaultT", bound=Fault)
 
 
+@checks_arguments
 class Faults(BrokerFaults, NetworkFaults):
     """The faults of a broker that a test scripts: methods that make them, and those in force.
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..checks import check_count
+
 if TYPE_CHECKING:
     from random import Random
 
-__all__ = ["Limit", "check_count"]
+__all__ = ["Limit"]
 
 
 class Limit(NamedTuple):
@@ -65,16 +67,3 @@ class Limit(NamedTuple):
             for name, value in self._asdict().items()
             if value != getattr(default, name)
         )
-
-
-def check_count(name: str, value: object, *, lowest: int) -> None:
-    """Check a number of matches, of strikes, or of kept confirms or deliveries.
-
-    Raises:
-        TypeError: It is no integer.
-        ValueError: It is too low.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is {value!r}; expected an integer from {lowest} on")
-    if value < lowest:
-        raise ValueError(f"{name} is {value!r}; expected an integer from {lowest} on")

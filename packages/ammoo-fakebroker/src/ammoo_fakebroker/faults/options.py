@@ -117,7 +117,7 @@ def unknown_option(owner: str, name: str, known: list[str]) -> str:
 
 
 def check_scope(options: Mapping[str, Any]) -> None:
-    """Check the types of a scope's values, of ``message`` and of ``optional``.
+    """Check the types of a scope's values, of ``message``, of texts and of booleans.
 
     Raises:
         TypeError: A value is of a wrong type.
@@ -129,9 +129,10 @@ def check_scope(options: Mapping[str, Any]) -> None:
 
 
 def _may_be_called(name: str, value: object) -> bool:
-    return name != "optional" and callable(value)
+    return name not in _NEVER_FUNCTIONS and callable(value)
 
 
+_NEVER_FUNCTIONS = {"inside_frame", "optional", "reset", "text"}
 _NAME: tuple[tuple[type, ...], str] = (
     (str, re.Pattern),
     "a string, a compiled regular expression or a function",
@@ -150,6 +151,9 @@ _EXPECTED: Mapping[str, tuple[tuple[type, ...] | type, str]] = {
     "channel_number": (int, "an integer or a function"),
     "message": ((), "a function of a MessageSnapshot"),
     "optional": (bool, "True or False"),
+    "inside_frame": (bool, "True or False"),
+    "reset": (bool, "True or False"),
+    "text": (str, "a string"),
 }
 
 _DEFAULTS: Mapping[str, Any] = {

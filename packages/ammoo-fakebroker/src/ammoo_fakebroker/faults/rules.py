@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from ..checks import checks_arguments
 from .limits import Limit
 from .strikes import Strike
 
@@ -27,6 +28,7 @@ _MISSES_TOLD = 3
 _MISSES_KEPT = 100
 
 
+@checks_arguments
 class Fault:
     """A fault in force; the methods of ``broker.faults`` return it.
 

@@ -24,10 +24,18 @@ class Life(Sequence["Event"]):
     Example::
 
         print(broker.life_of(broker.published(json={"id": 7})[0]))
+
+    Attributes:
+        message_number: The number of the message.
+        is_whole: Whether the history still holds the first event of the message; if not, `print`
+            says so.
     """
 
-    def __init__(self, message_number: int, events: tuple[Event, ...]) -> None:
+    def __init__(
+        self, message_number: int, events: tuple[Event, ...], *, is_whole: bool = True
+    ) -> None:
         self.message_number: int = message_number
+        self.is_whole: bool = is_whole
         self._events = events
 
     @overload
@@ -48,10 +56,13 @@ class Life(Sequence["Event"]):
         return tuple(event.kind for event in self._events)
 
     def __repr__(self) -> str:
-        return f"<message {self.message_number}: {' → '.join(self.kinds)}>"
+        kinds = self.kinds if self.is_whole else ("(forgotten)", *self.kinds)
+        return f"<message {self.message_number}: {' → '.join(kinds)}>"
 
     def __str__(self) -> str:
         lines = [f"message {self.message_number}, {describe_body(self._events[0])}"]
+        if not self.is_whole:
+            lines.append("  … the history has dropped earlier events; FakeBroker(history=…)")
         subject = f"message {self.message_number} "
         for event in self._events:
             origin = describe_origin(event)
@@ -76,8 +87,11 @@ def find_life(recorder: Recorder, message_number: int) -> Life:
             found.append(event)
             lies_in.discard(event.queue_name)
     if not found:
-        raise LookupError(f"the history holds no event of message {message_number}")
-    return Life(message_number, tuple(found))
+        kept = len(range(recorder.first, recorder.total + 1))
+        lost = f" in the last {kept:,} of {recorder.total:,} events" if recorder.first > 1 else ""
+        raise LookupError(f"the history holds no event of message {message_number}{lost}")
+    is_whole = found[0].kind == "published" or recorder.first == 1
+    return Life(message_number, tuple(found), is_whole=is_whole)
 
 
 def _follow(lies_in: set[str | None], event: Event) -> None:

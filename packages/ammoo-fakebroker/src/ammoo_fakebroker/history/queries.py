@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
+from ..checks import checks_arguments
 from .criteria import describe_criteria, mismatch
 from .near_misses import describe_matches, describe_near_misses, nearest_reason
 
@@ -87,6 +88,7 @@ class EventSource(Protocol):
         ...
 
 
+@checks_arguments
 class Events(Sequence["Event"]):
     """Events that a query has found, oldest first.
 

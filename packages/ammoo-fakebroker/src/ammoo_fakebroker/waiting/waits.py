@@ -11,6 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
+from ..checks import checks_arguments
 from ..looks import Look, Looks
 from ..node.node import DEFAULT_VIRTUALHOST
 from .conditions import ConnectionsOpen, ConsumersStarted, FunctionIsTrue, IsIdle, MessagesReady
@@ -28,6 +29,7 @@ _TURNS_OF_CLIENTS = 3
 """Turns of a loop in which its clients write what they have queued; ammoo needs 2."""
 
 
+@checks_arguments
 class Waits(Looks):
     """The methods that wait until something has happened in the broker.
 
