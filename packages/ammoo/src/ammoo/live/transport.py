@@ -1,4 +1,4 @@
-"""The socket's side of a connection: reading, writing, heartbeats.
+"""The socket's side of a connection: reading and writing.
 
 It moves octets between asyncio and the wire's `ClientProtocol` in as few calls as possible. It
 reads straight into the protocol's buffer (asyncio.Protocol costs 15 µs more for a read), and
@@ -14,9 +14,10 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Final, Protocol
 
-from ammoo_wire import ClientProtocol, Command, ConnectionState, Heartbeat, HeartbeatVerdict
+from ammoo_wire import ClientProtocol, Command, ConnectionState, Heartbeat
 
 from ..running_loop import require_loop
+from .heartbeats import Heartbeats
 
 __all__ = ["COALESCE_DELAY", "FLUSH_SIZE", "Receiver", "Transport"]
 
@@ -80,8 +81,8 @@ class Transport(asyncio.BufferedProtocol):
         self._state = protocol.state
         self._socket: asyncio.Transport | None = None
         self._drainers: deque[asyncio.Future[bool]] = deque()
-        self._heartbeat: Heartbeat | None = None
-        self._heartbeat_timer: asyncio.TimerHandle | None = None
+        self._heartbeats: Heartbeats | None = None
+        self._heartbeat: Heartbeat | None = None  # their rule, which learns of all traffic
         self._is_lost = False
         self._coalesce_timer: asyncio.TimerHandle | None = None
         self._read_in_turn = 0
@@ -123,8 +124,8 @@ class Transport(asyncio.BufferedProtocol):
         """Report that the socket is closed (asyncio)."""
         self._is_lost = True
         self.is_paused = False
-        if self._heartbeat_timer is not None:
-            self._heartbeat_timer.cancel()
+        if self._heartbeats is not None:
+            self._heartbeats.stop()
         if self._coalesce_timer is not None:
             self._coalesce_timer.cancel()
         self._wake_drainer()
@@ -266,15 +267,24 @@ class Transport(asyncio.BufferedProtocol):
         Args:
             interval: The negotiated interval in seconds, above 0.
         """
-        self._heartbeat = Heartbeat(interval, self._loop.time())
-        self._schedule_heartbeat()
+        self._heartbeats = Heartbeats(self._loop, interval, self)
+        self._heartbeat = self._heartbeats.rule
 
     def stop_heartbeats(self) -> None:
         """Stop sending and watching: the connection is being closed."""
-        if self._heartbeat_timer is not None:
-            self._heartbeat_timer.cancel()
-            self._heartbeat_timer = None
-        self._heartbeat = None
+        if self._heartbeats is not None:
+            self._heartbeats.stop()
+        self._heartbeats = self._heartbeat = None
+
+    def send_heartbeat(self) -> None:
+        """Send a heartbeat, unless the socket's buffer is full."""
+        if not self.is_paused:
+            self._protocol.send_heartbeat()
+            self.flush()
+
+    def heartbeat_timed_out(self, timeout: float) -> None:
+        """End the connection: the server has sent nothing for so many seconds."""
+        self._receiver.heartbeat_timed_out(timeout)
 
     def _change_state(self) -> None:
         self._state = self._protocol.state
@@ -315,26 +325,3 @@ class Transport(asyncio.BufferedProtocol):
         self._coalesce_timer = None
         if not self.reading_is_paused:
             self.resume_reading()
-
-    def _schedule_heartbeat(self) -> None:
-        if self._heartbeat is not None:
-            self._heartbeat_timer = self._loop.call_at(
-                self._heartbeat.next_check(), self._check_heartbeat
-            )
-
-    def _check_heartbeat(self) -> None:
-        heartbeat, now = self._heartbeat, self._loop.time()
-        if heartbeat is None:
-            return
-        if not self.is_reading:
-            heartbeat.data_received(now)  # the client does not read, so silence proves nothing
-        verdict = heartbeat.check(now)
-        if verdict is HeartbeatVerdict.PEER_GONE:
-            self._receiver.heartbeat_timed_out(heartbeat.timeout)
-            return
-        if verdict is HeartbeatVerdict.SEND:
-            if not self.is_paused:
-                self._protocol.send_heartbeat()
-                self.flush()
-            heartbeat.data_sent(now)
-        self._schedule_heartbeat()
