@@ -89,7 +89,7 @@ _HOMES = {
     "VirtualTimeLoop": "virtual_time",
     "exactly": "history.criteria",
 }
-"""The modules that the names come from."""
+"""The module of each name."""
 
 
 def __getattr__(name: str) -> object:

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: The command line, without the program's name; None for that of the process.
 
     Raises:
-        SystemExit: It failed; with code 2 if the command line or a file is wrong.
+        SystemExit: The command failed; the code is 2 if the command line or a file is wrong.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:

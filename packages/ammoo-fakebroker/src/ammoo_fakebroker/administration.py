@@ -1,6 +1,6 @@
-"""What an operator does with a broker: virtual hosts, users, permissions, limits and policies.
+"""Administration of a broker: virtual hosts, users, permissions, limits and policies.
 
-RabbitMQ's operators use rabbitmqctl; here its commands are methods of `FakeBroker`.
+RabbitMQ's operators use rabbitmqctl; `FakeBroker` has its commands as methods.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Administration(ABC):
     """The methods that change virtual hosts, users, permissions, limits and policies.
 
     Attributes:
-        _node: The node that they change.
+        _node: The broker's node.
     """
 
     _node: Node
@@ -72,7 +72,7 @@ class Administration(ABC):
         self._call(add)
 
     def delete_virtualhost(self, name: str) -> None:
-        """Delete a virtual host and all that is in it; its connections are closed (320).
+        """Delete a virtual host and everything in it, and close its connections (320).
 
         Args:
             name: The name of the virtual host.
@@ -163,7 +163,7 @@ class Administration(ABC):
         self._call(change)
 
     def delete_user(self, name: str) -> None:
-        """Delete a user; the user's connections are closed (320).
+        """Delete a user, and close the user's connections (320).
 
         Args:
             name: The name of the user.

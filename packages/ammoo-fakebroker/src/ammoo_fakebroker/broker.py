@@ -1,8 +1,7 @@
-"""`FakeBroker`: the object that users of this package hold.
+"""`FakeBroker`: the class that users of this package use.
 
-It starts and stops a server around a node, in the running event loop or in a thread of its own.
-Tests arrange things with its methods (alarms and time here; users, virtual hosts and policies in
-`administration.py`) and look at what is there.
+It starts and stops a server with a node, in the running event loop or in a separate thread. Its base
+classes have the methods with which tests set a broker up, look at it and move its time.
 Every method can be called from any thread: it runs in the broker's thread, and returns snapshots.
 """
 
@@ -56,10 +55,10 @@ class FakeBroker(
 ):
     """A broker for tests that answers as RabbitMQ does.
 
-    ``async with`` runs it in the current event loop, ``with`` in a thread of its own; the thread
-    serves blocking clients and other processes as well. A broker can be started once. Leaving the
-    block closes the connections with 320 (CONNECTION_FORCED), and never waits for a client; if
-    the task is cancelled inside ``async with``, the broker is stopped in the same way.
+    ``async with`` runs it in the current event loop, ``with`` in a separate thread, which also
+    serves blocking clients and other processes. A broker can be started once. Leaving the block
+    closes the connections with 320 (CONNECTION_FORCED), and never waits for a client; if the task
+    is cancelled inside ``async with``, the broker is stopped in the same way.
 
     Example::
 
@@ -68,17 +67,18 @@ class FakeBroker(
 
     Args:
         host: The address to listen on.
-        port: The port to listen on; 0 (the default) takes a free one.
+        port: The port to listen on; 0, the default, for a free one.
         management_port: The port of the management interface, RabbitMQ's HTTP API, at the same
-            address; 0 takes a free one (see `management_url`). None for no such interface.
+            address; 0 for a free one (see `management_url`). None, the default, for no such
+            interface.
         control: Whether the management port also serves ``/fake``, with which programs in other
             languages control the broker: faults, history, clock. There is no login.
         compatibility: The RabbitMQ release to imitate: ``"4.3"``, ``"4.0"`` or ``"3.10"``.
         clock: A `ManualClock`, with which a test moves the time in which messages and queues
-            expire; None for real time. Several brokers can share a clock.
+            expire; None, the default, for real time. Several brokers can share a clock.
         connection_time: The time of the broker's heartbeats and connection time-outs: ``"real"``,
-            as the clients' heartbeats are, or ``"clock"``, that of `clock`. With ``"clock"`` a
-            client is disconnected when the clock is moved by more than two heartbeat intervals
+            the default, or ``"clock"`` for the time of `clock`. With ``"clock"`` the broker
+            disconnects a client if a test moves the clock by more than two heartbeat intervals
             before the client has sent another heartbeat.
         tls: The server-side context to speak TLS with; None for plain TCP.
         certificate_login: The part of a client's certificate that is the user name for EXTERNAL:
@@ -111,11 +111,11 @@ class FakeBroker(
         consumer_timeout_check: The seconds between two checks of that time; 4.3 needs no checks.
         history: How many events to keep for `history`, `published` and the like; 0 for no history.
             A history holds at most 16 MiB of bodies of more than 1 KiB.
-        seed: What the random numbers of faults come from. With the same seed and the same order of
-            events, the same strikes happen; each fault has random numbers of its own.
+        seed: The seed of the random numbers of faults. With the same seed and the same order of
+            events, the same strikes happen; each fault has its own random numbers.
 
     Raises:
-        TypeError: There is no such option, or its value is of a wrong type.
+        TypeError: There is no such option, or its value has a wrong type.
         ValueError: The value of an option is out of its range, or there is no such release or
             mechanism.
     """
@@ -353,7 +353,7 @@ class FakeBroker(
         """The port that the broker listens on.
 
         Raises:
-            RuntimeError: The broker takes a free port, and has not been started.
+            RuntimeError: The port is 0, and the broker has not been started.
         """
         self._check_port()
         return self._server.port
@@ -384,7 +384,7 @@ class FakeBroker(
         """The URL for the user guest and the virtual host ``/``; see `url_for`.
 
         Raises:
-            RuntimeError: The broker takes a free port, and has not been started.
+            RuntimeError: The port is 0, and the broker has not been started.
         """
         return self.url_for()
 
@@ -403,7 +403,7 @@ class FakeBroker(
 
         Raises:
             LookupError: There is no such user, and no password was given.
-            RuntimeError: The broker takes a free port, and has not been started.
+            RuntimeError: The port is 0, and the broker has not been started.
         """
         self._check_port()
         if password is None:

@@ -1,8 +1,8 @@
-"""The server: listens on a socket, with asyncio and threads.
+"""The server, which listens on a socket, with asyncio and threads.
 
-`Server` listens in the running event loop; `ThreadedServer` runs one in a daemon thread with an
-event loop of its own, for clients that block. Both are shells around the synchronous `node.Node`:
-they move octets between sockets and connections, and lend the node their time.
+`Server` listens in the running event loop; `ThreadedServer` runs one in a daemon thread with another
+event loop, for clients that block. Both are shells around the synchronous `node.Node`: they move
+octets between sockets and connections, and supply the node with a clock.
 """
 
 from __future__ import annotations
@@ -42,33 +42,33 @@ _Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
 _STOP_TIMEOUT = 10.0
 _ACCEPT_AGAIN = 1.0
 _MOMENT = 0.001
-"""Seconds that an error waits which its client does not wait for.
+"""Seconds before the broker sends an error for a method that has no answer.
 
-RabbitMQ needs 0.1 to 0.2 ms for one, and what the client sends next is sent before it comes. Event
-loops wait for whole milliseconds.
+RabbitMQ needs 0.1 to 0.2 ms for such an error, and the client sends its next commands before that.
+Event loops wait for whole milliseconds.
 """
 _TLS_TIMEOUT = 5.0
 """Seconds that a TLS handshake may take, as RabbitMQ has it (ssl_handshake_timeout)."""
 _LINGER = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
-"""What has a socket end with a reset and no goodbye, as those of RabbitMQ do (SO_LINGER)."""
+"""The value of SO_LINGER with which a socket ends with a reset, as RabbitMQ's sockets do."""
 _NO_LINGER = struct.pack("HH" if sys.platform == "win32" else "ii", 0, 0)
-"""What has a socket end with a FIN."""
+"""The value of SO_LINGER with which a socket ends with a FIN."""
 
 
 class LoopClock:
-    """The time of the event loop that a server runs in, which need not be real.
+    """The time of the event loop that a server runs in, which may be virtual.
 
-    Without a loop, before the start, it is real.
+    Before the start, without a loop, it is real time.
 
     Attributes:
-        on_change: Is called when a timer has done something, if a test waits for that.
+        on_change: Called when a timer has made its call, if a test waits; None otherwise.
     """
 
     def __init__(self) -> None:
         self.on_change: Callable[[], object] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_time: Callable[[], float] = time.monotonic
-        self._ahead = 0.0  # of the loop's time, so that this one does not jump when a loop begins
+        self._ahead = 0.0  # difference to the loop's time: the clock must not jump at the start
         self._epoch = time.time() - time.monotonic()
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -78,11 +78,11 @@ class LoopClock:
         self._loop = loop
 
     def time(self) -> float:
-        """Return seconds that never go back, and pass as the loop's do."""
+        """Return seconds that never decrease, at the speed of the loop's time."""
         return self._loop_time() + self._ahead
 
     def timestamp(self) -> float:
-        """Return the seconds since 1970; they pass as the loop's do."""
+        """Return the seconds since 1970, at the speed of the loop's time."""
         return self._epoch + self.time()
 
     def call_later(
@@ -123,7 +123,7 @@ class _Client(asyncio.BufferedProtocol):
         """The connection of the client."""
         return self._connection
 
-    # -- what asyncio calls --------------------------------------------------------------------
+    # -- called by asyncio ---------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -150,7 +150,7 @@ class _Client(asyncio.BufferedProtocol):
         if self.last_octets is not None:
             self.last_octets.client_wrote(nbytes)
         self._server.note_activity()  # first: the client may look as soon as it is answered
-        self._is_awake = True  # whatever wants to be written is, in a moment
+        self._is_awake = True  # queued octets are written at the end of this call
         if self._late_flush is not None:
             self._late_flush.cancel()
             self._late_flush = None
@@ -165,7 +165,7 @@ class _Client(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._is_awake = True  # there is nothing to write to any more
+        self._is_awake = True  # the socket is closed: nothing can be written
         if self._late_flush is not None:
             self._late_flush.cancel()
         self._connection.disconnected()
@@ -178,7 +178,7 @@ class _Client(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self._connection.resume_writing()
 
-    # -- what the connection calls (see `transport.Transport`) --------------------------------
+    # -- called by the connection (see `transport.Transport`) ---------------------------------
 
     def wake(self) -> None:
         if not self._is_awake:
@@ -200,7 +200,7 @@ class _Client(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         if self._path is not None and self._path.is_silent:
-            self._is_over = True  # and the client must not see it
+            self._is_over = True  # the client must not see the end
             self._connection.disconnected()
         else:
             self._transport.abort()
@@ -214,17 +214,17 @@ class _Client(asyncio.BufferedProtocol):
         if not self._transport.is_closing() and not self._is_stopped:
             self._transport.resume_reading()
 
-    # -- what faults call ----------------------------------------------------------------------
+    # -- called by faults ----------------------------------------------------------------------
 
     @property
     def path(self) -> OctetPath:
-        """The path of the client's octets, on which faults can stand."""
+        """The path of the client's octets, on which faults can put stages."""
         if self._path is None:
             self._path = OctetPath(self._write, self._receive)
         return self._path
 
     def leave_path(self) -> None:
-        """Move octets directly again, if no fault stands on their path, and write what is left."""
+        """Move octets directly again if no fault has a stage on their path; write queued octets."""
         if self._path is not None and self._path.is_straight:
             self._path = None
             self.wake()
@@ -251,7 +251,7 @@ class _Client(asyncio.BufferedProtocol):
             self.resume_reading()
 
     def cut(self, *, reset: bool) -> None:
-        """Close the socket behind what is written, without a connection.close.
+        """Write the queued octets and close the socket, without a connection.close.
 
         Args:
             reset: Whether to end with a reset; else with a FIN.
@@ -296,27 +296,27 @@ class _Client(asyncio.BufferedProtocol):
 
     @property
     def awaits_octets(self) -> bool:
-        """Whether the client has sent a part of a message, and is read."""
+        """Whether the client has sent only a part of a message so far."""
         return self._connection.awaits_octets
 
     def close_at_once(self) -> None:
-        """Write what the client will take at once, and close the socket without waiting."""
+        """Write as much as the socket accepts at once, and close it without waiting."""
         self._flush()
         self._transport.abort() if self._transport.get_write_buffer_size() else self._close()
 
     def _close(self) -> None:
         if self._server.uses_tls:
-            self._transport.abort()  # a TLS goodbye may take as long as the client likes
+            self._transport.abort()  # closing TLS would wait for the client
         else:
             self._transport.close()
 
 
 def _hold_port(host: str, port: int) -> socket.socket | None:
-    """Bind a socket that never listens, so that a port is not lost while the server does not listen.
+    """Bind a socket that never listens, to keep a port while the server does not listen.
 
-    Nobody gets this port meanwhile, not even a client that connects to it: without this socket the
-    system may give the client the same port, and connect it to itself. Windows would let others
-    steal the port, and some systems let one socket only have a port: there it is not held.
+    Without this socket another program may get the port. A client that connects may even get it as
+    its own port, and be connected to itself. On Windows other programs could still take the port, and
+    some systems allow only one socket for a port; the port is not held there.
 
     Returns:
         The socket; None if the port cannot be held.
@@ -366,21 +366,21 @@ class Server:
     """A node that listens in the running event loop.
 
     Args:
-        node: What answers.
-        clock: The clock that is to run on the loop's time.
+        node: The node that answers.
+        clock: The clock that will use the loop's time.
         host: The address to listen on.
-        port: The port; 0 for any that is free.
-        tls: What to speak TLS with, if that is wanted.
+        port: The port; 0 for a free one.
+        tls: The context to speak TLS with; None for plain TCP.
         certificate_login: Which part of a client's certificate is the user name:
             ``distinguished_name`` or ``common_name``.
 
     Attributes:
         is_up: Whether it has been started, and is not down between two starts.
         activity: A number that grows whenever a client arrives, sends or leaves.
-        clients: Those that are connected.
-        on_change: Is called when something may have changed, if a test waits for that.
-        strike_points: Where scripted faults can take a hand in all connections.
-        thread_id: The thread that it runs in.
+        clients: The connected clients.
+        on_change: Called when something may have changed, if a test waits; None otherwise.
+        strike_points: The points at which faults strike, shared by all connections.
+        thread_id: The thread that the server runs in.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -418,7 +418,7 @@ class Server:
 
     @property
     def is_accepting(self) -> bool:
-        """Whether a client is accepted whose transport is not there yet."""
+        """Whether the transport of an accepted client does not exist yet."""
         return bool(self._arriving)
 
     @property
@@ -458,7 +458,7 @@ class Server:
             self._accepting = self.loop.create_task(self._accept(self._listener))
 
     def stop_listening(self) -> None:
-        """Refuse clients, and keep the port; those that are connected stay."""
+        """Refuse new clients, and keep the port; connected clients stay."""
         if self._listener is not None:
             assert self._accepting is not None
             self._accepting.cancel()
@@ -469,7 +469,7 @@ class Server:
 
     @property
     def refuses_connections(self) -> bool:
-        """Whether it does not listen, because a fault wants that."""
+        """Whether a fault has stopped it from listening."""
         return self._refuses
 
     @refuses_connections.setter
@@ -487,7 +487,7 @@ class Server:
         """Close all connections, and refuse others until `come_up`; the port is kept.
 
         Args:
-            politely: Whether clients are told (320); else their sockets end with a reset.
+            politely: Whether to close connections (320); else their sockets end with a reset.
         """
         self.is_up = False
         self._listen_if_wanted()
@@ -608,11 +608,11 @@ class Server:
             self.on_change()
 
     def watch(self, on_change: Callable[[], object] | None) -> None:
-        """Call a function whenever something may have changed; None to stop that."""
+        """Call a function whenever something may have changed; None to stop calling it."""
         self.on_change = self._clock.on_change = on_change
 
     def awaits_octets(self) -> bool:
-        """Return whether a client has sent a part of a message, and is read."""
+        """Return whether a client has sent only a part of a message so far."""
         return any(client.awaits_octets for client in self.clients)
 
     def is_current_thread(self) -> bool:
@@ -620,16 +620,16 @@ class Server:
         return threading.get_ident() == self.thread_id
 
     def call(self, function: Callable[[], _Result]) -> _Result:
-        """Call a function in the thread of the loop, and wait for what it returns.
+        """Call a function in the thread of the loop, and wait for its result.
 
-        From another thread, the loop first reads what clients have sent.
+        If the caller is in another thread, the loop first reads the octets that clients have sent.
         """
         if self.is_current_thread():
             return self._change(function)
         return self.submit(function).result()
 
     def submit(self, function: Callable[[], _Result]) -> concurrent.futures.Future[_Result]:
-        """Call a function in the thread of the loop, after it has read what clients have sent."""
+        """Call a function in the thread of the loop, after the loop has read what clients sent."""
         result: concurrent.futures.Future[_Result] = concurrent.futures.Future()
         resolve = partial(_resolve, result, partial(self._change, function))
         self.loop.call_soon_threadsafe(drain, self.loop, self, resolve)
@@ -692,7 +692,7 @@ def _certificate_name(certificate: dict[str, Any] | None, part: str) -> str | No
 
 
 class Runnable(Protocol):
-    """What is started and stopped in an event loop: a server, or a server with others beside it."""
+    """A server, or several, that can be started and stopped in an event loop."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -703,14 +703,14 @@ class Runnable(Protocol):
         """Begin to listen."""
 
     async def stop(self) -> None:
-        """Stop listening, and close what is open."""
+        """Stop listening, and close all connections."""
 
 
 class ThreadedServer:
-    """A server in a daemon thread, with an event loop of its own.
+    """A server in a daemon thread, with another event loop.
 
     Args:
-        server: What to run there.
+        server: The server to run there.
     """
 
     def __init__(self, server: Runnable) -> None:
@@ -749,7 +749,7 @@ class ThreadedServer:
         """Stop the server, and wait until the thread has ended.
 
         Raises:
-            RuntimeError: It has not ended in time.
+            RuntimeError: The thread has not ended in time.
         """
         assert self._stop is not None
         self._server.loop.call_soon_threadsafe(self._stop.set)

@@ -1,7 +1,7 @@
 """Snapshots: queues, exchanges, messages and connections as they were at one moment.
 
-A snapshot is taken in the broker's thread and read in another, so it shares nothing with the broker
-that could change.
+A snapshot is taken in the broker's thread and may be read in another, so it shares no mutable data
+with the broker.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class MessageSnapshot(NamedTuple):
         """Decode the body from JSON.
 
         Raises:
-            ValueError: The body is no JSON.
+            ValueError: The body is not JSON.
         """
         return json.loads(self.body)
 
@@ -186,7 +186,7 @@ def snapshot_message(queued: QueuedMessage) -> MessageSnapshot:
 def snapshot_unacked(
     unacked: Unacked, connection: Client, channel_number: int, delivery_tag: int
 ) -> MessageSnapshot:
-    """Take a snapshot of a message that a client has and has not settled."""
+    """Take a snapshot of a message that a client holds and has not settled."""
     return snapshot_message(unacked.queued)._replace(
         connection=connection.identity.name,
         channel_number=channel_number,

@@ -1,4 +1,4 @@
-"""A certificate for a broker, by an authority that is made for it.
+"""A certificate for a broker, and the authority that has issued it.
 
 trustme makes both. It is an extra, because most brokers in tests speak plain TCP.
 """
@@ -23,7 +23,7 @@ def generate_certificates(folder: Path) -> ssl.SSLContext:
             hold a key and its certificate.
 
     Returns:
-        The context for the server. It asks clients for a certificate and requires none.
+        The context for the server. It asks clients for a certificate, but does not require one.
 
     Raises:
         CommandError: trustme is not installed, or the folder cannot be written to.

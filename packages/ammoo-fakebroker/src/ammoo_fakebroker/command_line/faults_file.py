@@ -26,8 +26,8 @@ def add_faults(broker: ControlledBroker, path: Path) -> None:
         path: The file.
 
     Raises:
-        CommandError: The file cannot be read, or has something that is no fault; the text names
-            the file and the rule.
+        CommandError: The file cannot be read, or a table is not a fault; the text names the file and
+            the rule.
     """
     for number, described in enumerate(_read(path), 1):
         try:

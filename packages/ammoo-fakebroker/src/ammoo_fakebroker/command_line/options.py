@@ -1,4 +1,4 @@
-"""The options of the command, and the limits among them, which are those of `FakeBroker`."""
+"""The options of the command; those for limits are options of `FakeBroker`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line of a broker.
 
     Raises:
-        SystemExit: It is wrong (code 2), or asks for help or for the version.
+        SystemExit: The command line is wrong (code 2), or asks for help or for the version.
     """
     parser = argparse.ArgumentParser(
         prog="ammoo-fakebroker",
@@ -186,7 +186,7 @@ def parse_ready(arguments: list[str]) -> argparse.Namespace:
     """Read the command line of ``ammoo-fakebroker ready``.
 
     Raises:
-        SystemExit: It is wrong (code 2), or asks for help.
+        SystemExit: The command line is wrong (code 2), or asks for help.
     """
     parser = argparse.ArgumentParser(
         prog="ammoo-fakebroker ready",

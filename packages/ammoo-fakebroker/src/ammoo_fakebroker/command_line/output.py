@@ -1,4 +1,4 @@
-"""What the command prints: where it listens, and what happens if that is asked for."""
+"""The output of the command: the broker's address, and with ``-v`` its events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ABOUT_MESSAGES = frozenset(
         "requeued",
     )
 )
-"""The kinds of events that each message brings; they are printed with -vv only."""
+"""The kinds of events about messages; they are printed only with -vv."""
 _DAY = 86_400.0
 
 
@@ -37,7 +37,7 @@ class Output:
 
     Args:
         log_format: ``text`` or ``json``.
-        verbosity: 0 for where it listens only, 1 for events as well, 2 for those of messages too.
+        verbosity: 0 for the address only, 1 for events, too, and 2 for events of messages, too.
     """
 
     def __init__(self, log_format: str, verbosity: int) -> None:
@@ -45,7 +45,7 @@ class Output:
         self._verbosity = verbosity
 
     def listening(self, broker: FakeBroker, options: argparse.Namespace) -> None:
-        """Print where the broker listens."""
+        """Print the broker's address."""
         places = {"url": broker.url}
         if options.management_port is not None:
             places["management_url"] = broker.management_url

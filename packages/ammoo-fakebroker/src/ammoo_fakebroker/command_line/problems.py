@@ -1,4 +1,4 @@
-"""What ends the command with an error."""
+"""The error that ends the command."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ __all__ = ["CommandError"]
 
 
 class CommandError(Exception):
-    """The command cannot go on; its text is for the user.
+    """The command fails; the text is for the user.
 
     Args:
-        text: What is wrong, and with what.
-        code: The exit code: 2 if the command line or a file is wrong, as argparse has it, else 1.
+        text: The error, with the name of the file or option.
+        code: The exit code: 2 if the command line or a file is wrong, as in argparse, else 1.
     """
 
     def __init__(self, text: str, *, code: int = 2) -> None:

@@ -18,12 +18,12 @@ _PORTS = {"amqp": 5672, "amqps": 5671}
 
 
 def wait_until_ready(options: argparse.Namespace) -> None:
-    """Wait until a broker answers an AMQP header with a frame; print that it does.
+    """Wait until a broker answers an AMQP header with a frame, and print that it is ready.
 
-    A certificate is not verified: who answers is not the question.
+    Certificates are not verified, because the identity of the broker does not matter here.
 
     Args:
-        options: What `options.parse_ready` has returned.
+        options: The result of `options.parse_ready`.
 
     Raises:
         CommandError: The URL is wrong, or no broker answered in time.
@@ -46,7 +46,7 @@ def wait_until_ready(options: argparse.Namespace) -> None:
 
 
 def _ask(address: tuple[str, int], *, uses_tls: bool) -> str | None:
-    """Open a connection as a client does; return what went wrong, None if a broker answered."""
+    """Open a connection as a client does; return the error, or None if a broker answered."""
     try:
         with socket.create_connection(address, timeout=1.0) as plain:
             if not uses_tls:

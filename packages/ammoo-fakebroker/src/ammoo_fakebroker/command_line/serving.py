@@ -27,10 +27,10 @@ def serve(options: argparse.Namespace) -> None:
     """Run a broker until it is interrupted.
 
     Args:
-        options: What `options.parse` has returned.
+        options: The result of `options.parse`.
 
     Raises:
-        CommandError: A file or an option is not valid, or the address is not available.
+        CommandError: A file or an option is invalid, or the address is not available.
     """
     try:
         asyncio.run(_serve(options))
@@ -78,7 +78,7 @@ def _create_broker(options: argparse.Namespace) -> FakeBroker:
 
 
 def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """Return the options that the command line has, by the names that `FakeBroker` has for them."""
+    """Return the options that the command line contains, by the names of `FakeBroker`'s options."""
     values = {name: getattr(options, name) for name in names}
     return {name: value for name, value in values.items() if value is not None}
 
@@ -98,7 +98,7 @@ def _tls_context(folder: Path | None) -> Any:
 
 
 def _fill(broker: FakeBroker, options: argparse.Namespace) -> None:
-    """Give a broker what the command line says: users, virtual hosts, definitions and faults."""
+    """Add the users, virtual hosts, definitions and faults of the command line to a broker."""
     for name in options.vhosts:
         broker.add_virtualhost(name)
     for user in options.users:
@@ -122,7 +122,7 @@ def _load_definitions(broker: FakeBroker, path: Path) -> None:
 
 @contextlib.contextmanager
 def _ready_file(path: Path | None, broker: FakeBroker, options: argparse.Namespace) -> Any:
-    """Have a file with the broker's URLs, complete from its first moment, as long as it runs."""
+    """Keep a file with the broker's URLs while the broker runs; it is created complete."""
     if path is None:
         yield
         return

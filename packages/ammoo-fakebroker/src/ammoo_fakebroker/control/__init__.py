@@ -1,6 +1,6 @@
-"""The control API: what a test does with a `FakeBroker`, over HTTP.
+"""The control API: the methods of a `FakeBroker` that a test uses, over HTTP.
 
-Programs in other languages run the broker as a command; with this API, below ``/fake/`` on the
-management port, they have a fixture as well: faults, the history with waits, the clock, a restart.
-Nothing of this is imported unless it is asked for.
+Programs in other languages run the broker as a command. With this API, below ``/fake/`` on the
+management port, they can use faults, the history with waits, the clock and restarts. This package is
+imported only for brokers with `control`.
 """

@@ -1,4 +1,4 @@
-"""What a test does to a broker over HTTP: move its clock, lose its connections, empty it."""
+"""Actions over HTTP: moving a broker's clock, cutting its connections, resetting it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["advance", "block", "close", "cut", "reset", "restart", "unblock"]
 
 _LONGEST = 60.0
-"""Seconds that a request may take."""
+"""How long a request may take, in seconds."""
 
 
 async def advance(call: ControlCall) -> Response:
     """Move the broker's clock by ``seconds``; the broker needs a clock that is moved by hand."""
     seconds = json_object(call.request, "seconds")["seconds"]
     try:
-        # In another thread: one that moves the clock at the same time waits for the broker's.
+        # In another thread: the clock may wait for the broker's thread, if another thread moves it.
         await asyncio.to_thread(call.broker.advance, seconds)
     except RuntimeError as error:
         raise Refusal(HTTPStatus.CONFLICT, "real_time", str(error)) from None
@@ -40,7 +40,7 @@ async def cut(call: ControlCall) -> Response:
 
 
 async def _cut(call: ControlCall) -> None:
-    """Cut the connections, and wait until the broker has none, so that the next look is right."""
+    """Cut the connections, and wait until the broker has none: the next look must not show any."""
     call.broker.cut_connections()
     await call.broker.wait_until_async(lambda _: not call.node.connections)
 

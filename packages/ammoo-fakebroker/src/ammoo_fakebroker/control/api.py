@@ -1,4 +1,4 @@
-"""The paths of the control API, and what answers at each."""
+"""The paths of the control API, and the handler of each."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _PATHS: dict[str, dict[str, _Handler]] = {
 class ControlApi:
     """Answers requests below ``/fake``.
 
-    There is no login: it is a test's own broker, on the address that the test has given it.
+    There is no login, because the broker belongs to the test, which has chosen its address.
 
     Args:
         broker: The broker that is controlled.
-        node: A function that returns its node at the moment.
+        node: A function that returns its current node.
     """
 
     def __init__(self, broker: ControlledBroker, node: Callable[[], Node]) -> None:
@@ -57,7 +57,7 @@ class ControlApi:
             self._paths.add(path, handlers)
 
     async def answer(self, request: Request) -> Response:
-        """Answer a request; what is wrong with it is told in the response."""
+        """Answer a request; the response to a wrong request says what is wrong."""
         found = self._paths.find(request.path[1:])
         try:
             if found is None:

@@ -1,4 +1,4 @@
-"""A call of the control API: a request, and the broker that it is about."""
+"""A call of the control API: a request, and the broker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["ControlCall"]
 
 
 class ControlCall(NamedTuple):
-    """A request with what its handler works on."""
+    """A request, and the broker that its handler uses."""
 
     broker: ControlledBroker
     node: Node

@@ -1,7 +1,7 @@
 """Faults over HTTP: listing them, making them from JSON, and removing them.
 
-Removing a fault that never struck answers 409 and says why, so that a test with an idle fault
-fails; with the option ``optional`` it may.
+The answer to the removal of a fault that never struck is 409 with the reason: the test should fail.
+A fault with the option ``optional`` need not strike.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ def make_fault(broker: ControlledBroker, described: Mapping[str, Any]) -> Fault:
 
     Args:
         broker: The broker.
-        described: What the fault does, under the key ``do``, and its options.
+        described: The name of the fault, under the key ``do``, and its options.
 
     Raises:
         LookupError: An option names something that the broker does not have.
-        ValueError: The data are no fault; the text says why.
+        ValueError: The data do not describe a fault; the text gives the reason.
     """
     if "do" not in described:
         raise ValueError("a fault needs the key 'do', the name of what it does")
@@ -72,7 +72,7 @@ def make_fault(broker: ControlledBroker, described: Mapping[str, Any]) -> Fault:
 
 
 def _make_all(broker: ControlledBroker, described: list[dict[str, Any]]) -> list[Fault]:
-    """Make all faults of a list, or none if one of them is no fault."""
+    """Make all faults of a list, or none if one of them is invalid."""
     made: list[Fault] = []
     try:
         for each in described:
@@ -110,7 +110,7 @@ def clear_faults(call: ControlCall) -> Response:
 
 
 def _remove(fault: Fault) -> str:
-    """Remove a fault, and return what is wrong if it never struck."""
+    """Remove a fault; return the reason if it never struck, else an empty text."""
     try:
         fault.__exit__(None, None, None)
     except AssertionError as error:

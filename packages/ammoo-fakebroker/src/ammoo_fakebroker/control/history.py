@@ -65,7 +65,7 @@ def show_mark(call: ControlCall) -> Response:
 
 
 def _criteria(query: Mapping[str, str]) -> dict[str, Any]:
-    """Return what events must meet, with the types that their attributes have."""
+    """Return the criteria of a query, with the types of the attributes."""
     return {name: _value(name, text) for name, text in query.items()}
 
 

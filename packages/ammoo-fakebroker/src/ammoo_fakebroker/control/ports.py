@@ -1,4 +1,4 @@
-"""What the control API asks of a broker: `FakeBroker` has all of it."""
+"""What the control API asks of a broker; `FakeBroker` implements it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ControlledBroker", "ControlledEvents"]
 
 
 class ControlledEvent(Protocol):
-    """Something that has happened."""
+    """An event of the history."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -25,7 +25,7 @@ class ControlledEvents(Protocol):
     def __iter__(self) -> Iterator[ControlledEvent]: ...
 
     async def wait_async(self, count: int = 1, *, timeout: float = 5.0) -> ControlledEvents:  # noqa: ASYNC109  it ends with a text that says what was there
-        """Wait until there are as many; raise AssertionError if that is not so in time."""
+        """Wait until there are so many events; raise AssertionError if there are fewer in time."""
         ...
 
 
@@ -49,11 +49,11 @@ class ControlledBroker(Protocol):
 
     @property
     def history(self) -> Callable[..., ControlledEvents]:
-        """A function that returns what has happened, by the names of an event's attributes."""
+        """A function that returns events; its criteria are attributes of events."""
         ...
 
     def mark(self) -> int:
-        """Return a mark of what has happened up to now."""
+        """Return a mark after the latest event."""
         ...
 
     def advance(self, seconds: float) -> None:
@@ -66,7 +66,7 @@ class ControlledBroker(Protocol):
         """Clear an alarm, or all."""
 
     def cut_connections(self) -> None:
-        """Close all sockets without a goodbye."""
+        """Close all sockets without a connection.close."""
 
     def close_connections(self, reason: str = ...) -> None:
         """Close all connections as an operator does."""

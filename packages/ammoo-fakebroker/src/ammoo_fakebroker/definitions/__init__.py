@@ -1,1 +1,1 @@
-"""Definitions: what a broker has, as RabbitMQ writes it to a file of JSON and reads it back."""
+"""Definitions: a broker's users, queues and so on, in the JSON that RabbitMQ exports and imports."""

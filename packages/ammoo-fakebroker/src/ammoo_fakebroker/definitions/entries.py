@@ -1,7 +1,7 @@
 """The entries of definitions: objects of JSON whose members are read by name, with checks.
 
-An error says in which entry it is. Some tools of RabbitMQ 3 write objects as lists of pairs, and
-lists of tags as one string; both are read.
+An error names the entry. Some tools of RabbitMQ 3 write objects as lists of pairs, and lists of tags
+as one string; this module accepts both.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Entry(NamedTuple):
         """Return a member that is a string.
 
         Raises:
-            TypeError: It is no string.
-            ValueError: It is missing and has no default.
+            TypeError: The member is not a string.
+            ValueError: The member is missing, and there is no default.
         """
         value = self.members.get(name, default)
         if value is _REQUIRED:
@@ -55,10 +55,10 @@ class Entry(NamedTuple):
         return value
 
     def flag(self, name: str) -> bool:
-        """Return a member that is true or false; one that is missing is false.
+        """Return a member that is true or false; a missing one is false.
 
         Raises:
-            TypeError: It is something else.
+            TypeError: The member has another type.
         """
         value = self.members.get(name, False)
         if not isinstance(value, bool):
@@ -66,10 +66,10 @@ class Entry(NamedTuple):
         return value
 
     def mapping(self, name: str) -> Mapping[str, Any]:
-        """Return a member that is an object; one that is missing is empty.
+        """Return a member that is an object; a missing one is empty.
 
         Raises:
-            TypeError: It is no object.
+            TypeError: The member is not an object.
         """
         value = self.members.get(name) or {}
         if isinstance(value, list) and all(
@@ -84,7 +84,7 @@ class Entry(NamedTuple):
         """Return the member `tags`, a list or a string with commas.
 
         Raises:
-            TypeError: It is something else.
+            TypeError: The member has another type.
         """
         value = self.members.get("tags") or []
         if isinstance(value, str):
@@ -98,7 +98,7 @@ def entries(definitions: Any, kind: str) -> Iterator[Entry]:
     """Return the entries of a kind.
 
     Raises:
-        TypeError: The definitions are no mapping, or the kind is no list of objects.
+        TypeError: The definitions are not a mapping, or the kind is not a list of objects.
     """
     if not isinstance(definitions, Mapping):
         raise TypeError(f"definitions are {type(definitions).__name__}; expected a mapping")

@@ -1,8 +1,9 @@
 """Writing definitions: users, virtual hosts, policies, queues, exchanges and bindings as JSON.
 
-The form is that of ``rabbitmqctl export_definitions`` and of the management API, with the members
-that RabbitMQ 4 has. Left out is what belongs to a connection (exclusive queues) and what each virtual
-host has anyway (exchanges whose names begin with ``amq.``, and bindings of the default exchange).
+The format is that of ``rabbitmqctl export_definitions`` and of the management API, with the members
+of RabbitMQ 4. It contains no exclusive queues, because they belong to connections. It contains neither
+exchanges whose names begin with ``amq.`` nor bindings of the default exchange, because each virtual
+host has them.
 See https://www.rabbitmq.com/docs/definitions
 """
 
@@ -30,8 +31,8 @@ def export_definitions(node: Node, virtualhost: VirtualHost | None = None) -> di
 
     Args:
         node: The broker's node.
-        virtualhost: The virtual host; its definitions do not name it, so that they can be loaded
-            into another one. None for the whole broker.
+        virtualhost: The virtual host; its definitions do not name it, and can be loaded into
+            another one. None for the whole broker.
     """
     version = node.profile.version
     versions = {
@@ -71,7 +72,7 @@ def export_definitions(node: Node, virtualhost: VirtualHost | None = None) -> di
 
 
 def _parts(virtualhosts: Iterable[VirtualHost]) -> dict[str, list[dict[str, Any]]]:
-    """Return what belongs to virtual hosts, by the members of definitions."""
+    """Return the members of definitions that belong to virtual hosts."""
     parts = {
         "parameters": _parameters,
         "policies": _policies,
@@ -97,7 +98,7 @@ def _user(user: User) -> dict[str, Any]:
 
 
 def _hash_of(user: User) -> str:
-    """Return the hash of a user's password; of one in clear always the same."""
+    """Return the hash of a user's password; a plain password always has the same hash."""
     if user.password_hash is not None:
         return user.password_hash
     if user.password is None:

@@ -1,8 +1,8 @@
 """Loading definitions: RabbitMQ's JSON, of the whole broker or of one virtual host.
 
-What is there already stays: users, virtual hosts and policies are changed, queues and exchanges of a
-name that exists are left alone, as RabbitMQ does. Parameters of plugins and of the whole cluster are
-ignored, because nothing here would follow them.
+As in RabbitMQ, existing users, virtual hosts and policies are changed; existing queues and exchanges
+stay as they are. Parameters of plugins and of the whole cluster are ignored, because the fake broker
+has no use for them.
 See https://www.rabbitmq.com/docs/definitions
 """
 
@@ -42,12 +42,12 @@ def import_definitions(
     Args:
         node: The broker's node.
         definitions: The definitions.
-        virtualhost: The virtual host that gets all; None for those that the entries name.
+        virtualhost: The virtual host for all entries; None for those that the entries name.
 
     Raises:
-        TypeError: The definitions are no mapping of lists of objects.
-        ValueError: Something in them is missing, or RabbitMQ would refuse it; the text names it.
-            What stands before it was added.
+        TypeError: The definitions are not a mapping of lists of objects.
+        ValueError: An entry lacks a value, or RabbitMQ would refuse it; the text names the entry.
+            The entries before it were added.
     """
     importer = _Importer(node, virtualhost)
     for kind, load in importer.parts():
@@ -65,7 +65,7 @@ class _Importer:
         self._user = User("rmq-internal", None)
 
     def parts(self) -> list[tuple[str, Callable[[Entry], None]]]:
-        """Return the members of definitions in RabbitMQ's order, and what loads one entry."""
+        """Return the members of definitions in RabbitMQ's order, each with the loader of an entry."""
         of_broker = [
             ("users", self._load_user),
             ("vhosts", self._load_virtualhost),
@@ -147,7 +147,7 @@ class _Importer:
     def _load_exchange(self, entry: Entry) -> None:
         virtualhost, name = self._host_of(entry), entry.text("name")
         if name in virtualhost.exchanges or name.startswith("amq."):
-            return  # each virtual host has those of itself
+            return  # each virtual host has these already
         declare = ExchangeDeclareParameters(
             name,
             exchange_type=entry.text("type"),
@@ -181,7 +181,7 @@ class _Importer:
         destination, source = entry.text("destination"), entry.text("source")
         key, arguments = entry.text("routing_key"), dict(entry.mapping("arguments"))
         if not source:
-            return  # of the default exchange, which needs no bindings
+            return  # the default exchange needs no bindings
         is_to_queue = entry.text("destination_type") == "queue"
         bind: tuple[Any, ...] = (
             QueueBindParameters(destination, source, key, arguments=arguments)
@@ -191,7 +191,7 @@ class _Importer:
         self._execute(self._host_of(entry), bind)
 
     def _execute(self, virtualhost: VirtualHost, parameters: tuple[Any, ...]) -> None:
-        """Execute a method as a user who may do everything.
+        """Execute a method as a user with all permissions.
 
         Raises:
             ValueError: The broker refuses it.

@@ -1,7 +1,7 @@
-"""A call of the API: a request, the user who makes it, and what handlers ask of both.
+"""A call of the API: a request, the user who makes it, and functions that handlers need.
 
-Here is what RabbitMQ's `rabbit_mgmt_util` has: the roles that user tags give, access to virtual
-hosts, bodies of JSON, and the responses that most handlers return.
+As RabbitMQ's `rabbit_mgmt_util`, this module has the roles of user tags, access to virtual hosts,
+bodies of JSON, and the responses that most handlers return.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class Role(Enum):
-    """What a user may do with the API: the tags that give the role, and the refusal without it."""
+    """A role of a user in the API: the tags that give it, and the refusal of users without it."""
 
     MANAGEMENT = (
         frozenset(("administrator", "monitoring", "policymaker", "management")),
@@ -54,7 +54,7 @@ class Role(Enum):
 
 
 class Host(NamedTuple):
-    """What the API shows of the server around the node."""
+    """The data of the server that the API shows."""
 
     address: str
     port: int
@@ -67,7 +67,7 @@ class Call:
 
     Attributes:
         node: The broker's node.
-        host: What surrounds the node.
+        host: The data of the server.
         user: The user who makes the call.
         request: The request.
         names: The variable segments of the path, by the names that the route has for them.
@@ -88,7 +88,7 @@ class Call:
         """Check that the user has a role.
 
         Raises:
-            Refusal: 401, the user has not.
+            Refusal: 401, the user does not have the role.
         """
         if not role.includes(self.user):
             raise not_authorised(role.value[1])
@@ -100,7 +100,7 @@ class Call:
             to_look: Whether users who monitor the broker may see it without permissions in it.
 
         Raises:
-            Refusal: 404, there is none of that name, or the user may not see it.
+            Refusal: 404, there is no such virtual host, or the user may not see it.
         """
         virtualhost = self.node.virtualhosts.get(self.names["vhost"])
         if virtualhost is None:
@@ -140,13 +140,13 @@ class Call:
     # -- bodies and queries --------------------------------------------------------------------
 
     def body(self, *required: str) -> dict[str, Any]:
-        """Return the body, an object of JSON; no body stands for an empty object.
+        """Return the body, a JSON object; a missing body is an empty object.
 
         Args:
             required: The members that it must have.
 
         Raises:
-            Refusal: 400, it is no object of JSON, or lacks one of these members.
+            Refusal: 400, the body is not a JSON object, or lacks one of these members.
         """
         return json_object(self.request, *required)
 
@@ -161,10 +161,10 @@ def _no_virtualhost() -> Refusal:
 
 
 def boolean(body: Mapping[str, Any], name: str, default: bool = False) -> bool:
-    """Return a member that is a boolean; RabbitMQ accepts the words as well.
+    """Return a boolean member; RabbitMQ also accepts the words ``"true"`` and ``"false"``.
 
     Raises:
-        Refusal: 400, it is none.
+        Refusal: 400, the member is not a boolean.
     """
     value = body.get(name, default)
     words = {"true": True, "false": False}
@@ -176,10 +176,10 @@ def boolean(body: Mapping[str, Any], name: str, default: bool = False) -> bool:
 
 
 def integer(value: Any) -> int:
-    """Return an integer; RabbitMQ accepts its digits as well.
+    """Return an integer; RabbitMQ also accepts a text of digits.
 
     Raises:
-        Refusal: 400, it is none.
+        Refusal: 400, the value is not an integer.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value

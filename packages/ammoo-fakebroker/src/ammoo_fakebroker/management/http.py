@@ -1,7 +1,7 @@
 """HTTP/1.1 without sockets: octets to requests, and responses to octets.
 
-A `RequestReader` holds what has arrived of a request until the request is complete. Its limits keep
-a client from filling the memory. What a request asks for is no business of this module.
+A `RequestReader` keeps the parts of a request until the request is complete. Its limits prevent a
+client from filling the memory. This module does not interpret requests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-"""What a client waits for that asks whether to send the body (RFC 9110, section 10.1.1)."""
+"""The response to a client that asks whether to send the body (RFC 9110, section 10.1.1)."""
 
 _MAX_HEAD = 16_384
 _MAX_BODY = 64 * 1_048_576
@@ -30,7 +30,7 @@ _MAX_LENGTH_DIGITS = 19
 
 
 class HttpError(Exception):
-    """What a client sent is no request that can be read.
+    """The octets from a client are not a valid request.
 
     Attributes:
         status: The status of the response, after which the connection is closed.
@@ -65,7 +65,7 @@ class Response(NamedTuple):
     headers: Mapping[str, str] = {}
 
     def allowing(self, methods: str) -> Response:
-        """Return a copy that says which methods the path has."""
+        """Return a copy with a header that lists the path's methods."""
         return self._replace(headers={**self.headers, "allow": methods})
 
 
@@ -87,7 +87,7 @@ class RequestReader:
         """Add octets, and return the requests that are complete now.
 
         Raises:
-            HttpError: The octets are no request, or the request is too large.
+            HttpError: The octets are not a request, or the request is too large.
         """
         self._data += data
         requests = []
@@ -96,7 +96,7 @@ class RequestReader:
         return requests
 
     def must_continue(self) -> bool:
-        """Return once, of each body that the client wants to be asked for, that it is awaited."""
+        """Return True once for each request whose client waits for 100 Continue."""
         was_asked, self._was_asked = self._was_asked, False
         return was_asked and self._head is not None and not self._data
 
@@ -185,7 +185,7 @@ class _Head(NamedTuple):
         if not (text.isascii() and text.isdecimal()):
             raise HttpError(400, f"content-length is {text!r}; expected a number of octets")
         digits = text.lstrip("0") or "0"
-        if len(digits) > _MAX_LENGTH_DIGITS:  # int() takes no thousands of them
+        if len(digits) > _MAX_LENGTH_DIGITS:  # int() refuses thousands of digits
             raise _too_large()
         length = int(digits)
         _check_size(length)

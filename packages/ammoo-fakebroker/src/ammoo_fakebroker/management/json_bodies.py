@@ -1,4 +1,4 @@
-"""Bodies of JSON: those of requests, which are objects, and those of responses."""
+"""JSON bodies: of requests, which are objects, and of responses."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["json_object", "json_response"]
 
 
 def json_object(request: Request, *required: str) -> dict[str, Any]:
-    """Return the body of a request, an object of JSON; no body stands for an empty object.
+    """Return the body of a request, a JSON object; a missing body is an empty object.
 
     Args:
         request: The request.
         required: The members that the object must have.
 
     Raises:
-        Refusal: 400, it is no object of JSON, or lacks one of these members.
+        Refusal: 400, the body is not a JSON object, or lacks one of these members.
     """
     decoded: Any = {}
     if request.body:
@@ -44,7 +44,7 @@ def json_response(value: Any, status: int = HTTPStatus.OK) -> Response:
 
 
 def _plain(value: object) -> object:
-    """Return what stands for a value of a field table that JSON does not know."""
+    """Return a JSON value for a field value of a type that JSON does not have."""
     if isinstance(value, bytes | bytearray):
         return value.decode("utf-8", "replace")
     if isinstance(value, Mapping):

@@ -35,7 +35,7 @@ def list_response(items: Iterable[_Item], query: Mapping[str, str]) -> Response:
     """Return the response with a list: all of it, or the page that a query asks for.
 
     Raises:
-        Refusal: 400, there is no such page, or the query is not valid.
+        Refusal: 400, there is no such page, or the query is invalid.
     """
     found = list(items)
     if "page" not in query:

@@ -1,4 +1,4 @@
-"""A broker's server with the management interface beside it: they start and stop together."""
+"""A broker's server and its management interface, which start and stop together."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class ManagedServer:
 
     Args:
         server: The broker's server.
-        port: The port of the management interface, at the same address; 0 for any that is free.
-        control: What answers requests below ``/fake``; None for nothing.
+        port: The port of the management interface, at the same address; 0 for a free one.
+        control: Answers requests below ``/fake``; None if there is no control API.
     """
 
     def __init__(self, server: Server, *, port: int, control: Answer | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Paths, and what is found at each: a tree of segments.
+"""A tree of paths, segment by segment, with a value at each path.
 
 A segment that begins with a colon is a variable. A segment that a path spells out comes before a
 variable, so ``users/bulk-delete`` is not the user of that name.
@@ -14,7 +14,7 @@ _Found = TypeVar("_Found")
 
 
 class PathTree(Generic[_Found]):
-    """What is found at paths that begin with the same segments."""
+    """The values at paths that begin with the same segments."""
 
     def __init__(self) -> None:
         self._branches: dict[str, PathTree[_Found]] = {}
@@ -22,7 +22,7 @@ class PathTree(Generic[_Found]):
         self._found: _Found | None = None
 
     def add(self, path: str, found: _Found) -> None:
-        """Add what is found at a path such as ``queues/:vhost/:queue``."""
+        """Add the value at a path such as ``queues/:vhost/:queue``."""
         branch = self
         for segment in path.split("/") if path else []:
             kind = branch._variables if segment.startswith(":") else branch._branches
@@ -30,7 +30,7 @@ class PathTree(Generic[_Found]):
         branch._found = found
 
     def find(self, segments: tuple[str, ...]) -> tuple[_Found, dict[str, str]] | None:
-        """Return what is found at a path, and the segments that stand for its variables."""
+        """Return the value at a path, and the path's segments by the names of the variables."""
         if not segments:
             return None if self._found is None else (self._found, {})
         first, rest = segments[0], segments[1:]

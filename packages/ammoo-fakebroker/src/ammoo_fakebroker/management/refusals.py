@@ -1,4 +1,4 @@
-"""Refused requests: the statuses and the bodies with which RabbitMQ's management plugin says no."""
+"""Refused requests: the statuses and bodies of the refusals of RabbitMQ's management plugin."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Refusal(Exception):
     Args:
         status: The status of the response.
         error: The kind of error, in one word.
-        reason: What is wrong: a text, or a list as RabbitMQ has it for some errors.
+        reason: The error: a text, or a list, as RabbitMQ sends for some errors.
         more: Further members of the body.
     """
 
@@ -39,19 +39,19 @@ class Refusal(Exception):
         self.more = more
 
     def response(self) -> Response:
-        """Return the response that says so."""
+        """Return the response with the refusal."""
         body = {"error": self.error, "reason": self.reason, **self.more}
         headers = {"content-type": "application/json"}
         return Response(self.status, json.dumps(body, separators=(",", ":")).encode(), headers)
 
 
 def not_found() -> Refusal:
-    """Return the refusal for what does not exist."""
+    """Return the refusal for an object that does not exist."""
     return Refusal(HTTPStatus.NOT_FOUND, "Object Not Found", "Not Found")
 
 
 def bad_request(reason: Any) -> Refusal:
-    """Return the refusal of a request that is not valid."""
+    """Return the refusal of an invalid request."""
     return Refusal(HTTPStatus.BAD_REQUEST, "bad_request", reason)
 
 
@@ -66,7 +66,7 @@ def not_authorised(reason: str) -> Refusal:
 
 
 def access_refused() -> Refusal:
-    """Return the refusal that permissions, or the rules for reserved names, ask for."""
+    """Return the refusal for a lack of permissions, or for a reserved name."""
     return not_authorised("Access refused.")
 
 

@@ -1,4 +1,4 @@
-"""Routes: what a module of handlers says of the paths that it serves."""
+"""Routes: the declaration of a path in a module of handlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The router: which handler answers a request, once the user is known and may ask.
+"""The router: it finds the handler of a request, and checks the user before calling it.
 
 The order of checks is RabbitMQ's: the path, the method, the user, and then what the handler checks.
 """
@@ -34,8 +34,8 @@ class Router:
     """Answers requests to the management API.
 
     Args:
-        node: A function that returns the node at the moment.
-        host: A function that returns what surrounds the node.
+        node: A function that returns the current node.
+        host: A function that returns the data of the server.
         routes: The routes below ``/api``, module by module.
     """
 
@@ -53,7 +53,7 @@ class Router:
                 self._routes.add(path, route)
 
     def answer(self, request: Request) -> Response:
-        """Answer a request; what is wrong with it is told in the response."""
+        """Answer a request; the response to a wrong request says what is wrong."""
         found = self._routes.find(request.path[1:]) if request.path[:1] == ("api",) else None
         if found is None:
             return _unknown(request)
@@ -101,6 +101,6 @@ def _allowed(route: Route) -> str:
 
 
 def _unknown(request: Request) -> Response:
-    """Answer as RabbitMQ does, and say in the log that the fake broker has no such path."""
+    """Answer as RabbitMQ does, and log that the fake broker has no such path."""
     _logger.warning("the fake broker has no %s /%s", request.method, "/".join(request.path))
     return not_found().response()

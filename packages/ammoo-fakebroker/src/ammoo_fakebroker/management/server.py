@@ -1,7 +1,7 @@
-"""The HTTP server: requests come in, a function answers them, responses go out.
+"""The HTTP server: it reads requests, calls a function for each, and writes the responses.
 
-It runs in the broker's event loop, so handlers use the broker without a lock. A connection is one
-task; there is a limit of connections, and of the time that one may idle.
+It runs in the broker's event loop, so handlers use the broker without a lock. Each connection has one
+task. The number of connections and their idle time are limited.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class HttpServer:
     """A server of HTTP/1.1.
 
     Args:
-        answer: What answers requests: it returns a response, or an awaitable of one.
+        answer: A function that answers a request: it returns a response, or an awaitable of one.
         host: The address to listen on.
-        port: The port; 0 for any that is free.
+        port: The port; 0 for a free one.
 
     Attributes:
         port: The port; valid once the server is started.
@@ -110,7 +110,7 @@ class HttpServer:
             task = loop.create_task(self._serve(client))
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
-            # Also if the task is cancelled before it begins.
+            # The callback closes the socket even if the task is cancelled before it begins.
             task.add_done_callback(partial(_close, client))
 
     async def _serve(self, client: socket.socket) -> None:
@@ -148,7 +148,7 @@ class HttpServer:
                 await loop.sock_sendall(client, CONTINUE)
 
     async def _respond(self, request: Request) -> Response:
-        """Answer a request; a fault of the broker's own is reported to the event loop."""
+        """Answer a request; report an error of the broker itself to the event loop."""
         try:
             answer = self._answer(request)
             return answer if isinstance(answer, Response) else await answer

@@ -1,10 +1,11 @@
-"""What every queue is, and what a type of queue must supply.
+"""The base of all queues, and the methods that a type of queue must supply.
 
-Each operation (a publish, a settlement, a new consumer) does all that follows before it returns. Channels and method handlers ask a queue for what it can do, or call
-it; they never ask for its type. What a type does not support, it refuses with RabbitMQ's error.
+Each operation (a publish, a settlement, a new consumer) completes all its effects before it returns.
+Channels and method handlers ask a queue for its capabilities, or call it; they never ask for its type.
+A queue refuses with RabbitMQ's error what its type does not support.
 
-The types stand beside this module: `classic.py` and `quorum.py` (both are a `fifo.py`), `stream.py`;
-`types.py` lists them. A queue knows no method, no frame and no socket: its consumers send.
+The types are in `classic.py` and `quorum.py`, which share `fifo.py`, and in `stream.py`; `types.py`
+lists them. A queue knows no method, no frame and no socket: its consumers send.
 See https://www.rabbitmq.com/docs/queues
 """
 

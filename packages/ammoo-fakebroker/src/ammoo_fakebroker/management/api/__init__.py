@@ -1,4 +1,4 @@
-"""The paths below `/api`: a module of handlers for each kind of thing, and all of them together."""
+"""The paths below `/api`: a module of handlers for each kind of object, and all their routes."""
 
 from __future__ import annotations
 

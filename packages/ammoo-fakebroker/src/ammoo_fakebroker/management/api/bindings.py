@@ -1,8 +1,8 @@
 """Bindings: listing, creating and deleting them.
 
-The key of a binding among those of the same two ends is its routing key, percent-encoded; arguments
-add a hash. RabbitMQ's hash is Erlang's own, so only the names that a broker has given itself lead
-to bindings with arguments.
+Among the bindings of the same two ends, the key of a binding is its routing key, percent-encoded; with
+arguments a hash follows. RabbitMQ uses an Erlang hash, which other programs cannot compute. Clients
+therefore have to take the key of a binding with arguments from the broker's answers.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def list_bindings(call: Call) -> Response:
 
 
 def list_bindings_of_queue(call: Call) -> Response:
-    """List the bindings that lead to a queue, which need not exist: RabbitMQ lists one anyway."""
+    """List the bindings that lead to a queue; without such a queue, only its default binding."""
     virtualhost = call.virtualhost()
     name = call.names["queue"]
     queue = virtualhost.queues.get(name)
@@ -84,7 +84,7 @@ def show_binding(call: Call) -> Response:
 
 
 def binding_items(virtualhost: VirtualHost) -> Iterator[dict[str, Any]]:
-    """Return what the API says of all bindings, those of the default exchange included."""
+    """Return the API's objects for all bindings, including those of the default exchange."""
     for name in virtualhost.queues:
         yield _default_item(virtualhost, name)
     for exchange in virtualhost.exchanges.values():
@@ -159,8 +159,8 @@ def _between(call: Call, virtualhost: VirtualHost) -> list[Binding]:
 
 
 def _find(call: Call, virtualhost: VirtualHost) -> tuple[dict[str, Any], Binding | None]:
-    """Find the binding that the path names; those of the default exchange are only items."""
-    # A client may encode the key or not; RabbitMQ takes both.
+    """Find the binding that the path names; a binding of the default exchange has only an item."""
+    # RabbitMQ accepts the key encoded or not.
     wanted = (call.names["key"], quote_plus(call.names["key"], safe="*.-_~"))
     for binding in _between(call, virtualhost):
         item = _binding_item(virtualhost, binding)

@@ -23,7 +23,7 @@ _REASON = "Closed via management plugin"
 
 
 def open_connections(call: Call) -> list[Connection]:
-    """Return the open connections that the user may see, and that the path asks for."""
+    """Return the open connections that the path selects and the user may see."""
     found = _open(call)
     if not Role.MONITORING.includes(call.user):
         found = [each for each in found if each.user is call.user]
@@ -55,7 +55,7 @@ def show_connection(call: Call) -> Response:
 
 
 def close_connection(call: Call) -> Response:
-    """Close a connection; the header X-Reason is what the client is told."""
+    """Close a connection; the header X-Reason is the reply text."""
     _close(call, _connection(call))
     return done()
 
@@ -76,7 +76,7 @@ def _connection(call: Call) -> Connection:
     """Return the connection that the path names.
 
     Raises:
-        Refusal: 404, there is none of that name; 401, it is another user's.
+        Refusal: 404, there is no such connection; 401, it belongs to another user.
     """
     wanted = call.names["connection"]
     named = [each for each in _open(call) if each.peer.connection_name == wanted]
@@ -88,7 +88,7 @@ def _connection(call: Call) -> Connection:
 
 
 def connection_item(call: Call, connection: Connection) -> dict[str, Any]:
-    """Return what the API says of a connection."""
+    """Return the API's object for a connection."""
     host, _, port = connection.peer.broker_address.rpartition(":")
     item = {
         "auth_mechanism": connection.mechanism_name,
@@ -144,7 +144,7 @@ def show_channel(call: Call) -> Response:
 
 
 def channel_item(call: Call, connection: Connection, channel: Channel) -> dict[str, Any]:
-    """Return what the API says of a channel."""
+    """Return the API's object for a channel."""
     peer, transaction = connection.peer, channel.transaction
     return {
         "acks_uncommitted": 0 if transaction is None else len(transaction.settled),

@@ -1,4 +1,4 @@
-"""Consumers, as the API describes them: by themselves, and with their queue or channel."""
+"""Consumers, as the API shows them: in a list of their own, and with their queue or channel."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def list_consumers(call: Call) -> Response:
 
 
 def consumer_item(node: Node, consumer: Consumer) -> dict[str, Any]:
-    """Return what the API says of a consumer."""
+    """Return the API's object for a consumer."""
     return {
         "arguments": consumer.arguments,
         "ack_required": not consumer.no_ack,
@@ -45,7 +45,7 @@ def consumer_item(node: Node, consumer: Consumer) -> dict[str, Any]:
 
 
 def channel_details(node: Node, channel: object) -> dict[str, Any]:
-    """Return what the API says of a channel where it stands beside something else."""
+    """Return the API's short object for a channel, which is part of other objects."""
     if not isinstance(channel, Channel) or not isinstance(channel.connection, Connection):
         return {}
     peer = channel.connection.peer

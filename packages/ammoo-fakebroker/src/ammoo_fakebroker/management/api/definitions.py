@@ -1,4 +1,4 @@
-"""Definitions: all that a broker or a virtual host has, to be exported and loaded as JSON."""
+"""Definitions: exporting and loading everything that a broker or a virtual host has, as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ROUTES"]
 
 
 def show_definitions(call: Call) -> Response:
-    """Export what the broker has, or one virtual host."""
+    """Export the definitions of the broker, or of one virtual host."""
     return json_response(export_definitions(call.node, _virtualhost(call)))
 
 

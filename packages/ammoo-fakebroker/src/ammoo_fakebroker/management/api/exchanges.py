@@ -52,7 +52,7 @@ def exchange_in(virtualhost: VirtualHost, name: str) -> Exchange:
     """Return the exchange that a path names.
 
     Raises:
-        Refusal: 404, there is none of that name.
+        Refusal: 404, there is no such exchange.
     """
     exchange = virtualhost.exchanges.get("" if name == DEFAULT_EXCHANGE else name)
     if exchange is None:
@@ -61,7 +61,7 @@ def exchange_in(virtualhost: VirtualHost, name: str) -> Exchange:
 
 
 def exchange_item(virtualhost: VirtualHost, exchange: Exchange) -> dict[str, Any]:
-    """Return what the API says of an exchange."""
+    """Return the API's object for an exchange."""
     is_own = exchange.name.startswith("amq.") or not exchange.name
     item = {
         "arguments": exchange.arguments,
@@ -137,7 +137,7 @@ def publish(call: Call) -> Response:
 
 
 def _publish_refusal(error: ProtocolError) -> Refusal:
-    """Return the refusal of a publish, in which RabbitMQ names the code as well."""
+    """Return the refusal of a publish, which contains the name of the code, too."""
     refusal = refusal_of(error)
     if refusal.status == 400:
         refusal.reason = f"{int(error.reply_code)} {error.reply_text}"

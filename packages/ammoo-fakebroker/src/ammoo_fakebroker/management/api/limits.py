@@ -33,11 +33,11 @@ def limit_values(
 def limit_items(
     kind: str, limits: Mapping[str, UserLimits | VirtualHostLimits], names: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Return what the API lists: those with limits, and their limits.
+    """Return the API's list of users or virtual hosts that have limits.
 
     Args:
-        kind: What they are called in the items, ``user`` or ``vhost``.
-        limits: The limits by the names of what has them.
+        kind: The member for the name, ``user`` or ``vhost``.
+        limits: The limits by the names of the users or virtual hosts.
         names: See `limit_values`.
     """
     return [
@@ -55,12 +55,12 @@ def read_limits(
     Args:
         call: The call.
         names: See `limit_values`.
-        component: What RabbitMQ calls the limits in its refusal.
-        validates_parameters: Whether RabbitMQ checks the limit as one of its parameters, and says
-            so in its refusals.
+        component: RabbitMQ's name for the limits in a refusal.
+        validates_parameters: Whether RabbitMQ checks the limit as one of its parameters, which
+            changes the text of a refusal.
 
     Raises:
-        Refusal: 400, there is no such limit, or its value is no number.
+        Refusal: 400, there is no such limit, or its value is not a number.
     """
     name, value = call.names["limit"], call.body("value")["value"]
     before, after = ("Validation failed\n\n", "\n") if validates_parameters else ("", "")
@@ -74,5 +74,5 @@ def read_limits(
 
 
 def with_limit(limits: _Limits, field: str, value: int | None) -> _Limits:
-    """Return limits of which one is another; None removes it."""
+    """Return a copy of limits with another value for one; None removes the limit."""
     return limits._replace(**{field: value})

@@ -1,4 +1,4 @@
-"""The properties of messages in JSON, as bodies of the API have them."""
+"""The properties of messages in the JSON of the API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def from_json(properties: Any) -> bytes:
     """Encode the properties of a message; those that AMQP does not know are ignored.
 
     Raises:
-        Refusal: 400, AMQP cannot express one of them.
+        Refusal: 400, AMQP has no type for a value.
     """
     given = properties if isinstance(properties, dict) else {}
     known = {

@@ -75,7 +75,7 @@ def _queue_totals(call: Call) -> dict[str, Any]:
 
 
 def listeners(call: Call) -> list[dict[str, Any]]:
-    """Return what the API says of the sockets that the broker listens on."""
+    """Return the API's objects for the sockets that the broker listens on."""
     protocol = "amqp/ssl" if call.host.uses_tls else "amqp"
     return [
         _listener(call, protocol, call.host.port),
@@ -142,7 +142,7 @@ def show_version(call: Call) -> Response:
 
 
 def rebalance(call: Call) -> Response:
-    """Do nothing: one node has nothing to balance."""
+    """Do nothing: with one node there is nothing to balance."""
     return done()
 
 

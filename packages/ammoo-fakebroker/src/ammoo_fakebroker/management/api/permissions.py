@@ -27,7 +27,7 @@ def list_permissions(call: Call) -> Response:
 
 
 def permission_items(users: Any) -> Iterator[dict[str, Any]]:
-    """Return what the API says of the users' permissions."""
+    """Return the API's objects for the users' permissions."""
     for user in users:
         for virtualhost in user.permissions:
             yield _permission_item(user, virtualhost)
@@ -90,7 +90,7 @@ def list_topic_permissions(call: Call) -> Response:
 
 
 def topic_permission_items(users: Any) -> Iterator[dict[str, Any]]:
-    """Return what the API says of the users' topic permissions."""
+    """Return the API's objects for the users' topic permissions."""
     for user in users:
         for (virtualhost, exchange), permissions in user.topic_permissions.items():
             yield {

@@ -40,7 +40,7 @@ def list_policies(call: Call) -> Response:
 
 
 def policy_items(virtualhost: VirtualHost, *, by_operator: bool) -> Iterator[dict[str, Any]]:
-    """Return what the API says of the policies of a virtual host."""
+    """Return the API's objects for the policies of a virtual host."""
     for name, policy in virtualhost.policies.by_name(by_operator=by_operator).items():
         yield {"vhost": virtualhost.name, "name": name, **_policy_value(policy)}
 
@@ -134,7 +134,7 @@ def show_parameter(call: Call) -> Response:
 
 
 def refuse_parameter(call: Call) -> Response:
-    """Refuse to set a parameter: those that can be set belong to plugins that are not here."""
+    """Refuse to set a parameter: it would belong to a plugin, and the fake broker has none of these."""
     call.virtualhost()
     raise bad_request(f"Validation failed\n\ncomponent {call.names['component']} not found\n")
 
@@ -157,7 +157,7 @@ def _cluster_name(call: Call) -> dict[str, Any]:
 
 
 def refuse_global_parameter(call: Call) -> Response:
-    """Refuse to set a parameter of the whole broker, which nothing here would follow."""
+    """Refuse to set a parameter of the whole broker: the fake broker uses none."""
     raise Refusal(405, "not_supported", "the fake broker has no global parameters to set")
 
 

@@ -52,7 +52,7 @@ def list_queues(call: Call) -> Response:
 
 
 def list_queues_in_detail(call: Call) -> Response:
-    """List the queues of all virtual hosts as each of them is shown."""
+    """List the queues of all virtual hosts, each as in `show_queue`."""
     items = [
         _detailed_item(call, virtualhost, queue)
         for virtualhost in call.own_virtualhosts()
@@ -85,7 +85,7 @@ def _queue(call: Call, virtualhost: VirtualHost) -> Queue:
 
 
 def queue_item(node: Node, virtualhost: VirtualHost, queue: Queue) -> dict[str, Any]:
-    """Return what the API says of a queue."""
+    """Return the API's object for a queue."""
     return {
         "arguments": queue.arguments,
         "auto_delete": queue.auto_delete,
@@ -204,7 +204,7 @@ def purge_queue(call: Call) -> Response:
 
 
 def act_on_queue(call: Call) -> Response:
-    """Refuse an action on a queue: those that RabbitMQ has are about mirrors."""
+    """Refuse an action on a queue: RabbitMQ has actions for mirrored queues only."""
     _queue(call, call.virtualhost())
     raise bad_request(["unknown", call.body("action")["action"]])
 
@@ -236,7 +236,7 @@ def _check_get(body: dict[str, Any]) -> None:
 
 
 def _get(channel: DirectChannel, queue_name: str, body: dict[str, Any]) -> list[GotMessage]:
-    """Get messages one by one; those that are to go back stay away until all are got."""
+    """Get messages one by one; keep those to requeue until all are got."""
     no_ack = body["ackmode"] == "ack_requeue_false"
     got: list[GotMessage] = []
     for _ in range(integer(body["count"])):
@@ -248,7 +248,7 @@ def _get(channel: DirectChannel, queue_name: str, body: dict[str, Any]) -> list[
         for message in got:
             requeue = body["ackmode"] == "reject_requeue_true"
             channel.reject(message.parameters.delivery_tag, requeue=requeue)
-    return got  # the channel, when it closes, puts the other ones back
+    return got  # closing the channel requeues the others
 
 
 def _message_item(message: GotMessage, body: dict[str, Any]) -> dict[str, Any]:

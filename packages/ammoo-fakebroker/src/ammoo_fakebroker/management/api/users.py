@@ -25,7 +25,7 @@ _LIMITS = {"max-connections": "max_connections", "max-channels": "max_channels"}
 
 
 def who_am_i(call: Call) -> Response:
-    """Show the user who asks."""
+    """Show the user who makes the request."""
     tags = sorted(call.user.tags)
     return json_response({"name": call.user.name, "tags": tags, "is_internal_user": True})
 
@@ -53,7 +53,7 @@ def _user(call: Call) -> User:
 
 
 def user_item(user: User) -> dict[str, Any]:
-    """Return what the API says of a user."""
+    """Return the API's object for a user."""
     return {
         "hashing_algorithm": user.hashing_algorithm,
         "limits": limit_values(user.limits, _LIMITS),
@@ -77,7 +77,7 @@ def _hash_of(user: User) -> str:
 
 
 def put_user(call: Call) -> Response:
-    """Add a user, or change the password and the tags of one."""
+    """Add a user, or change the password and the tags of an existing one."""
     body = call.body()
     if "tags" not in body:
         raise bad_request("tags_not_present")
@@ -109,7 +109,7 @@ def _read_hash(password_hash: Any) -> str | None:
 
 
 def delete_user(call: Call) -> Response:
-    """Delete a user; the user's connections are closed."""
+    """Delete a user, and close the user's connections."""
     call.node.delete_user(_user(call).name)
     return done()
 
@@ -123,7 +123,7 @@ def delete_users(call: Call) -> Response:
 
 
 def show_hash(call: Call) -> Response:
-    """Show a hash of a password, with a salt of its own."""
+    """Show a hash of a password, with a random salt."""
     return json_response({"ok": hash_password(call.names["password"])})
 
 

@@ -43,7 +43,7 @@ def show_virtualhost(call: Call) -> Response:
 
 
 def virtualhost_item(node: Node, virtualhost: VirtualHost) -> dict[str, Any]:
-    """Return what the API says of a virtual host."""
+    """Return the API's object for a virtual host."""
     metadata = {
         "description": virtualhost.description,
         "tags": virtualhost.tags,
@@ -90,7 +90,7 @@ def create_virtualhost(call: Call) -> Response:
 
 
 def delete_virtualhost(call: Call) -> Response:
-    """Delete a virtual host and all that is in it; its connections are closed."""
+    """Delete a virtual host and everything in it, and close its connections."""
     call.require(Role.ADMINISTRATOR)
     if call.names["vhost"] not in call.node.virtualhosts:
         raise not_found()
