@@ -4,6 +4,7 @@ Run with AMMOO_TEST_KILLS=20, for example; AMMOO_TEST_KILL_RELEASE names the rel
 AMMOO_TEST_LOG=10 shows each attempt. `traffic` says what must hold.
 """
 
+import asyncio
 import logging
 import os
 
@@ -31,10 +32,18 @@ async def declare(connection: ammoo.Connection) -> None:
             await channel.declare_queue(queue, durable=True, queue_type="quorum", arguments=limit)
 
 
-async def kill_once(node: PrivateNode, traffic: Traffic) -> float:
-    """Kill the node, start it again, and return for how long it listened without traffic."""
+async def kill_once(node: PrivateNode, traffic: Traffic) -> list[float]:
+    """Kill the node, start it again, and return for how long it listened without traffic.
+
+    Returns:
+        The seconds until all classic queues had traffic, and until all queues had: the server
+        elects the leaders of quorum queues after it has begun to listen.
+    """
     await traffic.more(MESSAGES)
-    return await traffic.resumed_after(await node.kill_and_resume())
+    listening = await node.kill_and_resume()
+    return await asyncio.gather(
+        traffic.resumed_after(listening, QUEUES[::2]), traffic.resumed_after(listening)
+    )
 
 
 @pytest.mark.timeout(120 + 60 * KILLS)
@@ -51,7 +60,10 @@ async def test_nothing_confirmed_is_lost_and_all_go_on(caplog: pytest.LogCapture
 
     accounts = traffic.accounts
     print(f"\nRabbitMQ {RELEASE}, {KILLS} kills", *accounts, sep="\n")
-    print(f"traffic after listening, seconds: {[round(delay, 2) for delay in delays]}")
+    for kind, seconds in zip(("classic", "all"), zip(*delays, strict=True), strict=True):
+        print(
+            f"traffic of {kind} queues after listening, seconds: {[round(s, 2) for s in seconds]}"
+        )
     lines = [
         record
         for record in caplog.records
