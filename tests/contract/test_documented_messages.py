@@ -1,6 +1,5 @@
 """Each documented parameter and attribute of messages on a broker, and what it is for."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -11,13 +10,6 @@ import ammoo
 from ammoo.exceptions.channel import NotFound, PreconditionFailed
 from tests.client.brokers import Name
 from tests.contract.queues import publish
-
-
-async def eventually_empty(channel: ammoo.Channel, queue: str) -> None:
-    """Wait until a queue is empty, which nobody tells."""
-    while (await channel.assert_queue_exists(queue)).message_count:  # noqa: ASYNC110  no event
-        await asyncio.sleep(0.01)  # RabbitMQ tells no client: only asking again helps
-
 
 # --- bodies ---
 
@@ -170,10 +162,19 @@ async def test_publish_type_by_its_other_name(broker_channel: ammoo.Channel, que
     assert "type" == (await broker_channel.get(queue)).properties.type_
 
 
-async def test_publish_expiration(broker_channel: ammoo.Channel, queue: str) -> None:
-    await publish(broker_channel, queue, "1", expiration="1")
+async def test_publish_expiration(broker_channel: ammoo.Channel, queue: str, name: Name) -> None:
+    """That a message has expired shows where it is dead-lettered to."""
+    dying = name("dying")
+    await broker_channel.declare_queue(
+        dying, dead_letter_exchange="", dead_letter_routing_key=queue
+    )
+    await publish(broker_channel, dying, "1", expiration="1")
 
-    await eventually_empty(broker_channel, queue)
+    async with broker_channel.consume(queue) as consumer:
+        message = await anext(consumer)
+
+    assert message.properties.headers is not None
+    assert "expired" == message.properties.headers["x-death"][0]["reason"]
 
 
 async def test_publish_user_id_of_somebody_else(broker_channel: ammoo.Channel, queue: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import aio_pika
 import aio_pika.exceptions
 import pytest
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.patterns import RPC
 
 from ammoo_fakebroker import FakeBroker
@@ -48,19 +48,29 @@ async def test_unroutable_message_comes_back(url: str) -> None:
             await channel.default_exchange.publish(aio_pika.Message(b"lost"), "nowhere")
 
 
-async def test_iterating_over_a_queue(channel: AbstractChannel) -> None:
-    await channel.set_qos(prefetch_count=10)
-    queue = await channel.declare_queue("queue")
-    for number in range(50):
+async def publish_numbers(channel: AbstractChannel, count: int) -> None:
+    for number in range(count):
         await channel.default_exchange.publish(aio_pika.Message(str(number).encode()), "queue")
-    bodies = []
 
+
+async def iterate_over(queue: AbstractQueue, count: int) -> list[int]:
+    """Process so many messages as they come, and return the numbers that they hold."""
+    bodies: list[int] = []
     async with queue.iterator() as messages:
         async for message in messages:
             async with message.process():
                 bodies.append(int(message.body))
-            if len(bodies) == 50:
+            if len(bodies) == count:
                 break
+    return bodies
+
+
+async def test_iterating_over_a_queue(channel: AbstractChannel) -> None:
+    await channel.set_qos(prefetch_count=10)
+    queue = await channel.declare_queue("queue")
+    await publish_numbers(channel, 50)
+
+    bodies = await iterate_over(queue, 50)
 
     assert list(range(50)) == bodies
     left = (await channel.declare_queue("queue", passive=True)).declaration_result

@@ -27,6 +27,26 @@ def get(channel: amqpstorm.Channel) -> amqpstorm.Message | None:
     return message
 
 
+def publish(channel: amqpstorm.Channel, *bodies: str) -> None:
+    for body in bodies:
+        channel.basic.publish(body, "queue")
+
+
+def consume_and_ack(channel: amqpstorm.Channel, count: int) -> list[object]:
+    """Consume so many messages by a function that acknowledges each; return their bodies."""
+    bodies: list[object] = []
+
+    def on_message(message: amqpstorm.Message) -> None:
+        bodies.append(message.body)
+        message.ack()
+        if len(bodies) == count:
+            channel.stop_consuming()
+
+    channel.basic.consume(on_message, "queue")
+    channel.start_consuming()
+    return bodies
+
+
 def test_published_message_is_got_back_as_it_was(channel: amqpstorm.Channel) -> None:
     channel.queue.declare("queue")
     message = amqpstorm.Message.create(channel, "Grüße", {"headers": {"answer": 42, "of": [1]}})
@@ -53,18 +73,9 @@ def test_published_message_is_got_back_as_it_was(channel: amqpstorm.Channel) -> 
 def test_consumer_gets_and_acknowledges(channel: amqpstorm.Channel) -> None:
     channel.queue.declare("queue")
     channel.basic.qos(prefetch_count=2)
-    for number in range(5):
-        channel.basic.publish(str(number), "queue")
-    bodies = []
+    publish(channel, "0", "1", "2", "3", "4")
 
-    def on_message(message: amqpstorm.Message) -> None:
-        bodies.append(message.body)
-        message.ack()
-        if len(bodies) == 5:
-            channel.stop_consuming()
-
-    channel.basic.consume(on_message, "queue")
-    channel.start_consuming()
+    bodies = consume_and_ack(channel, 5)
     left = channel.queue.declare("queue", passive=True)
     assert left is not None
 
@@ -76,16 +87,13 @@ def test_rejected_message_comes_again(channel: amqpstorm.Channel) -> None:
     channel.queue.declare("queue")
     channel.basic.publish("body", "queue")
     channel.basic.consume(queue="queue")
-    seen = []
 
-    for message in channel.build_inbound_messages():
-        seen.append(message.redelivered)
-        if message.redelivered:
-            message.ack()
-            break
-        message.nack(requeue=True)
+    first = next(channel.build_inbound_messages())
+    first.nack(requeue=True)
+    second = next(channel.build_inbound_messages())
+    second.ack()
 
-    assert [False, True] == seen
+    assert [False, True] == [first.redelivered, second.redelivered]
 
 
 def test_confirms_and_returns(channel: amqpstorm.Channel) -> None:
@@ -150,10 +158,9 @@ def test_request_and_reply_through_direct_reply_to(url: str, channel: amqpstorm.
     def serve() -> None:
         with amqpstorm.UriConnection(url) as own, own.channel() as server:
             server.basic.consume(queue="requests", no_ack=True)
-            for request in server.build_inbound_messages():
-                reply = {"correlation_id": request.correlation_id}
-                server.basic.publish(request.body.upper(), request.reply_to, properties=reply)
-                break
+            request = next(server.build_inbound_messages())
+            reply = {"correlation_id": request.correlation_id}
+            server.basic.publish(request.body.upper(), request.reply_to, properties=reply)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -174,14 +181,15 @@ def test_wrong_password_is_refused(url: str) -> None:
         amqpstorm.UriConnection(url.replace(":guest@", ":guess@"))
 
 
-def test_connection_that_the_broker_closes_is_noticed(fakebroker: FakeBroker) -> None:
-    def consume_until_closed(connection: amqpstorm.Connection, channel: amqpstorm.Channel) -> None:
-        for _ in channel.build_inbound_messages():
-            pass
-        # amqpstorm sets its state before it stores the error: a look in between ends its loop
-        # in silence.
-        connection.check_for_errors()
+def consume_until_closed(connection: amqpstorm.Connection, channel: amqpstorm.Channel) -> None:
+    for _ in channel.build_inbound_messages():
+        pass
+    # amqpstorm sets its state before it stores the error: a look in between ends its loop
+    # in silence.
+    connection.check_for_errors()
 
+
+def test_connection_that_the_broker_closes_is_noticed(fakebroker: FakeBroker) -> None:
     with amqpstorm.UriConnection(fakebroker.url) as connection, connection.channel() as channel:
         channel.queue.declare("queue")
         channel.basic.consume(queue="queue")

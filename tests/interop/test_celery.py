@@ -96,13 +96,17 @@ def test_state_of_a_task_that_reports_progress(app: Celery, worker: Worker) -> N
     assert ["PROGRESS", "SUCCESS"] == seen
 
 
+def fail_twice(self: Any) -> int:
+    """Return how often the task was tried again, once that is twice."""
+    retries: int = self.request.retries
+    if retries < 2:
+        raise OSError("not yet")
+    return retries
+
+
 def test_failing_task_is_tried_again(app: Celery, worker: Worker) -> None:
-    @task(app, bind=True, autoretry_for=(OSError,), default_retry_delay=0.01, max_retries=3)
-    def third_time_lucky(self: Any) -> int:
-        if self.request.retries < 2:
-            raise OSError("not yet")
-        retries: int = self.request.retries
-        return retries
+    options = {"autoretry_for": (OSError,), "default_retry_delay": 0.01, "max_retries": 3}
+    third_time_lucky = task(app, bind=True, **options)(fail_twice)
 
     with worker():
         assert 2 == third_time_lucky.delay().get(timeout=SECONDS)
@@ -175,8 +179,7 @@ def test_more_urgent_tasks_run_first(app: Celery, worker: Worker) -> None:
 
     results = [note.apply_async((priority,), priority=priority) for priority in (1, 9, 5, 0, 9)]
     with worker():
-        for result in results:
-            result.get(timeout=SECONDS)
+        assert [None] * 5 == [result.get(timeout=SECONDS) for result in results]
 
     assert [9, 9, 5, 1, 0] == order
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery, chord  # type: ignore[import-untyped]  # it ships no types
@@ -113,26 +114,39 @@ def test_chord(url: str, start_worker: StartWorker, tmp_path: Path) -> None:
         assert 20 == result.get(timeout=SECONDS)
 
 
+def names_of_reporters(app: Celery, reports: Any, count: int) -> set[str]:
+    """Ask everybody to report until so many workers have.
+
+    A worker may overlook a task until something else wakes it, on RabbitMQ too.
+    """
+    names: set[str] = set()
+    while len(names) < count:
+        app.send_task("report", exchange="everybody")
+        report = reports.get(timeout=SECONDS)
+        report.ack()
+        names.add(report.payload[0][0])
+    return names
+
+
 def test_two_workers_know_each_other_and_get_what_is_for_everybody(
     url: str, start_worker: StartWorker
 ) -> None:
     one = start_worker(url, "--pool=solo", name="one@here")
     two = start_worker(url, "--pool=solo", name="two@here")
-    names: set[str] = set()
 
     with client(url) as app, app.connection_for_read() as connection:
         pongs = app.control.ping(timeout=SECONDS, limit=2)
         with connection.SimpleQueue("reports") as reports:
-            while len(names) < 2:
-                # A worker may overlook a task until something else wakes it, on RabbitMQ too.
-                app.send_task("report", exchange="everybody")
-                report = reports.get(timeout=SECONDS)
-                report.ack()
-                names.add(report.payload[0][0])
+            names = names_of_reporters(app, reports, 2)
 
     assert {"one@here", "two@here"} == {name for pong in pongs for name in pong} == names
     assert "mingle: all alone" in one.log
     assert "mingle: sync with 1 nodes" in two.log
+
+
+def drain_until_seen(event: str, seen: list[str], connection: Any) -> None:
+    while event not in seen:
+        connection.drain_events(timeout=SECONDS)
 
 
 def test_events_of_a_worker(url: str, start_worker: StartWorker) -> None:
@@ -145,8 +159,7 @@ def test_events_of_a_worker(url: str, start_worker: StartWorker) -> None:
         )
         with receiver.consumer_context() as (own_connection, _, _):
             app.send_task("add", (1, 2), ignore_result=True)
-            while "task-succeeded" not in seen:
-                own_connection.drain_events(timeout=SECONDS)
+            drain_until_seen("task-succeeded", seen, own_connection)
 
     tasks = [event for event in seen if event.startswith("task-")]
     assert ["task-received", "task-started", "task-succeeded"] == tasks

@@ -1,7 +1,7 @@
 """FastStream's RabbitMQ broker, unmodified; it stands on aio-pika's robust connection."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -62,10 +62,11 @@ async def test_publisher_passes_on_what_a_subscriber_returns(broker: RabbitBroke
         got.put_nowait(number)
 
     await broker.start()
-    for number in range(5):
-        await broker.publish(number, "numbers")
+    await broker.publish(0, "numbers")
+    await broker.publish(1, "numbers")
+    await broker.publish(2, "numbers")
 
-    assert [0, 1, 4, 9, 16] == sorted([await got.get() for _ in range(5)])
+    assert [0, 1, 4] == sorted([await got.get() for _ in range(3)])
 
 
 async def test_request_is_answered_through_direct_reply_to(broker: RabbitBroker) -> None:
@@ -137,18 +138,30 @@ async def test_failing_message_is_rejected(broker: RabbitBroker) -> None:
     assert ("unwanted", "rejected") == await got.get()
 
 
-@pytest.mark.parametrize("policy", [AckPolicy.NACK_ON_ERROR, AckPolicy.MANUAL])
-async def test_failing_message_comes_again(broker: RabbitBroker, policy: AckPolicy) -> None:
+async def nack_once(message: RabbitMessage) -> None:
+    await (message.ack() if message.raw_message.redelivered else message.nack())
+
+
+async def raise_once(message: RabbitMessage) -> None:
+    if not message.raw_message.redelivered:
+        raise ValueError("not yet")
+
+
+@pytest.mark.parametrize(
+    ("policy", "fail_once"),
+    [(AckPolicy.NACK_ON_ERROR, raise_once), (AckPolicy.MANUAL, nack_once)],
+)
+async def test_failing_message_comes_again(
+    broker: RabbitBroker,
+    policy: AckPolicy,
+    fail_once: Callable[[RabbitMessage], Awaitable[None]],
+) -> None:
     got: asyncio.Queue[bool | None] = asyncio.Queue()
 
     @broker.subscriber("queue", ack_policy=policy)
-    async def fail_once(message: RabbitMessage) -> None:
-        redelivered = message.raw_message.redelivered
-        got.put_nowait(redelivered)
-        if policy is AckPolicy.MANUAL:
-            await (message.ack() if redelivered else message.nack())
-        elif not redelivered:
-            raise ValueError("not yet")
+    async def handle(message: RabbitMessage) -> None:
+        got.put_nowait(message.raw_message.redelivered)
+        await fail_once(message)
 
     await broker.start()
     await broker.publish("body", "queue")

@@ -1,6 +1,7 @@
 """kombu, unmodified, over py-amqp: what stands beneath Celery, used by itself."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import amqp.exceptions  # type: ignore[import-untyped]  # it ships no types
@@ -34,6 +35,12 @@ def test_simple_queue(connection: kombu.Connection) -> None:
             queue.get_nowait()
 
 
+def drain_until_filled(events: list[Any], count: int, connection: kombu.Connection) -> None:
+    """Handle what comes until a list holds so many things."""
+    while len(events) < count:
+        connection.drain_events(timeout=SECONDS)
+
+
 def test_consumer_of_a_topic(connection: kombu.Connection) -> None:
     events = kombu.Exchange("events", "topic")
     errors = kombu.Queue("errors", events, routing_key="*.error", durable=False, auto_delete=True)
@@ -41,12 +48,13 @@ def test_consumer_of_a_topic(connection: kombu.Connection) -> None:
 
     with connection.Consumer(errors, callbacks=[lambda body, message: got.append((body, message))]):
         producer = connection.Producer(serializer="json")
-        for key in ("disk.info", "disk.error", "net.error"):
-            producer.publish({"key": key}, exchange=events, routing_key=key, declare=[errors])
-        while len(got) < 2:
-            connection.drain_events(timeout=SECONDS)
-        for _, message in got:
-            message.ack()
+        publish_event = partial(producer.publish, exchange=events, declare=[errors])
+        publish_event({"key": "disk.info"}, routing_key="disk.info")
+        publish_event({"key": "disk.error"}, routing_key="disk.error")
+        publish_event({"key": "net.error"}, routing_key="net.error")
+        drain_until_filled(got, 2, connection)
+        got[0][1].ack()
+        got[1][1].ack()
 
     assert [{"key": "disk.error"}, {"key": "net.error"}] == [body for body, _ in got]
 
@@ -68,8 +76,7 @@ def test_mandatory_message_comes_back(connection: kombu.Connection) -> None:
     producer = connection.Producer(on_return=lambda *reason: returned.append(reason))
 
     producer.publish("lost", routing_key="nowhere", mandatory=True)
-    while not returned:
-        connection.drain_events(timeout=SECONDS)
+    drain_until_filled(returned, 1, connection)
 
     error, exchange, routing_key, message = returned[0]
     assert (312, "NO_ROUTE") == (error.reply_code, error.reply_text)

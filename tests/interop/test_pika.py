@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pika  # type: ignore[import-untyped]  # it ships no types
 import pika.exceptions  # type: ignore[import-untyped]  # it ships no types
@@ -40,18 +41,32 @@ def test_published_message_is_got_back_as_it_was(channel: BlockingChannel) -> No
     assert properties.content_type == got.content_type
 
 
+def publish(channel: BlockingChannel, *bodies: bytes) -> None:
+    for body in bodies:
+        channel.basic_publish("", "queue", body)
+
+
+def consume_and_ack(channel: BlockingChannel) -> bytes:
+    """Wait for the next message, acknowledge it, and return its body."""
+    method, _, body = next(channel.consume("queue"))
+    channel.basic_ack(method.delivery_tag)
+    return bytes(body)
+
+
+def process_until_filled(
+    events: list[Any], count: int, connection: pika.BlockingConnection
+) -> None:
+    """Handle what comes until a list holds so many things."""
+    while len(events) < count:
+        connection.process_data_events(time_limit=10)
+
+
 def test_consumer_gets_and_acknowledges(channel: BlockingChannel) -> None:
     channel.queue_declare("queue")
     channel.basic_qos(prefetch_count=2)
-    for number in range(5):
-        channel.basic_publish("", "queue", str(number).encode())
-    bodies = []
+    publish(channel, b"0", b"1", b"2", b"3", b"4")
 
-    for method, _, body in channel.consume("queue"):
-        bodies.append(body)
-        channel.basic_ack(method.delivery_tag)
-        if len(bodies) == 5:
-            break
+    bodies = [consume_and_ack(channel) for _ in range(5)]
     requeued = channel.cancel()
     left = channel.queue_declare("queue", passive=True).method
 
@@ -93,14 +108,14 @@ def test_error_closes_the_channel_and_leaves_the_connection(
 def test_exchanges_of_all_types_route(channel: BlockingChannel) -> None:
     queue = channel.queue_declare("", exclusive=True).method.queue
     arguments = {"x-match": "any", "kind": "order"}
-    for exchange_type, routing_key, table in (
-        ("direct", "key", None),
-        ("fanout", "", None),
-        ("topic", "a.#", None),
-        ("headers", "", arguments),
-    ):
-        channel.exchange_declare(f"my-{exchange_type}", exchange_type)
-        channel.queue_bind(queue, f"my-{exchange_type}", routing_key, table)
+    channel.exchange_declare("my-direct", "direct")
+    channel.queue_bind(queue, "my-direct", "key")
+    channel.exchange_declare("my-fanout", "fanout")
+    channel.queue_bind(queue, "my-fanout", "")
+    channel.exchange_declare("my-topic", "topic")
+    channel.queue_bind(queue, "my-topic", "a.#")
+    channel.exchange_declare("my-headers", "headers")
+    channel.queue_bind(queue, "my-headers", "", arguments)
 
     channel.basic_publish("my-direct", "key", b"direct")
     channel.basic_publish("my-fanout", "whatever", b"fanout")
@@ -119,10 +134,8 @@ def test_request_and_reply_through_direct_reply_to(url: str, channel: BlockingCh
     def serve() -> None:
         with pika.BlockingConnection(pika.URLParameters(url)) as own:
             server = own.channel()
-            for method, properties, body in server.consume("requests", auto_ack=True):
-                assert method is not None
-                server.basic_publish("", properties.reply_to, body.upper())
-                break
+            _, properties, body = next(server.consume("requests", auto_ack=True))
+            server.basic_publish("", properties.reply_to, body.upper())
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -131,8 +144,7 @@ def test_request_and_reply_through_direct_reply_to(url: str, channel: BlockingCh
     channel.basic_publish(
         "", "requests", b"shout", pika.BasicProperties(reply_to="amq.rabbitmq.reply-to")
     )
-    while not got:
-        channel.connection.process_data_events(time_limit=10)
+    process_until_filled(got, 1, channel.connection)
     thread.join(10)
 
     assert [b"SHOUT"] == got
@@ -150,11 +162,9 @@ def test_blocked_publisher_is_told(fakebroker: FakeBroker) -> None:
 
     fakebroker.block("low on disk")
     channel.basic_publish("", "queue", b"later")
-    while len(reasons) < 1:
-        connection.process_data_events(time_limit=10)
+    process_until_filled(reasons, 1, connection)
     fakebroker.unblock()
-    while len(reasons) < 2:
-        connection.process_data_events(time_limit=10)
+    process_until_filled(reasons, 2, connection)
 
     assert ["low on disk", "over"] == reasons
     assert b"later" == channel.basic_get("queue", auto_ack=True)[2]

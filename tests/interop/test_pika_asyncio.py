@@ -59,6 +59,13 @@ async def channel(connection: AsyncioConnection) -> pika.channel.Channel:
     return await channel_of(connection)
 
 
+def publish_numbers(channel: pika.channel.Channel, count: int) -> None:
+    """Publish messages whose header and correlation_id are their numbers from 0 on."""
+    for number in range(count):
+        properties = pika.BasicProperties(headers={"number": number}, correlation_id=f"{number}")
+        channel.basic_publish("", "queue", b"body", properties)
+
+
 async def test_published_messages_are_consumed_in_order(channel: pika.channel.Channel) -> None:
     consumed: asyncio.Queue[tuple[int, bytes, str]] = asyncio.Queue()
 
@@ -68,9 +75,7 @@ async def test_published_messages_are_consumed_in_order(channel: pika.channel.Ch
 
     await answer(channel.queue_declare, "queue")
     await answer(channel.basic_qos, prefetch_count=3)
-    for number in range(10):
-        properties = pika.BasicProperties(headers={"number": number}, correlation_id=f"{number}")
-        channel.basic_publish("", "queue", b"body", properties)
+    publish_numbers(channel, 10)
     channel.basic_consume("queue", on_message, consumer_tag="mine")
 
     got = [await consumed.get() for _ in range(10)]
@@ -94,17 +99,13 @@ async def test_confirms_and_returns(channel: pika.channel.Channel) -> None:
         lambda _, method, __, body: told.put_nowait((method.reply_text, body))
     )
 
-    seen = []
-    for key, answers in (("full", 1), ("full", 1), ("nowhere", 2)):
-        channel.basic_publish("", key, b"body", mandatory=True)
-        seen += [await told.get() for _ in range(answers)]
+    async def told_of(routing_key: str, answers: int) -> list[tuple[str, Any]]:
+        channel.basic_publish("", routing_key, b"body", mandatory=True)
+        return [await told.get() for _ in range(answers)]
 
-    assert [
-        ("Basic.Ack", 1),
-        ("Basic.Nack", 2),
-        ("NO_ROUTE", b"body"),
-        ("Basic.Ack", 3),
-    ] == seen
+    assert [("Basic.Ack", 1)] == await told_of("full", answers=1)
+    assert [("Basic.Nack", 2)] == await told_of("full", answers=1)
+    assert [("NO_ROUTE", b"body"), ("Basic.Ack", 3)] == await told_of("nowhere", answers=2)
 
 
 async def test_error_closes_the_channel_and_leaves_the_connection(

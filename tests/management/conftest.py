@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,11 +11,25 @@ import pika  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from ammoo_fakebroker import FakeBroker
-from tests.support.broker_matrix import Leg, legs_of, parametrise
+from tests.support.broker_matrix import Leg, legs_of, parametrise_on
 from tests.support.brokers import Broker
 from tests.support.management_api import ManagementApi, segment
 
-pytest_generate_tests = parametrise
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on the fakes, and on those RabbitMQs that have a management interface."""
+    legs = legs_of(metafunc.config)
+    parametrise_on(metafunc, [leg for leg in legs if leg.url is None or has_management(leg.url)])
+
+
+@cache
+def has_management(url: str) -> bool:
+    """Return whether a RabbitMQ was started with its management interface."""
+    try:
+        api_of_rabbitmq(url).get("whoami")
+    except OSError:
+        return False
+    return True
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -51,12 +66,7 @@ def api_of_rabbitmq(url: str) -> ManagementApi:
     """Return the management API of a RabbitMQ whose AMQP URL is known."""
     parts = urlsplit(url)
     assert parts.port is not None
-    api = ManagementApi(f"http://{parts.hostname}:{parts.port + MANAGEMENT_PORTS_HIGHER}")
-    try:
-        api.get("whoami")
-    except OSError:
-        pytest.skip("this RabbitMQ was started without its management interface")
-    return api
+    return ManagementApi(f"http://{parts.hostname}:{parts.port + MANAGEMENT_PORTS_HIGHER}")
 
 
 @pytest.fixture

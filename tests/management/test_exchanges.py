@@ -163,8 +163,9 @@ def test_binding_is_listed_from_all_sides(api: ManagementApi, bound: str) -> Non
     virtualhost = between[0].pop("vhost")
 
     assert [binding] == between
-    for path in (f"bindings/{bound}", f"exchanges/{bound}/shop/bindings/source"):
-        assert {**binding, "vhost": virtualhost} in api.get(path).json
+    full = {**binding, "vhost": virtualhost}
+    assert full in api.get(f"bindings/{bound}").json
+    assert full in api.get(f"exchanges/{bound}/shop/bindings/source").json
     assert ["", "shop"] == [
         each["source"] for each in api.get(f"queues/{bound}/orders/bindings").json
     ]

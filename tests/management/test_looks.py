@@ -168,6 +168,12 @@ def check(broker: Broker, item: Any, expected: Shape) -> None:
     assert broker.fake is None or sorted(expected) == sorted(item)
 
 
+def check_each(broker: Broker, items: list[Any], expected: Shape) -> None:
+    assert items, "none to check"
+    for item in items:
+        check(broker, item, expected)
+
+
 @pytest.fixture
 def channel(connection: pika.BlockingConnection) -> Any:
     """A channel in confirm mode with a consumer of the queue orders, which holds a message."""
@@ -288,8 +294,7 @@ def test_queues_are_listed_in_detail(api: ManagementApi, virtualhost: str) -> No
 
 
 def test_exchange_is_listed(broker: Broker, api: ManagementApi, virtualhost: str) -> None:
-    for item in api.get(f"exchanges/{virtualhost}").json:
-        check(broker, item, EXCHANGE)
+    check_each(broker, api.get(f"exchanges/{virtualhost}").json, EXCHANGE)
 
 
 def test_broker_is_shown(broker: Broker, api: ManagementApi) -> None:

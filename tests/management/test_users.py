@@ -84,8 +84,11 @@ def test_permissions_need_a_user_and_a_virtual_host(
 ) -> None:
     body = {"configure": "", "write": "", "read": ""}
 
-    for path in (f"permissions/nowhere/{user}", f"permissions/{virtualhost}/nobody"):
-        assert (400, "bad_request", "vhost_or_user_not_found") == api.put(path, body).problem
+    without_virtualhost = api.put(f"permissions/nowhere/{user}", body)
+    without_user = api.put(f"permissions/{virtualhost}/nobody", body)
+
+    problem = (400, "bad_request", "vhost_or_user_not_found")
+    assert (problem, problem) == (without_virtualhost.problem, without_user.problem)
 
 
 def test_topic_permissions_are_a_list(api: ManagementApi, user: str, virtualhost: str) -> None:

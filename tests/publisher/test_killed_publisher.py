@@ -90,6 +90,11 @@ async def kill(node: PrivateNode, works: list[Work]) -> None:
 
 
 @pytest.mark.timeout(120 + 60 * KILLS)
+async def kill_repeatedly(node: PrivateNode, works: list[Work], *, times: int) -> None:
+    for _ in range(times):
+        await kill(node, works)
+
+
 async def test_confirmed_messages_are_there_and_the_others_are_accounted_for() -> None:
     async with (
         PrivateNode(RELEASE) as node,
@@ -99,8 +104,7 @@ async def test_confirmed_messages_are_there_and_the_others_are_accounted_for() -
         once, again = works
         tasks = [asyncio.create_task(work.run()) for work in works]
         await asyncio.sleep(1)
-        for _ in range(KILLS):
-            await kill(node, works)
+        await kill_repeatedly(node, works, times=KILLS)
         once.stop()
         again.stop()
         await asyncio.gather(*tasks)

@@ -1,7 +1,7 @@
 """A publisher on a connection that is lost and recovered, and on a channel that is reopened."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -24,8 +24,14 @@ from ammoo_wire import BasicAckParameters, BasicPublishParameters
 from tests.client.brokers import Name
 from tests.client.script import ScriptedServer
 from tests.recovery.network import Network
-from tests.recovery.until import AT_ONCE, settle, until
+from tests.recovery.until import AT_ONCE, bring_down, settle, until
 from tests.support.operator import Operator
+
+
+@pytest.fixture
+async def queue(broker_channel: ammoo.Channel, name: Name) -> str:
+    """A durable queue, declared by a connection that is not lost."""
+    return (await broker_channel.declare_queue(name("orders"), durable=True)).queue_name
 
 
 async def publish(publisher: Publisher, queue: str, *bodies: str, **options: Any) -> None:
@@ -50,13 +56,10 @@ async def test_what_is_published_while_the_connection_is_down_is_sent_by_itself(
     channel: ammoo.Channel,
     broker_channel: ammoo.Channel,
     events: EventListener,
-    name: Name,
+    queue: str,
 ) -> None:
-    queue = name("orders")
-    await channel.declare_queue(queue, durable=True)
     async with channel.publisher() as publisher:
-        network.go_down()
-        await until(events, Recovering)
+        await bring_down(network, events)
         await publish(publisher, queue, "1", "2", "3")
         assert (3, 3) == (publisher.sent, publisher.in_flight)
         network.go_up()
@@ -70,10 +73,8 @@ async def test_what_was_in_flight_is_unknown_and_is_not_sent_again(
     channel: ammoo.Channel,
     broker_channel: ammoo.Channel,
     events: EventListener,
-    name: Name,
+    queue: str,
 ) -> None:
-    queue = name("orders")
-    await channel.declare_queue(queue, durable=True)
     async with channel.publisher() as publisher:
         network.hold()
         lost = await publisher.publish("", queue, "1")
@@ -95,10 +96,8 @@ async def test_lost_messages_are_sent_again_in_their_order_before_newer_ones(
     channel: ammoo.Channel,
     broker_channel: ammoo.Channel,
     events: EventListener,
-    name: Name,
+    queue: str,
 ) -> None:
-    queue = name("orders")
-    await channel.declare_queue(queue, durable=True)
     async with channel.publisher(republish=True) as publisher:
         network.hold()
         await publish(publisher, queue, "1", "2", "3")
@@ -119,11 +118,8 @@ async def test_lost_messages_are_sent_again_in_their_order_before_newer_ones(
 
 
 async def test_message_id_of_the_caller_is_kept(
-    channel: ammoo.Channel, broker_channel: ammoo.Channel, name: Name
+    channel: ammoo.Channel, broker_channel: ammoo.Channel, queue: str
 ) -> None:
-    queue = name("orders")
-    await channel.declare_queue(queue, durable=True)
-
     async with channel.publisher(republish=True) as publisher:
         await publish(publisher, queue, "1", message_id="mine")
 
@@ -132,24 +128,33 @@ async def test_message_id_of_the_caller_is_kept(
     ]
 
 
+async def publish_and_lose(
+    publisher: Publisher,
+    queue: str,
+    bodies: list[str],
+    network: Network,
+    events: EventListener,
+) -> None:
+    """Publish, and lose the connection when all but the last fourteen are confirmed."""
+    confirmations = [await publisher.publish("", queue, body) for body in bodies]
+    await confirmations[-15]
+    network.cut()
+    await until(events, Open)
+
+
 async def test_messages_that_are_lost_again_and_again_keep_their_order(
     network: Network,
     channel: ammoo.Channel,
     broker_channel: ammoo.Channel,
     events: EventListener,
-    name: Name,
+    queue: str,
 ) -> None:
-    queue = name("orders")
-    await channel.declare_queue(queue, durable=True)
     numbers = [str(number) for number in range(200)]
-    confirmations: list[Confirmation] = []
     async with channel.publisher(max_in_flight=20, republish=True) as publisher:
-        for number in numbers:
-            confirmations.append(await publisher.publish("", queue, number))
-            if number in ("60", "100", "140"):
-                await confirmations[-15]
-                network.cut()
-                await until(events, Open)
+        await publish_and_lose(publisher, queue, numbers[:61], network, events)
+        await publish_and_lose(publisher, queue, numbers[61:101], network, events)
+        await publish_and_lose(publisher, queue, numbers[101:141], network, events)
+        await publish(publisher, queue, *numbers[141:])
 
     arrived = await bodies(broker_channel, queue)
     last_places = {body: place for place, body in enumerate(arrived)}
@@ -158,10 +163,8 @@ async def test_messages_that_are_lost_again_and_again_keep_their_order(
 
 
 async def test_message_that_the_server_closes_the_channel_for_is_found_and_alone_refused(
-    channel: ammoo.Channel, broker_channel: ammoo.Channel, name: Name
+    channel: ammoo.Channel, broker_channel: ammoo.Channel, queue: str
 ) -> None:
-    queue = name("orders")
-    await channel.declare_queue(queue, durable=True)
     publisher = channel.publisher(republish=True)
     numbers = [str(number) for number in range(20)]
 
@@ -223,8 +226,7 @@ async def test_publisher_can_be_left_by_cancellation_while_the_connection_is_dow
 
     async def work() -> None:
         async with channel.publisher() as publisher:
-            network.go_down()
-            await until(events, Recovering)
+            await bring_down(network, events)
             published.put_nowait(await publisher.publish("", "nowhere", "1"))
 
     task = asyncio.create_task(work())
@@ -240,8 +242,7 @@ async def test_time_of_a_message_counts_while_the_connection_is_down(
     network: Network, channel: ammoo.Channel, events: EventListener
 ) -> None:
     async with channel.publisher(timeout=0.01) as publisher:
-        network.go_down()
-        await until(events, Recovering)
+        await bring_down(network, events)
         confirmation = await publisher.publish("", "nowhere", "1")
 
         with pytest.raises(PublishNotSent) as caught:
@@ -272,11 +273,9 @@ async def test_publish_and_publish_nowait_raise_the_same_when_recovery_has_given
 
 
 async def test_message_that_the_server_closes_the_connection_for_is_refused(
-    channel: ammoo.Channel, broker_channel: ammoo.Channel, name: Name
+    channel: ammoo.Channel, broker_channel: ammoo.Channel, queue: str
 ) -> None:
     """RabbitMQ does not implement `immediate`, and closes the connection."""
-    queue = name("orders")
-    await channel.declare_queue(queue, durable=True)
     async with channel.publisher(republish=True) as publisher:
         await publish(publisher, queue, "1", "2")
         poison = await publisher.publish("", queue, b"poison", immediate=True)
@@ -343,8 +342,7 @@ async def test_publisher_waits_at_a_gate_that_is_full(network: Network, broker_u
         channel.publisher() as publisher,
     ):
         events = connection.events()
-        network.go_down()
-        await until(events, Recovering)
+        await bring_down(network, events)
         declaring = asyncio.create_task(
             channel.declare_exchange("amq.fanout", "fanout", durable=True)
         )
@@ -358,40 +356,55 @@ async def test_publisher_waits_at_a_gate_that_is_full(network: Network, broker_u
     assert 1 == publisher.confirmed
 
 
+class InterruptedSource:
+    """Fifty messages for a queue, and something that happens before the twenty-first.
+
+    Attributes:
+        taken: How many were taken.
+        was_interrupted: Set when it has happened.
+        is_closed: Whether the iteration has ended.
+    """
+
+    def __init__(self, queue: str, interrupt: Callable[[], Awaitable[None]]) -> None:
+        self.taken = 0
+        self.was_interrupted = asyncio.Event()
+        self.is_closed = False
+        self._queue = queue
+        self._interrupt = interrupt
+
+    async def publications(self) -> AsyncIterator[Publication]:
+        try:
+            for number in range(50):
+                self.taken += 1
+                if number == 20:
+                    await self._interrupt()
+                    self.was_interrupted.set()
+                yield "", self._queue, str(number)
+        finally:
+            self.is_closed = True
+
+
 async def test_asynchronous_source_is_paused_by_an_outage_and_closed_in_the_end(
     network: Network,
     channel: ammoo.Channel,
     broker_channel: ammoo.Channel,
     events: EventListener,
-    name: Name,
+    queue: str,
 ) -> None:
-    queue = name("orders")
-    await channel.declare_queue(queue, durable=True)
-    taken: list[int] = []
-    went_down, is_closed = asyncio.Event(), asyncio.Event()
+    async def lose() -> None:
+        await bring_down(network, events)
 
-    async def source() -> AsyncIterator[Publication]:
-        try:
-            for number in range(50):
-                taken.append(number)
-                if number == 20:
-                    network.go_down()
-                    await until(events, Recovering)
-                    went_down.set()
-                yield "", queue, str(number)
-        finally:
-            is_closed.set()
-
+    source = InterruptedSource(queue, lose)
     async with channel.publisher(max_in_flight=10, republish=True) as publisher:
-        feeding = asyncio.create_task(publisher.publish_many(source()))
-        await went_down.wait()
+        feeding = asyncio.create_task(publisher.publish_many(source.publications()))
+        await source.was_interrupted.wait()
         await settle()
-        assert 31 > len(taken)
+        assert 31 > source.taken
         network.go_up()
 
         assert 50 == await feeding
 
-    assert is_closed.is_set()
+    assert source.is_closed
     assert {str(number) for number in range(50)} == set(await bodies(broker_channel, queue))
 
 
@@ -399,10 +412,8 @@ async def test_messages_wait_while_the_broker_has_an_alarm_and_arrive_in_order(
     broker_connection: ammoo.Connection,
     broker_channel: ammoo.Channel,
     operator: Operator,
-    name: Name,
+    queue: str,
 ) -> None:
-    queue = name("orders")
-    await broker_channel.declare_queue(queue, durable=True)
     async with (
         broker_connection.channel() as channel,
         channel.publisher(max_in_flight=20) as publisher,

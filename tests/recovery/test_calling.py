@@ -9,18 +9,12 @@ import pytest
 
 import ammoo
 from ammoo.exceptions import PublishNotSent, RecoveryFailed, RpcInterrupted, RpcTimeout
-from ammoo.recovery.events import Open, Recovering
 from ammoo.recovery.listener import EventListener
 from tests.client.brokers import Name
 from tests.recovery.network import Network
-from tests.recovery.until import AT_ONCE, until
-from tests.support.tasks import started
+from tests.recovery.until import AT_ONCE, bring_down, bring_up, lose, until_filled
+from tests.support.tasks import cancel_each, started
 from tests.workers.queues import Handled, bodies_left
-
-
-async def lose(network: Network, events: EventListener) -> None:
-    network.cut()
-    await until(events, Open)
 
 
 async def upper(request: ammoo.DeliverMessage) -> bytes:
@@ -79,13 +73,12 @@ async def test_interrupted_call_says_when_calls_work_again(
     await channel.declare_queue(queue, durable=True)
     async with channel.rpc() as rpc:
         calling = await started(rpc.call("", queue, "body"))
-        while not (await channel.assert_queue_exists(queue)).message_count:
-            pass  # a round trip
+        await until_filled(channel, queue)
         network.cut()
         with pytest.raises(RpcInterrupted) as caught:
             await calling
         await caught.value.recovered()
-        async with served(rpc._channel.connection, queue):
+        async with served(channel.connection, queue):
             assert b"AGAIN" == (await rpc.call("", queue, "again")).body
 
     assert caught.value.recoverable
@@ -108,8 +101,8 @@ async def test_call_is_repeated_if_asked(
         await first.reply(b"to an address that was lost")
         await second.reply(b"reply")
         answer = await calling
-        for message in (first, second):
-            await message.ack()
+        await first.ack()
+        await second.ack()
 
     assert b"reply" == answer.body
     assert first.properties.message_id == second.properties.message_id is not None
@@ -141,8 +134,7 @@ async def test_call_that_is_begun_while_the_connection_is_down_waits(
 ) -> None:
     queue = name("requests")
     async with served(broker_connection, queue), channel.rpc() as rpc:
-        network.go_down()
-        await until(events, Recovering)
+        await bring_down(network, events)
         calls = [await started(rpc.call("", queue, letter)) for letter in "abc"]
         network.go_up()
         replies = await asyncio.gather(*calls)
@@ -154,8 +146,7 @@ async def test_call_whose_time_is_over_while_the_connection_is_down_raises(
     network: Network, channel: ammoo.Channel, events: EventListener, name: Name
 ) -> None:
     async with channel.rpc() as rpc:
-        network.go_down()
-        await until(events, Recovering)
+        await bring_down(network, events)
         with pytest.raises(RpcTimeout):
             await rpc.call("", name("requests"), "body", timeout=0.01)
 
@@ -173,8 +164,7 @@ async def test_call_in_flight_is_interrupted_when_recovery_gives_up(
         channel.rpc() as rpc,
     ):
         calling = await started(rpc.call("", queue, "body", repeat=repeat))
-        while not (await broker_channel.assert_queue_exists(queue)).message_count:
-            pass  # a round trip
+        await until_filled(broker_channel, queue)
         network.go_down()
         with pytest.raises(RpcInterrupted):
             await calling
@@ -246,8 +236,7 @@ async def test_replies_have_the_loss_of_a_server_that_is_on_its_own_connection(
         events = connection.events()
         calling = asyncio.create_task(rpc.call("", queue, "1"))
         await handled.until_begun(1)
-        network.go_down()
-        await until(events, Recovering)
+        await bring_down(network, events)
         handled.let_all_end()
         network.go_up()
         answer = await calling
@@ -259,14 +248,11 @@ async def test_calls_that_wait_for_the_connection_end_with_their_block(
     network: Network, channel: ammoo.Channel, events: EventListener, name: Name
 ) -> None:
     async with channel.rpc() as rpc:
-        network.go_down()
-        await until(events, Recovering)
+        await bring_down(network, events)
         calls = [await started(rpc.call("", name("requests"), "body")) for _ in range(2)]
 
-    for call in calls:
-        call.cancel()
+    cancel_each(calls)
     results = await asyncio.gather(*calls, return_exceptions=True)
-    network.go_up()
-    await until(events, Open)
+    await bring_up(network, events)
 
     assert [True, True] == [isinstance(each, BaseException) for each in results]

@@ -8,27 +8,23 @@ import pytest
 
 import ammoo
 from ammoo.exceptions import ServerCancelledConsumer
-from ammoo.recovery.events import Open, Recovering
 from ammoo.recovery.listener import EventListener
 from tests.client.brokers import Name
 from tests.recovery.network import Network
 from tests.recovery.until import (
     AT_ONCE,
+    bring_down,
+    bring_up,
+    lose,
     lose_all_of,
     lost_in_flight,
+    round_trips_until,
     settle,
-    until,
     until_consumers,
 )
 from tests.support.clock import LoopClock
 from tests.support.tasks import started
-from tests.workers.queues import Handled, bodies_left, filled, publish
-
-
-async def lose(network: Network, events: EventListener) -> None:
-    network.cut()
-    await until(events, Open)
-
+from tests.workers.queues import Handled, ack_each, bodies_left, filled, publish
 
 # --- process -------------------------------------------------------------------------------------
 
@@ -113,6 +109,14 @@ async def test_handlers_go_on_and_their_messages_come_again(
     assert 2 == handled.most_running
 
 
+async def lose_unless_redelivered(
+    message: ammoo.DeliverMessage, network: Network, channel: ammoo.Channel
+) -> None:
+    """Lose the connection under an operation, which raises; do nothing when a message comes again."""
+    if not message.redelivered:
+        await lost_in_flight(network, channel.assert_exchange_exists("amq.direct"))
+
+
 async def test_handler_that_raises_the_loss_ends_no_consumer(
     network: Network, channel: ammoo.Channel, events: EventListener, name: Name
 ) -> None:
@@ -121,8 +125,7 @@ async def test_handler_that_raises_the_loss_ends_no_consumer(
     handled = Handled()
 
     async def handle(message: ammoo.DeliverMessage) -> None:
-        if not message.redelivered:
-            await lost_in_flight(network, channel.assert_queue_exists(queue))
+        await lose_unless_redelivered(message, network, channel)
         await handled(message)
 
     handled.let_all_end()
@@ -173,12 +176,10 @@ async def test_lost_messages_that_wait_for_their_key_are_not_handled(
             consumer.run(handled, concurrency=2, ordered_by=lambda message: "all")
         )
         await handled.until_begun(1)
-        network.go_down()
-        await until(events, Recovering)
+        await bring_down(network, events)
         handled.let_all_end()
         await handled.until_ended(1)
-        network.go_up()
-        await until(events, Open)
+        await bring_up(network, events)
         await handled.until_ended(4)
         await consumer.cancel()
         await running
@@ -237,9 +238,10 @@ async def test_thousand_messages_keep_the_order_of_their_keys_across_losses(
         running = asyncio.create_task(
             consumer.run(ledger, concurrency=5, ordered_by=lambda m: m.decode()[0])
         )
-        for left in (700, 400):
-            await ledger.until_left(left)
-            await lose_all_of(network, events, broker_channel, queue)
+        await ledger.until_left(700)
+        await lose_all_of(network, events, broker_channel, queue)
+        await ledger.until_left(400)
+        await lose_all_of(network, events, broker_channel, queue)
         await ledger.until_left(0)
         await consumer.drain(None)
         await running
@@ -263,11 +265,9 @@ async def test_consumer_that_is_not_restored_ends_its_run(
     async with channel.consume(queue) as consumer:
         running = asyncio.create_task(consumer.run(handled))
         await handled.until_begun(1)
-        network.go_down()
-        await until(events, Recovering)
+        await bring_down(network, events)
         await broker_channel.delete_queue(queue)
-        network.go_up()
-        await until(events, Open)
+        await bring_up(network, events)
         handled.let_all_end()
         with pytest.raises(ammoo.exceptions.NotFound):
             await running
@@ -299,8 +299,7 @@ async def test_consumer_that_was_too_slow_is_started_again(
         await publish(broker_channel, queue, "2")
         late.append(await anext(consumer))  # its time is over later
         again = [await anext(consumer) for _ in range(2)]
-        for message in (*late, *again):
-            await message.ack()
+        await ack_each(*late, *again)
         await channel.assert_queue_exists(queue)
         await publish(broker_channel, queue, "3")
         third = await anext(consumer)
@@ -325,8 +324,7 @@ async def test_handler_that_was_too_slow_is_called_again_when_it_has_ended(
         running = asyncio.create_task(consumer.run(handled, ordered_by=lambda message: "all"))
         await handled.until_begun(1)
         await publish(broker_channel, queue, "2")
-        while consumer.consumer_tag == first_tag:
-            await channel.assert_queue_exists(queue)  # a round trip
+        await round_trips_until(lambda: consumer.consumer_tag != first_tag, channel, queue)
         handled.let_all_end()
         await handled.until_all_ended("1", "1", "2")
         await consumer.drain(None)
@@ -345,8 +343,7 @@ async def test_consumer_without_recovery_that_was_too_slow_raises(
             late = [await anext(consumer)]
             with pytest.raises(ServerCancelledConsumer):
                 await anext(consumer)
-            for message in late:
-                await message.ack()  # the channel is open, and the server takes it
+            await ack_each(*late)  # the channel is open, and the server takes it
         async with channel.consume(queue) as consumer:
             async with (await anext(consumer)).process():
                 pass
@@ -369,8 +366,8 @@ async def test_open_batch_of_a_lost_connection_is_dropped_and_comes_again(
     await channel.qos(prefetch_count=10)
     async with channel.consume(queue) as consumer:
         waiting = asyncio.create_task(anext(consumer.batches(3, seconds=600)))
-        while channel._require_live().acknowledgements.unacked.lowest is None:
-            await channel.assert_queue_exists(queue)
+        unacked = channel._require_live().acknowledgements.unacked
+        await round_trips_until(lambda: unacked.lowest is not None, channel, queue)
         await lose_all_of(network, events, broker_channel, queue)
         await publish(channel, queue, "3")
         batch = await waiting
@@ -393,18 +390,14 @@ async def test_time_of_a_batch_that_was_lost_is_over(
     async with channel.consume(queue) as consumer:
         batches = consumer.batches(3, seconds=5)
         waiting = asyncio.create_task(anext(batches))
-        while not batches._open:
-            await channel.assert_queue_exists(queue)
-        network.go_down()
-        await until(events, Recovering)
+        await round_trips_until(lambda: batches._open, channel, queue)
+        await bring_down(network, events)
         clock = LoopClock(monkeypatch)
         await clock.advance(5)
         monkeypatch.undo()
         assert not waiting.done()
-        network.go_up()
-        await until(events, Open)
-        while not batches._open:
-            await channel.assert_queue_exists(queue)
+        await bring_up(network, events)
+        await round_trips_until(lambda: batches._open, channel, queue)
         await publish(channel, queue, "2", "3")
         batch = await waiting
 
@@ -441,8 +434,7 @@ async def test_drain_while_the_connection_is_down_waits_for_handlers_alone(
     async with channel.consume(queue) as consumer:
         running = asyncio.create_task(consumer.run(handled))
         await handled.until_begun(1)
-        network.go_down()
-        await until(events, Recovering)
+        await bring_down(network, events)
         draining = await started(consumer.drain(None))
         assert not draining.done()
         handled.let_all_end()
@@ -452,8 +444,7 @@ async def test_drain_while_the_connection_is_down_waits_for_handlers_alone(
 
     assert ["1"] == handled.ended
     assert channel.closing
-    network.go_up()
-    await until(events, Open)
+    await bring_up(network, events)
     await until_consumers(broker_channel, queue, 0)
     assert ["1", "2", "3"] == sorted(await bodies_left(broker_channel, queue))
 
@@ -489,13 +480,11 @@ async def test_consumer_that_is_cancelled_while_the_connection_is_down_is_not_re
     queue = await filled(broker_channel, name("orders"))
     async with channel.consume(queue) as consumer:
         reading: asyncio.Task[Any] = await started(anext(consumer))
-        network.go_down()
-        await until(events, Recovering)
+        await bring_down(network, events)
         await consumer.cancel()
         with pytest.raises(StopAsyncIteration):
             await reading
-        network.go_up()
-        await until(events, Open)
+        await bring_up(network, events)
 
     await until_consumers(broker_channel, queue, 0)
 

@@ -1,7 +1,7 @@
 """Waiting for what a connection tells, and options that make it recover without delay."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import ammoo
@@ -10,7 +10,19 @@ from ammoo.recovery.events import Open, Recovering
 from ammoo.recovery.listener import EventListener
 from tests.recovery.network import Network
 
-__all__ = ["AT_ONCE", "lose_all_of", "lost_in_flight", "settle", "until", "until_consumers"]
+__all__ = [
+    "AT_ONCE",
+    "bring_down",
+    "bring_up",
+    "lose",
+    "lose_all_of",
+    "lost_in_flight",
+    "round_trips_until",
+    "settle",
+    "until",
+    "until_consumers",
+    "until_filled",
+]
 
 AT_ONCE = Recovery(random=lambda: 0.0)
 """Every delay is 0."""
@@ -26,6 +38,38 @@ async def until(events: EventListener, kind: type[EventT], seconds: float = 40) 
             if isinstance(event, kind):
                 return event
     raise AssertionError(f"the connection was closed; {kind.__name__} was awaited")
+
+
+async def bring_down(network: Network, events: EventListener) -> None:
+    """Cut the connection, let no other one through, and wait until the client has noticed."""
+    network.go_down()
+    await until(events, Recovering)
+
+
+async def bring_up(network: Network, events: EventListener) -> None:
+    """Let connections through again, and wait until the client has recovered."""
+    network.go_up()
+    await until(events, Open)
+
+
+async def lose(network: Network, events: EventListener) -> None:
+    """Cut the connection, and wait until the client has recovered."""
+    network.cut()
+    await until(events, Open)
+
+
+async def round_trips_until(
+    condition: Callable[[], object], channel: ammoo.Channel, queue: str
+) -> None:
+    """Wait for what the client does and tells nobody: what it has read by the end of a round trip."""
+    while not condition():
+        await channel.assert_queue_exists(queue)
+
+
+async def until_filled(channel: ammoo.Channel, queue: str) -> None:
+    """Wait until a queue has a message: RabbitMQ tells no client, so it is asked again and again."""
+    while not (await channel.assert_queue_exists(queue)).message_count:
+        pass  # a round trip
 
 
 async def until_consumers(channel: ammoo.Channel, queue: str, count: int) -> None:
@@ -52,11 +96,9 @@ async def lose_all_of(
         other: A channel of another connection.
         queue: The queue that the client consumes alone.
     """
-    network.go_down()
-    await until(events, Recovering)
+    await bring_down(network, events)
     await until_consumers(other, queue, 0)
-    network.go_up()
-    await until(events, Open)
+    await bring_up(network, events)
 
 
 async def lost_in_flight(network: Network, operation: Coroutine[Any, Any, T]) -> T:

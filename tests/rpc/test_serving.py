@@ -25,7 +25,7 @@ from ammoo_wire import (
 )
 from tests.client.brokers import Name
 from tests.client.script import ScriptedPeer, ScriptedServer
-from tests.support.tasks import started
+from tests.support.tasks import cancel_each, started
 from tests.workers.queues import Handled, bodies_left
 
 
@@ -251,8 +251,7 @@ async def test_signal_drains_a_server(
         handled.let_all_end()
         await serving
         answered = [(await calls[int(body)]).decode() for body in handled.ended]
-        for call in calls:
-            call.cancel()
+        cancel_each(calls)
         await asyncio.gather(*calls, return_exceptions=True)
 
     assert ["done", "done"] == answered

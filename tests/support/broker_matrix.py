@@ -39,6 +39,7 @@ __all__ = [
     "mortal_broker",
     "operator",
     "parametrise",
+    "parametrise_on",
 ]
 
 PLUGINS = ("rabbitmq_consistent_hash_exchange", "rabbitmq_delayed_message_exchange")
@@ -69,13 +70,17 @@ _LEGS = pytest.StashKey[list[Leg]]()
 
 def parametrise(metafunc: pytest.Metafunc) -> None:
     """Run what asks for a broker once for each."""
+    parametrise_on(metafunc, legs_of(metafunc.config))
+
+
+def parametrise_on(metafunc: pytest.Metafunc, legs: list[Leg]) -> None:
+    """Run what asks for a broker once for each of these that suits its marks and fixtures."""
     asked_for = [
         name for name in ("broker", "mortal_broker", "tls_broker") if name in metafunc.fixturenames
     ]
     if not asked_for:
         return
     mark = metafunc.definition.get_closest_marker("rabbitmq_version")
-    legs = legs_of(metafunc.config)
     if mark is not None:
         legs = [leg for leg in legs if is_among(leg.version, *mark.args)]
     exchange_type = metafunc.definition.get_closest_marker("exchange_type")

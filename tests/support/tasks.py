@@ -1,10 +1,10 @@
 """Starting a task so that a test knows how far it has come."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
-__all__ = ["started", "turn_over"]
+__all__ = ["cancel_each", "count_turns", "started", "turn_over"]
 
 _T = TypeVar("_T")
 
@@ -15,6 +15,19 @@ async def turn_over() -> None:
     turn = loop.create_future()
     loop.call_soon(turn.set_result, None)  # behind what is ready
     await turn
+
+
+def cancel_each(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+    """Ask each task to end; whether it does is not awaited."""
+    for task in tasks:
+        task.cancel()
+
+
+async def count_turns(turns: list[None]) -> None:
+    """Put something into a list at each turn of the loop, until cancelled."""
+    while True:
+        await asyncio.sleep(0)
+        turns.append(None)
 
 
 async def started(coroutine: Coroutine[Any, Any, _T]) -> "asyncio.Task[_T]":

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import ammoo
 
-__all__ = ["Handled", "Work", "bodies_left", "consuming", "filled", "publish"]
+__all__ = ["Handled", "Work", "ack_each", "bodies_left", "consuming", "filled", "publish"]
 
 Work = Callable[[ammoo.DeliverMessage], object]
 
@@ -23,6 +23,11 @@ async def publish(channel: ammoo.Channel, queue: str, *bodies: str) -> None:
     """Publish messages, and wait until the broker has them."""
     await channel.select_confirm()
     await asyncio.gather(*(channel.publish("", queue, body) for body in bodies))
+
+
+async def ack_each(*messages: ammoo.DeliverMessage) -> None:
+    for message in messages:
+        await message.ack()
 
 
 @asynccontextmanager

@@ -200,8 +200,9 @@ async def test_handlers_that_take_too_long_are_cancelled_and_their_messages_requ
     consumer = await started_consumer(channel)
     handled = Handled()
     running = await started(consumer.run(handled, concurrency=3))
-    for number in range(1, 4):
-        peer.deliver(consumer.consumer_tag, number, body=b"%d" % number)
+    peer.deliver(consumer.consumer_tag, 1, body=b"1")
+    peer.deliver(consumer.consumer_tag, 2, body=b"2")
+    peer.deliver(consumer.consumer_tag, 3, body=b"3")
     await handled.until_begun(3)
     clock = LoopClock(monkeypatch)
     draining = await started(consumer.drain(20))

@@ -31,8 +31,10 @@ def test_key_begins_anew_when_nothing_waits_behind_it() -> None:
 
 def test_all_that_waits_is_taken_and_keys_go_on() -> None:
     backlog: KeyedBacklog[int] = KeyedBacklog()
-    for key, item in [("a", 1), ("a", 2), ("b", 3), ("b", 4)]:
-        backlog.begin(key, item)
+    backlog.begin("a", 1)
+    backlog.begin("a", 2)
+    backlog.begin("b", 3)
+    backlog.begin("b", 4)
 
     assert [2, 4] == backlog.take_all()
     assert [] == backlog.take_all()

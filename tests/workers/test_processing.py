@@ -16,7 +16,7 @@ from ammoo_wire import (
 )
 from tests.client.brokers import Name
 from tests.client.script import ScriptedPeer, ScriptedServer
-from tests.support.tasks import started
+from tests.support.tasks import cancel_each, started
 from tests.workers.queues import bodies_left, consuming, filled
 
 
@@ -81,8 +81,7 @@ async def test_cancelled_blocks_requeue_in_one_command(
             await asyncio.Event().wait()
 
     tasks = [await started(process(message)) for message in messages]
-    for task in tasks:
-        task.cancel()
+    cancel_each(tasks)
     await asyncio.gather(*tasks, return_exceptions=True)
 
     assert (3, True, True) == await peer.expect(BasicNackParameters)

@@ -214,23 +214,37 @@ async def test_thousand_messages_keep_the_order_of_their_keys(
     chance = random.Random(14)
     sent = [f"{chance.choice('abcdefg')}{number}" for number in range(1000)]
     queue = await filled(broker_channel, name("queue"), *sent)
-    handled: list[str] = []
-    all_handled = asyncio.Event()
-
-    async def handle(message: ammoo.DeliverMessage) -> None:
-        for _ in range(chance.randrange(3)):
-            await asyncio.sleep(0)
-        handled.append(message.decode())
-        if len(handled) == 1000:
-            all_handled.set()
+    handler = HandlerWithTurns(chance, expected=1000)
 
     async with consuming(broker_connection, queue, 50) as consumer:
-        running = asyncio.create_task(consumer.run(handle, concurrency=8, ordered_by=key_of))
-        await all_handled.wait()
+        running = asyncio.create_task(consumer.run(handler, concurrency=8, ordered_by=key_of))
+        await handler.has_handled_all.wait()
         await consumer.cancel()
         await running
 
-    assert by_key(sent) == by_key(handled)
+    assert by_key(sent) == by_key(handler.handled)
+
+
+class HandlerWithTurns:
+    """Handles each message in none, one or two turns of the loop.
+
+    Attributes:
+        handled: The bodies in the order in which their handling ended.
+        has_handled_all: Set when as many as expected have been handled.
+    """
+
+    def __init__(self, chance: random.Random, expected: int) -> None:
+        self.handled: list[str] = []
+        self.has_handled_all = asyncio.Event()
+        self._chance = chance
+        self._expected = expected
+
+    async def __call__(self, message: ammoo.DeliverMessage) -> None:
+        for _ in range(self._chance.randrange(3)):
+            await asyncio.sleep(0)
+        self.handled.append(message.decode())
+        if len(self.handled) == self._expected:
+            self.has_handled_all.set()
 
 
 def by_key(bodies: list[str]) -> dict[str, list[str]]:
@@ -352,8 +366,7 @@ async def test_so_many_failures_are_kept_and_the_others_counted(
     async with channel.consume("queue") as consumer:
         running = await started(consumer.run(fail))
         peer.deliver(consumer.consumer_tag, *range(1, MOST_FAILURES + 11))
-        for _ in range(MOST_FAILURES + 10):
-            await peer.expect(BasicRejectParameters)
+        await peer.expect_several(BasicRejectParameters, MOST_FAILURES + 10)
         await consumer.cancel()
         words = "110 handlers have failed on queue 'queue'; the first 100 are here"
         with pytest.raises(ExceptionGroup, match=words) as caught:

@@ -114,14 +114,15 @@ async def test_third_signal_has_its_default_action(
 
 async def test_what_iterates_ends_as_well(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
     consumer = await started_consumer(channel)
-    received = []
+
+    async def raise_signal_and_ack(message: ammoo.DeliverMessage) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        await message.ack()
+        return message.delivery_tag
 
     async with ammoo.drain_on_signals(consumer):
         peer.deliver(consumer.consumer_tag, 1)
-        async for message in consumer:
-            received.append(message.delivery_tag)
-            signal.raise_signal(signal.SIGTERM)
-            await message.ack()
+        received = [await raise_signal_and_ack(message) async for message in consumer]
 
     assert [1] == received
     assert channel.closing_exc is not None

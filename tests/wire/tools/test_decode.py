@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import json
 import os
 import struct
@@ -340,15 +341,21 @@ def test_sequence_numbers_begin_again_at_0(capsys: pytest.CaptureFixture[str], p
     assert 1 == len(lines)
 
 
+def packets_in_a_row(position: int, contents: list[bytes]) -> list[bytes]:
+    """Return packets without a gap between them, the first at a position of the stream."""
+    positions = itertools.accumulate(map(len, contents), initial=position)
+    return [packet(start, octets) for start, octets in zip(positions, contents, strict=False)]
+
+
 def test_gap_that_is_not_closed_is_skipped(capsys: pytest.CaptureFixture[str], path: Path) -> None:
     body = b"x" * 30_000
     first = encode_command(1, BasicPublishParameters("", "q"), None, body)
     packets = [packet(100, DECLARE), packet(10_000, first[5:])]
-    position = 10_000 + len(first) - 5
-    for number in range(40):
-        octets = encode_command(1, BasicPublishParameters("", str(number)), None, body)
-        packets.append(packet(position, octets))
-        position += len(octets)
+    later = [
+        encode_command(1, BasicPublishParameters("", str(number)), None, body)
+        for number in range(40)
+    ]
+    packets += packets_in_a_row(10_000 + len(first) - 5, later)
 
     lines = decoded(capsys, path, pcap(*packets))
 

@@ -296,6 +296,13 @@ def test_replay_to_a_broker_may_be_interrupted(recording: Path, broker: socket.s
 # --- memory ---
 
 
+def pass_through(client: socket.socket, peer: socket.socket, octets: bytes, *, times: int) -> None:
+    """Send octets at one end and read them at the other, so often."""
+    for _ in range(times):
+        client.sendall(octets)
+        read_exactly(peer, octets)
+
+
 def test_memory_does_not_grow_with_what_passes(broker: socket.socket) -> None:
     """200 MiB pass through a proxy that may take 150 MiB of address space more than it has."""
     publish = encode_command(1, BasicPublishParameters("", "q"), None, bytes(1 << 20))
@@ -308,9 +315,7 @@ def test_memory_does_not_grow_with_what_passes(broker: socket.socket) -> None:
             client.sendall(publish)
             read_exactly(peer, publish)
             before = resident(proxy._process.pid)
-            for _ in range(50):
-                client.sendall(publish)
-                read_exactly(peer, publish)
+            pass_through(client, peer, publish, times=50)
 
             assert resident(proxy._process.pid) - before < 16 << 20
 
