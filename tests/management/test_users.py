@@ -235,6 +235,7 @@ def test_policy_is_among_what_a_queue_shows(api: ManagementApi, virtualhost: str
     assert ("short", {"max-length": 5}) == (queue["policy"], queue["effective_policy_definition"])
 
 
+@pytest.mark.rabbitmq_version(">=4.0")
 def test_hash_of_a_password_makes_a_user_with_it(api: ManagementApi, user: str) -> None:
     password_hash = api.get("auth/hash_password/secret-2").json["ok"]
 

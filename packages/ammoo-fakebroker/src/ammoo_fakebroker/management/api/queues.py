@@ -51,30 +51,14 @@ def list_queues(call: Call) -> Response:
     return list_response(items, call.request.query)
 
 
-def list_queues_in_detail(call: Call) -> Response:
-    """List the queues of all virtual hosts, each as in `show_queue`."""
-    items = [
-        _detailed_item(call, virtualhost, queue)
-        for virtualhost in call.own_virtualhosts()
-        for queue in virtualhost.queues.values()
-    ]
-    return list_response(items, call.request.query)
-
-
 def show_queue(call: Call) -> Response:
     """Show a queue with its consumers."""
     virtualhost = call.virtualhost()
-    item = _detailed_item(call, virtualhost, _queue(call, virtualhost))
+    queue = _queue(call, virtualhost)
+    item = queue_item(call.node, virtualhost, queue)
+    item["consumer_details"] = [consumer_item(call.node, each) for each in queue.consumers]
+    item |= {"deliveries": [], "incoming": []}
     return json_response(with_columns([item], call.request.query)[0])
-
-
-def _detailed_item(call: Call, virtualhost: VirtualHost, queue: Queue) -> dict[str, Any]:
-    return {
-        **queue_item(call.node, virtualhost, queue),
-        "consumer_details": [consumer_item(call.node, each) for each in queue.consumers],
-        "deliveries": [],
-        "incoming": [],
-    }
 
 
 def _queue(call: Call, virtualhost: VirtualHost) -> Queue:
@@ -279,7 +263,7 @@ def _encoded(octets: bytes, body: dict[str, Any]) -> tuple[str, str]:
 
 ROUTES: Routes = {
     "queues": Route({"GET": list_queues}),
-    "queues/detailed": Route({"GET": list_queues_in_detail}),
+    "queues/detailed": Route({"GET": list_queues}),
     "queues/:vhost": Route({"GET": list_queues}),
     "queues/:vhost/:queue": Route(
         {"GET": show_queue, "PUT": declare_queue, "DELETE": delete_queue}
