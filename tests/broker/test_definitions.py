@@ -57,7 +57,7 @@ EXPORT: dict[str, Any] = {
     "topic_permissions": [
         {"user": "shop", "vhost": "shop", "exchange": "amq.topic", "write": "^x", "read": "^y"}
     ],
-    "global_parameters": [],
+    "global_parameters": [{"name": "cluster_name", "value": "rabbit@localhost"}],
     "parameters": [
         {
             "vhost": "shop",
@@ -250,7 +250,6 @@ def test_what_nothing_follows_is_ignored(fakebroker: FakeBroker) -> None:
 
     fakebroker.load_definitions(
         {
-            "global_parameters": [{"name": "cluster_tags", "value": []}],
             "parameters": [{"vhost": "/", "component": "shovel", "name": "s", "value": {}}],
             "product_name": "RabbitMQ",
         }

@@ -77,3 +77,12 @@ def test_definitions_of_a_virtual_host_say_how_it_is_described(
         definitions["metadata"]["description"],
         definitions["metadata"]["tags"],
     )
+
+
+def test_global_parameters_are_loaded(api: ManagementApi, user: str) -> None:
+    parameter = {"name": user, "value": {"a": 1}}
+
+    api.post("definitions", {"global_parameters": [parameter]})
+
+    assert parameter == api.get(f"global-parameters/{user}").json
+    api.delete(f"global-parameters/{user}")

@@ -447,8 +447,33 @@ def test_port_is_checked(broker: Broker, api: ManagementApi) -> None:
 def test_protocol_is_checked(api: ManagementApi) -> None:
     path = "health/checks/protocol-listener"
 
-    assert 200 == api.get(f"{path}/amqp").status
+    assert [200, 200, 200] == [
+        api.get(f"{path}/{word}").status for word in ("amqp", "amqp091", "AMQP0-9-1")
+    ]
     assert (503, "failed") == (
         api.get(f"{path}/gopher").status,
         api.get(f"{path}/gopher").json["status"],
     )
+
+
+# -- feature flags -----------------------------------------------------------------------------
+
+
+def test_feature_flags_are_those_of_the_release(broker: Broker, api: ManagementApi) -> None:
+    items = api.get("feature-flags").json
+    flags = {item["name"]: item["state"] for item in items}
+
+    assert ("enabled", "enabled") == (flags["quorum_queue"], flags["stream_queue"])
+    assert (broker.version != "3.10") == ("message_containers" in flags)
+    assert (broker.version == "4.3") == ("rabbitmq_4.3.0" in flags)
+
+
+def test_enabled_feature_flag_can_be_enabled(api: ManagementApi) -> None:
+    assert 204 == api.put("feature-flags/quorum_queue/enable", {}).status
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_unknown_feature_flag_cannot_be_enabled(api: ManagementApi) -> None:
+    assert (400, "bad_request", "unsupported") == api.put(
+        "feature-flags/no_such_flag/enable", {}
+    ).problem

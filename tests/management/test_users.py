@@ -1,10 +1,12 @@
 """Users, permissions, limits and policies in the management API, on fake and real brokers."""
 
 from base64 import b64encode
+from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
 
+from ammoo_fakebroker import FakeBroker
 from tests.support.management_api import ManagementApi
 
 
@@ -242,3 +244,51 @@ def test_hash_of_a_password_makes_a_user_with_it(api: ManagementApi, user: str) 
     api.put(f"users/{user}", {"password_hash": password_hash, "tags": "management"})
 
     assert user == api.as_user(user, "secret-2").get("whoami").json["name"]
+
+
+def test_tags_stay_in_their_order(api: ManagementApi, user: str) -> None:
+    api.put(f"users/{user}", {"password": "secret", "tags": "policymaker,management,policymaker"})
+
+    assert ["policymaker", "management"] == api.get(f"users/{user}").json["tags"][:2]
+
+
+@pytest.mark.rabbitmq_version(">=4.0")
+def test_topic_permission_of_one_exchange_is_removed(
+    api: ManagementApi, user: str, virtualhost: str
+) -> None:
+    path = f"topic-permissions/{virtualhost}/{user}"
+    for exchange in ("amq.topic", "shop"):
+        api.put(path, {"exchange": exchange, "write": ".*", "read": ".*"})
+
+    assert 204 == api.delete(f"{path}/shop").status
+    assert ["amq.topic"] == [each["exchange"] for each in api.get(path).json]
+
+
+def test_global_parameter_is_set_shown_and_removed(api: ManagementApi, user: str) -> None:
+    path = f"global-parameters/{user}"
+
+    statuses = [api.put(path, {"value": value}).status for value in ({"a": 1}, [2])]
+    shown = api.get(path).json
+    exported = api.get("definitions").json["global_parameters"]
+
+    assert [201, 204] == statuses
+    assert {"name": user, "value": [2]} == shown
+    assert shown in exported
+    assert shown in api.get("global-parameters").json
+    assert (400, "bad_request", "[{key_missing,value}]") == api.put(path, {}).problem
+    assert [204, 404, 404] == [
+        api.delete(path).status,
+        api.delete(path).status,
+        api.get(path).status,
+    ]
+
+
+def test_cluster_gets_another_name(make_fakebroker: Callable[..., FakeBroker]) -> None:
+    api = ManagementApi(make_fakebroker(management_port=0).management_url)
+
+    assert 204 == api.put("cluster-name", {"name": "shop@test"}).status
+    assert {"name": "shop@test"} == api.get("cluster-name").json
+    assert "shop@test" == api.get("overview").json["cluster_name"]
+    assert (400, "bad_request", "[{key_missing,name}]") == api.put("cluster-name", {}).problem
+    api.delete("global-parameters/cluster_name")
+    assert {"name": "rabbit@localhost"} == api.get("cluster-name").json

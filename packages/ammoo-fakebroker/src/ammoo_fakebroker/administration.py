@@ -140,7 +140,7 @@ class Administration(ABC):
                 self._node.virtualhost(virtualhost)
             user = self._node.users.add(name, password)
             if tags is not None:
-                user.tags = frozenset(tags)
+                user.tags = tuple(dict.fromkeys(tags))
             for virtualhost in virtualhosts:
                 user.permissions[virtualhost] = Permissions()
 
@@ -158,7 +158,7 @@ class Administration(ABC):
         """
 
         def change() -> None:
-            self._node.users[name].tags = frozenset(tags)
+            self._node.users[name].tags = tuple(dict.fromkeys(tags))
 
         self._call(change)
 

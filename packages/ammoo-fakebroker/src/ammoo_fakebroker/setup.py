@@ -52,7 +52,7 @@ class _Test(User):
 
     def __init__(self) -> None:
         super().__init__("guest", None)
-        self.tags = frozenset(("impersonator",))
+        self.tags = ("impersonator",)
 
     def may(self, verb: str, name: str, virtualhost: str) -> bool:
         return True

@@ -125,7 +125,7 @@ class User:
         self.password = password
         self.password_hash: str | None = None
         self.hashing_algorithm: str = "rabbit_password_hashing_sha256"
-        self.tags: frozenset[str] = frozenset()
+        self.tags: tuple[str, ...] = ()
         self.permissions: dict[str, Permissions] = {}
         self.topic_permissions: dict[tuple[str, str], TopicPermissions] = {}
         self.limits: UserLimits = UserLimits()

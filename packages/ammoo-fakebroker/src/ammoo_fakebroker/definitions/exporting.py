@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..node.policies import Policy
     from ..node.virtual_host import VirtualHost
 
-__all__ = ["export_definitions"]
+__all__ = ["export_definitions", "virtualhost_item"]
 
 
 def export_definitions(node: Node, virtualhost: VirtualHost | None = None) -> dict[str, Any]:
@@ -35,38 +35,22 @@ def export_definitions(node: Node, virtualhost: VirtualHost | None = None) -> di
             another one. None for the whole broker.
     """
     version = node.profile.version
-    versions = {
-        "rabbit_version": version,
-        "rabbitmq_version": version,
-        "product_name": "RabbitMQ",
-        "product_version": version,
-    }
+    versions = {"rabbit_version": version, "rabbitmq_version": version}
     if virtualhost is not None:
         parts = _parts([virtualhost])
         for item in (item for items in parts.values() for item in items):
             del item["vhost"]
-        about = _virtualhost(virtualhost)
-        return {
-            **versions,
-            "rabbitmq_definition_format": "single_virtual_host",
-            "original_vhost_name": virtualhost.name,
-            "explanation": f"Definitions of virtual host '{virtualhost.name}'",
-            "description": virtualhost.description,
-            "metadata": about["metadata"],
-            "limits": about["limits"],
-            **parts,
-        }
+        return {**versions, **parts}
     users = sorted(node.users, key=lambda user: user.name)
     return {
         **versions,
-        "rabbitmq_definition_format": "cluster",
-        "original_cluster_name": node.cluster_name,
-        "explanation": f"Definitions of cluster '{node.cluster_name}'",
         "users": [_user(user) for user in users],
-        "vhosts": [_virtualhost(each) for each in node.virtualhosts.values()],
+        "vhosts": [virtualhost_item(each) for each in node.virtualhosts.values()],
         "permissions": [item for user in users for item in _permissions(user)],
         "topic_permissions": [item for user in users for item in _topic_permissions(user)],
-        "global_parameters": [],
+        "global_parameters": [
+            {"name": name, "value": value} for name, value in node.global_parameters.items()
+        ],
         **_parts(node.virtualhosts.values()),
     }
 
@@ -92,7 +76,7 @@ def _user(user: User) -> dict[str, Any]:
         "name": user.name,
         "password_hash": _hash_of(user),
         "hashing_algorithm": user.hashing_algorithm if user.password_hash else SHA_256,
-        "tags": sorted(user.tags),
+        "tags": list(user.tags),
         "limits": _set_limits(user.limits._asdict(), USER_LIMITS),
     }
 
@@ -120,7 +104,8 @@ def _topic_permissions(user: User) -> Iterator[dict[str, Any]]:
 # -- virtual hosts ---------------------------------------------------------------------------------
 
 
-def _virtualhost(virtualhost: VirtualHost) -> dict[str, Any]:
+def virtualhost_item(virtualhost: VirtualHost) -> dict[str, Any]:
+    """Return what definitions say of a virtual host itself."""
     return {
         "name": virtualhost.name,
         "limits": _set_limits(virtualhost.limits._asdict(), VIRTUALHOST_LIMITS),

@@ -70,6 +70,7 @@ class _Importer:
             ("users", self._load_user),
             ("vhosts", self._load_virtualhost),
             ("permissions", self._load_permission),
+            ("global_parameters", self._load_global_parameter),
         ]
         return [
             *(of_broker if self._virtualhost is None else ()),
@@ -92,8 +93,11 @@ class _Importer:
         if user.password is None:
             user.password_hash = entry.text("password_hash", "")
             user.hashing_algorithm = algorithm
-        user.tags = frozenset(entry.tags())
+        user.tags = tuple(dict.fromkeys(entry.tags()))
         user.limits = UserLimits(**limits)
+
+    def _load_global_parameter(self, entry: Entry) -> None:
+        self._node.global_parameters[entry.text("name")] = entry.get("value")
 
     def _load_virtualhost(self, entry: Entry) -> None:
         metadata = Entry("metadata", entry.mapping("metadata"))

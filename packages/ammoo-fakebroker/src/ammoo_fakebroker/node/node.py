@@ -7,7 +7,7 @@ It is synchronous, knows neither sockets nor event loops, and gets its clocks fr
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..auth.login import MECHANISMS
 from ..auth.users import User, Users, is_reached
@@ -85,6 +85,7 @@ class Node:
         self.virtualhosts: dict[str, VirtualHost] = {}
         self.connections: dict[Client, None] = {}
         self.reply_consumers: dict[str, ReplyReceiver] = {}
+        self.global_parameters: dict[str, Any] = {"cluster_name": cluster_name}
         self.is_down: bool = False
         self.alarms: Alarms = Alarms()
         self.memory: MemoryWatch = MemoryWatch(
@@ -96,7 +97,7 @@ class Node:
         )
         guest = self.users.add("guest", "guest")
         guest.grant_all(DEFAULT_VIRTUALHOST)
-        guest.tags = frozenset(("administrator",))
+        guest.tags = ("administrator",)
         self._add_default_virtualhost()
 
     # -- virtual hosts and users ---------------------------------------------------------------

@@ -70,6 +70,8 @@ class Profile:
     """Whether the limit of queues is checked before the arguments of a new queue."""
     checks_user_id_first: bool
     """Whether the user-id is checked before the expiration and the CC header."""
+    feature_flags: tuple[str, ...]
+    """The feature flags of the release and its management plugin."""
     missing_exchange_types: frozenset[str]
     queues_have_type_arguments: bool
     """Whether each queue has the argument x-queue-type in definitions, declared or not."""
@@ -292,6 +294,46 @@ _HEADERS = {PROTOCOL_HEADER: (0, 9), b"AMQP\x01\x01\x00\x09": (0, 9)}
 
 _KNOWN_WORDS = frozenset(("", "badtype", "error", "foo", "ok", "queue", "rabbit"))
 
+_FEATURE_FLAGS = (
+    "classic_mirrored_queue_version",
+    "drop_unroutable_metric",
+    "empty_basic_get_metric",
+    "implicit_default_bindings",
+    "maintenance_mode_status",
+    "quorum_queue",
+    "stream_queue",
+    "user_limits",
+    "virtual_host_metadata",
+)
+_LATER_FEATURE_FLAGS = (
+    "classic_queue_type_delivery_support",
+    "detailed_queues_endpoint",
+    "direct_exchange_routing_v2",
+    "feature_flags_v2",
+    "khepri_db",
+    "listener_records_in_ets",
+    "message_containers",
+    "message_containers_deaths_v2",
+    "quorum_queue_non_voters",
+    "rabbit_exchange_type_local_random",
+    "rabbitmq_4.0.0",
+    "restart_streams",
+    "stream_filtering",
+    "stream_sac_coordinator_unblock_group",
+    "stream_single_active_consumer",
+    "stream_update_config_command",
+    "tracking_records_in_ets",
+)
+_LATEST_FEATURE_FLAGS = (
+    "rabbitmq_4.1.0",
+    "rabbitmq_4.2.0",
+    "rabbitmq_4.3.0",
+    "tie_binding_to_dest_with_keep_while_cond",
+    "topic_binding_projection_v4",
+    "topic_binding_projection_v5",
+    "track_qq_members_uids",
+)
+
 _3_10 = Profile(
     name="3.10",
     version="3.10.8",
@@ -321,6 +363,7 @@ _3_10 = Profile(
     passive_declares_need_permission=False,
     checks_queue_limit_first=True,
     checks_user_id_first=True,
+    feature_flags=_FEATURE_FLAGS,
     missing_exchange_types=frozenset(("x-local-random", "x-modulus-hash")),
     queues_have_type_arguments=False,
     most_hash_weight=None,
@@ -415,6 +458,7 @@ _4_0 = Profile(
     passive_declares_need_permission=False,
     checks_queue_limit_first=False,
     checks_user_id_first=False,
+    feature_flags=_FEATURE_FLAGS + _LATER_FEATURE_FLAGS,
     missing_exchange_types=frozenset(("x-modulus-hash",)),
     queues_have_type_arguments=True,
     most_hash_weight=None,
@@ -508,6 +552,7 @@ _4_3 = replace(
     restart_forgets_redelivery=True,
     closes_expired_connections=True,
     passive_declares_need_permission=True,
+    feature_flags=_FEATURE_FLAGS + _LATER_FEATURE_FLAGS + _LATEST_FEATURE_FLAGS,
     missing_exchange_types=frozenset(),
     queues_have_type_arguments=True,
     most_hash_weight=10_000,

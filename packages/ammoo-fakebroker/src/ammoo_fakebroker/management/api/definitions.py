@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ...definitions.exporting import export_definitions
+from ...definitions.exporting import export_definitions, virtualhost_item
 from ...definitions.importing import import_definitions
 from ..call import Call, Role, done, json_response
 from ..refusals import bad_request
@@ -20,7 +20,31 @@ __all__ = ["ROUTES"]
 
 def show_definitions(call: Call) -> Response:
     """Export the definitions of the broker, or of one virtual host."""
-    return json_response(export_definitions(call.node, _virtualhost(call)))
+    virtualhost = _virtualhost(call)
+    about = {"product_name": "RabbitMQ", "product_version": call.node.profile.version}
+    about |= _about_cluster(call) if virtualhost is None else _about_virtualhost(virtualhost)
+    return json_response({**about, **export_definitions(call.node, virtualhost)})
+
+
+def _about_cluster(call: Call) -> dict[str, Any]:
+    name = call.node.global_parameters["cluster_name"]
+    return {
+        "rabbitmq_definition_format": "cluster",
+        "original_cluster_name": name,
+        "explanation": f"Definitions of cluster '{name}'",
+    }
+
+
+def _about_virtualhost(virtualhost: VirtualHost) -> dict[str, Any]:
+    item = virtualhost_item(virtualhost)
+    return {
+        "rabbitmq_definition_format": "single_virtual_host",
+        "original_vhost_name": virtualhost.name,
+        "explanation": f"Definitions of virtual host '{virtualhost.name}'",
+        "description": virtualhost.description,
+        "metadata": item["metadata"],
+        "limits": item["limits"],
+    }
 
 
 def load_definitions(call: Call) -> Response:

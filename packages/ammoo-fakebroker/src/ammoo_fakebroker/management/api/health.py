@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["ROUTES"]
 
 
+_PROTOCOLS = {
+    **dict.fromkeys(("amqp", "amqp091", "amqp0.9.1", "amqp0-9-1"), "amqp"),
+    "amqps": "amqp/ssl",
+}
+"""Other words for the protocols of listeners."""
+
+
 def check_nothing(call: Call) -> Response:
     """Answer that all is well."""
     return json_response({"status": "ok"})
@@ -56,7 +63,7 @@ def check_protocol(call: Call) -> Response:
     """Check that the broker speaks a protocol."""
     protocols = [listener["protocol"] for listener in listeners(call)]
     wanted = call.names["protocol"]
-    if wanted not in protocols:
+    if _PROTOCOLS.get(wanted.lower(), wanted) not in protocols:
         return _failed(reason="No active listener", missing=[wanted], protocols=protocols)
     return json_response({"status": "ok", "protocols": protocols})
 

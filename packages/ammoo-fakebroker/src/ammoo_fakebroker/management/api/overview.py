@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...exchanges.types import EXCHANGE_TYPES, available_types
 from ..call import Call, Role, done, json_response
 from ..lists import list_response, with_columns
-from ..refusals import not_found
+from ..refusals import bad_request, not_found
 from ..route import Route, Routes
 from .connections import open_connections
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["ROUTES", "listeners"]
 
 _NO_RATE = {"rate": 0.0}
+_ENABLED = {"state": "enabled", "stability": "stable"}
 
 
 def show_overview(call: Call) -> Response:
     """Show the broker."""
     version = call.node.profile.version
     overview = {
-        "cluster_name": call.node.cluster_name,
+        "cluster_name": call.node.global_parameters["cluster_name"],
         "exchange_types": _exchange_types(call),
         "listeners": listeners(call),
         "management_version": version,
@@ -128,12 +129,34 @@ def _node_item(call: Call) -> dict[str, Any]:
 
 def show_cluster_name(call: Call) -> Response:
     """Show the name of the cluster."""
-    return json_response({"name": call.node.cluster_name})
+    return json_response({"name": call.node.global_parameters["cluster_name"]})
+
+
+def set_cluster_name(call: Call) -> Response:
+    """Set the name of the cluster; the node keeps its own."""
+    call.node.global_parameters["cluster_name"] = call.body("name")["name"]
+    return done()
 
 
 def list_extensions(call: Call) -> Response:
     """List the extensions of the web interface: there is none."""
     return json_response([])
+
+
+def list_feature_flags(call: Call) -> Response:
+    """List the feature flags of the release: all are enabled."""
+    items = [
+        {"name": name, "desc": "", "doc_url": "", "provided_by": "rabbit", **_ENABLED}
+        for name in sorted(call.node.profile.feature_flags)
+    ]
+    return list_response(items, call.request.query)
+
+
+def enable_feature_flag(call: Call) -> Response:
+    """Do nothing, because the flag is enabled."""
+    if call.names["flag"] not in call.node.profile.feature_flags:
+        raise bad_request("unsupported")
+    return done()
 
 
 def show_version(call: Call) -> Response:
@@ -150,8 +173,10 @@ ROUTES: Routes = {
     "overview": Route({"GET": show_overview}),
     "nodes": Route({"GET": list_nodes}, Role.MONITORING),
     "nodes/:node": Route({"GET": show_node}, Role.MONITORING),
-    "cluster-name": Route({"GET": show_cluster_name}),
+    "cluster-name": Route({"GET": show_cluster_name, "PUT": set_cluster_name}),
     "extensions": Route({"GET": list_extensions}),
+    "feature-flags": Route({"GET": list_feature_flags}, Role.ADMINISTRATOR),
+    "feature-flags/:flag/enable": Route({"PUT": enable_feature_flag}, Role.ADMINISTRATOR),
     "version": Route({"GET": show_version}),
     "rebalance/queues": Route({"POST": rebalance}, Role.ADMINISTRATOR),
 }

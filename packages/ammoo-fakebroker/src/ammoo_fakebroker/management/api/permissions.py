@@ -121,6 +121,14 @@ def put_topic_permissions(call: Call) -> Response:
     return changed(is_new=is_new)
 
 
+def delete_topic_permission(call: Call) -> Response:
+    """Remove the permission of a user on the routing keys of one topic exchange."""
+    user, virtualhost = _user_and_virtualhost(call)
+    if user.topic_permissions.pop((virtualhost, call.names["exchange"]), None) is None:
+        raise not_found()
+    return done()
+
+
 def delete_topic_permissions(call: Call) -> Response:
     """Remove the topic permissions of a user in a virtual host."""
     if not list(_chosen(call, topic_permission_items(call.node.users))):
@@ -166,6 +174,9 @@ ROUTES: Routes = {
         Role.ADMINISTRATOR,
     ),
     "users/:user/permissions": Route({"GET": list_permissions}, Role.ADMINISTRATOR),
+    "topic-permissions/:vhost/:user/:exchange": Route(
+        {"DELETE": delete_topic_permission}, Role.ADMINISTRATOR
+    ),
     "users/:user/topic-permissions": Route({"GET": list_topic_permissions}, Role.ADMINISTRATOR),
     "vhosts/:vhost/permissions": Route({"GET": list_permissions}, Role.ADMINISTRATOR),
     "vhosts/:vhost/topic-permissions": Route({"GET": list_topic_permissions}, Role.ADMINISTRATOR),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...node.policies import Policy
 from ..call import Call, Role, changed, done, json_response
 from ..lists import list_response
-from ..refusals import Refusal, bad_request, not_found
+from ..refusals import bad_request, not_found
 from ..route import Handler, Route, Routes
 from .limits import limit_values
 
@@ -141,24 +141,39 @@ def refuse_parameter(call: Call) -> Response:
 
 def list_global_parameters(call: Call) -> Response:
     """List the parameters of the whole broker."""
-    return list_response([_cluster_name(call)], call.request.query)
+    parameters = call.node.global_parameters.items()
+    items = [{"name": name, "value": value} for name, value in parameters]
+    return list_response(items, call.request.query)
 
 
 def show_global_parameter(call: Call) -> Response:
     """Show a parameter of the whole broker."""
-    item = _cluster_name(call)
-    if call.names["parameter"] != item["name"]:
+    name = _global_parameter(call)
+    return json_response({"name": name, "value": call.node.global_parameters[name]})
+
+
+def put_global_parameter(call: Call) -> Response:
+    """Set a parameter of the whole broker; nothing follows from it, but of the cluster's name."""
+    name, parameters = call.names["parameter"], call.node.global_parameters
+    value = call.body("value")["value"]
+    is_new = name not in parameters
+    parameters[name] = value
+    return changed(is_new=is_new)
+
+
+def delete_global_parameter(call: Call) -> Response:
+    """Remove a parameter of the whole broker; the cluster gets its first name again."""
+    name, parameters = _global_parameter(call), call.node.global_parameters
+    del parameters[name]
+    parameters.setdefault("cluster_name", call.node.cluster_name)
+    return done()
+
+
+def _global_parameter(call: Call) -> str:
+    name = call.names["parameter"]
+    if name not in call.node.global_parameters:
         raise not_found()
-    return json_response(item)
-
-
-def _cluster_name(call: Call) -> dict[str, Any]:
-    return {"name": "cluster_name", "value": call.node.cluster_name}
-
-
-def refuse_global_parameter(call: Call) -> Response:
-    """Refuse to set a parameter of the whole broker: the fake broker uses none."""
-    raise Refusal(405, "not_supported", "the fake broker has no global parameters to set")
+    return name
 
 
 _ONE: dict[str, Handler] = {"GET": show_policy, "PUT": put_policy, "DELETE": delete_policy}
@@ -178,6 +193,11 @@ ROUTES: Routes = {
     ),
     "global-parameters": Route({"GET": list_global_parameters}, Role.POLICYMAKER),
     "global-parameters/:parameter": Route(
-        {"GET": show_global_parameter, "PUT": refuse_global_parameter}, Role.POLICYMAKER
+        {
+            "GET": show_global_parameter,
+            "PUT": put_global_parameter,
+            "DELETE": delete_global_parameter,
+        },
+        Role.POLICYMAKER,
     ),
 }

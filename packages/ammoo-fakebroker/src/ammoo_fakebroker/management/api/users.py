@@ -26,7 +26,7 @@ _LIMITS = {"max-connections": "max_connections", "max-channels": "max_channels"}
 
 def who_am_i(call: Call) -> Response:
     """Show the user who makes the request."""
-    tags = sorted(call.user.tags)
+    tags = list(call.user.tags)
     return json_response({"name": call.user.name, "tags": tags, "is_internal_user": True})
 
 
@@ -59,7 +59,7 @@ def user_item(user: User) -> dict[str, Any]:
         "limits": limit_values(user.limits, _LIMITS),
         "name": user.name,
         "password_hash": _hash_of(user),
-        "tags": sorted(user.tags),
+        "tags": list(user.tags),
     }
 
 
@@ -84,7 +84,8 @@ def put_user(call: Call) -> Response:
     name = call.names["user"]
     is_new = name not in call.node.users
     algorithm = _read_algorithm(body.get("hashing_algorithm") or SHA_256)
-    tags, password_hash = frozenset(read_tags(body["tags"])), _read_hash(body.get("password_hash"))
+    tags = tuple(dict.fromkeys(read_tags(body["tags"])))
+    password_hash = _read_hash(body.get("password_hash"))
     user = call.node.users.add(name, body.get("password") or None)
     user.password_hash = password_hash if user.password is None else None
     user.hashing_algorithm = algorithm
