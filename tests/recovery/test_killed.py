@@ -32,7 +32,7 @@ async def declare(connection: ammoo.Connection) -> None:
             await channel.declare_queue(queue, durable=True, queue_type="quorum", arguments=limit)
 
 
-async def kill_once(node: PrivateNode, traffic: Traffic) -> list[float]:
+async def kill_once(node: PrivateNode, traffic: Traffic) -> tuple[float, float]:
     """Kill the node, start it again, and return for how long it listened without traffic.
 
     Returns:

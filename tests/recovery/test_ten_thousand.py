@@ -1,7 +1,8 @@
 """Ten thousand entities that come back on a RabbitMQ of the test's own; it prints how long it takes.
 
 Run with AMMOO_TEST_KILLS, as `test_killed` is. The second test prints what the server can do:
-the same queues, declared over some numbers of channels with 64 requests in flight on each.
+as many queues, declared over some numbers of channels with 64 requests in flight on each, on a
+server that is idle, and on one that deletes as many queues of a connection that was lost.
 """
 
 import asyncio
@@ -72,12 +73,17 @@ async def declare_raw(live: LiveChannel, names: Iterable[str]) -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("channels", [1, 16, 64])
-async def test_what_the_server_can_do(channels: int) -> None:
+@pytest.mark.parametrize("lost", [0, ENTITIES * 19 // 40], ids=["idle", "deleting"])
+async def test_what_the_server_can_do(channels: int, lost: int) -> None:
     queues = [f"raw.q{number}" for number in range(ENTITIES * 19 // 40)]
     async with (
         PrivateNode(RELEASE) as node,
+        await ammoo.connect(node.url, heartbeat_interval=0) as other,
         await ammoo.connect(node.url, heartbeat_interval=0) as connection,
     ):
+        async with other.channel() as channel:
+            await declare_raw(channel._require_live(), [f"lost.q{n}" for n in range(lost)])
+        other._require_live().transport.abort()
         opened = [await connection.channel().__aenter__() for _ in range(channels)]
         began = time.monotonic()
         await asyncio.gather(
@@ -88,4 +94,7 @@ async def test_what_the_server_can_do(channels: int) -> None:
         )
         seconds = time.monotonic() - began
 
-    print(f"\nRabbitMQ {RELEASE}, {channels} channels: {len(queues)} new queues in {seconds:.2f} s")
+    print(
+        f"\nRabbitMQ {RELEASE}, {channels} channels, {lost} queues to delete:"
+        f" {len(queues)} new queues in {seconds:.2f} s"
+    )

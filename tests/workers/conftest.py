@@ -1,5 +1,7 @@
 """Brokers, and scripted servers, for what consumes in the caller's place."""
 
+import os
+
 from tests.client.conftest import (
     broker,
     broker_channel,
@@ -27,3 +29,6 @@ __all__ = [
     "pytest_generate_tests",
     "server",
 ]
+
+# It starts a RabbitMQ of its own, and kills it as often as the variable says.
+collect_ignore = [] if "AMMOO_TEST_KILLS" in os.environ else ["test_killed_workers.py"]

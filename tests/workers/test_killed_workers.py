@@ -1,0 +1,117 @@
+"""Workers on a RabbitMQ that is killed again and again, and drained in the end.
+
+Run with AMMOO_TEST_KILLS=3, for example; AMMOO_TEST_KILL_RELEASE names the release. A publisher
+sends again what is unknown; ten handlers at a time keep the order of eight keys.
+"""
+
+import asyncio
+import os
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+
+import ammoo
+from ammoo import Recovery
+from tests.recovery.private_node import PrivateNode
+
+KILLS = int(os.environ["AMMOO_TEST_KILLS"])  # the conftest leaves this file out without it
+RELEASE = os.environ.get("AMMOO_TEST_KILL_RELEASE", "3.10")
+KEYS = 8
+MESSAGES = 1000
+"""So many are handled before each kill."""
+
+
+def key_of(message: ammoo.DeliverMessage) -> int:
+    return int(message.decode()) % KEYS
+
+
+class Handled:
+    """A handler that records what it has handled, and how often a key was handled twice at once.
+
+    Attributes:
+        last: When each number was handled last, as a count.
+        overlaps: How often two handlers of a key ran at once.
+        repeats: How many numbers were handled again.
+    """
+
+    def __init__(self) -> None:
+        self.last: dict[int, int] = {}
+        self.overlaps = 0
+        self.repeats = 0
+        self._running: Counter[int] = Counter()
+        self._count = 0
+        self._came = asyncio.Event()
+
+    async def __call__(self, message: ammoo.DeliverMessage) -> None:
+        number, key = int(message.decode()), key_of(message)
+        self.overlaps += self._running[key]
+        self._running[key] += 1
+        await asyncio.sleep(0.001)
+        self._running[key] -= 1
+        self.repeats += number in self.last
+        self._count += 1
+        self.last[number] = self._count
+        self._came.set()
+
+    async def until(self, count: int) -> None:
+        """Wait until so many numbers have been handled."""
+        async with asyncio.timeout(120):
+            while len(self.last) < count:
+                self._came.clear()
+                await self._came.wait()
+
+    def order_of(self, key: int) -> list[int]:
+        """Return the numbers of a key in the order in which they were handled last."""
+        return sorted((n for n in self.last if n % KEYS == key), key=self.last.__getitem__)
+
+
+async def publish(connection: ammoo.Connection, queue: str, is_over: asyncio.Event) -> int:
+    """Publish numbers until the event is set; return how many."""
+    count = 0
+    async with (
+        connection.channel(persistent=True) as channel,
+        channel.publisher(max_in_flight=100, republish=True) as publisher,
+    ):
+        while not is_over.is_set():
+            await publisher.publish("", queue, str(count))
+            count += 1
+            await asyncio.sleep(0)
+    return count
+
+
+@pytest.mark.timeout(120 + 60 * KILLS)
+@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
+async def test_every_message_is_handled_in_the_order_of_its_key(queue_type: str) -> None:
+    limit = {"x-delivery-limit": -1} if queue_type == "quorum" and RELEASE != "3.10" else None
+    queue, handled, is_over = f"killed.work.{queue_type}", Handled(), asyncio.Event()
+    async with (
+        PrivateNode(RELEASE) as node,
+        await ammoo.connect(node.url, recovery=Recovery()) as connection,
+        connection.channel(prefetch_count=40) as channel,
+    ):
+        with suppress(ammoo.exceptions.NotFound):
+            async with connection.channel() as cleaning:
+                await cleaning.delete_queue(queue)
+        await channel.declare_queue(queue, durable=True, queue_type=queue_type, arguments=limit)
+        publishing = asyncio.create_task(publish(connection, queue, is_over))
+        async with channel.consume(queue) as consumer:
+            running = asyncio.create_task(consumer.run(handled, concurrency=10, ordered_by=key_of))
+            for kill in range(1, KILLS + 1):
+                await handled.until(kill * MESSAGES)
+                await node.kill_and_resume()
+            is_over.set()
+            published = await publishing
+            await handled.until(published)
+            is_in_time = await consumer.drain(60)
+            await running
+        async with connection.channel() as looking:
+            left = (await looking.assert_queue_exists(queue)).message_count
+            await looking.delete_queue(queue)
+
+    print(f"\nRabbitMQ {RELEASE}, {queue_type}: {published} published, {handled.repeats} repeated")
+    assert (True, 0) == (is_in_time, left)
+    assert [*range(published)] == sorted(handled.last)
+    orders = [handled.order_of(key) for key in range(KEYS)]
+    assert [[*range(key, published, KEYS)] for key in range(KEYS)] == orders
+    assert 0 == handled.overlaps
