@@ -117,6 +117,29 @@ async def test_lost_messages_are_sent_again_in_their_order_before_newer_ones(
     assert all(ids[each.decode()] == each.properties.message_id for each in arrived)
 
 
+async def test_lost_messages_are_sent_to_the_next_host(
+    broker_url: str, broker_channel: ammoo.Channel, queue: str
+) -> None:
+    async with (
+        Network(broker_url) as one,
+        Network(broker_url) as two,
+        await ammoo.connect([one.url, two.url], recovery=AT_ONCE) as connection,
+        connection.channel() as channel,
+        channel.publisher(republish=True) as publisher,
+    ):
+        first, second = sorted((one, two), key=lambda each: not each.attempts)
+        first.hold()
+        await publish(publisher, queue, "1", "2")
+        await settle()
+        first.go_down()
+        await publish(publisher, queue, "3")
+        await publisher.flush()
+
+    assert ["1", "2", "3"] == (await bodies(broker_channel, queue))[-3:]
+    assert (3, 3, 0) == (publisher.sent, publisher.confirmed, publisher.failed)
+    assert (1, 1) == (first.attempts, second.attempts)
+
+
 async def test_message_id_of_the_caller_is_kept(
     channel: ammoo.Channel, broker_channel: ammoo.Channel, queue: str
 ) -> None:

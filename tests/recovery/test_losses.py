@@ -469,14 +469,23 @@ async def test_channel_that_is_opened_as_the_connection_is_lost_is_not_entered(
     assert (2, 0) == (opened.epoch, opened.restored)
 
 
-async def lose_a_channel_while_another_one_is_restored(scripted: ScriptedServer) -> None:
-    """Cut the connection; close the channel of "orders" before the one of "others" is restored."""
+async def restoring_consumers(scripted: ScriptedServer) -> tuple[ScriptedPeer, Any, Any]:
+    """Cut the connection, and wait until both consumers are being restored.
+
+    Returns:
+        The new connection, and the unanswered requests for the first and the second consumer.
+    """
     del scripted.answers[BasicConsumeParameters]
     scripted.peer.abort()
     await scripted.accepted(2)
-    peer = scripted.peer
-    requests = [await peer.expect_any(BasicConsumeParameters) for _ in range(2)]
-    others, orders = sorted(requests, key=lambda each: each.channel_number, reverse=True)
+    requests = [await scripted.peer.expect_any(BasicConsumeParameters) for _ in range(2)]
+    orders, others = sorted(requests, key=lambda each: each.channel_number)
+    return scripted.peer, orders, others
+
+
+async def lose_a_channel_while_another_one_is_restored(scripted: ScriptedServer) -> None:
+    """Cut the connection; close the channel of "orders" before the one of "others" is restored."""
+    peer, orders, others = await restoring_consumers(scripted)
     peer.answers[BasicConsumeParameters] = consume_ok
     in_one_write(
         peer,
@@ -485,6 +494,39 @@ async def lose_a_channel_while_another_one_is_restored(scripted: ScriptedServer)
     )
     await peer.expect_any(ChannelCloseOkParameters)
     in_one_write(peer, (others.channel_number, consume_ok(others.parameters)))
+
+
+async def test_consumer_that_is_cancelled_while_another_one_is_restored_is_started_again(
+    scripted: ScriptedServer,
+) -> None:
+    scripted.answers[BasicConsumeParameters] = consume_ok
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        async with (
+            connection.channel() as channel,
+            channel.consume("orders") as consumer,
+            connection.channel() as other,
+            other.consume("others"),
+        ):
+            reading = asyncio.create_task(anext(consumer))
+            peer, orders, others = await restoring_consumers(scripted)
+            cancel = BasicCancelParameters(orders.parameters.consumer_tag, True)
+            in_one_write(
+                peer,
+                (orders.channel_number, consume_ok(orders.parameters)),
+                (orders.channel_number, cancel),
+                (others.channel_number, consume_ok(others.parameters)),
+            )
+            await until(events, Open)
+            tag = await consumer_on_any_channel(peer)
+            peer.send_content(
+                BasicDeliverParameters(tag, 1, False, "", "orders"),
+                channel_number=orders.channel_number,
+            )
+            message = await reading
+
+    assert orders.parameters.consumer_tag != tag
+    assert tag == message.consumer_tag
 
 
 async def test_channel_that_is_closed_while_another_one_is_restored_ends(
