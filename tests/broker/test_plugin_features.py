@@ -399,6 +399,28 @@ def test_setup(fakebroker):
     fakebroker.delete_queue("orders")
     fakebroker.delete_exchange("orders")
 
+def test_exchange_bindings(fakebroker):
+    fakebroker.declare_exchange("all", "fanout")
+    fakebroker.declare_exchange("some", "topic")
+    fakebroker.bind_exchange("all", "some", "a.#")
+    fakebroker.declare_queue("orders")
+    fakebroker.bind_queue("orders", "all")
+    fakebroker.publish("some", "a.b", b"one")
+    assert [b"one"] == [each.body for each in fakebroker.messages("orders")]
+    with pytest.raises(ValueError):
+        fakebroker.bind_exchange("all", "missing")
+
+def test_definitions(fakebroker):
+    queue = {"name": "orders", "vhost": "/", "durable": True, "arguments": {"x-max-length": 9}}
+    fakebroker.load_definitions({"queues": [queue]})
+    (found,) = fakebroker.definitions()["queues"]
+    assert ("orders", "/", 9) == (found["name"], found["vhost"], found["arguments"]["x-max-length"])
+    assert 9 == fakebroker.queue("orders").arguments["x-max-length"]
+
+def test_definitions_of_users(fakebroker):
+    user = {"name": "ann", "password_hash": "", "tags": []}
+    fakebroker.load_definitions({"users": [user]})
+
 def test_own_virtual_host(fakebroker):
     assert {} == fakebroker.queues()
 
@@ -419,7 +441,7 @@ def test_release(fakebroker): ...
 
 
 def test_suite_runs_on_the_fake(pytester: pytest.Pytester) -> None:
-    run(pytester, SUITE).assert_outcomes(passed=9)
+    run(pytester, SUITE).assert_outcomes(passed=12)
 
 
 def test_suite_runs_on_a_real_broker_and_counts_what_it_skips(pytester: pytest.Pytester) -> None:
@@ -429,11 +451,11 @@ def test_suite_runs_on_a_real_broker_and_counts_what_it_skips(pytester: pytest.P
         result = run(pytester, SUITE, *options, broker.management_url)
         left = broker.virtualhosts
 
-    result.assert_outcomes(passed=5, skipped=4)
+    result.assert_outcomes(passed=7, skipped=5)
     where = broker.url.rpartition("@")[2]
     result.stdout.fnmatch_lines(
         [
-            f"on the real broker {where}; 4 tests skipped that need the fake",
+            f"on the real broker {where}; 5 tests skipped that need the fake",
             "  1 x needs the fake: faults.nack_publishes() cannot be done to amqp://127.0.0.1:*",
         ]
     )
@@ -441,6 +463,40 @@ def test_suite_runs_on_a_real_broker_and_counts_what_it_skips(pytester: pytest.P
     assert "1 x needs the fake: published() cannot be done to amqp://127.0.0.1" in output
     assert "1 x needs the fake: FakeBroker(clock=…)" in output
     assert "1 x needs RabbitMQ 3.10, and this one is 4.3" in output
+    assert ("/",) == left
+
+
+LOOP_SUITE = """
+import asyncio
+import ammoo
+
+@pytest.mark.asyncio
+async def test_in_loop(fakebroker_inloop):
+    fakebroker_inloop.declare_queue("orders")
+    async with (
+        await ammoo.connect(fakebroker_inloop.url) as connection,
+        connection.channel() as channel,
+    ):
+        await channel.publish("", "orders", b"one")
+        await fakebroker_inloop.settle()
+        (message,) = await fakebroker_inloop.wait_for_messages_async("orders")
+        assert b"one" == message.body
+        assert 1 == fakebroker_inloop.queue("orders").message_count
+
+@pytest.mark.asyncio
+async def test_fault_in_loop(fakebroker_inloop):
+    fakebroker_inloop.cut_connections()
+"""
+
+
+def test_fixture_in_the_loop_stands_for_a_real_broker(pytester: pytest.Pytester) -> None:
+    with FakeBroker(management_port=0) as broker:
+        options = ("--fakebroker-url", broker.url, "--fakebroker-management-url")
+        result = run(pytester, LOOP_SUITE, *options, broker.management_url, plugins=())
+        left = broker.virtualhosts
+
+    result.assert_outcomes(passed=1, skipped=1)
+    assert "1 x needs the fake: cut_connections() cannot be done" in result.stdout.str()
     assert ("/",) == left
 
 

@@ -34,6 +34,8 @@ _Result = TypeVar("_Result")
 _PAUSE = 0.05
 """Seconds between two requests of a wait."""
 _MOST = 10_000
+_LATE = 5.0
+"""Seconds that RabbitMQ's lists of connections and consumers may be late."""
 _DEFAULT_VIRTUALHOST = "/"
 
 
@@ -237,10 +239,11 @@ class RealBroker(RealSetUp):
         virtualhost: str = _DEFAULT_VIRTUALHOST,
         timeout: float = 5.0,
     ) -> QueueSnapshot:
-        """Wait until a queue has at least so many consumers."""
+        """Wait until a queue has at least so many consumers; RabbitMQ lists them late."""
         __tracebackhide__ = True
         self.wait_until(
-            lambda _: self.queue(queue_name, virtualhost).consumer_count >= count, timeout=timeout
+            lambda _: self.queue(queue_name, virtualhost).consumer_count >= count,
+            timeout=timeout + _LATE,
         )
         return self.queue(queue_name, virtualhost)
 
@@ -249,7 +252,7 @@ class RealBroker(RealSetUp):
     ) -> tuple[ConnectionSnapshot, ...]:
         """Wait until at least so many connections are open; RabbitMQ lists them late."""
         __tracebackhide__ = True
-        self.wait_until(lambda _: len(self.connections) >= count, timeout=timeout + 5.0)
+        self.wait_until(lambda _: len(self.connections) >= count, timeout=timeout + _LATE)
         return self.connections
 
     async def wait_for_messages_async(self, *args: Any, **options: Any) -> list[MessageSnapshot]:

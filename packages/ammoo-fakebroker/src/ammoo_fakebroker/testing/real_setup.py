@@ -6,7 +6,9 @@ import base64
 import json as json_module
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..history.events import plain
 from .management_client import ManagementError
@@ -17,6 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["RealSetUp"]
 
 _DEFAULT_VIRTUALHOST: Final = "/"
+_OF_VIRTUAL_HOSTS: Final = ("exchanges", "queues", "bindings", "policies")
+"""The sections of definitions whose entries belong to a virtual host."""
+_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "queues": {"durable": False, "auto_delete": False, "arguments": {}},
+    "exchanges": {"durable": False, "auto_delete": False, "internal": False, "arguments": {}},
+}
+"""What RabbitMQ 3.10 needs in an entry, and later releases and the fake do not."""
 
 
 class RealSetUp(ABC):
@@ -27,6 +36,10 @@ class RealSetUp(ABC):
     """
 
     _api: ManagementClient
+
+    @abstractmethod
+    def _refuse(self, what: str) -> NoReturn:
+        """Skip or fail the test, because a real broker cannot do something."""
 
     @abstractmethod
     def _home(self, virtualhost: str) -> str:
@@ -95,6 +108,67 @@ class RealSetUp(ABC):
         """
         path = ("bindings", self._home(virtualhost), "e", exchange_name, "q", queue_name)
         self._post(path, {"routing_key": routing_key, "arguments": dict(arguments or {})})
+
+    def bind_exchange(
+        self,
+        destination: str,
+        source: str,
+        routing_key: str = "",
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        virtualhost: str = _DEFAULT_VIRTUALHOST,
+    ) -> None:
+        """Bind an exchange to another, as `FakeBroker.bind_exchange` does.
+
+        Raises:
+            ValueError: RabbitMQ refuses it.
+        """
+        path = ("bindings", self._home(virtualhost), "e", source, "e", destination)
+        self._post(path, {"routing_key": routing_key, "arguments": dict(arguments or {})})
+
+    def load_definitions(
+        self,
+        definitions: Mapping[str, Any] | str | PathLike[str],
+        *,
+        virtualhost: str | None = None,
+    ) -> None:
+        """Add queues, exchanges, bindings and policies, as `FakeBroker.load_definitions` does.
+
+        Entries of the default virtual host go to that of the test. Users, permissions and other
+        virtual hosts belong to the whole broker, so a test that loads these needs the fake.
+
+        Raises:
+            ValueError: RabbitMQ refuses an entry.
+        """
+        given: Mapping[str, Any] = (
+            definitions
+            if isinstance(definitions, Mapping)
+            else json_module.loads(Path(definitions).read_bytes())
+        )
+        found: dict[str, list[dict[str, Any]]] = {}
+        for section in _OF_VIRTUAL_HOSTS:
+            defaults = _DEFAULTS.get(section, {})
+            found[section] = [{**defaults, **entry} for entry in given.get(section, ())]
+        home = virtualhost or _DEFAULT_VIRTUALHOST
+        others = {entry.pop("vhost", home) for entries in found.values() for entry in entries}
+        if virtualhost is None and others - {_DEFAULT_VIRTUALHOST}:
+            self._refuse("load_definitions() of other virtual hosts")
+        if given.get("users") or given.get("permissions"):
+            self._refuse("load_definitions() of users")
+        self._post(("definitions", self._home(home)), found)
+
+    def definitions(self, *, virtualhost: str | None = None) -> dict[str, Any]:
+        """Return the definitions of the test's virtual host, as `FakeBroker.definitions` does.
+
+        Those of the broker, users for example, are left out.
+        """
+        home = virtualhost or _DEFAULT_VIRTUALHOST
+        found: dict[str, Any] = self._api.get(("definitions", self._home(home)))
+        if virtualhost is None:
+            for section in _OF_VIRTUAL_HOSTS:
+                for entry in found.get(section, ()):
+                    entry["vhost"] = home
+        return found
 
     def publish(
         self,
