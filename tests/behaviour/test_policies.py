@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from ammoo_wire import BasicAckParameters, BasicNackParameters
-from tests.support.brokers import Broker, Unique
+from tests.support.brokers import Broker, Connect, Unique
 from tests.support.channel import Channel
 from tests.support.operator import Operator, Policy
+from tests.support.streams import read_from_first
 
 KILOBYTE = 1000
 FLAGS: dict[str, dict[str, Any]] = {
@@ -348,10 +349,9 @@ def test_octets_of_properties_count_from_4_3_on(channel: Channel, unique: Unique
 
 
 def test_streams_go_by_policies_rather_than_by_arguments(
-    channel: Channel, unique: Unique, operator: Operator
+    connect: Connect, channel: Channel, unique: Unique, operator: Operator
 ) -> None:
     """Nine messages make a segment, or four: its size is what it was on declaration."""
-    channel.qos(100)
     channel.select_confirm()
     flags = {**FLAGS["stream"], "x_max_length_bytes": 1_000_000_000}
     old = channel.declare_queue(
@@ -361,10 +361,10 @@ def test_streams_go_by_policies_rather_than_by_arguments(
     definition = {"max-length-bytes": 1, "stream-max-segment-size-bytes": 4 * KILOBYTE}
 
     with operator.policies(Policy(pattern(old, "log"), definition)):
-        await_first(channel, old, 27)
+        await_first(connect, channel, old, 27)
         new = channel.declare_queue(unique("log.new"), **flags)
         publish_numbers(channel, new, 30)
-        await_first(channel, new, 28)
+        await_first(connect, channel, new, 28)
 
 
 def publish_numbers(channel: Channel, queue_name: str, count: int) -> None:
@@ -373,18 +373,10 @@ def publish_numbers(channel: Channel, queue_name: str, count: int) -> None:
         channel.confirmed_publish("", queue_name, str(number).rjust(KILOBYTE).encode())
 
 
-def await_first(reader: Channel, stream: str, expected: int) -> None:
-    """Wait until a stream begins with a number."""
-    while (first := first_number(reader, stream)) != expected:
-        reader.peer.pause(f"for stream {stream!r} to begin with {expected} rather than {first}")
-
-
-def first_number(reader: Channel, stream: str) -> int:
-    tag = reader.consume(stream, x_stream_offset="first")
-    number = int(reader.delivery().body)
-    reader.cancel(tag)
-    reader.arrived()
-    return number
+def await_first(connect: Connect, publisher: Channel, stream: str, expected: int) -> None:
+    """Wait until a stream of 30 numbers begins with one."""
+    while (first := min(read_from_first(connect, stream, 29))) != expected:
+        publisher.peer.pause(f"for stream {stream!r} to begin with {expected} rather than {first}")
 
 
 # --- exchanges --------------------------------------------------------------------------------

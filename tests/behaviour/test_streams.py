@@ -38,9 +38,10 @@ from ammoo_wire import (
     UInt32,
     encode_table,
 )
-from tests.support.brokers import Broker, Unique
+from tests.support.brokers import Broker, Connect, Unique
 from tests.support.channel import Channel
 from tests.support.operator import Operator
+from tests.support.streams import read_from_first, read_up_to
 
 
 @pytest.fixture
@@ -435,37 +436,31 @@ def publish_one_by_one(channel: Channel, queue_name: str, numbers: range) -> Non
         channel.confirmed_publish("", queue_name, str(number).rjust(KILOBYTE).encode())
 
 
-def read_up_to(reader: Channel, queue_name: str, last: int, **arguments: Any) -> dict[int, int]:
-    """Read numbers up to a last one, and give the offsets of all."""
-    tag = reader.consume(queue_name, **arguments)
-    offsets: dict[int, int] = {}
-    while last not in offsets:
-        message = reader.delivery()
-        offsets[int(message.body)] = (message.properties.headers or {})["x-stream-offset"]
-        reader.ack(message.parameters.delivery_tag)
-    reader.cancel(tag)
-    return offsets
-
-
-def read_when_dropped(reader: Channel, queue_name: str, last: int, dropped: int) -> dict[int, int]:
+def read_when_dropped(
+    connect: Connect, publisher: Channel, queue_name: str, last: int, dropped: int
+) -> dict[int, int]:
     """Read all up to a last number, once another one, which RabbitMQ drops by itself, is gone."""
-    while dropped in (offsets := read_up_to(reader, queue_name, last, x_stream_offset="first")):
-        reader.peer.pause(f"until {dropped} is gone from stream {queue_name!r}")
+    while dropped in (offsets := read_from_first(connect, queue_name, last)):
+        publisher.peer.pause(f"until {dropped} is gone from stream {queue_name!r}")
     return offsets
 
 
-def publish_until_dropped(reader: Channel, queue_name: str, dropped: int) -> int:
+def publish_until_dropped(
+    connect: Connect, publisher: Channel, queue_name: str, dropped: int
+) -> int:
     """Publish numbers until one that RabbitMQ will drop is gone; give the first that is left."""
     for number in itertools.count():
-        publish_one_by_one(reader, queue_name, range(number, number + 1))
-        left = read_up_to(reader, queue_name, number, x_stream_offset="first")
+        publish_one_by_one(publisher, queue_name, range(number, number + 1))
+        left = read_from_first(connect, queue_name, number)
         if dropped not in left:
             return min(left)
-        reader.peer.pause(f"until {dropped} is gone from stream {queue_name!r}")
+        publisher.peer.pause(f"until {dropped} is gone from stream {queue_name!r}")
     raise AssertionError
 
 
-def test_segments_that_are_too_many_are_dropped(reader: Channel, unique: Unique) -> None:
+def test_segments_that_are_too_many_are_dropped(
+    connect: Connect, reader: Channel, unique: Unique
+) -> None:
     """Nine messages make a segment; each but the first begins with something unseen.
 
     What is published in the end has room: a busy RabbitMQ looks at the length a little later.
@@ -480,7 +475,7 @@ def test_segments_that_are_too_many_are_dropped(reader: Channel, unique: Unique)
     reader.select_confirm()
     publish_one_by_one(reader, name, range(56))
 
-    offsets = read_when_dropped(reader, name, 55, 35)
+    offsets = read_when_dropped(connect, reader, name, 55, 35)
 
     assert {number: number + number // 9 for number in range(36, 56)} == offsets
 
@@ -496,18 +491,20 @@ def declare_forgetful_stream(channel: Channel, unique: Unique) -> str:
     )
 
 
-def test_reading_from_what_was_dropped(reader: Channel, unique: Unique) -> None:
+def test_reading_from_what_was_dropped(connect: Connect, reader: Channel, unique: Unique) -> None:
     name = declare_forgetful_stream(reader, unique)
     reader.select_confirm()
     publish_one_by_one(reader, name, range(10))
-    read_when_dropped(reader, name, 9, 8)
+    read_when_dropped(connect, reader, name, 9, 8)
 
     assert {9: 18} == read_up_to(reader, name, 9, x_stream_offset=3)
     assert {9: 18} == read_up_to(reader, name, 9, x_stream_offset="1h")
     assert {9: 18} == read_up_to(reader, name, 9, x_stream_offset="last")
 
 
-def test_consumer_goes_on_behind_what_was_dropped(channel: Channel, unique: Unique) -> None:
+def test_consumer_goes_on_behind_what_was_dropped(
+    connect: Connect, channel: Channel, unique: Unique
+) -> None:
     name = declare_forgetful_stream(channel, unique)
     channel.select_confirm()
     publish_one_by_one(channel, name, range(1))
@@ -515,9 +512,7 @@ def test_consumer_goes_on_behind_what_was_dropped(channel: Channel, unique: Uniq
     channel.consume(name, x_stream_offset="first")
     first = channel.delivery()
     publish_one_by_one(channel, name, range(1, 10))
-    reader = channel.peer.channel(2)
-    reader.qos(10)
-    read_when_dropped(reader, name, 9, 8)
+    read_when_dropped(connect, channel, name, 9, 8)
 
     channel.ack(first.parameters.delivery_tag)
 
@@ -535,7 +530,7 @@ def test_last_segment_is_kept_however_large(reader: Channel, unique: Unique) -> 
 
 
 def test_segments_that_are_too_old_are_dropped_when_one_begins(
-    reader: Channel, unique: Unique
+    connect: Connect, reader: Channel, unique: Unique
 ) -> None:
     name = reader.declare_queue(
         unique("stream"),
@@ -546,14 +541,14 @@ def test_segments_that_are_too_old_are_dropped_when_one_begins(
     )
     reader.select_confirm()
 
-    first = publish_until_dropped(reader, name, 0)
+    first = publish_until_dropped(connect, reader, name, 0)
 
     assert 0 < first
 
 
 @pytest.mark.rabbitmq_version(">=4.0")
 def test_segments_that_are_too_old_are_looked_for_now_and_then(
-    reader: Channel, unique: Unique, operator: Operator
+    connect: Connect, reader: Channel, unique: Unique, operator: Operator
 ) -> None:
     """Once an hour by itself; 3.10 looks only when a segment begins."""
     name = reader.declare_queue(
@@ -568,7 +563,7 @@ def test_segments_that_are_too_old_are_looked_for_now_and_then(
     with operator.frequent_retention():
         publish_one_by_one(reader, name, range(1))
         reader.confirmed_publish("", name, b"1")
-        offsets = read_when_dropped(reader, name, 1, 0)
+        offsets = read_when_dropped(connect, reader, name, 1, 0)
 
     assert {1: 2} == offsets
 

@@ -6,7 +6,7 @@ from thumbs import made, make_thumb
 def test_thumb_is_made(broker, worker):
     mark = broker.mark()
     make_thumb.delay("a.png")
-    broker.acknowledged(queue_name="celery", since=mark).wait(1, timeout=20)
+    broker.acknowledged(queue_name="celery", since=mark).wait(1, timeout=60)
     assert made == ["a.png"]
 
 
@@ -15,7 +15,7 @@ def test_thumb_is_made_again_if_the_ack_is_lost(broker, worker):
     mark = broker.mark()
     with broker.faults.close_connections(method="basic.ack", times=1):
         make_thumb.delay("b.png")
-        broker.acknowledged(queue_name="celery", since=mark).wait(1, timeout=20)
+        broker.acknowledged(queue_name="celery", since=mark).wait(1, timeout=60)
     delivered = broker.delivered(queue_name="celery", since=mark)
     assert [event.redelivered for event in delivered] == [False, True]
     assert made == ["b.png", "b.png"]
@@ -23,5 +23,6 @@ def test_thumb_is_made_again_if_the_ack_is_lost(broker, worker):
 
 def test_thumbs_survive_a_restart(broker):
     make_thumb.delay("c.png")
+    broker.wait_for_messages("celery")
     broker.restart()
     assert len(broker.messages("celery")) == 1

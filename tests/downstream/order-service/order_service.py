@@ -58,7 +58,7 @@ async def create(order: Order, request: Request) -> Order:
 async def ready(request: Request) -> str:
     """Answer 503 while the broker cannot be reached."""
     try:
-        await request.app.state.connection.ready(timeout=1)
+        await request.app.state.connection.ready(timeout=5)
     except (ammoo.ConnectionClosed, TimeoutError):
         raise HTTPException(503, "no connection to the broker") from None
     return "ready"
