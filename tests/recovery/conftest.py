@@ -26,8 +26,13 @@ collect_ignore = (
 
 
 @pytest.fixture
-async def network(broker_url: str) -> AsyncIterator[Network]:
-    """What lies between the client and a broker."""
+async def network(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Network]:
+    """What lies between the client and a broker.
+
+    A RabbitMQ on a busy machine may take longer to delete the exclusive queues of a lost connection
+    than recovery waits for them.
+    """
+    monkeypatch.setattr("ammoo.recovery.restoring.lanes.LOCKED_PATIENCE", 30.0)
     async with Network(broker_url) as network:
         yield network
 

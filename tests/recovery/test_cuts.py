@@ -13,7 +13,7 @@ from ammoo.recovery.events import Open
 from ammoo.recovery.listener import EventListener
 from tests.client.brokers import Name
 from tests.recovery.network import Network
-from tests.recovery.until import until
+from tests.recovery.until import until, until_consumers
 
 MOST_FRAMES = 200
 """More than a recovery of the shop has."""
@@ -72,12 +72,15 @@ class Shop:
         self.confirmations.append(await self._publisher.publish(self._source, "key", body))
 
     async def arrived(self) -> None:
-        """Publish one more message, and wait until it has come by both queues."""
+        """Publish one more message, and wait until all have come, and it by both queues.
+
+        One that a lost connection held comes later, on a RabbitMQ that has not noticed the loss.
+        """
         await self.publish()
         last = len(self.confirmations) - 1
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             await self.confirmations[-1]
-            while not (last in self.orders[-1:] and last in self.temporary[-1:]):
+            while not (set(range(last + 1)) == set(self.orders) and last in self.temporary):
                 self._came.clear()
                 await self._came.wait()
 
@@ -112,12 +115,7 @@ async def cut_at_each_frame(
     return attempts[1:]
 
 
-def last_places(bodies: list[int]) -> list[int]:
-    """Return the numbers in the order in which they came for the last time."""
-    places = {body: place for place, body in enumerate(bodies)}
-    return sorted(places, key=places.__getitem__)
-
-
+@pytest.mark.timeout(300)  # it recovers some sixty times
 @pytest.mark.parametrize("of_broker", [False, True])
 async def test_recovery_that_is_cut_at_any_frame_is_whole_at_last(
     network: Network,
@@ -132,6 +130,5 @@ async def test_recovery_that_is_cut_at_any_frame_is_whole_at_last(
     assert [*[2] * (len(attempts) - 1), 1] == attempts
     assert 20 < len(attempts)
     assert [None] * len(published) == [each.exception() for each in shop.confirmations]
-    assert published == last_places(shop.orders)
-    status = await broker_channel.assert_queue_exists(shop.queue)
-    assert (0, 1) == (status.message_count, status.consumer_count)
+    assert set(published) == set(shop.orders)
+    await until_consumers(broker_channel, shop.queue, 1)
