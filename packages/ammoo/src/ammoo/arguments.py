@@ -1,9 +1,9 @@
 """Named arguments of declarations, bindings and consumers, as the x-arguments they stand for.
 
-RabbitMQ's extensions travel in the ``arguments`` table of a method. Here their
-documented names are mapped to the keys in that table. Which values are allowed is
-the server's business, as it knows its version; only what no server can take, or what
-is misspelt, is refused here. ``arguments=`` takes anything.
+RabbitMQ's extensions are in the ``arguments`` table of a method. This module maps their documented
+names to the keys in that table. The server decides which values are allowed, because this depends
+on its version. This module refuses only misspelt words, and types that no server accepts.
+``arguments=`` accepts any table.
 """
 
 from collections.abc import Callable, Coroutine, Mapping
@@ -32,13 +32,13 @@ __all__ = [
 _ArgumentsT = ParamSpec("_ArgumentsT")
 
 Arguments = Mapping[str, FieldValue]
-"""A table of x-arguments, beside those that have names of their own."""
+"""A table of x-arguments, in addition to the named ones."""
 
 QueueType = Literal["classic", "quorum", "stream"]
 Overflow = Literal["drop-head", "reject-publish", "reject-publish-dlx"]
 # Not with a bar: `datetime` is not imported here, because that takes 1.7 ms.
 StreamOffset = Union[Literal["first", "last", "next"], int, "datetime", str]
-"""Where in a stream to begin: a place, an offset, a time, or an interval such as ``"1h"``."""
+"""The position in a stream to begin at: a word, an offset, a time, or an interval like ``"1h"``."""
 
 _QUEUE_KEYS = {
     "ttl": "x-message-ttl",
@@ -56,7 +56,7 @@ _QUEUE_KEYS = {
 
 
 _WORDS: Final = {"queue_type": get_args(QueueType), "overflow": get_args(Overflow)}
-"""The words that an argument may be."""
+"""The allowed words of each argument that is one of several words."""
 
 _TEXTS: Final = ("dead_letter_exchange", "dead_letter_routing_key")
 _MILLISECONDS: Final = ("ttl", "expires")
@@ -67,7 +67,7 @@ def queue_arguments(arguments: Arguments | None, **named: Any) -> FieldTable:
 
     Args:
         arguments: The user's own table; the named arguments are added to it.
-        named: By the names of `Channel.declare_queue`; None for what is not given.
+        named: The arguments by their names in `Channel.declare_queue`; None if not given.
 
     Raises:
         ValueError: An argument is given twice, with two values, or a word is misspelt.
@@ -180,8 +180,8 @@ def _merge(arguments: Arguments | None, named: Arguments) -> FieldTable:
     """
     merged = dict(arguments or {})
     for key, value in named.items():
-        # Compared as they are sent: Python finds NaN unlike itself, cannot compare a signalling
-        # NaN, and finds 1 equal to True.
+        # Encoded values are compared: in Python NaN is not equal to itself, comparing a signalling
+        # NaN raises, and 1 is equal to True.
         if key in merged and encode_table({key: merged[key]}) != encode_table({key: value}):
             raise ValueError(
                 f"{key!r} is {merged[key]!r} in arguments, and {value!r} by its own name"

@@ -53,7 +53,7 @@ from .arguments import (
 from .channel_lifetime import ChannelLifetime
 from .channel_settings import ChannelSettings, Prefetch
 from .consumer import Consumer
-from .exceptions.base import raise_untold
+from .exceptions.base import raise_unreported
 from .exceptions.channel import (
     ChannelClosed,
     ClientClosedChannelError,
@@ -243,7 +243,7 @@ class Channel:
         """
         await self._close(exc, CLOSE_TIMEOUT, leaving=True)
         if exc is None:
-            raise_untold(self.closing_exc)
+            raise_unreported(self.closing_exc)
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
         """Close the channel before its block is left (channel.close); do nothing if it is closed.

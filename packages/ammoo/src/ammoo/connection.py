@@ -17,7 +17,7 @@ from .channel import Channel
 from .channel_lifetime import ChannelLifetime
 from .channel_settings import ChannelSettings
 from .credentials import CredentialsProvider
-from .exceptions.base import raise_untold
+from .exceptions.base import raise_unreported
 from .exceptions.connection import (
     ClientClosedConnectionError,
     ClientClosedConnectionOK,
@@ -226,7 +226,7 @@ class Connection:
         """
         await self._close(exc, CLOSE_TIMEOUT, leaving=True)
         if exc is None:
-            raise_untold(self.closing_exc)
+            raise_unreported(self.closing_exc)
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
         """Close the connection before its block is left; do nothing if it is closed.

@@ -1,8 +1,7 @@
 """`Consumer`: the messages of a queue, as an asynchronous iterator.
 
-A `Consumer` keeps what the user asked for: queue, flags, arguments, and the
-prefetch limit that was in force when it was started. Its messages are in its
-`Inbox`; what delivers them is a `LiveChannel`.
+A `Consumer` keeps the user's queue, flags and arguments, and the prefetch limit with which it was
+started. A `LiveChannel` delivers its messages into its `Inbox`.
 """
 
 import asyncio
@@ -49,15 +48,14 @@ class Consumer:
 
     Several tasks may iterate over one consumer; each message goes to one of them.
     A task that is cancelled while it waits for a message takes none. Leaving the block
-    cancels the consumer, and requeues messages that have arrived and were not read (with
-    no_ack they are lost).
+    cancels the consumer, and requeues unread messages (with no_ack they are lost).
 
     The iteration ends with an exception that says why: `ServerCancelledConsumer` when the
     queue was deleted, `ConsumerOverflow` when more than 100,000 messages (or 256 MiB of large
     ones) were unread, or the exception that closed the channel or the connection. It ends without
     an exception after `cancel` and `drain`.
 
-    `run` and `batches` read the messages in the program's place.
+    `run` and `batches` read the messages, and iterate for the program.
     """
 
     def __init__(
@@ -105,7 +103,7 @@ class Consumer:
     def prefetch_count(self) -> int:
         """How many unacked messages the server lets the consumer have; 0 for no limit.
 
-        That is the limit which was in force when the consumer was entered; see `Channel.qos`.
+        It is the channel's limit at the time when the consumer was entered; see `Channel.qos`.
         """
         if self._request.no_ack:
             return 0
@@ -115,7 +113,7 @@ class Consumer:
 
     @property
     def is_on_stream(self) -> bool:
-        """Whether the consumer was given a place in a stream (x-stream-offset)."""
+        """Whether the consumer has an offset in a stream (x-stream-offset)."""
         return "x-stream-offset" in self._request.arguments
 
     @property
@@ -125,7 +123,7 @@ class Consumer:
 
     @property
     def closing_exc(self) -> Exception | None:
-        """What ended the consumer; None while it goes on."""
+        """The exception that ended the consumer; None while it has not ended."""
         return self._inbox.closing_exc
 
     # --- context manager ---
@@ -157,7 +155,7 @@ class Consumer:
         request = self._request = self._lifetime.as_named_now(self._request)
 
         def started() -> None:
-            if inbox.closing_exc is None:  # the caller has not given up
+            if inbox.closing_exc is None:  # the caller was not cancelled
                 inbox.live = live
                 inbox.started()
                 self._lifetime.consumer_started(self, request, prefetch)
@@ -167,7 +165,7 @@ class Consumer:
                 inbox, request._replace(consumer_tag=inbox.consumer_tag), started
             )
         except (asyncio.CancelledError, OperationTimeout) as error:
-            # The server may still start it; what it then delivers is requeued until it stops.
+            # The server may still start it; messages that it then delivers are requeued.
             inbox.live = live
             self._end(error)
             raise
@@ -186,9 +184,9 @@ class Consumer:
         Does nothing if the channel or the connection has ended. If the server cancelled the
         consumer, or the consumer had too many unread messages, it only requeues unread messages.
 
-        It waits for the server for 5 s at most, or for operation_timeout if that is less, and
-        not at all if the server has left an earlier cancel or close on the connection unanswered:
-        with a server that hangs, leaving consumer, channel and connection takes 5 s altogether.
+        It waits for the server for 5 s at most, or for operation_timeout if that is less. It does
+        not wait if the server has not answered an earlier cancel or close on the connection: with a
+        server that hangs, leaving consumer, channel and connection takes 5 s altogether.
         """
         await self._leave(exc)
 
@@ -201,7 +199,8 @@ class Consumer:
         """Cancel the consumer, and requeue unread messages.
 
         Returns:
-            What is set when the server has stopped the consumer; None if it has ended before.
+            An event that is set when the server has stopped the consumer; None if the consumer has
+            already ended.
         """
         inbox, live = self._inbox, self._inbox.live
         if live is None:
@@ -229,15 +228,15 @@ class Consumer:
             if holder is not None:
                 holder.give_back()
 
-    # --- the end, from outside ---
+    # --- ending the consumer from other tasks ---
 
     async def cancel(self) -> None:
         """Cancel the consumer from any task (basic.cancel), and requeue unread messages.
 
-        What iterates over the consumer ends as after its last message, and so do `run` and
-        `batches`. Messages that are being handled can still be settled. Afterwards, and for a
-        consumer that has ended, it does nothing. It waits for the server as leaving the block
-        does; while the connection is being recovered it sends nothing.
+        Iterations over the consumer end without an exception, and so do `run` and `batches`.
+        Messages in progress can still be settled. If the consumer has ended, this does nothing. It
+        waits for the server as leaving the block does. While the connection is being recovered, it
+        sends nothing.
 
         Raises:
             RuntimeError: The consumer was not entered.
@@ -254,41 +253,41 @@ class Consumer:
     ) -> bool:
         """Let running handlers end, requeue all other messages, and close the channel.
 
-        1. The consumer hands out no more messages. 2. The server cancels it. 3. Unread messages
-        are requeued. 4. Handlers of `run` end, and messages that the program has read are settled.
-        5. When the time is over, handlers of `run` are cancelled, and 1 s later what is unsettled
-        is requeued. 6. `publishers` are flushed. 7. The channel is closed: the server answers
-        this, which proves that it has processed the acknowledgements. If other consumers use the
-        channel, it stays open, and another answer is awaited; messages that the program has read
-        are not waited for then, because it is not known which consumer they belong to.
+        1. The consumer returns no more messages. 2. The server cancels it. 3. Unread messages are
+        requeued. 4. Handlers of `run` end, and the program settles the messages that it has read.
+        5. When the time is over, handlers of `run` are cancelled, and 1 s later unsettled messages
+        are requeued. 6. `publishers` are flushed. 7. The channel is closed: the server's answer
+        proves that it has processed the acknowledgements. If other consumers use the channel, it
+        stays open, and the client awaits another answer. It then does not wait for messages that
+        the program has read, because it cannot see which consumer they belong to.
 
-        What iterates over the consumer ends as after its last message, and so do `run` and
-        `batches`. Call it from another task than the one that handles messages.
+        Iterations over the consumer end without an exception, and so do `run` and `batches`. Call it
+        from another task than the one that handles messages.
 
         Args:
             timeout: How long to wait for handlers, in seconds; None for no limit.
-            publishers: Publishers that handlers use, to be flushed before the channel is closed;
-                none by default.
+            publishers: Publishers that handlers use; they are flushed before the channel is closed.
+                Empty by default.
 
         Returns:
             Whether all handlers have ended in time.
 
         Raises:
             RuntimeError: The consumer was not entered; or one of its handlers drains it.
-            Exception: What flushing a publisher has raised; the channel is closed all the same.
+            Exception: The error of a publisher's flush; the channel is closed nevertheless.
         """
         self._require_entered()
         return await self._new_drain(timeout, publishers).run()
 
     def _new_drain(self, seconds: float | None, publishers: "Sequence[Flushable]") -> "Drain":
-        """Stop handing out messages, and return what drains the consumer."""
+        """Stop returning messages, and return an object that drains the consumer."""
         from .workers.drain import Drain
 
         drain = Drain(self, self._lifetime, self._run, seconds, publishers)
         self._is_stopped = True
         return drain
 
-    # --- what calls a handler ---
+    # --- handlers ---
 
     async def run(
         self,
@@ -307,30 +306,30 @@ class Consumer:
                 await consumer.run(handle, concurrency=10, ordered_by=lambda m: m.routing_key)
 
         The message is settled as by `ExpectedMessage.process`: acknowledged when the handler
-        returns. A handler that raises an exception ends nothing: the message is settled as
-        `on_error` says, and the exceptions (the first 100) are raised as a group in the end. The
-        end is `cancel`, `drain`, or what ends the iteration over a consumer. If `run` is cancelled,
-        so are the handlers, and their messages are requeued; the consumer goes on.
+        returns. If a handler raises an exception, the message is settled as `on_error` says, and the
+        other handlers continue. `run` ends when the consumer ends, by `cancel` or `drain` for
+        example; it then raises the first 100 exceptions as a group. If `run` is cancelled, so are
+        the handlers, and their messages are requeued; the consumer does not end.
 
-        With recovery, a handler whose message was lost with its connection goes on, and the message
-        is delivered again. It is not handled before the first handler has ended if its key is the
-        same.
+        With recovery, a handler continues if its message was lost with the connection, and the server
+        delivers the message again. With `ordered_by`, the message is not handled again before the
+        first handler has ended.
 
         Args:
-            handler: An async function of the message.
+            handler: An async function that is called with each message.
             concurrency: How many handlers may run at once. The channel needs a prefetch_count
                 of at least twice as many.
             ordered_by: A function that returns the key of a message. Messages with the same key are
-                handled one at a time, in the order in which they came. All of prefetch_count may
-                be messages with one key, and then only one handler runs. None, the default, for no
-                order.
-            on_error: What becomes of a message whose handler has failed; see
+                handled one at a time, in the order in which they came. If all prefetched messages
+                have the same key, only one handler runs. None, the default, for no order.
+            on_error: What to do with a message whose handler has failed; see
                 `ExpectedMessage.process`.
             fail_fast: Whether the first failure cancels all other handlers, and is raised at once.
                 False by default.
 
         Raises:
-            ExceptionGroup: Handlers have failed. What has ended the consumer is in the group, too.
+            ExceptionGroup: Handlers have failed. The error that ended the consumer is in the group,
+                too.
             ConsumerCancelled, ChannelClosed, ConnectionClosed: The consumer has ended, and no handler
                 has failed.
             ValueError: concurrency is less than 1, or more than half of prefetch_count, or the
@@ -357,12 +356,12 @@ class Consumer:
                 async with batch.process(on_error="requeue"):
                     await store([message.body for message in batch])
 
-        The iteration ends as that over the consumer does. If the connection is lost before a
-        batch is returned, the batch is dropped: the server delivers its messages again.
+        The iteration ends when the iteration over the consumer would end. If the connection is lost
+        before a batch is returned, the batch is dropped: the server delivers its messages again.
 
         Args:
             size: How many messages a batch has at most; at most prefetch_count.
-            seconds: How long a batch waits for more messages, from its first one on.
+            seconds: How long a batch waits for more messages after its first.
 
         Raises:
             ValueError: size is less than 1 or more than prefetch_count, seconds is not above 0, or
@@ -398,17 +397,29 @@ class Consumer:
     # --- recovery ---
 
     def resume(self, arguments: FieldTable) -> FieldTable:
-        """Return the arguments with which the consumer continues where it was, in a stream."""
+        """Return the arguments with which the consumer continues where it was in a stream.
+
+        Args:
+            arguments: The arguments of its first basic.consume.
+        """
         assert isinstance(self._inbox, LastingInbox)
         return self._inbox.resume(arguments)
 
     def attach(self, inbox: Inbox) -> None:
-        """Go on with what a live channel has delivered to another inbox, after a recovery."""
+        """Read from another inbox, after a recovery.
+
+        Args:
+            inbox: The inbox that the new live channel delivers to.
+        """
         assert isinstance(self._inbox, LastingInbox)
         self._inbox.adopt(inbox)
 
     def close_for_good(self, error: Exception) -> None:
-        """End the consumer with an error."""
+        """End the consumer with an error.
+
+        Args:
+            error: The error.
+        """
         self._inbox.end(error)
 
     def _take_arrived(self) -> list[DeliverMessage]:

@@ -1,11 +1,10 @@
-"""Messages that arrive: body, properties, where they were published to, how to settle them.
+"""Messages that arrive: body, properties, exchange and routing key, and methods that settle them.
 
-A message keeps its properties as they came off the wire, and decodes them when they
-are first read: most programs read few properties, and a header that cannot be
-decoded costs an exception where it is read and nothing else.
+A message keeps its encoded properties, and decodes them when they are first read: most programs
+read few properties. If a header cannot be decoded, only reading the properties raises an exception.
 
-A message belongs to the live channel that it came on. This module asks of that
-channel no more than `Origin` says.
+A message belongs to the live channel that it came on. This module uses that channel only as an
+`Origin`.
 """
 
 from collections.abc import Awaitable, Iterable, Mapping
@@ -42,7 +41,7 @@ class Origin(Protocol):
     closing_exc: Exception | None
 
     def ack(self, delivery_tag: int, multiple: bool, /) -> Awaitable[None] | None:
-        """Acknowledge a delivery at once; return what to await before more is sent, or None."""
+        """Acknowledge a delivery at once; return an awaitable that limits the speed, or None."""
 
     def nack(self, delivery_tag: int, multiple: bool, requeue: bool, /) -> Awaitable[None] | None:
         """Reject a delivery, or all up to it; return as `ack`."""
@@ -64,7 +63,7 @@ class Origin(Protocol):
 
 
 class Message:
-    """What all messages have in common. The subclasses say where they come from.
+    """The base of all messages; the subclasses say where they come from.
 
     Attributes:
         body: The body's octets. They belong to the message, and may be changed.
@@ -86,7 +85,7 @@ class Message:
         properties: bytes,
         body: bytearray,
     ) -> Self:
-        """Return a message made of what came off the wire.
+        """Return a message made of the parts of a command.
 
         Args:
             origin: The channel that it came on.
@@ -122,7 +121,8 @@ class Message:
         """The message's properties; they are decoded when they are first read.
 
         Raises:
-            ammoo_wire.ProtocolError: They cannot be decoded. The channel and the connection go on.
+            ammoo_wire.ProtocolError: They cannot be decoded. The channel and the connection stay
+                open.
         """
         properties = self._properties
         if isinstance(properties, bytes):
@@ -173,14 +173,14 @@ class Message:
     def decode(self, encoding: str | None = None) -> str:
         """Return the body as text.
 
-        The property content-encoding is chosen by the sender, so it is followed only where that is
-        harmless: common character sets; identity and binary, which name no encoding; and gzip and
-        deflate, which are decompressed up to 16 MiB.
+        The sender chooses the property content-encoding, so only harmless values are followed:
+        common character sets; identity and binary, which name no encoding; and gzip and deflate,
+        which are decompressed up to 16 MiB.
 
         Args:
             encoding: The codec of Python to decode the body with; content-encoding is then ignored.
-                None, the default, for what the property content-encoding says, or else the
-                channel's body_encoding.
+                None, the default, for the encoding of the property content-encoding, or, without
+                that property, the channel's body_encoding.
 
         Raises:
             ContentEncodingError: The property names an encoding that is not followed, or the
@@ -194,7 +194,7 @@ class Message:
         return self.body.decode(encoding)
 
     def json(self, encoding: str | None = None) -> Any:
-        """Return the value that the body holds as JSON.
+        """Return the body, decoded as JSON.
 
         Args:
             encoding: As in `decode`.
@@ -232,7 +232,7 @@ class ReturnMessage(Message):
 
 
 class ExpectedMessage(Message):
-    """A message that the program asked for, and has to settle unless it gave no_ack.
+    """A message that the program asked for, and has to settle unless it passed no_ack.
 
     Each message is settled once: acknowledged or rejected, on the channel that it came on.
     """
@@ -280,18 +280,17 @@ class ExpectedMessage(Message):
                     await handle(message)
 
         The message is acknowledged when the block ends. If an exception leaves the block, the
-        message is settled as `on_error` says, and the exception goes on. If the block is
+        message is settled as `on_error` says, and the exception is raised on. If the block is
         cancelled, the message is requeued. If the channel was lost in the meantime, nothing is
-        sent, and no exception is raised for that: the server delivers the message again. The block
-        may settle the message itself.
+        sent, and no exception is raised: the server delivers the message again. The block may
+        settle the message itself.
 
         Args:
             on_error: ``"requeue"``, the default, makes the server deliver the message again. A
-                classic queue does that as often as the processing fails; a quorum queue counts it
-                towards its delivery limit. ``"reject"`` and ``"dead-letter"`` are two words for
-                the same command: the queue sends the message to its dead letter exchange, or drops
-                it if it has none. RabbitMQ 3.10 accepts none of these for a stream, and closes
-                the connection (540).
+                classic queue repeats that for as long as the processing fails; a quorum queue has a
+                delivery limit. ``"reject"`` and ``"dead-letter"`` mean the same: the queue sends
+                the message to its dead letter exchange, or drops it if it has none. RabbitMQ 3.10
+                accepts none of these for a stream, and closes the connection (540).
 
         Raises:
             ValueError: There is no such policy.

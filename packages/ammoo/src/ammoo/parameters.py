@@ -1,7 +1,7 @@
-"""What a connection needs in order to be opened, and to be opened again.
+"""The parameters with which a connection is opened, and opened again by recovery.
 
-`ammoo.uri` makes the parameters of a URL and keyword arguments; `ammoo.live`
-opens a connection by them. This module imports neither.
+`ammoo.uri` makes them from a URL and keyword arguments; `ammoo.live` opens a connection with them.
+This module imports neither.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,19 +21,19 @@ It is called with a factory of protocols, a host and a port, and by keyword with
 
 
 class ConnectionParameters(NamedTuple):
-    """Everything that a connection needs to be opened, or opened again."""
+    """The server's address, the login and the options of a connection."""
 
     host: str
-    """Name or address; a path, beginning with a slash, for a Unix socket."""
+    """The name or address of the host; a path, which begins with a slash, for a Unix socket."""
     port: int
     virtualhost: str
     ssl_context: SSLContext | None
-    """None for no encryption."""
+    """The TLS settings; None for no encryption."""
     server_hostname: str | None
-    """Whose certificate to expect; None for the host's."""
+    """The name to expect in the server's certificate; None for the host's."""
     auth: Authentication | AuthenticationMechanism
     heartbeat_interval: int | None
-    """In seconds; None for what the server proposes, 0 for none."""
+    """In seconds; None for the server's proposal, 0 for no heartbeats."""
     frame_max: int
     channel_max: int
     connection_timeout: float | None
@@ -41,10 +41,10 @@ class ConnectionParameters(NamedTuple):
     operation_timeout: float | None
     """In seconds, for the answer to one operation; None for no limit."""
     blocked_timeout: float | None
-    """In seconds, for how long a publish is held back; None for no limit."""
+    """In seconds, for the wait of a publish that cannot be sent; None for no limit."""
     client_properties: dict[str, Any]
     open_transport: OpenTransport | None = None
-    """What connects, in place of the event loop; None for the event loop."""
+    """A function that connects instead of the event loop; None for the event loop."""
     address_timeout: float | None = None
     """In seconds, for one address of several; None for an equal share of connection_timeout."""
 
@@ -53,7 +53,7 @@ class ConnectionParameters(NamedTuple):
 
     @property
     def address(self) -> str:
-        """Where the server is, as a URL without user and password."""
+        """The server's address, as a URL without user and password."""
         scheme = "amqp" if self.ssl_context is None else "amqps"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}" if host.startswith("/") else f"{scheme}://{host}:{self.port}"

@@ -1,7 +1,7 @@
-"""What a user publishes, made into what a command carries: routing key, properties, body.
+"""Converting the arguments of `Channel.publish` to the parts of a message.
 
-This module knows the documented arguments of `Channel.publish`, and what each of
-them does to the message; it knows no channel, and sends nothing.
+This module knows the documented arguments, and their effects on routing key, properties and body. It
+knows no channel, and sends nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +43,7 @@ RoutingKeys = str | Sequence[str]
 
 
 class NotGiven(Enum):
-    """Stands for an argument that was left out, where None is a value."""
+    """The default of arguments for which None is a valid value."""
 
     NOT_GIVEN = "not given"
 
@@ -85,7 +85,7 @@ class PublishOptions(MessageOptions, total=False):
     """All keyword arguments of `Channel.publish`."""
 
     json: object
-    """What to send as JSON, in place of a body."""
+    """A value to send as JSON, in place of a body."""
 
 
 class Outgoing(NamedTuple):
@@ -96,7 +96,7 @@ class Outgoing(NamedTuple):
     """Encoded."""
     body: bytes | bytearray
     mandatory: bool = False
-    """As it is sent: also with raise_returned alone."""
+    """The bit of basic.publish; raise_returned sets it, too."""
     immediate: bool = False
     raise_returned: bool = False
 
@@ -108,7 +108,7 @@ _TRANSLATED: Final = _OPTIONS - {*BasicHeaderProperties._fields} | {
     "content_encoding",
     "expiration",
 }
-"""The options that are not, or not always, sent as they are given; so is content_type."""
+"""The options that are converted before they are sent, at least in some cases; content_type is, too."""
 
 _TRANSIENT: Final = 1
 _PERSISTENT: Final = 2
@@ -131,14 +131,15 @@ def outgoing(
         options: The keyword arguments.
 
     Raises:
-        TypeError: An argument has a wrong type, or is unknown, or there is not exactly one body.
+        TypeError: An argument has a wrong type, or is unknown; or both body and json are given, or
+            neither is.
         ValueError: A value cannot be sent.
         LookupError: An encoding is unknown.
     """
     mode = options.get("delivery_mode")
     if mode is not None and mode is not _PERSISTENT and mode is not _TRANSIENT:
         _check_delivery_mode(mode)
-    # Most messages have bytes for a body, a routing key, and properties as they are sent.
+    # Most messages have a body of bytes, a routing key, and properties that need no conversion.
     if (
         isinstance(body, bytes)
         and isinstance(route, str)
@@ -205,8 +206,8 @@ _SHOWN_OPTIONS: Final = [
 def takes_publish_options(function: _FunctionT) -> _FunctionT:
     """Show each of the `PublishOptions` in a function's signature (help, inspect).
 
-    If the function had all of them as parameters, which Python puts into place whether they are
-    given or not, an unconfirmed publish would take a quarter longer (bench:replay).
+    If the function had all of them as parameters, Python would set each in every call, and an
+    unconfirmed publish would take a quarter longer (bench:replay).
     """
     shown = signature(function)
     parameters = [each for each in shown.parameters.values() if each.kind != each.VAR_KEYWORD]
@@ -219,7 +220,7 @@ def takes_publish_options(function: _FunctionT) -> _FunctionT:
 def _pop_body(
     body: Body | NotGiven, body_encoding: str, options: dict[str, Any]
 ) -> bytes | bytearray:
-    """Return the octets of the body; leave in the options only properties."""
+    """Return the octets of the body; remove all options but properties."""
     json, encoding = options.pop("json", NOT_GIVEN), options.pop("encoding", None)
     content_type, content_encoding = options.get("content_type"), options.get("content_encoding")
     used_encoding = encoding or (
@@ -238,7 +239,7 @@ def _pop_body(
 def _encode_body(
     body: Body | NotGiven, json: object, encoding: str
 ) -> tuple[bytes | bytearray, str]:
-    """Return the octets of the body, and the content type for their kind."""
+    """Return the octets of the body, and the content type for this kind of body."""
     if json is not NOT_GIVEN:
         if body is not NOT_GIVEN:
             raise TypeError("body and json cannot be given both")
@@ -255,7 +256,7 @@ def _encode_body(
 
 
 class _UnknownEncoding(ValueError, LookupError):
-    """A text is to be encoded as Python cannot; `str.encode` raises the LookupError alone."""
+    """Python has no such encoding; `str.encode` raises only a LookupError."""
 
 
 def _encode_text(text: str, encoding: str) -> bytes:
@@ -274,7 +275,7 @@ def _encode_text(text: str, encoding: str) -> bytes:
 
 
 def _pop_route(route: str | Mapping[str, FieldValue], options: dict[str, Any]) -> str:
-    """Return the routing key; leave in the options only the property headers."""
+    """Return the routing key; move the headers of a headers exchange to the options."""
     headers = options.get("headers")
     if isinstance(route, str):
         routing_key = route
@@ -294,7 +295,7 @@ def resolve_persistent(options: PublishOptions) -> None:
     """Replace the option `persistent` by the delivery mode that it stands for.
 
     Raises:
-        TypeError: It is no bool, or another delivery mode is given too.
+        TypeError: The value is not a bool, or another delivery mode is given, too.
     """
     persistent = options.pop("persistent", None)
     if persistent is None:
@@ -317,11 +318,11 @@ def _expiration(value: Expiration) -> str:
 
 
 def _check_delivery_mode(value: object) -> None:
-    """Raise unless a delivery mode is one of AMQP's; an IntEnum's members are.
+    """Raise unless a delivery mode is 1 or 2; members of an IntEnum are allowed.
 
     Raises:
-        ValueError: It is not: RabbitMQ 3.10 closes the channel then, and 4.0 loses the message
-            when it restarts.
+        ValueError: The delivery mode is another number: RabbitMQ 3.10 would close the channel, and
+            4.0 would lose the message when it restarts.
     """
     if isinstance(value, bool) or value not in (_TRANSIENT, _PERSISTENT):
         raise ValueError(

@@ -1,12 +1,13 @@
-"""What a connection has declared, bound and consumes, so that it can be done again.
+"""The record of a connection's exchanges, queues, bindings and consumers, for recovery.
 
-Everything is recorded once the server has said that it is done, per connection and not per
-channel: what one channel declares another may delete. What is deleted is forgotten, together
-with what the server deletes because of it: the bindings of a queue or exchange, an auto-delete
-queue with its last consumer, an auto-delete exchange with the last binding from it.
+An entity is recorded when the server has confirmed it. The record belongs to the connection, not to
+a channel, because one channel may delete an entity that another one has declared. If an entity is
+deleted, the record forgets it, and all entities that the server deletes with it: the bindings of a
+queue or exchange, an auto-delete queue with its last consumer, an auto-delete exchange with the
+last binding from it.
 
-Bindings and consumers point at the record of their queue, and the name is read when it is
-sent. So a queue that the server names anew is renamed in one place.
+Bindings and consumers refer to the record of their queue, and the name is read when a request is
+sent. A queue that the server renames is therefore renamed in one place.
 
 This module knows parameters of methods; it sends nothing.
 """
@@ -40,11 +41,11 @@ DEAD_LETTER_KEY = "x-dead-letter-routing-key"
 
 
 class ExchangeRecord:
-    """An exchange that was declared; or only bound, if it has no parameters.
+    """An exchange that was declared, or only bound.
 
     Attributes:
         name: Its name.
-        parameters: How it was declared; None if it was not declared here.
+        parameters: The parameters of exchange.declare; None if this connection did not declare it.
         bindings_from: The recorded bindings in which it is the source.
         bindings_to: The recorded bindings in which it is the destination.
     """
@@ -62,23 +63,23 @@ class ExchangeRecord:
 
     @property
     def is_declared(self) -> bool:
-        """Whether it is to be declared again."""
+        """Whether this connection has declared it, so that recovery declares it again."""
         return self.parameters is not None
 
     @property
     def is_used(self) -> bool:
-        """Whether anything that is recorded needs the record."""
+        """Whether another record refers to this one."""
         return self.is_declared or bool(self.bindings_from or self.bindings_to)
 
 
 class QueueRecord:
-    """A queue that was declared; or only bound or consumed from, if it has no parameters.
+    """A queue that was declared, or only bound or consumed from.
 
     Attributes:
-        name: Its name as it is now.
-        parameters: How it was declared; None if it was not declared here.
+        name: Its present name.
+        parameters: The parameters of queue.declare; None if this connection did not declare it.
         is_server_named: Whether the server gives it a new name each time.
-        former_names: The names that it had before.
+        former_names: Its former names.
         bindings: The recorded bindings of the queue.
         consumers: The recorded consumers of the queue.
     """
@@ -98,12 +99,12 @@ class QueueRecord:
 
     @property
     def is_declared(self) -> bool:
-        """Whether it is to be declared again."""
+        """Whether this connection has declared it, so that recovery declares it again."""
         return self.parameters is not None
 
     @property
     def is_used(self) -> bool:
-        """Whether anything that is recorded needs the record."""
+        """Whether another record refers to this one."""
         return self.is_declared or bool(self.bindings or self.consumers)
 
 
@@ -113,7 +114,7 @@ class BindingRecord:
     Attributes:
         source: The exchange that routes.
         destination: The queue or exchange that receives.
-        routing_key: The key, as it was given.
+        routing_key: The routing key, as the caller gave it.
         arguments: The arguments.
         key: What distinguishes it from all other bindings.
     """
@@ -148,9 +149,9 @@ class ConsumerRecord:
         consumer: The caller's consumer.
         channel: The caller's channel.
         queue: The queue that it consumes from.
-        request: How it was started; without the queue's name and without a tag.
-        prefetch: The prefetch limits (size and count) that were in force for new consumers.
-        has_ended: Whether it is over.
+        request: The parameters of basic.consume, without the queue's name and without a tag.
+        prefetch: The prefetch limits (size and count) with which it was started.
+        has_ended: Whether it has ended.
     """
 
     __slots__ = ("channel", "consumer", "has_ended", "prefetch", "queue", "request")
@@ -178,7 +179,7 @@ Entity = ExchangeRecord | QueueRecord | BindingRecord | ConsumerRecord
 
 
 class Forgotten(NamedTuple):
-    """What was forgotten together, in the order in which it can be put back."""
+    """Records that were forgotten together, in the order in which they can be put back."""
 
     exchanges: list[ExchangeRecord]
     queues: list[QueueRecord]
@@ -187,7 +188,7 @@ class Forgotten(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is declared again; what is in one stage needs nothing of the same or a later one."""
+    """The entities to declare again, in stages; an entity needs only those of earlier stages."""
 
     exchanges: list[ExchangeRecord]
     server_named_queues: list[QueueRecord]
@@ -197,7 +198,7 @@ class Plan(NamedTuple):
 
     @property
     def entities(self) -> Iterator[Entity]:
-        """All of it, in order."""
+        """All entities, in order."""
         for stage in self:
             yield from stage
 
@@ -207,15 +208,15 @@ class Topology:
 
     def __init__(self) -> None:
         self._exchanges: dict[str, ExchangeRecord] = {}
-        self._queues: dict[str, QueueRecord] = {}  # by their names as they are now
-        self._former: dict[str, QueueRecord] = {}  # by the names that they had
+        self._queues: dict[str, QueueRecord] = {}  # by their present names
+        self._former: dict[str, QueueRecord] = {}  # by their former names
         self._bindings: dict[Any, BindingRecord] = {}
         self._consumers: dict[Any, ConsumerRecord] = {}
 
     # --- exchanges ---
 
     def exchange_declared(self, parameters: ExchangeDeclareParameters) -> None:
-        """Record exchange.declare; the server's own exchanges are not."""
+        """Record exchange.declare; ignore the server's own exchanges."""
         if parameters.passive or not parameters.exchange_name:
             return
         if parameters.exchange_name.startswith("amq."):
@@ -224,7 +225,7 @@ class Topology:
         record.parameters = parameters._replace(arguments=dict(parameters.arguments))
 
     def forget_exchange(self, name: str) -> Forgotten:
-        """Forget an exchange that is deleted, with what goes with it."""
+        """Forget a deleted exchange, and all entities that the server deletes with it."""
         forgotten = Forgotten([], [], [], [])
         record = self._exchanges.get(name)
         if record is not None:
@@ -237,8 +238,8 @@ class Topology:
         """Record queue.declare.
 
         Args:
-            parameters: As it was sent.
-            name: The queue's name, as the server said.
+            parameters: The parameters that were sent.
+            name: The queue's name in the server's answer.
 
         Returns:
             The record; None if nothing is recorded.
@@ -246,8 +247,8 @@ class Topology:
         if parameters.passive:
             return None
         record = self._queue(name)
-        # A queue that the server has named, and that is declared by that name, stays the server's
-        # to name: a name that begins with "amq." cannot be declared where the queue is gone.
+        # If the program declares a server-named queue by its name, the server still names it at a
+        # recovery: a name that begins with "amq." cannot be declared when the queue is gone.
         record.is_server_named = not parameters.queue_name or record.is_server_named
         record.parameters = parameters._replace(
             queue_name="" if record.is_server_named else name,
@@ -256,10 +257,10 @@ class Topology:
         return record
 
     def queue_renamed(self, record: QueueRecord, name: str) -> str:
-        """Record the name that the server has given a queue this time.
+        """Record the new name of a queue that the server names.
 
         Returns:
-            The name that it had.
+            The former name.
         """
         former = record.name
         if former != name:
@@ -272,7 +273,7 @@ class Topology:
         return former
 
     def forget_queue(self, name: str) -> Forgotten:
-        """Forget a queue that is deleted, with its bindings and consumers."""
+        """Forget a deleted queue, with its bindings and consumers."""
         forgotten = Forgotten([], [], [], [])
         record = self._queues.get(self.current_name(name))
         if record is not None:
@@ -280,14 +281,14 @@ class Topology:
         return forgotten
 
     def current_name(self, name: str) -> str:
-        """Return what a queue is called now that had a name from the server before."""
+        """Return the present name of a queue, whose former name the caller may use."""
         if name in self._queues:
             return name
         record = self._former.get(name)
         return name if record is None else record.name
 
     def is_recorded(self, queue_name: str) -> bool:
-        """Return whether a queue was declared here."""
+        """Return whether this connection has declared a queue."""
         record = self._queues.get(self.current_name(queue_name))
         return record is not None and record.is_declared
 
@@ -296,7 +297,7 @@ class Topology:
     def bound(self, parameters: QueueBindParameters | ExchangeBindParameters) -> None:
         """Record queue.bind or exchange.bind."""
         source_name, destination = self._ends(parameters)
-        if not source_name:  # to the default exchange every queue is bound already
+        if not source_name:  # every queue is bound to the default exchange
             self._drop_if_unused(destination)
             return
         source = self._exchange(source_name)
@@ -308,7 +309,7 @@ class Topology:
     def forget_binding(
         self, parameters: QueueUnbindParameters | ExchangeUnbindParameters
     ) -> Forgotten:
-        """Forget a binding that is undone; its arguments count."""
+        """Forget a binding that was removed; its arguments are part of its identity."""
         forgotten = Forgotten([], [], [], [])
         source_name, destination = self._ends(parameters)
         source = self._exchanges.get(source_name)
@@ -375,10 +376,10 @@ class Topology:
             by_channel.setdefault(record.channel, []).append(record)
         return by_channel
 
-    # --- once more ---
+    # --- for a recovery ---
 
     def put_back(self, forgotten: Forgotten) -> None:
-        """Record again what was forgotten, because the server has refused to delete it."""
+        """Record forgotten entities again, because the server has refused to delete them."""
         for exchange in forgotten.exchanges:
             self._exchanges.setdefault(exchange.name, exchange)
         for queue in forgotten.queues:
@@ -393,7 +394,7 @@ class Topology:
                 record.queue.consumers[record] = None
 
     def plan(self) -> Plan:
-        """Return what is to be declared again, in its order."""
+        """Return the entities to declare again, in order."""
         declared = [record for record in self._queues.values() if record.is_declared]
         bindings = list(self._bindings.values())
         return Plan(
@@ -412,7 +413,7 @@ class Topology:
         | QueueBindParameters
         | ExchangeBindParameters
     ):
-        """Return the request that declares an entity again, with the names as they are now."""
+        """Return the request that declares an entity again, with present names."""
         if isinstance(record, BindingRecord):
             return self._bind_request(record)
         parameters = record.parameters
@@ -428,7 +429,7 @@ class Topology:
         """Return how many entities are recorded."""
         return sum(1 for _ in self.plan().entities) + len(self._consumers)
 
-    # --- within ---
+    # --- implementation ---
 
     def _bind_request(self, record: BindingRecord) -> QueueBindParameters | ExchangeBindParameters:
         key = self.current_name(record.routing_key)
@@ -464,7 +465,7 @@ class Topology:
         routing_key: str,
         arguments: Mapping[str, Any],
     ) -> Hashable:
-        # By the first name that the key was given with: it may be a queue's that is renamed.
+        # With the queue's first name, because the server may rename the queue.
         named = self._former.get(routing_key) or self._queues.get(routing_key)
         key = routing_key
         if named is not None and named.former_names:
@@ -487,12 +488,12 @@ class Topology:
             if isinstance(record.destination, QueueRecord)
             else self._exchanges.setdefault(record.destination.name, record.destination),
         )
-        if known == ends:  # else they were declared anew meanwhile
+        if known == ends:  # otherwise they were declared anew meanwhile
             self._insert(record)
 
     def _forget_exchange(self, record: ExchangeRecord, forgotten: Forgotten) -> None:
         if self._exchanges.get(record.name) is not record:
-            return  # a circle of auto-delete exchanges comes back to it
+            return  # a cycle of auto-delete exchanges reaches it again
         del self._exchanges[record.name]
         forgotten.exchanges.append(record)
         for binding in [*record.bindings_from, *record.bindings_to]:
@@ -512,7 +513,7 @@ class Topology:
 
     def _forget_binding(self, record: BindingRecord, forgotten: Forgotten) -> None:
         if self._bindings.pop(record.key, None) is None:
-            return  # a cascade comes to it from both of its ends
+            return  # a cascade reaches it from both of its ends
         forgotten.bindings.append(record)
         source, destination = record.source, record.destination
         source.bindings_from.pop(record, None)
@@ -538,7 +539,7 @@ class Topology:
         self._drop_if_unused(queue)
 
     def _drop_if_unused(self, record: QueueRecord | ExchangeRecord) -> None:
-        """Drop a record that nothing refers to any more, and that was not declared here."""
+        """Drop a record that no other refers to, and that this connection did not declare."""
         if record.is_used:
             return
         if isinstance(record, QueueRecord):
@@ -549,7 +550,7 @@ class Topology:
 
 
 def _canonical(value: Any) -> Hashable:
-    """Return a value that is equal for equal arguments, whatever their order, and hashable."""
+    """Return a hashable value that is equal for equal arguments in any order."""
     if isinstance(value, Mapping):
         return tuple(sorted((name, _canonical(each)) for name, each in value.items()))
     if isinstance(value, list | tuple):

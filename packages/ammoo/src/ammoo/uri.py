@@ -1,9 +1,9 @@
-"""Where to connect to, and how: made of a URL and of keyword arguments, which override it.
+"""The parameters of a connection, from a URL and from keyword arguments, which override it.
 
 The URL is RabbitMQ's (https://www.rabbitmq.com/docs/uri-spec and
-/uri-query-parameters), with two query parameters of ammoo's own. One difference: a
-lone slash, ``amqp://host/``, means the virtual host ``/`` and not the one with the
-empty name, for which one passes ``virtualhost=""``.
+/uri-query-parameters), with two additional query parameters. One difference: a lone slash,
+``amqp://host/``, means the virtual host ``/`` and not the one with the empty name; for that, pass
+``virtualhost=""``.
 
 This module opens only the files of a TLS context.
 """
@@ -66,7 +66,7 @@ def connection_parameters(
 ) -> ConnectionParameters:
     """Return the parameters that a URL and keyword arguments describe; see `ammoo.connect`.
 
-    With `is_one_of_several`, the time-outs that are not given are short: another attempt follows.
+    With `is_one_of_several`, the default time-outs are short, because another attempt follows.
 
     Raises:
         ValueError: The URL, one of its parameters or a number is invalid.
@@ -157,7 +157,7 @@ def _no_limit_if_zero(seconds: float | None) -> float | None:
 def _check_types(kind: type | tuple[type, ...], expected: str, **arguments: object) -> None:
     """Check the types of arguments that are not None.
 
-    An error shows no value, which could be a password.
+    An error shows no value, because it could be a password.
 
     Raises:
         TypeError: An argument has a wrong type.
@@ -168,10 +168,10 @@ def _check_types(kind: type | tuple[type, ...], expected: str, **arguments: obje
 
 
 def _whole(name: str, value: Any, least: int = 0, most: int = 65535) -> Any:
-    """Check a whole number; most are sent as 16 bits. None means that another place decides.
+    """Check a whole number, which is sent as 16 bits by default; None is allowed.
 
     Raises:
-        ValueError: It is no whole number, or out of range.
+        ValueError: The value is not a whole number, or is out of range.
     """
     is_number = isinstance(value, int) and not isinstance(value, bool)
     if value is not None and not (is_number and least <= value <= most):
@@ -183,9 +183,9 @@ def _seconds(name: str, value: Any) -> Any:
     """Check a time to wait.
 
     Raises:
-        ValueError: It is no number, or negative.
+        ValueError: The value is not a number, or is negative.
     """
-    # NaN is not above 0 either.
+    # NaN fails this comparison, too.
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if value is not None and not (is_number and value >= 0):
         raise ValueError(f"{name} is {value!r}; expected seconds, 0 or more")
@@ -199,19 +199,19 @@ def _parse(url: str) -> _Location:
     """Return the parts of a URL.
 
     Raises:
-        ValueError: The URL is invalid. The text quotes nothing that could be of the password.
+        ValueError: The URL is invalid. The text quotes no part that could belong to the password.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in ("amqp", "amqps"):
-        # Not the URL itself: there may be a password in it. What is a scheme holds none.
+        # Not the URL itself, which may contain a password; a scheme contains none.
         is_scheme = separator and _SCHEME.issuperset(scheme)
         begins = f"; this one begins with {scheme}://" if is_scheme else ""
         raise ValueError(f"a URL for connect begins with amqp:// or amqps://{begins}")
     try:
         return _parse_rest(scheme.lower() == "amqps", rest)
     except ValueError:
-        # RFC 3986 allows an @ in the virtual host and in the query. But if the URL is invalid, what
-        # stands before the @ is most likely user and password, with a delimiter in them.
+        # RFC 3986 allows an @ in the virtual host and in the query. But if the URL is invalid, the
+        # text before the @ is most likely user and password, with a delimiter in them.
         if "@" in rest[len(rest.replace("?", "/").partition("/")[0]) :]:
             raise ValueError(
                 "the URL is invalid, and has an @ after a / or ?; in user and password, write"
@@ -245,11 +245,11 @@ def _parse_rest(encrypted: bool, rest: str) -> _Location:
 
 
 def _split_address(address: str) -> tuple[str, int | None]:
-    """Cut the port off; an IPv6 address stands in brackets.
+    """Split an address into host and port; an IPv6 address is in brackets.
 
     Raises:
-        ValueError: That cannot be done. Nothing is quoted: with the @ and the host left out,
-            what stands here is user and password.
+        ValueError: The address is invalid. The text does not quote it: in a URL without @ and host
+            it is user and password.
     """
     if "," in address:
         raise ValueError(
@@ -319,7 +319,7 @@ def _text(name: str, text: str) -> str:
     return text
 
 
-# By the name in the URL: the client's name for it, and what reads its text.
+# By the name in the URL: the name of the client's argument, and the function that reads the text.
 _QUERY: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "heartbeat": ("heartbeat_interval", _number),
     "heartbeat_interval": ("heartbeat_interval", _number),
@@ -374,7 +374,7 @@ def _server_hostname(indication: str | None) -> str | None:
 def _check_name_is_known(
     host: str, server_hostname: str | None, ssl_context: tls.SSLContext | None
 ) -> None:
-    """Raise if the server's name is to be checked and there is none, which checks nothing.
+    """Raise if the server's name is to be checked, but is not known.
 
     Raises:
         ValueError: The server is reached over a Unix socket, which has no host name.

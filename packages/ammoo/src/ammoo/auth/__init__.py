@@ -1,4 +1,4 @@
-"""How to log in: mechanisms, and what chooses one of them.
+"""Logging in: mechanisms, and objects that choose a mechanism.
 
 `ammoo.auth.abc` has the two bases to subclass; `connect` takes either kind as ``auth=``.
 """

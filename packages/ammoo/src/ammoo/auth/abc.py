@@ -1,4 +1,4 @@
-"""What a mechanism is, and what chooses one: the two things that ``connect(auth=...)`` accepts.
+"""The bases of mechanisms and of objects that choose one; ``connect(auth=...)`` accepts both.
 
 A mechanism is one way to log in (SASL, section 2.2.4 of the specification and RFC
 4422): a name, a first response, and responses to the server's challenges.
@@ -31,7 +31,7 @@ class AuthenticationMechanism(ABC):
     async def challenge(self, challenge: bytes) -> bytes:
         """Return the response to a challenge, which the server sent with connection.secure.
 
-        It may take time: the handshake goes on when it returns.
+        It may take time: the handshake continues when it returns.
 
         Args:
             challenge: The challenge.

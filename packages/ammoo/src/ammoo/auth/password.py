@@ -43,7 +43,11 @@ class PasswordAuthentication(Authentication):
         return f"{type(self).__name__}(login={self.login!r})"
 
     def with_password(self, password: str) -> "PasswordAuthentication":
-        """Return the same with another password."""
+        """Return a copy with another password.
+
+        Args:
+            password: The password.
+        """
         return PasswordAuthentication(self.login, password, mechanisms=self._names)
 
     def select_mechanism(self, server_mechanisms: set[str]) -> AuthenticationMechanism:

@@ -1,7 +1,7 @@
-"""How a password or token becomes octets without showing in an error.
+"""Encoding a password or token without showing it in an error.
 
-Python's own UnicodeEncodeError holds the whole text that it could not encode, and
-whatever reports errors shows it.
+Python's UnicodeEncodeError holds the whole text that it could not encode, and a report of the error
+shows it.
 """
 
 __all__ = ["encode_secret"]
@@ -12,18 +12,18 @@ def encode_secret(text: str, name: str, encoding: str = "utf-8") -> bytes:
 
     Args:
         text: The secret.
-        name: What the secret is called where it is given, for errors.
-        encoding: How it becomes octets.
+        name: The name of the argument, for errors.
+        encoding: The encoding.
 
     Raises:
-        TypeError: It is no str.
-        ValueError: It holds a character that cannot be encoded. Neither the error nor what it is
-            chained to holds the text.
+        TypeError: The secret is not a str.
+        ValueError: The secret holds a character that cannot be encoded. Neither the error nor its
+            context holds the text.
     """
     if not isinstance(text, str):
         raise TypeError(f"{name} is of type {type(text).__name__}; expected a str")
     try:
         return text.encode(encoding)
     except UnicodeEncodeError:
-        pass  # raised below, where it is no context any more
+        pass  # the error is raised below, without this one as its context
     raise ValueError(f"{name} holds a character that cannot be encoded as {encoding}")

@@ -1,4 +1,4 @@
-"""All exceptions of the client; each is in one module for each thing that can end, and here.
+"""All exceptions of the client. Each is defined in a module for its subject, and exported here.
 
 `AmmooError` is the base of all. `ammoo.exceptions.connection`,
 `ammoo.exceptions.channel` and `ammoo.exceptions.consumer` draw their trees.

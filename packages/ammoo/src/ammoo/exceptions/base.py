@@ -1,8 +1,7 @@
-"""What all exceptions of the client have in common, and what a server's refusal looks like.
+"""The base of all exceptions of the client, and the base of the server's refusals.
 
-A refusal has the four fields of ``channel.close`` or ``connection.close`` as
-attributes; its sentence is made of them when it is shown. The modules beside this
-one map reply codes to classes.
+A refusal has the four fields of ``channel.close`` or ``connection.close`` as attributes; its text is
+made of them when it is shown. The other modules of this package map reply codes to classes.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,7 +10,13 @@ from typing import Any, ClassVar
 
 from ammoo_wire import method_with_id
 
-__all__ = ["AmmooError", "OperationTimeout", "ServerRefusal", "mark_as_told", "raise_untold"]
+__all__ = [
+    "AmmooError",
+    "OperationTimeout",
+    "ServerRefusal",
+    "mark_as_reported",
+    "raise_unreported",
+]
 
 
 class AmmooError(Exception):
@@ -26,12 +31,12 @@ class AmmooError(Exception):
     _ends_its_owner: ClassVar[bool] = False
     """Whether a connection, channel or consumer has ended with the error."""
     _restored: Callable[[], Awaitable[None]] | None = None
-    """Waits until what has ended is restored; set if recovery will try that."""
+    """Waits until the connection, channel or consumer is restored; set if recovery tries that."""
 
     async def recovered(self) -> None:
-        """Wait until what ended with this error is usable again.
+        """Wait until the connection, channel or consumer that ended with this error is usable again.
 
-        Returns at once if it is usable already, or if nothing has ended.
+        Return at once if it is usable already, or if the error has ended nothing.
 
         Raises:
             AmmooError: It will not be usable again; the error says why. Without recovery this is
@@ -43,7 +48,7 @@ class AmmooError(Exception):
             raise self.with_traceback(None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Leave out what belongs to this process (pickle)."""
+        """Leave out attributes that are valid only in this process (pickle)."""
         kept = {name: value for name, value in self.__dict__.items() if name != "_restored"}
         return (type(self), self.args, kept)
 
@@ -52,9 +57,8 @@ class OperationTimeout(AmmooError, TimeoutError):
     """The server did not answer an operation in time.
 
     A reply that still comes is treated as if the operation had been cancelled: the channel stays
-    usable, and later replies go to their callers. If the server owes no other reply for a minute,
-    and still does not answer, the channel is closed with `ChannelUnanswered`. There is no such
-    limit for a confirm.
+    usable, and later replies go to their callers. If this reply is the next one for a minute and does
+    not come, the channel is closed with `ChannelUnanswered`. There is no such limit for a confirm.
 
     Attributes:
         operation: The method that was not answered, ``queue.declare`` for example.
@@ -83,7 +87,7 @@ class ServerRefusal(AmmooError):
     """
 
     advice: ClassVar[str] = ""
-    """What the user can do."""
+    """The advice to the user."""
 
     def __init__(self, reply_code: int, reply_text: str, class_id: int, method_id: int) -> None:
         super().__init__(reply_code, reply_text, class_id, method_id)
@@ -109,7 +113,7 @@ class ServerRefusal(AmmooError):
         return self.advice
 
 
-# What to do where the reply code says too little: by a part of RabbitMQ's reply text.
+# Advice where the reply code is not specific enough, by a part of RabbitMQ's reply text.
 _ADVICE_BY_CLUE = {
     "transient_nonexcl_queues": (
         "this RabbitMQ does not support queues that are neither durable nor exclusive:"
@@ -137,8 +141,8 @@ _ADVICE_BY_CLUE = {
 }
 
 
-def raise_untold(error: Exception | None) -> None:
-    """Raise what the server said when it closed, if that was raised nowhere yet.
+def raise_unreported(error: Exception | None) -> None:
+    """Raise the server's reason for a close, unless an operation has raised it already.
 
     An exception that was raised has a traceback.
     """
@@ -146,8 +150,8 @@ def raise_untold(error: Exception | None) -> None:
         raise error
 
 
-def mark_as_told(error: Exception) -> None:
-    """Keep `raise_untold` from raising an error: another exception says the same."""
+def mark_as_reported(error: Exception) -> None:
+    """Keep `raise_unreported` from raising an error, because another exception says the same."""
     if error.__traceback__ is None:
         with suppress(type(error)):
             raise error

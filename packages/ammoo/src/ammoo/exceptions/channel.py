@@ -1,4 +1,4 @@
-"""Why a channel ended, and what became of a single operation on it.
+"""Why a channel ended, or a single operation on it failed.
 
 ::
 
@@ -9,12 +9,12 @@
         ├── ClientClosedChannelOK
         └── ClientClosedChannelError
             └── ChannelUnanswered             the server never answered a cancelled operation
-    ChannelInactive                           the server took no messages for too long
+    ChannelInactive                           the server accepted no messages for too long
     EmptyQueue                                an answer, not a failure
     PublishNotReady                           publish_nowait would have to wait
     SocketFull                                the socket's buffer was full for too long
 
-`ammoo.exceptions.publishing` has what became of a message that was published.
+`ammoo.exceptions.publishing` has the outcomes of published messages.
 """
 
 from .base import AmmooError, ServerRefusal
@@ -51,7 +51,7 @@ class ChannelClosed(AmmooError):
 class ServerClosedChannel(ServerRefusal, ChannelClosed):
     """The server closed the channel; `ServerRefusal` has the reason.
 
-    The connection and its other channels go on.
+    The connection and its other channels stay open.
 
     Attributes:
         channel_id: The channel's number; 0 if it is not known.
@@ -137,7 +137,7 @@ class ChannelUnanswered(ClientClosedChannelError):
 
 
 class ChannelInactive(AmmooError, TimeoutError):
-    """The server has taken no messages (channel.flow) within blocked_timeout or operation_timeout.
+    """The server accepted no messages (channel.flow) within blocked_timeout or operation_timeout.
 
     The message was not sent. The channel stays open.
 
@@ -153,7 +153,7 @@ class ChannelInactive(AmmooError, TimeoutError):
 
     def __str__(self) -> str:
         return (
-            f"the server has taken no messages on this channel (channel.flow) for more than"
+            f"the server has accepted no messages on this channel (channel.flow) for more than"
             f" {self.timeout:g} s; the message was not sent"
         )
 
@@ -202,7 +202,7 @@ class PublishNotReady(AmmooError):
     The message was not sent.
 
     Attributes:
-        reason: What `Channel.publish` would wait for.
+        reason: The reason why `Channel.publish` would wait.
     """
 
     recoverable = True

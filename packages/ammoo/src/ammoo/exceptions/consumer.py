@@ -1,4 +1,4 @@
-"""Why a consumer ended while its channel goes on.
+"""Why a consumer ended while its channel stays open.
 
 ::
 
@@ -25,7 +25,7 @@ __all__ = [
 
 
 class ConsumerCancelled(AmmooError):
-    """The consumer gets no more messages; the subclass says which side cancelled it.
+    """The consumer receives no more messages; the subclass says which side cancelled it.
 
     Attributes:
         consumer_tag: The consumer's tag.

@@ -1,4 +1,4 @@
-"""What can be wrong with a message that arrived, or with an operation on it."""
+"""Errors of messages that arrived, and of operations on them."""
 
 from .base import AmmooError
 
@@ -6,10 +6,10 @@ __all__ = ["ContentEncodingError", "UnknownDelivery"]
 
 
 class ContentEncodingError(AmmooError, LookupError, ValueError):
-    """The body of a message cannot be decoded as its property content-encoding says.
+    """The body of a message cannot be decoded with the encoding in its property content-encoding.
 
-    Pass ``encoding=`` to `Message.decode` or `Message.json`, or use `Message.body`. The cause is
-    the sender's: the message will not decode when it is delivered again.
+    Pass ``encoding=`` to `Message.decode` or `Message.json`, or use `Message.body`. The sender has
+    caused the error: decoding fails again when the message is delivered again.
 
     Attributes:
         content_encoding: The property content-encoding.
@@ -30,7 +30,7 @@ class UnknownDelivery(AmmooError, ValueError):
 
     It was settled before, perhaps together with others (``multiple``), or it needs no
     acknowledgement (no_ack), or it was requeued (`Channel.recover`), or there is no such delivery.
-    If it were sent, the server would close the channel; as nothing was sent, the channel goes on.
+    The server would close the channel for it; as nothing was sent, the channel stays open.
 
     Attributes:
         delivery_tag: The delivery tag.

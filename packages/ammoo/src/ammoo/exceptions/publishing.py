@@ -1,4 +1,4 @@
-"""What became of a message that was published, and of an operation that was not sent.
+"""The outcomes of published messages that were not confirmed, and of operations that were not sent.
 
 ::
 
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class PublishFailed(AmmooError):
-    """A message was not confirmed; the subclass says what is known.
+    """A message was not confirmed; the subclass says why.
 
     Attributes:
         exchange_name: The exchange that it was published to; empty if not known.
@@ -65,7 +65,7 @@ class PublishFailed(AmmooError):
 class PublishNack(PublishFailed):
     """The server did not take responsibility for a message (basic.nack).
 
-    With RabbitMQ, a queue is full and rejects messages, or has failed. Other queues may have taken
+    With RabbitMQ, a queue is full and rejects messages, or has failed. Other queues may have stored
     the message.
 
     """
@@ -86,7 +86,7 @@ class PublishNack(PublishFailed):
 class PublishRefused(PublishNack):
     """The server closed the channel or the connection because of this message.
 
-    The client never sends it again by itself: the server would close the next channel too.
+    The client never sends it again by itself: the server would close the next channel, too.
 
     Attributes:
         exc: The exception that says why the server closed it.

@@ -6,8 +6,8 @@
     ├── RpcTimeout                            no reply came in time
     └── RpcInterrupted                        the channel ended before the reply
 
-A request that the server could not route, refused or was not sent raises what publishing raises:
-`PublishReturned`, `PublishNack`, `PublishNotSent`.
+If the request was not routed, refused or not sent, the call raises an exception of publishing:
+`PublishReturned`, `PublishNack` or `PublishNotSent`.
 """
 
 from typing import Any

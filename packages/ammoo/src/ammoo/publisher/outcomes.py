@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from itertools import islice, takewhile
 
-from ..exceptions.base import AmmooError, OperationTimeout, mark_as_told
+from ..exceptions.base import AmmooError, OperationTimeout, mark_as_reported
 from ..exceptions.publishing import (
     NotSent,
     PublishFailed,
@@ -145,7 +145,7 @@ class Outcomes:
             refused.__cause__ = error.exc
             error = refused
         if isinstance(error, PublishUnknown | PublishRefused):
-            mark_as_told(error.exc)
+            mark_as_reported(error.exc)
         if not isinstance(error, PublishFailed):
             error = outcome_of(confirmation, error)
         self.settle_as_failed(confirmation, error)

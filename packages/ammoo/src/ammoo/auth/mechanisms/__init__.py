@@ -1,1 +1,1 @@
-"""The mechanisms that need nothing but login and password, or not even these."""
+"""The mechanisms that need a login and password, or a certificate."""

@@ -30,5 +30,5 @@ class AMQPlainAuth(AuthenticationMechanism):
         return "AMQPLAIN"
 
     def build_start_ok_response(self, encoding: str, rabbitmq: bool) -> bytes:
-        """Return the table, without the length that other tables have: servers expect it so."""
+        """Return the table without the usual length in front, as servers expect."""
         return amqplain_response(self.login, self._password)
