@@ -71,6 +71,38 @@ def test_command_enables_plugins(tmp_path: Path) -> None:
     assert isinstance(declared.method, pika.spec.Exchange.DeclareOk)
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--port", "x"], "'x' is no number"),
+        (["--history", "many"], "'many' is no number"),
+        (["--port", "0", "--vhosts", ""], "--vhosts has an empty name"),
+        (
+            ["--port", "0", "--ready-file", "nowhere/ready"],
+            "cannot write nowhere/ready: No such file or directory",
+        ),
+    ],
+)
+def test_mistake_ends_the_command_with_a_sentence(
+    capsys: pytest.CaptureFixture[str], options: list[str], complaint: str
+) -> None:
+    code, text = fail(capsys, *options)
+
+    assert 2 == code
+    assert complaint in text
+
+
+def test_definitions_that_are_no_json_are_named_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = write(tmp_path / "broken.json", "nonsense")
+
+    code, text = fail(capsys, "--port", "0", "--definitions", path)
+
+    assert 2 == code
+    assert "broken.json: is no JSON: Expecting value" in text
+
+
 def test_unknown_plugin_is_refused_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     code, complaint = fail(capsys, "--port", "0", "--plugins", "consistent_hash")
 

@@ -109,7 +109,7 @@ def test_several_faults_are_made_of_a_list(control: Control) -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"{", "not_json"),
+        (b"nonsense", "the body is no JSON: Expecting value: line 1 column 1 (char 0)"),
         ({}, "a fault needs the key 'do', the name of what it does"),
         ({"do": "nack_publish"}, "did you mean 'nack_publishes'?"),
         ({"do": "nack_publishes", "tmies": 2}, "'tmies'; did you mean 'times'?"),
@@ -159,7 +159,7 @@ def test_clock_is_moved_over_http_while_a_thread_moves_it(
 
 
 def test_unknown_fault_is_not_found(control: Control) -> None:
-    assert (404, "there is no fault 7; it has none") == (
+    assert (404, "there is no fault 7; in force: none") == (
         control.ask("DELETE", "faults/7").status,
         control.ask("DELETE", "faults/7").json["reason"],
     )

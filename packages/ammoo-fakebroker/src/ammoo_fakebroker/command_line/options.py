@@ -206,15 +206,22 @@ def parse_ready(arguments: list[str]) -> argparse.Namespace:
 # -- values ------------------------------------------------------------------------------------
 
 
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
 def _port(text: str) -> int:
-    port = int(text)
+    port = _integer(text)
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"port is {port}; expected 0 to 65535")
     return port
 
 
 def _count(text: str) -> int:
-    count = int(text)
+    count = _integer(text)
     if count < 0:
         raise argparse.ArgumentTypeError(f"{count} is negative; expected how many events to keep")
     return count

@@ -100,6 +100,8 @@ def _tls_context(folder: Path | None) -> Any:
 def _fill(broker: FakeBroker, options: argparse.Namespace) -> None:
     """Add the users, virtual hosts, definitions and faults of the command line to a broker."""
     for name in options.vhosts:
+        if not name:
+            raise CommandError("--vhosts has an empty name; expected names of virtual hosts")
         broker.add_virtualhost(name)
     for user in options.users:
         broker.add_user(
@@ -117,7 +119,8 @@ def _load_definitions(broker: FakeBroker, path: Path) -> None:
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from None
     except (LookupError, TypeError, ValueError) as error:
-        raise CommandError(f"{path.name}: {error}") from None
+        text = str(error).removeprefix(str(path)).strip()
+        raise CommandError(f"{path.name}: {text}") from None
 
 
 @contextlib.contextmanager
@@ -130,8 +133,11 @@ def _ready_file(path: Path | None, broker: FakeBroker, options: argparse.Namespa
     if options.management_port is not None:
         lines.append(broker.management_url)
     unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_text("\n".join(lines) + "\n", "utf-8")
-    unfinished.replace(path)
+    try:
+        unfinished.write_text("\n".join(lines) + "\n", "utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise CommandError(f"cannot write {path}: {error.strerror}") from None
     try:
         yield
     finally:

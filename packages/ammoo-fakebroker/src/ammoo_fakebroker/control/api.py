@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..management.http import Request, Response
 from ..management.json_bodies import json_response
 from ..management.path_tree import PathTree
-from ..management.refusals import Refusal
+from ..management.refusals import Refusal, bad_request
 from .actions import advance, block, close, cut, reset, restart, unblock
 from .call import ControlCall
 from .faults import add_faults, clear_faults, list_faults, remove_fault, show_fault
@@ -62,16 +63,32 @@ class ControlApi:
         try:
             if found is None:
                 path = "/".join(request.path)
-                raise Refusal(HTTPStatus.NOT_FOUND, "not_found", f"there is no /{path}; GET /fake")
+                reason = f"there is no /{path}; GET /fake lists what there is"
+                raise Refusal(HTTPStatus.NOT_FOUND, "not_found", reason)
             handlers, names = found
             if request.method not in handlers:
                 allowed = ", ".join(handlers)
-                raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", allowed)
+                reason = f"the path has no {request.method}; it has {allowed}"
+                raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", reason)
+            _check_json(request)
             call = ControlCall(self._broker, self._node(), request, names)
             answer = handlers[request.method](call)
             return answer if isinstance(answer, Response) else await answer
         except Refusal as refusal:
             return refusal.response()
+
+
+def _check_json(request: Request) -> None:
+    """Check that a body is JSON.
+
+    Raises:
+        Refusal: 400, it is not; the reason names the place.
+    """
+    if request.body:
+        try:
+            json.loads(request.body)
+        except (ValueError, RecursionError) as error:
+            raise bad_request(f"the body is no JSON: {error}") from None
 
 
 def _list_paths(call: ControlCall) -> Response:

@@ -124,7 +124,9 @@ def _fault(call: ControlCall) -> Fault:
         if str(fault.ordinal) == number:
             return fault
     known = ", ".join(str(fault.ordinal) for fault in faults) or "none"
-    raise Refusal(HTTPStatus.NOT_FOUND, "not_found", f"there is no fault {number}; it has {known}")
+    raise Refusal(
+        HTTPStatus.NOT_FOUND, "not_found", f"there is no fault {number}; in force: {known}"
+    )
 
 
 def _item(fault: Fault) -> dict[str, Any]:
