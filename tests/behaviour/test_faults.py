@@ -63,14 +63,19 @@ def test_full_queue_nacks_publishes(faults: Any, channel: Channel, queue: str) -
     assert [b"three"] == channel.get_bodies(queue)
 
 
+def return_publishes_to(exchange: str, queue: str, broker: Broker, channel: Channel) -> None:
+    """Bind a queue, and have a fake return what it would take; a RabbitMQ returns what none takes."""
+    if broker.fake is not None:
+        channel.bind(queue, exchange)
+        broker.fake.faults.return_publishes(exchange_name=exchange)
+
+
 def test_publish_that_no_queue_takes_is_returned(
     broker: Broker, channel: Channel, queue: str, unique: Unique
 ) -> None:
     """On a RabbitMQ the queue is not bound, on the fake the fault says so."""
     exchange = channel.declare_exchange(unique("exchange"), "fanout")
-    if broker.fake is not None:
-        channel.bind(queue, exchange)
-        broker.fake.faults.return_publishes(exchange_name=exchange)
+    return_publishes_to(exchange, queue, broker, channel)
     channel.select_confirm()
 
     channel.publish(exchange, "key", b"one", mandatory=True)
@@ -182,11 +187,16 @@ def lose_ack(broker: Broker) -> Callable[[Channel], None]:
     return lose_ack
 
 
+def duplicate_deliveries_of(queue: str, broker: Broker) -> None:
+    """Have a fake deliver twice; a RabbitMQ does so by itself when it gets no ack."""
+    if broker.fake is not None:
+        broker.fake.faults.duplicate_deliveries(routing_key=queue)
+
+
 def test_message_whose_ack_is_lost_is_delivered_twice(
     broker: Broker, connect: Connect, lose_ack: Callable[[Channel], None], queue: str
 ) -> None:
-    if broker.fake is not None:
-        broker.fake.faults.duplicate_deliveries(routing_key=queue)
+    duplicate_deliveries_of(queue, broker)
     first, second = connect(seconds=60).channel(), connect(seconds=60).channel()
     first.qos(1)
     first.consume(queue, "first")
@@ -203,16 +213,21 @@ def test_message_whose_ack_is_lost_is_delivered_twice(
     assert [] == second.arrived()
 
 
+def cancel_consumer_of(queue: str, broker: Broker, connect: Connect) -> None:
+    """Have a fake cancel the consumer; a RabbitMQ does so when another client deletes the queue."""
+    if broker.fake is None:
+        connect(seconds=60).channel().delete_queue(queue)
+    else:
+        broker.fake.cancel_consumer(queue_name=queue)
+
+
 def test_consumer_is_cancelled_by_the_broker(
     broker: Broker, channel: Channel, connect: Connect, queue: str
 ) -> None:
     """On a RabbitMQ because its queue is deleted."""
     channel.consume(queue, "tag")
 
-    if broker.fake is None:
-        connect(seconds=60).channel().delete_queue(queue)
-    else:
-        broker.fake.cancel_consumer(queue_name=queue)
+    cancel_consumer_of(queue, broker, connect)
 
     assert BasicCancelParameters("tag", True) == channel.receive()
     assert [] == channel.arrived()
@@ -412,17 +427,9 @@ def test_expired_credentials_close_the_connection_from_4_3_on(
 # --- networks ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("reset", [False, True])
-def test_frame_that_is_cut_is_not_executed_and_those_before_are(
-    broker: Broker, connect: Connect, channel: Channel, unique: Unique, reset: bool
-) -> None:
-    """On a RabbitMQ the client's own socket ends in the middle of the frame."""
-    peer = connect(seconds=60)
-    doomed, first, second = peer.channel(), unique("first"), unique("second")
-    octets = b"".join(
-        encode_frame(METHOD, 1, encode_method(QueueDeclareParameters(name)))
-        for name in (first, second)
-    )
+def send_and_cut(octets: bytes, doomed: Channel, broker: Broker, *, reset: bool) -> None:
+    """Send two frames, of which the second is cut: by a fault of the fake, or at the client's end."""
+    peer = doomed.peer
     if broker.fake is None:
         peer.send_octets(octets[:-20])
         doomed.expect(QueueDeclareOkParameters)
@@ -438,7 +445,30 @@ def test_frame_that_is_cut_is_not_executed_and_those_before_are(
         peer.send_octets(octets)
         peer.frames_until_end_of_stream()
 
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_frame_that_is_cut_is_not_executed_and_those_before_are(
+    broker: Broker, connect: Connect, channel: Channel, unique: Unique, reset: bool
+) -> None:
+    """On a RabbitMQ the client's own socket ends in the middle of the frame."""
+    peer = connect(seconds=60)
+    doomed, first, second = peer.channel(), unique("first"), unique("second")
+    octets = b"".join(
+        encode_frame(METHOD, 1, encode_method(QueueDeclareParameters(name)))
+        for name in (first, second)
+    )
+    send_and_cut(octets, doomed, broker, reset=reset)
+
     assert [True, False] == [channel.has_queue(first), channel.has_queue(second)]
+
+
+def send_in_pieces(octets: bytes, size: int, peer: Peer, broker: Broker) -> None:
+    """Have octets arrive in pieces: by a fault of the fake, or as the client sends them."""
+    if broker.fake is None:
+        peer.send_pieces(octets, size)
+    else:
+        broker.fake.faults.split(size=size, connection=AtPort(peer.local_port))
+        peer.send_octets(octets)
 
 
 @pytest.mark.parametrize("size", [1, 7])
@@ -446,10 +476,6 @@ def test_frames_in_pieces_do_what_whole_ones_do(
     broker: Broker, peer: Peer, channel: Channel, queue: str, size: int
 ) -> None:
     octets = encode_frame(METHOD, 1, encode_method(QueueDeclareParameters(queue, passive=True)))
-    if broker.fake is None:
-        peer.send_pieces(octets, size)
-    else:
-        broker.fake.faults.split(size=size, connection=AtPort(peer.local_port))
-        peer.send_octets(octets)
+    send_in_pieces(octets, size, peer, broker)
 
     assert QueueDeclareOkParameters(queue, 0, 0) == channel.receive()

@@ -16,6 +16,17 @@ def publish_to_queues_of_their_own(channel: BlockingChannel, bodies: list[bytes]
         channel.basic_publish("", f"queue {number}", body)
 
 
+def declare_each(channel: BlockingChannel, names: list[str]) -> None:
+    for name in names:
+        channel.queue_declare(name)
+
+
+def declare_by_turns(channel: BlockingChannel, names: list[str]) -> None:
+    """Declare queues, every second of them durable."""
+    for number, name in enumerate(names):
+        channel.queue_declare(name, durable=bool(number % 2))
+
+
 def test_report_is_bounded(fakebroker: FakeBroker) -> None:
     with pika.BlockingConnection(pika.URLParameters(fakebroker.url)) as connection:
         channel = connection.channel()
@@ -76,8 +87,7 @@ def test_frames_are_shown_whose_beginning_was_not_kept(fakebroker: FakeBroker) -
     with pika.BlockingConnection(pika.URLParameters(fakebroker.url)) as connection:
         channel = connection.channel()
         channel.basic_publish("", "nowhere", bytes(300_000))
-        for number in range(60):
-            channel.queue_declare(f"queue {number}")
+        declare_each(channel, [f"queue {number}" for number in range(60)])
 
         text = describe_broker(fakebroker)
 
@@ -94,10 +104,9 @@ def test_report_has_few_frames_where_there_is_little_room(fakebroker: FakeBroker
         pika.BlockingConnection(parameters) as two,
         pika.BlockingConnection(parameters) as three,
     ):
-        for number, connection in enumerate((one, two, three)):
-            channel = connection.channel()
-            for other in range(30):
-                channel.queue_declare(f"queue {number} {other}", durable=bool(other % 2))
+        declare_by_turns(one.channel(), [f"queue 1 {number}" for number in range(30)])
+        declare_by_turns(two.channel(), [f"queue 2 {number}" for number in range(30)])
+        declare_by_turns(three.channel(), [f"queue 3 {number}" for number in range(30)])
 
         text = describe_broker(fakebroker)
 

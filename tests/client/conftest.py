@@ -9,7 +9,20 @@ from tests.client.brokers import broker_channel, broker_connection, broker_url, 
 from tests.client.script import ScriptedPeer, ScriptedServer
 from tests.support.broker_matrix import broker, operator, parametrise
 
-__all__ = ["broker", "broker_channel", "broker_connection", "broker_url", "name", "operator"]
+__all__ = [
+    "broker",
+    "broker_channel",
+    "broker_connection",
+    "broker_url",
+    "channel",
+    "connection",
+    "name",
+    "operator",
+    "peer",
+    "pytest_generate_tests",
+    "server",
+]
+"""What the suites of workers and of requests and replies have in common with this one."""
 
 
 pytest_generate_tests = parametrise

@@ -1,6 +1,7 @@
 """Callers that give up: the channel stays usable, and every later answer goes where it belongs."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -303,13 +304,19 @@ async def test_publish_that_is_cancelled_while_the_socket_is_full_was_not_sent(
     assert [bytearray(b"3"), bytearray(b"4")] == bodies
 
 
-@pytest.mark.parametrize("confirms", [False, True])
+async def _select_nothing(channel: ammoo.Channel) -> None:
+    """Leave a channel without confirms."""
+
+
+@pytest.mark.parametrize("select", [_select_nothing, ammoo.Channel.select_confirm])
 async def test_publish_that_waits_for_the_socket_ends_with_its_channel(
-    channel: ammoo.Channel, peer: ScriptedPeer, connection: ammoo.Connection, confirms: bool
+    channel: ammoo.Channel,
+    peer: ScriptedPeer,
+    connection: ammoo.Connection,
+    select: Callable[[ammoo.Channel], Awaitable[None]],
 ) -> None:
     """The socket stays full, so that only the end of the channel can end the wait."""
-    if confirms:
-        await channel.select_confirm()
+    await select(channel)
     async with connection.channel() as other:
         transport = channel._require_live().transport
         transport.pause_writing()

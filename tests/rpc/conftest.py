@@ -1,29 +1,3 @@
-"""Brokers, and scripted servers, for requests and replies."""
+"""Brokers, and scripted servers, for requests and replies: the client's own."""
 
-from tests.client.conftest import (
-    broker,
-    broker_channel,
-    broker_connection,
-    broker_url,
-    channel,
-    connection,
-    name,
-    operator,
-    peer,
-    pytest_generate_tests,
-    server,
-)
-
-__all__ = [
-    "broker",
-    "broker_channel",
-    "broker_connection",
-    "broker_url",
-    "channel",
-    "connection",
-    "name",
-    "operator",
-    "peer",
-    "pytest_generate_tests",
-    "server",
-]
+from tests.client.conftest import *
