@@ -257,8 +257,8 @@ def test_topic_permission_of_one_exchange_is_removed(
     api: ManagementApi, user: str, virtualhost: str
 ) -> None:
     path = f"topic-permissions/{virtualhost}/{user}"
-    for exchange in ("amq.topic", "shop"):
-        api.put(path, {"exchange": exchange, "write": ".*", "read": ".*"})
+    api.put(path, {"exchange": "amq.topic", "write": ".*", "read": ".*"})
+    api.put(path, {"exchange": "shop", "write": ".*", "read": ".*"})
 
     assert 204 == api.delete(f"{path}/shop").status
     assert ["amq.topic"] == [each["exchange"] for each in api.get(path).json]

@@ -80,6 +80,13 @@ async def publish(connection: ammoo.Connection, queue: str, is_over: asyncio.Eve
     return count
 
 
+async def kill_repeatedly(node: PrivateNode, handled: Handled) -> None:
+    """Kill the node, as often as is asked, each time when so many messages more were handled."""
+    for kill in range(1, KILLS + 1):
+        await handled.until(kill * MESSAGES)
+        await node.kill_and_resume()
+
+
 @pytest.mark.timeout(120 + 60 * KILLS)
 @pytest.mark.parametrize("queue_type", ["classic", "quorum"])
 async def test_every_message_is_handled_in_the_order_of_its_key(queue_type: str) -> None:
@@ -97,9 +104,7 @@ async def test_every_message_is_handled_in_the_order_of_its_key(queue_type: str)
         publishing = asyncio.create_task(publish(connection, queue, is_over))
         async with channel.consume(queue) as consumer:
             running = asyncio.create_task(consumer.run(handled, concurrency=10, ordered_by=key_of))
-            for kill in range(1, KILLS + 1):
-                await handled.until(kill * MESSAGES)
-                await node.kill_and_resume()
+            await kill_repeatedly(node, handled)
             is_over.set()
             published = await publishing
             await handled.until(published)
