@@ -57,7 +57,10 @@ EXPORT: dict[str, Any] = {
     "topic_permissions": [
         {"user": "shop", "vhost": "shop", "exchange": "amq.topic", "write": "^x", "read": "^y"}
     ],
-    "global_parameters": [{"name": "cluster_name", "value": "rabbit@localhost"}],
+    "global_parameters": [
+        {"name": "cluster_name", "value": "rabbit@localhost"},
+        {"name": "cluster_tags", "value": []},
+    ],
     "parameters": [
         {
             "vhost": "shop",

@@ -477,3 +477,23 @@ def test_unknown_feature_flag_cannot_be_enabled(api: ManagementApi) -> None:
     assert (400, "bad_request", "unsupported") == api.put(
         "feature-flags/no_such_flag/enable", {}
     ).problem
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_deprecated_features_say_whether_they_are_permitted(api: ManagementApi) -> None:
+    features = {each["name"]: each for each in api.get("deprecated-features").json}
+
+    assert ("denied_by_default", "denied") == (
+        features["global_qos"]["deprecation_phase"],
+        features["global_qos"]["state"],
+    )
+    assert "permitted" == features["transient_nonexcl_queues"]["state"]
+
+
+@pytest.mark.rabbitmq_version("<4.0")
+def test_early_release_has_no_list_of_deprecated_features(api: ManagementApi) -> None:
+    assert 404 == api.get("deprecated-features").status
+
+
+def test_unknown_parameter_cannot_be_removed(api: ManagementApi, virtualhost: str) -> None:
+    assert 404 == api.delete(f"parameters/federation-upstream/{virtualhost}/nowhere").status

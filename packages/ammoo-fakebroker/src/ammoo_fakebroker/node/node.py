@@ -86,6 +86,8 @@ class Node:
         self.connections: dict[Client, None] = {}
         self.reply_consumers: dict[str, ReplyReceiver] = {}
         self.global_parameters: dict[str, Any] = {"cluster_name": cluster_name}
+        if profile.clusters_have_tags:
+            self.global_parameters["cluster_tags"] = []
         self.is_down: bool = False
         self.alarms: Alarms = Alarms()
         self.memory: MemoryWatch = MemoryWatch(

@@ -72,6 +72,12 @@ class Profile:
     """Whether the user-id is checked before the expiration and the CC header."""
     feature_flags: tuple[str, ...]
     """The feature flags of the release and its management plugin."""
+    deprecated_features: Mapping[str, str]
+    """The deprecated features, and the phase of each; empty if the release has no list of them."""
+    shows_deprecated_states: bool
+    """Whether the list of deprecated features says whether each is permitted."""
+    clusters_have_tags: bool
+    """Whether the global parameter cluster_tags is there."""
     missing_exchange_types: frozenset[str]
     queues_have_type_arguments: bool
     """Whether each queue has the argument x-queue-type in definitions, declared or not."""
@@ -334,6 +340,31 @@ _LATEST_FEATURE_FLAGS = (
     "track_qq_members_uids",
 )
 
+_DEPRECATED_IN_4_0 = {
+    **dict.fromkeys(
+        (
+            "amqp_address_v1",
+            "global_qos",
+            "management_metrics_collection",
+            "queue_master_locator",
+            "ram_node_type",
+            "transient_nonexcl_queues",
+        ),
+        "permitted_by_default",
+    ),
+    "classic_queue_mirroring": "removed",
+}
+_DEPRECATED_IN_4_3 = {
+    **dict.fromkeys(
+        ("amqp_address_v1", "amqp_filter_set_bug", "global_qos", "queue_master_locator"),
+        "denied_by_default",
+    ),
+    **dict.fromkeys(
+        ("management_metrics_collection", "transient_nonexcl_queues"), "permitted_by_default"
+    ),
+    **dict.fromkeys(("classic_queue_mirroring", "ram_node_type"), "removed"),
+}
+
 _3_10 = Profile(
     name="3.10",
     version="3.10.8",
@@ -364,6 +395,9 @@ _3_10 = Profile(
     checks_queue_limit_first=True,
     checks_user_id_first=True,
     feature_flags=_FEATURE_FLAGS,
+    deprecated_features={},
+    shows_deprecated_states=False,
+    clusters_have_tags=False,
     missing_exchange_types=frozenset(("x-local-random", "x-modulus-hash")),
     queues_have_type_arguments=False,
     most_hash_weight=None,
@@ -459,6 +493,9 @@ _4_0 = Profile(
     checks_queue_limit_first=False,
     checks_user_id_first=False,
     feature_flags=_FEATURE_FLAGS + _LATER_FEATURE_FLAGS,
+    deprecated_features=_DEPRECATED_IN_4_0,
+    shows_deprecated_states=False,
+    clusters_have_tags=True,
     missing_exchange_types=frozenset(("x-modulus-hash",)),
     queues_have_type_arguments=True,
     most_hash_weight=None,
@@ -553,6 +590,9 @@ _4_3 = replace(
     closes_expired_connections=True,
     passive_declares_need_permission=True,
     feature_flags=_FEATURE_FLAGS + _LATER_FEATURE_FLAGS + _LATEST_FEATURE_FLAGS,
+    deprecated_features=_DEPRECATED_IN_4_3,
+    shows_deprecated_states=True,
+    clusters_have_tags=True,
     missing_exchange_types=frozenset(),
     queues_have_type_arguments=True,
     most_hash_weight=10_000,

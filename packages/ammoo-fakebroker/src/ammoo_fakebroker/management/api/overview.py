@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ROUTES", "listeners"]
 
 _NO_RATE = {"rate": 0.0}
+_PERMITTED = "permitted_by_default"
 _ENABLED = {"state": "enabled", "stability": "stable"}
 
 
@@ -159,6 +160,20 @@ def enable_feature_flag(call: Call) -> Response:
     return done()
 
 
+def list_deprecated_features(call: Call) -> Response:
+    """List the deprecated features of the release."""
+    profile = call.node.profile
+    if not profile.deprecated_features:
+        raise not_found()
+    items = []
+    for name, phase in sorted(profile.deprecated_features.items()):
+        item = {"name": name, "desc": "", "doc_url": "", "deprecation_phase": phase}
+        if profile.shows_deprecated_states:
+            item["state"] = "permitted" if phase == _PERMITTED else "denied"
+        items.append({**item, "provided_by": "rabbit"})
+    return list_response(items, call.request.query)
+
+
 def show_version(call: Call) -> Response:
     """Show the release."""
     return json_response(call.node.profile.version)
@@ -177,6 +192,7 @@ ROUTES: Routes = {
     "extensions": Route({"GET": list_extensions}),
     "feature-flags": Route({"GET": list_feature_flags}, Role.ADMINISTRATOR),
     "feature-flags/:flag/enable": Route({"PUT": enable_feature_flag}, Role.ADMINISTRATOR),
+    "deprecated-features": Route({"GET": list_deprecated_features}),
     "version": Route({"GET": show_version}),
     "rebalance/queues": Route({"POST": rebalance}, Role.ADMINISTRATOR),
 }

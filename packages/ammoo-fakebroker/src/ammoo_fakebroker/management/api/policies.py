@@ -139,6 +139,11 @@ def refuse_parameter(call: Call) -> Response:
     raise bad_request(f"Validation failed\n\ncomponent {call.names['component']} not found\n")
 
 
+def delete_parameter(call: Call) -> Response:
+    """Refuse to remove a parameter: those that can be set belong to plugins that are not here."""
+    raise not_found()
+
+
 def list_global_parameters(call: Call) -> Response:
     """List the parameters of the whole broker."""
     parameters = call.node.global_parameters.items()
@@ -189,7 +194,8 @@ ROUTES: Routes = {
     "parameters/:component": Route({"GET": list_parameters}, Role.POLICYMAKER),
     "parameters/:component/:vhost": Route({"GET": list_parameters}, Role.POLICYMAKER),
     "parameters/:component/:vhost/:parameter": Route(
-        {"GET": show_parameter, "PUT": refuse_parameter}, Role.POLICYMAKER
+        {"GET": show_parameter, "PUT": refuse_parameter, "DELETE": delete_parameter},
+        Role.POLICYMAKER,
     ),
     "global-parameters": Route({"GET": list_global_parameters}, Role.POLICYMAKER),
     "global-parameters/:parameter": Route(
