@@ -245,6 +245,23 @@ async def confirm_singly(
     return keys
 
 
+@pytest.mark.parametrize("cancelled", [0, 1])
+async def test_failure_that_one_of_two_tasks_has_raised_is_not_raised_again(
+    scripted: ammoo.Channel, peer: ScriptedPeer, cancelled: int
+) -> None:
+    """The other task is cancelled in the turn in which the outcome comes."""
+    async with scripted.publisher() as publisher:
+        confirmation = (await publish(publisher, "a"))[0]
+        tasks = [asyncio.create_task(outcome(confirmation)) for _ in range(2)]
+        await settle()
+        confirmation.set_exception(PublishNack(1))
+        tasks[cancelled].cancel()
+        await asyncio.wait(tasks)
+
+    assert tasks[cancelled].cancelled()
+    assert isinstance(tasks[1 - cancelled].result(), PublishNack)
+
+
 async def test_tasks_get_room_in_their_order_and_those_that_are_cancelled_publish_nothing(
     scripted: ammoo.Channel, peer: ScriptedPeer
 ) -> None:

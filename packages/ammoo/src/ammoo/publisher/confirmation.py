@@ -54,6 +54,7 @@ class Confirmation:
         "_owner",
         "_size",
         "_waiters",
+        "_was_raised",
         "_was_sent",
         "exchange_name",
         "publish_sequence_number",
@@ -74,6 +75,7 @@ class Confirmation:
         self._size = size
         self._deadline = deadline
         self._message: Outgoing | None = None  # kept while it may have to be sent
+        self._was_raised = False  # in a task that has awaited it
         self._was_sent: bool = False
         self._loss: PublishFailed | None = None  # the outcome of its last sending
         self._owner = owner
@@ -96,6 +98,7 @@ class Confirmation:
         if not self._is_done:
             yield from self._wait().__await__()
         if self._error is not None:
+            self._was_raised = True
             self._owner.raised(self)
             raise self._error.with_traceback(None)
 
@@ -107,7 +110,7 @@ class Confirmation:
         try:
             await waiter
         except asyncio.CancelledError:
-            if self._error is not None:
+            if self._error is not None and not self._was_raised:
                 self._owner.not_raised(self, self._error)
             raise
         finally:
