@@ -80,6 +80,7 @@ class ScriptedPeer(asyncio.Protocol):
         self.is_deaf = server.is_deaf
         self.hangs_up = server.hangs_up
         self.closed = asyncio.get_running_loop().create_future()
+        self.lost_by: Exception | None = None
         self._arrival: asyncio.Future[None] | None = None
         self._octets_came = asyncio.Event()
         self._server = server
@@ -114,6 +115,7 @@ class ScriptedPeer(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.lost_by = exc
         if not self.closed.done():
             self.closed.set_result(None)
         self._wake()

@@ -141,6 +141,35 @@ async def test_silence_of_two_heartbeats_is_a_loss(monkeypatch: pytest.MonkeyPat
     assert isinstance(recovering.cause, HeartbeatTimeout)
 
 
+async def fill_socket(channel: ammoo.Channel) -> None:
+    """Publish until the socket takes no more."""
+    while channel.is_publishable:
+        channel.publish_nowait("", "orders", bytes(1_000_000))
+        await asyncio.sleep(0)
+
+
+async def test_silent_server_gets_nothing_more_of_a_connection_that_was_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the system has not sent could otherwise arrive behind what was published again."""
+    async with (
+        ScriptedServer(heartbeat_interval=10) as server,
+        await ammoo.connect(server.url) as connection,
+        connection.channel() as channel,
+    ):
+        peer = server.peer
+        peer.pause_reading()
+        await fill_socket(channel)
+        clock = LoopClock(monkeypatch)
+        await clock.advance(10)
+        await clock.advance(10.1)
+        await connection.wait_closed()
+        peer.resume_reading()
+        await peer.closed
+
+    assert isinstance(peer.lost_by, ConnectionResetError)
+
+
 class Door:
     """Lets the client in, or says why not; what comes first is said first."""
 

@@ -234,7 +234,7 @@ class LiveConnection:
     def heartbeat_timed_out(self, timeout: float) -> None:
         """End the connection: the server has sent nothing for two heartbeat intervals."""
         self.fail(HeartbeatTimeout(timeout, self._parameters.address))
-        self.transport.abort()
+        self.transport.reset()
 
     def lost(self, error: Exception | None) -> None:
         """End the connection: the socket is closed."""

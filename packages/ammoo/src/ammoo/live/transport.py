@@ -9,8 +9,11 @@ This module does not know what a command means: commands go to the `Receiver`.
 """
 
 import asyncio
+import os
+import struct
 from collections import deque
 from collections.abc import Callable
+from socket import SO_LINGER, SOL_SOCKET
 from threading import get_ident
 from typing import Final, Protocol
 
@@ -36,6 +39,9 @@ the program gets the first one, and the allocator returns their pages to the sys
 them again. Bodies of 1 MiB cost 70 page faults and 550 µs each without the limit, and 2 and 350
 with it, as on asyncio's loop.
 """
+
+_NO_LINGER: Final = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+"""The option's value: on, for 0 seconds."""
 
 
 class Receiver(Protocol):
@@ -232,6 +238,17 @@ class Transport(asyncio.BufferedProtocol):
         """Close the socket at once; `Receiver.lost` follows."""
         if self._socket is not None:
             self._socket.abort()
+
+    def reset(self) -> None:
+        """Close the socket at once; the system drops what it has not sent yet.
+
+        After `abort` it would go on sending for minutes. A server that was silent, and goes on,
+        would then process messages that were published again on another connection meanwhile.
+        """
+        socket = None if self._socket is None else self._socket.get_extra_info("socket")
+        if socket is not None:
+            socket.setsockopt(SOL_SOCKET, SO_LINGER, _NO_LINGER)
+        self.abort()
 
     def pause_reading(self) -> None:
         """Stop reading, so that the server cannot send more than the client can keep."""
