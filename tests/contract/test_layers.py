@@ -130,6 +130,7 @@ BROKER_FLOORS = {
     "checks": 0,
     "clock": 1,
     "memory_transport": 0,
+    "described_messages": 0,
     "option_names": 0,
     "virtual_time": 0,
     "rabbitmq": 1,

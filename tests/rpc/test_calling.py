@@ -357,4 +357,4 @@ async def test_failed_entering_closes_its_channel(
     entering.cancel()
     await asyncio.gather(entering, return_exceptions=True)
 
-    assert rpc._channel.closing
+    assert rpc._channel.closing_exc is not None

@@ -7,11 +7,9 @@ apply.
 
 from __future__ import annotations
 
-import json as json_module
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ammoo_wire import (
@@ -33,6 +31,7 @@ from .checks import checks_arguments
 from .connections.channel import Channel
 from .connections.confirms import Confirms
 from .connections.direct_channel import DirectChannel
+from .described_messages import body_and_properties
 from .messages.message import Message
 from .node.node import DEFAULT_VIRTUALHOST, Node
 
@@ -156,13 +155,6 @@ def as_value_errors() -> Iterator[None]:
         raise ValueError(error.reply_text) from None
 
 
-def _encode_json(value: Any) -> str:
-    try:
-        return json_module.dumps(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"json is {value!r}; expected what JSON can hold: {error}") from None
-
-
 def encode_body(
     body: bytes | str | None, json: Any, properties: Mapping[str, Any]
 ) -> tuple[bytes, bytes]:
@@ -173,24 +165,12 @@ def encode_body(
             such property.
         ValueError: The value of a property is invalid.
     """
-    known = BasicHeaderProperties._fields
-    for name in properties:
-        if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"they are {', '.join(known)}"
-            raise TypeError(f"a message has no property {name!r}; {hint}")
-    if json is not None:
-        if body is not None:
-            raise TypeError("both body and json are given; expected one of them")
-        body = _encode_json(json)
-        properties = {"content_type": "application/json", **properties}
-    if body is not None and not isinstance(body, bytes | bytearray | memoryview | str):
-        raise TypeError(f"body is {body!r}; expected bytes or a string, or json=…")
+    octets, properties = body_and_properties(body, json, properties)
     try:
         encoded = encode_properties(BasicHeaderProperties(**properties))
     except EncodeError as error:
         raise ValueError(str(error)) from None
-    return encoded, body.encode() if isinstance(body, str) else bytes(body or b"")
+    return encoded, octets
 
 
 @checks_arguments

@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from ..described_messages import body_and_properties
 from ..history.events import plain
 from .management_client import ManagementError
 
@@ -183,17 +184,15 @@ class RealSetUp(ABC):
         """Publish a message, as `FakeBroker.publish` does; RabbitMQ does not name the queues.
 
         Raises:
+            TypeError: There is no such property, or both `body` and `json` are given.
             ValueError: The message reaches no queue, or RabbitMQ refuses it.
         """
-        if json is not None:
-            body = json_module.dumps(json)
-            properties.setdefault("content_type", "application/json")
-        octets = body.encode() if isinstance(body, str) else body or b""
+        octets, described = body_and_properties(body, json, properties)
         message = {
             "routing_key": routing_key,
             "payload": base64.b64encode(octets).decode(),
             "payload_encoding": "base64",
-            "properties": {name.rstrip("_"): plain(value) for name, value in properties.items()},
+            "properties": {name.rstrip("_"): plain(value) for name, value in described.items()},
         }
         path = ("exchanges", self._home(virtualhost), exchange_name or "amq.default", "publish")
         if not self._post(path, message)["routed"]:
