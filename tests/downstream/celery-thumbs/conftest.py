@@ -30,7 +30,7 @@ def worker(broker):
     from celery.contrib.testing.worker import start_worker
     from thumbs import app
 
-    # Its loop reads on with each timer only; heartbeats of the worker are one.
+    # In a thread, the worker reads only when one of its timers fires: a heartbeat is such a timer.
     beats = {"without_heartbeat": False, "heartbeat_interval": 0.1, "task_events": True}
     with start_worker(app, pool="solo", perform_ping_check=False, **beats):
         yield

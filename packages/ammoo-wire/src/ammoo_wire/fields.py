@@ -14,7 +14,7 @@ them comes out: a boolean other than 0 and 1 becomes 1, the letter ``L`` becomes
 infinities are decoded, and refused when they are encoded: RabbitMQ parses neither.
 
 The letters are RabbitMQ's, which differ from those printed in section 4.2.1 of
-the specification: https://www.rabbitmq.com/amqp-0-9-1-errata.html
+the specification: https://www.rabbitmq.com/amqp-0-9-1-errata
 
 This module has the types, and the codecs of those that stand outside of tables as well.
 

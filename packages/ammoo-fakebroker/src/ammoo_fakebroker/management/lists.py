@@ -1,6 +1,6 @@
 """Lists: pages, filters, sorting and columns, as the queries of a list's URL ask for them.
 
-See https://www.rabbitmq.com/docs/management#http-api-pagination
+See https://www.rabbitmq.com/docs/http-api-reference#pagination
 """
 
 from __future__ import annotations
