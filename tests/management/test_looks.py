@@ -88,6 +88,9 @@ QUEUE: Shape = {
     "effective_policy_definition": dict,
     "exclusive": bool,
     "memory": int,
+    "message_bytes": int,
+    "message_bytes_ready": int,
+    "message_bytes_unacknowledged": int,
     "name": str,
     "node": str,
     "operator_policy": None,
@@ -257,6 +260,11 @@ def test_queue_is_listed_with_its_messages(
         ),
     )
 
+    assert (7, 0, 7) == (
+        item["message_bytes"],
+        item["message_bytes_ready"],
+        item["message_bytes_unacknowledged"],
+    )
     assert (1, 0, 1, 1, "running", "classic") == (
         item["messages"],
         item["messages_ready"],

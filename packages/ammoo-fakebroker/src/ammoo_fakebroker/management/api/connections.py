@@ -15,9 +15,10 @@ from .consumers import consumer_item
 
 if TYPE_CHECKING:
     from ...connections.channel import Channel
+    from ...node.node import Node
     from ..http import Response
 
-__all__ = ["ROUTES", "open_connections"]
+__all__ = ["ROUTES", "open_connections", "open_in"]
 
 _REASON = "Closed via management plugin"
 
@@ -36,7 +37,12 @@ def open_connections(call: Call) -> list[Connection]:
 
 
 def _open(call: Call) -> list[Connection]:
-    return [each for each in call.node.connections if isinstance(each, Connection) and each.is_open]
+    return open_in(call.node)
+
+
+def open_in(node: Node) -> list[Connection]:
+    """Return the open connections to a node."""
+    return [each for each in node.connections if isinstance(each, Connection) and each.is_open]
 
 
 # -- connections -------------------------------------------------------------------------------

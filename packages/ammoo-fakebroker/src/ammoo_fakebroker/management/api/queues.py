@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import (
@@ -12,10 +13,12 @@ from ammoo_wire import (
     QueuePurgeParameters,
 )
 
+from ...rabbitmq.arguments import STREAM
 from ..call import Call, Role, boolean, changed, done, integer, json_response
 from ..lists import list_response, with_columns
 from ..refusals import Refusal, bad_request, not_found, refusal_of
 from ..route import Route, Routes
+from .connections import open_in
 from .consumers import consumer_item
 from .message_properties import to_json
 
@@ -43,8 +46,9 @@ _NO_RATE = {"rate": 0.0}
 
 def list_queues(call: Call) -> Response:
     """List the queues of one virtual host, or of all."""
+    held = _octets_with_clients(call.node)
     items = [
-        queue_item(call.node, virtualhost, queue)
+        queue_item(call.node, virtualhost, queue, held)
         for virtualhost in call.own_virtualhosts()
         for queue in virtualhost.queues.values()
     ]
@@ -55,7 +59,7 @@ def show_queue(call: Call) -> Response:
     """Show a queue with its consumers."""
     virtualhost = call.virtualhost()
     queue = _queue(call, virtualhost)
-    item = queue_item(call.node, virtualhost, queue)
+    item = queue_item(call.node, virtualhost, queue, _octets_with_clients(call.node))
     item["consumer_details"] = [consumer_item(call.node, each) for each in queue.consumers]
     item |= {"deliveries": [], "incoming": []}
     return json_response(with_columns([item], call.request.query)[0])
@@ -68,8 +72,27 @@ def _queue(call: Call, virtualhost: VirtualHost) -> Queue:
     return queue
 
 
-def queue_item(node: Node, virtualhost: VirtualHost, queue: Queue) -> dict[str, Any]:
-    """Return the API's object for a queue."""
+def _octets_with_clients(node: Node) -> Counter[Queue]:
+    """Return, for each queue, how many octets of bodies clients hold and have not settled."""
+    held: Counter[Queue] = Counter()
+    for connection in open_in(node):
+        for channel in connection.channels.values():
+            for delivery in channel.unacked.values():
+                held[delivery.queue] += len(delivery.queued.message.body)
+    return held
+
+
+def queue_item(
+    node: Node, virtualhost: VirtualHost, queue: Queue, held: Counter[Queue]
+) -> dict[str, Any]:
+    """Return the API's object for a queue.
+
+    Args:
+        node: The broker's node.
+        virtualhost: The virtual host of the queue.
+        queue: The queue.
+        held: The octets that clients hold, by queue.
+    """
     return {
         "arguments": queue.arguments,
         "auto_delete": queue.auto_delete,
@@ -82,6 +105,7 @@ def queue_item(node: Node, virtualhost: VirtualHost, queue: Queue) -> dict[str, 
         "type": queue.queue_type,
         "vhost": virtualhost.name,
         **_counts(queue),
+        **_sizes(queue, held[queue]),
         **_policies(virtualhost.policies, queue),
         **_replicas(node, queue),
         **_owner(queue),
@@ -98,6 +122,18 @@ def _counts(queue: Queue) -> dict[str, Any]:
         "messages_ready_details": _NO_RATE,
         "messages_unacknowledged": unacknowledged,
         "messages_unacknowledged_details": _NO_RATE,
+    }
+
+
+def _sizes(queue: Queue, held: int) -> dict[str, int]:
+    """Return the octets of bodies; RabbitMQ counts none in streams."""
+    if queue.queue_type == STREAM:
+        return {}
+    ready = sum(len(queued.message.body) for queued in queue.ready_messages())
+    return {
+        "message_bytes": ready + held,
+        "message_bytes_ready": ready,
+        "message_bytes_unacknowledged": held,
     }
 
 
