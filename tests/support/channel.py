@@ -387,7 +387,12 @@ class Channel:
         return [(settled[tag], tag) for tag in sorted(settled)]
 
     def fill(self, queue_name: str, *bodies: bytes, **properties: Any) -> None:
-        """Publish to a queue, and wait until it has the messages, whichever channel looks next."""
+        """Publish to a queue, and wait until it has the messages, whichever channel looks next.
+
+        They come behind what this channel was told before. In RabbitMQ each channel is a process:
+        another one may publish before this one has settled.
+        """
+        self.call(ChannelFlowParameters(True))
         filling = self.peer.channel(FILLING_CHANNEL)
         filling.select_confirm()
         for body in bodies:
