@@ -29,10 +29,12 @@ collect_ignore = (
 async def network(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Network]:
     """What lies between the client and a broker.
 
-    A RabbitMQ on a busy machine may take longer to delete the exclusive queues of a lost connection
-    than recovery waits for them.
+    A RabbitMQ on a busy machine may take longer than recovery waits before it goes on without an
+    entity: for the exclusive queues of a lost connection to be deleted, or for one answer while it
+    gives others. `test_losses` is about these limits.
     """
     monkeypatch.setattr("ammoo.recovery.restoring.lanes.LOCKED_PATIENCE", 30.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.replay.STUCK_AFTER", 30.0)
     async with Network(broker_url) as network:
         yield network
 
