@@ -4,7 +4,6 @@ Programs publish many messages in a row to the same exchange with the same routi
 entry stands for such a run, and a publish costs one comparison while its run goes on.
 """
 
-from bisect import bisect_right
 from typing import Final
 
 from ammoo_wire import ContentHead
@@ -59,12 +58,17 @@ class PublishedNames:
         Args:
             lowest: The lowest number that `of` is asked for from now on.
         """
-        dropped = bisect_right(self._firsts, lowest) - 1
+        dropped = self._place_of(lowest)
         if dropped > 0:
             del self._firsts[:dropped], self._names[:dropped]
         self._limit = max(MOST_RUNS, 2 * len(self._firsts))
 
     def of(self, number: int) -> tuple[str, str]:
         """Return the exchange and the routing key of a message; empty if they are not known."""
-        place = bisect_right(self._firsts, number) - 1
+        place = self._place_of(number)
         return self._names[place] if place >= 0 else ("", "")
+
+    def _place_of(self, number: int) -> int:
+        from bisect import bisect_right  # few programs need it
+
+        return bisect_right(self._firsts, number) - 1
