@@ -1,6 +1,6 @@
 """What a content-encoding stands for: how a body becomes text, where its sender says how.
 
-Anybody can publish to a queue, so the property is untrusted. Python has codecs whose time grows
+Any client may publish to a queue, so the property is untrusted. Python has codecs whose time grows
 with the square of the input, and looking a codec up imports a module by the name that is given.
 So a sender chooses among the character sets below, all of which take linear time, and compression
 that is undone up to a limit. The caller's own ``encoding=`` may be any codec.

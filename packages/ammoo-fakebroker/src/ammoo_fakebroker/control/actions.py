@@ -46,7 +46,7 @@ async def _cut(call: ControlCall) -> None:
 
 
 def close(call: ControlCall) -> Response:
-    """Close all connections as an operator does (320); ``reason`` is what clients are told."""
+    """Close all connections as an operator does (320); ``reason`` is the reply text."""
     count = _count_connections(call)
     call.broker.close_connections(
         str(json_object(call.request).get("reason", "closed by the test"))
@@ -59,7 +59,7 @@ def _count_connections(call: ControlCall) -> int:
 
 
 def block(call: ControlCall) -> Response:
-    """Raise an alarm: connections that publish are blocked; ``reason`` is what clients are told."""
+    """Raise an alarm: connections that publish are blocked; clients get ``reason``."""
     call.broker.block(str(json_object(call.request).get("reason", "low on memory")))
     return Response(HTTPStatus.NO_CONTENT)
 

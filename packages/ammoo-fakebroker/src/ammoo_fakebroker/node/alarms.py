@@ -18,7 +18,7 @@ class Alarms:
     There can be several: those of operators, and the node's own memory alarm.
 
     Attributes:
-        reason: What clients are told (connection.blocked); None while there is no alarm. An alarm
+        reason: The reason in connection.blocked; None while there is no alarm. An alarm
             can concern some of them only: `reason_for` tells.
     """
 
@@ -44,7 +44,7 @@ class Alarms:
         self.reason = _join(self._reasons.values())
 
     def reason_for(self, connection: object) -> str | None:
-        """Return what a connection is told; None if no alarm concerns it."""
+        """Return the reason for a connection; None if no alarm concerns it."""
         if not self._concerned:
             return self.reason
         return _join(

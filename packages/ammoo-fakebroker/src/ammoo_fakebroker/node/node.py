@@ -217,7 +217,7 @@ class Node:
         """Block each connection from its next publish on (connection.blocked).
 
         Args:
-            reason: The reason that clients are told.
+            reason: The reason in connection.blocked.
             source: The name by which the alarm is cleared; others may be raised beside it.
             concerns: Returns whether the alarm concerns a connection; None for all connections.
         """

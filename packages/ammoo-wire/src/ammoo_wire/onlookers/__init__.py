@@ -1,4 +1,4 @@
-"""What tools, proxies and readers of captures need: all that was said, read without taking part.
+"""Reading connections for tools, proxies and captures, without being one of the peers.
 
 `reader.py` reads one direction of a connection, `conversation.py` joins two of them;
 `read_items.py` has what they return, and `description.py` shows it to people and as JSON.

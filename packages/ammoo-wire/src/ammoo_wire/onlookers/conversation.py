@@ -1,8 +1,7 @@
-"""Both directions of a connection: who said what, and what it answers.
+"""Both directions of a connection: the items of each peer, and the items that they answer.
 
-A `Conversation` is two `CommandReader`s joined. It numbers what both peers said, in
-the order in which it received their octets, and finds the requests that a command
-answers:
+A `Conversation` has two `CommandReader`s. It numbers the items of both peers, in the order in
+which it received their octets, and finds the requests that a command answers:
 
 - a reply (``queue.declare-ok``) answers the oldest request on its channel to which
   it is a reply;
@@ -13,8 +12,8 @@ answers:
 
 A ``basic.return`` names no publish, so it answers none.
 
-What waits for an answer is remembered, up to a bound; beyond it the oldest is
-forgotten, and its answer is shown as none.
+The number of items that wait for an answer is limited. Beyond the limit the oldest is forgotten, and
+its answer then answers no item.
 """
 
 from collections import OrderedDict, deque
@@ -34,9 +33,9 @@ from .reader import CommandReader
 __all__ = ["Conversation", "Peer", "Said", "expected_replies"]
 
 Peer = Literal["client", "server"]
-"""Which of the two wrote something."""
+"""One of the two peers of a connection."""
 _OTHER: Final[dict[Peer, Peer]] = {"client": "server", "server": "client"}
-_MOST_SHOWN: Final = 5  # numbers of what is answered
+_MOST_SHOWN: Final = 5  # numbers of answered items
 _MOST_REQUESTS: Final = 64  # of one peer on one channel; clients wait for each answer
 _MOST_TAGGED: Final = 65536  # publishes, and deliveries, of all channels together
 _NONE: Final[deque[Any]] = deque(maxlen=0)
@@ -52,7 +51,7 @@ Item = ReadCommand | Frame | ProtocolHeader | BrokenFrame
 
 
 class Said(NamedTuple):
-    """What one peer said; ``print(said)`` shows it as a line of text.
+    """An item that one peer has sent; ``print(said)`` shows it as a line of text.
 
     ::
 
@@ -67,7 +66,7 @@ class Said(NamedTuple):
     peer: Peer
     """``"client"`` or ``"server"``."""
     item: ReadCommand | Frame | ProtocolHeader | BrokenFrame
-    """What `CommandReader` returned."""
+    """The item that `CommandReader` returned."""
     answers: Sequence[int] = ()
     """The numbers of the items that this one answers; empty if it answers none."""
 
@@ -77,7 +76,7 @@ class Said(NamedTuple):
         return self.item.name
 
     def describe(self, *, secrets: bool = False) -> str:
-        """Return a line of text: number, peer, what was said, and what it answers.
+        """Return a line of text: number, peer, item, and the numbers of the items that it answers.
 
         Args:
             secrets: Whether to show passwords, tokens and other responses of SASL mechanisms.
@@ -87,7 +86,7 @@ class Said(NamedTuple):
         return f"#{self.number} {self.peer}: {said}{answers}"
 
     def to_json(self, *, secrets: bool = False) -> dict[str, Any]:
-        """Return what was said as values that the module `json` writes; see the items' own.
+        """Return the item as values that the module `json` writes; see `to_json` of each kind of item.
 
         Args:
             secrets: Whether to show passwords, tokens and other responses of SASL mechanisms.
@@ -106,7 +105,7 @@ def _describe_numbers(numbers: Sequence[int]) -> str:
 
 
 def expected_replies(item: Item) -> tuple[str, ...]:
-    """Return the names of the methods that may answer what was read; empty if none does."""
+    """Return the names of the methods that may answer an item; empty if none does."""
     if isinstance(item, ProtocolHeader):
         return ("connection.start",)
     if not isinstance(item, ReadCommand) or getattr(item.parameters, "no_wait", False):
@@ -120,21 +119,21 @@ class Conversation:
     ::
 
         conversation = Conversation()
-        for peer, octets in capture:  # "client" or "server", and what it wrote
+        for peer, octets in capture:  # "client" or "server", and the octets that it wrote
             for said in conversation.receive_data(peer, octets):
                 print(said)
 
     Args:
-        frame_max: The largest frame to take until the peers have agreed, in octets; 0 for no
+        frame_max: The largest frame to accept until the peers have agreed, in octets; 0 for no
             limit.
         max_body_size: The largest message body to keep, in octets. The command of a
             larger one has an `OversizedContent` for its parameters.
-        skip_broken: Whether to go on reading after a broken frame. False, the default, ends the
+        skip_broken: Whether to continue reading after a broken frame. False, the default, ends the
             reading of that direction at its first broken frame.
 
     Attributes:
-        client: The reader of what the client wrote.
-        server: The reader of what the server wrote.
+        client: The reader of the client's octets.
+        server: The reader of the server's octets.
     """
 
     def __init__(
@@ -158,7 +157,7 @@ class Conversation:
         self._next_publish: dict[int, int] = {}  # of the channels in confirm mode
 
     def receive_data(self, peer: Peer, data: bytes | bytearray | memoryview) -> list[Said]:
-        """Take octets that a peer wrote, in pieces of any size, and return what it has said.
+        """Read octets of a peer, in pieces of any size, and return the items that are complete.
 
         Args:
             peer: ``"client"`` or ``"server"``.
@@ -179,7 +178,7 @@ class Conversation:
         return Said(number, peer, item, answers)
 
     def _answers(self, number: int, peer: Peer, command: ReadCommand) -> Sequence[int]:
-        """Find what a command answers, and remember what may be settled by tag."""
+        """Find the items that a command answers, and record a command that may be settled by tag."""
         channel_number, parameters, method = command[0], command.parameters, command.method
         answers: Sequence[int] = self._requests.take(_OTHER[peer], channel_number, method.name)
         if isinstance(parameters, ConnectionTuneOkParameters):
@@ -237,24 +236,24 @@ class _Requests:
         self._waiting: dict[tuple[Peer, int], deque[_Request]] = {}
 
     def add(self, peer: Peer, channel_number: int, request: _Request) -> None:
-        """Remember a request."""
+        """Record a request."""
         waiting = self._waiting.setdefault((peer, channel_number), deque(maxlen=_MOST_REQUESTS))
         waiting.append(request)
 
     def take(self, peer: Peer, channel_number: int, reply: str) -> Sequence[int]:
-        """Take the oldest request of a peer to which this is a reply."""
+        """Remove the oldest request of a peer to which this is a reply; return its number."""
         waiting = self._waiting.get((peer, channel_number), _NONE)
         return _take(waiting, [each for each in waiting if reply in each.replies])
 
     def take_method(
         self, peer: Peer, channel_number: int, method_id: tuple[int, int]
     ) -> Sequence[int]:
-        """Take the oldest request of a peer that has this method."""
+        """Remove the oldest request of a peer that has this method; return its number."""
         waiting = self._waiting.get((peer, channel_number), _NONE)
         return _take(waiting, [each for each in waiting if each.method_id == method_id])
 
     def forget(self, channel_number: int) -> None:
-        """Forget what a channel's peers asked."""
+        """Forget the requests of a channel."""
         self._waiting.pop(("client", channel_number), None)
         self._waiting.pop(("server", channel_number), None)
 
@@ -273,12 +272,12 @@ class _Tagged:
     """
 
     def __init__(self) -> None:
-        # Ordered ones: what is settled is first, and a plain dict goes over all that it was rid of.
+        # OrderedDicts: the oldest is settled first, and a plain dict steps over all removed entries.
         self._numbers: dict[int, OrderedDict[int, int]] = {}
         self._count = 0
 
     def add(self, channel_number: int, tag: int, number: int) -> None:
-        """Remember a publish or a delivery."""
+        """Record a publish or a delivery."""
         numbers = self._numbers.setdefault(channel_number, OrderedDict())
         numbers[tag] = number
         self._count += 1
@@ -286,7 +285,7 @@ class _Tagged:
             self._take(numbers, [next(iter(numbers))])
 
     def settled_by(self, channel_number: int, parameters: Parameters) -> Sequence[int]:
-        """Take what a basic.ack, basic.nack or basic.reject settles."""
+        """Remove the items that a basic.ack, basic.nack or basic.reject settles; return their numbers."""
         numbers = self._numbers.get(channel_number)
         if numbers is None or not isinstance(parameters, _SETTLE):
             return ()
@@ -296,7 +295,7 @@ class _Tagged:
         return self._take(numbers, list(takewhile(lambda each: not tag or each <= tag, numbers)))
 
     def forget(self, channel_number: int) -> None:
-        """Forget what was sent on a channel."""
+        """Forget the items of a channel."""
         self._count -= len(self._numbers.pop(channel_number, ()))
 
     def _take(self, numbers: dict[int, int], tags: list[int]) -> Sequence[int]:

@@ -1,7 +1,7 @@
-"""How what was read is shown: as text for people, and as plain values for JSON.
+"""Showing items: as text for people, and as plain values for JSON.
 
-A password is in ``connection.start-ok``, and a token in ``connection.update-secret``:
-what may be secret is shown by its size alone, unless it is asked for.
+``connection.start-ok`` contains a password, and ``connection.update-secret`` a token. Of a value that
+may be secret only the size is shown, unless the caller asks for secrets.
 """
 
 from collections.abc import Mapping
@@ -35,12 +35,12 @@ _UNSAID: Final = {"reserved_1", "reserved_2", "class_id", "method_id"}  # if the
 
 
 def describe_channel(number: int) -> str:
-    """Return the words in front of what was read on a channel; none for channel 0."""
+    """Return the words in front of an item that was read on a channel; empty for channel 0."""
     return f"channel {number} " if number else ""
 
 
 def describe_parameters(parameters: Parameters, *, secrets: bool) -> list[str]:
-    """Return a method's parameters as words, without those that say nothing: no, "" and {}."""
+    """Return a method's parameters as words, without those that are False, "" or {}."""
     shown = []
     for (name, wire_type), value in zip(method_of(parameters).fields, parameters, strict=True):
         label = name.rstrip("_")
@@ -65,7 +65,7 @@ def describe_properties(encoded: bytes) -> str:
 
 
 def describe_body(body: bytes | bytearray) -> str:
-    """Return a body's size, and how it begins."""
+    """Return a body's size, and its first octets."""
     end = "…" if len(body) > _MOST_OF_BODY else ""
     return f"body {len(body)}: {bytes(body[:_MOST_OF_BODY])!r}{end}"
 
@@ -76,7 +76,7 @@ def _present(encoded: bytes) -> dict[str, Any]:
 
 
 def _text(value: Any) -> Any:
-    """Return octets as text if they are that."""
+    """Return octets as text if they are UTF-8."""
     try:
         return value.decode() if isinstance(value, bytes) else value
     except UnicodeDecodeError:
@@ -89,7 +89,7 @@ def _cut(value: object) -> str:
 
 
 def _is_deep(value: object) -> bool:
-    """Return whether tables and arrays are nested more deeply than Python and JSON like it."""
+    """Return whether tables and arrays are nested too deeply for Python and JSON."""
     level = [value]
     for _ in range(_MOST_LEVELS):
         level = [
@@ -125,7 +125,7 @@ def json_of_properties(encoded: bytes) -> dict[str, Any]:
 
 
 def json_value(value: Any) -> Any:
-    """Return a field's value as one that JSON has."""
+    """Return a field's value as a type that JSON has."""
     return _TOO_DEEP if _is_deep(value) else _plain(value)
 
 

@@ -1,4 +1,4 @@
-"""What the readers return: frames, protocol headers, commands, and what is broken.
+"""The items that the readers return: frames, protocol headers, commands, and broken frames.
 
 Each of these has an ``offset``, a ``channel_number`` and a ``name``, prints as a line
 of text (`describe`), and turns into values for JSON (`to_json`).
@@ -33,7 +33,7 @@ _NAMES: Final = {
     _BODY: "content body",
     _HEARTBEAT: "heartbeat",
 }
-_MOST_SHOWN: Final = 16  # octets of what is broken
+_MOST_SHOWN: Final = 16  # octets of a broken frame
 
 
 class Frame(NamedTuple):
@@ -142,7 +142,7 @@ class ProtocolHeader(NamedTuple):
 
 
 class BrokenFrame(NamedTuple):
-    """Octets that are no frame, or a frame that has no place where it came.
+    """Octets that are not a frame, or a frame that is not allowed at this place.
 
     ::
 
@@ -152,7 +152,7 @@ class BrokenFrame(NamedTuple):
     """
 
     octets: bytes
-    """What was skipped; of what is no frame at all, at most 64 octets."""
+    """The octets that were skipped; at most 64 if they are not a frame."""
     offset: int
     """Where they began in the octets that were read."""
     error: ProtocolError
@@ -172,7 +172,7 @@ class BrokenFrame(NamedTuple):
         return self.octets
 
     def describe(self, *, secrets: bool = False) -> str:
-        """Return a line of text that says what is wrong, with the first octets."""
+        """Return a line of text with the error and the first octets."""
         shown = self.octets[:_MOST_SHOWN].hex(" ")
         return f"broken frame: {self.error}" + (f" [{shown}]" if shown else "")
 
@@ -202,7 +202,7 @@ class ReadCommand(NamedTuple):
     parameters: Parameters
     """For example a `BasicPublishParameters`; an `OversizedContent` for too large a body."""
     encoded_properties: bytes | None
-    """As they stood in the content header; None without content."""
+    """The encoded properties of the content header; None without content."""
     body: bytes | bytearray | None
     """None without content."""
     offset: int = 0
@@ -232,7 +232,7 @@ class ReadCommand(NamedTuple):
         return None if encoded is None else decode_properties(encoded)
 
     def describe(self, *, secrets: bool = False) -> str:
-        """Return a line of text: the method, what its parameters say, properties and body.
+        """Return a line of text: the method, its parameters, properties and body.
 
         Args:
             secrets: Whether to show passwords, tokens and other responses of SASL mechanisms.

@@ -1,4 +1,4 @@
-"""What was captured, from files of several forms: raw octets, hexadecimal, recordings, packets."""
+"""Reading captures in several formats: raw octets, hexadecimal, recordings, packets."""
 
 import re
 import string
@@ -26,16 +26,16 @@ def read_capture(
 ) -> Iterator[Piece]:
     """Read a capture.
 
-    Raw octets and hexadecimal are of one direction of one connection: the client's if they
-    begin with a protocol header, and otherwise the server's.
+    Raw octets and hexadecimal have one direction of one connection: the client's if they begin with a
+    protocol header, and otherwise the server's.
 
     Args:
         file: The capture.
-        format: Its form; None to tell it from how it begins.
-        ports: On which a server listens, for a capture of packets.
+        format: Its format; None to recognise it by its first octets.
+        ports: The ports on which a server listens, for a capture of packets.
 
     Raises:
-        ValueError: The file does not have that form.
+        ValueError: The file does not have that format.
         ModuleNotFoundError: scapy is needed, and is not installed.
     """
     match format or _format_of(file.peek()):
@@ -58,7 +58,7 @@ def _format_of(begin: bytes) -> Format:
 
 
 def _hex(file: BufferedReader) -> Iterator[bytes]:
-    """Read digits in pairs, whatever white space and colons stand between them."""
+    """Read digits in pairs; ignore white space and colons between them."""
     odd = b""
     while text := file.read(_PIECE):
         digits = odd + text.translate(None, delete=string.whitespace.encode() + b":")
@@ -77,14 +77,14 @@ def _pieces(octets: Iterator[bytes]) -> Iterator[Piece]:
 
 
 def read_two_directions(client: BufferedReader, server: BufferedReader) -> Iterator[Piece]:
-    """Read both directions of a connection, each from a file of its own (raw or hexadecimal).
+    """Read both directions of a connection, each from a separate file (raw or hexadecimal).
 
-    The files do not tell what was written when. The client goes on until it has asked something
-    that is to be answered; then the server goes on until it has answered.
+    The files have no times. Therefore the client's octets are read up to a request that needs an
+    answer, and then the server's up to the answer.
 
     Args:
-        client: What the client wrote.
-        server: What the server wrote.
+        client: The file with the client's octets.
+        server: The file with the server's octets.
     """
     conversation = Conversation(skip_broken=True)
     frames: dict[Peer, Iterator[bytes]] = {"client": _frames(client), "server": _frames(server)}

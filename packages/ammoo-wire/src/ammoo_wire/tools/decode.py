@@ -1,4 +1,4 @@
-"""``python -m ammoo_wire decode``: shows what a capture holds."""
+"""``python -m ammoo_wire decode``: shows the contents of a capture."""
 
 import argparse
 import sys
@@ -14,11 +14,11 @@ __all__ = ["decode"]
 
 
 def decode(options: argparse.Namespace) -> int:
-    """Show what the files hold; return the command's exit status.
+    """Show the contents of the files; return the command's exit status.
 
     Raises:
         OSError: A file cannot be opened or read.
-        ValueError: A file does not have the form that it was said to have.
+        ValueError: A file does not have the format of the option.
         ModuleNotFoundError: A capture of packets needs scapy.
     """
     display = Display(

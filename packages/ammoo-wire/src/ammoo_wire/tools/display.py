@@ -1,4 +1,4 @@
-"""What is said on connections, shown as it is read: lines of text, or of JSON."""
+"""Showing the commands of connections as they are read: lines of text, or of JSON."""
 
 import json
 from typing import Any, TextIO
@@ -10,10 +10,10 @@ __all__ = ["Display"]
 
 
 class Display:
-    """Shows what peers say, a line each.
+    """Writes a line for each item that a peer sends.
 
     Args:
-        file: Where to write.
+        file: The file to write to.
         as_json: Whether to write objects of JSON, for scripts.
         secrets: Whether to show passwords, tokens and other responses of SASL mechanisms.
         max_body_size: The largest body to keep, in octets; of a larger one only the size is shown.
@@ -28,7 +28,7 @@ class Display:
         self._silent: dict[int, set[str]] = {}  # peers that have stopped writing
 
     def show(self, piece: Piece) -> list[Said]:
-        """Show what a peer has said now, and return it."""
+        """Show the items that a peer has completed with a piece, and return them."""
         if not piece.octets:
             self._show_end(piece)
             return []
@@ -48,7 +48,7 @@ class Display:
         return said
 
     def note(self, connection: int, text: str) -> None:
-        """Show what is not said by a peer."""
+        """Show a line about the connection itself."""
         if self._as_json:
             self._write_json({"connection": connection, "note": text})
         else:

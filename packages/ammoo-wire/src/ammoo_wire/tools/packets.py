@@ -1,9 +1,8 @@
-"""Connections from a capture of packets (pcap, pcapng), put together from their segments.
+"""Connections from a capture of packets (pcap, pcapng), assembled from their segments.
 
-Reading the files and taking packets apart is scapy's work, which the extra ``pcap``
-installs. Putting a stream together is done here: segments are ordered by their sequence
-numbers, what was sent twice is taken once, and a gap that is not closed within a bound
-is skipped.
+scapy, which the extra ``pcap`` installs, reads the files and parses packets. This module assembles the
+streams: it orders segments by their sequence numbers, drops repeated octets, and skips a gap that is
+not closed within a limit.
 """
 
 from collections.abc import Collection, Iterator
@@ -22,7 +21,7 @@ PCAP_MAGICS: Final = (
     b"\x4d\x3c\xb2\xa1",
     b"\x0a\x0d\x0d\x0a",
 )
-"""The first four octets of such a file: pcap in either order of octets, and pcapng."""
+"""The first four octets of a capture: pcap in either byte order, and pcapng."""
 
 _MOST_WAITING: Final = 1 << 20  # octets behind a gap
 _SEQUENCE_NUMBERS: Final = 1 << 32
@@ -32,7 +31,7 @@ Endpoint = tuple[str, int]
 
 
 class _Segment(NamedTuple):
-    """What a packet says of a TCP connection."""
+    """A segment of a TCP connection."""
 
     time: float
     source: Endpoint
@@ -79,14 +78,14 @@ class _Stream:
         return bytes(found)
 
     def _distance(self, sequence_number: int) -> int:
-        """Return how far a sequence number lies ahead of what is next; they begin again at 0."""
+        """Return how far a sequence number is ahead of the next one; they wrap around to 0."""
         assert self._next is not None
         half = _SEQUENCE_NUMBERS // 2
         return (sequence_number - self._next + half) % _SEQUENCE_NUMBERS - half
 
 
 class _Connection:
-    """A connection: its number, who is the client, and both streams."""
+    """A connection: its number, the client's endpoint, and both streams."""
 
     def __init__(self, number: int, client: Endpoint) -> None:
         self.number = number
@@ -99,7 +98,7 @@ def read_packets(file: BinaryIO, *, ports: Collection[int]) -> Iterator[Piece]:
 
     Args:
         file: A file of pcap or pcapng, compressed by gzip or not.
-        ports: On which a server listens.
+        ports: The ports on which a server listens.
 
     Raises:
         ModuleNotFoundError: scapy is not installed.
@@ -134,8 +133,8 @@ def _segments(file: BinaryIO) -> Iterator[_Segment]:
         if tcp is None:
             continue
         ip = tcp.underlayer
-        # Short packets are padded: the header in front knows the size. Large ones that the network
-        # card is to cut up have the size 0 there.
+        # Short packets are padded; the IP header has the size. It is 0 for large packets that the
+        # network card splits.
         size = ip.plen if ip.name == "IPv6" else ip.len - 4 * ip.ihl
         size -= 4 * tcp.dataofs
         octets = bytes(tcp.payload)[: size if size >= 0 else None]
@@ -152,7 +151,7 @@ def _segments(file: BinaryIO) -> Iterator[_Segment]:
 def _import_scapy() -> Any:
     try:
         for name in ("layers.l2", "layers.inet", "layers.inet6"):
-            import_module(f"scapy.{name}")  # it knows the layers that have been imported
+            import_module(f"scapy.{name}")  # scapy parses only layers that have been imported
         import_module("scapy.utils")
         return import_module("scapy")
     except ModuleNotFoundError as error:

@@ -1,7 +1,7 @@
-"""``python -m ammoo_wire proxy``: stands between clients and a broker, shows and records.
+"""``python -m ammoo_wire proxy``: connects clients with a broker, and shows and records the traffic.
 
-It passes on what it reads, octet for octet and at once; what it shows is read from a copy.
-A peer that does not read holds the other one back, as without a proxy.
+It passes all octets on, unchanged and at once, and reads a copy of them. A peer that does not read
+slows the other one down, as without a proxy.
 """
 
 import argparse
@@ -27,7 +27,7 @@ _PORTS: Final = {"amqp": 5672, "amqps": 5671}
 
 
 class Address(NamedTuple):
-    """Where to listen, or whom to connect to."""
+    """The address to listen on, or to connect to."""
 
     host: str
     port: int
@@ -38,7 +38,7 @@ def parse_address(text: str) -> Address:
     """Read ``host:port``, ``:port`` or a URL ``amqp://host:port`` or ``amqps://host:port``.
 
     Raises:
-        argparse.ArgumentTypeError: It is none.
+        argparse.ArgumentTypeError: The text is not an address.
     """
     try:
         parts = urlsplit(text if "://" in text else f"amqp://{text}")
@@ -51,11 +51,11 @@ def parse_address(text: str) -> Address:
 
 
 def proxy(options: argparse.Namespace) -> int:
-    """Run until it is interrupted; return the command's exit status.
+    """Run the proxy until it is interrupted; return the command's exit status.
 
     Raises:
-        OSError: It cannot listen there, or a file cannot be opened.
-        ValueError: The options do not fit together, or a recording is none.
+        OSError: The proxy cannot listen on the address, or a file cannot be opened.
+        ValueError: The options contradict each other, or a file is not a recording.
     """
     with contextlib.ExitStack() as stack:
         record: TextIO | None = None
@@ -71,7 +71,7 @@ def proxy(options: argparse.Namespace) -> int:
 
 
 class _Proxy:
-    """What listens, connects, passes on, shows and records."""
+    """Listens, connects, passes octets on, shows and records them."""
 
     def __init__(
         self, options: argparse.Namespace, record: TextIO | None, pieces: list[Piece]
@@ -180,7 +180,7 @@ class _Proxy:
             writer.close()  # TLS has no way to close one direction only
 
     def _take(self, number: int, peer: Peer, octets: bytes) -> None:
-        """Show and record what a peer has written."""
+        """Show and record octets of a peer."""
         piece = Piece(time.monotonic() - self._began, number, peer, octets)
         self._display.show(piece)
         if self._record is not None:
@@ -204,7 +204,7 @@ class _Proxy:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        """Play a peer to the other one, as it was recorded."""
+        """Send the recorded octets of one peer to the other one."""
         replay = Replay(self._pieces, peer, number)
         other: Peer = "client" if peer == "server" else "server"
         while True:
@@ -233,7 +233,7 @@ class _Proxy:
 
 
 async def _read(reader: asyncio.StreamReader) -> bytes:
-    """Read a piece; empty if the peer writes no more. Many peers end by a reset."""
+    """Read a piece; empty if the peer writes no more. Many peers end with a reset."""
     try:
         return await reader.read(_PIECE)
     except ConnectionResetError:  # pragma: no cover  not before the kernel says so

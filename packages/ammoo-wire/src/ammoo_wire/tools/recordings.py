@@ -1,4 +1,4 @@
-"""What passed between clients and a broker, in a file: an object of JSON a line.
+"""Recordings of the octets between clients and a broker: a file with a JSON object on each line.
 
     {"time": 0.004, "connection": 1, "peer": "client", "octets": "414d515000000901"}
 
@@ -41,10 +41,10 @@ def write_piece(file: TextIO, piece: Piece) -> None:
 
 
 def read_recording(lines: Iterable[str]) -> Iterator[Piece]:
-    """Read lines.
+    """Read the lines of a recording.
 
     Raises:
-        ValueError: A line is not one of a recording; the text tells its number.
+        ValueError: A line does not belong to a recording; the text has its number.
     """
     for number, line in enumerate(lines, 1):
         try:

@@ -1,8 +1,8 @@
-"""One peer of a recorded connection, played again to a living other peer.
+"""Replaying one peer of a recorded connection to a real other peer.
 
-What the other peer says need not be the same, octet for octet (a broker makes up other
-names, a client other identifiers): before each recorded piece the other peer must have
-said as many commands as it had when the piece was recorded. Heartbeats do not count.
+The other peer's octets may differ from the recording, because a broker makes up other names, and a
+client other identifiers. Each recorded piece is sent when the other peer has sent as many commands as
+at the time of the recording. Heartbeats do not count.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,13 +24,13 @@ class _Turn(NamedTuple):
 
 
 class Replay:
-    """Plays one peer of a recorded connection; does no input or output itself.
+    """Replays one peer of a recorded connection; does no input or output itself.
 
     Args:
         pieces: The recording.
-        peer: Whom to play, ``"client"`` or ``"server"``.
-        number: Which of the recorded connections to play. Beyond the last, they begin again
-            with the first.
+        peer: The peer to replay, ``"client"`` or ``"server"``.
+        number: The number of the recorded connection to replay, counted from 1. After the last
+            connection the first one follows.
     """
 
     def __init__(self, pieces: Sequence[Piece], peer: Peer, number: int = 1) -> None:
@@ -50,22 +50,22 @@ class Replay:
         self._heard = _Counter()
 
     def has_more(self) -> bool:
-        """Return whether something is still to be sent."""
+        """Return whether pieces are still to be sent."""
         return self._next < len(self._turns)
 
     def receive_data(self, octets: bytes) -> None:
-        """Take what the other peer has said."""
+        """Read octets of the other peer."""
         self._heard.receive_data(octets)
 
     def octets_to_send(self) -> Iterator[bytes]:
-        """Return the pieces whose turn it is."""
+        """Yield the pieces that can be sent now."""
         while self.has_more() and self._turns[self._next].after <= self._heard.count:
             self._next += 1
             yield self._turns[self._next - 1].octets
 
 
 class _Counter:
-    """Counts what a peer has said, without heartbeats."""
+    """Counts the commands of a peer, without heartbeats."""
 
     def __init__(self) -> None:
         self._reader = CommandReader(max_body_size=0, skip_broken=True)

@@ -65,7 +65,7 @@ class Supervisor:
     Attributes:
         channels: The open channels; they are held until they are closed.
         gate: Where operations wait.
-        reports: What listeners, the log and the hooks are told.
+        reports: Reports to listeners, the log and the hooks.
         reviver: Brings back what ends while its connection goes on.
         state: Whether the connection is open, lost or closed.
         topology: The entities to restore.
