@@ -195,7 +195,7 @@ def test_clients_that_do_not_publish_go_on_above_the_limit() -> None:
     line = limited_line()
     fill(line)
 
-    assert line.node.alarms.reason == "low on memory"
+    assert "low on memory" == line.node.alarms.reason
     other = Line(line.node)
     assert other.ask(ChannelOpenParameters(), channel=2)
     assert other.get("queue") is not None

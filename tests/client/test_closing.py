@@ -523,7 +523,7 @@ async def test_channel_keeps_its_connection(server: ScriptedServer) -> None:
     declaring = asyncio.create_task(channel.declare_queue("q"))
     await server.peer.declare()
 
-    assert (await declaring).queue_name == "queue"
+    assert "queue" == (await declaring).queue_name
     await channel.connection.close()
 
 

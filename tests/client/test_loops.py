@@ -110,7 +110,7 @@ async def test_connection_is_entered_in_its_own_loop(server: ScriptedServer) -> 
     with pytest.raises(RuntimeError, match="connect again"):
         await asyncio.to_thread(in_another_loop, connection.__aenter__)
 
-    assert server.peer.octets == 0
+    assert 0 == server.peer.octets
     await connection.close()
 
 

@@ -146,7 +146,7 @@ async def test_reply_to_a_message_of_a_lost_channel_is_published_on_the_next_one
         await question.reply(b"answer")
         answer = await anext(answers)
 
-    assert answer.body == b"answer"
+    assert b"answer" == answer.body
 
 
 # --- consumers that the server has cancelled -----------------------------------------------------

@@ -18,7 +18,7 @@ async def broker():
 
 
 async def test_all_rows_arrive(broker):
-    assert await load(broker.url, ROWS) == 25
+    assert 25 == await load(broker.url, ROWS)
     assert [message.json() for message in broker.messages("rows")] == ROWS
 
 
@@ -32,12 +32,12 @@ async def test_window_stays_bounded_while_confirms_are_held(broker):
     confirms.release(3)
     await broker.wait_for_messages_async("rows", WINDOW + 3)
     confirms.remove()
-    assert await loading == 25
+    assert 25 == await loading
 
 
 async def test_confirms_in_any_order_are_all_right(broker):
     with broker.faults.reorder_confirms(window=5):
-        assert await load(broker.url, ROWS) == 25
+        assert 25 == await load(broker.url, ROWS)
 
 
 async def test_refused_row_is_reported(broker):

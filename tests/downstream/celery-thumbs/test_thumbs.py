@@ -7,7 +7,7 @@ def test_thumb_is_made(broker, worker):
     mark = broker.mark()
     make_thumb.delay("a.png")
     broker.acknowledged(queue_name="celery", since=mark).wait(1, timeout=60)
-    assert made == ["a.png"]
+    assert ["a.png"] == made
 
 
 def test_thumb_is_made_again_if_the_ack_is_lost(broker, worker):
@@ -17,12 +17,12 @@ def test_thumb_is_made_again_if_the_ack_is_lost(broker, worker):
         make_thumb.delay("b.png")
         broker.acknowledged(queue_name="celery", since=mark).wait(1, timeout=60)
     delivered = broker.delivered(queue_name="celery", since=mark)
-    assert [event.redelivered for event in delivered] == [False, True]
-    assert made == ["b.png", "b.png"]
+    assert [False, True] == [event.redelivered for event in delivered]
+    assert ["b.png", "b.png"] == made
 
 
 def test_thumbs_survive_a_restart(broker):
     make_thumb.delay("c.png")
     broker.wait_for_messages("celery")
     broker.restart()
-    assert len(broker.messages("celery")) == 1
+    assert 1 == len(broker.messages("celery"))

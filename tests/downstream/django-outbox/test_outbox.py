@@ -16,28 +16,28 @@ def sent(broker):
 
 
 def test_rows_are_sent_once(broker):
-    assert (send_outbox(), send_outbox()) == (3, 0)
-    assert sent(broker) == [1, 2, 3]
+    assert (3, 0) == (send_outbox(), send_outbox())
+    assert [1, 2, 3] == sent(broker)
 
 
 def test_rows_stay_while_connections_are_refused(broker):
     with broker.faults.refuse_connections():
-        assert send_outbox() == 0
-    assert OutboxRow.objects.count() == 3
+        assert 0 == send_outbox()
+    assert 3 == OutboxRow.objects.count()
 
-    assert send_outbox() == 3
-    assert sent(broker) == [1, 2, 3]
+    assert 3 == send_outbox()
+    assert [1, 2, 3] == sent(broker)
 
 
 def test_rows_stay_while_the_broker_is_down(broker):
     broker.shut_down()
-    assert send_outbox() == 0
+    assert 0 == send_outbox()
     broker.start()
-    assert send_outbox() == 3
+    assert 3 == send_outbox()
 
 
 def test_refused_row_and_those_behind_it_stay(broker):
     with broker.faults.nack_publishes(skip=1, times=1):
-        assert send_outbox() == 1
-    assert send_outbox() == 2
-    assert sent(broker) == [1, 2, 3]
+        assert 1 == send_outbox()
+    assert 2 == send_outbox()
+    assert [1, 2, 3] == sent(broker)

@@ -15,13 +15,13 @@ def quotes(fakebroker):
 
 def test_price_is_asked_for_by_sku(fakebroker, quotes):
     with fakebroker.respond("prices", json={"eur": 3}) as prices:
-        assert quotes.price("pen") == 3
-    assert prices.requests[0].json() == {"sku": "pen"}
+        assert 3 == quotes.price("pen")
+    assert {"sku": "pen"} == prices.requests[0].json()
 
 
 def test_prices_are_computed(fakebroker, quotes):
     with fakebroker.respond("prices", lambda request: {"eur": CATALOGUE[request.json()["sku"]]}):
-        assert [quotes.price("pen"), quotes.price("ink")] == [3, 7]
+        assert [3, 7] == [quotes.price("pen"), quotes.price("ink")]
 
 
 def test_missing_service_is_noticed(fakebroker, quotes):
@@ -34,7 +34,7 @@ def test_late_answer_is_not_taken_for_the_next_one(fakebroker, quotes):
     with fakebroker.faults.hold_deliveries(times=1):
         with pytest.raises(NoAnswer):
             quotes.price("pen", timeout=0.01)
-        assert quotes.price("ink") == 7
+        assert 7 == quotes.price("ink")
 
 
 def test_stub_that_fails_fails_the_test(fakebroker, quotes):

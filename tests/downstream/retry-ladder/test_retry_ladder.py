@@ -51,8 +51,8 @@ def test_job_is_tried_again_after_1_and_10_and_60_minutes(
     with broker.auto_advance(limit=7200) as advance:
         retry_ladder.work(channel, handler, deliveries=4)
 
-    assert handler.times == [0, 60, 660, 4260]
-    assert advance.moved == 4260
+    assert [0, 60, 660, 4260] == handler.times
+    assert 4260 == advance.moved
 
 
 def test_job_that_fails_a_fourth_time_is_parked(
@@ -62,7 +62,7 @@ def test_job_that_fails_a_fourth_time_is_parked(
         retry_ladder.work(channel, Handler(clock, failures=4), deliveries=4)
 
     (parked,) = broker.messages(retry_ladder.PARKED)
-    assert (parked.body, parked.properties.headers) == (b"mail 1", {"failures": 4})
+    assert (b"mail 1", {"failures": 4}) == (parked.body, parked.properties.headers)
 
 
 def test_job_that_succeeds_is_not_tried_again(
@@ -73,5 +73,5 @@ def test_job_that_succeeds_is_not_tried_again(
     with broker.auto_advance() as advance:
         retry_ladder.work(channel, handler, deliveries=1)
 
-    assert handler.times == [0]
-    assert advance.moved == 0
+    assert [0] == handler.times
+    assert 0 == advance.moved

@@ -85,7 +85,7 @@ def test_connection_lives_for_two_quiet_days() -> None:
         await plant.send("last")
 
         await plant.saved("first", "last")
-        assert plant.consuming.epoch == 1
+        assert 1 == plant.consuming.epoch
 
     assert run(two_days) >= 2 * 24 * HOUR
 
@@ -97,7 +97,7 @@ def test_consumer_notices_a_dead_network_and_goes_on_behind_it() -> None:
         with plant.broker.faults.silence(connection="consumer"):
             await plant.send("meanwhile")
             await asyncio.sleep(600)  # two heartbeats are missed after two minutes
-            assert set(plant.store.readings) == {"before"}
+            assert {"before"} == set(plant.store.readings)
 
         await plant.saved("before", "meanwhile")
         assert plant.consuming.epoch > 1
