@@ -21,7 +21,7 @@ CONNECTIONS_LIMIT: Final = 8
 
 _PIECES: Final = 48
 _PIECE_SIZE: Final = 4096
-"""Octets that are kept of a piece; what it has more are the middle and the end of a body, mostly."""
+"""Octets that are kept of a piece; the rest is mostly the middle and the end of a body."""
 
 
 class LastOctets:
@@ -30,7 +30,7 @@ class LastOctets:
     Attributes:
         identity: The names of the connection.
         is_open: Whether its socket is open.
-        buffer: What the next octets of the client are read into.
+        buffer: The buffer that the client's next octets are read into.
     """
 
     __slots__ = ("_pieces", "buffer", "identity", "is_open")

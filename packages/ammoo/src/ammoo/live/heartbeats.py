@@ -1,6 +1,6 @@
-"""The heartbeats of a connection: when one is sent, and when the server's stay away for too long.
+"""The heartbeats of a connection: sending them, and detecting that the server sends none.
 
-The rule is `ammoo_wire.Heartbeat`'s; this module asks it in time. See
+`ammoo_wire.Heartbeat` has the rule; this module applies it with timers. See
 https://www.rabbitmq.com/docs/heartbeats
 """
 
@@ -30,10 +30,10 @@ class Heartbeats:
     Args:
         loop: The event loop.
         interval: The negotiated interval in seconds, above 0.
-        transport: What is watched; it reports what it reads and writes to `rule`.
+        transport: The transport to watch; it reports its reads and writes to `rule`.
 
     Attributes:
-        rule: Knows when something was last received and sent.
+        rule: Knows when octets were last received and sent.
     """
 
     __slots__ = ("_loop", "_timer", "_transport", "rule")
@@ -61,5 +61,5 @@ class Heartbeats:
         if verdict is HeartbeatVerdict.SEND:
             transport.send_heartbeat()
             rule.data_sent(now)
-        if not self._timer.cancelled():  # what was written with the heartbeat may have ended it all
+        if not self._timer.cancelled():  # writing the heartbeat may have ended the connection
             self._timer = self._loop.call_at(rule.next_check(), self._check)

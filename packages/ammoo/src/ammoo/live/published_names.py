@@ -1,7 +1,7 @@
 """The exchange and routing key of each message that is not confirmed, for an exception that names it.
 
-Programs publish many messages in a row to the same exchange with the same routing key. So one
-entry stands for such a run, and a publish costs one comparison while its run goes on.
+Programs publish many consecutive messages to the same exchange with the same routing key. One entry
+stands for such a run, so each further message of the run costs only one comparison.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""What a publisher asks of its channel, which stands above it."""
+"""What a publisher asks of its channel."""
 
 from typing import Any, Protocol
 

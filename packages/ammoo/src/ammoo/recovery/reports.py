@@ -1,7 +1,7 @@
-"""What recovery reports of a connection: to the log, to the listeners, to the user's hooks.
+"""Reporting the events of a connection to the log, to listeners and to the user's hooks.
 
-No code of the caller's runs here but the hooks, which `call_hook` guards: events go to listeners,
-which other tasks read.
+The hooks are the only code of the user's that runs here, and `call_hook` guards them. Events go to
+listeners, which other tasks read.
 """
 
 import logging
@@ -33,7 +33,7 @@ log: logging.Logger = logging.getLogger("ammoo")
 
 
 class Reports:
-    """Says what happens to one connection.
+    """Reports what happens to one connection.
 
     Args:
         state: The connection's state, for the time and the number in each event.
@@ -76,10 +76,10 @@ class Reports:
         """Report that the server accepts no messages, or accepts them again."""
         state = self._state
         if reason is None:
-            log.info("%s takes messages again", self.address)
+            log.info("%s accepts messages again", self.address)
             self._emit(Unblocked(state.now, state.epoch))
         else:
-            log.warning("%s takes no messages: %s", self.address, reason)
+            log.warning("%s accepts no messages: %s", self.address, reason)
             self._emit(Blocked(state.now, state.epoch, reason))
 
     def ended(self, error: Exception) -> None:
@@ -147,14 +147,14 @@ class Reports:
         """Report that the connection is closed for good."""
         self._emit(Closed(self._state.now, self._state.epoch, error))
 
-    # --- what is on it ---
+    # --- channels, consumers and entities ---
 
     def restored(self, entity: Entity) -> None:
         """Report that an entity was restored after the connection was open again."""
         self._emit(Restored(self._state.now, self._state.epoch, entity))
 
     def channel_reopened(self, number: int, channel: UserChannel, cause: Exception) -> None:
-        """Report that a channel is open again that the server had closed."""
+        """Report that a channel is open again after the server had closed it."""
         log.info("channel %d was opened again: %s", number, cause)
         self._emit(ChannelReopened(self._state.now, self._state.epoch, channel, cause))
 

@@ -1,4 +1,4 @@
-"""The rounds of an outage: connecting to all hosts again and again, until one works.
+"""The rounds of an outage: connecting to all hosts in turn until one connection is open.
 
 `delays` says how long to wait before a round, `connector` which hosts a round tries, and
 `verdicts` what a failed round means. An attempt that fails leaves nothing behind.
@@ -32,7 +32,7 @@ class Rounds:
         recovery: The user's options.
         connector: Makes live connections.
         restore: Restores everything on a new live connection, and puts it into use.
-        reports: Where each round and each attempt are reported.
+        reports: Reports each round and each attempt.
 
     Attributes:
         attempts: How many rounds were made since the last loss.
@@ -72,7 +72,7 @@ class Rounds:
         self._outage.lost(self._lost_at, heartbeat_interval)
 
     def failed(self, error: Exception) -> RecoveryFailed:
-        """Return the error of recovery that ends because of another one."""
+        """Return the error with which recovery ends because of a failure."""
         return recovery_failed(error, self.attempts, self.outage)
 
     async def run(self, cause: Exception, unknown: int) -> RecoveryFailed | None:
@@ -161,7 +161,7 @@ class Rounds:
 
 
 def recovery_failed(error: Exception, attempts: int = 0, outage: float = 0.0) -> RecoveryFailed:
-    """Return the error of recovery that ends, or does not begin, because of another one."""
+    """Return the error with which recovery ends, or does not begin, because of a failure."""
     failed = RecoveryFailed(error, attempts, outage)
     failed.__cause__ = error
     return failed

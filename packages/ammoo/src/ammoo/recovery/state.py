@@ -11,7 +11,7 @@ __all__ = ["RecoveryState"]
 
 
 class RecoveryState:
-    """Which live connection is in use, and who waits for another one.
+    """The live connection in use, and the tasks that wait for another one.
 
     Args:
         loop: The event loop.
@@ -74,7 +74,7 @@ class RecoveryState:
             await self.wait_newer(2**63)
 
     def wake_waiters(self) -> None:
-        """Let all that wait look again: the connection is open, or closed for good."""
+        """Let all waiting tasks check again: the connection is open, or closed for good."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)

@@ -1,4 +1,4 @@
-"""What calls and servers ask of their channels, which stand above them."""
+"""What `Rpc` and `RpcServer` ask of their channels."""
 
 from asyncio import Future
 from collections.abc import Coroutine

@@ -1,4 +1,4 @@
-"""What the rooms of `workers` ask of the consumer whose messages they read; it stands above them."""
+"""What the modules of `workers` ask of the consumer whose messages they read."""
 
 import asyncio
 from typing import Protocol, Self
@@ -10,7 +10,7 @@ __all__ = ["DrainedConsumer", "ReadConsumer"]
 
 
 class ReadConsumer(Protocol):
-    """A `Consumer`, as what reads its messages in the program's place sees it."""
+    """A `Consumer`, as the code sees it that reads its messages for the program."""
 
     @property
     def queue_name(self) -> str:
@@ -24,7 +24,7 @@ class ReadConsumer(Protocol):
 
     @property
     def closing_exc(self) -> Exception | None:
-        """Why the consumer has ended; None while it has not."""
+        """The exception that ended the consumer; None while it has not ended."""
         ...
 
     def __aiter__(self) -> Self: ...
@@ -33,7 +33,7 @@ class ReadConsumer(Protocol):
 
 
 class DrainedConsumer(Protocol):
-    """A `Consumer`, as its orderly end sees it."""
+    """A `Consumer`, as a drain sees it."""
 
     _inbox: Inbox
 
@@ -44,8 +44,8 @@ class DrainedConsumer(Protocol):
 
     @property
     def is_on_stream(self) -> bool:
-        """Whether the consumer was given a place in a stream."""
+        """Whether the consumer has an offset in a stream."""
         ...
 
     def _begin_leaving(self, exc: BaseException | None) -> asyncio.Event | None:
-        """Cancel the consumer; return what is set when the server has stopped it."""
+        """Cancel the consumer; return an event that is set when the server has stopped it."""

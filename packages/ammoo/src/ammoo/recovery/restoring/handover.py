@@ -22,13 +22,13 @@ LOCKED_MARGIN: Final = 5.0
 
 
 class Handover:
-    """Lets the caller's objects go on with what was restored.
+    """Puts restored live channels and inboxes under the caller's objects.
 
     Args:
         state: The connection's state.
         topology: The entities to restore.
         channels: The caller's open channels.
-        reports: Where lost consumers and late entities are reported.
+        reports: Reports lost consumers and late entities.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class Handover:
         self._reports = reports
 
     def hand_over(self, restoration: ChannelRestoration) -> bool:
-        """Let a channel and its consumers go on with their new live halves.
+        """Put new live halves under a channel and its consumers.
 
         Returns:
-            Whether they go on: the caller may have closed the channel meanwhile, and the server
+            Whether this was done: the caller may have closed the channel meanwhile, or the server
             may have refused it.
         """
         channel = restoration.channel
@@ -83,7 +83,7 @@ class Handover:
             live: The live connection, which may not be in use yet.
             replay: The replay.
             restorations: The channels on which consumers start.
-            lost: Gets the consumers that are given up before the connection is in use.
+            lost: Receives the consumers that are given up before the connection is in use.
         """
 
         async def start(record: ConsumerRecord) -> None:

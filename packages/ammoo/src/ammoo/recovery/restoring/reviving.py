@@ -44,9 +44,9 @@ class Reviver:
         state: The connection's state.
         recovery: The user's options.
         topology: The entities to restore.
-        handover: Lets the caller's objects go on.
-        background: Runs the tasks that bring something back.
-        reports: Where reopened channels are reported.
+        handover: Puts restored live channels under the caller's objects.
+        background: Runs the tasks that bring channels and consumers back.
+        reports: Reports reopened channels.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Reviver:
         replay: Replay,
         cause: Exception,
     ) -> None:
-        """Let a channel go on, without an await."""
+        """Put a new live half under a channel, without an await."""
         channel, live = restoration.channel, self._state.live
         if connection is not live:
             if restoration.error is None:
