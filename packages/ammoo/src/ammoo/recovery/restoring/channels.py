@@ -192,6 +192,7 @@ async def restore_channels(
         GaveUp: A consumer was refused, and on_error is "fail".
         ConnectionClosed, OperationTimeout: The connection is lost.
     """
+    replay.expect_answers(sum(len(records) for records in consumers.values()))
     restorations = {each: ChannelRestoration(connection, each, replay) for each in consumers}
     results = await asyncio.gather(
         *(

@@ -58,6 +58,9 @@ ANSWER_TIMEOUT: Final = 15.0
 STUCK_AFTER: Final = 0.1
 """How long to await an answer before asking the server on another channel, in seconds. If the server
 answers there, the entity is a straggler: its queue has no leader yet, or its node is down."""
+ANSWERS_IN_A_SECOND: Final = 1000
+"""So much longer an answer is awaited that may stand behind many others: a loaded server does 260 new
+queues in a second, and then answers a channel with few requests long before one with many."""
 
 REDECLARE_PAUSES: Final = (0.0, 0.05, 0.2)
 """The delays before the ends of bindings are declared again, in seconds. The server may still
@@ -122,6 +125,7 @@ class Replay:
         self._suspects = suspects
         self._unbound: dict[BindingRecord, None] = {}  # the server did not find one of their ends
         self._redeclare_pauses = list(REDECLARE_PAUSES)
+        self._requests = 0  # how many are sent side by side
 
     @property
     def restored(self) -> int:
@@ -188,7 +192,12 @@ class Replay:
         else:
             self.stragglers[entity] = suspicion
 
+    def expect_answers(self, requests: int) -> None:
+        """Be patient with so many requests that are sent side by side."""
+        self._requests = requests
+
     async def _run_stage(self, entities: list[Declared]) -> None:
+        self.expect_answers(len(entities))
         channel_max = self._live.protocol.channel_max or 65535
         lanes = min(MOST_LANES, channel_max, max(1, len(entities) // ENTITIES_FOR_A_LANE))
         results = await asyncio.gather(
@@ -288,12 +297,13 @@ class Replay:
         Raises:
             OperationTimeout: The server answers other requests, but not this one.
         """
-        await asyncio.wait({answer}, timeout=STUCK_AFTER)
+        seconds = STUCK_AFTER + self._requests / ANSWERS_IN_A_SECOND
+        await asyncio.wait({answer}, timeout=seconds)
         if not answer.done():
             probe = await self.open_channel()  # a busy server is slow here, too
             probe.begin_close(ClientClosedChannelOK())
         if not answer.done():
-            raise OperationTimeout(method, STUCK_AFTER)
+            raise OperationTimeout(method, seconds)
 
     def send(self, channel: LiveChannel, entity: Declared) -> "Future[Reply]":
         """Send the request for an entity."""
