@@ -35,6 +35,7 @@ async def network(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     """
     monkeypatch.setattr("ammoo.recovery.restoring.lanes.LOCKED_PATIENCE", 30.0)
     monkeypatch.setattr("ammoo.recovery.restoring.replay.STUCK_AFTER", 30.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.channels.CONSUMER_STUCK_AFTER", 30.0)
     async with Network(broker_url) as network:
         yield network
 

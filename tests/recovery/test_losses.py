@@ -606,7 +606,7 @@ async def test_consume_that_is_not_answered_is_sent_once_more_and_has_all_the_ti
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server has no leader for the queue yet, and does not answer, for a minute perhaps."""
-    monkeypatch.setattr("ammoo.recovery.restoring.replay.STUCK_AFTER", 0.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.channels.CONSUMER_STUCK_AFTER", 0.0)
     monkeypatch.setattr("ammoo.recovery.restoring.stragglers.FIRST_DELAY", 0.0)
     async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
         events = connection.events()
@@ -694,7 +694,7 @@ async def test_channel_whose_acknowledgement_was_overdue_is_opened_again(
 async def test_server_that_answers_nothing_is_busy_and_no_entity_is_to_blame(
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ammoo.recovery.restoring.replay.STUCK_AFTER", 0.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.channels.CONSUMER_STUCK_AFTER", 0.0)
     async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
         events = connection.events()
         async with connection.channel() as channel:

@@ -31,6 +31,11 @@ __all__ = [
 ]
 
 UNLIMITED = Prefetch(0, 0)
+CONSUMER_STUCK_AFTER = 0.1
+"""How long to await basic.consume-ok before asking the server on another channel, in seconds. All
+operations wait meanwhile, and a restarted node answers late for each queue without a leader."""
+CONSUMERS_IN_A_SECOND = 1000
+"""The wait is longer if many consumers are started: a loaded server starts so many in a second."""
 CONSUME = (60, 20)
 """The number of basic.consume in a connection.close."""
 
@@ -42,6 +47,7 @@ class ChannelRestoration:
         connection: The new connection.
         channel: The caller's channel.
         replay: Knows the restored entities, and decides about refusals.
+        consumers: How many consumers are started at the same time, on all channels.
 
     Attributes:
         channel: The caller's channel.
@@ -50,11 +56,18 @@ class ChannelRestoration:
         live: The new channel.
     """
 
-    def __init__(self, connection: LiveConnection, channel: LastingChannel, replay: Replay) -> None:
+    def __init__(
+        self,
+        connection: LiveConnection,
+        channel: LastingChannel,
+        replay: Replay,
+        consumers: int = 1,
+    ) -> None:
         self.channel = channel
         self.inboxes: dict[ConsumerRecord, Inbox] = {}
         self._connection = connection
         self._replay = replay
+        self._stuck_after = CONSUMER_STUCK_AFTER + consumers / CONSUMERS_IN_A_SECOND
         self._prefetch = UNLIMITED
         self._one_at_a_time = asyncio.Lock()
         self.error: Exception | None = None
@@ -111,7 +124,7 @@ class ChannelRestoration:
         await self._set_prefetch(Prefetch(*record.prefetch))
         starting = asyncio.ensure_future(start_consumer(self.live, record))
         try:
-            await self._replay.wait_unless_stuck(starting, "basic.consume")
+            await self._replay.wait_unless_stuck(starting, "basic.consume", self._stuck_after)
             self.inboxes[record] = starting.result()
         finally:
             starting.cancel()
@@ -192,8 +205,8 @@ async def restore_channels(
         GaveUp: A consumer was refused, and on_error is "fail".
         ConnectionClosed, OperationTimeout: The connection is lost.
     """
-    replay.expect_answers(sum(len(records) for records in consumers.values()))
-    restorations = {each: ChannelRestoration(connection, each, replay) for each in consumers}
+    count = sum(len(records) for records in consumers.values())
+    restorations = {each: ChannelRestoration(connection, each, replay, count) for each in consumers}
     results = await asyncio.gather(
         *(
             restoration.run(_ready(consumers[channel], replay, suspects), suspects)

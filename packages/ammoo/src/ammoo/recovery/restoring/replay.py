@@ -55,13 +55,9 @@ ENTITIES_FOR_A_LANE: Final = 16
 """How many requests a further channel needs to be worth opening."""
 ANSWER_TIMEOUT: Final = 15.0
 """How long to await an answer that every server sends at once, in seconds."""
-STUCK_AFTER: Final = 0.1
+STUCK_AFTER: Final = 0.2
 """How long to await an answer before asking the server on another channel, in seconds. If the server
 answers there, the entity is a straggler: its queue has no leader yet, or its node is down."""
-ANSWERS_IN_A_SECOND: Final = 1000
-"""So much longer an answer is awaited that may stand behind many others: a loaded server does 260 new
-queues in a second, and then answers a channel with few requests long before one with many."""
-
 REDECLARE_PAUSES: Final = (0.0, 0.05, 0.2)
 """The delays before the ends of bindings are declared again, in seconds. The server may still
 delete the queues of the lost connection, and auto-delete exchanges with them."""
@@ -125,7 +121,6 @@ class Replay:
         self._suspects = suspects
         self._unbound: dict[BindingRecord, None] = {}  # the server did not find one of their ends
         self._redeclare_pauses = list(REDECLARE_PAUSES)
-        self._requests = 0  # how many are sent side by side
 
     @property
     def restored(self) -> int:
@@ -192,12 +187,7 @@ class Replay:
         else:
             self.stragglers[entity] = suspicion
 
-    def expect_answers(self, requests: int) -> None:
-        """Be patient with so many requests that are sent side by side."""
-        self._requests = requests
-
     async def _run_stage(self, entities: list[Declared]) -> None:
-        self.expect_answers(len(entities))
         channel_max = self._live.protocol.channel_max or 65535
         lanes = min(MOST_LANES, channel_max, max(1, len(entities) // ENTITIES_FOR_A_LANE))
         results = await asyncio.gather(
@@ -291,13 +281,20 @@ class Replay:
             lane.answered()
             self.done(oldest, reply)
 
-    async def wait_unless_stuck(self, answer: "Future[Any]", method: str) -> None:
+    async def wait_unless_stuck(
+        self, answer: "Future[Any]", method: str, seconds: float | None = None
+    ) -> None:
         """Wait for an answer, but not for long if the server answers on another channel.
+
+        Args:
+            answer: The future of the answer.
+            method: The method that the server should answer, ``queue.declare`` for example.
+            seconds: How long to wait before asking on another channel; None for `STUCK_AFTER`.
 
         Raises:
             OperationTimeout: The server answers other requests, but not this one.
         """
-        seconds = STUCK_AFTER + self._requests / ANSWERS_IN_A_SECOND
+        seconds = STUCK_AFTER if seconds is None else seconds
         await asyncio.wait({answer}, timeout=seconds)
         if not answer.done():
             probe = await self.open_channel()  # a busy server is slow here, too
