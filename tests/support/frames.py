@@ -36,6 +36,10 @@ class ServerClosedConnection(AssertionError):
     """The server closed a connection that a test expected to go on."""
 
 
+class WaitedTooLong(AssertionError):
+    """What a test awaited has not come in all the time that its peer may wait."""
+
+
 class EndOfStream(AssertionError):
     """The server closed the socket while a test expected something to arrive."""
 

@@ -49,6 +49,7 @@ from tests.support.frames import (
     Message,
     ServerClosedChannel,
     ServerClosedConnection,
+    WaitedTooLong,
     decode_method,
     encode_frame,
     encode_header,
@@ -391,7 +392,7 @@ class Peer:
         """Count what is waited for here, which may take the seconds that are left."""
         if self._patience <= 0:
             arrived = {number: list(inbox) for number, inbox in self._inboxes.items() if inbox}
-            raise AssertionError(f"waited too long {purpose}; not yet looked at: {arrived!r}")
+            raise WaitedTooLong(f"waited too long {purpose}; not yet looked at: {arrived!r}")
         began = time.monotonic()
         try:
             yield self._patience
