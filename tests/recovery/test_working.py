@@ -293,11 +293,10 @@ async def test_consumer_that_was_too_slow_is_started_again(
     channel: ammoo.Channel, broker_channel: ammoo.Channel, name: Name
 ) -> None:
     queue = await slow_queue(broker_channel, name("orders"))
+    await publish(broker_channel, queue, "2")
     await channel.qos(prefetch_count=2)
     async with channel.consume(queue) as consumer:
-        late = [await anext(consumer)]
-        await publish(broker_channel, queue, "2")
-        late.append(await anext(consumer))  # its time is over later
+        late = [await anext(consumer) for _ in range(2)]
         again = [await anext(consumer) for _ in range(2)]
         await ack_each(*late, *again)
         await channel.assert_queue_exists(queue)
