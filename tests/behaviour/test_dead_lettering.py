@@ -4,7 +4,7 @@ RabbitMQ: https://www.rabbitmq.com/docs/dlx
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -309,7 +309,7 @@ def test_headers_of_a_dead_letter(
     mortal = declare()
     channel.bind(mortal, exchange, "key")
     channel.publish(exchange, "key", b"!")
-    began = datetime.now(UTC).replace(microsecond=0)
+    began = channel.peer.time.date().replace(microsecond=0)
 
     reject_first(channel, mortal)
 

@@ -8,6 +8,7 @@ time-out of the fake, and a busy machine changes nothing about the order of what
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from ammoo_fakebroker import FakeBroker, ManualClock
@@ -30,6 +31,9 @@ class PassingTime(Protocol):
     def now(self) -> float:
         """Return seconds that never go back, from an arbitrary start."""
 
+    def date(self) -> datetime:
+        """Return the broker's date and time."""
+
     def settle(self) -> None:
         """Wait until the broker has read and answered all that was sent before."""
 
@@ -44,6 +48,9 @@ class RealTime:
 
     def now(self) -> float:
         return time.monotonic()
+
+    def date(self) -> datetime:
+        return datetime.now(UTC)
 
     def settle(self) -> None:
         pass
@@ -66,6 +73,9 @@ class HandMovedTime:
 
     def now(self) -> float:
         return self._clock.time()
+
+    def date(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.timestamp(), UTC)
 
     def settle(self) -> None:
         for _ in range(TURNS):
