@@ -1,12 +1,20 @@
 """The section about a broker in the report of a failing test, within its bounds."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import pika  # type: ignore[import-untyped]  # it ships no types
 from pika.adapters.blocking_connection import (  # type: ignore[import-untyped]  # as above
     BlockingChannel,
 )
 
 from ammoo_fakebroker import FakeBroker
+from ammoo_fakebroker.history.last_octets import CONNECTIONS_LIMIT, LastOctets
 from ammoo_fakebroker.testing.reports import MAX_LINES, MAX_OCTETS, describe_broker
+from ammoo_wire import ConnectionStartOkParameters, QueueDeclareParameters
+from tests.support.frames import METHOD, encode_frame, encode_method
+
+DECLARE = encode_frame(METHOD, 1, encode_method(QueueDeclareParameters("orders")))
 
 
 def publish_to_queues_of_their_own(channel: BlockingChannel, bodies: list[bytes]) -> None:
@@ -14,6 +22,21 @@ def publish_to_queues_of_their_own(channel: BlockingChannel, bodies: list[bytes]
     for number, body in enumerate(bodies):
         channel.queue_declare(f"queue {number}")
         channel.basic_publish("", f"queue {number}", body)
+
+
+def wrote_each(octets: LastOctets, pieces: list[bytes]) -> None:
+    """Let a client write pieces."""
+    for piece in pieces:
+        octets.buffer = memoryview(piece)
+        octets.client_wrote(len(piece))
+
+
+@contextmanager
+def connected(broker: FakeBroker, count: int) -> Iterator[list[pika.BlockingConnection]]:
+    """Open several connections, and close them at the end."""
+    with ExitStack() as stack:
+        parameters = pika.URLParameters(broker.url)
+        yield [stack.enter_context(pika.BlockingConnection(parameters)) for _ in range(count)]
 
 
 def declare_each(channel: BlockingChannel, names: list[str]) -> None:
@@ -95,6 +118,35 @@ def test_frames_are_shown_whose_beginning_was_not_kept(fakebroker: FakeBroker) -
     assert "→ channel 1 queue.declare queue_name='queue 59'" in lines
     assert lines[-1].startswith("← channel 1 queue.declare-ok queue_name='queue 59'")
     assert "broken frame" not in text
+
+
+def test_frames_are_shown_behind_a_text_whose_middle_was_not_kept() -> None:
+    """What is kept of it looks like a frame of a gigabyte."""
+    octets = LastOctets(frame_max=131_072)
+    wrote_each(octets, [b"n" * 72_000, b"n" * 3_000, DECLARE])
+
+    assert "→ channel 1 queue.declare queue_name='orders'" == octets.frames(20)[-1]
+
+
+def test_nothing_is_shown_of_a_login_whose_beginning_was_dropped() -> None:
+    octets = LastOctets(frame_max=131_072)
+    login = encode_method(ConnectionStartOkParameters({}, "PLAIN", b"\0ann\0" + b"secret" * 30, ""))
+    frame = encode_frame(METHOD, 0, login)
+    wrote_each(octets, [frame[at : at + 3] for at in range(0, len(frame), 3)])
+
+    assert [] == octets.frames(20)
+
+
+def test_connections_beyond_the_last_ones_keep_no_octets() -> None:
+    with FakeBroker() as broker, connected(broker, CONNECTIONS_LIMIT) as connections:
+        oldest = broker._server.last_octets()[0]
+        before = oldest.frames(1)
+        with pika.BlockingConnection(pika.URLParameters(broker.url)):
+            connections[0].channel()
+            after = oldest.frames(1)
+
+    assert ["← connection.open-ok"] == before
+    assert [] == after
 
 
 def test_report_has_few_frames_where_there_is_little_room(fakebroker: FakeBroker) -> None:

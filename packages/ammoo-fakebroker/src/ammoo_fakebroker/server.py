@@ -116,7 +116,7 @@ class _Client(asyncio.BufferedProtocol):
         self._is_reading = True
         self._is_stopped = False
         self._is_over = False
-        self.last_octets: LastOctets | None = server.new_last_octets()
+        self.last_octets: LastOctets | None = None
 
     @property
     def connection(self) -> Connection:
@@ -130,6 +130,7 @@ class _Client(asyncio.BufferedProtocol):
         self._connection = Connection(
             self._server.node, self, self._server.peer_of(transport), self._server.strike_points
         )
+        self.last_octets = self._server.new_last_octets()
         self._server.clients[self] = None
         self._server.note_activity()
         accept = self._server.strike_points.accept
@@ -591,7 +592,9 @@ class Server:
         """Return what is to keep the last octets of a client; None if history is off."""
         if self.node.recorder is None:
             return None
-        self._last_octets.append(LastOctets())
+        if len(self._last_octets) == CONNECTIONS_LIMIT:
+            self._last_octets[0].forget()
+        self._last_octets.append(LastOctets(self.node.limits.frame_max))
         return self._last_octets[-1]
 
     def last_octets(self) -> list[LastOctets]:

@@ -17,7 +17,7 @@ from .event_fields import NO_CLIENT, Identity
 __all__ = ["CONNECTIONS_LIMIT", "LastOctets"]
 
 CONNECTIONS_LIMIT: Final = 8
-"""How many connections are kept of those that have ended, and of those that are open."""
+"""Of how many connections octets are kept: the last ones, open or ended."""
 
 _PIECES: Final = 48
 _PIECE_SIZE: Final = 4096
@@ -27,15 +27,19 @@ _PIECE_SIZE: Final = 4096
 class LastOctets:
     """The last octets of one connection, in both directions.
 
+    Args:
+        frame_max: The largest frame that the broker accepts, in octets.
+
     Attributes:
         identity: The names of the connection.
         is_open: Whether its socket is open.
         buffer: The buffer that the client's next octets are read into.
     """
 
-    __slots__ = ("_pieces", "buffer", "identity", "is_open")
+    __slots__ = ("_frame_max", "_pieces", "buffer", "identity", "is_open")
 
-    def __init__(self) -> None:
+    def __init__(self, frame_max: int) -> None:
+        self._frame_max = frame_max
         self.identity: Identity = NO_CLIENT
         self.is_open: bool = True
         self.buffer: memoryview = memoryview(b"")
@@ -51,6 +55,10 @@ class LastOctets:
         """Keep octets that are written."""
         self._pieces.append((False, bytes(octets[:_PIECE_SIZE]), len(octets)))
 
+    def forget(self) -> None:
+        """Keep no octets from now on, because later connections have the place."""
+        self._pieces = deque(maxlen=0)
+
     def frames(self, count: int) -> list[str]:
         """Return the last frames as lines of text, without passwords and secrets.
 
@@ -62,18 +70,21 @@ class LastOctets:
         return list(deque(self._lines(), maxlen=count))
 
     def _lines(self) -> Iterator[str]:
-        readers = {True: _reader(), False: _reader()}
+        readers = {True: self._new_reader(), False: self._new_reader()}
         is_within = dict.fromkeys(readers, len(self._pieces) == _PIECES)
         for is_client, octets, size in self._pieces:
             arrow = "→" if is_client else "←"
             for item in readers[is_client].receive_data(octets):
-                if not is_within[is_client] or not isinstance(item, BrokenFrame):
+                is_within[is_client] &= isinstance(item, BrokenFrame)
+                if not is_within[is_client]:
                     yield f"{arrow} {item.describe()}"
-                is_within[is_client] = False
             if size > len(octets):
-                readers[is_client], is_within[is_client] = _reader(), True
+                readers[is_client], is_within[is_client] = self._new_reader(), True
                 yield f"{arrow} … {size - len(octets):,} octets more"
 
+    def _new_reader(self) -> CommandReader:
+        """Return a reader that finds the next frame if it begins within one.
 
-def _reader() -> CommandReader:
-    return CommandReader(frame_max=0, skip_broken=True)
+        It takes some octets of a body for the size of a frame; the bound shows which.
+        """
+        return CommandReader(frame_max=self._frame_max, skip_broken=True)
