@@ -3,14 +3,23 @@ the server has cancelled, and streams that go on where they were.
 """
 
 import asyncio
+from typing import Any
 
 import pytest
 
 import ammoo
 from ammoo import Recovery
-from ammoo.exceptions import NotFound, PublishUnknown, ServerCancelledConsumer, StaleDelivery
+from ammoo.exceptions import (
+    NotFound,
+    OperationTimeout,
+    PreconditionFailed,
+    PublishUnknown,
+    ServerCancelledConsumer,
+    StaleDelivery,
+)
 from ammoo.recovery.events import ChannelReopened, ConsumerLost, Open
 from ammoo.recovery.listener import EventListener
+from ammoo.recovery.restoring import channels
 from tests.client.brokers import Name
 from tests.recovery.network import Network
 from tests.recovery.until import until
@@ -125,6 +134,83 @@ async def test_channel_comes_back_with_the_connection_that_is_lost_meanwhile(
         with pytest.raises(NotFound):
             await channel.assert_queue_exists(name("nowhere"))
         await channel.publish("", "nowhere", b"body")
+
+
+class DownQueue:
+    """A queue that no consumer reaches while its node is down."""
+
+    is_down = False
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.was_found = asyncio.Event()
+        start, probe = channels.ChannelRestoration.start, channels.probe_queue
+
+        async def start_unless_down(*arguments: Any) -> None:
+            self._check("basic.consume")
+            await start(*arguments)
+
+        async def probe_unless_down(*arguments: Any) -> None:
+            self._check("queue.declare")
+            await probe(*arguments)
+            self.was_found.set()
+
+        monkeypatch.setattr(channels.ChannelRestoration, "start", start_unless_down)
+        monkeypatch.setattr(channels, "probe_queue", probe_unless_down)
+
+    def _check(self, operation: str) -> None:
+        if self.is_down:
+            raise OperationTimeout(operation, 0.1)
+
+
+async def close_by_a_wrong_declaration(channel: ammoo.Channel, queue: str) -> None:
+    with pytest.raises(PreconditionFailed):
+        await channel.declare_queue(queue, durable=True, max_length=1)
+
+
+async def test_consumer_that_is_started_late_survives_the_end_of_its_channel(
+    network: Network,
+    connection: ammoo.Connection,
+    events: EventListener,
+    name: Name,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue, down = name("orders"), DownQueue(monkeypatch)
+    async with connection.channel(reopen=True) as channel:
+        await channel.declare_queue(queue, durable=True)
+        async with channel.consume(queue) as consumer:
+            down.is_down = True
+            network.cut()
+            await until(events, Open)
+            down.is_down = False
+            await close_by_a_wrong_declaration(channel, queue)
+            await until(events, ChannelReopened)
+            await down.was_found.wait()
+            await channel.publish("", queue, b"body")
+            message = await anext(consumer)
+
+    assert b"body" == message.body
+
+
+async def test_channel_ends_that_is_opened_again_without_what_must_not_fail(
+    network: Network, broker_channel: ammoo.Channel, name: Name, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, down = name("orders"), DownQueue(monkeypatch)
+    await broker_channel.declare_queue(queue, durable=True)
+    recovery = Recovery(random=lambda: 0.0, on_error="fail")
+    async with await ammoo.connect(network.url, recovery=recovery) as connection:
+        events = connection.events()
+        channel = await connection.channel(reopen=True).__aenter__()
+        async with channel.consume(queue) as consumer:
+            down.is_down = True
+            await close_by_a_wrong_declaration(channel, queue)
+            await until(events, ChannelReopened)
+            await broker_channel.delete_queue(queue)
+            down.is_down = False
+            with pytest.raises(NotFound, match=queue):
+                await anext(consumer)
+            await channel.wait_closed()
+
+        assert isinstance(channel.closing_exc, NotFound)
 
 
 async def test_reopening_needs_recovery(broker_connection: ammoo.Connection) -> None:

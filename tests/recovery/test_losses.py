@@ -602,6 +602,34 @@ async def test_channel_that_is_closed_while_another_one_is_restored_is_opened_ag
     assert b"body" == message.body
 
 
+async def test_channel_that_is_closed_again_as_it_is_opened_again_is_opened_once_more(
+    scripted: ScriptedServer,
+) -> None:
+    scripted.answers[BasicConsumeParameters] = consume_ok
+    refused = ChannelCloseParameters(406, "PRECONDITION_FAILED - no", 0, 0)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        async with connection.channel(reopen=True) as channel, channel.consume("orders"):
+            peer = scripted.peer
+            del peer.answers[BasicConsumeParameters]
+            in_one_write(peer, (channel.channel_id, refused))
+            again = await peer.expect_any(BasicConsumeParameters)
+            in_one_write(
+                peer,
+                (again.channel_number, consume_ok(again.parameters)),
+                (again.channel_number, refused),
+            )
+            publishing = asyncio.gather(*(channel.publish("", "orders", b"1") for _ in range(3)))
+            once_more = await peer.expect_any(BasicConsumeParameters)
+            in_one_write(peer, (once_more.channel_number, consume_ok(once_more.parameters)))
+            await publishing
+            reopened = await until(events, ChannelReopened)
+
+            assert once_more.channel_number == channel.channel_id
+
+    assert isinstance(reopened.cause, PreconditionFailed)
+
+
 async def test_consume_that_is_not_answered_is_sent_once_more_and_has_all_the_time(
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

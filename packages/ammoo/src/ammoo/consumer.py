@@ -155,8 +155,8 @@ class Consumer:
         request = self._request = self._lifetime.as_named_now(self._request)
 
         def started() -> None:
+            inbox.live = live
             if inbox.closing_exc is None:  # the caller was not cancelled
-                inbox.live = live
                 inbox.started()
                 self._lifetime.consumer_started(self, request, prefetch)
 

@@ -32,7 +32,7 @@ class Hooks:
         routing_key: str,
         size: int,
     ) -> None:
-        """Called when a message has been written to the socket.
+        """Called when a message is queued for the socket.
 
         Args:
             channel_id: The channel's number.

@@ -13,6 +13,7 @@ import os
 import struct
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from socket import SO_LINGER, SOL_SOCKET
 from threading import get_ident
 from typing import Final, Protocol
@@ -247,7 +248,8 @@ class Transport(asyncio.BufferedProtocol):
         """
         socket = None if self._socket is None else self._socket.get_extra_info("socket")
         if socket is not None:
-            socket.setsockopt(SOL_SOCKET, SO_LINGER, _NO_LINGER)
+            with suppress(OSError):  # the system may have ended the socket before
+                socket.setsockopt(SOL_SOCKET, SO_LINGER, _NO_LINGER)
         self.abort()
 
     def pause_reading(self) -> None:

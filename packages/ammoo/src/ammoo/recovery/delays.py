@@ -1,8 +1,9 @@
 """How long to wait before each round of connecting again.
 
 The delay is random between 0 and a bound (full jitter): the clients of a restarted server then
-come back one after the other. The bound is a hundredth of the time since the loss. The delay
-therefore adds at most 1 % to an outage. A bound that doubles each round can add 100 %.
+come back one after the other. The bound is a hundredth of the time since the loss, and at least
+`LEAST_DELAY`. After ten seconds the delay therefore adds at most 1 % to an outage, unless the
+server needs more time (`SLOW_DELAY`). A bound that doubles each round can add 100 %.
 
 This module computes with numbers; the caller passes the time.
 """

@@ -20,7 +20,8 @@ class RecoveryState:
         epoch: The number of the live connection; the first has 1.
         final: The error that has closed the connection for good; None while it is not closed.
         is_recovering: Whether the connection is lost, and recovery is bringing it back.
-        live: The live connection, or the last one; None before the first.
+        live: The live connection, or the last one; None before the first, and after recovery has
+            given up a connection that was open.
         loop: The event loop.
     """
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ammoo_wire import QueueDeclareOkParameters, QueueDeclareParameters
 
 from ...channel_settings import Prefetch
-from ...exceptions.base import OperationTimeout
+from ...exceptions.base import OperationTimeout, ServerRefusal
 from ...exceptions.channel import ClientClosedChannelOK, ServerClosedChannel
 from ...exceptions.connection import ServerClosedConnection, TooManyChannels
 from ...inbox import Inbox
@@ -25,6 +25,7 @@ __all__ = [
     "UNLIMITED",
     "ChannelRestoration",
     "probe_queue",
+    "refuses_consumer",
     "restore_channels",
     "set_prefetch",
     "start_consumer",
@@ -37,7 +38,7 @@ operations wait meanwhile, and a restarted node answers late for each queue with
 CONSUMERS_IN_A_SECOND = 1000
 """The wait is longer if many consumers are started: a loaded server starts so many in a second."""
 CONSUME = (60, 20)
-"""The number of basic.consume in a connection.close."""
+"""The number of basic.consume in a close."""
 
 
 class ChannelRestoration:
@@ -99,12 +100,13 @@ class ChannelRestoration:
                 await self._set_prefetch(self.channel.settings.prefetch or UNLIMITED)
                 return
             except ServerClosedConnection as error:
-                if record is not None and (error.class_id, error.method_id) == CONSUME:
+                if record is not None and refuses_consumer(error):
                     suspects[record] = suspects.get(record, 0) + 1
                 raise
             except (ServerClosedChannel, OperationTimeout) as error:
                 if record is None:
                     self.error = error  # no consumer was at fault
+                    self.live.begin_close(ClientClosedChannelOK())
                     return
                 # The refused consumer is removed; the others begin anew on another channel.
                 self._replay.refuse(record, error)
@@ -145,6 +147,11 @@ class ChannelRestoration:
         if prefetch != self._prefetch:
             await set_prefetch(self.live, prefetch)
             self._prefetch = prefetch
+
+
+def refuses_consumer(error: Exception) -> bool:
+    """Return whether the server has closed a channel or a connection because of a basic.consume."""
+    return isinstance(error, ServerRefusal) and (error.class_id, error.method_id) == CONSUME
 
 
 async def set_prefetch(live: LiveChannel, prefetch: Prefetch) -> None:

@@ -3,15 +3,16 @@
 from collections.abc import Container
 from typing import Final
 
-from ...exceptions.channel import ClientClosedChannelOK
+from ...exceptions.channel import ChannelClosed, ClientClosedChannelOK
 from ...exceptions.consumer import ClientCancelledConsumerOK
 from ...inbox import Inbox
+from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
 from ...topology import ConsumerRecord, Entity, Topology
 from ..lasting_channel import LastingChannel
 from ..reports import Reports
 from ..state import RecoveryState
-from .channels import ChannelRestoration
+from .channels import ChannelRestoration, refuses_consumer
 from .replay import Replay
 from .stragglers import Stragglers
 
@@ -47,8 +48,8 @@ class Handover:
         """Put new live halves under a channel and its consumers.
 
         Returns:
-            Whether this was done: the caller may have closed the channel meanwhile, or the server
-            may have refused it.
+            Whether the channel is open: the caller may have closed it meanwhile, or the server may
+            have refused it or closed it again.
         """
         channel = restoration.channel
         if channel not in self._channels:
@@ -61,7 +62,7 @@ class Handover:
         channel.attach(restoration.live)
         for record in list(restoration.inboxes):
             attach_consumer(record, restoration.inboxes.pop(record))
-        return True
+        return restoration.live.closing_exc is None
 
     def lose_consumer(self, record: ConsumerRecord, error: Exception) -> None:
         """End a consumer that cannot be restored; its queue stays recorded."""
@@ -69,6 +70,17 @@ class Handover:
             self._topology.drop_consumer(record.consumer)
             record.consumer.close_for_good(error)
             self._reports.consumer_lost(record.consumer, error)
+
+    def lose_refused_consumer(
+        self, record: ConsumerRecord, live: LiveChannel, error: ChannelClosed
+    ) -> None:
+        """End a consumer that the server has refused.
+
+        If its channel was closed because of something else, the consumer has ended with the channel,
+        or is started again with it.
+        """
+        if live.closing_exc is None or refuses_consumer(error):
+            self.lose_consumer(record, error)
 
     def stragglers(
         self,
@@ -90,8 +102,13 @@ class Handover:
             restoration = restorations.get(record.channel)
             if restoration is None or restoration.error is not None:
                 return  # the caller has closed the channel
-            await restoration.start_late(record)
-            if self._state.live is live:
+            try:
+                await restoration.start_late(record)
+            except ChannelClosed as error:
+                if restoration.live.closing_exc is None or refuses_consumer(error):
+                    raise
+                return  # the channel has ended, or is opened again with its consumers
+            if self._state.live is live and record in restoration.inboxes:
                 attach_consumer(record, restoration.inboxes.pop(record))
 
         def restored(entity: Entity) -> None:

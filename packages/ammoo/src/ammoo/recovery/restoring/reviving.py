@@ -30,6 +30,7 @@ from .channels import UNLIMITED, ChannelRestoration, probe_queue, set_prefetch, 
 from .handover import Handover, attach_consumer
 from .remedies import Remedy, remedy_for
 from .replay import GaveUp, Replay
+from .stragglers import Stragglers
 
 __all__ = ["Reviver"]
 
@@ -129,7 +130,7 @@ class Reviver:
             self._handover.lose_consumer(record, error)
         if replay.stragglers:
             stragglers = self._handover.stragglers(live, replay, {channel: restoration}, {})
-            self._background.run(stragglers.run())
+            self._background.run(_run_stragglers(stragglers, restoration))
         self._reports.channel_reopened(restoration.live.number, channel.user_channel, cause)
         channel.reopened()
 
@@ -184,7 +185,7 @@ class Reviver:
                     self._handover.lose_consumer(record, error)
                     return
             except ChannelClosed as refused:
-                self._handover.lose_consumer(record, refused)
+                self._handover.lose_refused_consumer(record, live, refused)
                 return
             else:
                 return
@@ -202,6 +203,15 @@ class Reviver:
         if prefetch != in_force:
             await set_prefetch(live, in_force)
         attach_consumer(record, inbox)
+
+
+async def _run_stragglers(stragglers: Stragglers, restoration: ChannelRestoration) -> None:
+    """Run the stragglers of a reopened channel; end it if the user wants no channel without them."""
+    try:
+        await stragglers.run()
+    except GaveUp as error:
+        restoration.channel.close_for_good(error.error)
+        restoration.live.begin_close(ClientClosedChannelOK())
 
 
 async def cancel_when_settled(
