@@ -96,6 +96,12 @@ def test_delay_that_is_none(channel: Channel, exchange: str, bound: str, delay: 
     assert (b"now", {"x-delay": delay}) == (message.body, message.properties.headers)
 
 
+def test_delay_of_so_many_digits_is_none(channel: Channel, exchange: str, bound: str) -> None:
+    channel.publish(exchange, "key", b"now", headers={"x-delay": "9" * 5000})
+
+    assert b"now" == channel.get_message(bound).body
+
+
 @pytest.mark.parametrize("delay", ["200", 200.9])
 def test_delay_as_text_or_with_a_fraction(
     channel: Channel, exchange: str, bound: str, delay: Any

@@ -62,7 +62,7 @@ def _undocumented(method: FunctionType) -> list[str]:
     if re.search(r"\b(as|see) `", documentation, re.IGNORECASE):
         return []
     # Not those of inspect.signature, which also shows the members of a TypedDict.
-    code = method.__code__
+    code = inspect.unwrap(method).__code__
     parameters = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
     return [name for name in parameters if not re.search(rf"\b{name}\b", documentation)]
 

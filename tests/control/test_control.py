@@ -310,6 +310,11 @@ def test_alarm_is_raised_and_cleared(control: Control, broker: FakeBroker, chann
     health.close()
 
 
+def test_reason_of_an_alarm_is_taken_as_text(control: Control, broker: FakeBroker) -> None:
+    control.ask("POST", "block", {"reason": 5})
+    assert (204, None) == control.ask("POST", "unblock", {"reason": 5})
+
+
 def test_reset_begins_anew(control: Control, broker: FakeBroker, channel: Any) -> None:
     channel.exchange_declare("shop")
     channel.queue_bind("orders", "amq.direct")

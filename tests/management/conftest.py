@@ -14,20 +14,25 @@ from ammoo_fakebroker import FakeBroker
 from tests.support.broker_matrix import Leg, legs_of, parametrise_on
 from tests.support.brokers import Broker
 from tests.support.management_api import ManagementApi, segment
+from tests.support.operator import is_operated
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test on the fakes, and on those RabbitMQs that have a management interface."""
     legs = legs_of(metafunc.config)
-    parametrise_on(metafunc, [leg for leg in legs if leg.url is None or has_management(leg.url)])
+    parametrise_on(metafunc, [leg for leg in legs if leg.url is None or has_management(leg)])
 
 
 @cache
-def has_management(url: str) -> bool:
-    """Return whether a RabbitMQ was started with its management interface."""
+def has_management(leg: Leg) -> bool:
+    """Return whether a RabbitMQ has its management interface; those of `.ci/rabbitmq` must."""
+    assert leg.url is not None
     try:
-        api_of_rabbitmq(url).get("whoami")
-    except OSError:
+        api_of_rabbitmq(leg.url).get("whoami")
+    except OSError as error:
+        if is_operated(leg.version, leg.url):
+            message = f"the management interface of {leg.url} does not answer: {error}"
+            raise pytest.UsageError(message) from error
         return False
     return True
 

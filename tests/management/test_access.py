@@ -47,6 +47,17 @@ def test_role_is_needed(visitor: ManagementApi, path: str, reason: str) -> None:
     assert (401, "not_authorised", reason) == visitor.get(path).problem
 
 
+def test_only_an_administrator_names_the_cluster(visitor: ManagementApi) -> None:
+    reply = visitor.put("cluster-name", {"name": "shop@test"})
+
+    assert (401, "not_authorised", "Not administrator user") == reply.problem
+
+
+@pytest.mark.rabbitmq_version(">=4.0")
+def test_every_user_of_the_interface_lists_deprecated_features(visitor: ManagementApi) -> None:
+    assert 200 == visitor.get("deprecated-features").status
+
+
 @pytest.mark.parametrize("path", ["queues", "exchanges", "bindings", "vhosts", "connections"])
 def test_lists_show_what_the_user_has_permissions_for(visitor: ManagementApi, path: str) -> None:
     reply = visitor.get(path)

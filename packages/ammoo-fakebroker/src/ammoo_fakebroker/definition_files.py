@@ -45,8 +45,8 @@ class DefinitionFiles(ABC):
 
         The format is that of RabbitMQ's ``rabbitmqctl export_definitions`` and of its management
         interface, so an export of a real broker can be loaded. Existing queues, exchanges and
-        bindings stay as they are; existing users and policies are changed. Parameters of plugins and
-        of the cluster are ignored.
+        bindings stay as they are; existing users and policies are changed. Parameters of plugins are
+        ignored; global parameters are kept, and only the cluster's name has an effect.
         See https://www.rabbitmq.com/docs/definitions
 
         Args:

@@ -66,7 +66,8 @@ def block(call: ControlCall) -> Response:
 
 def unblock(call: ControlCall) -> Response:
     """Clear all alarms, or the one of a ``reason``."""
-    call.broker.unblock(json_object(call.request).get("reason"))
+    reason = json_object(call.request).get("reason")
+    call.broker.unblock(None if reason is None else str(reason))
     return Response(HTTPStatus.NO_CONTENT)
 
 

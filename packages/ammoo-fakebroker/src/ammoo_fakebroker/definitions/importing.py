@@ -1,8 +1,8 @@
 """Loading definitions: RabbitMQ's JSON, of the whole broker or of one virtual host.
 
 As in RabbitMQ, existing users, virtual hosts and policies are changed; existing queues and exchanges
-stay as they are. Parameters of plugins and of the whole cluster are ignored, because the fake broker
-has no use for them.
+stay as they are. Parameters of plugins are ignored. Global parameters are kept, and only the cluster's
+name has an effect.
 See https://www.rabbitmq.com/docs/definitions
 """
 

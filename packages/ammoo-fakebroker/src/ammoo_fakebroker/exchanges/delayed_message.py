@@ -31,6 +31,7 @@ __all__ = ["DelayedMessageExchange"]
 _HEADER: Final = "x-delay"
 _MAX_DELAY: Final = 4_294_967_295
 """The longest delay in milliseconds (Erlang's longest timer); a longer one is none."""
+_MOST_DIGITS: Final = 4000
 _INTEGER: Final = re.compile(rb"[+-]?[0-9]+")
 _NUMBERS: Final = frozenset(
     (
@@ -151,7 +152,8 @@ def _delay_of(headers: Mapping[str, Any], *, is_annotation: bool) -> int:
     if kind == "longstr" or (kind == "binary" and is_annotation):
         digits = value.encode() if isinstance(value, str) else bytes(value)
         if _INTEGER.fullmatch(digits):
-            return int(digits)
+            # So long a number is above every delay, and Python refuses to read it.
+            return int(digits) if len(digits) <= _MOST_DIGITS else 0
         raise errors.internal_error()
     if kind == "decimal" or (kind == "void" and is_annotation):
         raise errors.internal_error()

@@ -135,6 +135,7 @@ def show_cluster_name(call: Call) -> Response:
 
 def set_cluster_name(call: Call) -> Response:
     """Set the name of the cluster; the node keeps its own."""
+    call.require(Role.ADMINISTRATOR)
     call.node.global_parameters["cluster_name"] = call.body("name")["name"]
     return done()
 
