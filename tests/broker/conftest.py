@@ -1,11 +1,6 @@
-"""How hard Hypothesis tries in this suite, and which of its files are only run when asked for."""
-
-import os
+"""How hard Hypothesis tries in this suite."""
 
 from hypothesis import settings
-
-# It restarts RabbitMQs of its own: those that the variable names.
-collect_ignore = [] if os.environ.get("AMMOO_TEST_RESTARTS") else ["test_restart_as_rabbitmq.py"]
 
 settings.register_profile("moderate", deadline=None, print_blob=True, max_examples=60)
 

@@ -1,6 +1,7 @@
 """The same program before and after a restart, on the fake broker and on RabbitMQ; and when it hangs.
 
-A RabbitMQ that tests share must not be restarted: AMMOO_TEST_RESTARTS names the releases of
+Without a RabbitMQ the tests run on the fake alone, and compare it with what was seen. A RabbitMQ
+that tests share must not be restarted: AMMOO_TEST_RESTARTS names the releases of
 `.ci/rabbitmq` that this suite may restart, with AMMOO_RABBITMQ_HOME and its ports set to private ones.
 
     AMMOO_RABBITMQ_HOME=/tmp/ammoo-restarted AMMOO_RABBITMQ_PORT_3_10=5872 .ci/rabbitmq start 3.10
@@ -138,12 +139,14 @@ def restart_app(release: str) -> None:
     run("ctl", release, "start_app")
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("release", RELEASES)
-def test_restarted_broker_has_what_rabbitmq_has(release: str) -> None:
-    url = run("url", release)
+if RELEASES:
 
-    assert observe(url, lambda: restart_app(release)) == observe_fake(release)
+    @pytest.mark.timeout(120)
+    @pytest.mark.parametrize("release", RELEASES)
+    def test_restarted_broker_has_what_rabbitmq_has(release: str) -> None:
+        url = run("url", release)
+
+        assert observe(url, lambda: restart_app(release)) == observe_fake(release)
 
 
 @pytest.mark.parametrize(("release", "redelivered"), [("3.10", True), ("4.3", False)])
