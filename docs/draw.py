@@ -9,7 +9,6 @@ from pathlib import Path
 
 IMAGES = Path(__file__).with_name("images")
 PACKAGES = Path(__file__).parents[1] / "packages"
-PACKAGES = Path(__file__).parents[1] / "packages"
 STYLE = """
   rankdir=LR; bgcolor="white"; pad=0.2; nodesep=0.35; ranksep=0.6;
   node [fontname="DejaVu Sans", fontsize=12, color="#444444", fontcolor="#222222", margin="0.15,0.08"];
