@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from ammoo_wire import ChannelCloseOkParameters
+from ammoo_wire import QueueDeleteParameters
 from tests.support.broker_matrix import Leg, fake_limits, mortal_broker, operator, parametrise
 from tests.support.brokers import Broker, Connect, Unique, add_users
 from tests.support.channel import Channel
 from tests.support.passing_time import hand_moved
-from tests.support.peer import Peer, ServerClosedChannel
+from tests.support.peer import Peer
 
 __all__ = ["mortal_broker", "operator"]
 
@@ -57,15 +57,8 @@ def _delete(broker: Broker, names: list[str]) -> None:
 
 def _delete_unlocked(channel: Channel, name: str) -> None:
     """Delete a queue; from 4.3 on an exclusive one is still there when its owner is closed."""
-    while True:
-        try:
-            channel.delete_queue(name)
-        except ServerClosedChannel:
-            channel.send(ChannelCloseOkParameters())
-            channel.reopen()
-            channel.peer.pause(f"for queue {name!r} to go with its owner")
-        else:
-            return
+    while not channel.attempt(QueueDeleteParameters(name)):
+        channel.peer.pause(f"for queue {name!r} to go with its owner")
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from tests.support.channel import Channel
 from tests.support.frames import (
     METHOD,
     Message,
-    ServerClosedChannel,
     encode_frame,
     encode_method,
 )
@@ -205,12 +204,7 @@ def use_late(channel: Channel, declare: QueueDeclareParameters, use: Any) -> flo
         while clock.now() - began < 0.1:
             channel.peer.pause("for a third of the queue's time to be over")
         used = clock.now()
-        try:
-            channel.call(use)
-        except ServerClosedChannel:
-            channel.refusal()
-            channel.reopen()
-        else:
+        if channel.attempt(use):
             return used
 
 

@@ -42,7 +42,7 @@ from ammoo_wire import (
     method_of,
     methods,
 )
-from tests.support.frames import Message
+from tests.support.frames import Message, ServerClosedChannel
 
 if TYPE_CHECKING:
     from tests.support.peer import Peer
@@ -105,6 +105,16 @@ class Channel:
         close: ChannelCloseParameters = self.peer.await_type(self.number, ChannelCloseParameters)
         self.send(ChannelCloseOkParameters())
         return close
+
+    def attempt(self, parameters: Any) -> bool:
+        """Call a method and give whether it passed; a channel closed for it is opened again."""
+        try:
+            self.call(parameters)
+        except ServerClosedChannel:
+            self.refusal()
+            self.reopen()
+            return False
+        return True
 
     def fatal(self, parameters: Any = None) -> ConnectionCloseParameters:
         """Send a method that makes the server close the connection; answer that and give it."""
