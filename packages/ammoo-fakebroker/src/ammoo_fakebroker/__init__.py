@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .faults.connections import HeldOctets
     from .faults.deliveries import HeldDeliveries
     from .faults.face import Faults
-    from .faults.rules import Fault
+    from .faults.fault import Fault
     from .faults.strikes import Strike
     from .history.criteria import exactly
     from .history.events import Event
@@ -73,7 +73,7 @@ _HOMES = {
     "ExchangeSnapshot": "snapshots",
     "FakeBroker": "broker",
     "FakeBrokerTestCase": "testing.test_case",
-    "Fault": "faults.rules",
+    "Fault": "faults.fault",
     "Faults": "faults.face",
     "HeldConfirms": "faults.confirms",
     "HeldDeliveries": "faults.deliveries",

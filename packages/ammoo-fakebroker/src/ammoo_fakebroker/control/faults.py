@@ -16,7 +16,7 @@ from ..management.refusals import Refusal, bad_request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..faults.rules import Fault
+    from ..faults.fault import Fault
     from ..management.http import Request, Response
     from .call import ControlCall
     from .ports import ControlledBroker

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .confirms import DropConfirms, HeldConfirms, MergeConfirms, ReorderConfirms
 from .deliveries import DelayDeliveries, HeldDeliveries
+from .fault import Fault
 from .logins import ExpireCredentials, FailLogins
 from .methods import CloseChannels, CloseConnections, DelayMethod, FailMethod
 from .options import (
@@ -23,7 +24,6 @@ from .options import (
     with_options_of,
 )
 from .publishes import DuplicateDeliveries, NackPublishes, ReturnPublishes
-from .rules import Fault
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ..checks import check_count
 from ..connections.confirms import encode_confirm
-from .rules import Fault
+from .fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -181,7 +181,7 @@ class ReorderConfirms(_BatchedConfirms):
 
     def _send_batch(self, batch: list[Kept]) -> None:
         shuffled = list(batch)
-        self._random.shuffle(shuffled)
+        self._matcher.random.shuffle(shuffled)
         if shuffled == batch:
             shuffled.reverse()
         for kept in shuffled:

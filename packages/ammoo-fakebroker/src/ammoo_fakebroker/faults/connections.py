@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .deliveries import check_seconds
+from .fault import Fault
 from .occasions import Occasion
-from .rules import Fault
 from .stages import (
     CoalescingStage,
     CuttingStage,
@@ -66,7 +66,7 @@ class ConnectionFault(Fault):
     @property
     def strikes_at_accept(self) -> bool:
         """Whether it can strike before the connection's name and user are known."""
-        return not self._scope
+        return not self._matcher.scope
 
     def begin(self) -> None:
         if self.takes_open_ones:
@@ -99,7 +99,8 @@ class RefuseConnections(ConnectionFault):
     @property
     def stops_listening(self) -> bool:
         """Whether the broker stops listening; it then cannot count the connections refused."""
-        return not (self._limit.skip or self._limit.times) and self._limit[1:] == (1, None, 1.0)
+        limit = self._matcher.limit
+        return not (limit.skip or limit.times) and limit[1:] == (1, None, 1.0)
 
     def begin(self) -> None:
         if self.stops_listening:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ..checks import check_count
 from ..queues.delivery import Settlement, Unacked
-from .rules import Fault
+from .fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

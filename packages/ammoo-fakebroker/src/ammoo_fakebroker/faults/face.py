@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 from ..checks import checks_arguments
 from .broker_faults import BrokerFaults
+from .fault import Fault
 from .network_faults import NetworkFaults
 from .options import check_scope, unknown_option
 from .registry import Registry
-from .rules import Fault
 
 __all__ = ["Faults"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..rabbitmq import errors
+from .fault import Fault
 from .occasions import Occasion
-from .rules import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ class ExpireCredentials(LoginFault):
         self._user.expire(int(node.clock.timestamp()))
         for connection in self._host.open_connections():
             if connection.user is self._user:
-                self._matched += 1
+                self._matcher.matched += 1
                 self.strike(Occasion(connection))
                 if node.profile.closes_expired_connections:
                     connection.close(errors.credential_expired())

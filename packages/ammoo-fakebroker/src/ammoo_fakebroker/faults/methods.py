@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ammoo_wire import ProtocolError, ReplyCode, methods
 
 from .deliveries import check_seconds
-from .rules import Fault
+from .fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,8 +21,8 @@ from .connections import (
     Split,
     StopReading,
 )
+from .fault import Fault
 from .options import ConnectionRule, LimitRule, with_options_of
-from .rules import Fault
 
 if TYPE_CHECKING:
     from typing import TypeAlias, Unpack

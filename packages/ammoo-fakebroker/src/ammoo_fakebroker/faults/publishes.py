@@ -6,8 +6,8 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, ClassVar
 
 from ..connections.methods.basic import return_unroutable, settle_publish
+from .fault import Fault
 from .options import matches
-from .rules import Fault
 
 if TYPE_CHECKING:
     from ..connections.channel import Channel
@@ -70,7 +70,7 @@ class DuplicateDeliveries(Fault):
 
     def copy(self, message: Message, queues: Collection[Queue]) -> None:
         """Put a message into the queues once more, as one that was delivered before."""
-        wanted = self._scope.get("queue_name")
+        wanted = self._matcher.scope.get("queue_name")
         for queue in queues:
             if wanted is None or matches(wanted, queue.name):
                 queue.publish_again(message)

@@ -15,6 +15,7 @@ from ..connections.connection import Connection
 from .confirms import ConfirmFault, Kept
 from .connections import ConnectionFault, RefuseConnections
 from .deliveries import DeliveryFault
+from .fault import Fault
 from .logins import LoginFault
 from .methods import DelayMethod, MethodFault
 from .occasions import (
@@ -24,7 +25,6 @@ from .occasions import (
     PublishOccasion,
 )
 from .publishes import DuplicateDeliveries, PublishFault
-from .rules import Fault
 
 if TYPE_CHECKING:
     from ammoo_wire import Command

@@ -1,18 +1,19 @@
-"""A fault: a rule that is in force until it is removed.
+"""A fault, which is in force until it is removed.
 
-It decides whether it strikes an occasion, and counts. It also records why it did not strike, for the
-error of a block in which it never struck. Its subclasses define what it does.
+`matching` decides which occasions it strikes. The fault counts and records its strikes, waits for
+them, and is a context manager. Its subclasses define what it does.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..checks import checks_arguments
 from .limits import Limit
+from .matching import Matcher
 from .strikes import Strike
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Fault"]
 
 _STRIKES_KEPT = 1000
-_MISSES_TOLD = 3
-_MISSES_KEPT = 100
 
 
 @checks_arguments
@@ -54,18 +53,18 @@ class Fault:
         """Its number among the broker's faults, counted from 1."""
         self.options: Mapping[str, Any] = dict(options)
         """The options that it was made with."""
-        limits = {name: options[name] for name in Limit._fields if name in options}
-        self._limit = Limit(**limits).check()
         self._is_optional = bool(options.get("optional", False))
-        self._scope = self._read_scope(options)
         self._host = host
-        self._random = Random(f"{seed}/{ordinal}")
-        self._matched = 0
+        limits = {name: options[name] for name in Limit._fields if name in options}
+        self._matcher = Matcher(
+            self._read_scope(options),
+            Limit(**limits).check(),
+            Random(f"{seed}/{ordinal}"),
+            self.noun,
+        )
         self._count = 0
         self._claims = 0
         self._strikes: deque[Strike] = deque(maxlen=_STRIKES_KEPT)
-        self._misses: Counter[str] = Counter()
-        self._obstacles: Counter[str] = Counter()
         self._is_in_force = True
 
     def _read_scope(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,7 +80,7 @@ class Fault:
     """The options that define what it does, not what it strikes."""
 
     def __repr__(self) -> str:
-        return f"<Fault {self.describe()}: struck {self._count} of {self._matched}>"
+        return f"<Fault {self.describe()}: struck {self._count} of {self._matcher.matched}>"
 
     def describe(self) -> str:
         """Return the fault as it was made: ``nack_publishes(exchange_name='orders')``."""
@@ -98,7 +97,7 @@ class Fault:
     @property
     def matched(self) -> int:
         """How many occasions it matched, including those that its limits let pass."""
-        return self._host.look(lambda: self._matched)
+        return self._host.look(lambda: self._matcher.matched)
 
     @property
     def events(self) -> tuple[Strike, ...]:
@@ -159,7 +158,7 @@ class Fault:
     def _describe_wait(self, count: int, when: str) -> str:
         return (
             f"{self.describe()} struck {self._count} times {when},"
-            f" {count} awaited: {self._why_not()}"
+            f" {count} awaited: {self._matcher.why_not()}"
         )
 
     # -- its end -------------------------------------------------------------------------------
@@ -191,7 +190,7 @@ class Fault:
     ) -> None:
         self.remove()  # first: it may strike until then
         if error is None and not self.count and not self._is_optional and self.is_countable:
-            raise AssertionError(f"{self.describe()} never struck: {self._why_not()}")
+            raise AssertionError(f"{self.describe()} never struck: {self._matcher.why_not()}")
 
     @property
     def is_countable(self) -> bool:
@@ -206,7 +205,7 @@ class Fault:
         Args:
             occasion: The publish, delivery, method, login or connection.
         """
-        is_struck = self._admits(occasion, self._count)
+        is_struck = self._matcher.admits(occasion, self._count, self.obstacle)
         if is_struck:
             self.strike(occasion)
         return is_struck
@@ -217,22 +216,9 @@ class Fault:
         Args:
             occasion: The connection.
         """
-        is_claimed = self._admits(occasion, self._claims)
+        is_claimed = self._matcher.admits(occasion, self._claims, self.obstacle)
         self._claims += is_claimed
         return is_claimed
-
-    def _admits(self, occasion: Occasion, struck: int) -> bool:
-        """Return whether an occasion is in its scope and within its limits; count a match."""
-        for name, wanted in self._scope.items():
-            if not occasion.answers(name, wanted):
-                self._miss(f"{name} was {occasion.read(name)!r}")
-                return False
-        obstacle = self.obstacle(occasion)
-        if obstacle is not None:
-            self._obstacles[obstacle] += 1
-            return False
-        self._matched += 1
-        return self._limit.admits(self._matched, struck, self._random)
 
     def strike(self, occasion: Occasion) -> None:
         """Count a strike, and record it.
@@ -254,33 +240,6 @@ class Fault:
             occasion: The occasion.
         """
         return None
-
-    # -- why it did not strike -----------------------------------------------------------------
-
-    def _miss(self, reason: str) -> None:
-        if reason in self._misses or len(self._misses) < _MISSES_KEPT:
-            self._misses[reason] += 1
-        else:
-            self._misses["other values"] += 1
-
-    def _why_not(self) -> str:
-        """Return why the fault did not strike, for the text of an error."""
-        if self._obstacles:
-            obstacle, count = self._obstacles.most_common(1)[0]
-            return f"{count} {self._noun(count)} matched, {obstacle}"
-        if self._matched:
-            limits = self._limit.describe() or "nothing came that it could strike"
-            return f"{self._matched} {self._noun(self._matched)} matched; {limits}"
-        if self._misses:
-            total = self._misses.total()
-            told = "; ".join(
-                f"{reason} ({count}x)" for reason, count in self._misses.most_common(_MISSES_TOLD)
-            )
-            return f"none of {total} {self._noun(total)} matched: {told}"
-        return f"there was no {self.noun[0]}"
-
-    def _noun(self, count: int) -> str:
-        return self.noun[0] if count == 1 else self.noun[1]
 
 
 def _print(value: object) -> str:
