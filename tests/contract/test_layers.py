@@ -245,6 +245,7 @@ CLIENT_STOREYS = {
         "ammoo.recovery.restoring.stragglers",
         "ammoo.recovery.restoring.handover",
         "ammoo.recovery.restoring.connection",
+        "ammoo.recovery.hosts",
         "ammoo.recovery.connector",
         "ammoo.recovery.credentials_keeper",
         "ammoo.recovery.restoring.reviving",

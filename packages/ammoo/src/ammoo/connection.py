@@ -247,6 +247,7 @@ class Connection:
         if recovery is None and credentials is None and len(hosts) == 1:
             return
         from .recovery.connector import Connector
+        from .recovery.hosts import Hosts
 
         loop = asyncio.get_running_loop()
         if credentials is not None:
@@ -257,7 +258,9 @@ class Connection:
             jitter = random if recovery is None else recovery.random
             self._credentials = CredentialsKeeper(loop, credentials, jitter)
         prepare = None if self._credentials is None else self._credentials.complete
-        self._connector = Connector(hosts, recovery, self._new_live_maker(), prepare)
+        self._connector = Connector(
+            Hosts(hosts, recovery), recovery, self._new_live_maker(), prepare
+        )
         if recovery is not None:
             from .recovery.supervisor import Supervisor
 
@@ -455,7 +458,7 @@ class Connection:
         """
         live = self._require_live()
         if self._connector is not None:
-            self._connector.change_password(new_secret)
+            self._connector.hosts.change_password(new_secret)
         if self._supervisor is not None and self._supervisor.state.is_recovering:
             return  # the next connection logs in with it
         await live.update_secret(new_secret, reason)

@@ -1,21 +1,19 @@
-"""Connecting to one of several servers: rounds through all of them, and the first connect.
+"""Connecting: one attempt at one host, and the first connect, which tries several.
 
-The order of the hosts is shuffled once, so that the clients of a cluster spread over its
-nodes. A round begins behind the host that was connected last, because that host is most likely
-down.
+`hosts` decides which host is tried next, `delays` how long to wait before another round.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from ..auth.password import PasswordAuthentication
 from ..exceptions.base import AmmooError
 from ..exceptions.connection import RecoveryFailed
 from ..live.connection import LiveConnection
 from ..parameters import ConnectionParameters
 from .delays import Outage
 from .handshake_slots import slots_of
+from .hosts import Hosts
 from .options import Recovery
 from .verdicts import Verdict, verdict_on
 
@@ -33,39 +31,30 @@ class Connector:
     """Makes live connections to any of several hosts.
 
     Args:
-        hosts: Where to connect to, and how; at least one.
+        hosts: Where to connect to, and how.
         recovery: The user's options; None for a connection without recovery.
         make: Makes a live connection, which has no socket yet.
         prepare: Completes the parameters before each attempt; None if they are complete.
 
     Attributes:
-        hosts: The hosts in their order.
+        hosts: As passed.
     """
 
     def __init__(
         self,
-        hosts: Sequence[ConnectionParameters],
+        hosts: Hosts,
         recovery: Recovery | None,
         make: Make,
         prepare: Prepare | None = None,
     ) -> None:
-        self.hosts: list[ConnectionParameters] = list(hosts)
+        self.hosts: Hosts = hosts
         self._recovery = recovery
         self._make = make
         self._prepare = prepare
-        self._next = 0
         self._slots = slots_of(asyncio.get_running_loop())
-        if len(self.hosts) > 1:
-            self._shuffle(recovery)
-        self._first_round = iter(self.hosts)
+        self._first_round = hosts.round()
         self._failures: list[Exception] = []
         self._outage: Outage | None = None
-
-    def _shuffle(self, recovery: Recovery | None) -> None:
-        from random import Random, random
-
-        seed = random() if recovery is None else recovery.random()
-        Random(seed).shuffle(self.hosts)
 
     # --- one host ---
 
@@ -79,9 +68,7 @@ class Connector:
             parameters = await self._prepare(parameters)
         live = self._make(parameters)
         await live.open_socket(tries_each_address=True)
-        self._next = 1 + next(
-            index for index, host in enumerate(self.hosts) if host.address == parameters.address
-        )
+        self.hosts.connected(parameters.address)
         return live
 
     async def connect(self, parameters: ConnectionParameters) -> LiveConnection:
@@ -99,18 +86,6 @@ class Connector:
                 await live.wait_closed()  # its socket is aborted, and closed in the next turn
                 raise
         return live
-
-    def change_password(self, password: str) -> None:
-        """Use another password from now on, for each host whose mechanism uses a password."""
-        for index, host in enumerate(self.hosts):
-            if isinstance(host.auth, PasswordAuthentication):
-                self.hosts[index] = host._replace(auth=host.auth.with_password(password))
-
-    def round(self) -> Iterator[ConnectionParameters]:
-        """Return each host once, beginning behind the one that was connected last."""
-        begin = self._next
-        for index in range(len(self.hosts)):
-            yield self.hosts[(begin + index) % len(self.hosts)]
 
     # --- the first connect ---
 
@@ -163,7 +138,7 @@ class Connector:
         slowly = verdict is Verdict.SLOWLY
         await asyncio.sleep(self._outage.next_delay(loop.time(), slowly=slowly))
         self._failures.clear()
-        self._first_round = self.round()
+        self._first_round = self.hosts.round()
 
 
 def mildest(failures: Sequence[Exception], *, has_worked: bool) -> Exception:

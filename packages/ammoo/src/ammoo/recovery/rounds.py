@@ -1,7 +1,7 @@
 """The rounds of an outage: connecting to all hosts in turn until one connection is open.
 
-`delays` says how long to wait before a round, `connector` which hosts a round tries, and
-`verdicts` what a failed round means. An attempt that fails leaves nothing behind.
+`delays` decides how long to wait before a round, `hosts` which host is tried next, and `verdicts`
+what a failed round means. An attempt that fails leaves nothing behind.
 """
 
 import asyncio
@@ -137,7 +137,7 @@ class Rounds:
             The failure of each host; empty if the connection is open.
         """
         failures: list[Exception] = []
-        for parameters in self._connector.round():
+        for parameters in self._connector.hosts.round():
             self._reports.connecting(parameters.address, attempt)
             try:
                 await self._try(parameters)
