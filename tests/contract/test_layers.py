@@ -303,11 +303,10 @@ CIRCLES = [
         "ammoo.messages",
         "ammoo.workers.processing",
     },
-    # A queue has consumers, each has its queue, and what they ask of others is asked for both.
+    # A queue has consumers, a consumer has its queue, and a delivery has both; the ports of queues and
+    # consumers pass all three to the virtual host and the channel.
     {
         "ammoo_fakebroker.queues.consumers",
-        "ammoo_fakebroker.queues.dead_letter_worker",
-        "ammoo_fakebroker.queues.dead_lettering",
         "ammoo_fakebroker.queues.delivery",
         "ammoo_fakebroker.queues.ports",
         "ammoo_fakebroker.queues.queue",

@@ -1,8 +1,8 @@
 """A queue's consumers, and which of them gets the next message.
 
-Active consumers take turns, in one round for each priority. Blocked consumers (at their prefetch
-limit, or on a connection that is not read) wait until something changes for them. So choosing the
-next consumer costs the same with one consumer and with 10,000.
+Active consumers take turns, in one round for each priority. A consumer is blocked while it is at its
+prefetch limit, or while its client does not read, and is not asked until it is unblocked. So choosing
+the next consumer costs the same with one consumer and with 10,000.
 See https://www.rabbitmq.com/docs/consumer-priority
 """
 
@@ -37,7 +37,7 @@ class Consumer:
 
     Attributes:
         tag: Its consumer tag.
-        channel: The channel that it sends its deliveries on.
+        channel: The channel that its messages are delivered on.
         queue: The queue that it consumes from.
         no_ack: Whether its deliveries need no acknowledgement.
         exclusive: Whether the queue may have no other consumer.
@@ -46,7 +46,7 @@ class Consumer:
         shared_limiter: The prefetch of its channel, if its queue supports that.
         arguments: The arguments of basic.consume.
         age: How many consumers were started before it, on any channel.
-        blocked_at: A number that grows with each consumer that is blocked, in any queue.
+        blocked_at: The number of the last time that it was blocked, counted over all queues.
     """
 
     __slots__ = (
@@ -96,7 +96,7 @@ class Consumer:
         return self.no_ack or not self.limiter.is_exhausted
 
     def deliver(self, queued: QueuedMessage) -> None:
-        """Send a message to the client (basic.deliver), unless a fault keeps it."""
+        """Send a message to the client (basic.deliver), unless a fault prevents it."""
         channel = self.channel
         connection = channel.connection
         strike = connection.strike_points.deliver
@@ -132,7 +132,8 @@ class QueueConsumers:
     """All consumers of a queue, active and blocked.
 
     Attributes:
-        is_handing_over: Whether no consumer is served before something is settled; see `hand_over`.
+        is_handing_over: Whether no consumer gets messages until the active one has settled all of its
+            deliveries; see `SingleActiveConsumer`.
     """
 
     def __init__(self) -> None:
@@ -145,7 +146,7 @@ class QueueConsumers:
         return len(self._all)
 
     def __iter__(self) -> Iterator[Consumer]:
-        """Yield them in the order in which they were started."""
+        """Yield the consumers in the order in which they were started."""
         return iter(self._all)
 
     def __contains__(self, consumer: Consumer) -> bool:
@@ -167,7 +168,7 @@ class QueueConsumers:
         self.block(consumer)
 
     def unblock(self, consumer: Consumer) -> None:
-        """Make a consumer active again that was blocked, and may be able to take messages."""
+        """Make a consumer active that may be able to take messages again."""
         level = self._rounds.get(consumer.priority)
         if level is None:
             if len(self._rounds) == 1 and not any(self._rounds.values()):
@@ -181,8 +182,8 @@ class QueueConsumers:
         level = self._rounds.get(consumer.priority)
         if level is not None and consumer in level:
             del level[consumer]
-            # The only round is kept when it is empty: for a single consumer at its prefetch limit it
-            # would be removed and created again with each message, which costs 0.5 µs.
+            # The only round is kept even if it is empty. A single consumer at its prefetch limit would
+            # remove and create it with each message, which costs 0.5 µs.
             if not level and len(self._rounds) > 1:
                 del self._rounds[consumer.priority]
                 self._priorities.remove(consumer.priority)
@@ -191,10 +192,10 @@ class QueueConsumers:
         """Do nothing: only a single active consumer is replaced."""
 
     def suspend(self, consumer: Consumer) -> None:
-        """Serve a consumer no more; its limiter sees to it."""
+        """Do nothing: the limiter of the consumer lets it take no message."""
 
     def resume(self, consumer: Consumer) -> None:
-        """Serve a consumer again."""
+        """Make a consumer active again whose deliveries had timed out."""
         self.unblock(consumer)
 
     def next(self) -> Consumer | None:
@@ -214,11 +215,12 @@ class QueueConsumers:
 
 
 class SingleActiveConsumer(QueueConsumers):
-    """The consumers of a queue that serves only one of them while the others wait.
+    """The consumers of a queue that delivers to only one of them, the active one.
 
     Args:
-        by_priority: Whether a newcomer of higher priority takes over (quorum queues from 4.0 on).
-        waits_after_requeue: Whether no consumer takes over when the last delivery was requeued (4.0).
+        by_priority: Whether a new consumer of higher priority takes over (quorum queues since 4.0).
+        waits_after_requeue: Whether no consumer takes over when the last delivery was requeued (until
+            4.0).
 
     See https://www.rabbitmq.com/docs/consumers#single-active-consumer
     """
@@ -249,9 +251,9 @@ class SingleActiveConsumer(QueueConsumers):
         self._choose()
 
     def _choose(self) -> None:
-        """Make the next consumer active, if none is, or if one of higher priority waits.
+        """Make the next consumer active if none is, or if a consumer of higher priority waits.
 
-        The latter takes over when the active consumer has settled all its deliveries.
+        A consumer of higher priority takes over when the active one has settled all its deliveries.
         """
         active = self.active
         eligible = [consumer for consumer in self._all if not consumer.limiter.is_suspended]
@@ -283,13 +285,13 @@ class SingleActiveConsumer(QueueConsumers):
             self._choose()
 
     def suspend(self, consumer: Consumer) -> None:
-        """Make the next consumer active in place of one that has timed out."""
+        """Make the next consumer active in place of one whose deliveries have timed out."""
         if consumer is self.active:
             self._retire(consumer)
             self._choose()
 
     def resume(self, consumer: Consumer) -> None:
-        """Make a consumer active again that had timed out."""
+        """Choose the active consumer: one whose deliveries had timed out can be chosen again."""
         self._choose()
 
     def unblock(self, consumer: Consumer) -> None:

@@ -1,8 +1,8 @@
-"""At-least-once dead-lettering: keeps a quorum queue's dead letters until they have arrived.
+"""At-least-once dead-lettering: the worker that keeps a quorum queue's dead letters until they arrive.
 
 A dead letter that cannot be routed, or that a queue refuses, stays in the queue that dead-lettered it.
-No consumer gets it there, but it counts for the queue's limits. It is sent again after three minutes,
-on the routes of that time.
+No consumer gets it there, but it counts for the queue's limits. After three minutes it is routed and
+sent again.
 See https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
 """
 
@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..clock import Timer
+    from ..clock import Clock, Timer
     from ..messages.message import Message
-    from .dead_lettering import DeadLetter
-    from .queue import Queue
+    from .dead_lettering import DeadLetter, DeadLetters, DeadLetterTarget
 
 __all__ = ["DeadLetterWorker"]
 
@@ -32,14 +31,14 @@ class _Pending:
     Attributes:
         letter: The dead letter, with its x-death header.
         settled_by: The queues that have accepted it.
-        last_sent: When it was last sent to a queue; None if it never was.
+        last_sent: The time at which it was last sent to a queue; None before the first time.
     """
 
     __slots__ = ("last_sent", "letter", "settled_by")
 
     def __init__(self, letter: DeadLetter) -> None:
         self.letter = letter
-        self.settled_by: set[Queue] = set()
+        self.settled_by: set[DeadLetterTarget] = set()
         self.last_sent: float | None = None
 
     @property
@@ -48,11 +47,16 @@ class _Pending:
 
 
 class DeadLetterWorker:
-    """Forwards the dead letters of one queue, at most 32 at a time."""
+    """Forwards the dead letters of one queue, at most 32 at a time.
 
-    def __init__(self, queue: Queue) -> None:
-        self._dead_letters = queue.host.dead_letters
-        self._clock = queue.host.clock
+    Args:
+        dead_letters: Finds the queues that a dead letter reaches.
+        clock: The clock of the attempts.
+    """
+
+    def __init__(self, dead_letters: DeadLetters, clock: Clock) -> None:
+        self._dead_letters = dead_letters
+        self._clock = clock
         self._discarded: deque[DeadLetter] = deque()
         self._pending: list[_Pending] = []
         self._timer: Timer | None = None
@@ -88,8 +92,8 @@ class DeadLetterWorker:
         """Send a dead letter to the queues that have not accepted it.
 
         Returns:
-            Whether it is settled: all its queues have accepted it, or at least one has and no
-            route is left.
+            Whether it is settled: all its queues have accepted it, or one has and there is no route
+            any more.
         """
         targets = self._dead_letters.targets(pending.letter)
         if not targets:
@@ -125,7 +129,7 @@ class DeadLetterWorker:
         return count
 
     def stop(self) -> None:
-        """Stop sending again."""
+        """Cancel the timer of the next attempt."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,17 +1,18 @@
 """Dead-lettering: rejected, expired and dropped messages go to their queue's dead-letter exchange.
 
 The copy has its history in the header x-death: one entry for each queue and reason, the most recent
-first. A message that would return to a queue without having been rejected since is dropped.
+first. A message that would return to a queue, and was not rejected since it was there, is dropped.
+This room knows queues and the virtual host only as the protocols below.
 See https://www.rabbitmq.com/docs/dlx
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ammoo_wire import Int64
 
@@ -19,10 +20,13 @@ from ..messages.deaths import Death, DeathHistory, MalformedHistory
 from ..messages.message import DeadMessage, Message
 
 if TYPE_CHECKING:
-    from .ports import Router
-    from .queue import Queue
+    from ..clock import Clock
+    from ..exchanges.exchange import Exchange
+    from ..history.recorder import Recorder
+    from ..rabbitmq.arguments import QueueSettings
+    from ..rabbitmq.profiles import Profile
 
-__all__ = ["DeadLetter", "DeadLetters"]
+__all__ = ["DeadLetter", "DeadLetterTarget", "DeadLetters"]
 
 
 class DeadLetter(NamedTuple):
@@ -35,25 +39,98 @@ class DeadLetter(NamedTuple):
     """Its deaths, this one included."""
 
 
+class DeadLetterTarget(Protocol):
+    """A queue that a dead letter goes to."""
+
+    @property
+    def name(self) -> str:
+        """The name of the queue."""
+        ...
+
+    def publish(self, message: Message) -> bool:
+        """Take a dead letter; return whether the queue accepts it."""
+        ...
+
+
+class Forwarder(Protocol):
+    """What keeps the dead letters of a queue until they have arrived (`dead_letter_worker.py`)."""
+
+    def forward(self, letter: DeadLetter) -> None:
+        """Send a dead letter, and keep it until all its queues have accepted it."""
+
+
+class DeadLetterSource(Protocol):
+    """A queue that dead-letters messages."""
+
+    @property
+    def name(self) -> str:
+        """The name of the queue."""
+        ...
+
+    @property
+    def settings(self) -> QueueSettings:
+        """The settings, which name the exchange and the routing key."""
+        ...
+
+    @property
+    def dead_letter_worker(self) -> Forwarder | None:
+        """The worker of a queue that dead-letters at least once; None for at most once."""
+        ...
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The history of the broker; None if it is off."""
+        ...
+
+    def record(self, kind: str, message: Message, **details: Any) -> None:
+        """Record in the history what the queue has done with a message."""
+
+
+class Router(Protocol):
+    """What dead-lettering asks of the virtual host."""
+
+    @property
+    def profile(self) -> Profile:
+        """The RabbitMQ release that is imitated."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The time that is written into the x-death header."""
+        ...
+
+    @property
+    def exchanges(self) -> Mapping[str, Exchange]:
+        """The exchanges by name."""
+        ...
+
+    def route(self, exchange: Exchange, message: Message) -> Collection[DeadLetterTarget]:
+        """Find the queues that a message reaches from an exchange, each once."""
+        ...
+
+
 class DeadLetters:
     """Publishes a virtual host's dead letters, one after the other.
 
     A dead letter may push another message out of a full queue, which is then dead-lettered as well.
-    They wait here, so the chain can be longer than a call stack is deep, and no queue is called while
-    it is in the middle of an operation.
+    Dead letters wait here, so a chain of them can be longer than a call stack is deep, and no queue is
+    called while it is in the middle of an operation.
+
+    Args:
+        router: The virtual host.
     """
 
     def __init__(self, router: Router) -> None:
         self._router = router
-        self._waiting: deque[tuple[Message, Queue, str]] = deque()
+        self._waiting: deque[tuple[Message, DeadLetterSource, str]] = deque()
         self._is_deferring = False
 
-    def send(self, message: Message, queue: Queue, reason: str) -> None:
+    def send(self, message: Message, queue: DeadLetterSource, reason: str) -> None:
         """Publish a message that died in a queue.
 
         Args:
             message: The message as it was in the queue.
-            queue: The queue, whose settings name the exchange and the routing key.
+            queue: The queue.
             reason: rejected, expired, maxlen or delivery_limit.
         """
         self._waiting.append((message, queue, reason))
@@ -65,8 +142,8 @@ class DeadLetters:
     def deferred(self) -> Iterator[None]:
         """Defer dead letters until a block of code is done.
 
-        A message that a publish pushes out of one queue is dead-lettered after all other queues have
-        got the published message.
+        A publish may push a message out of one of its queues. That message is dead-lettered when all
+        queues have the published message.
         """
         if self._is_deferring:
             yield
@@ -79,12 +156,12 @@ class DeadLetters:
         finally:
             self._is_deferring = False
 
-    def _publish(self, message: Message, queue: Queue, reason: str) -> None:
-        """Publish a dead letter; one with a history that RabbitMQ fails to read is lost there, too."""
+    def _publish(self, message: Message, queue: DeadLetterSource, reason: str) -> None:
+        """Publish a dead letter; drop one whose history RabbitMQ fails to read, as RabbitMQ does."""
         with suppress(MalformedHistory):
             self._publish_readable(message, queue, reason)
 
-    def _publish_readable(self, message: Message, queue: Queue, reason: str) -> None:
+    def _publish_readable(self, message: Message, queue: DeadLetterSource, reason: str) -> None:
         worker = queue.dead_letter_worker
         if worker is not None:
             letter = self._make_copy(message, queue, reason)
@@ -101,15 +178,17 @@ class DeadLetters:
             missing = f"exchange {queue.settings.dead_letter_exchange!r} does not exist"
             queue.record("dropped", message, reason=missing)
 
-    def _record(self, letter: DeadLetter, queue: Queue, targets: Collection[Queue]) -> None:
+    def _record(
+        self, letter: DeadLetter, queue: DeadLetterSource, targets: Collection[DeadLetterTarget]
+    ) -> None:
         """Record in the history where a dead letter goes."""
         names = tuple(target.name for target in targets)
         queue.record("dead_lettered", letter.message, reason=letter.reason, queue_names=names)
         if not names:
             queue.record("unroutable", letter.message)
 
-    def targets(self, letter: DeadLetter) -> Collection[Queue]:
-        """Find the queues that a dead letter reaches now, except those that would be a cycle."""
+    def targets(self, letter: DeadLetter) -> Collection[DeadLetterTarget]:
+        """Find the queues that a dead letter reaches now, without those that make a cycle."""
         exchange = self._router.exchanges.get(letter.message.exchange_name)
         if exchange is None:
             return ()
@@ -118,8 +197,8 @@ class DeadLetters:
             return targets
         return [target for target in targets if not letter.history.is_cycle(target.name)]
 
-    def _make_copy(self, message: Message, queue: Queue, reason: str) -> DeadLetter:
-        """Return the dead letter: a message with history, routing key and headers of its own."""
+    def _make_copy(self, message: Message, queue: DeadLetterSource, reason: str) -> DeadLetter:
+        """Return the dead letter: a copy with another history, routing key and headers."""
         profile = self._router.profile
         history = message.parsed.history
         properties = message.own_decoded() if history is None else history.properties
@@ -152,8 +231,10 @@ class DeadLetters:
         copy.number = message.number
         return DeadLetter(copy, reason, history)
 
-    def _death(self, message: Message, expiration: str | None, queue: Queue, reason: str) -> Death:
-        """Return the entry of x-death for one death."""
+    def _death(
+        self, message: Message, expiration: str | None, queue: DeadLetterSource, reason: str
+    ) -> Death:
+        """Return the entry of one death in x-death."""
         profile = self._router.profile
         death: Death = {
             "count": Int64(1),
@@ -174,8 +255,10 @@ class DeadLetters:
 def _visible_routing_keys(message: Message, *, removes_first: bool) -> list[str]:
     """Return the routing keys of a message without those that were in BCC at publishing.
 
-    A key that is in CC as well appears once: at its place in CC or, if the first one is removed, at
-    its place in BCC.
+    Args:
+        message: The message.
+        removes_first: Whether a key that is both in CC and in BCC is removed at its place in CC and
+            stays at its place in BCC; else it stays in CC.
     """
     if not removes_first:
         return [message.routing_key, *message.parsed.carbon_copies]

@@ -17,7 +17,7 @@ class Settlement(Enum):
     """What a client does with a delivery."""
 
     ACKNOWLEDGE = auto()
-    """The client is done with it."""
+    """The client has processed it."""
     REQUEUE = auto()
     """It goes back to its queue (basic.nack, basic.recover)."""
     REQUEUE_FAILED = auto()
@@ -29,7 +29,7 @@ class Settlement(Enum):
 
     @property
     def is_failure(self) -> bool:
-        """Whether RabbitMQ counts a failed delivery from 4.3 on; before, it makes no difference."""
+        """Whether RabbitMQ counts a failed delivery (since 4.3; before, it made no difference)."""
         return self in (Settlement.REQUEUE_FAILED, Settlement.REJECT_FAILED)
 
     @property

@@ -1,8 +1,8 @@
 """What classic and quorum queues share: each message waits in order, and goes to one consumer.
 
-Here are the ready messages and their delivery, time-to-live, length limits and dead-lettering.
-What happens to a message that comes back, and what is over a limit, differs between the types:
-`classic.py` and `quorum.py` supply it.
+This room has the delivery of ready messages, time-to-live, length limits and dead-lettering. The types
+(`classic.py`, `quorum.py`) supply what happens to a message that comes back, and which messages are
+over a limit.
 See https://www.rabbitmq.com/docs/queues, /docs/ttl, /docs/maxlength
 """
 
@@ -30,12 +30,12 @@ class FifoQueue(Queue):
     """A queue that delivers its messages in order, each to one of its consumers.
 
     Attributes:
-        ready: The messages that are not delivered.
+        ready: The messages that wait for a consumer.
     """
 
     _queued_message: type[QueuedMessage] = QueuedMessage
     _expires_on_every_publish: ClassVar[bool]
-    """Whether a publish looks for expired messages even if an older message stays in front."""
+    """Whether a publish looks for expired messages even if the first message was there before."""
 
     def __init__(self, name: str, host: QueueHost, **options: Any) -> None:
         super().__init__(name, host, **options)
@@ -47,7 +47,7 @@ class FifoQueue(Queue):
         self.ready: ReadyMessages = self._create_ready()
 
     def _apply(self, settings: QueueSettings) -> None:
-        """Use these settings for all that comes next."""
+        """Use other settings from now on."""
         self.settings = settings
         self._limit = settings.max_length
         self._limit_octets = settings.max_length_bytes
@@ -61,15 +61,15 @@ class FifoQueue(Queue):
         return ready.octets + MESSAGE_SIZE * len(ready)
 
     def change_settings(self, settings: QueueSettings) -> None:
-        """Apply other settings from now on, because a policy has changed.
+        """Apply other settings: a policy has changed.
 
-        Messages that are ready keep their time-to-live, and count for the new limits. The time
-        without use starts anew.
+        Messages that are ready keep their time-to-live, and count for the new limits. The idle time
+        starts anew.
         """
         self._apply(settings)
         self._trim()
         self._cancel_idle_timer()
-        self.touch()
+        self.restart_idle_timer()
 
     def _create_consumers(self) -> QueueConsumers:
         if self.settings.single_active_consumer:
@@ -80,19 +80,19 @@ class FifoQueue(Queue):
 
     @abstractmethod
     def _create_ready(self) -> ReadyMessages:
-        """Create the collection of ready messages, empty."""
+        """Create an empty collection of ready messages."""
 
     @abstractmethod
     def _would_overflow(self, message: Message) -> bool:
-        """Return whether a full queue that rejects publishes rejects this one."""
+        """Return whether a queue that rejects publishes when it is full rejects this one."""
 
     @abstractmethod
     def _restore(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
-        """Put messages back that were delivered and not acknowledged."""
+        """Put back messages that were delivered and not acknowledged."""
 
     @abstractmethod
     def _serve_returned(self) -> None:
-        """Apply the limits and deliver again: messages have come back."""
+        """Apply the limits, and deliver the messages that have come back."""
 
     # -- messages come in ----------------------------------------------------------------------
 
@@ -111,8 +111,8 @@ class FifoQueue(Queue):
             return False
         self._position = position = self._position + 1
         queued = self._queued_message(message, position, self._deadline_of(message))
-        # A message that no other precedes goes to a consumer at once: neither a length limit of 0
-        # nor a time-to-live of 0 prevents that.
+        # If no other message is ready, a consumer gets the message at once: neither a length limit of
+        # 0 nor a time-to-live of 0 prevents that.
         if not len(self.ready):
             consumer = self.consumers.next()
             if consumer is not None:
@@ -137,7 +137,7 @@ class FifoQueue(Queue):
         self._dispatch()
 
     def _deadline_of(self, message: Message) -> float | None:
-        """Return the time at which a message will have expired: the sooner of the two limits."""
+        """Return the time at which a message expires: the sooner one of the queue's and its own."""
         own, given = self.settings.message_ttl, message.parsed.expiration
         if own is None and given is None:
             return None
@@ -152,10 +152,10 @@ class FifoQueue(Queue):
         self._drop_expired()
 
     def _drop_overflow(self) -> bool:
-        """Drop messages from the front until the limits are kept (overflow drop-head).
+        """Drop messages from the front until the queue is within its limits (overflow drop-head).
 
         Returns:
-            Whether any was dropped.
+            Whether a message was dropped.
         """
         ready = self.ready
         count = len(ready)
@@ -191,7 +191,7 @@ class FifoQueue(Queue):
                 self._expire()
 
     def _deliver_directly(self, consumer: Consumer, queued: QueuedMessage) -> None:
-        """Deliver a message that never was among the ready ones."""
+        """Deliver a message that was never ready."""
         self._deliver(consumer, queued)
 
     def _deliver(self, consumer: Consumer, queued: QueuedMessage) -> None:
@@ -206,7 +206,7 @@ class FifoQueue(Queue):
         *,
         no_ack: bool,
     ) -> bool:
-        self.touch()
+        self.restart_idle_timer()
         self._expire_overdue()
         if not len(self.ready):
             return False
@@ -246,7 +246,7 @@ class FifoQueue(Queue):
         self.ready.restore(queued)
 
     def _discard(self, queued: QueuedMessage, reason: str) -> None:
-        """Dead-letter a message that was delivered."""
+        """Dead-letter or drop a message that was delivered."""
         self.unacked_count -= 1
         self._dead_letter(queued, reason)
 
@@ -263,7 +263,7 @@ class FifoQueue(Queue):
         self.host.dead_letters.send(message, self, reason)
 
     def _record_death(self, message: Message, reason: str) -> None:
-        """Record that a message has left the queue undelivered; a rejection is recorded already."""
+        """Record why a message has left the queue; the channel has recorded a rejection."""
         if reason != "rejected":
             self.record("expired" if reason == "expired" else "dropped", message, reason=reason)
 
@@ -275,9 +275,9 @@ class FifoQueue(Queue):
             self._expire()
 
     def _expire(self) -> None:
-        """Drop expired messages at the front, and look again when the next one is due.
+        """Drop expired messages at the front, and look again when the next one expires.
 
-        An expired message behind one that has not expired stays, and is counted.
+        An expired message behind one that has not expired stays, and counts as ready.
         """
         ready = self.ready
         now = self.host.clock.time()
@@ -291,7 +291,7 @@ class FifoQueue(Queue):
             self._dead_letter(ready.pop(), "expired")
 
     def _expire_overdue(self) -> None:
-        """Drop messages whose time is over although their timer is late.
+        """Drop expired messages whose timer has not fired yet.
 
         A queue with priorities does not: a message that has overtaken others has no timer, and
         RabbitMQ delivers it although it has expired.
@@ -300,7 +300,7 @@ class FifoQueue(Queue):
             self._expire()
 
     def _expire_at(self, deadline: float) -> None:
-        """Look again at `deadline`, unless an earlier look is planned: it plans the next one."""
+        """Look again at `deadline`, unless an earlier look is planned, which will plan the next one."""
         if self._expiry_timer is not None:
             if self._expiry_due <= deadline:
                 return

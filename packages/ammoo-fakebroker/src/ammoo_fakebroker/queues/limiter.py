@@ -24,25 +24,25 @@ class Limiter:
 
     @property
     def is_suspended(self) -> bool:
-        """Whether a timeout is over, and nothing is delivered until all overdue is settled."""
+        """Whether nothing is delivered until all overdue deliveries are settled."""
         return self._usual_limit is not None
 
     def suspend(self) -> None:
-        """Allow nothing more: a delivery is overdue, which is one that is outstanding."""
+        """Allow no further delivery: one is overdue."""
         if self._usual_limit is None:
-            self._usual_limit, self.limit = self.limit, 1
+            self._usual_limit, self.limit = self.limit, 1  # the overdue one is outstanding
 
     def resume(self) -> None:
-        """Allow what was allowed before."""
+        """Restore the usual limit."""
         if self._usual_limit is not None:
             self.limit, self._usual_limit = self._usual_limit, None
 
     def release(self, count: int) -> None:
-        """Count deliveries as settled; as in RabbitMQ, even some that were never counted."""
+        """Count deliveries as settled, even those that were never counted, as RabbitMQ does."""
         if self.outstanding:
             self.outstanding -= count
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether nothing more may be delivered before something is settled."""
+        """Whether nothing may be delivered until a delivery is settled."""
         return 0 < self.limit <= self.outstanding

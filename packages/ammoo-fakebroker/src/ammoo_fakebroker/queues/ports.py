@@ -1,28 +1,27 @@
 """What queues and consumers ask of the rooms above them.
 
-A queue asks something of its host (a virtual host), a consumer of its channel, and dead-lettering
-of a router (the virtual host again). With these protocols no room of queues imports a room above,
-and a test can drive a queue without a node and without a connection.
+The host of a queue is its virtual host. With these protocols no room of queues imports a room above,
+and a test can drive a queue without a node and without a connection. What dead-lettering asks stands
+in `dead_lettering.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ..clock import Clock
-    from ..exchanges.exchange import Exchange
     from ..history.event_fields import Identity
     from ..history.recorder import Recorder
-    from ..messages.message import Message, QueuedMessage
+    from ..messages.message import QueuedMessage
     from ..rabbitmq.profiles import Profile
     from .consumers import Consumer
     from .dead_lettering import DeadLetters
     from .limiter import Limiter
     from .queue import Queue
 
-__all__ = ["ConsumerChannel", "ConsumerConnection", "DeliveryPoint", "QueueHost", "Router"]
+__all__ = ["ConsumerChannel", "ConsumerConnection", "DeliveryPoint", "QueueHost"]
 
 
 class QueueHost(Protocol):
@@ -45,7 +44,7 @@ class QueueHost(Protocol):
 
     @property
     def dead_letters(self) -> DeadLetters:
-        """What forwards messages that died in a queue."""
+        """Publishes messages that died in a queue."""
         ...
 
     @property
@@ -55,47 +54,19 @@ class QueueHost(Protocol):
 
     @property
     def consumer_timeout(self) -> int | None:
-        """How long a delivery may stay unsettled, in milliseconds; None for ever."""
+        """How long a delivery may stay unsettled, in milliseconds; None for any time."""
         ...
 
     def delete_queue(self, queue: Queue) -> object:
         """Delete a queue that is unused, or whose last consumer is gone."""
 
 
-class Router(Protocol):
-    """What dead-lettering asks of the virtual host."""
-
-    @property
-    def profile(self) -> Profile:
-        """The RabbitMQ release that is imitated."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """The time that is written into the x-death header."""
-        ...
-
-    @property
-    def exchanges(self) -> Mapping[str, Exchange]:
-        """The exchanges by name."""
-        ...
-
-    @property
-    def recorder(self) -> Recorder | None:
-        """The history of the broker; None if it is off."""
-        ...
-
-    def route(self, exchange: Exchange, message: Message) -> Collection[Queue]:
-        """Find the queues that a message reaches from an exchange, each once."""
-        ...
-
-
 class DeliveryPoint(Protocol):
-    """Where a scripted fault can take a hand in deliveries."""
+    """The point at which a scripted fault can change deliveries."""
 
     @property
     def deliver(self) -> Callable[[Consumer, QueuedMessage], bool] | None:
-        """Gets a message on its way to a consumer; returns whether it must not be sent."""
+        """Called with a consumer and its next message; returns whether it must not be sent."""
         ...
 
 
@@ -109,7 +80,7 @@ class ConsumerConnection(Protocol):
 
     @property
     def strike_points(self) -> DeliveryPoint:
-        """Where scripted faults can take a hand."""
+        """The point at which scripted faults can change what is delivered."""
         ...
 
     @property
@@ -142,17 +113,17 @@ class ConsumerChannel(Protocol):
         ...
 
     def next_delivery_tag(self) -> int:
-        """Number a delivery that needs no acknowledgement."""
+        """Return the delivery tag of a delivery that needs no acknowledgement."""
         ...
 
     def await_acknowledgement(
         self, queue: Queue, queued: QueuedMessage, consumer: Consumer | None
     ) -> int:
-        """Number a delivery, and remember it until it is settled."""
+        """Return the delivery tag of a delivery, and keep the delivery until it is settled."""
         ...
 
     def time_out(self, consumer: Consumer | None) -> None:
         """Notify the client that the queue has taken deliveries back."""
 
     def notify_cancelled(self, consumer: Consumer) -> None:
-        """Remove a consumer whose queue is deleted, and tell the client (basic.cancel)."""
+        """Remove a consumer whose queue is deleted, and notify the client (basic.cancel)."""

@@ -41,20 +41,21 @@ class Queue(Destination, ABC):
         name, durable, auto_delete, arguments: As declared.
         host: The virtual host that it lives in.
         owner: The connection that declared it, if it is exclusive.
-        settings: What the arguments and the policies say.
-        consumers: Its consumers, and which is next.
-        unacked_count: How many messages are with clients.
+        settings: Its arguments, merged with the policies.
+        consumers: Its consumers; they choose which one is next.
+        unacked_count: How many messages are delivered and not settled.
         incoming: The bindings that lead to it.
-        dead_letter_worker: What keeps dead letters until they have arrived, if they must arrive.
-        is_deleted: Whether it is deleted; settlements of its messages may still come in.
+        dead_letter_worker: Keeps dead letters until they have arrived; None if dead-lettering is at
+            most once.
+        is_deleted: Whether it is deleted; clients may still settle its messages.
         recorder: The history of the broker; None if it is off.
     """
 
     queue_type: ClassVar[str]
     supports_server_named: ClassVar[bool] = True
-    """Whether queue.declare with an empty name may create one."""
+    """Whether queue.declare with an empty name may create a queue of this type."""
     supports_global_prefetch: ClassVar[bool] = True
-    """Whether the prefetch that a channel's consumers share counts for its deliveries."""
+    """Whether a global prefetch, which the consumers of a channel share, limits its deliveries."""
     is_replicated: ClassVar[bool] = True
     """Whether it is durable, never exclusive and never auto-delete."""
     dead_letter_worker: DeadLetterWorker | None = None
@@ -83,7 +84,7 @@ class Queue(Destination, ABC):
         self.is_deleted: bool = False
         self.recorder: Recorder | None = host.recorder
         self._idle_timer: Timer | None = None
-        self.touch()
+        self.restart_idle_timer()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} in {self.host.name!r}>"
@@ -96,7 +97,7 @@ class Queue(Destination, ABC):
     @property
     @abstractmethod
     def message_count(self) -> int:
-        """How many messages are ready; those with clients do not count."""
+        """How many messages are ready; unacknowledged ones do not count."""
 
     @abstractmethod
     def ready_messages(self) -> Iterable[QueuedMessage]:
@@ -111,7 +112,7 @@ class Queue(Destination, ABC):
         """
 
     def publish_again(self, message: Message) -> None:
-        """Take a message once more, as one that was delivered before."""
+        """Take another copy of a message, and mark it as redelivered."""
         self.publish(message)
 
     @abstractmethod
@@ -128,7 +129,7 @@ class Queue(Destination, ABC):
             False if the queue is empty.
 
         Raises:
-            ProtocolError: The type does not support basic.get, or not now.
+            ProtocolError: The queue does not support basic.get.
         """
 
     @abstractmethod
@@ -150,7 +151,7 @@ class Queue(Destination, ABC):
             How many messages queue.delete-ok says are deleted.
 
         Raises:
-            ProtocolError: 406, the queue is used or not empty; 540, the type has no such flag.
+            ProtocolError: 406, the queue is used or not empty; 540, the type does not support the flag.
         """
 
     @abstractmethod
@@ -159,24 +160,28 @@ class Queue(Destination, ABC):
 
     @abstractmethod
     def requeue(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
-        """Take messages back that a client did not want, to be delivered again.
+        """Take back messages that are to be delivered again.
 
         Args:
             returned: The messages.
-            failed: Whether the client calls their delivery a failure (basic.reject).
+            failed: Whether their delivery counts as failed (basic.reject).
         """
 
     @abstractmethod
     def reject(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
-        """Dead-letter messages that a client refused for good; see `requeue`."""
+        """Dead-letter or drop messages that a client does not requeue.
+
+        Args:
+            returned, failed: As for `requeue`.
+        """
 
     @abstractmethod
     def wake(self, *consumers: Consumer) -> None:
-        """Deliver again: these consumers, in this order, may be able to take messages."""
+        """Unblock consumers, in this order, and deliver the messages that consumers can take."""
 
     @abstractmethod
     def change_settings(self, settings: QueueSettings) -> None:
-        """Apply other settings from now on, because a policy has changed."""
+        """Apply other settings: a policy has changed."""
 
     @abstractmethod
     def _check_consumer(self, consumer: Consumer) -> None:
@@ -188,16 +193,16 @@ class Queue(Destination, ABC):
 
     @abstractmethod
     def _take_back(self, unacked: Mapping[int, Unacked]) -> None:
-        """Take back what a closed channel had not settled, by delivery tag, and deliver again."""
+        """Take back what a closed channel had not settled, by delivery tag, and deliver it again."""
 
     @abstractmethod
     def memory_size(self) -> int:
-        """Return about how much memory the messages in the queue take, in octets.
+        """Return about how much memory the ready messages take, in octets.
 
-        Those with clients are not in it; a message in several queues counts in each.
+        A message in several queues counts in each.
         """
 
-    # -- what every queue is -------------------------------------------------------------------
+    # -- what all types share ------------------------------------------------------------------
 
     @property
     def supports_rejection(self) -> bool:
@@ -208,19 +213,19 @@ class Queue(Destination, ABC):
         """Return the number of consumers that queue.declare-ok states.
 
         Args:
-            unacked: The deliveries of all queues that are not settled; some types count them.
+            unacked: The unsettled deliveries of all queues; some types count their own ones.
         """
         return len(self.consumers)
 
     def settle(
         self, settlement: Settlement, settled: list[QueuedMessage], consumer: Consumer | None
     ) -> None:
-        """Settle messages, and deliver again what that makes room for.
+        """Settle messages, and deliver what there is room for now.
 
         Args:
             settlement: What the client does with the messages.
             settled: The messages.
-            consumer: The one consumer that all of them were delivered to; None after basic.get.
+            consumer: The consumer that got all of them; None after basic.get.
         """
         consumers = self.consumers
         if consumer is not None:
@@ -240,7 +245,7 @@ class Queue(Destination, ABC):
             self.wake(consumer)
 
     def hand_over(self, *, requeued: bool) -> None:
-        """Let the next single active consumer take over if the last one has settled everything."""
+        """Let the next single active consumer take over if the active one has settled everything."""
         self.consumers.hand_over(requeued=requeued)
         self.wake()
 
@@ -283,10 +288,10 @@ class Queue(Destination, ABC):
         elif self.auto_delete:
             self.host.delete_queue(self)
         else:
-            self.touch()
+            self.restart_idle_timer()
 
     def detach(self, consumers: Iterable[Consumer]) -> None:
-        """Remove consumers, and deliver nothing yet."""
+        """Remove consumers; deliver nothing."""
         for consumer in consumers:
             if consumer in self.consumers:
                 self.consumers.remove(consumer)
@@ -296,7 +301,7 @@ class Queue(Destination, ABC):
     ) -> None:
         """Remove the consumers of a closed channel, and take back what it had not settled.
 
-        Nothing is delivered before both is done, least of all to another consumer of the channel.
+        Nothing is delivered before both are done, so no consumer of the channel gets a message.
 
         Args:
             consumers: The channel's consumers of this queue.
@@ -309,13 +314,13 @@ class Queue(Destination, ABC):
             if consumers and self.auto_delete:
                 self.host.delete_queue(self)
                 return
-            self.touch()
+            self.restart_idle_timer()
         self._take_back(unacked)
 
     # -- lifetime ------------------------------------------------------------------------------
 
-    def touch(self) -> None:
-        """Start the time without use anew, after which a queue with x-expires is deleted."""
+    def restart_idle_timer(self) -> None:
+        """Start the idle time anew, after which a queue with x-expires is deleted."""
         if self.settings.expires is None:
             return
         self._cancel_idle_timer()
@@ -330,27 +335,27 @@ class Queue(Destination, ABC):
             self._idle_timer = None
 
     def _expire_unused(self) -> None:
-        """Delete the queue: it was not used for its time (x-expires)."""
+        """Delete the queue, because it was unused for the time in x-expires."""
         self._idle_timer = None
         if not self.is_deleted:
             self.host.delete_queue(self)
 
     def go_down(self) -> None:
-        """Prepare for a restart, before connections are closed: the time without use stands still."""
+        """Prepare for a restart, before connections are closed: stop the idle time."""
         self._cancel_idle_timer()
 
     def forget_transient(self) -> None:
         """Drop the messages that do not survive a restart."""
 
     def come_up(self) -> None:
-        """Go on after a restart: the time without use starts anew."""
-        self.touch()
+        """Continue after a restart: start the idle time anew."""
+        self.restart_idle_timer()
 
     def close(self) -> None:
-        """Stop everything: the queue is being deleted."""
+        """Mark the queue as deleted, and cancel its timers."""
         self.is_deleted = True
         self.stop_timers()
 
     def stop_timers(self) -> None:
-        """Do nothing any more unless it is called."""
+        """Cancel all timers."""
         self._cancel_idle_timer()

@@ -1,8 +1,7 @@
-"""What quorum queues are in all releases, as far as one node and AMQP 0-9-1 show them.
+"""What the quorum queues of all releases share, as far as one node and AMQP 0-9-1 show them.
 
-They count how often a message came back, tell consumers in a header, and dead-letter it beyond the
-delivery limit. How they count, and where messages go that come back, differs: `early_quorum.py` is
-what they did up to 4.2, `retrying_quorum.py` what they do from 4.3 on.
+RabbitMQ 4.3 counts returned messages in another way, and puts them to another place. So there are two
+types: `quorum_until_4_2.py` and `quorum_since_4_3.py`.
 See https://www.rabbitmq.com/docs/quorum-queues
 """
 
@@ -11,9 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from ammoo_wire import Int64, decode_properties
-
-from ..messages.headers import with_headers
 from ..messages.message import Message, QueuedMessage
 from ..rabbitmq import errors
 from ..rabbitmq.arguments import QUORUM, QueueSettings
@@ -26,7 +22,7 @@ if TYPE_CHECKING:
     from .delivery import Unacked
     from .ports import ConsumerChannel
 
-__all__ = ["QuorumQueue", "age_of_holder", "name_of_holder", "with_counts"]
+__all__ = ["QuorumQueue", "age_of_holder", "name_of_holder"]
 
 
 def name_of_holder(item: tuple[int, Unacked]) -> bytes:
@@ -41,20 +37,6 @@ def age_of_holder(item: tuple[int, Unacked]) -> tuple[int, int, bytes]:
     return (1, 0, name_of_holder(item)) if consumer is None else (0, consumer.age, b"")
 
 
-def with_counts(message: Message, **counts: int) -> Message:
-    """Return a queue's own copy of a message, whose headers state counts.
-
-    Args:
-        message: The message; of its headers those count that it was published with.
-        counts: The counts by their headers, such as x_delivery_count.
-    """
-    properties = decode_properties(message.own_properties)
-    headers = {name.replace("_", "-"): Int64(count) for name, count in counts.items()}
-    return message.with_properties(
-        with_headers(properties, {**(properties.headers or {}), **headers})
-    )
-
-
 class QuorumQueue(FifoQueue):
     """A quorum queue with one member."""
 
@@ -64,11 +46,11 @@ class QuorumQueue(FifoQueue):
     _expires_on_every_publish = True
 
     def _apply(self, settings: QueueSettings) -> None:
-        """Use these settings; dead letters that need not arrive any more are dropped."""
+        """Use other settings; drop dead letters that need not arrive any more."""
         super()._apply(settings)
         worker = self.dead_letter_worker
         if worker is None and settings.dead_letters_at_least_once:
-            self.dead_letter_worker = DeadLetterWorker(self)
+            self.dead_letter_worker = DeadLetterWorker(self.host.dead_letters, self.host.clock)
         elif worker is not None and not settings.dead_letters_at_least_once:
             worker.stop()
             self.dead_letter_worker = None
@@ -79,7 +61,7 @@ class QuorumQueue(FifoQueue):
             self.dead_letter_worker.stop()
 
     def _would_overflow(self, message: Message) -> bool:
-        """Return whether the queue is over its limit already: RabbitMQ accepts one message more."""
+        """Return whether the queue is over its limit: RabbitMQ accepts one message above the limit."""
         count, octets = len(self.ready), self.ready.octets
         if self.dead_letter_worker is not None:
             count += len(self.dead_letter_worker)
@@ -89,7 +71,7 @@ class QuorumQueue(FifoQueue):
         return self._limit_octets is not None and octets > self._limit_octets
 
     def _deliver(self, consumer: Consumer, queued: QueuedMessage) -> None:
-        """Deliver a message; a consumer whose credit is used up has its turn behind the others."""
+        """Deliver a message; a consumer at its prefetch limit takes its next turn behind the others."""
         super()._deliver(consumer, queued)
         if not consumer.no_ack and consumer.limiter.is_exhausted:
             self.consumers.block(consumer)
@@ -110,9 +92,10 @@ class QuorumQueue(FifoQueue):
         return super().get(answer, channel, no_ack=no_ack)
 
     def _got(self, queued: QueuedMessage, *, no_ack: bool) -> None:
-        """Drop expired messages only if the message needs no acknowledgement.
+        """Drop expired messages, but only if the message needs no acknowledgement.
 
-        RabbitMQ looks for them with the next command of a quorum queue, which settling would be.
+        RabbitMQ drops them with the next command of the queue, which is the settlement. A message that
+        needs no acknowledgement is settled at once.
         """
         if no_ack:
             self._drop_expired()
@@ -141,8 +124,8 @@ class QuorumQueue(FifoQueue):
     def count_consumers(self, unacked: Iterable[Unacked]) -> int:
         """Count the active consumers, and the cancelled ones that have not settled everything.
 
-        A single active consumer that waits does not count; each basic.get counts until it is
-        settled.
+        With a single active consumer the waiting ones do not count. Each basic.get counts until its
+        message is settled.
         """
         consumers = self.consumers
         if isinstance(consumers, SingleActiveConsumer):
@@ -156,7 +139,7 @@ class QuorumQueue(FifoQueue):
     # -- messages come back --------------------------------------------------------------------
 
     def _serve_returned(self) -> None:
-        """Deliver what has come back before the limits apply: they are for what stays."""
+        """Deliver what has come back, and then apply the limits to what stays in the queue."""
         self._dispatch()
         self._trim()
 

@@ -1,6 +1,7 @@
-"""The ready messages of quorum queues: what has come back first, then by priority.
+"""The ready messages of quorum queues: returned messages first, then by priority.
 
-Up to 4.2 there are two priorities, which take turns; from 4.3 on there are 32, the highest first.
+Until RabbitMQ 4.2 there are two priorities, which take turns; since 4.3 there are 32, the highest one
+first.
 See https://www.rabbitmq.com/docs/quorum-queues#priorities
 """
 
@@ -23,16 +24,16 @@ _DEFAULT_LEVEL = 4
 
 
 class TurnTakingMessages(ReadyMessages):
-    """Ready messages in up to three deques: returned, high priority and normal priority.
+    """Ready messages in three deques: returned, high priority and normal priority.
 
     Returned messages come first, or go behind all others. High-priority messages get two of every
-    three deliveries, and the third as well if the first of them is older than the first normal one.
+    three deliveries, and the third as well if the first one of them is older than the first normal one.
 
     Args:
         has_priorities: Whether priorities above 4 are high; if not, all are normal.
 
     Attributes:
-        returns_first: Whether messages that are restored next come first.
+        returns_first: Whether the messages that are restored next come first.
     """
 
     __slots__ = ("_has_priorities", "_high", "_returns", "_turn", "returns_first")
@@ -50,7 +51,7 @@ class TurnTakingMessages(ReadyMessages):
         return len(self._fresh) + len(self._high) + len(self._returns)
 
     def __iter__(self) -> Iterator[QueuedMessage]:
-        """Yield one deque after the other."""
+        """Yield the messages of one deque after the other."""
         yield from self._returns
         yield from self._high
         yield from self._fresh
@@ -82,13 +83,13 @@ class TurnTakingMessages(ReadyMessages):
         return self._next_deque()[0]
 
     def pass_turn(self) -> None:
-        """Count a delivery, even of a message that never was ready."""
+        """Count a delivery, even of a message that was never ready."""
         self._turn = (self._turn + 1) % _TURNS
 
     def pop(self) -> QueuedMessage:
-        line = self._next_deque()
-        queued = line.popleft()
-        if line is not self._returns:
+        messages = self._next_deque()
+        queued = messages.popleft()
+        if messages is not self._returns:
             self.pass_turn()
         self.octets -= len(queued.message.body)
         return queued
@@ -97,16 +98,16 @@ class TurnTakingMessages(ReadyMessages):
 class LeveledMessages(ReadyMessages):
     """Ready messages on 32 levels, one for each priority; each level is first in, first out.
 
-    Messages that have come back stand in front of all levels, in the order in which they came.
+    Returned messages come before all levels, in the order in which they were returned.
     """
 
-    __slots__ = ("_count", "_heads", "_levels", "_line")
+    __slots__ = ("_count", "_heads", "_levels", "_returns")
     octets: int
 
     def __init__(self) -> None:
         super().__init__()
         self._count = 0
-        self._line: deque[QueuedMessage] = deque()
+        self._returns: deque[QueuedMessage] = deque()
         self._levels: dict[int, deque[QueuedMessage]] = {}
         self._heads: list[int] = []  # the levels that have messages, negated: a heap
 
@@ -114,7 +115,7 @@ class LeveledMessages(ReadyMessages):
         return self._count
 
     def __iter__(self) -> Iterator[QueuedMessage]:
-        yield from self._line
+        yield from self._returns
         for level in sorted(self._levels, reverse=True):
             yield from self._levels[level]
 
@@ -136,14 +137,14 @@ class LeveledMessages(ReadyMessages):
         self.octets += sign * size_of(queued)
 
     def restore(self, queued: QueuedMessage) -> None:
-        self._line.append(queued)
+        self._returns.append(queued)
         self._add_to_size(queued, 1)
 
     def peek(self) -> QueuedMessage:
-        return self._line[0] if self._line else self._levels[-self._heads[0]][0]
+        return self._returns[0] if self._returns else self._levels[-self._heads[0]][0]
 
     def pop(self) -> QueuedMessage:
-        queued = self._line.popleft() if self._line else self._pop_level(-self._heads[0])
+        queued = self._returns.popleft() if self._returns else self._pop_level(-self._heads[0])
         self._add_to_size(queued, -1)
         return queued
 
@@ -157,10 +158,10 @@ class LeveledMessages(ReadyMessages):
         return queued
 
     def pop_expired(self, now: float) -> list[QueuedMessage]:
-        """Take the expired messages at the front of each level, and in front of all levels."""
+        """Take the expired messages at the front of the returned ones and of each level."""
         expired: list[QueuedMessage] = []
-        while self._line and _has_expired(self._line[0], now):
-            expired.append(self._line.popleft())
+        while self._returns and _has_expired(self._returns[0], now):
+            expired.append(self._returns.popleft())
         for level in sorted(self._levels, reverse=True):
             while level in self._levels and _has_expired(self._levels[level][0], now):
                 expired.append(self._pop_level(level))
@@ -169,15 +170,15 @@ class LeveledMessages(ReadyMessages):
         return expired
 
     def next_deadline(self) -> float | None:
-        """Return when the next message at a front expires; None if none does."""
+        """Return the time at which the next message at a front expires; None if none does."""
         fronts = [messages[0] for messages in self._levels.values()]
-        if self._line:
-            fronts.append(self._line[0])
+        if self._returns:
+            fronts.append(self._returns[0])
         return min((front.deadline for front in fronts if front.deadline is not None), default=None)
 
 
 def size_of(queued: QueuedMessage) -> int:
-    """Return what RabbitMQ counts from 4.3 on: the octets of body and published properties."""
+    """Return the size that RabbitMQ counts since 4.3: the octets of body and published properties."""
     message = queued.message
     return len(message.body) + len(message.own_properties)
 

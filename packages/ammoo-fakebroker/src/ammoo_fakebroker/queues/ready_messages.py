@@ -1,9 +1,9 @@
 """The ready messages of a queue, in order.
 
 Messages are taken from the front. A message that comes back (requeued, or unacknowledged on a closed
-channel) returns to its old place. Since messages are taken only from the front, it is older than all
-messages that were never taken: so it goes to a heap of its own, and never into the middle of the long
-deque. Every operation costs the same at a depth of 10^6, but for the logarithm of the heap.
+channel) returns to its old place. It is older than all messages that were never taken, because these
+stand behind it. So it goes to a separate heap, and never into the middle of the long deque. Apart from
+the logarithm of the heap, each operation costs the same at a depth of 1,000,000.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ReadyMessages:
         return len(self._fresh) + len(self._returned)
 
     def __iter__(self) -> Iterator[QueuedMessage]:
-        """Yield them in the order in which they would be taken."""
+        """Yield the messages in the order in which they would be taken."""
         yield from (queued for _, queued in sorted(self._returned))
         yield from self._fresh
 
@@ -45,7 +45,7 @@ class ReadyMessages:
         self.octets += len(queued.message.body)
 
     def restore(self, queued: QueuedMessage) -> None:
-        """Put a taken message back to its place."""
+        """Put a taken message back into its place."""
         heapq.heappush(self._returned, (queued.position, queued))
         self.octets += len(queued.message.body)
 
@@ -97,7 +97,7 @@ class PrioritizedMessages(ReadyMessages):
         self.octets += len(queued.message.body)
 
     def restore(self, queued: QueuedMessage) -> None:
-        """Put a taken message back to its place in its level."""
+        """Put a taken message back into its place in its level."""
         self.append(queued)
 
     def peek(self) -> QueuedMessage:

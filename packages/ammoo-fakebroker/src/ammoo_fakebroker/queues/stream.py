@@ -1,7 +1,7 @@
 """Streams, as AMQP 0-9-1 shows them: logs whose messages stay when consumers read them.
 
-Each consumer has its own place in the log, chosen with x-stream-offset, and gets the offset of each
-message in a header. Acknowledgements only make room for further deliveries.
+Each consumer has its own offset in the log, which it chooses with x-stream-offset. A header of each
+delivery states the offset of the message. Acknowledgements only make room for further deliveries.
 See https://www.rabbitmq.com/docs/streams
 """
 
@@ -40,12 +40,12 @@ __all__ = ["StreamQueue"]
 AGE_CHECK = 3600.0
 """Seconds between two checks for old segments while no message is published."""
 
-# What RabbitMQ writes with each message besides its body and its properties, in octets.
 _CHUNK_SIZE = 140
+"""The octets that RabbitMQ writes with each message besides its body and its properties."""
 
 
 class _Entry(NamedTuple):
-    """A message of the log, and the properties that are left of its own there."""
+    """A message of the log, with the properties that the log keeps."""
 
     message: Message
     properties: BasicHeaderProperties
@@ -57,11 +57,11 @@ class _Entry(NamedTuple):
 
 
 class _Reader:
-    """The place of a consumer in the log, and its filter.
+    """The offset of a consumer in the log, and its filter.
 
     Attributes:
-        offset: The lowest offset that it may get next.
-        filter: The messages that it wants; None for all.
+        offset: The lowest offset that may be delivered next.
+        filter: The filter of the messages; None for all messages.
     """
 
     __slots__ = ("filter", "offset")
@@ -168,7 +168,7 @@ class StreamQueue(Queue):
             del column[:count]
 
     def _watch_age(self) -> None:
-        """Check for old segments in regular intervals, in releases that do so."""
+        """Check for old segments at regular intervals, if the release does so."""
         if self.host.profile.streams_watch_age:
             self._age_timer = self.host.clock.call_later(AGE_CHECK, self._drop_old, only_looks=True)
 
@@ -189,7 +189,7 @@ class StreamQueue(Queue):
             self._age_timer = None
 
     def add_consumer(self, consumer: Consumer) -> None:
-        """Add a consumer at the offset that it asks for; without one, at the next message."""
+        """Add a consumer at the offset that it asks for; by default, at the next message."""
         offset = self._first_offset(consumer.arguments.get("x-stream-offset"))
         wanted = stream_filter(consumer.arguments, self.host.profile)
         self._readers[consumer] = _Reader(offset, wanted)

@@ -1,8 +1,8 @@
 """The segments of a stream's log, and how long they are kept.
 
-A segment that has reached its size is followed by a new one. When that happens, RabbitMQ drops whole
-old segments until the rest is within the stream's limits. The last segment is never dropped.
-This module knows the sizes, times and offsets of segments; `stream.py` has the messages.
+When a segment has reached its size, RabbitMQ begins a new one, and drops whole old segments until the
+rest is within the stream's limits. The last segment is never dropped. This room knows the sizes, times
+and offsets of segments; `stream.py` has the messages.
 See https://www.rabbitmq.com/docs/streams#retention
 """
 
@@ -44,7 +44,8 @@ class StreamSegments:
         segment_size: The size in octets at which a segment is full; None for 500 MB.
 
     Attributes:
-        next_offset: The offset of the next message, unless it begins a new segment.
+        next_offset: The offset of the next entry: a message, or the list of publishers that a new
+            segment begins with.
     """
 
     def __init__(self, segment_size: int | None) -> None:
@@ -66,17 +67,17 @@ class StreamSegments:
 
     @property
     def first_offset(self) -> int:
-        """The lowest offset that is kept."""
+        """The lowest offset in the log."""
         return self._segments[0].first_offset if self._segments else 0
 
     @property
     def may_become_too_old(self) -> bool:
-        """Whether there are segments that will be dropped for their age."""
+        """Whether a segment can be dropped because of its age."""
         return self._max_age is not None and len(self._segments) > 1
 
     @property
     def octets(self) -> int:
-        """How large all segments are."""
+        """The total size of all segments."""
         return sum(segment.size for segment in self._segments)
 
     def append(self, size: int, now: float) -> int:
@@ -105,7 +106,7 @@ class StreamSegments:
         return segment
 
     def drop_old(self, now: float) -> None:
-        """Drop the segments that are over the limits."""
+        """Drop the old segments that are over the limits."""
         if self._max_octets is not None:
             self._drop_to_size(self._max_octets)
         if self._max_age is not None:

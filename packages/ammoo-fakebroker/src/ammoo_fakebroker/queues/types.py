@@ -1,4 +1,4 @@
-"""The types of queues, by the names that x-queue-type has for them.
+"""The types of queues by their names in x-queue-type.
 
 A new type is a module beside this one that supplies what `queue.py` asks for, a line in the table
 below, its arguments in `rabbitmq/arguments/queues.py`, and what policies may decide about it in
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from ..rabbitmq.profiles import Profile
 from .classic import ClassicQueue
-from .early_quorum import EarlyQuorumQueue
 from .queue import Queue
 from .quorum import QuorumQueue
-from .retrying_quorum import RetryingQuorumQueue
+from .quorum_since_4_3 import QuorumQueueSince43
+from .quorum_until_4_2 import QuorumQueueUntil42
 from .stream import StreamQueue
 
 __all__ = ["QUEUE_TYPES", "queue_class"]
@@ -23,7 +23,7 @@ QUEUE_TYPES: dict[str, type[Queue]] = {
 
 
 def queue_class(queue_type: str, profile: Profile) -> type[Queue]:
-    """Return what a release creates for a type of queue."""
+    """Return the class of the queues that a release creates for a queue type."""
     if queue_type == QuorumQueue.queue_type:
-        return RetryingQuorumQueue if profile.quorum_queues_retry else EarlyQuorumQueue
+        return QuorumQueueSince43 if profile.quorum_queues_retry else QuorumQueueUntil42
     return QUEUE_TYPES[queue_type]

@@ -71,7 +71,7 @@ def declare(channel: Channel, parameters: QueueDeclareParameters) -> None:
         name, message_count, consumer_count = declare_pseudo_queue(channel, name), 0, 1
     else:
         queue = _find(channel, name) if parameters.passive else _declare(channel, name, parameters)
-        queue.touch()
+        queue.restart_idle_timer()
         name, message_count = queue.name, queue.message_count
         consumer_count = queue.count_consumers(_all_unacked(channel))
     channel.last_queue_name = name

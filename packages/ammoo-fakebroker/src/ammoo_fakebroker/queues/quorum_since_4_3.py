@@ -1,21 +1,22 @@
-"""Quorum queues as they are from RabbitMQ 4.3 on.
+"""Quorum queues since RabbitMQ 4.3.
 
-They tell failed deliveries from returned ones (a client's basic.nack with requeue is no failure):
-the header x-acquired-count states all, x-delivery-count the failures, and only these count for the
-delivery limit. A retry may be delayed, and a consumer that settles too slowly loses its messages.
+They distinguish failed deliveries (basic.reject, a closed channel) from returned ones (basic.nack with
+requeue), and only failed deliveries count for the delivery limit. A retry may be delayed. The queue
+takes back deliveries that a consumer does not settle in time.
 See https://www.rabbitmq.com/docs/quorum-queues, /docs/consumers#acknowledgement-timeout
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..messages.message import Message, QueuedMessage
 from ..rabbitmq.arguments import consumer_timeout
-from .quorum import QuorumQueue, age_of_holder, with_counts
-from .quorum_messages import LeveledMessages, size_of
+from .delayed_retries import DelayedRetries
+from .delivery_limit import FailureCountingMessage, has_exceeded_limit
+from .quorum import QuorumQueue, age_of_holder
+from .quorum_messages import LeveledMessages
 
 if TYPE_CHECKING:
     from ..clock import Timer
@@ -23,67 +24,26 @@ if TYPE_CHECKING:
     from .delivery import Unacked
     from .ports import ConsumerChannel, QueueHost
 
-__all__ = ["RetryingQuorumQueue"]
-
-
-class _CountedMessage(QueuedMessage):
-    """A message in a queue; failed deliveries in the queues that it died in are counted on.
-
-    Attributes:
-        acquired_count: How often it has come back.
-    """
-
-    __slots__ = ("acquired_count",)
-
-    def __init__(self, message: Message, position: int, deadline: float | None) -> None:
-        # Not by super().__init__: that call would cost each publish 0.2 µs of 2.4.
-        failures = message.parsed.failed_deliveries
-        self.message = message
-        self.position = position
-        self.deadline = deadline
-        self.redelivered = failures > 0
-        self.delivery_count = failures
-        self.acquired_count = 0
-        if failures:
-            self.state_counts()
-
-    def state_counts(self) -> None:
-        """Write the counts into the headers; a dead letter was acquired as often as it failed."""
-        counts = {"x_acquired_count": self.acquired_count or self.delivery_count}
-        if self.delivery_count:
-            counts["x_delivery_count"] = self.delivery_count
-        self.message = with_counts(self.message, **counts)
-
-    def copy(self) -> _CountedMessage:
-        """Return another message in its place: a client still holds this one."""
-        copy = _CountedMessage(self.message, self.position, self.deadline)
-        copy.delivery_count, copy.acquired_count = self.delivery_count, self.acquired_count
-        return copy
-
-    def come_back(self, *, failed: bool) -> None:
-        """Count a delivery that has ended without an acknowledgement."""
-        self.acquired_count += 1
-        self.delivery_count += failed
-        self.state_counts()
+__all__ = ["QuorumQueueSince43"]
 
 
 class _Lock(NamedTuple):
-    """How long a delivery may stay unsettled."""
+    """A delivery with a consumer timeout."""
 
     deadline: float
+    """The time at which the queue takes the delivery back."""
     channel: ConsumerChannel
     consumer: Consumer | None
     """The consumer that got it; None after basic.get."""
 
 
-class RetryingQuorumQueue(QuorumQueue):
-    """A quorum queue of a release from 4.3 on."""
+class QuorumQueueSince43(QuorumQueue):
+    """A quorum queue of a release since 4.3."""
 
-    _queued_message = _CountedMessage
+    _queued_message = FailureCountingMessage
 
     def __init__(self, name: str, host: QueueHost, **options: Any) -> None:
-        self._delayed: list[tuple[float, int, QueuedMessage]] = []  # a heap: ready at, position
-        self._delay_timer: Timer | None = None
+        self._delayed = DelayedRetries(host.clock, self._end_delays)
         self._locks: dict[QueuedMessage, _Lock] = {}
         self._lock_timer: Timer | None = None
         self._lock_due = 0.0
@@ -100,17 +60,16 @@ class RetryingQuorumQueue(QuorumQueue):
         return self._is_over_limit()
 
     def _is_over_limit(self) -> bool:
-        """Return whether there is too much, delayed messages and pending dead letters included."""
+        """Return whether the queue is over a limit; delayed messages and dead letters count."""
         worker = self.dead_letter_worker
         count = len(self.ready) + len(self._delayed) + (0 if worker is None else len(worker))
-        octets = self.ready.octets + (0 if worker is None else worker.octets)
-        octets += sum(size_of(queued) for _, _, queued in self._delayed)
+        octets = self.ready.octets + self._delayed.octets + (0 if worker is None else worker.octets)
         if self._limit is not None and count > self._limit:
             return True
         return self._limit_octets is not None and octets > self._limit_octets
 
     def _expire(self) -> None:
-        """Drop expired messages at the front of each priority; look again when one is due."""
+        """Drop expired messages at the front of each priority; look again when the next one expires."""
         for queued in self._levels.pop_expired(self.host.clock.time()):
             self._dead_letter(queued, "expired")
         deadline = self._levels.next_deadline()
@@ -118,7 +77,7 @@ class RetryingQuorumQueue(QuorumQueue):
             self._expire_at(deadline)
 
     def purge(self) -> int:
-        """Drop the messages that are ready or delayed, and the dead letters that are on their way."""
+        """Drop ready and delayed messages, and dead letters that have not arrived."""
         worker = self.dead_letter_worker
         count = super().purge() + len(self._delayed)
         self._delayed.clear()
@@ -128,15 +87,15 @@ class RetryingQuorumQueue(QuorumQueue):
 
     def stop_timers(self) -> None:
         super().stop_timers()
-        for timer in (self._delay_timer, self._lock_timer):
-            if timer is not None:
-                timer.cancel()
-        self._delay_timer = self._lock_timer = None
+        self._delayed.stop()
+        if self._lock_timer is not None:
+            self._lock_timer.cancel()
+            self._lock_timer = None
 
     # -- messages come back --------------------------------------------------------------------
 
     def requeue(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
-        """Count the deliveries, and put messages in front of all others."""
+        """Count the deliveries, and put the messages before all others."""
         super().requeue(self._still_locked(returned, wakes=False), failed=failed)
 
     def reject(self, returned: Iterable[QueuedMessage], *, failed: bool) -> None:
@@ -153,7 +112,7 @@ class RetryingQuorumQueue(QuorumQueue):
             self.unacked_count -= 1
 
     def _take_back(self, unacked: Mapping[int, Unacked]) -> None:
-        """Put messages in front of all others, one consumer's after another's."""
+        """Put messages before all others, consumer by consumer."""
         returned = [each.queued for _, each in sorted(unacked.items(), key=age_of_holder)]
         self._restore(self._still_locked(returned), failed=True)
         self._serve_returned()
@@ -162,16 +121,16 @@ class RetryingQuorumQueue(QuorumQueue):
         """Count deliveries; dead-letter, delay or put back each message."""
         limit = self.settings.delivery_limit
         for queued in returned:
-            assert isinstance(queued, _CountedMessage)
-            queued.come_back(failed=failed)
-            if limit is not None and queued.delivery_count > limit:
+            assert isinstance(queued, FailureCountingMessage)
+            queued.count_return(failed=failed)
+            if has_exceeded_limit(queued, limit):
                 self._discard(queued, "delivery_limit")
                 continue
             delay = self._delay_of(queued, failed=failed)
             self.unacked_count -= 1
             queued.redelivered = True
             if delay:
-                self._delay(queued, delay)
+                self._delayed.add(queued, delay)
             else:
                 self._levels.restore(queued)
 
@@ -190,31 +149,15 @@ class RetryingQuorumQueue(QuorumQueue):
             return 0.0
         return min(retry.shortest * max(queued.delivery_count, 1), retry.longest) / 1000
 
-    def _delay(self, queued: QueuedMessage, delay: float) -> None:
-        ready_at = self.host.clock.time() + delay
-        heapq.heappush(self._delayed, (ready_at, queued.position, queued))
-        if self._delayed[0][2] is queued:
-            self._await_delayed()
-
-    def _await_delayed(self) -> None:
-        if self._delay_timer is not None:
-            self._delay_timer.cancel()
-            self._delay_timer = None
-        if self._delayed:
-            delay = self._delayed[0][0] - self.host.clock.time()
-            self._delay_timer = self.host.clock.call_later(max(delay, 0), self._end_delays)
-
     def _end_delays(self) -> None:
-        """Make messages ready whose delay before another try is over."""
-        self._delay_timer = None
+        """Make messages ready whose delay before another delivery is over."""
         if self.is_deleted:
             return
-        now = self.host.clock.time()
-        while self._delayed and self._delayed[0][0] <= now:
-            self._levels.restore(heapq.heappop(self._delayed)[2])
+        for queued in self._delayed.take_due():
+            self._levels.restore(queued)
         self._drop_expired()
         self._serve_returned()
-        self._await_delayed()
+        self._delayed.await_next()
 
     # -- consumer timeouts ---------------------------------------------------------------------
 
@@ -265,7 +208,7 @@ class RetryingQuorumQueue(QuorumQueue):
         self._lock_timer = self.host.clock.call_later(delay, self._end_locks, only_looks=True)
 
     def _end_locks(self) -> None:
-        """Take back what was not settled in time, and tell the clients."""
+        """Take back what was not settled in time, and notify the clients."""
         self._lock_timer = None
         if self.is_deleted:
             return
@@ -283,10 +226,10 @@ class RetryingQuorumQueue(QuorumQueue):
     def _time_out(
         self, channel: ConsumerChannel, consumer: Consumer | None, late: list[QueuedMessage]
     ) -> None:
-        """Take back deliveries whose time is over; the consumer gets nothing until it settles them."""
+        """Take back overdue deliveries; the consumer gets no others until it has settled them."""
         returned = []
         for queued in late:
-            assert isinstance(queued, _CountedMessage)
+            assert isinstance(queued, FailureCountingMessage)
             del self._locks[queued]
             self._timed_out[queued] = consumer
             returned.append(queued.copy())
@@ -300,11 +243,11 @@ class RetryingQuorumQueue(QuorumQueue):
     def _still_locked(
         self, settled: Iterable[QueuedMessage], *, wakes: bool = True
     ) -> list[QueuedMessage]:
-        """Release the locks of messages, and leave those out whose time was over.
+        """Release the locks of messages, and return the messages that were not taken back.
 
         Args:
             settled: The messages.
-            wakes: Whether the consumer whose last late delivery is among them is served again.
+            wakes: Whether a consumer gets messages again when it settles its last late delivery.
         """
         kept = []
         for queued in settled:
@@ -314,9 +257,9 @@ class RetryingQuorumQueue(QuorumQueue):
         return kept
 
     def _is_late(self, queued: QueuedMessage, *, wakes: bool = True) -> bool:
-        """Return whether a delivery was taken back; the consumer's last such one ends its wait.
+        """Return whether a delivery was taken back; if it is the consumer's last one, resume.
 
-        RabbitMQ 4.3.6 does not serve a consumer again that has requeued its last late delivery.
+        RabbitMQ 4.3.6 delivers nothing to a consumer that has requeued its last late delivery.
         """
         if queued not in self._timed_out:
             return False
@@ -324,7 +267,7 @@ class RetryingQuorumQueue(QuorumQueue):
         if consumer is None or consumer in self._timed_out.values():
             return True
         if not wakes:
-            consumer.limiter.outstanding += 1  # for ever
+            consumer.limiter.outstanding += 1  # never counted down
         elif consumer in self.consumers:
             consumer.limiter.resume()
             self.consumers.resume(consumer)
