@@ -51,7 +51,9 @@ def describe_socket_error(error: OSError, parameters: ConnectionParameters) -> N
         parameters: The parameters of the connection.
     """
     address = parameters.address
-    if not error.args:  # asyncio says nothing about a TLS handshake that the server ended
+    if not error.args and isinstance(error, TimeoutError):  # of open_transport
+        error.args = (f"the socket to {address} was not connected in time",)
+    elif not error.args:  # asyncio says nothing about a TLS handshake that the server ended
         text = (
             f"the server at {address} closed the socket during the TLS handshake; it may not"
             " accept the client's TLS versions or its certificate, or may not speak TLS"

@@ -39,13 +39,13 @@ async def connect_socket(
     try:
         async with asyncio.timeout(timeout):
             await _connect(loop, parameters, transport, tries_each_address)
-    except TimeoutError as error:
-        if error.errno is not None:
-            raise  # from the operating system, whose own limit was shorter
-        raise TimeoutError(
-            f"the socket to {parameters.address} was not connected within {timeout:g} s"
-        ) from None
     except OSError as error:
+        # asyncio.timeout raises a TimeoutError without a text; the operating system and
+        # open_transport have limits of their own, and say so.
+        if isinstance(error, TimeoutError) and not error.args and timeout is not None:
+            raise TimeoutError(
+                f"the socket to {parameters.address} was not connected within {timeout:g} s"
+            ) from None
         describe_socket_error(error, parameters)
         raise
 
