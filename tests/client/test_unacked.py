@@ -24,6 +24,7 @@ from ammoo_wire import (
     BasicRecoverOkParameters,
     BasicRecoverParameters,
     BasicRejectParameters,
+    EncodeError,
     ExchangeDeclareParameters,
     TxCommitOkParameters,
     TxCommitParameters,
@@ -102,6 +103,42 @@ async def test_what_else_is_sent_comes_behind_the_acks(
         assert (8, False) == await peer.expect(BasicAckParameters)
         await peer.expect(ExchangeDeclareParameters)
         asking.cancel()
+
+
+async def test_tag_that_only_equals_a_tag_is_sent_as_the_tag(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    async with channel.consume("q") as consumer:
+        await _receive(consumer, peer, 1)
+
+        await channel.ack(1.0)  # type: ignore[arg-type]  # as from JSON
+
+        assert BasicAckParameters(1, False) == await peer.expect(BasicAckParameters)
+
+
+@pytest.mark.parametrize(
+    "settle",
+    [
+        lambda channel: channel.ack(2.0, multiple=True),
+        lambda channel: channel.nack(2.0),
+        lambda channel: channel.reject(2.0, False),
+        lambda channel: channel.nack(2.0, multiple=True),
+    ],
+    ids=["ack up to", "nack", "reject", "nack up to"],
+)
+async def test_settling_that_cannot_be_sent_settles_nothing(
+    channel: ammoo.Channel, peer: ScriptedPeer, settle: Callable[[Any], Awaitable[None]]
+) -> None:
+    async with channel.consume("q") as consumer:
+        messages = await _receive(consumer, peer, 1, 2)
+
+        with pytest.raises(EncodeError, match=r"delivery_tag is 2\.0"):
+            await settle(channel)
+
+        await messages[1].ack()
+        await messages[0].ack()
+        acks = await peer.expect_several(BasicAckParameters, 2)
+        assert [BasicAckParameters(2, False), BasicAckParameters(1, False)] == acks
 
 
 async def test_messages_that_were_got_count(channel: ammoo.Channel, peer: ScriptedPeer) -> None:

@@ -141,6 +141,7 @@ class Acknowledgements:
             delivery_tag: The tag of the last of them; 0 for all.
             encode: Makes the command of a delivery tag and `multiple`.
         """
+        payload = encode(delivery_tag, True)  # first: it raises if an argument cannot be sent
         if delivery_tag or self._channel.closing_exc is not None:
             self._prepare(delivery_tag)
         self._transport.require_loop()
@@ -149,7 +150,7 @@ class Acknowledgements:
             self.write_requeued()
         if not self.unacked.has_requeued:
             self.unacked.settle_up_to(delivery_tag)
-            self._send(encode(delivery_tag, True))
+            self._send(payload)
             return
         for last, size, is_requeue in self.unacked.settle_up_to(delivery_tag):
             multiple = size > 1

@@ -104,11 +104,10 @@ class UnackedDeliveries:
         tags = self._tags
         if not tags or tags[0] != tag:
             return False
-        tags.popleft()
+        self.last_of_run = tags.popleft()  # not the caller's tag, which may be 1.0
         if self._behind:
             self._drop_front()
         self.run += 1
-        self.last_of_run = tag
         return True
 
     def settle(self, tag: int) -> None:
