@@ -201,6 +201,11 @@ def _parse(url: str) -> _Location:
     Raises:
         ValueError: The URL is invalid. The text quotes no part that could belong to the password.
     """
+    if url != url.strip() or not url.isprintable():
+        raise ValueError(
+            "the URL has white space at one of its ends, such as the newline of a file, or a control"
+            " character; strip it, or write it as %0A for example"
+        )
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in ("amqp", "amqps"):
         # Not the URL itself, which may contain a password; a scheme contains none.
