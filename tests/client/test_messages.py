@@ -1,6 +1,7 @@
 """What is made of the arguments of publish, and what of what comes off the wire."""
 
 import gzip
+import pickle
 import zlib
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from ammoo.content_encodings import MAX_DECOMPRESSED
-from ammoo.exceptions import ContentEncodingError
+from ammoo.exceptions import ContentEncodingError, PublishReturned
 from ammoo.messages import DeliverMessage, GetMessage, Message, ReturnMessage
 from ammoo.publish_options import NOT_GIVEN, outgoing
 from ammoo_wire import (
@@ -261,6 +262,25 @@ def test_got_and_returned_messages_show_what_they_are() -> None:
 
     assert (3, 7, False) == (got.message_count, got.delivery_tag, got.redelivered)
     assert (312, "NO_ROUTE") == (returned.reply_code, returned.reply_text)
+
+
+def test_returned_message_that_is_raised_can_be_pickled() -> None:
+    message = ReturnMessage.of(
+        Origin(),  # type: ignore[arg-type]  # settles nothing
+        BasicReturnParameters(312, "NO_ROUTE", "exchange", "key"),
+        encode_properties(BasicHeaderProperties(message_id="m")),
+        bytearray("ä", "utf-8"),
+    )
+    error = PublishReturned(message, 5)
+
+    again = pickle.loads(pickle.dumps(error))
+
+    assert (str(error), 312, 5) == (
+        str(again),
+        again.reply_code,
+        again.publish_sequence_number,
+    )
+    assert ("ä", "m") == (again.message.decode(), again.message.properties.message_id)
 
 
 @pytest.mark.parametrize(

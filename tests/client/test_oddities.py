@@ -1,6 +1,8 @@
 """What hardly ever happens: odd servers, odd sockets, and how things show themselves."""
 
 import asyncio
+import copy
+import pickle
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -27,6 +29,7 @@ from ammoo_wire import (
     BasicConsumeOkParameters,
     BasicConsumeParameters,
     BasicDeliverParameters,
+    BasicGetParameters,
     ChannelCloseOkParameters,
     ChannelCloseParameters,
     ConnectionStartParameters,
@@ -220,6 +223,39 @@ async def test_socket_that_is_not_connected_in_time() -> None:
     assert isinstance(caught.value, OSError)
 
 
+@pytest.mark.parametrize("connection_timeout", [0, 30])
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (TimeoutError("the proxy does not answer"), "the proxy does not answer (amqp://mq:5672)"),
+        (TimeoutError(110, "timed out"), "[Errno 110] timed out (amqp://mq:5672)"),
+    ],
+)
+async def test_time_out_of_whatever_opens_the_transport_is_raised_as_it_is(
+    error: TimeoutError, text: str, connection_timeout: int
+) -> None:
+    async def open_transport(*address: object, **tls: object) -> tuple[object, object]:
+        raise error
+
+    with pytest.raises(TimeoutError) as caught:
+        await ammoo.connect(
+            host="mq", open_transport=open_transport, connection_timeout=connection_timeout
+        )
+
+    assert caught.value is error
+    assert text == str(error)
+
+
+async def test_time_out_without_a_text_names_the_address() -> None:
+    async def open_transport(*address: object, **tls: object) -> tuple[object, object]:
+        raise TimeoutError
+
+    with pytest.raises(
+        TimeoutError, match=r"^the socket to amqp://mq:5672 was not connected in time$"
+    ):
+        await ammoo.connect(host="mq", open_transport=open_transport, connection_timeout=0)
+
+
 # --- misuse ---
 
 
@@ -232,9 +268,19 @@ async def test_socket_that_is_not_connected_in_time() -> None:
         lambda channel: channel.publish("", "k", b"", headers={"h": 2**63}),
         lambda channel: channel.ack(-1),
         lambda channel: channel.ack("one"),
+        lambda channel: channel.ack("one", multiple=True),
         lambda channel: channel.qos(prefetch_count=65536),
     ],
-    ids=["name", "argument", "routing key", "header", "negative tag", "no tag", "prefetch"],
+    ids=[
+        "name",
+        "argument",
+        "routing key",
+        "header",
+        "negative tag",
+        "no tag",
+        "no tag of several",
+        "prefetch",
+    ],
 )
 async def test_request_that_cannot_be_encoded_leaves_everything_as_it_was(
     channel: ammoo.Channel, peer: ScriptedPeer, request_of: Callable[[Any], Awaitable[Any]]
@@ -244,6 +290,35 @@ async def test_request_that_cannot_be_encoded_leaves_everything_as_it_was(
 
     await peer.synchronise(channel)
     assert not channel._require_live().consumers
+
+
+@pytest.mark.parametrize("copied_by", [copy.copy, copy.deepcopy, pickle.dumps])
+async def test_connection_cannot_be_copied(
+    connection: ammoo.Connection, copied_by: Callable[[object], object]
+) -> None:
+    with pytest.raises(TypeError, match=r"^a Connection cannot be copied or pickled"):
+        copied_by(connection)
+
+    async with connection.channel():
+        pass  # nothing that was made for the copy has closed the socket
+
+
+@pytest.mark.parametrize("copied_by", [copy.deepcopy, pickle.dumps])
+async def test_what_belongs_to_a_connection_is_not_copied_with_it(
+    channel: ammoo.Channel, peer: ScriptedPeer, copied_by: Callable[[object], object]
+) -> None:
+    getting = asyncio.create_task(channel.get("q"))
+    await peer.expect(BasicGetParameters)
+    peer.got(1)
+    message = await getting
+
+    with pytest.raises(TypeError, match=r"^a Connection cannot be copied"):
+        copied_by(channel)
+    with pytest.raises(TypeError, match=r"such as message\.body and message\.properties$"):
+        copied_by(message)
+
+    await message.ack()
+    assert BasicAckParameters(1, False) == await peer.expect(BasicAckParameters)
 
 
 # --- how things show themselves ---

@@ -92,7 +92,7 @@ async def test_defaults_apply_to_replies_but_not_mandatory(
     connection: ammoo.Connection, peer: ScriptedPeer
 ) -> None:
     async with opened(connection, app_id="shop", mandatory=True) as channel:
-        message = ammoo.ReturnMessage.of(channel._require_live(), None, b"\0\0", bytearray())  # type: ignore[arg-type]  # not read
+        message = ammoo.GetMessage.of(channel._require_live(), None, b"\0\0", bytearray())  # type: ignore[arg-type]  # not read
         await message._origin.reply("replies", b"octets", {})
         command = await peer.expect_command(BasicPublishParameters, 2)
 

@@ -174,6 +174,7 @@ CLIENT_STOREYS = {
         "ammoo.server_release",
         "ammoo.running_loop",
         "ammoo.weak_calls",
+        "ammoo.uncopyable",
         "ammoo.wire",
         "ammoo.python_values",
         "ammoo.arguments",

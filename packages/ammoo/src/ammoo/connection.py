@@ -30,6 +30,7 @@ from .parameters import ConnectionParameters
 from .publish_options import MessageOptions, PublishOptions
 from .recovery.listener import EventListener
 from .recovery.options import Recovery
+from .uncopyable import Uncopyable
 from .weak_calls import weakly
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ CLOSE_TIMEOUT: Final = 5.0
 """How long closing a connection waits for the server, in seconds."""
 
 
-class Connection:
+class Connection(Uncopyable):
     """A connection to an AMQP server. `connect` returns it; use it as a context manager.
 
     Entering it does the handshake, leaving it closes it with all its channels. A connection can

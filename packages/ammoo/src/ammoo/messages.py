@@ -8,7 +8,7 @@ A message belongs to the live channel that it came on. This module uses that cha
 """
 
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Any, Protocol, Self, Unpack, overload
+from typing import Any, NamedTuple, Protocol, Self, Unpack, overload
 
 from ammoo_wire import (
     BasicDeliverParameters,
@@ -33,10 +33,18 @@ from .workers.processing import OnError, Processing
 __all__ = ["DeliverMessage", "ExpectedMessage", "GetMessage", "Message", "Origin", "ReturnMessage"]
 
 
-class Origin(Protocol):
+class TextOrigin(Protocol):
+    """What a message needs to decode its body."""
+
+    @property
+    def body_encoding(self) -> str:
+        """The encoding of a text body without the property content-encoding."""
+        ...
+
+
+class Origin(TextOrigin, Protocol):
     """What a message needs of the channel that it came on."""
 
-    body_encoding: str
     tag_offset: int
     closing_exc: Exception | None
 
@@ -72,7 +80,7 @@ class Message:
     __slots__ = ("_origin", "_parameters", "_properties", "body")
 
     # No __init__: see `LiveChannel._receive_deliver`, where most messages are made.
-    _origin: Origin
+    _origin: TextOrigin
     _parameters: BasicDeliverParameters | BasicGetOkParameters | BasicReturnParameters
     _properties: bytes | BasicHeaderProperties
     body: bytearray
@@ -220,6 +228,11 @@ class ReturnMessage(Message):
 
     _parameters: BasicReturnParameters  # pyright: ignore[reportIncompatibleVariableOverride]  set once
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the channel behind, so that a `PublishReturned` can be pickled."""
+        encoding = self._origin.body_encoding
+        return _returned, (encoding, self._parameters, self._properties, self.body)
+
     @property
     def reply_code(self) -> int:
         """Why the server returned the message: 312 for no route, 313 for no consumers."""
@@ -231,6 +244,27 @@ class ReturnMessage(Message):
         return self._parameters.reply_text
 
 
+class _NoChannel(NamedTuple):
+    """The origin of a message that left its channel behind."""
+
+    body_encoding: str
+
+
+def _returned(
+    body_encoding: str,
+    parameters: BasicReturnParameters,
+    properties: bytes | BasicHeaderProperties,
+    body: bytearray,
+) -> ReturnMessage:
+    """Return a returned message that was pickled."""
+    message = ReturnMessage()
+    message._origin = _NoChannel(body_encoding)
+    message._parameters = parameters
+    message._properties = properties
+    message.body = body
+    return message
+
+
 class ExpectedMessage(Message):
     """A message that the program asked for, and has to settle unless it passed no_ack.
 
@@ -239,6 +273,7 @@ class ExpectedMessage(Message):
 
     __slots__ = ()
 
+    _origin: Origin  # pyright: ignore[reportIncompatibleVariableOverride]  set once
     _parameters: BasicDeliverParameters | BasicGetOkParameters  # pyright: ignore[reportIncompatibleVariableOverride]  set once
 
     @property

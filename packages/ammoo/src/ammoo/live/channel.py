@@ -66,6 +66,7 @@ from ..exceptions.publishing import StaleDelivery
 from ..messages import DeliverMessage
 from ..publish_defaults import NO_DEFAULTS, PublishDefaults
 from ..publish_options import Body, NotGiven, PublishOptions, outgoing
+from ..uncopyable import Uncopyable
 from .acknowledgements import Acknowledgements
 from .commit_buffer import CommitBuffer
 from .consuming import Consuming
@@ -82,7 +83,7 @@ COALESCE_MIN_PREFETCH: Final = 128
 """With a lower prefetch limit the server would wait for acknowledgements while reads coalesce."""
 
 
-class LiveChannel:
+class LiveChannel(Uncopyable):
     """One channel on the wire.
 
     Args:

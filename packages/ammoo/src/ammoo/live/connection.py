@@ -37,6 +37,7 @@ from ..exceptions.connection import (
 )
 from ..instrumentation.instruments import Instruments
 from ..parameters import ConnectionParameters
+from ..uncopyable import Uncopyable
 from .blocking import Blocking
 from .channel import RECEIVERS, LiveChannel
 from .channel_numbers import ChannelNumbers
@@ -57,7 +58,7 @@ FAULT_TIMEOUT: Final = 3.0
 """How long the socket stays open after a close that no task awaits, in seconds."""
 
 
-class LiveConnection:
+class LiveConnection(Uncopyable):
     """One connection on the wire.
 
     Args:
