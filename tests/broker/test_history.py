@@ -374,7 +374,7 @@ def test_history_holds_a_limited_size_of_bodies(fakebroker: FakeBroker) -> None:
         channel = connection.channel()
         publish(20, channel, "amq.topic", "created", bytes(1_048_576))
 
-        recorder = fakebroker._node.recorder
+        recorder = fakebroker._node.history
         assert recorder is not None
         assert fakebroker.published()[0].number > 10
         assert recorder._octets <= 16_777_216

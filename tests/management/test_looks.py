@@ -4,6 +4,7 @@ A shape says of each field which types it may have. The fake has exactly these f
 them, with values of these types, and more.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,13 @@ CONNECTION: Shape = {
     "node": str,
     "port": int,
     "protocol": str,
+    "recv_cnt": int,
+    "recv_oct": int,
+    "recv_oct_details": RATE,
+    "send_cnt": int,
+    "send_oct": int,
+    "send_oct_details": RATE,
+    "send_pend": int,
     "ssl": bool,
     "state": str,
     "timeout": int,
@@ -51,6 +59,8 @@ CHANNEL: Shape = {
     "confirm": bool,
     "connection_details": PEER,
     "consumer_count": int,
+    "idle_since": str,
+    "message_stats": dict,
     "messages_unacknowledged": int,
     "messages_unconfirmed": int,
     "name": str,
@@ -111,7 +121,21 @@ EXCHANGE: Shape = {
     "user_who_performed_action": str,
     "vhost": str,
 }
+CHURN: Shape = {
+    name: kind
+    for counted in (
+        "channel_closed",
+        "channel_created",
+        "connection_closed",
+        "connection_created",
+        "queue_created",
+        "queue_declared",
+        "queue_deleted",
+    )
+    for name, kind in ((counted, int), (f"{counted}_details", RATE))
+}
 OVERVIEW: Shape = {
+    "churn_rates": CHURN,
     "cluster_name": str,
     "exchange_types": list,
     "listeners": list,
@@ -148,6 +172,9 @@ USER: Shape = {
     "password_hash": str,
     "tags": list,
 }
+
+
+UTC_TIME = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00"
 
 
 def shape_of(value: Any, expected: Any) -> Any:
@@ -224,6 +251,7 @@ def test_channel_is_listed(
     )
 
     check(broker, item, CHANNEL)
+    assert re.fullmatch(UTC_TIME, item["idle_since"])
     assert (1, True, 1, 7, 1) == (
         item["number"],
         item["confirm"],
@@ -276,7 +304,11 @@ def test_queue_is_listed_with_its_messages(
 
 
 @pytest.mark.parametrize(
-    ("queue_type", "more"), [("classic", {"exclusive_consumer_tag": None}), ("quorum", REPLICAS)]
+    ("queue_type", "more"),
+    [
+        ("classic", {"exclusive_consumer_tag": None, "idle_since": str}),
+        ("quorum", REPLICAS),
+    ],
 )
 @pytest.mark.rabbitmq_version(">=4.0")
 def test_queue_is_shown(

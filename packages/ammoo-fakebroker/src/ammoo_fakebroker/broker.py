@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from .faults.face import Faults
     from .management.managed_server import ManagedServer
+    from .management.statistics.statistics import Statistics
     from .server import Runnable, Server, ThreadedServer
 
 __all__ = ["FakeBroker"]
@@ -186,17 +187,25 @@ class FakeBroker(
         loop_clock = LoopClock()
         self._manual_clock = clock
         self._timeline = clock.timeline() if clock else None
-        self._recorder = Recorder(loop_clock.time, limit=history) if history else None
+        wire_clock = network_clock(connection_time, self._timeline, loop_clock)
+        recorder = Recorder(loop_clock.time, limit=history) if history else None
+        statistics = None
+        if management_port is not None:
+            from .management.statistics.statistics import Statistics
+
+            statistics = Statistics(recorder, wire_clock.timestamp)
         self._node = Node(
             profile,
             self._timeline or loop_clock,
-            network_clock=network_clock(connection_time, self._timeline, loop_clock),
+            network_clock=wire_clock,
             real_clock=loop_clock,
             limits=limits,
             mechanisms=mechanisms,
             loopback_users=loopback_users,
             plugins=plugins,
-            recorder=self._recorder,
+            recorder=statistics or recorder,
+            history=recorder,
+            counts_octets=statistics is not None,
         )
         self._server: Server = Server(
             self._node,
@@ -209,7 +218,7 @@ class FakeBroker(
         Restarting.__init__(self)
         self._seed = seed
         self._faults: Faults | None = None
-        self._management = self._create_management(management_port, control=control)
+        self._management = self._create_management(management_port, statistics, control=control)
         self._runnable: Runnable = self._management or self._server
         self._waiters = Waiters(self._server)
         self._thread: ThreadedServer | None = None
@@ -259,8 +268,10 @@ class FakeBroker(
         if error is None:
             self.check_responders()
 
-    def _create_management(self, port: int | None, *, control: bool) -> ManagedServer | None:
-        if port is None:
+    def _create_management(
+        self, port: int | None, statistics: Statistics | None, *, control: bool
+    ) -> ManagedServer | None:
+        if port is None or statistics is None:
             if control:
                 raise ValueError("control is True; expected a management_port as well, such as 0")
             return None
@@ -271,7 +282,7 @@ class FakeBroker(
             from .control.api import ControlApi
 
             answer = ControlApi(self, lambda: self._server.node).answer
-        return ManagedServer(self._server, port=port, control=answer)
+        return ManagedServer(self._server, statistics, port=port, control=answer)
 
     def _begin(self) -> None:
         if self._was_started:

@@ -168,7 +168,7 @@ class EventQueries(Waits):
     # -- for events ----------------------------------------------------------------------------
 
     def _history(self) -> Recorder:
-        recorder = self._node.recorder
+        recorder = self._node.history
         if recorder is None:
             raise RuntimeError("history is off; FakeBroker(history=10_000) keeps so many events")
         return recorder

@@ -590,7 +590,7 @@ class Server:
 
     def new_last_octets(self) -> LastOctets | None:
         """Return what is to keep the last octets of a client; None if history is off."""
-        if self.node.recorder is None:
+        if self.node.history is None:
             return None
         if len(self._last_octets) == CONNECTIONS_LIMIT:
             self._last_octets[0].forget()

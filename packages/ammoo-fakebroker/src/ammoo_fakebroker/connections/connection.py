@@ -40,6 +40,7 @@ from .heartbeats import Heartbeats
 from .methods import HANDLERS, publish
 from .strike_points import StrikePoints
 from .timers import Timers
+from .traffic import Traffic
 from .unhandled_commands import execute_unhandled
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Connection:
         confirming: The channels with publishes that are settled and not yet confirmed.
         is_deliverable: Whether the client reads fast enough to be sent more messages.
         connected_at: The time at which the client connected, in seconds since 1970.
+        traffic: The counts of the octets that have come and gone; None if the node counts none.
         virtualhost: The virtual host that the client has opened; valid once it is open.
         user: The user that is logged in; valid once it is open.
         strike_points: Where scripted faults can take a hand.
@@ -105,6 +107,7 @@ class Connection:
         self.confirming: list[ConfirmingChannel] = []
         self.is_deliverable: bool = True
         self.connected_at: float = node.network_clock.timestamp()
+        self.traffic: Traffic | None = Traffic() if node.counts_octets else None
         self._transport = transport
         self._login = Login(node.users, self.peer)
         self._protocol = ServerProtocol(
@@ -189,11 +192,15 @@ class Connection:
 
     def receive_data(self, data: bytes | bytearray) -> None:
         """Receive octets from the client, and execute their commands."""
+        if self.traffic is not None:
+            self.traffic.received(len(data))
         self.node.memory.received(len(data))
         self._receive(self._protocol.receive_data(data))
 
     def buffer_updated(self, count: int) -> None:
         """Receive octets that were read into `get_buffer`, and execute their commands."""
+        if self.traffic is not None:
+            self.traffic.received(count)
         self.node.memory.received(count)
         self._receive(self._protocol.buffer_updated(count))
 
@@ -390,6 +397,8 @@ class Connection:
         data = self._protocol.data_to_send()
         if data and self._heartbeats is not None:
             self._heartbeats.data_sent()
+        if data and self.traffic is not None:
+            self.traffic.sent(len(data))
         self._unawaited_size = None
         return data
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from .event_fields import NO_CLIENT, Identity, Row
 from .events import Event
 
 if TYPE_CHECKING:
     from ..messages.message import Message
+    from .ports import NamedQueue, RecordedChannel, RecordedConnection
 
-__all__ = ["BODIES_LIMIT", "EVENTS_LIMIT", "NamedQueue", "RecordedChannel", "Recorder"]
+__all__ = ["BODIES_LIMIT", "EVENTS_LIMIT", "Recorder"]
 
 EVENTS_LIMIT: Final = 10_000
 """How many events are kept."""
@@ -28,38 +29,6 @@ BODIES_LIMIT: Final = 16_777_216
 _SMALL = 1024
 """The size of the largest body that does not count: 10,000 of these take at most 10 MiB."""
 _NOTHING: Final[dict[str, Any]] = {}
-
-
-class RecordedConnection(Protocol):
-    """What a recorder asks of a connection."""
-
-    @property
-    def identity(self) -> Identity:
-        """The names of the connection."""
-        ...
-
-
-class RecordedChannel(Protocol):
-    """What a recorder asks of a channel."""
-
-    @property
-    def number(self) -> int:
-        """The channel's number on its connection."""
-        ...
-
-    @property
-    def connection(self) -> RecordedConnection:
-        """The connection that the channel is on."""
-        ...
-
-
-class NamedQueue(Protocol):
-    """What a recorder asks of a queue."""
-
-    @property
-    def name(self) -> str:
-        """The name of the queue."""
-        ...
 
 
 class Recorder:
@@ -165,8 +134,9 @@ class Recorder:
         consumer_tag: str,
         delivery_tag: int,
         redelivered: bool,
+        no_ack: bool,
     ) -> None:
-        """Record that a message was sent to a consumer."""
+        """Record that a message was sent to a consumer; the history does not keep `no_ack`."""
         self._add(
             "delivered",
             message,
@@ -203,6 +173,20 @@ class Recorder:
             channel.number,
             {"sequence_number": sequence_number},
         )
+
+    def committed(
+        self, channel: RecordedChannel, message: Message, queues: Collection[NamedQueue]
+    ) -> None:
+        """Do nothing: the publish is recorded already."""
+
+    def found_empty(self, channel: RecordedChannel, queue_name: str) -> None:
+        """Do nothing: nothing has happened to a message."""
+
+    def virtualhost_deleted(self, name: str) -> None:
+        """Do nothing: the deletion of what was in it is recorded already."""
+
+    def restarted(self) -> None:
+        """Do nothing: what is recorded stays."""
 
     def _add(
         self,

@@ -16,12 +16,14 @@ from ammoo_wire import ProtocolError
 from ..connections.direct_channel import DirectChannel
 from .http import Request, Response
 from .json_bodies import json_object, json_response
+from .rates import Rates
 from .refusals import Refusal, bad_request, not_authorised, not_found, refusal_of
 
 if TYPE_CHECKING:
     from ..auth.users import User
     from ..node.node import Node
     from ..node.virtual_host import VirtualHost
+    from .statistics.statistics import Statistics
 
 __all__ = [
     "Call",
@@ -67,19 +69,29 @@ class Call:
 
     Attributes:
         node: The broker's node.
+        statistics: What the broker has counted.
         host: The data of the server.
         user: The user who makes the call.
         request: The request.
+        rates: What the query says of samples.
         names: The variable segments of the path, by the names that the route has for them.
     """
 
     def __init__(
-        self, node: Node, host: Host, user: User, request: Request, names: Mapping[str, str]
+        self,
+        node: Node,
+        statistics: Statistics,
+        host: Host,
+        user: User,
+        request: Request,
+        names: Mapping[str, str],
     ) -> None:
         self.node = node
+        self.statistics = statistics
         self.host = host
         self.user = user
         self.request = request
+        self.rates: Rates = Rates(request.query, statistics.now)
         self.names = names
 
     # -- access --------------------------------------------------------------------------------

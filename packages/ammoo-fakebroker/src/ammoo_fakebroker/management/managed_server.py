@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..server import Server
     from .http import Request, Response
+    from .statistics.statistics import Statistics
 
 __all__ = ["ManagedServer"]
 
@@ -24,13 +25,16 @@ class ManagedServer:
 
     Args:
         server: The broker's server.
+        statistics: What the broker counts.
         port: The port of the management interface, at the same address; 0 for a free one.
         control: Answers requests below ``/fake``; None if there is no control API.
     """
 
-    def __init__(self, server: Server, *, port: int, control: Answer | None = None) -> None:
+    def __init__(
+        self, server: Server, statistics: Statistics, *, port: int, control: Answer | None = None
+    ) -> None:
         self._server = server
-        self._router = Router(lambda: server.node, self._host, ALL_ROUTES)
+        self._router = Router(lambda: server.node, statistics, self._host, ALL_ROUTES)
         self._control = control
         self._http = HttpServer(self._answer, host=server.host, port=port)
 

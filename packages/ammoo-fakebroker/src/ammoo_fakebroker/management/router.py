@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..auth.users import User
     from ..node.node import Node
     from .route import Route, Routes
+    from .statistics.statistics import Statistics
 
 __all__ = ["Router"]
 
@@ -35,6 +36,7 @@ class Router:
 
     Args:
         node: A function that returns the current node.
+        statistics: What the broker has counted.
         host: A function that returns the data of the server.
         routes: The routes below ``/api``, module by module.
     """
@@ -42,10 +44,12 @@ class Router:
     def __init__(
         self,
         node: Callable[[], Node],
+        statistics: Statistics,
         host: Callable[[], Host],
         routes: Iterable[Routes],
     ) -> None:
         self._node = node
+        self._statistics = statistics
         self._host = host
         self._routes: PathTree[Route] = PathTree()
         for each in routes:
@@ -67,7 +71,7 @@ class Router:
         user = self._log_in(request)
         if isinstance(user, Response):
             return user.allowing(allow)
-        call = Call(self._node(), self._host(), user, request, names)
+        call = Call(self._node(), self._statistics, self._host(), user, request, names)
         try:
             call.require(Role.MANAGEMENT)
             call.require(route.role)

@@ -21,6 +21,7 @@ from .memory import MemoryWatch
 from .virtual_host import VirtualHost
 
 if TYPE_CHECKING:
+    from ..history.ports import EventRecorder
     from ..history.recorder import Recorder
     from ..queues.queue import Queue
     from .ports import Client, ReplyReceiver
@@ -51,7 +52,9 @@ class Node:
         is_down: Whether it serves no client, between two starts.
         alarms: The reasons why publishers are blocked.
         memory: The count of the memory that messages take; it raises the memory alarm.
-        recorder: The history; None if it is off.
+        recorder: What records events: the history, statistics or both; None for neither.
+        history: The history, for those who read it; None if it is off.
+        counts_octets: Whether connections count their octets, for statistics.
     """
 
     def __init__(
@@ -66,10 +69,14 @@ class Node:
         cluster_name: str = "rabbit@localhost",
         loopback_users: Collection[str] = ("guest",),
         plugins: Collection[str] = (),
-        recorder: Recorder | None = None,
+        recorder: EventRecorder | None = None,
+        history: Recorder | None = None,
+        counts_octets: bool = False,
     ) -> None:
         self.profile = profile
-        self.recorder: Recorder | None = recorder
+        self.recorder: EventRecorder | None = recorder
+        self.history: Recorder | None = history
+        self.counts_octets: bool = counts_octets
         self.clock = clock
         self.network_clock: Clock = network_clock or clock
         self.limits: Limits = limits or Limits(max_message_size=profile.max_message_size)
@@ -154,6 +161,8 @@ class Node:
         for connection in self._open_connections():
             if connection.virtualhost is virtualhost:
                 connection.close(error)
+        if self.recorder is not None:
+            self.recorder.virtualhost_deleted(name)
 
     def delete_user(self, name: str) -> None:
         """Delete a user, and close the user's connections.
@@ -290,6 +299,8 @@ class Node:
         self.is_down = False
         for queue in self._queues():
             queue.come_up()
+        if self.recorder is not None:
+            self.recorder.restarted()
 
     def _queues(self) -> list[Queue]:
         return [

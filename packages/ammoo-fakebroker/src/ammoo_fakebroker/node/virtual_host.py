@@ -32,7 +32,7 @@ from ..rabbitmq.profiles import Profile
 from .policies import AppliedPolicies, Policies
 
 if TYPE_CHECKING:
-    from ..history.recorder import Recorder
+    from ..history.ports import EventRecorder
     from ..queues.consumers import Consumer
 
 __all__ = ["VirtualHost", "VirtualHostLimits", "generate_name"]
@@ -77,7 +77,7 @@ class VirtualHost:
         description, tags: What operators have written about it; nothing follows from them.
         limits: The limits of connections and queues.
         policies: The policies of queues and exchanges; `change_policies` changes them.
-        recorder: The history of the broker; None if it is off.
+        recorder: What records events: the history, statistics or both; None for neither.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class VirtualHost:
         *,
         default_queue_type: str | None = None,
         consumer_timeout: Callable[[], int | None] = lambda: None,
-        recorder: Recorder | None = None,
+        recorder: EventRecorder | None = None,
         plugins: Collection[str] = (),
     ) -> None:
         self.name = name
@@ -107,7 +107,7 @@ class VirtualHost:
         self.policies: Policies = Policies(profile)
         self._exclusive_queues: dict[object, dict[Queue, None]] = {}
         self._routes: dict[tuple[str, str], Collection[Queue]] = {}
-        self.recorder: Recorder | None = recorder
+        self.recorder: EventRecorder | None = recorder
         for exchange_name, exchange_type in _PREDECLARED.items():
             self.create_exchange(exchange_name, exchange_type, durable=True)
         self.create_exchange("amq.rabbitmq.trace", "topic", durable=True, internal=True)

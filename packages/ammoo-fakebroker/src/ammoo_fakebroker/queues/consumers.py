@@ -112,7 +112,13 @@ class Consumer:
         recorder = self.queue.recorder
         if recorder is not None:
             recorder.delivered(
-                channel, message, self.queue.name, self.tag, delivery_tag, queued.redelivered
+                channel,
+                message,
+                self.queue.name,
+                self.tag,
+                delivery_tag,
+                queued.redelivered,
+                self.no_ack,
             )
         connection.send_content(
             channel.number,

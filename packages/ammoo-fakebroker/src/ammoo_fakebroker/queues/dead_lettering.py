@@ -22,7 +22,7 @@ from ..messages.message import DeadMessage, Message
 if TYPE_CHECKING:
     from ..clock import Clock
     from ..exchanges.exchange import Exchange
-    from ..history.recorder import Recorder
+    from ..history.ports import EventRecorder
     from ..rabbitmq.arguments import QueueSettings
     from ..rabbitmq.profiles import Profile
 
@@ -78,8 +78,8 @@ class DeadLetterSource(Protocol):
         ...
 
     @property
-    def recorder(self) -> Recorder | None:
-        """The history of the broker; None if it is off."""
+    def recorder(self) -> EventRecorder | None:
+        """What records events: the history, statistics or both; None for neither."""
         ...
 
     def record(self, kind: str, message: Message, **details: Any) -> None:

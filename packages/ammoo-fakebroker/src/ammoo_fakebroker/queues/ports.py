@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from ..clock import Clock
     from ..history.event_fields import Identity
-    from ..history.recorder import Recorder
+    from ..history.ports import EventRecorder
     from ..messages.message import QueuedMessage
     from ..rabbitmq.profiles import Profile
     from .consumers import Consumer
@@ -48,8 +48,8 @@ class QueueHost(Protocol):
         ...
 
     @property
-    def recorder(self) -> Recorder | None:
-        """The history of the broker; None if it is off."""
+    def recorder(self) -> EventRecorder | None:
+        """What records events: the history, statistics or both; None for neither."""
         ...
 
     @property

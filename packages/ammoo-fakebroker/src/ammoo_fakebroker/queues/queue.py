@@ -24,7 +24,7 @@ from .delivery import Settlement
 if TYPE_CHECKING:
     from ..clock import Timer
     from ..exchanges.exchange import Binding
-    from ..history.recorder import Recorder
+    from ..history.ports import EventRecorder
     from ..messages.message import Message, QueuedMessage
     from .consumers import Consumer
     from .dead_letter_worker import DeadLetterWorker
@@ -48,7 +48,7 @@ class Queue(Destination, ABC):
         dead_letter_worker: Keeps dead letters until they have arrived; None if dead-lettering is at
             most once.
         is_deleted: Whether it is deleted; clients may still settle its messages.
-        recorder: The history of the broker; None if it is off.
+        recorder: What records events: the history, statistics or both; None for neither.
     """
 
     queue_type: ClassVar[str]
@@ -82,7 +82,7 @@ class Queue(Destination, ABC):
         self.unacked_count = 0
         self.incoming: dict[Binding, None] = {}
         self.is_deleted: bool = False
-        self.recorder: Recorder | None = host.recorder
+        self.recorder: EventRecorder | None = host.recorder
         self._idle_timer: Timer | None = None
         self.restart_idle_timer()
 

@@ -70,7 +70,7 @@ def _connections(broker: FakeBroker, node: Node) -> str:
 
 def _opening_times(broker: FakeBroker) -> dict[str, float]:
     """Return the times at which connections were opened, by RabbitMQ's names for them."""
-    recorder = broker._node.recorder
+    recorder = broker._node.history
     if recorder is None:
         return {}
     events = recorder.events(0, ("connection_opened",))
@@ -101,9 +101,9 @@ def _unacknowledged(broker: FakeBroker, node: Node) -> str:
 
 
 def _unroutable(broker: FakeBroker, node: Node) -> str:
-    if node.recorder is None:
+    if node.history is None:
         return ""
-    events = list(node.recorder.events(0, ("unroutable",)))
+    events = list(node.history.events(0, ("unroutable",)))
     if not events:
         return ""
     reached = _counted(len(events), "message", "messages")

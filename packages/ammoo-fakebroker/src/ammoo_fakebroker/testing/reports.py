@@ -68,7 +68,7 @@ def _lines(broker: FakeBroker) -> Iterator[str]:
     yield f"{broker!r}, RabbitMQ {node.profile.version}, seed {broker._seed}"
     yield from _connection_lines(node)
     yield from _queue_lines(node)
-    recorder = node.recorder
+    recorder = node.history
     if recorder is None:
         yield "history is off"
         return
@@ -134,7 +134,7 @@ def _cut(line: str) -> str:
 
 def write_transcript(folder: Path, test: str, broker: FakeBroker) -> None:
     """Write all events of a broker to two files: one to read, and one with a JSON object a line."""
-    recorder = broker._node.recorder
+    recorder = broker._node.history
     if recorder is None:
         return
     events = broker._call(lambda: list(recorder.events()))

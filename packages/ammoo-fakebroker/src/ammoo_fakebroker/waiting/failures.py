@@ -41,10 +41,10 @@ def explain_messages(
         ]
     else:
         lines = [f"{place} had {_count(queue.message_count, 'message')} {when}, {awaited} awaited"]
-    if node.recorder is None:
+    if node.history is None:
         lines.append("  history is off: FakeBroker(history=10_000) shows where messages went")
     else:
-        lines += _fates(node.recorder, home, queue_name)
+        lines += _fates(node.history, home, queue_name)
     lines.append(f"  now: {_summarize_queue(home, queue_name)}{summarize_node(node)}")
     return "\n".join(lines)
 
@@ -61,7 +61,7 @@ def explain_consumers(
         count = _count(len(queue.consumers), "consumer")
         place = f"queue {queue_name!r} (virtual host {virtualhost!r})"
         lines = [f"{place} had {count} {when}, {awaited} awaited"]
-    lines += _recent(node.recorder, "consumer_started", "consumer_cancelled", "channel_closed")
+    lines += _recent(node.history, "consumer_started", "consumer_cancelled", "channel_closed")
     lines.append(f"  now: {_summarize_queue(home, queue_name)}{summarize_node(node)}")
     return "\n".join(lines)
 
@@ -74,7 +74,7 @@ def explain_connections(node: Node, *, awaited: int, timeout: float) -> str:
     opening = len(node.connections) - count
     if opening:
         lines.append(f"  {_count(opening, 'connection')} opening or closing")
-    lines += _recent(node.recorder, "connection_opened", "connection_closed")
+    lines += _recent(node.history, "connection_opened", "connection_closed")
     return "\n".join(lines)
 
 

@@ -306,6 +306,8 @@ def get(channel: Channel, parameters: BasicGetParameters) -> None:
     # Messages that expire behind this one are dead-lettered after the answer.
     with channel.virtualhost.dead_letters.deferred():
         if not queue.get(answer, channel, no_ack=no_ack):
+            if queue.recorder is not None:
+                queue.recorder.found_empty(channel, queue.name)
             channel.send(BasicGetEmptyParameters())
 
 

@@ -93,7 +93,9 @@ class ReplyConsumer:
             delivery_tag = channel.last_delivery_tag + 1
         recorder = channel.virtualhost.recorder
         if recorder is not None:
-            recorder.delivered(channel, message, self.queue_name, self.tag, delivery_tag, False)
+            recorder.delivered(
+                channel, message, self.queue_name, self.tag, delivery_tag, False, True
+            )
         channel.connection.send_content(
             channel.number,
             _encode_deliver(

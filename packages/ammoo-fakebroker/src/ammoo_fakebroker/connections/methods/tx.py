@@ -43,9 +43,12 @@ def commit(channel: Channel, parameters: TxCommitParameters) -> None:
     publishes, settlements = _transaction_of(channel).take()
     if channel.virtualhost.profile.commits_look_queues_up:
         publishes = [_routed_again(channel, pending) for pending in publishes]
+    recorder = channel.virtualhost.recorder
     for message, queues, mandatory, replies in publishes:
         if mandatory and not (queues or replies):
             return_unroutable(channel, message)
+        if recorder is not None:
+            recorder.committed(channel, message, queues)
         deliver_replies(message, replies)
     awaits_queues = any(publish.queues for publish in publishes)
     if not awaits_queues:

@@ -9,9 +9,12 @@ from ...connections.connection import Connection
 from ...rabbitmq import errors
 from ..call import Call, Role, done, json_response
 from ..lists import list_response, with_columns
+from ..rates import DATA_RATES
 from ..refusals import Refusal, not_found
 from ..route import Route, Routes
+from ..statistics.counts import CHANNEL_GROUPS
 from .consumers import consumer_item
+from .totals import idle_since, message_stats
 
 if TYPE_CHECKING:
     from ...connections.channel import Channel
@@ -117,10 +120,20 @@ def connection_item(call: Call, connection: Connection) -> dict[str, Any]:
         "user": connection.user.name,
         "user_who_performed_action": connection.user.name,
         "vhost": connection.virtualhost.name,
+        **_traffic(call, connection),
     }
     if "connection_name" in connection.client_properties:
         item["user_provided_name"] = connection.client_properties["connection_name"]
     return item
+
+
+def _traffic(call: Call, connection: Connection) -> dict[str, Any]:
+    """Return how much the connection has received and sent."""
+    traffic = connection.traffic
+    assert traffic is not None, "where there is a management API, connections count octets"
+    octets = {"recv_oct": traffic.received_octets, "send_oct": traffic.sent_octets}
+    times = {"recv_cnt": traffic.reads, "send_cnt": traffic.writes, "send_pend": 0}
+    return times | call.rates.with_details(octets, DATA_RATES)
 
 
 # -- channels ----------------------------------------------------------------------------------
@@ -152,6 +165,7 @@ def show_channel(call: Call) -> Response:
 def channel_item(call: Call, connection: Connection, channel: Channel) -> dict[str, Any]:
     """Return the API's object for a channel."""
     peer, transaction = connection.peer, channel.transaction
+    counts = call.statistics.of_channel(channel)
     return {
         "acks_uncommitted": 0 if transaction is None else len(transaction.settled),
         "confirm": channel.confirms is not None,
@@ -172,6 +186,8 @@ def channel_item(call: Call, connection: Connection, channel: Channel) -> dict[s
         "user": connection.user.name,
         "user_who_performed_action": connection.user.name,
         "vhost": connection.virtualhost.name,
+        **idle_since(counts),
+        **message_stats(counts, CHANNEL_GROUPS, call.rates),
     }
 
 

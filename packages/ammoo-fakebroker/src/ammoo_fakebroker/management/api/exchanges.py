@@ -17,7 +17,9 @@ from ..call import Call, boolean, changed, done, json_response
 from ..lists import list_response, with_columns
 from ..refusals import Refusal, access_refused, bad_request, not_found, refusal_of
 from ..route import Route, Routes
+from ..statistics.counts import EXCHANGE_GROUPS
 from .message_properties import from_json
+from .totals import message_stats
 
 if TYPE_CHECKING:
     from ...exchanges.exchange import Exchange
@@ -33,7 +35,7 @@ DEFAULT_EXCHANGE = "amq.default"
 def list_exchanges(call: Call) -> Response:
     """List the exchanges of one virtual host, or of all."""
     items = [
-        exchange_item(virtualhost, exchange)
+        exchange_item(call, virtualhost, exchange)
         for virtualhost in call.own_virtualhosts()
         for exchange in virtualhost.exchanges.values()
     ]
@@ -43,7 +45,8 @@ def list_exchanges(call: Call) -> Response:
 def show_exchange(call: Call) -> Response:
     """Show an exchange."""
     virtualhost = call.virtualhost()
-    item = exchange_item(virtualhost, exchange_in(virtualhost, call.names["exchange"]))
+    exchange = exchange_in(virtualhost, call.names["exchange"])
+    item = exchange_item(call, virtualhost, exchange)
     item |= {"incoming": [], "outgoing": []}
     return json_response(with_columns([item], call.request.query)[0])
 
@@ -60,7 +63,7 @@ def exchange_in(virtualhost: VirtualHost, name: str) -> Exchange:
     return exchange
 
 
-def exchange_item(virtualhost: VirtualHost, exchange: Exchange) -> dict[str, Any]:
+def exchange_item(call: Call, virtualhost: VirtualHost, exchange: Exchange) -> dict[str, Any]:
     """Return the API's object for an exchange."""
     is_own = exchange.name.startswith("amq.") or not exchange.name
     item = {
@@ -73,6 +76,9 @@ def exchange_item(virtualhost: VirtualHost, exchange: Exchange) -> dict[str, Any
         "user_who_performed_action": "rmq-internal" if is_own else "guest",
         "vhost": virtualhost.name,
     }
+    counts = call.statistics.of_virtualhost(virtualhost.name).exchanges.get(exchange.name)
+    if counts is not None:
+        item |= message_stats(counts, EXCHANGE_GROUPS, call.rates)
     if isinstance(exchange, DelayedMessageExchange):
         item["messages_delayed"] = exchange.delayed_count
     policy = virtualhost.policies.of_exchange(exchange.name)

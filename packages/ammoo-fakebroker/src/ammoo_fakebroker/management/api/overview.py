@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING, Any
 from ...exchanges.types import EXCHANGE_TYPES, available_types
 from ..call import Call, Role, done, json_response
 from ..lists import list_response, with_columns
+from ..rates import MESSAGE_RATES, NODE_STATS
 from ..refusals import bad_request, not_found
 from ..route import Route, Routes
+from ..statistics.counts import CHANNEL_GROUPS, DISK, Counts, shown_counts
 from .connections import open_connections
+from .totals import queue_totals
 
 if TYPE_CHECKING:
     from ..http import Response
 
 __all__ = ["ROUTES", "listeners"]
 
+_CHURN = (
+    "channel_closed",
+    "channel_created",
+    "connection_closed",
+    "connection_created",
+    "queue_created",
+    "queue_declared",
+    "queue_deleted",
+)
 _NO_RATE = {"rate": 0.0}
 _PERMITTED = "permitted_by_default"
 _ENABLED = {"state": "enabled", "stability": "stable"}
@@ -24,17 +36,19 @@ _ENABLED = {"state": "enabled", "stability": "stable"}
 def show_overview(call: Call) -> Response:
     """Show the broker."""
     version = call.node.profile.version
+    queues = [queue for each in call.own_virtualhosts() for queue in each.queues.values()]
     overview = {
+        "churn_rates": _churn_rates(call),
         "cluster_name": call.node.global_parameters["cluster_name"],
         "exchange_types": _exchange_types(call),
         "listeners": listeners(call),
         "management_version": version,
-        "message_stats": {},
+        "message_stats": _message_stats(call),
         "node": call.node.cluster_name,
         "object_totals": _object_totals(call),
         "product_name": "RabbitMQ",
         "product_version": version,
-        "queue_totals": _queue_totals(call),
+        "queue_totals": queue_totals(queues, call.rates),
         "rabbitmq_version": version,
         "rates_mode": "basic",
     }
@@ -62,18 +76,20 @@ def _object_totals(call: Call) -> dict[str, int]:
     }
 
 
-def _queue_totals(call: Call) -> dict[str, Any]:
-    queues = [queue for each in call.own_virtualhosts() for queue in each.queues.values()]
-    ready = sum(queue.message_count for queue in queues)
-    unacknowledged = sum(queue.unacked_count for queue in queues)
-    return {
-        "messages": ready + unacknowledged,
-        "messages_details": _NO_RATE,
-        "messages_ready": ready,
-        "messages_ready_details": _NO_RATE,
-        "messages_unacknowledged": unacknowledged,
-        "messages_unacknowledged_details": _NO_RATE,
-    }
+def _message_stats(call: Call) -> dict[str, Any]:
+    """Return the counts of all virtual hosts that the user may see."""
+    total = Counts()
+    for each in call.own_virtualhosts():
+        total.update(call.statistics.of_virtualhost(each.name).total)
+    disk = dict.fromkeys(DISK, 0)
+    return call.rates.with_details(disk | shown_counts(total, CHANNEL_GROUPS), MESSAGE_RATES)
+
+
+def _churn_rates(call: Call) -> dict[str, Any]:
+    churn: dict[str, Any] = {}
+    for name in _CHURN:
+        churn |= {name: call.statistics.churn[name], f"{name}_details": _NO_RATE}
+    return churn
 
 
 def listeners(call: Call) -> list[dict[str, Any]]:
@@ -118,8 +134,7 @@ def _node_item(call: Call) -> dict[str, Any]:
         "exchange_types": _exchange_types(call),
         "mem_alarm": call.node.alarms.reason is not None,
         "mem_limit": 0 if limit is None else limit,
-        "mem_used": call.node.memory_size(),
-        "mem_used_details": _NO_RATE,
+        **call.rates.with_details({"mem_used": call.node.memory_size()}, NODE_STATS),
         "name": call.node.cluster_name,
         "partitions": [],
         "rates_mode": "basic",

@@ -18,9 +18,11 @@ from ..call import Call, Role, boolean, changed, done, integer, json_response
 from ..lists import list_response, with_columns
 from ..refusals import Refusal, bad_request, not_found, refusal_of
 from ..route import Route, Routes
+from ..statistics.counts import QUEUE_GROUPS
 from .connections import open_in
 from .consumers import consumer_item
 from .message_properties import to_json
+from .totals import idle_since, message_stats, queue_totals
 
 if TYPE_CHECKING:
     from ...connections.direct_channel import DirectChannel, GotMessage
@@ -38,7 +40,6 @@ _ACK_MODES = (
     "reject_requeue_true",
     "reject_requeue_false",
 )
-_NO_RATE = {"rate": 0.0}
 
 
 # -- looking -----------------------------------------------------------------------------------
@@ -48,7 +49,7 @@ def list_queues(call: Call) -> Response:
     """List the queues of one virtual host, or of all."""
     held = _octets_with_clients(call.node)
     items = [
-        queue_item(call.node, virtualhost, queue, held)
+        queue_item(call, virtualhost, queue, held)
         for virtualhost in call.own_virtualhosts()
         for queue in virtualhost.queues.values()
     ]
@@ -59,7 +60,7 @@ def show_queue(call: Call) -> Response:
     """Show a queue with its consumers."""
     virtualhost = call.virtualhost()
     queue = _queue(call, virtualhost)
-    item = queue_item(call.node, virtualhost, queue, _octets_with_clients(call.node))
+    item = queue_item(call, virtualhost, queue, _octets_with_clients(call.node))
     item["consumer_details"] = [consumer_item(call.node, each) for each in queue.consumers]
     item |= {"deliveries": [], "incoming": []}
     return json_response(with_columns([item], call.request.query)[0])
@@ -83,12 +84,12 @@ def _octets_with_clients(node: Node) -> Counter[Queue]:
 
 
 def queue_item(
-    node: Node, virtualhost: VirtualHost, queue: Queue, held: Counter[Queue]
+    call: Call, virtualhost: VirtualHost, queue: Queue, held: Counter[Queue]
 ) -> dict[str, Any]:
     """Return the API's object for a queue.
 
     Args:
-        node: The broker's node.
+        call: The request.
         virtualhost: The virtual host of the queue.
         queue: The queue.
         held: The octets that clients hold, by queue.
@@ -100,29 +101,27 @@ def queue_item(
         "exclusive": queue.owner is not None,
         "memory": queue.memory_size(),
         "name": queue.name,
-        "node": node.cluster_name,
+        "node": call.node.cluster_name,
         "state": "running",
         "type": queue.queue_type,
         "vhost": virtualhost.name,
-        **_counts(queue),
+        "consumers": len(queue.consumers),
+        **queue_totals([queue], call.rates),
+        **_activity(call, virtualhost, queue),
         **_sizes(queue, held[queue]),
         **_policies(virtualhost.policies, queue),
-        **_replicas(node, queue),
+        **_replicas(call.node, queue),
         **_owner(queue),
     }
 
 
-def _counts(queue: Queue) -> dict[str, Any]:
-    ready, unacknowledged = queue.message_count, queue.unacked_count
-    return {
-        "consumers": len(queue.consumers),
-        "messages": ready + unacknowledged,
-        "messages_details": _NO_RATE,
-        "messages_ready": ready,
-        "messages_ready_details": _NO_RATE,
-        "messages_unacknowledged": unacknowledged,
-        "messages_unacknowledged_details": _NO_RATE,
-    }
+def _activity(call: Call, virtualhost: VirtualHost, queue: Queue) -> dict[str, Any]:
+    """Return what was counted of a queue; only classic queues know since when they are idle."""
+    counts = call.statistics.of_virtualhost(virtualhost.name).queues.get(queue.name)
+    if counts is None:
+        return {}
+    stats = message_stats(counts, QUEUE_GROUPS, call.rates)
+    return stats | ({} if queue.is_replicated else idle_since(counts))
 
 
 def _sizes(queue: Queue, held: int) -> dict[str, int]:

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 from ...queues.types import QUEUE_TYPES
 from ..call import Call, Role, changed, done, json_response, read_tags
 from ..lists import list_response, with_columns
+from ..rates import DATA_RATES
 from ..refusals import bad_request, not_found
 from ..route import Route, Routes
+from ..statistics.counts import CHANNEL_GROUPS
+from .connections import open_in
 from .limits import limit_items, read_limits, with_limit
+from .totals import message_stats, queue_totals
 
 if TYPE_CHECKING:
-    from ...node.node import Node
     from ...node.virtual_host import VirtualHost
     from ..http import Response
 
 __all__ = ["ROUTES"]
 
 _LIMITS = {"max-connections": "max_connections", "max-queues": "max_queues"}
-_NO_RATE = {"rate": 0.0}
 
 
 # -- looking -----------------------------------------------------------------------------------
@@ -29,7 +31,7 @@ def list_virtualhosts(call: Call) -> Response:
     """List the virtual hosts that the user may see."""
     sees_all = Role.MONITORING.includes(call.user)
     items = [
-        virtualhost_item(call.node, virtualhost)
+        virtualhost_item(call, virtualhost)
         for name, virtualhost in call.node.virtualhosts.items()
         if sees_all or name in call.user.permissions
     ]
@@ -38,33 +40,47 @@ def list_virtualhosts(call: Call) -> Response:
 
 def show_virtualhost(call: Call) -> Response:
     """Show a virtual host."""
-    item = virtualhost_item(call.node, call.virtualhost(to_look=True))
+    item = virtualhost_item(call, call.virtualhost(to_look=True))
     return json_response(with_columns([item], call.request.query)[0])
 
 
-def virtualhost_item(node: Node, virtualhost: VirtualHost) -> dict[str, Any]:
+def virtualhost_item(call: Call, virtualhost: VirtualHost) -> dict[str, Any]:
     """Return the API's object for a virtual host."""
     metadata = {
         "description": virtualhost.description,
         "tags": virtualhost.tags,
         "default_queue_type": virtualhost.default_queue_type or "classic",
     }
-    queues = virtualhost.queues.values()
-    ready = sum(queue.message_count for queue in queues)
-    unacknowledged = sum(queue.unacked_count for queue in queues)
+    counts = call.statistics.of_virtualhost(virtualhost.name).total
     return {
-        "cluster_state": {node.cluster_name: "running"},
+        "cluster_state": {call.node.cluster_name: "running"},
         **metadata,
-        "messages": ready + unacknowledged,
-        "messages_details": _NO_RATE,
-        "messages_ready": ready,
-        "messages_ready_details": _NO_RATE,
-        "messages_unacknowledged": unacknowledged,
-        "messages_unacknowledged_details": _NO_RATE,
         "metadata": metadata,
         "name": virtualhost.name,
         "tracing": False,
+        **queue_totals(virtualhost.queues.values(), call.rates),
+        **message_stats(counts, CHANNEL_GROUPS, call.rates),
+        **_octets(call, virtualhost),
     }
+
+
+def _octets(call: Call, virtualhost: VirtualHost) -> dict[str, Any]:
+    """Return the octets of all connections to a virtual host; empty before the first one."""
+    counts = call.statistics.of_virtualhost(virtualhost.name)
+    if not counts.had_connections:
+        return {}
+    traffic = [
+        each.traffic
+        for each in open_in(call.node)
+        if each.virtualhost is virtualhost and each.traffic is not None
+    ]
+    received = sum(each.received_octets for each in traffic)
+    sent = sum(each.sent_octets for each in traffic)
+    totals = {
+        "recv_oct": counts.received_octets + received,
+        "send_oct": counts.sent_octets + sent,
+    }
+    return call.rates.with_details(totals, DATA_RATES)
 
 
 # -- changing ----------------------------------------------------------------------------------
