@@ -1,7 +1,7 @@
-"""A channel: the state of one session between its methods.
+"""A channel: the state that one method leaves for the next ones.
 
 The state is the unacknowledged deliveries, the consumers, prefetch, confirms, a transaction and the
-name of the queue declared last. The handlers in `methods/` use it.
+name of the queue that was declared last. The handlers in `methods/` use it.
 See https://www.rabbitmq.com/docs/channels
 """
 
@@ -11,9 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ammoo_wire import (
-    BasicCancelParameters,
-)
+from ammoo_wire import BasicCancelParameters
 
 from ..messages.message import MESSAGE_SIZE
 from ..queues.delivery import Settlement, Unacked
@@ -33,7 +31,7 @@ __all__ = ["Channel"]
 
 
 class _Group(NamedTuple):
-    """Deliveries that are settled together: those of a consumer, or that of one basic.get."""
+    """Deliveries that are settled together: those of a consumer, or the one of a basic.get."""
 
     queue: Queue
     fetched: int
@@ -41,7 +39,7 @@ class _Group(NamedTuple):
     consumer: Consumer | None
 
     def names(self) -> tuple[str, bool, int, str]:
-        """Return the key that RabbitMQ sorts by: a number for a basic.get, a tag for a consumer."""
+        """Return the sort key, as in RabbitMQ: the number of a basic.get or the tag of a consumer."""
         tag = "" if self.consumer is None else self.consumer.tag
         return self.queue.name, self.consumer is not None, self.fetched, tag
 
@@ -54,14 +52,14 @@ class Channel:
         connection: Its connection.
         consumers: Its consumers by tag.
         unacked: The deliveries that are not settled, by delivery tag, oldest first.
-        limiter: The prefetch that all its consumers share (global).
+        limiter: The global prefetch, which all its consumers share.
         prefetch_count: The prefetch of consumers that are started from now on.
         confirms: Its publisher confirms; None before confirm.select.
         transaction: Its open transaction; None before tx.select.
         last_delivery_tag: The number of the last delivery; 0 before the first one.
-        last_queue_name: The queue that it declared last, which an empty name stands for.
+        last_queue_name: The queue that was declared last; an empty queue name stands for it.
         reply_consumer: Its consumer of direct replies.
-        withheld: The deliveries that a fault keeps; they are unacked, and have no delivery tag yet.
+        withheld: The deliveries that a fault keeps: unacknowledged, but without a delivery tag yet.
         is_open: Whether neither the client nor the broker has closed it.
     """
 
@@ -80,7 +78,7 @@ class Channel:
         self.withheld: dict[QueuedMessage, Unacked] = {}
         self.is_open: bool = True
         self._settled_below = 1  # no smaller tag is unacknowledged
-        self._requeued: set[int] = set()  # the tags of deliveries that a test has returned
+        self._requeued: set[int] = set()  # the tags of deliveries that a test has requeued
         self._delivered_by: deque[tuple[float, int]] = deque()
 
     def __repr__(self) -> str:
@@ -96,7 +94,7 @@ class Channel:
         self.connection.send(self.number, parameters)
 
     def record(self, kind: str, **details: Any) -> None:
-        """Record in the history what has happened on the channel."""
+        """Record an event of the channel in the history."""
         recorder = self.virtualhost.recorder
         if recorder is not None:
             recorder.record(kind, channel=self, **details)
@@ -104,14 +102,14 @@ class Channel:
     # -- deliveries ----------------------------------------------------------------------------
 
     def next_delivery_tag(self) -> int:
-        """Number a delivery that needs no acknowledgement."""
+        """Return the delivery tag of a delivery that needs no acknowledgement."""
         self.last_delivery_tag += 1
         return self.last_delivery_tag
 
     def await_acknowledgement(
         self, queue: Queue, queued: QueuedMessage, consumer: Consumer | None
     ) -> int:
-        """Number a delivery, and remember it until it is settled."""
+        """Return the delivery tag of a delivery, and keep the delivery until it is settled."""
         self.last_delivery_tag = delivery_tag = self.last_delivery_tag + 1
         self.unacked[delivery_tag] = Unacked(queue, queued, consumer)
         return delivery_tag
@@ -127,14 +125,14 @@ class Channel:
     # -- settlements ---------------------------------------------------------------------------
 
     def take(self, delivery_tag: int, *, multiple: bool) -> dict[int, Unacked]:
-        """Remove the deliveries that a settlement names from the unacknowledged ones.
+        """Remove and return the unacknowledged deliveries that a settlement names.
 
         Args:
             delivery_tag: The delivery tag; with `multiple`, that of the last delivery, or 0.
             multiple: Whether to take all deliveries up to this one; for 0, all deliveries.
 
         Raises:
-            ProtocolError: 406, there is no such delivery; no delivery was removed.
+            ProtocolError: 406, there is no such delivery. No delivery was removed.
         """
         unacked = self.unacked
         if not multiple:
@@ -155,10 +153,9 @@ class Channel:
         return everything
 
     def requeue_from(self, queue: Queue) -> int:
-        """Return all unacknowledged deliveries of a queue to it, because a test wants that.
+        """Requeue all unacknowledged deliveries of a queue for a test; return how many there were.
 
-        Returns:
-            How many there were. What the client settles of them later is ignored.
+        Later settlements of these deliveries by the client are ignored.
         """
         taken = {tag: each for tag, each in self.unacked.items() if each.queue is queue}
         self.unacked = {tag: each for tag, each in self.unacked.items() if tag not in taken}
@@ -167,10 +164,10 @@ class Channel:
         return len(taken)
 
     def _check_requeued(self, delivery_tag: int) -> None:
-        """Check that a delivery that is not unacknowledged was returned by a test.
+        """Check that a test has requeued a delivery, which the client now settles.
 
         Raises:
-            ProtocolError: 406, it was not: there is no such delivery.
+            ProtocolError: 406, there is no such delivery.
         """
         if delivery_tag not in self._requeued:
             raise errors.unknown_delivery_tag(delivery_tag)
@@ -183,11 +180,11 @@ class Channel:
         self._settled_below = 1
 
     def _tags_up_to(self, delivery_tag: int) -> list[int]:
-        """List the unacknowledged tags up to one.
+        """List the unacknowledged tags up to `delivery_tag`.
 
-        Iterating over the numbers from the lowest that can be unacknowledged costs each number once
-        in the channel's life. Iterating over the dictionary would pass the deleted entries at its
-        front again and again.
+        This iterates over the numbers from the lowest one that can be unacknowledged, so each number
+        is passed once in the life of the channel. Iterating over the dictionary would pass the
+        deleted entries at its front again and again.
         """
         unacked = self.unacked
         numbers: Iterable[int] = range(self._settled_below, delivery_tag + 1)
@@ -199,7 +196,7 @@ class Channel:
     def acknowledge_one(self, delivery_tag: int) -> None:
         """Acknowledge one delivery.
 
-        Most settlements are of this kind; they cost a tenth less here than by `settle`.
+        Most settlements are of this kind. Here they cost a tenth less than in `settle`.
 
         Raises:
             ProtocolError: 406, there is no such delivery.
@@ -216,11 +213,11 @@ class Channel:
             self._return_credit(consumer)
 
     def settle(self, settlement: Settlement, deliveries: Mapping[int, Unacked]) -> None:
-        """Settle deliveries that are not among the unacknowledged ones any more.
+        """Settle deliveries that were removed from the unacknowledged ones.
 
-        RabbitMQ settles them queue by queue and consumer by consumer, in the order of the names.
-        A queue delivers again before the next consumer has its credit back. The credit that all
-        consumers share is back when everything is settled.
+        RabbitMQ settles queue by queue and consumer by consumer, in the order of their names. A queue
+        delivers again before the next consumer regains its credit. The consumers regain their shared
+        credit when everything is settled.
         """
         recorder = self.virtualhost.recorder
         if recorder is not None:
@@ -253,11 +250,11 @@ class Channel:
             consumer.queue.wake(consumer)
 
     def wake_consumers(self) -> None:
-        """Wake the queues of all consumers that can take messages.
+        """Let the queues of all consumers that can take messages deliver.
 
-        The queue that has waited longest is first, so queues that share a prefetch take turns. In
-        RabbitMQ chance decides. Consumers that can take nothing stay blocked: each comes behind the
-        active ones when it is unblocked.
+        The queue that has waited longest comes first, so queues that share a prefetch take turns. In
+        RabbitMQ the order is random. A consumer that can take nothing stays blocked; when it is
+        unblocked, it comes behind the active consumers.
         """
         by_queue: dict[Queue, list[Consumer]] = {}
         for consumer in sorted(self.consumers.values(), key=lambda consumer: consumer.blocked_at):
@@ -278,9 +275,10 @@ class Channel:
             self.send(BasicCancelParameters(consumer.tag, True))
 
     def time_out(self, consumer: Consumer | None) -> None:
-        """Notify the client that its queue has taken back deliveries that were not settled in time.
+        """Notify the client that a queue has taken back deliveries that were not settled in time.
 
-        A consumer is cancelled, and yet stays: its tag is taken until the client cancels it, too.
+        The client gets a basic.cancel for a consumer. The tag stays in use until the client cancels
+        the consumer as well.
         """
         is_consuming = consumer is not None and self.consumers.get(consumer.tag) is consumer
         if (
@@ -291,14 +289,14 @@ class Channel:
             self.send(BasicCancelParameters(consumer.tag, True))
         else:
             error = errors.acknowledgement_timed_out(self.number, -1)
-            self.connection.refuse_channel(self.number, error)
+            self.connection.fail_channel(self.number, error)
 
     # -- the end -------------------------------------------------------------------------------
 
     def exceeded_consumer_timeout(self, now: float, default: int | None) -> int | None:
         """Return the consumer timeout if the oldest unacknowledged delivery has exceeded it.
 
-        Deliveries have no time of their own. This records the last delivery tag of each check, and
+        The time of each delivery is not recorded. Each check records the last delivery tag, and
         RabbitMQ checks once a minute.
 
         Args:
@@ -337,8 +335,8 @@ class Channel:
     def start_closing(self) -> None:
         """Remove all consumers, and return the unacknowledged messages of consumed classic queues.
 
-        A channel that is closed by an error does this before the client has answered. Messages
-        from basic.get and from quorum queues return when the client has answered.
+        An error of the channel calls this. When the client has answered, `close` returns the messages
+        of basic.get and of quorum queues.
         """
         self.is_open = False
         self._cancel_reply_consumer()
@@ -353,9 +351,9 @@ class Channel:
             self.reply_consumer.cancel()
 
     def _detach_from(self, queues: Mapping[Queue, None]) -> None:
-        """Detach from queues: remove its consumers, and return its deliveries.
+        """Leave queues: remove the channel's consumers there, and return its deliveries.
 
-        Dead letters wait until all queues are done, so none reaches a consumer of this channel.
+        Dead letters wait until the channel has left all queues, so none reaches its consumers.
         """
         unacked = self.all_unacked()
         self._record_detached(queues, unacked)
@@ -366,14 +364,14 @@ class Channel:
                     {tag: delivery for tag, delivery in unacked.items() if delivery.queue is queue},
                 )
             self.consumers = {tag: c for tag, c in self.consumers.items() if c.queue not in queues}
-            self.transaction = None  # its settlements never happen
+            self.transaction = None  # its settlements are dropped
             self.unacked = {tag: d for tag, d in unacked.items() if d.queue not in queues}
             self.withheld = {}
 
     def _record_detached(
         self, queues: Mapping[Queue, None], unacked: Mapping[int, Unacked]
     ) -> None:
-        """Record which consumers end with the channel, and which deliveries go back."""
+        """Record which consumers end with the channel, and which deliveries are requeued."""
         if self.virtualhost.recorder is None:
             return
         for consumer in self.consumers.values():
@@ -398,7 +396,7 @@ class Channel:
         )
 
     def all_unacked(self) -> dict[int, Unacked]:
-        """Return the deliveries that no queue knows to be settled, those in a transaction included."""
+        """Return the unsettled deliveries, including those whose settlement waits for tx.commit."""
         if self.transaction is None and not self.withheld:
             return self.unacked
         settled = {} if self.transaction is None else self.transaction.settled

@@ -41,7 +41,7 @@ class ChannelTable:
         return len(self.open) + len(self._closing)
 
     def is_closing(self, number: int) -> bool:
-        """Return whether a channel was closed by the broker, and its client has not answered."""
+        """Return whether the broker has closed a channel, and the client has not answered."""
         return number in self._closing
 
     def open_new(self, number: int) -> None:
@@ -59,12 +59,12 @@ class ChannelTable:
     def close(
         self, channel: Channel, error: ProtocolError | None, *, is_answered: bool = True
     ) -> None:
-        """Close a channel, because its client asked for it or because of an error.
+        """Close an open channel: its client has closed it, or a method has failed.
 
         Args:
-            channel: An open channel.
+            channel: The channel.
             error: The error for the client; None if the client closes the channel.
-            is_answered: Whether a client that asked for it is answered.
+            is_answered: Whether to answer a client that closes the channel.
         """
         if channel.confirms is not None:
             channel.flush_confirms()
@@ -82,7 +82,7 @@ class ChannelTable:
         channel.start_closing()
 
     def refuse_unopened(self, number: int, error: ProtocolError) -> None:
-        """Close a channel that was never opened."""
+        """Answer a method on a channel that was never opened by closing the channel."""
         self._closing[number] = None
         self._send_close(number, error)
 
@@ -95,7 +95,7 @@ class ChannelTable:
         )
 
     def finish_closing(self, number: int) -> None:
-        """Remove a channel whose client has answered its close."""
+        """Remove a channel: its client has answered channel.close."""
         channel = self._closing.pop(number)
         if channel is not None:
             channel.close()
@@ -113,7 +113,7 @@ class ChannelTable:
                 self.close(channel, errors.acknowledgement_timed_out(channel.number, timeout))
 
     def abort(self, channel: Channel) -> None:
-        """Close a channel without channel.close: its connection ends."""
+        """Close a channel without channel.close, because its connection ends."""
         del self.open[channel.number]
         if channel.confirms is not None:
             channel.flush_confirms()

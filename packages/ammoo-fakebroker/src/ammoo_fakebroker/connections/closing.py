@@ -1,8 +1,8 @@
-"""Closing the socket of a connection that has ended.
+"""When the socket of an ended connection is closed.
 
-The client should close it. A client that has got a connection.close has some time for that, and a
-client that answers it is disconnected at once. A client whose login was refused without a close has to
-wait.
+The client should close the socket, and has some time for it after a connection.close. When it has
+answered with connection.close-ok, the broker closes the socket at once. If a login is refused without
+connection.close, the broker waits before it closes the socket.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PURPOSES = ("closing", "pause")
 
 
 class Closing:
-    """Closes the socket of one connection at the right time.
+    """Closes the socket of one connection when it is time.
 
     Args:
         protocol: The connection's protocol.
@@ -46,9 +46,9 @@ class Closing:
         self._limits = limits
 
     def follow(self) -> None:
-        """Close the socket, now or later. Called on each change of the protocol's state.
+        """Close the socket, now or later; call it on each change of the protocol's state.
 
-        Nothing that the client sends prolongs the time.
+        Octets from the client do not prolong the time.
         """
         protocol, limits = self._protocol, self._limits
         was_told = protocol.close_sent is not None or not protocol.login_pause
@@ -61,22 +61,22 @@ class Closing:
             self._abort_in("pause", limits.login_pause)
 
     def _time_to_answer(self) -> float:
-        """Return the seconds that a client has to close: at most a heartbeat interval."""
+        """Return the seconds within which a client must close: at most a heartbeat interval."""
         timeout, interval = self._limits.closing_timeout, self._protocol.heartbeat_interval
         return min(timeout, interval) if interval else timeout
 
     def _abort_in(self, purpose: str, delay: float) -> None:
-        if not self._timers.is_waiting(purpose):
+        if not self._timers.was_started(purpose):
             self._timers.call_later(purpose, delay, self._transport.abort)
 
     def stop(self) -> None:
-        """Cancel the timers: the socket is closed."""
+        """Cancel the timers, because the socket is closed."""
         for purpose in _PURPOSES:
             self._timers.cancel(purpose)
 
 
 def describe_end(protocol: ServerProtocol) -> dict[str, Any]:
-    """Return who has ended a connection, with which code and text, for the history."""
+    """Return the details of the event connection_closed: which side closed, the code and the text."""
     sent, received = protocol.close_sent, protocol.close_received
     if sent is None and received is None:
         return {"by": "network"}

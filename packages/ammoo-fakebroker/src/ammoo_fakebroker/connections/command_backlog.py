@@ -1,7 +1,7 @@
 """The command backlog: commands that wait because their connection is paused.
 
-They are executed in order when the last reason to pause is gone. A paused connection is not read, so
-the backlog holds at most the commands of one read.
+They are executed in order when the last reason to pause is gone. The broker does not read from a paused
+connection, so the backlog holds at most the commands of one read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class PauseReason(Enum):
 
 
 class CommandBacklog:
-    """The commands of one connection that wait, and the reasons why.
+    """The waiting commands of one connection, and the reasons why they wait.
 
     Args:
         transport: The transport that reads the client's octets.
@@ -58,7 +58,7 @@ class CommandBacklog:
         self._commands.extend(commands)
 
     def resume(self, reason: PauseReason) -> None:
-        """Execute the commands that wait, and read again, unless another reason is left."""
+        """Execute the waiting commands and read again, unless there is another reason to pause."""
         if reason not in self.paused_by:
             return
         self.paused_by.discard(reason)
@@ -74,6 +74,6 @@ class CommandBacklog:
         return sum(len(command[3]) for command in self._commands if command[3])
 
     def drop(self) -> None:
-        """Remove all commands, and execute none any more: the connection is closed."""
+        """Remove all commands, and execute none from now on: the connection is closed."""
         self._commands.clear()
         self._is_dropped = True

@@ -1,8 +1,8 @@
 """Publisher confirms: the publishes that are settled, and the acks and nacks for them.
 
-The commands of one read are executed together, and their publishes are confirmed together at the
-end, with ``multiple`` set where that means the same as single confirms. RabbitMQ batches in the same
-way, and sends both forms.
+The publishes of one read are confirmed together, after all commands of the read, with ``multiple`` set
+where that has the same meaning as single confirms. RabbitMQ batches in the same way, and sends both
+forms.
 See https://www.rabbitmq.com/docs/confirms
 """
 
@@ -25,9 +25,9 @@ class Confirms:
 
     Attributes:
         sequence_number: The number of the last publish; the first one is 1.
-        withheld: How many confirms a fault keeps, or has dropped. Until there is none, all are
-            sent one by one, because ``multiple`` would confirm these as well.
-        dropped: How many of these will never be sent.
+        withheld: How many confirms a fault keeps or has dropped. While there are some, confirms are
+            sent one by one, because ``multiple`` would confirm the withheld publishes as well.
+        dropped: How many of the withheld confirms will never be sent.
     """
 
     __slots__ = ("_accepted", "_rejected", "dropped", "sequence_number", "withheld")
@@ -40,7 +40,7 @@ class Confirms:
         self._rejected: list[int] = []
 
     def settle(self, sequence_number: int, *, accepted: bool) -> None:
-        """Record whether all queues accepted a publish."""
+        """Add the confirm of a publish: an ack if all queues accepted it, else a nack."""
         (self._accepted if accepted else self._rejected).append(sequence_number)
 
     @property
@@ -56,8 +56,8 @@ class Confirms:
             yield from (_encode_ack(number, False) for number in accepted)
             yield from (_encode_nack(number, False, True) for number in rejected)
             return
-        # All older publishes were confirmed before, so one ack up to the first nack, and one nack
-        # up to the first ack, means the same as many.
+        # All older publishes were confirmed before. So one ack for all numbers below the first nack,
+        # and one nack for all below the first ack, mean the same as single ones.
         if len(accepted) == 1:
             yield _encode_ack(accepted[0], False)
         elif accepted:
@@ -76,7 +76,7 @@ def encode_confirm(sequence_number: int, *, accepted: bool, multiple: bool = Fal
 def _coalesce(
     numbers: list[int], others: list[int], encode: _Encode, *more: bool
 ) -> Iterator[bytes]:
-    """Encode confirms; those before the first number of the other kind as one."""
+    """Encode confirms: one for all numbers below the first one of the other kind, then single ones."""
     cutoff = others[0] if others else numbers[-1] + 1
     run = [number for number in numbers if number < cutoff]
     if run:

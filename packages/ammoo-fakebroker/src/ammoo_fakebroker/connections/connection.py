@@ -1,7 +1,7 @@
 """A connection: one client, from its first octet to its last.
 
-It connects the wire (`ServerProtocol`: octets, framing, opening and closing) with the channels. It
-logs the client in, opens a virtual host, executes commands with their handlers, closes the channel
+It stands between the wire (`ServerProtocol`: octets, framing, opening and closing) and the channels.
+It logs the client in, opens a virtual host, executes commands with their handlers, closes the channel
 or the connection when a handler raises an error, and stops deliveries to a client that does not read.
 It knows no socket: a `Transport` moves the octets.
 """
@@ -63,12 +63,12 @@ _REPLY_LIMIT = 4_194_304
 
 
 class _Stage(Enum):
-    """The stage of a connection; it never goes back."""
+    """The stage of a connection; a connection never returns to a former stage."""
 
     OPENING = auto()
     OPEN = auto()
     OVER = auto()
-    """It is detached from its channels and queues; queued output may still be written."""
+    """The connection has left its channels and queues; queued output may still be written."""
 
 
 class Connection:
@@ -77,15 +77,15 @@ class Connection:
     Attributes:
         node: The node that the client is connected to.
         peer: The address that the client connects from.
-        identity: The names of the connection, for tests.
+        identity: The names by which a test knows the connection.
         channels: The open channels by number.
-        confirming: The channels with publishes that are settled and not yet confirmed.
+        confirming: The channels whose confirms are sent when the current commands are executed.
         is_deliverable: Whether the client reads fast enough to be sent more messages.
         connected_at: The time at which the client connected, in seconds since 1970.
         traffic: The counts of the octets that have come and gone; None if the node counts none.
         virtualhost: The virtual host that the client has opened; valid once it is open.
         user: The user that is logged in; valid once it is open.
-        strike_points: Where scripted faults can take a hand.
+        strike_points: The points at which scripted faults strike.
     """
 
     virtualhost: VirtualHost
@@ -134,9 +134,9 @@ class Connection:
         self._is_paused = False
         self._reply_room = _REPLY_LIMIT
         self._unawaited_size: int | None = (
-            None  # what was queued with an unawaited error at its end
+            None  # the octets that were queued when an error was the last of them
         )
-        self._failure: ProtocolError | None = None  # for which the connection is about to be closed
+        self._failure: ProtocolError | None = None  # the connection closes because of it, later
         self._failed_channels: set[int] = set()
         self._timers.call_later("handshake", node.limits.handshake_timeout, transport.abort)
         node.connections[self] = None
@@ -151,12 +151,12 @@ class Connection:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the client published during an alarm, and is not read."""
+        """Whether the client published during an alarm, so the broker does not read on."""
         return PauseReason.ALARM in self._backlog.paused_by
 
     @property
     def client_properties(self) -> dict[str, Any]:
-        """The table that the client sent in connection.start-ok."""
+        """The properties that the client sent in connection.start-ok."""
         return self._protocol.client_properties
 
     @property
@@ -166,7 +166,7 @@ class Connection:
 
     @property
     def awaits_octets(self) -> bool:
-        """Whether the client has sent a part of a message, and is read."""
+        """Whether the client has sent only a part of a message, and the broker reads on."""
         return self._protocol.unfinished_size > 0 and not self._backlog.paused_by
 
     @property
@@ -205,11 +205,11 @@ class Connection:
         self._receive(self._protocol.buffer_updated(count))
 
     def disconnected(self) -> None:
-        """Detach from everything: the socket is closed."""
+        """Leave channels and queues: the socket is closed."""
         self._protocol.receive_eof()
         self._detach()
         self._closing.stop()
-        self._protocol.data_to_send()  # discarded: it must not live as long as what refers to us
+        self._protocol.data_to_send()  # free the memory: queues may refer to the connection for long
 
     def _receive(self, commands: list[Command]) -> None:
         if self._heartbeats is not None:
@@ -234,7 +234,7 @@ class Connection:
             self._transport.wake()
 
     def _follow_state(self) -> None:
-        """Follow a change of the protocol's state."""
+        """Begin or end with the protocol, whose state may have changed."""
         state = self._protocol.state
         if state is ConnectionState.RUNNING and self._stage is _Stage.OPENING:
             self._begin()
@@ -295,7 +295,7 @@ class Connection:
         number: int,
         parameters: tuple[Any, ...],
     ) -> None:
-        """Close the channel or the connection for an error of a command's handler."""
+        """Close the channel or the connection: the handler of a command has raised an error."""
         if isinstance(parameters, OversizedContent):
             parameters = parameters.parameters
         method = method_of(parameters)
@@ -307,17 +307,17 @@ class Connection:
             self.close(error)
         else:
             if channel is not None:
-                self._channels.abort(channel)  # first: its messages may go to another one
+                self._channels.abort(channel)  # now: another channel may get its messages
             self._failed_channels.add(number)
             self._failure = self._failure or error
         if not method.replies:
             self._unawaited_size = self._protocol.queued_size
 
     def _close_behind(self, waiting: Iterable[Command], failure: ProtocolError) -> None:
-        """Close the connection for a channel's error, behind the other channels' answers.
+        """Close the connection because of a channel's error, after the other channels have answered.
 
-        RabbitMQ's reader has handed on what came in the same read before it hears of the error
-        (3.10 to 4.3); the channel itself does nothing more.
+        RabbitMQ's reader passes on the commands of a read before it learns of the error (3.10 to 4.3).
+        The channel that failed executes no further command.
         """
         for command in waiting:
             if command[0] not in self._failed_channels:
@@ -332,7 +332,7 @@ class Connection:
     def close_channel(self, channel_number: int) -> None:
         """Close a channel because its client asked for it.
 
-        The answer to a connection.close in the same read is an answer to this as well.
+        If the same read holds a connection.close, only that is answered.
         """
         self._channels.close(
             self.channels[channel_number],
@@ -340,7 +340,7 @@ class Connection:
             is_answered=self._protocol.close_received is None,
         )
 
-    def refuse_channel(self, channel_number: int, error: ProtocolError) -> None:
+    def fail_channel(self, channel_number: int, error: ProtocolError) -> None:
         """Close a channel because of an error that no method of the client has caused."""
         channel = self.channels.get(channel_number)
         if channel is not None:
@@ -367,7 +367,7 @@ class Connection:
         properties: bytes,
         body: bytes | bytearray,
     ) -> None:
-        """Queue an encoded method with its content; consumers pause when too much is queued."""
+        """Queue an encoded method with its content; stop deliveries if too much is queued."""
         protocol = self._protocol
         try:
             protocol.send_content(channel_number, payload, properties, body)
@@ -379,9 +379,9 @@ class Connection:
             self._transport.wake()
 
     def _close_for_small_frames(self) -> None:
-        """Close the connection soon: it has agreed on frames too small for a message's headers.
+        """Close the connection soon: its frames are too small for the headers of a message.
 
-        RabbitMQ sends the frame nevertheless, and its client closes. The fake cannot close at once,
+        RabbitMQ sends the frame nevertheless, and the client closes. The fake cannot close at once,
         because a queue is delivering.
         """
         self.is_deliverable = False
@@ -403,7 +403,7 @@ class Connection:
         return data
 
     def written(self) -> None:
-        """Resume what waited for queued output to be written."""
+        """Resume what has waited until queued output was written."""
         if self._stage is _Stage.OVER:
             return
         if self._is_paused:
@@ -417,11 +417,11 @@ class Connection:
                 channel.wake_consumers()
 
     def stop_deliveries(self) -> None:
-        """Deliver nothing more: the node goes down."""
+        """Stop deliveries: the node goes down."""
         self.is_deliverable = False
 
     def pause_writing(self) -> None:
-        """Block deliveries: the client does not read as fast as we write. Abort if that lasts."""
+        """Stop deliveries to a client that reads too slowly; disconnect it if that lasts."""
         self._is_paused = True
         self.is_deliverable = False
         if self._stage is not _Stage.OVER:
@@ -429,7 +429,7 @@ class Connection:
             self._timers.call_later("sending", timeout, self._transport.abort)
 
     def resume_writing(self) -> None:
-        """Allow deliveries again: the client has read."""
+        """Resume deliveries: the client has read."""
         self._is_paused = False
         self._timers.cancel("sending")
         self.written()
@@ -437,14 +437,14 @@ class Connection:
     # -- memory and alarms ---------------------------------------------------------------------
 
     def memory_size(self) -> int:
-        """Return the octets that are on their way from the client and to it."""
+        """Return how much memory messages to and from the client take, in octets."""
         protocol = self._protocol
         on_the_wire = protocol.unfinished_size + protocol.queued_size
         waiting = self._backlog.memory_size() + self._transport.unwritten_size()
         return on_the_wire + waiting + sum(each.memory_size() for each in self.channels.values())
 
     def _block(self, reason: str) -> None:
-        """Stop reading a publisher until the alarm is over."""
+        """Stop reading from a publisher until the alarm is over."""
         if self.is_blocked:
             return
         self._backlog.pause(PauseReason.ALARM)
@@ -454,7 +454,7 @@ class Connection:
             self.send(0, ConnectionBlockedParameters(reason))
 
     def unblock(self) -> None:
-        """Read the client again: the alarm is over."""
+        """Resume reading: the alarm is over."""
         if self.is_blocked and self.node.recorder is not None:
             self.node.recorder.record("connection_unblocked", connection=self)
         if self.is_blocked and self.client_can("connection.blocked"):
@@ -464,7 +464,7 @@ class Connection:
     # -- opening -------------------------------------------------------------------------------
 
     def _authenticate(self, mechanism: str, response: bytes) -> Verdict:
-        """Answer a response of the client that logs in."""
+        """Return the answer to a SASL response of the client."""
         verdict = self._login.answer(mechanism, response)
         strike = self.strike_points.login
         if strike is not None and isinstance(verdict, Accepted):
@@ -489,7 +489,7 @@ class Connection:
             raise
 
     def _begin(self) -> None:
-        """Start heartbeats and time-outs: the connection is open."""
+        """Start heartbeats and checks: the connection is open."""
         self._stage = _Stage.OPEN
         self._timers.cancel("handshake")
         self._identify()
@@ -502,7 +502,7 @@ class Connection:
                 self.node.network_clock,
                 is_reading=lambda: not self._backlog.paused_by,
                 send=self._send_heartbeat,
-                drop=self._transport.abort,
+                disconnect=self._transport.abort,
             )
         if not self.node.profile.consumers_have_timeouts:
             self._await_consumer_timeout()
@@ -510,7 +510,7 @@ class Connection:
             self.strike_points.opened(self)
 
     def _identify(self) -> None:
-        """Take the names by which a test knows the connection."""
+        """Set the names by which a test knows the connection."""
         peer_name = self.peer.connection_name
         given = self.client_properties.get("connection_name")
         self.identity = Identity(
@@ -551,7 +551,7 @@ class Connection:
         self._transport.wake()
 
     def _detach(self) -> None:
-        """Detach from channels, queues and timers, once, and let the socket be closed."""
+        """Leave channels and queues, cancel timers, and let the socket be closed; repeatable."""
         if self._stage is not _Stage.OVER:
             was_open = self.is_open
             self._stage = _Stage.OVER

@@ -1,9 +1,9 @@
-"""A channel inside of the broker, which no client has: the management API works with it.
+"""A channel inside of the broker, without a client: the management API works with it.
 
 RabbitMQ's management plugin opens a direct connection for what it declares, publishes and gets, so
-its refusals are those that clients get. A direct channel executes methods with the same handlers,
-as a user and in a virtual host, and keeps their answers. It is not in the node's list of connections,
-meets neither limits nor alarms, and needs no login.
+it refuses what a client's methods would be refused. A direct channel executes methods with the same
+handlers, as a user and in a virtual host, and returns their answers. It needs no login, it is not in
+the node's list of connections, and limits and alarms do not apply to it.
 """
 
 from __future__ import annotations
@@ -49,8 +49,7 @@ class GotMessage(NamedTuple):
 class DirectChannel:
     """A channel that executes methods for the broker itself, and returns their answers.
 
-    It is a context manager: at the end, messages that were got and not settled return to their
-    queues.
+    It is a context manager. At the end, unacknowledged messages return to their queues.
 
     Args:
         node: The node to work on.
@@ -58,7 +57,7 @@ class DirectChannel:
         virtualhost: The virtual host to work in.
 
     Attributes:
-        channel: The channel, for what the methods here do not cover.
+        channel: The channel.
     """
 
     def __init__(self, node: Node, user: User, virtualhost: VirtualHost) -> None:
@@ -109,16 +108,16 @@ class DirectChannel:
         return GotMessage(answer.parameters, answer.properties, answer.body)
 
     def acknowledge(self, delivery_tag: int) -> None:
-        """Acknowledge a message that was got."""
+        """Acknowledge a message that `get` returned."""
         HANDLERS[BasicAckParameters](self.channel, BasicAckParameters(delivery_tag, False))
 
     def reject(self, delivery_tag: int, *, requeue: bool) -> None:
-        """Reject a message that was got: back to its queue, or dead-lettered."""
+        """Reject a message that `get` returned: requeue it, or dead-letter or drop it."""
         HANDLERS[BasicRejectParameters](self.channel, BasicRejectParameters(delivery_tag, requeue))
 
 
 class _Answer(NamedTuple):
-    """A method that a client would be sent, with its content if it has any."""
+    """A method that a client would receive, with its content if it has one."""
 
     parameters: tuple[Any, ...]
     properties: bytes = b""
@@ -126,7 +125,7 @@ class _Answer(NamedTuple):
 
 
 class _DirectConnection:
-    """What a direct channel has in place of a client's connection."""
+    """The connection of a direct channel, in place of a client's connection."""
 
     channel_max = 0
     is_deliverable = True
@@ -160,13 +159,13 @@ class _DirectConnection:
         self._answers.append(_Answer(_decode(payload), properties, body))
 
     def close_channel(self, channel_number: int) -> None:
-        """Do nothing: the channel is closed by its user."""
+        """Do nothing: leaving the context manager closes the channel."""
 
-    def refuse_channel(self, channel_number: int, error: ProtocolError) -> None:
-        """Do nothing: the channel ends before anything can fall due."""
+    def fail_channel(self, channel_number: int, error: ProtocolError) -> None:
+        """Do nothing: the channel ends before a timer can fire."""
 
     def close(self, error: ProtocolError) -> None:
-        """Do nothing: no operator sees the connection."""
+        """Do nothing: operators do not see the connection."""
 
 
 def _decode(payload: bytes) -> tuple[Any, ...]:

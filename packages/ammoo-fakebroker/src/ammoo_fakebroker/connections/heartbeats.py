@@ -1,9 +1,9 @@
-"""Heartbeats of one connection: when to send one, and when its client is gone.
+"""Heartbeats of one connection: when to send one, and when the client counts as lost.
 
-RabbitMQ's rule (rabbit_heartbeat): it looks at what was sent every half interval, and sends a
-heartbeat if that was nothing; it looks at what was received every interval, and drops a client of
-which nothing came between three looks in a row. So a client is dropped between two and three
-intervals after its last octet.
+RabbitMQ's rule (rabbit_heartbeat): each half interval it checks whether it has sent octets, and sends a
+heartbeat if not. Each interval it checks whether it has received octets, and disconnects a client from
+which it has received none in two consecutive intervals. So a client is disconnected between two and
+three intervals after its last octet.
 See https://www.rabbitmq.com/docs/heartbeats
 """
 
@@ -17,21 +17,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Heartbeats"]
 
-_MOST_SILENT_LOOKS = 2
+_MOST_SILENT_CHECKS = 2
 
 
 class Heartbeats:
-    """Sends the heartbeats of a connection, and drops a silent client, until it is stopped.
+    """Sends the heartbeats of a connection, and disconnects a silent client, until it is stopped.
 
     Args:
         interval: The negotiated seconds between two heartbeats.
         clock: The network's clock.
-        is_reading: Returns whether the connection is read; if not, its client may be sending.
+        is_reading: Returns whether the broker reads from the client. While it does not, the client
+            may be sending.
         send: Sends a heartbeat.
-        drop: Is called when the client is gone.
+        disconnect: Disconnects the client.
 
     Attributes:
-        has_received: Whether something was received since the last look; the connection sets it.
+        has_received: Whether octets were received since the last check; the connection sets it.
     """
 
     def __init__(
@@ -41,51 +42,51 @@ class Heartbeats:
         *,
         is_reading: Callable[[], bool],
         send: Callable[[], object],
-        drop: Callable[[], object],
+        disconnect: Callable[[], object],
     ) -> None:
         self.has_received: bool = True
         self._has_sent = False
-        self._is_own = True  # whether what is sent next does not count: open-ok, then heartbeats
-        self._silent_looks = 0
+        self._is_own = True  # whether the next octets do not count: open-ok, then heartbeats
+        self._silent_checks = 0
         self._interval = interval
         self._clock = clock
         self._is_reading = is_reading
         self._send = send
-        self._drop = drop
+        self._disconnect = disconnect
         self._timers: list[Timer] = []
-        self._look_in()
+        self._start_timers()
 
     def stop(self) -> None:
-        """Send nothing more, and drop no client."""
+        """Cancel the timers."""
         for timer in self._timers:
             timer.cancel()
 
     def data_sent(self) -> None:
-        """Record that something was sent."""
+        """Record that octets were sent."""
         self._has_sent = not self._is_own
         self._is_own = False
 
-    def _look_in(self) -> None:
+    def _start_timers(self) -> None:
         call_later, interval = self._clock.call_later, self._interval
         self._timers = [
-            call_later(interval / 2, self._look_at_sent),
-            call_later(interval, self._look_at_all),
+            call_later(interval / 2, self._check_sent),
+            call_later(interval, self._check_both),
         ]
 
-    def _look_at_sent(self) -> None:
+    def _check_sent(self) -> None:
         if not self._has_sent:
             self._is_own = True
             self._send()
         self._has_sent = False
 
-    def _look_at_all(self) -> None:
+    def _check_both(self) -> None:
         if self.has_received or not self._is_reading():
-            self._silent_looks = 0
+            self._silent_checks = 0
         else:
-            self._silent_looks += 1
+            self._silent_checks += 1
         self.has_received = False
-        if self._silent_looks == _MOST_SILENT_LOOKS:
-            self._drop()
+        if self._silent_checks == _MOST_SILENT_CHECKS:
+            self._disconnect()
             return
-        self._look_at_sent()
-        self._look_in()
+        self._check_sent()
+        self._start_timers()

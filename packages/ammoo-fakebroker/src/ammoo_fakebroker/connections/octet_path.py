@@ -1,7 +1,7 @@
-"""The path of a client's octets, while faults stand on it: stages between connection and socket.
+"""The path of a client's octets through faults: stages between its connection and its socket.
 
-Octets of each direction pass the stages one after the other, the newest first. A stage may keep them,
-lose them or cut the socket. It knows neither sockets nor event loops.
+The octets of a direction pass its stages one after the other, the newest stage first. A stage may keep
+octets, drop them or cut the socket. The path knows neither sockets nor event loops.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ __all__ = ["OctetPath", "Stage", "Towards"]
 
 Towards = Literal["client", "broker"]
 
-_ROOM = 65_536
+_BUFFER_SIZE = 65_536
 
 
 class Stage(Protocol):
-    """What octets of one direction pass."""
+    """One fault on the path, for one direction."""
 
     @property
     def kept_size(self) -> int:
-        """How many octets it keeps."""
+        """How many octets the stage keeps."""
         ...
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing may show that the connection has ended."""
+        """Whether the client must not see that the connection has ended."""
         ...
 
     def pass_on(self, octets: bytes, forward: Callable[[bytes], object]) -> None:
-        """Take octets; those that go on, now or later, go to `forward`."""
+        """Take octets, and pass to `forward` those that go on, now or later."""
 
 
 class OctetPath:
@@ -49,15 +49,15 @@ class OctetPath:
             "broker": receive,
         }
         self._stages: dict[Towards, list[Stage]] = {"client": [], "broker": []}
-        self._room = bytearray(_ROOM)
+        self._buffer = bytearray(_BUFFER_SIZE)
 
     def get_buffer(self) -> memoryview:
-        """Return room for octets that are read."""
-        return memoryview(self._room)
+        """Return the buffer to read octets into."""
+        return memoryview(self._buffer)
 
     def received(self, count: int) -> None:
-        """Take octets that were read into the room."""
-        self.send("broker", bytes(self._room[:count]))
+        """Take octets that were read into the buffer."""
+        self.send("broker", bytes(self._buffer[:count]))
 
     def send(self, towards: Towards, octets: bytes) -> None:
         """Send octets through all stages of a direction."""
@@ -77,7 +77,7 @@ class OctetPath:
 
     @property
     def is_straight(self) -> bool:
-        """Whether no stage is left."""
+        """Whether the path has no stage."""
         return not any(self._stages.values())
 
     @property
@@ -87,7 +87,7 @@ class OctetPath:
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing may show the client that its connection has ended."""
+        """Whether the client must not see that its connection has ended."""
         return any(stage.is_silent for stage in self._stages["client"])
 
     def add(self, towards: Towards, stage: Stage) -> None:
@@ -95,7 +95,7 @@ class OctetPath:
         self._stages[towards].insert(0, stage)
 
     def remove(self, stage: Stage) -> None:
-        """Remove a stage; it has let go what it kept."""
+        """Remove a stage, which has passed on the octets that it kept."""
         for stages in self._stages.values():
             if stage in stages:
                 stages.remove(stage)

@@ -1,4 +1,4 @@
-"""Checks that a channel's user has the permission that a method needs.
+"""Whether the user of a channel has the permission that a method needs.
 
 See https://www.rabbitmq.com/docs/access-control#authorisation
 """

@@ -1,4 +1,4 @@
-"""What a channel, and the handlers of its methods, ask of their connection."""
+"""What a channel and the handlers of its methods ask of their connection."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DirectReplyConsumer(Protocol):
         ...
 
     def cancel(self) -> None:
-        """Receive no more replies."""
+        """Stop the consumer; later replies are dropped."""
 
 
 class ChannelConnection(Protocol):
@@ -65,7 +65,7 @@ class ChannelConnection(Protocol):
 
     @property
     def strike_points(self) -> StrikePoints:
-        """Where scripted faults can take a hand."""
+        """The points at which scripted faults strike."""
         ...
 
     @property
@@ -101,7 +101,7 @@ class ChannelConnection(Protocol):
     def close_channel(self, channel_number: int) -> None:
         """Close a channel because its client asked for it."""
 
-    def refuse_channel(self, channel_number: int, error: ProtocolError) -> None:
+    def fail_channel(self, channel_number: int, error: ProtocolError) -> None:
         """Close a channel because of an error (channel.close)."""
 
     def close(self, error: ProtocolError) -> None:

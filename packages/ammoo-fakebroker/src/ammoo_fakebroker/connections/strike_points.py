@@ -1,8 +1,8 @@
-"""The strike points: where scripted faults can take a hand in what a connection does.
+"""The strike points, at which scripted faults change what a connection does.
 
-Each point is a function, or None while no fault is in force there: that is all that a fault costs
-while there is none. The core asks the point at one place each; what strikes, and when, is decided
-above, in `faults/`, which the core does not know.
+Each point is a function, or None while no fault is in force there, so an unused point costs one
+comparison. The core calls each point at one place. `faults/`, which the core does not know, decides
+which fault strikes, and when.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ __all__ = ["StrikePoints"]
 class StrikePoints:
     """The strike points of all connections to one node; each may be None.
 
-    Connections and channels are passed as mere objects: the channel and its connection hold this.
+    Connections and channels are passed as objects without a type, because they refer to this room.
 
     Attributes:
-        login: Gets a connection whose login is accepted, and the mechanism's name. Returns the text
-            to refuse it with, or None.
-        method: Gets a command before it is executed. Returns whether it must not be executed.
-        publish: Gets a publish that has passed all checks, before it is routed, and whether it is
-            mandatory. Returns whether it is dealt with.
-        copy: Gets a publish and the queues that have just taken it.
-        confirm: Gets a publish whose fate is known, its sequence number, and whether all queues
-            accepted it. Returns whether its confirm must not be sent.
-        deliver: Gets a message on its way to a consumer. Returns whether it must not be sent.
-        accept: Gets a client whose socket is accepted, before its first octet.
-        opened: Gets a connection that has just been opened.
+        login: Called with a connection whose login is accepted, and the mechanism's name. Returns the
+            text to refuse the login with, or None.
+        method: Called with a command before it is executed. Returns whether to skip the command.
+        publish: Called with a publish that has passed all checks, before it is routed, and whether it
+            is mandatory. Returns whether to skip the publish.
+        copy: Called with a publish and the queues that have just taken it.
+        confirm: Called with a publish, its sequence number, and whether all queues accepted it.
+            Returns whether to skip its confirm.
+        deliver: Called with a consumer and its next message. Returns whether to skip the delivery.
+        accept: Called with a client whose socket is accepted, before its first octet.
+        opened: Called with a connection that has just been opened.
     """
 
     __slots__ = (

@@ -1,6 +1,6 @@
 """The timers of one connection, by their purposes.
 
-They use the network's clock unless another clock is named.
+They use the network's clock by default.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Timers:
     """Timers by their purposes, at most one for each.
 
     Args:
-        clock: The clock of timers that name no other.
+        clock: The default clock.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -38,7 +38,7 @@ class Timers:
         timers = clock or self._clock
         self._timers[purpose] = timers.call_later(delay, callback, only_looks=only_looks)
 
-    def is_waiting(self, purpose: str) -> bool:
+    def was_started(self, purpose: str) -> bool:
         """Return whether a timer was started and not cancelled; it may have fired."""
         return purpose in self._timers
 

@@ -1,7 +1,7 @@
 """Transactions: publishes and settlements that wait for tx.commit.
 
-A publish is routed when it comes, and enqueued at the commit. While a transaction is open, its
-settled deliveries are not unacknowledged; after tx.rollback they are again.
+A publish is routed at once, and enqueued at the commit. The deliveries that a transaction settles are
+not unacknowledged while it is open, and become unacknowledged again with tx.rollback.
 See https://www.rabbitmq.com/docs/semantics#tx
 """
 

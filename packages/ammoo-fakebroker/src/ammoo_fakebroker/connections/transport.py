@@ -1,4 +1,4 @@
-"""What a connection asks of its transport, which moves the octets: `server.py`, or a test."""
+"""What a connection asks of its transport, which moves the octets (`server.py`, or a test)."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ class Transport(Protocol):
     """What a connection asks of its transport."""
 
     def wake(self) -> None:
-        """Come for `Connection.data_to_send` soon; it may be asked for many times."""
+        """Write `Connection.data_to_send` soon; further calls before that change nothing."""
 
     def wake_later(self) -> None:
-        """Do so in a moment, but for something else to be done before."""
+        """Write `Connection.data_to_send` in a moment, or earlier if the client sends octets."""
 
     def unwritten_size(self) -> int:
-        """Return how many octets were taken and not written yet."""
+        """Return how many octets the transport has taken and not written yet."""
         ...
 
     def close(self) -> None:
-        """Write what is left, then close the socket."""
+        """Write the remaining octets, then close the socket."""
 
     def abort(self) -> None:
         """Close the socket at once."""
 
     def pause_reading(self) -> None:
-        """Read nothing more for now."""
+        """Stop reading from the client."""
 
     def resume_reading(self) -> None:
-        """Read again."""
+        """Read from the client again."""

@@ -1,6 +1,6 @@
 """Commands that no handler of an open channel executes.
 
-They are for channel 0, or for a channel that is not open, or their method is not for a server. The
+They are for channel 0 or for a channel that is not open, or a server does not support the method. The
 answer depends on the channel table (`channel_table.py`).
 """
 

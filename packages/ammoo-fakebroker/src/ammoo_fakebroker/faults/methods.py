@@ -77,7 +77,7 @@ class CloseChannels(_ErrorFault):
         return "on channels that are not open" if occasion.channel is None else None
 
     def execute(self, connection: Connection, command: Command) -> None:
-        connection.refuse_channel(command[0], self._error())
+        connection.fail_channel(command[0], self._error())
 
 
 class CloseConnections(_ErrorFault):

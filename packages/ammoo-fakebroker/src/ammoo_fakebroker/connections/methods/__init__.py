@@ -1,8 +1,8 @@
 """The handlers of AMQP's methods: one module for each class, one function for each method.
 
 A handler gets the channel and the method's parameters. It answers by sending on the channel, and
-refuses by raising a `ProtocolError` from `errors`. The type of the parameters selects the handler;
-a method that is not in the table is not for a server (COMMAND_INVALID).
+refuses by raising a `ProtocolError` from `errors`. The type of the parameters selects the handler. A
+server does not support a method that is not in the table (COMMAND_INVALID).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Class access: the remains of the realms and tickets of AMQP 0-8 and 0-9."""
+"""Class access: access.request of AMQP 0-8 and 0-9, which AMQP 0-9-1 does not use."""
 
 from __future__ import annotations
 

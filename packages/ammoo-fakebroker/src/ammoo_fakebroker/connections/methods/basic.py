@@ -33,9 +33,7 @@ from ...node.virtual_host import generate_name
 from ...queues.consumers import Consumer
 from ...queues.delivery import Settlement
 from ...rabbitmq import errors
-from ...rabbitmq.arguments import (
-    consumer_priority,
-)
+from ...rabbitmq.arguments import consumer_priority
 from ..permissions import check_exchange, check_queue, check_topic
 from ..transaction import PendingPublish
 from .direct_reply_to import (
@@ -43,7 +41,7 @@ from .direct_reply_to import (
     consume_replies,
     find_replies,
     is_volatile_queue,
-    refuse_second_consumer,
+    refusal_of_consumer,
     with_reply_queue,
 )
 from .lookup import accessible_queue, named_queue
@@ -146,7 +144,7 @@ def publish(
 
 
 def settle_publish(channel: Channel, message: Message, *, accepted: bool) -> None:
-    """Confirm a publish that is not enqueued, because a fault has taken it."""
+    """Confirm a publish that a fault has prevented from being routed."""
     confirms = channel.confirms
     assert confirms is not None
     confirms.sequence_number += 1
@@ -159,7 +157,7 @@ def settle_publish(channel: Channel, message: Message, *, accepted: bool) -> Non
 
 
 def _check_properties(channel: Channel, parsed: ParsedProperties) -> None:
-    """Refuse invalid properties, and a user-id that is not the user's own."""
+    """Refuse invalid properties, and the user-id of another user."""
     login = channel.connection.user.name
     faults = list(parsed.faults)
     is_other = parsed.user_id is not None and parsed.user_id != login
@@ -172,7 +170,7 @@ def _check_properties(channel: Channel, parsed: ParsedProperties) -> None:
 
 
 def deliver_replies(message: Message, replies: Collection[ReplyReceiver | None]) -> None:
-    """Deliver a message to consumers of direct replies; those that are gone get nothing."""
+    """Deliver a message to consumers of direct replies; None stands for one that has gone."""
     for consumer in replies:
         if consumer is not None:
             consumer.deliver(message)
@@ -182,7 +180,7 @@ def deliver_to_queues(channel: Channel, message: Message, queues: Collection[Que
     """Put a message into the queues that it was routed to.
 
     Returns:
-        Whether all of them accepted it.
+        Whether all queues accepted it.
     """
     if not queues:
         return True
@@ -209,16 +207,16 @@ def return_unroutable(channel: Channel, message: Message) -> None:
 
 
 def qos(channel: Channel, parameters: BasicQosParameters) -> None:
-    """Set the prefetch of new consumers or, if global, the one that all on the channel share.
+    """Set the prefetch of new consumers or, if global, that of all consumers on the channel together.
 
-    RabbitMQ defines global so: https://www.rabbitmq.com/docs/consumer-prefetch
+    This is RabbitMQ's meaning of global: https://www.rabbitmq.com/docs/consumer-prefetch
     """
     prefetch_size, prefetch_count, is_global = parameters
     if prefetch_size:
         raise errors.prefetch_size_not_implemented(prefetch_size)
     if is_global and not channel.virtualhost.profile.global_qos_is_per_consumer:
         if not channel.limiter.limit:
-            # Deliveries of basic.get count as well, and settling them never reduces the count.
+            # Deliveries of basic.get count as well; settling them does not reduce the count.
             channel.limiter.outstanding = len(channel.unacked)
         channel.limiter.limit = prefetch_count
     else:
@@ -238,7 +236,7 @@ def consume(channel: Channel, parameters: BasicConsumeParameters) -> None:
     _check_consumer_tag(channel, parameters.consumer_tag)
     check_queue(channel, "read", name)
     if is_volatile_queue(channel, name):
-        raise refuse_second_consumer(channel, name)
+        raise refusal_of_consumer(channel, name)
     queue = accessible_queue(channel, name)
     consumer = Consumer(
         parameters.consumer_tag or generate_name("amq.ctag-"),
@@ -282,10 +280,10 @@ def cancel(channel: Channel, parameters: BasicCancelParameters) -> None:
 
 
 def cancel_ok(channel: Channel, parameters: BasicCancelOkParameters) -> None:
-    """Cancel a consumer whose cancellation the client confirms, in releases that accept this.
+    """Cancel a consumer: the client confirms its cancellation, in releases that accept this.
 
     Raises:
-        ProtocolError: 503, the release does not; 541, there is no consumer of this tag.
+        ProtocolError: 503, the release does not accept it; 541, there is no consumer of this tag.
     """
     if not channel.virtualhost.profile.accepts_cancel_ok:
         raise errors.unimplemented_method()
@@ -303,7 +301,7 @@ def get(channel: Channel, parameters: BasicGetParameters) -> None:
     queue = accessible_queue(channel, name)
     no_ack = parameters.no_ack
     answer = partial(_answer_get, channel, queue, no_ack=no_ack)
-    # Messages that expire behind this one are dead-lettered after the answer.
+    # Messages behind this one that have expired are dead-lettered after the answer.
     with channel.virtualhost.dead_letters.deferred():
         if not queue.get(answer, channel, no_ack=no_ack):
             if queue.recorder is not None:
@@ -378,7 +376,7 @@ def _settle(channel: Channel, settlement: Settlement, delivery_tag: int, *, mult
 
 
 def _check_rejectable(channel: Channel, deliveries: Iterable[Unacked]) -> None:
-    """Check that all deliveries came from queues that support rejection."""
+    """Check that the queues of all deliveries support rejection."""
     for queue, _, _ in deliveries:
         if not queue.supports_rejection:
             raise errors.stream_rejection_not_supported(channel.virtualhost.name, queue.name)
@@ -398,7 +396,7 @@ def recover_async(channel: Channel, parameters: BasicRecoverAsyncParameters) -> 
 
 
 def _check_recoverable(channel: Channel, *, requeue: bool) -> None:
-    """Check that all deliveries can be requeued; RabbitMQ 3.10 crashes on those from a stream."""
+    """Check that all deliveries can be requeued; RabbitMQ 3.10 crashes on deliveries of a stream."""
     if not requeue:
         raise errors.recover_without_requeue_not_implemented()
     if not all(queue.supports_rejection for queue, _, _ in channel.unacked.values()):

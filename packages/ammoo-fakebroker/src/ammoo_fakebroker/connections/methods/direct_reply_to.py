@@ -1,8 +1,8 @@
 """Direct reply-to: requests and replies without a queue.
 
 A client consumes from a pseudo-queue, and publishes requests that name it in reply_to. The broker
-replaces that name by a generated one; what is published to the generated name by the default
-exchange goes straight to the consumer's channel.
+replaces that name by a generated one. A message that is published to the default exchange with the
+generated name as its routing key goes directly to the consumer's channel.
 See https://www.rabbitmq.com/docs/direct-reply-to
 """
 
@@ -41,14 +41,14 @@ __all__ = [
     "declare_pseudo_queue",
     "find_replies",
     "is_volatile_queue",
-    "refuse_second_consumer",
+    "refusal_of_consumer",
     "with_reply_queue",
 ]
 
 PSEUDO_QUEUE = "amq.rabbitmq.reply-to"
 _PREFIX = f"{PSEUDO_QUEUE}."
-# An Erlang process in its external form begins like this, of which 22 octets are still to come.
 _PROCESS = b"\x83Xv\x00\x0freply@"
+"""The beginning of an Erlang process identifier in the external term format."""
 _PROCESS_SIZE = 32
 
 _encode_deliver = method_of(BasicDeliverParameters).encode
@@ -76,15 +76,14 @@ class ReplyConsumer:
         self.channel.connection.node.reply_consumers[self.queue_name] = self
 
     def cancel(self) -> None:
-        """Receive no more replies; those that come later are dropped."""
+        """Stop receiving replies; later ones are dropped."""
         self.channel.reply_consumer = None
         self.channel.connection.node.reply_consumers.pop(self.queue_name, None)
 
     def deliver(self, message: Message) -> None:
         """Deliver a reply.
 
-        Up to 4.2 it has the delivery tag that the next delivery will have as well: RabbitMQ did
-        not count direct replies.
+        Until 4.2 RabbitMQ does not count direct replies, so the next delivery has the same tag.
         """
         channel = self.channel
         if channel.virtualhost.profile.reply_names_are_queues:
@@ -123,7 +122,7 @@ def consume_replies(channel: Channel, parameters: BasicConsumeParameters) -> Non
 
 
 def _generate_name() -> str:
-    """Return a name as RabbitMQ generates it: an Erlang process and a key, both in base64."""
+    """Return a name as RabbitMQ generates it: an Erlang process and a random key, both in base64."""
     node = f"{secrets.randbelow(10**9):09}".encode()
     process = _PROCESS + node + secrets.token_bytes(_PROCESS_SIZE - len(_PROCESS) - len(node))
     key = secrets.token_bytes(16)
@@ -131,7 +130,7 @@ def _generate_name() -> str:
 
 
 def _names_process(queue_name: str) -> bool:
-    """Return whether a name refers to a channel of this node, even one that never existed."""
+    """Return whether a name has the form of a channel of this node; the channel need not exist."""
     process, _, _ = queue_name.removeprefix(_PREFIX).partition(".")
     try:
         octets = b64decode(process, validate=True)
@@ -146,7 +145,7 @@ def is_reply_name(queue_name: str) -> bool:
 
 
 def is_volatile_queue(channel: Channel, queue_name: str) -> bool:
-    """Return whether a release calls a name a queue, which lives as long as its consumer."""
+    """Return whether the release treats a name as a queue, which exists as long as its consumer."""
     return (
         channel.virtualhost.profile.reply_names_are_queues
         and is_reply_name(queue_name)
@@ -158,13 +157,13 @@ def check_not_volatile(channel: Channel, queue_name: str) -> None:
     """Check that bindings of a queue may be changed.
 
     Raises:
-        ProtocolError: 403, the name is one for direct replies, and the release calls it a queue.
+        ProtocolError: 403, the name is for direct replies, and the release treats it as a queue.
     """
     if channel.virtualhost.profile.reply_names_are_queues and queue_name.startswith(_PREFIX):
         raise errors.volatile_queue_not_bindable()
 
 
-def refuse_second_consumer(channel: Channel, queue_name: str) -> ProtocolError:
+def refusal_of_consumer(channel: Channel, queue_name: str) -> ProtocolError:
     """Return the refusal of basic.consume from a generated name."""
     own = channel.reply_consumer
     virtualhost = channel.virtualhost.name
@@ -176,10 +175,10 @@ def refuse_second_consumer(channel: Channel, queue_name: str) -> ProtocolError:
 def declare_pseudo_queue(channel: Channel, name: str) -> str:
     """Return the name of the pseudo-queue, or a generated one whose consumer still exists.
 
-    A responder declares the name in reply_to to learn whether the requester is still there.
+    A responder declares the name in reply_to to learn whether the requester still waits.
 
     Raises:
-        ProtocolError: 404, the requester is gone; 541, the name was never generated.
+        ProtocolError: 404, the requester has gone; 541, the name was never generated.
     """
     if name == PSEUDO_QUEUE:
         return name
@@ -211,11 +210,11 @@ def find_replies(channel: Channel, message: Message) -> list[ReplyReceiver | Non
     """Find the consumers whose generated names are among a message's routing keys.
 
     Returns:
-        The consumers; None for a name whose consumer is gone, if the release calls it a queue that
-        the message was routed to.
+        The consumers; None for a name whose consumer has gone, if the release treats the name as a
+        queue that the message was routed to.
 
     Raises:
-        ProtocolError: 541, a name was never generated; from 4.3 on it is no queue.
+        ProtocolError: 541, a name was never generated; since 4.3 that is no error.
     """
     are_queues = channel.virtualhost.profile.reply_names_are_queues
     consumers = channel.connection.node.reply_consumers

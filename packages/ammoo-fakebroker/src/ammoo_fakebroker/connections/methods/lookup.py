@@ -57,7 +57,7 @@ def existing_queue(channel: Channel, queue_name: str) -> Queue:
     """Find a queue, even one that is exclusive to another connection.
 
     Raises:
-        ProtocolError: 404, there is none of that name.
+        ProtocolError: 404, there is no queue or exchange of that name.
     """
     queue = channel.virtualhost.queues.get(queue_name)
     if queue is None:
@@ -69,7 +69,7 @@ def check_exclusive_access(channel: Channel, queue: Queue) -> None:
     """Check that a queue is not exclusive to another connection.
 
     Raises:
-        ProtocolError: 405, it is.
+        ProtocolError: 405, it is exclusive to another connection.
     """
     if queue.owner is not None and queue.owner is not channel.connection:
         raise errors.queue_locked(channel.virtualhost.name, queue.name)
@@ -79,7 +79,7 @@ def existing_exchange(channel: Channel, exchange_name: str) -> Exchange:
     """Find an exchange.
 
     Raises:
-        ProtocolError: 404, there is none of that name.
+        ProtocolError: 404, there is no queue or exchange of that name.
     """
     exchange = channel.virtualhost.exchanges.get(exchange_name)
     if exchange is None:
@@ -88,10 +88,10 @@ def existing_exchange(channel: Channel, exchange_name: str) -> Exchange:
 
 
 def check_not_default_exchange(exchange_name: str) -> None:
-    """Check that it is not the default exchange, which cannot be changed.
+    """Check that an exchange is not the default exchange, which cannot be changed.
 
     Raises:
-        ProtocolError: 403, it is.
+        ProtocolError: 403, it is the default exchange.
     """
     if not exchange_name:
         raise errors.default_exchange_not_permitted()

@@ -87,7 +87,7 @@ def _all_unacked(channel: Channel) -> Iterator[Unacked]:
 
 
 def _find(channel: Channel, name: str) -> Queue:
-    """Find a queue; some releases require any permission on it."""
+    """Find a queue; some releases require a permission on it, whichever."""
     check_queue_is_known(channel, name)
     return accessible_queue(channel, name)
 
@@ -168,7 +168,7 @@ def _check_queue_limit(channel: Channel, name: str) -> None:
 def _validate_new(
     channel: Channel, name: str, parameters: QueueDeclareParameters, arguments: Mapping[str, Any]
 ) -> None:
-    """Check what matters only when a queue is created."""
+    """Check a declaration that creates a queue."""
     virtualhost = channel.virtualhost
     resource = queue_in(virtualhost.name, name)
     if virtualhost.profile.checks_queue_limit_first:

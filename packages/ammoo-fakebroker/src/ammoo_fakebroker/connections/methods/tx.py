@@ -39,10 +39,10 @@ def select(channel: Channel, parameters: TxSelectParameters) -> None:
 
 
 def commit(channel: Channel, parameters: TxCommitParameters) -> None:
-    """Do all that waits, publishes first; what cannot be routed is returned before the answer."""
+    """Execute the transaction, publishes first; return unroutable messages before the answer."""
     publishes, settlements = _transaction_of(channel).take()
     if channel.virtualhost.profile.commits_look_queues_up:
-        publishes = [_routed_again(channel, pending) for pending in publishes]
+        publishes = [_look_up_queues(channel, pending) for pending in publishes]
     recorder = channel.virtualhost.recorder
     for message, queues, mandatory, replies in publishes:
         if mandatory and not (queues or replies):
@@ -52,7 +52,7 @@ def commit(channel: Channel, parameters: TxCommitParameters) -> None:
         deliver_replies(message, replies)
     awaits_queues = any(publish.queues for publish in publishes)
     if not awaits_queues:
-        channel.send(TxCommitOkParameters())  # redeliveries come behind it
+        channel.send(TxCommitOkParameters())  # before redeliveries
     outcomes = [_deliver(channel, pending.message, pending.queues) for pending in publishes]
     for settlement, deliveries in settlements:
         channel.settle(settlement, deliveries)
@@ -62,10 +62,11 @@ def commit(channel: Channel, parameters: TxCommitParameters) -> None:
         channel.send(TxCommitOkParameters())
 
 
-def _routed_again(channel: Channel, pending: PendingPublish) -> PendingPublish:
-    """Look up by name what a publish was routed to: only the names are known since then.
+def _look_up_queues(channel: Channel, pending: PendingPublish) -> PendingPublish:
+    """Return a publish with the queues that now have the names which it was routed to.
 
-    The default exchange routes to every name that is a routing key, be there a queue or not.
+    Such a release keeps only the names. The default exchange routes to each routing key as a name,
+    even if there was no queue of that name.
     """
     message = pending.message
     names = (
@@ -76,13 +77,13 @@ def _routed_again(channel: Channel, pending: PendingPublish) -> PendingPublish:
 
 
 def _deliver(channel: Channel, message: Message, queues: Collection[Queue]) -> bool:
-    """Put a message into the queues that it was routed to; some may have been deleted since then.
+    """Put a message into the queues that it was routed to, and that still exist.
 
     Returns:
-        Whether all of them accepted it.
+        Whether all queues accepted it.
 
     Raises:
-        ProtocolError: 506, there is no queue of that name any more, and the release fails of that.
+        ProtocolError: 506, a queue does not exist any more; only in releases that refuse this.
     """
     virtualhost = channel.virtualhost
     present = [queue for queue in queues if not queue.is_deleted]
