@@ -314,3 +314,21 @@ async def test_broker_that_is_stopped_during_its_restart_stays_down() -> None:
     restarting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await restarting
+
+
+def test_keeping_nothing_removes_delayed_messages_and_all_bindings() -> None:
+    clock = ManualClock()
+    plugins = ["rabbitmq_delayed_message_exchange"]
+    with FakeBroker(clock=clock, plugins=plugins) as broker:
+        delaying = {"x-delayed-type": "fanout"}
+        broker.declare_exchange("later", "x-delayed-message", arguments=delaying)
+        broker.bind_exchange("amq.fanout", "amq.topic", "#")
+        broker.publish("later", "", b"1", headers={"x-delay": 1000})
+
+        broker.restart(keep="none")
+        broker.declare_exchange("later", "x-delayed-message", arguments=delaying)
+        broker.declare_queue("orders")
+        broker.bind_queue("orders", "later")
+        clock.advance(1)
+
+        assert ([], ()) == (broker.messages("orders"), broker.exchanges()["amq.topic"].bindings)

@@ -6,7 +6,7 @@ import pika  # type: ignore[import-untyped]  # it ships no types
 import pika.exceptions  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from ammoo_fakebroker import FakeBroker
+from ammoo_fakebroker import FakeBroker, ManualClock
 
 
 @pytest.fixture
@@ -169,3 +169,22 @@ def test_messages_that_clients_hold_are_requeued(
     assert 1 == broker.queue("orders").message_count
     with pytest.raises(LookupError, match="no queue 'no'"):
         broker.requeue("no")
+
+
+def test_publish_to_an_exchange_that_delays_it() -> None:
+    """It reaches no queue yet, which is no error, and nothing else waits in the exchange."""
+    clock = ManualClock()
+    plugins = ["rabbitmq_delayed_message_exchange"]
+    with FakeBroker(clock=clock, plugins=plugins) as broker:
+        broker.declare_exchange(
+            "later", "x-delayed-message", arguments={"x-delayed-type": "fanout"}
+        )
+        broker.declare_queue("orders")
+        broker.bind_queue("orders", "later")
+
+        delayed = broker.publish("later", "", b"1", headers={"x-delay": 1000})
+        at_once = broker.publish("later", "", b"2")
+        clock.advance(1)
+
+        assert ((), ("orders",)) == (delayed, at_once)
+        assert [b"2", b"1"] == [message.body for message in broker.messages("orders")]

@@ -144,6 +144,7 @@ BROKER_FLOORS = {
     "connections": 6,
     "responders": 8,
     "restart": 9,
+    "restoring": 10,
     "setup": 7,
     "snapshots": 7,
     "administration": 7,

@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from .interruptions import Alarm
     from .looks import Look
     from .responders import Responder
+    from .restoring import BrokerSnapshot
     from .snapshots import ConnectionSnapshot, ExchangeSnapshot, MessageSnapshot, QueueSnapshot
     from .testing.test_case import FakeBrokerTestCase
     from .virtual_time import VirtualTimeLoop
 
 __all__ = [
     "Alarm",
+    "BrokerSnapshot",
     "ConnectionSnapshot",
     "Event",
     "Events",
@@ -67,6 +69,7 @@ __version__ = "1.0.0"
 
 _HOMES = {
     "Alarm": "interruptions",
+    "BrokerSnapshot": "restoring",
     "ConnectionSnapshot": "snapshots",
     "Event": "history.events",
     "Events": "history.queries",

@@ -25,7 +25,7 @@ from .node.limits import Limits
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .option_names import names_options
 from .rabbitmq.profiles import profile_named
-from .restart import Restarting
+from .restoring import Restoring
 from .setup import SetUp
 from .timekeeping import Timekeeping, network_clock
 from .waiting.waiters import Waiters
@@ -49,7 +49,7 @@ class FakeBroker(
     DefinitionFiles,
     SetUp,
     Interruptions,
-    Restarting,
+    Restoring,
     InMemory,
     EventQueries,
     Timekeeping,
@@ -215,7 +215,7 @@ class FakeBroker(
             tls=tls,
             certificate_login=certificate_login,
         )
-        Restarting.__init__(self)
+        Restoring.__init__(self)
         self._seed = seed
         self._faults: Faults | None = None
         self._management = self._create_management(management_port, statistics, control=control)

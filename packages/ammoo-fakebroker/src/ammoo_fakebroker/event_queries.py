@@ -42,7 +42,7 @@ class EventQueries(Waits):
             kind: The kind of events, or several; None for all. They are ``published``, ``routed``,
                 ``unroutable``, ``returned``, ``confirmed``, ``nacked``, ``delivered``, ``got``,
                 ``acknowledged``, ``rejected``, ``requeued``, ``expired``, ``dead_lettered``,
-                ``dropped``, ``purged``, ``queue_declared``, ``queue_deleted``,
+                ``dropped``, ``purged``, ``restored``, ``queue_declared``, ``queue_deleted``,
                 ``exchange_declared``, ``exchange_deleted``, ``bound``, ``unbound``,
                 ``consumer_started``, ``consumer_cancelled``, ``channel_opened``,
                 ``channel_closed``, ``connection_opened``, ``connection_closed``,

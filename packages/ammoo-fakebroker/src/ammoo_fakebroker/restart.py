@@ -124,9 +124,12 @@ class Restarting(Responders, ABC):
         """
         if keep not in _KEEP:
             raise ValueError(f"keep is {keep!r}; expected 'durable', 'all' or 'none'")
+        self._check_is_running()
+        self._call(lambda: self._shut_down(keep, politely=politely))
+
+    def _check_is_running(self) -> None:
         if not self._is_running:
             raise RuntimeError("the broker does not run; start it with `with broker:` first")
-        self._call(lambda: self._shut_down(keep, politely=politely))
 
     def _shut_down(self, keep: Keep, *, politely: bool) -> None:
         if self._node.is_down:

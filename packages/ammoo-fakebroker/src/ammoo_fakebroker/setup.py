@@ -8,7 +8,7 @@ apply.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from .node.virtual_host import VirtualHost
     from .queues.consumers import Consumer
+    from .queues.queue import Queue
 
 __all__ = ["SetUp", "TestsChannel", "as_value_errors", "encode_body"]
 
@@ -79,7 +80,9 @@ class TestsChannel:
         self._direct = DirectChannel(node, _Test(), self.virtualhost)
         self.channel: Channel = self._direct.channel
         self.channel.confirms = Confirms()
+        self.channel.connection.strike_points.copy = self._take_route
         self.channel.connection.strike_points.confirm = self._take_confirm
+        self._queue_names: tuple[str, ...] = ()
         self._is_accepted = True
 
     def call(self, parameters: tuple[Any, ...]) -> Any:
@@ -96,16 +99,28 @@ class TestsChannel:
     ) -> tuple[str, ...]:
         """Publish a message, and return the names of the queues that it was routed to.
 
+        There are none if an exchange delays the message.
+
         Raises:
             ValueError: The broker refuses the message, it reaches no queue, or a queue is full.
         """
-        queue_names = self._route(exchange_name, routing_key, properties)
-        if not self.send(exchange_name, routing_key, properties, body):
+        delayed_count = self._delayed_count
+        is_routed = self.send(exchange_name, routing_key, properties, body)
+        if not is_routed and self._delayed_count == delayed_count:
             raise ValueError(self._describe_unroutable(exchange_name, routing_key))
         if not self._is_accepted:
-            full = ", ".join(map(repr, queue_names))
+            full = ", ".join(map(repr, self._queue_names))
             raise ValueError(f"a queue refuses the message, because it is full: one of {full}")
-        return queue_names
+        return self._queue_names
+
+    @property
+    def _delayed_count(self) -> int:
+        """How many messages the exchanges of the virtual host delay."""
+        return sum(exchange.delayed_count for exchange in self.virtualhost.exchanges.values())
+
+    def _take_route(self, channel: object, message: Message, queues: Collection[Queue]) -> None:
+        """Keep the names of the queues that a message was routed to."""
+        self._queue_names = tuple(queue.name for queue in queues)
 
     def _take_confirm(
         self, channel: object, message: Message, sequence_number: int, accepted: bool
@@ -122,14 +137,6 @@ class TestsChannel:
         """
         with as_value_errors():
             return self._direct.publish(exchange_name, routing_key, properties, body)
-
-    def _route(self, exchange_name: str, routing_key: str, properties: bytes) -> tuple[str, ...]:
-        exchange = self.virtualhost.exchanges.get(exchange_name)
-        if exchange is None:
-            return ()  # the publish raises the error
-        parsed = self.virtualhost.properties.read(properties)
-        message = Message(exchange_name, routing_key, parsed.outgoing, b"", parsed)
-        return tuple(queue.name for queue in self.virtualhost.route(exchange, message))
 
     def _describe_unroutable(self, exchange_name: str, routing_key: str) -> str:
         host = repr(self.virtualhost.name)
@@ -349,7 +356,7 @@ class SetUp(ABC):
             properties: The properties by their names, such as ``headers`` or ``reply_to``.
 
         Returns:
-            The names of the queues that it was routed to.
+            The names of the queues that it was routed to; none if an exchange delays it.
 
         Raises:
             LookupError: There is no such virtual host.

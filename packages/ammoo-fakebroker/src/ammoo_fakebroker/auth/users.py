@@ -135,6 +135,17 @@ class User:
     def __repr__(self) -> str:
         return f"<User {self.name!r}>"
 
+    def copy_from(self, other: User) -> None:
+        """Have the password, tags, permissions and limits of another user; expired ones stay expired."""
+        self.password, self.password_hash = other.password, other.password_hash
+        self.hashing_algorithm, self.tags = other.hashing_algorithm, other.tags
+        self.limits, self.topic_permissions = other.limits, dict(other.topic_permissions)
+        permissions = dict(other.permissions if other.expired_at is None else other._renewable)
+        if self.expired_at is None:
+            self.permissions = permissions
+        else:
+            self._renewable = permissions
+
     def expire(self, now: int) -> None:
         """Let the credentials expire: the user has no permissions until they are renewed."""
         self.expired_at = now
@@ -235,6 +246,13 @@ class Users:
             LookupError: There is no such user.
         """
         return self._users.pop(self[name].name)
+
+    def copy_from(self, others: Users) -> None:
+        """Have the users of another broker, and no others."""
+        own, self._users = self._users, {}
+        for other in others:
+            self._users[other.name] = own.get(other.name) or User(other.name, None)
+            self._users[other.name].copy_from(other)
 
     def forget_virtualhost(self, name: str) -> None:
         """Remove all permissions in a virtual host that is deleted."""

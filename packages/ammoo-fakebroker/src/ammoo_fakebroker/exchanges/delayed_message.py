@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ammoo_wire import Int64
 
@@ -24,6 +24,7 @@ from .exchange import Binding, Destination, Exchange, FindType
 
 if TYPE_CHECKING:
     from ..clock import Timer
+    from ..messages.copying import Copying
     from .ports import ExchangeHost
 
 __all__ = ["DelayedMessageExchange"]
@@ -112,6 +113,15 @@ class DelayedMessageExchange(Exchange):
         heappush(self._delayed, (deadline, next(self._order), later))
         self._await_next(self._host)
         return ()
+
+    def copy_messages(self, source: Self, copying: Copying) -> None:
+        self._delayed = [
+            (deadline + copying.seconds, order, copying.message(message))
+            for deadline, order, message in source._delayed
+        ]
+        self._order = count(max((order for _, order, _ in self._delayed), default=0) + 1)
+        assert self._host is not None
+        self._await_next(self._host)
 
     def _await_next(self, host: ExchangeHost) -> None:
         """Plan the routing of the message that is due first."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from ammoo_wire import encode_table
 
 if TYPE_CHECKING:
+    from ..messages.copying import Copying
     from ..messages.message import Message
     from .ports import ExchangeHost
 
@@ -104,6 +105,11 @@ class Exchange(Destination, ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
+    @property
+    def delayed_count(self) -> int:
+        """How many messages wait in it."""
+        return 0
+
     @classmethod
     def validate_arguments(cls, arguments: Mapping[str, Any], find_type: FindType) -> None:
         """Check the arguments of an exchange that is about to be created.
@@ -118,6 +124,9 @@ class Exchange(Destination, ABC):
 
     def attach(self, host: ExchangeHost) -> None:
         """Belong to a virtual host from now on."""
+
+    def copy_messages(self, source: Self, copying: Copying) -> None:
+        """Take copies of the messages that wait in another exchange of the same type."""
 
     def stop_timers(self) -> None:
         """Stop all timers: the broker stops."""

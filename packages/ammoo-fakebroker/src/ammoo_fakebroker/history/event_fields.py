@@ -33,6 +33,7 @@ KINDS: Final = (
     "dead_lettered",
     "dropped",
     "purged",
+    "restored",
     "queue_declared",
     "queue_deleted",
     "exchange_declared",

@@ -90,7 +90,7 @@ def find_life(recorder: Recorder, message_number: int) -> Life:
         kept = len(range(recorder.first, recorder.total + 1))
         lost = f" in the last {kept:,} of {recorder.total:,} events" if recorder.first > 1 else ""
         raise LookupError(f"the history holds no event of message {message_number}{lost}")
-    is_whole = found[0].kind == "published" or recorder.first == 1
+    is_whole = found[0].kind in ("published", "restored") or recorder.first == 1
     return Life(message_number, tuple(found), is_whole=is_whole)
 
 
@@ -100,5 +100,5 @@ def _follow(lies_in: set[str | None], event: Event) -> None:
         lies_in.discard(event.queue_name)
     if event.kind in _ARRIVALS:
         lies_in.update(event.queue_names or ())
-    if event.kind == "requeued":
+    if event.kind in ("requeued", "restored"):
         lies_in.add(event.queue_name)

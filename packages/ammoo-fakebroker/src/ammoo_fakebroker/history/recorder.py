@@ -126,6 +126,10 @@ class Recorder:
         if len(message.body) > _SMALL:
             self._hold(message, min(2 if queues else 1, self._limit))
 
+    def number(self, message: Message) -> None:
+        """Number a message that was not published here, but restored."""
+        self._last_message = message.number = self._last_message + 1
+
     def delivered(
         self,
         channel: RecordedChannel,

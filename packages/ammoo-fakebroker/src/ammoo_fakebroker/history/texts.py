@@ -75,6 +75,12 @@ def _settled(event: EventFields) -> str:
     return f"{event.kind} {place} {event.queue_name!r}{reason}"
 
 
+def _restored(event: EventFields) -> str:
+    exchange = f"exchange {event.exchange_name!r}, where it waits"
+    place = exchange if event.queue_name is None else repr(event.queue_name)
+    return f"restored from a snapshot to {place}: {describe_body(event)}"
+
+
 def _dead_lettered(event: EventFields) -> str:
     where = f" and routed to {_names(event)}" if event.queue_names else ""
     return (
@@ -126,6 +132,7 @@ _WORDS: Final[dict[str, Callable[[EventFields], str]]] = {
     "expired": lambda event: f"expired in {event.queue_name!r}",
     "dropped": lambda event: f"dropped from {event.queue_name!r} ({event.reason})",
     "dead_lettered": _dead_lettered,
+    "restored": _restored,
     "purged": lambda event: f"purged {event.queue_name!r} of {event.details['message_count']}",
     "queue_declared": _queue,
     "queue_deleted": _queue,

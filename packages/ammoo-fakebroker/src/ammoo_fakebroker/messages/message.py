@@ -122,6 +122,12 @@ class Message:
         copy.number = self.number
         return copy
 
+    def unnumbered(self) -> Message:
+        """Return a copy that no history has numbered."""
+        copy = self.with_parsed(self.parsed)
+        copy.number, copy._headers = 0, self._headers
+        return copy
+
 
 class DeadMessage(Message):
     """A dead letter: its properties are encoded when they are asked for.

@@ -91,6 +91,11 @@ class Policies:
         own_copy = policy._replace(definition=dict(policy.definition))
         self._of_kind(by_operator)[name] = own_copy
 
+    def copy_from(self, other: Policies) -> None:
+        """Have the policies of another virtual host, and no others."""
+        self._policies = dict(other._policies)
+        self._operator_policies = dict(other._operator_policies)
+
     def clear(self, name: str, *, by_operator: bool) -> None:
         """Remove a policy.
 

@@ -337,7 +337,11 @@ class VirtualHost:
             self._forget_queue(queue)
         for exchange in list(self.exchanges.values()):
             if exchange.name and not exchange.name.startswith("amq."):
+                exchange.stop_timers()  # for what it delays, which an exchange of its name may get
                 self._forget_exchange(exchange)
+        for exchange in self.exchanges.values():
+            for binding in list(exchange.bindings.values()):
+                self._drop(binding)
 
     def _forget_queue(self, queue: Queue) -> None:
         if not self.profile.restart_runs_auto_delete:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..clock import Clock, Timer
+    from ..messages.copying import Copying
     from ..messages.message import Message
     from .dead_lettering import DeadLetter, DeadLetters, DeadLetterTarget
 
@@ -78,6 +79,17 @@ class DeadLetterWorker:
     def forward(self, letter: DeadLetter) -> None:
         """Send a dead letter, and keep it until all its queues have accepted it."""
         self._discarded.append(letter)
+        self._send_next()
+
+    def copy_letters(self, source: DeadLetterWorker, copying: Copying) -> None:
+        """Take copies of the dead letters of another queue, to be sent when the broker is up."""
+        letters = (*(pending.letter for pending in source._pending), *source._discarded)
+        self._discarded.extend(
+            letter._replace(message=copying.message(letter.message)) for letter in letters
+        )
+
+    def come_up(self) -> None:
+        """Send what has not been sent."""
         self._send_next()
 
     def _send_next(self) -> None:

@@ -14,6 +14,7 @@ from .quorum_messages import size_of
 
 if TYPE_CHECKING:
     from ..clock import Clock, Timer
+    from ..messages.copying import Copying
     from ..messages.message import QueuedMessage
 
 __all__ = ["DelayedRetries"]
@@ -47,6 +48,13 @@ class DelayedRetries:
         heapq.heappush(self._waiting, (ready_at, queued.position, queued))
         if self._waiting[0][2] is queued:
             self.await_next()
+
+    def copy_messages(self, source: DelayedRetries, copying: Copying) -> None:
+        """Take copies of the messages of another queue, with the rest of their delays."""
+        self._waiting = [
+            (ready_at + copying.seconds, position, copying.queued(queued))
+            for ready_at, position, queued in source._waiting
+        ]
 
     def take_due(self) -> list[QueuedMessage]:
         """Remove the messages whose delay is over, and return them, the earliest first."""

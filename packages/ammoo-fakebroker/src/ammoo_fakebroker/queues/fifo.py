@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..messages.message import MESSAGE_SIZE, Message, QueuedMessage
 from ..rabbitmq.arguments import QueueSettings
@@ -20,6 +20,7 @@ from .ready_messages import ReadyMessages
 
 if TYPE_CHECKING:
     from ..clock import Timer
+    from ..messages.copying import Copying
     from .consumers import Consumer
     from .ports import ConsumerChannel, QueueHost
 
@@ -93,6 +94,15 @@ class FifoQueue(Queue):
     @abstractmethod
     def _serve_returned(self) -> None:
         """Apply the limits, and deliver the messages that have come back."""
+
+    def copy_messages(self, source: Self, copying: Copying) -> None:
+        self.ready.fill(source.ready, copying.queued)
+        self._position = source._position
+        self.unacked_count = source.unacked_count
+        self._has_deadlines = source._has_deadlines
+        worker, other = self.dead_letter_worker, source.dead_letter_worker
+        if worker is not None and other is not None:
+            worker.copy_letters(other, copying)
 
     # -- messages come in ----------------------------------------------------------------------
 
@@ -314,6 +324,10 @@ class FifoQueue(Queue):
         self._expiry_timer = None
         if not self.is_deleted:
             self._expire()
+
+    def come_up(self) -> None:
+        super().come_up()
+        self._drop_expired()
 
     def close(self) -> None:
         super().close()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..exchanges.exchange import Destination
 from ..rabbitmq.arguments import QueueSettings, validate_consumer_arguments
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..clock import Timer
     from ..exchanges.exchange import Binding
     from ..history.ports import EventRecorder
+    from ..messages.copying import Copying
     from ..messages.message import Message, QueuedMessage
     from .consumers import Consumer
     from .dead_letter_worker import DeadLetterWorker
@@ -196,6 +197,15 @@ class Queue(Destination, ABC):
         """Take back what a closed channel had not settled, by delivery tag, and deliver it again."""
 
     @abstractmethod
+    def copy_messages(self, source: Self, copying: Copying) -> None:
+        """Take copies of the messages of another queue; those that its clients hold come back later.
+
+        Args:
+            source: A queue of the same type, as it was declared and with the same settings.
+            copying: Makes the copies.
+        """
+
+    @abstractmethod
     def memory_size(self) -> int:
         """Return about how much memory the ready messages take, in octets.
 
@@ -207,6 +217,10 @@ class Queue(Destination, ABC):
     @property
     def supports_rejection(self) -> bool:
         """Whether its deliveries may be rejected and requeued."""
+        return True
+
+    def is_held(self, delivered: QueuedMessage) -> bool:
+        """Return whether the client has a message that it has not settled, and the queue has not."""
         return True
 
     def count_consumers(self, unacked: Iterable[Unacked]) -> int:

@@ -55,6 +55,11 @@ class QuorumQueue(FifoQueue):
             worker.stop()
             self.dead_letter_worker = None
 
+    def come_up(self) -> None:
+        super().come_up()
+        if self.dead_letter_worker is not None:
+            self.dead_letter_worker.come_up()
+
     def stop_timers(self) -> None:
         super().stop_timers()
         if self.dead_letter_worker is not None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator
+from typing import Self
 
 from ..messages.message import QueuedMessage
-from .ready_messages import ReadyMessages
+from .ready_messages import Copied, ReadyMessages
 
 __all__ = ["LeveledMessages", "TurnTakingMessages", "size_of"]
 
@@ -55,6 +56,12 @@ class TurnTakingMessages(ReadyMessages):
         yield from self._returns
         yield from self._high
         yield from self._fresh
+
+    def fill(self, source: Self, copied: Copied) -> None:
+        super().fill(source, copied)
+        self.returns_first, self._turn = source.returns_first, source._turn
+        self._returns = deque(map(copied, source._returns))
+        self._high = deque(map(copied, source._high))
 
     def append(self, queued: QueuedMessage) -> None:
         is_high = (
@@ -118,6 +125,14 @@ class LeveledMessages(ReadyMessages):
         yield from self._returns
         for level in sorted(self._levels, reverse=True):
             yield from self._levels[level]
+
+    def fill(self, source: Self, copied: Copied) -> None:
+        super().fill(source, copied)
+        self._count, self._heads = source._count, source._heads.copy()
+        self._returns = deque(map(copied, source._returns))
+        self._levels = {
+            level: deque(map(copied, messages)) for level, messages in source._levels.items()
+        }
 
     def append(self, queued: QueuedMessage) -> None:
         """Add a new message behind those of its level."""

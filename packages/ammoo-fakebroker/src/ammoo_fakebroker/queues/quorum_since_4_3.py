@@ -9,7 +9,7 @@ See https://www.rabbitmq.com/docs/quorum-queues, /docs/consumers#acknowledgement
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..messages.message import Message, QueuedMessage
 from ..rabbitmq.arguments import consumer_timeout
@@ -20,6 +20,7 @@ from .quorum_messages import LeveledMessages
 
 if TYPE_CHECKING:
     from ..clock import Timer
+    from ..messages.copying import Copying
     from .consumers import Consumer
     from .delivery import Unacked
     from .ports import ConsumerChannel, QueueHost
@@ -53,6 +54,14 @@ class QuorumQueueSince43(QuorumQueue):
     def _create_ready(self) -> LeveledMessages:
         self._levels = LeveledMessages()
         return self._levels
+
+    def copy_messages(self, source: Self, copying: Copying) -> None:
+        super().copy_messages(source, copying)
+        self._delayed.copy_messages(source._delayed, copying)
+
+    def come_up(self) -> None:
+        super().come_up()
+        self._delayed.await_next()
 
     # -- limits and time -----------------------------------------------------------------------
 
@@ -255,6 +264,9 @@ class QuorumQueueSince43(QuorumQueue):
             if not self._timed_out or not self._is_late(queued, wakes=wakes):
                 kept.append(queued)
         return kept
+
+    def is_held(self, delivered: QueuedMessage) -> bool:
+        return delivered not in self._timed_out
 
     def _is_late(self, queued: QueuedMessage, *, wakes: bool = True) -> bool:
         """Return whether a delivery was taken back; if it is the consumer's last one, resume.

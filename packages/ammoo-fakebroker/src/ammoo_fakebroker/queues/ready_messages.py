@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Self
 
 from ..messages.message import QueuedMessage
 
-__all__ = ["PrioritizedMessages", "ReadyMessages"]
+__all__ = ["Copied", "PrioritizedMessages", "ReadyMessages"]
+
+Copied = Callable[[QueuedMessage], QueuedMessage]
 
 
 class ReadyMessages:
@@ -38,6 +41,17 @@ class ReadyMessages:
         """Yield the messages in the order in which they would be taken."""
         yield from (queued for _, queued in sorted(self._returned))
         yield from self._fresh
+
+    def fill(self, source: Self, copied: Copied) -> None:
+        """Take copies of the messages of another collection, in the same places.
+
+        Args:
+            source: The collection, of the same kind.
+            copied: Returns the copy of a message.
+        """
+        self._fresh = deque(map(copied, source._fresh))
+        self._returned = [(position, copied(queued)) for position, queued in source._returned]
+        self.octets = source.octets
 
     def append(self, queued: QueuedMessage) -> None:
         """Add a new message at the back."""
@@ -89,6 +103,10 @@ class PrioritizedMessages(ReadyMessages):
 
     def __iter__(self) -> Iterator[QueuedMessage]:
         return (queued for _, _, queued in sorted(self._heap))
+
+    def fill(self, source: Self, copied: Copied) -> None:
+        super().fill(source, copied)
+        self._heap = [(level, position, copied(queued)) for level, position, queued in source._heap]
 
     def append(self, queued: QueuedMessage) -> None:
         """Add a new message behind those of its level."""

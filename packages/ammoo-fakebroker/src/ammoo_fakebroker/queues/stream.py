@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ammoo_wire import BasicHeaderProperties, Int64, Timestamp
 
@@ -31,6 +31,7 @@ from .stream_segments import StreamSegments
 
 if TYPE_CHECKING:
     from ..clock import Timer
+    from ..messages.copying import Copying
     from .consumers import Consumer
     from .delivery import Unacked
     from .ports import ConsumerChannel, QueueHost
@@ -161,6 +162,19 @@ class StreamQueue(Queue):
             self._watch_age()
         for consumer in list(self._readers):
             self._deliver_to(consumer)
+
+    def copy_messages(self, source: Self, copying: Copying) -> None:
+        self._segments = source._segments.copy(later=copying.calendar_seconds)
+        self._log = [
+            entry._replace(message=copying.message(entry.message)) for entry in source._log
+        ]
+        self._log_offsets = source._log_offsets.copy()
+        self._times = [moment + copying.calendar_seconds for moment in source._times]
+
+    def come_up(self) -> None:
+        super().come_up()
+        if self._segments.may_become_too_old and self._age_timer is None:
+            self._watch_age()
 
     def _remove_dropped(self) -> None:
         count = bisect_left(self._log_offsets, self._segments.first_offset)

@@ -36,6 +36,12 @@ class _Segment:
         self.chunks = 0
         self.last_time = now
 
+    def copy(self, *, later: float) -> _Segment:
+        """Return a copy, with a time that is later by a number of seconds."""
+        copy = _Segment(self.first_offset, self.size, self.last_time + later)
+        copy.chunks = self.chunks
+        return copy
+
 
 class StreamSegments:
     """The segments of a stream.
@@ -64,6 +70,14 @@ class StreamSegments:
         """
         self._max_octets = max_octets
         self._max_age = max_age
+
+    def copy(self, *, later: float) -> StreamSegments:
+        """Return a copy, in which all times are later by a number of seconds."""
+        copy = StreamSegments(self._segment_size)
+        copy.limit(self._max_octets, self._max_age)
+        copy.next_offset = self.next_offset
+        copy._segments.extend(segment.copy(later=later) for segment in self._segments)
+        return copy
 
     @property
     def first_offset(self) -> int:

@@ -1,0 +1,138 @@
+"""Copies of a node: snapshots of what a broker stores, and their restoration.
+
+A snapshot is a node of its own, on a clock that stands still. It is filled from a broker's node as a
+broker's node is filled from it, so both directions are one. It has no clients: what they hold comes
+back to its queues, as at the end of a connection, and their exclusive queues are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..clock import Timeline
+from ..messages.copying import Copying
+from .node import Node
+
+if TYPE_CHECKING:
+    from ..queues.delivery import Unacked
+    from ..queues.queue import Queue
+    from .virtual_host import VirtualHost
+
+__all__ = ["copy_into", "take_picture"]
+
+
+def take_picture(node: Node) -> Node:
+    """Return a node that has what another one stores, and never changes."""
+    timestamp = node.clock.timestamp() - node.clock.time()
+    picture = Node(node.profile, Timeline(node.clock.time(), timestamp), plugins=node.plugins)
+    copy_into(picture, node)
+    return picture
+
+
+def copy_into(target: Node, source: Node) -> None:
+    """Make a node store what another one of the same release stores, and nothing else.
+
+    Args:
+        target: The node to change; it has no clients.
+        source: The node to copy; it stays as it is.
+    """
+    history = target.history
+    copying = Copying(source.clock, target.clock, None if history is None else history.number)
+    target.users.copy_from(source.users)
+    target.global_parameters = dict(source.global_parameters)
+    for name in [name for name in target.virtualhosts if name not in source.virtualhosts]:
+        target.virtualhosts[name].forget_everything()
+        target.delete_virtualhost(name)
+    for name, virtualhost in source.virtualhosts.items():
+        copy = target.add_virtualhost(name)
+        _copy_definitions(copy, virtualhost)
+        _copy_messages(copy, virtualhost, copying)
+        for unacked in _held_by_clients(source, virtualhost):
+            _take_back(copy, unacked, copying)
+
+
+# -- definitions -----------------------------------------------------------------------------------
+
+
+def _copy_definitions(target: VirtualHost, source: VirtualHost) -> None:
+    """Declare again what a virtual host has, in the same order."""
+    target.forget_everything()
+    target.description, target.tags = source.description, source.tags
+    target.limits, target.default_queue_type = source.limits, source.default_queue_type
+    target.change_policies(lambda policies: policies.copy_from(source.policies))
+    for name, exchange in source.exchanges.items():
+        if name not in target.exchanges:
+            target.create_exchange(
+                name,
+                exchange.type,
+                durable=exchange.durable,
+                auto_delete=exchange.auto_delete,
+                internal=exchange.internal,
+                arguments=exchange.arguments,
+            )
+    for queue in _shared_queues(source):
+        target.create_queue(
+            queue.name,
+            durable=queue.durable,
+            auto_delete=queue.auto_delete,
+            arguments=queue.arguments,
+        )
+    _copy_bindings(target, source)
+
+
+def _shared_queues(virtualhost: VirtualHost) -> list[Queue]:
+    """Return the queues that are not exclusive."""
+    return [queue for queue in virtualhost.queues.values() if queue.owner is None]
+
+
+def _copy_bindings(target: VirtualHost, source: VirtualHost) -> None:
+    for name, exchange in source.exchanges.items():
+        for binding in exchange.bindings.values():
+            bound = binding.destination
+            places = target.queues if bound.queue_type else target.exchanges
+            if bound.name in places:
+                arguments = binding.arguments
+                target.bind(
+                    target.exchanges[name], places[bound.name], binding.routing_key, arguments
+                )
+
+
+# -- messages --------------------------------------------------------------------------------------
+
+
+def _copy_messages(target: VirtualHost, source: VirtualHost, copying: Copying) -> None:
+    for name, exchange in source.exchanges.items():
+        target.exchanges[name].copy_messages(exchange, copying)
+    for queue in _shared_queues(source):
+        copy = target.queues[queue.name]
+        copy.copy_messages(queue, copying)
+        if copy.recorder is not None:
+            for queued in copy.ready_messages():
+                copy.record("restored", queued.message)
+
+
+def _held_by_clients(node: Node, virtualhost: VirtualHost) -> Iterator[dict[int, Unacked]]:
+    """Yield the deliveries of each channel that it has not settled, by delivery tag."""
+    for connection in node.connections:
+        for channel in connection.channels.values():
+            yield {
+                tag: unacked
+                for tag, unacked in channel.all_unacked().items()
+                if virtualhost.queues.get(unacked.queue.name) is unacked.queue
+                and unacked.queue.owner is None
+                and unacked.queue.is_held(unacked.queued)
+            }
+
+
+def _take_back(target: VirtualHost, unacked: dict[int, Unacked], copying: Copying) -> None:
+    """Return what a channel holds to its queues, as when the channel ends."""
+    with target.dead_letters.deferred():
+        for name in dict.fromkeys(delivery.queue.name for delivery in unacked.values()):
+            queue = target.queues[name]
+            copies = {
+                tag: delivery._replace(queue=queue, queued=copying.queued(delivery.queued))
+                for tag, delivery in unacked.items()
+                if delivery.queue.name == name
+            }
+            queue.detach_channel((), copies)
