@@ -40,6 +40,20 @@ async def square(request: ammoo.DeliverMessage) -> str:
     return str(int(request.decode()) ** 2)
 
 
+async def test_handler_that_returns_nothing_to_await_ends_the_server(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.qos(prefetch_count=10)
+    async with channel.serve("squares", lambda request: "49") as server:  # type: ignore[arg-type,return-value]  # on purpose
+        serving = await started(server.run())
+        peer.deliver(server.consumer.consumer_tag, 1, body=b"7")
+
+        with pytest.raises(TypeError, match=r"returned '49', which cannot be awaited"):
+            await serving
+
+        assert (1, False, True) == await peer.expect(BasicNackParameters)
+
+
 async def test_calls_are_served(
     broker_connection: ammoo.Connection, broker_channel: ammoo.Channel, name: Name
 ) -> None:

@@ -375,6 +375,82 @@ async def test_so_many_failures_are_kept_and_the_others_counted(
     assert MOST_FAILURES == len(caught.value.exceptions)
 
 
+async def test_failures_are_logged_when_they_happen(
+    channel: ammoo.Channel, peer: ScriptedPeer, caplog: pytest.LogCaptureFixture
+) -> None:
+    await channel.qos(prefetch_count=10)
+    async with channel.consume("queue") as consumer:
+        running = await started(consumer.run(fail))
+        peer.deliver(consumer.consumer_tag, *range(1, MOST_FAILURES * 2 + 11))
+        await peer.expect_several(BasicRejectParameters, MOST_FAILURES * 2 + 10)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    first, *_, last = caplog.records
+    assert (MOST_FAILURES + 1, {"ammoo.workers"}, {"ERROR"}) == (
+        len(caplog.records),
+        {record.name for record in caplog.records},
+        {record.levelname for record in caplog.records},
+    )
+    assert (
+        "the handler of <DeliverMessage exchange_name='' routing_key='queue', 4 bytes> has failed"
+        == first.getMessage()
+    )
+    assert first.exc_info is not None
+    assert LookupError is first.exc_info[0]
+    assert (
+        "200 handlers have failed on queue 'queue', the last one with LookupError(200)"
+        == last.getMessage()
+    )
+
+
+@pytest.mark.parametrize("on_error", ["requeue", "dead-letter"])
+async def test_handler_that_returns_nothing_to_await_ends_the_run(
+    channel: ammoo.Channel, peer: ScriptedPeer, on_error: Any
+) -> None:
+    """Each message would fail, and be delivered again at once, or be lost."""
+    await channel.qos(prefetch_count=10)
+
+    def handle(message: ammoo.DeliverMessage) -> None:
+        pass
+
+    async with channel.consume("queue") as consumer:
+        running = await started(consumer.run(handle, concurrency=2, on_error=on_error))  # type: ignore[arg-type]  # on purpose
+        peer.deliver(consumer.consumer_tag, 1)
+
+        with pytest.raises(TypeError, match=r"handle at .* returned None, which cannot be awaited"):
+            await running
+
+        assert (1, False, True) == await peer.expect(BasicNackParameters)
+
+
+async def test_handler_may_be_a_function_that_returns_an_awaitable(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.qos(prefetch_count=10)
+    async with channel.consume("queue") as consumer:
+
+        async def handle(message: ammoo.DeliverMessage, extra: int) -> None:
+            await consumer.cancel()
+
+        running = await started(consumer.run(lambda message: handle(message, 1)))
+        peer.deliver(consumer.consumer_tag, 1)
+        await running
+
+        assert (1, False) == await peer.expect(BasicAckParameters)
+
+
+async def test_handler_has_to_be_a_function(channel: ammoo.Channel, peer: ScriptedPeer) -> None:
+    await channel.qos(prefetch_count=10)
+    async with channel.consume("queue") as consumer:
+        with pytest.raises(TypeError, match=r"^handler is 3; expected an async function$"):
+            await consumer.run(3)  # type: ignore[arg-type]  # on purpose
+
+        with pytest.raises(TypeError, match=r"^handler is None; expected an async function$"):
+            channel.serve("queue", None)  # type: ignore[arg-type]  # on purpose
+
+
 async def test_what_ends_the_consumer_is_raised_when_handlers_have_ended(
     channel: ammoo.Channel, peer: ScriptedPeer
 ) -> None:

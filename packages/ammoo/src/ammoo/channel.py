@@ -483,6 +483,7 @@ class Channel:
 
         Raises:
             ValueError: There is no such on_error.
+            TypeError: handler cannot be called.
         """
         from .rpc.server import RpcServer
 

@@ -307,9 +307,10 @@ class Consumer:
 
         The message is settled as by `ExpectedMessage.process`: acknowledged when the handler
         returns. If a handler raises an exception, the message is settled as `on_error` says, and the
-        other handlers continue. `run` ends when the consumer ends, by `cancel` or `drain` for
-        example; it then raises the first 100 exceptions as a group. If `run` is cancelled, so are
-        the handlers, and their messages are requeued; the consumer does not end.
+        other handlers continue. The first 100 exceptions are logged when they are raised (logger
+        ``ammoo.workers``), and of the others each hundredth. `run` ends when the consumer ends, by
+        `cancel` or `drain` for example; it then raises the first 100 as a group. If `run` is
+        cancelled, so are the handlers, and their messages are requeued; the consumer does not end.
 
         With recovery, a handler continues if its message was lost with the connection, and the server
         delivers the message again. With `ordered_by`, the message is not handled again before the
@@ -332,6 +333,8 @@ class Consumer:
                 too.
             ConsumerCancelled, ChannelClosed, ConnectionClosed: The consumer has ended, and no handler
                 has failed.
+            TypeError: handler is not an async function: it cannot be called, or what it returned
+                cannot be awaited. The message is requeued.
             ValueError: concurrency is less than 1, or more than half of prefetch_count, or the
                 consumer has no_ack, or there is no such on_error.
             RuntimeError: The consumer was not entered, or `run` was called before.

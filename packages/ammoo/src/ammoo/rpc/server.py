@@ -17,7 +17,7 @@ from ..messages import DeliverMessage
 from ..publish_options import Body
 from ..workers.drain import Drain, Flushable
 from ..workers.processing import OnError, checked_policy
-from ..workers.run import Key
+from ..workers.run import Key, checked_handler
 from .addresses import is_reply_address
 from .ports import ReplyChannel
 
@@ -58,10 +58,10 @@ class RpcServer:
     ) -> None:
         self._consumer = consumer
         self._new_channel = new_channel
-        self._handler = handler
+        self._handler = checked_handler(handler)
         self._concurrency = concurrency
         self._ordered_by = ordered_by
-        self._on_error = checked_policy(on_error)
+        self._on_error: OnError = checked_policy(on_error)
         self._fail_fast = fail_fast
         self._replies: ReplyChannel | None = None
         self._opening = asyncio.Lock()

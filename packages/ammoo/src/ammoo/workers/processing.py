@@ -50,7 +50,7 @@ class Processing(Generic[T]):
     def __init__(self, target: T, messages: "Sequence[ExpectedMessage]", on_error: OnError) -> None:
         self._target = target
         self._messages = messages
-        self._on_error = checked_policy(on_error)
+        self._on_error: OnError = checked_policy(on_error)
 
     async def __aenter__(self) -> T:
         """Return the message, or the batch."""

@@ -6,8 +6,10 @@ task may read a message whose key another task is handling; it leaves the messag
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Final, TypeAlias
+from inspect import iscoroutinefunction
+from typing import Final, TypeAlias, TypeVar
 
 from ..exceptions.base import AmmooError
 from ..exceptions.channel import ClientClosedChannelOK
@@ -17,13 +19,21 @@ from .keyed_backlog import KeyedBacklog
 from .ports import ReadConsumer
 from .processing import OnError, checked_policy
 
-__all__ = ["MOST_FAILURES", "Handler", "Key", "Run"]
+__all__ = ["MOST_FAILURES", "Handler", "Key", "Run", "checked_handler"]
 
 Handler: TypeAlias = Callable[[DeliverMessage], Awaitable[object]]
 Key: TypeAlias = Callable[[DeliverMessage], Hashable]
 
+ResultT = TypeVar("ResultT")
+
 MOST_FAILURES: Final = 100
-"""How many exceptions of handlers a run keeps; it counts the others."""
+"""How many exceptions of handlers a run keeps and logs; of the others it logs each hundredth."""
+
+log: Final = logging.getLogger("ammoo.workers")
+
+
+class _NothingToAwaitError(Exception):
+    """The handler has returned something else than an awaitable; its text says what."""
 
 
 class Run:
@@ -53,10 +63,10 @@ class Run:
     ) -> None:
         self.tasks: set[asyncio.Task[None]] = set()
         self._consumer = consumer
-        self._handler = handler
+        self._handler = checked_handler(handler)
         self._concurrency = checked_concurrency(concurrency, consumer.prefetch_count)
         self._ordered_by = ordered_by
-        self._on_error = checked_policy(on_error)
+        self._on_error: OnError = checked_policy(on_error)
         self._fail_fast = fail_fast
         self._backlog: KeyedBacklog[DeliverMessage] = KeyedBacklog()
         self._last: DeliverMessage | None = None  # the message that a task has read last
@@ -155,6 +165,9 @@ class Run:
             own = RuntimeError("the handler was cancelled by what it awaited; see its cause")
             own.__cause__ = cancelled
             self._add_failure(message, own)
+        except _NothingToAwaitError as mistake:  # with all messages, so the run cannot go on
+            self._end = TypeError(str(mistake))
+            self.cancel()
         except Exception as failure:  # noqa: BLE001  `run` raises it in the end
             self._add_failure(message, failure)
 
@@ -176,6 +189,21 @@ class Run:
             self._failures.append(error)
         if self._fail_fast:
             self.cancel()
+        else:
+            self._log(message, error)
+
+    def _log(self, message: DeliverMessage, error: Exception) -> None:
+        """Log a failure: the run raises it only in the end, and not at all if it is cancelled."""
+        count = self._failure_count
+        if count <= MOST_FAILURES:
+            log.error("the handler of %r has failed", message, exc_info=error)
+        elif not count % MOST_FAILURES:
+            log.error(
+                "%d handlers have failed on queue %r, the last one with %r",
+                count,
+                self._consumer.queue_name,
+                error,
+            )
 
     def _failed(self) -> "ExceptionGroup[Exception]":
         """Return the failures as one exception group."""
@@ -187,6 +215,35 @@ class Run:
         return ExceptionGroup(
             f"{handlers} failed on queue {self._consumer.queue_name!r}{hint}", failures
         )
+
+
+def checked_handler(
+    handler: Callable[[DeliverMessage], Awaitable[ResultT]],
+) -> Callable[[DeliverMessage], Awaitable[ResultT]]:
+    """Return a handler that raises `_NothingToAwaitError` if what it returns cannot be awaited.
+
+    A coroutine function is returned as it is: its coroutines can be awaited.
+
+    Raises:
+        TypeError: It cannot be called.
+    """
+    if not callable(handler):
+        raise TypeError(f"handler is {handler!r}; expected an async function")
+    if iscoroutinefunction(handler) or iscoroutinefunction(type(handler).__call__):
+        return handler
+
+    async def handle(message: DeliverMessage) -> ResultT:
+        returned: object = handler(message)
+        if not isinstance(returned, Awaitable):
+            message._give_back()
+            raise _NothingToAwaitError(
+                f"handler {handler!r} returned {returned!r}, which cannot be awaited; expected an"
+                " async function"
+            )
+        result: ResultT = await returned
+        return result
+
+    return handle
 
 
 def checked_concurrency(concurrency: int, prefetch_count: int) -> int:
