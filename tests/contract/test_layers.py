@@ -240,6 +240,7 @@ CLIENT_STOREYS = {
         "ammoo.recovery.state",
         "ammoo.recovery.background",
         "ammoo.recovery.reports",
+        "ammoo.recovery.missing",
         "ammoo.recovery.recording",
         "ammoo.recovery.lasting_channel",
         "ammoo.recovery.restoring.replay",

@@ -142,7 +142,6 @@ class DownQueue:
     is_down = False
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.was_found = asyncio.Event()
         start, probe = channels.ChannelRestoration.start, channels.probe_queue
 
         async def start_unless_down(*arguments: Any) -> None:
@@ -152,7 +151,6 @@ class DownQueue:
         async def probe_unless_down(*arguments: Any) -> None:
             self._check("queue.declare")
             await probe(*arguments)
-            self.was_found.set()
 
         monkeypatch.setattr(channels.ChannelRestoration, "start", start_unless_down)
         monkeypatch.setattr(channels, "probe_queue", probe_unless_down)
@@ -184,7 +182,6 @@ async def test_consumer_that_is_started_late_survives_the_end_of_its_channel(
             down.is_down = False
             await close_by_a_wrong_declaration(channel, queue)
             await until(events, ChannelReopened)
-            await down.was_found.wait()
             await channel.publish("", queue, b"body")
             message = await anext(consumer)
 

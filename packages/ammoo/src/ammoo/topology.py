@@ -292,6 +292,16 @@ class Topology:
         record = self._queues.get(self.current_name(queue_name))
         return record is not None and record.is_declared
 
+    def holds(self, entity: Entity) -> bool:
+        """Return whether an entity is still recorded: it was not deleted, unbound or cancelled."""
+        if isinstance(entity, ConsumerRecord):
+            return self._consumers.get(entity.consumer) is entity
+        if isinstance(entity, BindingRecord):
+            return self._bindings.get(entity.key) is entity
+        if isinstance(entity, QueueRecord):
+            return entity.is_declared and self._queues.get(entity.name) is entity
+        return entity.is_declared and self._exchanges.get(entity.name) is entity
+
     # --- bindings ---
 
     def bound(self, parameters: QueueBindParameters | ExchangeBindParameters) -> None:

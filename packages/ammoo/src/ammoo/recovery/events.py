@@ -17,6 +17,7 @@ __all__ = [
     "Connecting",
     "ConsumerLost",
     "Event",
+    "GivenUp",
     "NotRestored",
     "Open",
     "Recovering",
@@ -45,12 +46,15 @@ class NotRestored(NamedTuple):
     """An entity that was not restored.
 
     Attributes:
-        entity: The exchange, queue, binding or consumer, as it was recorded.
-        error: Why it was not restored.
-        is_retried: Whether recovery tries again in the background; `Restored` reports success.
+        entity: The exchange, queue, binding or consumer, as it was recorded; or the channel.
+        error: Why it was not restored. For a binding or consumer that has to wait for another
+            entity, the error of that entity.
+        is_retried: Whether recovery tries again in the background. Then one event follows:
+            `Restored`, `GivenUp`, or `ConsumerLost` for a consumer; or else the connection is lost
+            before, or the program deletes the entity.
     """
 
-    entity: "Entity"
+    entity: "Entity | UserChannel"
     error: Exception
     is_retried: bool
 
@@ -116,12 +120,21 @@ class Recovering(NamedTuple):
 
 
 class ChannelReopened(NamedTuple):
-    """A channel is open again; the server had closed it without its connection."""
+    """A channel is open again; the server had closed it without its connection.
+
+    Attributes:
+        time: When, as in `Connecting`.
+        epoch: The number of the connection.
+        channel: The channel.
+        cause: Why the server had closed it.
+        not_restored: The channel's consumers that were not started again.
+    """
 
     time: float
     epoch: int
     channel: "UserChannel"
     cause: Exception
+    not_restored: tuple[NotRestored, ...] = ()
 
 
 class ConsumerLost(NamedTuple):
@@ -134,11 +147,31 @@ class ConsumerLost(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """An entity of `Open.not_restored` was restored after all."""
+    """An entity that was missing is restored: one of `not_restored`, or a cancelled consumer.
+
+    The event comes once for each loss. A consumer that the server has cancelled is restored when it
+    is started again.
+    """
 
     time: float
     epoch: int
     entity: "Entity"
+
+
+class GivenUp(NamedTuple):
+    """An exchange, queue or binding of `not_restored` is not retried any more.
+
+    Attributes:
+        time: When, as in `Connecting`.
+        epoch: The number of the connection.
+        entity: What is given up, as it was recorded. The next recovery tries it again.
+        error: Why.
+    """
+
+    time: float
+    epoch: int
+    entity: "Entity"
+    error: Exception
 
 
 class Closed(NamedTuple):
@@ -165,5 +198,6 @@ Event = (
     | ChannelReopened
     | ConsumerLost
     | Restored
+    | GivenUp
     | Closed
 )

@@ -75,6 +75,9 @@ class LastingChannel(ChannelLifetime):
         operation_timeout: How long an operation may wait, in seconds; None for no limit.
         outage: The delays before the channel is opened again when the server has closed only this
             channel; None if it stays closed then.
+
+    Attributes:
+        late_starts: Held while recovery starts a consumer on the channel that the caller uses.
     """
 
     live: LiveChannel | None
@@ -101,6 +104,7 @@ class LastingChannel(ChannelLifetime):
         self._epochs = 0
         self._waiters: list[asyncio.Future[None]] = []  # until the channel is open, or clear
         self._last_queue = ""  # the one that was declared last
+        self.late_starts: asyncio.Lock = asyncio.Lock()
 
     @property
     def user_channel(self) -> UserChannel:
@@ -274,12 +278,16 @@ class LastingChannel(ChannelLifetime):
             self._own_gate = self._keeper.new_gate(self.gate_cleared)
         self._own_gate.shut()
         error.recoverable = True
-        error._restored = self._wait_reopened
+        error._restored = self.wait_reopened
         self._begin_waiting(live)
         self._keeper.reviver.reopen(self, outage, error)
 
-    async def _wait_reopened(self) -> None:
-        """Wait until the channel is open again, but not at the gate: nothing is sent."""
+    async def wait_reopened(self) -> None:
+        """Wait until the channel is open again, but not at the gate: nothing is sent.
+
+        Raises:
+            ChannelClosed, ConnectionClosed: The channel is closed for good.
+        """
         while self.final is not None or not self._is_open():
             await self._wait_for_change()
 

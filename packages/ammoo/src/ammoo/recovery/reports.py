@@ -5,7 +5,8 @@ listeners, which other tasks read.
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 from weakref import WeakSet
 
 from ..instrumentation.hooks import Hooks, call_hook
@@ -17,6 +18,7 @@ from .events import (
     Connecting,
     ConsumerLost,
     Event,
+    GivenUp,
     NotRestored,
     Open,
     Recovering,
@@ -30,6 +32,9 @@ from .state import RecoveryState
 __all__ = ["Reports"]
 
 log: logging.Logger = logging.getLogger("ammoo")
+
+MOST_LISTED: Final = 10
+"""How many entities a line of the log names."""
 
 
 class Reports:
@@ -153,15 +158,30 @@ class Reports:
         """Report that an entity was restored after the connection was open again."""
         self._emit(Restored(self._state.now, self._state.epoch, entity))
 
-    def channel_reopened(self, number: int, channel: UserChannel, cause: Exception) -> None:
+    def given_up(self, entity: Entity, error: Exception) -> None:
+        """Report that an exchange, queue or binding is not retried any more."""
+        log.debug("gave up restoring %r: %s", entity, error)
+        self._emit(GivenUp(self._state.now, self._state.epoch, entity, error))
+
+    def channel_reopened(
+        self,
+        number: int,
+        channel: UserChannel,
+        cause: Exception,
+        not_restored: tuple[NotRestored, ...],
+    ) -> None:
         """Report that a channel is open again after the server had closed it."""
         log.info("channel %d was opened again: %s", number, cause)
-        self._emit(ChannelReopened(self._state.now, self._state.epoch, channel, cause))
+        state = self._state
+        self._emit(ChannelReopened(state.now, state.epoch, channel, cause, not_restored))
 
     def consumer_lost(self, consumer: LastingConsumer, error: Exception) -> None:
         """Report that a consumer has ended because it cannot be restored."""
         self._emit(ConsumerLost(self._state.now, self._state.epoch, consumer, error))
 
 
-def _listed(not_restored: Collection[NotRestored]) -> str:
-    return ", ".join(f"{each.entity!r} ({each.error})" for each in not_restored) or "nothing"
+def _listed(not_restored: Sequence[NotRestored]) -> str:
+    listed = [f"{each.entity!r} ({each.error})" for each in not_restored[:MOST_LISTED]]
+    if len(not_restored) > MOST_LISTED:
+        listed.append(f"{len(not_restored) - MOST_LISTED} more")
+    return ", ".join(listed) or "nothing"

@@ -253,9 +253,7 @@ class Supervisor:
     async def _wait_for_stragglers(self, restoration: ConnectionRestoration) -> None:
         """Wait a while for stragglers that are likely to be restored soon; retry the others later."""
         replay = restoration.replay
-        stragglers = self._handover.stragglers(
-            restoration.live, replay, restoration.channels, restoration.lost
-        )
+        stragglers = self._handover.stragglers(restoration.live, replay, restoration.channels)
         task = self.state.loop.create_task(stragglers.run())
         try:
             await asyncio.wait({task}, timeout=GATE_PATIENCE if replay.is_worth_waiting else 0)
@@ -288,19 +286,22 @@ class Supervisor:
         self.state.is_recovering = False
         self._use(restoration.live)
         self._suspects.clear()
+        self._handover.missing.clear()
         self._swap(restoration.live)
+        not_restored = restoration.not_restored()
         restored = replay.restored
         for channel in restoration.channels.values():
             consumers = len(channel.inboxes)
             if self._handover.hand_over(channel):
                 restored += 1 + consumers
-        for record, error in (restoration.lost | replay.failed_consumers()).items():
+        for record, error in replay.failed_consumers().items():
             self._handover.lose_consumer(record, error)
+        self._handover.missing.add(replay.retried(), replay)
         self.reports.recovered(
             outage,
             rounds.attempts,
             restored,
-            replay.not_restored(),
+            not_restored,
             restoration.renamed_queues(),
         )
         self.state.wake_waiters()

@@ -22,13 +22,10 @@ from ..lasting_channel import LastingChannel
 from .replay import Replay, answered_in_time
 
 __all__ = [
-    "UNLIMITED",
     "ChannelRestoration",
-    "probe_queue",
     "refuses_consumer",
     "restore_channels",
-    "set_prefetch",
-    "start_consumer",
+    "start_late",
 ]
 
 UNLIMITED = Prefetch(0, 0)
@@ -70,7 +67,6 @@ class ChannelRestoration:
         self._replay = replay
         self._stuck_after = CONSUMER_STUCK_AFTER + consumers / CONSUMERS_IN_A_SECOND
         self._prefetch = UNLIMITED
-        self._one_at_a_time = asyncio.Lock()
         self.error: Exception | None = None
         self.live: LiveChannel
         try:
@@ -131,18 +127,6 @@ class ChannelRestoration:
         finally:
             starting.cancel()
 
-    async def start_late(self, record: ConsumerRecord) -> None:
-        """Start a consumer after the others, on a channel that the caller already uses.
-
-        There is no time limit for the answer. If the client sent a second request meanwhile, the
-        server would start two consumers; if it gave the request up, the channel would be closed.
-        """
-        await probe_queue(self._replay, record)
-        async with self._one_at_a_time:
-            await self._set_prefetch(Prefetch(*record.prefetch))
-            self.inboxes[record] = await start_consumer(self.live, record)
-            await self._set_prefetch(self.channel.settings.prefetch or UNLIMITED)
-
     async def _set_prefetch(self, prefetch: Prefetch) -> None:
         if prefetch != self._prefetch:
             await set_prefetch(self.live, prefetch)
@@ -176,6 +160,37 @@ async def start_consumer(live: LiveChannel, record: ConsumerRecord) -> Inbox:
     )
     await live.consuming.start(inbox, request)
     return inbox
+
+
+async def start_late(live: LiveChannel, record: ConsumerRecord, replay: Replay) -> Inbox | None:
+    """Start a consumer after the others, on a channel that the caller already uses.
+
+    There is no time limit for the answer. If the client sent a second request meanwhile, the
+    server would start two consumers; if it gave the request up, the channel would be closed.
+
+    Args:
+        live: The live channel.
+        record: The consumer.
+        replay: Opens the private channel on which the queue is looked for.
+
+    Returns:
+        The inbox where its deliveries wait; None if the consumer has ended meanwhile.
+
+    Raises:
+        NotFound: The queue does not exist.
+    """
+    await probe_queue(replay, record)
+    async with record.channel.late_starts:
+        if record.has_ended:
+            return None
+        settings, prefetch = record.channel.settings, Prefetch(*record.prefetch)
+        is_in_force = prefetch == (settings.prefetch or UNLIMITED)
+        if not is_in_force:
+            await set_prefetch(live, prefetch)
+        inbox = await start_consumer(live, record)
+        if not is_in_force:
+            await set_prefetch(live, settings.prefetch or UNLIMITED)
+        return inbox
 
 
 async def probe_queue(replay: Replay, record: ConsumerRecord) -> None:

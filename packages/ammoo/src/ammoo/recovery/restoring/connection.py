@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ...live.connection import LiveConnection
-from ...topology import ConsumerRecord, Entity, Topology
+from ...topology import Entity, Topology
+from ..events import NotRestored
 from ..lasting_channel import LastingChannel
 from ..options import Recovery
 from .channels import ChannelRestoration, restore_channels
@@ -25,7 +26,6 @@ class ConnectionRestoration:
     Attributes:
         channels: The caller's channels on the new connection.
         live: The new connection.
-        lost: The errors of consumers that cannot be restored.
         replay: Which entities are restored, which are not.
     """
 
@@ -38,7 +38,6 @@ class ConnectionRestoration:
     ) -> None:
         self.channels: dict[LastingChannel, ChannelRestoration] = {}
         self.live = live
-        self.lost: dict[ConsumerRecord, Exception] = {}
         self.replay: Replay = Replay(live, topology, recovery, suspects)
         self._topology = topology
         self._suspects = suspects
@@ -55,6 +54,15 @@ class ConnectionRestoration:
         records = self._topology.consumers_by_channel()
         consumers = {channel: records.get(channel, []) for channel in channels}
         self.channels = await restore_channels(self.live, consumers, self.replay, self._suspects)
+
+    def not_restored(self) -> tuple[NotRestored, ...]:
+        """Return the channels and entities that are not restored, and why."""
+        closed = (
+            NotRestored(channel.user_channel, restoration.error, False)
+            for channel, restoration in self.channels.items()
+            if restoration.error is not None
+        )
+        return (*closed, *self.replay.not_restored())
 
     def renamed_queues(self) -> dict[str, str]:
         """Return the present name by the former one, for each queue that the server has renamed."""

@@ -1,6 +1,7 @@
 """Putting new live halves under the caller's channels and consumers, without an await."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from contextlib import suppress
 from typing import Final
 
 from ...exceptions.channel import ChannelClosed, ClientClosedChannelOK
@@ -10,9 +11,10 @@ from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
 from ...topology import ConsumerRecord, Entity, Topology
 from ..lasting_channel import LastingChannel
+from ..missing import MissingEntities
 from ..reports import Reports
 from ..state import RecoveryState
-from .channels import ChannelRestoration, refuses_consumer
+from .channels import ChannelRestoration, refuses_consumer, start_late
 from .replay import Replay
 from .stragglers import Stragglers
 
@@ -30,6 +32,9 @@ class Handover:
         topology: The entities to restore.
         channels: The caller's open channels.
         reports: Reports lost consumers and late entities.
+
+    Attributes:
+        missing: What was reported as missing and is retried.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class Handover:
         channels: Container[LastingChannel],
         reports: Reports,
     ) -> None:
+        self.missing: MissingEntities = MissingEntities()
         self._state = state
         self._topology = topology
         self._channels = channels
@@ -57,15 +63,30 @@ class Handover:
                 restoration.live.begin_close(ClientClosedChannelOK())
             return False
         if restoration.error is not None:
-            channel.close_for_good(restoration.error)
+            self.lose_channel(channel, restoration.error)
             return False
         channel.attach(restoration.live)
         for record in list(restoration.inboxes):
             attach_consumer(record, restoration.inboxes.pop(record))
         return restoration.live.closing_exc is None
 
+    # --- what is reported once ---
+
+    def restored(self, entity: Entity) -> None:
+        """Report that an entity is restored, if it was reported as missing."""
+        if self.missing.remove(entity):
+            self._reports.restored(entity)
+
+    def give_up(self, entity: Entity, error: Exception) -> None:
+        """Report that an entity is not retried any more; end it if it is a consumer."""
+        if isinstance(entity, ConsumerRecord):
+            self.lose_consumer(entity, error)
+        elif self.missing.remove(entity):
+            self._reports.given_up(entity, error)
+
     def lose_consumer(self, record: ConsumerRecord, error: Exception) -> None:
         """End a consumer that cannot be restored; its queue stays recorded."""
+        self.missing.remove(record)
         if not record.has_ended:
             self._topology.drop_consumer(record.consumer)
             record.consumer.close_for_good(error)
@@ -82,48 +103,115 @@ class Handover:
         if live.closing_exc is None or refuses_consumer(error):
             self.lose_consumer(record, error)
 
+    def lose_channel(self, channel: LastingChannel, error: Exception) -> None:
+        """End a channel that cannot be restored, with its consumers."""
+        for record in self._topology.consumers_on(channel):
+            self.lose_consumer(record, error)
+        channel.close_for_good(error)
+
+    # --- stragglers ---
+
     def stragglers(
         self,
         live: LiveConnection,
         replay: Replay,
-        restorations: dict[LastingChannel, ChannelRestoration],
-        lost: dict[ConsumerRecord, Exception],
+        restorations: Mapping[LastingChannel, ChannelRestoration],
     ) -> Stragglers:
         """Return the stragglers of a replay; each is handed over as soon as it is restored.
 
         Args:
             live: The live connection, which may not be in use yet.
             replay: The replay.
-            restorations: The channels on which consumers start.
-            lost: Receives the consumers that are given up before the connection is in use.
+            restorations: The channels on which consumers start until the connection is in use.
         """
+        late = _LateConsumers(self, self._state, live, replay, restorations)
 
-        async def start(record: ConsumerRecord) -> None:
-            restoration = restorations.get(record.channel)
-            if restoration is None or restoration.error is not None:
-                return  # the caller has closed the channel
-            try:
-                await restoration.start_late(record)
-            except ChannelClosed as error:
-                if restoration.live.closing_exc is None or refuses_consumer(error):
-                    raise
-                return  # the channel has ended, or is opened again with its consumers
-            if self._state.live is live and record in restoration.inboxes:
-                attach_consumer(record, restoration.inboxes.pop(record))
+        def is_wanted(entity: Entity) -> bool:
+            return self._topology.holds(entity) and (
+                self._state.live is not live or self.missing.is_left_to(replay, entity)
+            )
 
         def restored(entity: Entity) -> None:
             if self._state.live is live:
-                self._reports.restored(entity)
+                self.restored(entity)
 
         def failed(entity: Entity, error: Exception) -> None:
-            if isinstance(entity, ConsumerRecord):
-                if self._state.live is live:
-                    self.lose_consumer(entity, error)
-                else:
-                    lost[entity] = error
+            if self._state.live is live and self.missing.is_left_to(replay, entity):
+                self.give_up(entity, error)
 
         locked_for = 3 * live.protocol.heartbeat_interval + LOCKED_MARGIN
-        return Stragglers(replay, locked_for, start, restored, failed)
+        return Stragglers(replay, locked_for, is_wanted, late.start, restored, failed)
+
+
+class _LateConsumers:
+    """Starts the consumers of stragglers: on new channels, and later on those in use.
+
+    Args:
+        handover: Knows what is missing.
+        state: The connection's state.
+        live: The live connection.
+        replay: The replay of the stragglers.
+        restorations: As in `Handover.stragglers`.
+    """
+
+    def __init__(
+        self,
+        handover: Handover,
+        state: RecoveryState,
+        live: LiveConnection,
+        replay: Replay,
+        restorations: Mapping[LastingChannel, ChannelRestoration],
+    ) -> None:
+        self._handover = handover
+        self._state = state
+        self._live = live
+        self._replay = replay
+        self._restorations = restorations
+
+    @property
+    def _is_in_use(self) -> bool:
+        return self._state.live is self._live
+
+    async def start(self, record: ConsumerRecord) -> bool:
+        """Start a consumer; return whether this call has started it.
+
+        The server may close its channel meanwhile. If the channel is opened again, its consumers
+        are started with it, except one that waits for its queue.
+
+        Raises:
+            ChannelClosed, OperationTimeout: The server refuses the consumer, or does not answer.
+        """
+        while not record.has_ended:
+            channel = self._channel_for(record)
+            if channel is None:
+                return False
+            try:
+                inbox = await start_late(channel, record, self._replay)
+            except ChannelClosed as error:
+                if channel.closing_exc is None or refuses_consumer(error):
+                    raise
+                with suppress(ChannelClosed):  # it is closed for good, and the consumer with it
+                    await record.channel.wait_reopened()
+                if not self._handover.missing.is_left_to(self._replay, record):
+                    return False
+            else:
+                return inbox is not None and self._attach(record, inbox)
+        return False
+
+    def _channel_for(self, record: ConsumerRecord) -> LiveChannel | None:
+        if self._is_in_use:
+            channel: LiveChannel | None = record.channel.live
+            return channel
+        restoration = self._restorations.get(record.channel)
+        return None if restoration is None or restoration.error is not None else restoration.live
+
+    def _attach(self, record: ConsumerRecord, inbox: Inbox) -> bool:
+        """Let the consumer read from its new inbox, at once or with its channel."""
+        if self._is_in_use:
+            attach_consumer(record, inbox)
+        else:
+            self._restorations[record.channel].inboxes[record] = inbox
+        return True
 
 
 def attach_consumer(record: ConsumerRecord, inbox: Inbox) -> None:

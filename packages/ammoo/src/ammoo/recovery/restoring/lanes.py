@@ -18,8 +18,8 @@ FIRST_PAUSE: Final = 0.05
 MAX_PAUSE: Final = 0.4
 LOCKED_PATIENCE: Final = 1.0
 DELETED_IN_A_SECOND: Final = 400
-"""If no request of a lane succeeds for this second and the time that a loaded server needs, the
-lost connection is not what locks its queues."""
+"""If no request of any lane succeeds for this second and the time that a loaded server needs, the
+lost connection is not what locks the queues."""
 
 _ItemT = TypeVar("_ItemT")
 
@@ -29,15 +29,11 @@ class Lane(Generic[_ItemT]):
 
     Args:
         items: The items, in the order in which they are sent.
-
-    Attributes:
-        done: How many the server has answered.
     """
 
-    __slots__ = ("_in_flight", "_pending", "done")
+    __slots__ = ("_in_flight", "_pending")
 
     def __init__(self, items: Iterable[_ItemT]) -> None:
-        self.done: int = 0
         self._pending = deque(items)
         self._in_flight: deque[_ItemT] = deque()
 
@@ -65,7 +61,6 @@ class Lane(Generic[_ItemT]):
 
     def answered(self) -> _ItemT:
         """Remove and return the oldest item: the server has answered it."""
-        self.done += 1
         return self._in_flight.popleft()
 
     def refused(self) -> _ItemT:
@@ -102,7 +97,8 @@ class LockedPauses:
         """Return how many seconds to pause; None if no item was done for too long.
 
         Args:
-            done: How many items of the lane are done.
+            done: How many items of all lanes are done: one lane may have nothing left but the
+                queues that the server deletes last.
             now: The time, in seconds.
         """
         if self._since is None or done > self._done:

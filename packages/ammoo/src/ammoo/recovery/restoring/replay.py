@@ -151,7 +151,8 @@ class Replay:
         while self._unbound and self._redeclare_pauses:
             await asyncio.sleep(self._redeclare_pauses.pop(0))
             bindings, self._unbound = self._unbound, {}
-            await self._redeclare(list(bindings))
+            await self.redeclare(list(bindings))
+        self._redeclare_pauses.clear()  # stragglers declare the ends of a binding themselves
 
     async def _run_plan(self, plan: Plan) -> None:
         for stage in plan:
@@ -201,7 +202,7 @@ class Replay:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _redeclare(self, bindings: list[BindingRecord]) -> None:
+    async def redeclare(self, bindings: list[BindingRecord]) -> None:
         """Declare the missing ends of bindings again, and all bindings of those ends.
 
         A queue may have expired during the replay.
@@ -251,7 +252,7 @@ class Replay:
         culprit = lane.refused()
         pause = None
         if remedy_for(error, culprit) is Remedy.LOCKED:
-            pause = pauses.next_pause(lane.done, asyncio.get_running_loop().time())
+            pause = pauses.next_pause(self.restored, asyncio.get_running_loop().time())
         if pause is None:
             self.refuse(culprit, error)
         else:
@@ -354,12 +355,58 @@ class Replay:
             if isinstance(entity, ConsumerRecord)
         }
 
+    def retried(self) -> dict[Entity, Exception]:
+        """Return the entities that are retried, or wait for one that is, and why."""
+        retried = dict(self.stragglers)
+        for entity, error in self.stragglers.items():
+            for each in self.dependents(entity):
+                retried.setdefault(each, error)
+        return retried
+
     def not_restored(self) -> tuple[NotRestored, ...]:
         """Return the entities that are not restored, and why."""
         return (
             *(NotRestored(entity, error, False) for entity, error in self.failed.items()),
-            *(NotRestored(entity, error, True) for entity, error in self.stragglers.items()),
+            *(NotRestored(entity, error, True) for entity, error in self.retried().items()),
         )
+
+    # --- what waits for another entity ---
+
+    def has_done(self, entity: Entity) -> bool:
+        """Return whether an exchange, queue or binding is restored."""
+        return entity in self._done
+
+    def dependents(self, entity: Entity) -> list[Entity]:
+        """Return the entities that need one, and are neither restored nor given up."""
+        needing: list[Entity] = []
+        if isinstance(entity, ExchangeRecord):
+            needing += [*entity.bindings_from, *entity.bindings_to]
+        elif isinstance(entity, QueueRecord):
+            needing += [*entity.bindings, *entity.consumers]
+        return [
+            each
+            for each in needing
+            if each not in self._done and each not in self.failed and self.restores(each)
+        ]
+
+    def release(self, entity: Entity, error: Exception) -> list[Entity]:
+        """Return the entities that need no other straggler than one that is restored.
+
+        They are stragglers from now on.
+
+        Args:
+            entity: The straggler; if it is not restored, nothing is returned.
+            error: Why it was a straggler.
+        """
+        if entity not in self._done:
+            return []
+        released = [
+            each
+            for each in self.dependents(entity)
+            if each not in self.stragglers and not self.is_waiting_for(each)
+        ]
+        self.stragglers.update(dict.fromkeys(released, error))
+        return released
 
 
 def _retrieve(waiter: "Future[Reply]") -> None:

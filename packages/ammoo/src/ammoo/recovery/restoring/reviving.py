@@ -10,7 +10,6 @@ from typing import Final
 
 from ammoo_wire import BasicConsumeParameters
 
-from ...channel_settings import Prefetch
 from ...exceptions.base import AmmooError, OperationTimeout
 from ...exceptions.channel import ChannelClosed, ClientClosedChannelOK, NotFound
 from ...exceptions.connection import ConnectionClosed
@@ -26,7 +25,7 @@ from ..options import Recovery
 from ..ports import LastingConsumer
 from ..reports import Reports
 from ..state import RecoveryState
-from .channels import UNLIMITED, ChannelRestoration, probe_queue, set_prefetch, start_consumer
+from .channels import ChannelRestoration, start_late
 from .handover import Handover, attach_consumer
 from .remedies import Remedy, remedy_for
 from .replay import GaveUp, Replay
@@ -99,17 +98,22 @@ class Reviver:
             replay = self._new_replay(connection)
             restoration = ChannelRestoration(connection, channel, replay)
             try:
-                await restoration.run(self._topology.consumers_on(channel), {})
+                await restoration.run(self._startable_on(channel), {})
             except ConnectionClosed:
                 return  # the channel comes back with the connection
             except (ChannelClosed, OperationTimeout):
                 continue
             except GaveUp as error:
-                channel.close_for_good(error.error)
+                self._handover.lose_channel(channel, error.error)
                 return
             outage.opened(self._state.now)
             self._reopened(connection, restoration, replay, cause)
             return
+
+    def _startable_on(self, channel: LastingChannel) -> list[ConsumerRecord]:
+        """Return the consumers of a channel, but for those whose queue is retried: they follow it."""
+        missing = self._handover.missing
+        return [each for each in self._topology.consumers_on(channel) if each.queue not in missing]
 
     def _reopened(
         self,
@@ -124,15 +128,30 @@ class Reviver:
             if restoration.error is None:
                 restoration.live.begin_close(ClientClosedChannelOK())
             return
+        started, not_restored = list(restoration.inboxes), replay.not_restored()
         if not self._handover.hand_over(restoration):
             return
+        number = restoration.live.number
+        self._reports.channel_reopened(number, channel.user_channel, cause, not_restored)
+        for record in started:
+            self._handover.restored(record)
         for record, error in replay.failed_consumers().items():
             self._handover.lose_consumer(record, error)
         if replay.stragglers:
-            stragglers = self._handover.stragglers(live, replay, {channel: restoration}, {})
-            self._background.run(_run_stragglers(stragglers, restoration))
-        self._reports.channel_reopened(restoration.live.number, channel.user_channel, cause)
+            self._handover.missing.add(replay.stragglers, replay)
+            stragglers = self._handover.stragglers(live, replay, {channel: restoration})
+            self._background.run(self._run_stragglers(stragglers, restoration))
         channel.reopened()
+
+    async def _run_stragglers(
+        self, stragglers: Stragglers, restoration: ChannelRestoration
+    ) -> None:
+        """Run the stragglers of a channel; end it if the user wants no channel without them."""
+        try:
+            await stragglers.run()
+        except GaveUp as error:
+            self._handover.lose_channel(restoration.channel, error.error)
+            restoration.live.begin_close(ClientClosedChannelOK())
 
     # --- a consumer ---
 
@@ -169,10 +188,10 @@ class Reviver:
         error: AmmooError = ServerCancelledConsumer(consumer_tag, record.queue.name)
         began, delay = self._state.now, FIRST_DELAY
         replay = self._new_replay(connection)
+        self._handover.missing.add([record], replay)
         while not record.has_ended and live.closing_exc is None:
             try:
-                await probe_queue(replay, record)
-                await self._start_again(live, record)
+                inbox = await start_late(live, record, replay)
             except ConnectionClosed:
                 return
             except (NotFound, OperationTimeout) as missing:
@@ -188,30 +207,12 @@ class Reviver:
                 self._handover.lose_refused_consumer(record, live, refused)
                 return
             else:
+                if inbox is not None:
+                    attach_consumer(record, inbox)
+                    self._handover.restored(record)
                 return
             await asyncio.sleep(delay)
             delay = min(2 * delay, MAX_DELAY)
-
-    async def _start_again(self, live: LiveChannel, record: ConsumerRecord) -> None:
-        if record.has_ended or live.closing_exc is not None:
-            return
-        prefetch = Prefetch(*record.prefetch)
-        in_force = record.channel.settings.prefetch or UNLIMITED
-        if prefetch != in_force:
-            await set_prefetch(live, prefetch)
-        inbox = await start_consumer(live, record)
-        if prefetch != in_force:
-            await set_prefetch(live, in_force)
-        attach_consumer(record, inbox)
-
-
-async def _run_stragglers(stragglers: Stragglers, restoration: ChannelRestoration) -> None:
-    """Run the stragglers of a reopened channel; end it if the user wants no channel without them."""
-    try:
-        await stragglers.run()
-    except GaveUp as error:
-        restoration.channel.close_for_good(error.error)
-        restoration.live.begin_close(ClientClosedChannelOK())
 
 
 async def cancel_when_settled(

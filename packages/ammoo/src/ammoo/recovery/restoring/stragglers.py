@@ -2,7 +2,7 @@
 
 Each straggler has its own delay, which doubles. A queue that the lost connection locks is free
 within milliseconds; a queue whose node is down may need as long as the outage. When an exchange
-or queue is restored, its bindings and consumers follow.
+or queue is restored, its bindings and consumers follow, each with a delay of its own.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
 from ...exceptions.base import OperationTimeout
-from ...exceptions.channel import ChannelClosed, ClientClosedChannelOK
+from ...exceptions.channel import ChannelClosed, ClientClosedChannelOK, NotFound
 from ...exceptions.connection import ConnectionClosed
-from ...topology import ConsumerRecord, Entity, ExchangeRecord, QueueRecord
+from ...topology import BindingRecord, ConsumerRecord, Entity
 from .remedies import Remedy, remedy_for
 from .replay import Declared, Replay, answered_in_time
 
@@ -31,8 +31,10 @@ class Stragglers:
 
     Args:
         replay: The attempt.
-        locked_for: How long a locked queue is retried, in seconds.
-        start_consumer: Starts a consumer.
+        locked_for: For how many seconds a locked queue is retried; each entity that is restored
+            meanwhile renews this time, because the server is still deleting.
+        is_wanted: Returns whether an entity is still to be restored, by this attempt.
+        start_consumer: Starts a consumer; returns whether it has.
         on_restored: Called with each restored entity.
         on_failed: Called with each entity that is given up, and with its last error.
     """
@@ -41,16 +43,19 @@ class Stragglers:
         self,
         replay: Replay,
         locked_for: float,
-        start_consumer: Callable[[ConsumerRecord], Awaitable[None]],
+        is_wanted: Callable[[Entity], bool],
+        start_consumer: Callable[[ConsumerRecord], Awaitable[bool]],
         on_restored: Callable[[Entity], None],
         on_failed: Callable[[Entity, Exception], None],
     ) -> None:
         self._replay = replay
         self._locked_for = locked_for
+        self._is_wanted = is_wanted
         self._start_consumer = start_consumer
         self._on_restored = on_restored
         self._on_failed = on_failed
         self._slots = asyncio.Semaphore(AT_A_TIME)  # consumers need none: see `_slot_for`
+        self._restored_at = 0.0  # the last entity
 
     async def run(self) -> None:
         """Try all stragglers until each is restored or given up, or the connection ends.
@@ -58,31 +63,33 @@ class Stragglers:
         Raises:
             GaveUp: The server refused one, and on_error is "fail".
         """
-        results = await asyncio.gather(
-            *(self._retry(entity) for entity in list(self._replay.stragglers)),
-            return_exceptions=True,
-        )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for entity, error in list(self._replay.stragglers.items()):
+                    # The request that was not answered waits now for as long as needed.
+                    delay = 0.0 if isinstance(error, OperationTimeout) else FIRST_DELAY
+                    tasks.create_task(self._retry(tasks, entity, delay))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
-    async def _retry(self, entity: Entity) -> None:
-        loop = asyncio.get_running_loop()
-        began, delay = loop.time(), FIRST_DELAY
-        if isinstance(self._replay.stragglers.get(entity), OperationTimeout):
-            delay = 0.0  # its request waits for the answer as long as needed
-        while entity in self._replay.stragglers:
-            error = self._replay.stragglers[entity]
+    async def _retry(self, tasks: asyncio.TaskGroup, entity: Entity, delay: float) -> None:
+        """Try a straggler until it is one no more; then begin to try what had to wait for it."""
+        loop, stragglers = asyncio.get_running_loop(), self._replay.stragglers
+        began = loop.time()
+        while entity in stragglers:
+            error = stragglers[entity]
             is_locked = remedy_for(error, entity) is Remedy.LOCKED
-            if is_locked and loop.time() - began >= self._locked_for:
-                del self._replay.stragglers[entity]
+            if is_locked and loop.time() - max(began, self._restored_at) >= self._locked_for:
                 self._fail(entity, error)
                 return
             await asyncio.sleep(delay)
             delay = min(max(2 * delay, FIRST_DELAY), LOCKED_MAX_DELAY if is_locked else MAX_DELAY)
             async with self._slot_for(entity):
-                if entity in self._replay.stragglers and not await self._try(entity):
+                if entity in stragglers and not await self._try(entity):
                     return
+            if entity not in stragglers:
+                for released in self._replay.release(entity, error):
+                    tasks.create_task(self._retry(tasks, released, 0.0))
 
     def _slot_for(self, entity: Entity) -> AbstractAsyncContextManager[None]:
         """Return the semaphore that limits how many are tried at a time; none for a consumer.
@@ -95,7 +102,7 @@ class Stragglers:
     async def _try(self, entity: Entity) -> bool:
         """Try an entity once; return whether the connection is still open."""
         try:
-            await self._restore(entity)
+            is_restored = self._is_wanted(entity) and await self._restore(entity)
         except ConnectionClosed:
             return False
         except (ChannelClosed, OperationTimeout) as error:
@@ -105,16 +112,36 @@ class Stragglers:
                 self._fail(entity, error)
         else:
             self._replay.stragglers.pop(entity, None)
-            self._on_restored(entity)
-            await self._restore_dependents(entity)
+            if is_restored:
+                self._restored_at = asyncio.get_running_loop().time()
+                self._on_restored(entity)
         return True
 
-    async def _restore(self, entity: Entity) -> None:
+    async def _restore(self, entity: Entity) -> bool:
+        """Send the request for an entity; return whether it is restored.
+
+        Raises:
+            ChannelClosed, OperationTimeout: The server refuses it, or does not answer.
+        """
         if isinstance(entity, ConsumerRecord):
-            if not entity.has_ended:
-                await self._start_consumer(entity)
-        else:
+            return await self._start_consumer(entity)
+        try:
             await self._declare(entity)
+        except NotFound as error:
+            if not isinstance(entity, BindingRecord) or not await self._declare_ends(entity, error):
+                raise
+        return True
+
+    async def _declare_ends(self, binding: BindingRecord, error: NotFound) -> bool:
+        """Declare the ends of a binding once more, and bind them; return whether they are bound.
+
+        The server may have deleted an auto-delete exchange with the last queue of the lost
+        connection.
+        """
+        if remedy_for(error, binding) is not Remedy.REDECLARE:
+            return False
+        await self._replay.redeclare([binding])
+        return self._replay.has_done(binding)
 
     async def _declare(self, entity: Declared) -> None:
         channel = await self._replay.open_channel()
@@ -126,36 +153,9 @@ class Stragglers:
             channel.begin_close(ClientClosedChannelOK())
         self._replay.done(entity, reply)
 
-    async def _restore_dependents(self, entity: Entity) -> None:
-        dependents: list[Entity] = []
-        if isinstance(entity, ExchangeRecord):
-            dependents += [*entity.bindings_from, *entity.bindings_to]
-        elif isinstance(entity, QueueRecord):
-            dependents += [*entity.bindings, *entity.consumers]
-        else:
-            return
-        for dependent in dependents:
-            if self._replay.restores(dependent) and not self._replay.is_waiting_for(dependent):
-                await self._try_first(dependent)
-
-    async def _try_first(self, entity: Entity) -> None:
-        """Try an entity that had to wait for another; if refused, it becomes a straggler itself."""
-        try:
-            await self._restore(entity)
-        except ConnectionClosed:
-            return
-        except (ChannelClosed, OperationTimeout) as error:
-            self._replay.refuse(entity, error)
-            if entity in self._replay.stragglers:
-                await self._retry(entity)
-            else:
-                self._fail(entity, error)
-        else:
-            self._on_restored(entity)
-
     def _fail(self, entity: Entity, error: Exception) -> None:
-        self._replay.failed[entity] = error
-        self._on_failed(entity, error)
-        if isinstance(entity, QueueRecord):
-            for record in list(entity.consumers):
-                self._on_failed(record, error)
+        """Give up an entity, and all that wait for it."""
+        for each in (entity, *self._replay.dependents(entity)):
+            self._replay.stragglers.pop(each, None)
+            self._replay.failed[each] = error
+            self._on_failed(each, error)

@@ -1,0 +1,369 @@
+"""What is missing when a connection or a channel is open again: it is reported once more, and once.
+
+Each entity of `not_restored` that is retried is restored or given up, on whichever way it comes back.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+import ammoo
+from ammoo.exceptions import NotFound, PreconditionFailed, ResourceLocked
+from ammoo.recovery.events import (
+    ChannelReopened,
+    ConsumerLost,
+    GivenUp,
+    Open,
+    Restored,
+)
+from ammoo.recovery.listener import EventListener
+from ammoo.recovery.restoring.replay import Replay
+from ammoo.recovery.restoring.stragglers import Stragglers
+from ammoo.topology import BindingRecord, ConsumerRecord, ExchangeRecord, QueueRecord, Topology
+from ammoo_wire import (
+    BasicCancelParameters,
+    BasicConsumeOkParameters,
+    BasicConsumeParameters,
+    BasicDeliverParameters,
+    BasicQosOkParameters,
+    BasicQosParameters,
+    ChannelCloseParameters,
+    QueueBindOkParameters,
+    QueueBindParameters,
+    QueueDeclareOkParameters,
+    QueueDeclareParameters,
+    QueueDeleteOkParameters,
+    QueueDeleteParameters,
+)
+from tests.client.script import ScriptedPeer, ScriptedServer
+from tests.recovery.until import AT_ONCE, settle, until
+from tests.support.clock import LoopClock
+
+TOLD = (ChannelReopened, Restored, GivenUp, ConsumerLost)
+DOWN = ChannelCloseParameters(
+    404, "NOT_FOUND - queue 'orders' in vhost '/' is down or inaccessible", 50, 10
+)
+DIFFERENT = ChannelCloseParameters(406, "PRECONDITION_FAILED - inequivalent arg", 50, 10)
+WRONG = ChannelCloseParameters(406, "PRECONDITION_FAILED - unknown delivery tag 7", 60, 80)
+
+
+def declare_ok(request: Any) -> QueueDeclareOkParameters:
+    return QueueDeclareOkParameters(request.queue_name, 0, 0)
+
+
+def consume_ok(request: Any) -> BasicConsumeOkParameters:
+    return BasicConsumeOkParameters(request.consumer_tag)
+
+
+@pytest.fixture(autouse=True)
+def no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A straggler is retried at once, and the gate waits for none."""
+    monkeypatch.setattr("ammoo.recovery.restoring.stragglers.FIRST_DELAY", 0.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.reviving.FIRST_DELAY", 0.0)
+    monkeypatch.setattr("ammoo.recovery.supervisor.GATE_PATIENCE", 0.0)
+
+
+@pytest.fixture
+def scripted(server: ScriptedServer) -> ScriptedServer:
+    """A server that answers everything of a topology by itself."""
+    server.answers |= {
+        QueueDeclareParameters: declare_ok,
+        QueueBindParameters: lambda _: QueueBindOkParameters(),
+        QueueDeleteParameters: lambda _: QueueDeleteOkParameters(0),
+        BasicQosParameters: lambda _: BasicQosOkParameters(),
+        BasicConsumeParameters: consume_ok,
+    }
+    return server
+
+
+async def told(events: EventListener) -> list[str]:
+    """Return the kinds of events that tell of what was missing, till the connection was closed."""
+    return [type(event).__name__ async for event in events if isinstance(event, TOLD)]
+
+
+async def answer_next(peer: ScriptedPeer, kind: type[Any], answer: Any) -> None:
+    """Answer the next command of a kind, on whichever channel it comes."""
+    command = await peer.expect_any(kind)
+    peer.send(answer, channel_number=command.channel_number)
+
+
+# --- consumers, and channels that are opened again ----------------------------------------------
+
+
+async def lose_with_a_late_consumer(scripted: ScriptedServer, events: EventListener) -> int:
+    """Lose the connection, and answer no basic.consume; return the channel of the late one."""
+    del scripted.answers[BasicConsumeParameters]
+    scripted.peer.abort()
+    await until(events, Open)
+    await scripted.peer.expect_any(BasicConsumeParameters)  # given up, with its channel
+    return (await scripted.peer.expect_any(BasicConsumeParameters)).channel_number
+
+
+async def test_late_consumer_is_restored_with_its_channel_and_reported_once(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ammoo.recovery.restoring.channels.CONSUMER_STUCK_AFTER", 0.0)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with connection.channel(reopen=True) as channel, channel.consume("orders"):
+            number = await lose_with_a_late_consumer(scripted, events)
+            monkeypatch.setattr("ammoo.recovery.restoring.channels.CONSUMER_STUCK_AFTER", 30.0)
+            scripted.peer.send(WRONG, channel_number=number)
+            command = await scripted.peer.expect_any(BasicConsumeParameters)
+            answer = consume_ok(command.parameters)
+            scripted.peer.send(answer, channel_number=command.channel_number)
+            await until(events, Restored)
+            await channel.declare_queue("orders")
+
+    assert ["ChannelReopened", "Restored"] == await told(all_events)
+
+
+async def test_late_consumer_of_a_reopened_channel_is_reported_once(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ammoo.recovery.restoring.channels.CONSUMER_STUCK_AFTER", 0.0)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with connection.channel(reopen=True) as channel, channel.consume("orders"):
+            number = await lose_with_a_late_consumer(scripted, events)
+            scripted.peer.send(WRONG, channel_number=number)
+            reopened = await until(events, ChannelReopened)
+            await scripted.peer.expect_any(BasicConsumeParameters)  # given up, with its channel
+            command = await scripted.peer.expect_any(BasicConsumeParameters)
+            answer = consume_ok(command.parameters)
+            scripted.peer.send(answer, channel_number=command.channel_number)
+            restored = await until(events, Restored)
+            await channel.declare_queue("orders")
+            consumes = [type(each.parameters) for each in scripted.peer.received]
+
+    assert ["ChannelReopened", "Restored"] == await told(all_events)
+    assert [(restored.entity, True)] == [
+        (each.entity, each.is_retried) for each in reopened.not_restored
+    ]
+    assert BasicConsumeParameters not in consumes
+
+
+async def test_consumer_follows_its_queue_though_its_channel_is_opened_again(
+    scripted: ScriptedServer,
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with connection.channel(reopen=True) as channel:
+            await channel.declare_queue("orders")
+            async with channel.consume("orders") as consumer:
+                del scripted.answers[QueueDeclareParameters]
+                scripted.peer.abort()
+                await scripted.accepted(2)
+                peer = scripted.peer
+                await answer_next(peer, QueueDeclareParameters, DOWN)
+                await until(events, Open)
+                await answer_next(peer, QueueDeclareParameters, DOWN)
+                peer.send(WRONG, channel_number=channel.channel_id)
+                await until(events, ChannelReopened)
+                retried = await peer.expect_any(QueueDeclareParameters)
+                peer.answers[QueueDeclareParameters] = declare_ok
+                peer.send(declare_ok(retried.parameters), channel_number=retried.channel_number)
+                await until(events, Restored)
+                await until(events, Restored)
+                delivery = BasicDeliverParameters(consumer.consumer_tag, 1, False, "", "orders")
+                peer.send_content(delivery, channel_number=channel.channel_id)
+                message = await anext(consumer)
+
+    assert b"body" == message.body
+    assert ["ChannelReopened", "Restored", "Restored"] == await told(all_events)
+
+
+async def test_cancelled_consumer_that_is_started_again_is_reported_once(
+    scripted: ScriptedServer,
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with connection.channel() as channel, channel.consume("orders") as consumer:
+            scripted.peer.send(BasicCancelParameters(consumer.consumer_tag, True))
+            restored = await until(events, Restored)
+            await channel.declare_queue("orders")
+
+    assert isinstance(restored.entity, ConsumerRecord)
+    assert consumer is restored.entity.consumer
+    assert ["Restored"] == await told(all_events)
+
+
+async def test_consumer_that_the_program_starts_on_a_missing_queue_is_not_started_twice(
+    scripted: ScriptedServer,
+) -> None:
+    started: list[str] = []
+
+    def start(request: Any) -> BasicConsumeOkParameters:
+        started.append(request.queue_name)
+        return consume_ok(request)
+
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        async with connection.channel() as channel:
+            await channel.declare_queue("orders")
+            scripted.answers |= {
+                QueueDeclareParameters: lambda _: DOWN,
+                BasicConsumeParameters: start,
+            }
+            scripted.peer.abort()
+            await until(events, Open)
+            async with channel.consume("orders"):
+                scripted.peer.answers[QueueDeclareParameters] = declare_ok
+                await until(events, Restored)
+                await channel.declare_queue("orders")
+
+    assert ["orders"] == started
+
+
+# --- what is given up, deleted, or not restored at all -------------------------------------------
+
+
+async def test_queue_that_is_given_up_is_reported_with_all_that_waits_for_it(
+    scripted: ScriptedServer,
+) -> None:
+    answers = iter([DOWN, DIFFERENT])
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with connection.channel() as channel:
+            await channel.declare_queue("orders")
+            await channel.bind_queue("orders", "amq.topic", "key")
+            consumer = await channel.consume("orders").__aenter__()
+            scripted.answers[QueueDeclareParameters] = lambda _: next(answers)
+            scripted.peer.abort()
+            opened = await until(events, Open)
+            given_up = [await until(events, GivenUp) for _ in range(2)]
+            lost = await until(events, ConsumerLost)
+            with pytest.raises(PreconditionFailed):
+                await anext(consumer)
+
+    assert [True] * 3 == [each.is_retried for each in opened.not_restored]
+    assert [QueueRecord, BindingRecord, ConsumerRecord] == [
+        type(each.entity) for each in opened.not_restored
+    ]
+    assert [each.entity for each in opened.not_restored[:2]] == [each.entity for each in given_up]
+    assert consumer is lost.consumer
+    assert ["GivenUp", "GivenUp", "ConsumerLost"] == await told(all_events)
+
+
+async def test_missing_queue_that_the_program_deletes_does_not_come_back(
+    scripted: ScriptedServer,
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with connection.channel() as channel:
+            await channel.declare_queue("orders")
+            del scripted.answers[QueueDeclareParameters]
+            scripted.peer.abort()
+            await scripted.accepted(2)
+            await answer_next(scripted.peer, QueueDeclareParameters, DOWN)
+            await until(events, Open)
+            retried = await scripted.peer.expect_any(QueueDeclareParameters)
+            await channel.delete_queue("orders")
+            scripted.peer.send(DOWN, channel_number=retried.channel_number)
+            await settle()
+            scripted.peer.answers[QueueDeclareParameters] = declare_ok
+            await channel.declare_queue("others")
+            declared = [type(each.parameters) for each in scripted.peer.received]
+
+    assert QueueDeclareParameters not in declared
+    assert [] == await told(all_events)
+
+
+async def test_channel_that_is_not_restored_is_reported_with_its_consumers(
+    scripted: ScriptedServer,
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        async with connection.channel():
+            lost_channel = await connection.channel().__aenter__()
+            lost_consumer = await lost_channel.consume("orders").__aenter__()
+            scripted.options["channel_max"] = 1
+            scripted.peer.abort()
+            lost = await until(events, ConsumerLost)
+            opened = await until(events, Open)
+
+    assert lost_consumer is lost.consumer
+    assert [(lost_channel, False)] == [
+        (each.entity, each.is_retried) for each in opened.not_restored
+    ]
+
+
+# --- the rules themselves ------------------------------------------------------------------------
+
+
+def binding(source: ExchangeRecord, queue: QueueRecord) -> BindingRecord:
+    made = BindingRecord(source, queue, "key", {}, (source.name, queue.name))
+    source.bindings_from[made] = queue.bindings[made] = None
+    return made
+
+
+def test_each_binding_is_released_by_the_last_of_its_ends_and_once() -> None:
+    live: Any = None
+    replay = Replay(live, Topology(), AT_ONCE, Counter())
+    exchange, here, missing = ExchangeRecord("x"), QueueRecord("here"), QueueRecord("missing")
+    first, second = binding(exchange, here), binding(exchange, missing)
+    error = NotFound(404, "NOT_FOUND", 50, 10)
+    replay.stragglers = {exchange: error, missing: error}
+    reply: Any = None
+
+    replay.done(exchange, reply)
+    assert [first] == replay.release(exchange, error)
+    missing_queue: Any = missing
+    replay._done.add(missing_queue)
+    del replay.stragglers[missing]
+    assert [second] == replay.release(missing, error)
+    assert [] == replay.release(exchange, error)
+
+
+class LockedConsumers:
+    """Consumers that are refused until a test frees them."""
+
+    def __init__(self, *queues: str) -> None:
+        live: Any = None
+        request: Any = None
+        self.free: set[str] = set()
+        self.restored: list[str] = []
+        self.failed: list[str] = []
+        replay = Replay(live, Topology(), AT_ONCE, Counter())
+        error = ResourceLocked(405, "RESOURCE_LOCKED", 60, 20)
+        replay.stragglers = {
+            ConsumerRecord(queue, None, QueueRecord(queue), request, (0, 0)): error
+            for queue in queues
+        }
+        self.stragglers = Stragglers(
+            replay,
+            10.0,
+            lambda _: True,
+            self._start,
+            lambda entity: self.restored.append(self._name(entity)),
+            lambda entity, _: self.failed.append(self._name(entity)),
+        )
+
+    def _name(self, entity: Any) -> str:
+        name: str = entity.queue.name
+        return name
+
+    async def _start(self, record: ConsumerRecord) -> bool:
+        if record.queue.name not in self.free:
+            raise ResourceLocked(405, "RESOURCE_LOCKED", 60, 20)
+        return True
+
+
+async def test_nothing_locked_is_given_up_while_the_server_frees_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, consumers = LoopClock(monkeypatch), LockedConsumers("first", "second", "third")
+    running = asyncio.create_task(consumers.stragglers.run())
+
+    await clock.advance_repeatedly(1.0, times=8)
+    consumers.free.add("first")
+    await clock.advance_repeatedly(1.0, times=8)
+    consumers.free.add("second")
+    await clock.advance_repeatedly(1.0, times=9)
+    assert (["first", "second"], []) == (consumers.restored, consumers.failed)
+    await clock.advance_repeatedly(1.0, times=6)
+    await running
+
+    assert ["third"] == consumers.failed
