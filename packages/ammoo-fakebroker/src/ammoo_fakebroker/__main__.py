@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command.
 
     Args:
-        arguments: The command line, without the program's name; None for that of the process.
+        arguments: The command line, without the program's name; None for the one of the process.
 
     Raises:
         SystemExit: The command failed; the code is 2 if the command line or a file is wrong.

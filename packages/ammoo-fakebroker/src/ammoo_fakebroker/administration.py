@@ -1,6 +1,6 @@
 """Administration of a broker: virtual hosts, users, permissions, limits and policies.
 
-RabbitMQ's operators use rabbitmqctl; `FakeBroker` has its commands as methods.
+Operators of RabbitMQ use rabbitmqctl; `FakeBroker` has its commands as methods.
 """
 
 from __future__ import annotations

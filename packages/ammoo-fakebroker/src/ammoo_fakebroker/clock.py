@@ -111,8 +111,8 @@ class Timeline:
         timestamp: The calendar's time at 0, in seconds since 1970.
 
     Attributes:
-        on_call: Called with each function that falls due, before that is called; not for timers
-            with `only_looks`. None for no call.
+        on_call: Called with each function that falls due, before the function itself; not for
+            timers with `only_looks`. None for no call.
     """
 
     def __init__(self, now: float, timestamp: float) -> None:

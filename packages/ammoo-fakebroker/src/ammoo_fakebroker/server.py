@@ -150,7 +150,7 @@ class _Client(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if self.last_octets is not None:
             self.last_octets.client_wrote(nbytes)
-        self._server.note_activity()  # first: the client may look as soon as it is answered
+        self._server.note_activity()  # first: a test may look as soon as its client is answered
         self._is_awake = True  # queued octets are written at the end of this call
         if self._late_flush is not None:
             self._late_flush.cancel()
@@ -605,7 +605,7 @@ class Server:
         return list(self._last_octets)
 
     def note_activity(self) -> None:
-        """Record that a client has arrived, sent or left."""
+        """Record that a client has connected, sent octets or left."""
         self.activity += 1
         if self.on_change is not None:
             self.on_change()

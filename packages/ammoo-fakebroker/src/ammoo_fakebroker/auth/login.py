@@ -1,7 +1,7 @@
 """The server's side of SASL: the mechanisms with which a client logs in.
 
-A mechanism is an object for one login. It takes the client's responses one by one, and answers each
-with a user, a challenge or a refusal.
+A mechanism is an object for one login. It takes the client's responses one after the other, and answers
+each with a user, a challenge or a refusal.
 See https://www.rabbitmq.com/docs/access-control#mechanisms
 """
 
@@ -26,7 +26,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Peer(NamedTuple):
-    """The address that a connection comes from, and the client's certificate."""
+    """The address that a client connects from, and the user name in its certificate."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -152,7 +152,12 @@ class Login:
         return "" if self._mechanism is None else self._mechanism.name
 
     def answer(self, mechanism_name: str, response: bytes) -> Verdict:
-        """Answer a response of the client; the mechanism is the one that the client chose."""
+        """Return the answer to a response of the client.
+
+        Args:
+            mechanism_name: The mechanism that the client has chosen.
+            response: The response.
+        """
         if self._mechanism is None:
             self._mechanism = MECHANISMS[mechanism_name](self._users, self._peer)
         try:

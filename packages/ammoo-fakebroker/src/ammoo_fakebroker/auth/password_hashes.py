@@ -35,7 +35,7 @@ def hash_password(password: str, salt: bytes | None = None, algorithm: str = SHA
 
 
 def is_password_of(password_hash: str, password: str, algorithm: str = SHA_256) -> bool:
-    """Return whether a hash is that of a password; an empty hash is that of none."""
+    """Return whether a hash belongs to a password; an empty hash belongs to none."""
     try:
         salt = b64decode(password_hash, validate=True)[:_SALT_SIZE]
     except ValueError:

@@ -25,7 +25,7 @@ _EVERYTHING = ".*"
 
 
 def is_reached(limit: int, count: int) -> bool:
-    """Return whether a count has reached its limit; a negative limit is none."""
+    """Return whether a count has reached its limit; a negative limit means no limit."""
     return 0 <= limit <= count
 
 
@@ -33,7 +33,7 @@ def check_pattern(name: str, pattern: Any) -> None:
     """Check that a pattern is a regular expression for Python's `re`.
 
     Args:
-        name: The parameter that the pattern was given for, for the error's text.
+        name: The name of the parameter, for the text of the error.
         pattern: The pattern.
 
     Raises:
@@ -86,8 +86,8 @@ class TopicPermissions(NamedTuple):
         """Check that both are regular expressions.
 
         Raises:
-            TypeError: One is not a string.
-            ValueError: One is not a regular expression.
+            TypeError: A permission is not a string.
+            ValueError: A permission is not a regular expression.
         """
         for verb, pattern in self._asdict().items():
             check_pattern(verb, pattern)
@@ -108,14 +108,14 @@ class User:
 
     Attributes:
         name: The name that the user logs in with.
-        password: The password in clear; None if the user cannot log in with a password, or only
-            its hash is known.
-        password_hash: The hash of a password that was never seen in clear; None if there is none.
+        password: The password in plain text; None if the user cannot log in with a password, or if
+            only the hash of the password is known.
+        password_hash: The hash of a password whose plain text is not known; None if there is none.
         hashing_algorithm: RabbitMQ's name of the algorithm of that hash.
         tags: The tags of the user; ``impersonator`` lets it publish with any user-id.
         permissions: The permissions by virtual host; without an entry the user cannot open it.
         topic_permissions: The permissions on routing keys, by virtual host and exchange; without
-            an entry the user may use all.
+            an entry the user may use all routing keys.
         limits: The limits of the user's connections and channels.
         expired_at: When the user's credentials expired, in seconds since 1970; None if they have not.
     """
@@ -147,12 +147,12 @@ class User:
             self._renewable = permissions
 
     def expire(self, now: int) -> None:
-        """Let the credentials expire: the user has no permissions until they are renewed."""
+        """Let the credentials expire: the user has no permissions until `renew` is called."""
         self.expired_at = now
         self._renewable, self.permissions = self.permissions, {}
 
     def renew(self) -> None:
-        """Make credentials valid again that have expired, with the permissions of before."""
+        """Renew expired credentials: the user has its former permissions again."""
         if self.expired_at is not None:
             self.expired_at = None
             self.permissions = self._renewable
@@ -160,13 +160,13 @@ class User:
     def has_password(self, password: str) -> bool:
         """Return whether the user logs in with a password."""
         if self.password_hash is not None:
-            from .password_hashes import is_password_of  # it costs an import of hashlib
+            from .password_hashes import is_password_of  # here, because hashlib is slow to import
 
             return is_password_of(self.password_hash, password, self.hashing_algorithm)
         return self.password is not None and self.password == password
 
     def grant_all(self, virtualhost: str) -> None:
-        """Give the user all permissions in a virtual host."""
+        """Grant the user all permissions in a virtual host."""
         self.permissions[virtualhost] = Permissions()
 
     def may(self, verb: str, name: str, virtualhost: str) -> bool:
@@ -231,7 +231,7 @@ class Users:
         return name in self._users
 
     def add(self, name: str, password: str | None) -> User:
-        """Add a user, or change the password of one."""
+        """Add a user, or change the password of an existing one."""
         user = self._users.get(name)
         if user is None:
             user = self._users[name] = User(name, password)
@@ -255,7 +255,7 @@ class Users:
             self._users[other.name].copy_from(other)
 
     def forget_virtualhost(self, name: str) -> None:
-        """Remove all permissions in a virtual host that is deleted."""
+        """Remove all permissions in a virtual host."""
         for user in self._users.values():
             user.permissions.pop(name, None)
             user.clear_topic_permissions(name)

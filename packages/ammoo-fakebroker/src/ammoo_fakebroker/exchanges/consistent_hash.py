@@ -1,8 +1,8 @@
 """The consistent hash exchange: a hash of the message chooses one of the destinations.
 
-RabbitMQ ships it as the plugin rabbitmq_consistent_hash_exchange. A binding key is a weight: the
-number of places that the destination has on a ring. The hash is that of RabbitMQ, so each message
-goes to the same queue as there. See https://www.rabbitmq.com/docs/plugins#tier1-plugins
+RabbitMQ has this type in the plugin rabbitmq_consistent_hash_exchange. A binding key is a weight: the
+number of places of the destination on a ring. The hash is RabbitMQ's, so each message goes to the same
+queue as in RabbitMQ. See https://www.rabbitmq.com/docs/plugins#tier1-plugins
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class ConsistentHashExchange(Exchange):
 
     def remove_binding(self, binding: Binding) -> None:
         super().remove_binding(binding)
-        # With all of its places, even if the destination has another binding (as in RabbitMQ).
+        # As in RabbitMQ, the destination loses all its places, even if it has another binding.
         self._ring = [each for each in self._ring if each.destination is not binding.destination]
 
     def matching(self, message: Message) -> Iterable[Binding]:
@@ -92,7 +92,7 @@ class ConsistentHashExchange(Exchange):
         return (self._ring[_choose(self._key_of(message), len(self._ring))],)
 
     def _key_of(self, message: Message) -> Term:
-        """Return what is hashed, as the term that it is in RabbitMQ."""
+        """Return the term that RabbitMQ hashes for a message."""
         if self._header is not None:
             if self._header not in message.headers:
                 return _UNDEFINED
@@ -123,7 +123,7 @@ def _property_term(value: str | datetime | None) -> Term:
 
 
 def _typed_term(value: Any) -> Term:
-    """Return the pair of type and value that 3.10 hashes."""
+    """Return the pair of type and value that RabbitMQ 3.10 hashes."""
     kind = Atom(type_name(value))
     if isinstance(value, datetime):
         return kind, int(value.timestamp())
@@ -131,7 +131,7 @@ def _typed_term(value: Any) -> Term:
 
 
 def _term(value: Any) -> Term:
-    """Return a header as the term that it is in RabbitMQ."""
+    """Return the term that a header is in RabbitMQ."""
     if value is None:
         return _UNDEFINED
     if isinstance(value, bool):
@@ -147,4 +147,6 @@ def _term(value: Any) -> Term:
         return value.encode(errors="surrogateescape")
     if isinstance(value, bytes | bytearray):
         return bytes(value)
-    return print_term(value).encode(errors="surrogateescape")  # tables and arrays, as good as any
+    return print_term(value).encode(
+        errors="surrogateescape"
+    )  # a table or an array: not RabbitMQ's hash

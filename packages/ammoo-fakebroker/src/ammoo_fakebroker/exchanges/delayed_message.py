@@ -1,9 +1,9 @@
 """The delayed message exchange: it keeps a message for the time in its header ``x-delay``.
 
-It comes as RabbitMQ's plugin rabbitmq_delayed_message_exchange. The argument ``x-delayed-type`` says
-as which type of exchange it routes. A delayed message has no route when it is published, so it is
-returned if it is mandatory, and an alternate exchange gets it at once, too. Compared with the plugin's
-releases for RabbitMQ 3.10 and 4.0; RabbitMQ 4.3 cannot load it, so there it goes on as in 4.0.
+RabbitMQ has this type in the plugin rabbitmq_delayed_message_exchange. The argument ``x-delayed-type``
+names the type of exchange that it routes as. A delayed message has no route when it is published, so
+it is returned if it is mandatory, and an alternate exchange gets it at once. This was compared with the
+plugin for RabbitMQ 3.10 and 4.0. RabbitMQ 4.3 cannot load the plugin; the fake behaves as 4.0 there.
 See https://github.com/rabbitmq/rabbitmq-delayed-message-exchange
 """
 
@@ -31,7 +31,7 @@ __all__ = ["DelayedMessageExchange"]
 
 _HEADER: Final = "x-delay"
 _MAX_DELAY: Final = 4_294_967_295
-"""The longest delay in milliseconds (Erlang's longest timer); a longer one is none."""
+"""The longest delay in milliseconds (Erlang's longest timer); a longer delay is ignored."""
 _MOST_DIGITS: Final = 4000
 _INTEGER: Final = re.compile(rb"[+-]?[0-9]+")
 _NUMBERS: Final = frozenset(
@@ -46,7 +46,7 @@ _NUMBERS: Final = frozenset(
         "unsignedshort",
     )
 )
-"""The types of numbers that are a delay in all releases."""
+"""The numeric types that all releases accept as a delay."""
 
 
 class DelayedMessageExchange(Exchange):
@@ -55,7 +55,7 @@ class DelayedMessageExchange(Exchange):
     Args:
         name: Its name.
         routing: An exchange of that type, which has the same bindings.
-        delays_are_annotations: As in the profile of the release.
+        delays_are_annotations: See the attribute of `Profile`.
         options: The flags and arguments that `Exchange` takes.
     """
 
@@ -85,7 +85,7 @@ class DelayedMessageExchange(Exchange):
 
     @property
     def delayed_count(self) -> int:
-        """How many messages wait."""
+        """How many messages are delayed."""
         return len(self._delayed)
 
     def attach(self, host: ExchangeHost) -> None:
@@ -124,7 +124,7 @@ class DelayedMessageExchange(Exchange):
         self._await_next(self._host)
 
     def _await_next(self, host: ExchangeHost) -> None:
-        """Plan the routing of the message that is due first."""
+        """Start the timer for the message whose delay ends first."""
         self.stop_timers()
         if self._delayed:
             delay = self._delayed[0][0] - host.clock.time()
@@ -162,7 +162,7 @@ def _delay_of(headers: Mapping[str, Any], *, is_annotation: bool) -> int:
     if kind == "longstr" or (kind == "binary" and is_annotation):
         digits = value.encode() if isinstance(value, str) else bytes(value)
         if _INTEGER.fullmatch(digits):
-            # So long a number is above every delay, and Python refuses to read it.
+            # A longer number is above the longest delay, and Python refuses to parse it.
             return int(digits) if len(digits) <= _MOST_DIGITS else 0
         raise errors.internal_error()
     if kind == "decimal" or (kind == "void" and is_annotation):
@@ -171,11 +171,11 @@ def _delay_of(headers: Mapping[str, Any], *, is_annotation: bool) -> int:
 
 
 def _with_passed_delay(message: Message, delay: int, *, is_annotation: bool) -> Message:
-    """Return the message as it is routed later: a negative ``x-delay`` says how long it waited.
+    """Return the message as it is routed later: a negative ``x-delay`` states how long it waited.
 
-    Where the delay is no annotation, RabbitMQ keeps the octets that were published and shows them
-    to consumers, unless something else makes it encode the headers anew: a BCC header, the count of
-    a quorum queue, a death.
+    In releases in which the delay is no annotation, consumers get the published octets, unless
+    RabbitMQ encodes the headers again for another reason: a BCC header, the count of a quorum queue,
+    a death.
     """
     passed = Int64(-delay) if is_annotation else -delay
     later = message.with_header(_HEADER, passed)

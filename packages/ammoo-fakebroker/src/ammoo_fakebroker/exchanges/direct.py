@@ -1,4 +1,4 @@
-"""The direct exchange: the routing key decides by equality.
+"""The direct exchange: it compares the routing key with binding keys for equality.
 
 See https://www.rabbitmq.com/tutorials/amqp-concepts#exchange-direct
 """

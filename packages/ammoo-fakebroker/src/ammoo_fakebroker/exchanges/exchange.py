@@ -1,8 +1,8 @@
 """What all exchanges have in common, and the bindings that lead away from them.
 
-An exchange knows its bindings and which of their destinations a message matches. It does not know
-what a destination does with a message: following messages through exchanges bound to exchanges,
-and through alternate exchanges, is the virtual host's work (`node/virtual_host.py`).
+An exchange knows its bindings, and finds those that a message matches. It does not know what a
+destination does with a message. The virtual host (`node/virtual_host.py`) follows a message through
+exchanges that are bound to exchanges, and through alternate exchanges.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Binding", "Destination", "Exchange", "FindType"]
 
 FindType = Callable[[str], "type[Exchange]"]
-"""Returns the type of exchanges of a name, or raises the ProtocolError that there is none."""
+"""Returns the class of a type of exchanges; raises ProtocolError if there is no such type."""
 
 
 class Destination:
-    """What a binding can lead to: a queue or another exchange.
+    """A queue or an exchange, to which a binding can lead.
 
     Attributes:
         name: Its name.
@@ -39,7 +39,7 @@ class Destination:
 
 
 class BindingKey(NamedTuple):
-    """What makes two bindings of an exchange the same one."""
+    """The identity of a binding: an exchange has one binding for each key."""
 
     destination: Destination
     routing_key: str
@@ -74,15 +74,15 @@ class Exchange(Destination, ABC):
         durable, auto_delete, internal, arguments: As declared.
         alternate_exchange: The exchange that gets what this one cannot route; the virtual host
             sets it, from an argument or a policy.
-        bindings: Those that have it as their source.
-        incoming: Those that have it as their destination.
+        bindings: The bindings that lead away from it, by key.
+        incoming: The bindings that lead to it.
     """
 
     type: ClassVar[str]
     description: ClassVar[str]
-    """What RabbitMQ's management API says of the type."""
+    """The description of the type in RabbitMQ's management API."""
     routes_by_key_only: bool = True
-    """Whether the routing keys decide alone, so that a route can be remembered."""
+    """Whether only the routing keys decide, so that a route can be remembered."""
 
     def __init__(
         self,
@@ -116,20 +116,20 @@ class Exchange(Destination, ABC):
 
         Args:
             arguments: The arguments.
-            find_type: Returns the type of a name, or raises that there is none.
+            find_type: Returns the class of a type; raises ProtocolError if there is no such type.
 
         Raises:
             ProtocolError: An argument is missing or invalid.
         """
 
     def attach(self, host: ExchangeHost) -> None:
-        """Belong to a virtual host from now on."""
+        """Set the virtual host that the exchange belongs to."""
 
     def copy_messages(self, source: Self, copying: Copying) -> None:
         """Take copies of the messages that wait in another exchange of the same type."""
 
     def stop_timers(self) -> None:
-        """Stop all timers: the broker stops."""
+        """Cancel all timers: the broker stops."""
 
     def validate_binding(
         self, destination: Destination, routing_key: str, arguments: Mapping[str, Any]

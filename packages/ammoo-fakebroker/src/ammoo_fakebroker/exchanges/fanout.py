@@ -1,4 +1,4 @@
-"""The fanout exchange: every binding matches.
+"""The fanout exchange: each message matches all bindings.
 
 See https://www.rabbitmq.com/tutorials/amqp-concepts#exchange-fanout
 """

@@ -1,4 +1,4 @@
-"""The headers exchange: the message's headers decide.
+"""The headers exchange: it compares the message's headers with the arguments of bindings.
 
 See https://www.rabbitmq.com/tutorials/amqp-concepts#exchange-headers
 """
@@ -54,7 +54,7 @@ class HeadersExchange(Exchange):
         del self._matchers[binding]
 
     def matching(self, message: Message) -> Iterable[Binding]:
-        # From 4.0 on a message's timestamps count milliseconds and a binding's seconds.
+        # Since 4.0 a timestamp is in milliseconds in a message, and in seconds in a binding.
         seconds = 1 if self._numbers_by_value else 1000
         headers = {
             name: _comparable(value, self._numbers_by_value, seconds)
@@ -64,7 +64,7 @@ class HeadersExchange(Exchange):
 
 
 def _comparable(value: Any, numbers_by_value: bool, seconds: int = 1) -> Hashable:
-    """Return what is compared of a value; the release that compares numbers by value is older."""
+    """Return a value as it is compared; releases that compare numbers by value ignore the sign of 0."""
     return comparable(
         value,
         numbers_by_value=numbers_by_value,
@@ -74,7 +74,7 @@ def _comparable(value: Any, numbers_by_value: bool, seconds: int = 1) -> Hashabl
 
 
 class _HeadersMatcher:
-    """The arguments of one binding, prepared for comparison."""
+    """The arguments of a binding, in the form in which they are compared."""
 
     def __init__(self, arguments: Mapping[str, Any], numbers_by_value: bool) -> None:
         mode = arguments.get("x-match", "all")

@@ -1,4 +1,4 @@
-"""The local random exchange: one of the bound classic queues, chosen at random.
+"""The local random exchange: it routes to a random one of the bound classic queues.
 
 See https://www.rabbitmq.com/docs/local-random-exchange
 """

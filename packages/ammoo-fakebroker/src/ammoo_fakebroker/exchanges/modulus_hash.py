@@ -1,6 +1,6 @@
-"""The modulus hash exchange: one of the bindings, the same one for the same routing key.
+"""The modulus hash exchange: it routes to one binding, which a hash of the routing key chooses.
 
-RabbitMQ 4.3 has it without a plugin. See https://www.rabbitmq.com/docs/modulus-hash-exchange
+RabbitMQ 4.3 has this type without a plugin. See https://www.rabbitmq.com/docs/modulus-hash-exchange
 """
 
 from __future__ import annotations

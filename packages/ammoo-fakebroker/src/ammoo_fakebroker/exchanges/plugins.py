@@ -1,4 +1,4 @@
-"""The plugins of RabbitMQ that bring types of exchanges, by their names there."""
+"""RabbitMQ's plugins that add types of exchanges, by the names of the plugins."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def check_plugins(names: Iterable[str]) -> frozenset[str]:
     """Return the names of plugins, each once.
 
     Raises:
-        TypeError: The names are one string.
-        ValueError: There is no such plugin here.
+        TypeError: `names` is a string.
+        ValueError: The fake broker does not have a plugin of that name.
     """
     if isinstance(names, str):
         raise TypeError(f"plugins is {names!r}; expected names in a list")

@@ -1,4 +1,4 @@
-"""The topic exchange: the routing key decides by a pattern of words.
+"""The topic exchange: it matches the routing key with binding keys that are patterns of words.
 
 See https://www.rabbitmq.com/tutorials/amqp-concepts#exchange-topic
 """

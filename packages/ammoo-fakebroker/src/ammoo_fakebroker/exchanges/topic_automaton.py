@@ -1,9 +1,9 @@
-"""All topic patterns of an exchange at once, in the bits of integers (shift-and).
+"""All topic patterns of an exchange at once, as the bits of integers (the shift-and algorithm).
 
-One bit stands for one place in one pattern: the words in front of it are matched. A word of a key
-moves all bits in a handful of operations on integers, so that a key costs its words times the
-octets of the patterns, divided by what a processor handles in one go. Nothing an exchange is bound
-with makes that worse, which the trie (`topic_trie.py`) cannot say of itself.
+Each bit stands for a place in a pattern. A set bit means that the words before the place have matched.
+For each word of a key, a few operations on integers move all bits. So the cost of a key is the number
+of its words times the total length of the patterns, at 64 bits or so a step. No set of patterns makes
+this worse; some make the trie (`topic_trie.py`) much slower.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class TopicAutomaton:
             place = self._add(pattern, place)
 
     def _add(self, pattern: str, place: int) -> int:
-        """Lay a pattern out from a place on; return the place behind it."""
+        """Add a pattern whose first place is `place`; return the place behind it."""
         self._start |= 1 << place
         previous = ""
         for word in split_words(pattern):
             if word == previous == "#":
-                continue  # which matches what one matches
+                continue  # two in a row match the same as one
             previous = word
             if word == "#":
                 self._hashes |= 1 << place
@@ -56,7 +56,7 @@ class TopicAutomaton:
         """Find the patterns that match a key's words."""
         literals, stars, hashes = self._literals, self._stars, self._hashes
         places = self._start
-        places |= (places & hashes) << 1  # a # may match nothing
+        places |= (places & hashes) << 1  # a # may match no word
         for word in words:
             moved = (places & (literals.get(word, 0) | stars)) << 1
             places = moved | (places & hashes)

@@ -1,12 +1,12 @@
 """Topic patterns: which of many match a routing key.
 
-Patterns are kept in a trie of words, so that the cost of a message grows with the words of its
-routing key and not with the number of bindings (10,000 of them cost what ten do).
+The patterns form a trie of words, so the cost of a message grows with the words of its routing key and
+not with the number of bindings (10,000 bindings cost the same as ten).
 
-A key can be in many places of a trie at once: behind ``#.*.*.*`` in each after as many words. Those
-keys go through a `TopicAutomaton`, which keeps all places in the bits of one integer.
+A key can lead to many nodes of a trie at once, for example if there are patterns such as ``#.*.*.*``.
+Such keys are matched by a `TopicAutomaton`, which keeps all places in the bits of one integer.
 
-Words are what stands between dots; the empty key has none, and ``a..b`` has three.
+Words are separated by dots; the empty key has no word, and ``a..b`` has three.
 ``*`` matches exactly one word, which may be empty; ``#`` matches any number of words.
 See https://www.rabbitmq.com/tutorials/amqp-concepts#exchange-topic
 """
@@ -24,14 +24,14 @@ __all__ = ["TopicTrie"]
 _Value = TypeVar("_Value")
 
 _MANY_NODES = 64
-"""Nodes at once from which on the automaton is faster: its steps cost as much as some 20 nodes."""
+"""The automaton is faster for more nodes at once: one of its steps costs as much as some 20 nodes."""
 
 
 class _Node(Generic[_Value]):
-    """Where some words of a pattern lead to.
+    """A node of the trie: the words on the way to it begin a pattern.
 
-    A key is followed word by word, through all nodes at once that its words may have led to: each
-    is in a set once, however many # in a row lead there by however many ways.
+    A key is followed word by word, from all nodes that its former words have led to. These nodes are
+    a set, so a node counts once even if several # lead to it in several ways.
     """
 
     __slots__ = ("children", "is_rest", "values")
@@ -39,17 +39,17 @@ class _Node(Generic[_Value]):
     def __init__(self, *, is_rest: bool = False) -> None:
         self.children: dict[str, _Node[_Value]] = {}
         self.values: dict[_Value, None] = {}
-        self.is_rest = is_rest  # behind a #, which takes any number of words
+        self.is_rest = is_rest  # whether its word is #, which matches any number of words
 
     def enter(self, reached: dict[_Node[_Value], None]) -> None:
-        """Add this node to those that the words so far lead to, and one behind a # without words."""
+        """Add this node to the reached ones, and its child # as well, which may match no word."""
         reached[self] = None
         rest = self.children.get("#")
         if rest is not None and rest not in reached:
             rest.enter(reached)
 
     def follow(self, word: str, reached: dict[_Node[_Value], None]) -> None:
-        """Add the nodes that one more word leads to."""
+        """Add the nodes that the next word leads to."""
         if self.is_rest:
             self.enter(reached)
         children = self.children
@@ -80,7 +80,7 @@ class TopicTrie(Generic[_Value]):
         node.values[value] = None
 
     def remove(self, pattern: str, value: _Value) -> None:
-        """Remove a value that was added under a pattern, and the branches it leaves empty."""
+        """Remove a value that was added under a pattern, and branches that become empty."""
         self._patterns[pattern] -= 1
         if not self._patterns[pattern]:
             del self._patterns[pattern]
@@ -95,7 +95,7 @@ class TopicTrie(Generic[_Value]):
             del path[-1].children[words.pop()]
 
     def matches(self, key: str) -> Iterator[_Value]:
-        """Find the values under all patterns that match a key, each pattern's once."""
+        """Find the values of all patterns that match a key, each pattern once."""
         words = split_words(key)
         reached: dict[_Node[_Value], None] = {}
         self._root.enter(reached)

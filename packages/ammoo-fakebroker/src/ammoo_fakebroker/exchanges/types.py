@@ -1,4 +1,4 @@
-"""The types of exchanges, by the names that exchange.declare has for them.
+"""The types of exchanges by their names in exchange.declare.
 
 A new type is a module beside this one, a line in the table below and, if a release lacks it, its
 name in that release's profile (`missing_exchange_types` in `rabbitmq/profiles.py`).
@@ -36,18 +36,18 @@ EXCHANGE_TYPES: dict[str, type[Exchange]] = {exchange.type: exchange for exchang
 
 
 def available_types(profile: Profile, plugins: Collection[str]) -> frozenset[str]:
-    """Return the types that a release of RabbitMQ has, with some of the plugins enabled."""
+    """Return the names of the types that a release has with these plugins enabled."""
     disabled = {PLUGINS[name].type for name in PLUGINS.keys() - set(plugins)}
     return frozenset(EXCHANGE_TYPES) - profile.missing_exchange_types - disabled
 
 
 def create_exchange(exchange_type: str, name: str, profile: Profile, **options: Any) -> Exchange:
-    """Create an exchange of a known type, as a release of RabbitMQ has it.
+    """Create an exchange of a known type, with the behaviour of a release.
 
     Args:
         exchange_type: A key of `EXCHANGE_TYPES`.
-        name: Its name.
-        profile: The release's.
+        name: The name of the exchange.
+        profile: The profile of the release.
         options: The flags and arguments that `Exchange` takes.
     """
     if exchange_type == HeadersExchange.type:

@@ -1,8 +1,8 @@
-"""The deaths of a message: what its header x-death states, one entry for each queue and reason.
+"""The deaths of a message, which its header x-death lists: one entry for each queue and reason.
 
-A message can go through thousands of queues in a row, and each adds an entry. So the histories of a
-message share their entries, keep them encoded as well as decoded, and are put together only for a
-message that is delivered.
+A message can be dead-lettered by thousands of queues in a row, and each adds an entry. So the histories
+of a message share their entries, keep each of them encoded, and join them only for a message that is
+delivered.
 See https://www.rabbitmq.com/docs/dlx#effects
 """
 
@@ -38,13 +38,14 @@ def _entry(death: Death) -> _Entry:
 
 
 class MalformedHistory(ValueError):
-    """A history that a client has made up, and that RabbitMQ fails to read."""
+    """A client has published a header x-death that RabbitMQ fails to read."""
 
 
 def _grouped(deaths: list[Death]) -> list[Death]:
-    """Return the first of the entries of each queue and reason.
+    """Return the first entry of each queue and reason.
 
-    One that has no count gets the number of the entries. A single entry is left alone.
+    An entry without a count gets the number of the entries of its queue and reason. A single entry
+    is not changed.
     """
     if len(deaths) < 2:
         return deaths
@@ -61,8 +62,9 @@ def _grouped(deaths: list[Death]) -> list[Death]:
 class _DeathLog:
     """Numbered deaths in the order of the header, which the histories of one message share.
 
-    A history that is continued leaves its entries to the next one, so a message that goes through
-    thousands of queues in a row costs each of them the same. Only what is continued twice is copied.
+    The next death is added to the log of the former history, so a message that is dead-lettered by
+    thousands of queues in a row costs each of them the same. A history is copied only if two
+    histories continue it.
     """
 
     __slots__ = ("entries", "numbers")
@@ -77,32 +79,32 @@ class _DeathLog:
 
 
 class DeathHistory:
-    """The deaths of one message, the last one first. It is never changed.
+    """The deaths of one message, the last one first; an immutable object.
 
     Args:
-        log: The deaths, and perhaps later ones.
-        count: How many of them are the history's.
-        is_turned: Whether the log has them the other way around.
+        log: The deaths of this history, and perhaps later ones.
+        count: How many deaths of the log belong to this history.
+        is_reversed: Whether the log has the deaths in reverse order.
         properties: The message's properties, with all headers but x-death.
 
     Attributes:
         properties: As passed.
     """
 
-    __slots__ = ("_count", "_encoded", "_is_turned", "_log", "properties")
+    __slots__ = ("_count", "_encoded", "_is_reversed", "_log", "properties")
 
     def __init__(
-        self, log: _DeathLog, count: int, properties: BasicHeaderProperties, *, is_turned: bool
+        self, log: _DeathLog, count: int, properties: BasicHeaderProperties, *, is_reversed: bool
     ) -> None:
         self.properties: BasicHeaderProperties = properties
         self._log = log
         self._count = count
-        self._is_turned = is_turned
+        self._is_reversed = is_reversed
         self._encoded: bytes | None = None
 
     @classmethod
     def published(cls, deaths: object, properties: BasicHeaderProperties) -> DeathHistory:
-        """Return the history that a client has made up, as RabbitMQ 3.10 reads it.
+        """Return the history that a client has published, as RabbitMQ 3.10 reads it.
 
         Raises:
             MalformedHistory: An entry is no table.
@@ -111,23 +113,23 @@ class DeathHistory:
         if not all(isinstance(death, dict) for death in listed):
             raise MalformedHistory("an entry of x-death is no table")
         entries = [_entry(death) for death in _grouped(listed)]
-        return cls(_DeathLog(entries), len(entries), properties, is_turned=False)
+        return cls(_DeathLog(entries), len(entries), properties, is_reversed=False)
 
     def with_death(
-        self, death: Death, properties: BasicHeaderProperties, *, turns: bool
+        self, death: Death, properties: BasicHeaderProperties, *, reverses: bool
     ) -> DeathHistory:
-        """Return the history with one death more.
+        """Return the history with another death.
 
-        A second death of the same kind in the same queue is counted in the first one's entry, which
+        A second death in the same queue for the same reason is counted in the existing entry, which
         keeps its time, exchange and routing keys, and moves to the front.
 
         Args:
-            death: What has happened; its count is 1.
-            properties: The message's properties after it, with all headers but x-death.
-            turns: Whether the other entries are turned around and the new one's fields sorted, as
-                older releases do.
+            death: The new entry; its count is 1.
+            properties: The message's properties after the death, with all headers but x-death.
+            reverses: Whether the other entries are reversed and the fields of the new entry sorted,
+                as RabbitMQ 3.10 does.
         """
-        queue_name, log, is_turned = death["queue"], self._log, self._is_turned
+        queue_name, log, is_reversed = death["queue"], self._log, self._is_reversed
         if self._knows(queue_name):
             entries = self._entries()
             kind = (queue_name, death["reason"])
@@ -136,24 +138,24 @@ class DeathHistory:
                 if not isinstance(count, int):
                     raise MalformedHistory("a count of x-death is no number")
                 death = {**earlier, "count": Int64(count + 1)}
-            log, is_turned = _DeathLog(entry for entry in entries if entry.kind != kind), False
+            log, is_reversed = _DeathLog(entry for entry in entries if entry.kind != kind), False
         elif len(log.entries) != self._count:  # another history has continued it
-            log, is_turned = _DeathLog(self._entries()), False
-        if turns:
+            log, is_reversed = _DeathLog(self._entries()), False
+        if reverses:
             death = dict(sorted(death.items()))
-            is_turned = not is_turned
+            is_reversed = not is_reversed
         number = len(log.entries) + 1
-        (log.entries.append if is_turned else log.entries.appendleft)((number, _entry(death)))
+        (log.entries.append if is_reversed else log.entries.appendleft)((number, _entry(death)))
         log.numbers.setdefault(queue_name, number)
-        return DeathHistory(log, number, properties, is_turned=is_turned)
+        return DeathHistory(log, number, properties, is_reversed=is_reversed)
 
     def with_properties(self, properties: BasicHeaderProperties) -> DeathHistory:
         """Return the history of a copy with other properties.
 
         Args:
-            properties: They have all headers but x-death.
+            properties: The properties, with all headers but x-death.
         """
-        return DeathHistory(self._log, self._count, properties, is_turned=self._is_turned)
+        return DeathHistory(self._log, self._count, properties, is_reversed=self._is_reversed)
 
     def encoded(self) -> bytes:
         """Return the encoded properties with the header x-death."""
@@ -165,7 +167,7 @@ class DeathHistory:
         return self._encoded
 
     def is_cycle(self, queue_name: str) -> bool:
-        """Return whether a message comes back to a queue that it died in, unrejected since then."""
+        """Return whether a message died in a queue, and was not rejected since then."""
         if not self._knows(queue_name):
             return False
         for death, _ in self._entries():
@@ -181,4 +183,4 @@ class DeathHistory:
     def _entries(self) -> list[_Entry]:
         """List the history's own entries, the last death first."""
         own = [entry for number, entry in self._log.entries if number <= self._count]
-        return own[::-1] if self._is_turned else own
+        return own[::-1] if self._is_reversed else own

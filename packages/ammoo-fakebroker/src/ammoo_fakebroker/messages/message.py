@@ -1,7 +1,7 @@
 """Messages as the broker stores them.
 
-A `Message` is what was published; all queues that it was routed to share it.
-A `QueuedMessage` is its place in one queue.
+A `Message` was published; all queues that it was routed to share it.
+A `QueuedMessage` is a message in one queue.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ class Message:
         routing_key: The routing key that it was published with, and is delivered with.
         properties: The encoded properties, as consumers get them.
         body: The body.
-        parsed: What the broker needs to know of the properties, and of its former lives.
-        number: The number that the history gave it; its copies have the same one. 0 without history.
+        parsed: What the broker needs of the properties, and the deaths of the message.
+        number: The number of the message in the history; copies have the same number. 0 if history
+            is off.
     """
 
     __slots__ = (
@@ -68,7 +69,7 @@ class Message:
 
     @property
     def own_properties(self) -> bytes:
-        """The encoded properties without what a single queue has added for its consumers."""
+        """The encoded properties without the counts that a queue has added for its consumers."""
         history = self.parsed.history
         return self.parsed.outgoing if history is None else history.encoded()
 
@@ -84,17 +85,17 @@ class Message:
         return decode_properties(self.properties)
 
     def own_decoded(self) -> BasicHeaderProperties:
-        """Decode the properties without what a single queue has added for its consumers."""
+        """Decode the properties without the counts that a queue has added for its consumers."""
         return decode_properties(self.own_properties)
 
     def with_properties(self, properties: bytes) -> Message:
-        """Return a copy that consumers get with other properties."""
+        """Return a copy with other properties for consumers."""
         copy = Message(self.exchange_name, self.routing_key, properties, self.body, self.parsed)
         copy.number = self.number
         return copy
 
     def with_header(self, name: str, value: Any) -> Message:
-        """Return a copy with another value of a header, in all queues that it will come to."""
+        """Return a copy with another value of a header, which later queues and dead letters keep."""
         history = self.parsed.history
         properties = self.decoded() if history is None else history.properties
         headers = {**(properties.headers or {}), name: value}
@@ -107,13 +108,13 @@ class Message:
         ).with_properties(octets)
 
     def shown_as(self, properties: bytes) -> Message:
-        """Return a copy that consumers get with other properties, and that is routed as this one."""
+        """Return a copy with other properties for consumers, which is routed by the same headers."""
         copy = self.with_properties(properties)
         copy._headers = self.headers
         return copy
 
     def without_counts(self) -> Message:
-        """Return the message without what a single queue has added for its consumers."""
+        """Return the message without the counts that a queue has added for its consumers."""
         return self.with_properties(self.own_properties)
 
     def with_parsed(self, parsed: ParsedProperties) -> Message:
@@ -130,9 +131,10 @@ class Message:
 
 
 class DeadMessage(Message):
-    """A dead letter: its properties are encoded when they are asked for.
+    """A dead letter, which encodes its properties only when they are read.
 
-    A message that dies in thousands of queues in a row would cost each of them all its deaths.
+    Otherwise each queue would encode all deaths of a message that dies in thousands of queues in a
+    row.
     """
 
     __slots__ = ()
@@ -169,11 +171,11 @@ class QueuedMessage:
     """A message in a queue: ready, or delivered and not settled.
 
     Attributes:
-        message: The published message.
-        position: Its place in the queue's order; requeueing puts it back there.
-        deadline: The time at which it expires, on the broker's clock; None if it does not.
+        message: The message.
+        position: Its place in the order of the queue; a requeued message returns to its place.
+        deadline: The time at which it expires, on the broker's clock; None if it does not expire.
         redelivered: Whether it was delivered before, to any consumer.
-        delivery_count: How often it came back unacknowledged (quorum queues count this).
+        delivery_count: How often it was delivered without success, as its queue counts.
     """
 
     __slots__ = ("deadline", "delivery_count", "message", "position", "redelivered")

@@ -1,7 +1,7 @@
-"""Message properties: what the broker needs of them, parsed from their octets.
+"""Message properties: the values that the broker needs, parsed from the octets.
 
-Properties stay the octets that the publisher sent, so header types are kept. The broker parses them
-once, and remembers the result for equal octets.
+Properties stay the octets that the publisher sent, so the types of headers are kept. The broker parses
+the octets once, and remembers the result for equal octets.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _MEMO_MAX_OCTETS = 256
 
 
 class ParsedProperties(NamedTuple):
-    """What the broker needs of a message's properties."""
+    """The values that the broker needs of a message's properties."""
 
     outgoing: bytes = _NO_PROPERTIES
-    """The encoded properties as consumers get them: without BCC."""
+    """The encoded properties that consumers get, without the header BCC."""
     expiration: int | None = None
     """Milliseconds to live."""
     priority: int | None = None
@@ -47,23 +47,23 @@ class ParsedProperties(NamedTuple):
     blind_carbon_copies: tuple[str, ...] = ()
     """The routing keys of the BCC header."""
     hidden: tuple[str, ...] = ()
-    """The routing keys of the BCC header at publishing, which x-death must not show."""
+    """The routing keys of the BCC header when the message was published; x-death leaves them out."""
     history: DeathHistory | None = None
-    """The deaths of a message that was dead-lettered here before."""
+    """The deaths of the message; None before a queue has dead-lettered it."""
     failed_deliveries: int = 0
-    """How often it was rejected, or returned by a closed channel, in the quorum queues that
-    dead-lettered it."""
+    """How often its delivery failed in the queues that dead-lettered it: it was rejected, or its
+    channel was closed."""
     filter_value: str | None = ""
-    """The value that a stream's consumers can filter by; None if it is not a string."""
+    """The filter value for consumers of streams; None if it is not a string."""
     faults: tuple[ProtocolError, ...] = ()
-    """The errors for which RabbitMQ refuses them, in the order of its checks."""
+    """The errors with which RabbitMQ refuses the properties, in the order of its checks."""
 
 
 class PropertyReader:
     """Reads properties.
 
     Args:
-        profile: The release, which decides what is refused and whether headers are sorted.
+        profile: The profile of the release, which refuses some properties and may sort headers.
     """
 
     def __init__(self, profile: Profile) -> None:
@@ -79,8 +79,8 @@ class PropertyReader:
         Raises:
             ProtocolError: They cannot be decoded.
         """
-        # 0.1 µs for known octets and 1.5 for others: most publishers repeat their properties. The
-        # number and the size of the keys are limited, because clients choose them.
+        # 0.1 µs for known octets, 1.5 µs for others; most publishers repeat their properties. The
+        # number and the size of the remembered octets are limited, because clients choose them.
         parsed = self._memo.get(properties)
         if parsed is None:
             parsed = self._read(properties)
@@ -144,7 +144,7 @@ def _read_expiration(expiration: str | None) -> tuple[int | None, list[ProtocolE
 def _read_routing_keys(
     headers: Mapping[str, Any], header: str, faults: list[ProtocolError]
 ) -> tuple[str, ...]:
-    """Read the routing keys of a CC or BCC header; other values than strings are ignored."""
+    """Read the routing keys of a CC or BCC header; ignore values that are not strings."""
     if header not in headers:
         return ()
     value = headers[header]

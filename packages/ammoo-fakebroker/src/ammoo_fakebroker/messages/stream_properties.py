@@ -1,7 +1,7 @@
-"""What is left of a message's properties in a stream.
+"""The properties that a message keeps in a stream.
 
-Streams store AMQP 1.0. What a publisher sent is converted to that and back, type by type, and what
-AMQP 1.0 has no place for is lost.
+Streams store AMQP 1.0. The published properties are converted to AMQP 1.0 and back, type by type, and
+those that AMQP 1.0 has no place for are lost.
 See https://www.rabbitmq.com/docs/conversions
 """
 
@@ -16,25 +16,25 @@ __all__ = ["NotConvertible", "stored_properties"]
 
 _TYPE_HEADER = "x-basic-type"
 
-# The conversion uses these names itself, and keeps no header of such a name.
+# The conversion uses these names itself, and drops headers of these names.
 _INTERNAL_HEADERS = frozenset({"x-death", "x-exchange", "x-opt-deaths", "x-routing-key"})
 _INTERNAL_PREFIX = "x-basic-"
 
 
 class NotConvertible(ValueError):
-    """A header has a type that AMQP 1.0 does not have; RabbitMQ's conversion crashes."""
+    """A header is of a type that AMQP 1.0 does not have; RabbitMQ's conversion crashes."""
 
 
 def stored_properties(
     properties: BasicHeaderProperties, *, has_annotations: bool, keeps_deaths: bool
 ) -> BasicHeaderProperties:
-    """Return what consumers of a stream get of a message's properties.
+    """Return the properties that consumers of a stream get.
 
     Args:
-        properties: As published.
-        has_annotations: Whether the release keeps headers in message annotations, too: those that
+        properties: The published properties.
+        has_annotations: Whether the release also keeps headers in message annotations: those that
             begin with ``x-``, and CC.
-        keeps_deaths: Whether the header x-death is the broker's own.
+        keeps_deaths: Whether the header x-death is kept: the broker wrote it.
 
     Raises:
         NotConvertible: A header is a decimal number.
@@ -89,7 +89,7 @@ def _with_annotations(headers: dict[str, Any], *, keeps_deaths: bool) -> dict[st
 
 
 def _nested(value: Any) -> Any:
-    """Convert a value; byte arrays become strings, of whatever octets."""
+    """Convert a value; a byte array becomes a string, even if it is not UTF-8."""
     if isinstance(value, bytes | bytearray):
         return EncodedValue(b"S" + len(value).to_bytes(4, "big") + value)
     if isinstance(value, list):
@@ -100,9 +100,9 @@ def _nested(value: Any) -> Any:
 
 
 def _in_milliseconds(value: Any) -> Any:
-    """Return a timestamp as it is after being milliseconds, a signed number of 64 bits.
+    """Return a timestamp after conversion to milliseconds, in a signed number of 64 bits, and back.
 
-    Only one that no `datetime` can express may change.
+    Only a timestamp that `datetime` cannot express may change.
     """
     if not isinstance(value, Timestamp):
         return value

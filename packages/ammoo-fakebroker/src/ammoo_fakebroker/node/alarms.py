@@ -18,8 +18,8 @@ class Alarms:
     There can be several: those of operators, and the node's own memory alarm.
 
     Attributes:
-        reason: The reason in connection.blocked; None while there is no alarm. An alarm
-            can concern some of them only: `reason_for` tells.
+        reason: The reason in connection.blocked; None while there is no alarm. For alarms that
+            concern only some connections, see `reason_for`.
     """
 
     def __init__(self) -> None:
@@ -30,12 +30,12 @@ class Alarms:
     def raise_(
         self, source: str, reason: str, concerns: Callable[[object], bool] | None = None
     ) -> None:
-        """Raise an alarm, or give one that is in force another reason.
+        """Raise an alarm, or change the reason of an alarm in force.
 
         Args:
-            source: What knows when the alarm is over.
-            reason: Such as ``low on memory``.
-            concerns: Returns whether it concerns a connection; None for an alarm for all.
+            source: The name by which `clear` ends the alarm.
+            reason: The reason, such as ``low on memory``.
+            concerns: Returns whether the alarm concerns a connection; None for all connections.
         """
         self._reasons[source] = reason
         self._concerned.pop(source, None)
@@ -54,7 +54,7 @@ class Alarms:
         )
 
     def sources_of(self, reason: str | None) -> list[str]:
-        """Return the sources of the alarms of a reason; None for all that are in force."""
+        """Return the sources of the alarms in force that have a reason; None for all alarms."""
         return [source for source, own in self._reasons.items() if reason in (None, own)]
 
     def clear(self, source: str) -> None:

@@ -1,7 +1,7 @@
-"""What a node proposes to its clients, and how long it waits for them: checked once, at the start.
+"""What a node proposes to its clients, and how long it waits for them.
 
-The user of `FakeBroker` gives these values by name; an unsuitable one is refused before a broker
-is created, with its name, unit and range.
+These values are options of `FakeBroker`. A wrong value is refused when the broker is created, by its
+name, unit and range.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SMALLEST_FRAME = 4096
 
 
 class _Range(NamedTuple):
-    """The values that a limit may have."""
+    """The allowed values of a limit."""
 
     types: tuple[type[float], ...]
     lowest: float
@@ -27,8 +27,8 @@ class _Range(NamedTuple):
         """Check a value.
 
         Raises:
-            TypeError: It is no number, or not of the kind that is expected.
-            ValueError: It is too low or too high.
+            TypeError: The value is of a wrong type.
+            ValueError: The value is too low or too high.
         """
         if value is None and self.accepts_none:
             return
@@ -38,7 +38,7 @@ class _Range(NamedTuple):
             self.refuse(name, value)
 
     def refuse(self, name: str, value: float) -> NoReturn:
-        """Raise the error for a value that is too low or too high."""
+        """Raise the ValueError for a value that is too low or too high."""
         raise ValueError(f"{name} is {value!r}; expected {self.words}")
 
 
@@ -79,7 +79,7 @@ class Limits:
         frame_max: The octets that connection.tune proposes for a frame; 0 for no limit.
         heartbeat: The seconds that connection.tune proposes between heartbeats; 0 for none.
         max_message_size: The largest body, in octets.
-        memory_limit: How much memory messages may take until publishers are blocked, in octets;
+        memory_limit: The memory that messages may take before publishers are blocked, in octets;
             None for any amount.
         handshake_timeout: Seconds until a connection must be open.
         login_pause: Seconds between a failed login and the closing of the socket.
@@ -87,7 +87,8 @@ class Limits:
             socket; a heartbeat interval if that is shorter.
         send_timeout: Seconds after which a client that does not read is disconnected.
         consumer_timeout: Milliseconds within which a delivery must be settled; None for no limit.
-        consumer_timeout_check: Seconds between two checks for deliveries that were not.
+        consumer_timeout_check: Seconds between two checks for deliveries that were not settled in
+            time.
 
     Raises:
         TypeError: A value is of a wrong type; the text names the limit.

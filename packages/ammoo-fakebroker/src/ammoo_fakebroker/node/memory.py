@@ -1,8 +1,8 @@
-"""How much memory a node's messages take, and the alarm that keeps it bounded.
+"""How much memory a node's messages take, and the alarm that limits it.
 
-It counts what clients can fill without end: messages that are ready, unacknowledged, in open
-transactions and on their way, not what Python needs beside. It counts anew only when enough has been
-received to make a difference, so that a publish costs nothing for it.
+The count includes what clients can grow without limit: messages that are ready, unacknowledged, in
+open transactions or on their way. It does not include Python's own memory. Memory is counted again
+only when enough octets were received to make a difference, so a publish does not pay for it.
 See https://www.rabbitmq.com/docs/memory
 """
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 __all__ = ["MemoryWatch"]
 
 _SMALLEST_STEP = 262_144
-"""Octets that may be received before memory is counted anew."""
+"""Octets that must be received before memory is counted again."""
 _RECHECK = 0.1
-"""Seconds between two counts during an alarm: consumers make room without sending much."""
+"""Seconds between two counts during an alarm, because consumers free memory with few octets."""
 
 
 class MemoryWatch:
     """Raises the memory alarm of a node, and clears it.
 
     Args:
-        limit: How much the node's messages may take, in octets; None for any amount.
-        clock: The time between two counts during an alarm.
-        count: Counts how much they take, in octets.
-        raise_alarm: Is called when that is above the limit.
-        clear_alarm: Is called when it is not.
+        limit: The memory that the node's messages may take, in octets; None for any amount.
+        clock: The clock of the counts during an alarm.
+        count: Returns how much memory they take, in octets.
+        raise_alarm: Called when the memory is above the limit.
+        clear_alarm: Called when it is not.
     """
 
     def __init__(
@@ -71,16 +71,17 @@ class MemoryWatch:
         self._received = 0
 
     def _next_step(self, room: int, growth: int) -> int:
-        """Return how much may be received until the next count: what fills a quarter of the room.
+        """Return how many octets may be received before the next count: a quarter of the room.
 
-        One message may go to thousands of queues: that is seen at how memory has grown. And it may
-        begin to at any time, so a step is at most twice the last.
+        A message that goes to thousands of queues takes more memory than its octets, so the octets
+        are weighted with the growth of memory. This may begin at any time, so a step is at most twice
+        the last one.
         """
         factor = max(growth / max(self._received, 1), 1.0)
         return max(min(int(room / (4 * factor)), 2 * self._step), _SMALLEST_STEP)
 
     def stop(self) -> None:
-        """Count nothing any more."""
+        """Cancel the next count."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

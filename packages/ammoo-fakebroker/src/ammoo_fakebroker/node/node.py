@@ -1,6 +1,6 @@
 """The node: the virtual hosts, users, connections and alarms of one broker.
 
-It is synchronous, knows neither sockets nor event loops, and gets its clocks from outside.
+It is synchronous, and knows neither sockets nor event loops; its clocks are passed to it.
 `server.py` listens for it; `broker.py` is the object that users hold.
 """
 
@@ -40,8 +40,8 @@ class Node:
     Attributes:
         profile: The RabbitMQ release that it imitates.
         clock: The time in which messages and queues expire.
-        network_clock: The time of heartbeats and connection time-outs. By default it is real even
-            if a test moves the other clock, because the clients' heartbeats are real.
+        network_clock: The time of heartbeats and connection time-outs. It is real by default, even
+            if a test moves `clock`, because clients send heartbeats in real time.
         limits: What it proposes to clients, and how long it waits for them.
         mechanisms: The names of the SASL mechanisms that it offers.
         plugins: The names of the plugins that are enabled.
@@ -49,7 +49,7 @@ class Node:
         virtualhosts: The virtual hosts by name.
         connections: The connections whose sockets are open.
         reply_consumers: The consumers of direct replies, by their generated names.
-        is_down: Whether it serves no client, between two starts.
+        is_down: Whether it is between two starts, and serves no client.
         alarms: The reasons why publishers are blocked.
         memory: The count of the memory that messages take; it raises the memory alarm.
         recorder: What records events: the history, statistics or both; None for neither.
@@ -112,7 +112,7 @@ class Node:
     # -- virtual hosts and users ---------------------------------------------------------------
 
     def add_virtualhost(self, name: str, default_queue_type: str | None = None) -> VirtualHost:
-        """Create a virtual host, or return the existing one; a new one has no permissions yet."""
+        """Create a virtual host, without permissions, or return the existing one."""
         virtualhost = self.virtualhosts.get(name)
         if virtualhost is None:
             virtualhost = VirtualHost(
@@ -156,7 +156,7 @@ class Node:
         del self.virtualhosts[name]
         self.users.forget_virtualhost(name)
         for queue in list(virtualhost.queues.values()):
-            virtualhost.delete_queue(queue)  # first: this notifies its consumers
+            virtualhost.delete_queue(queue)  # before the close, because it notifies consumers
         error = errors.virtualhost_deleted(name, self.profile.deleted_virtualhost_word)
         for connection in self._open_connections():
             if connection.virtualhost is virtualhost:
@@ -202,7 +202,7 @@ class Node:
             raise errors.too_many_connections_of_user(user.name, limit)
 
     def has_reached_max_channels(self, user: User) -> bool:
-        """Return whether a user has as many channels on all connections as the limit allows."""
+        """Return whether a user has as many channels, on all connections together, as allowed."""
         if user.limits.max_channels is None:
             return False
         count = sum(len(connection.channels) for connection in self._connections_of(user))
@@ -223,17 +223,17 @@ class Node:
         source: str,
         concerns: Callable[[object], bool] | None = None,
     ) -> None:
-        """Block each connection from its next publish on (connection.blocked).
+        """Block connections that publish (connection.blocked).
 
         Args:
             reason: The reason in connection.blocked.
-            source: The name by which the alarm is cleared; others may be raised beside it.
+            source: The name by which the alarm is cleared. Alarms of other sources are independent.
             concerns: Returns whether the alarm concerns a connection; None for all connections.
         """
         self.alarms.raise_(source, reason, concerns)
 
     def clear_alarm(self, source: str) -> None:
-        """Clear an alarm; unblock the connections that no other concerns (connection.unblocked)."""
+        """Clear an alarm; unblock the connections that no other alarm concerns."""
         was_raised = self.alarms.reason is not None
         self.alarms.clear(source)
         if was_raised:
@@ -254,8 +254,8 @@ class Node:
         """Close the connections of a name as an operator does (320).
 
         Args:
-            name: The name that the node has given to a connection, or the client (its property
-                ``connection_name``).
+            name: The name that RabbitMQ gives to the connection, or the client's own name for it (its
+                property ``connection_name``).
             reason: The reply text.
 
         Raises:
@@ -278,10 +278,10 @@ class Node:
             connection.close(errors.closed_by_operator(reason))
 
     def go_down(self, *, politely: bool) -> None:
-        """Close all connections because the node goes down, to come up again.
+        """Close all connections: the node goes down, and will come up again.
 
         Args:
-            politely: Whether open connections are closed with 320; else they just end.
+            politely: Whether open connections are closed with 320; else they end without a close.
         """
         self.is_down = True
         for queue in self._queues():
@@ -310,7 +310,7 @@ class Node:
         ]
 
     def shut_down(self) -> None:
-        """Close all open connections because the node stops (320), and stop all timers."""
+        """Close all open connections (320) and cancel all timers: the node stops."""
         for connection in self._open_connections():
             connection.close(errors.shutting_down())
         self.memory.stop()
@@ -319,5 +319,5 @@ class Node:
 
 
 def _own_name(connection: Client) -> object:
-    """Return the name that a client has given to its connection, if any."""
+    """Return the client's own name for its connection; None if there is none."""
     return connection.client_properties.get("connection_name")

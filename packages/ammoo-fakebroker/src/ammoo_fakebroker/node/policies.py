@@ -1,8 +1,8 @@
 """Policies: optional arguments that an operator sets for queues and exchanges by their names.
 
 There are policies and operator policies. At most one of each kind applies to a queue or exchange:
-the one with the highest priority. This module finds it, and merges it with the declared arguments;
-the virtual host applies the result (`virtual_host.py`).
+the one with the highest priority. This room finds it and merges it with the declared arguments; the
+virtual host applies the result (`virtual_host.py`).
 See https://www.rabbitmq.com/docs/policies
 """
 
@@ -22,7 +22,7 @@ __all__ = ["AppliedPolicies", "Policies", "Policy"]
 
 _QUEUES = {CLASSIC: "classic_queues", QUORUM: "quorum_queues", STREAM: "streams"}
 
-_LOWEST_DECIDES = frozenset(
+_LOWEST_APPLIES = frozenset(
     (
         "consumer-disconnected-timeout",
         "consumer-timeout",
@@ -64,7 +64,7 @@ class Policy(NamedTuple):
         check_definition(self.definition, known_keys, profile)
 
     def applies_to(self, name: str, *targets: str) -> bool:
-        """Return whether it applies to something of this name, of one of these kinds."""
+        """Return whether the policy applies to a name, for one of these values of `apply_to`."""
         return self.apply_to in targets and re.search(self.pattern, name) is not None
 
 
@@ -143,7 +143,7 @@ class Policies:
         ]
         return _highest(fitting)
 
-    # -- what they make of arguments -----------------------------------------------------------
+    # -- merged with arguments -----------------------------------------------------------------
 
     def queue_arguments(
         self, name: str, queue_type: str, arguments: Mapping[str, Any]
@@ -160,23 +160,23 @@ class Policies:
         return effective
 
     def effective_definition(self, name: str, queue_type: str) -> Definition:
-        """Return what the policies that apply to a queue say together."""
+        """Return the merged definition of the policies that apply to a queue."""
         return self._merged(self.of_queue(name, queue_type))
 
     def alternate_exchange(self, name: str, arguments: Mapping[str, Any]) -> str | None:
-        """Return the alternate exchange of an exchange: its argument, or else its policy's."""
+        """Return the alternate exchange of an exchange: its argument, or else that of its policy."""
         policy = self.of_exchange(name)
         decided = None if policy is None else policy.definition.get("alternate-exchange")
         alternate: str | None = arguments.get("alternate-exchange", decided)
         return alternate
 
     def _merged(self, applying: AppliedPolicies) -> Definition:
-        """Merge both policies: the lower of two numbers applies, else the operator policy."""
+        """Merge both policies: the lower of two numbers applies; else that of the operator policy."""
         policy, operator_policy = applying
         merged = {} if policy is None else dict(policy.definition)
         if operator_policy is not None:
             for key, decided in operator_policy.definition.items():
-                is_shared = key in merged and key in _LOWEST_DECIDES
+                is_shared = key in merged and key in _LOWEST_APPLIES
                 merged[key] = self._merge(key, merged[key], decided) if is_shared else decided
         return merged
 
@@ -184,19 +184,19 @@ class Policies:
         """Choose between the value in the policies and a queue's own argument."""
         if key in self._profile.policies_overrule[queue_type]:
             return decided
-        if key not in _LOWEST_DECIDES:
+        if key not in _LOWEST_APPLIES:
             return argument
         # RabbitMQ does not check the values of some arguments.
         return self._lower(key, decided, argument) if is_integer(argument) else decided
 
     def _merge(self, key: str, decided: int, by_operator: int) -> int:
-        """Return what counts of two policies' numbers: RabbitMQ takes the longer shortest delay."""
+        """Return the lower number of two policies, but the higher one for the shortest delay."""
         if key == "delayed-retry-min":
             return max(decided, by_operator)
         return self._lower(key, decided, by_operator)
 
     def _lower(self, key: str, decided: int, other: int) -> int:
-        """Return the lower value; a negative delivery limit is none, so the other one is lower."""
+        """Return the lower value; a negative delivery limit means no limit, so it is the higher one."""
         has_none = min(decided, other) < 0 and self._profile.negative_delivery_limit_is_none
         return max(decided, other) if key == "delivery-limit" and has_none else min(decided, other)
 

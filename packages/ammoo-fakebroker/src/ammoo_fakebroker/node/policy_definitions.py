@@ -1,6 +1,6 @@
 """The definition of a policy: its keys, and the values that each key can have.
 
-A definition is an operator's input: what RabbitMQ's command-line tool refuses is a ValueError here.
+A definition is an operator's input. What RabbitMQ's command-line tool refuses raises ValueError here.
 The profile lists the keys of a release; `policies.py` applies them.
 See https://www.rabbitmq.com/docs/policies
 """
@@ -19,11 +19,11 @@ Definition = Mapping[str, Any]
 
 
 class _Values(NamedTuple):
-    """The values that a key takes.
+    """The allowed values of a key.
 
     Attributes:
-        includes: Whether one is among them.
-        words: What they are, for who gave another one.
+        includes: Returns whether a value is allowed.
+        words: The words for the allowed values in the text of an error.
     """
 
     includes: Callable[[Any], bool]
@@ -109,7 +109,7 @@ def check_priority(priority: Any) -> None:
     """Check the priority of a policy.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is no integer.
     """
     if not _is_integer(priority):
         raise ValueError(f"priority is {priority!r}; expected an integer")
@@ -119,12 +119,12 @@ def check_definition(definition: Any, known: Collection[str], profile: Profile) 
     """Check the definition of a policy.
 
     Args:
-        definition: What was given.
-        known: The keys that policies of this kind have.
-        profile: The broker's.
+        definition: The definition that was passed.
+        known: The keys that policies of this kind can have.
+        profile: The profile of the release.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is no valid definition; the text says why.
     """
     if not isinstance(definition, Mapping) or not definition:
         raise ValueError(
@@ -144,7 +144,7 @@ def check_definition(definition: Any, known: Collection[str], profile: Profile) 
 
 
 def _check_delayed_retry(definition: Definition) -> None:
-    """Check that the delays of retries are there, and in order."""
+    """Check that delayed retries have a shortest delay, and that the longest one is not shorter."""
     kind = definition.get("delayed-retry-type", "disabled")
     shortest, longest = (definition.get(f"delayed-retry-{bound}") for bound in ("min", "max"))
     if kind != "disabled" and shortest is None:
@@ -156,7 +156,7 @@ def _check_delayed_retry(definition: Definition) -> None:
 
 
 def _check_mirroring(definition: Definition) -> None:
-    """Check that keys are together that need each other."""
+    """Check that a definition with keys for mirroring has all keys that they need."""
     mirroring = [key for key in definition if key.startswith("ha-")]
     mode = definition.get("ha-mode")
     if mirroring and mode is None:

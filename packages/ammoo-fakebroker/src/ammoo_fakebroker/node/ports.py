@@ -26,7 +26,7 @@ class ClientChannel(Protocol):
         ...
 
     def all_unacked(self) -> dict[int, Unacked]:
-        """Return the deliveries that no queue knows to be settled, by delivery tag."""
+        """Return the unsettled deliveries by delivery tag."""
         ...
 
 
@@ -62,7 +62,7 @@ class Client(Protocol):
 
     @property
     def client_properties(self) -> Mapping[str, Any]:
-        """The table that the client sent in connection.start-ok."""
+        """The properties that the client sent in connection.start-ok."""
         ...
 
     @property
@@ -77,21 +77,21 @@ class Client(Protocol):
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the client published during an alarm, and is not read."""
+        """Whether the client published during an alarm, so the broker does not read on."""
         ...
 
     def memory_size(self) -> int:
-        """Return how much memory takes what is on its way, from the client or to it, in octets."""
+        """Return how much memory messages to and from the client take, in octets."""
         ...
 
     def unblock(self) -> None:
-        """Read the client again: the alarm is over."""
+        """Resume reading: the alarm is over."""
 
     def stop_deliveries(self) -> None:
-        """Deliver nothing more: the node goes down."""
+        """Stop deliveries: the node goes down."""
 
     def disconnected(self) -> None:
-        """Detach from everything: the socket is closed, or will be at once."""
+        """Leave channels and queues: the socket is closed, or will be at once."""
 
     def close(self, error: ProtocolError) -> None:
         """Close the connection because of an error (connection.close)."""

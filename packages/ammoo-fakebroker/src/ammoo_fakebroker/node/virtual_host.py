@@ -1,8 +1,8 @@
-"""A virtual host: its exchanges, queues and bindings, and the way of a message through them.
+"""A virtual host: its exchanges, queues and bindings, and the route of a message through them.
 
-It keeps the three consistent (deleting a queue deletes its bindings, which may delete an auto-delete
-exchange, …) and finds the queues that a message reaches. It knows no permissions, no replies and no
-error texts.
+It keeps the three consistent: deleting a queue deletes its bindings, and the last binding of an
+auto-delete exchange deletes the exchange. It finds the queues that a message reaches. It knows no
+permissions, no replies and no error texts.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ class VirtualHost:
         exchanges, queues: By name. The default exchange has the empty name and no bindings: it
             routes to the queues by their names.
         exchange_types: The names of the types that exchanges can have.
-        dead_letters: What forwards messages that died in a queue.
-        properties: What parses the properties of published messages.
-        default_queue_type: The type of queues that are declared without one; None for classic.
-        description, tags: What operators have written about it; nothing follows from them.
+        dead_letters: Publishes messages that died in a queue.
+        properties: Parses the properties of published messages.
+        default_queue_type: The type of queues that are declared without a type; None for classic.
+        description, tags: What operators have written about it; they have no effect.
         limits: The limits of connections and queues.
         policies: The policies of queues and exchanges; `change_policies` changes them.
         recorder: What records events: the history, statistics or both; None for neither.
@@ -117,11 +117,11 @@ class VirtualHost:
 
     @property
     def consumer_timeout(self) -> int | None:
-        """How long a delivery may stay unsettled, in milliseconds; None for ever."""
+        """How long a delivery may stay unsettled, in milliseconds; None for any time."""
         return self._consumer_timeout()
 
     def _record(self, kind: str, **details: Any) -> None:
-        """Record a change in the history, as the doing of the client whose command is executed."""
+        """Record a change in the history, made by the client whose command is being executed."""
         if self.recorder is not None:
             self.recorder.record_change(kind, virtualhost=self.name, **details)
 
@@ -206,7 +206,7 @@ class VirtualHost:
         return consumers
 
     def delete_exclusive_queues(self, owner: object) -> None:
-        """Delete the queues that belong to a connection: it is closed."""
+        """Delete the exclusive queues of a connection, because it is closed."""
         for queue in list(self._exclusive_queues.get(owner, ())):
             self.delete_queue(queue)
         self._exclusive_queues.pop(owner, None)
@@ -228,7 +228,7 @@ class VirtualHost:
         return consumers
 
     def _settings_of(self, name: str, arguments: Mapping[str, Any]) -> QueueSettings:
-        """Return the settings of a queue: its arguments, and the policies that apply."""
+        """Return the settings of a queue: its arguments, merged with its policies."""
         effective = self.policies.queue_arguments(name, queue_type_of(arguments), arguments)
         return queue_settings(effective, self.profile)
 
@@ -237,8 +237,8 @@ class VirtualHost:
     def change_policies(self, change: Callable[[Policies], object]) -> None:
         """Change the policies, and apply them to all queues and exchanges at once.
 
-        The settings of a queue are applied anew if another policy applies to it, even one of the
-        same definition.
+        If another policy applies to a queue than before, the queue applies its settings again, even if
+        they are the same.
         """
         before = {queue: self._applying_to(queue) for queue in self.queues.values()}
         change(self.policies)
@@ -277,7 +277,7 @@ class VirtualHost:
         routing_key: str,
         arguments: Mapping[str, Any],
     ) -> None:
-        """Remove the binding of exactly that routing key and arguments, if there is one."""
+        """Remove the binding with exactly this routing key and these arguments, if there is one."""
         key = Binding(source, destination, routing_key, arguments).key
         binding = source.bindings.get(key)
         if binding is not None:
@@ -290,7 +290,7 @@ class VirtualHost:
         routing_key: str,
         arguments: Mapping[str, Any],
     ) -> bool:
-        """Return whether there is a binding of exactly that routing key and arguments."""
+        """Return whether there is a binding with exactly this routing key and these arguments."""
         return Binding(source, destination, routing_key, arguments).key in source.bindings
 
     def _delete_incoming(self, destination: Destination) -> None:
@@ -311,7 +311,7 @@ class VirtualHost:
         self._routes.clear()
 
     def stop_timers(self) -> None:
-        """Stop the timers of all queues and exchanges: the broker stops."""
+        """Cancel the timers of all queues and exchanges: the broker stops."""
         for queue in self.queues.values():
             queue.stop_timers()
         for exchange in self.exchanges.values():
@@ -320,7 +320,7 @@ class VirtualHost:
     # -- restarts ------------------------------------------------------------------------------
 
     def forget_transient(self) -> None:
-        """Delete what does not survive a restart; no client is there."""
+        """Delete what does not survive a restart; no client is connected."""
         for queue in list(self.queues.values()):
             if queue.durable:
                 queue.forget_transient()
@@ -360,16 +360,16 @@ class VirtualHost:
     def route(self, exchange: Exchange, message: Message) -> Collection[Queue]:
         """Find the queues that a message reaches from an exchange, each once.
 
-        Routes that depend on the routing key alone are remembered until something changes in the
-        virtual host. Their number is limited, because clients choose the keys.
+        Routes that depend on the routing key alone are remembered until an exchange, a queue, a
+        binding or a policy changes. Their number is limited, because clients choose the keys.
         """
         parsed = message.parsed
         if parsed.carbon_copies or parsed.blind_carbon_copies:
-            return self._trace(exchange, message)[0]
+            return self._follow(exchange, message)[0]
         key = (exchange.name, message.routing_key)
         queues = self._routes.get(key)
         if queues is None:
-            queues, by_key_only = self._trace(exchange, message)
+            queues, by_key_only = self._follow(exchange, message)
             if by_key_only:
                 if len(self._routes) >= _ROUTES_REMEMBERED:
                     self._routes.clear()
@@ -377,7 +377,7 @@ class VirtualHost:
         return queues
 
     def publish_delayed(self, exchange_name: str, message: Message) -> None:
-        """Route a message that an exchange has delayed, and put it into the queues it reaches."""
+        """Route a message that an exchange has delayed, and put it into the queues that it reaches."""
         exchange = self.exchanges.get(exchange_name)
         if exchange is None:
             return
@@ -386,7 +386,7 @@ class VirtualHost:
                 if queue.queue_type != STREAM or self.profile.streams_get_delayed_messages:
                     queue.publish(message)
 
-    def _trace(self, exchange: Exchange, message: Message) -> tuple[Collection[Queue], bool]:
+    def _follow(self, exchange: Exchange, message: Message) -> tuple[Collection[Queue], bool]:
         """Follow a message through the exchanges.
 
         Returns:

@@ -203,11 +203,11 @@ class DeadLetters:
         history = message.parsed.history
         properties = message.own_decoded() if history is None else history.properties
         headers = dict(properties.headers or {})
-        had_died, turns = history is not None, profile.honours_published_deaths
+        had_died, reverses = history is not None, profile.honours_published_deaths
         if history is None:
-            had_died = turns and "x-death" in headers
+            had_died = reverses and "x-death" in headers
             published = headers.pop("x-death", None)
-            turns = turns and isinstance(published, list)
+            reverses = reverses and isinstance(published, list)
             history = DeathHistory.published(published if had_died else None, properties)
         death = self._death(message, properties.expiration, queue, reason)
         if not had_died:
@@ -218,7 +218,7 @@ class DeadLetters:
         if routing_key is not None and profile.explicit_dead_letter_key_drops_cc:
             headers.pop("CC", None)
         properties = properties._replace(expiration=None, headers=headers)
-        history = history.with_death(death, properties, turns=turns)
+        history = history.with_death(death, properties, reverses=reverses)
         parsed = message.parsed._replace(expiration=None, history=history)
         if routing_key is not None:
             parsed = parsed._replace(carbon_copies=(), blind_carbon_copies=())

@@ -38,7 +38,7 @@ class QuorumQueueUntil42(QuorumQueue):
         self._deliver(consumer, queued)
 
     def _got(self, queued: QueuedMessage, *, no_ack: bool) -> None:
-        if self.host.profile.first_get_tells_delivery_count:
+        if self.host.profile.first_get_states_delivery_count:
             queued.message = with_counts(queued.message, x_delivery_count=queued.delivery_count)
         super()._got(queued, no_ack=no_ack)
 

@@ -1,9 +1,9 @@
-"""Erlang's portable hash and one of its random number generators, which decide where messages go.
+"""Erlang's portable hash and one of its random number generators, for the consistent hash exchange.
 
-RabbitMQ's consistent hash exchange hashes with `erlang:phash2/1` and walks its ring with the numbers
-of `rand` (exs1024). Both give the same numbers on each machine and in each release of Erlang/OTP, so
-a message goes to the same queue here as there. Terms that no message leads to are left out: maps,
-and lists of anything.
+RabbitMQ's consistent hash exchange hashes with `erlang:phash2/1`, and chooses a place on its ring with
+the numbers of `rand` (exs1024). Both return the same numbers on each machine and in each release of
+Erlang/OTP, so the fake routes a message to the same queue as RabbitMQ. Terms that no message contains
+(maps and lists) are left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Atom", "Term", "phash2", "uniform_numbers"]
 _MASK_32: Final = 0xFFFF_FFFF
 _MASK_64: Final = 0xFFFF_FFFF_FFFF_FFFF
 _GOLDEN: Final = 0x9E37_79B9
-"""The golden ratio; its multiples tell the kinds of terms apart."""
+"""The golden ratio; its multiples distinguish the kinds of terms."""
 
 
 class Atom(NamedTuple):
@@ -118,7 +118,7 @@ def _mix(a: int, b: int, c: int) -> tuple[int, int, int]:
 
 
 def uniform_numbers(seed: int) -> Iterator[float]:
-    """Return the numbers of `rand:uniform_s(rand:seed_s(exs1024, {Seed, Seed, Seed}))`, from 0 to 1."""
+    """Yield the numbers of `rand:uniform_s(rand:seed_s(exs1024, {Seed, Seed, Seed}))`, from 0 to 1."""
     state = _first_states(seed)
     position = 0
     while True:

@@ -31,7 +31,7 @@ def type_name(value: Any) -> str:
 
 
 def type_class(value: Any) -> str:
-    """Return the class of types within which values are compared: all integers are one."""
+    """Return the class of a value's type; values of one class can be equal. All integers are one class."""
     name = type_name(value)
     if name in _INTEGERS:
         return "int"
@@ -50,10 +50,10 @@ def comparable(
     seconds: int = 1,
     signed_zeros: bool = False,
 ) -> Hashable:
-    """Return a key that is equal for two values exactly if they are equal in Erlang.
+    """Return a key. The keys of two values are equal exactly if the values are equal in Erlang.
 
     Args:
-        value: A field table's value.
+        value: A value of a field table.
         numbers_by_value: Whether ``1`` equals ``1.0`` (Erlang's ``==`` instead of ``=:=``).
         seconds: The factor for the seconds of a timestamp.
         signed_zeros: Whether ``0.0`` and ``-0.0`` differ, as they do since Erlang 27.
@@ -76,7 +76,7 @@ def comparable(
         return ("decimal", *_decimal_parts(value))
     if isinstance(value, int):
         return int(value)
-    # What is empty is an empty list to Erlang, which knows neither table nor array.
+    # In Erlang an empty table and an empty array are the same: an empty list.
     return ("nested", *_flattened(value, signed_zeros=signed_zeros)) if value else ("nested",)
 
 
@@ -89,9 +89,9 @@ class _Mark(Enum):
 
 
 def _flattened(value: dict[str, Any] | list[Any], *, signed_zeros: bool) -> Iterator[Hashable]:
-    """Yield all values in a table or an array, nested ones as well, one after the other.
+    """Yield all values of a table or an array, nested ones included, one after the other.
 
-    Python compares nested tuples recursively, and fails on a depth that Erlang can compare.
+    Python compares nested tuples recursively, and fails at depths that Erlang can compare.
     """
     for mark, name, item in _walk(value):
         if mark is None:
@@ -104,8 +104,8 @@ def _walk(value: dict[str, Any] | list[Any]) -> Iterator[tuple[_Mark | None, str
     """Iterate over nested values without recursion.
 
     Yields:
-        Begin or end of a table or an array, or None for a single value; its name if it stands in
-        a table; and the value.
+        The mark for the beginning or the end of a table or an array, None for a single value; the
+        name of the value if it is in a table; and the value.
     """
     levels = [_enumerated(value)]
     yield _mark(value), None, value
@@ -150,7 +150,7 @@ def print_term(value: Any) -> str:
 
 
 def _print_nested(value: dict[str, Any] | list[Any]) -> str:
-    """Print a table or an array as the list of tuples that it is to Erlang."""
+    """Print a table or an array as Erlang's list of tuples."""
     pieces: list[str] = []
     is_first = True
     for mark, name, item in _walk(value):
@@ -183,7 +183,7 @@ def print_atom(name: str) -> str:
 
 
 def print_binary(value: str | bytes | bytearray) -> str:
-    """Print a binary: quoted if all of it is printable, else as its octets."""
+    """Print a binary: in quotes if all octets are printable, else as a list of octets."""
     octets = value.encode(errors="surrogateescape") if isinstance(value, str) else bytes(value)
     if not octets:
         return "<<>>"
@@ -205,7 +205,7 @@ def print_float(value: float) -> str:
 
 
 def _place_point(digits: str, point: int, value: float) -> str:
-    """Write `digits` with the decimal point at `point`, with an exponent where it is shorter."""
+    """Write `digits` with the decimal point at `point`, or with an exponent if that is shorter."""
     if 0 < point < len(digits):
         return f"{digits[:point]}.{digits[point:]}"
     if point == 0:

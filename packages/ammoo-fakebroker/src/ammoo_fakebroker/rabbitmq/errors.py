@@ -1,11 +1,12 @@
 """RabbitMQ's errors: every reply code and reply text.
 
-Each function is named after what happened, and returns the `ProtocolError` to raise. It gets words and
-numbers, never objects, so a text can be read, compared with a real node's and corrected in one place.
-The code decides whether an error closes the channel or the connection (`ReplyCode.is_hard`).
+Each function is named after what happened, and returns the `ProtocolError` to raise. Its arguments are
+words and numbers, never objects of the broker. So the texts can be read, compared with those of a real
+node and corrected in one place. The reply code decides whether an error closes the channel or the
+connection (`ReplyCode.is_hard`).
 
-The connection adds the ids of the method at fault (`connections/connection.py`); an error without a
-method keeps `(0, 0)`.
+The connection adds the ids of the method that caused the error (`connections/connection.py`); an error
+without a method keeps `(0, 0)`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ __all__: list[str] = []
 
 _PRINTED_COLUMNS = 78
 _QUEUE_DECLARE = (50, 10)
-"""Named here, because an internal error names no method where it is executed."""
+"""The ids of queue.declare: the connection adds no ids to an internal error."""
 
 
 def queue_in(virtualhost: str, queue_name: str) -> str:
@@ -32,7 +33,7 @@ def exchange_in(virtualhost: str, exchange_name: str) -> str:
 
 
 def topic_in(virtualhost: str, exchange_name: str, routing_key: str) -> str:
-    """Name a routing key of a topic exchange the way RabbitMQ's texts do."""
+    """Name a routing key of a topic exchange as RabbitMQ's texts do."""
     return f"topic '{routing_key}' in {exchange_in(virtualhost, exchange_name)}"
 
 
@@ -40,7 +41,7 @@ def topic_in(virtualhost: str, exchange_name: str, routing_key: str) -> str:
 
 
 def login_refused_text(mechanism: str) -> str:
-    """Return the text of a refused login; the wire adds the code 403."""
+    """Return the reply text of a refused login; the wire adds the code 403."""
     return (
         f"Login was refused using authentication mechanism {mechanism}. "
         "For details see the broker logfile."
@@ -71,7 +72,7 @@ def too_many_connections_of_user(username: str, limit: int) -> ProtocolError:
 
 
 def too_many_channels_of_user(name: str, limit: str) -> ProtocolError:
-    """`name` is the user's; one release uses the node's instead."""
+    """Return the error for too many channels; `name` is the user's, in one release the node's."""
     text = (
         f"number of channels opened for user '{name}' "
         f"has reached the maximum allowed user limit of {limit}"
@@ -125,7 +126,7 @@ def credential_expired() -> ProtocolError:
 
 
 def internal_error() -> ProtocolError:
-    """RabbitMQ's own process crashes; the client gets no text."""
+    """Return the error for a crash of a process of RabbitMQ; the client gets no reason."""
     return InternalError()
 
 
@@ -133,7 +134,7 @@ def internal_error() -> ProtocolError:
 
 
 def deprecated_master_locator() -> ProtocolError:
-    """RabbitMQ says it with an internal error, whose text is cut where a shortstr ends."""
+    """Return the error for a deprecated argument: an internal error, its text cut to a shortstr."""
     text = (
         "Feature `queue_master_locator` is deprecated.\n"
         "By default, this feature is not permitted anymore.\n"
@@ -168,7 +169,7 @@ def reserved_name(kind: str, name: str) -> ProtocolError:
 
 
 def access_refused(resource: str, username: str, *, permission: str) -> ProtocolError:
-    """`permission` is empty for releases that do not name the missing one."""
+    """Return the error for a missing permission; `permission` is empty if the release omits it."""
     access = f"{permission} access" if permission else "access"
     text = f"{access} to {resource} refused for user '{username}'"
     return ProtocolError(ReplyCode.ACCESS_REFUSED, text)
@@ -177,7 +178,7 @@ def access_refused(resource: str, username: str, *, permission: str) -> Protocol
 def access_refused_after_expiry(
     resource: str, username: str, expired_at: int, now: int
 ) -> ProtocolError:
-    """Return what releases before 4.3 answer once a token of OAuth 2 has expired."""
+    """Return the error of releases before 4.3 after a token of OAuth 2 has expired."""
     reason = f"Provided JWT token has expired at timestamp {expired_at} (validated at {now})"
     text = (
         f"access to {resource} refused for user '{username}',"
@@ -261,8 +262,8 @@ def unknown_exchange_type(
 ) -> ProtocolError:
     """Return the error for an unknown exchange type.
 
-    The wording depends on whether the string happens to be a word the Erlang node knows
-    (an atom), and until 3.12 the error closes the connection (seen on 3.10.8).
+    The wording depends on whether the string is a word that the Erlang node knows (an atom). Until
+    3.12 the error closes the connection (seen on 3.10.8).
     """
     text = f"{'invalid' if known_word else 'unknown'} exchange type '{exchange_type}'"
     code = ReplyCode.COMMAND_INVALID if closes_connection else ReplyCode.PRECONDITION_FAILED
@@ -338,7 +339,7 @@ def queue_in_exclusive_use(virtualhost: str, queue_name: str) -> ProtocolError:
 
 
 def unknown_queue_type(queue_type: str) -> ProtocolError:
-    """Refuse a server-named queue of a type that there is not."""
+    """Return the error for a server-named queue of an unknown type."""
     return ProtocolError(ReplyCode.PRECONDITION_FAILED, f"unknown queue type '{queue_type}'")
 
 
@@ -348,7 +349,7 @@ def server_named_not_for_type(queue_type: str) -> ProtocolError:
 
 
 def delete_flag_not_supported(virtualhost: str, queue_name: str, flag: str) -> ProtocolError:
-    """Quorum queues support neither if-unused nor if-empty."""
+    """Return the error for if-unused and if-empty, which quorum queues do not support."""
     text = (
         f"cannot delete {queue_in(virtualhost, queue_name)}. "
         f"queue.delete operations with {flag} flag set are not supported by quorum queues"
@@ -369,7 +370,7 @@ def get_not_supported(virtualhost: str, queue_name: str) -> ProtocolError:
 def get_with_single_active_consumer(
     virtualhost: str, queue_name: str, *, as_term: bool
 ) -> ProtocolError:
-    """From 4.3 on the type of the queue is printed as the Erlang term that it is."""
+    """Return the error for basic.get; since 4.3 it prints the queue type as an Erlang term."""
     queue_type = '<<"quorum">>' if as_term else "quorum"
     text = (
         f"cannot obtain access to locked {queue_in(virtualhost, queue_name)}. basic.get "
@@ -384,7 +385,7 @@ def global_qos_not_supported(virtualhost: str, queue_name: str) -> ProtocolError
 
 
 def stream_needs_prefetch(virtualhost: str, queue_name: str, *, quoted: bool) -> ProtocolError:
-    """Until 3.11 the stream was named within quotes of its own."""
+    """Return the error for a missing prefetch; until 3.11 it puts the stream in quotes."""
     stream = queue_in(virtualhost, queue_name)
     stream = f"'{stream}'" if quoted else f"stream {stream}"
     text = f"consumer prefetch count is not set for {stream}"
@@ -394,7 +395,7 @@ def stream_needs_prefetch(virtualhost: str, queue_name: str, *, quoted: bool) ->
 def stream_needs_acknowledgements(
     virtualhost: str, queue_name: str, *, plural: bool
 ) -> ProtocolError:
-    """Until 3.11 the refusal spoke of streams in general."""
+    """Return the error for a consumer without acknowledgements; until 3.11 it has the plural."""
     streams = "stream queues" if plural else "stream"
     stream = queue_in(virtualhost, queue_name)
     text = f"automatic acknowledgement not supported by {streams} {stream}"

@@ -1,8 +1,8 @@
 """The differences between the RabbitMQ releases that the broker can imitate.
 
-A profile is data: code that behaves differently under two releases asks the profile, by the name of
-the fact and never by the version. A newer release is the one before it with some facts replaced.
-Every fact was seen on a live node of that release (3.10.8, 4.0.5 and 4.3.6).
+A profile is data. Code that behaves differently for two releases asks the profile for a fact by its
+name, and never for the version. Each fact was seen on a live node of the release (3.10.8, 4.0.5 and
+4.3.6).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Profile:
     unknown_header_reply: bytes
     """The answer to a protocol header that is not AMQP 0-9-1."""
     header_replies: Mapping[bytes, bytes]
-    """The protocol headers with another answer, and that answer."""
+    """The answers to particular protocol headers that are not accepted."""
     unknown_exchange_type_closes_connection: bool
     refusals_name_the_permission: bool
     """Whether a 403 names the missing permission, as in ``write access``."""
     deleted_virtualhost_word: str
-    """The word in the 320 for clients of a deleted virtual host; in 4.0 it is a race."""
+    """The word in the 320 for clients of a deleted virtual host; in 4.0 a race decides about it."""
     accepted_headers: Mapping[bytes, tuple[int, int]]
     """The protocol headers that are accepted, and the version in the answer."""
     smallest_frame_max: int
@@ -47,7 +47,7 @@ class Profile:
     sorts_headers: bool
     """Whether consumers get the headers of a message sorted by name."""
     rewrites_expiration: bool
-    """Whether an expiration is delivered as the number that it is: ``0100`` as ``100``."""
+    """Whether consumers get an expiration as a plain number, such as ``100`` for ``0100``."""
     channel_limit_names_the_node: bool
     """Whether the 530 for too many channels has the node's name in place of the user's."""
     channel_limit_in_parentheses: bool
@@ -55,13 +55,13 @@ class Profile:
     new_secrets_cancel_consumers: bool
     """Whether connection.update-secret cancels consumers whose queues may no longer be read."""
     transient_exchanges_survive_restart: bool
-    """Whether exchanges that are not durable are there again when the node is."""
+    """Whether exchanges that are not durable exist after a restart."""
     restart_runs_auto_delete: bool
-    """Whether an auto-delete exchange is deleted if a restart takes its last binding away."""
+    """Whether an auto-delete exchange is deleted if a restart deletes its last binding."""
     restart_forgets_redelivery: bool
-    """Whether messages that were ready in a classic queue are not redelivered after a restart."""
+    """Whether a restart clears the redelivered flag of messages that are ready in a classic queue."""
     closes_expired_connections: bool
-    """Whether connections are closed when their token of OAuth 2 expires; before, methods fail."""
+    """Whether connections are closed when their token of OAuth 2 expires; otherwise methods fail."""
     topic_permissions_check_all_keys: bool
     """Whether the routing keys in CC and BCC need a topic permission as well."""
     passive_declares_need_permission: bool
@@ -75,9 +75,9 @@ class Profile:
     deprecated_features: Mapping[str, str]
     """The deprecated features, and the phase of each; empty if the release has no list of them."""
     shows_deprecated_states: bool
-    """Whether the list of deprecated features says whether each is permitted."""
+    """Whether the list of deprecated features states whether each one is permitted."""
     clusters_have_tags: bool
-    """Whether the global parameter cluster_tags is there."""
+    """Whether there is a global parameter cluster_tags."""
     missing_exchange_types: frozenset[str]
     queues_have_type_arguments: bool
     """Whether each queue has the argument x-queue-type in definitions, declared or not."""
@@ -86,15 +86,15 @@ class Profile:
     hashes_header_types: bool
     """Whether a consistent hash exchange hashes the type of a header with its value."""
     delays_are_annotations: bool
-    """Whether x-delay is an annotation of a message, and no field of a table any more.
+    """Whether RabbitMQ stores x-delay as an annotation of the message and not as a header.
 
-    Then consumers get the passed delay (negative, a long) and not what was published, octets are
-    read as digits, a signed byte is no delay, and a void one crashes the channel.
+    If so, consumers get the negated delay as a long instead of the published value, a byte array of
+    digits is a delay, a signed byte is none, and a void value crashes the channel.
     """
     streams_get_delayed_messages: bool
-    """Whether a delayed message reaches streams; before, they never get it."""
+    """Whether streams receive delayed messages."""
     invalid_exchange_types: frozenset[str]
-    """Exchange types that are called invalid, not unknown: these words are atoms in the node."""
+    """Names that the error for an unknown exchange type calls invalid: they are atoms in the node."""
     has_log_exchange: bool
     """Whether the default virtual host has the internal topic exchange amq.rabbitmq.log."""
     most_topic_wildcards: int | None
@@ -119,11 +119,11 @@ class Profile:
     removes_first_of_equal_routing_keys: bool
     """Whether x-death leaves out a key in CC, not in BCC, if it is in both."""
     honours_published_deaths: bool
-    """Whether an x-death header in a published message counts."""
+    """Whether the broker continues an x-death header that a client has published."""
     handover_waits_after_requeue: bool
     """Whether no consumer takes over when a single active consumer requeues its last delivery."""
     single_active_consumer_by_priority: bool
-    """Whether a new consumer of higher priority becomes a quorum queue's single active one."""
+    """Whether a new consumer of higher priority becomes the single active one of a quorum queue."""
     lowest_max_priority: int
     """The lowest effective x-max-priority."""
     default_delivery_limit: int | None
@@ -137,31 +137,31 @@ class Profile:
     Otherwise they return in the order of the consumer tags.
     """
     classic_queues_count_failures: bool
-    """Whether a classic queue counts failed deliveries, and calls a dead letter that has some
-    redelivered."""
+    """Whether a classic queue counts failed deliveries, and marks a dead letter that has failed
+    deliveries as redelivered."""
     refusals_print_queue_type: bool
     """Whether the refusal of basic.get with a single active consumer prints the queue type as an
     Erlang term."""
     quorum_queues_retry: bool
-    """Whether quorum queues tell failed deliveries from returned ones, have 32 priorities, delay
-    retries and time their consumers out."""
+    """Whether quorum queues distinguish failed deliveries from returned ones, have 32 priorities,
+    delayed retries and consumer timeouts."""
     dead_letters_keep_failed_deliveries: bool
     """Whether x-delivery-count includes the failures in queues that dead-lettered the message."""
-    first_get_tells_delivery_count: bool
+    first_get_states_delivery_count: bool
     """Whether basic.get on a quorum queue adds an x-delivery-count of 0."""
     queues_have_masters: bool
     """Whether classic queues can be mirrored, and have x-cancel-on-ha-failover."""
     refuses_master_locators: bool
     """Whether x-queue-master-locator is refused, as a deprecated feature."""
     global_qos_is_per_consumer: bool
-    """Whether a global prefetch becomes the prefetch of each later consumer."""
+    """Whether a global prefetch is the prefetch of each later consumer, and not a shared one."""
     commits_look_queues_up: bool
-    """Whether tx.commit looks up by name the queues that publishes were routed to; else a queue
-    that is deleted, or declared anew, makes the commit fail."""
+    """Whether tx.commit looks up by name the queues that publishes were routed to. Otherwise the
+    commit fails if such a queue was deleted, even if it was declared again."""
     commits_fail_without_queues: bool
-    """Whether a queue that is gone at tx.commit costs the connection."""
+    """Whether tx.commit closes the connection if a queue does not exist any more."""
     reply_names_are_queues: bool
-    """Whether names for direct replies are called queues (volatile ones): a reply is routed then,
+    """Whether the names for direct replies are volatile queues: a reply is then routed to a queue,
     and counts as a delivery."""
     accepts_cancel_ok: bool
     """Whether a client may send basic.cancel-ok, which cancels a consumer."""
@@ -179,19 +179,19 @@ class Profile:
     """By queue type, the keys that override a queue's own argument."""
     queues_have_consumer_timeouts: bool
     consumers_have_timeouts: bool
-    """Whether quorum queues measure how long deliveries stay unsettled, and cancel the consumer.
+    """Whether quorum queues enforce the consumer timeout, and cancel the consumer.
 
-    Otherwise channels measure, for queues of every type, and are closed.
+    Otherwise channels enforce it, for queues of all types, and are closed.
     """
     streams_have_filters: bool
     streams_watch_age: bool
-    """Whether streams check for old segments in regular intervals."""
+    """Whether streams check for old segments at regular intervals."""
     streams_refuse_rejections: bool
-    """Whether basic.nack and basic.reject are refused on a stream; its errors have older words then."""
+    """Whether streams refuse basic.nack and basic.reject; if so, their errors have older texts."""
     streams_have_annotations: bool
     """Whether streams keep arrays and tables in headers whose names begin with x-, and in CC.
 
-    Such a release makes strings of byte arrays, and a delivery mode of none.
+    Such a release also converts byte arrays to strings, and sets a missing delivery mode to 1.
     """
     streams_take_dead_letters: bool
     """Whether a dead letter arrives in a stream; otherwise it is lost."""
@@ -429,7 +429,7 @@ _3_10 = Profile(
     refusals_print_queue_type=False,
     quorum_queues_retry=False,
     dead_letters_keep_failed_deliveries=False,
-    first_get_tells_delivery_count=True,
+    first_get_states_delivery_count=True,
     queues_have_masters=True,
     refuses_master_locators=False,
     global_qos_is_per_consumer=False,
@@ -527,7 +527,7 @@ _4_0 = Profile(
     refusals_print_queue_type=False,
     quorum_queues_retry=False,
     dead_letters_keep_failed_deliveries=True,
-    first_get_tells_delivery_count=False,
+    first_get_states_delivery_count=False,
     queues_have_masters=False,
     refuses_master_locators=False,
     global_qos_is_per_consumer=False,
@@ -577,7 +577,8 @@ _4_3 = replace(
     version="4.3.6",
     platform="Erlang/OTP 29.1.1",
     copyright="Copyright (c) 2007-2026 Broadcom Inc and/or its subsidiaries",
-    # Any order was seen, one for each start of a node; this one punishes who takes the first.
+    # The order differs from node start to node start. With this one a client fails that takes the
+    # first mechanism.
     mechanisms=("ANONYMOUS", "PLAIN", "AMQPLAIN"),
     smallest_frame_max=8192,
     checks_body_sizes=True,
@@ -642,10 +643,10 @@ PROFILES = {profile.name: profile for profile in (_3_10, _4_0, _4_3)}
 
 
 def profile_named(compatibility: str) -> Profile:
-    """Look a profile up.
+    """Return the profile of a release, such as ``4.3``.
 
     Raises:
-        ValueError: There is none of that name.
+        ValueError: There is no profile of that name.
     """
     try:
         return PROFILES[compatibility]

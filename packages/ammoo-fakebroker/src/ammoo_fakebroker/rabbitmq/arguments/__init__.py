@@ -1,7 +1,8 @@
 """The optional arguments of declarations and consumers: their validation and their comparison.
 
-This package validates the field tables of exchange.declare, queue.declare and basic.consume, and
-compares those of a re-declaration with existing ones. The texts of its errors are in `errors`.
+This package validates the arguments of exchange.declare, queue.declare and basic.consume, and compares
+the arguments of a re-declaration with those of the existing queue or exchange. The texts of its errors
+are in `errors`.
 """
 
 from .checks import MAX_EXPIRY, age_milliseconds, validate_exchange_name

@@ -1,6 +1,6 @@
-"""Checks of single values, and of all tables of arguments.
+"""Checks of single arguments, and the loops that check a whole table.
 
-A check returns what is wrong with a value, in the Erlang notation of RabbitMQ's error; its caller
+A check returns what is wrong with a value, in the Erlang notation of RabbitMQ's error. Its caller
 names the argument and the queue or consumer.
 """
 
@@ -57,7 +57,7 @@ def check_names(
     """Check that there is no argument that only other types of queues have.
 
     Raises:
-        ProtocolError: 406, there is one; the text names the first one.
+        ProtocolError: 406, there is such an argument; the text names the first one.
     """
     for name in arguments:
         if name in foreign:
@@ -75,14 +75,14 @@ def validate_exchange_name(arguments: Arguments, argument: str, resource: str) -
 
 
 def check_integer(value: Any, arguments: Arguments) -> str | None:
-    """Check for an integer of any size."""
+    """Check that a value is an integer."""
     if not is_integer(value):
         return f'"expected integer, got {type_name(value)}"'
     return None
 
 
 def check_not_negative(value: Any, arguments: Arguments) -> str | None:
-    """Check for an integer from 0 on."""
+    """Check that a value is an integer from 0 on."""
     detail = check_integer(value, arguments)
     if detail is None and value < 0:
         return f"{{value_negative,{int(value)}}}"
@@ -90,27 +90,32 @@ def check_not_negative(value: Any, arguments: Arguments) -> str | None:
 
 
 def check_positive(value: Any, arguments: Arguments) -> str | None:
-    """Check for an integer from 1 on; RabbitMQ checks for 0 before it checks the type."""
+    """Check that a value is an integer from 1 on; RabbitMQ checks for 0 before it checks the type."""
     return check_not_zero(value) or check_not_negative(value, arguments)
 
 
 def check_not_zero(value: Any) -> str | None:
-    """Check for anything but 0."""
+    """Check that a value is not 0."""
     return "{value_zero,0}" if is_integer(value) and value == 0 else None
 
 
 def check_string(value: Any, arguments: Arguments) -> str | None:
-    """Check for a string."""
+    """Check that a value is a string."""
     return None if isinstance(value, str) else f"{{unacceptable_type,{type_name(value)}}}"
 
 
 def check_bool(value: Any, arguments: Arguments) -> str | None:
-    """Check for a boolean."""
+    """Check that a value is a boolean."""
     return None if isinstance(value, bool) else f"{{unacceptable_type,{type_name(value)}}}"
 
 
 def one_of(words: tuple[str, ...], detail: str) -> Check:
-    """Return a check for one of some words; `detail` is its answer for other values."""
+    """Return a check that a value is one of some words.
+
+    Args:
+        words: The words.
+        detail: What the check returns for other words.
+    """
 
     def check(value: Any, arguments: Arguments) -> str | None:
         return check_string(value, arguments) or (None if value in words else detail)
@@ -118,13 +123,13 @@ def one_of(words: tuple[str, ...], detail: str) -> Check:
     return check
 
 
-def supported(what: str, words: tuple[str, ...]) -> Check:
-    """Return a check for the name of a kind of something."""
+def supported(kind: str, words: tuple[str, ...]) -> Check:
+    """Return a check that a value is one of some words; the detail names the kind and the value."""
 
     def check(value: Any, arguments: Arguments) -> str | None:
         detail = check_string(value, arguments)
         if detail is None and value not in words:
-            return f"\"unsupported {what} '{value}'\""
+            return f"\"unsupported {kind} '{value}'\""
         return detail
 
     return check
@@ -141,7 +146,7 @@ _UNITS = {
 
 
 def age_milliseconds(value: Any) -> int | None:
-    """Return the milliseconds of an age such as ``7D``; None if it is not one."""
+    """Return an age such as ``7D`` in milliseconds; None if the value is no age."""
     match = re.fullmatch(r"(\d+)([YMDhms])", value) if isinstance(value, str) else None
     if match is None or not int(match[1]):
         return None

@@ -64,10 +64,10 @@ class StreamFilter(NamedTuple):
 
     values: frozenset[str]
     takes_unfiltered: bool
-    """Whether it takes messages without a filter value as well."""
+    """Whether it also accepts messages without a filter value."""
 
     def takes(self, value: str) -> bool:
-        """Return whether it takes a message of this filter value; the empty one is none."""
+        """Return whether it accepts a message; an empty value means that the message has none."""
         return value in self.values if value else self.takes_unfiltered
 
 
@@ -78,7 +78,7 @@ def stream_filter(arguments: Arguments, profile: Profile) -> StreamFilter | None
     value, but only as the last value: RabbitMQ does not check the others.
 
     Raises:
-        ProtocolError: 541, an array without a string.
+        ProtocolError: 541, the argument is an array without a string.
     """
     wanted = arguments.get("x-stream-filter")
     if not profile.streams_have_filters or not isinstance(wanted, str | list):
@@ -98,7 +98,7 @@ def consumer_priority(arguments: Arguments) -> int:
 
 
 def consumer_timeout(arguments: Arguments) -> int | None:
-    """Return how long the consumer's deliveries may stay unsettled, in milliseconds, if it says."""
+    """Return the consumer timeout of x-consumer-timeout in milliseconds; None without it."""
     value = arguments.get("x-consumer-timeout")
     return None if value is None else int(value)
 
@@ -110,8 +110,8 @@ def _check_stream_offset_is_known(arguments: Arguments, resource: str, profile: 
     """Check an offset that is a string.
 
     Raises:
-        ProtocolError: 406, it is neither one of the words nor an age; 541, it does not even begin
-            as an age does, and the release dies wording its refusal.
+        ProtocolError: 406, it is neither one of the words nor an age; 541, it does not begin with a
+            digit, and the release crashes when it writes the text of the error.
     """
     offset = arguments.get("x-stream-offset", "next")
     if not isinstance(offset, str) or offset in _OFFSET_WORDS or age_milliseconds(offset):

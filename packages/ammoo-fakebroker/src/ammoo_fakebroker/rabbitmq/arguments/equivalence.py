@@ -1,4 +1,6 @@
-"""Property equivalence: compare a re-declaration with what exists, in RabbitMQ's order.
+"""Property equivalence: compares a re-declaration with the existing queue or exchange.
+
+The arguments are compared in RabbitMQ's order.
 
 See https://www.rabbitmq.com/docs/queues#property-equivalence
 """
@@ -23,7 +25,7 @@ _ABSENT = object()
 
 
 def assert_field_equivalent(field: str, resource: str, received: Any, current: Any) -> None:
-    """Compare a flag (or the type) of a re-declaration with what exists.
+    """Compare a flag or the type of a re-declaration with the existing one.
 
     Raises:
         ProtocolError: 406, they differ.
@@ -52,7 +54,7 @@ def assert_queue_arguments_equivalent(
 def assert_argument_equivalent(
     name: str, received: Arguments, current: Arguments, resource: str
 ) -> None:
-    """Compare one argument of a re-declaration with what exists.
+    """Compare one argument of a re-declaration with the existing one.
 
     Raises:
         ProtocolError: 406, they differ.

@@ -1,7 +1,7 @@
 """The arguments of queue.declare: their validation for each type of queue, and the settings.
 
-The order of the checks is RabbitMQ's: the type, values, foreign names.
-The queue applies the settings.
+The order of the checks is RabbitMQ's: the queue type, the values, then arguments that only other types
+have. The queue applies the settings.
 See https://www.rabbitmq.com/docs/queues#optional-arguments
 """
 
@@ -48,7 +48,7 @@ MAX_SEGMENT_SIZE = 3_000_000_000
 
 CLASSIC, QUORUM, STREAM = "classic", "quorum", "stream"
 
-# In this order RabbitMQ compares the arguments of a re-declaration.
+# RabbitMQ compares the arguments of a re-declaration in this order.
 _ARGUMENTS_OF_TYPE: dict[str, tuple[str, ...]] = {
     CLASSIC: (
         "x-expires",
@@ -94,12 +94,13 @@ _ARGUMENTS_OF_TYPE: dict[str, tuple[str, ...]] = {
 
 
 class DelayedRetry(NamedTuple):
-    """How long a quorum queue keeps a message back that is to be delivered again.
+    """How long a message waits in a quorum queue before it is delivered again.
 
     Attributes:
-        failed: Whether it does so after failed deliveries.
-        returned: Whether it does so after others.
-        shortest: The delay after the first failure, in milliseconds; further ones are multiples.
+        failed: Whether messages wait after failed deliveries.
+        returned: Whether messages wait after other returned deliveries.
+        shortest: The delay after the first failed delivery, in milliseconds; later delays are
+            multiples of it.
         longest: The longest delay, in milliseconds.
     """
 
@@ -178,7 +179,7 @@ def queue_settings(arguments: Arguments, profile: Profile) -> QueueSettings:
 
 
 def _overflow(arguments: Arguments, queue_type: str) -> str:
-    """Read x-overflow; quorum queues accept one value that they do not support."""
+    """Read x-overflow; quorum queues accept reject-publish-dlx, and treat it as drop-head."""
     overflow: str = arguments.get("x-overflow", "drop-head")
     is_unknown = queue_type == QUORUM and overflow == "reject-publish-dlx"
     return "drop-head" if is_unknown else overflow
@@ -195,7 +196,7 @@ def _delivery_limit(arguments: Arguments, profile: Profile) -> int | None:
 
 
 def _consumer_timeout(arguments: Arguments, profile: Profile) -> int | None:
-    """Read how long deliveries may stay unsettled, which RabbitMQ never checks either."""
+    """Read the consumer timeout, which RabbitMQ does not validate."""
     timeout = arguments.get("x-consumer-timeout")
     if timeout is None or not is_integer(timeout) or not profile.queues_have_consumer_timeouts:
         return None
@@ -203,7 +204,7 @@ def _consumer_timeout(arguments: Arguments, profile: Profile) -> int | None:
 
 
 def _delayed_retry(arguments: Arguments, profile: Profile) -> DelayedRetry | None:
-    """Read what is to be delayed; what RabbitMQ does not understand of it, it does not refuse."""
+    """Read the delayed retry; RabbitMQ ignores invalid values."""
     kind = arguments.get("x-delayed-retry-type")
     shortest, longest = (
         _positive(arguments.get(f"x-delayed-retry-{bound}")) for bound in ("min", "max")
@@ -230,7 +231,7 @@ def validate_queue_arguments(arguments: Arguments, resource: str, profile: Profi
     """Check the arguments of a queue that is about to be created.
 
     Raises:
-        ProtocolError: 406, for the first argument that is not allowed.
+        ProtocolError: 406, an argument is not allowed; the text names the first one.
     """
     if arguments.get("x-queue-type") != "" or not profile.empty_queue_type_is_classic:
         check_values(arguments, (("x-queue-type", _check_queue_type),), resource)
@@ -273,7 +274,7 @@ def validate_queue_properties(
     """Check that the queue's type supports the flags of queue.declare.
 
     Raises:
-        ProtocolError: 406, a quorum queue or a stream does not.
+        ProtocolError: 406, the type is quorum or stream, which does not support a flag.
     """
     if queue_type == CLASSIC:
         return
@@ -326,7 +327,7 @@ def _check_max_age(value: Any, arguments: Arguments) -> str | None:
 
 _check_queue_type = supported("queue type", (CLASSIC, QUORUM, STREAM))
 
-# In this order RabbitMQ checks the values of a new queue's arguments.
+# RabbitMQ checks the values of a new queue's arguments in this order.
 _QUEUE_CHECKS: tuple[tuple[str, Check], ...] = (
     ("x-expires", _check_expires),
     ("x-message-ttl", _check_message_ttl),
@@ -355,8 +356,5 @@ _QUEUE_CHECKS: tuple[tuple[str, Check], ...] = (
     ("x-stream-max-segment-size-bytes", check_not_negative),
     ("x-stream-filter-size-bytes", check_not_negative),
     ("x-initial-cluster-size", check_positive),
-    (
-        "x-queue-leader-locator",
-        check_string,
-    ),
+    ("x-queue-leader-locator", check_string),
 )
