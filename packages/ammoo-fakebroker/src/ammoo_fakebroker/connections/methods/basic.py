@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from ...queues.delivery import Unacked
     from ...queues.queue import Queue
     from ..channel import Channel
+    from ..confirms import Confirms
 
 __all__ = [
     "HANDLERS",
@@ -98,9 +99,7 @@ def publish(
         _check_properties(channel, parsed)
     message = Message(exchange_name, routing_key, parsed.outgoing, body, parsed)
     if connection.user.topic_permissions:
-        checks_all = virtualhost.profile.topic_permissions_check_all_keys
-        routing_keys = message.routing_keys if checks_all else (routing_key,)
-        check_topic(channel, "write", exchange_name, *routing_keys)
+        _check_topic_permission(channel, message)
     points = connection.strike_points
     if points.publish is not None and points.publish(channel, message, mandatory):
         return
@@ -111,49 +110,78 @@ def publish(
     replies: Sequence[ReplyReceiver | None] = ()
     if not exchange_name and (not queues or parsed.carbon_copies or parsed.blind_carbon_copies):
         replies = find_replies(channel, message)
-    are_queues = virtualhost.profile.reply_names_are_queues
-    is_routed = queues or (replies and are_queues)
-    if recorder is not None and not is_routed:
-        recorder.record("unroutable", channel=channel, message=message, mandatory=mandatory)
-    if mandatory and not is_routed and channel.transaction is None:
-        return_unroutable(channel, message)
-    if channel.transaction is not None and are_queues:
-        channel.transaction.publish(PendingPublish(message, queues, mandatory, replies))
-        return
-    deliver_replies(message, replies)
+    if not queues:
+        _handle_unrouted(channel, message, replies, mandatory=mandatory)
     if channel.transaction is not None:
-        channel.transaction.publish(PendingPublish(message, queues, mandatory))
+        _publish_at_commit(channel, PendingPublish(message, queues, mandatory, replies))
         return
-    confirms = channel.confirms
-    if confirms is None:
-        deliver_to_queues(channel, message, queues)
-        if points.copy is not None:
-            points.copy(channel, message, queues)
-        return
-    confirms.sequence_number = sequence_number = confirms.sequence_number + 1
+    if replies:
+        deliver_replies(message, replies)
     accepted = deliver_to_queues(channel, message, queues)
     if points.copy is not None:
         points.copy(channel, message, queues)
-    if points.confirm is not None and points.confirm(channel, message, sequence_number, accepted):
+    if channel.confirms is not None:
+        _confirm(channel, channel.confirms, message, accepted, points.confirm)
+
+
+def _handle_unrouted(
+    channel: Channel,
+    message: Message,
+    replies: Collection[ReplyReceiver | None],
+    *,
+    mandatory: bool,
+) -> None:
+    """Record a message that reaches no queue, and return it if it is mandatory.
+
+    A direct reply is routed in releases in which names for direct replies are queues.
+    """
+    if replies and channel.virtualhost.profile.reply_names_are_queues:
+        return
+    channel.record("unroutable", message=message, mandatory=mandatory)
+    if mandatory and channel.transaction is None:
+        return_unroutable(channel, message)
+
+
+def _publish_at_commit(channel: Channel, pending: PendingPublish) -> None:
+    """Add a publish to the open transaction; some releases deliver direct replies at once."""
+    assert channel.transaction is not None
+    if not channel.virtualhost.profile.reply_names_are_queues:
+        deliver_replies(pending.message, pending.replies)
+        pending = pending._replace(replies=())
+    channel.transaction.publish(pending)
+
+
+def _confirm(
+    channel: Channel,
+    confirms: Confirms,
+    message: Message,
+    accepted: bool,
+    strike: Callable[[object, Message, int, bool], bool] | None = None,
+) -> None:
+    """Count a publish, and confirm it when the commands of this read are executed.
+
+    Args:
+        channel: The channel.
+        confirms: Its confirms.
+        message: The message.
+        accepted: Whether all queues accepted the message.
+        strike: The strike point of confirms; None while it has no fault.
+    """
+    confirms.sequence_number = number = confirms.sequence_number + 1
+    if strike is not None and strike(channel, message, number, accepted):
         return
     if confirms.is_settled:
-        connection.confirming.append(channel)
-    confirms.settle(sequence_number, accepted=accepted)
+        channel.connection.confirming.append(channel)
+    confirms.settle(number, accepted=accepted)
+    recorder = channel.virtualhost.recorder
     if recorder is not None:
-        recorder.confirmed(channel, message, sequence_number, accepted)
+        recorder.confirmed(channel, message, number, accepted)
 
 
 def settle_publish(channel: Channel, message: Message, *, accepted: bool) -> None:
     """Confirm a publish that a fault has prevented from being routed."""
-    confirms = channel.confirms
-    assert confirms is not None
-    confirms.sequence_number += 1
-    if confirms.is_settled:
-        channel.connection.confirming.append(channel)
-    confirms.settle(confirms.sequence_number, accepted=accepted)
-    recorder = channel.virtualhost.recorder
-    if recorder is not None:
-        recorder.confirmed(channel, message, confirms.sequence_number, accepted)
+    assert channel.confirms is not None
+    _confirm(channel, channel.confirms, message, accepted)
 
 
 def _check_properties(channel: Channel, parsed: ParsedProperties) -> None:
@@ -167,6 +195,13 @@ def _check_properties(channel: Channel, parsed: ParsedProperties) -> None:
         faults.insert(first, errors.user_id_mismatch(parsed.user_id, login))
     if faults:
         raise faults[0]
+
+
+def _check_topic_permission(channel: Channel, message: Message) -> None:
+    """Check the permission on the routing key; some releases also check those in CC and BCC."""
+    checks_all = channel.virtualhost.profile.topic_permissions_check_all_keys
+    routing_keys = message.routing_keys if checks_all else (message.routing_key,)
+    check_topic(channel, "write", message.exchange_name, *routing_keys)
 
 
 def deliver_replies(message: Message, replies: Collection[ReplyReceiver | None]) -> None:
