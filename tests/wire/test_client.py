@@ -346,7 +346,7 @@ def test_frame_max_below_the_minimum_is_the_callers_error(frame_max: int) -> Non
     [
         ({"virtualhost": "v" * 256}, "virtualhost is 256 bytes long"),
         ({"virtualhost": b"/"}, "virtualhost is b'/'; expected a str"),
-        ({"client_properties": {"k": {1}}}, "client_properties['k'] is {1}, a set"),
+        ({"client_properties": {"k": {1}}}, "client_properties['k'] is {1}, of type set"),
         ({"locale": "l" * 256}, "locale is 256 bytes long"),
         ({"channel_max": 65536}, "channel_max is 65536; expected an integer from 0 to 65535"),
         ({"channel_max": -1}, "channel_max is -1; expected an integer from 0 to 65535"),

@@ -87,7 +87,8 @@ def test_timestamp_of_another_type_is_refused(value: object) -> None:
     with pytest.raises(EncodeError) as caught:
         encode_timestamp(value, "timestamp")
 
-    assert f"timestamp is {value!r}; expected a datetime" == str(caught.value)
+    expected = "a datetime, or the seconds since 1970 as an int"
+    assert f"timestamp is {value!r}; expected {expected}" == str(caught.value)
 
 
 @given(strategies.unsigned[64])

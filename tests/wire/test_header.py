@@ -194,7 +194,11 @@ def test_string_that_is_not_utf8_goes_out_as_it_came() -> None:
         ("content_type", b"a/b", "content_type is b'a/b'; expected a str"),
         ("headers", [1], "headers is [1]; expected a mapping of str to field values"),
         ("headers", [], "headers is []; expected a mapping of str to field values"),
-        ("headers", {"a": {1}}, "headers['a'] is {1}, a set; a field table holds None, bool,"),
+        (
+            "headers",
+            {"a": {1}},
+            "headers['a'] is {1}, of type set; a field table holds None, bool,",
+        ),
         ("delivery_mode", 256, "delivery_mode is 256; expected an integer from 0 to 255"),
         ("priority", -1, "priority is -1; expected an integer from 0 to 255"),
         ("priority", "1", "priority is '1'; expected an integer from 0 to 255"),

@@ -47,9 +47,11 @@ def test_parse_plain_refuses_other_than_three_parts(response: bytes) -> None:
         parse_plain(response)
 
 
-def test_parse_plain_refuses_what_is_not_utf8() -> None:
-    with pytest.raises(ValueError, match="utf-8"):
-        parse_plain(b"\0guest\0\xff")
+def test_parse_plain_refuses_what_is_not_utf8_and_keeps_the_secret() -> None:
+    with pytest.raises(ValueError, match="is UTF-8, this one is not") as caught:
+        parse_plain(b"\0guest\0s3cr3t\xff")
+
+    assert caught.value.__context__ is None
 
 
 def test_amqplain_response_is_a_table_without_its_length() -> None:

@@ -372,9 +372,9 @@ def test_large_frames_are_taken_only_once_they_are_agreed_on() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"server_properties": {"k": {1}}}, "server_properties['k'] is {1}, a set"),
+        ({"server_properties": {"k": {1}}}, "server_properties['k'] is {1}, of type set"),
         ({"channel_max": 65536}, "channel_max is 65536; expected an integer from 0 to 65535"),
-        ({"frame_max": -1}, "frame_max is -1; expected an integer from 0 to 4294967295"),
+        ({"frame_max": -1}, "frame_max is -1; expected a number of octets, 0 or more"),
         ({"heartbeat_interval": 0.5}, "heartbeat is 0.5; expected an integer from 0 to 65535"),
     ],
     ids=str,

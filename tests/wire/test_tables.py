@@ -393,8 +393,8 @@ EXPECTED = (
 @pytest.mark.parametrize(
     ("table", "text"),
     [
-        ({"k": 1 + 2j}, f"table['k'] is (1+2j), a complex; {EXPECTED}"),
-        ({"k": {"l": [1, {2}]}}, f"table['k']['l'][1] is {{2}}, a set; {EXPECTED}"),
+        ({"k": 1 + 2j}, f"table['k'] is (1+2j), of type complex; {EXPECTED}"),
+        ({"k": {"l": [1, {2}]}}, f"table['k']['l'][1] is {{2}}, of type set; {EXPECTED}"),
         (
             {"k": 1 << 63},
             (
@@ -476,7 +476,7 @@ def test_value_is_shown_cut_short_if_it_is_long() -> None:
 def test_field_type_of_what_is_none_is_refused() -> None:
     value: Any = {1}
 
-    with pytest.raises(EncodeError, match=r"^the value is \{1\}, a set; a field table holds"):
+    with pytest.raises(EncodeError, match=r"^the value is \{1\}, of type set; a field table holds"):
         field_type(value)
 
 

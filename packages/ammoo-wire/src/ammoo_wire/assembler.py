@@ -26,6 +26,7 @@ from .exceptions import (
     UnexpectedFrame,
     show_octets,
 )
+from .fields import check_size
 from .tables import check_readable
 from .whole_contents import WHOLE_IDS, WholeContents
 
@@ -97,6 +98,8 @@ class CommandAssembler:
     def __init__(
         self, *, frame_max: int, max_body_size: int, checks_body_sizes: bool = False
     ) -> None:
+        check_size(frame_max, "frame_max")
+        check_size(max_body_size, "max_body_size")
         self.frame_max = frame_max
         self._checks_body_sizes = checks_body_sizes
         self.takes_channels: bool = False
@@ -120,6 +123,13 @@ class CommandAssembler:
         if len(self._view) - self._stop < _SPARE // 2:
             self._make_room()
         return self._view[self._stop :]
+
+    def copy_in(self, octets: memoryview) -> int:
+        """Copy as many octets as there is room for; return how many those are."""
+        room = self.get_buffer()
+        count = min(len(room), len(octets))
+        room[:count] = octets[:count]
+        return count
 
     def buffer_updated(self, count: int) -> None:
         """Record that `count` octets were read into the buffer."""

@@ -33,7 +33,7 @@ from .frames.method.connection import (
     ConnectionUnblockedParameters,
     ConnectionUpdateSecretOkParameters,
 )
-from .protocol import ConnectionState, Opening, Protocol
+from .protocol import ConnectionState, Opening, Protocol, check_callable
 
 __all__ = ["ClientProtocol"]
 
@@ -85,7 +85,9 @@ class ClientProtocol(Protocol):
         opening_error: The exception that `mechanism` raised, or None.
 
     Raises:
-        EncodeError: frame_max is below 4096, or an argument cannot be sent.
+        EncodeError: frame_max is below 4096, max_body_size is no number of octets, or an argument
+            cannot be sent.
+        TypeError: mechanism is not a function.
     """
 
     def __init__(
@@ -100,21 +102,22 @@ class ClientProtocol(Protocol):
         heartbeat_interval: int | None = None,
         max_body_size: int = DEFAULT_MAX_BODY_SIZE,
     ) -> None:
+        check_callable(mechanism, "mechanism")
+        super().__init__(
+            receive_frame_max=frame_max, send_frame_max=frame_max, max_body_size=max_body_size
+        )
         if 0 < frame_max < FRAME_MIN_SIZE:
             raise EncodeError(
                 f"frame_max is {frame_max}; expected at least {FRAME_MIN_SIZE}, or 0 for no limit"
             )
-        super().__init__(
-            receive_frame_max=frame_max, send_frame_max=frame_max, max_body_size=max_body_size
-        )
+        # Encoded once here, so that what cannot be sent is the caller's error, not the opening's.
+        encode_method(ConnectionStartOkParameters(client_properties, "", b"", locale))  # type: ignore[arg-type]  # of any mapping
+        encode_method(ConnectionTuneOkParameters(channel_max, frame_max, heartbeat_interval or 0))
+        self._open_parameters = ConnectionOpenParameters(virtualhost)
+        encode_method(self._open_parameters)
         self._choose_mechanism = mechanism
         self._client_properties = dict(client_properties)
         self._locale = locale
-        self._open_parameters = ConnectionOpenParameters(virtualhost)
-        # Encoded once here, so that what cannot be sent is the caller's error, not the opening's.
-        encode_method(self._open_parameters)
-        encode_method(ConnectionStartOkParameters(self._client_properties, "", b"", locale))
-        encode_method(ConnectionTuneOkParameters(channel_max, frame_max, heartbeat_interval or 0))
         self._proposed_channel_max = channel_max
         self._proposed_frame_max = frame_max
         self._proposed_heartbeat = heartbeat_interval

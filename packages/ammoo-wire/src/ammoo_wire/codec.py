@@ -24,7 +24,7 @@ from struct import error as StructError
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 
 from .exceptions import EncodeError, FrameError, ProtocolError, show, show_octets
-from .fields import Octets, WireType, encode_short_string
+from .fields import Octets, WireType, encode_short_string, is_unsigned
 from .tables import encode_table, read_table
 
 __all__ = ["Method", "Parameters", "method", "method_of", "method_with_id", "methods"]
@@ -152,13 +152,13 @@ class Method:
         raise NotImplementedError  # pragma: no cover  compiled in its place
 
     @_compiled
-    def decode(self, data: Octets, position: int, end: int) -> Any:
+    def decode(self, data: Octets | memoryview, position: int, end: int) -> Any:
         """Read the parameters from a method frame's payload.
 
         Args:
             data: Octets that the payload is a part of.
             position: Where the parameters begin in it, behind the ids.
-            end: Where they end.
+            end: Where they end, which is not behind the end of `data`.
 
         Returns:
             An instance of the class `parameters`.
@@ -422,6 +422,8 @@ def _decode_source(described: Method) -> str:
         "        raise malformed(described, data[start:end]) from error",
         "    except (StructError, IndexError) as error:",
         "        raise malformed(described, data[start:end]) from error",
+        "    except AttributeError:",  # slices of a memoryview have no `decode`
+        "        return decode(bytes(data[start:end]), 0, end - start)",
         "    raise malformed(described, data[start:end])",
         "",
     ]
@@ -451,9 +453,9 @@ def misfit(described: Method, arguments: Parameters, error: Exception) -> Encode
 
 def _complaint(name: str, wire_type: WireType, value: object) -> str | None:
     if wire_type in _LIMITS:
-        limit = 1 << _LIMITS[wire_type]
-        if not isinstance(value, int) or not 0 <= value < limit:
-            return f"{name} is {show(value)}; expected an integer from 0 to {limit - 1}"
+        bits = _LIMITS[wire_type]
+        if not is_unsigned(value, bits):
+            return f"{name} is {show(value)}; expected an integer from 0 to {(1 << bits) - 1}"
     elif wire_type is WireType.SHORTSTR:
         if not isinstance(value, str):
             return f"{name} is {show(value)}; expected a str"
@@ -470,10 +472,10 @@ def _complaint(name: str, wire_type: WireType, value: object) -> str | None:
     return None
 
 
-def malformed(described: Method, octets: Octets) -> ProtocolError:
+def malformed(described: Method, octets: Octets | memoryview) -> ProtocolError:
     """Return the error for parameters that are cut short or go on too long."""
     return FrameError(
-        f"cannot decode {show_octets(octets[:_LONGEST_SHOWN])}",
+        f"cannot decode {show_octets(bytes(octets[:_LONGEST_SHOWN]))}",
         described.id,
         f"{described.name}: its {len(octets)} octets of parameters are cut short or too long",
     )

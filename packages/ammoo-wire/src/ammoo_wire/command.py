@@ -6,6 +6,7 @@ methods a content header frame and body frames behind it (section 2.3.5);
 """
 
 from .codec import Parameters, method_of
+from .exceptions import EncodeError
 from .light_named_tuple import LightNamedTuple
 
 __all__ = ["Command", "OversizedContent", "encode_method"]
@@ -59,4 +60,11 @@ def encode_method(parameters: Parameters) -> bytes:
         EncodeError: A parameter cannot be encoded, which the text names; or these are no
             method's parameters.
     """
-    return method_of(parameters).encode(*parameters)
+    method = method_of(parameters)
+    try:
+        return method.encode(*parameters)
+    except TypeError:
+        raise EncodeError(
+            f"{method.name}: the parameters are a class or lack a field; expected an instance of"
+            f" {method.parameters.__name__} with all its fields"
+        ) from None

@@ -25,6 +25,7 @@ imported with the first timestamp.
 import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from operator import index
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, Union
 
 from .exceptions import EncodeError, show
@@ -57,8 +58,11 @@ __all__ = [
     "UInt16",
     "UInt32",
     "WireType",
+    "as_octets",
+    "check_size",
     "encode_short_string",
     "encode_timestamp",
+    "is_unsigned",
     "timestamp_from_wire",
 ]
 
@@ -215,6 +219,40 @@ _LENGTHS: Final = tuple(bytes((length,)) for length in range(256))
 _LAST_SECOND: Final = 253402300799  # 9999-12-31T23:59:59Z
 
 
+# --- what callers pass ---------------------------------------------------------------------
+
+
+def as_octets(value: bytes | bytearray | memoryview) -> memoryview:
+    """Return the octets of an object that has a buffer, whatever its items and their order.
+
+    They are copied only if they are not a row of octets already.
+
+    Raises:
+        TypeError: The object has no buffer.
+    """
+    view = memoryview(value)
+    is_row = view.format == "B" and view.ndim == 1 and view.contiguous
+    return view if is_row else memoryview(view.tobytes())
+
+
+def is_unsigned(value: object, bits: int) -> bool:
+    """Return whether a value is an integer that fits into so many bits without a sign."""
+    try:
+        return 0 <= index(value) < 1 << bits  # type: ignore[arg-type]  # else it is no integer
+    except TypeError:
+        return False
+
+
+def check_size(value: object, name: str) -> None:
+    """Check a limit of a caller's: a number of octets.
+
+    Raises:
+        EncodeError: It is not an integer, or below 0.
+    """
+    if not isinstance(value, int) or value < 0:
+        raise EncodeError(f"{name} is {show(value)}; expected a number of octets, 0 or more")
+
+
 # --- strings -------------------------------------------------------------------------------
 
 
@@ -267,15 +305,17 @@ def encode_timestamp(value: object, name: str) -> int:
     """
     if type(value) is int and 0 <= value < 1 << 64:
         return value
-    module = sys.modules.get("datetime")  # imported, if the value is one
-    if module is not None and isinstance(value, module.datetime):
+    late_type = getattr(sys.modules.get("datetime"), "datetime", None)
+    if late_type is not None and isinstance(value, late_type):  # imported, if the value is one
         epoch, timedelta = _calendar or _import_calendar()
-        aware = value.replace(tzinfo=epoch.tzinfo) if value.tzinfo is None else value
+        aware = value.replace(tzinfo=epoch.tzinfo) if value.utcoffset() is None else value
         seconds = int((aware - epoch) // timedelta(0, 1))
     elif isinstance(value, int) and not isinstance(value, bool):
         seconds = int(value)
     else:
-        raise EncodeError(f"{name} is {show(value)}; expected a datetime")
+        raise EncodeError(
+            f"{name} is {show(value)}; expected a datetime, or the seconds since 1970 as an int"
+        )
     if not 0 <= seconds < 1 << 64:
         raise EncodeError(
             f"{name} is {show(value)}; a timestamp counts the seconds since 1970-01-01 in 64 bits,"

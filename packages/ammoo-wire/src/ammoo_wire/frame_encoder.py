@@ -13,6 +13,7 @@ from .codec import Parameters, method_of
 from .command import encode_method
 from .constants import DEFAULT_FRAME_MAX, FRAME_END, FRAME_OVERHEAD, PROTOCOL_HEADER, FrameType
 from .exceptions import EncodeError, show
+from .fields import as_octets, check_size, is_unsigned
 from .frames.header import NO_PROPERTIES, BasicHeaderProperties, encode_properties
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
 
 _FRAME_HEAD = Struct(">BHI")
 _CONTENT_HEADER = Struct(">HHQ")
-_HIGHEST: Final = {"frame_type": 8, "channel_number": 16, "size": 32, "end": 8}
+_OCTET = Struct(">B")
+_VERSION = Struct(">BBB")
+_BITS: Final = {"channel_number": 16, "size": 32, "class_id": 16, "weight": 16, "body_size": 64}
 
 
 def encode_frame(
@@ -54,20 +57,18 @@ def encode_frame(
         end: The octet to end with; any other than 206 (0xCE) is illegal.
 
     Raises:
-        EncodeError: A number does not fit into its field; the text names it.
+        EncodeError: A number does not fit into its field, or the payload has no octets; the text
+            names it.
     """
-    announced = len(payload) if size is None else size
-    numbers: dict[str, object] = {
-        "frame_type": frame_type,
-        "channel_number": channel_number,
-        "size": announced,
-        "end": end,
-    }
+    octets = payload if type(payload) is bytes else _octets(payload, "payload")
+    announced = len(octets) if size is None else size
     try:
         head = _FRAME_HEAD.pack(frame_type, channel_number, announced)
-        return b"".join((head, payload, end.to_bytes(1)))
-    except (StructError, OverflowError, TypeError, AttributeError):
-        raise _misfit(numbers) from None
+        return b"".join((head, octets, _OCTET.pack(end)))
+    except StructError:
+        raise _misfit(
+            frame_type=frame_type, channel_number=channel_number, size=announced, end=end
+        ) from None
 
 
 def encode_heartbeat(channel_number: int = 0) -> bytes:
@@ -94,19 +95,17 @@ def encode_protocol_header(major: int = 0, minor: int = 9, revision: int = 1) ->
         revision: From 0 to 255.
 
     Raises:
-        EncodeError: A number does not fit into its octet.
+        EncodeError: A number does not fit into its octet; the text names it.
     """
     try:
-        return PROTOCOL_HEADER[:4] + bytes((0, major, minor, revision))
-    except (ValueError, TypeError):
-        raise EncodeError(
-            f"the version is {major!r}-{minor!r}-{revision!r}; expected integers from 0 to 255"
-        ) from None
+        return PROTOCOL_HEADER[:5] + _VERSION.pack(major, minor, revision)
+    except StructError:
+        raise _misfit(major=major, minor=minor, revision=revision) from None
 
 
 def encode_content_header(
     body_size: int,
-    properties: BasicHeaderProperties | bytes = NO_PROPERTIES,
+    properties: BasicHeaderProperties | bytes | bytearray | memoryview = NO_PROPERTIES,
     *,
     class_id: int = 60,
     weight: int = 0,
@@ -125,22 +124,24 @@ def encode_content_header(
         weight: Any other than 0 is illegal.
 
     Raises:
-        EncodeError: A property cannot be encoded, or a number does not fit into its field.
+        EncodeError: A property cannot be encoded, or a number does not fit into its field; the
+            text names it.
     """
-    encoded = properties if isinstance(properties, bytes) else encode_properties(properties)
+    encoded: bytes | memoryview
+    if isinstance(properties, bytes | bytearray | memoryview):
+        encoded = as_octets(properties)
+    else:
+        encoded = encode_properties(properties)
     try:
         return _CONTENT_HEADER.pack(class_id, weight, body_size) + encoded
     except StructError:
-        raise EncodeError(
-            f"class_id is {class_id!r}, weight {weight!r} and body_size {body_size!r}; expected"
-            " integers of 16, 16 and 64 bits, without a sign"
-        ) from None
+        raise _misfit(class_id=class_id, weight=weight, body_size=body_size) from None
 
 
 def encode_command(
     channel_number: int,
     parameters: Parameters,
-    properties: BasicHeaderProperties | bytes | None = None,
+    properties: BasicHeaderProperties | bytes | bytearray | memoryview | None = None,
     body: bytes | bytearray | memoryview | None = None,
     *,
     frame_max: int = DEFAULT_FRAME_MAX,
@@ -162,37 +163,50 @@ def encode_command(
             for no properties.
         body: The message's body. If properties and body are both None, a method that has content
             gets an empty body, and any other method gets no content.
-        frame_max: The largest body frame to write, in octets; 131072 by default, 0 for no limit.
+        frame_max: The largest body frame to write, in octets: 9 or more; 131072 by default, 0 for
+            no limit. Method and content header are written whatever their size.
         body_size: The size of the body to announce, in octets; the body's by default. Any other
             is illegal.
 
     Raises:
         EncodeError: A value cannot be encoded; the text names it.
     """
+    check_size(frame_max, "frame_max")
+    if 0 < frame_max <= FRAME_OVERHEAD:
+        raise EncodeError(
+            f"frame_max is {frame_max}; expected at least {FRAME_OVERHEAD + 1}, because"
+            f" {FRAME_OVERHEAD} octets of a frame are not payload, or 0 for no limit"
+        )
     frames = [encode_frame(FrameType.METHOD, channel_number, encode_method(parameters))]
     method = method_of(parameters)
     if properties is None and body is None and not method.has_content:
         return frames[0]
-    body = b"" if body is None else memoryview(body).cast("B")
-    announced = len(body) if body_size is None else body_size
+    octets = _octets(b"" if body is None else body, "body")
+    announced = len(octets) if body_size is None else body_size
     header = encode_content_header(
         announced, NO_PROPERTIES if properties is None else properties, class_id=method.class_id
     )
     frames.append(encode_frame(FrameType.HEADER, channel_number, header))
-    largest = max(frame_max - FRAME_OVERHEAD, 1) if frame_max else max(len(body), 1)
+    largest = frame_max - FRAME_OVERHEAD if frame_max else max(len(octets), 1)
     frames += [
-        encode_frame(FrameType.BODY, channel_number, body[start : start + largest])
-        for start in range(0, len(body), largest)
+        encode_frame(FrameType.BODY, channel_number, octets[start : start + largest])
+        for start in range(0, len(octets), largest)
     ]
     return b"".join(frames)
 
 
-def _misfit(numbers: dict[str, object]) -> EncodeError:
-    """Find the number that does not fit into its field, once it is known that one does not."""
-    for name, value in numbers.items():
-        limit = 1 << _HIGHEST[name]
-        if not isinstance(value, int) or not 0 <= value < limit:
-            return EncodeError(
-                f"{name} is {show(value)}; expected an integer from 0 to {limit - 1}"
-            )
-    return EncodeError("payload is not made of octets; expected bytes, bytearray or memoryview")
+def _octets(value: bytes | bytearray | memoryview, name: str) -> memoryview:
+    try:
+        return as_octets(value)
+    except TypeError:
+        raise EncodeError(
+            f"{name} is of type {type(value).__name__}; expected bytes, bytearray or memoryview"
+        ) from None
+
+
+def _misfit(**numbers: object) -> EncodeError:
+    """Return the error for the first number that does not fit into its field."""
+    bits = {name: _BITS.get(name, 8) for name in numbers}
+    name = next(each for each in numbers if not is_unsigned(numbers[each], bits[each]))
+    highest = (1 << bits[name]) - 1
+    return EncodeError(f"{name} is {show(numbers[name])}; expected an integer from 0 to {highest}")

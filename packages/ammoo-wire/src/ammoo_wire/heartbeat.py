@@ -36,8 +36,12 @@ class Heartbeat:
             protocol.send_heartbeat()
 
     Args:
-        interval: The negotiated interval in seconds, above 0.
+        interval: The interval that the peers have agreed on, in seconds, above 0. If they have
+            agreed on 0 there are no heartbeats, and there is nothing to watch.
         now: The time, in seconds of a clock of the caller's.
+
+    Raises:
+        ValueError: The interval is not above 0.
 
     Attributes:
         timeout: How long the peer may be silent, in seconds.
@@ -46,6 +50,11 @@ class Heartbeat:
     __slots__ = ("_received", "_send_after", "_sent", "timeout")
 
     def __init__(self, interval: float, now: float) -> None:
+        if not interval > 0:
+            raise ValueError(
+                f"interval is {interval!r}; expected seconds above 0: peers that have agreed on 0"
+                " send no heartbeats"
+            )
         self.timeout: float = 2 * interval
         self._send_after = interval / 2
         self._received = now

@@ -21,13 +21,20 @@ peer's own close.
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from enum import Enum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from .assembler import CommandAssembler
-from .codec import Parameters
+from .codec import Parameters, method_of
 from .command import Command, encode_method
 from .constants import ReplyCode
-from .exceptions import FramingLost, ProtocolError, shorten
+from .exceptions import EncodeError, FramingLost, ProtocolError, shorten, show
+from .fields import as_octets
+from .frames.method.basic import (
+    BasicDeliverParameters,
+    BasicGetOkParameters,
+    BasicPublishParameters,
+    BasicReturnParameters,
+)
 from .frames.method.channel import (
     ChannelCloseOkParameters,
     ChannelCloseParameters,
@@ -37,11 +44,17 @@ from .frames.method.channel import (
 from .frames.method.connection import ConnectionCloseOkParameters, ConnectionCloseParameters
 from .writer import CommandWriter, ContentHead
 
-__all__ = ["ConnectionState", "Protocol"]
+__all__ = ["ConnectionState", "Protocol", "check_callable"]
 
 Opening = Generator[None, Parameters, None]
 """One peer's half of the opening: it is sent each method on channel 0, until it ends."""
 
+_WITH_CONTENT: Final = {
+    BasicDeliverParameters,
+    BasicGetOkParameters,
+    BasicPublishParameters,
+    BasicReturnParameters,
+}
 _ParametersT = TypeVar("_ParametersT", bound=Parameters)
 
 
@@ -169,11 +182,9 @@ class Protocol(ABC):
             the connection, heartbeats, and commands on a channel that we are closing or opening.
         """
         commands: list[Command] = []
-        view = memoryview(data)
+        view = as_octets(data)
         while view:
-            room = self.get_buffer()
-            count = min(len(room), len(view))
-            room[:count] = view[:count]
+            count = self._assembler.copy_in(view)
             commands += self.buffer_updated(count)
             view = view[count:]
         return commands
@@ -213,8 +224,14 @@ class Protocol(ABC):
         """Queue a method that has no content.
 
         Raises:
-            EncodeError: An argument cannot be encoded; nothing was queued.
+            EncodeError: An argument cannot be encoded, or the method has content; nothing was
+                queued.
         """
+        if type(parameters) in _WITH_CONTENT:
+            raise EncodeError(
+                f"{method_of(parameters).name} has content, which must follow it; expected a method"
+                " without content here, and this one in send_content"
+            )
         self._writer.method(channel_number, encode_method(parameters))
         if type(parameters) is ChannelCloseParameters:
             self._closing_channels.add(channel_number)
@@ -314,6 +331,9 @@ class Protocol(ABC):
             reply_text: The reason in words; cut to 255 octets.
             class_id: Class of the method at fault, or 0.
             method_id: Method at fault, or 0.
+
+        Raises:
+            EncodeError: A number does not fit into its field; nothing was queued.
         """
         if not self._may_close():
             return
@@ -459,6 +479,16 @@ class Protocol(ABC):
         writer = CommandWriter(frame_max=0)
         writer.method(0, encode_method(parameters))
         self._closing_frame += bytes(writer.take())
+
+
+def check_callable(value: object, name: str) -> None:
+    """Check an argument that a peer calls during the opening.
+
+    Raises:
+        TypeError: It cannot be called.
+    """
+    if not callable(value):
+        raise TypeError(f"{name} is {show(value)}; expected a function")
 
 
 class _DiscardingWriter(CommandWriter):

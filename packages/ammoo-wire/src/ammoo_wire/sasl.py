@@ -51,8 +51,13 @@ def parse_plain(response: bytes) -> tuple[str, str, str]:
     parts = response.split(b"\x00")
     if len(parts) != 3:
         raise ValueError(f"a PLAIN response has 3 parts, this one {len(parts)}")
-    authzid, login, password = (part.decode() for part in parts)
-    return authzid, login, password
+    try:
+        authzid, login, password = (part.decode() for part in parts)
+    except UnicodeDecodeError:
+        pass  # it holds the part, so it must not be the context of what is raised
+    else:
+        return authzid, login, password
+    raise ValueError("a PLAIN response is UTF-8, this one is not")
 
 
 def amqplain_response(login: str, password: str) -> bytes:

@@ -18,7 +18,14 @@ from .constants import (
     PROTOCOL_HEADER,
     ReplyCode,
 )
-from .exceptions import ChannelError, InternalError, ProtocolError, UnreadableField
+from .exceptions import (
+    ChannelError,
+    EncodeError,
+    InternalError,
+    ProtocolError,
+    UnreadableField,
+    show,
+)
 from .fields import FieldTable
 from .frames.method.connection import (
     ConnectionCloseOkParameters,
@@ -33,7 +40,7 @@ from .frames.method.connection import (
     ConnectionTuneParameters,
     ConnectionUpdateSecretParameters,
 )
-from .protocol import ConnectionState, Opening, Protocol
+from .protocol import ConnectionState, Opening, Protocol, check_callable
 
 __all__ = ["Accepted", "Challenge", "Refused", "ServerProtocol"]
 
@@ -125,6 +132,7 @@ class ServerProtocol(Protocol):
 
     Raises:
         EncodeError: server_properties, mechanisms or a limit cannot be encoded.
+        TypeError: authenticate or open_virtualhost is not a function.
 
     Attributes:
         client_properties: How the client describes itself.
@@ -157,6 +165,12 @@ class ServerProtocol(Protocol):
             max_body_size=max_body_size,
             checks_body_sizes=checks_body_sizes,
         )
+        check_callable(authenticate, "authenticate")
+        check_callable(open_virtualhost, "open_virtualhost")
+        if isinstance(mechanisms, str):
+            raise EncodeError(
+                f"mechanisms is {show(mechanisms)}; expected a sequence of names, [{mechanisms!r}]"
+            )
         self._smallest_frame_max = smallest_frame_max
         self._server_properties = server_properties
         self._mechanisms = tuple(mechanisms)
@@ -227,7 +241,7 @@ class ServerProtocol(Protocol):
         properties = self._server_properties
         if callable(properties):
             properties = properties(version)
-        return ConnectionStartParameters(*version, dict(properties), self._offer, b"en_US")
+        return ConnectionStartParameters(*version, properties, self._offer, b"en_US")  # type: ignore[arg-type]  # of any mapping
 
     def _log_in(self, mechanism: str, response: bytes) -> Generator[None, Parameters, bool]:
         verdict: Accepted | Challenge | Refused = Refused(None)
@@ -239,6 +253,11 @@ class ServerProtocol(Protocol):
             verdict = self._authenticate(mechanism, secure_ok.response)
         if isinstance(verdict, Accepted):
             return True
+        if not isinstance(verdict, Refused):
+            raise TypeError(
+                f"authenticate returned {show(verdict)}; expected Accepted(), a Challenge or a"
+                " Refused"
+            )
         can_be_told = self.client_capabilities.get("authentication_failure_close") is True
         if verdict.text is None or not can_be_told:
             self._leave_waiting()

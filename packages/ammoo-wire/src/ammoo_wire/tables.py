@@ -171,17 +171,20 @@ def encoder_by_inheritance(value: object, key: object = None) -> "_Encoder":
 
     `Decimal` and `datetime` are expensive to import; a program that has one has imported it.
     """
+    for base in type(value).__mro__:
+        if base in ENCODERS:
+            return ENCODERS[base]
     for name, module, encoder in _LATE_ENCODERS:
         late_type = getattr(sys.modules.get(module), name, None)
         if late_type is not None and isinstance(value, late_type):
             ENCODERS[late_type] = encoder
             return encoder
-    for cls, encoder in _ENCODERS_OF_BASES.items():
+    for cls, encoder in _ENCODERS_BY_ABILITY.items():
         if isinstance(value, cls):
             return encoder
     misfit = Misfit(
-        f"is {show(value)}, a {type(value).__name__}; a field table holds None, bool, int, float,"
-        " str, bytes, Decimal, datetime, mappings and sequences of these"
+        f"is {show(value)}, of type {type(value).__name__}; a field table holds None, bool, int,"
+        " float, str, bytes, Decimal, datetime, mappings and sequences of these"
     )
     if key is not None:
         misfit.path.append(f"[{key!r}]")
@@ -325,6 +328,7 @@ ENCODERS: dict[type, _Encoder] = {
     float: _encode_float,
     bytes: _encode_bytes,
     bytearray: _encode_bytes,
+    memoryview: _encode_bytes,  # which is a Sequence of its octets as well
     type(None): _encode_none,
     dict: encode_mapping,
     list: encode_array,
@@ -340,14 +344,12 @@ ENCODERS: dict[type, _Encoder] = {
     Timestamp: _encode_datetime,
     EncodedValue: _encode_encoded,
 }
-# For subclasses, in an order that asks for the special before the general.
-_ENCODERS_OF_BASES: dict[type, _Encoder] = {
+# For what is no subclass: a proxy that says it is a str, and what was registered as a Mapping.
+_ENCODERS_BY_ABILITY: dict[type, _Encoder] = {
     str: _encode_string,
     int: _encode_int,
     float: _encode_float,
     bytes: _encode_bytes,
-    bytearray: _encode_bytes,
-    memoryview: _encode_bytes,  # which is a Sequence of its octets as well
     Mapping: encode_mapping,
     Sequence: encode_array,
 }
@@ -360,7 +362,7 @@ _LATE_ENCODERS: tuple[tuple[str, str, _Encoder], ...] = (
 # --- decoding ------------------------------------------------------------------------------
 
 
-def decode_table(data: Octets) -> FieldTable:
+def decode_table(data: Octets | memoryview) -> FieldTable:
     """Decode a field table, its four octets of length included.
 
     ::
@@ -371,6 +373,8 @@ def decode_table(data: Octets) -> FieldTable:
         UnreadableField: A value's type is none that RabbitMQ knows.
         FrameError: The octets are cut short, or something stands behind the table.
     """
+    if not isinstance(data, bytes | bytearray):
+        data = bytes(memoryview(data))
     try:
         table, position = read_table(data, 0, len(data))
     except (StructError, IndexError) as error:
@@ -580,4 +584,11 @@ def field_type(value: FieldValue) -> "FieldType":
         octets = encoder(value, 0)
     except Misfit as misfit:
         raise misfit.as_error("the value") from None
-    return FieldType(chr(octets[0]))
+    letter = octets[:1].decode("latin-1")
+    try:
+        return FieldType(letter)
+    except ValueError:
+        raise EncodeError(
+            f"the value is {show(value)}, which begins with {letter!r}; expected the letter of a"
+            " FieldType"
+        ) from None

@@ -5,7 +5,8 @@ from struct import error as StructError
 from typing import Final
 
 from .constants import FRAME_END, FRAME_OVERHEAD, FrameType
-from .exceptions import EncodeError
+from .exceptions import EncodeError, show
+from .fields import as_octets, check_size
 from .frames.header import NO_PROPERTIES
 
 __all__ = ["CommandWriter", "ContentHead"]
@@ -79,8 +80,9 @@ class CommandWriter:
 
     @frame_max.setter
     def frame_max(self, value: int) -> None:
+        check_size(value, "frame_max")
         self._frame_max = value
-        self._largest = value - FRAME_OVERHEAD if value else _NO_LIMIT
+        self._largest = min(value - FRAME_OVERHEAD, _NO_LIMIT) if value else _NO_LIMIT
         self._small = min(_SMALL, self._largest - 12)  # a header with properties of that size fits
 
     def take(self) -> bytearray:
@@ -162,7 +164,7 @@ class CommandWriter:
         body: bytes | bytearray | memoryview,
     ) -> int:
         if type(body) is not bytes:
-            body = _as_octets(body)
+            body = as_octets(body)
         size, header_size, largest = len(body), 12 + len(properties), self._largest
         if header_size > largest:
             what = "the content header with the message's properties"
@@ -192,11 +194,5 @@ class CommandWriter:
         )
 
 
-def _as_octets(body: bytes | bytearray | memoryview) -> memoryview | bytes:
-    """Return a body as a row of octets, whatever its items and their order in memory."""
-    view = memoryview(body)
-    return view if view.contiguous and view.itemsize == 1 and view.ndim == 1 else view.tobytes()
-
-
 def _no_channel_number(value: object) -> EncodeError:
-    return EncodeError(f"channel_number is {value!r}; expected an integer from 0 to 65535")
+    return EncodeError(f"channel_number is {show(value)}; expected an integer from 0 to 65535")

@@ -24,6 +24,7 @@ from typing import Any, Final, Literal, NamedTuple
 from ..codec import Method, Parameters
 from ..command import OversizedContent
 from ..constants import DEFAULT_FRAME_MAX, DEFAULT_MAX_BODY_SIZE
+from ..exceptions import show
 from ..frames.method.basic import BasicAckParameters, BasicNackParameters, BasicRejectParameters
 from ..frames.method.channel import ChannelCloseOkParameters, ChannelCloseParameters
 from ..frames.method.connection import ConnectionTuneOkParameters
@@ -162,7 +163,12 @@ class Conversation:
         Args:
             peer: ``"client"`` or ``"server"``.
             data: The octets.
+
+        Raises:
+            ValueError: The peer is neither.
         """
+        if peer not in _OTHER:
+            raise ValueError(f"peer is {show(peer)}; expected 'client' or 'server'")
         reader = self.client if peer == "client" else self.server
         return [self._say(peer, item) for item in reader.receive_data(data)]
 

@@ -10,6 +10,7 @@ from ..codec import Method, Parameters, method_of, method_with_id
 from ..command import OversizedContent
 from ..constants import FrameType
 from ..exceptions import ProtocolError
+from ..frame_encoder import encode_frame
 from ..frames.header import BasicHeaderProperties, decode_properties
 from .description import (
     describe_body,
@@ -81,8 +82,7 @@ class Frame(NamedTuple):
         return parameters
 
     def __bytes__(self) -> bytes:
-        head = self.type.to_bytes(1) + self.channel_number.to_bytes(2)
-        return b"%b%b%b\xce" % (head, len(self.payload).to_bytes(4), self.payload)
+        return encode_frame(self.type, self.channel_number, self.payload)
 
     def describe(self, *, secrets: bool = False) -> str:
         """Return a line of text that says what the frame is."""

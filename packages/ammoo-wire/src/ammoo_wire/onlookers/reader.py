@@ -28,6 +28,7 @@ from ..constants import (
     FrameType,
 )
 from ..exceptions import FramingLost, ProtocolError
+from ..fields import as_octets
 from ..frames.method.connection import ConnectionTuneOkParameters, ConnectionTuneParameters
 from ..whole_contents import WholeContents
 from .read_items import BrokenFrame, Frame, ProtocolHeader, ReadCommand
@@ -80,11 +81,9 @@ class _Reader(ABC, Generic[_ItemT]):
         """Take octets, in pieces of any size, and return what is complete now."""
         assembler, found = self._assembler, list[_ItemT]()
         assembler.found = found
-        view = memoryview(data)
+        view = as_octets(data)
         while view:
-            room = assembler.get_buffer()
-            count = min(len(room), len(view))
-            room[:count] = view[:count]
+            count = assembler.copy_in(view)
             assembler.buffer_updated(count)
             self._received += count
             self._read(found)
