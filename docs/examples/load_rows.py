@@ -13,6 +13,7 @@ from ammoo.publisher import Confirmation
 URL = os.environ.get("AMQP_URL", "amqp://localhost/")
 ROWS = int(os.environ.get("ROWS", "500000"))
 FAILED = os.environ.get("FAILED", "failed.jsonl")
+WINDOW = 500  # rows in flight; fewer than the 1000 failures that a publisher keeps for its caller
 
 
 def rows() -> Iterator[dict[str, int]]:
@@ -36,12 +37,12 @@ async def publish_rows(channel: ammoo.Channel, failed: TextIO) -> int:
         except ammoo.exceptions.AmmooError as error:
             print(json.dumps({"row": row, "error": str(error)}), file=failed)
 
-    async with channel.publisher(max_in_flight=1000, republish=True) as publisher:
+    async with channel.publisher(max_in_flight=WINDOW, republish=True) as publisher:
         try:
             for row in rows():
                 confirmation = await publisher.publish("", "rows", json=row, persistent=True)
                 in_flight.append((row, confirmation))
-                if len(in_flight) > 1000:
+                if len(in_flight) > WINDOW:
                     await settle_oldest()
                 if publisher.sent % 10_000 == 0:
                     show(publisher.confirmed + publisher.failed, end="\r")

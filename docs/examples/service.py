@@ -49,7 +49,12 @@ async def main() -> None:
             asyncio.TaskGroup() as tasks,
         ):
             producers = [tasks.create_task(produce(publisher, name)) for name in "abc"]
-            await consumer.run(handle, concurrency=10, on_error="dead-letter")
+            try:
+                await consumer.run(handle, concurrency=10, on_error="dead-letter")
+            except* ammoo.exceptions.AmmooError:
+                raise  # the consumer has ended by itself
+            except* Exception:
+                logger.warning("jobs have failed: see the queue jobs.failed")
             for producer in producers:  # the drain has ended the consumer, and nothing else
                 producer.cancel()
 

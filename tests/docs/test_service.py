@@ -38,3 +38,21 @@ def test_service_survives_a_loss_and_ends_in_order(fakebroker: FakeBroker) -> No
     published = {f"done: {(event.body or b'').decode()}\n" for event in fakebroker.published()}
     waiting = {f"done: {message.body.decode()}\n" for message in fakebroker.messages("jobs")}
     assert published == seen | waiting
+
+
+def test_service_in_which_a_job_has_failed_ends_in_order(fakebroker: FakeBroker) -> None:
+    with subprocess.Popen(
+        [sys.executable, SERVICE],
+        env={**os.environ, "AMQP_URL": fakebroker.url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as service:
+        fakebroker.wait_for_consumers("jobs", timeout=30)
+        fakebroker.put("jobs", b"\xff")  # no text, so the handler raises
+        fakebroker.wait_for_messages("jobs.failed", timeout=30)
+        service.terminate()
+        _, logged = service.communicate()
+
+    assert 0 == service.returncode
+    assert 1 == logged.count("a job has failed")
