@@ -7,7 +7,6 @@ See https://www.rabbitmq.com/docs/channels
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,7 +78,6 @@ class Channel:
         self.is_open: bool = True
         self._settled_below = 1  # no smaller tag is unacknowledged
         self._requeued: set[int] = set()  # the tags of deliveries that a test has requeued
-        self._delivered_by: deque[tuple[float, int]] = deque()
 
     def __repr__(self) -> str:
         return f"<Channel {self.number} of {self.connection!r}>"
@@ -292,31 +290,6 @@ class Channel:
             self.connection.fail_channel(self.number, error)
 
     # -- the end -------------------------------------------------------------------------------
-
-    def exceeded_consumer_timeout(self, now: float, default: int | None) -> int | None:
-        """Return the consumer timeout if the oldest unacknowledged delivery has exceeded it.
-
-        The time of each delivery is not recorded. Each check records the last delivery tag, and
-        RabbitMQ checks once a minute.
-
-        Args:
-            now: The time, in seconds.
-            default: The timeout in milliseconds of queues that have none; None for no limit.
-
-        Returns:
-            The timeout in milliseconds, or None if it is not exceeded.
-        """
-        seen = self._delivered_by
-        oldest = next(iter(self.unacked), None)
-        if oldest is None:
-            seen.clear()
-            return None
-        seen.append((now, self.last_delivery_tag))
-        while seen[0][1] < oldest:
-            seen.popleft()
-        own = self.unacked[oldest].queue.settings.consumer_timeout
-        timeout = default if own is None else own
-        return timeout if timeout is not None and seen[0][0] <= now - timeout / 1000 else None
 
     def flush_confirms(self) -> None:
         """Send the acks and nacks that are due."""

@@ -100,18 +100,6 @@ class ChannelTable:
         if channel is not None:
             channel.close()
 
-    def enforce_consumer_timeout(self, now: float, default: int | None) -> None:
-        """Close the channels with a delivery that has not been settled within the consumer timeout.
-
-        Args:
-            now: The time, in seconds.
-            default: The timeout in milliseconds of queues that have none; None for no limit.
-        """
-        for channel in list(self.open.values()):
-            timeout = channel.exceeded_consumer_timeout(now, default)
-            if timeout is not None:
-                self.close(channel, errors.acknowledgement_timed_out(channel.number, timeout))
-
     def abort(self, channel: Channel) -> None:
         """Close a channel without channel.close, because its connection ends."""
         del self.open[channel.number]

@@ -36,6 +36,7 @@ from ..rabbitmq import errors
 from .channel_table import ChannelTable
 from .closing import Closing, describe_end
 from .command_backlog import CommandBacklog, PauseReason
+from .consumer_timeouts import ConsumerTimeouts
 from .heartbeats import Heartbeats
 from .methods import HANDLERS, publish
 from .strike_points import StrikePoints
@@ -127,6 +128,9 @@ class Connection:
         self.get_buffer: Callable[[int], memoryview] = self._protocol.get_buffer
         self._heartbeats: Heartbeats | None = None
         self._timers = Timers(node.network_clock)
+        self._consumer_timeouts = ConsumerTimeouts(
+            self._channels, self._timers, node.clock, node.limits
+        )
         self._closing = Closing(self._protocol, transport, self._timers, node.limits)
         self._backlog = CommandBacklog(transport, self._execute)
         self._stage = _Stage.OPENING
@@ -505,7 +509,7 @@ class Connection:
                 disconnect=self._transport.abort,
             )
         if not self.node.profile.consumers_have_timeouts:
-            self._await_consumer_timeout()
+            self._consumer_timeouts.start()
         if self.strike_points.opened is not None:
             self.strike_points.opened(self)
 
@@ -525,22 +529,6 @@ class Connection:
     def _send_heartbeat(self) -> None:
         self._protocol.send_heartbeat()
         self._transport.wake()
-
-    def _await_consumer_timeout(self) -> None:
-        self._timers.call_later(
-            "consumer timeout",
-            self.node.limits.consumer_timeout_check,
-            self._check_consumer_timeout,
-            clock=self.node.clock,
-            only_looks=True,
-        )
-
-    def _check_consumer_timeout(self) -> None:
-        """Close channels whose deliveries have exceeded the consumer timeout."""
-        self._channels.enforce_consumer_timeout(
-            self.node.clock.time(), self.node.limits.consumer_timeout
-        )
-        self._await_consumer_timeout()
 
     # -- the end -------------------------------------------------------------------------------
 
