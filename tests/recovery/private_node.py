@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -67,8 +67,11 @@ class PrivateNode:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._script.run("stop", self._release)
 
-    async def kill_and_resume(self) -> float:
+    async def kill_and_resume(self, on_listening: Callable[[], None] = lambda: None) -> float:
         """Kill the node and start it again; return when it began to listen (`time.monotonic`).
+
+        Args:
+            on_listening: Called in a thread as soon as the node listens.
 
         RabbitMQ 3.10 writes half a second later which quorum queues it has. One that was declared
         right before the kill never elects a leader again, and its confirmed messages are gone. So
@@ -77,7 +80,7 @@ class PrivateNode:
         await self._script.run("ctl", self._release, "eval", WRITE_TABLES)
         await self._script.run("kill", self._release)
         resuming = asyncio.create_task(self._script.run("resume", self._release))
-        listening = await asyncio.to_thread(_wait_until_it_listens)
+        listening = await asyncio.to_thread(_wait_until_it_listens, on_listening)
         await resuming
         return listening
 
@@ -119,7 +122,7 @@ class PrivateCluster:
         await self._script.run("resume", f"{self._release}@{number}")
 
 
-def _wait_until_it_listens() -> float:
+def _wait_until_it_listens(on_listening: Callable[[], None]) -> float:
     """Look all the time, from a thread, whether the port is open; give up after two minutes.
 
     No event of the system tells of it.
@@ -127,6 +130,8 @@ def _wait_until_it_listens() -> float:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection(("127.0.0.1", PORT), 1):
-            return time.monotonic()
+            listening = time.monotonic()
+            on_listening()
+            return listening
         time.sleep(0.01)
     raise TimeoutError("the node did not listen again")

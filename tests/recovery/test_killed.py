@@ -7,13 +7,15 @@ AMMOO_TEST_LOG=10 shows each attempt. `traffic` says what must hold.
 import asyncio
 import logging
 import os
+from typing import NamedTuple
 
 import pytest
 
 import ammoo
 from ammoo import Recovery
+from tests.recovery.bare_client import BareClients
 from tests.recovery.private_node import PrivateNode
-from tests.recovery.traffic import Traffic
+from tests.recovery.traffic import Resumed, Traffic
 
 KILLS = int(os.environ["AMMOO_TEST_KILLS"])  # the conftest leaves this file out without it
 RELEASE = os.environ.get("AMMOO_TEST_KILL_RELEASE", "3.10")
@@ -32,18 +34,38 @@ async def declare(connection: ammoo.Connection) -> None:
             await channel.declare_queue(queue, durable=True, queue_type="quorum", arguments=limit)
 
 
-async def kill_once(node: PrivateNode, traffic: Traffic) -> tuple[float, float]:
-    """Kill the node, start it again, and return for how long it listened without traffic.
+class Kill(NamedTuple):
+    """When there was traffic after the node listened, in seconds.
 
-    Returns:
-        The seconds until all classic queues had traffic, and until all queues had: the server
-        elects the leaders of quorum queues after it has begun to listen.
+    Attributes:
+        classic: In all classic queues.
+        quorum: In all quorum queues: the server elects their leaders after it has begun to listen.
+        bare: In all quorum queues, for bare clients that do nothing else.
     """
+
+    classic: Resumed
+    quorum: Resumed
+    bare: Resumed
+
+    def __str__(self) -> str:
+        times = (
+            f"{name} {times.confirm:.2f} {times.delivery:.2f}"
+            for name, times in zip(self._fields, self, strict=True)
+        )
+        return "; ".join(times)
+
+
+async def kill_once(node: PrivateNode, traffic: Traffic) -> Kill:
+    """Kill the node, start it again, and return for how long it listened without traffic."""
     await traffic.more(MESSAGES)
-    listening = await node.kill_and_resume()
-    return await asyncio.gather(
-        traffic.resumed_after(listening, QUEUES[::2]), traffic.resumed_after(listening)
+    bare = BareClients(node.url, QUEUES[1::2])
+    listening = await node.kill_and_resume(bare.start)
+    classic, quorum = await asyncio.gather(
+        traffic.resumed_after(listening, QUEUES[::2]),
+        traffic.resumed_after(listening, QUEUES[1::2]),
     )
+    soonest = await asyncio.to_thread(bare.done_after, listening)
+    return Kill(classic, quorum, Resumed(*soonest))
 
 
 @pytest.mark.timeout(120 + 60 * KILLS)
@@ -55,14 +77,14 @@ async def test_nothing_confirmed_is_lost_and_all_go_on(caplog: pytest.LogCapture
     ):
         await declare(connection)
         async with Traffic([connection], QUEUES) as traffic:
-            delays = [await kill_once(node, traffic) for _ in range(KILLS)]
+            kills = [await kill_once(node, traffic) for _ in range(KILLS)]
             await traffic.finish()
 
     accounts = traffic.accounts
     print(f"\nRabbitMQ {RELEASE}, {KILLS} kills", *accounts, sep="\n")
-    classic, all_queues = zip(*delays, strict=True)
-    print("traffic of classic queues after listening, seconds:", [round(s, 2) for s in classic])
-    print("traffic of all queues after listening, seconds:", [round(s, 2) for s in all_queues])
+    load = os.getloadavg()[0]
+    print(f"first confirm and delivery of all queues after listening, seconds; load {load:.1f}")
+    print(*kills, sep="\n")
     lines = [
         record
         for record in caplog.records

@@ -8,8 +8,8 @@ import pytest
 
 import ammoo
 from ammoo import Recovery
-from ammoo.exceptions import NotFound, PreconditionFailed, RecoveryFailed
-from ammoo.recovery.events import Open, Recovering, Restored
+from ammoo.exceptions import ConnectionLost, NotFound, PreconditionFailed, RecoveryFailed
+from ammoo.recovery.events import ConsumerLost, Open, Recovering, Restored
 from ammoo.recovery.listener import EventListener
 from ammoo.topology import ConsumerRecord, Entity, QueueRecord
 from tests.client.brokers import Name
@@ -270,6 +270,52 @@ async def test_what_the_user_does_not_want_is_left_out(
     assert 0 == (await broker_channel.assert_queue_exists(kept)).message_count
     with pytest.raises(NotFound):
         await broker_channel.assert_queue_exists(left)
+
+
+async def test_consumer_that_the_user_does_not_want_restored_raises_the_loss(
+    network: Network, name: Name
+) -> None:
+    recovery = Recovery(
+        restore=lambda entity: not isinstance(entity, ConsumerRecord), random=lambda: 0.0
+    )
+    async with (
+        await ammoo.connect(network.url, recovery=recovery) as connection,
+        connection.channel() as channel,
+    ):
+        events = connection.events()
+        queue = (await channel.declare_queue(name("orders"), durable=True)).queue_name
+        consumer = await channel.consume(queue).__aenter__()
+        network.cut()
+        lost = await until(events, ConsumerLost)
+        with pytest.raises(ConnectionLost) as caught:
+            await anext(consumer)
+
+    assert (consumer, caught.value) == (lost.consumer, lost.error)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_all_channels_come_back_that_the_connection_may_have(
+    network: Network, name: Name, count: int
+) -> None:
+    """Declaring the entities again takes channels too, which are closed again in time."""
+    async with await ammoo.connect(
+        network.url, recovery=Recovery(random=lambda: 0.0), channel_max=count
+    ) as connection:
+        events = connection.events()
+        channels = [await connection.channel().__aenter__() for _ in range(count)]
+        exchange, queue = name("source"), name("orders")
+        await channels[0].declare_exchange(exchange, "fanout")
+        await channels[0].declare_queue(queue, durable=True)
+        await channels[0].bind_queue(queue, exchange, "")
+        consumer = await channels[-1].consume(queue).__aenter__()
+        network.cut()
+        opened = await until(events, Open)
+        await channels[0].publish(exchange, "", b"body")
+        message = await anext(consumer)
+        await channels[0].delete_exchange(exchange)
+
+    assert (4 + count, ()) == (opened.restored, opened.not_restored)
+    assert b"body" == message.body
 
 
 async def test_exclusive_queue_that_a_ghost_holds_is_restored_when_it_is_free(

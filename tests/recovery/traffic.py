@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import ammoo
 from ammoo.exceptions import (
@@ -18,7 +18,7 @@ from ammoo.exceptions import (
     StaleDelivery,
 )
 
-__all__ = ["Account", "Traffic"]
+__all__ = ["Account", "Resumed", "Traffic"]
 
 IN_FLIGHT = 20
 PREFETCH = 50
@@ -65,6 +65,13 @@ class Account:
             f" {len(self.unknown & self.received)} of the unknown received,"
             f" {self.repeats} received again"
         )
+
+
+class Resumed(NamedTuple):
+    """How many seconds after a moment all of some queues had traffic."""
+
+    confirm: float
+    delivery: float
 
 
 class Traffic:
@@ -123,25 +130,22 @@ class Traffic:
         """Return the time, by the clock of what is measured."""
         return time.monotonic()
 
-    async def resumed_after(self, moment: float, queues: Sequence[str] = ()) -> float:
-        """Wait until each queue, or each of some queues, has a confirm and a delivery after a moment.
-
-        Returns:
-            How many seconds after it the last of them came.
-        """
+    async def resumed_after(self, moment: float, queues: Sequence[str] = ()) -> "Resumed":
+        """Wait until each queue, or each of some queues, has a confirm and a delivery after a moment."""
         accounts = [each for each in self.accounts if not queues or each.queue in queues]
-        first: dict[tuple[Account, bool], float] = {}
+        confirms: dict[Account, float] = {}
+        deliveries: dict[Account, float] = {}
 
         def is_resumed() -> bool:
             for account in accounts:
                 if account.last_confirm > moment:
-                    first.setdefault((account, True), account.last_confirm)
+                    confirms.setdefault(account, account.last_confirm)
                 if account.last_delivery > moment:
-                    first.setdefault((account, False), account.last_delivery)
-            return len(first) == 2 * len(accounts)
+                    deliveries.setdefault(account, account.last_delivery)
+            return len(confirms) == len(deliveries) == len(accounts)
 
         await self._until(is_resumed)
-        return max(first.values()) - moment
+        return Resumed(max(confirms.values()) - moment, max(deliveries.values()) - moment)
 
     async def finish(self) -> None:
         """Publish no more, and wait until all that was confirmed has been delivered."""

@@ -199,6 +199,11 @@ class LiveChannel(Uncopyable):
             host.note_unanswered_close(self._closed)
         self._close_was_awaited = True  # closing the channel again does not wait again
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether both sides have finished with the channel: its number is free."""
+        return self._closed.is_set()
+
     def fail(self, error: Exception) -> None:
         """End everything on the channel with one exception; only the first one counts."""
         if self.host.closing_exc is not None:

@@ -32,7 +32,8 @@ class Recovery:
             refuses to restore: ``"skip"`` (the default) reports it, ``"retry"`` reports it and
             tries again in the background, ``"fail"`` gives the connection up.
         restore: A function that is called with each recorded entity and returns whether to
-            restore it. None, the default, restores all.
+            restore it. None, the default, restores all. A consumer that is not restored raises the
+            error that ended its connection.
         max_waiting: How many operations may wait for recovery; further ones raise `NotSent`. 1000
             by default.
         max_waiting_bytes: How many octets of message bodies may wait for recovery; a publish that

@@ -296,6 +296,10 @@ class Supervisor:
                 restored += 1 + consumers
         for record, error in replay.failed_consumers().items():
             self._handover.lose_consumer(record, error)
+        loss = self._retired[-1].closing_exc
+        assert loss is not None
+        for record in restoration.omitted_consumers():
+            self._handover.lose_consumer(record, loss)
         self._handover.missing.add(replay.retried(), replay)
         self.reports.recovered(
             outage,

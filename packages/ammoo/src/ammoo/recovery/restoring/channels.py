@@ -6,6 +6,7 @@ that the caller's consumers do not read yet.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 
 from ammoo_wire import QueueDeclareOkParameters, QueueDeclareParameters
@@ -19,7 +20,8 @@ from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
 from ...topology import ConsumerRecord, Entity
 from ..lasting_channel import LastingChannel
-from .replay import Replay, answered_in_time
+from .private_channels import answered_in_time, new_channel_behind
+from .replay import Replay
 
 __all__ = [
     "ChannelRestoration",
@@ -109,7 +111,16 @@ class ChannelRestoration:
                 remaining.remove(record)
                 self.live.begin_close(ClientClosedChannelOK())
                 self.inboxes.clear()
-                self.live = self._connection.new_channel(self.channel.body_encoding)
+                await self._begin_anew()
+
+    async def _begin_anew(self) -> None:
+        closing = deque([self.live])
+        try:
+            self.live = await new_channel_behind(
+                self._connection, closing, self.channel.body_encoding
+            )
+        except TooManyChannels as error:
+            self.error = error
 
     async def _set_up(self) -> None:
         async with answered_in_time("channel.open"):
@@ -178,6 +189,7 @@ async def start_late(live: LiveChannel, record: ConsumerRecord, replay: Replay) 
 
     Raises:
         NotFound: The queue does not exist.
+        TooManyChannels: The caller's channels have all numbers.
     """
     await probe_queue(replay, record)
     async with record.channel.late_starts:
@@ -199,14 +211,14 @@ async def probe_queue(replay: Replay, record: ConsumerRecord) -> None:
     Raises:
         NotFound: The queue does not exist.
     """
-    probe = await replay.open_channel()
+    probe = await replay.private_channels.open()
     try:
         async with answered_in_time("queue.declare"):
             await probe.call(
                 QueueDeclareParameters(record.queue.name, passive=True), QueueDeclareOkParameters
             )
     finally:
-        probe.begin_close(ClientClosedChannelOK())
+        replay.private_channels.close(probe)
 
 
 async def restore_channels(
@@ -227,6 +239,7 @@ async def restore_channels(
         GaveUp: A consumer was refused, and on_error is "fail".
         ConnectionClosed, OperationTimeout: The connection is lost.
     """
+    await replay.private_channels.make_room(len(consumers))
     count = sum(len(records) for records in consumers.values())
     restorations = {each: ChannelRestoration(connection, each, replay, count) for each in consumers}
     results = await asyncio.gather(

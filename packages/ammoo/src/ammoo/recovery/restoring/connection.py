@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ...live.connection import LiveConnection
-from ...topology import Entity, Topology
+from ...topology import ConsumerRecord, Entity, Topology
 from ..events import NotRestored
 from ..lasting_channel import LastingChannel
 from ..options import Recovery
@@ -63,6 +63,15 @@ class ConnectionRestoration:
             if restoration.error is not None
         )
         return (*closed, *self.replay.not_restored())
+
+    def omitted_consumers(self) -> list[ConsumerRecord]:
+        """Return the consumers that the user does not want restored."""
+        return [
+            record
+            for records in self._topology.consumers_by_channel().values()
+            for record in records
+            if not self.replay.restores(record)
+        ]
 
     def renamed_queues(self) -> dict[str, str]:
         """Return the present name by the former one, for each queue that the server has renamed."""

@@ -7,6 +7,7 @@ for one whose node is down and which will return. Its texts tell the two apart.
 from enum import Enum, auto
 
 from ...exceptions.base import OperationTimeout, ServerRefusal
+from ...exceptions.connection import TooManyChannels
 from ...topology import BindingRecord, Entity
 
 __all__ = ["Remedy", "remedy_for"]
@@ -29,8 +30,8 @@ class Remedy(Enum):
 
 def remedy_for(error: Exception, entity: Entity) -> Remedy:
     """Decide what recovery does about the error with which the server refused an entity."""
-    if isinstance(error, OperationTimeout):
-        return Remedy.TRANSIENT  # the server may do it yet
+    if isinstance(error, OperationTimeout | TooManyChannels):
+        return Remedy.TRANSIENT  # the server may do it yet, or a channel may be closed
     if not isinstance(error, ServerRefusal):
         return Remedy.POLICY
     code, text = error.reply_code, error.reply_text

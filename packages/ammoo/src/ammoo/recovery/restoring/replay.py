@@ -11,8 +11,7 @@ or final. An entity that is retried is a straggler: see `stragglers`.
 import asyncio
 from asyncio import Future
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from ammoo_wire import (
@@ -28,8 +27,8 @@ from ammoo_wire import (
 )
 
 from ...exceptions.base import OperationTimeout
-from ...exceptions.channel import ClientClosedChannelOK, ServerClosedChannel
-from ...exceptions.connection import ServerClosedConnection
+from ...exceptions.channel import ServerClosedChannel
+from ...exceptions.connection import ServerClosedConnection, TooManyChannels
 from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
 from ...live.replies import Reply
@@ -45,16 +44,15 @@ from ...topology import (
 from ..events import NotRestored
 from ..options import Recovery
 from .lanes import Lane, LockedPauses, spread
+from .private_channels import ANSWER_TIMEOUT, PrivateChannels
 from .remedies import Remedy, remedy_for
 
-__all__ = ["GaveUp", "Replay", "answered_in_time"]
+__all__ = ["GaveUp", "Replay"]
 
 MOST_LANES: Final = 16
 """How many private channels a replay uses; the server makes new queues twice as fast as with one."""
 ENTITIES_FOR_A_LANE: Final = 16
 """How many requests a further channel needs to be worth opening."""
-ANSWER_TIMEOUT: Final = 15.0
-"""How long to await an answer that every server sends at once, in seconds."""
 STUCK_AFTER: Final = 0.2
 """How long to await an answer before asking the server on another channel, in seconds. If the server
 answers there, the entity is a straggler: its queue has no leader yet, or its node is down."""
@@ -102,6 +100,7 @@ class Replay:
 
     Attributes:
         failed: The errors of entities that will not be retried.
+        private_channels: The channels on which entities are declared.
         stragglers: The errors of entities that will be retried.
     """
 
@@ -113,6 +112,7 @@ class Replay:
         suspects: "Counter[Entity]",
     ) -> None:
         self.failed: dict[Entity, Exception] = {}
+        self.private_channels: PrivateChannels = PrivateChannels(live)
         self.stragglers: dict[Entity, Exception] = {}
         self._done: set[Entity] = set()
         self._live = live
@@ -231,19 +231,19 @@ class Replay:
 
     async def _run_lane(self, lane: Lane[Declared], pauses: LockedPauses) -> None:
         while lane:
-            channel = await self.open_channel()
+            channel = await self.private_channels.open()
             try:
                 await self._run_channel(lane, channel)
             except ServerClosedChannel as error:
                 await self._postpone_or_refuse(lane, pauses, error)
             except OperationTimeout as error:
                 self.refuse(lane.refused(), error)
-                channel.begin_close(ClientClosedChannelOK())  # the server may still answer
+                self.private_channels.close(channel)  # the server may still answer
             except ServerClosedConnection as error:
                 self._suspect(lane, error)
                 raise
             else:
-                channel.begin_close(ClientClosedChannelOK())
+                self.private_channels.close(channel)
 
     async def _postpone_or_refuse(
         self, lane: Lane[Declared], pauses: LockedPauses, error: ServerClosedChannel
@@ -258,13 +258,6 @@ class Replay:
         else:
             lane.postpone(culprit)
             await asyncio.sleep(pause)
-
-    async def open_channel(self) -> LiveChannel:
-        """Open a private channel."""
-        channel = self._live.new_channel("utf-8")
-        async with answered_in_time("channel.open"):
-            await channel.open()
-        return channel
 
     async def _run_channel(self, lane: Lane[Declared], channel: LiveChannel) -> None:
         """Send a lane's requests on one channel until all are done, or the channel is closed."""
@@ -298,10 +291,16 @@ class Replay:
         seconds = STUCK_AFTER if seconds is None else seconds
         await asyncio.wait({answer}, timeout=seconds)
         if not answer.done():
-            probe = await self.open_channel()  # a busy server is slow here, too
-            probe.begin_close(ClientClosedChannelOK())
+            await self._probe(answer)
         if not answer.done():
             raise OperationTimeout(method, seconds)
+
+    async def _probe(self, answer: "Future[Any]") -> None:
+        """Make a round trip on another channel: a busy server is slow there, too."""
+        try:
+            self.private_channels.close(await self.private_channels.open())
+        except TooManyChannels:  # nothing to ask with
+            await asyncio.wait({answer}, timeout=ANSWER_TIMEOUT)
 
     def send(self, channel: LiveChannel, entity: Declared) -> "Future[Reply]":
         """Send the request for an entity."""
@@ -413,21 +412,3 @@ def _retrieve(waiter: "Future[Reply]") -> None:
     """Retrieve an error, because asyncio logs it otherwise; another request has raised it."""
     if not waiter.cancelled():
         waiter.exception()
-
-
-@asynccontextmanager
-async def answered_in_time(method: str, seconds: float = ANSWER_TIMEOUT) -> AsyncIterator[None]:
-    """Raise `OperationTimeout` in the block if an answer takes too long.
-
-    Args:
-        method: The method that the server should answer, ``queue.declare`` for example.
-        seconds: How long the answer may take.
-    """
-    scope = asyncio.timeout(seconds)
-    try:
-        async with scope:
-            yield
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        raise OperationTimeout(method, seconds) from None

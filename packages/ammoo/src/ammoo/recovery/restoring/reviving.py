@@ -12,7 +12,7 @@ from ammoo_wire import BasicConsumeParameters
 
 from ...exceptions.base import AmmooError, OperationTimeout
 from ...exceptions.channel import ChannelClosed, ClientClosedChannelOK, NotFound
-from ...exceptions.connection import ConnectionClosed
+from ...exceptions.connection import ConnectionClosed, TooManyChannels
 from ...exceptions.consumer import ClientCancelledConsumerOK, ServerCancelledConsumer
 from ...inbox import Inbox
 from ...live.channel import LiveChannel
@@ -194,11 +194,10 @@ class Reviver:
                 inbox = await start_late(live, record, replay)
             except ConnectionClosed:
                 return
-            except (NotFound, OperationTimeout) as missing:
-                if remedy_for(missing, record) is Remedy.TRANSIENT:
-                    began = (
-                        self._state.now
-                    )  # its node is down: the grace begins when the node is up
+            except (NotFound, OperationTimeout, TooManyChannels) as missing:
+                is_down = remedy_for(missing, record) is Remedy.TRANSIENT
+                if is_down and not isinstance(missing, TooManyChannels):
+                    began = self._state.now  # the grace begins when the queue's node is up
                 elif self._state.now - began >= self._recovery.consumer_grace:
                     self._topology.forget_queue(record.queue.name)
                     self._handover.lose_consumer(record, error)

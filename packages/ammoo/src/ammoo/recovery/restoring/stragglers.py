@@ -11,11 +11,12 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
 from ...exceptions.base import OperationTimeout
-from ...exceptions.channel import ChannelClosed, ClientClosedChannelOK, NotFound
-from ...exceptions.connection import ConnectionClosed
+from ...exceptions.channel import ChannelClosed, NotFound
+from ...exceptions.connection import ConnectionClosed, TooManyChannels
 from ...topology import BindingRecord, ConsumerRecord, Entity
+from .private_channels import answered_in_time
 from .remedies import Remedy, remedy_for
-from .replay import Declared, Replay, answered_in_time
+from .replay import Declared, Replay
 
 __all__ = ["Stragglers"]
 
@@ -105,7 +106,7 @@ class Stragglers:
             is_restored = self._is_wanted(entity) and await self._restore(entity)
         except ConnectionClosed:
             return False
-        except (ChannelClosed, OperationTimeout) as error:
+        except (ChannelClosed, OperationTimeout, TooManyChannels) as error:
             self._replay.stragglers.pop(entity, None)
             self._replay.refuse(entity, error)
             if entity in self._replay.failed:
@@ -122,6 +123,7 @@ class Stragglers:
 
         Raises:
             ChannelClosed, OperationTimeout: The server refuses it, or does not answer.
+            TooManyChannels: The caller's channels have all numbers.
         """
         if isinstance(entity, ConsumerRecord):
             return await self._start_consumer(entity)
@@ -144,13 +146,13 @@ class Stragglers:
         return self._replay.has_done(binding)
 
     async def _declare(self, entity: Declared) -> None:
-        channel = await self._replay.open_channel()
+        channel = await self._replay.private_channels.open()
         waiter = self._replay.send(channel, entity)
         try:
             async with answered_in_time("an entity"):
                 reply = await waiter
         finally:
-            channel.begin_close(ClientClosedChannelOK())
+            self._replay.private_channels.close(channel)
         self._replay.done(entity, reply)
 
     def _fail(self, entity: Entity, error: Exception) -> None:
