@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from .faults.face import Faults
     from .management.managed_server import ManagedServer
     from .management.statistics.statistics import Statistics
-    from .server import Runnable, Server, ThreadedServer
+    from .server import Server
+    from .threaded_server import Runnable, ThreadedServer
 
 __all__ = ["FakeBroker"]
 
@@ -151,7 +152,8 @@ class FakeBroker(
         history: int = 10_000,
         seed: int = 0,
     ) -> None:
-        from .server import LoopClock, Server
+        from .loop_clock import LoopClock
+        from .server import Server
 
         profile = profile_named(compatibility)
         check_text("host", host)
@@ -228,7 +230,7 @@ class FakeBroker(
     # -- starting and stopping -----------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        from .server import ThreadedServer
+        from .threaded_server import ThreadedServer
 
         self._begin()
         self._thread = ThreadedServer(self._runnable)

@@ -1,0 +1,81 @@
+"""A server in a daemon thread, for tests whose clients block."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from typing import Protocol
+
+__all__ = ["Runnable", "ThreadedServer"]
+
+_STOP_TIMEOUT = 10.0
+
+
+class Runnable(Protocol):
+    """A server, or several, that can be started and stopped in an event loop."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it runs in; valid once it is started."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to listen."""
+
+    async def stop(self) -> None:
+        """Stop listening, and close all connections."""
+
+
+class ThreadedServer:
+    """A server in a daemon thread, with another event loop.
+
+    Args:
+        server: The server to run there.
+    """
+
+    def __init__(self, server: Runnable) -> None:
+        self._server = server
+        self._started: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._stop: asyncio.Event | None = None
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._run()), name="ammoo-fakebroker", daemon=True
+        )
+
+    def start(self) -> None:
+        """Start the thread, and wait until the server listens.
+
+        Raises:
+            OSError: The address is not available.
+        """
+        self._thread.start()
+        try:
+            self._started.result()
+        except BaseException:
+            self._thread.join(_STOP_TIMEOUT)
+            raise
+
+    async def _run(self) -> None:
+        self._stop = asyncio.Event()
+        try:
+            await self._server.start()
+        except BaseException as error:  # noqa: BLE001  raised again by start()
+            self._started.set_exception(error)
+            return
+        self._started.set_result(None)
+        await self._stop.wait()
+        await self._server.stop()
+
+    def stop(self) -> None:
+        """Stop the server, and wait until the thread has ended.
+
+        Raises:
+            RuntimeError: The thread has not ended in time.
+        """
+        assert self._stop is not None
+        self._server.loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(_STOP_TIMEOUT)
+        if self._thread.is_alive():
+            raise RuntimeError(
+                f"the fake broker's thread did not end within {_STOP_TIMEOUT:g} seconds"
+            )
