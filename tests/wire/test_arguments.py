@@ -197,7 +197,9 @@ def test_method_that_is_cut_short_in_a_memoryview_is_the_peers_fault() -> None:
 
 @pytest.mark.parametrize("data", ["text", 5, None, [1, 2]])
 @pytest.mark.parametrize(
-    "decode", [decode_table, decode_properties, CommandReader().receive_data], ids=str
+    "decode",
+    [decode_table, decode_properties, CommandReader().receive_data],
+    ids=["table", "properties", "commands"],
 )
 def test_what_has_no_octets_is_not_decoded(decode: Callable[[Any], object], data: object) -> None:
     with pytest.raises(TypeError, match="a bytes-like object is required"):
