@@ -22,6 +22,22 @@ FORBIDDEN = {"asyncio", "random", "select", "selectors", "socket", "ssl", "threa
 
 # Exported by a module for other modules of the package alone.
 INTERNAL = {
+    "Described",
+    "DiscardingWriter",
+    "FrameSplitter",
+    "ItemT",
+    "SHALLOW",
+    "compile_codec",
+    "malformed",
+    "malformed_string",
+    "misfit",
+    "kind",
+    "too_large",
+    "bad_end",
+    "unknown_frame",
+    "unexpected_on_channel",
+    "on_channel_zero",
+    "out_of_place",
     "MAX_ANNOUNCED_SIZE",
     "LightNamedTuple",
     "CommandAssembler",

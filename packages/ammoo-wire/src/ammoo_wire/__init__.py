@@ -151,7 +151,8 @@ from .frames.method.tx import (
 from .heartbeat import Heartbeat, HeartbeatVerdict
 from .protocol import ConnectionState, Protocol
 from .sasl import amqplain_response, parse_amqplain, parse_plain, plain_response
-from .tables import check_readable, decode_table, encode_table, field_type
+from .table_decoder import check_readable, decode_table
+from .table_encoder import encode_table, field_type
 from .writer import CommandWriter, ContentHead
 
 if TYPE_CHECKING:

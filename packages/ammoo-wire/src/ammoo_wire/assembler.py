@@ -15,19 +15,19 @@ from typing import Final
 
 from .codec import Method, Parameters, method_with_id
 from .command import Command, OversizedContent
-from .constants import FRAME_END, FRAME_OVERHEAD, FrameType
-from .exceptions import (
-    NO_METHOD,
-    CommandInvalid,
-    FrameError,
-    FramingLost,
-    InternalError,
-    ProtocolError,
-    UnexpectedFrame,
-    show_octets,
-)
+from .constants import FRAME_END, FrameType
+from .exceptions import CommandInvalid, FrameError, ProtocolError, UnexpectedFrame
 from .fields import check_size
-from .tables import check_readable
+from .frame_errors import (
+    bad_end,
+    kind,
+    on_channel_zero,
+    out_of_place,
+    too_large,
+    unexpected_on_channel,
+    unknown_frame,
+)
+from .table_decoder import check_readable
 from .whole_contents import WHOLE_IDS, WholeContents
 
 __all__ = ["MAX_ANNOUNCED_SIZE", "CommandAssembler", "UnknownMethod"]
@@ -45,13 +45,6 @@ _SPARE: Final = 65536  # what a read may find room for, at least, in octets
 _NO_LIMIT: Final = 0xFFFF_FFFF  # what the four octets of a frame's size can say
 _HEAD_SIZE: Final = 7  # octets of a frame in front of its payload
 _SLACK: Final = 4  # octets behind the room, so that a frame's head can be read at its very end
-_MOST_KEPT: Final = 64  # octets of a broken frame that its error keeps
-_KINDS: Final = {
-    _METHOD: "a method frame",
-    _HEADER: "a content header frame",
-    _BODY: "a content body frame",
-    _HEARTBEAT: "a heartbeat",
-}
 
 
 class UnknownMethod(CommandInvalid):
@@ -77,6 +70,10 @@ class _Content:
         self.remaining: int | None = (
             None  # octets of the body still to come; None before the header
         )
+
+    def out_of_place(self, channel_number: int, got: str) -> UnexpectedFrame:
+        """Return the error for a frame that is not the one which the content needs next."""
+        return out_of_place(self.method, self.remaining, channel_number, got)
 
 
 class CommandAssembler:
@@ -205,11 +202,11 @@ class CommandAssembler:
                 payload = start + 7
                 end = payload + size
                 if size > largest:
-                    raise _too_large(frame_type, channel_number, size, largest, buffer[start:stop])
+                    raise too_large(frame_type, channel_number, size, largest, buffer[start:stop])
                 if end >= stop:
                     break
                 if buffer[end] != FRAME_END:
-                    raise _bad_end(frame_type, channel_number, buffer[start : end + 1])
+                    raise bad_end(frame_type, channel_number, buffer[start : end + 1])
                 if channel_number and self.drops_channels:
                     start = end + 1
                     continue
@@ -242,15 +239,15 @@ class CommandAssembler:
         buffer = self._buffer
         if end - payload < 4:
             why = f"has {end - payload} octets of payload; class and method id alone take 4"
-            raise _unknown_frame(_METHOD, channel_number, buffer[payload:end], why)
+            raise unknown_frame(_METHOD, channel_number, buffer[payload:end], why)
         if channel_number and not self.takes_channels:
             why = "came before the connection was open; until then only channel 0 is in use"
-            raise _unexpected_on_channel(_METHOD, channel_number, buffer[payload:end], why)
+            raise unexpected_on_channel(_METHOD, channel_number, buffer[payload:end], why)
         content = self._contents.get(channel_number)
         method = method_with_id(ids)
         if content is not None:
-            raise _out_of_place(
-                content, channel_number, f"got {method.name if method else 'an unknown method'}"
+            raise content.out_of_place(
+                channel_number, f"got {method.name if method else 'an unknown method'}"
             )
         if method is None:
             raise UnknownMethod(
@@ -263,7 +260,7 @@ class CommandAssembler:
         except ProtocolError as error:
             if channel_number:
                 raise
-            raise _on_channel_zero(error, method) from error
+            raise on_channel_zero(error, method) from error
         if method.has_content and channel_number:
             self._contents[channel_number] = _Content(method, parameters)
         else:
@@ -273,10 +270,10 @@ class CommandAssembler:
         buffer = self._buffer
         content = self._content_of(channel_number, _HEADER, payload, end)
         if content.remaining is not None:
-            raise _out_of_place(content, channel_number, "got another content header")
+            raise content.out_of_place(channel_number, "got another content header")
         if end - payload < _CONTENT_HEADER.size + 2:
             why = f"has {end - payload} octets of payload; without any property it takes 14"
-            raise _unknown_frame(_HEADER, channel_number, buffer[payload:end], why)
+            raise unknown_frame(_HEADER, channel_number, buffer[payload:end], why)
         class_id, weight, size = _CONTENT_HEADER.unpack_from(buffer, payload)
         if class_id != content.method.class_id or weight:
             raise UnexpectedFrame(
@@ -305,7 +302,7 @@ class CommandAssembler:
     def _body(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
         content = self._content_of(channel_number, _BODY, payload, end)
         if content.remaining is None:
-            raise _out_of_place(content, channel_number, "got a content body frame")
+            raise content.out_of_place(channel_number, "got a content body frame")
         content.remaining -= end - payload
         if content.remaining < 0:
             if self._checks_body_sizes:
@@ -332,10 +329,10 @@ class CommandAssembler:
             return content
         if channel_number == 0:
             why = "has no place there: channel 0 carries methods and heartbeats only"
-            raise _unexpected_on_channel(frame_type, 0, self._buffer[payload:end], why)
+            raise unexpected_on_channel(frame_type, 0, self._buffer[payload:end], why)
         raise UnexpectedFrame(
             "expected method frame, got non method frame instead",
-            explanation=f"{_kind(frame_type)} on channel {channel_number} follows no method"
+            explanation=f"{kind(frame_type)} on channel {channel_number} follows no method"
             " that has content",
         )
 
@@ -346,105 +343,14 @@ class CommandAssembler:
         octets = self._buffer[payload:end]
         if frame_type != _HEARTBEAT:
             why = "has a type that AMQP does not have; 1, 2, 3 and 8 exist"
-            raise _unknown_frame(frame_type, channel_number, octets, why)
+            raise unknown_frame(frame_type, channel_number, octets, why)
         if octets:
             why = f"has {len(octets)} octets of payload; expected none"
-            raise _unknown_frame(frame_type, channel_number, octets, why)
+            raise unknown_frame(frame_type, channel_number, octets, why)
         if channel_number:
             why = "has no place there: heartbeats belong to channel 0"
-            raise _unexpected_on_channel(frame_type, channel_number, octets, why)
+            raise unexpected_on_channel(frame_type, channel_number, octets, why)
 
     def _complete(self, commands: list[Command], channel_number: int, content: _Content) -> None:
         del self._contents[channel_number]
         commands.append((channel_number, content.parameters, content.properties, content.body))
-
-
-# --- what went wrong: RabbitMQ's words for the peer, plain ones for the reader ----------------
-
-
-def _snippet(frame_type: int, octets: bytes | bytearray) -> str:
-    which = "all" if len(octets) <= 16 else "first 16"
-    return f"type {frame_type}, {which} octets = {show_octets(octets[:16])}"
-
-
-def _kind(frame_type: int) -> str:
-    return _KINDS.get(frame_type, f"a frame of type {frame_type}")
-
-
-def _too_large(
-    frame_type: int, channel_number: int, size: int, largest: int, octets: bytes | bytearray
-) -> FramingLost:
-    return FramingLost(
-        f"{_snippet(frame_type, b'')}: {{frame_too_large,{size},{largest - FRAME_OVERHEAD}}}",
-        NO_METHOD,
-        f"{_kind(frame_type)} on channel {channel_number} announces {size} octets of payload;"
-        f" frame_max {largest} allows {largest - FRAME_OVERHEAD}",
-        bytes(octets[:_MOST_KEPT]),
-    )
-
-
-def _bad_end(frame_type: int, channel_number: int, octets: bytes | bytearray) -> FramingLost:
-    payload, end = octets[_HEAD_SIZE:-1], octets[-1]
-    return FramingLost(
-        f"{_snippet(frame_type, payload)}: {{invalid_frame_end_marker,{end}}}",
-        NO_METHOD,
-        f"{_kind(frame_type)} on channel {channel_number} with {len(payload)} octets of payload"
-        f" ends with the octet 0x{end:02x}; expected 0x{FRAME_END:02x}",
-        bytes(octets[:_MOST_KEPT]),
-    )
-
-
-def _unknown_frame(
-    frame_type: int, channel_number: int, payload: bytes | bytearray, why: str
-) -> FrameError:
-    return FrameError(
-        f"{_snippet(frame_type, payload)}: unknown_frame",
-        NO_METHOD,
-        f"{_kind(frame_type)} on channel {channel_number} {why}",
-    )
-
-
-def _unexpected_on_channel(
-    frame_type: int, channel_number: int, payload: bytes | bytearray, why: str
-) -> UnexpectedFrame:
-    return UnexpectedFrame(
-        _snippet(frame_type, payload),
-        NO_METHOD,
-        f"{_kind(frame_type)} on channel {channel_number} {why}",
-    )
-
-
-def _on_channel_zero(error: ProtocolError, method: Method) -> ProtocolError:
-    """Return the error for parameters that cannot be read, in the words of RabbitMQ's reader.
-
-    It fails to handle all but a string that is not UTF-8; there it names the method, which
-    channels do not (and where the codec names the method, the fault was not a string).
-    """
-    if isinstance(error, FrameError) and not error.class_id:
-        return FrameError(error.text, method.id, f"{method.name}: {error.explanation}")
-    return InternalError(error.text, NO_METHOD, error.explanation)
-
-
-def _out_of_place(content: _Content, channel_number: int, got: str) -> UnexpectedFrame:
-    """Return the error for a frame that is not the one which the content needs next."""
-    method, remaining = content.method, content.remaining
-    if remaining is None:
-        return UnexpectedFrame(
-            f"expected content header for class {method.class_id}, "
-            "got non content header frame instead",
-            method.id,
-            f"expected the content header of {method.name} on channel {channel_number}, {got}",
-        )
-    if remaining < 0:
-        explanation = (
-            f"the body of {method.name} on channel {channel_number} is longer than its content"
-            f" header announced, by {-remaining} octets"
-        )
-    else:
-        explanation = (
-            f"expected {remaining} more octets of the body of {method.name} on channel"
-            f" {channel_number}, {got}"
-        )
-    return UnexpectedFrame(
-        "expected content body, got non content body frame instead", method.id, explanation
-    )

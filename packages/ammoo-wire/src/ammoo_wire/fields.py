@@ -6,7 +6,8 @@ is *natural*: the one that we choose for a plain Python value. A value that came
 as another type is decoded to a subclass (`Int8`, `Float32`, …) that remembers
 it, so decoding what was encoded gives the same values, and encoding what was
 decoded gives the same octets. A proxy or a broker alters nothing that it only
-passes on, and a caller can choose a type by naming it. `tables` does the work.
+passes on, and a caller can choose a type by naming it. `table_encoder` and `table_decoder` do
+the work.
 
 The promise of the same octets ends where two spellings mean the same, and one of
 them comes out: a boolean other than 0 and 1 becomes 1, the letter ``L`` becomes

@@ -42,7 +42,7 @@ from .frames.method.channel import (
     ChannelOpenParameters,
 )
 from .frames.method.connection import ConnectionCloseOkParameters, ConnectionCloseParameters
-from .writer import CommandWriter, ContentHead
+from .writer import CommandWriter, ContentHead, DiscardingWriter
 
 __all__ = ["ConnectionState", "Protocol", "check_callable"]
 
@@ -217,7 +217,7 @@ class Protocol(ABC):
         if self._closing_frame:
             octets += self._closing_frame
             self._closing_frame = b""
-            self._writer = _DiscardingWriter(frame_max=0)
+            self._writer = DiscardingWriter(frame_max=0)
         return octets
 
     def send(self, channel_number: int, parameters: Parameters) -> None:
@@ -489,32 +489,3 @@ def check_callable(value: object, name: str) -> None:
     """
     if not callable(value):
         raise TypeError(f"{name} is {show(value)}; expected a function")
-
-
-class _DiscardingWriter(CommandWriter):
-    """Takes the writer's place after the closing frame: what comes then is discarded."""
-
-    __slots__ = ()
-
-    def method(self, channel_number: int, payload: bytes) -> None:
-        pass
-
-    def content(
-        self,
-        channel_number: int,
-        payload: bytes,
-        properties: bytes,
-        body: bytes | bytearray | memoryview,
-    ) -> int:
-        return 0
-
-    def content_behind(
-        self, head: ContentHead, properties: bytes, body: bytes | bytearray | memoryview
-    ) -> int:
-        return 0
-
-    def written(self, octets: bytes | bytearray) -> None:
-        pass
-
-    def heartbeat(self) -> None:
-        pass

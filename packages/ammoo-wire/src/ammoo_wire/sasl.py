@@ -6,7 +6,8 @@ in. No error's text quotes a user name or a password.
 
 from .exceptions import AMQPError
 from .fields import LongString
-from .tables import decode_table, encode_table
+from .table_decoder import decode_table
+from .table_encoder import encode_table
 
 __all__ = ["amqplain_response", "parse_amqplain", "parse_plain", "plain_response"]
 

@@ -9,7 +9,7 @@ from .exceptions import EncodeError, show
 from .fields import as_octets, check_size
 from .frames.header import NO_PROPERTIES
 
-__all__ = ["CommandWriter", "ContentHead"]
+__all__ = ["CommandWriter", "ContentHead", "DiscardingWriter"]
 
 _FRAME_HEAD = Struct(">BHI")
 _HEADER_HEAD = Struct(">BHI2sHQ")
@@ -192,6 +192,35 @@ class CommandWriter:
             f"{what} takes a frame of {size + FRAME_OVERHEAD} octets; the peers have agreed on"
             f" at most {self.frame_max} (frame_max)"
         )
+
+
+class DiscardingWriter(CommandWriter):
+    """Takes a writer's place behind the closing frame: what is written then is discarded."""
+
+    __slots__ = ()
+
+    def method(self, channel_number: int, payload: bytes) -> None:
+        pass
+
+    def content(
+        self,
+        channel_number: int,
+        payload: bytes,
+        properties: bytes,
+        body: bytes | bytearray | memoryview,
+    ) -> int:
+        return 0
+
+    def content_behind(
+        self, head: ContentHead, properties: bytes, body: bytes | bytearray | memoryview
+    ) -> int:
+        return 0
+
+    def written(self, octets: bytes | bytearray) -> None:
+        pass
+
+    def heartbeat(self) -> None:
+        pass
 
 
 def _no_channel_number(value: object) -> EncodeError:

@@ -24,7 +24,8 @@ from ..fields import (
     timestamp_from_wire,
 )
 from ..light_named_tuple import LightNamedTuple
-from ..tables import encode_table, read_table
+from ..table_decoder import read_table
+from ..table_encoder import encode_table
 
 if TYPE_CHECKING:
     from datetime import datetime

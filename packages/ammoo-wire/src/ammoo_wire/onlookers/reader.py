@@ -11,17 +11,14 @@ bound them as the peers do. They differ in what is done with a frame: `FrameRead
 keeps it, `CommandReader` assembles it and keeps the command.
 """
 
-import re
 from abc import ABC, abstractmethod
 from struct import Struct
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic
 
-from ..assembler import CommandAssembler
 from ..command import Command
 from ..constants import (
     DEFAULT_FRAME_MAX,
     DEFAULT_MAX_BODY_SIZE,
-    FRAME_END,
     FRAME_MIN_SIZE,
     FRAME_OVERHEAD,
     PROTOCOL_HEADER,
@@ -31,6 +28,7 @@ from ..exceptions import FramingLost, ProtocolError
 from ..fields import as_octets
 from ..frames.method.connection import ConnectionTuneOkParameters, ConnectionTuneParameters
 from ..whole_contents import WholeContents
+from .frame_splitter import FrameSplitter, ItemT
 from .read_items import BrokenFrame, Frame, ProtocolHeader, ReadCommand
 
 __all__ = ["CommandReader", "FrameReader"]
@@ -42,22 +40,17 @@ _HEARTBEAT: Final = int(FrameType.HEARTBEAT)
 _SIZE: Final = Struct(">I")
 _HEAD_SIZE: Final = 7  # octets of a frame in front of its payload
 _MAGIC: Final = PROTOCOL_HEADER[:4]
-_FRAME_TYPES: Final = frozenset(FrameType)
-_FRAME_BEGIN = re.compile(rb"[\x01\x02\x03\x08]")
 _new = tuple.__new__
 
 
-_ItemT = TypeVar("_ItemT")
-
-
-class _Reader(ABC, Generic[_ItemT]):
+class _Reader(ABC, Generic[ItemT]):
     """What both readers share: the octets' way in, protocol headers, and what is broken.
 
     Attributes:
         failure: The first thing that was broken, or None.
     """
 
-    def __init__(self, assembler: "_FrameSplitter[_ItemT]", *, skip_broken: bool) -> None:
+    def __init__(self, assembler: "FrameSplitter[ItemT]", *, skip_broken: bool) -> None:
         self._assembler = assembler
         self._skip_broken = skip_broken
         self._received = 0
@@ -74,12 +67,12 @@ class _Reader(ABC, Generic[_ItemT]):
         self._assembler.frame_max = value
 
     @abstractmethod
-    def _not_a_frame(self, item: ProtocolHeader | BrokenFrame) -> _ItemT:
+    def _not_a_frame(self, item: ProtocolHeader | BrokenFrame) -> ItemT:
         """Return the item as one of those that the reader returns."""
 
-    def receive_data(self, data: bytes | bytearray | memoryview) -> list[_ItemT]:
+    def receive_data(self, data: bytes | bytearray | memoryview) -> list[ItemT]:
         """Take octets, in pieces of any size, and return what is complete now."""
-        assembler, found = self._assembler, list[_ItemT]()
+        assembler, found = self._assembler, list[ItemT]()
         assembler.found = found
         view = as_octets(data)
         while view:
@@ -90,7 +83,7 @@ class _Reader(ABC, Generic[_ItemT]):
             view = view[count:]
         return found
 
-    def _read(self, found: list[_ItemT]) -> None:
+    def _read(self, found: list[ItemT]) -> None:
         assembler = self._assembler
         assembler.base = self._received - assembler.stop
         more = True
@@ -105,7 +98,7 @@ class _Reader(ABC, Generic[_ItemT]):
                 if not (isinstance(error, FramingLost) and assembler.begins_with(_MAGIC)):
                     self._fail(found, error)
 
-    def _read_on(self, found: list[_ItemT]) -> bool:
+    def _read_on(self, found: list[ItemT]) -> bool:
         """Read what there is; return whether there may be more that is complete."""
         assembler = self._assembler
         if not assembler.begins_with(_MAGIC):
@@ -118,71 +111,11 @@ class _Reader(ABC, Generic[_ItemT]):
         found.append(self._not_a_frame(ProtocolHeader(octets, offset)))
         return True
 
-    def _fail(self, found: list[_ItemT], error: ProtocolError) -> None:
+    def _fail(self, found: list[ItemT], error: ProtocolError) -> None:
         if self.failure is None:
             self.failure = error
         octets, offset = self._assembler.skip(error)
         found.append(self._not_a_frame(BrokenFrame(octets, offset, error)))
-
-
-class _FrameSplitter(CommandAssembler, Generic[_ItemT]):
-    """An assembler that knows where it is, and can go on behind what is broken.
-
-    Attributes:
-        base: What stands first in the buffer is this far from the beginning.
-        found: Where to append what is complete.
-    """
-
-    def __init__(self, *, frame_max: int, max_body_size: int) -> None:
-        super().__init__(frame_max=frame_max, max_body_size=max_body_size)
-        self.base = 0
-        self.found: list[_ItemT] = []
-        self._frame = (0, 0)  # where the last frame stands in the buffer
-
-    @property
-    def offset(self) -> int:
-        """How far from the beginning what is not read yet stands."""
-        return self.base + self._start
-
-    @property
-    def stop(self) -> int:
-        """Where in the buffer what was received ends."""
-        return self._stop
-
-    def begins_with(self, octets: bytes) -> bool:
-        """Return whether these octets are the next ones."""
-        return self._buffer.startswith(octets, self._start, self._stop)
-
-    def skip(self, error: ProtocolError) -> tuple[bytes, int]:
-        """Go on behind what is broken; return its octets (some of them) and where they began."""
-        if not isinstance(error, FramingLost):
-            begin, end = self._frame
-            return bytes(self._view[begin:end]), self.base + begin
-        begin = self._start
-        self._start = self._next_frame(begin)
-        self._contents.clear()
-        return error.octets[: self._start - begin], self.base + begin
-
-    def _next_frame(self, broken: int) -> int:
-        """Find where the next frame may begin behind a broken one."""
-        size = int.from_bytes(self._buffer[broken + 3 : broken + _HEAD_SIZE])
-        behind = broken + size + FRAME_OVERHEAD
-        if behind == self._stop or (behind < self._stop and self._buffer[behind] in _FRAME_TYPES):
-            return behind  # only its last octet was wrong
-        for match in _FRAME_BEGIN.finditer(self._view, broken + 1, self._stop):
-            if self._may_begin(match.start()):
-                return match.start()
-        return self._stop
-
-    def _may_begin(self, position: int) -> bool:
-        """Return whether a frame may begin here: a whole one, or one behind another's end."""
-        buffer = self._buffer
-        head = position + _HEAD_SIZE
-        size = int.from_bytes(buffer[position + 3 : head]) if head <= self._stop else 0
-        if self.frame_max and size > self.frame_max:
-            return False
-        end = head + size if head + size < self._stop else position - 1
-        return buffer[end] == FRAME_END
 
 
 # --- frames --------------------------------------------------------------------------------
@@ -217,7 +150,7 @@ class FrameReader(_Reader[Frame | ProtocolHeader | BrokenFrame]):
         return item
 
 
-class _FrameKeeper(_FrameSplitter[Frame | ProtocolHeader | BrokenFrame]):
+class _FrameKeeper(FrameSplitter[Frame | ProtocolHeader | BrokenFrame]):
     """Keeps each frame instead of assembling it."""
 
     def _keep(
@@ -286,7 +219,7 @@ class CommandReader(_Reader[ReadCommand | Frame | ProtocolHeader | BrokenFrame])
         return item
 
 
-class _CommandKeeper(_FrameSplitter[ReadCommand | Frame | ProtocolHeader | BrokenFrame]):
+class _CommandKeeper(FrameSplitter[ReadCommand | Frame | ProtocolHeader | BrokenFrame]):
     """Notes where commands begin, and keeps heartbeats."""
 
     def __init__(self, *, frame_max: int, max_body_size: int) -> None:

@@ -1,91 +1,29 @@
-"""Field tables that are nested deeply: read and written in one loop each.
+"""Field tables that are nested deeply, to octets: written in one loop.
 
-The specification sets no limit, and RabbitMQ has none but the frame's size: 131072
-octets hold tables 21,000 deep, which no stack of Python's frames does. `tables` hands
-over what lies below its first levels, which are faster there. The cost is one of
-octets, however they are nested.
+The specification sets no limit, and RabbitMQ has none but the frame's size. `table_encoder`
+hands over what lies below its first levels, which are faster there. A table that holds
+itself is noticed here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from struct import Struct
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from .fields import FieldTable, FieldValue, Octets
-from .tables import (
+from .fields import FieldValue
+from .table_encoder import (
     ENCODERS,
-    READERS,
     Misfit,
     encode_array,
     encode_mapping,
     encode_name,
     encoder_by_inheritance,
-    enter,
-    unknown_type,
 )
 
-__all__ = ["encode_deep", "read_deep"]
+__all__ = ["encode_deep"]
 
 _pack_size = Struct(">I").pack
-_TABLE: Final = ord("F")
-_ARRAY: Final = ord("A")
-
-_ContainerT = TypeVar("_ContainerT", FieldTable, list[Any])
-
-
-# --- decoding ------------------------------------------------------------------------------
-
-
-def read_deep(
-    data: Octets, position: int, end: int, outermost: _ContainerT
-) -> tuple[_ContainerT, int]:
-    """Decode the table or the array at `position`, whichever `outermost` is, into it.
-
-    Returns:
-        It, and the position behind it.
-
-    Raises:
-        StructError, IndexError, ProtocolError: As `read_table`.
-    """
-    container: FieldTable | list[Any] = outermost
-    name = ""
-    outer: list[tuple[FieldTable | list[Any], int]] = []
-    position, stop = enter(data, position, end)
-    while True:
-        if position == stop:
-            if not outer:
-                return outermost, position
-            container, stop = outer.pop()
-            continue
-        if isinstance(container, dict):
-            name, position = _read_name(data, position, stop)
-        letter = data[position]
-        position += 1
-        value: Any
-        if letter in (_TABLE, _ARRAY):
-            value = {} if letter == _TABLE else []
-            outer.append((container, stop))
-            position, inner_stop = enter(data, position, stop)
-        else:
-            reader = READERS.get(letter, unknown_type)
-            value, position = reader(data, position, stop, 0)
-            inner_stop = 0
-        if isinstance(container, dict):
-            container[name] = value
-        else:
-            container.append(value)
-        if inner_stop:
-            container, stop = value, inner_stop
-
-
-def _read_name(data: Octets, position: int, stop: int) -> tuple[str, int]:
-    start = position + 1
-    behind = start + data[position]
-    if behind >= stop:
-        raise IndexError
-    return data[start:behind].decode("utf-8", "surrogateescape"), behind
-
-
-# --- encoding ------------------------------------------------------------------------------
+_END_KEY: Final = object()
+_END: Final[tuple[Any, Any]] = (_END_KEY, None)
 
 
 class _Level:
@@ -161,7 +99,3 @@ def _write(outermost: Any, pieces: list[bytes], levels: list[_Level]) -> None:
         pieces += (b"F" if encoder is encode_mapping else b"A", b"")
         written += 5
         levels.append(_Level(value, len(pieces) - 1, written))
-
-
-_END_KEY: Final = object()
-_END: Final[tuple[Any, Any]] = (_END_KEY, None)
