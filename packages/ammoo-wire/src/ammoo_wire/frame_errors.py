@@ -44,12 +44,14 @@ def _snippet(frame_type: int, octets: bytes | bytearray) -> str:
 
 
 def kind(frame_type: int) -> str:
+    """Return what a frame of this type is called, with its article."""
     return _KINDS.get(frame_type, f"a frame of type {frame_type}")
 
 
 def too_large(
     frame_type: int, channel_number: int, size: int, largest: int, octets: bytes | bytearray
 ) -> FramingLost:
+    """Return the error for a frame whose head announces more octets than `largest` allows."""
     return FramingLost(
         f"{_snippet(frame_type, b'')}: {{frame_too_large,{size},{largest - FRAME_OVERHEAD}}}",
         NO_METHOD,
@@ -60,6 +62,7 @@ def too_large(
 
 
 def bad_end(frame_type: int, channel_number: int, octets: bytes | bytearray) -> FramingLost:
+    """Return the error for a frame that does not end with the octet 0xCE."""
     payload, end = octets[_HEAD_SIZE:-1], octets[-1]
     return FramingLost(
         f"{_snippet(frame_type, payload)}: {{invalid_frame_end_marker,{end}}}",
@@ -73,6 +76,7 @@ def bad_end(frame_type: int, channel_number: int, octets: bytes | bytearray) -> 
 def unknown_frame(
     frame_type: int, channel_number: int, payload: bytes | bytearray, why: str
 ) -> FrameError:
+    """Return the error for a frame that AMQP does not have; `why` completes the sentence."""
     return FrameError(
         f"{_snippet(frame_type, payload)}: unknown_frame",
         NO_METHOD,
@@ -83,6 +87,7 @@ def unknown_frame(
 def unexpected_on_channel(
     frame_type: int, channel_number: int, payload: bytes | bytearray, why: str
 ) -> UnexpectedFrame:
+    """Return the error for a frame that may not come on its channel; `why` completes the sentence."""
     return UnexpectedFrame(
         _snippet(frame_type, payload),
         NO_METHOD,

@@ -158,6 +158,7 @@ def _read_string(data: Octets, position: int, end: int, depth: int) -> tuple[str
 
 
 def unknown_type(data: Octets, position: int, end: int, depth: int) -> tuple[Any, int]:
+    """Raise the error for a letter that is no type's; stands where a reader would."""
     letter = chr(data[position - 1])
     raise UnreadableField(f"a field table holds a value of the unknown type {letter!r}")
 

@@ -246,6 +246,7 @@ def _encode_datetime(value: "datetime | int", depth: int) -> bytes:
 
 
 def encode_mapping(value: Mapping[str, FieldValue], depth: int) -> bytes:
+    """Encode a table inside of a table or an array, the letter of its type included."""
     if depth < SHALLOW:
         return b"F" + _table(value, depth + 1)
     from .deep_table_encoder import encode_deep  # for what hardly any program has
@@ -254,6 +255,7 @@ def encode_mapping(value: Mapping[str, FieldValue], depth: int) -> bytes:
 
 
 def encode_array(value: Sequence[FieldValue], depth: int) -> bytes:
+    """Encode an array, the letter of its type included."""
     if depth < SHALLOW:
         return b"A" + _array(value, depth + 1)
     from .deep_table_encoder import encode_deep
