@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 import ammoo
-from ammoo.exceptions.connection import ConnectionForced, ConnectionLost
+from ammoo.exceptions.connection import ConnectionForced, ConnectionLost, HeartbeatTimeout
 from ammoo_fakebroker import FakeBroker
+from tests.client.script import ScriptedServer
+from tests.support.clock import LoopClock
 from tests.support.tasks import started, turn_over
 
 
@@ -50,6 +52,43 @@ async def test_shutdown_of_the_broker(fakebroker: FakeBroker) -> None:
 
     assert caught.value.recoverable
     assert connection.closing_exc is caught.value
+
+
+async def test_silent_server_is_noticed_while_the_socket_is_full_and_a_consumer_is_far_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The client then neither sends nor reads, so no heartbeat could be missed."""
+    async with (
+        ScriptedServer(heartbeat_interval=10) as server,
+        await ammoo.connect(server.url) as connection,
+        connection.channel() as channel,
+    ):
+        transport = channel._require_live().transport
+        clock = LoopClock(monkeypatch)
+        transport.pause_reading()  # as behind the unread messages of a consumer
+        transport.pause_writing()
+        publishing = await started(channel.publish("", "q", b""))
+        await clock.advance_repeatedly(5, times=5)
+
+        with pytest.raises(HeartbeatTimeout):
+            await publishing
+
+
+async def test_silence_is_none_while_only_the_client_does_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with (
+        ScriptedServer(heartbeat_interval=10) as server,
+        await ammoo.connect(server.url) as connection,
+        connection.channel() as channel,
+    ):
+        transport = channel._require_live().transport
+        clock = LoopClock(monkeypatch)
+        transport.pause_reading()
+        await clock.advance_repeatedly(5, times=20)
+
+        assert connection.closing_exc is None
+        assert not transport.is_reading
 
 
 async def test_network_that_goes_away(fakebroker: FakeBroker) -> None:

@@ -15,7 +15,11 @@ __all__ = ["BeatingTransport", "Heartbeats"]
 class BeatingTransport(Protocol):
     """The transport, as its heartbeats see it."""
 
+    is_paused: bool
     is_reading: bool
+
+    def resume_reading(self) -> None:
+        """Read again, at once."""
 
     def send_heartbeat(self) -> None:
         """Send a heartbeat, unless the socket's buffer is full."""
@@ -54,6 +58,10 @@ class Heartbeats:
         rule, transport, now = self.rule, self._transport, self._loop.time()
         if not transport.is_reading:
             rule.data_received(now)  # the client does not read, so silence proves nothing
+            if transport.is_paused:
+                # Nothing can be sent either: read, or it would never be known that the server is
+                # gone, or that it has blocked the connection, or waits until it can write itself.
+                transport.resume_reading()
         verdict = rule.check(now)
         if verdict is HeartbeatVerdict.PEER_GONE:
             transport.heartbeat_timed_out(rule.timeout)
