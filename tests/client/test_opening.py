@@ -67,6 +67,29 @@ async def test_connection_cannot_be_entered_twice(connection: ammoo.Connection) 
         await connection.__aenter__()
 
 
+NOBODY_HERE = "amqp://%2Fnowhere%2Fmq.sock"
+
+
+async def test_connection_shows_the_host_that_it_has(server: ScriptedServer) -> None:
+    async with ammoo.connect([NOBODY_HERE, server.url]) as connection:
+        shown = repr(connection)
+
+    assert f"<Connection to {server.url}, open>" == shown
+
+
+async def test_failures_of_all_hosts_are_shown() -> None:
+    """The one that is raised could otherwise hide the one that matters."""
+    async with ScriptedServer(authenticate=lambda m, r: Refused("ACCESS_REFUSED - no")) as server:
+        url = server.url
+        with pytest.raises(FileNotFoundError, match=r"mq\.sock") as caught:
+            async with ammoo.connect([NOBODY_HERE, server.url]):
+                pass
+
+    (note,) = caught.value.__notes__
+    assert note.startswith(f"{url} failed, too: the connection was closed by the server")
+    assert "ACCESS_REFUSED - no" in note
+
+
 async def test_connection_takes_limits_from_both_sides() -> None:
     async with ScriptedServer(channel_max=3, frame_max=8192, heartbeat_interval=7) as server:
         async with await ammoo.connect(server.url) as connection:

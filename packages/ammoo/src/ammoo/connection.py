@@ -104,7 +104,8 @@ class Connection(Uncopyable):
             state = "recovering"
         elif self._is_entered:
             state = "open"
-        return f"<Connection to {self._parameters.address}, {state}>"
+        address = self._parameters.address if self._live is None else self._live.address
+        return f"<Connection to {address}, {state}>"
 
     # --- state ---
 

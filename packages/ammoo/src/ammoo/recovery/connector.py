@@ -53,7 +53,7 @@ class Connector:
         self._prepare = prepare
         self._slots = slots_of(asyncio.get_running_loop())
         self._first_round = hosts.round()
-        self._failures: list[Exception] = []
+        self._failures: list[tuple[str, Exception]] = []  # of this round, with addresses
         self._outage: Outage | None = None
 
     # --- one host ---
@@ -101,7 +101,7 @@ class Connector:
                     async with self._slots.slot():
                         return await self._open_socket(parameters)
                 except FAILURES as error:
-                    self._failures.append(error)
+                    self._failures.append((parameters.address, error))
             await self._begin_another_round()
 
     async def first_handshake(self, live: LiveConnection) -> LiveConnection:
@@ -115,17 +115,18 @@ class Connector:
                 async with self._slots.slot():
                     await live.open()
             except FAILURES as error:
-                self._failures.append(error)
+                self._failures.append((live.address, error))
                 live = await self.first_socket()
             else:
                 return live
 
     async def _begin_another_round(self) -> None:
         """Wait before another round, or raise the failure of the last round."""
-        error = mildest(self._failures, has_worked=False)
+        error = mildest([each for _, each in self._failures], has_worked=False)
         recovery = self._recovery
         verdict = verdict_on(error, has_worked=False)
         if recovery is None or not recovery.retry_first or verdict is Verdict.FINAL:
+            self._note_the_others_at(error)
             raise error
         loop = asyncio.get_running_loop()
         if self._outage is None:
@@ -134,11 +135,18 @@ class Connector:
         attempts, age = self._outage.attempt, self._outage.age(loop.time())
         most, deadline = recovery.max_attempts, recovery.deadline
         if (most is not None and attempts >= most) or (deadline is not None and age >= deadline):
+            self._note_the_others_at(error)
             raise RecoveryFailed(error, attempts + 1, age) from error
         slowly = verdict is Verdict.SLOWLY
         await asyncio.sleep(self._outage.next_delay(loop.time(), slowly=slowly))
         self._failures.clear()
         self._first_round = self.hosts.round()
+
+    def _note_the_others_at(self, error: Exception) -> None:
+        """Add the failures of the other hosts as notes: the one that is raised hides them."""
+        for address, other in self._failures:
+            if other is not error:
+                error.add_note(f"{address} failed, too: {other}")
 
 
 def mildest(failures: Sequence[Exception], *, has_worked: bool) -> Exception:
