@@ -74,8 +74,11 @@ def test_command_enables_plugins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--port", "x"], "'x' is no number"),
-        (["--history", "many"], "'many' is no number"),
+        (["--port", "x"], "'x' is no whole number"),
+        (["--history", "many"], "'many' is no whole number"),
+        (["--heartbeat", "1.5"], "'1.5' is no whole number"),
+        (["--login-pause", "long"], "'long' is no number"),
+        (["--host", ""], "the name is empty; expected an address, as 0.0.0.0"),
         (["--port", "0", "--vhosts", ""], "--vhosts has an empty name"),
         (
             ["--port", "0", "--ready-file", "nowhere/ready"],
@@ -171,6 +174,10 @@ def test_tls_without_trustme_says_what_to_install(
             "faults.toml, rule 1: a fault needs the key 'do', the name of what it does",
         ),
         (
+            "fault = [3]\n",
+            "faults.toml: 'fault' is [3]; expected [[fault]] tables",
+        ),
+        (
             '[[fualt]]\ndo = "nack_publishes"\n',
             "faults.toml: 'fualt' is unknown; did you mean '[[fault]]'?",
         ),
@@ -237,6 +244,7 @@ def test_file_that_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     [
         ("--heartbeat=-1", "heartbeat is -1; expected an integer from 0 (none) to 65535"),
         ("--users=alice", "'alice' has no colon; expected NAME:PASSWORD"),
+        ("--users=:secret", "':secret' has no name; expected NAME:PASSWORD"),
         ("--history=-1", "-1 is negative; expected how many events to keep"),
         ("--management-port=70000", "port is 70000; expected 0 to 65535"),
     ],
@@ -270,8 +278,30 @@ def test_ready_fails_when_no_broker_answers(capsys: pytest.CaptureFixture[str]) 
     assert f"no broker answered at 127.0.0.1:{broker.port} within 0 s: " in complaint
 
 
-def test_ready_needs_an_amqp_url(capsys: pytest.CaptureFixture[str]) -> None:
-    code, complaint = fail(capsys, "ready", "http://localhost")
+@pytest.mark.parametrize(
+    "url", ["http://localhost", "amqp://localhost:x", "amqp://localhost:70000"]
+)
+def test_ready_needs_an_amqp_url(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    code, complaint = fail(capsys, "ready", url)
 
     assert 2 == code
-    assert complaint.startswith("URL is 'http://localhost'; expected amqp://host:port")
+    assert complaint.startswith(f"URL is {url!r}; expected amqp://host:port")
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf"])
+def test_ready_needs_a_time_that_ends(capsys: pytest.CaptureFixture[str], seconds: str) -> None:
+    code, complaint = fail(capsys, "ready", "amqp://localhost", f"--timeout={seconds}")
+
+    assert 2 == code
+    assert f"{seconds} is no time to wait; expected seconds, from 0 on" in complaint
+
+
+def test_taken_management_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeBroker() as broker:
+        code, complaint = fail(capsys, "--port=0", f"--management-port={broker.port}")
+
+    assert 1 == code
+    place = f"the management interface cannot listen on 127.0.0.1, port {broker.port}: "
+    assert complaint.startswith(place)
+    assert complaint.endswith("; use --management-port 0 to take a free one\n")
+    assert 1 == complaint.count(str(broker.port))

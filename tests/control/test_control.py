@@ -114,6 +114,7 @@ def test_several_faults_are_made_of_a_list(control: Control) -> None:
         ({"do": "nack_publish"}, "did you mean 'nack_publishes'?"),
         ({"do": "nack_publishes", "tmies": 2}, "'tmies'; did you mean 'times'?"),
         ([{"do": "nack_publishes"}, 7], "expected an object, or a list of objects"),
+        (7, "the body is 7; expected an object"),
     ],
 )
 def test_what_is_no_fault_is_a_bad_request(control: Control, body: object, reason: str) -> None:
@@ -343,6 +344,24 @@ def test_restart_keeps_what_is_durable(control: Control, broker: FakeBroker, cha
 @pytest.mark.parametrize("body", [{"keep": "some"}, {"down_for": -1}, {"down_for": 61}, {"kep": 1}])
 def test_unsuitable_restart_is_a_bad_request(control: Control, body: object) -> None:
     assert 400 == control.ask("POST", "restart", body).status
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "reason"),
+    [
+        ("cut", {"reset": True}, "'reset' is unknown; this request has no options"),
+        ("reset", {"keep": "all"}, "'keep' is unknown; this request has no options"),
+        ("block", {"raeson": "x"}, "'raeson' is unknown; expected reason"),
+        ("restart", {"kep": 1}, "'kep' is unknown; expected keep, down_for, politely"),
+        ("close", [1], "the body is a list; expected an object"),
+    ],
+)
+def test_unknown_option_of_an_action_is_a_bad_request(
+    control: Control, path: str, body: object, reason: str
+) -> None:
+    status, answer = control.ask("POST", path, body)
+
+    assert (400, "bad_request", reason) == (status, answer["error"], answer["reason"])
 
 
 # -- the rest ----------------------------------------------------------------------------------

@@ -49,6 +49,8 @@ def _read(path: Path) -> list[dict[str, Any]]:
             hint = f"did you mean '[[{_TABLE}]]'?" if close else f"it has only [[{_TABLE}]] tables"
             raise CommandError(f"{path.name}: {name!r} is unknown; {hint}")
     rules = document.get(_TABLE, [])
-    if not isinstance(rules, list):
+    if isinstance(rules, dict):
         raise CommandError(f"{path.name}: [{_TABLE}] is one table; expected [[{_TABLE}]]")
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise CommandError(f"{path.name}: {_TABLE!r} is {rules!r}; expected [[{_TABLE}]] tables")
     return rules

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
@@ -61,7 +62,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def _add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+        "--host",
+        type=_host,
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s)",
     )
     parser.add_argument(
         "--port",
@@ -142,7 +146,7 @@ def _add_control(parser: argparse.ArgumentParser) -> None:
         help="events to keep for /fake/history (default: 10000 with --control or -v, else 0)",
     )
     parser.add_argument(
-        "--seed", type=int, metavar="NUMBER", help="seed of the faults with a probability"
+        "--seed", type=_integer, metavar="NUMBER", help="seed of the faults with a probability"
     )
 
 
@@ -152,7 +156,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         is_whole = "int" in str(field.type)
         group.add_argument(
             f"--{field.name.replace('_', '-')}",
-            type=int if is_whole else float,
+            type=_integer if is_whole else _number,
             metavar="NUMBER",
             help=_UNITS.get(field.name, ""),
         )
@@ -195,7 +199,7 @@ def parse_ready(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("url", metavar="URL", help="URL of the broker: amqp://… or amqps://…")
     parser.add_argument(
         "--timeout",
-        type=float,
+        type=_seconds,
         default=10.0,
         metavar="SECONDS",
         help="how long to wait (default: %(default)g)",
@@ -210,7 +214,27 @@ def _integer(text: str) -> int:
     try:
         return int(text)
     except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
+def _seconds(text: str) -> float:
+    seconds = _number(text)
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no time to wait; expected seconds, from 0 on")
+    return seconds
+
+
+def _host(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty; expected an address, as 0.0.0.0")
+    return text
 
 
 def _port(text: str) -> int:
@@ -231,5 +255,6 @@ def _user(text: str) -> NewUser:
     name, colon, rest = text.partition(":")
     password, _, tags = rest.partition(":")
     if not name or not colon:
-        raise argparse.ArgumentTypeError(f"{text!r} has no colon; expected NAME:PASSWORD")
+        missing = "colon" if name else "name"
+        raise argparse.ArgumentTypeError(f"{text!r} has no {missing}; expected NAME:PASSWORD")
     return NewUser(name, password, tuple(tag for tag in tags.split(",") if tag))

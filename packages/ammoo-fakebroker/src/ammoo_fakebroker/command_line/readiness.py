@@ -28,21 +28,32 @@ def wait_until_ready(options: argparse.Namespace) -> None:
     Raises:
         CommandError: The URL is wrong, or no broker answered in time.
     """
-    parts = urlsplit(options.url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise CommandError(
-            f"URL is {options.url!r}; expected amqp://host:port or amqps://host:port"
-        )
-    address = parts.hostname, parts.port or _PORTS[parts.scheme]
+    scheme, address = _place_of(options.url)
     deadline = time.monotonic() + options.timeout
-    while (problem := _ask(address, uses_tls=parts.scheme == "amqps")) is not None:
+    while (problem := _ask(address, uses_tls=scheme == "amqps")) is not None:
         if time.monotonic() >= deadline:
             place = f"{address[0]}:{address[1]}"
             raise CommandError(
                 f"no broker answered at {place} within {options.timeout:g} s: {problem}", code=1
             )
         time.sleep(_PAUSE)
-    print(f"ready: {parts.scheme}://{address[0]}:{address[1]}", flush=True)
+    print(f"ready: {scheme}://{address[0]}:{address[1]}", flush=True)
+
+
+def _place_of(url: str) -> tuple[str, tuple[str, int]]:
+    """Return the scheme of a URL, and the host and the port.
+
+    Raises:
+        CommandError: It is no URL of a broker.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # the port is no number, or too large
+        parts, port = urlsplit(""), None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise CommandError(f"URL is {url!r}; expected amqp://host:port or amqps://host:port")
+    return parts.scheme, (parts.hostname, port or _PORTS[parts.scheme])
 
 
 def _ask(address: tuple[str, int], *, uses_tls: bool) -> str | None:

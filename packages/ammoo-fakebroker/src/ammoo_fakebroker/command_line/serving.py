@@ -12,6 +12,7 @@ from typing import Any
 
 from ..broker import FakeBroker
 from ..clock import ManualClock
+from ..management.server import AddressError
 from ..node.limits import Limits
 from .faults_file import add_faults
 from .output import Output
@@ -37,11 +38,17 @@ def serve(options: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         pass
     except OSError as error:
-        hint = "; use --port 0 to take a free one" if error.errno in _PORT_TAKEN else ""
-        raise CommandError(
-            f"cannot listen on {options.host}, port {options.port}: {error.strerror}{hint}",
-            code=1,
-        ) from None
+        raise CommandError(_describe_address_error(error, options), code=1) from None
+
+
+def _describe_address_error(error: OSError, options: argparse.Namespace) -> str:
+    if isinstance(error, AddressError):
+        text, option = str(error.strerror), "--management-port"
+    else:
+        text = f"cannot listen on {options.host}, port {options.port}: {error.strerror}"
+        option = "--port"
+    hint = f"; use {option} 0 to take a free one" if error.errno in _PORT_TAKEN else ""
+    return f"{text}{hint}"
 
 
 async def _serve(options: argparse.Namespace) -> None:

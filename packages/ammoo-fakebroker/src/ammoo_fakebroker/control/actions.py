@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from ..management.http import Response
-from ..management.json_bodies import json_object, json_response
-from ..management.refusals import Refusal, bad_request
+from ..management.json_bodies import json_response
+from ..management.refusals import Refusal, bad_request, missing_key
 
 if TYPE_CHECKING:
     from .call import ControlCall
@@ -21,12 +21,15 @@ _LONGEST = 60.0
 
 async def advance(call: ControlCall) -> Response:
     """Move the broker's clock by ``seconds``; the broker needs a clock that is moved by hand."""
-    seconds = json_object(call.request, "seconds")["seconds"]
+    options = call.options("seconds")
+    if "seconds" not in options:
+        raise missing_key("seconds")
     try:
         # In another thread: the clock may wait for the broker's thread, if another thread moves it.
-        await asyncio.to_thread(call.broker.advance, seconds)
+        await asyncio.to_thread(call.broker.advance, options["seconds"])
     except RuntimeError as error:
-        raise Refusal(HTTPStatus.CONFLICT, "real_time", str(error)) from None
+        reason = f"{error}; for the command it is the option --manual-clock"
+        raise Refusal(HTTPStatus.CONFLICT, "real_time", reason) from None
     except (TypeError, ValueError) as error:
         raise bad_request(str(error)) from None
     return Response(HTTPStatus.NO_CONTENT)
@@ -34,6 +37,7 @@ async def advance(call: ControlCall) -> Response:
 
 async def cut(call: ControlCall) -> Response:
     """Close all sockets without a connection.close, as a failing network does."""
+    call.options()
     count = _count_connections(call)
     await _cut(call)
     return json_response({"connections": count})
@@ -47,10 +51,9 @@ async def _cut(call: ControlCall) -> None:
 
 def close(call: ControlCall) -> Response:
     """Close all connections as an operator does (320); ``reason`` is the reply text."""
+    reason = call.options("reason").get("reason", "closed by the test")
     count = _count_connections(call)
-    call.broker.close_connections(
-        str(json_object(call.request).get("reason", "closed by the test"))
-    )
+    call.broker.close_connections(str(reason))
     return json_response({"connections": count})
 
 
@@ -60,13 +63,13 @@ def _count_connections(call: ControlCall) -> int:
 
 def block(call: ControlCall) -> Response:
     """Raise an alarm: connections that publish are blocked; clients get ``reason``."""
-    call.broker.block(str(json_object(call.request).get("reason", "low on memory")))
+    call.broker.block(str(call.options("reason").get("reason", "low on memory")))
     return Response(HTTPStatus.NO_CONTENT)
 
 
 def unblock(call: ControlCall) -> Response:
     """Clear all alarms, or the one of a ``reason``."""
-    reason = json_object(call.request).get("reason")
+    reason = call.options("reason").get("reason")
     call.broker.unblock(None if reason is None else str(reason))
     return Response(HTTPStatus.NO_CONTENT)
 
@@ -76,6 +79,7 @@ async def reset(call: ControlCall) -> Response:
 
     Virtual hosts, users and policies stay. The answer has the mark of now, for the history.
     """
+    call.options()
     call.broker.faults.clear()
     call.broker.unblock()
     await _cut(call)
@@ -86,10 +90,7 @@ async def reset(call: ControlCall) -> Response:
 
 async def restart(call: ControlCall) -> Response:
     """Take the broker down and up again, at the same port; ``keep``, ``down_for``, ``politely``."""
-    options = json_object(call.request)
-    unknown = options.keys() - {"keep", "down_for", "politely"}
-    if unknown:
-        raise bad_request(f"{min(unknown)!r} is unknown; expected keep, down_for, politely")
+    options = call.options("keep", "down_for", "politely")
     if options.get("down_for", 0) and not _is_short(options["down_for"]):
         raise bad_request(f"down_for is {options['down_for']!r}; expected at most {_LONGEST:g} s")
     try:

@@ -79,16 +79,19 @@ class ControlApi:
 
 
 def _check_json(request: Request) -> None:
-    """Check that a body is JSON.
+    """Check that a body is JSON: an object or a list.
 
     Raises:
         Refusal: 400, it is not; the reason names the place.
     """
-    if request.body:
-        try:
-            json.loads(request.body)
-        except (ValueError, RecursionError) as error:
-            raise bad_request(f"the body is no JSON: {error}") from None
+    if not request.body:
+        return
+    try:
+        decoded = json.loads(request.body)
+    except (ValueError, RecursionError) as error:
+        raise bad_request(f"the body is no JSON: {error}") from None
+    if not isinstance(decoded, dict | list):
+        raise bad_request(f"the body is {decoded!r}; expected an object")
 
 
 def _list_paths(call: ControlCall) -> Response:

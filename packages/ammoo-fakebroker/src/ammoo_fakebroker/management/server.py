@@ -16,7 +16,7 @@ from typing import Any
 from ..auth.login import is_loopback
 from .http import CONTINUE, HttpError, Request, RequestReader, Response, encode_response
 
-__all__ = ["Answer", "HttpServer"]
+__all__ = ["AddressError", "Answer", "HttpServer"]
 
 Answer = Callable[[Request], Response | Awaitable[Response]]
 
@@ -24,6 +24,10 @@ _READ_SIZE = 65_536
 _MAX_CONNECTIONS = 256
 _IDLE_SECONDS = 120.0
 _ACCEPT_AGAIN = 1.0
+
+
+class AddressError(OSError):
+    """The address of the HTTP server is not available; that of the broker may be."""
 
 
 class _Listener(socket.socket):
@@ -78,9 +82,15 @@ class HttpServer:
         """Begin to listen.
 
         Raises:
-            OSError: The address is not available.
+            AddressError: The address is not available.
         """
-        self._listener = _Listener(self._host, self.port)
+        try:
+            self._listener = _Listener(self._host, self.port)
+        except OSError as error:
+            place = f"{self._host}, port {self.port}"
+            reason = str(error.strerror).partition(" (while")[0]  # the address is named once
+            text = f"the management interface cannot listen on {place}: {reason}"
+            raise AddressError(error.errno, text) from None
         self.port = self._listener.getsockname()[1]
         self._accepting = asyncio.get_running_loop().create_task(self._accept(self._listener))
 
