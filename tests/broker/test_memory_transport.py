@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ammoo_fakebroker import FakeBroker
-from ammoo_fakebroker.memory_transport import MemoryTransport, open_memory_connection
+from ammoo_fakebroker.network.memory_transport import MemoryTransport, open_memory_connection
 
 
 class Recorder(asyncio.Protocol):

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from .faults.face import Faults
     from .management.managed_server import ManagedServer
     from .management.statistics.statistics import Statistics
-    from .server import Server
-    from .threaded_server import Runnable, ThreadedServer
+    from .network.server import Server
+    from .network.threaded_server import Runnable, ThreadedServer
 
 __all__ = ["FakeBroker"]
 
@@ -153,7 +153,7 @@ class FakeBroker(
         seed: int = 0,
     ) -> None:
         from .loop_clock import LoopClock
-        from .server import Server
+        from .network.server import Server
 
         profile = profile_named(compatibility)
         check_text("host", host)
@@ -230,7 +230,7 @@ class FakeBroker(
     # -- starting and stopping -----------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        from .threaded_server import ThreadedServer
+        from .network.threaded_server import ThreadedServer
 
         self._begin()
         self._thread = ThreadedServer(self._runnable)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .connections.channel import Channel
     from .connections.connection import Connection
-    from .server import Server
+    from .network.server import Server
 
 __all__ = ["busy_with"]
 

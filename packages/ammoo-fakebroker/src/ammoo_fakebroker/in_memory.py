@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from .server import Server
+    from .network.server import Server
 
 __all__ = ["InMemory"]
 

@@ -13,9 +13,9 @@ from .checks import checks_arguments
 from .connections.connection import Connection
 from .faults.occasions import Occasion
 from .faults.options import check_scope
+from .network.server import Server
 from .node.node import MEMORY_LIMIT, Node
 from .rabbitmq import errors
-from .server import Server
 
 if TYPE_CHECKING:
     from types import TracebackType

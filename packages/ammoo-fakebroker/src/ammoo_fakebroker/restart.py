@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from typing import Literal, TypeVar
 
 from .checks import checks_arguments
+from .network.server import Server
 from .node.node import Node
 from .responders import Responders
-from .server import Server
 
 __all__ = ["Restarting"]
 

@@ -14,7 +14,7 @@ from .clock import BackgroundClock, Clock, ManualClock, Observation, Timeline
 from .idleness import busy_with
 
 if TYPE_CHECKING:
-    from .server import Server
+    from .network.server import Server
 
 __all__ = ["Timekeeping", "network_clock"]
 

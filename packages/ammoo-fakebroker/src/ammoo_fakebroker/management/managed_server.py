@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable
 
-    from ..server import Server
+    from ..network.server import Server
     from .http import Request, Response
     from .statistics.statistics import Statistics
 

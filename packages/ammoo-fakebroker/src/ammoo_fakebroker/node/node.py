@@ -1,7 +1,7 @@
 """The node: the virtual hosts, users, connections and alarms of one broker.
 
 It is synchronous, and knows neither sockets nor event loops; its clocks are passed to it.
-`server.py` listens for it; `broker.py` is the object that users hold.
+`network/` listens for it; `broker.py` is the object that users hold.
 """
 
 from __future__ import annotations

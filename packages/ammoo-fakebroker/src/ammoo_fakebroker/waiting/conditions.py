@@ -19,9 +19,9 @@ from .waiters import PENDING, Impossible
 
 if TYPE_CHECKING:
     from ..history.recorder import Recorder
+    from ..network.server import Server
     from ..node.node import Node
     from ..queues.queue import Queue
-    from ..server import Server
     from ..snapshots import ConnectionSnapshot, MessageSnapshot, QueueSnapshot
 
 __all__ = [

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from ..server import Server
+    from ..network.server import Server
 
 __all__ = ["PENDING", "Condition", "Impossible", "Waiter", "Waiters"]
 

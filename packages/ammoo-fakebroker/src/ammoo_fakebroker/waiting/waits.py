@@ -18,7 +18,7 @@ from .conditions import ConnectionsOpen, ConsumersStarted, FunctionIsTrue, IsIdl
 from .waiters import Condition, Impossible, Waiter, Waiters
 
 if TYPE_CHECKING:
-    from ..server import Server
+    from ..network.server import Server
     from ..snapshots import ConnectionSnapshot, MessageSnapshot, QueueSnapshot
 
 __all__ = ["Waits"]

@@ -11,16 +11,16 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, cast
 
-from .connections.connection import Connection
-from .connections.octet_path import OctetPath
+from ..connections.connection import Connection
+from ..connections.octet_path import OctetPath
 from .memory_transport import MemoryTransport
 from .sockets import ENDS_WITH_FIN, ENDS_WITH_RESET
 
 if TYPE_CHECKING:
-    from .auth.login import Peer
-    from .connections.strike_points import StrikePoints
-    from .history.last_octets import LastOctets
-    from .node.node import Node
+    from ..auth.login import Peer
+    from ..connections.strike_points import StrikePoints
+    from ..history.last_octets import LastOctets
+    from ..node.node import Node
 
 __all__ = ["ClientSocket"]
 

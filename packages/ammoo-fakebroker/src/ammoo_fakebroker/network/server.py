@@ -21,14 +21,14 @@ from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
-from .auth.login import Peer, is_loopback
+from ..auth.login import Peer, is_loopback
+from ..connections.strike_points import StrikePoints
+from ..history.last_octets import CONNECTIONS_LIMIT, LastOctets
+from ..loop_clock import LoopClock
+from ..node.node import Node
 from .client_socket import ClientSocket
-from .connections.strike_points import StrikePoints
 from .draining import drain
-from .history.last_octets import CONNECTIONS_LIMIT, LastOctets
-from .loop_clock import LoopClock
 from .memory_transport import MemoryTransport, open_memory_connection
-from .node.node import Node
 from .sockets import Listener, hold_port
 
 __all__ = ["Server"]
