@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
+
+import pytest
 
 from ammoo_fakebroker import FakeBroker
 
@@ -19,7 +22,17 @@ def read_until_all_came(lines: set[str], stream: IO[str]) -> set[str]:
     return seen
 
 
-def test_service_survives_a_loss_and_ends_in_order(fakebroker: FakeBroker) -> None:
+LOSSES: dict[str, Callable[[FakeBroker], object]] = {
+    "cut": FakeBroker.cut_connections,
+    "restarted": FakeBroker.restart,
+    "killed": lambda broker: broker.restart(politely=False),
+}
+
+
+@pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
+def test_service_survives_a_loss_and_ends_in_order(
+    fakebroker: FakeBroker, lose: Callable[[FakeBroker], object]
+) -> None:
     with subprocess.Popen(
         [sys.executable, SERVICE],
         env={**os.environ, "AMQP_URL": fakebroker.url},
@@ -29,7 +42,7 @@ def test_service_survives_a_loss_and_ends_in_order(fakebroker: FakeBroker) -> No
         assert service.stdout is not None
         jobs = {f"done: {name} {number}\n" for name in "abc" for number in range(10)}
         seen = {service.stdout.readline()}
-        fakebroker.cut_connections()
+        lose(fakebroker)
         seen |= read_until_all_came(jobs - seen, service.stdout)
         service.terminate()  # its producers never end by themselves
         seen.update(service.stdout)

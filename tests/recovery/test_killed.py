@@ -7,6 +7,7 @@ AMMOO_TEST_LOG=10 shows each attempt. `traffic` says what must hold.
 import asyncio
 import logging
 import os
+from collections import Counter
 from typing import NamedTuple
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 import ammoo
 from ammoo import Recovery
 from tests.recovery.bare_client import BareClients
+from tests.recovery.counting_hooks import CountingHooks
 from tests.recovery.private_node import PrivateNode
 from tests.recovery.traffic import Resumed, Traffic
 
@@ -71,9 +73,10 @@ async def kill_once(node: PrivateNode, traffic: Traffic) -> Kill:
 @pytest.mark.timeout(120 + 60 * KILLS)
 async def test_nothing_confirmed_is_lost_and_all_go_on(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(int(os.environ.get("AMMOO_TEST_LOG", "20")), "ammoo")
+    hooks = CountingHooks()
     async with (
         PrivateNode(RELEASE) as node,
-        await ammoo.connect(node.url, recovery=Recovery()) as connection,
+        await ammoo.connect(node.url, recovery=Recovery(), hooks=hooks) as connection,
     ):
         await declare(connection)
         async with Traffic([connection], QUEUES) as traffic:
@@ -94,3 +97,6 @@ async def test_nothing_confirmed_is_lost_and_all_go_on(caplog: pytest.LogCapture
     assert [set()] * 4 == [account.lost for account in accounts]
     assert [account.sent for account in accounts] == [account.outcomes for account in accounts]
     assert 1 + 2 * KILLS == len(lines)
+    told = sum((account.counts for account in accounts), Counter(recovered=KILLS, lost=KILLS + 1))
+    print("counted by hooks:", dict(hooks.counts))
+    assert told == +hooks.counts

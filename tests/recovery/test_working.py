@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import ammoo
-from ammoo.exceptions import ServerCancelledConsumer
+from ammoo.exceptions import PublishNotSent, ServerCancelledConsumer
 from ammoo.recovery.listener import EventListener
 from tests.client.brokers import Name
 from tests.recovery.network import Network
@@ -446,6 +446,30 @@ async def test_drain_while_the_connection_is_down_waits_for_handlers_alone(
     await bring_up(network, events)
     await until_consumers(broker_channel, queue, 0)
     assert ["1", "2", "3"] == sorted(await bodies_left(broker_channel, queue))
+
+
+async def test_drain_while_the_connection_is_down_gives_up_what_publishers_cannot_send(
+    network: Network,
+    channel: ammoo.Channel,
+    connection: ammoo.Connection,
+    events: EventListener,
+    name: Name,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ammoo.workers.drain.GRACE", 0.0)
+    queue = await filled(channel, name("orders"))
+    consumer = await channel.consume(queue).__aenter__()
+    async with connection.channel() as publishing:
+        publisher = await publishing.publisher(republish=True).__aenter__()
+        await bring_down(network, events)
+        before = await publisher.publish("", queue, "1")
+
+        assert await consumer.drain(0.0, publishers=[publisher])
+        behind = await publisher.publish("", queue, "2")
+        with pytest.raises(ExceptionGroup, match="2 of 2 messages were not confirmed"):
+            await publisher.__aexit__(None, None, None)
+
+    assert [PublishNotSent] * 2 == [type(each.exception()) for each in (before, behind)]
 
 
 async def test_connection_that_is_lost_amid_a_drain_does_not_stop_it(

@@ -5,6 +5,7 @@ Nothing that was confirmed may be lost, every outcome is known for what it is, a
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -44,6 +45,8 @@ class Account:
         self.other: list[PublishFailed] = []
         self.received: set[bytes] = set()
         self.repeats = 0
+        self.acked = 0
+        self.stale = 0
         self.last_confirm = 0.0
         self.last_delivery = 0.0
 
@@ -51,6 +54,18 @@ class Account:
     def outcomes(self) -> int:
         """How many messages have one of the outcomes that there are."""
         return len(self.confirmed) + len(self.unknown) + len(self.not_sent) + len(self.nacked)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How often what happened that hooks count, too."""
+        return Counter(
+            published=self.sent - len(self.not_sent),
+            confirmed=len(self.confirmed),
+            nacked=len(self.nacked),
+            unknown=len(self.unknown),
+            ack=self.acked,
+            stale=self.stale,
+        )
 
     @property
     def lost(self) -> set[bytes]:
@@ -208,4 +223,6 @@ class Traffic:
                 try:
                     await message.ack()
                 except StaleDelivery:
-                    continue
+                    account.stale += 1
+                else:
+                    account.acked += 1

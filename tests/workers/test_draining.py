@@ -342,6 +342,9 @@ class Publisher:
         if self._error is not None:
             raise self._error
 
+    def _abandon(self) -> None:
+        raise AssertionError("it was flushed in time")
+
 
 async def test_publishers_are_flushed_before_the_channel_is_closed(
     channel: ammoo.Channel, peer: ScriptedPeer

@@ -189,6 +189,7 @@ class EndlessPublisher:
     def __init__(self) -> None:
         self.began = asyncio.Event()
         self.was_cancelled = False
+        self.was_abandoned = False
 
     async def flush(self) -> None:
         self.began.set()
@@ -197,6 +198,9 @@ class EndlessPublisher:
         except asyncio.CancelledError:
             self.was_cancelled = True
             raise
+
+    def _abandon(self) -> None:
+        self.was_abandoned = True
 
 
 async def test_second_signal_ends_the_wait_for_publishers(
@@ -211,6 +215,7 @@ async def test_second_signal_ends_the_wait_for_publishers(
         signal.raise_signal(signal.SIGTERM)
 
     assert [True, False] == [each.was_cancelled for each in publishers]
+    assert [True, True] == [each.was_abandoned for each in publishers]
     assert channel.closing_exc is not None
 
 
@@ -226,6 +231,9 @@ async def test_signal_before_the_flush_does_not_shorten_it(
         async def flush(self) -> None:
             await asyncio.sleep(0)
             flushed.set()
+
+        def _abandon(self) -> None:
+            raise AssertionError("it was flushed in time")
 
     async def serve() -> None:
         async with ammoo.drain_on_signals(consumer, timeout=None, publishers=[Publisher()]):
@@ -245,6 +253,9 @@ async def test_signal_before_the_flush_does_not_shorten_it(
 class FailingPublisher:
     async def flush(self) -> None:
         raise LookupError("3 of 100 were lost")
+
+    def _abandon(self) -> None:
+        raise AssertionError("it was flushed in time")
 
 
 async def serve_until_signalled(consumer: ammoo.Consumer, error: Exception | None) -> None:

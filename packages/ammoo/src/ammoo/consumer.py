@@ -247,7 +247,7 @@ class Consumer:
 
     async def drain(
         self,
-        timeout: float | None,  # noqa: ASYNC109  what it bounds is the wait for handlers
+        timeout: float | None,  # noqa: ASYNC109  it bounds two waits, and not all
         *,
         publishers: "Sequence[Flushable]" = (),
     ) -> bool:
@@ -256,7 +256,8 @@ class Consumer:
         1. The consumer returns no more messages. 2. The server cancels it. 3. Unread messages are
         requeued. 4. Handlers of `run` end, and the program settles the messages that it has read.
         5. When the time is over, handlers of `run` are cancelled, and 1 s later unsettled messages
-        are requeued. 6. `publishers` are flushed. 7. The channel is closed: the server's answer
+        are requeued. 6. `publishers` are flushed in the time that is left, at least 1 s; leaving
+        them then raises what has no outcome, and does not wait for it. 7. The channel is closed: the server's answer
         proves that it has processed the acknowledgements. If other consumers use the channel, it
         stays open, and the client awaits another answer. It then does not wait for messages that
         the program has read, because it cannot see which consumer they belong to.
@@ -265,7 +266,7 @@ class Consumer:
         from another task than the one that handles messages.
 
         Args:
-            timeout: How long to wait for handlers, in seconds; None for no limit.
+            timeout: How long to wait for handlers and publishers, in seconds; None for no limit.
             publishers: Publishers that handlers use; they are flushed before the channel is closed.
                 Empty by default.
 

@@ -121,13 +121,15 @@ class Outcomes:
         self._settled(confirmation)
 
     def abandon(self) -> None:
-        """Settle all messages without an outcome at once: the publisher was cancelled."""
+        """Settle all messages without an outcome at once: the program waits for them no longer."""
         cause = RuntimeError("the publisher was left before the outcome was known")
         for confirmation in list(self.unsettled.values()):
             self.settle_as_failed(confirmation, outcome_of(confirmation, cause))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self.expired is not None:
+            self.expired()
 
     # --- what confirmations call ---
 

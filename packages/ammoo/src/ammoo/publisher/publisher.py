@@ -83,6 +83,7 @@ class Publisher:
         self._sending = Sending(lifetime, self._outcomes, republish=republish)
         self._message_ids = _message_ids() if republish else None
         self._is_open = False
+        self._is_abandoned = False
         self._was_entered = False
 
     def __repr__(self) -> str:
@@ -153,7 +154,7 @@ class Publisher:
         self._window.fail(lambda: PublishNotSent("the publisher was left"))
         failures = self._outcomes.failures
         try:
-            if exc is None or isinstance(exc, Exception):
+            if not self._is_abandoned and (exc is None or isinstance(exc, Exception)):
                 await self._outcomes.wait_settled()
         except BaseException as cancelled:
             self._outcomes.abandon()
@@ -286,6 +287,11 @@ class Publisher:
                 raise
             raise OperationTimeout("basic.publish", timeout) from None
         self._outcomes.failures.raise_all(self.sent)
+
+    def _abandon(self) -> None:
+        """Settle all messages without an outcome; leaving the publisher waits for none."""
+        self._is_abandoned = True
+        self._outcomes.abandon()
 
     def _raise_unless_open(self) -> None:
         if not self._is_open:

@@ -2,8 +2,9 @@
 
 1. Return no more messages to the program. 2. Send basic.cancel. 3. Requeue the messages that are
 unread, and those that still arrive. 4. Wait for the handlers. 5. When the time is over, cancel
-them, wait a moment, and requeue their messages. 6. Flush publishers. 7. Await an answer on the
-channel: the server has then processed the acknowledgements before it, which have no answers.
+them, wait a moment, and requeue their messages. 6. Flush publishers, in what is left of the time,
+and give up what has no outcome then. 7. Await an answer on the channel: the server has then
+processed the acknowledgements before it, which have no answers.
 
 The drain requeues messages before it closes the channel, because a quorum queue counts a message
 that is unacked at the close as a failed delivery.
@@ -29,7 +30,7 @@ __all__ = ["Drain", "Flushable"]
 CANCEL_TIMEOUT: Final = 5.0
 """How long the server may take to stop the consumer, in seconds."""
 GRACE: Final = 1.0
-"""How long cancelled handlers may take to end, in seconds."""
+"""How long cancelled handlers may take to end, in seconds; and publishers have at least as long."""
 PROOF_TIMEOUT: Final = 5.0
 """How long the server may take for the last answer, in seconds."""
 
@@ -40,6 +41,9 @@ class Flushable(Protocol):
     async def flush(self) -> None:
         """Wait until all messages that were published before have their outcomes."""
 
+    def _abandon(self) -> None:
+        """Settle all messages at once that have no outcome; leaving the publisher does not wait."""
+
 
 class Drain:
     """One call of `Consumer.drain`.
@@ -48,7 +52,7 @@ class Drain:
         consumer: The consumer.
         lifetime: The lifetime of its channel.
         run: The run that calls the handler; None if the program reads the messages itself.
-        seconds: How long to wait for handlers; None for no limit.
+        seconds: How long to wait for handlers and publishers; None for no limit.
         publishers: The publishers to flush when the handlers have ended.
 
     Raises:
@@ -89,6 +93,7 @@ class Drain:
         live = self._consumer._inbox.live
         if live is None:
             return True
+        began = asyncio.get_running_loop().time()
         self._lifetime.drains += 1
         self._is_alone = not self._is_channel_shared(live)
         try:
@@ -97,7 +102,7 @@ class Drain:
             is_in_time = await self._in_time(self._unless_hurried(self._seconds), handlers)
             if not is_in_time:
                 await self._cancel_handlers(live)
-            await self._flush_publishers()
+            await self._flush_publishers(began)
         finally:
             self._lifetime.drains -= 1
             await self._await_proof()
@@ -135,14 +140,25 @@ class Drain:
         if self._is_alone and not self._consumer.is_on_stream:
             live.requeue(live.acknowledgements.unacked.held())
 
-    async def _flush_publishers(self) -> None:
-        """Flush all publishers, even if some of them fail; then raise their errors."""
+    async def _flush_publishers(self, began: float) -> None:
+        """Flush all publishers, even if some of them fail; then raise their errors.
+
+        The server may be down. What has no outcome when the time is over is given up, and raised when
+        the publisher is left or flushed.
+        """
         errors: list[Exception] = []
-        await self._in_time(None, self._flush_each(errors))
+        if not await self._in_time(self._seconds_left(began), self._flush_each(errors)):
+            for publisher in self._publishers:
+                publisher._abandon()
         if len(errors) == 1:
             raise errors[0]
         if errors:
             raise ExceptionGroup(f"{len(errors)} publishers have failed", errors)
+
+    def _seconds_left(self, began: float) -> float | None:
+        if self._seconds is None:
+            return None
+        return max(GRACE, began + self._seconds - asyncio.get_running_loop().time())
 
     async def _flush_each(self, errors: list[Exception]) -> None:
         """Flush one publisher after the other, and collect their errors."""

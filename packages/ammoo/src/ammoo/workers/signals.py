@@ -34,7 +34,8 @@ def drain_on_signals(
                 await consumer.run(handle, concurrency=10)
 
     The first signal drains the consumers; see `Consumer.drain`. A second one, while handlers run,
-    cancels them at once; while publishers are flushed, it ends the flush. A third one has its
+    cancels them at once; while publishers are flushed, it ends the flush: what has no outcome then
+    is given up, as when the time is over. A third one has its
     default action, which ends the process. The drain ends iterations over the consumers,
     `Consumer.run` and `Consumer.batches`. Leaving the block waits for the end of the drain, and
     restores the previous handlers of the signals.
@@ -45,8 +46,8 @@ def drain_on_signals(
 
     Args:
         drainables: Consumers and the servers that `Channel.serve` returns; all of them entered.
-        timeout: How long to wait for handlers, in seconds; 20 by default, None for no limit. The
-            sender of the signal kills the process after some time: ``docker stop`` after 10 s,
+        timeout: How long to wait for handlers and publishers, in seconds; 20 by default, None for
+            no limit. The sender of the signal kills the process after some time: ``docker stop`` after 10 s,
             Kubernetes after 30 s.
         signals: The signals; SIGTERM and SIGINT by default.
         publishers: Publishers that handlers use; the drain flushes them before it closes channels.
