@@ -24,7 +24,11 @@ async def handle(message: ammoo.DeliverMessage) -> None:
 
 async def produce(publisher: ammoo.Publisher, name: str) -> None:
     for number in itertools.count():
-        await publisher.publish("", "jobs", f"{name} {number}", persistent=True)
+        confirmation = await publisher.publish("", "jobs", f"{name} {number}", persistent=True)
+        try:
+            await confirmation
+        except ammoo.exceptions.PublishFailed as error:
+            logger.error("a job was not published: %s", error)
         await asyncio.sleep(0.02)
 
 
@@ -51,10 +55,9 @@ async def main() -> None:
             producers = [tasks.create_task(produce(publisher, name)) for name in "abc"]
             try:
                 await consumer.run(handle, concurrency=10, on_error="dead-letter")
-            except* ammoo.exceptions.AmmooError:
-                raise  # the consumer has ended by itself
-            except* Exception:
-                logger.warning("jobs have failed: see the queue jobs.failed")
+            except ExceptionGroup as failures:  # each is logged, and its job is in jobs.failed
+                if failures.subgroup(ammoo.exceptions.AmmooError):
+                    raise  # the consumer has ended by itself
             for producer in producers:  # the drain has ended the consumer, and nothing else
                 producer.cancel()
 

@@ -69,3 +69,23 @@ def test_service_in_which_a_job_has_failed_ends_in_order(fakebroker: FakeBroker)
 
     assert 0 == service.returncode
     assert 1 == logged.count("a job has failed")
+
+
+def test_service_logs_a_job_that_was_not_published(fakebroker: FakeBroker) -> None:
+    with (
+        fakebroker.faults.nack_publishes(routing_key="jobs", times=1),
+        subprocess.Popen(
+            [sys.executable, SERVICE],
+            env={**os.environ, "AMQP_URL": fakebroker.url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as service,
+    ):
+        assert service.stdout is not None
+        read_until_all_came({"done: a 1\n"}, service.stdout)
+        service.terminate()
+        _, logged = service.communicate()
+
+    assert 0 == service.returncode
+    assert 1 == logged.count("a job was not published")
