@@ -46,7 +46,7 @@ WIRE_ORDER = [
     "ammoo_wire.server",
     "ammoo_wire.onlookers.description",
     "ammoo_wire.onlookers.read_items",
-    "ammoo_wire.onlookers.frame_splitter",
+    "ammoo_wire.onlookers.resuming_assembler",
     "ammoo_wire.onlookers.reader",
     "ammoo_wire.onlookers.conversation",
     "ammoo_wire.onlookers",

@@ -24,7 +24,7 @@ FORBIDDEN = {"asyncio", "random", "select", "selectors", "socket", "ssl", "threa
 INTERNAL = {
     "Described",
     "DiscardingWriter",
-    "FrameSplitter",
+    "ResumingAssembler",
     "ItemT",
     "SHALLOW",
     "compile_codec",

@@ -28,8 +28,8 @@ from ..exceptions import FramingLost, ProtocolError
 from ..fields import as_octets
 from ..frames.method.connection import ConnectionTuneOkParameters, ConnectionTuneParameters
 from ..whole_contents import WholeContents
-from .frame_splitter import FrameSplitter, ItemT
 from .read_items import BrokenFrame, Frame, ProtocolHeader, ReadCommand
+from .resuming_assembler import ItemT, ResumingAssembler
 
 __all__ = ["CommandReader", "FrameReader"]
 
@@ -50,7 +50,7 @@ class _Reader(ABC, Generic[ItemT]):
         failure: The first thing that was broken, or None.
     """
 
-    def __init__(self, assembler: "FrameSplitter[ItemT]", *, skip_broken: bool) -> None:
+    def __init__(self, assembler: "ResumingAssembler[ItemT]", *, skip_broken: bool) -> None:
         self._assembler = assembler
         self._skip_broken = skip_broken
         self._received = 0
@@ -150,7 +150,7 @@ class FrameReader(_Reader[Frame | ProtocolHeader | BrokenFrame]):
         return item
 
 
-class _FrameKeeper(FrameSplitter[Frame | ProtocolHeader | BrokenFrame]):
+class _FrameKeeper(ResumingAssembler[Frame | ProtocolHeader | BrokenFrame]):
     """Keeps each frame instead of assembling it."""
 
     def _keep(
@@ -219,7 +219,7 @@ class CommandReader(_Reader[ReadCommand | Frame | ProtocolHeader | BrokenFrame])
         return item
 
 
-class _CommandKeeper(FrameSplitter[ReadCommand | Frame | ProtocolHeader | BrokenFrame]):
+class _CommandKeeper(ResumingAssembler[ReadCommand | Frame | ProtocolHeader | BrokenFrame]):
     """Notes where commands begin, and keeps heartbeats."""
 
     def __init__(self, *, frame_max: int, max_body_size: int) -> None:

@@ -11,7 +11,7 @@ from ..assembler import CommandAssembler
 from ..constants import FRAME_END, FRAME_OVERHEAD, FrameType
 from ..exceptions import FramingLost, ProtocolError
 
-__all__ = ["FrameSplitter", "ItemT"]
+__all__ = ["ItemT", "ResumingAssembler"]
 
 _HEAD_SIZE: Final = 7  # octets of a frame in front of its payload
 _FRAME_TYPES: Final = frozenset(FrameType)
@@ -21,7 +21,7 @@ ItemT = TypeVar("ItemT")
 """What a reader returns."""
 
 
-class FrameSplitter(CommandAssembler, Generic[ItemT]):
+class ResumingAssembler(CommandAssembler, Generic[ItemT]):
     """An assembler that counts the octets, and can go on behind what is broken.
 
     Attributes:
