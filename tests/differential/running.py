@@ -59,9 +59,9 @@ def fake_like(
 
 
 def _reverse_routes(virtualhost: VirtualHost) -> None:
-    route = virtualhost.route
+    route = virtualhost.routing.route
     # Of one virtual host alone: the other fake keeps its order.
-    virtualhost.route = lambda exchange, message: tuple(route(exchange, message))[::-1]  # type: ignore[method-assign]  # see above
+    virtualhost.routing.route = lambda exchange, message: tuple(route(exchange, message))[::-1]  # type: ignore[method-assign]  # see above
 
 
 def _forward_at_once(dead_letters: DeadLetters) -> None:

@@ -1,7 +1,7 @@
 """What all exchanges have in common, and the bindings that lead away from them.
 
 An exchange knows its bindings, and finds those that a message matches. It does not know what a
-destination does with a message. The virtual host (`node/virtual_host.py`) follows a message through
+destination does with a message. `node/routing.py` follows a message through
 exchanges that are bound to exchanges, and through alternate exchanges.
 """
 

@@ -1,15 +1,14 @@
-"""A virtual host: its exchanges, queues and bindings, and the route of a message through them.
+"""A virtual host: its exchanges, queues and bindings.
 
-It keeps the three consistent: deleting a queue deletes its bindings, and the last binding of an
-auto-delete exchange deletes the exchange. It finds the queues that a message reaches. It knows no
-permissions, no replies and no error texts.
+It keeps the three consistent: deleting a queue deletes its bindings, and deleting the last binding of
+an auto-delete exchange deletes the exchange. `routing.py` finds the queues that a message reaches. A
+virtual host knows no permissions, no replies and no error texts.
 """
 
 from __future__ import annotations
 
 import secrets
 from base64 import urlsafe_b64encode
-from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +29,7 @@ from ..rabbitmq.arguments import (
 )
 from ..rabbitmq.profiles import Profile
 from .policies import AppliedPolicies, Policies
+from .routing import Routing
 
 if TYPE_CHECKING:
     from ..history.ports import EventRecorder
@@ -44,7 +44,6 @@ _PREDECLARED = {
     "amq.headers": "headers",
     "amq.match": "headers",
 }
-_ROUTES_REMEMBERED = 4096
 
 
 def generate_name(prefix: str) -> str:
@@ -70,6 +69,7 @@ class VirtualHost:
         profile, clock: The broker's.
         exchanges, queues: By name. The default exchange has the empty name and no bindings: it
             routes to the queues by their names.
+        routing: Finds the queues that a message reaches.
         exchange_types: The names of the types that exchanges can have.
         dead_letters: Publishes messages that died in a queue.
         properties: Parses the properties of published messages.
@@ -97,6 +97,7 @@ class VirtualHost:
         self.exchanges: dict[str, Exchange] = {"": DirectExchange("", durable=True)}
         self.exchange_types: frozenset[str] = available_types(profile, plugins)
         self.queues: dict[str, Queue] = {}
+        self.routing: Routing = Routing(self.exchanges, self.queues)
         self.dead_letters: DeadLetters = DeadLetters(self)
         self.properties: PropertyReader = PropertyReader(profile)
         self.default_queue_type = default_queue_type
@@ -106,7 +107,6 @@ class VirtualHost:
         self.limits: VirtualHostLimits = VirtualHostLimits()
         self.policies: Policies = Policies(profile)
         self._exclusive_queues: dict[object, dict[Queue, None]] = {}
-        self._routes: dict[tuple[str, str], Collection[Queue]] = {}
         self.recorder: EventRecorder | None = recorder
         for exchange_name, exchange_type in _PREDECLARED.items():
             self.create_exchange(exchange_name, exchange_type, durable=True)
@@ -150,7 +150,7 @@ class VirtualHost:
         exchange.alternate_exchange = self.policies.alternate_exchange(name, exchange.arguments)
         exchange.attach(self)
         self.exchanges[name] = exchange
-        self._routes.clear()
+        self.routing.forget()
         if not name.startswith("amq."):  # those are part of each virtual host
             self._record("exchange_declared", exchange_name=name, exchange_type=exchange_type)
         return exchange
@@ -163,7 +163,7 @@ class VirtualHost:
         for binding in list(exchange.bindings.values()):
             self._drop(binding)
         self._delete_incoming(exchange)
-        self._routes.clear()
+        self.routing.forget()
 
     # -- queues --------------------------------------------------------------------------------
 
@@ -191,7 +191,7 @@ class VirtualHost:
         self._record("queue_declared", queue_name=name, queue_type=queue.queue_type)
         if owner is not None:
             self._exclusive_queues.setdefault(owner, {})[queue] = None
-        self._routes.clear()
+        self.routing.forget()
         return queue
 
     def delete_queue(self, queue: Queue) -> list[Consumer]:
@@ -224,7 +224,7 @@ class VirtualHost:
         if queue.owner is not None:
             del self._exclusive_queues[queue.owner][queue]
         self._delete_incoming(queue)
-        self._routes.clear()
+        self.routing.forget()
         return consumers
 
     def _settings_of(self, name: str, arguments: Mapping[str, Any]) -> QueueSettings:
@@ -244,7 +244,7 @@ class VirtualHost:
         change(self.policies)
         for name, exchange in self.exchanges.items():
             exchange.alternate_exchange = self.policies.alternate_exchange(name, exchange.arguments)
-        self._routes.clear()
+        self.routing.forget()
         with self.dead_letters.deferred():
             for queue, applied in before.items():
                 if self._applying_to(queue) != applied:
@@ -267,7 +267,7 @@ class VirtualHost:
         if binding.key not in source.bindings:
             source.add_binding(binding)
             destination.incoming[binding] = None
-            self._routes.clear()
+            self.routing.forget()
             self._record("bound", **_names_of(binding))
 
     def unbind(
@@ -308,7 +308,7 @@ class VirtualHost:
     def _drop(self, binding: Binding) -> None:
         binding.source.remove_binding(binding)
         binding.destination.incoming.pop(binding, None)
-        self._routes.clear()
+        self.routing.forget()
 
     def stop_timers(self) -> None:
         """Cancel the timers of all queues and exchanges: the broker stops."""
@@ -358,23 +358,8 @@ class VirtualHost:
     # -- routing -------------------------------------------------------------------------------
 
     def route(self, exchange: Exchange, message: Message) -> Collection[Queue]:
-        """Find the queues that a message reaches from an exchange, each once.
-
-        Routes that depend on the routing key alone are remembered until an exchange, a queue, a
-        binding or a policy changes. Their number is limited, because clients choose the keys.
-        """
-        parsed = message.parsed
-        if parsed.carbon_copies or parsed.blind_carbon_copies:
-            return self._follow(exchange, message)[0]
-        key = (exchange.name, message.routing_key)
-        queues = self._routes.get(key)
-        if queues is None:
-            queues, by_key_only = self._follow(exchange, message)
-            if by_key_only:
-                if len(self._routes) >= _ROUTES_REMEMBERED:
-                    self._routes.clear()
-                self._routes[key] = queues
-        return queues
+        """Find the queues that a message reaches from an exchange, each once."""
+        return self.routing.route(exchange, message)
 
     def publish_delayed(self, exchange_name: str, message: Message) -> None:
         """Route a message that an exchange has delayed, and put it into the queues that it reaches."""
@@ -385,37 +370,6 @@ class VirtualHost:
             for queue in self.route(exchange, message):
                 if queue.queue_type != STREAM or self.profile.streams_get_delayed_messages:
                     queue.publish(message)
-
-    def _follow(self, exchange: Exchange, message: Message) -> tuple[Collection[Queue], bool]:
-        """Follow a message through the exchanges.
-
-        Returns:
-            The queues that it reaches, and whether that depends on its routing keys alone.
-        """
-        queues: dict[Queue, None] = {}
-        by_key_only = True
-        seen = {exchange}
-        waiting = deque((exchange,))
-        while waiting:
-            exchange = waiting.popleft()
-            by_key_only &= exchange.routes_by_key_only
-            for destination in self._destinations(exchange, message):
-                if isinstance(destination, Queue):
-                    queues[destination] = None
-                elif isinstance(destination, Exchange) and destination not in seen:
-                    seen.add(destination)
-                    waiting.append(destination)
-        return tuple(queues), by_key_only
-
-    def _destinations(self, exchange: Exchange, message: Message) -> list[Destination]:
-        if not exchange.name:
-            found = (self.queues.get(routing_key) for routing_key in message.routing_keys)
-            return [queue for queue in found if queue is not None]
-        destinations = [binding.destination for binding in exchange.matching(message)]
-        if not destinations and exchange.alternate_exchange is not None:
-            alternate = self.exchanges.get(exchange.alternate_exchange)
-            return [] if alternate is None else [alternate]
-        return destinations
 
 
 def _names_of(binding: Binding) -> dict[str, str]:

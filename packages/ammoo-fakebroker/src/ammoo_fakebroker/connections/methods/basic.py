@@ -103,7 +103,7 @@ def publish(
     points = connection.strike_points
     if points.publish is not None and points.publish(channel, message, mandatory):
         return
-    queues = virtualhost.route(exchange, message)
+    queues = virtualhost.routing.route(exchange, message)
     recorder = virtualhost.recorder
     if recorder is not None:
         recorder.published(channel, message, queues)
