@@ -57,11 +57,12 @@ class Broker(NamedTuple):
         return float(await self.process.stdout.readline())
 
 
-async def serve(history: int) -> None:
+async def serve(history: int, *, has_fault: bool) -> None:
     """Be that process, until standard input is closed.
 
     Args:
         history: How many events the broker keeps.
+        has_fault: Whether a fault is in force that concerns none of the messages.
     """
     loop = asyncio.get_running_loop()
     over = loop.create_future()
@@ -73,17 +74,26 @@ async def serve(history: int) -> None:
             over.set_result(None)
 
     async with FakeBroker(history=history) as broker:
+        add_fault(broker, has_fault=has_fault)
         print(broker.url, flush=True)
         loop.add_reader(sys.stdin, answer)
         await over
         loop.remove_reader(sys.stdin)
 
 
+def add_fault(broker: FakeBroker, *, has_fault: bool) -> None:
+    """Let the broker compare each publish, confirm and delivery with a fault that strikes none."""
+    if has_fault:
+        broker.faults.nack_publishes(exchange_name="no such exchange", optional=True)
+        broker.faults.hold_deliveries(queue_name="no such queue", optional=True)
+
+
 @asynccontextmanager
-async def other_process(history: int) -> AsyncIterator[Broker]:
+async def other_process(history: int, *, has_fault: bool = False) -> AsyncIterator[Broker]:
     """Run a broker in another process."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.fakebroker", "--serve", "--history", str(history)),
+        *(sys.executable, "-m", "benchmarks.fakebroker", "--serve"),
+        *("--history", str(history), *(["--fault"] if has_fault else [])),
         cwd=readme.ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -104,11 +114,17 @@ class Cost(NamedTuple):
 
 
 async def apart(
-    client: str, workload: Workload, count: int, program: Path | None, history: int = 0
+    client: str,
+    workload: Workload,
+    count: int,
+    program: Path | None,
+    history: int = 0,
+    *,
+    has_fault: bool = False,
 ) -> Cost | None:
     """Measure with the client and the broker in processes of their own."""
     async with (
-        other_process(history) as broker,
+        other_process(history, has_fault=has_fault) as broker,
         compare.queue(broker.url, workload, count) as queue_name,
     ):
         before = await broker.cpu_seconds()
@@ -117,12 +133,15 @@ async def apart(
     return None if figures is None else Cost(figures.cpu, spent, figures.wall)
 
 
-async def together(workload: Workload, count: int, history: int) -> tuple[float, float]:
+async def together(
+    workload: Workload, count: int, options: argparse.Namespace
+) -> tuple[float, float]:
     """Measure with ammoo and the broker in one event loop: the CPU time of both, and the clock."""
     async with (
-        FakeBroker(history=history) as broker,
+        FakeBroker(history=options.history) as broker,
         compare.queue(broker.url, workload, count) as queue_name,
     ):
+        add_fault(broker, has_fault=options.fault)
         job = Job(broker.url, queue_name, count, workload.body_size)
         await getattr(ammoo_client, workload.name)(job)
     return job.figures.cpu, job.figures.wall
@@ -174,12 +193,17 @@ async def apart_table(
 ) -> list[str]:
     """Measure what a client and a broker in processes of their own do."""
     rows = []
+
+    async def cost_of(workload: Workload, count: int) -> Cost | None:
+        history, has_fault = options.history, options.fault
+        return await apart(client, workload, count, program, history, has_fault=has_fault)
+
     for workload in workloads:
         count = compare.messages(workload, client, options.scale)
         costs = [
             cost
             for _ in calibration.rounds(options.rounds)
-            if (cost := await apart(client, workload, count, program, options.history)) is not None
+            if (cost := await cost_of(workload, count)) is not None
         ]
         if not costs:
             continue
@@ -208,7 +232,7 @@ async def together_table(workloads: list[Workload], options: argparse.Namespace)
     rows = []
     for workload in workloads:
         count = compare.messages(workload, "ammoo", options.scale)
-        runs = [await together(workload, count, options.history) for _ in range(options.rounds)]
+        runs = [await together(workload, count, options) for _ in range(options.rounds)]
         cpu, wall = (statistics.median(column) for column in zip(*runs, strict=True))
         rows.append([workload.title, results.microseconds(cpu), f"{1e6 / wall:,.0f}"])
     return results.table(["fake broker, ammoo in one event loop", "both µs", "messages/s"], rows)
@@ -238,11 +262,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--history", type=int, default=0, metavar="N", help="how many events the broker keeps"
     )
+    parser.add_argument(
+        "--fault", action="store_true", help="with a fault in force that strikes nothing"
+    )
     parser.add_argument("--readme", action="store_true", help="write ammoo's and the starts there")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.serve:
-        asyncio.run(serve(options.history))
+        asyncio.run(serve(options.history, has_fault=options.fault))
         return
     workloads = [workload for workload in WORKLOADS if workload.name in options.workloads]
     tables = {}
@@ -261,6 +288,7 @@ def main(arguments: list[str] | None = None) -> None:
     calibration.sample()
     about = {"rounds": str(options.rounds), "scale": str(options.scale)}
     about["history"] = str(options.history)
+    about["fault"] = "yes" if options.fault else "no"
     about["calibration"] = str(calibration)
     provenance = readme.provenance("fakebroker", arguments, about)
     print(provenance)
