@@ -435,3 +435,13 @@ def test_options_of_networks_are_checked(
 ) -> None:
     with pytest.raises(ValueError, match=text):
         broker.faults.add(name, options)
+
+
+def test_wait_for_refusals_that_cannot_be_counted_is_refused(fakebroker: FakeBroker) -> None:
+    with (
+        fakebroker.faults.refuse_connections() as fault,
+        pytest.raises(
+            RuntimeError, match=r"does not listen meanwhile; with a limit, such as times=2"
+        ),
+    ):
+        fault.wait()

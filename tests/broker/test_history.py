@@ -251,7 +251,7 @@ def test_criteria_that_an_event_fails(fakebroker: FakeBroker, criteria: dict[str
 def test_misspelt_criteria_and_kinds_are_refused(fakebroker: FakeBroker) -> None:
     with pytest.raises(TypeError, match=r"published\(\) has no keyword 'exchange'; did you mean"):
         fakebroker.published(exchange="orders")  # type: ignore[call-arg]  # that is the test
-    with pytest.raises(ValueError, match="kind is 'publish'; expected some of published, "):
+    with pytest.raises(ValueError, match="kind is 'publish'; did you mean 'published'"):
         fakebroker.history(kind="publish")
 
 
@@ -270,10 +270,10 @@ def test_failed_count_shows_near_misses(fakebroker: FakeBroker, channel: Blockin
         " json ⊇ {'id': 7}; expected 1"
     )
     assert "  3 published events do not match. Nearest:" == second
-    assert ["      ✓ routing_key, json", "      ✓ exchange_name, routing_key"] == rest[1:5:3]
-    assert "      ✗ exchange_name is 'amq.fanout', not 'amq.topic'" == rest[2]
-    assert "      ✗ json ['id'] is '7' (str), not 7 (int)" == rest[5]
-    assert "message 1 published to exchange 'amq.topic', key 'created'" in rest[3]
+    assert ["      ✓ exchange_name, routing_key", "      ✓ routing_key, json"] == rest[1:5:3]
+    assert "      ✗ json ['id'] is '7' (str), not 7 (int)" == rest[2]
+    assert "      ✗ exchange_name is 'amq.fanout', not 'amq.topic'" == rest[5]
+    assert "message 1 published to exchange 'amq.topic', key 'created'" in rest[0]
     assert rest[-1].startswith("      ✗ json is not JSON: ")
 
 
@@ -465,3 +465,44 @@ def test_life_whose_beginning_was_dropped_says_so() -> None:
     assert (False, ("routed", "purged")) == (rest.is_whole, rest.kinds)
     assert "earlier events" in str(rest)
     assert "(forgotten) → routed → purged" in repr(rest)
+
+
+def test_failed_count_shows_what_happened_instead(
+    fakebroker: FakeBroker, channel: BlockingChannel
+) -> None:
+    channel.queue_declare("orders")
+    channel.basic_publish("", "orders", b'{"id": 7}')
+    method, _, _ = channel.basic_get("orders")
+    channel.basic_reject(method.delivery_tag, requeue=False)
+    acknowledged = fakebroker.acknowledged(queue_name="orders", json={"id": 7})
+
+    with pytest.raises(AssertionError) as counted:
+        acknowledged.assert_count(1)
+    with pytest.raises(AssertionError) as waited:
+        acknowledged.wait(timeout=0.01)
+
+    assert [
+        "0 acknowledged events match queue_name='orders', json ⊇ {'id': 7}; expected 1",
+        "  2 events of other kinds match:",
+        "message 1 got from 'orders' (basic.get)",
+        "message 1 rejected from 'orders'",
+        "  there are no other acknowledged events",
+    ] == [line.rpartition("channel 1: ")[2] for line in str(counted.value).splitlines()]
+    assert "message 1 rejected from 'orders'" in str(waited.value)
+
+
+def test_near_miss_with_the_key_comes_before_one_without(
+    fakebroker: FakeBroker, channel: BlockingChannel
+) -> None:
+    channel.basic_publish("", "orders", b'{"id": 8, "sum": 3}')
+    channel.basic_publish("", "orders", b'{"id": 8, "sum": 2}')
+    channel.basic_publish("", "orders", b'{"number": 7}')
+    channel.basic_publish("", "orders", b"no JSON")
+
+    found = fakebroker.published(json={"id": 7, "sum": 3})
+
+    assert "json ['id'] is 8, not 7" in repr(found)
+    with pytest.raises(AssertionError) as failed:
+        found.assert_count(1)
+    bodies = re.findall(r"b'(.*)'", str(failed.value))
+    assert ['{"id": 8, "sum": 3}', '{"id": 8, "sum": 2}', "no JSON"] == bodies

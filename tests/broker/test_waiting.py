@@ -323,3 +323,19 @@ def test_cancelled_wait_is_forgotten(fakebroker: FakeBroker) -> None:
 
     assert not waiting
     assert fakebroker._server.on_change is None
+
+
+def test_failed_function_shows_the_queues(fakebroker: FakeBroker) -> None:
+    fakebroker.declare_queue("empty")
+    fakebroker.declare_queue("orders")
+    fakebroker.put("orders", b"1")
+
+    with pytest.raises(AssertionError) as failed:
+        fakebroker.wait_until(lambda look: look.queue("empty").message_count, timeout=0.01)
+
+    assert [
+        "after 0.01 s the function still returned 0",
+        "  now: 0 connections",
+        "  queue 'orders': 1 ready, 0 with clients, 0 consumers",
+        "  queue 'empty': 0 ready, 0 with clients, 0 consumers",
+    ] == str(failed.value).splitlines()

@@ -43,6 +43,58 @@ TEXTS: dict[str, Call] = {
     "text is 5; expected a string": lambda broker: broker.faults.close_channels(text=5),
     "host is 5; expected a string": lambda _: BROKER(host=5),
 }
+NAMES: dict[str, Call] = {
+    "published() has no keyword 'exchange'; did you mean 'exchange_name'?": lambda broker: (
+        broker.published(exchange="orders")
+    ),
+    "got() has no keyword 'queue'; did you mean 'queue_name'?": lambda broker: broker.got(
+        queue="orders"
+    ),
+    "history() has no keyword 'key'; did you mean 'routing_key'?": lambda broker: broker.history(
+        key="orders"
+    ),
+    "nack_publishes has no option 'exchange'; did you mean 'exchange_name'?": lambda broker: (
+        broker.faults.nack_publishes(exchange="orders")
+    ),
+    "hold_deliveries has no option 'tag'; did you mean 'consumer_tag'?": lambda broker: (
+        broker.faults.hold_deliveries(tag="one")
+    ),
+    "FakeBroker has no option 'version'; did you mean 'compatibility'?": lambda _: BROKER(
+        version="4.0"
+    ),
+    "cancel_consumer() has no argument 'queue'; did you mean 'queue_name'?": lambda broker: (
+        broker.cancel_consumer(queue="orders")
+    ),
+    "restart() has no argument 'seconds'; did you mean 'down_for'?": lambda broker: broker.restart(
+        seconds=1
+    ),
+    "wait_for_messages() has no argument 'number'; did you mean 'count'?": lambda broker: (
+        broker.wait_for_messages("orders", number=2)
+    ),
+    "declare_queue() has no argument 'args'; did you mean 'arguments'?": lambda broker: (
+        broker.declare_queue("q", args={})
+    ),
+    "publish() missing 1 required positional argument: 'routing_key'": lambda broker: (
+        broker.publish("orders")
+    ),
+}
+ATTRIBUTES: dict[str, Call] = {
+    "FakeBroker has no attribute 'wait_for_message'; did you mean broker.wait_for_messages?": (
+        lambda broker: broker.wait_for_message("orders")
+    ),
+    "did you mean broker.nacked or broker.faults.nack_publishes?": lambda broker: broker.nack(),
+    "FakeBroker has no attribute 'go_silent'; did you mean broker.faults.silence?": (
+        lambda broker: broker.go_silent()
+    ),
+    "FakeBroker has no attribute 'qqqq'; help(FakeBroker) lists what it has": (
+        lambda broker: broker.qqqq
+    ),
+    "FakeBroker has no attribute '_qqqq'": lambda broker: broker._qqqq,
+    "there is no fault 'nack_publish'; did you mean 'nack_publishes'?": (
+        lambda broker: broker.faults.nack_publish()
+    ),
+    "there is no fault 'qqqq'; they are close_channels, ": lambda broker: broker.faults.qqqq,
+}
 COUNTS: dict[str, Call] = {
     "count is 'x'; expected an integer": lambda broker: broker.wait_for_messages("orders", "x"),
     "count is 1.5; expected an integer": lambda broker: broker.wait_for_consumers("orders", 1.5),
@@ -83,9 +135,7 @@ OTHERS: dict[str, Call] = {
     "callback is 5; expected a function": lambda _: CLOCK().call_later(1, 5),
     "when is 5; expected a function": lambda broker: broker.respond("prices", json=1, when=5),
     "kind is 5; expected a list of strings": lambda broker: broker.history(kind=5),
-    "kind is 'publishd'; expected some of published": lambda broker: broker.history(
-        kind="publishd"
-    ),
+    "kind is 'publishd'; did you mean 'published'?": lambda broker: broker.history(kind="publishd"),
     "keep is 'x'; expected 'durable', 'all' or 'none'": lambda broker: broker.restart(keep="x"),
     "politely is 'x'; expected True or False": lambda broker: broker.restart(politely="x"),
     "connection is 5; expected a connection's name": lambda broker: broker.block(connection=5),
@@ -115,9 +165,28 @@ def test_wrong_value_is_refused_by_its_name(broker: FakeBroker, text: str, call:
     assert text in str(refused.value)
 
 
+@pytest.mark.parametrize("text", NAMES)
+def test_misspelt_argument_is_refused_with_a_similar_one(broker: FakeBroker, text: str) -> None:
+    """The texts name no class that users do not know."""
+    with pytest.raises(TypeError) as refused:
+        NAMES[text](broker)
+
+    assert text == str(refused.value)
+
+
+@pytest.mark.parametrize("text", ATTRIBUTES)
+def test_misspelt_method_is_refused_with_a_similar_one(broker: FakeBroker, text: str) -> None:
+    with pytest.raises(AttributeError) as refused:
+        ATTRIBUTES[text](broker)
+
+    assert text in str(refused.value)
+
+
 UNKNOWN: dict[str, Call] = {
     "virtual host 'nowhere'": lambda broker: broker.declare_queue("q", virtualhost="nowhere"),
-    "queue 'nowhere'": lambda broker: broker.messages("nowhere"),
+    "queue 'nowhere' in virtual host '/'; there are 'orders'": lambda broker: broker.messages(
+        "nowhere"
+    ),
     "user 'nobody'": lambda broker: broker.set_permissions("nobody"),
     "consumer 'none'": lambda broker: broker.cancel_consumer("none"),
     "connection 'none'": lambda broker: broker.close_connection("none"),

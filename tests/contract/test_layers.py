@@ -140,6 +140,7 @@ BROKER_FLOORS = {
     "clock": 1,
     "described_messages": 0,
     "option_names": 0,
+    "similar_names": -1,
     "virtual_time": 0,
     "rabbitmq": 1,
     "auth": 2,

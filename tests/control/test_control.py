@@ -218,7 +218,7 @@ def test_wait_that_is_not_met_carries_the_failure_of_a_python_test(
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ("kind=publishd", "kind is 'publishd'; expected some of "),
+        ("kind=publishd", "kind is 'publishd'; did you mean 'published'?"),
         ("wait=soon", "wait is 'soon'; expected an integer"),
         ("timeout=0", "timeout is 0; expected seconds, at most 60"),
         ("timeout=soon", "timeout is 'soon'; expected a number of seconds"),

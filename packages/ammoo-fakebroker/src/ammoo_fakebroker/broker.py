@@ -27,6 +27,7 @@ from .option_names import names_options
 from .rabbitmq.profiles import profile_named
 from .restoring import Restoring
 from .setup import SetUp
+from .similar_names import similar_name
 from .timekeeping import Timekeeping, network_clock
 from .waiting.waiters import Waiters
 
@@ -307,6 +308,12 @@ class FakeBroker(
             self._manual_clock.detach(self._timeline)
         self._is_running = False
 
+    if not TYPE_CHECKING:  # a type checker would take every attribute for one that exists
+
+        def __getattr__(self, name: str) -> object:
+            """Raise AttributeError for an attribute that does not exist; the text names a similar one."""
+            raise AttributeError(_describe_missing(name))
+
     @property
     def faults(self) -> Faults:
         """The faults that a test scripts: ``broker.faults.nack_publishes(times=1)``; see `Faults`."""
@@ -423,6 +430,19 @@ class FakeBroker(
             password = self._call(lambda: self._node.users[user].password) or ""
         login = f"{quote(user, safe='')}:{quote(password, safe='')}"
         return f"{self._scheme}://{login}@{self._authority}/{quote(virtualhost, safe='')}"
+
+
+def _describe_missing(name: str) -> str:
+    """Return the text of the error for an attribute that does not exist."""
+    from .faults.face import fault_names
+
+    if name.startswith("_"):
+        return f"FakeBroker has no attribute {name!r}"
+    own = similar_name(name, [each for each in dir(FakeBroker) if not each.startswith("_")])
+    fault = similar_name(name, fault_names())
+    meant = " or ".join(filter(None, (own and f"broker.{own}", fault and f"broker.faults.{fault}")))
+    hint = f"did you mean {meant}?" if meant else "help(FakeBroker) lists what it has"
+    return f"FakeBroker has no attribute {name!r}; {hint}"
 
 
 async def _await_future(future: Future[None], seconds: float) -> None:

@@ -14,6 +14,8 @@ from functools import wraps
 from types import FunctionType
 from typing import Any, Final, TypeVar
 
+from .similar_names import similar_name
+
 __all__ = [
     "check_boolean",
     "check_count",
@@ -140,6 +142,8 @@ def checks_arguments(checked: _Class) -> _Class:
             checks = _checks_of(function)
             if checks:
                 setattr(checked, name, _checking(function, checks))
+            # For Python's own errors: who calls it does not know the class that defines it.
+            function.__qualname__ = name
     return checked
 
 
@@ -166,12 +170,23 @@ def _check_of(name: str, annotation: str) -> _Check | None:
     return lambda name, value: None if value is None else check(name, value)
 
 
+def _check_names(function_name: str, known: list[str], options: Mapping[str, Any]) -> None:
+    for name in options:
+        if name not in known:
+            close = similar_name(name, known)
+            hint = f"did you mean {close!r}?" if close else f"it has {', '.join(known)}"
+            raise TypeError(f"{function_name}() has no argument {name!r}; {hint}")
+
+
 def _checking(
     function: Callable[..., Any], checks: Mapping[str, _Check | None]
 ) -> Callable[..., Any]:
     names = list(checks)
+    takes_others = bool(function.__code__.co_flags & inspect.CO_VARKEYWORDS)
 
     def check(args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
+        if not takes_others:
+            _check_names(function.__name__, names[1:], options)
         for name, value in (*zip(names, args, strict=False), *options.items()):
             each = checks.get(name)
             if each is not None:

@@ -10,7 +10,8 @@ from .history.criteria import Criteria, check_names
 from .history.event_fields import KINDS
 from .history.events import Event
 from .history.lives import Life, find_life
-from .history.queries import Events, Found, Query, find
+from .history.queries import Events, Found, Query, find, find_of_other_kinds
+from .similar_names import similar_name
 from .snapshots import MessageSnapshot
 from .waiting.conditions import EventsHappened
 from .waiting.waits import Waits
@@ -62,7 +63,11 @@ class EventQueries(Waits):
             kinds = tuple(kinds)
         for each in kinds or ():
             if each not in KINDS:
-                raise ValueError(f"kind is {each!r}; expected some of {', '.join(KINDS)}")
+                close = similar_name(each, KINDS)
+                hint = (
+                    f"did you mean {close!r}?" if close else f"expected some of {', '.join(KINDS)}"
+                )
+                raise ValueError(f"kind is {each!r}; {hint}")
         query = Query(kinds, cast("dict[str, object]", criteria), since)
         return Events(self, query, self._find(query))
 
@@ -176,6 +181,10 @@ class EventQueries(Waits):
     def _find(self, query: Query) -> Found:
         recorder = self._history()
         return self._call(lambda: find(recorder, query))
+
+    def _find_of_other_kinds(self, query: Query) -> tuple[Event, ...]:
+        recorder = self._history()
+        return self._call(lambda: find_of_other_kinds(recorder, query))
 
     def _wait_for_events(self, query: Query, count: int, timeout: float) -> Found:
         __tracebackhide__ = True

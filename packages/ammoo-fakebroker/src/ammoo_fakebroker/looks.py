@@ -30,6 +30,9 @@ __all__ = ["Look", "Looks", "keep"]
 _Result = TypeVar("_Result")
 _Found = TypeVar("_Found")
 
+_NAMED = 10
+"""The number of queues that an error names."""
+
 
 @checks_arguments
 class Look:
@@ -174,8 +177,11 @@ def _named(queues: Mapping[str, _Found], name: str, virtualhost: str) -> _Found:
     try:
         return queues[name]
     except KeyError:
+        names = ", ".join(map(repr, list(queues)[:_NAMED]))
+        more = " and others" if len(queues) > _NAMED else ""
+        there = f"there are {names}{more}" if queues else "there are no queues"
         raise LookupError(
-            f"the broker has no queue {name!r} in virtual host {virtualhost!r}"
+            f"the broker has no queue {name!r} in virtual host {virtualhost!r}; {there}"
         ) from None
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
+
+from .similar_names import similar_name
 
 __all__ = ["names_options"]
 
@@ -40,6 +41,6 @@ def names_options(
 
 
 def _describe(owner: str, name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"its options are {', '.join(known)}"
+    close = similar_name(name, known)
+    hint = f"did you mean {close!r}?" if close else f"its options are {', '.join(known)}"
     return f"{owner} has no option {name!r}; {hint}"

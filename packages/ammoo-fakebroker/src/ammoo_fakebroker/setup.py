@@ -536,5 +536,6 @@ def _describe_consumers(
 ) -> str:
     wanted = "" if consumer_tag is None else f" {consumer_tag!r}"
     where = "" if queue_name is None else f" of queue {queue_name!r}"
-    known = ", ".join(f"{each.tag!r} of {each.queue.name!r}" for each in consumers) or "none"
-    return f"the broker has no consumer{wanted}{where}; its consumers are {known}"
+    known = ", ".join(f"{each.tag!r} of {each.queue.name!r}" for each in consumers)
+    others = f"its consumers are {known}" if known else "it has no consumers at all"
+    return f"the broker has no consumer{wanted}{where}; {others}"

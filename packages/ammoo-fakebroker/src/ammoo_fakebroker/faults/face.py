@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..checks import checks_arguments
+from ..similar_names import similar_name
 from .broker_faults import BrokerFaults
 from .fault import Fault
 from .network_faults import NetworkFaults
@@ -44,6 +44,16 @@ class Faults(BrokerFaults, NetworkFaults):
     def __repr__(self) -> str:
         return f"<Faults {', '.join(fault.describe() for fault in self.active) or 'none'}>"
 
+    if not TYPE_CHECKING:  # a type checker would take every attribute for one that exists
+
+        def __getattr__(self, name: str) -> object:
+            """Raise AttributeError for a fault that does not exist; the text names a similar one."""
+            close = None if name.startswith("_") else similar_name(name, fault_names())
+            hint = (
+                f"; did you mean {close!r}?" if close else f"; they are {', '.join(fault_names())}"
+            )
+            raise AttributeError(f"there is no fault {name!r}{hint}")
+
     @property
     def active(self) -> tuple[Fault, ...]:
         """The faults in force, newest first."""
@@ -73,10 +83,8 @@ class Faults(BrokerFaults, NetworkFaults):
         """
         method = getattr(self, name, None) if name in fault_names() else None
         if method is None:
-            close = get_close_matches(name, fault_names(), n=1)
-            hint = (
-                f"did you mean {close[0]!r}?" if close else f"they are {', '.join(fault_names())}"
-            )
+            close = similar_name(name, fault_names())
+            hint = f"did you mean {close!r}?" if close else f"they are {', '.join(fault_names())}"
             raise ValueError(f"there is no fault {name!r}; {hint}")
         given = dict(options or {})
         unsuitable = [

@@ -119,8 +119,11 @@ class Fault:
         Raises:
             AssertionError: It has struck less often in that time, or was removed; the text gives
                 the reason.
-            RuntimeError: The broker runs in the event loop of this thread.
+            RuntimeError: The broker runs in the event loop of this thread, or cannot count the
+                strikes of the fault, as of `NetworkFaults.refuse_connections` without a limit.
         """
+        __tracebackhide__ = True
+        self._check_countable()
         when = f"after {timeout:g} s"
         self._host.wait_until(
             lambda: self._ends_wait(count), timeout, lambda: self._describe_wait(count, when)
@@ -140,18 +143,29 @@ class Fault:
         Raises:
             AssertionError: It has struck less often in that time, or was removed; the text gives
                 the reason.
+            RuntimeError: The broker cannot count the strikes of the fault.
         """
+        __tracebackhide__ = True
+        self._check_countable()
         when = f"after {timeout:g} s"
         await self._host.wait_until_async(
             lambda: self._ends_wait(count), timeout, lambda: self._describe_wait(count, when)
         )
         self._check_wait(count)
 
+    def _check_countable(self) -> None:
+        if not self.is_countable:
+            raise RuntimeError(
+                f"the broker cannot count how often {self.describe()} strikes, because it does not"
+                f" listen meanwhile; with a limit, such as times=2, it counts"
+            )
+
     def _ends_wait(self, count: int) -> bool:
         """Return whether it has struck as often, or cannot any more."""
         return self._count >= count or not self._is_in_force
 
     def _check_wait(self, count: int) -> None:
+        __tracebackhide__ = True
         if self._count < count:
             raise AssertionError(self._describe_wait(count, "when it was removed"))
 
@@ -188,6 +202,7 @@ class Fault:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        __tracebackhide__ = True
         self.remove()  # first: it may strike until then
         if error is None and not self.count and not self._is_optional and self.is_countable:
             raise AssertionError(f"{self.describe()} never struck: {self._matcher.why_not()}")

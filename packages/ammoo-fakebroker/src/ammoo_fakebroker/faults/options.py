@@ -10,9 +10,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any, TypeAlias, TypedDict, TypeVar
 
+from ..similar_names import similar_name
 from ..snapshots import ConnectionSnapshot, MessageSnapshot
 
 __all__ = [
@@ -111,8 +111,8 @@ def matches(wanted: object, value: object) -> bool:
 
 def unknown_option(owner: str, name: str, known: list[str]) -> str:
     """Return the text of the error for an unknown option."""
-    close = get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"its options are {', '.join(known)}"
+    close = similar_name(name, known)
+    hint = f"did you mean {close!r}?" if close else f"its options are {', '.join(known)}"
     return f"{owner} has no option {name!r}; {hint}"
 
 

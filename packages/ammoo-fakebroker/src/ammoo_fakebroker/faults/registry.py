@@ -140,6 +140,7 @@ class Registry:
             AssertionError: It was not true in time; `failure` returns the text.
             RuntimeError: The caller runs in the broker's thread: the wait would block the broker.
         """
+        __tracebackhide__ = True
         if self._runs_here():
             raise RuntimeError("the broker runs in this event loop: await wait_async() instead")
         done: Future[None] = Future()
@@ -159,6 +160,7 @@ class Registry:
         Raises:
             AssertionError: It was not true in time; `failure` returns the text.
         """
+        __tracebackhide__ = True
         done: Future[None] = Future()
         self.call(lambda: self._add_waiter(done, function))
         try:

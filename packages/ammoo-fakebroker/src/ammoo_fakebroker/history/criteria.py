@@ -9,15 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from ammoo_wire import BasicHeaderProperties
 
+from ..similar_names import similar_name
+
 if TYPE_CHECKING:
     from .events import Event
 
-__all__ = ["Criteria", "Exactly", "check_names", "describe_criteria", "exactly", "mismatch"]
+__all__ = [
+    "Criteria",
+    "Exactly",
+    "check_names",
+    "describe_criteria",
+    "exactly",
+    "mismatch",
+    "nearness",
+]
 
 
 class Criteria(TypedDict, total=False):
@@ -106,8 +115,8 @@ def check_names(criteria: Mapping[str, object], caller: str) -> None:
     known = Criteria.__optional_keys__
     for name in criteria:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(sorted(known))}"
+            close = similar_name(name, known)
+            hint = f"did you mean {close!r}?" if close else f"it has {', '.join(sorted(known))}"
             raise TypeError(f"{caller}() has no keyword {name!r}; {hint}")
 
 
@@ -139,6 +148,22 @@ def mismatch(event: Event, name: str, expected: object) -> str | None:
     if callable(expected):
         return None if expected(found) else f"is {found!r}, which {_named(expected)} refuses"
     return _difference(found, expected, is_part=name in _PARTS)
+
+
+def nearness(event: Event, name: str, expected: object) -> int:
+    """Return how much an event has of a mapping that it does not match.
+
+    A key that is there counts, and counts twice with the value that is expected.
+    """
+    expected = expected.value if isinstance(expected, Exactly) else expected
+    try:
+        found = _value_of(event, name)
+    except ValueError:
+        return 0
+    if not isinstance(expected, Mapping) or not isinstance(found, Mapping):
+        return 0
+    shared = [key for key in expected if key in found]
+    return len(shared) + sum(bool(found[key] == expected[key]) for key in shared)
 
 
 def _named(function: Callable[..., object]) -> str:

@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
-from .criteria import mismatch
+from .criteria import mismatch, nearness
 from .texts import describe
 
 if TYPE_CHECKING:
     from .events import Event
 
-__all__ = ["describe_matches", "describe_near_misses", "nearest_reason"]
+__all__ = [
+    "describe_matches",
+    "describe_near_misses",
+    "describe_other_kinds",
+    "nearest_reason",
+]
 
 _SHOWN: Final = 3
 _MATCHES_SHOWN: Final = 5
@@ -43,18 +48,21 @@ class _Miss:
         event: The event.
         met: The names of the criteria that it meets.
         failed: The reason why it fails each other criterion.
+        nearness: How much of the values that it fails is there nevertheless.
     """
 
     def __init__(self, event: Event, query: Asked) -> None:
         self.event = event
         self.met: list[str] = []
         self.failed: dict[str, str] = {}
+        self.nearness = 0
         for name, expected in query.criteria.items():
             difference = mismatch(event, name, expected)
             if difference is None:
                 self.met.append(name)
             else:
                 self.failed[name] = difference
+                self.nearness += nearness(event, name, expected)
 
     def lines(self) -> list[str]:
         """Return the event and, below it, a line for each criterion."""
@@ -66,9 +74,9 @@ class _Miss:
 
 
 def _ranked(candidates: Sequence[Event], query: Asked) -> list[_Miss]:
-    """Return the misses that meet most criteria, the latest of equals first."""
+    """Return the misses that meet most criteria, and most of the others; the latest of equals first."""
     misses = [_Miss(event, query) for event in candidates[-_RANKED:]]
-    misses.sort(key=lambda miss: (len(miss.met), miss.event.number), reverse=True)
+    misses.sort(key=lambda miss: (len(miss.met), miss.nearness, miss.event.number), reverse=True)
     return misses[:_SHOWN]
 
 
@@ -76,13 +84,23 @@ def describe_near_misses(candidates: Sequence[Event], query: Asked) -> str:
     """Return the lines of a failed assertion that show the nearest events."""
     kinds = " or ".join(query.kinds or ()).replace("_", " ")
     if not candidates:
-        return f"\n  no{kinds and ' ' + kinds} events else"
+        return f"\n  there are no other{kinds and ' ' + kinds} events"
     count = len(candidates)
     intro = f"  {count} {kinds} {'event does' if count == 1 else 'events do'} not match. Nearest:"
     lines = [intro.replace("  not", " not")]
     for miss in _ranked(candidates, query):
         lines += miss.lines()
     return "\n" + "\n".join(lines)
+
+
+def describe_other_kinds(events: Sequence[Event]) -> str:
+    """Return the lines of a failed assertion that show the last events of other kinds that match."""
+    if not events:
+        return ""
+    noun = "event of another kind matches" if len(events) == 1 else "events of other kinds match"
+    lines = [f"  {describe(event)}" for event in events[-_SHOWN:]]
+    last = f", the last {len(lines)} of them" if len(lines) < len(events) else ""
+    return "\n".join([f"\n  {len(events)} {noun}{last}:", *lines])
 
 
 def describe_matches(events: Collection[Event]) -> str:

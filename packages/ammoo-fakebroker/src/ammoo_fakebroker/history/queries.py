@@ -11,13 +11,27 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
 from ..checks import checks_arguments
 from .criteria import describe_criteria, mismatch
-from .near_misses import describe_matches, describe_near_misses, nearest_reason
+from .near_misses import (
+    describe_matches,
+    describe_near_misses,
+    describe_other_kinds,
+    nearest_reason,
+)
 
 if TYPE_CHECKING:
     from .events import Event
     from .recorder import Recorder
 
-__all__ = ["EventSource", "Events", "Found", "HistoryLost", "Query", "describe_loss", "find"]
+__all__ = [
+    "EventSource",
+    "Events",
+    "Found",
+    "HistoryLost",
+    "Query",
+    "describe_loss",
+    "find",
+    "find_of_other_kinds",
+]
 
 
 class HistoryLost(RuntimeError):
@@ -72,11 +86,22 @@ def find(recorder: Recorder, query: Query) -> Found:
     return Found(tuple(matching), tuple(others), held, recorder.total, is_lost)
 
 
+def find_of_other_kinds(recorder: Recorder, query: Query) -> tuple[Event, ...]:
+    """Find events that only differ in kind; called in the broker's thread when a query found none."""
+    if query.kinds is None or not query.criteria:
+        return ()
+    return tuple(event for event in recorder.events(query.since) if query.matches(event))
+
+
 class EventSource(Protocol):
     """What `Events` ask of the broker."""
 
     def _find(self, query: Query) -> Found:
         """Find events, after the broker has executed the commands that clients have sent."""
+        ...
+
+    def _find_of_other_kinds(self, query: Query) -> tuple[Event, ...]:
+        """Find events that meet the criteria of a query, and are of other kinds."""
         ...
 
     def _wait_for_events(self, query: Query, count: int, timeout: float) -> Found:
@@ -158,6 +183,8 @@ class Events(Sequence["Event"]):
         text = f"{self._query.describe(matching)}; expected {count}"
         if matching > count:
             raise AssertionError(text + describe_matches(found.events))
+        if not matching:
+            text += describe_other_kinds(self._source._find_of_other_kinds(self._query))
         raise AssertionError(text + describe_near_misses(found.candidates, self._query))
 
     def assert_none(self) -> None:

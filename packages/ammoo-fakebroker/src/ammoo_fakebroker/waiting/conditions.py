@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..history.near_misses import describe_near_misses
-from ..history.queries import Found, Query, describe_loss, find
+from ..history.near_misses import describe_near_misses, describe_other_kinds
+from ..history.queries import Found, Query, describe_loss, find, find_of_other_kinds
 from ..idleness import busy_with
 from ..looks import Look
 from .failures import (
+    describe_queues,
     explain_connections,
     explain_consumers,
     explain_messages,
@@ -140,7 +141,7 @@ class FunctionIsTrue:
         name = "the function" if name == "<lambda>" else f"{name}()"
         return (
             f"after {timeout:g} s {name} still {verb} {self._last!r}"
-            f"\n  now: {summarize_node(self._node)}"
+            f"\n  now: {summarize_node(self._node)}{describe_queues(self._node)}"
         )
 
 
@@ -206,8 +207,9 @@ class EventsHappened:
         """Return which events came closest."""
         found = find(self._recorder, self._query)
         loss = f"\n  others may have matched: {describe_loss(found)}" if found.is_lost else ""
+        others = () if self._matching else find_of_other_kinds(self._recorder, self._query)
         return (
             f"{self._query.describe(self._matching)} after {timeout:g} s; {self._count} awaited"
-            f"{loss}{describe_near_misses(found.candidates, self._query)}"
+            f"{loss}{describe_other_kinds(others)}{describe_near_misses(found.candidates, self._query)}"
             f"\n  now: {summarize_node(self._node)}"
         )

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from ..node.node import Node
     from ..node.virtual_host import VirtualHost
 
-__all__ = ["explain_connections", "explain_consumers", "explain_messages", "summarize_node"]
+__all__ = [
+    "describe_queues",
+    "explain_connections",
+    "explain_consumers",
+    "explain_messages",
+    "summarize_node",
+]
 
 _SHOWN: Final = 5
 _KINDS: Final = frozenset(
@@ -84,6 +90,19 @@ def summarize_node(node: Node) -> str:
     blocked = sum(connection.is_blocked for connection in is_open)
     state = f"{blocked} blocked" if blocked else "not blocked"
     return _count(len(is_open), "connection") + (f", {state}" if is_open else "")
+
+
+def describe_queues(node: Node) -> str:
+    """Return a line for each of some queues, those with messages first."""
+    queues = [queue for home in node.virtualhosts.values() for queue in home.queues.values()]
+    queues.sort(key=lambda queue: not (queue.message_count or queue.unacked_count))
+    lines = [
+        f"\n  queue {queue.name!r}: {queue.message_count} ready, {queue.unacked_count} with clients,"
+        f" {_count(len(queue.consumers), 'consumer')}"
+        for queue in queues[:_SHOWN]
+    ]
+    more = f"\n  … and {_count(len(queues) - _SHOWN, 'more queue')}" if len(queues) > _SHOWN else ""
+    return "".join(lines) + more
 
 
 def _missing_queue(home: VirtualHost, queue_name: str, when: str, awaited: str) -> str:
