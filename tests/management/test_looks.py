@@ -62,6 +62,7 @@ CHANNEL: Shape = {
     "idle_since": str,
     "message_stats": dict,
     "messages_unacknowledged": int,
+    "messages_uncommitted": int,
     "messages_unconfirmed": int,
     "name": str,
     "node": str,
@@ -137,6 +138,10 @@ CHURN: Shape = {
 OVERVIEW: Shape = {
     "churn_rates": CHURN,
     "cluster_name": str,
+    "disable_stats": bool,
+    "enable_queue_totals": bool,
+    "erlang_full_version": str,
+    "erlang_version": str,
     "exchange_types": list,
     "listeners": list,
     "management_version": str,
@@ -150,21 +155,42 @@ OVERVIEW: Shape = {
     "queue_totals": dict,
     "rabbitmq_version": str,
     "rates_mode": str,
+    "statistics_db_event_queue": int,
 }
 NODE: Shape = {
+    **CHURN,
     "disk_free_alarm": bool,
+    "disk_free_limit": int,
     "enabled_plugins": list,
     "exchange_types": list,
+    "fd_total": int,
     "mem_alarm": bool,
     "mem_limit": int,
     "mem_used": int,
     "mem_used_details": RATE,
     "name": str,
+    "os_pid": str,
     "partitions": list,
+    "proc_total": int,
+    "processors": int,
     "rates_mode": str,
+    "run_queue": int,
     "running": bool,
     "type": str,
+    "uptime": int,
 }
+DRAINS: Mapping[str, Shape] = {
+    "3.10": {},
+    "4.0": {"being_drained": bool},
+    "4.3": {"being_drained": bool},
+}
+"""What is shown of a node beside, by release."""
+TIMEOUTS: Mapping[str, Shape] = {
+    "3.10": {},
+    "4.0": {"consumer_timeout": int},
+    "4.3": {"consumer_timeout": int},
+}
+"""What is shown of a consumer beside, by release."""
 USER: Shape = {
     "hashing_algorithm": str,
     "limits": dict,
@@ -268,7 +294,7 @@ def test_consumer_is_listed(
         f"consumers/{virtualhost}", lambda found: found and found[0]["channel_details"]
     )
 
-    check(broker, item, CONSUMER)
+    check(broker, item, {**CONSUMER, **TIMEOUTS[broker.version]})
     assert ("worker", True, "orders", 7) == (
         item["consumer_tag"],
         item["ack_required"],
@@ -347,7 +373,7 @@ def test_broker_is_shown(broker: Broker, api: ManagementApi) -> None:
 def test_node_is_shown(broker: Broker, api: ManagementApi) -> None:
     (item,) = api.get_when("nodes", lambda found: is_complete(found[0], NODE))
 
-    check(broker, item, NODE)
+    check(broker, item, {**NODE, **DRAINS[broker.version]})
     assert (True, "disc") == (item["running"], item["type"])
     assert item["name"] == api.get(f"nodes/{segment(item['name'])}").json["name"]
 

@@ -53,6 +53,11 @@ class Transaction:
         """Add a settlement."""
         self._settlements.append(PendingSettlement(settlement, deliveries))
 
+    @property
+    def publish_count(self) -> int:
+        """How many publishes wait for the commit."""
+        return len(self._publishes)
+
     def memory_size(self) -> int:
         """Return how much memory the publishes take, in octets."""
         return sum(MESSAGE_SIZE + len(pending.message.body) for pending in self._publishes)

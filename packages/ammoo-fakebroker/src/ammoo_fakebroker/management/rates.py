@@ -12,7 +12,7 @@ from .refusals import bad_request
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["DATA_RATES", "LENGTHS", "MESSAGE_RATES", "NODE_STATS", "Rates"]
+__all__ = ["DATA_RATES", "LENGTHS", "MESSAGE_RATES", "NODE_STATS", "UNSAMPLED", "Rates"]
 
 LENGTHS: Final = "lengths"
 """The counts of messages in queues: asked for by ``lengths_age`` and ``lengths_incr``."""
@@ -22,6 +22,8 @@ DATA_RATES: Final = "data_rates"
 """The counts of octets."""
 NODE_STATS: Final = "node_stats"
 """What is measured of the node."""
+UNSAMPLED: Final = ""
+"""Counts of which there are no samples."""
 
 _MOST_STEPS = 500
 

@@ -76,6 +76,10 @@ class Profile:
     """The deprecated features, and the phase of each; empty if the release has no list of them."""
     shows_deprecated_states: bool
     """Whether the list of deprecated features states whether each one is permitted."""
+    erlang_version: str
+    """The release of Erlang that it was compared on, which the management API names."""
+    api_shows_drains_and_timeouts: bool
+    """Whether the management API shows being_drained of nodes and consumer_timeout of consumers."""
     clusters_have_tags: bool
     """Whether there is a global parameter cluster_tags."""
     missing_exchange_types: frozenset[str]
@@ -397,6 +401,8 @@ _3_10 = Profile(
     feature_flags=_FEATURE_FLAGS,
     deprecated_features={},
     shows_deprecated_states=False,
+    erlang_version="25.2.3",
+    api_shows_drains_and_timeouts=False,
     clusters_have_tags=False,
     missing_exchange_types=frozenset(("x-local-random", "x-modulus-hash")),
     queues_have_type_arguments=False,
@@ -495,6 +501,8 @@ _4_0 = Profile(
     feature_flags=_FEATURE_FLAGS + _LATER_FEATURE_FLAGS,
     deprecated_features=_DEPRECATED_IN_4_0,
     shows_deprecated_states=False,
+    erlang_version="27.3.4.1",
+    api_shows_drains_and_timeouts=True,
     clusters_have_tags=True,
     missing_exchange_types=frozenset(("x-modulus-hash",)),
     queues_have_type_arguments=True,
@@ -593,6 +601,8 @@ _4_3 = replace(
     feature_flags=_FEATURE_FLAGS + _LATER_FEATURE_FLAGS + _LATEST_FEATURE_FLAGS,
     deprecated_features=_DEPRECATED_IN_4_3,
     shows_deprecated_states=True,
+    erlang_version="29.1.1",
+    api_shows_drains_and_timeouts=True,
     clusters_have_tags=True,
     missing_exchange_types=frozenset(),
     queues_have_type_arguments=True,

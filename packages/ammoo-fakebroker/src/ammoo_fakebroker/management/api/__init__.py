@@ -9,6 +9,7 @@ from . import (
     definitions,
     exchanges,
     health,
+    nodes,
     overview,
     permissions,
     policies,
@@ -21,6 +22,7 @@ __all__ = ["ALL_ROUTES"]
 
 _MODULES = (
     overview,
+    nodes,
     health,
     virtual_hosts,
     users,

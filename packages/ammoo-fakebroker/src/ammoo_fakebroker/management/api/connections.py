@@ -176,6 +176,7 @@ def channel_item(call: Call, connection: Connection, channel: Channel) -> dict[s
         },
         "consumer_count": len(channel.consumers),
         "messages_unacknowledged": len(channel.unacked),
+        "messages_uncommitted": 0 if transaction is None else transaction.publish_count,
         "messages_unconfirmed": 0,
         "name": f"{peer.connection_name} ({channel.number})",
         "node": call.node.cluster_name,

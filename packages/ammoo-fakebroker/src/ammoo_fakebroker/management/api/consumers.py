@@ -31,6 +31,8 @@ def list_consumers(call: Call) -> Response:
 
 def consumer_item(node: Node, consumer: Consumer) -> dict[str, Any]:
     """Return the API's object for a consumer."""
+    timeout = consumer.queue.settings.consumer_timeout or consumer.queue.host.consumer_timeout
+    shows_timeout = node.profile.api_shows_drains_and_timeouts and timeout is not None
     return {
         "arguments": consumer.arguments,
         "ack_required": not consumer.no_ack,
@@ -38,6 +40,7 @@ def consumer_item(node: Node, consumer: Consumer) -> dict[str, Any]:
         "activity_status": "up",
         "channel_details": channel_details(node, consumer.channel),
         "consumer_tag": consumer.tag,
+        **({"consumer_timeout": timeout} if shows_timeout else {}),
         "exclusive": consumer.exclusive,
         "prefetch_count": consumer.limiter.limit,
         "queue": {"name": consumer.queue.name, "vhost": consumer.queue.host.name},

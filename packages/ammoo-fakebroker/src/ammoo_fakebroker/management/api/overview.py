@@ -1,4 +1,4 @@
-"""The broker as a whole: its release, its listeners, its totals, and its one node."""
+"""The broker as a whole: its release, its listeners and its totals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...exchanges.types import EXCHANGE_TYPES, available_types
 from ..call import Call, Role, done, json_response
 from ..lists import list_response, with_columns
-from ..rates import MESSAGE_RATES, NODE_STATS
+from ..rates import MESSAGE_RATES, UNSAMPLED
 from ..refusals import bad_request, not_found
 from ..route import Route, Routes
 from ..statistics.counts import CHANNEL_GROUPS, DISK, Counts, shown_counts
@@ -15,20 +15,11 @@ from .connections import open_connections
 from .totals import queue_totals
 
 if TYPE_CHECKING:
+    from ...rabbitmq.profiles import Profile
     from ..http import Response
 
-__all__ = ["ROUTES", "listeners"]
+__all__ = ["ROUTES", "exchange_types", "listeners"]
 
-_CHURN = (
-    "channel_closed",
-    "channel_created",
-    "connection_closed",
-    "connection_created",
-    "queue_created",
-    "queue_declared",
-    "queue_deleted",
-)
-_NO_RATE = {"rate": 0.0}
 _PERMITTED = "permitted_by_default"
 _ENABLED = {"state": "enabled", "stability": "stable"}
 
@@ -38,9 +29,12 @@ def show_overview(call: Call) -> Response:
     version = call.node.profile.version
     queues = [queue for each in call.own_virtualhosts() for queue in each.queues.values()]
     overview = {
-        "churn_rates": _churn_rates(call),
+        "churn_rates": call.rates.with_details(call.statistics.churn_counts(), UNSAMPLED),
         "cluster_name": call.node.global_parameters["cluster_name"],
-        "exchange_types": _exchange_types(call),
+        "disable_stats": False,
+        "enable_queue_totals": False,
+        **_erlang_release(call.node.profile),
+        "exchange_types": exchange_types(call),
         "listeners": listeners(call),
         "management_version": version,
         "message_stats": _message_stats(call),
@@ -51,11 +45,22 @@ def show_overview(call: Call) -> Response:
         "queue_totals": queue_totals(queues, call.rates),
         "rabbitmq_version": version,
         "rates_mode": "basic",
+        "statistics_db_event_queue": 0,
     }
     return json_response(with_columns([overview], call.request.query)[0])
 
 
-def _exchange_types(call: Call) -> list[dict[str, Any]]:
+def _erlang_release(profile: Profile) -> dict[str, str]:
+    """Return the release of Erlang that the imitated RabbitMQ runs on; some clients require one."""
+    version = profile.erlang_version
+    return {
+        "erlang_full_version": f"Erlang/OTP {version.partition('.')[0]}",
+        "erlang_version": version,
+    }
+
+
+def exchange_types(call: Call) -> list[dict[str, Any]]:
+    """Return the API's objects for the types that exchanges can have."""
     return [
         {"name": name, "description": EXCHANGE_TYPES[name].description, "enabled": True}
         for name in sorted(available_types(call.node.profile, call.node.plugins))
@@ -85,13 +90,6 @@ def _message_stats(call: Call) -> dict[str, Any]:
     return call.rates.with_details(disk | shown_counts(total, CHANNEL_GROUPS), MESSAGE_RATES)
 
 
-def _churn_rates(call: Call) -> dict[str, Any]:
-    churn: dict[str, Any] = {}
-    for name in _CHURN:
-        churn |= {name: call.statistics.churn[name], f"{name}_details": _NO_RATE}
-    return churn
-
-
 def listeners(call: Call) -> list[dict[str, Any]]:
     """Return the API's objects for the sockets that the broker listens on."""
     protocol = "amqp/ssl" if call.host.uses_tls else "amqp"
@@ -111,36 +109,7 @@ def _listener(call: Call, protocol: str, port: int) -> dict[str, Any]:
     }
 
 
-# -- nodes and names ---------------------------------------------------------------------------
-
-
-def list_nodes(call: Call) -> Response:
-    """List the nodes of the cluster: there is one."""
-    return list_response([_node_item(call)], call.request.query)
-
-
-def show_node(call: Call) -> Response:
-    """Show the node."""
-    if call.names["node"] != call.node.cluster_name:
-        raise not_found()
-    return json_response(with_columns([_node_item(call)], call.request.query)[0])
-
-
-def _node_item(call: Call) -> dict[str, Any]:
-    limit = call.node.limits.memory_limit
-    return {
-        "disk_free_alarm": False,
-        "enabled_plugins": sorted({"rabbitmq_management", *call.node.plugins}),
-        "exchange_types": _exchange_types(call),
-        "mem_alarm": call.node.alarms.reason is not None,
-        "mem_limit": 0 if limit is None else limit,
-        **call.rates.with_details({"mem_used": call.node.memory_size()}, NODE_STATS),
-        "name": call.node.cluster_name,
-        "partitions": [],
-        "rates_mode": "basic",
-        "running": True,
-        "type": "disc",
-    }
+# -- names and features -----------------------------------------------------------------------
 
 
 def show_cluster_name(call: Call) -> Response:
@@ -202,8 +171,6 @@ def rebalance(call: Call) -> Response:
 
 ROUTES: Routes = {
     "overview": Route({"GET": show_overview}),
-    "nodes": Route({"GET": list_nodes}, Role.MONITORING),
-    "nodes/:node": Route({"GET": show_node}, Role.MONITORING),
     "cluster-name": Route({"GET": show_cluster_name, "PUT": set_cluster_name}),
     "extensions": Route({"GET": list_extensions}),
     "feature-flags": Route({"GET": list_feature_flags}, Role.ADMINISTRATOR),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHANNEL_GROUPS",
+    "CHURN",
     "DISK",
     "EXCHANGE_GROUPS",
     "QUEUE_GROUPS",
@@ -34,6 +35,16 @@ _DELIVERIES = (
     "get_no_ack",
     "redeliver",
 )
+CHURN: Final = (
+    "channel_closed",
+    "channel_created",
+    "connection_closed",
+    "connection_created",
+    "queue_created",
+    "queue_declared",
+    "queue_deleted",
+)
+"""What is counted of connections, channels and queues that come and go."""
 DISK: Final = ("disk_reads", "disk_writes")
 """What RabbitMQ counts of its files; there is no file here, so both are 0."""
 

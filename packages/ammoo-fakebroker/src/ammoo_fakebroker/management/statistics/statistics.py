@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 from ...connections.connection import Connection
 from ...connections.methods.direct_reply_to import PSEUDO_QUEUE
-from .counts import Counts, VirtualHostCounts
+from .counts import CHURN, Counts, VirtualHostCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -32,12 +32,13 @@ class Statistics:
         now: Returns the time in seconds since 1970.
 
     Attributes:
-        churn: How many connections, channels and queues were opened, created and closed.
+        now: Returns the time in seconds since 1970.
     """
 
     def __init__(self, history: Recorder | None, now: Callable[[], float]) -> None:
-        self.churn: Counts = Counts()
         self.now: Callable[[], float] = now
+        self._started_at = now()
+        self._churn = Counts()
         self._history = history
         self._actor: RecordedChannel | None = None
         self._command_at = 0.0  # when the command of the actor began
@@ -59,6 +60,14 @@ class Statistics:
         if home is None:
             home = self._virtualhosts[name] = VirtualHostCounts()
         return home
+
+    def churn_counts(self) -> dict[str, int]:
+        """Return how many connections, channels and queues have come and gone."""
+        return {name: self._churn[name] for name in CHURN}
+
+    def uptime(self) -> int:
+        """Return for how long the broker has been up, in milliseconds."""
+        return int((self.now() - self._started_at) * 1000)
 
     # -- what the core calls -------------------------------------------------------------------
 
@@ -176,7 +185,8 @@ class Statistics:
 
     def restarted(self) -> None:
         """Begin to count anew: RabbitMQ keeps no statistics over a restart."""
-        self.churn.clear()
+        self._churn.clear()
+        self._started_at = self.now()
         queues = {name: list(home.queues) for name, home in self._virtualhosts.items()}
         self._virtualhosts.clear()
         for virtualhost, names in queues.items():
@@ -252,18 +262,18 @@ class Statistics:
             home.total[name] += 1
             self.of_channel(channel)[name] += 1
         elif kind == "channel_opened":
-            self.churn["channel_created"] += 1
+            self._churn["channel_created"] += 1
             self.of_channel(channel).active_at = self._time()
         elif kind == "channel_closed":
-            self.churn["channel_closed"] += 1
+            self._churn["channel_closed"] += 1
 
     def _count_connection(self, kind: str, home: VirtualHostCounts, connection: Connection) -> None:
         if kind == "connection_opened":
-            self.churn["connection_created"] += 1
+            self._churn["connection_created"] += 1
             home.had_connections = True
         elif kind == "connection_closed":
-            self.churn["connection_closed"] += 1
-            self.churn["channel_closed"] += len(connection.channels)
+            self._churn["connection_closed"] += 1
+            self._churn["channel_closed"] += len(connection.channels)
             if connection.traffic is not None:
                 home.received_octets += connection.traffic.received_octets
                 home.sent_octets += connection.traffic.sent_octets
@@ -271,12 +281,12 @@ class Statistics:
     def _count_change(self, kind: str, home: VirtualHostCounts, details: dict[str, Any]) -> None:
         """Count a change of a queue or an exchange, and forget the counts of one that is deleted."""
         if kind == "queue_declared":
-            self.churn["queue_declared"] += 1
+            self._churn["queue_declared"] += 1
             if not details.get("existed"):
-                self.churn["queue_created"] += 1
+                self._churn["queue_created"] += 1
                 self._add_queue(home, details["queue_name"])
         elif kind == "queue_deleted":
-            self.churn["queue_deleted"] += 1
+            self._churn["queue_deleted"] += 1
             home.queues.pop(details["queue_name"], None)
         elif kind in ("exchange_declared", "exchange_deleted"):
             home.exchanges.pop(details["exchange_name"], None)
