@@ -30,6 +30,7 @@ from ammoo_wire import (
     BasicQosOkParameters,
     BasicQosParameters,
     ChannelCloseParameters,
+    ConnectionBlockedParameters,
     QueueBindOkParameters,
     QueueBindParameters,
     QueueDeclareOkParameters,
@@ -44,6 +45,9 @@ from tests.support.clock import LoopClock
 TOLD = (ChannelReopened, Restored, GivenUp, ConsumerLost)
 DOWN = ChannelCloseParameters(
     404, "NOT_FOUND - queue 'orders' in vhost '/' is down or inaccessible", 50, 10
+)
+LOCKED = ChannelCloseParameters(
+    405, "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'orders'", 50, 10
 )
 DIFFERENT = ChannelCloseParameters(406, "PRECONDITION_FAILED - inequivalent arg", 50, 10)
 WRONG = ChannelCloseParameters(406, "PRECONDITION_FAILED - unknown delivery tag 7", 60, 80)
@@ -247,6 +251,49 @@ async def test_queue_that_is_given_up_is_reported_with_all_that_waits_for_it(
     assert ["GivenUp", "GivenUp", "ConsumerLost"] == await told(all_events)
 
 
+async def test_queue_that_a_blocked_connection_locks_is_retried_until_the_alarm_ends(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it has an alarm, the server does not notice that a connection is lost."""
+    monkeypatch.setattr("ammoo.recovery.restoring.lanes.LOCKED_PATIENCE", -1.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.handover.LOCKED_MARGIN", -1.0)
+    answers = iter([LOCKED] * 6)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with connection.channel() as channel:
+            await channel.declare_queue("orders", exclusive=True)
+            scripted.peer.send(ConnectionBlockedParameters("low on memory"), channel_number=0)
+            await connection.wait_blocked()
+            scripted.answers[QueueDeclareParameters] = lambda p: next(answers, declare_ok(p))
+            scripted.peer.abort()
+            opened = await until(events, Open)
+            await until(events, Restored)
+
+    assert [True] == [each.is_retried for each in opened.not_restored]
+    assert ["Restored"] == await told(all_events)
+
+
+async def test_queue_that_stays_locked_is_given_up(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ammoo.recovery.restoring.lanes.LOCKED_PATIENCE", -1.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.handover.LOCKED_MARGIN", -1.0)
+    async with (
+        await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection,
+        connection.channel() as channel,
+    ):
+        events = connection.events()
+        await channel.declare_queue("orders", exclusive=True)
+        await channel.bind_queue("orders", "amq.topic", "key")
+        scripted.answers[QueueDeclareParameters] = lambda _: LOCKED
+        scripted.peer.abort()
+        opened = await until(events, Open)
+
+    assert [(QueueRecord, False), (BindingRecord, False)] == [
+        (type(each.entity), each.is_retried) for each in opened.not_restored
+    ]
+
+
 async def test_missing_queue_that_the_program_deletes_does_not_come_back(
     scripted: ScriptedServer,
 ) -> None:
@@ -334,7 +381,7 @@ class LockedConsumers:
         }
         self.stragglers = Stragglers(
             replay,
-            10.0,
+            lambda: 10.0,
             lambda _: True,
             self._start,
             lambda entity: self.restored.append(self._name(entity)),

@@ -23,9 +23,10 @@ class RecoveryState:
         live: The live connection, or the last one; None before the first, and after recovery has
             given up a connection that was open.
         loop: The event loop.
+        was_blocked: Whether the server had blocked the connection that was lost last.
     """
 
-    __slots__ = ("_waiters", "epoch", "final", "is_recovering", "live", "loop")
+    __slots__ = ("_waiters", "epoch", "final", "is_recovering", "live", "loop", "was_blocked")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
@@ -33,6 +34,7 @@ class RecoveryState:
         self.epoch: int = 0
         self.final: Exception | None = None
         self.is_recovering: bool = False
+        self.was_blocked: bool = False
         self._waiters: set[Future[None]] = set()
 
     @property

@@ -162,6 +162,7 @@ class Supervisor:
             error.recoverable = True
             error._restored = partial(state.wait_newer, state.epoch)
         state.is_recovering = True
+        state.was_blocked = live.blocking.is_blocked
         self.gate.shut()
         self._retired = [each for each in self._retired if not each.is_closed]
         self._retired.append(live)

@@ -1,5 +1,6 @@
 """Putting new live halves under the caller's channels and consumers, without an await."""
 
+import math
 from collections.abc import Container, Mapping
 from contextlib import suppress
 from typing import Final
@@ -21,7 +22,8 @@ from .stragglers import Stragglers
 __all__ = ["Handover", "attach_consumer"]
 
 LOCKED_MARGIN: Final = 5.0
-"""A locked queue is retried for three heartbeat intervals and this time, in seconds."""
+"""A locked queue is retried for three heartbeat intervals and this time, in seconds. A server with an
+alarm notices only after the alarm that a connection was lost which it had blocked."""
 
 
 class Handover:
@@ -139,7 +141,11 @@ class Handover:
             if self._state.live is live and self.missing.is_left_to(replay, entity):
                 self.give_up(entity, error)
 
-        locked_for = 3 * live.protocol.heartbeat_interval + LOCKED_MARGIN
+        def locked_for() -> float:
+            if self._state.was_blocked or live.blocking.is_blocked:
+                return math.inf
+            return 3 * live.protocol.heartbeat_interval + LOCKED_MARGIN
+
         return Stragglers(replay, locked_for, is_wanted, late.start, restored, failed)
 
 

@@ -32,8 +32,8 @@ class Stragglers:
 
     Args:
         replay: The attempt.
-        locked_for: For how many seconds a locked queue is retried; each entity that is restored
-            meanwhile renews this time, because the server is still deleting.
+        locked_for: Returns for how many seconds a locked queue is retried; each entity that is
+            restored meanwhile renews this time, because the server is still deleting.
         is_wanted: Returns whether an entity is still to be restored, by this attempt.
         start_consumer: Starts a consumer; returns whether it has.
         on_restored: Called with each restored entity.
@@ -43,7 +43,7 @@ class Stragglers:
     def __init__(
         self,
         replay: Replay,
-        locked_for: float,
+        locked_for: Callable[[], float],
         is_wanted: Callable[[Entity], bool],
         start_consumer: Callable[[ConsumerRecord], Awaitable[bool]],
         on_restored: Callable[[Entity], None],
@@ -80,7 +80,7 @@ class Stragglers:
         while entity in stragglers:
             error = stragglers[entity]
             is_locked = remedy_for(error, entity) is Remedy.LOCKED
-            if is_locked and loop.time() - max(began, self._restored_at) >= self._locked_for:
+            if is_locked and loop.time() - max(began, self._restored_at) >= self._locked_for():
                 self._fail(entity, error)
                 return
             await asyncio.sleep(delay)
