@@ -23,6 +23,7 @@ from ammoo.recovery.restoring.replay import Replay
 from ammoo.recovery.restoring.stragglers import Stragglers
 from ammoo.topology import BindingRecord, ConsumerRecord, ExchangeRecord, QueueRecord, Topology
 from ammoo_wire import (
+    BasicCancelOkParameters,
     BasicCancelParameters,
     BasicConsumeOkParameters,
     BasicConsumeParameters,
@@ -78,6 +79,7 @@ def scripted(server: ScriptedServer) -> ScriptedServer:
         QueueDeleteParameters: lambda _: QueueDeleteOkParameters(0),
         BasicQosParameters: lambda _: BasicQosOkParameters(),
         BasicConsumeParameters: consume_ok,
+        BasicCancelParameters: lambda p: BasicCancelOkParameters(p.consumer_tag),
     }
     return server
 
