@@ -308,8 +308,8 @@ class Channel:
     def start_closing(self) -> None:
         """Remove all consumers, and return the unacknowledged messages of consumed classic queues.
 
-        An error of the channel calls this. When the client has answered, `close` returns the messages
-        of basic.get and of quorum queues.
+        The broker does this when it closes the channel because of an error. When the client has
+        answered, `close` returns the messages of basic.get and of quorum queues.
         """
         self.is_open = False
         self._cancel_reply_consumer()

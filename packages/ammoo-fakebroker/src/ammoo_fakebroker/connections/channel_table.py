@@ -82,7 +82,7 @@ class ChannelTable:
         channel.start_closing()
 
     def refuse_unopened(self, number: int, error: ProtocolError) -> None:
-        """Answer a method on a channel that was never opened by closing the channel."""
+        """Send channel.close for a channel that was never opened."""
         self._closing[number] = None
         self._send_close(number, error)
 

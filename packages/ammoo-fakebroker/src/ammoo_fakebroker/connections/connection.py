@@ -238,7 +238,7 @@ class Connection:
             self._transport.wake()
 
     def _follow_state(self) -> None:
-        """Begin or end with the protocol, whose state may have changed."""
+        """Open or end the connection if the protocol has done so."""
         state = self._protocol.state
         if state is ConnectionState.RUNNING and self._stage is _Stage.OPENING:
             self._begin()
@@ -539,7 +539,7 @@ class Connection:
         self._transport.wake()
 
     def _detach(self) -> None:
-        """Leave channels and queues, cancel timers, and let the socket be closed; repeatable."""
+        """Leave channels and queues and cancel timers, once; let the socket be closed."""
         if self._stage is not _Stage.OVER:
             was_open = self.is_open
             self._stage = _Stage.OVER

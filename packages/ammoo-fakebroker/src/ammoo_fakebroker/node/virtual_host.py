@@ -337,7 +337,7 @@ class VirtualHost:
             self._forget_queue(queue)
         for exchange in list(self.exchanges.values()):
             if exchange.name and not exchange.name.startswith("amq."):
-                exchange.stop_timers()  # for what it delays, which an exchange of its name may get
+                exchange.stop_timers()  # else a new exchange of this name gets what it delays
                 self._forget_exchange(exchange)
         for exchange in self.exchanges.values():
             for binding in list(exchange.bindings.values()):
