@@ -13,11 +13,13 @@ def worker_process(broker):
     celery = [sys.executable, "-m", "celery", "--app", "thumbs", "--broker", broker.url]
     options = ["--pool", "solo", "--without-mingle", "--without-gossip"]
     with subprocess.Popen([*celery, "worker", *options]) as process:
-        mark = broker.mark()
-        make_thumb.delay("first.png")
-        broker.acknowledged(queue_name="celery", since=mark).wait(1, timeout=60)
-        yield process
-        process.terminate()
+        try:
+            mark = broker.mark()
+            make_thumb.delay("first.png")
+            broker.acknowledged(queue_name="celery", since=mark).wait(1, timeout=60)
+            yield process
+        finally:
+            process.terminate()
 
 
 def test_worker_consumes_again_when_its_consumer_was_cancelled(broker, worker_process):
