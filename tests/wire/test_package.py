@@ -147,3 +147,10 @@ def test_exported_class_and_function_is_explained(name: str) -> None:
     exported = getattr(ammoo_wire, name)
 
     assert exported.__doc__ or not isinstance(exported, type | FunctionType)
+
+
+def test_editors_are_offered_what_is_exported() -> None:
+    """Also what is imported when it is first asked for."""
+    program = "import ammoo_wire; assert sorted(ammoo_wire.__all__) == dir(ammoo_wire)"
+
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -200,6 +200,10 @@ else:
         return value
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 __version__ = "1.0.0"
 
 __all__ = [

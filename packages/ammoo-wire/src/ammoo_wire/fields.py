@@ -155,6 +155,8 @@ class EncodedValue(bytes):
 
         retries = EncodedValue(b"I" + (3).to_bytes(4))
         assert encode_table({"retries": retries}) == encode_table({"retries": 3})
+
+    Nothing checks the octets. RabbitMQ ends the connection (541) if it cannot read them.
     """
 
 
