@@ -35,7 +35,7 @@ class BasicQosParameters(LightNamedTuple):
     prefetch_count: Short = 0
     """Messages; 0 is no limit."""
     global_: Bit = False
-    """In RabbitMQ, whether the limit is the channel's or each new consumer's."""
+    """True: one limit for all of the channel's consumers. False: one for each new consumer (RabbitMQ)."""
 
 
 @method(60, 11)
@@ -51,9 +51,13 @@ class BasicConsumeParameters(LightNamedTuple):
     consumer_tag: ShortStr = ""
     """The consumer's name; the server makes one up if it is empty."""
     no_local: Bit = False
+    """RabbitMQ ignores it."""
     no_ack: Bit = False
+    """Whether deliveries count as acknowledged once they are sent."""
     exclusive: Bit = False
+    """Whether the queue may have no other consumer."""
     no_wait: Bit = False
+    """Whether the server sends no answer."""
     arguments: Table = EMPTY_TABLE
 
 
@@ -70,6 +74,7 @@ class BasicCancelParameters(LightNamedTuple):
 
     consumer_tag: ShortStr = ""
     no_wait: Bit = False
+    """Whether the peer sends no answer."""
 
 
 @method(60, 31)
@@ -86,7 +91,9 @@ class BasicPublishParameters(LightNamedTuple):
     exchange_name: ShortStr = ""
     routing_key: ShortStr = ""
     mandatory: Bit = False
+    """Whether to return the message (basic.return) if it reaches no queue."""
     immediate: Bit = False
+    """RabbitMQ refuses it (540)."""
 
 
 @method(60, 50, content=True)
@@ -105,7 +112,9 @@ class BasicDeliverParameters(LightNamedTuple):
 
     consumer_tag: ShortStr
     delivery_tag: LongLong
+    """The number by which the delivery is acknowledged, on this channel."""
     redelivered: Bit
+    """Whether it may have been delivered before."""
     exchange_name: ShortStr
     routing_key: ShortStr
 
@@ -116,6 +125,7 @@ class BasicGetParameters(LightNamedTuple):
 
     queue_name: ShortStr = ""
     no_ack: Bit = False
+    """Whether the message counts as acknowledged once it is sent."""
 
 
 @method(60, 71, content=True)
@@ -123,7 +133,9 @@ class BasicGetOkParameters(LightNamedTuple):
     """The message that was fetched."""
 
     delivery_tag: LongLong
+    """The number by which the delivery is acknowledged, on this channel."""
     redelivered: Bit
+    """Whether it may have been delivered before."""
     exchange_name: ShortStr
     routing_key: ShortStr
     message_count: Long
@@ -152,6 +164,7 @@ class BasicRejectParameters(LightNamedTuple):
 
     delivery_tag: LongLong = 0
     requeue: Bit = True
+    """Whether the message goes back to its queue; if not, it is dropped or dead-lettered."""
 
 
 @method(60, 100)
@@ -181,3 +194,4 @@ class BasicNackParameters(LightNamedTuple):
     multiple: Bit = False
     """Whether all lower tags are included; tag 0 then means all there are."""
     requeue: Bit = True
+    """Whether the messages go back to their queue; if not, they are dropped or dead-lettered."""

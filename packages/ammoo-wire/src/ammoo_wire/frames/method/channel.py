@@ -33,6 +33,7 @@ class ChannelFlowParameters(LightNamedTuple):
     """Ask the peer to stop, or to go on, sending content."""
 
     active: Bit
+    """True to go on, False to stop."""
 
 
 @method(20, 21)
@@ -40,6 +41,7 @@ class ChannelFlowOkParameters(LightNamedTuple):
     """The peer has stopped, or goes on."""
 
     active: Bit
+    """As in the channel.flow that it answers."""
 
 
 @method(20, 40, replies=("channel.close-ok",))

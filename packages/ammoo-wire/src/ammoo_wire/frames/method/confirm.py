@@ -12,6 +12,7 @@ class ConfirmSelectParameters(LightNamedTuple):
     """Put the channel in confirm mode: the server confirms each further publish."""
 
     no_wait: Bit = False
+    """Whether the server sends no answer."""
 
 
 @method(85, 11)

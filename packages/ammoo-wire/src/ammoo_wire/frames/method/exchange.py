@@ -23,10 +23,15 @@ class ExchangeDeclareParameters(LightNamedTuple):
     exchange_name: ShortStr = ""
     exchange_type: ShortStr = "direct"
     passive: Bit = False
+    """Whether only to check that the exchange exists."""
     durable: Bit = False
+    """Whether it outlives a restart of the server."""
     auto_delete: Bit = False
+    """Whether it is deleted with the last binding from it."""
     internal: Bit = False
+    """Whether it takes messages from other exchanges only, and none from clients."""
     no_wait: Bit = False
+    """Whether the server sends no answer."""
     arguments: Table = EMPTY_TABLE
 
 
@@ -41,7 +46,9 @@ class ExchangeDeleteParameters(LightNamedTuple):
 
     exchange_name: ShortStr = ""
     if_unused: Bit = False
+    """Whether to delete it only if nothing is bound to it."""
     no_wait: Bit = False
+    """Whether the server sends no answer."""
 
 
 @method(40, 21)
@@ -54,9 +61,12 @@ class ExchangeBindParameters(LightNamedTuple):
     """Bind an exchange to another, its source (RabbitMQ)."""
 
     destination: ShortStr = ""
+    """The exchange that receives the messages."""
     source: ShortStr = ""
+    """The exchange that they come from."""
     routing_key: ShortStr = ""
     no_wait: Bit = False
+    """Whether the server sends no answer."""
     arguments: Table = EMPTY_TABLE
 
 
@@ -73,6 +83,7 @@ class ExchangeUnbindParameters(LightNamedTuple):
     source: ShortStr = ""
     routing_key: ShortStr = ""
     no_wait: Bit = False
+    """Whether the server sends no answer."""
     arguments: Table = EMPTY_TABLE
 
 

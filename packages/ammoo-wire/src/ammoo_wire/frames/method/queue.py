@@ -23,11 +23,17 @@ class QueueDeclareParameters(LightNamedTuple):
     """Create a queue, or check that one like it exists."""
 
     queue_name: ShortStr = ""
+    """The name; the server makes one up if it is empty."""
     passive: Bit = False
+    """Whether only to check that the queue exists."""
     durable: Bit = False
+    """Whether it outlives a restart of the server."""
     exclusive: Bit = False
+    """Whether it is for this connection alone, and deleted with it."""
     auto_delete: Bit = False
+    """Whether it is deleted with its last consumer."""
     no_wait: Bit = False
+    """Whether the server sends no answer."""
     arguments: Table = EMPTY_TABLE
 
 
@@ -50,6 +56,7 @@ class QueueBindParameters(LightNamedTuple):
     exchange_name: ShortStr = ""
     routing_key: ShortStr = ""
     no_wait: Bit = False
+    """Whether the server sends no answer."""
     arguments: Table = EMPTY_TABLE
 
 
@@ -64,6 +71,7 @@ class QueuePurgeParameters(LightNamedTuple):
 
     queue_name: ShortStr = ""
     no_wait: Bit = False
+    """Whether the server sends no answer."""
 
 
 @method(50, 31)
@@ -71,6 +79,7 @@ class QueuePurgeOkParameters(LightNamedTuple):
     """The queue was purged."""
 
     message_count: Long
+    """Messages that were dropped."""
 
 
 @method(50, 40, reserved_short=True, replies=("queue.delete-ok",))
@@ -79,8 +88,11 @@ class QueueDeleteParameters(LightNamedTuple):
 
     queue_name: ShortStr = ""
     if_unused: Bit = False
+    """Whether to delete it only if it has no consumers."""
     if_empty: Bit = False
+    """Whether to delete it only if it is empty."""
     no_wait: Bit = False
+    """Whether the server sends no answer."""
 
 
 @method(50, 41)
@@ -88,6 +100,7 @@ class QueueDeleteOkParameters(LightNamedTuple):
     """The queue does not exist any more."""
 
     message_count: Long
+    """Messages that were dropped with it."""
 
 
 @method(50, 50, reserved_short=True, replies=("queue.unbind-ok",))
