@@ -4,7 +4,7 @@ This module knows the documented arguments, and their effects on routing key, pr
 knows no channel, and sends nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict, TypeVar, Union
@@ -286,9 +286,21 @@ def _pop_route(route: str | Mapping[str, FieldValue], options: dict[str, Any]) -
     for option, name in (("cc", "CC"), ("bcc", "BCC")):
         keys = options.pop(option, None)
         if keys is not None:
-            headers = {**(headers or {}), name: [keys] if isinstance(keys, str) else list(keys)}
+            headers = {**(headers or {}), name: _listed(option, keys)}
     options["headers"] = headers
     return routing_key
+
+
+def _listed(option: str, keys: RoutingKeys) -> list[str]:
+    """Return further routing keys as a list.
+
+    Raises:
+        TypeError: One of them is no str: RabbitMQ would ignore it without a word.
+    """
+    listed = [keys] if isinstance(keys, str) or not isinstance(keys, Iterable) else list(keys)
+    if not all(isinstance(key, str) for key in listed):
+        raise TypeError(f"{option} is {keys!r}; expected a str, or a sequence of them")
+    return listed
 
 
 def resolve_persistent(options: PublishOptions) -> None:
