@@ -178,7 +178,8 @@ async def connect(
         hooks: An object whose methods are called when something happens to a message or to the
             connection; see `Hooks`. None by default.
         record_frames: How many commands and heartbeats to record. The exception of a protocol error
-            shows them, of both directions, in a note. 0, the default, for none.
+            shows them, of both directions, in a note: with headers and the beginnings of bodies,
+            and without passwords. 0, the default, for none.
         stall_guard: A share of the heartbeat interval, such as 0.5. When the event loop has been
             blocked for that share of the interval, a thread logs the stack of the code that blocks
             it. None, the default, for no guard. Without heartbeats there is no guard.
