@@ -221,6 +221,7 @@ class FakeBroker(
         Restoring.__init__(self)
         self._seed = seed
         self._faults: Faults | None = None
+        self._alarm_errors = {}
         self._management = self._create_management(management_port, statistics, control=control)
         self._runnable: Runnable = self._management or self._server
         self._waiters = Waiters(self._server)
@@ -247,7 +248,7 @@ class FakeBroker(
     ) -> None:
         self._stop_thread()
         if error is None:
-            self.check_responders()
+            self._check_at_end()
 
     def _stop_thread(self) -> None:
         assert self._thread is not None
@@ -269,7 +270,25 @@ class FakeBroker(
         self._stopping()
         await self._runnable.stop()
         if error is None:
-            self.check_responders()
+            self._check_at_end()
+
+    def _check_at_end(self) -> None:
+        """Raise what clients could not see: requests without an answer, functions that raised."""
+        self.check_responders()
+        self.check_functions()
+
+    def check_functions(self) -> None:
+        """Check that no function of the test has failed, as the end of the broker does.
+
+        Faults and `block` call such functions to choose a connection, a queue or a message. An error
+        in one strikes nothing, and must not end the client's connection.
+
+        Raises:
+            AssertionError: One has raised an error that no fault has told.
+        """
+        failed = [*self._alarm_errors, *(() if self._faults is None else self._faults.failures)]
+        if failed:
+            raise AssertionError("\n".join(failed))
 
     def _create_management(
         self, port: int | None, statistics: Statistics | None, *, control: bool

@@ -56,10 +56,12 @@ class Interruptions(ABC):
     Attributes:
         _node: The broker's node.
         _server: The broker's server.
+        _alarm_errors: What functions that choose connections for an alarm have raised.
     """
 
     _node: Node
     _server: Server
+    _alarm_errors: dict[str, None]
 
     @abstractmethod
     def _call(self, function: Callable[[], _Result]) -> _Result:
@@ -98,12 +100,23 @@ class Interruptions(ABC):
                 return reason
             source = f"{reason} for {connection!r}"
             self._node.raise_alarm(
-                reason, source=source, concerns=lambda client: _is_chosen(client, connection)
+                reason, source=source, concerns=lambda client: self._blocks(client, connection)
             )
             return source
 
         source = self._call(block)
         return Alarm(lambda: self._call(lambda: self._node.clear_alarm(source)))
+
+    def _blocks(self, client: object, choice: ConnectionChoice) -> bool:
+        """Return whether an alarm concerns a connection; not if a function of the test raises."""
+        try:
+            return _is_chosen(client, choice)
+        except Exception as error:  # noqa: BLE001  raised at the end: it must not end the connection
+            name = getattr(choice, "__name__", repr(choice))
+            self._alarm_errors[
+                f"the function {name} of block() raised {type(error).__name__}: {error}"
+            ] = None
+            return False
 
     def unblock(self, reason: str | None = None) -> None:
         """Clear alarms; without any alarm, connections are unblocked (connection.unblocked).

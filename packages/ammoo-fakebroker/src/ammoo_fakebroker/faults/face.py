@@ -59,6 +59,12 @@ class Faults(BrokerFaults, NetworkFaults):
         """The faults in force, newest first."""
         return self._registry.call(lambda: tuple(self._registry.active))
 
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What functions in the options of faults have raised, if no fault has told it yet."""
+        errors = (fault.untold_error for fault in self._registry.failures)
+        return tuple(error for error in errors if error is not None)
+
     def clear(self) -> None:
         """Remove all faults."""
         for fault in self.active:

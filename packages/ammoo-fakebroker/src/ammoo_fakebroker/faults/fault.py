@@ -32,7 +32,8 @@ class Fault:
     """A fault in force; the methods of ``broker.faults`` return it.
 
     As a context manager it is removed at the end of the block. A block in which it never struck
-    raises AssertionError, unless the fault is optional or another exception leaves the block.
+    raises AssertionError, unless the fault is optional or another exception leaves the block. So does
+    a block in which one of its functions has raised an error; then it did not strike.
 
     Example::
 
@@ -66,6 +67,8 @@ class Fault:
         self._claims = 0
         self._strikes: deque[Strike] = deque(maxlen=_STRIKES_KEPT)
         self._is_in_force = True
+        self._raised: Exception | None = None
+        self._is_told = False
 
     def _read_scope(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the scope: the options that are neither limits nor the subclass's own."""
@@ -117,8 +120,8 @@ class Fault:
             timeout: How long to wait, in seconds of real time.
 
         Raises:
-            AssertionError: It has struck less often in that time, or was removed; the text gives
-                the reason.
+            AssertionError: It has struck less often in that time, was removed, or a function in its
+                options has raised an error; the text gives the reason.
             RuntimeError: The broker runs in the event loop of this thread, or cannot count the
                 strikes of the fault, as of `NetworkFaults.refuse_connections` without a limit.
         """
@@ -162,10 +165,11 @@ class Fault:
 
     def _ends_wait(self, count: int) -> bool:
         """Return whether it has struck as often, or cannot any more."""
-        return self._count >= count or not self._is_in_force
+        return self._count >= count or not self._is_in_force or self._raised is not None
 
     def _check_wait(self, count: int) -> None:
         __tracebackhide__ = True
+        self._check_functions()
         if self._count < count:
             raise AssertionError(self._describe_wait(count, "when it was removed"))
 
@@ -174,6 +178,26 @@ class Fault:
             f"{self.describe()} struck {self._count} times {when},"
             f" {count} awaited: {self._matcher.why_not()}"
         )
+
+    def _check_functions(self) -> None:
+        """Check that the functions in its options have raised nothing.
+
+        Raises:
+            AssertionError: One has.
+        """
+        __tracebackhide__ = True
+        if self._raised is not None:
+            self._is_told = True
+            raise AssertionError(self._describe_error()) from self._raised
+
+    @property
+    def untold_error(self) -> str | None:
+        """What one of its functions has raised, if no wait and no end of a block has told it."""
+        return None if self._raised is None or self._is_told else self._describe_error()
+
+    def _describe_error(self) -> str:
+        error = self._raised
+        return f"a function of {self.describe()} raised {type(error).__name__}: {error}"
 
     # -- its end -------------------------------------------------------------------------------
 
@@ -204,6 +228,8 @@ class Fault:
     ) -> None:
         __tracebackhide__ = True
         self.remove()  # first: it may strike until then
+        if error is None:
+            self._check_functions()
         if error is None and not self.count and not self._is_optional and self.is_countable:
             raise AssertionError(f"{self.describe()} never struck: {self._matcher.why_not()}")
 
@@ -220,7 +246,7 @@ class Fault:
         Args:
             occasion: The publish, delivery, method, login or connection.
         """
-        is_struck = self._matcher.admits(occasion, self._count, self.obstacle)
+        is_struck = self._admits(occasion, self._count)
         if is_struck:
             self.strike(occasion)
         return is_struck
@@ -231,9 +257,23 @@ class Fault:
         Args:
             occasion: The connection.
         """
-        is_claimed = self._matcher.admits(occasion, self._claims, self.obstacle)
+        is_claimed = self._admits(occasion, self._claims)
         self._claims += is_claimed
         return is_claimed
+
+    def _admits(self, occasion: Occasion, struck: int) -> bool:
+        """Return whether it may strike; not if a function of the test raises an error.
+
+        The error must not end the connection that it is asked about. The test gets it where it waits
+        for the fault, where its block ends, or else at the end of the broker.
+        """
+        try:
+            return self._matcher.admits(occasion, struck, self.obstacle)
+        except Exception as error:  # noqa: BLE001  raised again in the test's thread
+            if self._raised is None:
+                self._raised = error
+                self._host.failed(self)
+            return False
 
     def strike(self, occasion: Occasion) -> None:
         """Count a strike, and record it.

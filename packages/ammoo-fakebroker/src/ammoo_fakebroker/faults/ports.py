@@ -105,3 +105,6 @@ class FaultHost(Protocol):
 
     def struck(self, fault: Any, occasion: Any) -> None:
         """Record that a fault struck."""
+
+    def failed(self, fault: Any) -> None:
+        """Record that a function of a fault has raised an error."""

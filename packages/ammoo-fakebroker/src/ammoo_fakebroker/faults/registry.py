@@ -73,6 +73,7 @@ class Registry:
     ) -> None:
         self.node = node
         self.active: list[Fault] = []
+        self.failures: list[Fault] = []
         self._points = points
         self._call = call
         self._look = look
@@ -191,6 +192,11 @@ class Registry:
                 fault=fault.describe(),
                 fault_number=fault.ordinal,
             )
+
+    def failed(self, fault: Fault) -> None:
+        """Record that a function of a fault has raised an error; a wait for the fault fails now."""
+        self.failures.append(fault)
+        self._wake_waiters()
 
     def end(self, fault: Fault) -> None:
         """End a fault, in the broker's thread."""

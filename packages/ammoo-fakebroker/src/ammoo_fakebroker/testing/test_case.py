@@ -40,14 +40,15 @@ class FakeBrokerTestCase(_Base):
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
         """Run the test while its broker runs.
 
-        A cleanup of the test checks stub responders: an exception outside of the test would end the
-        whole run, and hide the test's own failure.
+        Cleanups of the test check stub responders and functions of faults: an exception outside of
+        the test would end the whole run, and hide the test's own failure.
 
         Args:
             result: The result to report to; None for a default one.
         """
         self.fakebroker = FakeBroker(**self.fakebroker_options).__enter__()
         self.addCleanup(self.fakebroker.check_responders)
+        self.addCleanup(self.fakebroker.check_functions)
         try:
             return super().run(result)
         finally:

@@ -1,0 +1,155 @@
+"""Functions of a test that raise errors: clients do not notice, and the test fails with the error."""
+
+import unittest
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, NoReturn
+
+import pika  # type: ignore[import-untyped]  # it ships no types
+import pika.exceptions  # type: ignore[import-untyped]  # it ships no types
+import pytest
+
+from ammoo_fakebroker import FakeBroker, FakeBrokerTestCase, Fault
+
+RAISED = "raised ZeroDivisionError: by the test"
+
+
+def fail(*_: object) -> NoReturn:
+    raise ZeroDivisionError("by the test")
+
+
+@pytest.fixture
+def broker() -> Iterator[FakeBroker]:
+    """Yield a broker with a message; the test looks at its errors."""
+    with suppress(AssertionError), FakeBroker() as broker:
+        broker.declare_queue("orders")
+        broker.put("orders", b"one")
+        yield broker
+
+
+def use(broker: FakeBroker) -> bytes:
+    """Log in, declare, publish with a confirm and consume; return what was consumed."""
+    with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("orders", passive=True)
+        channel.basic_publish("", "orders", b"two")
+        _, _, body = next(channel.consume("orders", inactivity_timeout=30))
+        consumed: bytes = body
+        return consumed
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "nack_publishes": {"message": fail},
+    "hold_confirms": {"routing_key": fail},
+    "duplicate_deliveries": {"queue_name": fail},
+    "hold_deliveries": {"queue_name": fail},
+    "delay_deliveries": {"seconds": 9, "consumer_tag": fail},
+    "close_channels": {"queue_name": fail},
+    "fail_logins": {"user": fail},
+    "silence": {"connection": fail},
+    "cut": {"user": fail},
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_clients_go_on_and_the_block_fails(broker: FakeBroker, name: str) -> None:
+    make: Callable[..., Fault] = getattr(broker.faults, name)
+
+    with pytest.raises(AssertionError) as failed, make(**FAULTS[name]):
+        body = use(broker)
+
+    assert b"one" == body
+    assert str(failed.value).startswith(f"a function of {name}(")
+    assert str(failed.value).endswith(f"=fail) {RAISED}")
+    assert isinstance(failed.value.__cause__, ZeroDivisionError)
+    broker.check_functions()
+
+
+def test_wait_for_the_fault_fails_at_once(broker: FakeBroker) -> None:
+    fault = broker.faults.nack_publishes(message=fail)
+    use(broker)
+
+    with pytest.raises(AssertionError, match=RAISED):
+        fault.wait(timeout=1000)
+
+
+def fail_in_the_block(broker: FakeBroker) -> None:
+    with broker.faults.nack_publishes(message=fail):
+        use(broker)
+        raise LookupError
+
+
+def test_other_exceptions_of_the_block_are_not_hidden(broker: FakeBroker) -> None:
+    with pytest.raises(LookupError):
+        fail_in_the_block(broker)
+
+    with pytest.raises(AssertionError, match=RAISED):
+        broker.check_functions()
+
+
+def end_with_a_faulty_fault() -> None:
+    with FakeBroker() as broker:
+        broker.declare_queue("orders")
+        broker.faults.nack_publishes(message=fail)
+        use(broker)
+
+
+async def test_broker_that_nobody_has_asked_fails_at_its_end() -> None:
+    with pytest.raises(AssertionError, match=RAISED):
+        end_with_a_faulty_fault()
+
+
+def test_alarm_concerns_no_connection_that_its_function_fails_for(broker: FakeBroker) -> None:
+    with broker.block(connection=fail):
+        body = use(broker)
+
+    assert b"one" == body
+    with pytest.raises(AssertionError, match=rf"the function fail of block\(\) {RAISED}"):
+        broker.check_functions()
+
+
+def test_wait_gets_the_error_of_its_function(broker: FakeBroker) -> None:
+    with pytest.raises(ZeroDivisionError):
+        broker.wait_until(fail)
+    with pytest.raises(ZeroDivisionError):
+        broker.published(body=fail).wait(timeout=1000)
+
+    assert b"one" == use(broker)
+
+
+def test_unittest_fails_as_well() -> None:
+    class Case(FakeBrokerTestCase, unittest.TestCase):
+        def test_order(self) -> None:
+            self.fakebroker.declare_queue("orders")
+            self.fakebroker.faults.nack_publishes(message=fail)
+            use(self.fakebroker)
+
+    result = unittest.TestResult()
+    Case("test_order").run(result)
+
+    ((_, text),) = result.failures
+    assert RAISED in text
+
+
+def test_fixture_fails_as_well(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pika
+
+        def fail(_):
+            raise ZeroDivisionError("by the test")
+
+        def test_order(fakebroker):
+            fakebroker.faults.nack_publishes(message=fail)
+            with pika.BlockingConnection(pika.URLParameters(fakebroker.url)) as connection:
+                channel = connection.channel()
+                channel.confirm_delivery()
+                channel.basic_publish("", "orders", b"two")
+        """
+    )
+
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio")
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines([f"*a function of nack_publishes(message=fail)*{RAISED}*"])
