@@ -89,12 +89,12 @@ async def kill(node: PrivateNode, works: list[Work]) -> None:
     await asyncio.gather(*(work.goes_on() for work in works))
 
 
-@pytest.mark.timeout(120 + 60 * KILLS)
 async def kill_repeatedly(node: PrivateNode, works: list[Work], *, times: int) -> None:
     for _ in range(times):
         await kill(node, works)
 
 
+@pytest.mark.timeout(120 + 60 * KILLS)
 async def test_confirmed_messages_are_there_and_the_others_are_accounted_for() -> None:
     async with (
         PrivateNode(RELEASE) as node,

@@ -50,6 +50,12 @@ DOWN = ChannelCloseParameters(
 LOCKED = ChannelCloseParameters(
     405, "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'orders'", 50, 10
 )
+NO_REPLICA = ChannelCloseParameters(
+    406,
+    "PRECONDITION_FAILED - queue 'log' in vhost '/' does not have a replica on the local node",
+    60,
+    20,
+)
 DIFFERENT = ChannelCloseParameters(406, "PRECONDITION_FAILED - inequivalent arg", 50, 10)
 WRONG = ChannelCloseParameters(406, "PRECONDITION_FAILED - unknown delivery tag 7", 60, 80)
 
@@ -179,6 +185,53 @@ async def test_consumer_follows_its_queue_though_its_channel_is_opened_again(
 
     assert b"body" == message.body
     assert ["ChannelReopened", "Restored", "Restored"] == await told(all_events)
+
+
+async def test_stream_whose_replica_does_not_run_yet_is_tried_again_on_private_channels(
+    scripted: ScriptedServer,
+) -> None:
+    """A refused basic.consume closes its channel, which must not be the caller's."""
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with (
+            connection.channel(prefetch_count=10) as channel,
+            channel.consume("log", arguments={"x-stream-offset": "first"}) as consumer,
+        ):
+            answers = iter([NO_REPLICA] * 3)
+            scripted.answers[BasicConsumeParameters] = lambda p: next(answers, consume_ok(p))
+            scripted.peer.abort()
+            opened = await until(events, Open)
+            await until(events, Restored)
+            delivery = BasicDeliverParameters(consumer.consumer_tag, 1, False, "", "log")
+            scripted.peer.send_content(delivery, channel_number=channel.channel_id)
+            message = await anext(consumer)
+
+    assert [True] == [each.is_retried for each in opened.not_restored]
+    assert b"body" == message.body
+    assert ["Restored"] == await told(all_events)
+
+
+@pytest.mark.parametrize(
+    "refusal", [DOWN, NO_REPLICA], ids=["its node is down", "its replica does not run"]
+)
+async def test_cancelled_consumer_waits_for_the_node_of_its_queue(
+    scripted: ScriptedServer, refusal: ChannelCloseParameters
+) -> None:
+    answers = iter([refusal] * 3)
+    recovery = ammoo.Recovery(consumer_grace=0.0, random=lambda: 0.0)
+    async with await ammoo.connect(scripted.url, recovery=recovery) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with (
+            connection.channel(prefetch_count=10) as channel,
+            channel.consume("log", arguments={"x-stream-offset": "first"}) as consumer,
+        ):
+            peer = scripted.peer
+            peer.answers[BasicConsumeParameters] = lambda p: next(answers, consume_ok(p))
+            peer.send(BasicCancelParameters(consumer.consumer_tag, True))
+            await until(events, Restored)
+            await channel.declare_queue("orders")
+
+    assert ["Restored"] == await told(all_events)
 
 
 async def test_cancelled_consumer_that_is_started_again_is_reported_once(

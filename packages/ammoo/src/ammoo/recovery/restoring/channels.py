@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 UNLIMITED = Prefetch(0, 0)
+ONE = Prefetch(0, 1)
 CONSUMER_STUCK_AFTER = 0.1
 """How long to await basic.consume-ok before asking the server on another channel, in seconds. All
 operations wait meanwhile, and a restarted node answers late for each queue without a leader."""
@@ -206,10 +207,13 @@ async def start_late(live: LiveChannel, record: ConsumerRecord, replay: Replay) 
 
 
 async def probe_queue(replay: Replay, record: ConsumerRecord) -> None:
-    """Make sure that a consumer's queue exists; if it does not, only a private channel is closed.
+    """Make sure that a consumer can be started; if it cannot, only a private channel is closed.
+
+    A stream may exist before its replica on this node runs, and then refuses consumers.
 
     Raises:
         NotFound: The queue does not exist.
+        ServerClosedChannel: The stream accepts no consumer now.
     """
     probe = await replay.private_channels.open()
     try:
@@ -217,8 +221,18 @@ async def probe_queue(replay: Replay, record: ConsumerRecord) -> None:
             await probe.call(
                 QueueDeclareParameters(record.queue.name, passive=True), QueueDeclareOkParameters
             )
+        if _is_on_stream(record):
+            async with answered_in_time("basic.consume"):
+                await set_prefetch(probe, ONE)
+                await start_consumer(probe, record)
     finally:
         replay.private_channels.close(probe)
+
+
+def _is_on_stream(record: ConsumerRecord) -> bool:
+    declared = record.queue.parameters
+    is_stream = declared is not None and declared.arguments.get("x-queue-type") == "stream"
+    return is_stream or record.consumer.is_on_stream
 
 
 async def restore_channels(

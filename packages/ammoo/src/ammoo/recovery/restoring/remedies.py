@@ -12,7 +12,14 @@ from ...topology import BindingRecord, Entity
 
 __all__ = ["Remedy", "remedy_for"]
 
-TRANSIENT = ("down or inaccessible", "due to timeout", "stopped by supervisor")
+TRANSIENT = (
+    "down or inaccessible",
+    "due to timeout",
+    "stopped by supervisor",
+    # A stream whose node is starting, or whose replica is on other nodes (406):
+    "replica on the local node",
+    "failed consuming from stream",
+)
 
 
 class Remedy(Enum):
@@ -37,7 +44,7 @@ def remedy_for(error: Exception, entity: Entity) -> Remedy:
     code, text = error.reply_code, error.reply_text
     if code == 405 or (code == 403 and "exclusive use" in text):
         return Remedy.LOCKED
-    if code == 404 and any(clue in text for clue in TRANSIENT):
+    if code in (404, 406) and any(clue in text for clue in TRANSIENT):
         return Remedy.TRANSIENT
     if code == 404 and isinstance(entity, BindingRecord):
         is_ours = entity.destination.is_declared or entity.source.is_declared

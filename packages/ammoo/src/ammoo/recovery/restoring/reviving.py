@@ -194,17 +194,17 @@ class Reviver:
                 inbox = await start_late(live, record, replay)
             except ConnectionClosed:
                 return
-            except (NotFound, OperationTimeout, TooManyChannels) as missing:
-                is_down = remedy_for(missing, record) is Remedy.TRANSIENT
-                if is_down and not isinstance(missing, TooManyChannels):
+            except (ChannelClosed, OperationTimeout, TooManyChannels) as refused:
+                is_transient = remedy_for(refused, record) is Remedy.TRANSIENT
+                if is_transient and not isinstance(refused, TooManyChannels):
                     began = self._state.now  # the grace begins when the queue's node is up
+                elif isinstance(refused, ChannelClosed) and not isinstance(refused, NotFound):
+                    self._handover.lose_refused_consumer(record, live, refused)
+                    return
                 elif self._state.now - began >= self._recovery.consumer_grace:
                     self._topology.forget_queue(record.queue.name)
                     self._handover.lose_consumer(record, error)
                     return
-            except ChannelClosed as refused:
-                self._handover.lose_refused_consumer(record, live, refused)
-                return
             else:
                 if inbox is not None:
                     attach_consumer(record, inbox)
