@@ -44,6 +44,11 @@ class Statistics:
         self._command_at = 0.0  # when the command of the actor began
         self._channels: WeakKeyDictionary[RecordedChannel, Counts] = WeakKeyDictionary()
         self._virtualhosts: dict[str, VirtualHostCounts] = {}
+        # The channel of the last event, and its counts: most events come on the same one, and
+        # looking these up would cost as much as counting.
+        self._channel: RecordedChannel | None = None
+        self._own = Counts()
+        self._home = VirtualHostCounts()
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -82,7 +87,8 @@ class Statistics:
         if self._history is not None:
             self._history.actor = channel
         if channel is not None:
-            self._command_at = self.of_channel(channel).active_at = self.now()
+            self._turn_to(channel)
+            self._command_at = self._own.active_at = self.now()
 
     def record(
         self,
@@ -176,15 +182,18 @@ class Statistics:
         if self._history is not None:
             self._history.confirmed(channel, message, sequence_number, accepted)
         if accepted:
-            self.of_channel(channel)["confirm"] += 1
-            self._home_of(channel).total["confirm"] += 1
+            self._turn_to(channel)
+            self._own["confirm"] += 1
+            self._home.total["confirm"] += 1
 
     def virtualhost_deleted(self, name: str) -> None:
         """Forget the counts of a virtual host."""
         self._virtualhosts.pop(name, None)
+        self._channel = None
 
     def restarted(self) -> None:
         """Begin to count anew: RabbitMQ keeps no statistics over a restart."""
+        self._channel = None
         self._churn.clear()
         self._started_at = self.now()
         queues = {name: list(home.queues) for name, home in self._virtualhosts.items()}
@@ -199,8 +208,12 @@ class Statistics:
         """Return the time; during a command that at which it began, which costs less."""
         return self.now() if self._actor is None else self._command_at
 
-    def _home_of(self, channel: RecordedChannel) -> VirtualHostCounts:
-        return self.of_virtualhost(channel.connection.identity.virtualhost or "")
+    def _turn_to(self, channel: RecordedChannel) -> None:
+        """Make `_own` and `_home` the counts of a channel and of its virtual host."""
+        if channel is not self._channel:
+            self._channel = channel
+            self._own = self.of_channel(channel)
+            self._home = self.of_virtualhost(channel.connection.identity.virtualhost or "")
 
     def _add_queue(self, home: VirtualHostCounts, name: str) -> None:
         counts = home.queues[name] = Counts()
@@ -209,9 +222,10 @@ class Statistics:
     def _count_publish(
         self, channel: RecordedChannel, message: Message, queues: Collection[NamedQueue]
     ) -> None:
-        home = self._home_of(channel)
+        self._turn_to(channel)
+        home = self._home
         home.total["publish"] += 1
-        self.of_channel(channel)["publish"] += 1
+        self._own["publish"] += 1
         exchange = home.exchanges.get(message.exchange_name)
         if exchange is None:
             exchange = home.exchanges[message.exchange_name] = Counts()
@@ -236,15 +250,16 @@ class Statistics:
 
     def _count(self, channel: RecordedChannel, queue_name: str, *names: str) -> None:
         """Count something for a queue, its virtual host and a channel."""
-        home = self._home_of(channel)
-        queue = home.queues.get(queue_name)
-        counts = [home.total, self.of_channel(channel)]
-        if queue is not None:
-            queue.active_at = self._time()
-            counts.append(queue)
-        for each in counts:
-            for name in names:
-                each[name] += 1
+        self._turn_to(channel)
+        own, total = self._own, self._home.total
+        queue = self._home.queues.get(queue_name)
+        if queue is None:  # it is deleted, and its deliveries are settled now
+            queue = Counts()
+        queue.active_at = self._time()
+        for name in names:
+            own[name] += 1
+            total[name] += 1
+            queue[name] += 1
 
     def _count_on_channel(
         self,
