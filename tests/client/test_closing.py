@@ -469,6 +469,32 @@ async def test_close_of_the_server_that_crosses_the_connections_is_raised(
     assert connection.closing_exc is caught.value
 
 
+async def test_close_ends_though_the_end_of_the_connection_was_not_processed(
+    server: ScriptedServer,
+) -> None:
+    """A fault of the client's own, or of what it calls, must not make a program hang."""
+    connection = await _entered_connection(server.url)
+    errors: list[Exception] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: errors.append(context["exception"])
+    )
+
+    def fail(error: Exception) -> None:
+        raise LookupError
+
+    connection._require_live().on_end = fail
+    connection._require_live().transport.abort()
+    async with asyncio.timeout(30):
+        await connection.close()
+
+    assert [LookupError] == [type(error) for error in errors]
+
+
+async def _entered_connection(url: str) -> ammoo.Connection:
+    connection = await ammoo.connect(url)
+    return await connection.open()
+
+
 # --- dropped ---
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -125,6 +126,35 @@ async def test_loop_must_be_the_running_one() -> None:
 
 class MyConnection(ammoo.Connection):
     pass
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"recovery": True}, TypeError, r"recovery is True; expected a Recovery, such as"),
+        ({"recovery": ammoo.Recovery}, TypeError, r"recovery is <class .*; expected a Recovery"),
+        (
+            {"credentials": ammoo.Credentials("me", "hunter2")},
+            TypeError,
+            r"^credentials is of type Credentials; expected an async function",
+        ),
+        ({"hooks": ammoo.Hooks}, TypeError, r"hooks is <class .*; expected an object of"),
+        ({"hooks": object()}, TypeError, r"hooks is <object .*; expected an object of"),
+        ({"record_frames": True}, TypeError, r"record_frames is True; expected a whole number"),
+        ({"record_frames": -1}, ValueError, r"record_frames is -1; expected 0 or more"),
+        ({"stall_guard": True}, TypeError, r"stall_guard is True; expected a share"),
+        ({"stall_guard": 0}, ValueError, r"stall_guard is 0; expected a share above 0"),
+        ({"stall_guard": float("nan")}, ValueError, r"stall_guard is nan; expected a share"),
+    ],
+)
+async def test_option_that_cannot_be_is_refused_before_anything_is_connected(
+    server: ScriptedServer, options: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    """Some of them would be missed only when the first message arrives."""
+    with pytest.raises(error, match=words):
+        await ammoo.connect(server.url, **options)
+
+    assert [] == server.peers
 
 
 @pytest.mark.parametrize(

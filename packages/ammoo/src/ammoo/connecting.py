@@ -196,7 +196,7 @@ async def connect(
         RecoveryFailed: The first connect was retried (`Recovery`) until the deadline, or for as
             many rounds as allowed; the cause is the last failure.
         ValueError: The URL or a number is invalid, or arguments contradict each other.
-        TypeError: An argument has a wrong type.
+        TypeError: An argument has a wrong type: a class, for example, where an object is expected.
     """
     from .uri import connection_parameters  # with the mechanisms, a tenth of the import time
 
@@ -207,6 +207,7 @@ async def connect(
         raise ValueError(
             "credentials replaces auth, login and password; pass either credentials or these"
         )
+    _check_options(recovery, credentials, hooks, record_frames, stall_guard)
     urls: Sequence[str | None] = [url] if url is None or isinstance(url, str) else url
     if not urls:
         raise ValueError("url is an empty sequence; expected at least one URL")
@@ -241,3 +242,39 @@ async def connect(
     connection._prepare(hosts, recovery, credentials)
     await connection._open_socket()
     return connection
+
+
+def _check_options(
+    recovery: object,
+    credentials: object,
+    hooks: object,
+    record_frames: object,
+    stall_guard: object,
+) -> None:
+    """Check the options that are used later only, some of them while the connection reads.
+
+    Raises:
+        TypeError: An option has a wrong type.
+        ValueError: A number is out of range.
+    """
+    if not (recovery is None or isinstance(recovery, Recovery)):
+        raise TypeError(f"recovery is {recovery!r}; expected a Recovery, such as ammoo.Recovery()")
+    if not (credentials is None or callable(credentials)):
+        raise TypeError(
+            f"credentials is of type {type(credentials).__name__}; expected an async function that"
+            " returns Credentials"
+        )
+    if not (hooks is None or isinstance(hooks, Hooks)):
+        raise TypeError(f"hooks is {hooks!r}; expected an object of a subclass of ammoo.Hooks")
+    if isinstance(record_frames, bool) or not isinstance(record_frames, int):
+        raise TypeError(f"record_frames is {record_frames!r}; expected a whole number")
+    if record_frames < 0:
+        raise ValueError(f"record_frames is {record_frames!r}; expected 0 or more")
+    if stall_guard is None:
+        return
+    if isinstance(stall_guard, bool) or not isinstance(stall_guard, int | float):
+        raise TypeError(
+            f"stall_guard is {stall_guard!r}; expected a share of the heartbeat interval"
+        )
+    if not stall_guard > 0:
+        raise ValueError(f"stall_guard is {stall_guard!r}; expected a share above 0, such as 0.5")

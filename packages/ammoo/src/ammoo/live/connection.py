@@ -239,14 +239,18 @@ class LiveConnection(Uncopyable):
 
     def lost(self, error: Exception | None) -> None:
         """End the connection: the socket is closed."""
-        if self.closing_exc is None:
-            self.fail(loss_of(self.protocol, self._opening, self._parameters, error))
-        closed = self.protocol.close_received
-        if closed is not None and isinstance(self.closing_exc, ClientClosedConnectionOK):
-            self.closing_exc = server_closed_connection(*closed)  # it crossed the client's close
-        if self._abort_timer is not None:
-            self._abort_timer.cancel()
-        self._closed.set()
+        try:
+            if self.closing_exc is None:
+                self.fail(loss_of(self.protocol, self._opening, self._parameters, error))
+            closed = self.protocol.close_received
+            if closed is not None and isinstance(self.closing_exc, ClientClosedConnectionOK):
+                self.closing_exc = server_closed_connection(
+                    *closed
+                )  # it crossed the client's close
+        finally:  # closing waits for this without a limit
+            if self._abort_timer is not None:
+                self._abort_timer.cancel()
+            self._closed.set()
 
     def _fail_as_peer_closed(self) -> None:
         """End the connection with the error of the opening, or the reason of connection.close."""
