@@ -55,6 +55,7 @@ INTERNAL = {
     "WholeContents",
     "as_octets",
     "check_callable",
+    "check_frame_max",
     "check_size",
     "encode_array",
     "encode_deep",

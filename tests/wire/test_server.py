@@ -374,6 +374,7 @@ def test_large_frames_are_taken_only_once_they_are_agreed_on() -> None:
     [
         ({"server_properties": {"k": {1}}}, "server_properties['k'] is {1}, of type set"),
         ({"channel_max": 65536}, "channel_max is 65536; expected an integer from 0 to 65535"),
+        ({"frame_max": 4095}, "frame_max is 4095; expected at least 4096, or 0 for no limit"),
         ({"frame_max": -1}, "frame_max is -1; expected a number of octets, 0 or more"),
         ({"heartbeat_interval": 0.5}, "heartbeat is 0.5; expected an integer from 0 to 65535"),
     ],

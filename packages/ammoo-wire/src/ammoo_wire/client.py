@@ -19,7 +19,7 @@ from .constants import (
     FrameType,
     ReplyCode,
 )
-from .exceptions import CommandInvalid, EncodeError, ForeignProtocol, FramingLost, ProtocolError
+from .exceptions import CommandInvalid, ForeignProtocol, FramingLost, ProtocolError
 from .frames.method.connection import (
     ConnectionBlockedParameters,
     ConnectionOpenOkParameters,
@@ -33,7 +33,7 @@ from .frames.method.connection import (
     ConnectionUnblockedParameters,
     ConnectionUpdateSecretOkParameters,
 )
-from .protocol import ConnectionState, Opening, Protocol, check_callable
+from .protocol import ConnectionState, Opening, Protocol, check_callable, check_frame_max
 
 __all__ = ["ClientProtocol"]
 
@@ -106,10 +106,7 @@ class ClientProtocol(Protocol):
         super().__init__(
             receive_frame_max=frame_max, send_frame_max=frame_max, max_body_size=max_body_size
         )
-        if 0 < frame_max < FRAME_MIN_SIZE:
-            raise EncodeError(
-                f"frame_max is {frame_max}; expected at least {FRAME_MIN_SIZE}, or 0 for no limit"
-            )
+        check_frame_max(frame_max)
         # Encoded once here, so that what cannot be sent is the caller's error, not the opening's.
         encode_method(ConnectionStartOkParameters(client_properties, "", b"", locale))  # type: ignore[arg-type]  # of any mapping
         encode_method(ConnectionTuneOkParameters(channel_max, frame_max, heartbeat_interval or 0))

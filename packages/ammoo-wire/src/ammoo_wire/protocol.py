@@ -26,7 +26,7 @@ from typing import Final, TypeVar
 from .assembler import CommandAssembler
 from .codec import Parameters, method_of
 from .command import Command, encode_method
-from .constants import ReplyCode
+from .constants import FRAME_MIN_SIZE, ReplyCode
 from .exceptions import EncodeError, FramingLost, ProtocolError, shorten, show
 from .fields import as_octets
 from .frames.method.basic import (
@@ -44,7 +44,7 @@ from .frames.method.channel import (
 from .frames.method.connection import ConnectionCloseOkParameters, ConnectionCloseParameters
 from .writer import CommandWriter, ContentHead, DiscardingWriter
 
-__all__ = ["ConnectionState", "Protocol", "check_callable"]
+__all__ = ["ConnectionState", "Protocol", "check_callable", "check_frame_max"]
 
 Opening = Generator[None, Parameters, None]
 """One peer's half of the opening: it is sent each method on channel 0, until it ends."""
@@ -489,3 +489,15 @@ def check_callable(value: object, name: str) -> None:
     """
     if not callable(value):
         raise TypeError(f"{name} is {show(value)}; expected a function")
+
+
+def check_frame_max(frame_max: int) -> None:
+    """Check the limit that a peer proposes: no connection may have a lower one (section 4.2.3).
+
+    Raises:
+        EncodeError: It is below 4096, and not 0.
+    """
+    if 0 < frame_max < FRAME_MIN_SIZE:
+        raise EncodeError(
+            f"frame_max is {frame_max}; expected at least {FRAME_MIN_SIZE}, or 0 for no limit"
+        )

@@ -40,7 +40,7 @@ from .frames.method.connection import (
     ConnectionTuneParameters,
     ConnectionUpdateSecretParameters,
 )
-from .protocol import ConnectionState, Opening, Protocol, check_callable
+from .protocol import ConnectionState, Opening, Protocol, check_callable, check_frame_max
 
 __all__ = ["Accepted", "Challenge", "Refused", "ServerProtocol"]
 
@@ -131,7 +131,8 @@ class ServerProtocol(Protocol):
             and a body frame longer than announced, as RabbitMQ does from 4.3 on.
 
     Raises:
-        EncodeError: server_properties, mechanisms or a limit cannot be encoded.
+        EncodeError: frame_max is below 4096; or server_properties, mechanisms or a limit cannot be
+            encoded.
         TypeError: authenticate or open_virtualhost is not a function.
 
     Attributes:
@@ -165,6 +166,7 @@ class ServerProtocol(Protocol):
             max_body_size=max_body_size,
             checks_body_sizes=checks_body_sizes,
         )
+        check_frame_max(frame_max)
         check_callable(authenticate, "authenticate")
         check_callable(open_virtualhost, "open_virtualhost")
         if isinstance(mechanisms, str):
