@@ -5,6 +5,7 @@ from tests.fuzz.targets.broker import BrokerOctets, BrokerPrograms
 from tests.fuzz.targets.client import ClientCalls, ClientOctets
 from tests.fuzz.targets.url import Urls
 from tests.fuzz.targets.wire import WireOctets, WireValues
+from tests.fuzz.targets.wire_calls import WireCalls
 
 __all__ = ["TARGETS"]
 
@@ -14,6 +15,7 @@ TARGETS: dict[str, type[Target]] = {
         Urls,
         WireOctets,
         WireValues,
+        WireCalls,
         BrokerOctets,
         BrokerPrograms,
         ClientOctets,
