@@ -485,6 +485,7 @@ async def test_close_ends_though_the_end_of_the_connection_was_not_processed(
     connection._require_live().on_end = fail
     connection._require_live().transport.abort()
     async with asyncio.timeout(30):
+        await connection._require_live().wait_closed()
         await connection.close()
 
     assert [LookupError] == [type(error) for error in errors]
