@@ -474,21 +474,19 @@ async def test_close_ends_though_the_end_of_the_connection_was_not_processed(
 ) -> None:
     """A fault of the client's own, or of what it calls, must not make a program hang."""
     connection = await _entered_connection(server.url)
-    errors: list[Exception] = []
-    asyncio.get_running_loop().set_exception_handler(
-        lambda _, context: errors.append(context["exception"])
-    )
+    live = connection._require_live()
 
     def fail(error: Exception) -> None:
         raise LookupError
 
-    connection._require_live().on_end = fail
-    connection._require_live().transport.abort()
+    live.on_end = fail
+    with pytest.raises(LookupError):
+        live.lost(None)
+    live.transport.abort()
     async with asyncio.timeout(30):
-        await connection._require_live().wait_closed()
         await connection.close()
 
-    assert [LookupError] == [type(error) for error in errors]
+    assert live.is_closed
 
 
 async def _entered_connection(url: str) -> ammoo.Connection:
