@@ -455,6 +455,7 @@ async def test_drain_while_the_connection_is_down_gives_up_what_publishers_canno
     events: EventListener,
     name: Name,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("ammoo.workers.drain.GRACE", 0.0)
     queue = await filled(channel, name("orders"))
@@ -470,6 +471,7 @@ async def test_drain_while_the_connection_is_down_gives_up_what_publishers_canno
             await publisher.__aexit__(None, None, None)
 
     assert [PublishNotSent] * 2 == [type(each.exception()) for each in (before, behind)]
+    assert "a drain gave up 1 messages of a publisher that were not confirmed" in caplog.messages
 
 
 async def test_connection_that_is_lost_amid_a_drain_does_not_stop_it(

@@ -9,6 +9,7 @@ This module is on the hot path: see benchmarks/publisher.py.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterable, Iterable, Iterator
 from itertools import count
 from os import urandom
@@ -35,6 +36,8 @@ from .sending import Sending
 from .window import Window
 
 __all__ = ["Publication", "Publisher"]
+
+log: logging.Logger = logging.getLogger("ammoo")
 
 
 class Publisher:
@@ -291,6 +294,10 @@ class Publisher:
     def _abandon(self) -> None:
         """Settle all messages without an outcome; leaving the publisher waits for none."""
         self._is_abandoned = True
+        if self.in_flight:
+            log.warning(
+                "a drain gave up %d messages of a publisher that were not confirmed", self.in_flight
+            )
         self._outcomes.abandon()
 
     def _raise_unless_open(self) -> None:

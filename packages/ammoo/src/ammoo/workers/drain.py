@@ -111,8 +111,8 @@ class Drain:
     def hurry(self) -> None:
         """Stop waiting for handlers, and for the end of cancelled ones; or for publishers.
 
-        Before the publishers are flushed, it does not shorten the flush: outcomes of messages that
-        handlers have published are usually there in a moment.
+        Before the publishers are flushed, it leaves a moment to them: outcomes of messages that
+        handlers have published are usually there.
         """
         self._is_hurried = True
         if self._scope is not None and not self._scope.expired():
@@ -156,6 +156,8 @@ class Drain:
             raise ExceptionGroup(f"{len(errors)} publishers have failed", errors)
 
     def _seconds_left(self, began: float) -> float | None:
+        if self._is_hurried:
+            return GRACE
         if self._seconds is None:
             return None
         return max(GRACE, began + self._seconds - asyncio.get_running_loop().time())

@@ -1,7 +1,7 @@
 """Draining consumers when a signal asks the process to end (SIGTERM, SIGINT).
 
-The first signal begins the drain. The second one cancels the handlers at once, or ends the wait
-for publishers. The third one has its default action. Python's signal handler counts the signals,
+The first signal begins the drain. The second one cancels the handlers at once, and leaves a moment
+to publishers, or ends the wait for them. The third one has its default action. Python's signal handler counts the signals,
 not the event loop: the third one ends a process even if its loop is stuck.
 """
 
