@@ -487,9 +487,10 @@ def test_columns_do_not_reach_into_arguments(api: ManagementApi, virtualhost: st
     ],
 )
 def test_healthy_broker_says_ok_and_nothing_else(api: ManagementApi, path: str) -> None:
-    reply = api.get(path)
+    # Not at once on a RabbitMQ in which another test is making a virtual host.
+    answer = api.get_when(path, lambda found: found["status"] == "ok")
 
-    assert (200, {"status": "ok"}) == (reply.status, reply.json)
+    assert {"status": "ok"} == answer
 
 
 def test_port_is_checked(broker: Broker, api: ManagementApi) -> None:
