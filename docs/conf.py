@@ -30,7 +30,7 @@ html_css_files = ["ammoo.css"]
 html_search_scorer = str(Path(__file__).with_name("search.js"))
 html_copy_source = True
 html_show_sphinx = False
-pygments_style = "friendly"
+pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "github-dark"
 
 # Each heading can be linked to, so that error texts and other pages can name it.
