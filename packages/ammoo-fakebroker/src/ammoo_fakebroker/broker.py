@@ -251,9 +251,11 @@ class FakeBroker(
             self._check_at_end()
 
     def _stop_thread(self) -> None:
-        assert self._thread is not None
-        self._stopping()
-        self._thread.stop()
+        if self._thread is None:
+            raise RuntimeError("the broker does not run in a thread; start it with `with broker:`")
+        if self._is_running:
+            self._stopping()
+            self._thread.stop()
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -446,7 +448,7 @@ class FakeBroker(
         """
         self._check_port()
         if password is None:
-            password = self._call(lambda: self._node.users[user].password) or ""
+            password = self._node.users[user].password or ""  # a forked process may ask, too
         login = f"{quote(user, safe='')}:{quote(password, safe='')}"
         return f"{self._scheme}://{login}@{self._authority}/{quote(virtualhost, safe='')}"
 

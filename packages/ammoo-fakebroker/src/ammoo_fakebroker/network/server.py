@@ -37,6 +37,8 @@ _Result = TypeVar("_Result")
 _Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
 
 _ACCEPT_AGAIN = 1.0
+_CALL_TIMEOUT = 30.0
+"""Seconds after which a call into an event loop that does not run fails, instead of a test that hangs."""
 _TLS_TIMEOUT = 5.0
 """Seconds that a TLS handshake may take, as RabbitMQ has it (ssl_handshake_timeout)."""
 _SHORTEST_TLS_TIMEOUT = 0.001
@@ -83,6 +85,7 @@ class Server:
         self.on_change: Callable[[], object] | None = None
         self.strike_points: StrikePoints = StrikePoints()
         self.thread_id: int = 0
+        self._process_id = 0
         self._clock = clock
         self._tls = tls
         self._certificate_login = certificate_login
@@ -115,6 +118,7 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self._clock.attach(self.loop)
         self.thread_id = threading.get_ident()
+        self._process_id = os.getpid()
         self.is_up = True
         self._holder = hold_port(self.host, self.port)
         if self._holder is not None:
@@ -310,17 +314,51 @@ class Server:
         """Call a function in the thread of the loop, and wait for its result.
 
         If the caller is in another thread, the loop first reads the octets that clients have sent.
+
+        Raises:
+            RuntimeError: The loop is closed or does not run, or this is a forked process.
         """
         if self.is_current_thread():
             return self._change(function)
-        return self.submit(function).result()
+        result = self.submit(function)
+        try:
+            return result.result(_CALL_TIMEOUT)
+        except TimeoutError:
+            if not result.cancel():
+                return result.result()
+        raise RuntimeError(
+            f"the event loop that the broker runs in has not run for {_CALL_TIMEOUT:g} s: it is"
+            " stopped, or blocked by what one of its tasks waits for"
+        )
 
     def submit(self, function: Callable[[], _Result]) -> concurrent.futures.Future[_Result]:
-        """Call a function in the thread of the loop, after the loop has read what clients sent."""
+        """Call a function in the thread of the loop, after the loop has read what clients sent.
+
+        Raises:
+            RuntimeError: The loop is closed, or this is a forked process.
+        """
+        self._check_loop()
         result: concurrent.futures.Future[_Result] = concurrent.futures.Future()
         resolve = partial(_resolve, result, partial(self._change, function))
         self.loop.call_soon_threadsafe(drain, self.loop, self, resolve)
         return result
+
+    def _check_loop(self) -> None:
+        """Check that the loop can make calls.
+
+        Raises:
+            RuntimeError: It is closed, or this process was forked from that of the loop.
+        """
+        if os.getpid() != self._process_id:
+            raise RuntimeError(
+                f"the broker runs in process {self._process_id}, and this is a fork of it"
+                f" ({os.getpid()}): connect clients here, and call the broker's methods there"
+            )
+        if self.loop.is_closed():
+            raise RuntimeError(
+                "the event loop that the broker runs in is closed; leave `async with FakeBroker()`"
+                " before the loop ends"
+            )
 
     def _change(self, function: Callable[[], _Result]) -> _Result:
         result = function()

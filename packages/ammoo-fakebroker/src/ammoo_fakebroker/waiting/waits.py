@@ -278,14 +278,17 @@ class Waits(Looks):
         if self._server.is_current_thread():
             raise RuntimeError(f"the broker runs in this event loop: await {name}_async(…)")
         waiter = Waiter(condition)
-        self._call(lambda: self._waiters.add(waiter))
         try:
+            self._call(lambda: self._waiters.add(waiter))
             return waiter.future.result(timeout)
         except Impossible as error:
             _fail(str(error))
         except TimeoutError:
             if waiter.future.done():
                 raise  # the test's own function has raised it
+        except KeyboardInterrupt:
+            self._server.loop.call_soon_threadsafe(self._waiters.discard, waiter)
+            raise
         text = self._call(lambda: self._give_up(waiter, timeout))
         if text is None:
             return waiter.future.result()

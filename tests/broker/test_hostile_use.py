@@ -1,0 +1,107 @@
+"""Uses of a broker that could hang: each ends, and says what to do."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ammoo_fakebroker import FakeBroker
+from ammoo_fakebroker.network import server
+
+FORK = """
+    import os
+    import pika
+    from ammoo_fakebroker import FakeBroker
+
+    with FakeBroker() as broker:
+        broker.declare_queue("orders")
+        child = os.fork()
+        if not child:
+            with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
+                connection.channel().basic_publish("", "orders", b"from the fork")
+            try:
+                broker.wait_for_messages("orders")
+            except RuntimeError as error:
+                print(error, flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        print([message.body for message in broker.messages("orders")])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_forked_process_is_refused_and_its_clients_are_served() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(FORK)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    refusal, bodies = finished.stdout.splitlines()
+    assert "this is a fork of it" in refusal
+    assert "connect clients here, and call the broker's methods there" in refusal
+    assert "[b'from the fork']" == bodies
+
+
+def test_closed_loop_is_named() -> None:
+    loop = asyncio.new_event_loop()
+    broker = FakeBroker()
+    loop.run_until_complete(broker.__aenter__())
+    loop.run_until_complete(broker._server.stop())
+    loop.close()
+
+    with (
+        ThreadPoolExecutor() as threads,
+        pytest.raises(RuntimeError, match=r"leave `async with FakeBroker.*before the loop ends"),
+    ):
+        threads.submit(broker.queues).result()
+
+
+def test_loop_that_does_not_run_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_CALL_TIMEOUT", 0.01)
+    loop = asyncio.new_event_loop()
+    broker = FakeBroker()
+    loop.run_until_complete(broker.__aenter__())
+
+    with (
+        ThreadPoolExecutor() as threads,
+        pytest.raises(RuntimeError, match=r"has not run for 0\.01 s: it is stopped, or blocked"),
+    ):
+        threads.submit(broker.declare_queue, "orders").result()
+
+    loop.run_until_complete(broker.__aexit__(None, None, None))
+    loop.close()
+    assert {} == broker.queues()
+
+
+def test_interrupted_wait_leaves_nothing_behind() -> None:
+    signals = iter([signal.SIGINT])
+
+    def interrupt(_: object) -> None:
+        """Interrupt the test, the first time that the broker asks; signal 0 is none."""
+        os.kill(os.getpid(), next(signals, 0))
+
+    with FakeBroker() as broker:
+        with pytest.raises(KeyboardInterrupt):
+            broker.wait_until(interrupt, timeout=1000)
+
+        assert not broker._call(lambda: broker._waiters.is_waiting)
+
+
+def test_broker_may_be_left_twice() -> None:
+    with FakeBroker() as broker:
+        broker.__exit__(None, None, None)
+
+    assert "not running" in repr(broker)
+
+
+def test_broker_that_was_not_entered_cannot_be_left() -> None:
+    with pytest.raises(RuntimeError, match="start it with `with broker:`"):
+        FakeBroker().__exit__(None, None, None)
