@@ -1,7 +1,7 @@
 """Snapshots of what a broker stores, and their restoration.
 
 A test suite fills a broker once, takes a snapshot, and restores it for each test. `node/copying.py`
-says what is in a snapshot.
+copies a node.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC
 
 from .checks import checks_arguments
-from .node.copying import copy_into, take_picture
+from .node.copying import copy_into, frozen_copy
 from .node.node import Node
 from .restart import Restarting
 
@@ -24,7 +24,7 @@ class BrokerSnapshot:
     """
 
     def __init__(self, node: Node) -> None:
-        self._node = take_picture(node)
+        self._node = frozen_copy(node)
 
     def __repr__(self) -> str:
         queues = [

@@ -1,8 +1,8 @@
 """Copies of a node: snapshots of what a broker stores, and their restoration.
 
-A snapshot is a node of its own, on a clock that stands still. It is filled from a broker's node as a
-broker's node is filled from it, so both directions are one. It has no clients: what they hold comes
-back to its queues, as at the end of a connection, and their exclusive queues are left out.
+A snapshot is another node, on a clock that stands still. `copy_into` fills it from a broker's node, and
+fills a broker's node from it. A snapshot has no clients: messages that clients hold return to their
+queues, as at the end of a connection, and exclusive queues are left out.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from ..queues.queue import Queue
     from .virtual_host import VirtualHost
 
-__all__ = ["copy_into", "take_picture"]
+__all__ = ["copy_into", "frozen_copy"]
 
 
-def take_picture(node: Node) -> Node:
-    """Return a node that has what another one stores, and never changes."""
+def frozen_copy(node: Node) -> Node:
+    """Return a node that stores what another node stores, on a clock that stands still."""
     timestamp = node.clock.timestamp() - node.clock.time()
-    picture = Node(node.profile, Timeline(node.clock.time(), timestamp), plugins=node.plugins)
-    copy_into(picture, node)
-    return picture
+    copy = Node(node.profile, Timeline(node.clock.time(), timestamp), plugins=node.plugins)
+    copy_into(copy, node)
+    return copy
 
 
 def copy_into(target: Node, source: Node) -> None:
@@ -56,7 +56,7 @@ def copy_into(target: Node, source: Node) -> None:
 
 
 def _copy_definitions(target: VirtualHost, source: VirtualHost) -> None:
-    """Declare again what a virtual host has, in the same order."""
+    """Declare the exchanges, queues and bindings of another virtual host, in the same order."""
     target.forget_everything()
     target.description, target.tags = source.description, source.tags
     target.limits, target.default_queue_type = source.limits, source.default_queue_type
@@ -113,7 +113,7 @@ def _copy_messages(target: VirtualHost, source: VirtualHost, copying: Copying) -
 
 
 def _held_by_clients(node: Node, virtualhost: VirtualHost) -> Iterator[dict[int, Unacked]]:
-    """Yield the deliveries of each channel that it has not settled, by delivery tag."""
+    """Yield the unsettled deliveries of each channel, by delivery tag."""
     for connection in node.connections:
         for channel in connection.channels.values():
             yield {
@@ -126,7 +126,7 @@ def _held_by_clients(node: Node, virtualhost: VirtualHost) -> Iterator[dict[int,
 
 
 def _take_back(target: VirtualHost, unacked: dict[int, Unacked], copying: Copying) -> None:
-    """Return what a channel holds to its queues, as when the channel ends."""
+    """Return the deliveries of a channel to their queues, as at the end of the channel."""
     with target.dead_letters.deferred():
         for name in dict.fromkeys(delivery.queue.name for delivery in unacked.values()):
             queue = target.queues[name]
