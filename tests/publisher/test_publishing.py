@@ -1,6 +1,7 @@
 """A publisher on a server that does what the test says: outcomes, the window, leaving."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -30,6 +31,7 @@ from ammoo_wire import (
     ConnectionUnblockedParameters,
     EncodeError,
 )
+from tests.client.brokers import Name
 from tests.client.script import ScriptedPeer, ScriptedServer
 from tests.recovery.until import settle
 from tests.support.clock import LoopClock
@@ -494,9 +496,13 @@ async def test_late_confirm_of_a_message_whose_time_is_over_changes_nothing(
 async def test_too_many_failures_are_raised_by_publish(
     scripted: ammoo.Channel, peer: ScriptedPeer
 ) -> None:
-    async with scripted.publisher() as publisher:
-        await publish(publisher, *("a" for _ in range(1000)))
-        await received(peer, 1000)
+    async with scripted.publisher(max_in_flight=500) as publisher:
+        await publish(publisher, *("a" for _ in range(500)))
+        await received(peer, 500)
+        peer.send(BasicNackParameters(0, True))
+        await peer.synchronise(scripted)
+        await publish(publisher, *("a" for _ in range(500)))
+        await received(peer, 500)
         peer.send(BasicNackParameters(0, True))
         await peer.synchronise(scripted)
 
@@ -504,6 +510,37 @@ async def test_too_many_failures_are_raised_by_publish(
             await publish(publisher, "b")
 
         assert 1000 == publisher.sent
+
+
+async def test_program_that_awaits_a_full_window_of_failures_gets_each_of_them(
+    broker_channel: ammoo.Channel, name: Name
+) -> None:
+    nowhere = name("nowhere")
+    held: deque[ammoo.Confirmation] = deque()
+    async with broker_channel.publisher(max_in_flight=1000) as publisher:
+        outcomes = [
+            await outcome(held.popleft())
+            async for _ in publishing(publisher, nowhere, held, count=3000, most=1000)
+        ]
+        outcomes += [await outcome(each) for each in held]
+
+    assert [PublishReturned] * 3000 == [type(each) for each in outcomes]
+    assert (3000, 0, 3000, 0) == counts(publisher)
+
+
+async def publishing(
+    publisher: ammoo.Publisher,
+    routing_key: str,
+    held: deque[ammoo.Confirmation],
+    *,
+    count: int,
+    most: int,
+) -> AsyncIterator[None]:
+    """Publish, and let the caller take a confirmation whenever more than so many are held."""
+    for _ in range(count):
+        held.append(await publisher.publish("", routing_key, b"", mandatory=True))
+        if len(held) > most:
+            yield
 
 
 async def test_name_that_cannot_be_sent_takes_no_place(

@@ -7,17 +7,23 @@ from ..exceptions.publishing import PublishFailed
 __all__ = ["MAX_FAILURES", "Failures"]
 
 MAX_FAILURES: Final = 1000
-"""With so many failures the publisher raises them before it accepts another message."""
+"""With so many failures the publisher raises them before it accepts another message; with twice as
+many as may be in flight if that is more, because a program may hold as many to await them."""
 _MAX_NOTES: Final = 10
 """How many failures have a note of their own at another exception."""
 
 
 class Failures:
-    """Collects failures by the numbers of their messages."""
+    """Collects failures by the numbers of their messages.
 
-    __slots__ = ("_failures", "_sent_before")
+    Args:
+        max_in_flight: How many messages the publisher may have in flight.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_failures", "_most", "_sent_before")
+
+    def __init__(self, max_in_flight: int) -> None:
+        self._most = max(MAX_FAILURES, 2 * max_in_flight)
         self._failures: dict[int, PublishFailed] = {}
         self._sent_before = 0  # how many messages the raised groups were about
 
@@ -35,7 +41,7 @@ class Failures:
     @property
     def are_too_many(self) -> bool:
         """Whether the publisher has to raise them before it accepts another message."""
-        return len(self._failures) >= MAX_FAILURES
+        return len(self._failures) >= self._most
 
     def raise_all(self, sent: int) -> None:
         """Raise all failures if there are any, and forget them.

@@ -74,7 +74,7 @@ class Outcomes:
         self.confirmed_count: int = 0
         self.failed_count: int = 0
         self.last_number: int = 0
-        self.failures: Failures = Failures()
+        self.failures: Failures = Failures(window.max_messages)
         self.unsettled: dict[int, Confirmation] = {}
         self.lost: Lost | None = None
         self.expired: Callable[[], None] | None = None

@@ -56,8 +56,9 @@ class Publisher:
     `PublishNotSent`. See https://www.rabbitmq.com/docs/confirms
 
     Each message has exactly one outcome: confirmed, or one of the subclasses of `PublishFailed`:
-    nacked, refused, returned, not sent, unknown. Up to 1000 failures that no caller has awaited
-    are kept; then `publish` raises them.
+    nacked, refused, returned, not sent, unknown. Up to 1000 failures that no caller has awaited are
+    kept, or twice as many as `max_in_flight` if that is more; then `publish` raises them. So a
+    program that awaits the outcomes of its last `max_in_flight` messages never meets that limit.
 
     Any number of tasks may use one publisher; those that wait for room get it in their order.
     """
@@ -212,7 +213,8 @@ class Publisher:
             TypeError, ValueError: As in `Channel.publish`.
             PublishNotSent: The channel is closed, or the window was full for the publisher's
                 `timeout`.
-            ExceptionGroup: 1000 messages were not confirmed; this one was not sent.
+            ExceptionGroup: So many messages were not confirmed, with no caller that awaited them,
+                that the publisher keeps no more; this one was not sent.
             RuntimeError: The publisher is not entered, or was left.
         """
         timeout = self._timeout

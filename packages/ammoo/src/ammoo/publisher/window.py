@@ -31,6 +31,11 @@ class Window:
         self._waiters: deque[tuple[asyncio.Future[None], int]] = deque()
 
     @property
+    def max_messages(self) -> int:
+        """How many messages have room."""
+        return self._max_messages
+
+    @property
     def messages(self) -> int:
         """How many places are taken."""
         return self._messages
