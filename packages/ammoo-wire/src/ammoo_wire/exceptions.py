@@ -95,7 +95,7 @@ class ProtocolError(AMQPError):
         explanation: str = "",
     ) -> None:
         # `args` stay what each class was called with: copying and pickling call it with them again.
-        self.reply_code = ReplyCode(reply_code)
+        self.reply_code: ReplyCode = ReplyCode(reply_code)
         self.text = text
         self.class_id: int = method[0]
         self.method_id: int = method[1]
