@@ -271,3 +271,11 @@ def test_import_pulls_in_nothing_that_is_not_needed() -> None:
     # Nothing else that asyncio has not; since Python 3.14 it has no typing, since 3.15 no struct.
     needed = {"typing", "struct"}
     assert set(shown.stdout.split()) <= needed | {f"_{name}" for name in needed}
+
+
+@pytest.mark.parametrize("package", ["ammoo", "ammoo_wire", "ammoo_fakebroker"])
+def test_editors_are_offered_what_is_exported(package: str) -> None:
+    """Also what is imported when it is first asked for, and no submodule that is imported already."""
+    program = f"import {package} as package; assert sorted(package.__all__) == dir(package)"
+
+    subprocess.run([sys.executable, "-c", program], check=True)
