@@ -76,6 +76,29 @@ def test_equal_events_are_one_line(fakebroker: FakeBroker) -> None:
     assert "queue declared: 'orders' (it existed) (x3)" in text
 
 
+def beat(broker: FakeBroker, count: int) -> None:
+    """Publish heartbeats of different sizes, and let them go."""
+    for number in range(count):
+        broker.put("heartbeats", f"{number}" * number)
+        broker.purge_queue("heartbeats")
+
+
+def test_repeats_leave_room_for_what_happened_once(fakebroker: FakeBroker) -> None:
+    """As the heartbeats that Celery's workers publish, between which a consumer is cancelled."""
+    fakebroker.declare_queue("heartbeats")
+    fakebroker.declare_queue("orders")
+    beat(fakebroker, 100)
+    fakebroker.put("orders", b"one")
+
+    text = describe_broker(fakebroker)
+
+    assert "the last of 304 events, repeats in one line:" in text
+    assert "queue declared: 'orders'" in text
+    assert "purged 'heartbeats' of 1 (the last of 100)" in text
+    assert "key 'orders': b'one'" in text
+    assert len(text.splitlines()) < 15
+
+
 def test_report_without_history_says_so() -> None:
     with FakeBroker(history=0) as broker:
         assert "history is off" in describe_broker(broker)

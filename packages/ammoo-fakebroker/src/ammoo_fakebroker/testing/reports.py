@@ -2,7 +2,7 @@
 
 A section has at most 80 lines and 8 KiB: the broker, a line for each connection and each queue that
 is not empty, the last events, and the last frames of the last connections if there is room.
-Consecutive events that are alike are one line. Passwords are never shown.
+Consecutive events that are alike are one line; if there are too many lines, all repeats are. Passwords are never shown.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,11 @@ __all__ = ["describe_broker", "write_transcript"]
 MAX_LINES: Final = 80
 MAX_OCTETS: Final = 8192
 _EVENTS: Final = 30
+"""How many lines about events are shown."""
+_SEARCHED: Final = 1000
+"""Of how many of the last events."""
+_REPEATS: Final = 5
+"""How many events of a kind, at the same exchange or queue, are repeats."""
 _FRAMES: Final = 20
 """Of each connection."""
 _CONNECTIONS_WITH_FRAMES: Final = 3
@@ -72,10 +78,12 @@ def _lines(broker: FakeBroker) -> Iterator[str]:
     if recorder is None:
         yield "history is off"
         return
-    events = list(recorder.events(recorder.total - _EVENTS))
-    if recorder.total > len(events):
-        yield f"the last {len(events)} of {recorder.total:,} events:"
-    yield from _folded(events)
+    events = list(recorder.events(recorder.total - _SEARCHED))
+    lines = list(_folded(events))
+    if len(lines) > _EVENTS:
+        lines = list(_folded_repeats(events))[-_EVENTS:]
+        yield f"the last of {recorder.total:,} events, repeats in one line:"
+    yield from lines
 
 
 def _connection_lines(node: Node) -> Iterator[str]:
@@ -108,6 +116,24 @@ def _folded(events: list[Event]) -> Iterator[str]:
     for _, group in groupby(events, key=_pattern):
         first, *others = group
         yield describe(first) + (f" (x{len(others) + 1})" if others else "")
+
+
+def _folded_repeats(events: list[Event]) -> Iterator[str]:
+    """Yield a line for each event; of repeats, such as a client's own heartbeats, for the last."""
+    counts = Counter(map(_subject, events))
+    last = {_subject(event): event for event in events}
+    for event in events:
+        count = counts[_subject(event)]
+        if count < _REPEATS:
+            yield describe(event)
+        elif last[_subject(event)] is event:
+            yield f"{describe(event)} (the last of {count:,})"
+
+
+def _subject(event: Event) -> tuple[object, ...]:
+    """Return what repeats have in common."""
+    places = event.exchange_name, event.routing_key, event.queue_name, event.consumer_tag
+    return event.kind, event.connection, event.channel_number, *places
 
 
 def _pattern(event: Event) -> tuple[str, str]:
