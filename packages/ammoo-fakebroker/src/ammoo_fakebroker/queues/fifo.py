@@ -98,7 +98,7 @@ class FifoQueue(Queue):
     def copy_messages(self, source: Self, copying: Copying) -> None:
         self.ready.fill(source.ready, copying.queued)
         self._position = source._position
-        self.unacked_count = source.unacked_count
+        self.unacked_count: int = source.unacked_count
         self._has_deadlines = source._has_deadlines
         worker, other = self.dead_letter_worker, source.dead_letter_worker
         if worker is not None and other is not None:

@@ -80,7 +80,7 @@ class Queue(Destination, ABC):
         self.arguments: dict[str, Any] = dict(arguments or {})
         self.settings: QueueSettings = settings or QueueSettings()
         self.consumers: QueueConsumers = self._create_consumers()
-        self.unacked_count = 0
+        self.unacked_count: int = 0
         self.incoming: dict[Binding, None] = {}
         self.is_deleted: bool = False
         self.recorder: EventRecorder | None = host.recorder

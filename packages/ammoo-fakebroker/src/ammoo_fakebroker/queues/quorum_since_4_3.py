@@ -42,6 +42,7 @@ class QuorumQueueSince43(QuorumQueue):
     """A quorum queue of a release since 4.3."""
 
     _queued_message = FailureCountingMessage
+    unacked_count: int
 
     def __init__(self, name: str, host: QueueHost, **options: Any) -> None:
         self._delayed = DelayedRetries(host.clock, self._end_delays)
