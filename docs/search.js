@@ -2,13 +2,14 @@
  * How the site is searched: a page need not have all the words of a question.
  *
  * Sphinx finds only pages that have every word, and ranks them by one word. Here a page scores for
- * each word that it has, more for a rare one and for one in a heading. Pages with fewer than half
- * of the words are left out. The reference and the designs rank behind the guides.
+ * each word that it has, more for a rare one, for one in a heading, and for one in its title.
+ * Pages with fewer than half of the words are left out. The reference and the designs rank behind
+ * the guides.
  *
  * `html_search_scorer` in conf.py puts this file into language_data.js, which Furo loads between
  * searchtools.js, where `Search` is, and the index.
  */
-const WEIGHTS = { heading: 3, text: 1, headingPart: 1, textPart: 0.3 };
+const WEIGHTS = { title: 3.5, heading: 3, text: 1, headingPart: 1, textPart: 0.3 };
 const BEHIND = /^reference\/|-design$/;
 
 const filesOf = (index, word) => (Object.hasOwn(index, word) ? [index[word]].flat() : []);
@@ -23,9 +24,14 @@ const weightsOfWord = (word) => {
       .filter((term) => term.includes(word))
       .forEach((term) => add(filesOf(index, term), weight));
 
-  const { terms, titleterms } = Search._index;
+  const { terms, titles, titleterms } = Search._index;
+  const headed = filesOf(titleterms, word);
+  const stemmer = new Stemmer();
+  const isOfTitle = (file) =>
+    splitQuery(titles[file].toLowerCase()).some((each) => stemmer.stemWord(each) === word);
   add(filesOf(terms, word), WEIGHTS.text);
-  add(filesOf(titleterms, word), WEIGHTS.heading);
+  add(headed, WEIGHTS.heading);
+  add(headed.filter(isOfTitle), WEIGHTS.title);
   if (word.length > 2 && !weights.size) {
     addParts(terms, WEIGHTS.textPart);
     addParts(titleterms, WEIGHTS.headingPart);
