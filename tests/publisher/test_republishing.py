@@ -11,6 +11,7 @@ from ammoo.exceptions import (
     MethodNotImplemented,
     NotFound,
     NotSent,
+    PublishNack,
     PublishNotSent,
     PublishRefused,
     PublishReturned,
@@ -149,6 +150,54 @@ async def test_message_id_of_the_caller_is_kept(
     assert ["mine"] == [
         each.properties.message_id for each in await messages(broker_channel, queue)
     ]
+
+
+@pytest.fixture
+async def full(broker_channel: ammoo.Channel, name: Name) -> str:
+    """A queue that refuses each message."""
+    declared = await broker_channel.declare_queue(
+        name("full"), durable=True, max_length=0, overflow="reject-publish"
+    )
+    return declared.queue_name
+
+
+async def publish_twice(
+    publisher: Publisher, network: Network, routing_key: str, **options: Any
+) -> PublishUnknown:
+    """Publish a message, lose the connection, and return the outcome of the second copy."""
+    network.hold()
+    confirmation = await publisher.publish("", routing_key, "1", **options)
+    await settle()
+    network.cut()
+    network.release()
+    with pytest.raises(PublishUnknown) as caught:
+        await confirmation
+    return caught.value
+
+
+async def test_nack_of_a_second_copy_tells_nothing_of_the_first(
+    network: Network, channel: ammoo.Channel, full: str
+) -> None:
+    async with channel.publisher(republish=True) as publisher:
+        error = await publish_twice(publisher, network, full)
+
+    assert PublishNack is type(error.exc)
+    text = (
+        f"message 1 to exchange '' with routing key '{full}' was sent and not confirmed;"
+        f" it is not known whether the server has it: {error.exc}"
+    )
+    assert text == str(error)
+    assert (1, 0, 1) == (publisher.sent, publisher.confirmed, publisher.failed)
+
+
+async def test_return_of_a_second_copy_tells_nothing_of_the_first(
+    network: Network, channel: ammoo.Channel
+) -> None:
+    async with channel.publisher(republish=True) as publisher:
+        error = await publish_twice(publisher, network, "nowhere", mandatory=True)
+
+    assert isinstance(error.exc, PublishReturned)
+    assert (1, 0, 1) == (publisher.sent, publisher.confirmed, publisher.failed)
 
 
 async def publish_and_lose(

@@ -132,10 +132,13 @@ class PublishReturned(PublishFailed):
 class PublishUnknown(PublishFailed):
     """A message was sent, and the channel or connection ended before the server confirmed it.
 
-    The server may have it. Publishing it again may store it twice.
+    The server may have it. Publishing it again may store it twice. A publisher may have sent it
+    again already (``republish=True``): then the server did not accept the second copy, and may have
+    the first.
 
     Attributes:
-        exc: The exception that ended the channel or the connection.
+        exc: The exception that ended the channel or the connection, or the outcome of the copy that
+            was sent again.
     """
 
     recoverable = True

@@ -53,9 +53,9 @@ class Confirmation:
         "_message",
         "_owner",
         "_size",
+        "_times_sent",
         "_waiters",
         "_was_raised",
-        "_was_sent",
         "exchange_name",
         "publish_sequence_number",
         "routing_key",
@@ -76,7 +76,7 @@ class Confirmation:
         self._deadline = deadline
         self._message: Outgoing | None = None  # kept while it may have to be sent
         self._was_raised = False  # in a task that has awaited it
-        self._was_sent: bool = False
+        self._times_sent = 0
         self._loss: PublishFailed | None = None  # the outcome of its last sending
         self._owner = owner
         self._is_done = False
@@ -84,7 +84,7 @@ class Confirmation:
         self._waiters: list[asyncio.Future[None]] | None = None
 
     def __repr__(self) -> str:
-        state = "in flight" if self._was_sent else "not sent yet"
+        state = "in flight" if self._times_sent else "not sent yet"
         if self._is_done:
             state = "confirmed" if self._error is None else type(self._error).__name__
         return f"<Confirmation of message {self.publish_sequence_number}, {state}>"

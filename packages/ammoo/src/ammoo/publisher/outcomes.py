@@ -150,6 +150,8 @@ class Outcomes:
             mark_as_reported(error.exc)
         if not isinstance(error, PublishFailed):
             error = outcome_of(confirmation, error)
+        if confirmation._times_sent > 1 and not isinstance(error, PublishUnknown | PublishRefused):
+            error = _unknown(error)  # the server may have the copy that was sent before
         self.settle_as_failed(confirmation, error)
 
     def raised(self, confirmation: Confirmation) -> None:
@@ -202,13 +204,11 @@ def outcome_of(confirmation: Confirmation, cause: Exception) -> PublishFailed:
         confirmation: The message.
         cause: Why the publisher gives it up.
     """
-    if not confirmation._was_sent:
+    if not confirmation._times_sent:
         return not_sent(cause)
     if confirmation._loss is not None:  # it waits to be sent again
         return confirmation._loss
-    unknown = PublishUnknown(cause)
-    unknown.__cause__ = cause
-    return unknown
+    return _unknown(cause)
 
 
 def not_sent(cause: Exception) -> PublishNotSent:
@@ -221,6 +221,12 @@ def not_sent(cause: Exception) -> PublishNotSent:
     error.__cause__ = cause
     if isinstance(cause, AmmooError):
         error._restored = cause._restored
+    return error
+
+
+def _unknown(cause: Exception) -> PublishUnknown:
+    error = PublishUnknown(cause)
+    error.__cause__ = cause
     return error
 
 

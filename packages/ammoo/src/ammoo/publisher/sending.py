@@ -65,7 +65,7 @@ class Sending:
         if self._task is None and publishing.is_publishable:
             if self._resending is not None:
                 confirmation._message = message = _kept(message)
-            confirmation._was_sent = True
+            confirmation._times_sent = 1
             publishing.publish(confirmation.exchange_name, *message, confirmation)
         else:
             self._start()
@@ -159,14 +159,15 @@ class Sending:
     def _write(
         self, publishing: PublishingPort, confirmation: Confirmation, message: Outgoing
     ) -> None:
-        was_sent, confirmation._was_sent = confirmation._was_sent, True
         loss, confirmation._loss = confirmation._loss, None
+        confirmation._times_sent += 1
         if self._resending is None:
             confirmation._message = None
         try:
             publishing.publish(confirmation.exchange_name, *message, confirmation)
         except ValueError as error:  # a name cannot be encoded
-            confirmation._was_sent, confirmation._loss = was_sent, loss
+            confirmation._times_sent -= 1
+            confirmation._loss = loss
             self._outcomes.settle_as_failed(confirmation, outcome_of(confirmation, error))
 
     def _fail_queued(self, error: Exception) -> None:
