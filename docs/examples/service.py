@@ -11,13 +11,6 @@ logger = logging.getLogger("service")
 URL = os.environ.get("AMQP_URL", "amqp://localhost/")
 
 
-class Failures(ammoo.Hooks):
-    """Logs each failure when it happens: `run` raises them only in the end."""
-
-    def failed(self, channel_id: int, delivery_tag: int, error: Exception) -> None:
-        logger.error("a job has failed", exc_info=error)
-
-
 async def handle(message: ammoo.DeliverMessage) -> None:
     print("done:", message.decode(), flush=True)
 
@@ -35,7 +28,7 @@ async def produce(publisher: ammoo.Publisher, name: str) -> None:
 async def main() -> None:
     recovery = ammoo.Recovery(retry_first=True)
     async with (
-        await ammoo.connect(URL, recovery=recovery, hooks=Failures()) as connection,
+        await ammoo.connect(URL, recovery=recovery) as connection,
         connection.channel() as publishing,
         connection.channel(prefetch_count=20) as working,
     ):

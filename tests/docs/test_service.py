@@ -90,7 +90,7 @@ def test_service_in_which_a_job_has_failed_ends_in_order(fakebroker: FakeBroker)
         _, logged = service.communicate()
 
     assert 0 == service.returncode
-    assert 1 == logged.count("a job has failed")
+    assert 1 == logged.count("has failed\n")
 
 
 def test_service_logs_a_job_that_was_not_published(fakebroker: FakeBroker) -> None:
