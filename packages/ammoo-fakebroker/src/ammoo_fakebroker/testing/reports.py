@@ -2,7 +2,8 @@
 
 A section has at most 80 lines and 8 KiB: the broker, a line for each connection and each queue that
 is not empty, the last events, and the last frames of the last connections if there is room.
-Consecutive events that are alike are one line; if there are too many lines, all repeats are. Passwords are never shown.
+Consecutive events that are alike are one line; if there are too many lines, all repeats are.
+Passwords are never shown.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ def _lines(broker: FakeBroker) -> Iterator[str]:
     if len(lines) > _EVENTS:
         lines = list(_folded_repeats(events))[-_EVENTS:]
         yield f"the last of {recorder.total:,} events, repeats in one line:"
+    elif recorder.total > len(events):
+        yield f"the last {len(events):,} of {recorder.total:,} events:"
     yield from lines
 
 

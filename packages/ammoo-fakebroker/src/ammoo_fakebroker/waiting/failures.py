@@ -189,7 +189,11 @@ def _fates(recorder: Recorder, home: VirtualHost, queue_name: str) -> list[str]:
     lines += _listed("went elsewhere", described, len(elsewhere))
     refused = [each for each in recorder.events(0, ("channel_closed",)) if each.by == "broker"]
     lines += _listed("refused", [_with_origin(each) for each in refused[-3:]], len(refused))
-    return lines or ["  nothing was published"]
+    if lines:
+        return lines
+    return [
+        f"  all {len(fates)} published messages are in it" if fates else "  nothing was published"
+    ]
 
 
 def _listed(title: str, texts: list[str], count: int) -> list[str]:
