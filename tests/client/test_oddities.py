@@ -246,14 +246,19 @@ async def test_time_out_of_whatever_opens_the_transport_is_raised_as_it_is(
     assert text == str(error)
 
 
-async def test_time_out_without_a_text_names_the_address() -> None:
+@pytest.mark.parametrize("connection_timeout", [0, 30])
+async def test_time_out_without_a_text_names_the_address(connection_timeout: int) -> None:
+    """As of an `asyncio.timeout` in it, which is not that of the client."""
+
     async def open_transport(*address: object, **tls: object) -> tuple[object, object]:
         raise TimeoutError
 
     with pytest.raises(
         TimeoutError, match=r"^the socket to amqp://mq:5672 was not connected in time$"
     ):
-        await ammoo.connect(host="mq", open_transport=open_transport, connection_timeout=0)
+        await ammoo.connect(
+            host="mq", open_transport=open_transport, connection_timeout=connection_timeout
+        )
 
 
 # --- misuse ---

@@ -1,7 +1,8 @@
 """Connecting a socket: TCP or Unix, with or without TLS, or with the user's factory."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from socket import AF_INET, AF_INET6, SOCK_STREAM, inet_pton
 from typing import Final
 
@@ -35,19 +36,32 @@ async def connect_socket(
         OSError: The socket cannot be connected. `ssl.SSLError` and `TimeoutError` are
             subclasses.
     """
-    timeout = parameters.connection_timeout
     try:
-        async with asyncio.timeout(timeout):
+        async with _within(parameters.connection_timeout, parameters):
             await _connect(loop, parameters, transport, tries_each_address)
     except OSError as error:
-        # asyncio.timeout raises a TimeoutError without a text; the operating system and
-        # open_transport have limits of their own, and say so.
-        if isinstance(error, TimeoutError) and not error.args and timeout is not None:
-            raise TimeoutError(
-                f"the socket to {parameters.address} was not connected within {timeout:g} s"
-            ) from None
         describe_socket_error(error, parameters)
         raise
+
+
+@asynccontextmanager
+async def _within(seconds: float | None, parameters: ConnectionParameters) -> AsyncIterator[None]:
+    """Limit how long it takes to connect.
+
+    Raises:
+        TimeoutError: The time is over. The operating system and open_transport may have limits of
+            their own; their errors are raised as they are.
+    """
+    scope = asyncio.timeout(seconds)
+    try:
+        async with scope:
+            yield
+    except TimeoutError:
+        if seconds is None or not scope.expired():
+            raise
+        raise TimeoutError(
+            f"the socket to {parameters.address} was not connected within {seconds:g} s"
+        ) from None
 
 
 async def _connect(
@@ -113,7 +127,7 @@ async def _connect_to_any(
         seconds = parameters.connection_timeout / len(addresses)
     for address in addresses:
         try:
-            async with asyncio.timeout(seconds):
+            async with _within(seconds, parameters):
                 await loop.create_connection(
                     lambda: transport,
                     address,
