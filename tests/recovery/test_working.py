@@ -458,6 +458,7 @@ async def test_drain_while_the_connection_is_down_gives_up_what_publishers_canno
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("ammoo.workers.drain.GRACE", 0.0)
+    monkeypatch.setattr("ammoo.publisher.publisher.GRACE_AFTER_DRAIN", 0.0)
     queue = await filled(channel, name("orders"))
     consumer = await channel.consume(queue).__aenter__()
     async with connection.channel() as publishing:

@@ -8,6 +8,7 @@ import ammoo
 from ammoo.exceptions import (
     ClientCancelledConsumerOK,
     ClientClosedChannelOK,
+    PublishUnknown,
     ServerCancelledConsumer,
 )
 from ammoo_wire import (
@@ -342,7 +343,11 @@ class Publisher:
         if self._error is not None:
             raise self._error
 
-    def _abandon(self) -> None:
+    @property
+    def sent(self) -> int:
+        return 1
+
+    def _abandon(self, last: int) -> None:
         raise AssertionError("it was flushed in time")
 
 
@@ -373,3 +378,117 @@ async def test_failing_publisher_keeps_no_other_one_from_being_flushed(
 
     assert [True, True, True] == [each.was_flushed for each in publishers]
     assert errors == list(caught.value.exceptions)
+
+
+# --- publishers that are given up ----------------------------------------------------------------
+
+
+@pytest.fixture
+async def publishing(connection: ammoo.Connection, peer: ScriptedPeer) -> ammoo.Channel:
+    """A second channel."""
+    peer.answers[BasicCancelParameters] = lambda p: BasicCancelOkParameters(p.consumer_tag)
+    return await connection.channel().__aenter__()
+
+
+@pytest.fixture
+async def clock(publishing: ammoo.Channel, monkeypatch: pytest.MonkeyPatch) -> LoopClock:
+    """The loop's time, which stands still from when both channels are open."""
+    return LoopClock(monkeypatch)
+
+
+class EndlessPublisher:
+    """Can be flushed, without an end, and cannot be given up."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+
+    async def flush(self) -> None:
+        self.began.set()
+        await asyncio.Future()
+
+
+async def drain_in_vain(
+    consumer: ammoo.Consumer, publisher: ammoo.Publisher, clock: LoopClock
+) -> None:
+    """Drain until the time for the publishers is over."""
+    endless = EndlessPublisher()
+    draining = await started(consumer.drain(20, publishers=[endless, publisher]))
+    await endless.began.wait()
+    await clock.advance(20)
+    assert await draining
+
+
+async def leave(publisher: ammoo.Publisher) -> None:
+    await publisher.__aexit__(None, None, None)
+
+
+async def test_what_is_published_after_a_drain_that_gave_up_messages_gets_its_outcome(
+    channel: ammoo.Channel, publishing: ammoo.Channel, peer: ScriptedPeer, clock: LoopClock
+) -> None:
+    consumer = await started_consumer(channel)
+    publisher = await publishing.publisher().__aenter__()
+    before = await publisher.publish("", "queue", "before")
+    await drain_in_vain(consumer, publisher, clock)
+
+    after = await publisher.publish("", "queue", "after")
+    leaving = await started(leave(publisher))
+    assert not leaving.done()
+    peer.send(BasicAckParameters(2), channel_number=publishing.channel_id)
+    with pytest.raises(ExceptionGroup, match="1 of 2 messages were not confirmed"):
+        await leaving
+
+    assert after.exception() is None
+    assert "a drain gave up the message before the outcome was known" in str(before.exception())
+
+
+async def test_publisher_without_messages_in_flight_is_not_given_up(
+    channel: ammoo.Channel, publishing: ammoo.Channel, peer: ScriptedPeer, clock: LoopClock
+) -> None:
+    consumer = await started_consumer(channel)
+    publisher = await publishing.publisher().__aenter__()
+    await drain_in_vain(consumer, publisher, clock)
+
+    bye = await publisher.publish("", "queue", "bye")
+    leaving = await started(leave(publisher))
+    await clock.advance(60)
+    assert not leaving.done()
+    peer.send(BasicAckParameters(1), channel_number=publishing.channel_id)
+    await leaving
+
+    assert bye.exception() is None
+
+
+async def test_what_is_published_during_the_flush_is_not_given_up(
+    channel: ammoo.Channel, publishing: ammoo.Channel, clock: LoopClock
+) -> None:
+    """The handlers of another consumer may publish it, for which another drain waits."""
+    consumer = await started_consumer(channel)
+    publisher = await publishing.publisher().__aenter__()
+    before = await publisher.publish("", "queue", "before")
+    endless = EndlessPublisher()
+    draining = await started(consumer.drain(20, publishers=[endless, publisher]))
+    await endless.began.wait()
+    during = await publisher.publish("", "queue", "during")
+    await clock.advance(20)
+    assert await draining
+
+    assert [PublishUnknown, type(None)] == [type(each.exception()) for each in (before, during)]
+    assert not during.done()
+
+
+async def test_leaving_waits_for_a_moment_after_a_drain_that_gave_up_messages(
+    channel: ammoo.Channel, publishing: ammoo.Channel, clock: LoopClock
+) -> None:
+    """The server may be down: the program ends nevertheless."""
+    consumer = await started_consumer(channel)
+    publisher = await publishing.publisher().__aenter__()
+    await publisher.publish("", "queue", "before")
+    await drain_in_vain(consumer, publisher, clock)
+
+    after = await publisher.publish("", "queue", "after")
+    leaving = await started(leave(publisher))
+    await clock.advance(1)
+    with pytest.raises(ExceptionGroup, match="2 of 2 messages were not confirmed"):
+        await leaving
+
+    assert "the publisher was left before the outcome was known" in str(after.exception())

@@ -256,11 +256,12 @@ class Consumer:
         1. The consumer returns no more messages. 2. The server cancels it. 3. Unread messages are
         requeued. 4. Handlers of `run` end, and the program settles the messages that it has read.
         5. When the time is over, handlers of `run` are cancelled, and 1 s later unsettled messages
-        are requeued. 6. `publishers` are flushed in the time that is left, at least 1 s; leaving
-        them then raises what has no outcome, and does not wait for it. 7. The channel is closed: the server's answer
-        proves that it has processed the acknowledgements. If other consumers use the channel, it
-        stays open, and the client awaits another answer. It then does not wait for messages that
-        the program has read, because it cannot see which consumer they belong to.
+        are requeued. 6. `publishers` are flushed in the time that is left, at least 1 s; what has
+        no outcome then is given up: flushing or leaving its publisher raises it. 7. The channel is
+        closed: the server's answer proves that it has processed the acknowledgements. If other
+        consumers use the channel, it stays open, and the client awaits another answer. It then does
+        not wait for messages that the program has read, because it cannot see which consumer they
+        belong to.
 
         Iterations over the consumer end without an exception, and so do `run` and `batches`. Call it
         from another task than the one that handles messages.
@@ -271,7 +272,7 @@ class Consumer:
                 Empty by default.
 
         Returns:
-            Whether all handlers have ended in time.
+            Whether all handlers have ended in time; messages of publishers do not count.
 
         Raises:
             RuntimeError: The consumer was not entered; or one of its handlers drains it.

@@ -120,16 +120,28 @@ class Outcomes:
             self.failures.add(confirmation.publish_sequence_number, error)
         self._settled(confirmation)
 
-    def abandon(self) -> None:
-        """Settle all messages without an outcome at once: the program waits for them no longer."""
-        cause = RuntimeError("the publisher was left before the outcome was known")
-        for confirmation in list(self.unsettled.values()):
+    def abandon(self, reason: str, last: int | None = None) -> int:
+        """Settle messages without an outcome at once: the program waits for them no longer.
+
+        Args:
+            reason: Why it does not.
+            last: The number of the last message to settle; None for all.
+
+        Returns:
+            How many messages it has settled.
+        """
+        cause = RuntimeError(reason)
+        abandoned = [
+            each for number, each in self.unsettled.items() if last is None or number <= last
+        ]
+        for confirmation in abandoned:
             self.settle_as_failed(confirmation, outcome_of(confirmation, cause))
-        if self._timer is not None:
+        if self._timer is not None and not self.unsettled:
             self._timer.cancel()
             self._timer = None
         if self.expired is not None:
             self.expired()
+        return len(abandoned)
 
     # --- what confirmations call ---
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterable, Iterable, Iterator
 from itertools import count
 from os import urandom
 from types import TracebackType
-from typing import Self, Unpack, overload
+from typing import Final, Self, Unpack, overload
 
 from ..channel_lifetime import ChannelLifetime
 from ..exceptions.base import OperationTimeout
@@ -39,6 +39,11 @@ __all__ = ["Publication", "Publisher"]
 
 log: logging.Logger = logging.getLogger("ammoo")
 
+GRACE_AFTER_DRAIN: Final = 1.0
+"""How long leaving a publisher waits if a drain has given up messages of it, in seconds."""
+_LEFT: Final = "the publisher was left before the outcome was known"
+_DRAINED: Final = "a drain gave up the message before the outcome was known"
+
 
 class Publisher:
     """Publishes on a channel in confirm mode, with a bounded number of messages in flight.
@@ -53,7 +58,7 @@ class Publisher:
     outcomes, and raises the failures as an exception group of `PublishFailed`. If another
     exception leaves the block, it gets the failures as notes. If the block is cancelled, it does
     not wait: the outcome of each message that has none yet is `PublishUnknown` or
-    `PublishNotSent`. See https://www.rabbitmq.com/docs/confirms
+    `PublishNotSent`. If a drain has given up messages of it, it waits for a second. See https://www.rabbitmq.com/docs/confirms
 
     Each message has exactly one outcome: confirmed, or one of the subclasses of `PublishFailed`:
     nacked, refused, returned, not sent, unknown. Up to 1000 failures that no caller has awaited are
@@ -158,14 +163,14 @@ class Publisher:
         self._window.fail(lambda: PublishNotSent("the publisher was left"))
         failures = self._outcomes.failures
         try:
-            if not self._is_abandoned and (exc is None or isinstance(exc, Exception)):
-                await self._outcomes.wait_settled()
+            if exc is None or isinstance(exc, Exception):
+                await self._wait_before_leaving()
         except BaseException as cancelled:
-            self._outcomes.abandon()
+            self._outcomes.abandon(_LEFT)
             failures.note_at(cancelled)
             raise
         finally:
-            self._outcomes.abandon()
+            self._outcomes.abandon(_LEFT)
             self._channel._publishers.discard(self)
             await self._sending.stop()
         if exc is not None:
@@ -293,14 +298,25 @@ class Publisher:
             raise OperationTimeout("basic.publish", timeout) from None
         self._outcomes.failures.raise_all(self.sent)
 
-    def _abandon(self) -> None:
-        """Settle all messages without an outcome; leaving the publisher waits for none."""
-        self._is_abandoned = True
-        if self.in_flight:
-            log.warning(
-                "a drain gave up %d messages of a publisher that were not confirmed", self.in_flight
-            )
-        self._outcomes.abandon()
+    def _abandon(self, last: int) -> None:
+        """Settle at once the messages up to a number that have no outcome.
+
+        If there are any, leaving the publisher waits only for a moment: the server may be down.
+        """
+        count = self._outcomes.abandon(_DRAINED, last)
+        if count:
+            self._is_abandoned = True
+            log.warning("a drain gave up %d messages of a publisher that were not confirmed", count)
+
+    async def _wait_before_leaving(self) -> None:
+        """Wait for all outcomes; not for long if a drain has given up messages."""
+        scope = asyncio.timeout(GRACE_AFTER_DRAIN if self._is_abandoned else None)
+        try:
+            async with scope:
+                await self._outcomes.wait_settled()
+        except TimeoutError:
+            if not scope.expired():
+                raise
 
     def _raise_unless_open(self) -> None:
         if not self._is_open:

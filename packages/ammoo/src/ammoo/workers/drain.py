@@ -13,7 +13,7 @@ that is unacked at the close as a failed delivery.
 import asyncio
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from ..channel_lifetime import ChannelLifetime
 from ..exceptions.base import OperationTimeout
@@ -41,8 +41,17 @@ class Flushable(Protocol):
     async def flush(self) -> None:
         """Wait until all messages that were published before have their outcomes."""
 
-    def _abandon(self) -> None:
-        """Settle all messages at once that have no outcome; leaving the publisher does not wait."""
+
+@runtime_checkable
+class Abandonable(Protocol):
+    """A publisher whose messages the drain can give up, such as `Publisher`."""
+
+    @property
+    def sent(self) -> int:
+        """The number of the newest message."""
+
+    def _abandon(self, last: int) -> None:
+        """Settle at once the messages up to a number that have no outcome."""
 
 
 class Drain:
@@ -85,7 +94,7 @@ class Drain:
         """Drain the consumer.
 
         Returns:
-            Whether all handlers have ended in time.
+            Whether all handlers have ended in time; messages of publishers do not count.
 
         Raises:
             Exception: The error of a publisher's flush; the channel is closed nevertheless.
@@ -143,13 +152,15 @@ class Drain:
     async def _flush_publishers(self, began: float) -> None:
         """Flush all publishers, even if some of them fail; then raise their errors.
 
-        The server may be down. What has no outcome when the time is over is given up, and raised when
-        the publisher is left or flushed.
+        The server may be down. Messages that were published before and have no outcome when the time
+        is over are given up, and raised when the publisher is left or flushed. Those that were
+        published since may belong to a consumer that another drain waits for.
         """
         errors: list[Exception] = []
+        sent = [(each, each.sent) for each in self._publishers if isinstance(each, Abandonable)]
         if not await self._in_time(self._seconds_left(began), self._flush_each(errors)):
-            for publisher in self._publishers:
-                publisher._abandon()
+            for publisher, last in sent:
+                publisher._abandon(last)
         if len(errors) == 1:
             raise errors[0]
         if errors:

@@ -1,8 +1,9 @@
 """Draining consumers when a signal asks the process to end (SIGTERM, SIGINT).
 
 The first signal begins the drain. The second one cancels the handlers at once, and leaves a moment
-to publishers, or ends the wait for them. The third one has its default action. Python's signal handler counts the signals,
-not the event loop: the third one ends a process even if its loop is stuck.
+to publishers, or ends the wait for them. The third one has its default action. Python's signal
+handler counts the signals, not the event loop: the third one ends a process even if its loop is
+stuck.
 """
 
 import asyncio
@@ -35,10 +36,10 @@ def drain_on_signals(
 
     The first signal drains the consumers; see `Consumer.drain`. A second one, while handlers run,
     cancels them at once; while publishers are flushed, it ends the flush: what has no outcome then
-    is given up, as when the time is over. A third one has its
-    default action, which ends the process. The drain ends iterations over the consumers,
-    `Consumer.run` and `Consumer.batches`. Leaving the block waits for the end of the drain, and
-    restores the previous handlers of the signals.
+    is given up, as when the time is over. A third one has its default action, which ends the
+    process. The drain ends iterations over the consumers, `Consumer.run` and `Consumer.batches`.
+    Leaving the block waits for the end of the drain, and restores the previous handlers of the
+    signals.
     A callback of `loop.add_signal_handler` is called within the block, too. A program whose
     callback cancels its main task has to remove the callback first.
     Python handles signals in the main thread only; entering the block in another thread raises
@@ -47,8 +48,8 @@ def drain_on_signals(
     Args:
         drainables: Consumers and the servers that `Channel.serve` returns; all of them entered.
         timeout: How long to wait for handlers and publishers, in seconds; 20 by default, None for
-            no limit. The sender of the signal kills the process after some time: ``docker stop`` after 10 s,
-            Kubernetes after 30 s.
+            no limit. The sender of the signal kills the process after some time: ``docker stop``
+            after 10 s, Kubernetes after 30 s.
         signals: The signals; SIGTERM and SIGINT by default.
         publishers: Publishers that handlers use; the drain flushes them before it closes channels.
             Empty by default.
