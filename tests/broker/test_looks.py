@@ -12,6 +12,8 @@ from pika.adapters.blocking_connection import (  # type: ignore[import-untyped] 
 
 import ammoo
 from ammoo_fakebroker import FakeBroker
+from ammoo_wire import ChannelCloseParameters, QueueDeclareParameters
+from tests.support.peer import Peer
 
 
 @pytest.fixture
@@ -128,3 +130,18 @@ def test_one_look_stays_as_it_was(fakebroker: FakeBroker, channel: BlockingChann
         look.messages("other")
     with pytest.raises(LookupError, match="no virtual host 'other'"):
         look.queues("other")
+
+
+def test_messages_of_a_closing_channel_are_seen(fakebroker: FakeBroker) -> None:
+    """After an error, a channel keeps messages until its client has answered."""
+    fakebroker.declare_queue("orders", durable=True, arguments={"x-queue-type": "quorum"})
+    fakebroker.put("orders", b"one")
+    with Peer.connect(fakebroker.url) as peer:
+        channel = peer.channel(7)
+        channel.get_unacked("orders", 1)
+        channel.send(QueueDeclareParameters("missing", passive=True))
+        channel.expect(ChannelCloseParameters)
+
+        (message,) = fakebroker.messages("orders", including_unacknowledged=True)
+
+    assert (b"one", 7, 1) == (message.body, message.channel_number, message.delivery_tag)

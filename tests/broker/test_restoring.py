@@ -11,6 +11,8 @@ import pytest
 import ammoo
 from ammoo.exceptions import ConnectionForced
 from ammoo_fakebroker import BrokerSnapshot, FakeBroker, ManualClock
+from ammoo_wire import ChannelCloseParameters, QueueDeclareParameters
+from tests.support.peer import Peer
 
 _Connect = Callable[[FakeBroker], Any]
 _QUORUM = {"x-queue-type": "quorum"}
@@ -135,6 +137,26 @@ def test_messages_that_clients_hold_are_ready_and_redelivered(
     assert 1 == broker.queue("orders").unacknowledged_count
     broker.restore(seed)
     assert [(b"1", True), (b"2", False)] == messages(broker, "orders")
+    assert 0 == broker.queue("orders").unacknowledged_count
+
+
+@pytest.mark.parametrize("arguments", [{}, _QUORUM], ids=["classic", "quorum"])
+def test_messages_of_a_channel_that_the_client_has_not_closed_are_ready(
+    broker: FakeBroker, arguments: dict[str, Any]
+) -> None:
+    """After an error, a channel keeps them until its client has answered."""
+    broker.declare_queue("orders", durable=True, arguments=arguments)
+    broker.put("orders", b"1")
+    with Peer.connect(broker.url) as peer:
+        channel = peer.channel()
+        channel.get_unacked("orders", 1)
+        channel.send(QueueDeclareParameters("missing", passive=True))
+        channel.expect(ChannelCloseParameters)
+
+        seed = broker.snapshot()
+
+    broker.restore(seed)
+    assert [(b"1", True)] == messages(broker, "orders")
     assert 0 == broker.queue("orders").unacknowledged_count
 
 

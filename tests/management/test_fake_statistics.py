@@ -6,8 +6,10 @@ import pika  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from ammoo_fakebroker import FakeBroker
+from ammoo_wire import ChannelCloseParameters, QueueDeclareParameters
 from tests.management.test_statistics import NO_PUBLISHES, counts
 from tests.support.management_api import ManagementApi
+from tests.support.peer import Peer
 
 
 @pytest.fixture
@@ -155,6 +157,23 @@ def test_opened_and_closed_things_are_counted(
         "queue_declared": 2,
         "queue_deleted": 1,
     } == {name: count for name, count in churn.items() if not name.endswith("_details")}
+
+
+def test_octets_that_a_closing_channel_has_are_unacknowledged(
+    fake: FakeBroker, api: ManagementApi
+) -> None:
+    """After an error, a channel keeps messages until its client has answered."""
+    fake.declare_queue("orders", durable=True, arguments={"x-queue-type": "quorum"})
+    fake.put("orders", b"12345")
+    with Peer.connect(fake.url) as peer:
+        channel = peer.channel()
+        channel.get_unacked("orders", 1)
+        channel.send(QueueDeclareParameters("missing", passive=True))
+        channel.expect(ChannelCloseParameters)
+
+        queue = api.get("queues/%2F/orders").json
+
+    assert (1, 5) == (queue["messages_unacknowledged"], queue["message_bytes_unacknowledged"])
 
 
 def test_direct_reply_is_no_delivery(

@@ -105,10 +105,10 @@ class Look:
     def _with_clients(self, queue: Queue) -> Iterator[MessageSnapshot]:
         """Yield the messages of a queue that clients hold and have not settled."""
         for connection in self._node.connections:
-            for number, channel in connection.channels.items():
+            for channel in connection.all_channels():
                 for tag, unacked in channel.all_unacked().items():
                     if unacked.queue is queue:
-                        yield snapshot_unacked(unacked, connection, number, tag)
+                        yield snapshot_unacked(unacked, connection, channel.number, tag)
 
     def exchanges(self, virtualhost: str = DEFAULT_VIRTUALHOST) -> dict[str, ExchangeSnapshot]:
         """Return all exchanges of a virtual host by name.

@@ -6,6 +6,7 @@ their queues only then. `channel.py` is one channel.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ammoo_wire import (
@@ -39,6 +40,11 @@ class ChannelTable:
     def __len__(self) -> int:
         """Return how many channel numbers are taken."""
         return len(self.open) + len(self._closing)
+
+    def __iter__(self) -> Iterator[Channel]:
+        """Yield the closing channels, then the open ones."""
+        yield from (channel for channel in self._closing.values() if channel is not None)
+        yield from self.open.values()
 
     def is_closing(self, number: int) -> bool:
         """Return whether the broker has closed a channel, and the client has not answered."""

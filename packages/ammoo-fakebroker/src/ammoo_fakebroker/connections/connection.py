@@ -8,7 +8,7 @@ It knows no socket: a `Transport` moves the octets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -187,6 +187,10 @@ class Connection:
     def mechanism_name(self) -> str:
         """The SASL mechanism with which the client has logged in; empty before it has chosen one."""
         return self._login.mechanism_name
+
+    def all_channels(self) -> Iterator[Channel]:
+        """Yield the channels that may have unsettled deliveries: the closing and the open ones."""
+        yield from self._channels
 
     def client_can(self, capability: str) -> bool:
         """Return whether the client announced a capability."""

@@ -115,7 +115,7 @@ def _copy_messages(target: VirtualHost, source: VirtualHost, copying: Copying) -
 def _held_by_clients(node: Node, virtualhost: VirtualHost) -> Iterator[dict[int, Unacked]]:
     """Yield the unsettled deliveries of each channel, by delivery tag."""
     for connection in node.connections:
-        for channel in connection.channels.values():
+        for channel in connection.all_channels():
             yield {
                 tag: unacked
                 for tag, unacked in channel.all_unacked().items()

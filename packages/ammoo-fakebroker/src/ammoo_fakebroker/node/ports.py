@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -19,7 +19,12 @@ __all__ = ["Client", "ClientChannel", "ReplyReceiver"]
 
 
 class ClientChannel(Protocol):
-    """What a node asks of an open channel."""
+    """What a node asks of a channel that is open or closing."""
+
+    @property
+    def number(self) -> int:
+        """The channel's number on its connection."""
+        ...
 
     def memory_size(self) -> int:
         """Return how much memory unacked and uncommitted messages take, in octets."""
@@ -68,6 +73,10 @@ class Client(Protocol):
     @property
     def channels(self) -> Mapping[int, ClientChannel]:
         """The open channels by number."""
+        ...
+
+    def all_channels(self) -> Iterable[ClientChannel]:
+        """Yield the channels that may have unsettled deliveries: the closing and the open ones."""
         ...
 
     @property

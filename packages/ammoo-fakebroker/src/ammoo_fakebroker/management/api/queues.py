@@ -77,7 +77,7 @@ def _octets_with_clients(node: Node) -> Counter[Queue]:
     """Return, for each queue, how many octets of bodies clients hold and have not settled."""
     held: Counter[Queue] = Counter()
     for connection in open_in(node):
-        for channel in connection.channels.values():
+        for channel in connection.all_channels():
             for delivery in channel.unacked.values():
                 held[delivery.queue] += len(delivery.queued.message.body)
     return held
