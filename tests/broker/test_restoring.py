@@ -257,6 +257,9 @@ def test_delayed_messages_wait_for_the_rest_of_their_delay(
     clock.advance(0.5)
 
     assert ([], [(b"1", False)]) == (before, messages(broker, "orders"))
+    life = broker.life_of(broker.messages("orders")[0])
+    assert ("restored",) == life.kinds
+    assert "restored from a snapshot to exchange 'later', where it waits: b'1'" in str(life)
 
 
 def test_age_and_offsets_of_a_stream_are_restored(
@@ -374,6 +377,9 @@ def test_retries_are_delayed_for_the_rest_of_their_time(
     clock.advance(0.5)
 
     assert ([], [(b"1", True)]) == (before, messages(broker, "orders"))
+    life = broker.life_of(broker.messages("orders")[0])
+    assert ("restored",) == life.kinds
+    assert "restored from a snapshot to 'orders': b'1'" in str(life)
 
 
 @pytest.mark.parametrize("release", ["4.3"], indirect=True)
@@ -414,7 +420,9 @@ def test_dead_letters_that_have_not_arrived_are_sent_again(
     broker.bind_queue("dead", "amq.fanout")
     clock.advance(180)
 
-    assert [b"1"] == [message.body for message in broker.messages("dead")]
+    (message,) = broker.messages("dead")
+    assert b"1" == message.body
+    assert ("restored",) == broker.life_of(message).kinds
 
 
 def test_snapshots_of_another_release_are_refused_and_nothing_changes(

@@ -88,6 +88,9 @@ class DelayedMessageExchange(Exchange):
         """How many messages are delayed."""
         return len(self._delayed)
 
+    def delayed_messages(self) -> Iterable[Message]:
+        return (message for _, _, message in sorted(self._delayed))
+
     def attach(self, host: ExchangeHost) -> None:
         self._host = host
 

@@ -110,6 +110,10 @@ class Exchange(Destination, ABC):
         """How many messages wait in it."""
         return 0
 
+    def delayed_messages(self) -> Iterable[Message]:
+        """Return the messages that wait in it."""
+        return ()
+
     @classmethod
     def validate_arguments(cls, arguments: Mapping[str, Any], find_type: FindType) -> None:
         """Check the arguments of an exchange that is about to be created.

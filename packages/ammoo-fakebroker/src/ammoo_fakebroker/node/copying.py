@@ -16,6 +16,7 @@ from .node import Node
 
 if TYPE_CHECKING:
     from ..queues.delivery import Unacked
+    from ..history.ports import EventRecorder
     from ..queues.queue import Queue
     from .virtual_host import VirtualHost
 
@@ -105,11 +106,24 @@ def _copy_messages(target: VirtualHost, source: VirtualHost, copying: Copying) -
     for name, exchange in source.exchanges.items():
         target.exchanges[name].copy_messages(exchange, copying)
     for queue in _shared_queues(source):
-        copy = target.queues[queue.name]
-        copy.copy_messages(queue, copying)
-        if copy.recorder is not None:
-            for queued in copy.ready_messages():
-                copy.record("restored", queued.message)
+        target.queues[queue.name].copy_messages(queue, copying)
+    if target.recorder is not None:
+        _record_copies(target, target.recorder)
+
+
+def _record_copies(virtualhost: VirtualHost, recorder: EventRecorder) -> None:
+    """Record the messages that wait in exchanges and queues: their lives begin here."""
+    for exchange in virtualhost.exchanges.values():
+        for message in exchange.delayed_messages():
+            recorder.record(
+                "restored",
+                message=message,
+                exchange_name=exchange.name,
+                virtualhost=virtualhost.name,
+            )
+    for queue in virtualhost.queues.values():
+        for message in queue.all_messages():
+            queue.record("restored", message)
 
 
 def _held_by_clients(node: Node, virtualhost: VirtualHost) -> Iterator[dict[int, Unacked]]:

@@ -68,9 +68,10 @@ class DeadLetterWorker:
     @property
     def octets(self) -> int:
         """The total size of the bodies that it keeps."""
-        return sum(len(message.body) for message in self._messages())
+        return sum(len(message.body) for message in self.messages())
 
-    def _messages(self) -> Iterator[Message]:
+    def messages(self) -> Iterator[Message]:
+        """Yield the dead letters that have not arrived."""
         for letter in self._discarded:
             yield letter.message
         for pending in self._pending:

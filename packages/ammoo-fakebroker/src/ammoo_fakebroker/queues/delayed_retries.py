@@ -7,7 +7,7 @@ See https://www.rabbitmq.com/docs/quorum-queues#delayed-retry
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from .quorum_messages import size_of
@@ -15,7 +15,7 @@ from .quorum_messages import size_of
 if TYPE_CHECKING:
     from ..clock import Clock, Timer
     from ..messages.copying import Copying
-    from ..messages.message import QueuedMessage
+    from ..messages.message import Message, QueuedMessage
 
 __all__ = ["DelayedRetries"]
 
@@ -41,6 +41,11 @@ class DelayedRetries:
     def octets(self) -> int:
         """The total size of the messages, as `size_of` counts it."""
         return sum(size_of(queued) for _, _, queued in self._waiting)
+
+    def messages(self) -> Iterator[Message]:
+        """Yield the messages, the earliest first."""
+        for _, _, queued in sorted(self._waiting):
+            yield queued.message
 
     def add(self, queued: QueuedMessage, delay: float) -> None:
         """Keep a message for `delay` seconds."""

@@ -12,7 +12,7 @@ See https://www.rabbitmq.com/docs/queues
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..exchanges.exchange import Destination
@@ -218,6 +218,11 @@ class Queue(Destination, ABC):
     def supports_rejection(self) -> bool:
         """Whether its deliveries may be rejected and requeued."""
         return True
+
+    def all_messages(self) -> Iterator[Message]:
+        """Yield the messages that no client has, with dead letters that have not arrived."""
+        for queued in self.ready_messages():
+            yield queued.message
 
     def is_held(self, delivered: QueuedMessage) -> bool:
         """Return whether the client has a message that it has not settled, and the queue has not."""

@@ -7,7 +7,7 @@ See https://www.rabbitmq.com/docs/quorum-queues
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ..messages.message import Message, QueuedMessage
@@ -59,6 +59,11 @@ class QuorumQueue(FifoQueue):
         super().come_up()
         if self.dead_letter_worker is not None:
             self.dead_letter_worker.come_up()
+
+    def all_messages(self) -> Iterator[Message]:
+        yield from super().all_messages()
+        if self.dead_letter_worker is not None:
+            yield from self.dead_letter_worker.messages()
 
     def stop_timers(self) -> None:
         super().stop_timers()

@@ -8,7 +8,7 @@ See https://www.rabbitmq.com/docs/quorum-queues, /docs/consumers#acknowledgement
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..messages.message import Message, QueuedMessage
@@ -59,6 +59,10 @@ class QuorumQueueSince43(QuorumQueue):
     def copy_messages(self, source: Self, copying: Copying) -> None:
         super().copy_messages(source, copying)
         self._delayed.copy_messages(source._delayed, copying)
+
+    def all_messages(self) -> Iterator[Message]:
+        yield from super().all_messages()
+        yield from self._delayed.messages()
 
     def come_up(self) -> None:
         super().come_up()
