@@ -299,6 +299,28 @@ def test_lives_of_restored_messages_begin_with_the_snapshot(
     assert "restored from a snapshot to 'first': b'both'" in str(other.life_of(message))
 
 
+def test_copies_of_one_message_still_have_one_number(broker: FakeBroker, connect: _Connect) -> None:
+    """A message that comes back to a quorum queue is copied, because its headers state counts."""
+    broker.declare_queue("quorum", durable=True, arguments=_QUORUM)
+    broker.declare_queue("classic")
+    broker.bind_queue("quorum", "amq.fanout")
+    broker.bind_queue("classic", "amq.fanout")
+    broker.publish("amq.fanout", "", b"both")
+    broker.publish("amq.fanout", "", b"another")
+    channel = connect(broker)
+    method, _, _ = channel.basic_get("quorum")
+    channel.basic_nack(method.delivery_tag)
+    broker.wait_until(lambda look: look.queue("quorum").unacknowledged_count == 0)
+
+    broker.restore(broker.snapshot())
+
+    numbers = {message.body: message.message_number for message in broker.messages("classic")}
+    assert numbers == {
+        message.body: message.message_number for message in broker.messages("quorum")
+    }
+    assert 2 == len(set(numbers.values()))
+
+
 def test_a_broker_without_history_restores_too(broker: FakeBroker, release: str) -> None:
     broker.declare_queue("orders")
     broker.put("orders", b"1")

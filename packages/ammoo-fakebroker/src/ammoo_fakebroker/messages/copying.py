@@ -40,6 +40,8 @@ class Copying:
         self.calendar_seconds: float = target.timestamp() - source.timestamp()
         self._number = number
         self._copies: dict[Message, Message] = {}
+        # Copies of one message have one number: a quorum queue's copy states counts in its headers.
+        self._numbers: dict[int, int] = {}
 
     def message(self, message: Message) -> Message:
         """Return the copy of a message, the same one for all queues."""
@@ -48,7 +50,12 @@ class Copying:
         found = self._copies.get(message)
         if found is None:
             found = self._copies[message] = message.unnumbered()
-            self._number(found)
+            if message.number in self._numbers:
+                found.number = self._numbers[message.number]
+            else:
+                self._number(found)
+                if message.number:
+                    self._numbers[message.number] = found.number
         return found
 
     def queued(self, queued: _Queued) -> _Queued:
