@@ -1,6 +1,7 @@
 """Looking at a broker right after a client has written to it."""
 
 import asyncio
+import copy
 import socket
 from collections.abc import Iterator
 
@@ -145,3 +146,16 @@ def test_messages_of_a_closing_channel_are_seen(fakebroker: FakeBroker) -> None:
         (message,) = fakebroker.messages("orders", including_unacknowledged=True)
 
     assert (b"one", 7, 1) == (message.body, message.channel_number, message.delivery_tag)
+
+
+def test_changes_of_what_a_look_returns_leave_the_broker_as_it_is(fakebroker: FakeBroker) -> None:
+    fakebroker.declare_exchange("events", arguments={"x": [1]})
+    fakebroker.declare_queue("orders", arguments={"x": [1]})
+    fakebroker.bind_queue("orders", "events", arguments={"x": [1]})
+    before = copy.deepcopy((fakebroker.exchanges(), fakebroker.queues()))
+
+    fakebroker.exchanges()["events"].arguments["x"].append(2)
+    fakebroker.queue("orders").arguments["x"].append(2)
+    fakebroker.queue("orders").bindings[0].arguments["x"].append(2)
+
+    assert before == (fakebroker.exchanges(), fakebroker.queues())

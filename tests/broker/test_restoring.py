@@ -321,6 +321,20 @@ def test_copies_of_one_message_still_have_one_number(broker: FakeBroker, connect
     assert 2 == len(set(numbers.values()))
 
 
+def test_snapshot_keeps_its_arguments_when_those_of_the_broker_change(broker: FakeBroker) -> None:
+    arguments = {"x": [1]}
+    broker.declare_exchange("events", arguments=arguments)
+    broker.declare_queue("orders")
+    broker.bind_queue("orders", "events", arguments=arguments)
+    seed = broker.snapshot()
+
+    arguments["x"].append(2)
+    broker.restore(seed)
+
+    assert {"x": [1]} == broker.exchanges()["events"].arguments
+    assert {"x": [1]} == broker.queue("orders").bindings[-1].arguments
+
+
 def test_a_broker_without_history_restores_too(broker: FakeBroker, release: str) -> None:
     broker.declare_queue("orders")
     broker.put("orders", b"1")

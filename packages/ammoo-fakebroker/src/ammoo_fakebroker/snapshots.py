@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def snapshot_connection(connection: Client) -> ConnectionSnapshot:
         connection.virtualhost.name,
         connection.peer.host,
         connection.peer.port,
-        dict(connection.client_properties),
+        deepcopy(dict(connection.client_properties)),
         len(connection.channels),
         connection.is_blocked,
         connection.peer.connection_name,
@@ -139,7 +140,7 @@ def snapshot_exchange(exchange: Exchange) -> ExchangeSnapshot:
         exchange.durable,
         exchange.auto_delete,
         exchange.internal,
-        dict(exchange.arguments),
+        deepcopy(exchange.arguments),
         tuple(map(snapshot_binding, exchange.bindings.values())),
     )
 
@@ -152,7 +153,7 @@ def snapshot_queue(queue: Queue) -> QueueSnapshot:
         queue.durable,
         queue.owner is not None,
         queue.auto_delete,
-        dict(queue.arguments),
+        deepcopy(queue.arguments),
         queue.message_count,
         queue.unacked_count,
         len(queue.consumers),
@@ -166,7 +167,7 @@ def snapshot_binding(binding: Binding) -> BindingSnapshot:
         binding.source.name,
         binding.destination.name,
         binding.routing_key,
-        dict(binding.arguments),
+        deepcopy(dict(binding.arguments)),
     )
 
 

@@ -8,6 +8,7 @@ queues, as at the end of a connection, and exclusive queues are left out.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from ..clock import Timeline
@@ -15,8 +16,8 @@ from ..messages.copying import Copying
 from .node import Node
 
 if TYPE_CHECKING:
-    from ..queues.delivery import Unacked
     from ..history.ports import EventRecorder
+    from ..queues.delivery import Unacked
     from ..queues.queue import Queue
     from .virtual_host import VirtualHost
 
@@ -70,14 +71,14 @@ def _copy_definitions(target: VirtualHost, source: VirtualHost) -> None:
                 durable=exchange.durable,
                 auto_delete=exchange.auto_delete,
                 internal=exchange.internal,
-                arguments=exchange.arguments,
+                arguments=deepcopy(exchange.arguments),
             )
     for queue in _shared_queues(source):
         target.create_queue(
             queue.name,
             durable=queue.durable,
             auto_delete=queue.auto_delete,
-            arguments=queue.arguments,
+            arguments=deepcopy(queue.arguments),
         )
     _copy_bindings(target, source)
 
@@ -93,7 +94,7 @@ def _copy_bindings(target: VirtualHost, source: VirtualHost) -> None:
             bound = binding.destination
             places = target.queues if bound.queue_type else target.exchanges
             if bound.name in places:
-                arguments = binding.arguments
+                arguments = deepcopy(binding.arguments)
                 target.bind(
                     target.exchanges[name], places[bound.name], binding.routing_key, arguments
                 )
