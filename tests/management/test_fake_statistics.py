@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pika  # type: ignore[import-untyped]  # it has no types
+import pika.exceptions  # type: ignore[import-untyped]  # as above
 import pytest
 
 from ammoo_fakebroker import FakeBroker
@@ -157,6 +158,20 @@ def test_opened_and_closed_things_are_counted(
         "queue_declared": 2,
         "queue_deleted": 1,
     } == {name: count for name, count in churn.items() if not name.endswith("_details")}
+
+
+def test_channels_that_end_with_their_connection_are_counted_once(
+    make_fakebroker: Callable[..., FakeBroker],
+) -> None:
+    fake = make_fakebroker(management_port=0, compatibility="3.10")
+    connection = pika.BlockingConnection(pika.URLParameters(fake.url))
+    connection.channel()
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker):
+        connection.channel().exchange_declare("x", "nosuch")
+
+    churn = ManagementApi(fake.management_url).get("overview").json["churn_rates"]
+
+    assert (2, 2) == (churn["channel_created"], churn["channel_closed"])
 
 
 def test_octets_that_a_closing_channel_has_are_unacknowledged(

@@ -43,6 +43,7 @@ class Statistics:
         self._actor: RecordedChannel | None = None
         self._command_at = 0.0  # when the command of the actor began
         self._channels: WeakKeyDictionary[RecordedChannel, Counts] = WeakKeyDictionary()
+        self._open_channels: WeakKeyDictionary[RecordedConnection, int] = WeakKeyDictionary()
         self._virtualhosts: dict[str, VirtualHostCounts] = {}
         # The channel of the last event, and its counts: most events come on the same one, and
         # looking these up would cost as much as counting.
@@ -278,9 +279,14 @@ class Statistics:
             self.of_channel(channel)[name] += 1
         elif kind == "channel_opened":
             self._churn["channel_created"] += 1
+            self._count_open_channels(channel.connection, 1)
             self.of_channel(channel).active_at = self._time()
         elif kind == "channel_closed":
             self._churn["channel_closed"] += 1
+            self._count_open_channels(channel.connection, -1)
+
+    def _count_open_channels(self, connection: RecordedConnection, change: int) -> None:
+        self._open_channels[connection] = self._open_channels.get(connection, 0) + change
 
     def _count_connection(self, kind: str, home: VirtualHostCounts, connection: Connection) -> None:
         if kind == "connection_opened":
@@ -288,7 +294,8 @@ class Statistics:
             home.had_connections = True
         elif kind == "connection_closed":
             self._churn["connection_closed"] += 1
-            self._churn["channel_closed"] += len(connection.channels)
+            # No event tells that a channel ends with its connection.
+            self._churn["channel_closed"] += self._open_channels.pop(connection, 0)
             if connection.traffic is not None:
                 home.received_octets += connection.traffic.received_octets
                 home.sent_octets += connection.traffic.sent_octets
