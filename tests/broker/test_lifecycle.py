@@ -17,6 +17,7 @@ import trustme
 from ammoo_fakebroker import FakeBroker, ManualClock
 from ammoo_fakebroker.__main__ import main
 from ammoo_fakebroker.auth.users import Permissions
+from tests.support.programs import running_program
 
 HEADER = b"AMQP\x00\x00\x09\x01"
 
@@ -288,7 +289,7 @@ def test_package_has_no_other_names() -> None:
 
 def test_broker_runs_from_the_command_line() -> None:
     command = [sys.executable, "-m", "ammoo_fakebroker", "--port", "0", "--compatibility", "3.10"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with running_program(*command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         host, port = line.rstrip().rpartition("@")[2].removesuffix("/%2F").split(":")

@@ -14,6 +14,7 @@ import pytest
 
 from ammoo_fakebroker import FakeBroker
 from ammoo_fakebroker.__main__ import main
+from tests.support.programs import running_program
 
 _COMMAND = [sys.executable, "-m", "ammoo_fakebroker", "--port", "0"]
 
@@ -21,7 +22,7 @@ _COMMAND = [sys.executable, "-m", "ammoo_fakebroker", "--port", "0"]
 @contextmanager
 def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """Run the command, and yield it with the lines of its ready file."""
-    with subprocess.Popen([*_COMMAND, *options], stdout=subprocess.PIPE, text=True) as process:
+    with running_program(*_COMMAND, *options, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()  # it listens
         yield process, Path(options[1]).read_text("utf-8").splitlines()

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from ammoo_fakebroker import FakeBroker
+from tests.support.programs import running_program
 
 ROOT = Path(__file__).parents[2]
 CAPTURES = Path(__file__).with_name("captures")
@@ -68,9 +69,8 @@ def test_command_prints_what_the_readme_shows() -> None:
     program, *arguments = shlex.split(shown["command"])
     assert "ammoo-fakebroker" == program
 
-    with subprocess.Popen(
-        [sys.executable, "-m", "ammoo_fakebroker", *arguments], stdout=subprocess.PIPE, text=True
-    ) as process:
+    command = [sys.executable, "-m", "ammoo_fakebroker", *arguments]
+    with running_program(*command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         process.terminate()

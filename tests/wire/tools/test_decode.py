@@ -25,6 +25,7 @@ from ammoo_wire import (
 )
 from ammoo_wire.__main__ import main
 from ammoo_wire.tools.recordings import Piece, write_piece
+from tests.support.programs import running_program
 
 HEADER = encode_protocol_header()
 START = encode_command(0, ConnectionStartParameters(0, 9, {}, b"PLAIN", b"en_US"))
@@ -419,8 +420,8 @@ def test_missing_file_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_reader_of_the_output_may_leave(path: Path) -> None:
     path.write_bytes(DECLARE_OK * 20_000)
-    with subprocess.Popen(
-        [sys.executable, "-m", "ammoo_wire", "decode", path],
+    with running_program(
+        *(sys.executable, "-m", "ammoo_wire", "decode", path),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -430,5 +431,5 @@ def test_reader_of_the_output_may_leave(path: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
 
-        assert b"" == process.stderr.read()
+        assert "" == process.stderr.read()
         assert 1 == process.wait()

@@ -28,6 +28,7 @@ from ammoo_wire import (
 )
 from ammoo_wire.__main__ import main
 from ammoo_wire.tools.proxy import Address, parse_address
+from tests.support.programs import running_program
 
 HEADER = encode_protocol_header()
 DECLARE = encode_command(1, QueueDeclareParameters("q"))
@@ -87,9 +88,7 @@ def _words(line: str) -> str:
 def running(*arguments: str, listens: bool = True) -> Iterator[Proxy]:
     """Run the command."""
     command = [sys.executable, "-m", "ammoo_wire", "proxy", *arguments]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with running_program(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         port = int(process.stderr.readline().rpartition(":")[2]) if listens else 0
         try:
