@@ -9,6 +9,11 @@ import ammoo
 
 logger = logging.getLogger("service")
 URL = os.environ.get("AMQP_URL", "amqp://localhost/")
+ENDED = (  # why a consumer ends by itself
+    ammoo.exceptions.ConsumerCancelled,
+    ammoo.exceptions.ChannelClosed,
+    ammoo.exceptions.ConnectionClosed,
+)
 
 
 async def handle(message: ammoo.DeliverMessage) -> None:
@@ -49,8 +54,8 @@ async def main() -> None:
             try:
                 await consumer.run(handle, concurrency=10, on_error="dead-letter")
             except ExceptionGroup as failures:  # each is logged, and its job is in jobs.failed
-                if failures.subgroup(ammoo.exceptions.AmmooError):
-                    raise  # the consumer has ended by itself
+                if failures.subgroup(ENDED):
+                    raise
             for producer in producers:  # the drain has ended the consumer, and nothing else
                 producer.cancel()
 

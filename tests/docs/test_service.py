@@ -5,21 +5,35 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
 from ammoo_fakebroker import FakeBroker
+from tests.support.programs import running_program
 
 SERVICE = Path(__file__).parents[2] / "docs/examples/service.py"
+HANDLED = 'print("done:", message.decode(), flush=True)'
+
+
+def running_service(
+    broker: FakeBroker, file: Path = SERVICE, **options: Any
+) -> AbstractContextManager["subprocess.Popen[str]"]:
+    """Run the service with a broker; what it prints is not read unless `options` says so."""
+    environment = {**os.environ, "AMQP_URL": broker.url}
+    streams = {"stdout": subprocess.DEVNULL, **options}
+    return running_program(sys.executable, file, env=environment, **streams)
 
 
 def read_until_all_came(lines: set[str], stream: IO[str]) -> set[str]:
     """Read lines until each of these has come; return all that were read."""
     seen: set[str] = set()
     while lines - seen:
-        seen.add(stream.readline())
+        line = stream.readline()
+        assert line, f"the program ended without {sorted(lines - seen)}"
+        seen.add(line)
     return seen
 
 
@@ -34,12 +48,7 @@ LOSSES: dict[str, Callable[[FakeBroker], object]] = {
 def test_service_survives_a_loss_and_ends_in_order(
     fakebroker: FakeBroker, lose: Callable[[FakeBroker], object]
 ) -> None:
-    with subprocess.Popen(
-        [sys.executable, SERVICE],
-        env={**os.environ, "AMQP_URL": fakebroker.url},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as service:
+    with running_service(fakebroker, stdout=subprocess.PIPE) as service:
         assert service.stdout is not None
         jobs = {f"done: {name} {number}\n" for name in "abc" for number in range(10)}
         seen = {service.stdout.readline()}
@@ -55,13 +64,7 @@ def test_service_survives_a_loss_and_ends_in_order(
 
 
 def test_service_whose_broker_is_away_ends_at_the_second_signal(fakebroker: FakeBroker) -> None:
-    with subprocess.Popen(
-        [sys.executable, SERVICE],
-        env={**os.environ, "AMQP_URL": fakebroker.url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as service:
+    with running_service(fakebroker, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as service:
         assert service.stdout is not None
         assert service.stderr is not None
         service.stdout.readline()  # it works
@@ -76,13 +79,7 @@ def test_service_whose_broker_is_away_ends_at_the_second_signal(fakebroker: Fake
 
 
 def test_service_in_which_a_job_has_failed_ends_in_order(fakebroker: FakeBroker) -> None:
-    with subprocess.Popen(
-        [sys.executable, SERVICE],
-        env={**os.environ, "AMQP_URL": fakebroker.url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as service:
+    with running_service(fakebroker, stderr=subprocess.PIPE) as service:
         fakebroker.wait_for_consumers("jobs", timeout=30)
         fakebroker.put("jobs", b"\xff")  # no text, so the handler raises
         fakebroker.wait_for_messages("jobs.failed", timeout=30)
@@ -96,13 +93,7 @@ def test_service_in_which_a_job_has_failed_ends_in_order(fakebroker: FakeBroker)
 def test_service_logs_a_job_that_was_not_published(fakebroker: FakeBroker) -> None:
     with (
         fakebroker.faults.nack_publishes(routing_key="jobs", times=1),
-        subprocess.Popen(
-            [sys.executable, SERVICE],
-            env={**os.environ, "AMQP_URL": fakebroker.url},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as service,
+        running_service(fakebroker, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as service,
     ):
         assert service.stdout is not None
         read_until_all_came({"done: a 1\n"}, service.stdout)
@@ -111,3 +102,29 @@ def test_service_logs_a_job_that_was_not_published(fakebroker: FakeBroker) -> No
 
     assert 0 == service.returncode
     assert 1 == logged.count("a job was not published")
+
+
+def test_service_whose_handlers_publish_in_vain_ends_in_order(
+    fakebroker: FakeBroker, tmp_path: Path
+) -> None:
+    file = tmp_path / "service.py"
+    failing = "raise ammoo.exceptions.PublishNack  # as a publish in the handler may"
+    file.write_text(SERVICE.read_text().replace(HANDLED, failing))
+
+    with running_service(fakebroker, file, stderr=subprocess.PIPE) as service:
+        fakebroker.wait_for_messages("jobs.failed", timeout=30)
+        service.terminate()
+        _, logged = service.communicate()
+
+    assert 0 == service.returncode, logged
+    assert "has failed\n" in logged
+
+
+def test_service_whose_queue_is_deleted_fails(fakebroker: FakeBroker) -> None:
+    with running_service(fakebroker, stderr=subprocess.PIPE) as service:
+        fakebroker.wait_for_consumers("jobs", timeout=30)
+        fakebroker.delete_queue("jobs")
+        _, logged = service.communicate()
+
+    assert 1 == service.returncode
+    assert "ServerCancelledConsumer" in logged
