@@ -13,6 +13,7 @@ import pika.exceptions  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from ammoo_fakebroker import FakeBroker
+from tests.support.programs import running_program
 
 ROOT = Path(__file__).parents[2]
 CAPTURES = Path(__file__).with_name("captures")
@@ -45,6 +46,10 @@ def test_programs_are_as_short_as_they_are_said_to_be() -> None:
     assert [True, True] == [lines(code) < 25 for code in PROXIES]
 
 
+def test_proxies_read_no_more_while_a_peer_is_slow() -> None:
+    assert [1, 1] == [code.count("await target.drain()") for code in PROXIES]
+
+
 @contextmanager
 def proxy(code: str, broker_port: int, tmp_path: Path) -> Iterator[int]:
     """Run a proxy of the site on a free port, and give it."""
@@ -56,13 +61,11 @@ def proxy(code: str, broker_port: int, tmp_path: Path) -> Iterator[int]:
     )
     file = tmp_path / "proxy.py"
     file.write_text(code)
-    with subprocess.Popen([sys.executable, file], stdout=subprocess.PIPE) as process:
+    with running_program(sys.executable, file, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        try:
-            yield port
-        finally:
-            process.kill()
+        yield port
+        process.kill()
 
 
 def test_proxy_that_delays_confirms_passes_everything_on(
