@@ -18,11 +18,9 @@ from ammoo_fakebroker import FakeBroker, Faults
 
 DOCS = Path(__file__).parents[2] / "docs"
 PROGRAMS = [*DOCS.glob("examples/*.py"), *DOCS.parent.glob("tests/downstream/**/*.py")]
-GUIDES = "\n".join(
-    path.read_text()
-    for path in [*DOCS.rglob("*.md"), *PROGRAMS]
-    if not {"_build", "reference"} & set(path.parts)
-)
+PAGES = [path for path in DOCS.rglob("*.md") if not {"_build", "reference"} & set(path.parts)]
+FENCED = re.compile(r"^ *```.*\n((?:.*\n)*?) *```$", re.MULTILINE)
+INLINE = re.compile(r"`([^`]+)`")
 NOT_FOR_USERS = frozenset(
     [
         *("attach", "close_for_good", "is_on_stream", "resume"),  # a consumer's, for its channel
@@ -31,6 +29,19 @@ NOT_FOR_USERS = frozenset(
         "check_responders",  # the plugin calls it
         "is_from_stream",  # of a message, for recovery
         "random",  # for tests of recovery
+    ]
+)
+
+
+def code_of(page: str) -> list[str]:
+    """Return what a page sets as code: names such as `host` and `get` are common words in its prose."""
+    return [*FENCED.findall(page), *INLINE.findall(FENCED.sub("", page))]
+
+
+CODE = "\n".join(
+    [
+        *(path.read_text() for path in PROGRAMS),
+        *(code for page in PAGES for code in code_of(page.read_text())),
     ]
 )
 
@@ -49,12 +60,12 @@ def options_of(function: object) -> list[str]:
 
 
 def not_explained(names: Iterable[str]) -> list[str]:
-    """Return those of the names that no guide has."""
+    """Return those of the names that no guide has in its code."""
     return [
         name
         for name in names
         if name not in NOT_FOR_USERS
-        and not re.search(rf"(?<![\w-]){re.escape(name.removesuffix('_async'))}(?![\w-])", GUIDES)
+        and not re.search(rf"(?<![\w-]){re.escape(name.removesuffix('_async'))}(?![\w-])", CODE)
     ]
 
 
