@@ -297,8 +297,18 @@ def wait_until_stopped(pid: int) -> None:
 
 
 def state_of(thread: Path) -> str:
-    """Return the state of a thread, as Linux abbreviates it."""
-    return (thread / "stat").read_text().rpartition(") ")[2][0]
+    """Return the state of a thread, as Linux abbreviates it; that of one that has ended is T too."""
+    try:
+        stat = (thread / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return "T"
+    return stat.rpartition(") ")[2][0]
+
+
+def test_thread_that_has_ended_has_stopped(tmp_path: Path) -> None:
+    (tmp_path / "stat").write_text("7 (erl (x) 1) S 1 7")
+
+    assert ["S", "T"] == [state_of(tmp_path), state_of(tmp_path / "ended")]
 
 
 class Fake:
