@@ -1,4 +1,4 @@
-"""What a connection asks of its transport, which moves the octets (`network/client_socket.py`, or a test)."""
+"""What a connection asks of its transport: `network/client_socket.py`, or a test's."""
 
 from __future__ import annotations
 

@@ -144,8 +144,8 @@ class Fault:
             count, timeout: As for `wait`.
 
         Raises:
-            AssertionError: It has struck less often in that time, or was removed; the text gives
-                the reason.
+            AssertionError: It has struck less often in that time, was removed, or a function in its
+                options has raised an error; the text gives the reason.
             RuntimeError: The broker cannot count the strikes of the fault.
         """
         __tracebackhide__ = True
