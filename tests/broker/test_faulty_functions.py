@@ -66,6 +66,24 @@ def test_clients_go_on_and_the_block_fails(broker: FakeBroker, name: str) -> Non
     broker.check_functions()
 
 
+@pytest.mark.parametrize("end", [pytest.fail, pytest.skip], ids=["fail", "skip"])
+def test_exceptions_of_pytest_are_errors_too(
+    broker: FakeBroker, end: Callable[[str], NoReturn]
+) -> None:
+    def choose(_: object) -> NoReturn:
+        end("by the test")
+
+    with broker.block(connection=choose):
+        fault = broker.faults.nack_publishes(message=choose)
+        body = use(broker)
+
+    assert b"one" == body
+    with pytest.raises(AssertionError, match=r"raised (Failed|Skipped): by the test"):
+        fault.wait(timeout=1000)
+    with pytest.raises(AssertionError, match=r"of block\(\) raised (Failed|Skipped): by the test"):
+        broker.check_functions()
+
+
 def test_wait_for_the_fault_fails_at_once(broker: FakeBroker) -> None:
     fault = broker.faults.nack_publishes(message=fail)
     use(broker)

@@ -1,7 +1,7 @@
 """Stub responders: what answers requests, and what a test is told of those without an answer."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pika  # type: ignore[import-untyped]  # it ships no types
 import pytest
@@ -120,6 +120,22 @@ def test_requests_without_an_answer_are_raised_at_the_end_of_the_broker() -> Non
     broker = FakeBroker()
     with pytest.raises(AssertionError, match=r"^prices: 2 requests had no answer: .*no "):
         leave_unanswered(broker)
+
+
+@pytest.mark.parametrize("option", ["answer", "when"])
+def test_pytest_fail_in_a_function_is_raised_at_the_end_of_the_broker(option: str) -> None:
+    def choose(_: object) -> NoReturn:
+        pytest.fail("by the test")
+
+    options: dict[str, Any] = {"answer": ["done"], option: choose}
+    with pytest.raises(AssertionError, match="request b'1': Failed: by the test"):
+        leave_one_unanswered(options)
+
+
+def leave_one_unanswered(options: dict[str, Any]) -> None:
+    with FakeBroker() as broker:
+        broker.respond("prices", **options)
+        broker.put("prices", b"1", reply_to="x")
 
 
 def leave_unanswered(broker: FakeBroker) -> None:

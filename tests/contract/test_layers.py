@@ -139,6 +139,7 @@ BROKER_FLOORS = {
     "checks": 0,
     "clock": 1,
     "described_messages": 0,
+    "function_errors": 0,
     "option_names": 0,
     "similar_names": -1,
     "virtual_time": 0,

@@ -13,6 +13,7 @@ from .checks import checks_arguments
 from .connections.connection import Connection
 from .faults.occasions import Occasion
 from .faults.options import check_scope
+from .function_errors import ErrorsPassedTo
 from .network.server import Server
 from .node.node import MEMORY_LIMIT, Node
 from .rabbitmq import errors
@@ -109,14 +110,16 @@ class Interruptions(ABC):
 
     def _blocks(self, client: object, choice: ConnectionChoice) -> bool:
         """Return whether an alarm concerns a connection; not if a function of the test raises."""
-        try:
-            return _is_chosen(client, choice)
-        except Exception as error:  # noqa: BLE001  raised at the end: it must not end the connection
+
+        def record(error: BaseException) -> None:
             name = getattr(choice, "__name__", repr(choice))
             self._alarm_errors[
                 f"the function {name} of block() raised {type(error).__name__}: {error}"
             ] = None
-            return False
+
+        with ErrorsPassedTo(record):
+            return _is_chosen(client, choice)
+        return False
 
     def unblock(self, reason: str | None = None) -> None:
         """Clear alarms; without any alarm, connections are unblocked (connection.unblocked).

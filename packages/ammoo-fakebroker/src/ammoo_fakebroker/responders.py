@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from ammoo_wire import QueueDeclareParameters
 
 from .checks import checks_arguments
+from .function_errors import ErrorsPassedTo
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .queues.consumers import Consumer
 from .setup import TestsChannel, as_value_errors, encode_body
@@ -99,11 +100,9 @@ class Responder:
             self._failures.append(f"{_describe(request)} has no reply_to")
             return
         began = self._stub.time()
-        try:
+        with ErrorsPassedTo(lambda error: self._failures.append(_describe_error(request, error))):
             self._stub.reply(reply_to, *self._answer(request))
             self._warn_of_slowness(self._stub.time() - began)
-        except Exception as error:  # noqa: BLE001  raised at the end: it must not end the broker
-            self._failures.append(f"{_describe(request)}: {type(error).__name__}: {error}")
 
     def _warn_of_slowness(self, seconds: float) -> None:
         if seconds > _SLOW:
@@ -219,14 +218,12 @@ class _Stub:
 
     def _respond(self, queued: QueuedMessage) -> None:
         request = snapshot_message(queued)
-        try:
+        with ErrorsPassedTo(lambda error: self.unanswered.append(_describe_error(request, error))):
             for responder in self.responders:
                 if responder.takes(request):
                     responder.answer(request)
                     return
             self.unanswered.append(f"{_describe(request)}: no responder takes it")
-        except Exception as error:  # noqa: BLE001  raised at the end: it must not end the broker
-            self.unanswered.append(f"{_describe(request)}: {type(error).__name__}: {error}")
 
     def reply(self, reply_to: str, properties: bytes, body: bytes) -> None:
         """Publish an answer; if the client that asked is gone, this is no error."""
@@ -391,6 +388,10 @@ def _in_turn(answers: Sequence[Any]) -> Callable[[MessageSnapshot], Any]:
 def _describe(request: MessageSnapshot) -> str:
     body = request.body[:40]
     return f"request {body!r}{'…' if len(request.body) > len(body) else ''}"
+
+
+def _describe_error(request: MessageSnapshot, error: BaseException) -> str:
+    return f"{_describe(request)}: {type(error).__name__}: {error}"
 
 
 def _tell(queue_name: str, failures: Sequence[str]) -> str:

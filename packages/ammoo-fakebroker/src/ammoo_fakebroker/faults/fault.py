@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..checks import checks_arguments
+from ..function_errors import ErrorsPassedTo
 from .limits import Limit
 from .matching import Matcher
 from .strikes import Strike
@@ -67,7 +68,7 @@ class Fault:
         self._claims = 0
         self._strikes: deque[Strike] = deque(maxlen=_STRIKES_KEPT)
         self._is_in_force = True
-        self._raised: Exception | None = None
+        self._raised: BaseException | None = None
         self._is_told = False
 
     def _read_scope(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -267,13 +268,14 @@ class Fault:
         The error must not end the connection that it is asked about. The test gets it where it waits
         for the fault, where its block ends, or else at the end of the broker.
         """
-        try:
+        with ErrorsPassedTo(self._fail):
             return self._matcher.admits(occasion, struck, self.obstacle)
-        except Exception as error:  # noqa: BLE001  raised again in the test's thread
-            if self._raised is None:
-                self._raised = error
-                self._host.failed(self)
-            return False
+        return False
+
+    def _fail(self, error: BaseException) -> None:
+        if self._raised is None:
+            self._raised = error
+            self._host.failed(self)
 
     def strike(self, occasion: Occasion) -> None:
         """Count a strike, and record it.
