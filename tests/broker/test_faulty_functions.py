@@ -3,6 +3,7 @@
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from threading import Event
 from typing import Any, NoReturn
 
 import pika  # type: ignore[import-untyped]  # it ships no types
@@ -113,9 +114,24 @@ def end_with_a_faulty_fault() -> None:
         use(broker)
 
 
-async def test_broker_that_nobody_has_asked_fails_at_its_end() -> None:
+def test_error_that_was_not_raised_before_is_raised_at_the_end_of_the_broker() -> None:
     with pytest.raises(AssertionError, match=RAISED):
         end_with_a_faulty_fault()
+
+
+def test_error_is_raised_once() -> None:
+    with FakeBroker() as broker:
+        broker.declare_queue("orders")
+        broker.put("orders", b"one")
+        broker.faults.nack_publishes(message=fail)
+        broker.block(connection=fail)
+        use(broker)
+
+        with pytest.raises(
+            AssertionError, match=rf"block\(\) {RAISED}\na function of nack_.*{RAISED}"
+        ):
+            broker.check_functions()
+        broker.check_functions()
 
 
 def test_alarm_concerns_no_connection_that_its_function_fails_for(broker: FakeBroker) -> None:
@@ -145,6 +161,45 @@ def test_unittest_fails_as_well() -> None:
 
     result = unittest.TestResult()
     Case("test_order").run(result)
+
+    ((_, text),) = result.failures
+    assert RAISED in text
+
+
+def publish_unread(broker: FakeBroker, connection: pika.BlockingConnection) -> None:
+    """Publish, and let the broker read it only when the test's thread calls the broker."""
+    is_held, is_called = Event(), Event()
+    submit = broker._server.submit
+
+    def hold() -> None:
+        is_held.set()
+        is_called.wait(30)
+
+    def submit_and_go_on(function: Callable[[], Any]) -> Any:
+        result = submit(function)
+        is_called.set()
+        return result
+
+    channel = connection.channel()
+    broker._server.loop.call_soon_threadsafe(hold)
+    is_held.wait(30)
+    channel.basic_publish("", "orders", b"two")
+    broker._server.submit = submit_and_go_on  # type: ignore[method-assign]
+
+
+def test_unittest_fails_if_the_broker_has_not_read_the_last_publish_yet() -> None:
+    connections: list[pika.BlockingConnection] = []
+
+    class Case(FakeBrokerTestCase, unittest.TestCase):
+        def test_order(self) -> None:
+            self.fakebroker.faults.nack_publishes(message=fail)
+            connections.append(pika.BlockingConnection(pika.URLParameters(self.fakebroker.url)))
+            publish_unread(self.fakebroker, connections[0])
+
+    result = unittest.TestResult()
+    Case("test_order").run(result)
+    with suppress(pika.exceptions.AMQPError):
+        connections[0].close()
 
     ((_, text),) = result.failures
     assert RAISED in text

@@ -25,7 +25,6 @@ NOT_FOR_USERS = frozenset(
     [
         *("attach", "close_for_good", "is_on_stream", "resume"),  # a consumer's, for its channel
         *("entered", "settings"),  # for the client's other rooms
-        "failures",  # of faults, for the end of the broker
         "check_responders",  # the plugin calls it
         "is_from_stream",  # of a message, for recovery
         "random",  # for tests of recovery

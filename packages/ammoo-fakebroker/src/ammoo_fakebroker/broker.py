@@ -283,14 +283,24 @@ class FakeBroker(
         """Check that no function of the test has failed, as the end of the broker does.
 
         Faults and `block` call such functions to choose a connection, a queue or a message. An error
-        in one strikes nothing, and must not end the client's connection.
+        in one strikes nothing, and must not end the client's connection. A broker in a thread first
+        reads what clients have sent.
 
         Raises:
-            AssertionError: One has raised an error that no fault has told.
+            AssertionError: One has raised an error that was not raised before, here or by its fault.
         """
-        failed = [*self._alarm_errors, *(() if self._faults is None else self._faults.failures)]
+        failed = self._call(self._take_function_errors)
         if failed:
             raise AssertionError("\n".join(failed))
+
+    def _take_function_errors(self) -> list[str]:
+        """Return the errors of functions that were not raised yet; they are not returned again."""
+        errors = [
+            *self._alarm_errors,
+            *(() if self._faults is None else self._faults._take_errors()),
+        ]
+        self._alarm_errors.clear()
+        return errors
 
     def _create_management(
         self, port: int | None, statistics: Statistics | None, *, control: bool

@@ -319,15 +319,19 @@ class Responders(ABC):
         Raises:
             AssertionError: Some had none; the text says of each queue why.
         """
+        told = self._call(self._tell_unanswered)
+        if told:
+            raise AssertionError("\n".join(told))
+
+    def _tell_unanswered(self) -> list[str]:
+        """Return a line about each queue with requests that had no answer."""
         failures: dict[str, list[str]] = {}
         for responder in self._responders:
             if not responder.is_checked:
                 failures.setdefault(responder.queue_name, []).extend(responder.failures)
         for stub in self._stubs.values():
             failures.setdefault(stub.queue_name, []).extend(stub.unanswered)
-        told = [_tell(queue_name, texts) for queue_name, texts in failures.items() if texts]
-        if told:
-            raise AssertionError("\n".join(told))
+        return [_tell(queue_name, texts) for queue_name, texts in failures.items() if texts]
 
 
 def _answering(

@@ -59,12 +59,6 @@ class Faults(BrokerFaults, NetworkFaults):
         """The faults in force, newest first."""
         return self._registry.call(lambda: tuple(self._registry.active))
 
-    @property
-    def failures(self) -> tuple[str, ...]:
-        """What functions in the options of faults have raised, if no fault has told it yet."""
-        errors = (fault.untold_error for fault in self._registry.failures)
-        return tuple(error for error in errors if error is not None)
-
     def clear(self) -> None:
         """Remove all faults."""
         for fault in self.active:
@@ -106,6 +100,11 @@ class Faults(BrokerFaults, NetworkFaults):
         except TypeError as error:
             raise ValueError(str(error)) from None
         return made
+
+    def _take_errors(self) -> list[str]:
+        """Return the errors of faults' functions that were not raised yet; not again next time."""
+        errors = [fault.take_error() for fault in self._registry.failures]
+        return [error for error in errors if error is not None]
 
     def _begin(self, kind: type[_FaultT], options: Mapping[str, Any]) -> _FaultT:
         method = getattr(self, kind.name)

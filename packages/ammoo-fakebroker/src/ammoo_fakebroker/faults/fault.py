@@ -191,10 +191,12 @@ class Fault:
             self._is_told = True
             raise AssertionError(self._describe_error()) from self._raised
 
-    @property
-    def untold_error(self) -> str | None:
-        """What one of its functions has raised, if no wait and no end of a block has told it."""
-        return None if self._raised is None or self._is_told else self._describe_error()
+    def take_error(self) -> str | None:
+        """Return what one of its functions has raised, once, and only if the fault has not raised it."""
+        if self._raised is None or self._is_told:
+            return None
+        self._is_told = True
+        return self._describe_error()
 
     def _describe_error(self) -> str:
         error = self._raised
