@@ -14,37 +14,51 @@ from ammoo_fakebroker import FakeBroker
 from ammoo_fakebroker.network import server
 
 FORK = """
+    import asyncio
     import os
     import pika
     from ammoo_fakebroker import FakeBroker
 
-    with FakeBroker() as broker:
-        broker.declare_queue("orders")
+    def fork(broker):
         child = os.fork()
-        if not child:
-            with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
-                connection.channel().basic_publish("", "orders", b"from the fork")
+        if child:
+            return child
+        with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
+            connection.channel().basic_publish("", "orders", b"from the fork")
+        for call in (broker.purge_queue, broker.wait_for_messages):
             try:
-                broker.wait_for_messages("orders")
+                call("orders")
             except RuntimeError as error:
                 print(error, flush=True)
-            os._exit(0)
-        os.waitpid(child, 0)
-        print([message.body for message in broker.messages("orders")])
+        os._exit(0)
+
+    def in_a_thread():
+        with FakeBroker() as broker:
+            broker.declare_queue("orders")
+            os.waitpid(fork(broker), 0)
+            print([message.body for message in broker.messages("orders")])
+
+    async def in_the_loop():
+        async with FakeBroker() as broker:
+            broker.declare_queue("orders")
+            await asyncio.to_thread(os.waitpid, fork(broker), 0)
+            print([message.body for message in broker.messages("orders")])
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-def test_forked_process_is_refused_and_its_clients_are_served() -> None:
+@pytest.mark.parametrize("run", ["in_a_thread()", "asyncio.run(in_the_loop())"])
+def test_forked_process_is_refused_and_its_clients_are_served(run: str) -> None:
     finished = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(FORK)],
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(FORK) + run],
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     )
 
-    refusal, bodies = finished.stdout.splitlines()
+    refusal, refusal_of_wait, bodies = finished.stdout.splitlines()
+    assert refusal == refusal_of_wait
     assert "this is a fork of it" in refusal
     assert "connect clients here, and call the broker's methods there" in refusal
     assert "[b'from the fork']" == bodies

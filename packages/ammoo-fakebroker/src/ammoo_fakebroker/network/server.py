@@ -307,8 +307,8 @@ class Server:
         return any(client.awaits_octets for client in self.clients)
 
     def is_current_thread(self) -> bool:
-        """Return whether the caller is in the thread of the loop."""
-        return threading.get_ident() == self.thread_id
+        """Return whether the caller is in the thread of the loop, and not in a fork of it."""
+        return threading.get_ident() == self.thread_id and os.getpid() == self._process_id
 
     def call(self, function: Callable[[], _Result]) -> _Result:
         """Call a function in the thread of the loop, and wait for its result.
