@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -95,6 +95,23 @@ def test_loop_that_does_not_run_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     assert {} == broker.queues()
 
 
+def test_call_while_the_broker_stops_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeBroker() as broker:
+        server = broker._server
+        monkeypatch.setattr(server, "awaits_octets", lambda: True)  # so that a drain takes long
+        calls: list[Future[None]] = []
+        stop = server.stop
+
+        async def stop_and_call() -> None:
+            await stop()
+            calls.append(server.submit(lambda: None))
+
+        monkeypatch.setattr(server, "stop", stop_and_call)
+
+    with pytest.raises(RuntimeError, match="the broker was stopped during the call"):
+        calls[0].result(timeout=10)
+
+
 def test_interrupted_wait_leaves_nothing_behind() -> None:
     signals = iter([signal.SIGINT])
 
@@ -119,3 +136,18 @@ def test_broker_may_be_left_twice() -> None:
 def test_broker_that_was_not_entered_cannot_be_left() -> None:
     with pytest.raises(RuntimeError, match="start it with `with broker:`"):
         FakeBroker().__exit__(None, None, None)
+
+
+async def test_broker_that_was_not_entered_in_the_loop_cannot_be_left_there() -> None:
+    with pytest.raises(RuntimeError, match="start it with `async with broker:`"):
+        await FakeBroker().__aexit__(None, None, None)
+
+    with FakeBroker() as broker, pytest.raises(RuntimeError, match="start it with `async with"):
+        await broker.__aexit__(None, None, None)
+
+
+async def test_broker_in_the_loop_may_be_left_twice() -> None:
+    async with FakeBroker() as broker:
+        await broker.__aexit__(None, None, None)
+
+    assert "not running" in repr(broker)

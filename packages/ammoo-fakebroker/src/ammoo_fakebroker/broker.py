@@ -235,7 +235,7 @@ class FakeBroker(
         from .network.threaded_server import ThreadedServer
 
         self._begin()
-        self._thread = ThreadedServer(self._runnable)
+        self._thread = ThreadedServer(self._runnable, self._server.fail_calls)
         self._thread.start()
         self._started()
         return self
@@ -269,8 +269,13 @@ class FakeBroker(
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stopping()
-        await self._runnable.stop()
+        if self._thread is not None or not self._was_started:
+            raise RuntimeError(
+                "the broker does not run in an event loop; start it with `async with broker:`"
+            )
+        if self._is_running:
+            self._stopping()
+            await self._runnable.stop()
         if error is None:
             self._check_at_end()
 

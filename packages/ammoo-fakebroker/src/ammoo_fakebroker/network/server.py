@@ -86,6 +86,7 @@ class Server:
         self.strike_points: StrikePoints = StrikePoints()
         self.thread_id: int = 0
         self._process_id = 0
+        self._calls: set[concurrent.futures.Future[Any]] = set()
         self._clock = clock
         self._tls = tls
         self._certificate_login = certificate_login
@@ -339,9 +340,17 @@ class Server:
         """
         self._check_loop()
         result: concurrent.futures.Future[_Result] = concurrent.futures.Future()
+        self._calls.add(result)
+        result.add_done_callback(self._calls.discard)
         resolve = partial(_resolve, result, partial(self._change, function))
         self.loop.call_soon_threadsafe(drain, self.loop, self, resolve)
         return result
+
+    def fail_calls(self) -> None:
+        """Fail the calls that the loop has not made; call it when the loop is closed."""
+        for result in self._calls.copy():
+            if result.set_running_or_notify_cancel():
+                result.set_exception(RuntimeError("the broker was stopped during the call"))
 
     def _check_loop(self) -> None:
         """Check that the loop can make calls.

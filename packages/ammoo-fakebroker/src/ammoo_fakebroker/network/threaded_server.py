@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 __all__ = ["Runnable", "ThreadedServer"]
@@ -32,15 +33,15 @@ class ThreadedServer:
 
     Args:
         server: The server to run there.
+        ended: Called in the thread once its event loop is closed.
     """
 
-    def __init__(self, server: Runnable) -> None:
+    def __init__(self, server: Runnable, ended: Callable[[], object]) -> None:
         self._server = server
+        self._ended = ended
         self._started: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._stop: asyncio.Event | None = None
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._run()), name="ammoo-fakebroker", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run_loop, name="ammoo-fakebroker", daemon=True)
 
     def start(self) -> None:
         """Start the thread, and wait until the server listens.
@@ -54,6 +55,12 @@ class ThreadedServer:
         except BaseException:
             self._thread.join(_STOP_TIMEOUT)
             raise
+
+    def _run_loop(self) -> None:
+        try:
+            asyncio.run(self._run())
+        finally:
+            self._ended()
 
     async def _run(self) -> None:
         self._stop = asyncio.Event()
