@@ -14,6 +14,7 @@ from ammoo.exceptions import (
     InvalidServerFrame,
     OperationTimeout,
     ServerAuthMechanismsNotSupportedError,
+    TooManyChannels,
     UnexpectedFrame,
 )
 from ammoo.exceptions.connection import server_closed_connection
@@ -42,6 +43,7 @@ def closed(code: int, text: str) -> Exception:
         (InvalidServerFrame(ValueError()), Verdict.RETRY, Verdict.RETRY),
         (UnexpectedFrame("frame"), Verdict.RETRY, Verdict.RETRY),
         (OperationTimeout("channel.open", 10), Verdict.RETRY, Verdict.RETRY),
+        (TooManyChannels(16), Verdict.RETRY, Verdict.RETRY),
         (closed(320, "CONNECTION_FORCED - shutdown"), Verdict.RETRY, Verdict.RETRY),
         (closed(506, "RESOURCE_ERROR"), Verdict.RETRY, Verdict.RETRY),
         (closed(541, VHOST_DOWN), Verdict.RETRY, Verdict.RETRY),

@@ -204,6 +204,11 @@ class LiveChannel(Uncopyable):
         """Whether both sides have finished with the channel: its number is free."""
         return self._closed.is_set()
 
+    async def wait_finished(self) -> None:
+        """Wait until both sides have finished with the channel."""
+        self.transport.resume_reading()
+        await self._closed.wait()
+
     def fail(self, error: Exception) -> None:
         """End everything on the channel with one exception; only the first one counts."""
         if self.host.closing_exc is not None:

@@ -22,6 +22,7 @@ from ..exceptions.connection import (
     NotAllowed,
     ServerAuthMechanismsNotSupportedError,
     ServerLocalesNotSupportedError,
+    TooManyChannels,
 )
 
 __all__ = ["FaultCounter", "Verdict", "verdict_on"]
@@ -52,7 +53,7 @@ def verdict_on(error: Exception, *, has_worked: bool) -> Verdict:
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return Verdict.RETRY if has_worked else Verdict.FINAL
-    if isinstance(error, OSError | OperationTimeout):
+    if isinstance(error, OSError | OperationTimeout | TooManyChannels):
         return Verdict.RETRY
     if isinstance(error, NotAllowed) and "connection limit" in error.reply_text:
         return Verdict.SLOWLY

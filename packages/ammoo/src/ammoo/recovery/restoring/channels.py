@@ -6,7 +6,6 @@ that the caller's consumers do not read yet.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable
 
 from ammoo_wire import QueueDeclareOkParameters, QueueDeclareParameters
@@ -20,7 +19,7 @@ from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
 from ...topology import ConsumerRecord, Entity
 from ..lasting_channel import LastingChannel
-from .private_channels import answered_in_time, new_channel_behind
+from .private_channels import answered_in_time
 from .replay import Replay
 
 __all__ = [
@@ -45,7 +44,6 @@ class ChannelRestoration:
     """One of the caller's channels on a new connection.
 
     Args:
-        connection: The new connection.
         channel: The caller's channel.
         replay: Knows the restored entities, and decides about refusals.
         consumers: How many consumers are started at the same time, on all channels.
@@ -59,23 +57,17 @@ class ChannelRestoration:
 
     def __init__(
         self,
-        connection: LiveConnection,
         channel: LastingChannel,
         replay: Replay,
         consumers: int = 1,
     ) -> None:
         self.channel = channel
         self.inboxes: dict[ConsumerRecord, Inbox] = {}
-        self._connection = connection
         self._replay = replay
         self._stuck_after = CONSUMER_STUCK_AFTER + consumers / CONSUMERS_IN_A_SECOND
         self._prefetch = UNLIMITED
         self.error: Exception | None = None
         self.live: LiveChannel
-        try:
-            self.live = connection.new_channel(channel.body_encoding)
-        except TooManyChannels as error:
-            self.error = error
 
     async def run(self, records: Iterable[ConsumerRecord], suspects: "dict[Entity, int]") -> None:
         """Open the channel, and start the consumers that can be started.
@@ -83,9 +75,11 @@ class ChannelRestoration:
         Raises:
             GaveUp: A consumer was refused, and on_error is "fail".
             ConnectionClosed, OperationTimeout: The connection is lost.
+            TooManyChannels: Others have all numbers now; one may be free later.
         """
         remaining = list(records)
         while self.error is None:
+            self.live = await self._replay.private_channels.new_channel(self.channel.body_encoding)
             try:
                 await self._set_up()
             except ServerClosedChannel as error:
@@ -110,18 +104,8 @@ class ChannelRestoration:
                 # The refused consumer is removed; the others begin anew on another channel.
                 self._replay.refuse(record, error)
                 remaining.remove(record)
-                self.live.begin_close(ClientClosedChannelOK())
+                self._replay.private_channels.close(self.live)
                 self.inboxes.clear()
-                await self._begin_anew()
-
-    async def _begin_anew(self) -> None:
-        closing = deque([self.live])
-        try:
-            self.live = await new_channel_behind(
-                self._connection, closing, self.channel.body_encoding
-            )
-        except TooManyChannels as error:
-            self.error = error
 
     async def _set_up(self) -> None:
         async with answered_in_time("channel.open"):
@@ -252,10 +236,13 @@ async def restore_channels(
     Raises:
         GaveUp: A consumer was refused, and on_error is "fail".
         ConnectionClosed, OperationTimeout: The connection is lost.
+        TooManyChannels: The server does not close a private channel in time.
     """
-    await replay.private_channels.make_room(len(consumers))
     count = sum(len(records) for records in consumers.values())
-    restorations = {each: ChannelRestoration(connection, each, replay, count) for each in consumers}
+    restorations = {each: ChannelRestoration(each, replay, count) for each in consumers}
+    most = connection.protocol.channel_max or len(restorations)
+    for excess in list(restorations.values())[most:]:
+        excess.error = TooManyChannels(most)
     results = await asyncio.gather(
         *(
             restoration.run(_ready(consumers[channel], replay, suspects), suspects)

@@ -5,7 +5,6 @@ answered channel.close, so that opening a channel may have to wait for the end o
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -16,7 +15,7 @@ from ...exceptions.connection import TooManyChannels
 from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
 
-__all__ = ["ANSWER_TIMEOUT", "PrivateChannels", "answered_in_time", "new_channel_behind"]
+__all__ = ["ANSWER_TIMEOUT", "PrivateChannels", "answered_in_time"]
 
 ANSWER_TIMEOUT: Final = 15.0
 """How long to await an answer that every server sends at once, in seconds."""
@@ -25,66 +24,72 @@ ANSWER_TIMEOUT: Final = 15.0
 class PrivateChannels:
     """Opens and closes the private channels of one connection.
 
+    Each has a number until both sides have finished with it. If no number is free, a new channel
+    waits for the end of a private one.
+
     Args:
         live: The connection.
     """
 
-    __slots__ = ("_closing", "_live")
+    __slots__ = ("_channels", "_live")
 
     def __init__(self, live: LiveConnection) -> None:
         self._live = live
-        self._closing: deque[LiveChannel] = deque()
+        self._channels: list[LiveChannel] = []  # as far as they are known to have numbers
 
-    async def open(self) -> LiveChannel:
-        """Open a channel.
+    async def open(self, seconds: float | None = None) -> LiveChannel:
+        """Open a private channel.
+
+        Args:
+            seconds: How long to wait for a free number; None for `ANSWER_TIMEOUT`.
 
         Raises:
-            TooManyChannels: The caller's channels have all numbers.
+            TooManyChannels: No number is free.
             OperationTimeout: The server does not answer.
         """
-        channel = await new_channel_behind(self._live, self._closing, "utf-8")
+        channel = await self.new_channel("utf-8", seconds)
+        self._channels.append(channel)
         async with answered_in_time("channel.open"):
             await channel.open()
         return channel
 
     def close(self, channel: LiveChannel) -> None:
-        """Begin to close a channel."""
+        """Begin to close a channel; the caller's channels may wait for its number, too."""
         channel.begin_close(ClientClosedChannelOK())
-        while self._closing and self._closing[0].is_finished:
-            self._closing.popleft()
-        self._closing.append(channel)
+        if channel not in self._channels:
+            self._channels.append(channel)
 
-    async def make_room(self, channels: int) -> None:
-        """Wait until so many numbers are free, as far as channels are being closed.
+    async def new_channel(self, body_encoding: str, seconds: float | None = None) -> LiveChannel:
+        """Return a new channel for the caller, which is not open yet.
 
         Args:
-            channels: How many channels the caller had.
+            body_encoding: As for `LiveConnection.new_channel`.
+            seconds: How long to wait for a free number; None for `ANSWER_TIMEOUT`.
+
+        Raises:
+            TooManyChannels: No number is free.
         """
-        most = self._live.protocol.channel_max
-        while most and self._closing and channels + len(self._closing) > most:
-            await self._closing.popleft().close(ClientClosedChannelOK(), ANSWER_TIMEOUT)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (ANSWER_TIMEOUT if seconds is None else seconds)
+        while True:
+            self._channels = [each for each in self._channels if not each.is_finished]
+            try:
+                return self._live.new_channel(body_encoding)
+            except TooManyChannels:
+                if not await self._one_finishes(deadline - loop.time()):
+                    raise
 
-
-async def new_channel_behind(
-    live: LiveConnection, closing: deque[LiveChannel], body_encoding: str
-) -> LiveChannel:
-    """Return a new channel, which is not open yet; wait for the end of others if none is free.
-
-    Args:
-        live: The connection.
-        closing: Channels that are being closed, the oldest first; what was awaited is removed.
-        body_encoding: As for `LiveConnection.new_channel`.
-
-    Raises:
-        TooManyChannels: The numbers are in use by other channels.
-    """
-    while True:
+    async def _one_finishes(self, seconds: float) -> bool:
+        """Wait until a private channel has ended; return whether one has, within so many seconds."""
+        if seconds <= 0 or not self._channels:
+            return False
+        ends = [asyncio.ensure_future(each.wait_finished()) for each in self._channels]
         try:
-            return live.new_channel(body_encoding)
-        except TooManyChannels:
-            if not closing:
-                raise
-        await closing.popleft().close(ClientClosedChannelOK(), ANSWER_TIMEOUT)
+            done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in ends:
+                each.cancel()
+        return bool(done)
 
 
 @asynccontextmanager

@@ -146,6 +146,7 @@ class Replay:
         Raises:
             GaveUp: The server refused an entity, and on_error is "fail".
             ConnectionClosed, OperationTimeout: The connection is lost.
+            TooManyChannels: The server does not close a private channel in time.
         """
         await self._run_plan(self._topology.plan())
         while self._unbound and self._redeclare_pauses:
@@ -298,7 +299,7 @@ class Replay:
     async def _probe(self, answer: "Future[Any]") -> None:
         """Make a round trip on another channel: a busy server is slow there, too."""
         try:
-            self.private_channels.close(await self.private_channels.open())
+            self.private_channels.close(await self.private_channels.open(seconds=0))
         except TooManyChannels:  # nothing to ask with
             await asyncio.wait({answer}, timeout=ANSWER_TIMEOUT)
 

@@ -96,7 +96,7 @@ class Reviver:
             else:
                 outage.attempt = 1
             replay = self._new_replay(connection)
-            restoration = ChannelRestoration(connection, channel, replay)
+            restoration = ChannelRestoration(channel, replay)
             try:
                 await restoration.run(self._startable_on(channel), {})
             except ConnectionClosed:
