@@ -12,8 +12,9 @@ import pytest
 import ammoo
 from ammoo import Recovery
 from ammoo.exceptions import ConnectionClosed, TooManyChannels
+from ammoo.live.channel import LiveChannel
 from ammoo.live.connection import LiveConnection
-from ammoo.recovery.events import Open
+from ammoo.recovery.events import ChannelReopened, Open
 from ammoo.recovery.restoring.private_channels import PrivateChannels
 from ammoo_wire import (
     ChannelCloseOkParameters,
@@ -25,6 +26,8 @@ from ammoo_wire import (
 )
 from tests.client.script import ScriptedServer
 from tests.recovery.until import settle, until
+
+WRONG = ChannelCloseParameters(406, "PRECONDITION_FAILED - unknown delivery tag 7", 60, 80)
 
 
 @pytest.fixture
@@ -73,6 +76,37 @@ async def test_channel_whose_number_a_stuck_queue_keeps_comes_back_in_the_next_r
             await channel.declare_queue("others")
 
     assert (2, 2, ()) == (opened.attempts, opened.restored, opened.not_restored)
+
+
+async def test_channel_is_opened_again_when_a_number_is_free_after_a_delay_for_each_attempt(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another channel may take the number of the channel that the server has closed."""
+    delays: list[str] = []
+    recovery = doing(lambda: delays.append("delay"))
+    async with (
+        await ammoo.connect(scripted.url, recovery=recovery) as connection,
+        connection.channel(reopen=True) as channel,
+    ):
+        events = connection.events()
+        refuse_channels(monkeypatch, 2)
+        scripted.peer.send(WRONG)
+        reopened = await until(events, ChannelReopened)
+        await channel.declare_queue("orders")
+
+    assert (channel, ["delay", "delay"]) == (reopened.channel, delays)
+
+
+def refuse_channels(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Have no channel number free, so many times."""
+    new_channel, refusals = LiveConnection.new_channel, [TooManyChannels(1)] * times
+
+    def refuse(live: LiveConnection, body_encoding: str) -> LiveChannel:
+        if refusals:
+            raise refusals.pop()
+        return new_channel(live, body_encoding)
+
+    monkeypatch.setattr(LiveConnection, "new_channel", refuse)
 
 
 # --- private channels ----------------------------------------------------------------------------

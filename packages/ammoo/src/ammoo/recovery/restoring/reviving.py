@@ -89,8 +89,8 @@ class Reviver:
         outage: Outage,
         cause: Exception,
     ) -> None:
-        while True:
-            outage.lost(self._state.now)
+        outage.lost(self._state.now)
+        while channel.final is None:
             if outage.attempt:  # it was closed a short time ago
                 await asyncio.sleep(outage.next_delay(self._state.now))
             else:
@@ -101,7 +101,7 @@ class Reviver:
                 await restoration.run(self._startable_on(channel), {})
             except ConnectionClosed:
                 return  # the channel comes back with the connection
-            except (ChannelClosed, OperationTimeout):
+            except (ChannelClosed, OperationTimeout, TooManyChannels):
                 continue
             except GaveUp as error:
                 self._handover.lose_channel(channel, error.error)
