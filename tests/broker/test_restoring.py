@@ -335,6 +335,31 @@ def test_snapshot_keeps_its_arguments_when_those_of_the_broker_change(broker: Fa
     assert {"x": [1]} == broker.queue("orders").bindings[-1].arguments
 
 
+def test_snapshot_keeps_its_global_parameters(broker: FakeBroker) -> None:
+    value = [1]
+    broker.load_definitions({"global_parameters": [{"name": "x", "value": value}]})
+    before = broker.definitions()
+    seed = broker.snapshot()
+
+    value.append(2)
+    broker.restore(seed)
+
+    assert before == broker.definitions()
+
+
+def test_changes_of_exported_definitions_leave_the_broker_as_it_is(broker: FakeBroker) -> None:
+    broker.load_definitions({"global_parameters": [{"name": "x", "value": [1]}]})
+    broker.declare_queue("orders", arguments={"x": [1]})
+    before = broker.definitions()
+
+    changed = broker.definitions()
+    changed["global_parameters"][-1]["value"].append(2)
+    changed["queues"][0]["arguments"]["x"].append(2)
+
+    assert {"name": "x", "value": [1]} == before["global_parameters"][-1]
+    assert before == broker.definitions()
+
+
 def test_a_broker_without_history_restores_too(broker: FakeBroker, release: str) -> None:
     broker.declare_queue("orders")
     broker.put("orders", b"1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -87,7 +88,7 @@ class DefinitionFiles(ABC):
         """
         from .definitions.exporting import export_definitions
 
-        return self._call(lambda: export_definitions(self._node, self._host(virtualhost)))
+        return self._call(lambda: deepcopy(export_definitions(self._node, self._host(virtualhost))))
 
     def _host(self, name: str | None) -> VirtualHost | None:
         return None if name is None else self._node.virtualhost(name)

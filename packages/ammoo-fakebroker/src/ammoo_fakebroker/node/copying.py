@@ -42,7 +42,7 @@ def copy_into(target: Node, source: Node) -> None:
     history = target.history
     copying = Copying(source.clock, target.clock, None if history is None else history.number)
     target.users.copy_from(source.users)
-    target.global_parameters = dict(source.global_parameters)
+    target.global_parameters = deepcopy(source.global_parameters)
     for name in [name for name in target.virtualhosts if name not in source.virtualhosts]:
         target.virtualhosts[name].forget_everything()
         target.delete_virtualhost(name)
