@@ -5,12 +5,18 @@ Each entity of `not_restored` that is retried is restored or given up, on whiche
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import ammoo
-from ammoo.exceptions import NotFound, PreconditionFailed, ResourceLocked
+from ammoo.exceptions import (
+    AccessRefused,
+    NotFound,
+    PreconditionFailed,
+    ResourceLocked,
+)
 from ammoo.recovery.events import (
     ChannelReopened,
     ConsumerLost,
@@ -31,6 +37,8 @@ from ammoo_wire import (
     BasicQosOkParameters,
     BasicQosParameters,
     ChannelCloseParameters,
+    ChannelOpenOkParameters,
+    ChannelOpenParameters,
     ConnectionBlockedParameters,
     QueueBindOkParameters,
     QueueBindParameters,
@@ -57,6 +65,8 @@ NO_REPLICA = ChannelCloseParameters(
     20,
 )
 DIFFERENT = ChannelCloseParameters(406, "PRECONDITION_FAILED - inequivalent arg", 50, 10)
+REFUSED = ChannelCloseParameters(403, "ACCESS_REFUSED - access to queue 'other' refused", 60, 20)
+NO_QUEUE = ChannelCloseParameters(404, "NOT_FOUND - no queue 'other' in vhost '/'", 60, 20)
 WRONG = ChannelCloseParameters(406, "PRECONDITION_FAILED - unknown delivery tag 7", 60, 80)
 
 
@@ -66,6 +76,17 @@ def declare_ok(request: Any) -> QueueDeclareOkParameters:
 
 def consume_ok(request: Any) -> BasicConsumeOkParameters:
     return BasicConsumeOkParameters(request.consumer_tag)
+
+
+def recorded(answer: Callable[[Any], Any]) -> tuple[list[str], Callable[[Any], Any]]:
+    """Return a list, and what answers as another function does and adds the queue to the list."""
+    queues: list[str] = []
+
+    def record(request: Any) -> Any:
+        queues.append(request.queue_name)
+        return answer(request)
+
+    return queues, record
 
 
 @pytest.fixture(autouse=True)
@@ -187,6 +208,121 @@ async def test_consumer_follows_its_queue_though_its_channel_is_opened_again(
     assert ["ChannelReopened", "Restored", "Restored"] == await told(all_events)
 
 
+def answer_unless_other(refusal: Any) -> Any:
+    """Return what refuses consumers of the queue 'other', and starts those of all others."""
+    return lambda request: refusal if request.queue_name == "other" else consume_ok(request)
+
+
+async def is_refused(channel: ammoo.Channel, error: type[Exception]) -> None:
+    """Consume from the queue 'other', which closes the channel."""
+    with pytest.raises(error):
+        await channel.consume("other").__aenter__()
+
+
+async def test_consumer_that_is_restored_with_its_channel_outlives_the_refusal_of_another(
+    scripted: ScriptedServer,
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with (
+            connection.channel(reopen=True) as channel,
+            channel.consume("orders") as consumer,
+        ):
+            peer = scripted.peer
+            peer.answers[BasicConsumeParameters] = answer_unless_other(REFUSED)
+            del peer.answers[QueueDeclareParameters]
+            peer.send(BasicCancelParameters(consumer.consumer_tag, True))
+            probe = await peer.expect_any(QueueDeclareParameters)
+            await is_refused(channel, AccessRefused)
+            await until(events, Restored)
+            peer.answers[QueueDeclareParameters] = declare_ok
+            peer.send(declare_ok(probe.parameters), channel_number=probe.channel_number)
+            await channel.declare_queue("orders")
+            delivery = BasicDeliverParameters(consumer.consumer_tag, 1, False, "", "orders")
+            peer.send_content(delivery, channel_number=channel.channel_id)
+            message = await anext(consumer)
+
+    assert b"body" == message.body
+    assert ["ChannelReopened", "Restored"] == await told(all_events)
+
+
+async def test_refusal_ends_one_of_the_consumers_that_are_started_late(
+    scripted: ScriptedServer,
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, lost_events = connection.events(), connection.events()
+        async with connection.channel(reopen=True) as channel, channel.consume("orders") as second:
+            first = await channel.consume("other").__aenter__()
+            peer = scripted.peer
+            del peer.answers[BasicConsumeParameters]
+            peer.send(BasicCancelParameters(first.consumer_tag, True))
+            late = await peer.expect_any(BasicConsumeParameters)
+            peer.send(BasicCancelParameters(second.consumer_tag, True))
+            await channel.declare_queue("orders")
+            peer.answers[BasicConsumeParameters] = consume_ok
+            peer.send(REFUSED, channel_number=late.channel_number)
+            restored = await until(events, Restored)
+            lost = await until(lost_events, ConsumerLost)
+
+    assert isinstance(restored.entity, ConsumerRecord)
+    assert (first, second) == (lost.consumer, restored.entity.consumer)
+
+
+async def test_consumer_that_is_started_late_outlives_the_refusal_of_one_before_it(
+    scripted: ScriptedServer,
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with (
+            connection.channel(reopen=True) as channel,
+            channel.consume("orders") as consumer,
+        ):
+            peer = scripted.peer
+            del peer.answers[BasicConsumeParameters]
+            refused = asyncio.create_task(is_refused(channel, AccessRefused))
+            await peer.expect_any(BasicConsumeParameters)
+            peer.send(BasicCancelParameters(consumer.consumer_tag, True))
+            late = await peer.expect_any(BasicConsumeParameters)
+            peer.answers[BasicConsumeParameters] = consume_ok
+            peer.send(REFUSED, channel_number=late.channel_number)
+            await refused
+            await until(events, Restored)
+
+    assert ["ChannelReopened", "Restored"] == await told(all_events)
+
+
+async def test_late_consumer_outlives_the_refusal_of_another(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ammoo.recovery.restoring.channels.CONSUMER_STUCK_AFTER", 0.0)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with (
+            connection.channel() as other,
+            connection.channel(reopen=True) as channel,
+            channel.consume("orders"),
+        ):
+            del scripted.answers[BasicConsumeParameters], scripted.answers[QueueDeclareParameters]
+            scripted.peer.abort()
+            await until(events, Open)
+            peer = scripted.peer
+            await peer.expect_any(BasicConsumeParameters)  # given up, with its channel
+            probe = await peer.expect_any(QueueDeclareParameters)
+            monkeypatch.setattr("ammoo.recovery.restoring.channels.CONSUMER_STUCK_AFTER", 30.0)
+            peer.answers |= {
+                BasicConsumeParameters: answer_unless_other(NO_QUEUE),
+                QueueDeclareParameters: declare_ok,
+            }
+            del peer.answers[ChannelOpenParameters]
+            await is_refused(channel, NotFound)
+            peer.send(declare_ok(probe.parameters), channel_number=probe.channel_number)
+            await other.declare_queue("others")
+            await answer_next(peer, ChannelOpenParameters, ChannelOpenOkParameters())
+            await until(events, Restored)
+
+    assert ["ChannelReopened", "Restored"] == await told(all_events)
+
+
 async def test_stream_whose_replica_does_not_run_yet_is_tried_again_on_private_channels(
     scripted: ScriptedServer,
 ) -> None:
@@ -252,12 +388,7 @@ async def test_cancelled_consumer_that_is_started_again_is_reported_once(
 async def test_consumer_that_the_program_starts_on_a_missing_queue_is_not_started_twice(
     scripted: ScriptedServer,
 ) -> None:
-    started: list[str] = []
-
-    def start(request: Any) -> BasicConsumeOkParameters:
-        started.append(request.queue_name)
-        return consume_ok(request)
-
+    started, start = recorded(consume_ok)
     async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
         events = connection.events()
         async with connection.channel() as channel:
@@ -352,6 +483,7 @@ async def test_queue_that_stays_locked_is_given_up(
 async def test_missing_queue_that_the_program_deletes_does_not_come_back(
     scripted: ScriptedServer,
 ) -> None:
+    declared, declare = recorded(declare_ok)
     async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
         events, all_events = connection.events(), connection.events()
         async with connection.channel() as channel:
@@ -363,13 +495,13 @@ async def test_missing_queue_that_the_program_deletes_does_not_come_back(
             await until(events, Open)
             retried = await scripted.peer.expect_any(QueueDeclareParameters)
             await channel.delete_queue("orders")
+            scripted.peer.answers[QueueDeclareParameters] = declare
             scripted.peer.send(DOWN, channel_number=retried.channel_number)
             await settle()
-            scripted.peer.answers[QueueDeclareParameters] = declare_ok
             await channel.declare_queue("others")
-            declared = [type(each.parameters) for each in scripted.peer.received]
+            await channel.declare_queue("others")
 
-    assert QueueDeclareParameters not in declared
+    assert ["others", "others"] == declared
     assert [] == await told(all_events)
 
 

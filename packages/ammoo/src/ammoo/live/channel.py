@@ -258,6 +258,11 @@ class LiveChannel(Uncopyable):
             or self.consuming.is_awaiting_server
         )
 
+    @property
+    def is_starting_consumer(self) -> bool:
+        """Whether the server has not answered a basic.consume."""
+        return self._replies.expects(BasicConsumeOkParameters)
+
     def blocked_changed(self) -> None:
         """Adapt to a server that has blocked the connection, or has unblocked it."""
         self.publishing.update_can_publish()

@@ -96,6 +96,10 @@ class Replies:
         self._slots.append(_Slot(waiter, types, on_reply, on_late_reply, consumer_tag))
         return waiter
 
+    def expects(self, kind: type[Any]) -> bool:
+        """Return whether a request is unanswered whose reply may have this type."""
+        return any(kind in slot.types for slot in self._slots)
+
     @property
     def next_waiter(self) -> "Future[Reply] | None":
         """The future of the oldest request that is not answered, cancelled or not."""

@@ -12,7 +12,7 @@ from ammoo_wire import QueueDeclareOkParameters, QueueDeclareParameters
 
 from ...channel_settings import Prefetch
 from ...exceptions.base import OperationTimeout, ServerRefusal
-from ...exceptions.channel import ClientClosedChannelOK, ServerClosedChannel
+from ...exceptions.channel import ChannelClosed, ClientClosedChannelOK, ServerClosedChannel
 from ...exceptions.connection import ServerClosedConnection, TooManyChannels
 from ...inbox import Inbox
 from ...live.channel import LiveChannel
@@ -23,6 +23,7 @@ from .private_channels import answered_in_time
 from .replay import Replay
 
 __all__ = [
+    "ChannelHasEnded",
     "ChannelRestoration",
     "refuses_consumer",
     "restore_channels",
@@ -38,6 +39,13 @@ CONSUMERS_IN_A_SECOND = 1000
 """The wait is longer if many consumers are started: a loaded server starts so many in a second."""
 CONSUME = (60, 20)
 """The number of basic.consume in a close."""
+
+
+class ChannelHasEnded(Exception):
+    """The channel of a late consumer has ended, and the server has not refused this consumer.
+
+    If the channel is opened again, its consumers are started with it.
+    """
 
 
 class ChannelRestoration:
@@ -174,6 +182,8 @@ async def start_late(live: LiveChannel, record: ConsumerRecord, replay: Replay) 
 
     Raises:
         NotFound: The queue does not exist.
+        ChannelClosed: The server refuses the consumer.
+        ChannelHasEnded: The channel has ended because of something else.
         TooManyChannels: The caller's channels have all numbers.
     """
     await probe_queue(replay, record)
@@ -182,11 +192,20 @@ async def start_late(live: LiveChannel, record: ConsumerRecord, replay: Replay) 
             return None
         settings, prefetch = record.channel.settings, Prefetch(*record.prefetch)
         is_in_force = prefetch == (settings.prefetch or UNLIMITED)
-        if not is_in_force:
-            await set_prefetch(live, prefetch)
-        inbox = await start_consumer(live, record)
-        if not is_in_force:
-            await set_prefetch(live, settings.prefetch or UNLIMITED)
+        is_at_fault = False
+        try:
+            live.raise_if_closed()
+            if not is_in_force:
+                await set_prefetch(live, prefetch)
+            is_at_fault = not live.is_starting_consumer  # the server answers that one first
+            inbox = await start_consumer(live, record)
+            is_at_fault = False
+            if not is_in_force:
+                await set_prefetch(live, settings.prefetch or UNLIMITED)
+        except ChannelClosed as error:
+            if is_at_fault and refuses_consumer(error):
+                raise
+            raise ChannelHasEnded from error
         return inbox
 
 

@@ -15,7 +15,7 @@ from ..lasting_channel import LastingChannel
 from ..missing import MissingEntities
 from ..reports import Reports
 from ..state import RecoveryState
-from .channels import ChannelRestoration, refuses_consumer, start_late
+from .channels import ChannelHasEnded, ChannelRestoration, refuses_consumer, start_late
 from .replay import Replay
 from .stragglers import Stragglers
 
@@ -193,7 +193,7 @@ class _LateConsumers:
                 return False
             try:
                 inbox = await start_late(channel, record, self._replay)
-            except ChannelClosed as error:
+            except (ChannelHasEnded, ChannelClosed) as error:
                 if channel.closing_exc is None or refuses_consumer(error):
                     raise
                 with suppress(ChannelClosed):  # it is closed for good, and the consumer with it

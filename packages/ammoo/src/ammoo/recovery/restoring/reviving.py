@@ -25,7 +25,7 @@ from ..options import Recovery
 from ..ports import LastingConsumer
 from ..reports import Reports
 from ..state import RecoveryState
-from .channels import ChannelRestoration, start_late
+from .channels import ChannelHasEnded, ChannelRestoration, start_late
 from .handover import Handover, attach_consumer
 from .remedies import Remedy, remedy_for
 from .replay import GaveUp, Replay
@@ -192,7 +192,7 @@ class Reviver:
         while not record.has_ended and live.closing_exc is None:
             try:
                 inbox = await start_late(live, record, replay)
-            except ConnectionClosed:
+            except (ChannelHasEnded, ConnectionClosed):
                 return
             except (ChannelClosed, OperationTimeout, TooManyChannels) as refused:
                 is_transient = remedy_for(refused, record) is Remedy.TRANSIENT
