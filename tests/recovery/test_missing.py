@@ -323,6 +323,34 @@ async def test_late_consumer_outlives_the_refusal_of_another(
     assert ["ChannelReopened", "Restored"] == await told(all_events)
 
 
+async def test_consumer_that_the_program_starts_on_a_missing_queue_is_started_with_its_channel(
+    scripted: ScriptedServer,
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with connection.channel(reopen=True) as channel:
+            await channel.declare_queue("orders")
+            del scripted.answers[QueueDeclareParameters]
+            scripted.peer.abort()
+            await scripted.accepted(2)
+            peer = scripted.peer
+            await answer_next(peer, QueueDeclareParameters, DOWN)
+            await until(events, Open)
+            retried = await peer.expect_any(QueueDeclareParameters)
+            async with channel.consume("orders") as consumer:
+                peer.send(WRONG, channel_number=channel.channel_id)
+                await until(events, ChannelReopened)
+                peer.answers[QueueDeclareParameters] = declare_ok
+                peer.send(declare_ok(retried.parameters), channel_number=retried.channel_number)
+                await until(events, Restored)
+                delivery = BasicDeliverParameters(consumer.consumer_tag, 1, False, "", "orders")
+                peer.send_content(delivery, channel_number=channel.channel_id)
+                message = await anext(consumer)
+
+    assert b"body" == message.body
+    assert ["ChannelReopened", "Restored"] == await told(all_events)
+
+
 async def test_stream_whose_replica_does_not_run_yet_is_tried_again_on_private_channels(
     scripted: ScriptedServer,
 ) -> None:

@@ -37,6 +37,10 @@ class MissingEntities:
         """Return whether an entity is missing, and a replay is responsible for it."""
         return self._replays.get(entity) is replay
 
+    def follows(self, entity: Entity, other: Entity) -> bool:
+        """Return whether two entities are missing, and one replay is responsible for both."""
+        return other in self and self.is_left_to(self._replays[other], entity)
+
     def __contains__(self, entity: Entity) -> bool:
         """Return whether an entity is missing."""
         return entity in self._replays

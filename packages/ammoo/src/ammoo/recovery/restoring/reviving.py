@@ -111,9 +111,12 @@ class Reviver:
             return
 
     def _startable_on(self, channel: LastingChannel) -> list[ConsumerRecord]:
-        """Return the consumers of a channel, but for those whose queue is retried: they follow it."""
-        missing = self._handover.missing
-        return [each for each in self._topology.consumers_on(channel) if each.queue not in missing]
+        """Return the consumers of a channel, but for those that follow a queue that is retried.
+
+        The program may have started others on such a queue since.
+        """
+        missing, consumers = self._handover.missing, self._topology.consumers_on(channel)
+        return [each for each in consumers if not missing.follows(each, each.queue)]
 
     def _reopened(
         self,
