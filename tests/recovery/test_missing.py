@@ -16,6 +16,7 @@ from ammoo.exceptions import (
     NotFound,
     PreconditionFailed,
     ResourceLocked,
+    TooManyChannels,
 )
 from ammoo.recovery.events import (
     ChannelReopened,
@@ -433,6 +434,27 @@ async def test_consumer_that_the_program_starts_on_a_missing_queue_is_not_starte
                 await channel.declare_queue("orders")
 
     assert ["orders"] == started
+
+
+async def test_cancelled_consumer_that_cannot_look_for_its_queue_leaves_it_recorded(
+    scripted: ScriptedServer,
+) -> None:
+    """Its connection may have as many channels as were agreed on."""
+    declared, declare = recorded(declare_ok)
+    recovery = ammoo.Recovery(consumer_grace=0.0, random=lambda: 0.0)
+    async with await ammoo.connect(scripted.url, recovery=recovery, channel_max=1) as connection:
+        events = connection.events()
+        async with connection.channel() as channel:
+            await channel.declare_queue("orders")
+            consumer = await channel.consume("orders").__aenter__()
+            scripted.peer.send(BasicCancelParameters(consumer.consumer_tag, True))
+            lost = await until(events, ConsumerLost)
+            scripted.answers[QueueDeclareParameters] = declare
+            scripted.peer.abort()
+            await until(events, Open)
+
+    assert isinstance(lost.error, TooManyChannels)
+    assert ["orders"] == declared
 
 
 # --- what is given up, deleted, or not restored at all -------------------------------------------

@@ -188,7 +188,6 @@ class Reviver:
             live.consuming.begin_cancel(consumer_tag)  # an exclusive one is refused while it lasts
         else:
             self._background.run(cancel_when_settled(live, record.request, consumer_tag))
-        error: AmmooError = ServerCancelledConsumer(consumer_tag, record.queue.name)
         began, delay = self._state.now, FIRST_DELAY
         replay = self._new_replay(connection)
         self._handover.missing.add([record], replay)
@@ -205,8 +204,7 @@ class Reviver:
                     self._handover.lose_refused_consumer(record, live, refused)
                     return
                 elif self._state.now - began >= self._recovery.consumer_grace:
-                    self._topology.forget_queue(record.queue.name)
-                    self._handover.lose_consumer(record, error)
+                    self._give_up(record, consumer_tag, refused)
                     return
             else:
                 if inbox is not None:
@@ -215,6 +213,13 @@ class Reviver:
                 return
             await asyncio.sleep(delay)
             delay = min(2 * delay, MAX_DELAY)
+
+    def _give_up(self, record: ConsumerRecord, consumer_tag: str, refused: AmmooError) -> None:
+        """End a consumer whose queue does not come back, or cannot be looked for."""
+        if isinstance(refused, NotFound):
+            self._topology.forget_queue(record.queue.name)
+            refused = ServerCancelledConsumer(consumer_tag, record.queue.name)
+        self._handover.lose_consumer(record, refused)
 
 
 async def cancel_when_settled(
