@@ -200,6 +200,25 @@ async def test_return_of_a_second_copy_tells_nothing_of_the_first(
     assert (1, 0, 1) == (publisher.sent, publisher.confirmed, publisher.failed)
 
 
+async def test_refusal_of_a_second_copy_tells_nothing_of_the_first(
+    network: Network, channel: ammoo.Channel, name: Name
+) -> None:
+    exchange = name("events")
+    async with channel.publisher(republish=True) as publisher:
+        network.hold()
+        confirmation = await publisher.publish(exchange, "key", "1")
+        await settle()
+        network.cut()
+        network.release()
+        with pytest.raises(PublishUnknown) as caught:
+            await confirmation
+
+    refused = caught.value.exc
+    assert isinstance(refused, PublishRefused)
+    assert isinstance(refused.exc, NotFound)
+    assert (exchange, "key") == (caught.value.exchange_name, caught.value.routing_key)
+
+
 async def publish_and_lose(
     publisher: Publisher,
     queue: str,

@@ -88,6 +88,19 @@ def test_suspect_is_refused_at_its_third_close_while_it_was_sent_alone() -> None
     assert [False, False, False, True] == [lose(resending, message, OF_NOTHING) for _ in range(4)]
 
 
+@pytest.mark.parametrize(("error", "may_be_stored"), [(OF_A_PUBLISH, False), (FORCED, True)])
+def test_message_may_be_stored_after_a_loss_that_is_no_close_for_it(
+    error: Exception, may_be_stored: bool
+) -> None:
+    resending = Resending()
+    (message,) = confirmations(1)
+
+    lose(resending, message, error)
+    lose(resending, message, OF_A_PUBLISH)
+
+    assert may_be_stored == message._may_be_stored
+
+
 def test_loss_without_a_close_says_nothing_about_a_suspect() -> None:
     resending = Resending()
     (message,) = confirmations(1)

@@ -162,8 +162,8 @@ class Outcomes:
             mark_as_reported(error.exc)
         if not isinstance(error, PublishFailed):
             error = outcome_of(confirmation, error)
-        if confirmation._times_sent > 1 and not isinstance(error, PublishUnknown | PublishRefused):
-            error = _unknown(error)  # the server may have the copy that was sent before
+        if _may_have_earlier_copy(confirmation, error):
+            error = _unknown(error)
         self.settle_as_failed(confirmation, error)
 
     def raised(self, confirmation: Confirmation) -> None:
@@ -221,6 +221,16 @@ def outcome_of(confirmation: Confirmation, cause: Exception) -> PublishFailed:
     if confirmation._loss is not None:  # it waits to be sent again
         return confirmation._loss
     return _unknown(cause)
+
+
+def _may_have_earlier_copy(confirmation: Confirmation, error: PublishFailed) -> bool:
+    """Return whether the server may have stored a copy that was sent before the one that failed.
+
+    A refused message counts as not stored if each sending ended in a close that may be about it.
+    """
+    if isinstance(error, PublishRefused):
+        return confirmation._may_be_stored
+    return confirmation._times_sent > 1 and not isinstance(error, PublishUnknown)
 
 
 def not_sent(cause: Exception) -> PublishNotSent:

@@ -56,6 +56,8 @@ class Resending:
             else:
                 self._closes.clear()
             self._last_suspect = max(self._last_suspect, number)
+        else:
+            confirmation._may_be_stored = True
         confirmation._loss = loss
         self._lost.append(confirmation)
         return None
