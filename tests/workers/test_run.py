@@ -2,7 +2,10 @@
 
 import asyncio
 import random
+import types
+from collections.abc import Generator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -439,6 +442,37 @@ async def test_handler_may_be_a_function_that_returns_an_awaitable(
         await running
 
         assert (1, False) == await peer.expect(BasicAckParameters)
+
+
+async def test_handler_may_be_a_coroutine_of_a_generator(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.qos(prefetch_count=10)
+    async with channel.consume("queue") as consumer:
+
+        @types.coroutine
+        def handle(message: ammoo.DeliverMessage) -> Generator[Any, None, None]:
+            yield from consumer.cancel().__await__()
+
+        running = await started(consumer.run(handle))
+        peer.deliver(consumer.consumer_tag, 1)
+        await running
+
+        assert (1, False) == await peer.expect(BasicAckParameters)
+
+
+async def test_handler_that_returns_nothing_to_await_is_told_with_earlier_failures(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.qos(prefetch_count=10)
+    async with channel.consume("queue") as consumer:
+        running = await started(consumer.run(Mock(side_effect=[LookupError(1), None])))
+        peer.deliver(consumer.consumer_tag, 1, body=b"1")
+        peer.deliver(consumer.consumer_tag, 2, body=b"2")
+        with pytest.raises(ExceptionGroup, match="1 handler has failed") as caught:
+            await running
+
+    assert [LookupError, TypeError] == [type(each) for each in caught.value.exceptions]
 
 
 async def test_handler_has_to_be_a_function(channel: ammoo.Channel, peer: ScriptedPeer) -> None:

@@ -8,7 +8,7 @@ task may read a message whose key another task is handling; it leaves the messag
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from typing import Final, TypeAlias, TypeVar
 
 from ..exceptions.base import AmmooError
@@ -234,7 +234,7 @@ def checked_handler(
 
     async def handle(message: DeliverMessage) -> ResultT:
         returned: object = handler(message)
-        if not isinstance(returned, Awaitable):
+        if not isawaitable(returned):
             message._give_back()
             raise _NothingToAwaitError(
                 f"handler {handler!r} returned {returned!r}, which cannot be awaited; expected an"
