@@ -33,6 +33,18 @@ def test_plain_round_trip(login: str, password: str, authzid: str) -> None:
     assert (authzid, login, password) == parse_plain(plain_response(login, password, authzid))
 
 
+@pytest.mark.parametrize(
+    "kind", [bytearray, memoryview, lambda octets: memoryview(octets).cast("b")]
+)
+def test_responses_are_read_from_any_octets(
+    kind: Callable[[bytes], bytearray | memoryview],
+) -> None:
+    plain, amqplain = plain_response("guest", "a password"), amqplain_response("guest", "pass")
+
+    assert ("", "guest", "a password") == parse_plain(kind(plain))
+    assert ("guest", "pass") == parse_amqplain(kind(amqplain))
+
+
 @pytest.mark.parametrize("parts", [("a\0b", "c", ""), ("a", "b\0c", ""), ("a", "b", "\0")])
 def test_plain_response_refuses_the_separator_and_keeps_the_secret(
     parts: tuple[str, str, str],

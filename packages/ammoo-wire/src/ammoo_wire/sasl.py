@@ -5,7 +5,7 @@ in. No error's text quotes a user name or a password.
 """
 
 from .exceptions import AMQPError
-from .fields import LongString
+from .fields import LongString, Octets, as_octets
 from .table_decoder import decode_table
 from .table_encoder import encode_table
 
@@ -35,7 +35,7 @@ def plain_response(login: str, password: str, authzid: str = "") -> bytes:
     return b"\x00".join(parts)
 
 
-def parse_plain(response: bytes) -> tuple[str, str, str]:
+def parse_plain(response: Octets | memoryview) -> tuple[str, str, str]:
     """Read the response of PLAIN.
 
     ::
@@ -49,7 +49,7 @@ def parse_plain(response: bytes) -> tuple[str, str, str]:
     Raises:
         ValueError: The octets are no such response.
     """
-    parts = response.split(b"\x00")
+    parts = as_octets(response).tobytes().split(b"\x00")
     if len(parts) != 3:
         raise ValueError(f"a PLAIN response has 3 parts, this one {len(parts)}")
     try:
@@ -79,7 +79,7 @@ def amqplain_response(login: str, password: str) -> bytes:
     return encode_table(table)[4:]
 
 
-def parse_amqplain(response: bytes) -> tuple[str, str]:
+def parse_amqplain(response: Octets | memoryview) -> tuple[str, str]:
     """Read the response of AMQPLAIN.
 
     ::
@@ -94,7 +94,8 @@ def parse_amqplain(response: bytes) -> tuple[str, str]:
         ValueError: The octets are no such response.
     """
     try:
-        table = decode_table(len(response).to_bytes(4, "big") + response)
+        octets = as_octets(response)
+        table = decode_table(len(octets).to_bytes(4, "big") + octets)
     except AMQPError as error:
         raise ValueError("an AMQPLAIN response is a field table") from error
     login, password = table.get("LOGIN"), table.get("PASSWORD")
