@@ -15,7 +15,7 @@ from typing import Final
 
 from .codec import Method, Parameters, method_with_id
 from .command import Command, OversizedContent
-from .constants import FRAME_END, FrameType
+from .constants import FRAME_END, FRAME_HEAD_SIZE, FrameType
 from .exceptions import CommandInvalid, FrameError, ProtocolError, UnexpectedFrame
 from .fields import check_size
 from .frame_errors import (
@@ -43,7 +43,6 @@ MAX_ANNOUNCED_SIZE: Final = 536_870_912
 
 _SPARE: Final = 65536  # what a read may find room for, at least, in octets
 _NO_LIMIT: Final = 0xFFFF_FFFF  # what the four octets of a frame's size can say
-_HEAD_SIZE: Final = 7  # octets of a frame in front of its payload
 _SLACK: Final = 4  # octets behind the room, so that a frame's head can be read at its very end
 
 
@@ -197,7 +196,7 @@ class CommandAssembler:
         # RabbitMQ (3.10, 4.0) compares the payload alone with frame_max, eight octets too lenient.
         largest = self.frame_max or _NO_LIMIT
         try:
-            while stop - start >= _HEAD_SIZE:
+            while stop - start >= FRAME_HEAD_SIZE:
                 frame_type, channel_number, size, ids = _FRAME_HEAD.unpack_from(buffer, start)
                 payload = start + 7
                 end = payload + size

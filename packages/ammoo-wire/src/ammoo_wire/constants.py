@@ -30,6 +30,9 @@ FRAME_MIN_SIZE: Final = 4096
 FRAME_OVERHEAD: Final = 8
 """Octets of a frame that are not payload: type, channel, size and the end octet."""
 
+FRAME_HEAD_SIZE: Final = 7
+"""Octets of a frame in front of its payload: type, channel and size."""
+
 DEFAULT_FRAME_MAX: Final = 131072
 """What RabbitMQ proposes as frame_max, in octets."""
 

@@ -7,7 +7,7 @@ English for the reader at our end. Nothing here decides whether a frame is wrong
 from typing import Final
 
 from .codec import Method
-from .constants import FRAME_END, FRAME_OVERHEAD, FrameType
+from .constants import FRAME_END, FRAME_HEAD_SIZE, FRAME_OVERHEAD, FrameType
 from .exceptions import (
     NO_METHOD,
     FrameError,
@@ -28,7 +28,6 @@ __all__ = [
     "unknown_frame",
 ]
 
-_HEAD_SIZE: Final = 7  # octets of a frame in front of its payload
 _MOST_KEPT: Final = 64  # octets of a broken frame that its error keeps
 _KINDS: Final = {
     int(FrameType.METHOD): "a method frame",
@@ -63,7 +62,7 @@ def too_large(
 
 def bad_end(frame_type: int, channel_number: int, octets: bytes | bytearray) -> FramingLost:
     """Return the error for a frame that does not end with the octet 0xCE."""
-    payload, end = octets[_HEAD_SIZE:-1], octets[-1]
+    payload, end = octets[FRAME_HEAD_SIZE:-1], octets[-1]
     return FramingLost(
         f"{_snippet(frame_type, payload)}: {{invalid_frame_end_marker,{end}}}",
         NO_METHOD,

@@ -19,6 +19,7 @@ from ..command import Command
 from ..constants import (
     DEFAULT_FRAME_MAX,
     DEFAULT_MAX_BODY_SIZE,
+    FRAME_HEAD_SIZE,
     FRAME_MIN_SIZE,
     FRAME_OVERHEAD,
     PROTOCOL_HEADER,
@@ -36,9 +37,7 @@ __all__ = ["CommandReader", "FrameReader"]
 _METHOD: Final = int(FrameType.METHOD)
 _HEADER: Final = int(FrameType.HEADER)
 _BODY: Final = int(FrameType.BODY)
-_HEARTBEAT: Final = int(FrameType.HEARTBEAT)
 _SIZE: Final = Struct(">I")
-_HEAD_SIZE: Final = 7  # octets of a frame in front of its payload
 _MAGIC: Final = PROTOCOL_HEADER[:4]
 _new = tuple.__new__
 
@@ -158,7 +157,7 @@ class _FrameKeeper(ResumingAssembler[Frame | ProtocolHeader | BrokenFrame]):
     ) -> None:
         octets = bytes(self._view[payload:end])
         self.found.append(
-            _new(Frame, (frame_type, channel_number, octets, self.base + payload - _HEAD_SIZE))
+            _new(Frame, (frame_type, channel_number, octets, self.base + payload - FRAME_HEAD_SIZE))
         )
 
     _other = _keep
@@ -249,7 +248,7 @@ class _CommandKeeper(ResumingAssembler[ReadCommand | Frame | ProtocolHeader | Br
     def _method(
         self, commands: list[Command], channel_number: int, ids: int, payload: int, end: int
     ) -> None:
-        begin = payload - _HEAD_SIZE
+        begin = payload - FRAME_HEAD_SIZE
         self._frame = begin, end + 1
         super()._method(commands, channel_number, ids, payload, end)
         if not commands:
@@ -269,12 +268,12 @@ class _CommandKeeper(ResumingAssembler[ReadCommand | Frame | ProtocolHeader | Br
             self.frame_max = frame_max
 
     def _header(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
-        self._frame = payload - _HEAD_SIZE, end + 1
+        self._frame = payload - FRAME_HEAD_SIZE, end + 1
         super()._header(commands, channel_number, payload, end)
         self._keep_content(commands)
 
     def _body(self, commands: list[Command], channel_number: int, payload: int, end: int) -> None:
-        self._frame = payload - _HEAD_SIZE, end + 1
+        self._frame = payload - FRAME_HEAD_SIZE, end + 1
         super()._body(commands, channel_number, payload, end)
         self._keep_content(commands)
 
@@ -286,7 +285,7 @@ class _CommandKeeper(ResumingAssembler[ReadCommand | Frame | ProtocolHeader | Br
     def _other(
         self, commands: list[Command], frame_type: int, channel_number: int, payload: int, end: int
     ) -> None:
-        begin = payload - _HEAD_SIZE
+        begin = payload - FRAME_HEAD_SIZE
         self._frame = begin, end + 1
         super()._other(commands, frame_type, channel_number, payload, end)
         self.found.append(Frame(frame_type, channel_number, b"", self.base + begin))

@@ -8,12 +8,11 @@ import re
 from typing import Final, Generic, TypeVar
 
 from ..assembler import CommandAssembler
-from ..constants import FRAME_END, FRAME_OVERHEAD, FrameType
+from ..constants import FRAME_END, FRAME_HEAD_SIZE, FRAME_OVERHEAD, FrameType
 from ..exceptions import FramingLost, ProtocolError
 
 __all__ = ["ItemT", "ResumingAssembler"]
 
-_HEAD_SIZE: Final = 7  # octets of a frame in front of its payload
 _FRAME_TYPES: Final = frozenset(FrameType)
 _FRAME_BEGIN = re.compile(rb"[\x01\x02\x03\x08]")
 
@@ -61,7 +60,7 @@ class ResumingAssembler(CommandAssembler, Generic[ItemT]):
 
     def _next_frame(self, broken: int) -> int:
         """Find where the next frame may begin behind a broken one."""
-        size = int.from_bytes(self._buffer[broken + 3 : broken + _HEAD_SIZE])
+        size = int.from_bytes(self._buffer[broken + 3 : broken + FRAME_HEAD_SIZE])
         behind = broken + size + FRAME_OVERHEAD
         if behind == self._stop or (behind < self._stop and self._buffer[behind] in _FRAME_TYPES):
             return behind  # only its last octet was wrong
@@ -73,7 +72,7 @@ class ResumingAssembler(CommandAssembler, Generic[ItemT]):
     def _may_begin(self, position: int) -> bool:
         """Return whether a frame may begin here: a whole one, or one behind another's end."""
         buffer = self._buffer
-        head = position + _HEAD_SIZE
+        head = position + FRAME_HEAD_SIZE
         size = int.from_bytes(buffer[position + 3 : head]) if head <= self._stop else 0
         if self.frame_max and size > self.frame_max:
             return False
