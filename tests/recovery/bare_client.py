@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from typing import Self
 
 from ammoo_wire import BasicNackParameters
 from tests.support.frames import ServerClosedChannel, ServerClosedConnection, WaitedTooLong
@@ -74,8 +75,14 @@ class BareClients:
             max(each.result() for each in futures) - moment
             for futures in (self._published, self._consumed)
         )
-        self._threads.shutdown()
         return published, consumed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Begin nothing more, and wait for the threads."""
+        self._threads.shutdown(cancel_futures=True)
 
     def _until(self, succeeds: Callable[[Peer, str], None], queue: str) -> float:
         deadline = time.monotonic() + GIVE_UP_AFTER

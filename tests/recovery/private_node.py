@@ -70,12 +70,12 @@ class PrivateNode:
     async def kill_and_resume(self, on_listening: Callable[[], None] = lambda: None) -> float:
         """Kill the node and start it again; return when it began to listen (`time.monotonic`).
 
-        Args:
-            on_listening: Called in a thread as soon as the node listens.
-
         RabbitMQ 3.10 writes half a second later which quorum queues it has. One that was declared
         right before the kill never elects a leader again, and its confirmed messages are gone. So
         the node writes its tables first.
+
+        Args:
+            on_listening: Called in a thread as soon as the node listens.
         """
         await self._script.run("ctl", self._release, "eval", WRITE_TABLES)
         await self._script.run("kill", self._release)

@@ -60,13 +60,13 @@ class Kill(NamedTuple):
 async def kill_once(node: PrivateNode, traffic: Traffic) -> Kill:
     """Kill the node, start it again, and return for how long it listened without traffic."""
     await traffic.more(MESSAGES)
-    bare = BareClients(node.url, QUEUES[1::2])
-    listening = await node.kill_and_resume(bare.start)
-    classic, quorum = await asyncio.gather(
-        traffic.resumed_after(listening, QUEUES[::2]),
-        traffic.resumed_after(listening, QUEUES[1::2]),
-    )
-    soonest = await asyncio.to_thread(bare.done_after, listening)
+    with BareClients(node.url, QUEUES[1::2]) as bare:
+        listening = await node.kill_and_resume(bare.start)
+        classic, quorum = await asyncio.gather(
+            traffic.resumed_after(listening, QUEUES[::2]),
+            traffic.resumed_after(listening, QUEUES[1::2]),
+        )
+        soonest = await asyncio.to_thread(bare.done_after, listening)
     return Kill(classic, quorum, Resumed(*soonest))
 
 
