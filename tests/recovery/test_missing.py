@@ -487,10 +487,10 @@ async def test_queue_that_is_given_up_is_reported_with_all_that_waits_for_it(
     assert ["GivenUp", "GivenUp", "ConsumerLost"] == await told(all_events)
 
 
-async def test_queue_that_a_blocked_connection_locks_is_retried_until_the_alarm_ends(
+async def test_queue_that_a_blocked_connection_locks_is_retried_without_a_limit(
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it has an alarm, the server does not notice that a connection is lost."""
+    """The server notices only after its alarm that a connection is lost."""
     monkeypatch.setattr("ammoo.recovery.restoring.lanes.LOCKED_PATIENCE", -1.0)
     monkeypatch.setattr("ammoo.recovery.restoring.handover.LOCKED_MARGIN", -1.0)
     answers = iter([LOCKED] * 6)

@@ -15,13 +15,13 @@ class Uncopyable:
     __slots__ = ()
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
-        """Refuse: copy and pickle call it, also for an object that holds this one.
+        """Refuse: copy and pickle call it, `copy.deepcopy` and pickle also with what holds it.
 
         Raises:
             TypeError: Always.
         """
         raise TypeError(
-            f"a {type(self).__name__} cannot be copied or pickled, and neither can anything that"
-            " belongs to it, such as a channel or a received message; take what is needed from it,"
-            " such as message.body and message.properties"
+            f"a {type(self).__name__} cannot be copied or pickled; so what belongs to it, such as a"
+            " channel or a received message, cannot be pickled, nor copied with copy.deepcopy; take"
+            " what is needed from it, such as message.body and message.properties"
         )

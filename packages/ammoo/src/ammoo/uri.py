@@ -203,8 +203,8 @@ def _parse(url: str) -> _Location:
     """
     if url != url.strip() or not url.isprintable():
         raise ValueError(
-            "the URL has white space at one of its ends, such as the newline of a file, or a control"
-            " character; strip it, or write it as %0A for example"
+            "the URL has white space at one of its ends, such as the newline of a file, or a"
+            " character that does not print, such as a tab; strip it, or write it as %0A for example"
         )
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in ("amqp", "amqps"):

@@ -14,7 +14,7 @@ __all__ = ["Hooks", "call_hook"]
 
 
 class Hooks:
-    """Does nothing; make a subclass with the methods that you need, and pass `connect` an object of it.
+    """Does nothing; make a subclass with the methods that you need, and pass its object as `hooks`.
 
     The methods are called in the event loop while the connection reads and writes, so they must
     be short, and may await nothing. An exception that a method raises goes to the loop's exception
