@@ -376,6 +376,40 @@ async def test_stream_whose_replica_does_not_run_yet_is_tried_again_on_private_c
     assert ["Restored"] == await told(all_events)
 
 
+class Delivered(ammoo.Hooks):
+    """Notes the routing keys of what is delivered."""
+
+    def __init__(self) -> None:
+        self.routing_keys: list[str] = []
+
+    def delivered(self, channel_id: int, message: ammoo.DeliverMessage) -> None:
+        self.routing_keys.append(message.routing_key)
+
+
+async def test_hooks_are_not_called_for_what_is_delivered_on_a_private_channel(
+    scripted: ScriptedServer,
+) -> None:
+    hooks = Delivered()
+    async with (
+        await ammoo.connect(scripted.url, recovery=AT_ONCE, hooks=hooks) as connection,
+        connection.channel(prefetch_count=10) as channel,
+        channel.consume("log", arguments={"x-stream-offset": "first"}) as consumer,
+    ):
+        peer = scripted.peer
+        del peer.answers[BasicConsumeParameters]
+        peer.send(BasicCancelParameters(consumer.consumer_tag, True))
+        probe: Any = await peer.expect_any(BasicConsumeParameters)
+        peer.protocol.send(probe.channel_number, consume_ok(probe.parameters))
+        delivery = BasicDeliverParameters(probe.parameters.consumer_tag, 1, False, "", "private")
+        peer.send_content(delivery, channel_number=probe.channel_number)
+        late: Any = await peer.expect_any(BasicConsumeParameters)
+        peer.send(consume_ok(late.parameters), channel_number=late.channel_number)
+        peer.deliver(late.parameters.consumer_tag, 1)
+        message = await anext(consumer)
+
+    assert [message.routing_key] == hooks.routing_keys
+
+
 @pytest.mark.parametrize(
     "refusal", [DOWN, NO_REPLICA], ids=["its node is down", "its replica does not run"]
 )

@@ -160,6 +160,12 @@ class LiveChannel(Uncopyable):
 
         await self.call(ChannelOpenParameters(), ChannelOpenOkParameters, on_late_reply=close_again)
 
+    def mute(self) -> None:
+        """Call no hook for deliveries from now on: the channel is the client's own.
+
+        A channel of this class calls none anyway.
+        """
+
     def begin_close(self, error: Exception) -> None:
         """Send channel.close, and end everything on the channel; not if it has ended.
 

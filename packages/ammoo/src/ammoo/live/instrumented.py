@@ -105,6 +105,10 @@ class InstrumentedChannel(LiveChannel):
         self.reject: Callable[[int, bool], Awaitable[None] | None] = self._reject
         self.requeue: Callable[[Iterable[int]], None] = self._requeue
 
+    def mute(self) -> None:
+        """Call no hook from now on; see `LiveChannel.mute`."""
+        self._hooks = Hooks()
+
     def report_failure(self, delivery_tag: int, error: Exception) -> None:
         """Report that a delivery could not be processed."""
         call_hook(self.host.loop, self._hooks.failed, self.number, delivery_tag, error)

@@ -48,6 +48,7 @@ class PrivateChannels:
             OperationTimeout: The server does not answer.
         """
         channel = await self.new_channel("utf-8", seconds)
+        channel.mute()
         self._channels.append(channel)
         async with answered_in_time("channel.open"):
             await channel.open()
