@@ -16,6 +16,7 @@ from ammoo.live.channel import LiveChannel
 from ammoo.live.connection import LiveConnection
 from ammoo.recovery.events import ChannelReopened, Open
 from ammoo.recovery.restoring.private_channels import PrivateChannels
+from ammoo.topology import QueueRecord
 from ammoo_wire import (
     ChannelCloseOkParameters,
     ChannelCloseParameters,
@@ -25,7 +26,7 @@ from ammoo_wire import (
     QueueDeclareParameters,
 )
 from tests.client.script import ScriptedServer
-from tests.recovery.until import settle, until
+from tests.recovery.until import AT_ONCE, settle, until
 
 WRONG = ChannelCloseParameters(406, "PRECONDITION_FAILED - unknown delivery tag 7", 60, 80)
 
@@ -41,6 +42,38 @@ def scripted(server: ScriptedServer) -> ScriptedServer:
 # --- the caller's channels -----------------------------------------------------------------------
 
 
+def stick(scripted: ScriptedServer, stuck: pytest.MonkeyPatch) -> None:
+    """Answer no queue.declare on the connections to come, and have the client wait for no answer."""
+    stuck.setattr("ammoo.recovery.restoring.replay.STUCK_AFTER", 0.0)
+    stuck.setattr("ammoo.recovery.restoring.replay.ANSWER_TIMEOUT", 0.0)
+    stuck.setattr("ammoo.recovery.restoring.private_channels.ANSWER_TIMEOUT", 0.0)
+    stuck.delitem(scripted.answers, QueueDeclareParameters)
+    stuck.delitem(scripted.answers, ChannelCloseParameters)
+
+
+async def test_channel_whose_number_a_stuck_queue_keeps_comes_back_in_the_next_round(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ammoo.recovery.supervisor.GATE_PATIENCE", 0.0)
+    answers = dict(scripted.answers)
+    async with (
+        await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection,
+        connection.channel() as channel,
+    ):
+        events = connection.events()
+        await channel.declare_queue("orders")
+        stick(scripted, monkeypatch)
+        scripted.peer.abort()
+        opened = await until(events, Open)
+        scripted.peer.answers |= answers
+        await channel.declare_queue("others")
+
+    assert (2, 1) == (opened.attempts, opened.restored)
+    assert [(QueueRecord, True)] == [
+        (type(each.entity), each.is_retried) for each in opened.not_restored
+    ]
+
+
 def doing(action: Callable[[], object]) -> Recovery:
     """Return options with which recovery does something in place of each delay."""
 
@@ -49,33 +82,6 @@ def doing(action: Callable[[], object]) -> Recovery:
         return 0.0
 
     return Recovery(random=random)
-
-
-async def test_channel_whose_number_a_stuck_queue_keeps_comes_back_in_the_next_round(
-    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as stuck:
-
-        def stick() -> None:
-            stuck.setattr("ammoo.recovery.restoring.replay.STUCK_AFTER", 0.0)
-            stuck.setattr("ammoo.recovery.restoring.replay.ANSWER_TIMEOUT", 0.0)
-            stuck.setattr("ammoo.recovery.restoring.private_channels.ANSWER_TIMEOUT", 0.0)
-            stuck.delitem(scripted.answers, QueueDeclareParameters)
-            stuck.delitem(scripted.answers, ChannelCloseParameters)
-
-        rounds = iter([stick, stuck.undo])
-        recovery = doing(lambda: next(rounds)())
-        async with (
-            await ammoo.connect(scripted.url, recovery=recovery) as connection,
-            connection.channel() as channel,
-        ):
-            events = connection.events()
-            await channel.declare_queue("orders")
-            scripted.peer.abort()
-            opened = await until(events, Open)
-            await channel.declare_queue("others")
-
-    assert (2, 2, ()) == (opened.attempts, opened.restored, opened.not_restored)
 
 
 async def test_channel_is_opened_again_when_a_number_is_free_after_a_delay_for_each_attempt(

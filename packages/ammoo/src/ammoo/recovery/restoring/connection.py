@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from ...exceptions.connection import TooManyChannels
 from ...live.connection import LiveConnection
 from ...topology import ConsumerRecord, Entity, Topology
 from ..events import NotRestored
@@ -49,11 +50,18 @@ class ConnectionRestoration:
         Raises:
             GaveUp: The server refused something, and on_error is "fail".
             ConnectionClosed, OperationTimeout: The connection is lost.
+            TooManyChannels: Private channels keep the numbers of the caller's.
         """
-        await self.replay.run()
-        records = self._topology.consumers_by_channel()
-        consumers = {channel: records.get(channel, []) for channel in channels}
-        self.channels = await restore_channels(self.live, consumers, self.replay, self._suspects)
+        try:
+            await self.replay.run()
+            records = self._topology.consumers_by_channel()
+            consumers = {channel: records.get(channel, []) for channel in channels}
+            self.channels = await restore_channels(
+                self.live, consumers, self.replay, self._suspects
+            )
+        except TooManyChannels:
+            self.replay.suspect_unanswered()
+            raise
 
     def not_restored(self) -> tuple[NotRestored, ...]:
         """Return the channels and entities that are not restored, and why."""

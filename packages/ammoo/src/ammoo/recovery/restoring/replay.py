@@ -347,6 +347,15 @@ class Replay:
                 self._suspects[entity] += 1
                 return
 
+    def suspect_unanswered(self) -> None:
+        """Record which requests the server has not answered; the next attempt sends them last.
+
+        Their private channels have numbers that the caller's channels need.
+        """
+        for entity, error in self.stragglers.items():
+            if isinstance(error, OperationTimeout):
+                self._suspects[entity] = max(1, self._suspects[entity])
+
     def failed_consumers(self) -> dict[ConsumerRecord, Exception]:
         """Return the consumers that will not be retried, and why."""
         return {
