@@ -58,7 +58,8 @@ class Publisher:
     outcomes, and raises the failures as an exception group of `PublishFailed`. If another
     exception leaves the block, it gets the failures as notes. If the block is cancelled, it does
     not wait: the outcome of each message that has none yet is `PublishUnknown` or
-    `PublishNotSent`. If a drain has given up messages of it, it waits for a second. See https://www.rabbitmq.com/docs/confirms
+    `PublishNotSent`. After a drain that gave up messages, leaving waits for a second at most. See
+    https://www.rabbitmq.com/docs/confirms
 
     Each message has exactly one outcome: confirmed, or one of the subclasses of `PublishFailed`:
     nacked, refused, returned, not sent, unknown. Up to 1000 failures that no caller has awaited are

@@ -49,6 +49,7 @@ class Abandonable(Protocol):
     @property
     def sent(self) -> int:
         """The number of the newest message."""
+        ...
 
     def _abandon(self, last: int) -> None:
         """Settle at once the messages up to a number that have no outcome."""
