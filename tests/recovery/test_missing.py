@@ -75,6 +75,10 @@ def declare_ok(request: Any) -> QueueDeclareOkParameters:
     return QueueDeclareOkParameters(request.queue_name, 0, 0)
 
 
+def named_by_server(number: int) -> QueueDeclareOkParameters:
+    return QueueDeclareOkParameters(f"amq.gen-{number}", 0, 0)
+
+
 def consume_ok(request: Any) -> BasicConsumeOkParameters:
     return BasicConsumeOkParameters(request.consumer_tag)
 
@@ -468,6 +472,33 @@ async def test_consumer_that_the_program_starts_on_a_missing_queue_is_not_starte
                 await channel.declare_queue("orders")
 
     assert ["orders"] == started
+
+
+async def test_missing_queue_that_the_program_deletes_while_it_is_declared_is_not_recorded_again(
+    scripted: ScriptedServer,
+) -> None:
+    declared, declare = recorded(declare_ok)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events, all_events = connection.events(), connection.events()
+        async with connection.channel() as channel:
+            scripted.peer.answers[QueueDeclareParameters] = lambda _: named_by_server(1)
+            await channel.declare_queue("", exclusive=True)
+            del scripted.answers[QueueDeclareParameters]
+            scripted.peer.abort()
+            await scripted.accepted(2)
+            await answer_next(scripted.peer, QueueDeclareParameters, DOWN)
+            await until(events, Open)
+            retried = await scripted.peer.expect_any(QueueDeclareParameters)
+            await channel.delete_queue("amq.gen-1")
+            scripted.peer.send(named_by_server(2), channel_number=retried.channel_number)
+            scripted.answers[QueueDeclareParameters] = declare
+            scripted.peer.answers[QueueDeclareParameters] = declare_ok
+            await channel.declare_queue("others")
+            scripted.peer.abort()
+            await until(events, Open)
+
+    assert [] == await told(all_events)
+    assert ["others"] == declared
 
 
 async def test_cancelled_consumer_that_cannot_look_for_its_queue_leaves_it_recorded(

@@ -128,11 +128,11 @@ class Stragglers:
         if isinstance(entity, ConsumerRecord):
             return await self._start_consumer(entity)
         try:
-            await self._declare(entity)
+            return await self._declare(entity)
         except NotFound as error:
             if not isinstance(entity, BindingRecord) or not await self._declare_ends(entity, error):
                 raise
-        return True
+            return True
 
     async def _declare_ends(self, binding: BindingRecord, error: NotFound) -> bool:
         """Declare the ends of a binding once more, and bind them; return whether they are bound.
@@ -145,7 +145,11 @@ class Stragglers:
         await self._replay.redeclare([binding])
         return self._replay.has_done(binding)
 
-    async def _declare(self, entity: Declared) -> None:
+    async def _declare(self, entity: Declared) -> bool:
+        """Declare or bind an entity; return whether it is still to be restored.
+
+        The program may have deleted it meanwhile.
+        """
         channel = await self._replay.private_channels.open()
         waiter = self._replay.send(channel, entity)
         try:
@@ -153,7 +157,10 @@ class Stragglers:
                 reply = await waiter
         finally:
             self._replay.private_channels.close(channel)
-        self._replay.done(entity, reply)
+        is_wanted = self._is_wanted(entity)
+        if is_wanted:
+            self._replay.done(entity, reply)
+        return is_wanted
 
     def _fail(self, entity: Entity, error: Exception) -> None:
         """Give up an entity, and all that wait for it."""
