@@ -11,6 +11,7 @@ __all__ = [
     "DEFAULT_FRAME_MAX",
     "DEFAULT_MAX_BODY_SIZE",
     "FRAME_END",
+    "FRAME_HEAD_SIZE",
     "FRAME_MIN_SIZE",
     "FRAME_OVERHEAD",
     "PROTOCOL_HEADER",
