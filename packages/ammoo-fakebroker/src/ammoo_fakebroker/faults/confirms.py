@@ -154,7 +154,7 @@ class _BatchedConfirms(ConfirmFault):
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
     ) -> None:
         super().__init__(host, ordinal, seed, options)
-        self._size = check_size(self.size_option, options[self.size_option])
+        self._size = check_count(self.size_option, options[self.size_option], lowest=2)
         self._batches: dict[Channel, list[Kept]] = {}
 
     def keep(self, kept: Kept) -> None:
@@ -210,17 +210,3 @@ class MergeConfirms(_BatchedConfirms):
                 kept.record(accepted=True)
             payload = encode_confirm(last.sequence_number, accepted=True, multiple=True)
             last.channel.connection.send_method(last.channel.number, payload)
-
-
-def check_size(name: str, value: object) -> int:
-    """Return how many confirms belong together.
-
-    Raises:
-        TypeError: It is no integer.
-        ValueError: It is below 2.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is {value!r}; expected an integer from 2 on")
-    if value < 2:
-        raise ValueError(f"{name} is {value!r}; expected an integer from 2 on")
-    return value

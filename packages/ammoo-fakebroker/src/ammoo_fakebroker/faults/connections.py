@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ..checks import check_count
 from .deliveries import check_seconds
 from .fault import Fault
 from .occasions import Occasion
@@ -340,10 +341,4 @@ def check_amount(name: str, value: object, *, lowest: int = 0) -> int | None:
         TypeError: It is no integer.
         ValueError: It is too low.
     """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is {value!r}; expected an integer from {lowest} on")
-    if value < lowest:
-        raise ValueError(f"{name} is {value!r}; expected an integer from {lowest} on")
-    return value
+    return None if value is None else check_count(name, value, lowest=lowest)
