@@ -184,7 +184,7 @@ def publish_unread(broker: FakeBroker, connection: pika.BlockingConnection) -> N
     broker._server.loop.call_soon_threadsafe(hold)
     is_held.wait(30)
     channel.basic_publish("", "orders", b"two")
-    broker._server.submit = submit_and_go_on  # type: ignore[method-assign]
+    broker._server.submit = submit_and_go_on  # type: ignore[method-assign]  # for one call
 
 
 def test_unittest_fails_if_the_broker_has_not_read_the_last_publish_yet() -> None:

@@ -231,7 +231,7 @@ def restart_for_30_seconds(release: str) -> None:
     """Take a RabbitMQ down so long that messages become due which were published just before."""
     began = time.monotonic()
     run("ctl", release, "stop_app")
-    time.sleep(max(began + 30 - time.monotonic(), 0))
+    time.sleep(max(began + 30 - time.monotonic(), 0))  # a RabbitMQ has no clock to move
     run("ctl", release, "start_app")
 
 
@@ -293,7 +293,7 @@ def wait_until_stopped(pid: int) -> None:
     deadline = time.monotonic() + 30
     while {state_of(thread) for thread in Path(f"/proc/{pid}/task").iterdir()} != {"T"}:
         assert time.monotonic() < deadline, "the node did not stop"
-        time.sleep(0.01)
+        time.sleep(0.01)  # Linux tells no other process of it
 
 
 def state_of(thread: Path) -> str:

@@ -90,5 +90,5 @@ class BareClients:
             with suppress(*NOT_YET), Peer.connect(self._url, seconds=PATIENCE) as peer:
                 succeeds(peer, queue)
                 return time.monotonic()
-            time.sleep(0.002)
+            time.sleep(0.002)  # nothing tells when a node listens
         raise TimeoutError(f"queue {queue!r} had no traffic")

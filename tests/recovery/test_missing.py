@@ -127,6 +127,15 @@ async def answer_next(peer: ScriptedPeer, kind: type[Any], answer: Any) -> None:
     peer.send(answer, channel_number=command.channel_number)
 
 
+async def receive_first(
+    peer: ScriptedPeer, channel: ammoo.Channel, consumer: ammoo.Consumer, queue: str = "orders"
+) -> ammoo.DeliverMessage:
+    """Deliver a message on the caller's channel, and return what the consumer reads."""
+    delivery = BasicDeliverParameters(consumer.consumer_tag, 1, False, "", queue)
+    peer.send_content(delivery, channel_number=channel.channel_id)
+    return await anext(consumer)
+
+
 # --- consumers, and channels that are opened again ----------------------------------------------
 
 
@@ -205,9 +214,7 @@ async def test_consumer_follows_its_queue_though_its_channel_is_opened_again(
                 peer.send(declare_ok(retried.parameters), channel_number=retried.channel_number)
                 await until(events, Restored)
                 await until(events, Restored)
-                delivery = BasicDeliverParameters(consumer.consumer_tag, 1, False, "", "orders")
-                peer.send_content(delivery, channel_number=channel.channel_id)
-                message = await anext(consumer)
+                message = await receive_first(peer, channel, consumer)
 
     assert b"body" == message.body
     assert ["ChannelReopened", "Restored", "Restored"] == await told(all_events)
@@ -243,9 +250,7 @@ async def test_consumer_that_is_restored_with_its_channel_outlives_the_refusal_o
             peer.answers[QueueDeclareParameters] = declare_ok
             peer.send(declare_ok(probe.parameters), channel_number=probe.channel_number)
             await channel.declare_queue("orders")
-            delivery = BasicDeliverParameters(consumer.consumer_tag, 1, False, "", "orders")
-            peer.send_content(delivery, channel_number=channel.channel_id)
-            message = await anext(consumer)
+            message = await receive_first(peer, channel, consumer)
 
     assert b"body" == message.body
     assert ["ChannelReopened", "Restored"] == await told(all_events)
@@ -348,9 +353,7 @@ async def test_consumer_that_the_program_starts_on_a_missing_queue_is_started_wi
                 peer.answers[QueueDeclareParameters] = declare_ok
                 peer.send(declare_ok(retried.parameters), channel_number=retried.channel_number)
                 await until(events, Restored)
-                delivery = BasicDeliverParameters(consumer.consumer_tag, 1, False, "", "orders")
-                peer.send_content(delivery, channel_number=channel.channel_id)
-                message = await anext(consumer)
+                message = await receive_first(peer, channel, consumer)
 
     assert b"body" == message.body
     assert ["ChannelReopened", "Restored"] == await told(all_events)
@@ -371,9 +374,7 @@ async def test_stream_whose_replica_does_not_run_yet_is_tried_again_on_private_c
             scripted.peer.abort()
             opened = await until(events, Open)
             await until(events, Restored)
-            delivery = BasicDeliverParameters(consumer.consumer_tag, 1, False, "", "log")
-            scripted.peer.send_content(delivery, channel_number=channel.channel_id)
-            message = await anext(consumer)
+            message = await receive_first(scripted.peer, channel, consumer, "log")
 
     assert [True] == [each.is_retried for each in opened.not_restored]
     assert b"body" == message.body

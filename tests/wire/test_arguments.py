@@ -249,35 +249,35 @@ def test_content_header_takes_encoded_properties_from_any_octets(encoded: Any) -
 @pytest.mark.parametrize(
     ("encode", "text"),
     [
-        (lambda: encode_command(1, PUBLISH, None, "text"), "body is of type str; expected bytes"),  # type: ignore[arg-type]
-        (lambda: encode_frame(1, 1, 5), "payload is of type int; expected bytes"),  # type: ignore[arg-type]
-        (lambda: encode_frame(Index(1), 70000, b""), "channel_number is 70000; expected an"),  # type: ignore[arg-type]
-        (lambda: encode_frame(1, 1, b"", end="x"), "end is 'x'; expected an integer from 0"),  # type: ignore[arg-type]
+        (lambda: encode_command(1, PUBLISH, None, "text"), "body is of type str; expected bytes"),  # type: ignore[arg-type]  # on purpose
+        (lambda: encode_frame(1, 1, 5), "payload is of type int; expected bytes"),  # type: ignore[arg-type]  # on purpose
+        (lambda: encode_frame(Index(1), 70000, b""), "channel_number is 70000; expected an"),  # type: ignore[arg-type]  # on purpose
+        (lambda: encode_frame(1, 1, b"", end="x"), "end is 'x'; expected an integer from 0"),  # type: ignore[arg-type]  # on purpose
         (lambda: encode_protocol_header(HUGE), "major is a value of type int too large to print"),
         (lambda: encode_content_header(HUGE), "body_size is a value of type int too large"),
-        (lambda: encode_content_header(1, {"a": 1}), "properties is {'a': 1}; expected a Basic"),  # type: ignore[arg-type]
-        (lambda: encode_properties({"content_type": "a"}), "properties is {'content_type': 'a'}"),  # type: ignore[arg-type]
-        (lambda: encode_properties("abc"), "properties is 'abc'; expected a BasicHeaderProp"),  # type: ignore[arg-type]
-        (lambda: encode_method(BasicAckParameters), "basic.ack: the parameters are a class or"),  # type: ignore[arg-type]
+        (lambda: encode_content_header(1, {"a": 1}), "properties is {'a': 1}; expected a Basic"),  # type: ignore[arg-type]  # on purpose
+        (lambda: encode_properties({"content_type": "a"}), "properties is {'content_type': 'a'}"),  # type: ignore[arg-type]  # on purpose
+        (lambda: encode_properties("abc"), "properties is 'abc'; expected a BasicHeaderProp"),  # type: ignore[arg-type]  # on purpose
+        (lambda: encode_method(BasicAckParameters), "basic.ack: the parameters are a class or"),  # type: ignore[arg-type]  # on purpose
         (
             lambda: encode_method(tuple.__new__(BasicAckParameters, (7,))),
             "expected an instance of BasicAckParameters with all its fields",
         ),
         (
-            lambda: encode_method(ConnectionTuneParameters(Index(1), -1, 0)),  # type: ignore[arg-type]
+            lambda: encode_method(ConnectionTuneParameters(Index(1), -1, 0)),  # type: ignore[arg-type]  # on purpose
             "connection.tune: frame_max is -1; expected an integer from 0 to 4294967295",
         ),
         (lambda: encode_command(1, PUBLISH, frame_max=8), "frame_max is 8; expected at least 9"),
         (lambda: encode_command(1, PUBLISH, frame_max=-1), "frame_max is -1; expected a number"),
         (lambda: bytes(Frame(300, 1, b"")), "frame_type is 300; expected an integer from 0 to 255"),
         (lambda: bytes(Frame(1, 70000, b"")), "channel_number is 70000; expected an integer"),
-        (lambda: CommandWriter(frame_max=1.5), "frame_max is 1.5; expected a number of octets"),  # type: ignore[arg-type]
+        (lambda: CommandWriter(frame_max=1.5), "frame_max is 1.5; expected a number of octets"),  # type: ignore[arg-type]  # on purpose
         (
             lambda: CommandWriter(frame_max=4096).method(HUGE, b"\0\0\0\0"),
             "channel_number is a value of type int too large to print",
         ),
         (lambda: FrameReader(frame_max=-1), "frame_max is -1; expected a number of octets"),
-        (lambda: CommandReader(max_body_size=Decimal(5)), "max_body_size is Decimal('5'); expec"),  # type: ignore[arg-type]
+        (lambda: CommandReader(max_body_size=Decimal(5)), "max_body_size is Decimal('5'); expec"),  # type: ignore[arg-type]  # on purpose
         (lambda: new_client(frame_max="big"), "frame_max is 'big'; expected a number of octets"),
         (lambda: new_client(client_properties=5), "client_properties is 5; expected a mapping"),
         (lambda: new_server(smallest_frame_max="4096"), "frame_max is '4096'; expected a number"),
