@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 
 import ammoo
 import ammoo_wire as wire
-from ammoo_wire.writer import CommandWriter
+from ammoo_wire.outgoing_frames import CommandWriter
 from benchmarks import readme, results
 from benchmarks.calibration import Calibration
 from benchmarks.replay import BODY, MESSAGES, PER_READ, Peer, client

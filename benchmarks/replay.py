@@ -21,8 +21,8 @@ import ammoo
 import ammoo_wire as wire
 from ammoo.live.connection import LiveConnection
 from ammoo.uri import connection_parameters
-from ammoo_wire.assembler import CommandAssembler
-from ammoo_wire.writer import CommandWriter
+from ammoo_wire.incoming_frames import CommandAssembler
+from ammoo_wire.outgoing_frames import CommandWriter
 from benchmarks.calibration import Calibration
 
 MESSAGES = 2000

@@ -12,7 +12,7 @@ import ammoo_wire as wire
 from ammoo_fakebroker import FakeBroker
 from ammoo_fakebroker.auth.login import Peer
 from ammoo_fakebroker.connections.connection import Connection
-from ammoo_wire.writer import CommandWriter
+from ammoo_wire.outgoing_frames import CommandWriter
 from benchmarks.replay import BODY, PER_READ
 
 __all__ = ["Wire", "frames", "reads", "wired"]

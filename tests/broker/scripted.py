@@ -6,7 +6,7 @@ from typing import Any
 
 from ammoo_fakebroker.clock import ManualClock
 from ammoo_fakebroker.connections.strike_points import StrikePoints
-from ammoo_fakebroker.faults.face import Faults
+from ammoo_fakebroker.faults.faults import Faults
 from ammoo_fakebroker.faults.ports import FaultyClient
 from ammoo_fakebroker.faults.registry import Registry
 from ammoo_wire import BasicAckParameters, BasicNackParameters

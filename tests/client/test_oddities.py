@@ -41,7 +41,7 @@ from ammoo_wire import (
     QueueDeclareParameters,
     encode_method,
 )
-from ammoo_wire.writer import CommandWriter
+from ammoo_wire.outgoing_frames import CommandWriter
 from tests.client.script import ScriptedPeer, ScriptedServer, impatient
 
 # --- servers ---

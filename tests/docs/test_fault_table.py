@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from ammoo_fakebroker import FakeBroker
-from ammoo_fakebroker.faults.face import fault_names
+from ammoo_fakebroker.faults.faults import fault_names
 
 PAGE = Path(__file__).parents[2] / "docs" / "testing" / "faults.md"
 ROW = re.compile(r"^\| (?P<wish>[^|`]+) \| (?P<code>`[^|]*broker\.[^|]*) \|$", re.MULTILINE)

@@ -21,13 +21,13 @@ from ammoo_wire import (
     Parameters,
     ProtocolError,
 )
-from ammoo_wire.assembler import CommandAssembler
+from ammoo_wire.incoming_frames import CommandAssembler
 from ammoo_wire.whole_contents import WholeContents
 from tests.support.commands import Command, named
 from tests.support.memory import traced
 from tests.wire import strategies
 from tests.wire.peers import HEARTBEAT, body_frame, content_frames, header_frame, method_frame
-from tests.wire.test_assembler import new_assembler, read
+from tests.wire.test_incoming_frames import new_assembler, read
 
 DELIVER = BasicDeliverParameters("tag", 1, False, "e", "k")
 PUBLISH = BasicPublishParameters("e", "k")

@@ -37,7 +37,7 @@ from ammoo_wire import (
     encode_table,
     methods,
 )
-from ammoo_wire.assembler import CommandAssembler
+from ammoo_wire.incoming_frames import CommandAssembler
 from tests.fuzz.generation import program
 from tests.fuzz.mutation import mutate, mutate_frames
 from tests.fuzz.target import Finding, Target

@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from .faults.confirms import HeldConfirms
     from .faults.connections import HeldOctets
     from .faults.deliveries import HeldDeliveries
-    from .faults.face import Faults
     from .faults.fault import Fault
+    from .faults.faults import Faults
     from .faults.strikes import Strike
     from .history.criteria import exactly
     from .history.events import Event
-    from .history.lives import Life
+    from .history.message_life import Life
     from .history.queries import Events, HistoryLost
     from .interruptions import Alarm
-    from .looks import Look
     from .responders import Responder
     from .restoring import BrokerSnapshot
     from .snapshots import ConnectionSnapshot, ExchangeSnapshot, MessageSnapshot, QueueSnapshot
+    from .state_queries import Look
     from .testing.test_case import FakeBrokerTestCase
     from .virtual_time import VirtualTimeLoop
 
@@ -77,13 +77,13 @@ _HOMES = {
     "FakeBroker": "broker",
     "FakeBrokerTestCase": "testing.test_case",
     "Fault": "faults.fault",
-    "Faults": "faults.face",
+    "Faults": "faults.faults",
     "HeldConfirms": "faults.confirms",
     "HeldDeliveries": "faults.deliveries",
     "HeldOctets": "faults.connections",
     "HistoryLost": "history.queries",
-    "Life": "history.lives",
-    "Look": "looks",
+    "Life": "history.message_life",
+    "Look": "state_queries",
     "ManualClock": "clock",
     "MessageSnapshot": "snapshots",
     "QueueSnapshot": "snapshots",

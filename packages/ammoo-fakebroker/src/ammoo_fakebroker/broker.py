@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 from urllib.parse import quote
 
 from .administration import Administration
-from .checks import check_integer, check_text
+from .argument_checks import check_integer, check_text
 from .clock import ManualClock
-from .definition_files import DefinitionFiles
+from .definitions.files import DefinitionFiles
 from .event_queries import EventQueries
 from .history.recorder import Recorder
 from .in_memory import InMemory
@@ -28,14 +28,14 @@ from .rabbitmq.profiles import profile_named
 from .restoring import Restoring
 from .setup import SetUp
 from .similar_names import similar_name
-from .timekeeping import Timekeeping, network_clock
+from .time_control import TimeControl, network_clock
 from .waiting.waiters import Waiters
 
 if TYPE_CHECKING:
     import ssl
     from types import TracebackType
 
-    from .faults.face import Faults
+    from .faults.faults import Faults
     from .management.managed_server import ManagedServer
     from .management.statistics.statistics import Statistics
     from .network.server import Server
@@ -54,7 +54,7 @@ class FakeBroker(
     Restoring,
     InMemory,
     EventQueries,
-    Timekeeping,
+    TimeControl,
 ):
     """A broker for tests that answers as RabbitMQ does.
 
@@ -354,7 +354,7 @@ class FakeBroker(
     def faults(self) -> Faults:
         """The faults that a test scripts: ``broker.faults.nack_publishes(times=1)``; see `Faults`."""
         if self._faults is None:
-            from .faults.face import Faults
+            from .faults.faults import Faults
             from .faults.registry import Registry
 
             registry = Registry(
@@ -470,7 +470,7 @@ class FakeBroker(
 
 def _describe_missing(name: str) -> str:
     """Return the text of the error for an attribute that does not exist."""
-    from .faults.face import fault_names
+    from .faults.faults import fault_names
 
     if name.startswith("_"):
         return f"FakeBroker has no attribute {name!r}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Unpack, cast
 
-from .checks import check_texts, checks_arguments
+from .argument_checks import check_texts, checks_arguments
 from .history.criteria import Criteria, check_names
 from .history.event_fields import KINDS
 from .history.events import Event
-from .history.lives import Life, find_life
+from .history.message_life import Life, find_life
 from .history.queries import Events, Found, Query, find, find_of_other_kinds
 from .similar_names import similar_name
 from .snapshots import MessageSnapshot

@@ -19,9 +19,7 @@ returns its numbers and its codec.
 
 from typing import TYPE_CHECKING
 
-from .assembler import UnknownMethod
 from .client import ClientProtocol
-from .codec import Method, Parameters, method_of, method_with_id, methods
 from .command import Command, OversizedContent, encode_method
 from .constants import (
     DEFAULT_CHANNEL_MAX,
@@ -150,11 +148,13 @@ from .frames.method.tx import (
     TxSelectParameters,
 )
 from .heartbeat import Heartbeat, HeartbeatVerdict
+from .incoming_frames import UnknownMethod
+from .method_codecs import Method, Parameters, method_of, method_with_id, methods
+from .outgoing_frames import CommandWriter, ContentHead
 from .protocol import ConnectionState, Protocol
 from .sasl import amqplain_response, parse_amqplain, parse_plain, plain_response
 from .table_decoder import check_readable, decode_table
 from .table_encoder import encode_table, field_type
-from .writer import CommandWriter, ContentHead
 
 if TYPE_CHECKING:
     from .field_types import FieldType

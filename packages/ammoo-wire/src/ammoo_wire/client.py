@@ -8,7 +8,6 @@ take its time to answer it.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from .codec import Parameters, method_of
 from .command import Command, encode_method
 from .constants import (
     DEFAULT_CHANNEL_MAX,
@@ -33,6 +32,7 @@ from .frames.method.connection import (
     ConnectionUnblockedParameters,
     ConnectionUpdateSecretOkParameters,
 )
+from .method_codecs import Parameters, method_of
 from .protocol import ConnectionState, Opening, Protocol, check_callable, check_frame_max
 
 __all__ = ["ClientProtocol"]

@@ -2,12 +2,12 @@
 
 The word is RabbitMQ's. On the wire a command is a method frame, and for some
 methods a content header frame and body frames behind it (section 2.3.5);
-`assembler` and `writer` know these.
+`incoming_frames` and `outgoing_frames` know these.
 """
 
-from .codec import Parameters, method_of
 from .exceptions import EncodeError
 from .light_named_tuple import LightNamedTuple
+from .method_codecs import Parameters, method_of
 
 __all__ = ["Command", "OversizedContent", "encode_method"]
 

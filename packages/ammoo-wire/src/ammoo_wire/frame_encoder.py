@@ -9,12 +9,12 @@ from struct import Struct
 from struct import error as StructError
 from typing import Final
 
-from .codec import Parameters, method_of
 from .command import encode_method
 from .constants import DEFAULT_FRAME_MAX, FRAME_END, FRAME_OVERHEAD, PROTOCOL_HEADER, FrameType
 from .exceptions import EncodeError, show
 from .fields import as_octets, check_size, is_unsigned
 from .frames.header import NO_PROPERTIES, BasicHeaderProperties, encode_properties
+from .method_codecs import Parameters, method_of
 
 __all__ = [
     "encode_command",

@@ -6,7 +6,6 @@ English for the reader at our end. Nothing here decides whether a frame is wrong
 
 from typing import Final
 
-from .codec import Method
 from .constants import FRAME_END, FRAME_HEAD_SIZE, FRAME_OVERHEAD, FrameType
 from .exceptions import (
     NO_METHOD,
@@ -17,6 +16,7 @@ from .exceptions import (
     UnexpectedFrame,
     show_octets,
 )
+from .method_codecs import Method
 
 __all__ = [
     "bad_end",

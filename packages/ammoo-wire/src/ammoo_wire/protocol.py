@@ -23,8 +23,6 @@ from collections.abc import Generator
 from enum import Enum
 from typing import Final, TypeVar
 
-from .assembler import CommandAssembler
-from .codec import Parameters, method_of
 from .command import Command, encode_method
 from .constants import FRAME_MIN_SIZE, ReplyCode
 from .exceptions import EncodeError, FramingLost, ProtocolError, shorten, show
@@ -42,7 +40,9 @@ from .frames.method.channel import (
     ChannelOpenParameters,
 )
 from .frames.method.connection import ConnectionCloseOkParameters, ConnectionCloseParameters
-from .writer import CommandWriter, ContentHead, DiscardingWriter
+from .incoming_frames import CommandAssembler
+from .method_codecs import Parameters, method_of
+from .outgoing_frames import CommandWriter, ContentHead, DiscardingWriter
 
 __all__ = ["ConnectionState", "Protocol", "check_callable", "check_frame_max"]
 

@@ -7,8 +7,6 @@ asks functions. What differs between versions of RabbitMQ is an option.
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from .assembler import UnknownMethod
-from .codec import Parameters, method_of
 from .command import Command, encode_method
 from .constants import (
     DEFAULT_CHANNEL_MAX,
@@ -40,6 +38,8 @@ from .frames.method.connection import (
     ConnectionTuneParameters,
     ConnectionUpdateSecretParameters,
 )
+from .incoming_frames import UnknownMethod
+from .method_codecs import Parameters, method_of
 from .protocol import ConnectionState, Opening, Protocol, check_callable, check_frame_max
 
 __all__ = ["Accepted", "Challenge", "Refused", "ServerProtocol"]

@@ -20,7 +20,6 @@ from struct import Struct
 from struct import error as StructError
 from typing import Any, Final
 
-from .codec import Method, Parameters, method_of
 from .command import Command
 from .constants import FRAME_END, FRAME_OVERHEAD, FrameType
 from .exceptions import ProtocolError
@@ -31,6 +30,7 @@ from .frames.method.basic import (
     BasicPublishParameters,
     BasicReturnParameters,
 )
+from .method_codecs import Method, Parameters, method_of
 
 __all__ = ["WHOLE_IDS", "WholeContents"]
 

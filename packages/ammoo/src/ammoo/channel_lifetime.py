@@ -18,7 +18,7 @@ from .live.channel import LiveChannel
 from .live.connection import LiveConnection
 from .live.ports import PublishingPort
 from .live.replies import OnReply, Reply
-from .not_entered import NOT_ENTERED, not_entered
+from .unopened_channel import NOT_ENTERED, not_entered
 from .weak_calls import weakly
 
 __all__ = ["ChannelLifetime", "Request"]

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from ..faults.face import Faults
+    from ..faults.faults import Faults
 
 __all__ = ["ControlledBroker", "ControlledEvents"]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..checks import check_count
+from ..argument_checks import check_count
 from .deliveries import check_seconds
 from .fault import Fault
 from .occasions import Occasion
-from .stages import (
+from .octet_stages import (
     CoalescingStage,
     CuttingStage,
     DiscardingStage,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..checks import check_count
+from ..argument_checks import check_count
 
 if TYPE_CHECKING:
     from random import Random

@@ -11,9 +11,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from ..checks import checks_arguments
-from ..looks import Look, Looks
+from ..argument_checks import checks_arguments
 from ..node.node import DEFAULT_VIRTUALHOST
+from ..state_queries import Look, StateQueries
 from .conditions import ConnectionsOpen, ConsumersStarted, FunctionIsTrue, IsIdle, MessagesReady
 from .waiters import Condition, Impossible, Waiter, Waiters
 
@@ -30,7 +30,7 @@ _TURNS_OF_CLIENTS = 3
 
 
 @checks_arguments
-class Waits(Looks):
+class Waits(StateQueries):
     """The methods that wait until something has happened in the broker.
 
     Attributes:

@@ -21,13 +21,13 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, Final, Literal, NamedTuple
 
-from ..codec import Method, Parameters
 from ..command import OversizedContent
 from ..constants import DEFAULT_FRAME_MAX, DEFAULT_MAX_BODY_SIZE
 from ..exceptions import show
 from ..frames.method.basic import BasicAckParameters, BasicNackParameters, BasicRejectParameters
 from ..frames.method.channel import ChannelCloseOkParameters, ChannelCloseParameters
 from ..frames.method.connection import ConnectionTuneOkParameters
+from ..method_codecs import Method, Parameters
 from .read_items import BrokenFrame, Frame, ProtocolHeader, ReadCommand
 from .reader import CommandReader
 

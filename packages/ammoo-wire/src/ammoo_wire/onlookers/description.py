@@ -7,10 +7,10 @@ may be secret only the size is shown, unless the caller asks for secrets.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..codec import Parameters, method_of
 from ..exceptions import ProtocolError
 from ..fields import WireType
 from ..frames.header import decode_properties
+from ..method_codecs import Parameters, method_of
 
 __all__ = [
     "describe_body",

@@ -6,12 +6,12 @@ of text (`describe`), and turns into values for JSON (`to_json`).
 
 from typing import Any, Final, NamedTuple
 
-from ..codec import Method, Parameters, method_of, method_with_id
 from ..command import OversizedContent
 from ..constants import FrameType
 from ..exceptions import ProtocolError
 from ..frame_encoder import encode_frame
 from ..frames.header import BasicHeaderProperties, decode_properties
+from ..method_codecs import Method, Parameters, method_of, method_with_id
 from .description import (
     describe_body,
     describe_channel,

@@ -7,9 +7,9 @@ frame if that has an end, and else at the next octets that can begin a frame.
 import re
 from typing import Final, Generic, TypeVar
 
-from ..assembler import CommandAssembler
 from ..constants import FRAME_END, FRAME_HEAD_SIZE, FRAME_OVERHEAD, FrameType
 from ..exceptions import FramingLost, ProtocolError
+from ..incoming_frames import CommandAssembler
 
 __all__ = ["ItemT", "ResumingAssembler"]
 

@@ -15,7 +15,7 @@ from .delays import Outage
 from .handshake_slots import slots_of
 from .hosts import Hosts
 from .options import Recovery
-from .verdicts import Verdict, verdict_on
+from .retry_decisions import RetryDecision, retry_decision_on
 
 __all__ = ["FAILURES", "Connector", "mildest"]
 
@@ -124,8 +124,8 @@ class Connector:
         """Wait before another round, or raise the failure of the last round."""
         error = mildest([each for _, each in self._failures], has_worked=False)
         recovery = self._recovery
-        verdict = verdict_on(error, has_worked=False)
-        if recovery is None or not recovery.retry_first or verdict is Verdict.FINAL:
+        decision = retry_decision_on(error, has_worked=False)
+        if recovery is None or not recovery.retry_first or decision is RetryDecision.FINAL:
             self._note_the_others_at(error)
             raise error
         loop = asyncio.get_running_loop()
@@ -137,7 +137,7 @@ class Connector:
         if (most is not None and attempts >= most) or (deadline is not None and age >= deadline):
             self._note_the_others_at(error)
             raise RecoveryFailed(error, attempts + 1, age) from error
-        slowly = verdict is Verdict.SLOWLY
+        slowly = decision is RetryDecision.SLOWLY
         await asyncio.sleep(self._outage.next_delay(loop.time(), slowly=slowly))
         self._failures.clear()
         self._first_round = self.hosts.round()
@@ -151,4 +151,4 @@ class Connector:
 
 def mildest(failures: Sequence[Exception], *, has_worked: bool) -> Exception:
     """Return the failure that decides about a round: the one that is most likely temporary."""
-    return min(failures, key=lambda error: verdict_on(error, has_worked=has_worked))
+    return min(failures, key=lambda error: retry_decision_on(error, has_worked=has_worked))

@@ -1,6 +1,6 @@
 """The rounds of an outage: connecting to all hosts in turn until one connection is open.
 
-`delays` decides how long to wait before a round, `hosts` which host is tried next, and `verdicts`
+`delays` decides how long to wait before a round, `hosts` which host is tried next, and `retry_decisions`
 what a failed round means. An attempt that fails leaves nothing behind.
 """
 
@@ -16,8 +16,8 @@ from .delays import Outage
 from .options import Recovery
 from .reports import Reports
 from .restoring.replay import GaveUp
+from .retry_decisions import REFUSED_ROUNDS, RetryDecision, retry_decision_on
 from .state import RecoveryState
-from .verdicts import REFUSED_ROUNDS, Verdict, verdict_on
 
 __all__ = ["Rounds", "recovery_failed"]
 
@@ -105,9 +105,9 @@ class Rounds:
         Raises:
             GaveUp: An entity was refused, and the user wants no connection without it.
         """
-        verdict, refused = Verdict.RETRY, 0
+        decision, refused = RetryDecision.RETRY, 0
         while self._state.is_recovering:
-            slowly = verdict in (Verdict.SLOWLY, Verdict.FEW_ROUNDS)
+            slowly = decision in (RetryDecision.SLOWLY, RetryDecision.FEW_ROUNDS)
             delay = self._outage.next_delay(self._state.now, slowly=slowly)
             attempt = self._outage.attempt
             self._reports.recovering(self._last_failure, delay, attempt, unknown)
@@ -118,12 +118,12 @@ class Rounds:
             if not failures:
                 return None
             self._last_failure = mildest(failures, has_worked=True)
-            verdict = verdict_on(self._last_failure, has_worked=True)
+            decision = retry_decision_on(self._last_failure, has_worked=True)
             log.debug("attempt %d failed: %s", attempt, self._last_failure)
-            refused = refused + 1 if verdict is Verdict.FEW_ROUNDS else 0
+            refused = refused + 1 if decision is RetryDecision.FEW_ROUNDS else 0
             most = self._recovery.max_attempts
             if (
-                verdict is Verdict.FINAL
+                decision is RetryDecision.FINAL
                 or refused >= REFUSED_ROUNDS
                 or (most is not None and self.attempts >= most)
             ):

@@ -42,9 +42,9 @@ from .restoring.connection import ConnectionRestoration
 from .restoring.handover import Handover
 from .restoring.replay import GaveUp
 from .restoring.reviving import Reviver
+from .retry_decisions import FaultCounter
 from .rounds import Rounds, recovery_failed
 from .state import RecoveryState
-from .verdicts import FaultCounter
 
 __all__ = ["Supervisor"]
 

@@ -4,9 +4,9 @@ AMQP 0-9-1 dropped the class, and left of its tickets two octets in front of oth
 RabbitMQ answers it all the same.
 """
 
-from ...codec import method
 from ...fields import Bit, Short, ShortStr
 from ...light_named_tuple import LightNamedTuple
+from ...method_codecs import method
 
 __all__ = ["AccessRequestOkParameters", "AccessRequestParameters"]
 

@@ -1,8 +1,8 @@
 """Class basic (60): publishing, consuming, and acknowledging what was delivered."""
 
-from ...codec import method
 from ...fields import EMPTY_TABLE, Bit, Long, LongLong, Short, ShortStr, Table
 from ...light_named_tuple import LightNamedTuple
+from ...method_codecs import method
 
 __all__ = [
     "BasicAckParameters",

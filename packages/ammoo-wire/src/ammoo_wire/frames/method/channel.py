@@ -1,8 +1,8 @@
 """Class channel (20): opening, pausing and closing a channel."""
 
-from ...codec import method
 from ...fields import Bit, LongStr, Short, ShortStr
 from ...light_named_tuple import LightNamedTuple
+from ...method_codecs import method
 
 __all__ = [
     "ChannelCloseOkParameters",

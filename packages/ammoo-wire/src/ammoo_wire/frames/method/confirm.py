@@ -1,8 +1,8 @@
 """Class confirm (85): publisher confirms, an extension of RabbitMQ."""
 
-from ...codec import method
 from ...fields import Bit
 from ...light_named_tuple import LightNamedTuple
+from ...method_codecs import method
 
 __all__ = ["ConfirmSelectOkParameters", "ConfirmSelectParameters"]
 

@@ -1,6 +1,5 @@
 """Class connection (10): opening, tuning and closing, always on channel 0."""
 
-from ...codec import method
 from ...fields import (
     Long,
     LongStr,
@@ -10,6 +9,7 @@ from ...fields import (
     Table,
 )
 from ...light_named_tuple import LightNamedTuple
+from ...method_codecs import method
 
 __all__ = [
     "ConnectionBlockedParameters",

@@ -1,8 +1,8 @@
 """Class exchange (40): declaring, deleting and binding exchanges."""
 
-from ...codec import method
 from ...fields import EMPTY_TABLE, Bit, ShortStr, Table
 from ...light_named_tuple import LightNamedTuple
+from ...method_codecs import method
 
 __all__ = [
     "ExchangeBindOkParameters",

@@ -1,8 +1,8 @@
 """Class queue (50): declaring, binding, purging and deleting queues."""
 
-from ...codec import method
 from ...fields import EMPTY_TABLE, Bit, Long, ShortStr, Table
 from ...light_named_tuple import LightNamedTuple
+from ...method_codecs import method
 
 __all__ = [
     "QueueBindOkParameters",

@@ -1,7 +1,7 @@
 """Class tx (90): transactions of publishes and acknowledgements on one channel."""
 
-from ...codec import method
 from ...light_named_tuple import LightNamedTuple
+from ...method_codecs import method
 
 __all__ = [
     "TxCommitOkParameters",

@@ -2,7 +2,7 @@
 
 A replay uses private channels: an error then closes no channel of the caller's. It works in
 stages; the entities of a stage need only those of the stages before it. Requests are pipelined;
-`lanes` decides which request an error refuses.
+`pipelines` decides which request an error refuses.
 
 `remedies` and `Recovery` decide whether an entity that the server refuses is skipped, retried
 or final. An entity that is retried is a straggler: see `stragglers`.
@@ -43,15 +43,15 @@ from ...topology import (
 )
 from ..events import NotRestored
 from ..options import Recovery
-from .lanes import Lane, LockedPauses, spread
+from .pipelines import LockedPauses, Pipeline, spread
 from .private_channels import ANSWER_TIMEOUT, PrivateChannels
 from .remedies import Remedy, remedy_for
 
 __all__ = ["GaveUp", "Replay"]
 
-MOST_LANES: Final = 16
+MOST_PIPELINES: Final = 16
 """How many private channels a replay uses; the server makes new queues twice as fast as with one."""
-ENTITIES_FOR_A_LANE: Final = 16
+ENTITIES_PER_PIPELINE: Final = 16
 """How many requests a further channel needs to be worth opening."""
 STUCK_AFTER: Final = 0.2
 """How long to await an answer before asking the server on another channel, in seconds. If the server
@@ -191,11 +191,11 @@ class Replay:
 
     async def _run_stage(self, entities: list[Declared]) -> None:
         channel_max = self._live.protocol.channel_max or 65535
-        lanes = min(MOST_LANES, channel_max, max(1, len(entities) // ENTITIES_FOR_A_LANE))
+        pipelines = min(MOST_PIPELINES, channel_max, max(1, len(entities) // ENTITIES_PER_PIPELINE))
         results = await asyncio.gather(
             *(
-                self._run_lane(Lane(each), LockedPauses(len(entities)))
-                for each in spread(entities, lanes)
+                self._run_pipeline(Pipeline(each), LockedPauses(len(entities)))
+                for each in spread(entities, pipelines)
             ),
             return_exceptions=True,
         )
@@ -230,50 +230,50 @@ class Replay:
 
     # --- one channel ---
 
-    async def _run_lane(self, lane: Lane[Declared], pauses: LockedPauses) -> None:
-        while lane:
+    async def _run_pipeline(self, pipeline: Pipeline[Declared], pauses: LockedPauses) -> None:
+        while pipeline:
             channel = await self.private_channels.open()
             try:
-                await self._run_channel(lane, channel)
+                await self._run_channel(pipeline, channel)
             except ServerClosedChannel as error:
-                await self._postpone_or_refuse(lane, pauses, error)
+                await self._postpone_or_refuse(pipeline, pauses, error)
             except OperationTimeout as error:
-                self.refuse(lane.refused(), error)
+                self.refuse(pipeline.refused(), error)
                 self.private_channels.close(channel)  # the server may still answer
             except ServerClosedConnection as error:
-                self._suspect(lane, error)
+                self._suspect(pipeline, error)
                 raise
             else:
                 self.private_channels.close(channel)
 
     async def _postpone_or_refuse(
-        self, lane: Lane[Declared], pauses: LockedPauses, error: ServerClosedChannel
+        self, pipeline: Pipeline[Declared], pauses: LockedPauses, error: ServerClosedChannel
     ) -> None:
         """Pause if an entity is locked: the server is deleting the old one; else refuse it."""
-        culprit = lane.refused()
+        culprit = pipeline.refused()
         pause = None
         if remedy_for(error, culprit) is Remedy.LOCKED:
             pause = pauses.next_pause(self.restored, asyncio.get_running_loop().time())
         if pause is None:
             self.refuse(culprit, error)
         else:
-            lane.postpone(culprit)
+            pipeline.postpone(culprit)
             await asyncio.sleep(pause)
 
-    async def _run_channel(self, lane: Lane[Declared], channel: LiveChannel) -> None:
-        """Send a lane's requests on one channel until all are done, or the channel is closed."""
+    async def _run_channel(self, pipeline: Pipeline[Declared], channel: LiveChannel) -> None:
+        """Send a pipeline's requests on one channel until all are done, or the channel is closed."""
         waiters: dict[Entity, Future[Reply]] = {}
-        while lane:
-            while (entity := lane.next_to_send()) is not None:
+        while pipeline:
+            while (entity := pipeline.next_to_send()) is not None:
                 waiters[entity] = self.send(channel, entity)
-            oldest = lane.oldest
+            oldest = pipeline.oldest
             assert oldest is not None
             waiter = waiters.pop(oldest)
             if not waiter.done():
                 method = method_of(self._topology.request_for(oldest)).name
                 await self.wait_unless_stuck(waiter, method)
             reply = waiter.result()
-            lane.answered()
+            pipeline.answered()
             self.done(oldest, reply)
 
     async def wait_unless_stuck(
@@ -339,10 +339,10 @@ class Replay:
         else:
             self.failed[entity] = error
 
-    def _suspect(self, lane: Lane[Declared], error: ServerClosedConnection) -> None:
+    def _suspect(self, pipeline: Pipeline[Declared], error: ServerClosedConnection) -> None:
         """Record which requests may have closed the connection: the error names only a method."""
         culprit = (error.class_id, error.method_id)
-        for entity in lane.in_flight:
+        for entity in pipeline.in_flight:
             if method_of(self._topology.request_for(entity)).id == culprit:
                 self._suspects[entity] += 1
                 return

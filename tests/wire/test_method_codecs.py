@@ -32,7 +32,7 @@ from ammoo_wire import (
     method_of,
     method_with_id,
 )
-from ammoo_wire.codec import Parameters
+from ammoo_wire.method_codecs import Parameters
 from tests.wire import strategies
 
 ACK = method_of(BasicAckParameters)

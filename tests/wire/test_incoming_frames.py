@@ -22,7 +22,7 @@ from ammoo_wire import (
     encode_method,
     method_of,
 )
-from ammoo_wire.assembler import MAX_ANNOUNCED_SIZE, CommandAssembler
+from ammoo_wire.incoming_frames import MAX_ANNOUNCED_SIZE, CommandAssembler
 from tests.support.commands import Command, named
 from tests.support.memory import traced
 from tests.wire.peers import (

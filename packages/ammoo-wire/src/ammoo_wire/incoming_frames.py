@@ -13,7 +13,6 @@ are built on it too: they override what is done with each kind of frame.
 from struct import Struct
 from typing import Final
 
-from .codec import Method, Parameters, method_with_id
 from .command import Command, OversizedContent
 from .constants import FRAME_END, FRAME_HEAD_SIZE, FrameType
 from .exceptions import CommandInvalid, FrameError, ProtocolError, UnexpectedFrame
@@ -27,6 +26,7 @@ from .frame_errors import (
     unexpected_on_channel,
     unknown_frame,
 )
+from .method_codecs import Method, Parameters, method_with_id
 from .table_decoder import check_readable
 from .whole_contents import WHOLE_IDS, WholeContents
 

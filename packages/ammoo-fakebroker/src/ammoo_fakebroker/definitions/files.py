@@ -13,10 +13,10 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .node.node import Node
+from ..node.node import Node
 
 if TYPE_CHECKING:
-    from .node.virtual_host import VirtualHost
+    from ..node.virtual_host import VirtualHost
 
 __all__ = ["DefinitionFiles"]
 
@@ -62,7 +62,7 @@ class DefinitionFiles(ABC):
             ValueError: The file is not JSON, an entry lacks a value, or RabbitMQ would refuse it; the
                 text names the entry. The entries before it were added.
         """
-        from .definitions.importing import import_definitions
+        from .importing import import_definitions
 
         if isinstance(definitions, str | PathLike):
             path = Path(definitions)
@@ -86,7 +86,7 @@ class DefinitionFiles(ABC):
         Raises:
             LookupError: There is no such virtual host.
         """
-        from .definitions.exporting import export_definitions
+        from .exporting import export_definitions
 
         return self._call(lambda: deepcopy(export_definitions(self._node, self._host(virtualhost))))
 

@@ -2,63 +2,65 @@
 
 from collections.abc import Callable
 
-from ammoo.recovery.restoring.lanes import MOST_IN_FLIGHT, Lane, LockedPauses, spread
+from ammoo.recovery.restoring.pipelines import MOST_IN_FLIGHT, LockedPauses, Pipeline, spread
 
 
-def sent(lane: Lane[int]) -> list[int]:
-    return list(iter(lane.next_to_send, None))
+def sent(pipeline: Pipeline[int]) -> list[int]:
+    return list(iter(pipeline.next_to_send, None))
 
 
 def test_requests_in_flight_are_bounded() -> None:
-    lane = Lane(range(100))
+    pipeline = Pipeline(range(100))
 
-    assert MOST_IN_FLIGHT == len(sent(lane))
-    lane.answered()
-    assert [MOST_IN_FLIGHT] == sent(lane)
+    assert MOST_IN_FLIGHT == len(sent(pipeline))
+    pipeline.answered()
+    assert [MOST_IN_FLIGHT] == sent(pipeline)
 
 
 def test_answers_belong_to_the_oldest() -> None:
-    lane = Lane([1, 2, 3])
-    sent(lane)
+    pipeline = Pipeline([1, 2, 3])
+    sent(pipeline)
 
-    assert [1, 2, 3] == [lane.answered(), lane.answered(), lane.answered()]
-    assert not lane
+    assert [1, 2, 3] == [pipeline.answered(), pipeline.answered(), pipeline.answered()]
+    assert not pipeline
 
 
 def test_error_belongs_to_the_oldest_and_the_rest_is_sent_again_in_order() -> None:
-    lane = Lane(range(5))
-    sent(lane)
-    lane.answered()
+    pipeline = Pipeline(range(5))
+    sent(pipeline)
+    pipeline.answered()
 
-    assert 1 == lane.refused()
-    assert lane.oldest is None
-    assert [2, 3, 4] == sent(lane)
-    assert (2, 3, 4) == lane.in_flight
+    assert 1 == pipeline.refused()
+    assert pipeline.oldest is None
+    assert [2, 3, 4] == sent(pipeline)
+    assert (2, 3, 4) == pipeline.in_flight
 
 
 def test_what_was_not_sent_stays_behind_what_is_sent_again() -> None:
-    lane = Lane(range(MOST_IN_FLIGHT + 2))
-    sent(lane)
+    pipeline = Pipeline(range(MOST_IN_FLIGHT + 2))
+    sent(pipeline)
 
-    lane.refused()
+    pipeline.refused()
 
-    assert [1, 2] == [lane.next_to_send(), lane.next_to_send()]
+    assert [1, 2] == [pipeline.next_to_send(), pipeline.next_to_send()]
 
 
-def work_off(lane: Lane[int], is_refused: Callable[[int], bool]) -> tuple[list[int], list[int]]:
+def work_off(
+    pipeline: Pipeline[int], is_refused: Callable[[int], bool]
+) -> tuple[list[int], list[int]]:
     done: list[int] = []
     refused: list[int] = []
-    while lane:
-        sent(lane)
-        if is_refused(lane.in_flight[0]):
-            refused.append(lane.refused())
+    while pipeline:
+        sent(pipeline)
+        if is_refused(pipeline.in_flight[0]):
+            refused.append(pipeline.refused())
         else:
-            done.append(lane.answered())
+            done.append(pipeline.answered())
     return done, refused
 
 
 def test_every_request_is_done_or_refused_once_whatever_is_refused() -> None:
-    done, refused = work_off(Lane(range(1000)), lambda each: each % 7 == 0)
+    done, refused = work_off(Pipeline(range(1000)), lambda each: each % 7 == 0)
 
     assert done == [each for each in range(1000) if each % 7]
     assert refused == [each for each in range(1000) if not each % 7]
@@ -90,12 +92,12 @@ def test_progress_renews_the_patience_with_locked_queues() -> None:
 
 
 def test_item_that_is_postponed_is_sent_last() -> None:
-    lane = Lane(["locked", "free"])
-    lane.next_to_send()
+    pipeline = Pipeline(["locked", "free"])
+    pipeline.next_to_send()
 
-    lane.postpone(lane.refused())
+    pipeline.postpone(pipeline.refused())
 
-    assert ["free", "locked"] == [lane.next_to_send(), lane.next_to_send()]
+    assert ["free", "locked"] == [pipeline.next_to_send(), pipeline.next_to_send()]
 
 
 def test_items_are_dealt_out_in_turn_and_no_lane_is_empty() -> None:

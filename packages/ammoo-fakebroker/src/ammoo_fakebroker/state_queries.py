@@ -1,4 +1,4 @@
-"""Looks: the state of a broker at one moment, as a test sees it.
+"""The state of a broker at one moment, as a test sees it.
 
 A `Look` reads the node, in the broker's thread. `FakeBroker` looks once for each of its methods;
 `FakeBroker.look` keeps the whole state: all parts of such a look are of the same moment.
@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from .checks import checks_arguments
+from .argument_checks import checks_arguments
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .queues.queue import Queue
 from .snapshots import (
@@ -25,7 +25,7 @@ from .snapshots import (
     snapshot_unacked,
 )
 
-__all__ = ["Look", "Looks", "keep"]
+__all__ = ["Look", "StateQueries", "keep"]
 
 _Result = TypeVar("_Result")
 _Found = TypeVar("_Found")
@@ -195,7 +195,7 @@ def _of_virtualhost(found: Mapping[str, _Found], name: str) -> _Found:
 
 
 @checks_arguments
-class Looks(ABC):
+class StateQueries(ABC):
     """The methods that look at a broker and change nothing.
 
     In another thread than the broker's, each first lets the broker execute the commands that clients

@@ -1,7 +1,7 @@
-"""A lane: requests that are pipelined on one private channel, and which of them an error refuses.
+"""Requests that are pipelined on one private channel, and which of them an error refuses.
 
 The server answers in order. A channel.close refuses the oldest unanswered request: the server
-has executed all requests before it, and none behind it. The lane removes that request, and sends
+has executed all requests before it, and none behind it. The pipeline removes that request, and sends
 the rest again on another channel.
 """
 
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, Generic, TypeVar
 
-__all__ = ["MOST_IN_FLIGHT", "Lane", "LockedPauses", "spread"]
+__all__ = ["MOST_IN_FLIGHT", "LockedPauses", "Pipeline", "spread"]
 
 MOST_IN_FLIGHT: Final = 64
 """How many requests are in flight on one channel at most."""
@@ -18,13 +18,13 @@ FIRST_PAUSE: Final = 0.05
 MAX_PAUSE: Final = 0.4
 LOCKED_PATIENCE: Final = 1.0
 DELETED_IN_A_SECOND: Final = 400
-"""If no request of any lane succeeds for this second and the time that a loaded server needs, the
+"""If no request of any pipeline succeeds for this second and the time that a loaded server needs, the
 lost connection is not what locks the queues."""
 
 _ItemT = TypeVar("_ItemT")
 
 
-class Lane(Generic[_ItemT]):
+class Pipeline(Generic[_ItemT]):
     """The items that a channel has yet to send, and those whose answers it awaits.
 
     Args:
@@ -76,13 +76,13 @@ class Lane(Generic[_ItemT]):
 
 
 class LockedPauses:
-    """How long a lane pauses while the lost connection still locks its exclusive queues.
+    """How long a pipeline pauses while the lost connection still locks its exclusive queues.
 
     The server deletes these queues one after the other, in an order that the client does not know.
     Each refused request costs a channel, and delays the server's deleting.
 
     Args:
-        queues: How many queues may be locked, in all lanes together.
+        queues: How many queues may be locked, in all pipelines together.
     """
 
     __slots__ = ("_done", "_patience", "_pause", "_since")
@@ -97,7 +97,7 @@ class LockedPauses:
         """Return how many seconds to pause; None if no item was done for too long.
 
         Args:
-            done: How many items of all lanes are done: one lane may have nothing left but the
+            done: How many items of all pipelines are done: one pipeline may have nothing left but the
                 queues that the server deletes last.
             now: The time, in seconds.
         """
@@ -110,9 +110,9 @@ class LockedPauses:
         return pause
 
 
-def spread(items: Iterable[_ItemT], lanes: int) -> list[list[_ItemT]]:
-    """Deal items out to lanes, in turn; there are no empty lanes."""
-    dealt: list[list[_ItemT]] = [[] for _ in range(max(1, lanes))]
+def spread(items: Iterable[_ItemT], pipelines: int) -> list[list[_ItemT]]:
+    """Deal items out to pipelines, in turn; there are no empty pipelines."""
+    dealt: list[list[_ItemT]] = [[] for _ in range(max(1, pipelines))]
     for index, item in enumerate(items):
         dealt[index % len(dealt)].append(item)
     return [each for each in dealt if each]

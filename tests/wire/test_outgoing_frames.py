@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ammoo_wire import BasicPublishParameters, EncodeError, encode_method
-from ammoo_wire.writer import CommandWriter
+from ammoo_wire.outgoing_frames import CommandWriter
 from tests.wire.peers import HEARTBEAT, body_frame, content_frames, frame
 
 PUBLISH = BasicPublishParameters("", "key")

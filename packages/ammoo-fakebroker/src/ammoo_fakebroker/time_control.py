@@ -8,15 +8,15 @@ from __future__ import annotations
 from abc import ABC
 from typing import TYPE_CHECKING
 
+from .argument_checks import checks_arguments
 from .auto_advance import AutoAdvance
-from .checks import checks_arguments
 from .clock import BackgroundClock, Clock, ManualClock, Observation, Timeline
 from .idleness import busy_with
 
 if TYPE_CHECKING:
     from .network.server import Server
 
-__all__ = ["Timekeeping", "network_clock"]
+__all__ = ["TimeControl", "network_clock"]
 
 
 def network_clock(connection_time: object, timeline: Timeline | None, real_clock: Clock) -> Clock:
@@ -40,7 +40,7 @@ def network_clock(connection_time: object, timeline: Timeline | None, real_clock
 
 
 @checks_arguments
-class Timekeeping(ABC):
+class TimeControl(ABC):
     """The methods that move a broker's time.
 
     Attributes:

@@ -25,7 +25,7 @@ from ..exceptions.connection import (
     TooManyChannels,
 )
 
-__all__ = ["FaultCounter", "Verdict", "verdict_on"]
+__all__ = ["FaultCounter", "RetryDecision", "retry_decision_on"]
 
 REFUSED_ROUNDS: Final = 3
 """For how many rounds a refused login is retried if it has worked before."""
@@ -34,8 +34,8 @@ FAULT_WINDOW: Final = 60.0
 """So many connections in so many seconds, all closed for the same fault of the client, are final."""
 
 
-class Verdict(IntEnum):
-    """What recovery does about a failure; of several hosts' verdicts, the lowest counts."""
+class RetryDecision(IntEnum):
+    """What recovery does about a failure; of several hosts' decisions, the lowest counts."""
 
     RETRY = 0
     SLOWLY = 1
@@ -44,7 +44,7 @@ class Verdict(IntEnum):
     FINAL = 3
 
 
-def verdict_on(error: Exception, *, has_worked: bool) -> Verdict:
+def retry_decision_on(error: Exception, *, has_worked: bool) -> RetryDecision:
     """Decide what recovery does about a failure to connect.
 
     Args:
@@ -52,11 +52,11 @@ def verdict_on(error: Exception, *, has_worked: bool) -> Verdict:
         has_worked: Whether the connection was open before.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Verdict.RETRY if has_worked else Verdict.FINAL
+        return RetryDecision.RETRY if has_worked else RetryDecision.FINAL
     if isinstance(error, OSError | OperationTimeout | TooManyChannels):
-        return Verdict.RETRY
+        return RetryDecision.RETRY
     if isinstance(error, NotAllowed) and "connection limit" in error.reply_text:
-        return Verdict.SLOWLY
+        return RetryDecision.SLOWLY
     refused = (
         AuthenticationError,
         LoginRefused,
@@ -66,12 +66,12 @@ def verdict_on(error: Exception, *, has_worked: bool) -> Verdict:
         ServerLocalesNotSupportedError,
     )
     if isinstance(error, refused):
-        return Verdict.FEW_ROUNDS if has_worked else Verdict.FINAL
+        return RetryDecision.FEW_ROUNDS if has_worked else RetryDecision.FINAL
     if isinstance(error, ClientClosedConnectionError):
         is_silence = isinstance(error.exc, OperationTimeout)
-        return Verdict.RETRY if is_silence else Verdict.FINAL
+        return RetryDecision.RETRY if is_silence else RetryDecision.FINAL
     # 320, 506, 541 ("vhost is down", and any other text of a server in trouble) and silence.
-    return Verdict.RETRY if isinstance(error, ConnectionClosed) else Verdict.FINAL
+    return RetryDecision.RETRY if isinstance(error, ConnectionClosed) else RetryDecision.FINAL
 
 
 class FaultCounter:
