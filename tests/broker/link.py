@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from ammoo_fakebroker.clock import ManualClock
+from ammoo_fakebroker.clocks.clock import ManualClock
 from ammoo_fakebroker.connections.connection import Connection
 from ammoo_fakebroker.connections.strike_points import StrikePoints
 from ammoo_fakebroker.node.limits import Limits

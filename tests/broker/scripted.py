@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from ammoo_fakebroker.clock import ManualClock
+from ammoo_fakebroker.clocks.clock import ManualClock
 from ammoo_fakebroker.connections.strike_points import StrikePoints
 from ammoo_fakebroker.faults.faults import Faults
 from ammoo_fakebroker.faults.ports import FaultyClient

@@ -10,7 +10,7 @@ import pytest
 
 import ammoo
 from ammoo_fakebroker import FakeBroker, ManualClock
-from ammoo_fakebroker.clock import BackgroundClock, Observation
+from ammoo_fakebroker.clocks.clock import BackgroundClock, Observation
 
 Make = Callable[..., FakeBroker]
 

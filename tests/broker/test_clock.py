@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from ammoo_fakebroker import FakeBroker
-from ammoo_fakebroker.clock import ManualClock
+from ammoo_fakebroker.clocks.clock import ManualClock
 
 
 def test_timers_go_off_in_their_order() -> None:

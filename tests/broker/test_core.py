@@ -1,6 +1,6 @@
 """The broker's core by itself: no event loop, no socket, and time that a test moves by hand."""
 
-from ammoo_fakebroker.clock import ManualClock
+from ammoo_fakebroker.clocks.clock import ManualClock
 from ammoo_fakebroker.connections.connection import Connection
 from ammoo_wire import (
     BasicAckParameters,

@@ -3,7 +3,7 @@
 import pytest
 
 from ammoo_fakebroker import FakeBroker
-from ammoo_fakebroker.clock import ManualClock
+from ammoo_fakebroker.clocks.clock import ManualClock
 from ammoo_fakebroker.node.alarms import Alarms
 from ammoo_fakebroker.queues.classic import ClassicQueue
 from ammoo_wire import (

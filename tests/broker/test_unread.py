@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ammoo_fakebroker.clock import ManualClock
+from ammoo_fakebroker.clocks.clock import ManualClock
 from ammoo_wire import (
     BasicAckParameters,
     BasicGetParameters,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import ClassVar
 
-from ammoo_fakebroker.clock import ManualClock
+from ammoo_fakebroker.clocks.clock import ManualClock
 from ammoo_fakebroker.connections.connection import Connection
 from ammoo_fakebroker.node.limits import Limits
 from ammoo_fakebroker.node.node import Node

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .broker import FakeBroker
-    from .clock import ManualClock
+    from .clocks.clock import ManualClock
+    from .clocks.virtual_time import VirtualTimeLoop
     from .faults.confirms import HeldConfirms
     from .faults.connections import HeldOctets
     from .faults.deliveries import HeldDeliveries
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from .snapshots import ConnectionSnapshot, ExchangeSnapshot, MessageSnapshot, QueueSnapshot
     from .state_queries import Look
     from .testing.test_case import FakeBrokerTestCase
-    from .virtual_time import VirtualTimeLoop
 
 __all__ = [
     "Alarm",
@@ -84,12 +84,12 @@ _HOMES = {
     "HistoryLost": "history.queries",
     "Life": "history.message_life",
     "Look": "state_queries",
-    "ManualClock": "clock",
+    "ManualClock": "clocks.clock",
     "MessageSnapshot": "snapshots",
     "QueueSnapshot": "snapshots",
     "Responder": "responders",
     "Strike": "faults.strikes",
-    "VirtualTimeLoop": "virtual_time",
+    "VirtualTimeLoop": "clocks.virtual_time",
     "exactly": "history.criteria",
 }
 """The module of each name."""

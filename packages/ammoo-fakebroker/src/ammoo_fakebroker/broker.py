@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from .administration import Administration
 from .argument_checks import check_integer, check_text
-from .clock import ManualClock
+from .clocks.clock import ManualClock
 from .definitions.files import DefinitionFiles
 from .event_queries import EventQueries
 from .history.recorder import Recorder
@@ -153,7 +153,7 @@ class FakeBroker(
         history: int = 10_000,
         seed: int = 0,
     ) -> None:
-        from .loop_clock import LoopClock
+        from .clocks.loop_clock import LoopClock
         from .network.server import Server
 
         profile = profile_named(compatibility)

@@ -1,7 +1,7 @@
 """Connecting to a broker without a socket: clients in the event loop that the broker runs in.
 
 Client and broker then exchange octets through the loop alone. They can therefore run in a loop with
-virtual time (`virtual_time.py`), heartbeats included, and each run has the same order of events.
+virtual time (`clocks/virtual_time.py`), heartbeats included, and each run has the same order of events.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Moving a broker's time: by a number of seconds, or from deadline to deadline while it is idle.
 
-These are the methods of `FakeBroker` for its `ManualClock`; `auto_advance.py` moves it automatically.
+These are the methods of `FakeBroker` for its `ManualClock`; `clocks/auto_advance.py` moves it automatically.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from abc import ABC
 from typing import TYPE_CHECKING
 
 from .argument_checks import checks_arguments
-from .auto_advance import AutoAdvance
-from .clock import BackgroundClock, Clock, ManualClock, Observation, Timeline
-from .idleness import busy_with
+from .clocks.auto_advance import AutoAdvance
+from .clocks.clock import BackgroundClock, Clock, ManualClock, Observation, Timeline
+from .network.idleness import busy_with
 
 if TYPE_CHECKING:
     from .network.server import Server

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..broker import FakeBroker
-from ..clock import ManualClock
+from ..clocks.clock import ManualClock
 from ..management.server import AddressError
 from ..node.limits import Limits
 from .faults_file import add_faults

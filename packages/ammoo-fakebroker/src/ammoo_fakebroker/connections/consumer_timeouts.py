@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..rabbitmq import errors
 
 if TYPE_CHECKING:
-    from ..clock import Clock
+    from ..clocks.clock import Clock
     from ..node.limits import Limits
     from .channel import Channel
     from .channel_table import ChannelTable

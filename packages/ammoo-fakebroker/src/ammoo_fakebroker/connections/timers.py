@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..clock import Clock, Timer
+    from ..clocks.clock import Clock, Timer
 
 __all__ = ["Timers"]
 

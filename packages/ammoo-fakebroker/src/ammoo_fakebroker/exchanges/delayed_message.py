@@ -23,7 +23,7 @@ from ..rabbitmq.erlang_terms import type_name
 from .exchange import Binding, Destination, Exchange, FindType
 
 if TYPE_CHECKING:
-    from ..clock import Timer
+    from ..clocks.clock import Timer
     from ..messages.copying import Copying
     from .ports import ExchangeHost
 

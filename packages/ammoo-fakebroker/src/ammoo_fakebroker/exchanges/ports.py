@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ..clock import Clock
+    from ..clocks.clock import Clock
     from ..messages.message import Message
 
 __all__ = ["ExchangeHost"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .frames import FrameCounter
 
 if TYPE_CHECKING:
-    from ..clock import Clock, Timer
+    from ..clocks.clock import Clock, Timer
 
 __all__ = [
     "CoalescingStage",

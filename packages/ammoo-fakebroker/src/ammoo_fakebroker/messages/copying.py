@@ -11,7 +11,7 @@ from copy import copy
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from ..clock import Clock
+    from ..clocks.clock import Clock
     from .message import Message, QueuedMessage
 
 __all__ = ["Copying"]

@@ -22,9 +22,9 @@ from itertools import count
 from typing import Any, TypeVar
 
 from ..auth.login import Peer, is_loopback
+from ..clocks.loop_clock import LoopClock
 from ..connections.strike_points import StrikePoints
 from ..history.last_octets import CONNECTIONS_LIMIT, LastOctets
-from ..loop_clock import LoopClock
 from ..node.node import Node
 from .client_socket import ClientSocket
 from .draining import drain

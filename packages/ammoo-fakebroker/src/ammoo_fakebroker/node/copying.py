@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from ..clock import Timeline
+from ..clocks.clock import Timeline
 from ..messages.copying import Copying
 from .node import Node
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..auth.login import MECHANISMS
 from ..auth.users import User, Users, is_reached
-from ..clock import Clock
+from ..clocks.clock import Clock
 from ..exchanges.plugins import check_plugins
 from ..rabbitmq import errors
 from ..rabbitmq.profiles import Profile

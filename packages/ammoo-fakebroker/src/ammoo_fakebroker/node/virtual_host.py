@@ -12,7 +12,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..clock import Clock
+from ..clocks.clock import Clock
 from ..exchanges.direct import DirectExchange
 from ..exchanges.exchange import Binding, Destination, Exchange
 from ..exchanges.types import available_types, create_exchange

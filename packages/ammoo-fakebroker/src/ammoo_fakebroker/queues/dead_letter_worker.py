@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..clock import Clock, Timer
+    from ..clocks.clock import Clock, Timer
     from ..messages.copying import Copying
     from ..messages.message import Message
     from .dead_lettering import DeadLetter, DeadLetters, DeadLetterTarget

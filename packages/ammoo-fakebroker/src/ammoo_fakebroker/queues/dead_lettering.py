@@ -20,7 +20,7 @@ from ..messages.deaths import Death, DeathHistory, MalformedHistory
 from ..messages.message import DeadMessage, Message
 
 if TYPE_CHECKING:
-    from ..clock import Clock
+    from ..clocks.clock import Clock
     from ..exchanges.exchange import Exchange
     from ..history.ports import EventRecorder
     from ..rabbitmq.arguments import QueueSettings

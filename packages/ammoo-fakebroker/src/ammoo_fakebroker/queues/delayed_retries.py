@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .quorum_messages import size_of
 
 if TYPE_CHECKING:
-    from ..clock import Clock, Timer
+    from ..clocks.clock import Clock, Timer
     from ..messages.copying import Copying
     from ..messages.message import Message, QueuedMessage
 

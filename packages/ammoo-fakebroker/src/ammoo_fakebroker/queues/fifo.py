@@ -19,7 +19,7 @@ from .queue import Queue
 from .ready_messages import ReadyMessages
 
 if TYPE_CHECKING:
-    from ..clock import Timer
+    from ..clocks.clock import Timer
     from ..messages.copying import Copying
     from .consumers import Consumer
     from .ports import ConsumerChannel, QueueHost

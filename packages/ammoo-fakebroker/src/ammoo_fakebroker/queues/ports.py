@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ..clock import Clock
+    from ..clocks.clock import Clock
     from ..history.event_fields import Identity
     from ..history.ports import EventRecorder
     from ..messages.message import QueuedMessage

@@ -22,7 +22,7 @@ from .consumers import QueueConsumers
 from .delivery import Settlement
 
 if TYPE_CHECKING:
-    from ..clock import Timer
+    from ..clocks.clock import Timer
     from ..exchanges.exchange import Binding
     from ..history.ports import EventRecorder
     from ..messages.copying import Copying

@@ -19,7 +19,7 @@ from .quorum import QuorumQueue, age_of_holder
 from .quorum_messages import LeveledMessages
 
 if TYPE_CHECKING:
-    from ..clock import Timer
+    from ..clocks.clock import Timer
     from ..messages.copying import Copying
     from .consumers import Consumer
     from .delivery import Unacked

@@ -30,7 +30,7 @@ from .queue import Queue
 from .stream_segments import StreamSegments
 
 if TYPE_CHECKING:
-    from ..clock import Timer
+    from ..clocks.clock import Timer
     from ..messages.copying import Copying
     from .consumers import Consumer
     from .delivery import Unacked

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..history.near_misses import describe_near_misses, describe_other_kinds
 from ..history.queries import Found, Query, describe_loss, find, find_of_other_kinds
-from ..idleness import busy_with
+from ..network.idleness import busy_with
 from ..state_queries import Look
 from .failures import (
     describe_queues,

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .connections.channel import Channel
-    from .connections.connection import Connection
-    from .network.server import Server
+    from ..connections.channel import Channel
+    from ..connections.connection import Connection
+    from .server import Server
 
 __all__ = ["busy_with"]
 
