@@ -44,8 +44,8 @@ def scripted(server: ScriptedServer) -> ScriptedServer:
 
 def stick(scripted: ScriptedServer, stuck: pytest.MonkeyPatch) -> None:
     """Answer no queue.declare on the connections to come, and have the client wait for no answer."""
-    stuck.setattr("ammoo.recovery.restoring.replay.STUCK_AFTER", 0.0)
-    stuck.setattr("ammoo.recovery.restoring.replay.ANSWER_TIMEOUT", 0.0)
+    stuck.setattr("ammoo.recovery.restoring.topology_replay.STUCK_AFTER", 0.0)
+    stuck.setattr("ammoo.recovery.restoring.topology_replay.ANSWER_TIMEOUT", 0.0)
     stuck.setattr("ammoo.recovery.restoring.private_channels.ANSWER_TIMEOUT", 0.0)
     stuck.delitem(scripted.answers, QueueDeclareParameters)
     stuck.delitem(scripted.answers, ChannelCloseParameters)

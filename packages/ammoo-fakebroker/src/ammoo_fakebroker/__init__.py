@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .broker import FakeBroker
+    from .broker_snapshots import BrokerSnapshot
     from .clocks.clock import ManualClock
     from .clocks.virtual_time import VirtualTimeLoop
     from .faults.confirms import HeldConfirms
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from .history.queries import Events, HistoryLost
     from .interruptions import Alarm
     from .responders import Responder
-    from .restoring import BrokerSnapshot
     from .snapshots import ConnectionSnapshot, ExchangeSnapshot, MessageSnapshot, QueueSnapshot
     from .state_queries import Look
     from .testing.test_case import FakeBrokerTestCase
@@ -69,7 +69,7 @@ __version__ = "1.0.0"
 
 _HOMES = {
     "Alarm": "interruptions",
-    "BrokerSnapshot": "restoring",
+    "BrokerSnapshot": "broker_snapshots",
     "ConnectionSnapshot": "snapshots",
     "Event": "history.events",
     "Events": "history.queries",

@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
-from .argument_checks import checks_arguments
 from .auth.users import Permissions, TopicPermissions, UserLimits
+from .call_checks import checks_arguments
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .node.policies import Policy
 from .node.virtual_host import VirtualHostLimits

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 from urllib.parse import quote
 
 from .administration import Administration
-from .argument_checks import check_integer, check_text
+from .broker_snapshots import Restoring
+from .call_checks import check_integer, check_text
 from .clocks.clock import ManualClock
 from .definitions.files import DefinitionFiles
 from .event_queries import EventQueries
@@ -25,7 +26,6 @@ from .node.limits import Limits
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .option_names import names_options
 from .rabbitmq.profiles import profile_named
-from .restoring import Restoring
 from .setup import SetUp
 from .similar_names import similar_name
 from .time_control import TimeControl, network_clock

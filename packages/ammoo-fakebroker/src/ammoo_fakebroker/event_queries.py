@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Unpack, cast
 
-from .argument_checks import check_texts, checks_arguments
+from .call_checks import check_texts, checks_arguments
 from .history.criteria import Criteria, check_names
 from .history.event_fields import KINDS
 from .history.events import Event

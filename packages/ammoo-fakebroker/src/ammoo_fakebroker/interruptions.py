@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from .argument_checks import checks_arguments
+from .call_checks import checks_arguments
 from .connections.connection import Connection
 from .faults.occasions import Occasion
 from .faults.options import check_scope

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ammoo_wire import QueueDeclareParameters
 
-from .argument_checks import checks_arguments
+from .call_checks import checks_arguments
 from .function_errors import ErrorsPassedTo
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .queues.consumers import Consumer

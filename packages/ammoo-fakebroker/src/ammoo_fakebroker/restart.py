@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, TypeVar
 
-from .argument_checks import checks_arguments
+from .call_checks import checks_arguments
 from .network.server import Server
 from .node.node import Node
 from .responders import Responders

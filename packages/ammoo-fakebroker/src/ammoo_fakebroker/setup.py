@@ -26,8 +26,8 @@ from ammoo_wire import (
     encode_properties,
 )
 
-from .argument_checks import checks_arguments
 from .auth.users import User
+from .call_checks import checks_arguments
 from .connections.channel import Channel
 from .connections.confirms import Confirms
 from .connections.direct_channel import DirectChannel

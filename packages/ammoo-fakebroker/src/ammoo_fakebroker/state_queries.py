@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from .argument_checks import checks_arguments
+from .call_checks import checks_arguments
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .queues.queue import Queue
 from .snapshots import (

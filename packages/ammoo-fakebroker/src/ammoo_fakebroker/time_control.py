@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC
 from typing import TYPE_CHECKING
 
-from .argument_checks import checks_arguments
+from .call_checks import checks_arguments
 from .clocks.auto_advance import AutoAdvance
 from .clocks.clock import BackgroundClock, Clock, ManualClock, Observation, Timeline
 from .network.idleness import busy_with

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import count
 from typing import NamedTuple, Protocol, TypeVar
 
-from ..argument_checks import check_seconds, checks_arguments
+from ..call_checks import check_seconds, checks_arguments
 
 __all__ = ["BackgroundClock", "Clock", "ManualClock", "Observation", "Timeline", "Timer"]
 

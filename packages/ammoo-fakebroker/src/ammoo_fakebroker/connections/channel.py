@@ -14,7 +14,7 @@ from ammoo_wire import BasicCancelParameters
 
 from ..messages.message import MESSAGE_SIZE
 from ..queues.delivery import Settlement, Unacked
-from ..queues.limiter import Limiter
+from ..queues.prefetch import PrefetchLimiter
 from ..rabbitmq import errors
 from .confirms import Confirms
 from .transaction import Transaction
@@ -67,7 +67,7 @@ class Channel:
         self.connection = connection
         self.consumers: dict[str, Consumer] = {}
         self.unacked: dict[int, Unacked] = {}
-        self.limiter: Limiter = Limiter()
+        self.limiter: PrefetchLimiter = PrefetchLimiter()
         self.prefetch_count = 0
         self.confirms: Confirms | None = None
         self.transaction: Transaction | None = None

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from ..auth.password_hashes import SHA_256, hash_password
-from .members import USER_LIMITS, VIRTUALHOST_LIMITS
+from .limit_names import USER_LIMITS, VIRTUALHOST_LIMITS
 
 if TYPE_CHECKING:
     from ..auth.users import User

@@ -25,7 +25,7 @@ from ..connections.direct_channel import DirectChannel
 from ..node.policies import Policy
 from ..node.virtual_host import VirtualHostLimits
 from .entries import Entry, entries
-from .members import USER_LIMITS, VIRTUALHOST_LIMITS
+from .limit_names import USER_LIMITS, VIRTUALHOST_LIMITS
 
 if TYPE_CHECKING:
     from ..node.node import Node

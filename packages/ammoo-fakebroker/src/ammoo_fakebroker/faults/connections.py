@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..argument_checks import check_count
+from ..call_checks import check_count
 from .deliveries import check_seconds
 from .fault import Fault
 from .occasions import Occasion

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from ..argument_checks import check_count
+from ..call_checks import check_count
 from ..queues.delivery import Settlement, Unacked
 from .fault import Fault
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from ..argument_checks import checks_arguments
+from ..call_checks import checks_arguments
 from ..function_errors import ErrorsPassedTo
 from .limits import Limit
 from .matching import Matcher

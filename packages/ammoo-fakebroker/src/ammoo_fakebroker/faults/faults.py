@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..argument_checks import checks_arguments
+from ..call_checks import checks_arguments
 from ..similar_names import similar_name
 from .broker_faults import BrokerFaults
 from .fault import Fault

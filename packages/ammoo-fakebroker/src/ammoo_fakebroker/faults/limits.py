@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..argument_checks import check_count
+from ..call_checks import check_count
 
 if TYPE_CHECKING:
     from random import Random

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
-from ..argument_checks import checks_arguments
+from ..call_checks import checks_arguments
 from .criteria import describe_criteria, mismatch
 from .near_misses import (
     describe_matches,

@@ -17,7 +17,7 @@ from ..rabbitmq import errors
 from ..rabbitmq.profiles import Profile
 from .alarms import Alarms
 from .limits import Limits
-from .memory import MemoryWatch
+from .memory_alarm import MemoryWatch
 from .virtual_host import VirtualHost
 
 if TYPE_CHECKING:

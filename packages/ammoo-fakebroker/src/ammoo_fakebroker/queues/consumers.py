@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ammoo_wire import BasicDeliverParameters, method_of
 
-from .limiter import Limiter
+from .prefetch import PrefetchLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,9 +81,9 @@ class Consumer:
         self.no_ack: bool = no_ack
         self.exclusive: bool = exclusive
         self.priority: int = priority
-        self.limiter: Limiter = Limiter(prefetch_count)
-        self.shared_limiter: Limiter = (
-            channel.limiter if queue.supports_global_prefetch else Limiter()
+        self.limiter: PrefetchLimiter = PrefetchLimiter(prefetch_count)
+        self.shared_limiter: PrefetchLimiter = (
+            channel.limiter if queue.supports_global_prefetch else PrefetchLimiter()
         )
         self.arguments: Mapping[str, Any] = arguments
         self.blocked_at: int = 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..rabbitmq.profiles import Profile
     from .consumers import Consumer
     from .dead_lettering import DeadLetters
-    from .limiter import Limiter
+    from .prefetch import PrefetchLimiter
     from .queue import Queue
 
 __all__ = ["ConsumerChannel", "ConsumerConnection", "DeliveryPoint", "QueueHost"]
@@ -108,7 +108,7 @@ class ConsumerChannel(Protocol):
         ...
 
     @property
-    def limiter(self) -> Limiter:
+    def limiter(self) -> PrefetchLimiter:
         """The prefetch that all consumers of the channel share."""
         ...
 

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from ..argument_checks import checks_arguments
+from ..call_checks import checks_arguments
 from ..node.node import DEFAULT_VIRTUALHOST
 from ..state_queries import Look, StateQueries
 from .conditions import ConnectionsOpen, ConsumersStarted, FunctionIsTrue, IsIdle, MessagesReady

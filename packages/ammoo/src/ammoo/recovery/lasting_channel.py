@@ -26,8 +26,8 @@ from .delays import Outage
 from .gate import Gate
 from .gated_publishing import GatedPublishing
 from .ports import LastingConsumer, UserChannel
-from .recording import forget, record_bound_or_declared, with_current_names
 from .state import RecoveryState
+from .topology_recording import forget, record_bound_or_declared, with_current_names
 
 __all__ = ["Keeper", "LastingChannel"]
 

@@ -2,7 +2,7 @@
 
 When the live connection ends, it calls the supervisor first. The supervisor shuts the gate
 before any task that waited for the server runs again. Then a single task waits and connects
-(`rounds`), and declares the topology again and opens the channels (`restoring`). When all are
+(`reconnect_rounds`), and declares the topology again and opens the channels (`restoring`). When all are
 restored, the supervisor swaps the live halves into the caller's objects and opens the gate;
 there is no await between these steps. An attempt that fails leaves nothing behind.
 
@@ -37,13 +37,13 @@ from .gate import Gate
 from .lasting_channel import LastingChannel
 from .options import Recovery
 from .ports import UserChannel
+from .reconnect_rounds import Rounds, recovery_failed
 from .reports import Reports
 from .restoring.connection import ConnectionRestoration
 from .restoring.handover import Handover
-from .restoring.replay import GaveUp
 from .restoring.reviving import Reviver
+from .restoring.topology_replay import GaveUp
 from .retry_decisions import FaultCounter
-from .rounds import Rounds, recovery_failed
 from .state import RecoveryState
 
 __all__ = ["Supervisor"]

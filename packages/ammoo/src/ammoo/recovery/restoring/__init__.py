@@ -1,6 +1,6 @@
 """Restoring the entities, channels and consumers of a lost connection on a new one.
 
-`connection.py` does it for a whole connection: `replay.py` declares the topology on private
+`connection.py` does it for a whole connection: `topology_replay.py` declares the topology on private
 channels (`pipelines.py`), `channels.py` opens the caller's channels with their consumers, and
 `handover.py` puts them under the caller's objects. `stragglers.py` retries in the background what
 has to wait, and `reviving.py` brings back what ends while its connection goes on. `remedies.py`

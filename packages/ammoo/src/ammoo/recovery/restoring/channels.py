@@ -20,7 +20,7 @@ from ...live.connection import LiveConnection
 from ...topology import ConsumerRecord, Entity
 from ..lasting_channel import LastingChannel
 from .private_channels import answered_in_time
-from .replay import Replay
+from .topology_replay import Replay
 
 __all__ = [
     "ChannelHasEnded",

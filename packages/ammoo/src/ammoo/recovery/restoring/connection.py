@@ -10,7 +10,7 @@ from ..events import NotRestored
 from ..lasting_channel import LastingChannel
 from ..options import Recovery
 from .channels import ChannelRestoration, restore_channels
-from .replay import Replay
+from .topology_replay import Replay
 
 __all__ = ["ConnectionRestoration"]
 
@@ -45,7 +45,7 @@ class ConnectionRestoration:
         self._former_names = {queue: queue.name for queue in topology.plan().server_named_queues}
 
     async def run(self, channels: Iterable[LastingChannel]) -> None:
-        """Restore all that can be restored at once; the rest are stragglers of `replay`.
+        """Restore all that can be restored at once; the rest are stragglers of `topology_replay`.
 
         Raises:
             GaveUp: The server refused something, and on_error is "fail".

@@ -12,12 +12,12 @@ from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
 from ...topology import ConsumerRecord, Entity, Topology
 from ..lasting_channel import LastingChannel
-from ..missing import MissingEntities
+from ..missing_entities import MissingEntities
 from ..reports import Reports
 from ..state import RecoveryState
 from .channels import ChannelHasEnded, ChannelRestoration, refuses_consumer, start_late
-from .replay import Replay
 from .stragglers import Stragglers
+from .topology_replay import Replay
 
 __all__ = ["Handover", "attach_consumer"]
 

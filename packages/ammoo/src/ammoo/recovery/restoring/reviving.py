@@ -28,8 +28,8 @@ from ..state import RecoveryState
 from .channels import ChannelHasEnded, ChannelRestoration, start_late
 from .handover import Handover, attach_consumer
 from .remedies import Remedy, remedy_for
-from .replay import GaveUp, Replay
 from .stragglers import Stragglers
+from .topology_replay import GaveUp, Replay
 
 __all__ = ["Reviver"]
 

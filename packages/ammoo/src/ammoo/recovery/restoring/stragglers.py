@@ -16,7 +16,7 @@ from ...exceptions.connection import ConnectionClosed, TooManyChannels
 from ...topology import BindingRecord, ConsumerRecord, Entity
 from .private_channels import answered_in_time
 from .remedies import Remedy, remedy_for
-from .replay import Declared, Replay
+from .topology_replay import Declared, Replay
 
 __all__ = ["Stragglers"]
 

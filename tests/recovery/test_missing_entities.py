@@ -26,8 +26,8 @@ from ammoo.recovery.events import (
     Restored,
 )
 from ammoo.recovery.listener import EventListener
-from ammoo.recovery.restoring.replay import Replay
 from ammoo.recovery.restoring.stragglers import Stragglers
+from ammoo.recovery.restoring.topology_replay import Replay
 from ammoo.topology import BindingRecord, ConsumerRecord, ExchangeRecord, QueueRecord, Topology
 from ammoo_wire import (
     BasicCancelOkParameters,

@@ -15,7 +15,7 @@ from .connector import FAILURES, Connector, mildest
 from .delays import Outage
 from .options import Recovery
 from .reports import Reports
-from .restoring.replay import GaveUp
+from .restoring.topology_replay import GaveUp
 from .retry_decisions import REFUSED_ROUNDS, RetryDecision, retry_decision_on
 from .state import RecoveryState
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC
 
-from .argument_checks import checks_arguments
+from .call_checks import checks_arguments
 from .node.copying import copy_into, frozen_copy
 from .node.node import Node
 from .restart import Restarting

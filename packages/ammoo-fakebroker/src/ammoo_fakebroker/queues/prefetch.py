@@ -5,10 +5,10 @@ A limiter counts for one consumer or, with ``basic.qos global=true``, for all co
 
 from __future__ import annotations
 
-__all__ = ["Limiter"]
+__all__ = ["PrefetchLimiter"]
 
 
-class Limiter:
+class PrefetchLimiter:
     """A count of unacknowledged deliveries, and its limit.
 
     Args:
