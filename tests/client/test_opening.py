@@ -141,9 +141,17 @@ class MyConnection(ammoo.Connection):
         ({"hooks": ammoo.Hooks}, TypeError, r"hooks is <class .*; expected an object of"),
         ({"hooks": object()}, TypeError, r"hooks is <object .*; expected an object of"),
         ({"record_frames": True}, TypeError, r"record_frames is True; expected a whole number"),
-        ({"record_frames": -1}, ValueError, r"record_frames is -1; expected 0 or more"),
+        (
+            {"record_frames": -1},
+            ValueError,
+            r"record_frames is -1; expected a whole number, 0 or more",
+        ),
         ({"stall_guard": True}, TypeError, r"stall_guard is True; expected a share"),
-        ({"stall_guard": 0}, ValueError, r"stall_guard is 0; expected a share above 0"),
+        (
+            {"stall_guard": 0},
+            ValueError,
+            r"stall_guard is 0; expected a share of the heartbeat interval above 0",
+        ),
         ({"stall_guard": float("nan")}, ValueError, r"stall_guard is nan; expected a share"),
     ],
 )

@@ -219,6 +219,13 @@ def test_password_without_a_host_is_not_quoted(url: str) -> None:
         ({"auth": ("guest", "s3cret")}, "auth is of type tuple; expected an Authentication or"),
         ({"auth": ExternalAuth}, "auth is of type ABCMeta"),
         ({"ssl_context": True}, "ssl_context is of type bool; expected an ssl.SSLContext"),
+        ({"frame_max": "5"}, "frame_max is '5'; expected a whole number from 0 to 4294967295"),
+        ({"connection_timeout": "5"}, "connection_timeout is '5'; expected seconds, 0 or more"),
+        ({"operation_timeout": "5"}, "operation_timeout is '5'"),
+        ({"blocked_timeout": "5"}, "blocked_timeout is '5'"),
+        ({"heartbeat_interval": 1.5}, "heartbeat_interval is 1.5"),
+        ({"heartbeat_interval": True}, "heartbeat_interval is True"),
+        ({"operation_timeout": False}, "operation_timeout is False"),
     ],
 )
 def test_arguments_of_a_wrong_type(keyword: dict[str, Any], words: str) -> None:
@@ -231,20 +238,13 @@ def test_arguments_of_a_wrong_type(keyword: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize(
     ("keyword", "words"),
     [
-        ({"frame_max": "5"}, "frame_max is '5'; expected a whole number from 0 to 4294967295"),
-        ({"connection_timeout": "5"}, "connection_timeout is '5'; expected seconds, 0 or more"),
-        ({"operation_timeout": "5"}, "operation_timeout is '5'"),
-        ({"blocked_timeout": "5"}, "blocked_timeout is '5'"),
         ({"port": 70000}, "port is 70000; expected a whole number from 1 to 65535"),
         ({"port": 0}, "port is 0"),
         ({"heartbeat_interval": -1}, "heartbeat_interval is -1; expected a whole number from 0"),
-        ({"heartbeat_interval": 1.5}, "heartbeat_interval is 1.5"),
         ({"channel_max": 65536}, "channel_max is 65536"),
         ({"connection_timeout": -1}, "connection_timeout is -1; expected seconds, 0 or more"),
         ({"operation_timeout": float("nan")}, "operation_timeout is nan"),
         ({"blocked_timeout": -0.5}, "blocked_timeout is -0.5"),
-        ({"heartbeat_interval": True}, "heartbeat_interval is True"),
-        ({"operation_timeout": False}, "operation_timeout is False"),
     ],
 )
 def test_numbers_that_cannot_be(keyword: dict[str, Any], words: str) -> None:

@@ -183,6 +183,7 @@ CLIENT_STOREYS = {
         "ammoo.uncopyable",
         "ammoo.wire",
         "ammoo.python_values",
+        "ammoo.number_checks",
         "ammoo.arguments",
         "ammoo.exceptions",
         "ammoo.content_encodings",

@@ -603,7 +603,7 @@ async def test_task_that_waits_for_room_is_told_that_the_publisher_was_left(
 async def test_window_without_room_is_refused(
     scripted: ammoo.Channel, limits: dict[str, int]
 ) -> None:
-    with pytest.raises(ValueError, match="expected at least 1"):
+    with pytest.raises(ValueError, match="is 0; expected a whole number, 1 or more"):
         scripted.publisher(**limits)  # type: ignore[arg-type]  # all are int
 
 

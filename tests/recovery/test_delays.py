@@ -131,12 +131,23 @@ def test_three_slow_rounds_take_thirty_seconds_on_the_average() -> None:
 # --- the options ---
 
 
-@pytest.mark.parametrize(
-    "option", ["deadline", "max_attempts", "max_delay", "max_waiting", "consumer_grace"]
-)
+@pytest.mark.parametrize("option", ["deadline", "max_delay", "consumer_grace"])
 @pytest.mark.parametrize("value", [-1, float("nan")])
-def test_negative_number_is_refused(option: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"{option} is {value!r}; expected 0 or more"):
+def test_time_that_is_negative_or_no_number_is_refused(option: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{option} is {value!r}; expected seconds, 0 or more"):
+        Recovery(**{option: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("option", ["max_attempts", "max_waiting", "max_waiting_bytes"])
+def test_negative_count_is_refused(option: str) -> None:
+    with pytest.raises(ValueError, match=f"{option} is -1; expected a whole number, 0 or more"):
+        Recovery(**{option: -1})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("option", ["deadline", "max_waiting"])
+@pytest.mark.parametrize("value", ["5", True])
+def test_option_that_is_no_number_is_refused(option: str, value: object) -> None:
+    with pytest.raises(TypeError, match=f"{option} is {value!r}; expected"):
         Recovery(**{option: value})  # type: ignore[arg-type]
 
 

@@ -232,7 +232,7 @@ async def test_batch_is_dropped_with_its_connection(
 @pytest.mark.parametrize(
     ("size", "seconds", "words"),
     [
-        (0, 1.0, "size is 0; expected at least 1"),
+        (0, 1.0, "size is 0; expected a whole number, 1 or more"),
         (11, 1.0, "size=11 is more than prefetch_count=10"),
         (10, 0.0, "seconds is 0.0; expected a number above 0"),
         (10, float("nan"), "seconds is nan; expected a number above 0"),

@@ -137,7 +137,7 @@ async def test_only_one_run_at_a_time(channel: ammoo.Channel, peer: ScriptedPeer
     [
         (0, 1, "needs a prefetch_count of at least 2, .*; prefetch_count is not set"),
         (19, 10, "needs a prefetch_count of at least 20, .*; prefetch_count is 19"),
-        (19, 0, "concurrency is 0; expected at least 1"),
+        (19, 0, "concurrency is 0; expected a whole number, 1 or more"),
     ],
 )
 async def test_prefetch_limit_of_less_than_two_for_each_handler_is_refused(

@@ -17,6 +17,7 @@ from .connection import Connection
 from .credentials import CredentialsProvider
 from .instrumentation.hooks import Hooks
 from .instrumentation.instruments import Instruments
+from .number_checks import check_above_zero, check_whole_number
 from .parameters import OpenTransport
 from .recovery.options import Recovery
 
@@ -266,15 +267,6 @@ def _check_options(
         )
     if not (hooks is None or isinstance(hooks, Hooks)):
         raise TypeError(f"hooks is {hooks!r}; expected an object of a subclass of ammoo.Hooks")
-    if isinstance(record_frames, bool) or not isinstance(record_frames, int):
-        raise TypeError(f"record_frames is {record_frames!r}; expected a whole number")
-    if record_frames < 0:
-        raise ValueError(f"record_frames is {record_frames!r}; expected 0 or more")
-    if stall_guard is None:
-        return
-    if isinstance(stall_guard, bool) or not isinstance(stall_guard, int | float):
-        raise TypeError(
-            f"stall_guard is {stall_guard!r}; expected a share of the heartbeat interval"
-        )
-    if not stall_guard > 0:
-        raise ValueError(f"stall_guard is {stall_guard!r}; expected a share above 0, such as 0.5")
+    check_whole_number("record_frames", record_frames)
+    if stall_guard is not None:
+        check_above_zero("stall_guard", stall_guard, "a share of the heartbeat interval")

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from .auth.abc import Authentication, AuthenticationMechanism
 from .auth.password import PasswordAuthentication
+from .number_checks import check_seconds, check_whole_number
 from .parameters import ConnectionParameters, OpenTransport
 
 __all__ = ["connection_parameters"]
@@ -25,6 +26,8 @@ TLS_PORT: Final = 5671
 DEFAULT_CONNECTION_TIMEOUT: Final = 30.0
 SHORT_CONNECTION_TIMEOUT: Final = 10.0
 SHORT_ADDRESS_TIMEOUT: Final = 5.0
+MOST_IN_16_BITS: Final = 2**16 - 1
+MOST_IN_32_BITS: Final = 2**32 - 1
 
 
 class _Location(NamedTuple):
@@ -69,7 +72,7 @@ def connection_parameters(
     With `is_one_of_several`, the default time-outs are short, because another attempt follows.
 
     Raises:
-        ValueError: The URL, one of its parameters or a number is invalid.
+        ValueError: The URL or one of its parameters is invalid, or a number is out of range.
         TypeError: An argument has a wrong type.
         OSError: A file that the URL names cannot be read.
     """
@@ -109,33 +112,43 @@ def connection_parameters(
     address: str = _first(host, location.host, "localhost")
     timeout = _first(connection_timeout, query.get("connection_timeout"))
     is_short = is_one_of_several and timeout is None
+    heartbeat = _first(heartbeat_interval, query.get("heartbeat_interval"))
     server_hostname = _server_hostname(query.get("server_name_indication"))
     if encrypted:
         _check_name_is_known(address, server_hostname, ssl_context)
     return ConnectionParameters(
         host=address,
-        port=_whole("port", _first(port, location.port, TLS_PORT if encrypted else PLAIN_PORT), 1),
+        port=check_whole_number(
+            "port",
+            _first(port, location.port, TLS_PORT if encrypted else PLAIN_PORT),
+            least=1,
+            most=MOST_IN_16_BITS,
+        ),
         virtualhost=_first(virtualhost, location.virtualhost, "/"),
         ssl_context=ssl_context if encrypted else None,
         server_hostname=server_hostname,
         auth=auth,
-        heartbeat_interval=_whole(
-            "heartbeat_interval", _first(heartbeat_interval, query.get("heartbeat_interval"))
+        heartbeat_interval=None
+        if heartbeat is None
+        else check_whole_number("heartbeat_interval", heartbeat, most=MOST_IN_16_BITS),
+        frame_max=check_whole_number(
+            "frame_max", _first(frame_max, query.get("frame_max"), 131072), most=MOST_IN_32_BITS
         ),
-        frame_max=_whole(
-            "frame_max", _first(frame_max, query.get("frame_max"), 131072), most=2**32 - 1
+        channel_max=check_whole_number(
+            "channel_max",
+            _first(channel_max, query.get("channel_max"), 2047),
+            most=MOST_IN_16_BITS,
         ),
-        channel_max=_whole("channel_max", _first(channel_max, query.get("channel_max"), 2047)),
         connection_timeout=_no_limit_if_zero(
-            _seconds(
+            check_seconds(
                 "connection_timeout",
                 _first(
                     timeout, SHORT_CONNECTION_TIMEOUT if is_short else DEFAULT_CONNECTION_TIMEOUT
                 ),
             )
         ),
-        operation_timeout=_seconds("operation_timeout", operation_timeout),
-        blocked_timeout=_seconds("blocked_timeout", blocked_timeout),
+        operation_timeout=_limit("operation_timeout", operation_timeout),
+        blocked_timeout=_limit("blocked_timeout", blocked_timeout),
         address_timeout=SHORT_ADDRESS_TIMEOUT if is_short else None,
         client_properties={
             **({"connection_name": connection_name} if connection_name is not None else {}),
@@ -167,29 +180,9 @@ def _check_types(kind: type | tuple[type, ...], expected: str, **arguments: obje
             raise TypeError(f"{name} is of type {type(value).__name__}; expected {expected}")
 
 
-def _whole(name: str, value: Any, least: int = 0, most: int = 65535) -> Any:
-    """Check a whole number, which is sent as 16 bits by default; None is allowed.
-
-    Raises:
-        ValueError: The value is not a whole number, or is out of range.
-    """
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    if value is not None and not (is_number and least <= value <= most):
-        raise ValueError(f"{name} is {value!r}; expected a whole number from {least} to {most}")
-    return value
-
-
-def _seconds(name: str, value: Any) -> Any:
-    """Check a time to wait.
-
-    Raises:
-        ValueError: The value is not a number, or is negative.
-    """
-    # NaN fails this comparison, too.
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is not None and not (is_number and value >= 0):
-        raise ValueError(f"{name} is {value!r}; expected seconds, 0 or more")
-    return value
+def _limit(name: str, seconds: float | None) -> float | None:
+    """Return a time limit in seconds; None for no limit."""
+    return None if seconds is None else check_seconds(name, seconds)
 
 
 # --- the URL -------------------------------------------------------------------------------

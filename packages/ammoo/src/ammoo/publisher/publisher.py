@@ -19,6 +19,7 @@ from typing import Final, Self, Unpack, overload
 from ..channel_lifetime import ChannelLifetime
 from ..exceptions.base import OperationTimeout
 from ..exceptions.publishing import PublishNotSent
+from ..number_checks import check_whole_number
 from ..publish_defaults import PublishDefaults
 from ..publish_options import (
     NOT_GIVEN,
@@ -80,10 +81,8 @@ class Publisher:
         timeout: float | None,
         republish: bool,
     ) -> None:
-        if max_in_flight < 1 or max_bytes < 1:
-            raise ValueError(
-                f"max_in_flight is {max_in_flight}, max_bytes is {max_bytes}; expected at least 1"
-            )
+        check_whole_number("max_in_flight", max_in_flight, least=1)
+        check_whole_number("max_bytes", max_bytes, least=1)
         self._channel = channel
         self._lifetime = lifetime
         self._defaults = defaults

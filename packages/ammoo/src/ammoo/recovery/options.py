@@ -1,8 +1,9 @@
 """`Recovery`: the options of recovery, which are checked when they are given."""
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
+from ..number_checks import check_seconds, check_whole_number
 from ..topology import Entity
 
 __all__ = ["OnError", "Recovery"]
@@ -45,6 +46,7 @@ class Recovery:
 
     Raises:
         ValueError: A number is negative, or on_error is unknown.
+        TypeError: A number has a wrong type.
     """
 
     __slots__ = (
@@ -74,14 +76,14 @@ class Recovery:
         consumer_grace: float = 10.0,
         random: Callable[[], float] | None = None,
     ) -> None:
-        _require_positive(
-            deadline=deadline,
-            max_attempts=max_attempts,
-            max_delay=max_delay,
-            max_waiting=max_waiting,
-            max_waiting_bytes=max_waiting_bytes,
-            consumer_grace=consumer_grace,
-        )
+        if deadline is not None:
+            check_seconds("deadline", deadline)
+        if max_attempts is not None:
+            check_whole_number("max_attempts", max_attempts)
+        check_seconds("max_delay", max_delay)
+        check_whole_number("max_waiting", max_waiting)
+        check_whole_number("max_waiting_bytes", max_waiting_bytes)
+        check_seconds("consumer_grace", consumer_grace)
         if on_error not in get_args(OnError):
             raise ValueError(f"on_error is {on_error!r}; expected 'skip', 'retry' or 'fail'")
         if random is None:
@@ -110,10 +112,3 @@ class Recovery:
             entity: A recorded exchange, queue, binding or consumer.
         """
         return self.restore is None or self.restore(entity)
-
-
-def _require_positive(**numbers: Any) -> None:
-    for name, value in numbers.items():
-        # NaN fails this comparison, too.
-        if value is not None and not value >= 0:
-            raise ValueError(f"{name} is {value!r}; expected 0 or more")

@@ -7,6 +7,7 @@ from typing import Self, overload
 
 from ..exceptions.message import UnknownDelivery
 from ..messages import DeliverMessage
+from ..number_checks import check_above_zero, check_whole_number
 from .ports import ReadConsumer
 from .processing import OnError, Processing
 
@@ -100,9 +101,7 @@ class Batches:
     def __init__(self, consumer: ReadConsumer, size: int, seconds: float) -> None:
         self._consumer = consumer
         self._size = checked_size(size, consumer.prefetch_count)
-        if not seconds > 0:
-            raise ValueError(f"seconds is {seconds!r}; expected a number above 0")
-        self._seconds = seconds
+        self._seconds = check_above_zero("seconds", seconds)
         self._deadline = 0.0
         self._open: list[DeliverMessage] = []
 
@@ -165,8 +164,7 @@ def checked_size(size: int, prefetch_count: int) -> int:
     Raises:
         ValueError: The prefetch limit is smaller, so that no batch could ever be full.
     """
-    if size < 1:
-        raise ValueError(f"size is {size!r}; expected at least 1")
+    check_whole_number("size", size, least=1)
     if prefetch_count and size > prefetch_count:
         raise ValueError(
             f"size={size} is more than prefetch_count={prefetch_count}: the server sends no more"

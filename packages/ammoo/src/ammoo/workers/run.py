@@ -15,6 +15,7 @@ from ..exceptions.base import AmmooError
 from ..exceptions.channel import ClientClosedChannelOK
 from ..exceptions.connection import ClientClosedConnectionOK
 from ..messages import DeliverMessage
+from ..number_checks import check_whole_number
 from .keyed_backlog import KeyedBacklog
 from .ports import ReadConsumer
 from .processing import OnError, checked_policy
@@ -252,8 +253,7 @@ def checked_concurrency(concurrency: int, prefetch_count: int) -> int:
     Raises:
         ValueError: The prefetch limit is less than twice as high.
     """
-    if concurrency < 1:
-        raise ValueError(f"concurrency is {concurrency!r}; expected at least 1")
+    check_whole_number("concurrency", concurrency, least=1)
     if prefetch_count < 2 * concurrency:
         limit = f"is {prefetch_count}" if prefetch_count else "is not set"
         raise ValueError(
