@@ -23,8 +23,7 @@ FENCED = re.compile(r"^ *```.*\n((?:.*\n)*?) *```$", re.MULTILINE)
 INLINE = re.compile(r"`([^`]+)`")
 NOT_FOR_USERS = frozenset(
     [
-        *("attach", "close_for_good", "is_on_stream", "resume"),  # a consumer's, for its channel
-        *("entered", "settings"),  # for the client's other rooms
+        "entered",  # for the client's other rooms
         "check_responders",  # the plugin calls it
         "is_from_stream",  # of a message, for recovery
         "random",  # for tests of recovery

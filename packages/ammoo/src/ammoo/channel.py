@@ -194,11 +194,6 @@ class Channel:
         """
         return self._lifetime.final
 
-    @property
-    def settings(self) -> ChannelSettings:
-        """The settings that recovery restores: prefetch limits, confirm mode, transactions, flow."""
-        return self._lifetime.settings
-
     # --- context manager ---
 
     async def __aenter__(self) -> Self:

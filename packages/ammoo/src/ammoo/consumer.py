@@ -112,7 +112,7 @@ class Consumer:
         return min(filter(None, counts), default=0)
 
     @property
-    def is_on_stream(self) -> bool:
+    def _is_on_stream(self) -> bool:
         """Whether the consumer has an offset in a stream (x-stream-offset)."""
         return "x-stream-offset" in self._request.arguments
 
@@ -401,7 +401,7 @@ class Consumer:
 
     # --- recovery ---
 
-    def resume(self, arguments: FieldTable) -> FieldTable:
+    def _resume(self, arguments: FieldTable) -> FieldTable:
         """Return the arguments with which the consumer continues where it was in a stream.
 
         Args:
@@ -410,7 +410,7 @@ class Consumer:
         assert isinstance(self._inbox, LastingInbox)
         return self._inbox.resume(arguments)
 
-    def attach(self, inbox: Inbox) -> None:
+    def _attach(self, inbox: Inbox) -> None:
         """Read from another inbox, after a recovery.
 
         Args:
@@ -419,7 +419,7 @@ class Consumer:
         assert isinstance(self._inbox, LastingInbox)
         self._inbox.adopt(inbox)
 
-    def close_for_good(self, error: Exception) -> None:
+    def _close_for_good(self, error: Exception) -> None:
         """End the consumer with an error.
 
         Args:

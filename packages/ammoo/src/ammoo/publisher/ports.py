@@ -2,8 +2,6 @@
 
 from typing import Any, Protocol
 
-from ..channel_settings import ChannelSettings
-
 __all__ = ["PublisherChannel"]
 
 
@@ -12,11 +10,6 @@ class PublisherChannel(Protocol):
 
     _publishers: set[Any]
     """The publishers that are open: the channel holds them until they are left."""
-
-    @property
-    def settings(self) -> ChannelSettings:
-        """The settings that recovery restores, confirm mode among them."""
-        ...
 
     async def select_confirm(self) -> None:
         """Make the server confirm every message from now on."""

@@ -142,7 +142,7 @@ class Publisher:
         if self._was_entered:
             raise RuntimeError("the publisher was entered before; call channel.publisher() again")
         self._was_entered = True
-        if not self._channel.settings.confirms:
+        if not self._lifetime.settings.confirms:
             await self._channel.select_confirm()
         self._is_open = True
         self._channel._publishers.add(self)

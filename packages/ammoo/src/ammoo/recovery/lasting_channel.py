@@ -151,7 +151,7 @@ class LastingChannel(ChannelLifetime):
             self._own_gate.fail(error)
         self._keeper.channels.pop(self, None)
         for record in self._keeper.topology.consumers_on(self):
-            record.consumer.close_for_good(error)
+            record.consumer._close_for_good(error)
         self._keeper.topology.forget_channel(self)
 
     # --- requests ---

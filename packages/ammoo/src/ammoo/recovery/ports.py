@@ -24,14 +24,24 @@ class UserChannel(Protocol):
 
 
 class LastingConsumer(Protocol):
-    """The caller's `Consumer`: it survives its live channel."""
+    """The caller's `Consumer`, as an event reports it; it survives its live channel."""
 
-    def resume(self, arguments: FieldTable) -> FieldTable:
+    @property
+    def consumer_tag(self) -> str:
+        """The name of the consumer on its channel."""
+        ...
+
+    @property
+    def queue_name(self) -> str:
+        """The queue's name."""
+        ...
+
+    def _resume(self, arguments: FieldTable) -> FieldTable:
         """Return the arguments with which the consumer continues where it was."""
         ...
 
-    def attach(self, inbox: Inbox) -> None:
+    def _attach(self, inbox: Inbox) -> None:
         """Go on with what a live channel delivers to another inbox."""
 
-    def close_for_good(self, error: Exception) -> None:
+    def _close_for_good(self, error: Exception) -> None:
         """End the consumer with an error."""

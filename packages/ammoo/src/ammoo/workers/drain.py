@@ -147,7 +147,7 @@ class Drain:
         if self._run is not None:
             self._run.cancel()
         await self._in_time(self._unless_hurried(GRACE), self._wait_for_handlers(live, None))
-        if self._is_alone and not self._consumer.is_on_stream:
+        if self._is_alone and not self._consumer._is_on_stream:
             live.requeue(live.acknowledgements.unacked.held())
 
     async def _flush_publishers(self, began: float) -> None:

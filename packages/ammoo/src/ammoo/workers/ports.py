@@ -43,7 +43,7 @@ class DrainedConsumer(Protocol):
         ...
 
     @property
-    def is_on_stream(self) -> bool:
+    def _is_on_stream(self) -> bool:
         """Whether the consumer has an offset in a stream."""
         ...
 

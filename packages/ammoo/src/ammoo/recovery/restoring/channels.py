@@ -160,7 +160,7 @@ async def start_consumer(live: LiveChannel, record: ConsumerRecord) -> Inbox:
     request = record.request._replace(
         queue_name=record.queue.name,
         consumer_tag=inbox.consumer_tag,
-        arguments=record.consumer.resume(record.request.arguments),
+        arguments=record.consumer._resume(record.request.arguments),
     )
     await live.consuming.start(inbox, request)
     return inbox
@@ -235,7 +235,7 @@ async def probe_queue(replay: Replay, record: ConsumerRecord) -> None:
 def _is_on_stream(record: ConsumerRecord) -> bool:
     declared = record.queue.parameters
     is_stream = declared is not None and declared.arguments.get("x-queue-type") == "stream"
-    return is_stream or record.consumer.is_on_stream
+    return is_stream or record.consumer._is_on_stream
 
 
 async def restore_channels(

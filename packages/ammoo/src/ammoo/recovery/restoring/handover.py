@@ -91,7 +91,7 @@ class Handover:
         self.missing.remove(record)
         if not record.has_ended:
             self._topology.drop_consumer(record.consumer)
-            record.consumer.close_for_good(error)
+            record.consumer._close_for_good(error)
             self._reports.consumer_lost(record.consumer, error)
 
     def lose_refused_consumer(
@@ -228,4 +228,4 @@ def attach_consumer(record: ConsumerRecord, inbox: Inbox) -> None:
         inbox.close(ClientCancelledConsumerOK(inbox.consumer_tag, inbox.queue_name))
         inbox.requeue_unread()
     else:
-        record.consumer.attach(inbox)
+        record.consumer._attach(inbox)
