@@ -88,17 +88,31 @@ def test_suspect_is_refused_at_its_third_close_while_it_was_sent_alone() -> None
     assert [False, False, False, True] == [lose(resending, message, OF_NOTHING) for _ in range(4)]
 
 
-@pytest.mark.parametrize(("error", "may_be_stored"), [(OF_A_PUBLISH, False), (FORCED, True)])
-def test_message_may_be_stored_after_a_loss_that_is_no_close_for_it(
-    error: Exception, may_be_stored: bool
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(OF_A_PUBLISH, PublishRefused), (FORCED, PublishUnknown)]
+)
+def test_refused_message_may_be_stored_after_a_loss_that_is_no_close_for_it(
+    error: Exception, outcome: type[Exception]
 ) -> None:
     resending = Resending()
     (message,) = confirmations(1)
 
     lose(resending, message, error)
-    lose(resending, message, OF_A_PUBLISH)
+    taken = [resending.take(message, PublishUnknown(OF_A_PUBLISH)) for _ in range(4)]
 
-    assert may_be_stored == message._may_be_stored
+    assert outcome is type(taken[-1])
+
+
+def test_messages_that_may_be_stored_are_forgotten_when_they_have_their_outcomes() -> None:
+    resending = Resending()
+    *earlier, last = confirmations(10)
+    for each in earlier:
+        lose(resending, each, FORCED)
+    resending.give_back_to(deque())
+
+    lose(resending, last, FORCED)
+
+    assert {last.publish_sequence_number} == resending._may_be_stored
 
 
 def test_loss_without_a_close_says_nothing_about_a_suspect() -> None:

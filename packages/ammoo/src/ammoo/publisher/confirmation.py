@@ -50,7 +50,6 @@ class Confirmation:
         "_error",
         "_is_done",
         "_loss",
-        "_may_be_stored",
         "_message",
         "_owner",
         "_size",
@@ -79,7 +78,6 @@ class Confirmation:
         self._was_raised = False  # in a task that has awaited it
         self._times_sent = 0
         self._loss: PublishFailed | None = None  # the outcome of its last sending
-        self._may_be_stored = False  # from a sending before the last
         self._owner = owner
         self._is_done = False
         self._error: PublishFailed | None = None

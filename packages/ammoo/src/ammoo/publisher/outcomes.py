@@ -24,7 +24,7 @@ from .window import Window
 
 __all__ = ["Lost", "Outcomes", "not_sent", "outcome_of"]
 
-Lost = Callable[[Confirmation, PublishUnknown], PublishRefused | None]
+Lost = Callable[[Confirmation, PublishUnknown | PublishRefused], PublishFailed | None]
 """Takes a message that was lost, and returns its outcome, or None if it is sent again."""
 
 
@@ -152,19 +152,17 @@ class Outcomes:
 
     def failed(self, confirmation: Confirmation, error: Exception) -> None:
         """Record that the channel will not confirm a message, and why."""
-        if isinstance(error, PublishUnknown) and self.lost is not None:
-            refused = self.lost(confirmation, error)
-            if refused is None:
-                return
-            refused.__cause__ = error.exc
-            error = refused
         if isinstance(error, PublishUnknown | PublishRefused):
+            outcome = error if self.lost is None else self.lost(confirmation, error)
+            if outcome is None:
+                return
             mark_as_reported(error.exc)
-        if not isinstance(error, PublishFailed):
-            error = outcome_of(confirmation, error)
-        if _may_have_earlier_copy(confirmation, error):
-            error = _unknown(error)
-        self.settle_as_failed(confirmation, error)
+            self.settle_as_failed(confirmation, outcome)
+            return
+        failure = error if isinstance(error, PublishFailed) else outcome_of(confirmation, error)
+        if confirmation._times_sent > 1 and not isinstance(failure, PublishUnknown):
+            failure = _unknown(failure)  # the server may have stored an earlier copy
+        self.settle_as_failed(confirmation, failure)
 
     def raised(self, confirmation: Confirmation) -> None:
         """Record that the failure of a message was raised in a caller."""
@@ -221,16 +219,6 @@ def outcome_of(confirmation: Confirmation, cause: Exception) -> PublishFailed:
     if confirmation._loss is not None:  # it waits to be sent again
         return confirmation._loss
     return _unknown(cause)
-
-
-def _may_have_earlier_copy(confirmation: Confirmation, error: PublishFailed) -> bool:
-    """Return whether the server may have stored a copy that was sent before the one that failed.
-
-    A refused message counts as not stored if each sending ended in a close that may be about it.
-    """
-    if isinstance(error, PublishRefused):
-        return confirmation._may_be_stored
-    return confirmation._times_sent > 1 and not isinstance(error, PublishUnknown)
 
 
 def not_sent(cause: Exception) -> PublishNotSent:

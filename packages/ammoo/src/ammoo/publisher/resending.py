@@ -13,7 +13,7 @@ from typing import Final
 from ammoo_wire import BasicPublishParameters, method_of
 
 from ..exceptions.base import ServerRefusal
-from ..exceptions.publishing import PublishRefused, PublishUnknown
+from ..exceptions.publishing import PublishFailed, PublishRefused, PublishUnknown
 from .confirmation import Confirmation
 
 __all__ = ["Resending"]
@@ -32,35 +32,54 @@ class Resending:
         self._lost: list[Confirmation] = []
         self._last_suspect = 0
         self._closes: Counter[int] = Counter()
+        self._may_be_stored: set[int] = set()  # lost without a close that may be about a message
 
     def is_suspect(self, confirmation: Confirmation) -> bool:
         """Return whether a message has to be sent alone."""
         return confirmation.publish_sequence_number <= self._last_suspect
 
-    def take(self, confirmation: Confirmation, loss: PublishUnknown) -> PublishRefused | None:
+    def take(
+        self, confirmation: Confirmation, loss: PublishUnknown | PublishRefused
+    ) -> PublishFailed | None:
         """Keep a message whose channel was lost, or refuse to send it again.
+
+        A refused message counts as not stored if each sending ended in a close that may be about it.
 
         Args:
             confirmation: The message.
-            loss: Its outcome if it is not sent again.
+            loss: Its outcome if it is not sent again; refused messages never are.
 
         Returns:
             The outcome if the message is not sent again; None if it is.
         """
         number = confirmation.publish_sequence_number
+        if not self._lost:  # the oldest message of a loss: what came before has its outcome
+            self._may_be_stored = {each for each in self._may_be_stored if each >= number}
+        if isinstance(loss, PublishRefused):
+            return self._refused(number, loss)
         if _may_be_about_a_publish(loss.exc):
             if self.is_suspect(confirmation):
                 self._closes[number] += 1
                 if self._closes[number] >= _MOST_CLOSES:
-                    return PublishRefused(loss.exc)
+                    refused = PublishRefused(loss.exc)
+                    refused.__cause__ = loss.exc
+                    return self._refused(number, refused)
             else:
                 self._closes.clear()
             self._last_suspect = max(self._last_suspect, number)
         else:
-            confirmation._may_be_stored = True
+            self._may_be_stored.add(number)
         confirmation._loss = loss
         self._lost.append(confirmation)
         return None
+
+    def _refused(self, number: int, refused: PublishRefused) -> PublishRefused | PublishUnknown:
+        """Return the outcome of a message that the server has refused at its last sending."""
+        if number not in self._may_be_stored:
+            return refused
+        unknown = PublishUnknown(refused)
+        unknown.__cause__ = refused
+        return unknown
 
     def give_back_to(self, queue: deque[Confirmation]) -> None:
         """Put the lost messages in front of those that were never sent."""

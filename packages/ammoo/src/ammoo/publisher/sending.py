@@ -13,6 +13,7 @@ from ..exceptions.channel import ChannelClosed
 from ..exceptions.connection import ConnectionClosed
 from ..exceptions.publishing import (
     NotSentInTime,
+    PublishFailed,
     PublishRefused,
     PublishUnknown,
 )
@@ -86,7 +87,9 @@ class Sending:
             self._lifetime.require_live().transport.require_loop()
             self._task = asyncio.get_running_loop().create_task(self._send_queued())
 
-    def _take_lost(self, confirmation: Confirmation, loss: PublishUnknown) -> PublishRefused | None:
+    def _take_lost(
+        self, confirmation: Confirmation, loss: PublishUnknown | PublishRefused
+    ) -> PublishFailed | None:
         """Queue again a message whose channel was lost (`outcomes.Lost`)."""
         assert self._resending is not None
         if self._alone is not None and not self._alone.done():
