@@ -224,7 +224,13 @@ def test_connection_errors_by_code(code: int, cls: type) -> None:
                 " durable=True (or exclusive=True) to declare_queue"
             ),
         ),
-        (ConnectionLost(None), "the server closed the socket without closing the AMQP connection"),
+        (
+            ConnectionLost(None),
+            (
+                "the server closed the socket without closing the AMQP connection; its log may say"
+                " why"
+            ),
+        ),
         (
             ConnectionLost(OSError("x")),
             "the connection to the server was lost: OSError('x')",

@@ -209,7 +209,8 @@ async def connect(
             "credentials replaces auth, login and password; pass either credentials or these"
         )
     _check_options(recovery, credentials, hooks, record_frames, stall_guard)
-    urls: Sequence[str | None] = [url] if url is None or isinstance(url, str) else url
+    # bytes, too: `connection_parameters` refuses them, and not each of their octets.
+    urls: Sequence[str | None] = [url] if url is None or isinstance(url, str | bytes) else url
     if not urls:
         raise ValueError("url is an empty sequence; expected at least one URL")
     hosts = [

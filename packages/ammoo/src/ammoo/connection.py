@@ -111,22 +111,38 @@ class Connection(Uncopyable):
 
     @property
     def heartbeat_interval(self) -> int:
-        """The negotiated heartbeat timeout, in seconds; 0 for no heartbeats."""
+        """The negotiated heartbeat timeout, in seconds; 0 for no heartbeats.
+
+        Raises:
+            RuntimeError: The connection was not entered.
+        """
         return self._require_live().protocol.heartbeat_interval
 
     @property
     def frame_max(self) -> int:
-        """The negotiated size of the largest frame, in octets; 0 for no limit."""
+        """The negotiated size of the largest frame, in octets; 0 for no limit.
+
+        Raises:
+            RuntimeError: The connection was not entered.
+        """
         return self._require_live().protocol.frame_max
 
     @property
     def channel_max(self) -> int:
-        """How many channels may be open, as negotiated; 0 for no limit."""
+        """How many channels may be open, as negotiated; 0 for no limit.
+
+        Raises:
+            RuntimeError: The connection was not entered.
+        """
         return self._require_live().protocol.channel_max
 
     @property
     def server_properties(self) -> FieldTable:
-        """The properties that the server sent: product, version, capabilities and others."""
+        """The properties that the server sent: product, version, capabilities and others.
+
+        Raises:
+            RuntimeError: The connection was not entered.
+        """
         return dict(self._require_live().server_properties)
 
     @property
@@ -151,7 +167,7 @@ class Connection(Uncopyable):
 
     @property
     def epoch(self) -> int:
-        """How many times the connection has been opened: 1 until its first recovery."""
+        """How many times the connection has been opened: 1 until its first recovery; 0 at first."""
         return (
             self._supervisor.state.epoch if self._supervisor is not None else int(self._is_entered)
         )
@@ -180,9 +196,13 @@ class Connection(Uncopyable):
             RuntimeError: The connection was entered before.
         """
         if self._is_entering or self.closing_exc is not None:
-            raise RuntimeError(f"{self!r} was entered or closed before; connect again")
+            raise RuntimeError(
+                f"{self!r} was entered or closed before; call ammoo.connect() for another one"
+            )
         if self._live is None:
-            raise RuntimeError("a connection is made by awaiting ammoo.connect()")
+            raise RuntimeError(
+                f"{self!r} has no socket: await ammoo.connect(…) instead of making a Connection"
+            )
         self._is_entering = True
         if self._connector is None:
             await self._live.open()
@@ -232,6 +252,9 @@ class Connection(Uncopyable):
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
         """Close the connection before its block is left; do nothing if it is closed.
+
+        The server requeues messages that were not settled. If the caller is cancelled, the socket is
+        closed at once.
 
         Args:
             timeout: How long to wait for the server's answer, in seconds; 5 by default. Then the
@@ -329,7 +352,8 @@ class Connection(Uncopyable):
     def _require_live(self) -> LiveConnection:
         if self._live is None or not self._is_entered:
             raise RuntimeError(
-                "the connection is not open: it is used within async with await ammoo.connect()"
+                f"{self!r} is not open: use it within async with ammoo.connect(…), or await its"
+                " open() first"
             )
         return self._live
 
@@ -373,7 +397,7 @@ class Connection(Uncopyable):
         """
         if self._supervisor is None:
             raise RuntimeError(
-                "only a connection with recovery has events; pass recovery=Recovery()"
+                f"{self!r} has no events, because it has no recovery: connect(…, recovery=Recovery())"
             )
         return self._supervisor.reports.listen()
 

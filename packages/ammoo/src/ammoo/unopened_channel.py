@@ -1,4 +1,4 @@
-"""What stands in the place of a live channel before a `Channel` is entered."""
+"""The object that publishes for a `Channel` before it is entered: it refuses everything."""
 
 from asyncio import Future
 from collections.abc import Awaitable
@@ -12,7 +12,8 @@ __all__ = ["NOT_ENTERED", "not_entered"]
 def not_entered() -> RuntimeError:
     """Return the error for a channel that is used without being open."""
     return RuntimeError(
-        "the channel is not open: it is used within async with connection.channel()"
+        "the channel is not open: use it within async with connection.channel(), or await its open()"
+        " first"
     )
 
 

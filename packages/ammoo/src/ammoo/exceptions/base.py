@@ -57,8 +57,9 @@ class OperationTimeout(AmmooError, TimeoutError):
     """The server did not answer an operation in time.
 
     A reply that still comes is treated as if the operation had been cancelled: the channel stays
-    usable, and later replies go to their callers. If this reply is the next one for a minute and does
-    not come, the channel is closed with `ChannelUnanswered`. There is no such limit for a confirm.
+    usable, and later replies go to their callers. The server answers the operations of a channel in
+    order. If the missing reply is the next one, and does not come for a minute, the client closes
+    the channel with `ChannelUnanswered`. A missing confirm closes nothing.
 
     Attributes:
         operation: The method that was not answered, ``queue.declare`` for example.
@@ -87,7 +88,7 @@ class ServerRefusal(AmmooError):
     """
 
     advice: ClassVar[str] = ""
-    """The advice to the user."""
+    """What the user can do about it; empty if there is no advice for the whole class."""
 
     def __init__(self, reply_code: int, reply_text: str, class_id: int, method_id: int) -> None:
         super().__init__(reply_code, reply_text, class_id, method_id)
@@ -136,6 +137,13 @@ _ADVICE_BY_CLUE = {
     "negotiated frame_max": "pass frame_max=8192 or more to connect",
     "exchange type '": "check the exchange's type, and that the server has the plugin for it",
     "in exclusive use": "wait until the queue's exclusive consumer is gone",
+    "' in use": "remove its consumers or bindings first, or leave if_unused out",
+    "' not empty": "purge it first, or leave if_empty out",
+    "to tx mode": "a channel has either confirms or transactions: use another channel",
+    "to confirm mode": "a channel has either confirms or transactions: use another channel",
+    "reserved prefix": "choose a name that does not begin with amq.",
+    "system exchange": "the server's own exchanges, which begin with amq., cannot be deleted",
+    "default exchange": "it routes to each queue by its name, and can be neither bound nor deleted",
     "message size": "send smaller messages, or raise the server's max_message_size",
     "timed out. Timeout value": ("settle messages sooner, or raise the server's consumer_timeout"),
 }

@@ -91,7 +91,7 @@ class ResourceLocked(ServerClosedChannel):
 class PreconditionFailed(ServerClosedChannel):
     """A queue or exchange has different properties, or an argument is invalid (406)."""
 
-    advice = "the server's text names the argument that does not match"
+    advice = "the server's text says what it does not accept"
 
 
 class ClientClosedChannel(ChannelClosed):
@@ -102,7 +102,7 @@ class ClientClosedChannelOK(ClientClosedChannel):
     """The client closed the channel, and nothing was wrong."""
 
     def __str__(self) -> str:
-        return "the channel was closed by the client"
+        return "the channel was closed by the client (close, drain, or the end of its block)"
 
 
 class ClientClosedChannelError(ClientClosedChannel):
@@ -137,7 +137,7 @@ class ChannelUnanswered(ClientClosedChannelError):
 
 
 class ChannelInactive(AmmooError, TimeoutError):
-    """The server accepted no messages (channel.flow) within blocked_timeout or operation_timeout.
+    """The server accepted no messages (channel.flow) for the whole blocked_timeout or operation_timeout.
 
     The message was not sent. The channel stays open.
 
@@ -159,7 +159,7 @@ class ChannelInactive(AmmooError, TimeoutError):
 
 
 class SocketFull(AmmooError, TimeoutError):
-    """The socket's buffer has been full for all of blocked_timeout or operation_timeout.
+    """The socket's buffer stayed full for the whole blocked_timeout or operation_timeout.
 
     The server does not read, or the network is slow or gone. The message was not sent. The channel
     stays open.

@@ -89,6 +89,10 @@ class ConnectionLost(ConnectionClosed):
         self.address = address
 
     def __str__(self) -> str:
+        return self._loss() + ("; its log may say why" if self.exc is None else "")
+
+    def _loss(self) -> str:
+        """Return what happened to the socket."""
         at = f" at {self.address}" if self.address else ""
         if self.exc is None:
             return f"the server{at} closed the socket without closing the AMQP connection"
@@ -125,7 +129,7 @@ class LoginFrameTooLarge(ConnectionLost):
 
     def __str__(self) -> str:
         return (
-            f"{super().__str__()}, after a login of {self.size} octets ({self.method}); RabbitMQ"
+            f"{self._loss()}, after a login of {self.size} octets ({self.method}); RabbitMQ"
             f" accepts {self.limit} by default: send less (password or token, client_properties), or"
             " raise initial_frame_max in the server's configuration"
         )
@@ -171,7 +175,10 @@ class ConnectionTimeout(ConnectionClosed, TimeoutError):
 
     def __str__(self) -> str:
         at = f" at {self.address}" if self.address else ""
-        return f"the server{at} did not open the connection within {self.timeout:g} s"
+        return (
+            f"the server{at} did not open the connection within {self.timeout:g} s; it may be"
+            " overloaded, or may not be an AMQP server"
+        )
 
 
 class CredentialsUnavailable(ConnectionClosed):
@@ -207,14 +214,14 @@ class RecoveryFailed(ConnectionClosed):
         self.outage = outage
 
     def __str__(self) -> str:
+        attempts = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
         return (
-            f"the connection could not be opened in {self.attempts} attempts within"
-            f" {self.outage:.1f} s: {self.exc}"
+            f"the connection could not be opened in {attempts} within {self.outage:.1f} s: {self.exc}"
         )
 
 
 class ConnectionBlocked(AmmooError, TimeoutError):
-    """The server has blocked the connection for all of blocked_timeout or operation_timeout.
+    """The connection stayed blocked by the server for the whole blocked_timeout or operation_timeout.
 
     The server is short of memory or disk space. The message was not sent. The connection stays
     open.
@@ -251,7 +258,7 @@ class TooManyChannels(AmmooError):
 
     def __str__(self) -> str:
         return (
-            f"all {self.channel_max} channels of the connection are open (channel_max);"
+            f"channel_max is {self.channel_max}, and so many channels of the connection are open;"
             " close one, or open another connection"
         )
 
@@ -313,7 +320,7 @@ class NotAllowed(ServerClosedConnection):
 class MethodNotImplemented(ServerClosedConnection):
     """The server does not implement the method, or one of its options (540)."""
 
-    advice = "use only what the server supports"
+    advice = "the server's text names what it does not support"
 
 
 class InternalError(ServerClosedConnection):
@@ -528,7 +535,7 @@ class ClientClosedConnectionOK(ClientClosedConnection):
     """The client closed the connection, and nothing was wrong."""
 
     def __str__(self) -> str:
-        return "the connection was closed by the client"
+        return "the connection was closed by the client (close, or the end of its block)"
 
 
 class ClientClosedConnectionError(ClientClosedConnection):

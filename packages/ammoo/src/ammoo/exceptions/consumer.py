@@ -60,7 +60,10 @@ class ClientCancelledConsumerOK(ClientCancelledConsumer):
     """The client cancelled the consumer, and nothing was wrong."""
 
     def __str__(self) -> str:
-        return f"consumer {self.consumer_tag!r} on queue {self.queue_name!r} was cancelled by the client"
+        return (
+            f"consumer {self.consumer_tag!r} on queue {self.queue_name!r} was cancelled by the client"
+            " (cancel, drain, or the end of its block)"
+        )
 
 
 class ClientCancelledConsumerError(ClientCancelledConsumer):
@@ -76,7 +79,10 @@ class ClientCancelledConsumerError(ClientCancelledConsumer):
         self.exc = exc
 
     def __str__(self) -> str:
-        return f"consumer {self.consumer_tag!r} was cancelled by the client because of {self.exc!r}"
+        return (
+            f"consumer {self.consumer_tag!r} on queue {self.queue_name!r} was cancelled by the client"
+            f" because of {self.exc!r}"
+        )
 
 
 class ConsumerOverflow(ClientCancelledConsumer):

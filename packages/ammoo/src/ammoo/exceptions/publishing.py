@@ -67,7 +67,6 @@ class PublishNack(PublishFailed):
 
     With RabbitMQ, a queue is full and rejects messages, or has failed. Other queues may have stored
     the message.
-
     """
 
     recoverable = True
@@ -79,7 +78,7 @@ class PublishNack(PublishFailed):
     def __str__(self) -> str:
         return (
             f"the server did not accept {self._message()} (basic.nack); with RabbitMQ, a queue is"
-            " full and rejects messages, or has failed"
+            " full and rejects messages, or has failed: publish it again later"
         )
 
 
