@@ -1,6 +1,7 @@
 """The named arguments of declarations, put together with a table of the caller's."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 import ammoo
-from ammoo.arguments import consume_arguments, queue_arguments
+from ammoo.arguments import binding, consume_arguments, exchange_arguments, queue_arguments
 from ammoo_wire import BasicQosOkParameters, BasicQosParameters
 from tests.client.script import ScriptedPeer
 
@@ -37,6 +38,22 @@ def test_named_argument_that_no_server_takes(
 ) -> None:
     with pytest.raises(error, match=words):
         queue_arguments(None, **named)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        queue_arguments,
+        lambda arguments: exchange_arguments(arguments, None),
+        lambda arguments: consume_arguments(arguments, None, None),
+        lambda arguments: binding("key", arguments),
+        lambda arguments: binding({"x-match": "any"}, arguments),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["x-expires"], "x-expires", 1])
+def test_table_that_is_no_mapping(use: Callable[[Any], object], arguments: object) -> None:
+    with pytest.raises(TypeError, match=r"arguments is .*; expected a mapping of str to field"):
+        use(arguments)
 
 
 def test_times_of_a_queue_may_be_timedeltas() -> None:

@@ -189,8 +189,8 @@ def test_header_values_go_out_as_they_are() -> None:
     [
         (NOT_GIVEN, {}, TypeError, "Either body or json must be given"),
         (b"", {"json": 1}, TypeError, "both"),
-        (5, {}, TypeError, "body is a int"),
-        (None, {}, TypeError, "body is a NoneType"),
+        (5, {}, TypeError, "body is of type int; expected a str"),
+        (None, {}, TypeError, "body is of type NoneType; expected a str"),
         ("ä", {"encoding": "ascii"}, UnicodeError, "ascii"),
         ("a", {"encoding": "klingon"}, LookupError, "klingon"),
         (b"", {"expiration": 1.5}, TypeError, "milliseconds"),

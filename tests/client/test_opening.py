@@ -165,6 +165,11 @@ async def test_option_that_cannot_be_is_refused_before_anything_is_connected(
     assert [] == server.peers
 
 
+async def test_url_of_octets_is_named_by_its_own_type() -> None:
+    with pytest.raises(TypeError, match="url is of type bytes; expected a str"):
+        await ammoo.connect(b"amqp://localhost/")  # type: ignore[arg-type]  # the mistake is the point
+
+
 @pytest.mark.parametrize(
     "factory", [MyConnection, lambda parameters: MyConnection, lambda p: MyConnection(p)]
 )

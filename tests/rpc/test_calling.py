@@ -307,7 +307,7 @@ async def test_wrong_body_is_refused_and_the_call_forgotten(
 ) -> None:
     wrong: Any = 7
     async with channel.rpc() as rpc:
-        with pytest.raises(TypeError, match="body is a int"):
+        with pytest.raises(TypeError, match="body is of type int"):
             await rpc.call("", "queue", wrong)
 
         assert 0 == rpc.in_flight

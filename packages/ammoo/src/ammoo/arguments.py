@@ -71,7 +71,8 @@ def queue_arguments(arguments: Arguments | None, **named: Any) -> FieldTable:
 
     Raises:
         ValueError: An argument is given twice, with two values, or a word is misspelt.
-        TypeError: A named argument has a type that no version of RabbitMQ accepts.
+        TypeError: A named argument has a type that no version of RabbitMQ accepts, or `arguments` is
+            no mapping.
     """
     for name in _MILLISECONDS:
         time = named.get(name)
@@ -116,10 +117,10 @@ def binding(
         arguments: The user's own table.
 
     Raises:
-        TypeError: The routing key is neither a str nor a mapping.
+        TypeError: The routing key is neither a str nor a mapping, or `arguments` is no mapping.
     """
     if isinstance(routing_key, str):
-        return routing_key, dict(arguments or {})
+        return routing_key, _merge(arguments, {})
     if isinstance(routing_key, Mapping):
         return "", _merge(arguments, routing_key)
     raise TypeError(
@@ -175,9 +176,12 @@ def _merge(arguments: Arguments | None, named: Arguments) -> FieldTable:
     """Merge two tables.
 
     Raises:
+        TypeError: The user's table is no mapping.
         ValueError: A key is in both, with two values.
         EncodeError: A value that is to be compared cannot be sent.
     """
+    if not (arguments is None or isinstance(arguments, Mapping)):
+        raise TypeError(f"arguments is {arguments!r}; expected a mapping of str to field values")
     merged = dict(arguments or {})
     for key, value in named.items():
         # Encoded values are compared: in Python NaN is not equal to itself, comparing a signalling

@@ -92,9 +92,9 @@ CLOSE_TIMEOUT: Final = 5.0
 """How long closing a channel waits for the server, in seconds."""
 
 MAX_IN_FLIGHT: Final = 1000
-"""How many messages of a publisher may have no outcome by default."""
+"""How many messages of a publisher may have no outcome yet, by default."""
 MAX_BYTES: Final = 16 * 1024 * 1024
-"""How many octets of bodies these may have by default."""
+"""How many octets the bodies of these messages may have, by default."""
 
 
 class Channel:
@@ -243,7 +243,8 @@ class Channel:
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
         """Close the channel before its block is left (channel.close); do nothing if it is closed.
 
-        The server requeues messages that were not settled.
+        The server requeues messages that were not settled. If the caller is cancelled while it
+        waits, the channel is closed nevertheless.
 
         Args:
             timeout: How long to wait for the server's answer, in seconds; 5 by default. The channel
@@ -296,16 +297,17 @@ class Channel:
             no_local: Whether to leave out the messages that this connection has published. RabbitMQ
                 ignores it. False by default.
             exclusive: Whether to allow no other consumer on the queue. False by default.
-            priority: The consumer's priority, 0 if None (RabbitMQ's x-priority). Consumers with a
-                lower priority get messages only while all higher-priority consumers are at their
-                prefetch limit.
+            priority: The consumer's priority (RabbitMQ's x-priority); None, the default, for 0.
+                Consumers with a lower priority get messages only while all higher-priority consumers
+                are at their prefetch limit.
             stream_offset: The position in a stream to begin at (x-stream-offset): ``"first"``,
-                ``"last"``, ``"next"``, an offset, a time, or an interval such as ``"1h"``. None for
-                the server's default, ``"next"``.
-            arguments: Further arguments of basic.consume.
+                ``"last"``, ``"next"``, an offset, a datetime, or an interval such as ``"1h"``. None,
+                the default, for the server's, which is ``"next"``.
+            arguments: Further arguments of basic.consume; none by default.
 
         Raises:
             ValueError: `arguments` contradicts a named argument.
+            TypeError: `arguments` is no mapping.
         """
         table = consume_arguments(arguments, priority, stream_offset)
         return Consumer(
@@ -391,6 +393,8 @@ class Channel:
     async def recover(self, requeue: bool) -> None:
         """Make the server deliver all unacked messages of the channel again (basic.recover).
 
+        If the caller is cancelled, the server may still do it.
+
         Args:
             requeue: True: requeue the messages, which redelivers them to any consumer. False:
                 redeliver to the original recipient, which RabbitMQ does not support.
@@ -405,6 +409,8 @@ class Channel:
 
     async def flow(self, active: bool) -> None:
         """Ask the server to stop delivering to consumers, or to continue (channel.flow).
+
+        If the caller is cancelled, the server may still do it.
 
         Args:
             active: Whether the server may deliver. RabbitMQ does not support False: use `qos`.
@@ -466,18 +472,21 @@ class Channel:
         has confirmed the reply, so a request may be handled twice. A request without a reply
         address is also handled and acknowledged; the client then calls the hook ``unanswered``.
 
+        If the caller is cancelled, so are the handlers, and their requests are requeued.
+
         Args:
             queue_name: The queue, as in `consume`.
             handler: An async function that is called with the request and returns the body of the
                 reply; None for an empty body.
-            concurrency: As in `Consumer.run`; this channel needs at least twice this prefetch_count.
+            concurrency: How many handlers may run at once; 1 by default. The channel needs a
+                prefetch_count of at least twice as many.
             ordered_by: As in `Consumer.run`.
             on_error: What to do with a request whose handler has failed, as in
                 `ExpectedMessage.process`; ``"dead-letter"`` by default. The client sends no reply.
             fail_fast: As in `Consumer.run`.
 
         Raises:
-            ValueError: There is no such on_error.
+            ValueError: on_error is none of its three words.
             TypeError: handler cannot be called.
         """
         from .rpc.server import RpcServer
@@ -545,14 +554,17 @@ class Channel:
     async def nack(
         self, delivery_tag: int, requeue: bool = True, *, multiple: bool = False
     ) -> None:
-        """Reject a message, or all messages up to it (basic.nack).
+        """Reject a message, or all unacked messages up to it (basic.nack).
 
-        RabbitMQ's extension (https://www.rabbitmq.com/docs/nack).
+        RabbitMQ's extension (https://www.rabbitmq.com/docs/nack). It returns when the rejection is
+        queued to be sent; the server does not answer it.
 
         Args:
-            delivery_tag: As in `reject`.
-            requeue: As in `reject`; True by default.
-            multiple: As in `reject`.
+            delivery_tag: The message's delivery tag; with `multiple`, 0 means all messages.
+            requeue: Whether to requeue the message, True by default; if not, it is dropped or
+                dead-lettered.
+            multiple: Whether to reject all unacked messages of the channel up to this one. False
+                by default.
 
         Raises:
             UnknownDelivery, StaleDelivery: As in `ack`.
@@ -652,10 +664,10 @@ class Channel:
                 and requires confirm mode. False by default.
 
         Raises:
-            TypeError: Both `body` and `json` are given, or neither is, or an argument that is no
-                property has a wrong type.
-            ValueError: A value cannot be sent, or an option requires confirm mode. A property of a
-                wrong type raises `ammoo_wire.EncodeError`, a subclass.
+            TypeError: Both `body` and `json` are given, or neither is, or the body, `route` or an
+                option that is no property has a wrong type.
+            ValueError: A value cannot be sent, or an option requires confirm mode. A name or a
+                property of a wrong type raises `ammoo_wire.EncodeError`, a subclass.
             PublishNack: The server refused the message (basic.nack).
             PublishReturned: The server could not route the message, and `raise_returned` is set.
             ConnectionBlocked, ChannelInactive, SocketFull: The server or the socket accepted no
@@ -800,9 +812,9 @@ class Channel:
                     await publisher.publish("orders", "paid", body)
 
         Args:
-            max_in_flight: How many messages may have no outcome; 1000 by default.
-            max_bytes: How many octets their bodies may have; 16 MiB by default. A larger message is
-                sent when no other is in flight.
+            max_in_flight: How many messages may have no outcome yet; 1000 by default.
+            max_bytes: How many octets the bodies of these messages may have; 16 MiB by default. A
+                larger message is sent when no other is in flight.
             timeout: How long each message may take from the call of `Publisher.publish` to its
                 outcome, in seconds. None, the default, for the connection's operation_timeout.
             republish: Whether to send messages again whose outcome is unknown because the
@@ -836,7 +848,8 @@ class Channel:
         """Make the server confirm every message from now on (confirm.select).
 
         RabbitMQ's extension (https://www.rabbitmq.com/docs/confirms). The channel stays in confirm
-        mode until it is closed; selecting it again changes nothing.
+        mode until it is closed; selecting it again changes nothing. If the caller is cancelled, the
+        channel may be in confirm mode nevertheless.
 
         Raises:
             ServerClosedChannel: The channel has transactions.
@@ -851,7 +864,7 @@ class Channel:
         await live.select_confirm(record)
 
     async def get_next_returned_message(self) -> ReturnMessage:
-        """Wait for the next message that the server returns (basic.return).
+        """Wait for the next message that the server returns, and return it (basic.return).
 
         The server returns messages that were published with `mandatory` or `immediate`; with
         `raise_returned`, `publish` raises `PublishReturned` instead. If the caller is cancelled, the
@@ -909,6 +922,9 @@ class Channel:
     async def select_transaction(self) -> None:
         """Turn transactions on for the channel (tx.select); doing it again changes nothing.
 
+        They stay on until the channel is closed. If the caller is cancelled, the server may still
+        turn them on.
+
         Raises:
             ServerClosedChannel: The channel is in confirm mode.
             OperationTimeout: The server did not answer in time.
@@ -926,7 +942,8 @@ class Channel:
     async def commit(self) -> None:
         """Commit everything since the last commit or rollback (tx.commit).
 
-        Commands of other tasks on the channel wait until the server has answered.
+        Commands of other tasks on the channel wait until the server has answered. If the caller is
+        cancelled, the server may still commit.
 
         Raises:
             ServerClosedChannel: The channel has no transactions, or the server refused.
@@ -945,6 +962,8 @@ class Channel:
 
     async def rollback(self) -> None:
         """Undo everything since the last commit or rollback (tx.rollback).
+
+        If the caller is cancelled, the server may still roll back.
 
         Raises:
             ServerClosedChannel: The channel has no transactions.
@@ -976,6 +995,13 @@ class Channel:
     ) -> None:
         """Declare an exchange (exchange.declare): create it, or check that it exists as described.
 
+        ::
+
+            await channel.declare_exchange("orders", "topic", durable=True)
+
+        See https://www.rabbitmq.com/docs/exchanges. If the caller is cancelled, the server may still
+        create the exchange.
+
         Args:
             exchange_name: The exchange.
             exchange_type: ``direct``, ``fanout``, ``topic``, ``headers``, or a type of a plugin.
@@ -983,9 +1009,9 @@ class Channel:
             auto_delete: Whether the exchange is deleted with the last binding from it. False by
                 default.
             alternate_exchange_name: The exchange for messages that this one cannot route
-                (https://www.rabbitmq.com/docs/ae); None for none.
+                (https://www.rabbitmq.com/docs/ae); None, the default, for none.
             internal: Whether only other exchanges may publish to it. False by default.
-            arguments: Further arguments of exchange.declare.
+            arguments: Further arguments of exchange.declare; none by default.
 
         Raises:
             PreconditionFailed: The exchange exists with different properties.
@@ -993,6 +1019,7 @@ class Channel:
             OperationTimeout: The server did not answer in time.
             ChannelClosed, ConnectionClosed: The channel is closed.
             ValueError: `arguments` contradicts a named argument.
+            TypeError: `arguments` is no mapping.
         """
         table = exchange_arguments(arguments, alternate_exchange_name)
         await self._lifetime.declare(
@@ -1004,6 +1031,8 @@ class Channel:
 
     async def delete_exchange(self, exchange_name: str, *, if_unused: bool = False) -> None:
         """Delete an exchange (exchange.delete). With RabbitMQ it need not exist.
+
+        If the caller is cancelled, the server may still delete it.
 
         Args:
             exchange_name: The exchange.
@@ -1045,16 +1074,16 @@ class Channel:
     ) -> None:
         """Bind an exchange to another one (exchange.bind).
 
-        The exchange `source` then routes messages to `destination`.
-
-        RabbitMQ's extension (https://www.rabbitmq.com/docs/e2e).
+        The exchange `source` then routes messages to `destination`. RabbitMQ's extension
+        (https://www.rabbitmq.com/docs/e2e). If the caller is cancelled, the server may still bind
+        it.
 
         Args:
             destination: The exchange that receives the messages.
             source: The exchange that routes them.
             routing_key: The routing key, or a pattern for a topic exchange; or the headers to
-                match, for a headers exchange.
-            arguments: Further arguments of exchange.bind.
+                match, for a headers exchange, with ``x-match``: ``all`` (the default) or ``any``.
+            arguments: Further arguments of exchange.bind; none by default.
 
         Raises:
             NotFound: One of the exchanges does not exist.
@@ -1076,13 +1105,17 @@ class Channel:
         *,
         arguments: Arguments | None = None,
     ) -> None:
-        """Undo `bind_exchange` (exchange.unbind).
+        """Remove a binding between exchanges, the opposite of `bind_exchange` (exchange.unbind).
+
+        With RabbitMQ the binding need not exist. If the caller is cancelled, the server may still
+        remove it.
 
         Args:
-            destination: As in `bind_exchange`.
-            source: As in `bind_exchange`.
-            routing_key: As in `bind_exchange`.
-            arguments: As in `bind_exchange`: they are part of what identifies a binding.
+            destination: The exchange that receives the messages.
+            source: The exchange that routes them.
+            routing_key: The routing key, or the headers, with which it was bound.
+            arguments: The arguments with which it was bound: they are part of what identifies a
+                binding.
 
         Raises:
             ServerClosedChannel: The server refused.
@@ -1139,12 +1172,13 @@ class Channel:
                 queues and streams must be durable.
             auto_delete: Whether the queue is deleted with its last consumer. False by default.
             ttl: How long messages live in the queue, as a timedelta or in milliseconds (x-message-ttl,
-                https://www.rabbitmq.com/docs/ttl).
-            expires: After how long without use the queue is deleted, as a timedelta or in
-                milliseconds (x-expires).
-            max_length: How many messages the queue holds (x-max-length,
+                https://www.rabbitmq.com/docs/ttl). None, as for the next ones, by default.
+            expires: How long the queue lives without use, as a timedelta or in milliseconds
+                (x-expires).
+            max_length: The largest number of ready messages (x-max-length,
                 https://www.rabbitmq.com/docs/maxlength).
-            max_length_bytes: How many octets of bodies the queue holds (x-max-length-bytes).
+            max_length_bytes: The largest size of their bodies together, in octets
+                (x-max-length-bytes).
             dead_letter_exchange: The exchange for messages that are rejected, expire or exceed a
                 limit (x-dead-letter-exchange, https://www.rabbitmq.com/docs/dlx).
             dead_letter_routing_key: The routing key of dead-lettered messages; None for their own
@@ -1162,10 +1196,10 @@ class Channel:
                 empty, to ``ammoo.gen-``), so that no other queue has the name. With ``recovery=``
                 the queue keeps this name, while the server names its queues anew at each recovery.
                 False by default.
-            arguments: Further arguments of queue.declare.
+            arguments: Further arguments of queue.declare; none by default.
 
         Returns:
-            The queue's name, how many messages in it are ready, and how many consumers it has.
+            The queue's name, the number of its ready messages, and the number of its consumers.
 
         Raises:
             PreconditionFailed: The queue exists with different properties, or arguments contradict
@@ -1176,7 +1210,7 @@ class Channel:
             ChannelClosed, ConnectionClosed: The channel is closed.
             ValueError: `arguments` contradicts a named argument,
                 or queue_type or overflow is unknown.
-            TypeError: A named argument has a wrong type.
+            TypeError: A named argument has a wrong type, or `arguments` is no mapping.
         """
         table = queue_arguments(
             arguments,
@@ -1203,6 +1237,8 @@ class Channel:
     ) -> int:
         """Delete a queue (queue.delete). With RabbitMQ it need not exist.
 
+        If the caller is cancelled, the server may still delete it.
+
         Args:
             queue_name: The queue; empty for the one that the channel declared last.
             if_unused: Whether to delete it only if it has no consumers. False by default.
@@ -1226,6 +1262,8 @@ class Channel:
 
     async def purge_queue(self, queue_name: str) -> int:
         """Remove all messages of a queue that are ready (queue.purge); unacked ones stay.
+
+        If the caller is cancelled, the server may still remove them.
 
         Args:
             queue_name: The queue; empty for the one that the channel declared last.
@@ -1254,12 +1292,19 @@ class Channel:
     ) -> None:
         """Bind a queue to an exchange (queue.bind): route messages from the exchange to the queue.
 
+        ::
+
+            await channel.bind_queue("invoices", "orders", "order.paid.*")
+            await channel.bind_queue("red", "by_headers", {"x-match": "any", "colour": "red"})
+
+        If the caller is cancelled, the server may still bind it.
+
         Args:
             queue_name: The queue; empty for the one that the channel declared last.
             exchange_name: The exchange.
             routing_key: The routing key, or a pattern for a topic exchange; or the headers to
                 match, for a headers exchange, with ``x-match``: ``all`` (the default) or ``any``.
-            arguments: Further arguments of queue.bind.
+            arguments: Further arguments of queue.bind; none by default.
 
         Raises:
             NotFound: The queue or the exchange does not exist.
@@ -1281,13 +1326,17 @@ class Channel:
         *,
         arguments: Arguments | None = None,
     ) -> None:
-        """Undo `bind_queue` (queue.unbind).
+        """Remove a binding of a queue, the opposite of `bind_queue` (queue.unbind).
+
+        With RabbitMQ the binding need not exist. If the caller is cancelled, the server may still
+        remove it.
 
         Args:
-            queue_name: As in `bind_queue`.
-            exchange_name: As in `bind_queue`.
-            routing_key: As in `bind_queue`.
-            arguments: As in `bind_queue`: they are part of what identifies a binding.
+            queue_name: The queue; empty for the one that the channel declared last.
+            exchange_name: The exchange.
+            routing_key: The routing key, or the headers, with which it was bound.
+            arguments: The arguments with which it was bound: they are part of what identifies a
+                binding.
 
         Raises:
             ServerClosedChannel: The server refused.
@@ -1306,7 +1355,7 @@ class Channel:
             queue_name: The queue.
 
         Returns:
-            As `declare_queue`.
+            The queue's name, the number of its ready messages, and the number of its consumers.
 
         Raises:
             NotFound: The queue does not exist; the channel is closed.

@@ -253,8 +253,8 @@ class Connection(Uncopyable):
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:  # noqa: ASYNC109  bounds the close, cancels nothing
         """Close the connection before its block is left; do nothing if it is closed.
 
-        The server requeues messages that were not settled. If the caller is cancelled, the socket is
-        closed at once.
+        The server requeues messages that were not settled. If the caller is cancelled while it
+        waits, the socket is closed at once.
 
         Args:
             timeout: How long to wait for the server's answer, in seconds; 5 by default. Then the

@@ -64,7 +64,7 @@ class Consumer:
         lifetime: ChannelLifetime,
         request: BasicConsumeParameters,
     ) -> None:
-        self._channel = channel  # held, and with it the connection
+        self._channel = channel  # kept alive, and with it the connection
         self._lifetime = lifetime
         self._request = request  # without a tag, which belongs to the live channel
         self._inbox = lifetime.new_inbox(request, self)
@@ -253,15 +253,19 @@ class Consumer:
     ) -> bool:
         """Let running handlers end, requeue all other messages, and close the channel.
 
-        1. The consumer returns no more messages. 2. The server cancels it. 3. Unread messages are
-        requeued. 4. Handlers of `run` end, and the program settles the messages that it has read.
-        5. When the time is over, handlers of `run` are cancelled, and 1 s later unsettled messages
-        are requeued. 6. `publishers` are flushed in the time that is left, at least 1 s; what has
-        no outcome then is given up: flushing or leaving its publisher raises it. 7. The channel is
-        closed: the server's answer proves that it has processed the acknowledgements. If other
-        consumers use the channel, it stays open, and the client awaits another answer. It then does
-        not wait for messages that the program has read, because it cannot see which consumer they
-        belong to.
+        1. The consumer returns no more messages, and the server cancels it.
+        2. Unread messages are requeued.
+        3. Handlers of `run` end, and the program settles the messages that it has read.
+        4. When the time is over, handlers of `run` are cancelled, and 1 s later unsettled messages
+           are requeued.
+        5. `publishers` are flushed in the time that is left, at least 1 s. Then the drain gives up
+           the messages that have no outcome: flushing or leaving their publisher raises them.
+        6. The channel is closed. The server's answer proves that it has processed the
+           acknowledgements.
+
+        If other consumers use the channel, it stays open, and the client awaits another answer for
+        this proof. It then does not wait for messages that the program has read, because it cannot
+        see which consumer they belong to.
 
         Iterations over the consumer end without an exception, and so do `run` and `batches`. Call it
         from another task than the one that handles messages.
@@ -320,13 +324,13 @@ class Consumer:
 
         Args:
             handler: An async function that is called with each message.
-            concurrency: How many handlers may run at once. The channel needs a prefetch_count
-                of at least twice as many.
+            concurrency: How many handlers may run at once; 1 by default. The channel needs a
+                prefetch_count of at least twice as many.
             ordered_by: A function that returns the key of a message. Messages with the same key are
                 handled one at a time, in the order in which they came. If all prefetched messages
                 have the same key, only one handler runs. None, the default, for no order.
-            on_error: What to do with a message whose handler has failed; see
-                `ExpectedMessage.process`.
+            on_error: What to do with a message whose handler has failed: ``"requeue"``, the
+                default, ``"reject"`` or ``"dead-letter"``; see `ExpectedMessage.process`.
             fail_fast: Whether the first failure cancels all other handlers, and is raised at once.
                 False by default.
 
@@ -338,7 +342,7 @@ class Consumer:
             TypeError: handler is not an async function: it cannot be called, or what it returned
                 cannot be awaited. The message is requeued.
             ValueError: concurrency is less than 1, or more than half of prefetch_count, or the
-                consumer has no_ack, or there is no such on_error.
+                consumer has no_ack, or on_error is none of its three words.
             RuntimeError: The consumer was not entered, or `run` was called before.
         """
         from .workers.run import Run
@@ -362,11 +366,12 @@ class Consumer:
                     await store([message.body for message in batch])
 
         The iteration ends when the iteration over the consumer would end. If the connection is lost
-        before a batch is returned, the batch is dropped: the server delivers its messages again.
+        before a batch is returned, the batch is dropped: the server delivers its messages again. A
+        task that is cancelled while it waits for a batch loses no message.
 
         Args:
-            size: How many messages a batch has at most; at most prefetch_count.
-            seconds: How long a batch waits for more messages after its first.
+            size: The largest number of messages in a batch; not more than prefetch_count.
+            seconds: How long a batch waits for more messages after its first, in seconds.
 
         Raises:
             ValueError: size is less than 1 or more than prefetch_count, seconds is not above 0, or
@@ -384,7 +389,10 @@ class Consumer:
 
     def _require_entered(self) -> None:
         if not self.entered:
-            raise RuntimeError(f"{self!r} was not entered; write async with channel.consume()")
+            raise self._not_entered()
+
+    def _not_entered(self) -> RuntimeError:
+        return RuntimeError(f"{self!r} was not entered; write async with channel.consume()")
 
     def _require_acknowledging(self, method: str) -> None:
         """Make sure that messages can be settled.
@@ -455,10 +463,7 @@ class Consumer:
         messages = inbox.messages
         while not messages:
             if inbox.live is None and inbox.closing_exc is None:
-                raise RuntimeError(
-                    f"{self!r} is used without having been entered; write async with"
-                    " channel.consume()"
-                )
+                raise self._not_entered()
             if self._is_stopped and isinstance(inbox.closing_exc, ClientCancelledConsumerOK):
                 raise StopAsyncIteration
             await inbox.wait()

@@ -49,7 +49,11 @@ class Origin(TextOrigin, Protocol):
     closing_exc: Exception | None
 
     def ack(self, delivery_tag: int, multiple: bool, /) -> Awaitable[None] | None:
-        """Acknowledge a delivery at once; return an awaitable that limits the speed, or None."""
+        """Acknowledge a delivery at once.
+
+        Returns:
+            An awaitable that waits while the socket's buffer is full, or None if it is not full.
+        """
 
     def nack(self, delivery_tag: int, multiple: bool, requeue: bool, /) -> Awaitable[None] | None:
         """Reject a delivery, or all up to it; return as `ack`."""
@@ -181,9 +185,9 @@ class Message:
     def decode(self, encoding: str | None = None) -> str:
         """Return the body as text.
 
-        The sender chooses the property content-encoding, so only harmless values are followed:
-        common character sets; identity and binary, which name no encoding; and gzip and deflate,
-        which are decompressed up to 16 MiB.
+        The sender chooses the property content-encoding, so this method supports only harmless
+        values: common character sets; identity and binary, which name no encoding; and gzip and
+        deflate, which are decompressed up to 16 MiB.
 
         Args:
             encoding: The codec of Python to decode the body with; content-encoding is then ignored.
@@ -191,7 +195,7 @@ class Message:
                 that property, the channel's body_encoding.
 
         Raises:
-            ContentEncodingError: The property names an encoding that is not followed, or the
+            ContentEncodingError: The property names an encoding that is not supported, or the
                 compressed body is damaged or too large. It is a LookupError and a ValueError.
             UnicodeError: The body is not text in that encoding.
             LookupError: Python has no such codec.
@@ -315,10 +319,10 @@ class ExpectedMessage(Message):
                     await handle(message)
 
         The message is acknowledged when the block ends. If an exception leaves the block, the
-        message is settled as `on_error` says, and the exception is raised on. If the block is
+        message is settled as `on_error` says, and the exception propagates. If the block is
         cancelled, the message is requeued. If the channel was lost in the meantime, nothing is
-        sent, and no exception is raised: the server delivers the message again. The block may
-        settle the message itself.
+        sent, and leaving the block raises no exception of its own: the server delivers the message
+        again. The block may settle the message itself.
 
         Args:
             on_error: ``"requeue"``, the default, makes the server deliver the message again. A
@@ -328,7 +332,7 @@ class ExpectedMessage(Message):
                 accepts none of these for a stream, and closes the connection (540).
 
         Raises:
-            ValueError: There is no such policy.
+            ValueError: `on_error` is none of these words.
         """
         return Processing(self, (self,), on_error)
 
@@ -391,11 +395,14 @@ class ExpectedMessage(Message):
     async def nack(self, requeue: bool = True, *, multiple: bool = False) -> None:
         """Reject the message, or all unacked messages up to it (basic.nack).
 
-        RabbitMQ's extension (https://www.rabbitmq.com/docs/nack).
+        RabbitMQ's extension (https://www.rabbitmq.com/docs/nack). It returns when the rejection is
+        queued to be sent; the server does not answer it.
 
         Args:
-            requeue: As in `reject`; True by default.
-            multiple: As in `reject`.
+            requeue: Whether to requeue the message, True by default; if not, it is dropped or
+                dead-lettered.
+            multiple: Whether to reject all unacked messages of the channel up to this one. False
+                by default.
 
         Raises:
             UnknownDelivery, StaleDelivery: As in `ack`.

@@ -171,7 +171,10 @@ def outgoing(
     same = properties.pop("type", None)
     if same is not None:
         if properties.get("type_", same) not in (same, None):
-            raise TypeError("type_ and type are the same property; give one of them")
+            raise TypeError(
+                f"type_ is {properties['type_']!r} and type is {same!r}; they are the same property:"
+                " give one of them"
+            )
         properties["type_"] = same
     return Outgoing(
         routing_key,
@@ -242,7 +245,7 @@ def _encode_body(
     """Return the octets of the body, and the content type for this kind of body."""
     if json is not NOT_GIVEN:
         if body is not NOT_GIVEN:
-            raise TypeError("body and json cannot be given both")
+            raise TypeError("both body and json are given; give one of them")
         from json import dumps  # 1.4 ms at import
 
         return _encode_text(dumps(json), encoding), "application/json"
@@ -252,7 +255,10 @@ def _encode_body(
         return _encode_text(body, encoding), "text/plain"
     if body is NOT_GIVEN:
         raise TypeError("Either body or json must be given")
-    raise TypeError(f"body is a {type(body).__name__}; expected str, bytes or bytearray, or json=")
+    raise TypeError(
+        f"body is of type {type(body).__name__}; expected a str, bytes or bytearray; for another value"
+        " pass json="
+    )
 
 
 class _UnknownEncoding(ValueError, LookupError):

@@ -215,9 +215,7 @@ class RecoveryFailed(ConnectionClosed):
 
     def __str__(self) -> str:
         attempts = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
-        return (
-            f"the connection could not be opened in {attempts} within {self.outage:.1f} s: {self.exc}"
-        )
+        return f"the connection could not be opened in {attempts} within {self.outage:.1f} s: {self.exc}"
 
 
 class ConnectionBlocked(AmmooError, TimeoutError):
@@ -258,7 +256,7 @@ class TooManyChannels(AmmooError):
 
     def __str__(self) -> str:
         return (
-            f"channel_max is {self.channel_max}, and so many channels of the connection are open;"
+            f"all {self.channel_max} channels that the connection may have (channel_max) are open;"
             " close one, or open another connection"
         )
 

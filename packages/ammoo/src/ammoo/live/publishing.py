@@ -235,7 +235,7 @@ class Publishing:
         confirms = self.confirms
         may_return = mandatory or immediate
         if may_return and confirms is None:
-            raise _confirms_required()
+            raise _confirms_required(mandatory, raise_returned)
         try:
             head = self._heads[exchange_name, routing_key, mandatory, immediate]
         except (KeyError, TypeError):
@@ -341,7 +341,7 @@ class Publishing:
         if successor is None:
             self._channel.raise_if_closed()
             if (message.mandatory or message.immediate) and self.confirms is None:
-                raise _confirms_required()
+                raise _confirms_required(message.mandatory, message.raise_returned)
             try:
                 await self.wait_publishable_by(deadline)
             except (ChannelClosed, ConnectionClosed):
@@ -499,10 +499,11 @@ class Publishing:
         self._channel.sender.send(self._channel.number, ChannelFlowOkParameters(parameters.active))
 
 
-def _confirms_required() -> ValueError:
+def _confirms_required(mandatory: bool, raise_returned: bool) -> ValueError:
+    option = "raise_returned" if raise_returned else "mandatory" if mandatory else "immediate"
     return ValueError(
-        "mandatory, immediate and raise_returned require confirm mode: without it the client"
-        " cannot know whether a message will be returned; await channel.select_confirm() first"
+        f"{option}=True requires confirm mode: without it the client cannot know whether a message"
+        " will be returned; await channel.select_confirm() first"
     )
 
 

@@ -57,17 +57,18 @@ class Publisher:
 
     Entering it puts the channel into confirm mode (confirm.select). Leaving it waits for all
     outcomes, and raises the failures as an exception group of `PublishFailed`. If another
-    exception leaves the block, it gets the failures as notes. If the block is cancelled, it does
-    not wait: the outcome of each message that has none yet is `PublishUnknown` or
+    exception leaves the block, the failures are added to it as notes. If the block is cancelled,
+    leaving it does not wait: the outcome of each message that has none yet is `PublishUnknown` or
     `PublishNotSent`. After a drain that gave up messages, leaving waits for a second at most. See
     https://www.rabbitmq.com/docs/confirms
 
     Each message has exactly one outcome: confirmed, or one of the subclasses of `PublishFailed`:
-    nacked, refused, returned, not sent, unknown. Up to 1000 failures that no caller has awaited are
-    kept, or twice as many as `max_in_flight` if that is more; then `publish` raises them. So a
-    program that awaits the outcomes of its last `max_in_flight` messages never meets that limit.
+    nacked, refused, returned, not sent, unknown. The publisher keeps up to 1000 failures that no
+    caller has awaited, or twice `max_in_flight` if that is more; then `publish` raises them. A
+    program that awaits the outcomes of its last `max_in_flight` messages never reaches this limit.
 
-    Any number of tasks may use one publisher; those that wait for room get it in their order.
+    Any number of tasks may use one publisher; tasks that wait for room get it in the order of their
+    calls.
     """
 
     def __init__(
@@ -218,8 +219,8 @@ class Publisher:
             TypeError, ValueError: As in `Channel.publish`.
             PublishNotSent: The channel is closed, or the window was full for the publisher's
                 `timeout`.
-            ExceptionGroup: So many messages were not confirmed, with no caller that awaited them,
-                that the publisher keeps no more; this one was not sent.
+            ExceptionGroup: The publisher keeps no more failures that no caller has awaited; this
+                message was not sent.
             RuntimeError: The publisher is not entered, or was left.
         """
         timeout = self._timeout
@@ -280,6 +281,8 @@ class Publisher:
     async def flush(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  the documented way to bound it
         """Wait for the outcomes of all messages that were published before, and raise failures.
 
+        If the caller is cancelled, the messages stay in flight.
+
         Args:
             timeout: How long to wait, in seconds; no limit by default.
 
@@ -321,7 +324,7 @@ class Publisher:
     def _raise_unless_open(self) -> None:
         if not self._is_open:
             raise RuntimeError(
-                "the publisher is not open: it is used within async with channel.publisher()"
+                "the publisher is not open: use it within async with channel.publisher()"
             )
         if self._outcomes.failures.are_too_many:
             self._outcomes.failures.raise_all(self.sent)

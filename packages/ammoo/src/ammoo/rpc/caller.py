@@ -378,4 +378,5 @@ def _refuse_own_options(options: PublishOptions) -> None:
     """
     own = sorted(_OWN_OPTIONS & options.keys())
     if own:
-        raise ValueError(f"call() sets {', '.join(own)} itself; leave it out")
+        them = "it" if len(own) == 1 else "them"
+        raise ValueError(f"call() sets {', '.join(own)} itself; leave {them} out")

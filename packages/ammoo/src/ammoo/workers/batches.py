@@ -15,7 +15,7 @@ __all__ = ["Batch", "Batches"]
 
 
 class Batch(Sequence[DeliverMessage]):
-    """Messages that are processed together; the batches of `Consumer.batches` are such.
+    """Messages that are processed together; `Consumer.batches` returns them.
 
     A batch is a sequence of messages. Settling the batch skips the messages that were settled one
     by one.
@@ -78,10 +78,11 @@ class Batch(Sequence[DeliverMessage]):
         """Return a block that settles all messages when it is left; see `ExpectedMessage.process`.
 
         Args:
-            on_error: What becomes of the messages if an exception leaves the block.
+            on_error: What to do with the messages if an exception leaves the block: ``"requeue"``,
+                the default, ``"reject"`` or ``"dead-letter"``.
 
         Raises:
-            ValueError: There is no such policy.
+            ValueError: `on_error` is none of these words.
         """
         return Processing(self, self._messages, on_error)
 
@@ -94,8 +95,8 @@ class Batches:
 
     Args:
         consumer: The consumer that receives the messages.
-        size: How many messages a batch has at most.
-        seconds: How long a batch waits for more messages after its first.
+        size: The largest number of messages in a batch.
+        seconds: How long a batch waits for more messages after its first, in seconds.
     """
 
     def __init__(self, consumer: ReadConsumer, size: int, seconds: float) -> None:

@@ -26,10 +26,10 @@ T = TypeVar("T")
 
 
 def checked_policy(on_error: OnError) -> OnError:
-    """Return a policy if it is valid.
+    """Return a policy if it is one of `OnError`.
 
     Raises:
-        ValueError: There is no such policy.
+        ValueError: It is not.
     """
     if on_error not in get_args(OnError):
         raise ValueError(f"on_error is {on_error!r}; expected 'requeue', 'reject' or 'dead-letter'")
