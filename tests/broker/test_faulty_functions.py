@@ -1,5 +1,6 @@
 """Functions of a test that raise errors: clients do not notice, and the test fails with the error."""
 
+import asyncio
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -203,6 +204,58 @@ def test_unittest_fails_if_the_broker_has_not_read_the_last_publish_yet() -> Non
 
     ((_, text),) = result.failures
     assert RAISED in text
+
+
+def end_with_an_unread_request(connections: list[pika.BlockingConnection]) -> None:
+    with FakeBroker() as broker:
+        broker.respond("orders", json=1, when=fail)
+        connections.append(pika.BlockingConnection(pika.URLParameters(broker.url)))
+        publish_unread(broker, connections[0])
+
+
+def test_end_of_a_broker_reads_the_last_publish_first() -> None:
+    connections: list[pika.BlockingConnection] = []
+
+    with pytest.raises(AssertionError, match="ZeroDivisionError: by the test"):
+        end_with_an_unread_request(connections)
+    with suppress(pika.exceptions.AMQPError):
+        connections[0].close()
+
+
+@pytest.fixture
+def open_channel() -> Iterator[Callable[[FakeBroker], Any]]:
+    """Yield a function that opens a channel of pika, whose connection stays open."""
+    connections: list[pika.BlockingConnection] = []
+
+    def open_one(broker: FakeBroker) -> Any:
+        connections.append(pika.BlockingConnection(pika.URLParameters(broker.url)))
+        return connections[-1].channel()
+
+    yield open_one
+    with suppress(pika.exceptions.AMQPError):
+        connections[0].close()
+
+
+def fail_to_answer(broker: FakeBroker) -> None:
+    broker.respond("orders", json=1, when=fail)
+
+
+def fail_to_nack(broker: FakeBroker) -> None:
+    broker.faults.nack_publishes(message=fail)
+
+
+@pytest.mark.parametrize("make", [fail_to_answer, fail_to_nack])
+async def test_end_of_a_broker_in_the_loop_reads_the_last_publish_first(
+    open_channel: Callable[[FakeBroker], Any], make: Callable[[FakeBroker], None]
+) -> None:
+    broker = FakeBroker()
+    await broker.__aenter__()
+    make(broker)
+    channel = await asyncio.to_thread(open_channel, broker)
+
+    channel.basic_publish("", "orders", b"two")
+    with pytest.raises(AssertionError, match="ZeroDivisionError: by the test"):
+        await broker.__aexit__(None, None, None)
 
 
 def test_fixture_fails_as_well(pytester: pytest.Pytester) -> None:

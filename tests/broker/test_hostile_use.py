@@ -64,6 +64,43 @@ def test_forked_process_is_refused_and_its_clients_are_served(run: str) -> None:
     assert "[b'from the fork']" == bodies
 
 
+LEAVE = """
+    import asyncio
+    import os
+    import sys
+    from ammoo_fakebroker import FakeBroker
+
+    def fork(broker):
+        broker.respond("orders", json=1)
+        broker.faults.nack_publishes()
+        return os.fork() or sys.exit(7)
+
+    def in_a_thread():
+        with FakeBroker() as broker:
+            child = fork(broker)
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), list(broker.queues()))
+
+    async def in_the_loop():
+        async with FakeBroker() as broker:
+            child = fork(broker)
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), list(broker.queues()))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.parametrize("run", ["in_a_thread()", "asyncio.run(in_the_loop())"])
+def test_forked_process_leaves_the_block_and_the_broker_runs_on(run: str) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(LEAVE) + run],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert "7 ['orders']\n" == finished.stdout
+
+
 def test_closed_loop_is_named() -> None:
     loop = asyncio.new_event_loop()
     broker = FakeBroker()

@@ -253,9 +253,15 @@ class FakeBroker(
     def _stop_thread(self) -> None:
         if self._thread is None:
             raise RuntimeError("the broker does not run in a thread; start it with `with broker:`")
-        if self._is_running:
-            self._stopping()
-            self._thread.stop()
+        if self._is_running and not self._leave_fork():
+            try:
+                if (
+                    self._server.has_clients
+                ):  # a function of the test may fail in what they have sent
+                    self._call(_do_nothing)
+            finally:
+                self._stopping()
+                self._thread.stop()
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -273,11 +279,23 @@ class FakeBroker(
             raise RuntimeError(
                 "the broker does not run in an event loop; start it with `async with broker:`"
             )
-        if self._is_running:
-            self._stopping()
-            await self._runnable.stop()
+        if self._is_running and not self._leave_fork():
+            try:
+                if (
+                    self._server.has_clients
+                ):  # a function of the test may fail in what they have sent
+                    await self.settle()
+            finally:
+                self._stopping()
+                await self._runnable.stop()
         if error is None:
             self._check_at_end()
+
+    def _leave_fork(self) -> bool:
+        """Return whether this is a forked process, whose end must not stop the broker of the other."""
+        if self._server.is_forked:
+            self._is_running = False
+        return self._server.is_forked
 
     def _check_at_end(self) -> None:
         """Raise what clients could not see: requests without an answer, functions that raised."""
@@ -466,6 +484,10 @@ class FakeBroker(
             password = self._node.users[user].password or ""  # a forked process may ask, too
         login = f"{quote(user, safe='')}:{quote(password, safe='')}"
         return f"{self._scheme}://{login}@{self._authority}/{quote(virtualhost, safe='')}"
+
+
+def _do_nothing() -> None:
+    """Do nothing: a call of this waits until the broker has executed what clients have sent."""
 
 
 def _describe_missing(name: str) -> str:

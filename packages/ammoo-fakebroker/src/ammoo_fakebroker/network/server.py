@@ -101,6 +101,16 @@ class Server:
         self._last_octets: deque[LastOctets] = deque(maxlen=CONNECTIONS_LIMIT)
 
     @property
+    def is_forked(self) -> bool:
+        """Whether this process was forked from that of the loop."""
+        return os.getpid() != self._process_id
+
+    @property
+    def has_clients(self) -> bool:
+        """Whether clients are connected, or being accepted."""
+        return bool(self.clients or self._arriving)
+
+    @property
     def is_accepting(self) -> bool:
         """Whether the transport of an accepted client does not exist yet."""
         return bool(self._arriving)
@@ -309,7 +319,7 @@ class Server:
 
     def is_current_thread(self) -> bool:
         """Return whether the caller is in the thread of the loop, and not in a fork of it."""
-        return threading.get_ident() == self.thread_id and os.getpid() == self._process_id
+        return threading.get_ident() == self.thread_id and not self.is_forked
 
     def call(self, function: Callable[[], _Result]) -> _Result:
         """Call a function in the thread of the loop, and wait for its result.
@@ -358,7 +368,7 @@ class Server:
         Raises:
             RuntimeError: It is closed, or this process was forked from that of the loop.
         """
-        if os.getpid() != self._process_id:
+        if self.is_forked:
             raise RuntimeError(
                 f"the broker runs in process {self._process_id}, and this is a fork of it"
                 f" ({os.getpid()}): connect clients here, and call the broker's methods there"
