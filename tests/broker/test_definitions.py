@@ -373,7 +373,7 @@ def test_refused_definitions_name_the_entry(
 @pytest.mark.parametrize(
     ("definitions", "text"),
     [
-        ([], "definitions are list; expected a mapping"),
+        ([], "the definitions are of type list; expected a mapping, such as a dict"),
         ({"queues": {}}, "queues is {}; expected a list"),
         ({"queues": ["q"]}, "queues[0] is 'q'; expected an object"),
     ],

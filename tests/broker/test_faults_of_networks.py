@@ -441,7 +441,8 @@ def test_wait_for_refusals_that_cannot_be_counted_is_refused(fakebroker: FakeBro
     with (
         fakebroker.faults.refuse_connections() as fault,
         pytest.raises(
-            RuntimeError, match=r"does not listen meanwhile; with a limit, such as times=2"
+            RuntimeError,
+            match=r"does not listen meanwhile; give the fault a limit, such as times=2",
         ),
     ):
         fault.wait()

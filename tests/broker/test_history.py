@@ -390,7 +390,7 @@ def test_history_can_be_off() -> None:
 
 @pytest.mark.parametrize(("history", "error"), [(-1, ValueError), (True, TypeError)])
 def test_limit_of_the_history_is_checked(history: int, error: type[Exception]) -> None:
-    with pytest.raises(error, match="expected how many events to keep; 0 for none"):
+    with pytest.raises(error, match=r"expected an integer from 0 \(no history\) on"):
         FakeBroker(history=history)
 
 

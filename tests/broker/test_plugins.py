@@ -27,10 +27,10 @@ def test_unknown_plugin_is_refused_with_a_hint() -> None:
     ):
         FakeBroker(plugins=["consistent_hash_exchange"])
     with pytest.raises(
-        ValueError, match=f"plugins has 'shovel'; there are {CONSISTENT_HASH}, {DELAYED}"
+        ValueError, match=f"plugins has 'shovel'; expected some of {CONSISTENT_HASH}, {DELAYED}"
     ):
         FakeBroker(plugins=["shovel"])
-    with pytest.raises(TypeError, match="expected names in a list"):
+    with pytest.raises(TypeError, match="expected a list of names"):
         FakeBroker(plugins=DELAYED)
 
 

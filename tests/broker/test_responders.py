@@ -157,7 +157,9 @@ def fail_with_an_unanswered_request() -> None:
 
 
 def test_options_of_responders_are_checked(broker: FakeBroker) -> None:
-    with pytest.raises(TypeError, match="expected exactly one of answer, json and body"):
+    with pytest.raises(
+        TypeError, match="got nothing; expected exactly one of answer, json and body"
+    ):
         broker.respond("prices")
     with pytest.raises(TypeError, match="no property 'hedaers'; did you mean 'headers'"):
         broker.respond("prices", body="", hedaers={})
@@ -210,7 +212,7 @@ def test_request_without_an_answer_is_told_although_other_responders_came_later(
 @pytest.mark.parametrize("answer", ["text", b"octets", {"eur": 3}])
 def test_answers_that_are_no_list_are_refused(broker: FakeBroker, answer: Any) -> None:
     with pytest.raises(
-        TypeError, match=r"expected a function or a list of answers; json=… or body"
+        TypeError, match=r"expected a function or a list of answers; for the same answer"
     ):
         broker.respond("prices", answer)
 

@@ -274,7 +274,7 @@ def test_restarts_are_checked(broker: FakeBroker) -> None:
         broker.restart(keep="some")  # type: ignore[arg-type]  # what is tested
     with pytest.raises(ValueError, match="down_for is -1; expected a number of seconds"):
         broker.restart(down_for=-1)
-    with pytest.raises(RuntimeError, match="is not down: start"):
+    with pytest.raises(RuntimeError, match="is not down; start"):
         broker.start()
     with pytest.raises(RuntimeError, match="does not run; start it with"):
         FakeBroker().restart()

@@ -90,7 +90,7 @@ def test_message_that_nothing_takes_is_an_error(broker: FakeBroker) -> None:
     with pytest.raises(ValueError, match=r"for key 'create'; its bindings are 'created' to 'ord"):
         broker.publish("amq.direct", "create", b"")
     broker.publish("amq.direct", "created", b"")
-    with pytest.raises(ValueError, match="because it is full: one of 'orders'"):
+    with pytest.raises(ValueError, match="queue 'orders' is full, and refuses the message"):
         broker.publish("amq.direct", "created", b"")
 
 
@@ -145,9 +145,7 @@ def test_consumer_is_cancelled_and_its_client_is_told(
 
     assert ["one"] == cancelled
     assert 0 == broker.queue("orders").consumer_count
-    with pytest.raises(
-        LookupError, match="no consumer 'one' of queue 'x'; it has no consumers at all"
-    ):
+    with pytest.raises(LookupError, match="no consumer 'one' of queue 'x'; it has no consumers"):
         broker.cancel_consumer("one", queue_name="x")
     with pytest.raises(TypeError, match="neither consumer_tag nor queue_name"):
         broker.cancel_consumer()

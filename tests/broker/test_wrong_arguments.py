@@ -42,6 +42,7 @@ TEXTS: dict[str, Call] = {
     "json is {1}; expected what JSON can hold": lambda broker: broker.put("orders", json={1}),
     "text is 5; expected a string": lambda broker: broker.faults.close_channels(text=5),
     "host is 5; expected a string": lambda _: BROKER(host=5),
+    "mechanisms is 'PLAIN'; expected a list of names": lambda _: BROKER(mechanisms="PLAIN"),
 }
 NAMES: dict[str, Call] = {
     "published() has no keyword 'exchange'; did you mean 'exchange_name'?": lambda broker: (
@@ -83,6 +84,9 @@ ATTRIBUTES: dict[str, Call] = {
         lambda broker: broker.wait_for_message("orders")
     ),
     "did you mean broker.nacked or broker.faults.nack_publishes?": lambda broker: broker.nack(),
+    "FakeBroker has no attribute 'queue_declare'; did you mean broker.declare_queue?": (
+        lambda broker: broker.queue_declare("orders")
+    ),
     "FakeBroker has no attribute 'go_silent'; did you mean broker.faults.silence?": (
         lambda broker: broker.go_silent()
     ),
@@ -105,7 +109,7 @@ COUNTS: dict[str, Call] = {
     "count is -2; expected an integer from 0 on": lambda broker: broker.published().wait(-2),
     "count is '3'; expected an integer": lambda broker: broker.faults.hold(optional=True).wait("3"),
     "since is 'x'; expected an integer": lambda broker: broker.history(since="x"),
-    "message is 'x'; expected an event": lambda broker: broker.life_of("x"),
+    "message is 'x'; expected an Event": lambda broker: broker.life_of("x"),
     "times is 0; expected an integer from 1 on": lambda broker: broker.faults.hold(times=0),
     "seed is 'x'; expected an integer": lambda _: BROKER(seed="x"),
     "port is -1": lambda _: BROKER(port=-1),
@@ -189,7 +193,7 @@ UNKNOWN: dict[str, Call] = {
     ),
     "user 'nobody'": lambda broker: broker.set_permissions("nobody"),
     "consumer 'none'": lambda broker: broker.cancel_consumer("none"),
-    "connection 'none'": lambda broker: broker.close_connection("none"),
+    "connection 'none'; no connection is open": lambda broker: broker.close_connection("none"),
     "message 99": lambda broker: broker.life_of(99),
     "policy 'none'": lambda broker: broker.clear_policy("none"),
 }

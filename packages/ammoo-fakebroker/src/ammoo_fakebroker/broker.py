@@ -514,7 +514,7 @@ def _check_history(history: object) -> None:
         TypeError: It is no integer.
         ValueError: It is negative.
     """
-    expected = "expected how many events to keep; 0 for none"
+    expected = "expected an integer from 0 (no history) on"
     if not isinstance(history, int) or isinstance(history, bool):
         raise TypeError(f"history is {history!r}; {expected}")
     if history < 0:

@@ -142,7 +142,7 @@ def checks_arguments(checked: _Class) -> _Class:
             checks = _checks_of(function)
             if checks:
                 setattr(checked, name, _checking(function, checks))
-            # For Python's own errors: who calls it does not know the class that defines it.
+            # Python's own errors then name the method without its base class, which users do not know.
             function.__qualname__ = name
     return checked
 

@@ -163,7 +163,7 @@ class EventQueries(Waits):
         recorder = self._history()
         if not isinstance(message, Event | MessageSnapshot | int):
             raise TypeError(
-                f"message is {message!r}; expected an event, a look at a message, or its number"
+                f"message is {message!r}; expected an Event, a MessageSnapshot or a message number"
             )
         number = message if isinstance(message, int) else message.message_number
         if number is None:

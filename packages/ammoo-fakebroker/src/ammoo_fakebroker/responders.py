@@ -342,8 +342,11 @@ def _answering(
     Raises:
         TypeError: No answer or more than one is given.
     """
-    if sum(given is not None for given in (answer, json, body)) != 1:
-        raise TypeError("expected exactly one of answer, json and body")
+    answers = {"answer": answer, "json": json, "body": body}
+    given = [name for name, value in answers.items() if value is not None]
+    if len(given) != 1:
+        was = " and ".join(given) or "nothing"
+        raise TypeError(f"respond() got {was}; expected exactly one of answer, json and body")
     if answer is not None and not callable(answer):
         _check_answers(answer)
     if json is not None:
@@ -353,7 +356,7 @@ def _answering(
     def encode(request: MessageSnapshot) -> tuple[bytes, bytes]:
         chosen = choose(request)
         if chosen is None:
-            raise TypeError("the answer is None")
+            raise TypeError("the answer is None; expected bytes, a string or a value for JSON")
         related = _related(request, properties)
         if isinstance(chosen, bytes | str):
             return encode_body(chosen, None, related)
@@ -372,7 +375,7 @@ def _check_answers(answers: object) -> None:
     if isinstance(answers, str | bytes) or not isinstance(answers, Sequence):
         raise TypeError(
             f"answer is {answers!r}; expected a function or a list of answers;"
-            " json=… or body=… is the same answer to all requests"
+            " for the same answer to all requests, pass json=… or body=…"
         )
     if not answers:
         raise ValueError("answer is an empty list; expected one answer or more")

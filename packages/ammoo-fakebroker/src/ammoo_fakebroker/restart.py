@@ -150,8 +150,8 @@ class Restarting(Responders, ABC):
         """
         if not self._is_running or not self._node.is_down:
             raise RuntimeError(
-                "the broker is not down: start() is for after shut_down(),"
-                " and `with broker:` starts a new one"
+                "the broker is not down; start() takes it up again after shut_down(),"
+                " and `with broker:` starts a new broker"
             )
         self._call(self._start)
 

@@ -109,8 +109,7 @@ class TestsChannel:
         if not is_routed and self._delayed_count == delayed_count:
             raise ValueError(self._describe_unroutable(exchange_name, routing_key))
         if not self._is_accepted:
-            full = ", ".join(map(repr, self._queue_names))
-            raise ValueError(f"a queue refuses the message, because it is full: one of {full}")
+            raise ValueError(_describe_full(self._queue_names))
         return self._queue_names
 
     @property
@@ -141,16 +140,30 @@ class TestsChannel:
     def _describe_unroutable(self, exchange_name: str, routing_key: str) -> str:
         host = repr(self.virtualhost.name)
         if not exchange_name:
-            known = ", ".join(map(repr, self.virtualhost.queues)) or "none"
-            return f"no queue {routing_key!r} in virtual host {host}; its queues are {known}"
+            others = _describe_queues(self.virtualhost)
+            return f"no queue {routing_key!r} in virtual host {host}; {others}"
         bindings = self.virtualhost.exchanges[exchange_name].bindings.values()
         keys = ", ".join(
             f"{binding.routing_key!r} to {binding.destination.name!r}" for binding in bindings
         )
+        others = f"its bindings are {keys}" if keys else "it has no bindings"
         return (
             f"no queue is bound to exchange {exchange_name!r} in virtual host {host} for key"
-            f" {routing_key!r}; its bindings are {keys or 'none'}"
+            f" {routing_key!r}; {others}"
         )
+
+
+def _describe_queues(host: VirtualHost) -> str:
+    known = ", ".join(map(repr, host.queues))
+    return f"its queues are {known}" if known else "it has no queues"
+
+
+def _describe_full(queue_names: tuple[str, ...]) -> str:
+    """Return the text of the error for a message that a queue refuses."""
+    if len(queue_names) == 1:
+        return f"queue {queue_names[0]!r} is full, and refuses the message"
+    names = ", ".join(map(repr, queue_names))
+    return f"one of the queues {names} is full, and refuses the message"
 
 
 @contextmanager
@@ -426,10 +439,11 @@ class SetUp(ABC):
         return self._call(lambda: self._requeue(queue_name, virtualhost))
 
     def _requeue(self, queue_name: str, virtualhost: str) -> int:
-        queue = self._node.virtualhost(virtualhost).queues.get(queue_name)
+        host = self._node.virtualhost(virtualhost)
+        queue = host.queues.get(queue_name)
         if queue is None:
             raise LookupError(
-                f"the broker has no queue {queue_name!r} in virtual host {virtualhost!r}"
+                f"no queue {queue_name!r} in virtual host {virtualhost!r}; {_describe_queues(host)}"
             )
         return sum(channel.requeue_from(queue) for channel in self._channels())
 
@@ -510,7 +524,7 @@ class SetUp(ABC):
             TypeError: Neither a tag nor a queue is given.
         """
         if consumer_tag is None and queue_name is None:
-            raise TypeError("neither consumer_tag nor queue_name is given")
+            raise TypeError("neither consumer_tag nor queue_name is given; expected one or both")
         return self._call(lambda: self._cancel(consumer_tag, queue_name, virtualhost))
 
     def _cancel(
@@ -537,5 +551,5 @@ def _describe_consumers(
     wanted = "" if consumer_tag is None else f" {consumer_tag!r}"
     where = "" if queue_name is None else f" of queue {queue_name!r}"
     known = ", ".join(f"{each.tag!r} of {each.queue.name!r}" for each in consumers)
-    others = f"its consumers are {known}" if known else "it has no consumers at all"
+    others = f"its consumers are {known}" if known else "it has no consumers"
     return f"the broker has no consumer{wanted}{where}; {others}"

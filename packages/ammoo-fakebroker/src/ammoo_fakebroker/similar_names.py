@@ -1,7 +1,7 @@
 """The name that a test may have meant by one that does not exist.
 
 Users abbreviate: ``exchange`` is meant to be ``exchange_name``, which `difflib` finds less similar
-than ``exchange_type``.
+than ``exchange_type``. And they know a client's names: ``queue_declare`` means ``declare_queue``.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ def similar_name(name: str, known: Iterable[str]) -> str | None:
     for word in _OTHER_WORDS.get(name, ()):
         if word in names:
             return word
+    words = sorted(name.split("_"))
+    reordered = [each for each in names if sorted(each.split("_")) == words]
     close = get_close_matches(name, names, n=1)
     longer = [each for each in names if each.startswith(f"{name}_")]
-    return next(iter(close + longer), None)
+    return next(iter(reordered + close + longer), None)

@@ -101,7 +101,8 @@ def entries(definitions: Any, kind: str) -> Iterator[Entry]:
         TypeError: The definitions are not a mapping, or the kind is not a list of objects.
     """
     if not isinstance(definitions, Mapping):
-        raise TypeError(f"definitions are {type(definitions).__name__}; expected a mapping")
+        kind = type(definitions).__name__
+        raise TypeError(f"the definitions are of type {kind}; expected a mapping, such as a dict")
     found = definitions.get(kind, [])
     if not isinstance(found, list | tuple):
         raise TypeError(f"{kind} is {found!r}; expected a list")

@@ -25,10 +25,12 @@ def check_plugins(names: Iterable[str]) -> frozenset[str]:
         ValueError: The fake broker does not have a plugin of that name.
     """
     if isinstance(names, str):
-        raise TypeError(f"plugins is {names!r}; expected names in a list")
+        raise TypeError(f"plugins is {names!r}; expected a list of names")
     for name in names:
         if name not in PLUGINS:
             close = get_close_matches(str(name), PLUGINS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(PLUGINS)}"
+            hint = (
+                f"did you mean {close[0]!r}?" if close else f"expected some of {', '.join(PLUGINS)}"
+            )
             raise ValueError(f"plugins has {name!r}; {hint}")
     return frozenset(names)

@@ -161,7 +161,7 @@ class Fault:
         if not self.is_countable:
             raise RuntimeError(
                 f"the broker cannot count how often {self.describe()} strikes, because it does not"
-                f" listen meanwhile; with a limit, such as times=2, it counts"
+                " listen meanwhile; give the fault a limit, such as times=2"
             )
 
     def _ends_wait(self, count: int) -> bool:
@@ -172,13 +172,12 @@ class Fault:
         __tracebackhide__ = True
         self._check_functions()
         if self._count < count:
-            raise AssertionError(self._describe_wait(count, "when it was removed"))
+            raise AssertionError(self._describe_wait(count, "until it was removed"))
 
     def _describe_wait(self, count: int, when: str) -> str:
-        return (
-            f"{self.describe()} struck {self._count} times {when},"
-            f" {count} awaited: {self._matcher.why_not()}"
-        )
+        times = "1 time" if self._count == 1 else f"{self._count} times"
+        why = self._matcher.why_not(struck=self._count)
+        return f"{self.describe()} struck {times} {when}, {count} awaited: {why}"
 
     def _check_functions(self) -> None:
         """Check that the functions in its options have raised nothing.
@@ -234,7 +233,8 @@ class Fault:
         if error is None:
             self._check_functions()
         if error is None and not self.count and not self._is_optional and self.is_countable:
-            raise AssertionError(f"{self.describe()} never struck: {self._matcher.why_not()}")
+            why = self._matcher.why_not(struck=0)
+            raise AssertionError(f"{self.describe()} never struck: {why}")
 
     @property
     def is_countable(self) -> bool:

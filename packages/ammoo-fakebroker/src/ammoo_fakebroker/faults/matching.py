@@ -75,19 +75,28 @@ class Matcher:
         else:
             self._misses["other values"] += 1
 
-    def why_not(self) -> str:
-        """Return why nothing was struck, for the text of an error."""
+    def why_not(self, *, struck: int) -> str:
+        """Return why no more was struck, for the text of an error.
+
+        Args:
+            struck: How many occasions were struck.
+        """
         if self._obstacles:
             obstacle, count = self._obstacles.most_common(1)[0]
             return f"{count} {self._noun(count)} matched, {obstacle}"
         if self.matched:
-            limits = self.limit.describe() or "nothing came that it could strike"
-            return f"{self.matched} {self._noun(self.matched)} matched; {limits}"
+            matches = f"{self.matched} {self._noun(self.matched)} matched"
+            limits = self.limit.describe()
+            if limits:
+                return f"{matches}; its limits are {limits}"
+            return matches if struck else f"{matches}; nothing came that it could strike"
         if self._misses:
             total = self._misses.total()
             told = "; ".join(
                 f"{reason} ({count}x)" for reason, count in self._misses.most_common(_MISSES_TOLD)
             )
+            if total == 1:
+                return f"1 {self._noun(1)} did not match: {next(iter(self._misses))}"
             return f"none of {total} {self._noun(total)} matched: {told}"
         return f"there was no {self._noun(1)}"
 

@@ -110,8 +110,8 @@ def matches(wanted: object, value: object) -> bool:
 
 
 def unknown_option(owner: str, name: str, known: list[str]) -> str:
-    """Return the text of the error for an unknown option."""
-    close = similar_name(name, known)
+    """Return the text of the error for an unknown option; an option of other faults resembles none."""
+    close = None if name in DeliveryRule.__annotations__ else similar_name(name, known)
     hint = f"did you mean {close!r}?" if close else f"its options are {', '.join(known)}"
     return f"{owner} has no option {name!r}; {hint}"
 
@@ -184,6 +184,8 @@ def with_options_of(rule: type) -> Callable[[_Method], _Method]:
             )
             for name in sorted(rule.__annotations__, key=lambda name: name in _DEFAULTS)
         ]
+        # Python's own errors then name the method without its base class, which users do not know.
+        method.__qualname__ = method.__name__
         method.__signature__ = written.replace(  # type: ignore[attr-defined]  # inspect reads it
             parameters=[*own, *options]
         )

@@ -80,6 +80,8 @@ class Node:
         self.clock = clock
         self.network_clock: Clock = network_clock or clock
         self.limits: Limits = limits or Limits(max_message_size=profile.max_message_size)
+        if isinstance(mechanisms, str):
+            raise TypeError(f"mechanisms is {mechanisms!r}; expected a list of names")
         self.mechanisms: tuple[str, ...] = tuple(mechanisms or profile.mechanisms)
         unknown = [name for name in self.mechanisms if name not in MECHANISMS]
         if unknown:
@@ -267,8 +269,9 @@ class Node:
             if name in (connection.peer.connection_name, _own_name(connection))
         ]
         if not named:
-            known = ", ".join(repr(each.peer.connection_name) for each in self._open_connections())
-            raise LookupError(f"the broker has no connection {name!r}; it has {known or 'none'}")
+            known = ", ".join(map(_names, self._open_connections()))
+            others = f"it has {known}" if known else "no connection is open"
+            raise LookupError(f"the broker has no connection {name!r}; {others}")
         for connection in named:
             connection.close(errors.closed_by_operator(reason))
 
@@ -321,3 +324,10 @@ class Node:
 def _own_name(connection: Client) -> object:
     """Return the client's own name for its connection; None if there is none."""
     return connection.client_properties.get("connection_name")
+
+
+def _names(connection: Client) -> str:
+    """Return the names by which a connection can be closed, for the text of an error."""
+    own = _own_name(connection)
+    name = repr(connection.peer.connection_name)
+    return name if own is None else f"{own!r} ({name})"

@@ -105,7 +105,8 @@ class Policies:
         policies = self._of_kind(by_operator)
         if name not in policies:
             kind = "operator policy" if by_operator else "policy"
-            raise LookupError(f"the virtual host has no {kind} {name!r}")
+            known = ", ".join(map(repr, policies)) or "none"
+            raise LookupError(f"the virtual host has no {kind} {name!r}; it has {known}")
         del policies[name]
 
     def by_name(self, *, by_operator: bool) -> Mapping[str, Policy]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..rabbitmq.arguments import MAX_SEGMENT_SIZE, age_milliseconds
 from ..rabbitmq.profiles import Profile
+from ..similar_names import similar_name
 
 __all__ = ["Definition", "check_definition", "check_priority"]
 
@@ -133,8 +134,10 @@ def check_definition(definition: Any, known: Collection[str], profile: Profile) 
         )
     for key, value in definition.items():
         if key not in known:
+            close = similar_name(str(key), known)
+            hint = f"did you mean {close!r}? " if close else ""
             raise ValueError(
-                f"definition has the key {key!r}; expected some of {', '.join(sorted(known))}"
+                f"definition has the key {key!r}; {hint}expected some of {', '.join(sorted(known))}"
             )
         values = _values_of(key, definition, profile)
         if not values.includes(value):

@@ -77,6 +77,8 @@ def explain_connections(node: Node, *, awaited: int, timeout: float) -> str:
     count = sum(connection.is_open for connection in node.connections)
     verb = "was" if count == 1 else "were"
     lines = [f"{_count(count, 'connection')} {verb} open after {timeout:g} s, {awaited} awaited"]
+    if node.is_down:
+        lines.append(f"  now: {summarize_node(node)}")
     opening = len(node.connections) - count
     if opening:
         lines.append(f"  {_count(opening, 'connection')} opening or closing")
@@ -85,7 +87,9 @@ def explain_connections(node: Node, *, awaited: int, timeout: float) -> str:
 
 
 def summarize_node(node: Node) -> str:
-    """Return a short text about the connections of a node."""
+    """Return a short text about the connections of a node, or that the broker is down."""
+    if node.is_down:
+        return "the broker is down; start() takes it up again"
     is_open = [connection for connection in node.connections if connection.is_open]
     blocked = sum(connection.is_blocked for connection in is_open)
     state = f"{blocked} blocked" if blocked else "not blocked"
