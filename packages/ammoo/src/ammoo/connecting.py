@@ -27,7 +27,7 @@ _ArgumentsT = ParamSpec("_ArgumentsT")
 
 
 class Connecting(Coroutine[Any, Any, Connection]):
-    """A future connection: await it for one that is not open yet, or enter it for an open one."""
+    """The call of `connect`: await it for a connection that is not open yet, or enter it for an open one."""
 
     __slots__ = ("_connection", "_coroutine")
 
@@ -140,9 +140,10 @@ async def connect(
             default.
         port: 5672 by default, 5671 with TLS.
         virtualhost: The virtual host; ``/`` by default.
-        ssl: Whether to encrypt (TLS). By default with ``amqps://``, or with an `ssl_context`.
-        ssl_context: The TLS settings. By default the server's certificate is verified against the
-            authorities that the system trusts.
+        ssl: Whether to encrypt (TLS); by default True with ``amqps://`` or an `ssl_context`, else
+            False.
+        ssl_context: The TLS settings. By default the client verifies the server's certificate
+            against the authorities that the system trusts.
         heartbeat_interval: The heartbeat timeout to propose, in seconds, up to 65535
             (https://www.rabbitmq.com/docs/heartbeats). The client sends a heartbeat when it has
             sent nothing for half of this time, and ends the connection when it has received
@@ -156,13 +157,12 @@ async def connect(
         channel_max: How many channels may be open, up to 65535; 2047 by default, 0 for no limit.
             The server may lower it.
         connection_timeout: How long to wait for the socket, and again for the handshake, in
-            seconds; 0 for no limit. 30 by default; with several URLs or with `recovery` 10 for each
-            host, of which one address of several may take 5 for the socket.
+            seconds; 0 for no limit. 30 by default. With several URLs or with `recovery` it is 10 for
+            each host; if the host has several addresses, 5 for the socket of each.
         operation_timeout: How long each operation may take until the server has answered it, in
             seconds; no limit by default. For a publish this time includes the wait for the
             connection (with recovery), for the server and the socket to accept the message, and
-            for the confirm. To limit a single operation, put
-            ``asyncio.timeout`` around it.
+            for the confirm. To limit a single operation, put ``asyncio.timeout`` around it.
         blocked_timeout: How long a publish may wait because the server or the socket accepts no
             messages, in seconds; no limit by default. While the server has blocked the connection,
             it also limits the wait for confirms of earlier publishes.
@@ -179,8 +179,8 @@ async def connect(
         hooks: An object whose methods are called when something happens to a message or to the
             connection; see `Hooks`. None by default.
         record_frames: How many commands and heartbeats to record. The exception of a protocol error
-            shows them, of both directions, in a note: with headers and the beginnings of bodies,
-            and without passwords. 0, the default, for none.
+            shows in a note what both sides have sent, with headers and the beginnings of bodies, but
+            without passwords. 0, the default, for none.
         stall_guard: A share of the heartbeat interval, such as 0.5. When the event loop has been
             blocked for that share of the interval, a thread logs the stack of the code that blocks
             it. None, the default, for no guard. Without heartbeats there is no guard.

@@ -10,7 +10,16 @@ __all__ = ["Credentials", "CredentialsProvider"]
 
 
 class Credentials(NamedTuple):
-    """A login, its password, and how long they are valid."""
+    """A login, its password, and how long they are valid.
+
+    An async function returns it to `connect`::
+
+        async def credentials() -> ammoo.Credentials:
+            token = await fetch_token()
+            return ammoo.Credentials("", token.text, expires_in=token.seconds)
+
+        connection = await ammoo.connect("amqps://localhost/", credentials=credentials)
+    """
 
     login: str
     """The user; with OAuth 2 RabbitMQ ignores it."""

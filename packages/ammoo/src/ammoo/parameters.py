@@ -35,7 +35,9 @@ class ConnectionParameters(NamedTuple):
     heartbeat_interval: int | None
     """In seconds; None for the server's proposal, 0 for no heartbeats."""
     frame_max: int
+    """In octets; 0 for no limit."""
     channel_max: int
+    """How many channels may be open; 0 for no limit."""
     connection_timeout: float | None
     """In seconds, for socket and handshake together; None for no limit."""
     operation_timeout: float | None

@@ -1,7 +1,8 @@
 """Calling an object only for as long as its owner keeps it.
 
-The event loop keeps a socket, and the socket its live connection. If that kept the caller's
-`Connection` as well, a connection that was dropped while open would never be found out.
+The event loop references the socket, and the socket its live connection. If this also referenced
+the caller's `Connection`, Python would never delete a connection that the program has dropped, and
+`Connection.__del__` could not warn of it.
 """
 
 from collections.abc import Callable

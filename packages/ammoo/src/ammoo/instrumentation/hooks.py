@@ -14,7 +14,17 @@ __all__ = ["Hooks", "call_hook"]
 
 
 class Hooks:
-    """Does nothing; make a subclass with the methods that you need, and pass its object as `hooks`.
+    """The functions that the client calls when something happens; each does nothing by default.
+
+    Override those that you need in a subclass, and pass an object of it to `connect`::
+
+        class Counting(ammoo.Hooks):
+            unconfirmed = 0
+
+            def confirmed(self, channel_id, sequence_number, *, multiple, is_nack):
+                self.unconfirmed += is_nack
+
+        connection = await ammoo.connect("amqp://localhost/", hooks=Counting())
 
     The methods are called in the event loop while the connection reads and writes, so they must
     be short, and may await nothing. An exception that a method raises goes to the loop's exception

@@ -15,7 +15,7 @@ from typing import Final
 
 __all__ = ["StallGuard", "StallWatch"]
 
-LOOKS: Final = 4
+CHECKS_IN_LIMIT: Final = 4
 """How often the thread checks the loop within the time limit."""
 
 log: Final = logging.getLogger("ammoo")
@@ -62,12 +62,14 @@ class StallGuard:
     ) -> None:
         self._loop = loop
         self._heartbeat_interval = heartbeat_interval
-        self._pause = heartbeat_interval * share / LOOKS
+        self._pause = heartbeat_interval * share / CHECKS_IN_LIMIT
         self._watch = StallWatch(heartbeat_interval * share)
         self._loop_thread = threading.get_ident()
         self._is_closed = threading.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._thread = threading.Thread(target=self._look_on, name="ammoo stall guard", daemon=True)
+        self._thread = threading.Thread(
+            target=self._watch_loop, name="ammoo stall guard", daemon=True
+        )
 
     def start(self) -> None:
         """Start the thread."""
@@ -85,7 +87,7 @@ class StallGuard:
         self._watch.turned(time.monotonic())
         self._timer = self._loop.call_later(self._pause, self._turn)
 
-    def _look_on(self) -> None:
+    def _watch_loop(self) -> None:
         while not self._is_closed.wait(self._pause):
             stalled = self._watch.stalled_for(time.monotonic())
             if stalled is not None:

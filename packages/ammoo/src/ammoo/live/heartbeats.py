@@ -59,8 +59,8 @@ class Heartbeats:
         if not transport.is_reading:
             rule.data_received(now)  # the client does not read, so silence proves nothing
             if transport.is_paused:
-                # Nothing can be sent either: read, or it would never be known that the server is
-                # gone, or that it has blocked the connection, or waits until it can write itself.
+                # Nothing can be sent either, so read. Otherwise the client would never learn that
+                # the server is gone, has blocked the connection, or waits until it can write itself.
                 transport.resume_reading()
         verdict = rule.check(now)
         if verdict is HeartbeatVerdict.PEER_GONE:

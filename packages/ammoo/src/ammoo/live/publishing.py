@@ -204,7 +204,7 @@ class Publishing:
         """Send a message, now if possible.
 
         If it can be sent now, sequence number, waiter and octets are made in one stretch
-        without an `await`, so tasks cannot mix their frames or confirms, without a lock.
+        without an `await`. Tasks therefore cannot mix their frames or confirms, and need no lock.
 
         Args:
             exchange_name: The exchange.

@@ -38,10 +38,10 @@ class SettleWatch:
     def __init__(self, channel: SettlingChannel) -> None:
         self._channel = channel
         self._settled = Event()
-        channel.ack = self._telling(channel.ack)
-        channel.nack = self._telling(channel.nack)
-        channel.reject = self._telling(channel.reject)
-        channel.requeue = self._telling(channel.requeue)
+        channel.ack = self._waking(channel.ack)
+        channel.nack = self._waking(channel.nack)
+        channel.reject = self._waking(channel.reject)
+        channel.requeue = self._waking(channel.requeue)
 
     async def wait_settled(self, delivery_tags: Iterable[int]) -> None:
         """Wait until deliveries are settled or requeued, or the channel has ended."""
@@ -55,11 +55,11 @@ class SettleWatch:
         """Check again: a delivery was settled, or the channel has ended."""
         self._settled.set()
 
-    def _telling(self, settle: Callable[..., ResultT]) -> Callable[..., ResultT]:
-        def settle_and_tell(*args: Any) -> ResultT:
+    def _waking(self, settle: Callable[..., ResultT]) -> Callable[..., ResultT]:
+        def settle_and_wake(*args: Any) -> ResultT:
             try:
                 return settle(*args)
             finally:
                 self.wake()
 
-        return settle_and_tell
+        return settle_and_wake

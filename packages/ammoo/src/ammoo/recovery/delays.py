@@ -23,8 +23,8 @@ SLOW_DELAY: Final = 20.0
 STABLE_AFTER: Final = 10.0
 """After so many seconds a connection is stable: its loss begins a new outage."""
 CREDIT: Final = 10.0
-"""So many seconds are subtracted from an outage for each second that the connection was open. Only
-a connection that is lost at once, again and again, makes the delays grow."""
+"""How many seconds an outage is shortened by for each second that the connection was open. Only a
+connection that is lost at once, again and again, makes the delays grow."""
 
 
 class Outage:

@@ -84,7 +84,13 @@ class Open(NamedTuple):
 
 
 class Blocked(NamedTuple):
-    """The server accepts no messages (connection.blocked)."""
+    """The server accepts no messages (connection.blocked).
+
+    Attributes:
+        time: When, as in `Connecting`.
+        epoch: The number of the connection.
+        reason: The server's reason.
+    """
 
     time: float
     epoch: int
@@ -92,7 +98,12 @@ class Blocked(NamedTuple):
 
 
 class Unblocked(NamedTuple):
-    """The server accepts messages again (connection.unblocked)."""
+    """The server accepts messages again (connection.unblocked).
+
+    Attributes:
+        time: When, as in `Connecting`.
+        epoch: The number of the connection.
+    """
 
     time: float
     epoch: int
@@ -138,7 +149,14 @@ class ChannelReopened(NamedTuple):
 
 
 class ConsumerLost(NamedTuple):
-    """A consumer could not be restored; its iteration raises the error."""
+    """A consumer could not be restored; its iteration raises the error.
+
+    Attributes:
+        time: When, as in `Connecting`.
+        epoch: The number of the connection.
+        consumer: The consumer.
+        error: Why it could not be restored.
+    """
 
     time: float
     epoch: int
@@ -151,6 +169,11 @@ class Restored(NamedTuple):
 
     The event comes once for each loss. A consumer that the server has cancelled is restored when it
     is started again.
+
+    Attributes:
+        time: When, as in `Connecting`.
+        epoch: The number of the connection.
+        entity: What is restored, as it was recorded.
     """
 
     time: float

@@ -49,7 +49,11 @@ class EventListener:
         return self
 
     async def __anext__(self) -> "Event":
-        """Wait for the next event."""
+        """Return the next event; wait for it if there is none.
+
+        Raises:
+            StopAsyncIteration: The last event was returned: the connection is closed for good.
+        """
         while not self._events:
             if self._has_ended:
                 raise StopAsyncIteration

@@ -21,12 +21,12 @@ class Recovery:
         deadline: How long recovery tries to connect again, in seconds; then operations that wait
             raise `RecoveryFailed`, and publishes `PublishNotSent`. None, the default, for no
             limit.
-        max_attempts: After how many rounds through all hosts recovery gives up. None, the
-            default, for no limit.
+        max_attempts: After how many rounds through all hosts recovery gives up; the first connect
+            does not count. None, the default, for no limit.
         max_delay: The longest delay between two rounds, in seconds; 30 by default. The delay is
-            random, below a bound of 0.2 s before the first round, and later of a hundredth of the
-            outage, at least 0.1 s. While the server refuses the login, or a connection limit is
-            reached, the bound is 20 s.
+            random, between 0 and a bound. The bound is 0.2 s before the first round, and then a
+            hundredth of the outage so far, at least 0.1 s. While the server refuses the login, or a
+            connection limit is reached, it is 20 s.
         retry_first: Whether the first connect is retried too. False, the default, raises its
             failure.
         on_error: What is done about an exchange, queue, binding or consumer that the server

@@ -54,7 +54,7 @@ class Rpc:
         async with channel.rpc() as rpc:
             reply = await rpc.call("", "squares", "7")
 
-    Leaving the block interrupts calls that wait. See
+    Leaving the block interrupts calls that wait: they raise `RpcInterrupted`. See
     https://www.rabbitmq.com/docs/direct-reply-to
 
     Args:
@@ -95,7 +95,7 @@ class Rpc:
         Raises:
             TooManyChannels, ChannelClosed, ConnectionClosed, OperationTimeout: As for a channel
                 and a consumer.
-            RuntimeError: The object was entered before.
+            RuntimeError: The `Rpc` was entered before.
         """
         await self._channel.__aenter__()
         try:

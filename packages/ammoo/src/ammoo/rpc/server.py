@@ -24,6 +24,7 @@ from .ports import ReplyChannel
 __all__ = ["RequestHandler", "RpcServer"]
 
 RequestHandler: TypeAlias = Callable[[DeliverMessage], Awaitable[Body | None]]
+"""An async function that takes a request and returns the body of its reply; None for an empty body."""
 
 
 class RpcServer:
@@ -83,7 +84,9 @@ class RpcServer:
         """Start the consumer.
 
         Raises:
-            Exception: As for entering a consumer; see `Channel.consume`.
+            ServerClosedChannel, OperationTimeout, ChannelClosed, ConnectionClosed: As for entering a
+                `Consumer`.
+            RuntimeError: The `RpcServer` was entered before, or its channel is not open.
         """
         await self._consumer.__aenter__()
         return self
@@ -102,10 +105,11 @@ class RpcServer:
                 await self._replies.close()
 
     async def run(self) -> None:
-        """Handle requests until the consumer ends.
+        """Handle requests until the consumer ends; if it is cancelled, so are the handlers.
 
         Raises:
-            Exception: As for `Consumer.run`.
+            ExceptionGroup, ConsumerCancelled, ChannelClosed, ConnectionClosed, TypeError, ValueError,
+            RuntimeError: As for `Consumer.run`.
         """
         await self._consumer.run(
             self._answer,
@@ -120,7 +124,9 @@ class RpcServer:
         await self._consumer.cancel()
 
     async def drain(self, timeout: float | None) -> bool:  # noqa: ASYNC109  it bounds the wait for handlers
-        """Let running handlers reply, and requeue all other requests; see `Consumer.drain`.
+        """Let running handlers reply, requeue all other requests, and close the channel.
+
+        See `Consumer.drain`.
 
         Args:
             timeout: How long to wait for the handlers, in seconds; None for no limit.

@@ -1,10 +1,13 @@
 """The orderly end of a consumer, in the order that loses and repeats the least.
 
-1. Return no more messages to the program. 2. Send basic.cancel. 3. Requeue the messages that are
-unread, and those that still arrive. 4. Wait for the handlers. 5. When the time is over, cancel
-them, wait a moment, and requeue their messages. 6. Flush publishers, in what is left of the time,
-and give up what has no outcome then. 7. Await an answer on the channel: the server has then
-processed the acknowledgements before it, which have no answers.
+1. Return no more messages to the program.
+2. Send basic.cancel.
+3. Requeue the messages that are unread, and those that still arrive.
+4. Wait for the handlers.
+5. When the time is over, cancel them, wait a moment, and requeue their messages.
+6. Flush publishers in the time that is left, and give up the messages that have no outcome then.
+7. Await an answer on the channel: the server has then processed the acknowledgements before it,
+   which have no answers.
 
 The drain requeues messages before it closes the channel, because a quorum queue counts a message
 that is unacked at the close as a failed delivery.
@@ -119,9 +122,9 @@ class Drain:
         return is_in_time
 
     def hurry(self) -> None:
-        """Stop waiting for handlers, and for the end of cancelled ones; or for publishers.
+        """Stop the present wait: for handlers, for the end of cancelled ones, or for publishers.
 
-        Before the publishers are flushed, it leaves a moment to them: outcomes of messages that
+        Publishers that are not being flushed yet still get a moment: outcomes of messages that
         handlers have published are usually there.
         """
         self._is_hurried = True

@@ -23,12 +23,14 @@ from .processing import OnError, checked_policy
 __all__ = ["MOST_FAILURES", "Handler", "Key", "Run", "checked_handler"]
 
 Handler: TypeAlias = Callable[[DeliverMessage], Awaitable[object]]
+"""An async function that takes a message."""
 Key: TypeAlias = Callable[[DeliverMessage], Hashable]
+"""A function that returns the key of a message; see `Consumer.run`."""
 
 ResultT = TypeVar("ResultT")
 
 MOST_FAILURES: Final = 100
-"""How many exceptions of handlers a run keeps and logs; of the others it logs each hundredth."""
+"""How many exceptions of handlers a run keeps and logs; after these it logs each hundredth."""
 
 log: Final = logging.getLogger("ammoo.workers")
 
@@ -178,9 +180,8 @@ class Run:
         """Keep a handler's exception; with `fail_fast`, end the run."""
         if error is message._origin.closing_exc:  # the handler is not at fault
             is_on_purpose = isinstance(error, ClientClosedChannelOK | ClientClosedConnectionOK)
-            if (
-                not is_on_purpose and self._consumer.closing_exc is not None
-            ):  # recovery does not bring it back
+            has_ended = self._consumer.closing_exc is not None  # recovery does not bring it back
+            if has_ended and not is_on_purpose:
                 self._end = error
             return
         self._failure_count += 1

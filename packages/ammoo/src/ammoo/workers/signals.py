@@ -1,9 +1,9 @@
 """Draining consumers when a signal asks the process to end (SIGTERM, SIGINT).
 
-The first signal begins the drain. The second one cancels the handlers at once, and leaves a moment
-to publishers, or ends the wait for them. The third one has its default action. Python's signal
-handler counts the signals, not the event loop: the third one ends a process even if its loop is
-stuck.
+The first signal begins the drain. The second one cancels the handlers at once, and gives publishers
+one more second; or, if publishers are being flushed, it ends the flush. The third one has its
+default action. Python's signal handler counts the signals, and not the event loop: the third one
+ends a process even if its loop is stuck.
 """
 
 import asyncio
@@ -34,14 +34,18 @@ def drain_on_signals(
             async with ammoo.drain_on_signals(consumer, timeout=20):
                 await consumer.run(handle, concurrency=10)
 
-    The first signal drains the consumers; see `Consumer.drain`. A second one, while handlers run,
-    cancels them at once; while publishers are flushed, it ends the flush: what has no outcome then
-    is given up, as when the time is over. A third one has its default action, which ends the
-    process. The drain ends iterations over the consumers, `Consumer.run` and `Consumer.batches`.
-    Leaving the block waits for the end of the drain, and restores the previous handlers of the
-    signals.
+    The first signal drains the consumers; see `Consumer.drain`. A second signal ends a wait of the
+    drain, as if its time were over: while handlers run, it cancels them; while publishers are
+    flushed, it gives up the messages that have no outcome. A third signal has its default action,
+    which ends the process.
+
+    The drain ends iterations over the consumers, `Consumer.run` and `Consumer.batches`. Leaving the
+    block waits for the end of the drain, and restores the previous handlers of the signals. If the
+    caller is cancelled meanwhile, so is the drain.
+
     A callback of `loop.add_signal_handler` is called within the block, too. A program whose
     callback cancels its main task has to remove the callback first.
+
     Python handles signals in the main thread only; entering the block in another thread raises
     ValueError.
 
