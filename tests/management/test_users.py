@@ -258,9 +258,9 @@ def test_topic_permission_of_one_exchange_is_removed(
 ) -> None:
     path = f"topic-permissions/{virtualhost}/{user}"
     api.put(path, {"exchange": "amq.topic", "write": ".*", "read": ".*"})
-    api.put(path, {"exchange": "shop", "write": ".*", "read": ".*"})
+    api.put(path, {"exchange": "amq.direct", "write": ".*", "read": ".*"})
 
-    assert 204 == api.delete(f"{path}/shop").status
+    assert 204 == api.delete(f"{path}/amq.direct").status
     assert ["amq.topic"] == [each["exchange"] for each in api.get(path).json]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..management.http import Response
 from ..management.json_bodies import json_response
-from ..management.refusals import Refusal, bad_request, missing_key
+from ..management.refusals import Refusal, bad_request, missing_keys
 
 if TYPE_CHECKING:
     from .call import ControlCall
@@ -23,7 +23,7 @@ async def advance(call: ControlCall) -> Response:
     """Move the broker's clock by ``seconds``; the broker needs a clock that is moved by hand."""
     options = call.options("seconds")
     if "seconds" not in options:
-        raise missing_key("seconds")
+        raise missing_keys("seconds")
     try:
         # In another thread: the clock may wait for the broker's thread, if another thread moves it.
         await asyncio.to_thread(call.broker.advance, options["seconds"])

@@ -17,7 +17,15 @@ from ..connections.direct_channel import DirectChannel
 from .http import Request, Response
 from .json_bodies import json_object, json_response
 from .rates import Rates
-from .refusals import Refusal, bad_request, not_authorised, not_found, refusal_of
+from .refusals import (
+    Refusal,
+    access_refused,
+    bad_request,
+    not_authorised,
+    not_found,
+    refusal_of,
+)
+from .releases import ApiRelease, api_release
 
 if TYPE_CHECKING:
     from ..auth.users import User
@@ -47,7 +55,10 @@ class Role(Enum):
         "Not management user",
     )
     MONITORING = (frozenset(("administrator", "monitoring")), "Not monitor user")
-    POLICYMAKER = (frozenset(("administrator", "policymaker")), "Not policymaker")
+    POLICYMAKER = (
+        frozenset(("administrator", "policymaker")),
+        "User not authorised to access object",
+    )
     ADMINISTRATOR = (frozenset(("administrator",)), "Not administrator user")
 
     def includes(self, user: User) -> bool:
@@ -73,6 +84,7 @@ class Call:
         host: The data of the server.
         user: The user who makes the call.
         request: The request.
+        release: How the API of the imitated RabbitMQ differs from that of other releases.
         rates: What the query says of samples.
         names: The variable segments of the path, by the names that the route has for them.
     """
@@ -91,6 +103,7 @@ class Call:
         self.host = host
         self.user = user
         self.request = request
+        self.release: ApiRelease = api_release(node.profile.name)
         self.rates: Rates = Rates(request.query, statistics.now)
         self.names = names
 
@@ -108,20 +121,28 @@ class Call:
     def virtualhost(self, *, to_look: bool = False) -> VirtualHost:
         """Return the virtual host that the path names.
 
+        Administrators may see every virtual host, and change there what AMQP has no method for.
+
         Args:
             to_look: Whether users who monitor the broker may see it without permissions in it.
 
         Raises:
-            Refusal: 404, there is no such virtual host, or the user may not see it.
+            Refusal: 404 or 401, there is no such virtual host, or the user may not see it.
         """
         virtualhost = self.node.virtualhosts.get(self.names["vhost"])
         if virtualhost is None:
             is_change = self.request.method in ("PUT", "POST")
             raise _no_virtualhost() if is_change else not_found()
-        may_look = to_look and Role.MONITORING.includes(self.user)
-        if not (may_look or virtualhost.name in self.user.permissions):
-            raise Refusal(HTTPStatus.NOT_FOUND, "not_found", "Not Found")
+        sees_all = Role.MONITORING if to_look else Role.ADMINISTRATOR
+        if not (sees_all.includes(self.user) or virtualhost.name in self.user.permissions):
+            raise self._others_virtualhost()
         return virtualhost
+
+    def _others_virtualhost(self) -> Refusal:
+        """Return the refusal for a virtual host in which the user has no permissions."""
+        if self.release.hides_virtualhosts:
+            return Refusal(HTTPStatus.NOT_FOUND, "not_found", "Not Found")
+        return not_authorised("User not authorised to access virtual host")
 
     def own_virtualhosts(self) -> list[VirtualHost]:
         """Return the virtual hosts that the user has permissions in, or the one in the path."""
@@ -134,7 +155,13 @@ class Call:
         ]
 
     def direct_channel(self, virtualhost: VirtualHost) -> DirectChannel:
-        """Return a channel of the user's."""
+        """Return a channel of the user's.
+
+        Raises:
+            Refusal: 401, the user has no permissions in the virtual host.
+        """
+        if virtualhost.name not in self.user.permissions:
+            raise access_refused()
         return DirectChannel(self.node, self.user, virtualhost)
 
     def execute(self, virtualhost: VirtualHost, parameters: tuple[Any, ...]) -> tuple[Any, ...]:

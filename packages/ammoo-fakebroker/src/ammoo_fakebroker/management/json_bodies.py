@@ -8,13 +8,17 @@ from http import HTTPStatus
 from typing import Any
 
 from .http import Request, Response
-from .refusals import bad_request, missing_key
+from .refusals import bad_request, missing_keys
 
-__all__ = ["json_object", "json_response"]
+__all__ = ["check_nulls", "json_object", "json_response", "read_table", "read_text"]
+
+_ENCODED_TWICE = (
+    "invalid payload: the request body JSON-decoded to a string. Is the input doubly-JSON-encoded?"
+)
 
 
 def json_object(request: Request, *required: str) -> dict[str, Any]:
-    """Return the body of a request, a JSON object; a missing body is an empty object.
+    """Return the body of a request, a JSON object; a missing body or null is an empty object.
 
     Args:
         request: The request.
@@ -29,12 +33,52 @@ def json_object(request: Request, *required: str) -> dict[str, Any]:
             decoded = json.loads(request.body)
         except (ValueError, RecursionError):
             raise bad_request("not_json") from None
-    if not isinstance(decoded, dict):
+    if isinstance(decoded, str):
+        raise bad_request(_ENCODED_TWICE)
+    if not isinstance(decoded, dict | None):
         raise bad_request("not_json")
-    for name in required:
-        if name not in decoded:
-            raise missing_key(name)
-    return decoded
+    missing = [name for name in required if name not in (decoded or {})]
+    if missing:
+        raise missing_keys(*missing)
+    return decoded or {}
+
+
+def read_text(body: Mapping[str, Any], name: str, default: str = "") -> str:
+    """Return a member that is a string.
+
+    Raises:
+        Refusal: 400, the member is not a string.
+    """
+    value = body.get(name, default)
+    if not isinstance(value, str):
+        raise bad_request(["not_string", name])
+    return value
+
+
+def read_table(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a member that is a table of AMQP; an empty list is an empty table, as in Erlang.
+
+    Raises:
+        Refusal: 400, the member is not an object, or has null in it.
+    """
+    value = body.get(name) or {}
+    if not isinstance(value, dict):
+        raise bad_request(["not_object", name])
+    check_nulls(value)
+    return value
+
+
+def check_nulls(value: Any) -> None:
+    """Check that there is no null in a value for a table of AMQP.
+
+    Raises:
+        Refusal: 400, there is one.
+    """
+    if value is None:
+        raise bad_request("null_not_allowed")
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        check_nulls(each)
 
 
 def json_response(value: Any, status: int = HTTPStatus.OK) -> Response:

@@ -14,11 +14,15 @@ __all__ = [
     "Refusal",
     "access_refused",
     "bad_request",
-    "missing_key",
+    "missing_keys",
     "not_authorised",
     "not_found",
     "refusal_of",
 ]
+
+
+_LINE = 80
+_NEXT_LINE = ",\n "
 
 
 class Refusal(Exception):
@@ -55,9 +59,11 @@ def bad_request(reason: Any) -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, "bad_request", reason)
 
 
-def missing_key(name: str) -> Refusal:
-    """Return the refusal of a body that lacks a member."""
-    return bad_request(f"[{{key_missing,{name}}}]")
+def missing_keys(*names: str) -> Refusal:
+    """Return the refusal of a body that lacks members; Erlang breaks a list after 80 characters."""
+    terms = [f"{{key_missing,{name}}}" for name in names]
+    together = f"[{','.join(terms)}]"
+    return bad_request(together if len(together) <= _LINE else f"[{_NEXT_LINE.join(terms)}]")
 
 
 def not_authorised(reason: str) -> Refusal:

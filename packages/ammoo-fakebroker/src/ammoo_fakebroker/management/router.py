@@ -1,6 +1,7 @@
 """The router: it finds the handler of a request, and checks the user before calling it.
 
-The order of checks is RabbitMQ's: the path, the method, the user, and then what the handler checks.
+The order of checks is RabbitMQ's: the path, the method, the user, the types of answer and body, and
+then what the handler checks.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ..auth.users import User
 from .call import Call, Host, Role
 from .http import Request, Response
+from .media_types import refuse_media_types
 from .path_tree import PathTree
 from .refusals import Refusal, not_authorised, not_found
+from .releases import api_release
 
 if TYPE_CHECKING:
-    from ..auth.users import User
     from ..node.node import Node
     from .route import Route, Routes
     from .statistics.statistics import Statistics
@@ -29,6 +32,9 @@ _logger = logging.getLogger("ammoo_fakebroker.management")
 
 _CHALLENGE = {"www-authenticate": 'Basic realm="RabbitMQ Management"'}
 _METHODS = ("GET", "POST", "PUT", "DELETE")
+_ALLOWED_ELSEWHERE = "HEAD, GET, OPTIONS"
+_NO_USER = User("", None)
+"""The user of calls that need no login."""
 
 
 class Router:
@@ -58,44 +64,61 @@ class Router:
 
     def answer(self, request: Request) -> Response:
         """Answer a request; the response to a wrong request says what is wrong."""
-        found = self._routes.find(request.path[1:]) if request.path[:1] == ("api",) else None
-        if found is None:
-            return _unknown(request)
-        route, names = found
         method = "GET" if request.method == "HEAD" else request.method
+        found = self._find(request)
+        if found is None:
+            return _unknown(request, method)
+        route, names = found
         allow = _allowed(route)
         if method == "OPTIONS":
             return Response(HTTPStatus.OK).allowing(allow)
         if method not in route.handlers:
             return Response(HTTPStatus.METHOD_NOT_ALLOWED).allowing(allow)
-        user = self._log_in(request)
+        user = _NO_USER if route.role is None else self._log_in(request)
         if isinstance(user, Response):
             return user.allowing(allow)
         call = Call(self._node(), self._statistics, self._host(), user, request, names)
         try:
-            call.require(Role.MANAGEMENT)
-            call.require(route.role)
-            answer = route.handlers[method](call)
+            if route.role is not None:
+                call.require(Role.MANAGEMENT)
+                call.require(route.role)
+            refused = refuse_media_types(request, requires_json=route.requires_json)
+            answer = route.handlers[method](call) if refused is None else refused
         except Refusal as refusal:
             answer = refusal.response()
         return answer.allowing(allow)
 
+    def _find(self, request: Request) -> tuple[Route, dict[str, str]] | None:
+        """Return the route of a request and the names in its path; None for an unknown path."""
+        found = self._routes.find(request.path[1:]) if request.path[:1] == ("api",) else None
+        if found is None or self._node().profile.name not in found[0].releases:
+            return None
+        return found
+
     def _log_in(self, request: Request) -> User | Response:
         """Return the user whose name and password the request has, or the refusal."""
-        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+        if "authorization" not in request.headers:
+            return Response(HTTPStatus.UNAUTHORIZED, headers=_CHALLENGE)
+        scheme, _, credentials = request.headers["authorization"].partition(" ")
         if scheme.lower() != "basic":
-            return Response(HTTPStatus.UNAUTHORIZED, headers=_CHALLENGE)
+            return self._wrong_password()
         try:
-            name, _, password = b64decode(credentials).decode().partition(":")
+            name, colon, password = b64decode(credentials, validate=True).decode().partition(":")
         except (ValueError, binascii.Error):
-            return Response(HTTPStatus.UNAUTHORIZED, headers=_CHALLENGE)
+            colon = ""
+        if not colon:
+            return Response(HTTPStatus.BAD_REQUEST)
         users = self._node().users
         user = users.authenticate(name, password, from_loopback=True)
         if user is None:
-            return Refusal(HTTPStatus.UNAUTHORIZED, "not_authorized", "Not_Authorized").response()
+            return self._wrong_password()
         if users.find(name, from_loopback=request.is_from_loopback) is None:
             return not_authorised("User can only log in via localhost").response()
         return user
+
+    def _wrong_password(self) -> Response:
+        reason = api_release(self._node().profile.name).wrong_password
+        return Refusal(HTTPStatus.UNAUTHORIZED, "not_authorized", reason).response()
 
 
 def _allowed(route: Route) -> str:
@@ -104,7 +127,11 @@ def _allowed(route: Route) -> str:
     return ", ".join([*head, *methods, "OPTIONS"])
 
 
-def _unknown(request: Request) -> Response:
+def _unknown(request: Request, method: str) -> Response:
     """Answer as RabbitMQ does, and log that the fake broker has no such path."""
     _logger.warning("the fake broker has no %s /%s", request.method, "/".join(request.path))
-    return not_found().response()
+    if method == "GET":
+        return not_found().response()
+    is_question = method == "OPTIONS"
+    status = HTTPStatus.OK if is_question else HTTPStatus.METHOD_NOT_ALLOWED
+    return Response(status).allowing(_ALLOWED_ELSEWHERE)

@@ -8,7 +8,7 @@ therefore have to take the key of a binding with arguments from the broker's ans
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 from zlib import crc32
 
 from ammoo_wire import (
@@ -19,10 +19,11 @@ from ammoo_wire import (
 )
 
 from ..call import Call, created, done, json_response
+from ..json_bodies import read_table, read_text
 from ..lists import list_response
 from ..refusals import access_refused, not_found
 from ..route import Route, Routes
-from .exchanges import DEFAULT_EXCHANGE, exchange_in
+from .exchanges import DEFAULT_EXCHANGE, exchange_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,21 +55,23 @@ def list_bindings_of_queue(call: Call) -> Response:
 
 
 def list_bindings_from(call: Call) -> Response:
-    """List the bindings that have an exchange as their source."""
+    """List the bindings that have an exchange as their source; without such an exchange, none."""
     virtualhost = call.virtualhost()
-    exchange = exchange_in(virtualhost, call.names["exchange"])
-    if not exchange.name:
-        items = [_default_item(virtualhost, name) for name in virtualhost.queues]
+    name = exchange_name(call.names["exchange"])
+    exchange = virtualhost.exchanges.get(name)
+    if not name:
+        items = [_default_item(virtualhost, each) for each in virtualhost.queues]
     else:
-        items = list(_items(virtualhost, exchange.bindings.values()))
+        items = list(_items(virtualhost, () if exchange is None else exchange.bindings.values()))
     return list_response(items, call.request.query)
 
 
 def list_bindings_to(call: Call) -> Response:
-    """List the bindings that lead to an exchange."""
+    """List the bindings that lead to an exchange; without such an exchange, none."""
     virtualhost = call.virtualhost()
-    exchange = exchange_in(virtualhost, call.names["exchange"])
-    return list_response(_items(virtualhost, exchange.incoming), call.request.query)
+    exchange = virtualhost.exchanges.get(exchange_name(call.names["exchange"]))
+    incoming = () if exchange is None else exchange.incoming
+    return list_response(_items(virtualhost, incoming), call.request.query)
 
 
 def list_bindings_between(call: Call) -> Response:
@@ -122,10 +125,15 @@ def _default_item(virtualhost: VirtualHost, queue_name: str) -> dict[str, Any]:
 
 def _properties_key(routing_key: str, arguments: bytes) -> str:
     """Return the key of a binding; ``~`` stands for an empty routing key without arguments."""
-    quoted = quote_plus(routing_key, safe="*.-_")
+    quoted = _quote(routing_key)
     if len(arguments) > 4:  # more than the length of an empty table
         return f"{quoted}~{crc32(arguments):08x}"
     return quoted or "~"
+
+
+def _quote(text: str) -> str:
+    """Encode a routing key as RabbitMQ does: a space as a plus, and a tilde, too."""
+    return quote_plus(text, safe=".-_").replace("~", "%7E")
 
 
 # -- both ends ---------------------------------------------------------------------------------
@@ -135,15 +143,11 @@ def _destination(call: Call, virtualhost: VirtualHost) -> Destination | None:
     """Return the queue or the exchange at the end of the path's bindings."""
     if "queue" in call.names:
         return virtualhost.queues.get(call.names["queue"])
-    return virtualhost.exchanges.get(_exchange_name(call.names["destination"]))
-
-
-def _exchange_name(name: str) -> str:
-    return "" if name == DEFAULT_EXCHANGE else name
+    return virtualhost.exchanges.get(exchange_name(call.names["destination"]))
 
 
 def _items_between(call: Call, virtualhost: VirtualHost) -> list[dict[str, Any]]:
-    source_name = _exchange_name(call.names["exchange"])
+    source_name = exchange_name(call.names["exchange"])
     destination = _destination(call, virtualhost)
     if not source_name:
         is_queue = destination is not None and bool(destination.queue_type)
@@ -160,8 +164,9 @@ def _between(call: Call, virtualhost: VirtualHost) -> list[Binding]:
 
 def _find(call: Call, virtualhost: VirtualHost) -> tuple[dict[str, Any], Binding | None]:
     """Find the binding that the path names; a binding of the default exchange has only an item."""
-    # RabbitMQ accepts the key encoded or not.
-    wanted = (call.names["key"], quote_plus(call.names["key"], safe="*.-_~"))
+    # RabbitMQ accepts the key encoded in either way, or not at all.
+    key = call.names["key"]
+    wanted = {key, _quote(key), _quote(unquote(key))}
     for binding in _between(call, virtualhost):
         item = _binding_item(virtualhost, binding)
         if item["properties_key"] in wanted:
@@ -181,7 +186,7 @@ def create_binding(call: Call) -> Response:
     if call.names["exchange"] == DEFAULT_EXCHANGE:
         raise access_refused()
     body = call.body()
-    routing_key, arguments = body.get("routing_key", ""), body.get("arguments") or {}
+    routing_key, arguments = read_text(body, "routing_key"), read_table(body, "arguments")
     source, end = call.names["exchange"], call.request.path[-1]
     bind: QueueBindParameters | ExchangeBindParameters
     if "queue" in call.names:

@@ -10,7 +10,7 @@ from ...rabbitmq import errors
 from ..call import Call, Role, done, json_response
 from ..lists import list_response, with_columns
 from ..rates import DATA_RATES
-from ..refusals import Refusal, not_found
+from ..refusals import Refusal, not_authorised, not_found
 from ..route import Route, Routes
 from ..statistics.counts import CHANNEL_GROUPS
 from .consumers import consumer_item
@@ -28,19 +28,28 @@ _REASON = "Closed via management plugin"
 
 def open_connections(call: Call) -> list[Connection]:
     """Return the open connections that the path selects and the user may see."""
-    found = _open(call)
+    found = open_in(call.node)
     if not Role.MONITORING.includes(call.user):
         found = [each for each in found if each.user is call.user]
     if "vhost" in call.names:
-        virtualhost = call.virtualhost(to_look=True)
+        virtualhost = call.virtualhost()
         found = [each for each in found if each.virtualhost is virtualhost]
     if "user" in call.names:
+        _check_user(call)
         found = [each for each in found if each.user.name == call.names["user"]]
     return found
 
 
-def _open(call: Call) -> list[Connection]:
-    return open_in(call.node)
+def _check_user(call: Call) -> None:
+    """Check that the user may see the connections of the user in the path, or close them.
+
+    Raises:
+        Refusal: 401, they are another user's.
+    """
+    closes = call.request.method == "DELETE"
+    role = Role.ADMINISTRATOR if closes else Role.MONITORING
+    if call.names["user"] != call.user.name and not role.includes(call.user):
+        raise not_authorised("User not authorised to access object")
 
 
 def open_in(node: Node) -> list[Connection]:
@@ -88,7 +97,7 @@ def _connection(call: Call) -> Connection:
         Refusal: 404, there is no such connection; 401, it belongs to another user.
     """
     wanted = call.names["connection"]
-    named = [each for each in _open(call) if each.peer.connection_name == wanted]
+    named = [each for each in open_in(call.node) if each.peer.connection_name == wanted]
     if not named:
         raise not_found()
     if named[0].user is not call.user and not Role.MONITORING.includes(call.user):

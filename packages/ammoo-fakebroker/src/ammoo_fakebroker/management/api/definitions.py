@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ...definitions.exporting import export_definitions, virtualhost_item
 from ...definitions.importing import import_definitions
 from ..call import Call, Role, done, json_response
-from ..refusals import bad_request
+from ..refusals import Refusal, bad_request
 from ..route import Route, Routes
 
 if TYPE_CHECKING:
@@ -21,23 +22,30 @@ __all__ = ["ROUTES"]
 def show_definitions(call: Call) -> Response:
     """Export the definitions of the broker, or of one virtual host."""
     virtualhost = _virtualhost(call)
-    about = {"product_name": "RabbitMQ", "product_version": call.node.profile.version}
-    about |= _about_cluster(call) if virtualhost is None else _about_virtualhost(virtualhost)
+    about = _about_cluster(call) if virtualhost is None else _about_virtualhost(call, virtualhost)
     return json_response({**about, **export_definitions(call.node, virtualhost)})
 
 
 def _about_cluster(call: Call) -> dict[str, Any]:
+    product = {"product_name": "RabbitMQ", "product_version": call.node.profile.version}
+    if not call.release.describes_definitions:
+        return product
     name = call.node.global_parameters["cluster_name"]
     return {
+        **product,
         "rabbitmq_definition_format": "cluster",
         "original_cluster_name": name,
         "explanation": f"Definitions of cluster '{name}'",
     }
 
 
-def _about_virtualhost(virtualhost: VirtualHost) -> dict[str, Any]:
+def _about_virtualhost(call: Call, virtualhost: VirtualHost) -> dict[str, Any]:
+    if not call.release.describes_definitions:
+        return {}
     item = virtualhost_item(virtualhost)
     return {
+        "product_name": "RabbitMQ",
+        "product_version": call.node.profile.version,
         "rabbitmq_definition_format": "single_virtual_host",
         "original_vhost_name": virtualhost.name,
         "explanation": f"Definitions of virtual host '{virtualhost.name}'",
@@ -51,7 +59,7 @@ def load_definitions(call: Call) -> Response:
     """Load definitions into the broker, or into one virtual host."""
     virtualhost = _virtualhost(call)
     try:
-        import_definitions(call.node, _read(call.request.body), virtualhost)
+        import_definitions(call.node, _read(call.request.body or b"{}"), virtualhost)
     except (LookupError, TypeError, ValueError) as error:
         raise bad_request(str(error)) from None
     return done()
@@ -72,10 +80,22 @@ def _virtualhost(call: Call) -> VirtualHost | None:
         return None
     virtualhost = call.node.virtualhosts.get(call.names["vhost"])
     if virtualhost is None:
-        raise bad_request("vhost_not_found")
+        raise _no_virtualhost(call)
     return virtualhost
 
 
-_BOTH = Route({"GET": show_definitions, "POST": load_definitions}, Role.ADMINISTRATOR)
+def _no_virtualhost(call: Call) -> Refusal:
+    if call.release.hides_virtualhosts and call.request.method == "POST":
+        return Refusal(HTTPStatus.NOT_FOUND, "not_found", "vhost_not_found")
+    return bad_request("vhost_not_found")
 
-ROUTES: Routes = {"definitions": _BOTH, "definitions/:vhost": _BOTH}
+
+_BOTH = Route(
+    {"GET": show_definitions, "POST": load_definitions}, Role.ADMINISTRATOR, requires_json=True
+)
+
+ROUTES: Routes = {
+    "definitions": _BOTH,
+    "definitions/:vhost": _BOTH,
+    "all-configuration": _BOTH,
+}

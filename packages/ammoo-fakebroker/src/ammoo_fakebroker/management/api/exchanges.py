@@ -14,6 +14,7 @@ from ammoo_wire import (
 
 from ...exchanges.delayed_message import DelayedMessageExchange
 from ..call import Call, boolean, changed, done, json_response
+from ..json_bodies import read_table, read_text
 from ..lists import list_response, with_columns
 from ..refusals import Refusal, access_refused, bad_request, not_found, refusal_of
 from ..route import Route, Routes
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ...node.virtual_host import VirtualHost
     from ..http import Response
 
-__all__ = ["DEFAULT_EXCHANGE", "ROUTES", "exchange_in"]
+__all__ = ["DEFAULT_EXCHANGE", "ROUTES", "exchange_in", "exchange_name"]
 
 DEFAULT_EXCHANGE = "amq.default"
 """The name of the default exchange in paths; in answers it is empty."""
@@ -51,13 +52,18 @@ def show_exchange(call: Call) -> Response:
     return json_response(with_columns([item], call.request.query)[0])
 
 
+def exchange_name(segment: str) -> str:
+    """Return the name of the exchange that a segment of a path stands for."""
+    return "" if segment == DEFAULT_EXCHANGE else segment
+
+
 def exchange_in(virtualhost: VirtualHost, name: str) -> Exchange:
     """Return the exchange that a path names.
 
     Raises:
         Refusal: 404, there is no such exchange.
     """
-    exchange = virtualhost.exchanges.get("" if name == DEFAULT_EXCHANGE else name)
+    exchange = virtualhost.exchanges.get(exchange_name(name))
     if exchange is None:
         raise not_found()
     return exchange
@@ -98,11 +104,11 @@ def declare_exchange(call: Call) -> Response:
     is_new = name not in virtualhost.exchanges
     declare = ExchangeDeclareParameters(
         name,
-        exchange_type=body.get("type", "direct"),
+        exchange_type=read_text(body, "type", "direct"),
         durable=boolean(body, "durable"),
         auto_delete=boolean(body, "auto_delete"),
         internal=boolean(body, "internal"),
-        arguments=body.get("arguments") or {},
+        arguments=read_table(body, "arguments"),
     )
     call.execute(virtualhost, declare)
     return changed(is_new=is_new)
@@ -129,13 +135,13 @@ def publish(call: Call) -> Response:
     name = call.names["exchange"]
     if name != DEFAULT_EXCHANGE and name not in virtualhost.exchanges:
         raise Refusal(404, "not_found", "exchange_not_found")
-    body = call.body("properties", "routing_key", "payload", "payload_encoding")
+    body = call.body("routing_key", "properties", "payload", "payload_encoding")
     properties = from_json(body["properties"])
     payload = _payload(body["payload"], body["payload_encoding"])
     with call.direct_channel(virtualhost) as channel:
         try:
             routed = channel.publish(
-                "" if name == DEFAULT_EXCHANGE else name, body["routing_key"], properties, payload
+                exchange_name(name), read_text(body, "routing_key"), properties, payload
             )
         except ProtocolError as error:
             raise _publish_refusal(error) from None
@@ -151,13 +157,15 @@ def _publish_refusal(error: ProtocolError) -> Refusal:
 
 
 def _payload(payload: Any, encoding: Any) -> bytes:
+    if not isinstance(payload, str):
+        raise bad_request("payload_not_string")
     if encoding == "string":
-        return str(payload).encode()
+        return payload.encode()
     if encoding != "base64":
         raise bad_request(["unsupported_encoding", encoding])
     try:
         return b64decode(payload, validate=True)
-    except (TypeError, ValueError, binascii.Error):
+    except (ValueError, binascii.Error):
         raise bad_request(["not_base64", payload]) from None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..call import Call, json_response
 from ..refusals import bad_request, not_found
+from ..releases import ONLY_3_10, SINCE_4_3
 from ..route import Route, Routes
 from .overview import listeners
 
@@ -24,6 +25,7 @@ _PROTOCOLS = {
     "amqps": "amqp/ssl",
 }
 """Other words for the protocols of listeners."""
+_TIME_UNITS = ("days", "weeks", "months", "years")
 
 
 def check_nothing(call: Call) -> Response:
@@ -43,7 +45,7 @@ def check_alarms(call: Call) -> Response:
 
 
 def check_quorum(call: Call) -> Response:
-    """Answer that no queue would lose its quorum: there is one node."""
+    """Answer that no queue would lose its quorum or a mirror: there is one node."""
     return json_response({"status": "ok", "reason": "single node cluster"})
 
 
@@ -63,14 +65,36 @@ def check_protocol(call: Call) -> Response:
     """Check that the broker speaks a protocol."""
     protocols = [listener["protocol"] for listener in listeners(call)]
     wanted = call.names["protocol"]
-    if _PROTOCOLS.get(wanted.lower(), wanted) not in protocols:
+    is_spoken = _PROTOCOLS.get(wanted.lower(), wanted) in protocols
+    if not call.release.checks_several_protocols:
+        if is_spoken:
+            return json_response({"status": "ok", "protocol": wanted})
+        return _failed(reason="No active listener", missing=wanted, protocols=protocols)
+    if not is_spoken:
         return _failed(reason="No active listener", missing=[wanted], protocols=protocols)
     return json_response({"status": "ok", "protocols": protocols})
 
 
+def check_expiration(call: Call) -> Response:
+    """Answer that no certificate expires, if the time is one."""
+    if call.names["unit"] not in _TIME_UNITS:
+        raise bad_request(f"Time unit not recognised. Supported units: {', '.join(_TIME_UNITS)}.")
+    try:
+        int(call.names["within"])
+    except ValueError:
+        raise bad_request("Invalid expiration value.") from None
+    return json_response({"status": "ok"})
+
+
 def check_aliveness(call: Call) -> Response:
-    """Answer that messages pass through a virtual host, if there is one of that name."""
-    if call.names["vhost"] not in call.node.virtualhosts:
+    """Answer that messages pass through a virtual host, if the user may use it."""
+    with call.direct_channel(call.virtualhost()):
+        return json_response({"status": "ok"})
+
+
+def check_node(call: Call) -> Response:
+    """Answer that all is well, if it is the node of that name."""
+    if call.names["node"] != call.node.cluster_name:
         raise not_found()
     return json_response({"status": "ok"})
 
@@ -79,20 +103,29 @@ def _failed(**details: Any) -> Response:
     return json_response({"status": "failed", **details}, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
+_SINCE_4_3 = Route({"GET": check_nothing}, releases=SINCE_4_3)
+_LEADERS = "health/checks/quorum-queues-without-elected-leaders"
+
 ROUTES: Routes = {
     "health/checks/alarms": Route({"GET": check_alarms}),
     "health/checks/local-alarms": Route({"GET": check_alarms}),
     "health/checks/virtual-hosts": Route({"GET": check_nothing}),
-    "health/checks/metadata-store/initialized": Route({"GET": check_nothing}),
-    "health/checks/metadata-store/initialized/with-data": Route({"GET": check_nothing}),
-    "health/checks/is-in-service": Route({"GET": check_nothing}),
-    "health/checks/ready-to-serve-clients": Route({"GET": check_nothing}),
-    "health/checks/below-node-connection-limit": Route({"GET": check_nothing}),
-    "health/checks/reached-target-cluster-size": Route({"GET": check_nothing}),
-    "health/checks/certificate-expiration/:within/:unit": Route({"GET": check_nothing}),
+    "health/checks/metadata-store/initialized": _SINCE_4_3,
+    "health/checks/metadata-store/initialized/with-data": _SINCE_4_3,
+    "health/checks/is-in-service": _SINCE_4_3,
+    "health/checks/ready-to-serve-clients": _SINCE_4_3,
+    "health/checks/below-node-connection-limit": _SINCE_4_3,
+    "health/checks/reached-target-cluster-size": _SINCE_4_3,
+    "health/checks/certificate-expiration/:within/:unit": Route({"GET": check_expiration}),
+    f"{_LEADERS}/all-vhosts": _SINCE_4_3,
+    f"{_LEADERS}/all-vhosts/pattern/:pattern": _SINCE_4_3,
+    f"{_LEADERS}/vhost/:vhost": _SINCE_4_3,
+    f"{_LEADERS}/vhost/:vhost/pattern/:pattern": _SINCE_4_3,
+    "health/checks/node-is-mirror-sync-critical": Route({"GET": check_quorum}, releases=ONLY_3_10),
     "health/checks/node-is-quorum-critical": Route({"GET": check_quorum}),
     "health/checks/port-listener/:port": Route({"GET": check_port}),
     "health/checks/protocol-listener/:protocol": Route({"GET": check_protocol}),
     "healthchecks/node": Route({"GET": check_nothing}),
+    "healthchecks/node/:node": Route({"GET": check_node}),
     "aliveness-test/:vhost": Route({"GET": check_aliveness}),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -65,12 +66,17 @@ def read_limits(
     name, value = call.names["limit"], call.body("value")["value"]
     before, after = ("Validation failed\n\n", "\n") if validates_parameters else ("", "")
     if name not in names:
-        term = f'[{{<<"{name}">>,{value}}}]'
+        term = f'[{{<<"{name}">>,{_as_erlang(value)}}}]'
         raise bad_request(f"{before}Unrecognised terms {term} in {component}{after}")
     if not isinstance(value, int) or isinstance(value, bool):
-        shown = f'<<"{value}">>' if isinstance(value, str) else str(value)
+        shown = _as_erlang(value)
         raise bad_request(f"{before}{name} should be a number, actually was {shown}{after}")
     return value
+
+
+def _as_erlang(value: Any) -> str:
+    """Write a value of JSON as Erlang does."""
+    return f'<<"{value}">>' if isinstance(value, str) else json.dumps(value)
 
 
 def with_limit(limits: _Limits, field: str, value: int | None) -> _Limits:

@@ -8,7 +8,8 @@ from ...exchanges.types import EXCHANGE_TYPES, available_types
 from ..call import Call, Role, done, json_response
 from ..lists import list_response, with_columns
 from ..rates import MESSAGE_RATES, UNSAMPLED
-from ..refusals import bad_request, not_found
+from ..refusals import bad_request
+from ..releases import SINCE_4_0
 from ..route import Route, Routes
 from ..statistics.counts import CHANNEL_GROUPS, DISK, Counts, shown_counts
 from .connections import open_connections
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ROUTES", "exchange_types", "listeners"]
 
+_TRANSIENT_QUEUES = "transient_nonexcl_queues"
 _PERMITTED = "permitted_by_default"
 _ENABLED = {"state": "enabled", "stability": "stable"}
 
@@ -131,6 +133,8 @@ def list_extensions(call: Call) -> Response:
 
 def list_feature_flags(call: Call) -> Response:
     """List the feature flags of the release: all are enabled."""
+    if not call.release.managers_see_feature_flags:
+        call.require(Role.ADMINISTRATOR)
     items = [
         {"name": name, "desc": "", "doc_url": "", "provided_by": "rabbit", **_ENABLED}
         for name in sorted(call.node.profile.feature_flags)
@@ -148,15 +152,28 @@ def enable_feature_flag(call: Call) -> Response:
 def list_deprecated_features(call: Call) -> Response:
     """List the deprecated features of the release."""
     profile = call.node.profile
-    if not profile.deprecated_features:
-        raise not_found()
-    items = []
-    for name, phase in sorted(profile.deprecated_features.items()):
-        item = {"name": name, "desc": "", "doc_url": "", "deprecation_phase": phase}
-        if profile.shows_deprecated_states:
-            item["state"] = "permitted" if phase == _PERMITTED else "denied"
-        items.append({**item, "provided_by": "rabbit"})
+    names = profile.deprecated_features
+    return list_response([_deprecated_item(profile, each) for each in names], call.request.query)
+
+
+def list_used_features(call: Call) -> Response:
+    """List the deprecated features in use: the broker knows it of transient queues only."""
+    profile = call.node.profile
+    is_used = any(
+        not queue.durable and queue.owner is None
+        for virtualhost in call.node.virtualhosts.values()
+        for queue in virtualhost.queues.values()
+    )
+    items = [_deprecated_item(profile, _TRANSIENT_QUEUES)] if is_used else []
     return list_response(items, call.request.query)
+
+
+def _deprecated_item(profile: Profile, name: str) -> dict[str, Any]:
+    phase = profile.deprecated_features[name]
+    item = {"name": name, "desc": "", "doc_url": "", "deprecation_phase": phase}
+    if profile.shows_deprecated_states:
+        item["state"] = "permitted" if phase == _PERMITTED else "denied"
+    return {**item, "provided_by": "rabbit"}
 
 
 def show_version(call: Call) -> Response:
@@ -173,9 +190,12 @@ ROUTES: Routes = {
     "overview": Route({"GET": show_overview}),
     "cluster-name": Route({"GET": show_cluster_name, "PUT": set_cluster_name}),
     "extensions": Route({"GET": list_extensions}),
-    "feature-flags": Route({"GET": list_feature_flags}, Role.ADMINISTRATOR),
-    "feature-flags/:flag/enable": Route({"PUT": enable_feature_flag}, Role.ADMINISTRATOR),
-    "deprecated-features": Route({"GET": list_deprecated_features}),
-    "version": Route({"GET": show_version}),
+    "feature-flags": Route({"GET": list_feature_flags}),
+    "feature-flags/:flag/enable": Route(
+        {"PUT": enable_feature_flag}, Role.ADMINISTRATOR, requires_json=True
+    ),
+    "deprecated-features": Route({"GET": list_deprecated_features}, releases=SINCE_4_0),
+    "deprecated-features/used": Route({"GET": list_used_features}, releases=SINCE_4_0),
+    "version": Route({"GET": show_version}, role=None, releases=SINCE_4_0),
     "rebalance/queues": Route({"POST": rebalance}, Role.ADMINISTRATOR),
 }

@@ -8,7 +8,7 @@ from ...auth.users import Permissions, TopicPermissions, User
 from ..call import Call, Role, changed, done, json_response
 from ..lists import list_response
 from ..refusals import bad_request, not_found
-from ..route import Route, Routes
+from ..route import Handler, Route, Routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,10 +115,18 @@ def put_topic_permissions(call: Call) -> Response:
     user, virtualhost = _user_and_virtualhost(call)
     permissions = TopicPermissions(body["write"], body["read"])
     _check(permissions)
+    _check_exchange(call, body["exchange"])
     key = virtualhost, str(body["exchange"])
     is_new = key not in user.topic_permissions
     user.topic_permissions[key] = permissions
     return changed(is_new=is_new)
+
+
+def _check_exchange(call: Call, name: Any) -> None:
+    """Check, for releases that do, that there is an exchange of a name."""
+    exchanges = call.node.virtualhosts[call.names["vhost"]].exchanges
+    if call.release.checks_topic_exchanges and name not in exchanges:
+        raise bad_request(["no_such_exchange", name])
 
 
 def delete_topic_permission(call: Call) -> Response:
@@ -158,6 +166,8 @@ def _chosen(call: Call, items: Iterator[dict[str, Any]]) -> Iterator[dict[str, A
     )
 
 
+_TOPIC: dict[str, Handler] = {"GET": show_topic_permissions, "PUT": put_topic_permissions}
+
 ROUTES: Routes = {
     "permissions": Route({"GET": list_permissions}, Role.ADMINISTRATOR),
     "permissions/:vhost/:user": Route(
@@ -166,17 +176,12 @@ ROUTES: Routes = {
     ),
     "topic-permissions": Route({"GET": list_topic_permissions}, Role.ADMINISTRATOR),
     "topic-permissions/:vhost/:user": Route(
-        {
-            "GET": show_topic_permissions,
-            "PUT": put_topic_permissions,
-            "DELETE": delete_topic_permissions,
-        },
-        Role.ADMINISTRATOR,
+        {**_TOPIC, "DELETE": delete_topic_permissions}, Role.ADMINISTRATOR
+    ),
+    "topic-permissions/:vhost/:user/:exchange": Route(
+        {**_TOPIC, "DELETE": delete_topic_permission}, Role.ADMINISTRATOR
     ),
     "users/:user/permissions": Route({"GET": list_permissions}, Role.ADMINISTRATOR),
-    "topic-permissions/:vhost/:user/:exchange": Route(
-        {"DELETE": delete_topic_permission}, Role.ADMINISTRATOR
-    ),
     "users/:user/topic-permissions": Route({"GET": list_topic_permissions}, Role.ADMINISTRATOR),
     "vhosts/:vhost/permissions": Route({"GET": list_permissions}, Role.ADMINISTRATOR),
     "vhosts/:vhost/topic-permissions": Route({"GET": list_topic_permissions}, Role.ADMINISTRATOR),

@@ -26,6 +26,11 @@ def _is_by_operator(call: Call) -> bool:
     return call.request.path[1] == _OPERATOR
 
 
+def _require_author(call: Call) -> None:
+    """Check that the user may write policies of this kind."""
+    call.require(Role.ADMINISTRATOR if _is_by_operator(call) else Role.POLICYMAKER)
+
+
 # -- policies ----------------------------------------------------------------------------------
 
 
@@ -66,7 +71,7 @@ def show_policy(call: Call) -> Response:
 
 def put_policy(call: Call) -> Response:
     """Set a policy."""
-    call.require(Role.POLICYMAKER)
+    _require_author(call)
     virtualhost = call.virtualhost()
     body, name = call.body("pattern", "definition"), call.names["policy"]
     by_operator = _is_by_operator(call)
@@ -86,7 +91,7 @@ def put_policy(call: Call) -> Response:
 
 def delete_policy(call: Call) -> Response:
     """Remove a policy."""
-    call.require(Role.POLICYMAKER)
+    _require_author(call)
     virtualhost = call.virtualhost()
     name, by_operator = call.names["policy"], _is_by_operator(call)
     if name not in virtualhost.policies.by_name(by_operator=by_operator):
@@ -136,6 +141,7 @@ def show_parameter(call: Call) -> Response:
 def refuse_parameter(call: Call) -> Response:
     """Refuse to set a parameter: it would belong to a plugin, and the fake broker has none of these."""
     call.virtualhost()
+    call.body("value")
     raise bad_request(f"Validation failed\n\ncomponent {call.names['component']} not found\n")
 
 

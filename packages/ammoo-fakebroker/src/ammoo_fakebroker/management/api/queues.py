@@ -15,6 +15,7 @@ from ammoo_wire import (
 
 from ...rabbitmq.arguments import STREAM
 from ..call import Call, Role, boolean, changed, done, integer, json_response
+from ..json_bodies import read_table
 from ..lists import list_response, with_columns
 from ..refusals import Refusal, bad_request, not_found, refusal_of
 from ..route import Route, Routes
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ROUTES"]
 
+_LONGEST_NAME = 255
 _ACK_MODES = (
     "ack_requeue_true",
     "ack_requeue_false",
@@ -185,16 +187,23 @@ def declare_queue(call: Call) -> Response:
     virtualhost = call.virtualhost()
     body = call.body()
     name = call.names["queue"]
+    _check_name(name)
     _check_node(call.node, body)
     is_new = name not in virtualhost.queues
     declare = QueueDeclareParameters(
         name,
         durable=boolean(body, "durable"),
         auto_delete=boolean(body, "auto_delete"),
-        arguments=body.get("arguments") or {},
+        arguments=read_table(body, "arguments"),
     )
     call.execute(virtualhost, declare)
     return changed(is_new=is_new)
+
+
+def _check_name(name: str) -> None:
+    size = len(name.encode())
+    if size > _LONGEST_NAME:
+        raise bad_request(f"queue should be less than {_LONGEST_NAME} bytes, actually was {size}\n")
 
 
 def _check_node(node: Node, body: dict[str, Any]) -> None:
@@ -252,6 +261,9 @@ def _check_get(body: dict[str, Any]) -> None:
         raise bad_request(f"Invalid ackmode value: {body['ackmode']}. Valid values are: {known}")
     if body["encoding"] not in ("auto", "base64"):
         raise bad_request("Unsupported encoding. Please use auto or base64.")
+    integer(body["count"])
+    if "truncate" in body:
+        integer(body["truncate"])
 
 
 def _get(channel: DirectChannel, queue_name: str, body: dict[str, Any]) -> list[GotMessage]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ...auth.password_hashes import ALGORITHMS, SHA_256, hash_password
 from ...auth.users import User
 from ..call import Call, Role, changed, done, json_response, read_tags
-from ..lists import list_response
+from ..lists import list_response, with_columns
 from ..refusals import bad_request, not_found
+from ..releases import SINCE_4_0
 from ..route import Route, Routes
 from .limits import limit_items, limit_values, read_limits, with_limit
 
@@ -26,8 +27,9 @@ _LIMITS = {"max-connections": "max_connections", "max-channels": "max_channels"}
 
 def who_am_i(call: Call) -> Response:
     """Show the user who makes the request."""
-    tags = list(call.user.tags)
-    return json_response({"name": call.user.name, "tags": tags, "is_internal_user": True})
+    shown = {"name": call.user.name, "tags": list(call.user.tags)}
+    place = {"is_internal_user": True} if call.release.says_where_users_are else {}
+    return json_response({**shown, **place})
 
 
 def list_users(call: Call) -> Response:
@@ -43,7 +45,7 @@ def list_users_without_permissions(call: Call) -> Response:
 
 def show_user(call: Call) -> Response:
     """Show a user."""
-    return json_response(user_item(_user(call)))
+    return json_response(with_columns([user_item(_user(call))], call.request.query)[0])
 
 
 def _user(call: Call) -> User:
@@ -81,12 +83,17 @@ def put_user(call: Call) -> Response:
     body = call.body()
     if "tags" not in body:
         raise bad_request("tags_not_present")
+    password = body.get("password") or None
+    if not isinstance(password, str | None):
+        raise bad_request(["not_string", "password"])
+    if password and body.get("password_hash"):
+        raise bad_request("both_password_and_password_hash_are_provided")
     name = call.names["user"]
     is_new = name not in call.node.users
     algorithm = _read_algorithm(body.get("hashing_algorithm") or SHA_256)
     tags = tuple(dict.fromkeys(read_tags(body["tags"])))
     password_hash = _read_hash(body.get("password_hash"))
-    user = call.node.users.add(name, body.get("password") or None)
+    user = call.node.users.add(name, password)
     user.password_hash = password_hash if user.password is None else None
     user.hashing_algorithm = algorithm
     user.tags = tags
@@ -163,7 +170,9 @@ def _limited_user(call: Call) -> User:
 
 ROUTES: Routes = {
     "whoami": Route({"GET": who_am_i}),
-    "auth/hash_password/:password": Route({"GET": show_hash}),
+    "auth/hash_password/:password": Route(
+        {"GET": show_hash}, Role.ADMINISTRATOR, releases=SINCE_4_0
+    ),
     "users": Route({"GET": list_users}, Role.ADMINISTRATOR),
     "users/bulk-delete": Route({"POST": delete_users}, Role.ADMINISTRATOR),
     "users/without-permissions": Route({"GET": list_users_without_permissions}, Role.ADMINISTRATOR),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...queues.types import QUEUE_TYPES
-from ..call import Call, Role, changed, done, json_response, read_tags
+from ..call import Call, Role, boolean, changed, done, json_response, read_tags
 from ..lists import list_response, with_columns
 from ..rates import DATA_RATES
 from ..refusals import bad_request, not_found
@@ -39,8 +39,9 @@ def list_virtualhosts(call: Call) -> Response:
 
 
 def show_virtualhost(call: Call) -> Response:
-    """Show a virtual host."""
-    item = virtualhost_item(call, call.virtualhost(to_look=True))
+    """Show a virtual host; the API's other users see it in the list only."""
+    call.require(Role.ADMINISTRATOR)
+    item = virtualhost_item(call, call.virtualhost())
     return json_response(with_columns([item], call.request.query)[0])
 
 
@@ -90,6 +91,7 @@ def create_virtualhost(call: Call) -> Response:
     """Create a virtual host; the user gets all permissions in it."""
     call.require(Role.ADMINISTRATOR)
     name, body = call.names["vhost"], call.body()
+    boolean(body, "tracing")
     queue_type = body.get("default_queue_type")
     if queue_type not in (None, *QUEUE_TYPES):
         raise bad_request(f"{queue_type} is not a valid queue type")
@@ -97,9 +99,8 @@ def create_virtualhost(call: Call) -> Response:
     virtualhost = call.node.add_virtualhost(name, queue_type)
     if queue_type is not None:
         virtualhost.default_queue_type = queue_type
-    virtualhost.description = str(body.get("description", virtualhost.description))
-    if "tags" in body:
-        virtualhost.tags = read_tags(body["tags"])
+    virtualhost.description = str(body.get("description", ""))
+    virtualhost.tags = read_tags(body.get("tags", ""))
     if is_new:
         call.user.grant_all(name)
     return changed(is_new=is_new)
@@ -121,8 +122,10 @@ def list_limits(call: Call) -> Response:
     """List the limits of virtual hosts that have any."""
     if "vhost" in call.names:
         virtualhosts = [call.virtualhost(to_look=True)]
-    else:
+    elif Role.MONITORING.includes(call.user):
         virtualhosts = list(call.node.virtualhosts.values())
+    else:
+        virtualhosts = call.own_virtualhosts()
     limits = {virtualhost.name: virtualhost.limits for virtualhost in virtualhosts}
     return json_response(limit_items("vhost", limits, _LIMITS))
 
@@ -149,7 +152,7 @@ ROUTES: Routes = {
     "vhosts/:vhost": Route(
         {"GET": show_virtualhost, "PUT": create_virtualhost, "DELETE": delete_virtualhost}
     ),
-    "vhost-limits": Route({"GET": list_limits}, Role.MONITORING),
+    "vhost-limits": Route({"GET": list_limits}),
     "vhost-limits/:vhost": Route({"GET": list_limits}),
     "vhost-limits/:vhost/:limit": Route(
         {"PUT": set_limit, "DELETE": clear_limit}, Role.ADMINISTRATOR
