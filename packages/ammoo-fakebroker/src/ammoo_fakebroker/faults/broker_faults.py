@@ -36,11 +36,7 @@ _FaultT = TypeVar("_FaultT", bound=Fault)
 class BrokerFaults(ABC):
     """The faults that strike logins, methods, publishes, confirms and deliveries.
 
-    They have options of two kinds. The scope selects what they strike: ``connection``, ``user``,
-    ``virtualhost``, ``channel_number``, ``exchange_name``, ``routing_key``, ``queue_name``,
-    ``consumer_tag`` and ``message``, each a value, a compiled regular expression or a function.
-    The limits decide how often they strike: ``skip``, ``every``, ``times`` and ``probability``.
-    `help` shows the options of each fault.
+    `Faults` describes the options that they share.
     """
 
     @abstractmethod
@@ -260,7 +256,7 @@ class BrokerFaults(ABC):
 
     @with_options_of(LoginRule)
     def fail_logins(self, *, text: str | None = None, **options: Unpack[LoginRule]) -> Fault:
-        """Refuse logins with valid credentials (403), after RabbitMQ's pause.
+        """Refuse logins with valid credentials (403), and close the socket after `login_pause`.
 
         In flight: open connections stay open. At removal: new logins succeed.
         RabbitMQ does this when a password was changed, or when its authentication backend fails.

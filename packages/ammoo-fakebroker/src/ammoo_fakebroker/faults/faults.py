@@ -36,6 +36,36 @@ class Faults(BrokerFaults, NetworkFaults):
 
         with broker.faults.silence(connection="worker"):
             ...
+
+    The signature of each fault shows which of these options it has. Those of the scope select what
+    it strikes, each by a value that must be equal, a compiled regular expression that must match
+    somewhere, or a function that decides. By default everything is in the scope.
+
+    - ``connection``: the name of a connection, RabbitMQ's or the client's own (its property
+      ``connection_name``); or a snapshot of the connection.
+    - ``user``: the name of the user that has logged in.
+    - ``virtualhost``: the name of the virtual host.
+    - ``channel_number``: the number of the channel; no regular expression.
+    - ``exchange_name``: the exchange of the publish or the method.
+    - ``routing_key``: the routing key of the publish or the method.
+    - ``queue_name``: the queue of the delivery or the method.
+    - ``consumer_tag``: the consumer tag of the delivery or the method.
+    - ``message``: only a function, which is called with a `MessageSnapshot`.
+
+    The limits decide how often it strikes what is in the scope:
+
+    - ``skip``: how many matches it lets pass first; 0 by default.
+    - ``every``: after those, it strikes the first of every so many matches; 1 by default.
+    - ``times``: how many matches it strikes at most; None, the default, for any number.
+    - ``probability``: the chance that it strikes a match, above 0 and at most 1; 1 by default. The
+      option `seed` of `FakeBroker` decides which.
+
+    Each fault has ``optional``: whether a ``with`` block may end without a strike. By default such
+    a block raises AssertionError.
+
+    Raises:
+        TypeError: A fault has no such option, or the value has a wrong type.
+        ValueError: The value of an option is out of its range.
     """
 
     def __init__(self, registry: Registry) -> None:

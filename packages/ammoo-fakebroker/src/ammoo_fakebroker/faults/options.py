@@ -64,14 +64,18 @@ class LoginRule(LimitRule, total=False):
     """The options of faults that strike logins."""
 
     user: Text
+    """The name of the user that has logged in."""
 
 
 class ConnectionRule(LimitRule, total=False):
     """The options of faults that strike connections."""
 
     connection: ConnectionChoice
+    """The name of the connection, RabbitMQ's or the client's own; or a snapshot of it."""
     user: Text
+    """The name of the user that has logged in."""
     virtualhost: Text
+    """The name of the virtual host."""
 
 
 class PublishRule(ConnectionRule, total=False):
@@ -81,6 +85,7 @@ class PublishRule(ConnectionRule, total=False):
     exchange_name: Text
     routing_key: Text
     message: Callable[[MessageSnapshot], bool]
+    """A function that decides by the message."""
 
 
 class DeliveryRule(PublishRule, total=False):
@@ -156,6 +161,8 @@ _EXPECTED: Mapping[str, tuple[tuple[type, ...] | type, str]] = {
     "text": (str, "a string"),
 }
 
+_DESCRIBED = "\n\nThe options that faults share, such as ``times``, are described in `Faults`.\n"
+
 _DEFAULTS: Mapping[str, Any] = {
     "skip": 0,
     "every": 1,
@@ -166,9 +173,14 @@ _DEFAULTS: Mapping[str, Any] = {
 
 
 def with_options_of(rule: type) -> Callable[[_Method], _Method]:
-    """Decorate a method that takes the options of a rule: `help` then shows each of them."""
+    """Decorate a method that takes the options of a rule: `help` then shows each of them.
+
+    Its docstring then also says where they are described.
+    """
 
     def decorate(method: _Method) -> _Method:
+        if method.__doc__ is not None:  # it is None under python -OO
+            method.__doc__ = inspect.cleandoc(method.__doc__) + _DESCRIBED
         written = inspect.signature(method)
         own = [
             parameter
