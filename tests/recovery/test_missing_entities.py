@@ -41,6 +41,8 @@ from ammoo_wire import (
     ChannelOpenOkParameters,
     ChannelOpenParameters,
     ConnectionBlockedParameters,
+    ExchangeDeclareOkParameters,
+    ExchangeDeclareParameters,
     QueueBindOkParameters,
     QueueBindParameters,
     QueueDeclareOkParameters,
@@ -68,6 +70,8 @@ NO_REPLICA = ChannelCloseParameters(
 DIFFERENT = ChannelCloseParameters(406, "PRECONDITION_FAILED - inequivalent arg", 50, 10)
 REFUSED = ChannelCloseParameters(403, "ACCESS_REFUSED - access to queue 'other' refused", 60, 20)
 NO_QUEUE = ChannelCloseParameters(404, "NOT_FOUND - no queue 'other' in vhost '/'", 60, 20)
+NO_EXCHANGE = ChannelCloseParameters(404, "NOT_FOUND - no exchange 'x' in vhost '/'", 50, 20)
+IN_USE = ChannelCloseParameters(406, "PRECONDITION_FAILED - queue 'orders' in use", 50, 40)
 WRONG = ChannelCloseParameters(406, "PRECONDITION_FAILED - unknown delivery tag 7", 60, 80)
 
 
@@ -106,6 +110,7 @@ def no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
 def scripted(server: ScriptedServer) -> ScriptedServer:
     """A server that answers everything of a topology by itself."""
     server.answers |= {
+        ExchangeDeclareParameters: lambda _: ExchangeDeclareOkParameters(),
         QueueDeclareParameters: declare_ok,
         QueueBindParameters: lambda _: QueueBindOkParameters(),
         QueueDeleteParameters: lambda _: QueueDeleteOkParameters(0),
@@ -621,6 +626,124 @@ async def test_missing_queue_that_the_program_deletes_does_not_come_back(
     assert [] == await told(all_events)
 
 
+# --- what goes missing, or is about to be deleted, while it is retried -----------------------------
+
+
+async def lose_with_a_missing_queue(
+    scripted: ScriptedServer, connection: ammoo.Connection, *keys: str
+) -> ScriptedPeer:
+    """Bind a queue to an exchange, and lose the connection; the queue is missing, the rest restored.
+
+    Returns:
+        The peer that has refused the queue once, and has answered no other queue.declare.
+    """
+    events = connection.events()
+    channel = await connection.channel().__aenter__()
+    await channel.declare_exchange("x", "direct", auto_delete=True)
+    await channel.declare_queue("orders")
+    await asyncio.gather(*(channel.bind_queue("orders", "x", key) for key in keys))
+    del scripted.answers[QueueDeclareParameters]
+    scripted.peer.abort()
+    await scripted.accepted(2)
+    await answer_next(scripted.peer, QueueDeclareParameters, DOWN)
+    await until(events, Open)
+    return scripted.peer
+
+
+async def restore_queue(peer: ScriptedPeer) -> None:
+    """Answer the next queue.declare and all that follow."""
+    retried: Any = await peer.expect_any(QueueDeclareParameters)
+    peer.answers[QueueDeclareParameters] = declare_ok
+    peer.send(declare_ok(retried.parameters), channel_number=retried.channel_number)
+
+
+async def test_exchange_that_goes_missing_while_its_binding_is_retried_is_retried_too(
+    scripted: ScriptedServer,
+) -> None:
+    bind_answers = iter([NO_EXCHANGE])
+    exchange_answers = iter([DOWN] * 3)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        all_events = connection.events()
+        peer = await lose_with_a_missing_queue(scripted, connection, "key")
+        events = connection.events()
+        peer.answers |= {
+            QueueBindParameters: lambda _: next(bind_answers, QueueBindOkParameters()),
+            ExchangeDeclareParameters: lambda _: next(
+                exchange_answers, ExchangeDeclareOkParameters()
+            ),
+        }
+        await restore_queue(peer)
+        restored = [(await until(events, Restored)).entity for _ in range(3)]
+
+    assert [QueueRecord, ExchangeRecord, BindingRecord] == [type(each) for each in restored]
+    assert ["Restored"] * 3 == await told(all_events)
+
+
+async def test_exchange_that_goes_missing_while_its_binding_is_retried_is_given_up(
+    scripted: ScriptedServer,
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        all_events = connection.events()
+        peer = await lose_with_a_missing_queue(scripted, connection, "key")
+        events = connection.events()
+        peer.answers |= {
+            QueueBindParameters: lambda _: NO_EXCHANGE,
+            ExchangeDeclareParameters: lambda _: DIFFERENT,
+        }
+        await restore_queue(peer)
+        given_up = [(await until(events, GivenUp)).entity for _ in range(2)]
+
+    assert [ExchangeRecord, BindingRecord] == [type(each) for each in given_up]
+    assert ["Restored", "GivenUp", "GivenUp"] == await told(all_events)
+
+
+async def test_binding_that_is_restored_with_another_one_is_reported_at_once(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        all_events = connection.events()
+        peer = await lose_with_a_missing_queue(scripted, connection, "first", "second")
+        events = connection.events()
+        del peer.answers[QueueBindParameters]
+        monkeypatch.setattr("ammoo.recovery.restoring.stragglers.FIRST_DELAY", 3600.0)
+        monkeypatch.setattr("ammoo.recovery.restoring.stragglers.MAX_DELAY", 3600.0)
+        await restore_queue(peer)
+        first = await peer.expect_any(QueueBindParameters)
+        second = await peer.expect_any(QueueBindParameters)
+        peer.send(DOWN, channel_number=second.channel_number)
+        peer.send(NO_EXCHANGE, channel_number=first.channel_number)
+        peer.answers[QueueBindParameters] = lambda _: QueueBindOkParameters()
+        restored = [(await until(events, Restored)).entity for _ in range(3)]
+
+    assert [QueueRecord, BindingRecord, BindingRecord] == [type(each) for each in restored]
+    assert ["Restored"] * 3 == await told(all_events)
+
+
+@pytest.mark.parametrize("answer", [lambda _: DOWN, declare_ok], ids=["refused", "declared"])
+async def test_missing_queue_is_retried_when_the_server_refuses_to_delete_it(
+    scripted: ScriptedServer, answer: Callable[[Any], Any]
+) -> None:
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        all_events = connection.events()
+        peer = await lose_with_a_missing_queue(scripted, connection)
+        events = connection.events()
+        async with connection.channel() as channel:
+            del peer.answers[QueueDeleteParameters]
+            retried: Any = await peer.expect_any(QueueDeclareParameters)
+            deleting = asyncio.create_task(channel.delete_queue("orders", if_unused=True))
+            deletion = await peer.expect_any(QueueDeleteParameters)
+            peer.send(answer(retried.parameters), channel_number=retried.channel_number)
+            peer.answers[QueueDeclareParameters] = declare_ok
+            await settle()
+            peer.send(IN_USE, channel_number=deletion.channel_number)
+            with pytest.raises(PreconditionFailed):
+                await deleting
+            restored = (await until(events, Restored)).entity
+
+    assert QueueRecord is type(restored)
+    assert ["Restored"] == await told(all_events)
+
+
 async def test_channel_that_is_not_restored_is_reported_with_its_consumers(
     scripted: ScriptedServer,
 ) -> None:
@@ -674,31 +797,38 @@ class LockedConsumers:
         live: Any = None
         request: Any = None
         self.free: set[str] = set()
-        self.restored: list[str] = []
-        self.failed: list[str] = []
+        self.restored_queues: list[str] = []
+        self.failed_queues: list[str] = []
         replay = Replay(live, Topology(), AT_ONCE, Counter())
         error = ResourceLocked(405, "RESOURCE_LOCKED", 60, 20)
         replay.stragglers = {
             ConsumerRecord(queue, None, QueueRecord(queue), request, (0, 0)): error
             for queue in queues
         }
-        self.stragglers = Stragglers(
-            replay,
-            lambda: 10.0,
-            lambda _: True,
-            self._start,
-            lambda entity: self.restored.append(self._name(entity)),
-            lambda entity, _: self.failed.append(self._name(entity)),
-        )
+        self.stragglers = Stragglers(replay, self)
 
-    def _name(self, entity: Any) -> str:
-        name: str = entity.queue.name
-        return name
+    def locked_for(self) -> float:
+        return 10.0
 
-    async def _start(self, record: ConsumerRecord) -> bool:
+    def is_wanted(self, entity: Any) -> bool:
+        return True
+
+    def is_being_deleted(self, entity: Any) -> bool:
+        return False
+
+    async def start(self, record: ConsumerRecord) -> bool:
         if record.queue.name not in self.free:
             raise ResourceLocked(405, "RESOURCE_LOCKED", 60, 20)
         return True
+
+    def went_missing(self, entity: Any) -> None:
+        raise AssertionError(f"{entity!r} was never restored")
+
+    def restored(self, entity: Any) -> None:
+        self.restored_queues.append(entity.queue.name)
+
+    def failed(self, entity: Any, error: Exception) -> None:
+        self.failed_queues.append(entity.queue.name)
 
 
 async def test_nothing_locked_is_given_up_while_the_server_frees_others(
@@ -712,8 +842,8 @@ async def test_nothing_locked_is_given_up_while_the_server_frees_others(
     await clock.advance_repeatedly(1.0, times=8)
     consumers.free.add("second")
     await clock.advance_repeatedly(1.0, times=9)
-    assert (["first", "second"], []) == (consumers.restored, consumers.failed)
+    assert (["first", "second"], []) == (consumers.restored_queues, consumers.failed_queues)
     await clock.advance_repeatedly(1.0, times=6)
     await running
 
-    assert ["third"] == consumers.failed
+    assert ["third"] == consumers.failed_queues

@@ -212,6 +212,7 @@ class Topology:
         self._former: dict[str, QueueRecord] = {}  # by their former names
         self._bindings: dict[Any, BindingRecord] = {}
         self._consumers: dict[Any, ConsumerRecord] = {}
+        self._deletions: dict[int, Forgotten] = {}  # those that the server has not answered
 
     # --- exchanges ---
 
@@ -302,6 +303,10 @@ class Topology:
             return entity.is_declared and self._queues.get(entity.name) is entity
         return entity.is_declared and self._exchanges.get(entity.name) is entity
 
+    def is_being_deleted(self, entity: Entity) -> bool:
+        """Return whether an entity is forgotten, but the server has not answered its deletion yet."""
+        return any(entity in records for each in self._deletions.values() for records in each)
+
     # --- bindings ---
 
     def bound(self, parameters: QueueBindParameters | ExchangeBindParameters) -> None:
@@ -386,7 +391,15 @@ class Topology:
             by_channel.setdefault(record.channel, []).append(record)
         return by_channel
 
-    # --- for a recovery ---
+    # --- deletions ---
+
+    def begin_deletion(self, forgotten: Forgotten) -> None:
+        """Record that the server was asked to delete forgotten entities."""
+        self._deletions[id(forgotten)] = forgotten
+
+    def end_deletion(self, forgotten: Forgotten) -> None:
+        """Record that the server has answered, or that no task waits for the answer."""
+        del self._deletions[id(forgotten)]
 
     def put_back(self, forgotten: Forgotten) -> None:
         """Record forgotten entities again, because the server has refused to delete them."""
@@ -402,6 +415,8 @@ class Topology:
             if not record.has_ended:
                 self._consumers.setdefault(record.consumer, record)
                 record.queue.consumers[record] = None
+
+    # --- for a recovery ---
 
     def plan(self) -> Plan:
         """Return the entities to declare again, in order."""

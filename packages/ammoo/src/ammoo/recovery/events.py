@@ -165,10 +165,11 @@ class ConsumerLost(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """An entity that was missing is restored: one of `not_restored`, or a cancelled consumer.
+    """An entity that was missing is restored.
 
-    The event comes once for each loss. A consumer that the server has cancelled is restored when it
-    is started again.
+    It is one of `not_restored`, or a consumer that the server has cancelled and that is started
+    again; or the server has deleted it while recovery retried one of its bindings. The event comes
+    once for each loss.
 
     Attributes:
         time: When, as in `Connecting`.
@@ -182,7 +183,7 @@ class Restored(NamedTuple):
 
 
 class GivenUp(NamedTuple):
-    """An exchange, queue or binding of `not_restored` is not retried any more.
+    """An exchange, queue or binding that was missing, as in `Restored`, is not retried any more.
 
     Attributes:
         time: When, as in `Connecting`.

@@ -209,11 +209,14 @@ class LastingChannel(ChannelLifetime):
         named = self.as_named_now(request)
         replied = live.call(named, reply)
         forgotten = forget(topology, named)
+        topology.begin_deletion(forgotten)
         try:
             return await replied
         except ServerClosedChannel:
             topology.put_back(forgotten)  # the server refused it, or a request before it
             raise
+        finally:
+            topology.end_deletion(forgotten)
 
     def as_named_now(self, request: Any) -> Any:
         """Return a request with the present names of queues that the server names."""

@@ -22,8 +22,8 @@ from .topology_replay import Replay
 __all__ = ["Handover", "attach_consumer"]
 
 LOCKED_MARGIN: Final = 5.0
-"""A locked queue is retried for three heartbeat intervals and this time, in seconds. A server with an
-alarm notices only after the alarm that a connection was lost which it had blocked."""
+"""How long a locked queue is retried beyond three heartbeat intervals, in seconds. The server may need
+these intervals to notice that the old connection is lost, and this time to delete its queues."""
 
 
 class Handover:
@@ -126,35 +126,19 @@ class Handover:
             replay: The replay.
             restorations: The channels on which consumers start until the connection is in use.
         """
-        late = _LateConsumers(self, self._state, live, replay, restorations)
-
-        def is_wanted(entity: Entity) -> bool:
-            return self._topology.holds(entity) and (
-                self._state.live is not live or self.missing.is_left_to(replay, entity)
-            )
-
-        def restored(entity: Entity) -> None:
-            if self._state.live is live:
-                self.restored(entity)
-
-        def failed(entity: Entity, error: Exception) -> None:
-            if self._state.live is live and self.missing.is_left_to(replay, entity):
-                self.give_up(entity, error)
-
-        def locked_for() -> float:
-            if self._state.was_blocked or live.blocking.is_blocked:
-                return math.inf
-            return 3 * live.protocol.heartbeat_interval + LOCKED_MARGIN
-
-        return Stragglers(replay, locked_for, is_wanted, late.start, restored, failed)
+        host = _StragglerHost(self, self._state, self._topology, live, replay, restorations)
+        return Stragglers(replay, host)
 
 
-class _LateConsumers:
-    """Starts the consumers of stragglers: on new channels, and later on those in use.
+class _StragglerHost:
+    """The connection of stragglers, which may not be in use yet (`stragglers.StragglerHost`).
+
+    Until it is in use nothing is reported: the report of the connection says what is missing.
 
     Args:
         handover: Knows what is missing.
         state: The connection's state.
+        topology: The entities to restore.
         live: The live connection.
         replay: The replay of the stragglers.
         restorations: As in `Handover.stragglers`.
@@ -164,12 +148,14 @@ class _LateConsumers:
         self,
         handover: Handover,
         state: RecoveryState,
+        topology: Topology,
         live: LiveConnection,
         replay: Replay,
         restorations: Mapping[LastingChannel, ChannelRestoration],
     ) -> None:
         self._handover = handover
         self._state = state
+        self._topology = topology
         self._live = live
         self._replay = replay
         self._restorations = restorations
@@ -178,8 +164,50 @@ class _LateConsumers:
     def _is_in_use(self) -> bool:
         return self._state.live is self._live
 
+    # --- what is to be restored, and for how long ---
+
+    def locked_for(self) -> float:
+        """Return for how many seconds a locked queue is retried.
+
+        A server with an alarm notices only after the alarm that a connection was lost which it had
+        blocked.
+        """
+        if self._state.was_blocked or self._live.blocking.is_blocked:
+            return math.inf
+        return 3 * self._live.protocol.heartbeat_interval + LOCKED_MARGIN
+
+    def is_wanted(self, entity: Entity) -> bool:
+        """Return whether an entity is still to be restored, by these stragglers."""
+        return self._topology.holds(entity) and (not self._is_in_use or self._is_missing(entity))
+
+    def is_being_deleted(self, entity: Entity) -> bool:
+        """Return whether the program deletes an entity, and the server has not answered yet."""
+        return self._topology.is_being_deleted(entity)
+
+    # --- what became of an entity ---
+
+    def went_missing(self, entity: Entity) -> None:
+        """Record an entity that was restored, and that the server has deleted since."""
+        if self._is_in_use:
+            self._handover.missing.add([entity], self._replay)
+
+    def restored(self, entity: Entity) -> None:
+        """Report that an entity is restored."""
+        if self._is_in_use:
+            self._handover.restored(entity)
+
+    def failed(self, entity: Entity, error: Exception) -> None:
+        """Report that an entity is not retried any more."""
+        if self._is_in_use and self._is_missing(entity):
+            self._handover.give_up(entity, error)
+
+    def _is_missing(self, entity: Entity) -> bool:
+        return self._handover.missing.is_left_to(self._replay, entity)
+
+    # --- consumers ---
+
     async def start(self, record: ConsumerRecord) -> bool:
-        """Start a consumer; return whether this call has started it.
+        """Start a consumer, on its new channel or on the one in use; return whether this call did.
 
         The server may close its channel meanwhile. If the channel is opened again, its consumers
         are started with it, except one that waits for its queue.
@@ -198,7 +226,7 @@ class _LateConsumers:
                     raise
                 with suppress(ChannelClosed):  # it is closed for good, and the consumer with it
                     await record.channel.wait_reopened()
-                if not self._handover.missing.is_left_to(self._replay, record):
+                if not self._is_missing(record):
                     return False
             else:
                 return inbox is not None and self._attach(record, inbox)
@@ -209,7 +237,9 @@ class _LateConsumers:
             channel: LiveChannel | None = record.channel.live
             return channel
         restoration = self._restorations.get(record.channel)
-        return None if restoration is None or restoration.error is not None else restoration.live
+        if restoration is None or restoration.error is not None or record in restoration.inboxes:
+            return None  # it ends with its channel, or was started with it
+        return restoration.live
 
     def _attach(self, record: ConsumerRecord, inbox: Inbox) -> bool:
         """Let the consumer read from its new inbox, at once or with its channel."""

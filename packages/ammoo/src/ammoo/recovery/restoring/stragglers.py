@@ -6,9 +6,9 @@ or queue is restored, its bindings and consumers follow, each with a delay of it
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Final
+from typing import Final, Protocol
 
 from ...exceptions.base import OperationTimeout
 from ...exceptions.channel import ChannelClosed, NotFound
@@ -18,7 +18,7 @@ from .private_channels import answered_in_time
 from .remedies import Remedy, remedy_for
 from .topology_replay import Declared, Replay
 
-__all__ = ["Stragglers"]
+__all__ = ["StragglerHost", "Stragglers"]
 
 FIRST_DELAY: Final = 0.05
 LOCKED_MAX_DELAY: Final = 2.0
@@ -27,35 +27,56 @@ AT_A_TIME: Final = 16
 """How many stragglers are tried at the same time."""
 
 
+class StragglerHost(Protocol):
+    """What stragglers ask of the connection that they belong to, and report to it."""
+
+    def locked_for(self) -> float:
+        """Return for how many seconds a locked queue is retried.
+
+        Each entity that is restored meanwhile renews this time: the server is still deleting.
+        """
+        ...
+
+    def is_wanted(self, entity: Entity) -> bool:
+        """Return whether an entity is still to be restored, by these stragglers."""
+        ...
+
+    def is_being_deleted(self, entity: Entity) -> bool:
+        """Return whether the program deletes an entity, and the server has not answered yet."""
+        ...
+
+    async def start(self, record: ConsumerRecord) -> bool:
+        """Start a consumer; return whether this call has started it.
+
+        Raises:
+            ChannelClosed, OperationTimeout: The server refuses it, or does not answer.
+        """
+        ...
+
+    def went_missing(self, entity: Entity) -> None:
+        """Record an entity that was restored, and that the server has deleted since."""
+
+    def restored(self, entity: Entity) -> None:
+        """Record that an entity is restored."""
+
+    def failed(self, entity: Entity, error: Exception) -> None:
+        """Record that an entity is given up, and why."""
+
+
 class Stragglers:
     """The stragglers of one attempt.
 
     Args:
         replay: The attempt.
-        locked_for: Returns for how many seconds a locked queue is retried; each entity that is
-            restored meanwhile renews this time, because the server is still deleting.
-        is_wanted: Returns whether an entity is still to be restored, by this attempt.
-        start_consumer: Starts a consumer; returns whether it has.
-        on_restored: Called with each restored entity.
-        on_failed: Called with each entity that is given up, and with its last error.
+        host: The connection.
     """
 
-    def __init__(
-        self,
-        replay: Replay,
-        locked_for: Callable[[], float],
-        is_wanted: Callable[[Entity], bool],
-        start_consumer: Callable[[ConsumerRecord], Awaitable[bool]],
-        on_restored: Callable[[Entity], None],
-        on_failed: Callable[[Entity, Exception], None],
-    ) -> None:
+    def __init__(self, replay: Replay, host: StragglerHost) -> None:
         self._replay = replay
-        self._locked_for = locked_for
-        self._is_wanted = is_wanted
-        self._start_consumer = start_consumer
-        self._on_restored = on_restored
-        self._on_failed = on_failed
+        self._host = host
         self._slots = asyncio.Semaphore(AT_A_TIME)  # consumers need none: see `_slot_for`
+        self._redeclaring = asyncio.Lock()
+        self._retried: set[Entity] = set()  # each has a task
         self._restored_at = 0.0  # the last entity
 
     async def run(self) -> None:
@@ -69,28 +90,46 @@ class Stragglers:
                 for entity, error in list(self._replay.stragglers.items()):
                     # The request that was not answered waits now for as long as needed.
                     delay = 0.0 if isinstance(error, OperationTimeout) else FIRST_DELAY
-                    tasks.create_task(self._retry(tasks, entity, delay))
+                    self._begin(tasks, entity, delay)
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
+    def _begin(self, tasks: asyncio.TaskGroup, entity: Entity, delay: float) -> None:
+        """Begin to retry a straggler, unless it is retried already."""
+        if entity not in self._retried:
+            self._retried.add(entity)
+            tasks.create_task(self._retry(tasks, entity, delay))
+
     async def _retry(self, tasks: asyncio.TaskGroup, entity: Entity, delay: float) -> None:
+        try:
+            await self._retry_until_done(tasks, entity, delay)
+        finally:
+            self._retried.discard(entity)
+
+    async def _retry_until_done(
+        self, tasks: asyncio.TaskGroup, entity: Entity, delay: float
+    ) -> None:
         """Try a straggler until it is one no more; then begin to try what had to wait for it."""
         loop, stragglers = asyncio.get_running_loop(), self._replay.stragglers
         began = loop.time()
         while entity in stragglers:
             error = stragglers[entity]
             is_locked = remedy_for(error, entity) is Remedy.LOCKED
-            if is_locked and loop.time() - max(began, self._restored_at) >= self._locked_for():
+            if is_locked and loop.time() - max(began, self._restored_at) >= self._host.locked_for():
                 self._fail(entity, error)
                 return
             await asyncio.sleep(delay)
             delay = min(max(2 * delay, FIRST_DELAY), LOCKED_MAX_DELAY if is_locked else MAX_DELAY)
             async with self._slot_for(entity):
-                if entity in stragglers and not await self._try(entity):
+                if entity in stragglers and not await self._try(tasks, entity):
                     return
             if entity not in stragglers:
-                for released in self._replay.release(entity, error):
-                    tasks.create_task(self._retry(tasks, released, 0.0))
+                self._begin_dependents(tasks, entity, error)
+
+    def _begin_dependents(self, tasks: asyncio.TaskGroup, entity: Entity, error: Exception) -> None:
+        """Begin to try what had to wait for an entity, if that is restored."""
+        for released in self._replay.release(entity, error):
+            self._begin(tasks, released, 0.0)
 
     def _slot_for(self, entity: Entity) -> AbstractAsyncContextManager[None]:
         """Return the semaphore that limits how many are tried at a time; none for a consumer.
@@ -100,10 +139,10 @@ class Stragglers:
         """
         return nullcontext() if isinstance(entity, ConsumerRecord) else self._slots
 
-    async def _try(self, entity: Entity) -> bool:
+    async def _try(self, tasks: asyncio.TaskGroup, entity: Entity) -> bool:
         """Try an entity once; return whether the connection is still open."""
         try:
-            is_restored = self._is_wanted(entity) and await self._restore(entity)
+            is_restored = self._host.is_wanted(entity) and await self._restore(tasks, entity)
         except ConnectionClosed:
             return False
         except (ChannelClosed, OperationTimeout, TooManyChannels) as error:
@@ -112,13 +151,18 @@ class Stragglers:
             if entity in self._replay.failed:
                 self._fail(entity, error)
         else:
-            self._replay.stragglers.pop(entity, None)
             if is_restored:
-                self._restored_at = asyncio.get_running_loop().time()
-                self._on_restored(entity)
+                self._replay.stragglers.pop(entity, None)
+                self._restored(entity)
+            elif not self._host.is_being_deleted(entity):  # it may yet be wanted again
+                self._replay.stragglers.pop(entity, None)
         return True
 
-    async def _restore(self, entity: Entity) -> bool:
+    def _restored(self, entity: Entity) -> None:
+        self._restored_at = asyncio.get_running_loop().time()
+        self._host.restored(entity)
+
+    async def _restore(self, tasks: asyncio.TaskGroup, entity: Entity) -> bool:
         """Send the request for an entity; return whether it is restored.
 
         Raises:
@@ -126,24 +170,71 @@ class Stragglers:
             TooManyChannels: The caller's channels have all numbers.
         """
         if isinstance(entity, ConsumerRecord):
-            return await self._start_consumer(entity)
+            return await self._host.start(entity)
         try:
             return await self._declare(entity)
         except NotFound as error:
-            if not isinstance(entity, BindingRecord) or not await self._declare_ends(entity, error):
+            is_redeclared = remedy_for(error, entity) is Remedy.REDECLARE
+            if not is_redeclared or not isinstance(entity, BindingRecord):
                 raise
-            return True
+            await self._declare_ends(tasks, entity, error)
+            if self._replay.has_done(entity):
+                return True
+            if self._replay.is_waiting_for(entity):
+                return False  # it is released with its end
+            raise
 
-    async def _declare_ends(self, binding: BindingRecord, error: NotFound) -> bool:
-        """Declare the ends of a binding once more, and bind them; return whether they are bound.
+    async def _declare_ends(
+        self, tasks: asyncio.TaskGroup, binding: BindingRecord, error: NotFound
+    ) -> None:
+        """Declare the ends of a binding once more, with all their bindings.
 
         The server may have deleted an auto-delete exchange with the last queue of the lost
         connection.
         """
-        if remedy_for(error, binding) is not Remedy.REDECLARE:
-            return False
-        await self._replay.redeclare([binding])
-        return self._replay.has_done(binding)
+        async with self._redeclaring:
+            if self._replay.has_done(binding):
+                return  # it was bound with another one
+            plan = self._replay.plan_around([binding])
+            try:
+                await self._replay.run_plan(plan)
+            except (OperationTimeout, TooManyChannels):
+                self._declared_again(tasks, plan.entities, binding, error)
+                raise
+            self._declared_again(tasks, plan.entities, binding, error)
+
+    def _declared_again(
+        self,
+        tasks: asyncio.TaskGroup,
+        entities: Iterable[Entity],
+        binding: BindingRecord,
+        error: NotFound,
+    ) -> None:
+        """Report which entities are restored, and which are missing from now on and retried.
+
+        Args:
+            tasks: The group of the tasks that retry.
+            entities: What was declared again, or has to wait.
+            binding: The binding that needed it; the caller decides about it.
+            error: Why it was declared again.
+        """
+        replay = self._replay
+        for entity in entities:
+            if entity is binding:
+                continue
+            if replay.has_done(entity):
+                self._restored(entity)
+                self._begin_dependents(tasks, entity, error)
+            elif entity in self._retried:
+                replay.failed.pop(entity, None)  # its task decides
+            elif entity in replay.failed:
+                self._host.went_missing(entity)
+                self._host.failed(entity, replay.failed[entity])
+            elif entity in replay.stragglers:
+                self._host.went_missing(entity)
+                self._begin(tasks, entity, FIRST_DELAY)
+            elif replay.is_waiting_for(entity):
+                self._host.went_missing(entity)
 
     async def _declare(self, entity: Declared) -> bool:
         """Declare or bind an entity; return whether it is still to be restored.
@@ -157,7 +248,7 @@ class Stragglers:
                 reply = await waiter
         finally:
             self._replay.private_channels.close(channel)
-        is_wanted = self._is_wanted(entity)
+        is_wanted = self._host.is_wanted(entity)
         if is_wanted:
             self._replay.done(entity, reply)
         return is_wanted
@@ -167,4 +258,4 @@ class Stragglers:
         for each in (entity, *self._replay.dependents(entity)):
             self._replay.stragglers.pop(each, None)
             self._replay.failed[each] = error
-            self._on_failed(each, error)
+            self._host.failed(each, error)

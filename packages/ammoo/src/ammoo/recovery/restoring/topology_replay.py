@@ -148,26 +148,31 @@ class Replay:
             ConnectionClosed, OperationTimeout: The connection is lost.
             TooManyChannels: The server does not close a private channel in time.
         """
-        await self._run_plan(self._topology.plan())
+        await self.run_plan(self._topology.plan())
         while self._unbound and self._redeclare_pauses:
             await asyncio.sleep(self._redeclare_pauses.pop(0))
             bindings, self._unbound = self._unbound, {}
-            await self.redeclare(list(bindings))
+            await self.run_plan(self.plan_around(bindings))
         self._redeclare_pauses.clear()  # stragglers declare the ends of a binding themselves
 
-    async def _run_plan(self, plan: Plan) -> None:
+    async def run_plan(self, plan: Plan) -> None:
+        """Declare the entities of a plan that can be declared now.
+
+        Raises:
+            GaveUp, ConnectionClosed, OperationTimeout, TooManyChannels: As in `run`.
+        """
         for stage in plan:
             await self._run_stage(list(self._ready(stage)))
 
     def _ready(self, stage: Iterable[Declared]) -> Iterator[Declared]:
         """Yield the entities of a stage that can be declared now, in their order."""
         for entity in stage:
-            if not self.restores(entity):
+            if not self.restores(entity) or not self._topology.holds(entity):
                 continue
             if self._suspects[entity]:
                 self.postpone_suspect(entity)
             elif isinstance(entity, BindingRecord) and self.is_waiting_for(entity):
-                pass  # it is bound when its end exists
+                self._done.discard(entity)  # it is bound, perhaps once more, when its end exists
             else:
                 yield entity
 
@@ -203,10 +208,10 @@ class Replay:
             if isinstance(result, BaseException):
                 raise result
 
-    async def redeclare(self, bindings: list[BindingRecord]) -> None:
-        """Declare the missing ends of bindings again, and all bindings of those ends.
+    def plan_around(self, bindings: Iterable[BindingRecord]) -> Plan:
+        """Return the ends of bindings, and all bindings of those ends.
 
-        A queue may have expired during the replay.
+        A queue may have expired since it was declared.
         """
         ends = {end: None for binding in bindings for end in (binding.source, binding.destination)}
         exchanges = [end for end in ends if isinstance(end, ExchangeRecord)]
@@ -218,14 +223,12 @@ class Replay:
             bound |= queue.bindings
         declared_exchanges = [end for end in exchanges if end.is_declared]
         declared_queues = [end for end in queues if end.is_declared]
-        await self._run_plan(
-            Plan(
-                declared_exchanges,
-                [],  # the server would name another one
-                [queue for queue in declared_queues if not queue.is_server_named],
-                [each for each in bound if isinstance(each.destination, ExchangeRecord)],
-                [each for each in bound if isinstance(each.destination, QueueRecord)],
-            )
+        return Plan(
+            declared_exchanges,
+            [],  # the server would name another one
+            [queue for queue in declared_queues if not queue.is_server_named],
+            [each for each in bound if isinstance(each.destination, ExchangeRecord)],
+            [each for each in bound if isinstance(each.destination, QueueRecord)],
         )
 
     # --- one channel ---
@@ -327,6 +330,7 @@ class Replay:
             GaveUp: The user wants no connection without it.
         """
         remedy = remedy_for(error, entity)
+        self._done.discard(entity)  # it was deleted since
         if remedy is Remedy.REDECLARE and isinstance(entity, BindingRecord):
             if self._redeclare_pauses:
                 self._unbound[entity] = None
