@@ -233,6 +233,7 @@ CLIENT_STOREYS = {
         "ammoo.recovery.retry_decisions",
         "ammoo.recovery.restoring.remedies",
         "ammoo.recovery.restoring.pipelines",
+        "ammoo.recovery.restoring.locked_pauses",
         "ammoo.recovery.gate",
         "ammoo.recovery.events",
         "ammoo.recovery.listener",

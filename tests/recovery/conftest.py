@@ -33,7 +33,7 @@ async def network(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     entity: for the exclusive queues of a lost connection to be deleted, or for one answer while it
     gives others. `test_losses` is about these limits.
     """
-    monkeypatch.setattr("ammoo.recovery.restoring.pipelines.LOCKED_PATIENCE", 30.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.locked_pauses.LOCKED_PATIENCE", 30.0)
     monkeypatch.setattr("ammoo.recovery.restoring.topology_replay.STUCK_AFTER", 30.0)
     monkeypatch.setattr("ammoo.recovery.restoring.channels.CONSUMER_STUCK_AFTER", 30.0)
     async with Network(broker_url) as network:

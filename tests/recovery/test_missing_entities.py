@@ -562,7 +562,7 @@ async def test_queue_that_a_blocked_connection_locks_is_retried_without_a_limit(
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server notices only after its alarm that a connection is lost."""
-    monkeypatch.setattr("ammoo.recovery.restoring.pipelines.LOCKED_PATIENCE", -1.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.locked_pauses.LOCKED_PATIENCE", -1.0)
     monkeypatch.setattr("ammoo.recovery.restoring.handover.LOCKED_MARGIN", -1.0)
     answers = iter([LOCKED] * 6)
     async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
@@ -583,7 +583,7 @@ async def test_queue_that_a_blocked_connection_locks_is_retried_without_a_limit(
 async def test_queue_that_stays_locked_is_given_up(
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ammoo.recovery.restoring.pipelines.LOCKED_PATIENCE", -1.0)
+    monkeypatch.setattr("ammoo.recovery.restoring.locked_pauses.LOCKED_PATIENCE", -1.0)
     monkeypatch.setattr("ammoo.recovery.restoring.handover.LOCKED_MARGIN", -1.0)
     async with (
         await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection,

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from ammoo.recovery.restoring.pipelines import MOST_IN_FLIGHT, LockedPauses, Pipeline, spread
+from ammoo.recovery.restoring.locked_pauses import LockedPauses
+from ammoo.recovery.restoring.pipelines import MOST_IN_FLIGHT, Pipeline, spread
 
 
 def sent(pipeline: Pipeline[int]) -> list[int]:

@@ -4,5 +4,6 @@
 channels (`pipelines.py`), `channels.py` opens the caller's channels with their consumers, and
 `handover.py` puts them under the caller's objects. `stragglers.py` retries in the background what
 has to wait, and `reviving.py` brings back what ends while its connection goes on. `remedies.py`
-decides what recovery does about an entity that the server refuses.
+decides what recovery does about an entity that the server refuses, and `locked_pauses.py` how long
+it pauses for a locked queue.
 """

@@ -9,17 +9,10 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, Generic, TypeVar
 
-__all__ = ["MOST_IN_FLIGHT", "LockedPauses", "Pipeline", "spread"]
+__all__ = ["MOST_IN_FLIGHT", "Pipeline", "spread"]
 
 MOST_IN_FLIGHT: Final = 64
 """How many requests are in flight on one channel at most."""
-
-FIRST_PAUSE: Final = 0.05
-MAX_PAUSE: Final = 0.4
-LOCKED_PATIENCE: Final = 1.0
-DELETED_IN_A_SECOND: Final = 400
-"""If no request of any pipeline succeeds for this second and the time that a loaded server needs, the
-lost connection is not what locks the queues."""
 
 _ItemT = TypeVar("_ItemT")
 
@@ -73,41 +66,6 @@ class Pipeline(Generic[_ItemT]):
     def postpone(self, item: _ItemT) -> None:
         """Send a refused item once more, behind all others."""
         self._pending.append(item)
-
-
-class LockedPauses:
-    """How long a pipeline pauses while the lost connection still locks its exclusive queues.
-
-    The server deletes these queues one after the other, in an order that the client does not know.
-    Each refused request costs a channel, and delays the server's deleting.
-
-    Args:
-        queues: How many queues may be locked, in all pipelines together.
-    """
-
-    __slots__ = ("_done", "_patience", "_pause", "_since")
-
-    def __init__(self, queues: int) -> None:
-        self._patience = LOCKED_PATIENCE + queues / DELETED_IN_A_SECOND
-        self._pause = FIRST_PAUSE
-        self._done = 0
-        self._since: float | None = None
-
-    def next_pause(self, done: int, now: float) -> float | None:
-        """Return how many seconds to pause; None if no item was done for too long.
-
-        Args:
-            done: How many items of all pipelines are done: one pipeline may have nothing left but the
-                queues that the server deletes last.
-            now: The time, in seconds.
-        """
-        if self._since is None or done > self._done:
-            self._since, self._done = now, done
-        elif now - self._since >= self._patience:
-            return None
-        pause = self._pause
-        self._pause = min(2 * pause, MAX_PAUSE)
-        return pause
 
 
 def spread(items: Iterable[_ItemT], pipelines: int) -> list[list[_ItemT]]:

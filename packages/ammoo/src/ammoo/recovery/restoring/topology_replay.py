@@ -43,7 +43,8 @@ from ...topology import (
 )
 from ..events import NotRestored
 from ..options import Recovery
-from .pipelines import LockedPauses, Pipeline, spread
+from .locked_pauses import LockedPauses
+from .pipelines import Pipeline, spread
 from .private_channels import ANSWER_TIMEOUT, PrivateChannels
 from .remedies import Remedy, remedy_for
 
