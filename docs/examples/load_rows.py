@@ -55,7 +55,7 @@ async def publish_rows(channel: ammoo.Channel, failed: TextIO) -> int:
 
 async def main(failed: TextIO) -> None:
     async with (
-        await ammoo.connect(URL, recovery=ammoo.Recovery()) as connection,
+        ammoo.connect(URL, recovery=ammoo.Recovery()) as connection,
         connection.channel(reopen=True) as channel,
     ):
         await channel.declare_queue("rows", durable=True)

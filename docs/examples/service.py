@@ -33,7 +33,7 @@ async def produce(publisher: ammoo.Publisher, name: str) -> None:
 async def main() -> None:
     recovery = ammoo.Recovery(retry_first=True)
     async with (
-        await ammoo.connect(URL, recovery=recovery) as connection,
+        ammoo.connect(URL, recovery=recovery) as connection,
         connection.channel() as publishing,
         connection.channel(prefetch_count=20) as working,
     ):
