@@ -510,13 +510,6 @@ def test_missing_plugins_are_named(broker: FakeBroker) -> None:
         plain.restore(broker.snapshot())
 
 
-def test_restoring_needs_a_running_broker() -> None:
-    broker = FakeBroker()
-
-    with pytest.raises(RuntimeError, match="start it with `with broker:` first"):
-        broker.restore(broker.snapshot())
-
-
 async def restore_while_connected(broker: FakeBroker, seed: BrokerSnapshot) -> None:
     async with ammoo.connect(broker.url) as connection:
         broker.restore(seed)

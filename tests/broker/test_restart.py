@@ -276,14 +276,14 @@ def test_restarts_are_checked(broker: FakeBroker) -> None:
         broker.restart(down_for=-1)
     with pytest.raises(RuntimeError, match="is not down; start"):
         broker.start()
-    with pytest.raises(RuntimeError, match="does not run; start it with"):
+    with pytest.raises(RuntimeError, match="has not been started; start it first"):
         FakeBroker().restart()
 
 
 def test_broker_can_be_stopped_while_it_is_down() -> None:
     with FakeBroker() as broker:
         broker.shut_down()
-    with pytest.raises(RuntimeError, match="does not run"):
+    with pytest.raises(RuntimeError, match="was stopped"):
         broker.shut_down()
 
 

@@ -32,8 +32,8 @@ class Administration(ABC):
     _node: Node
 
     @abstractmethod
-    def _call(self, function: Callable[[], _Result]) -> _Result:
-        """Call a function in the broker's thread, and return its result."""
+    def _change(self, function: Callable[[], _Result]) -> _Result:
+        """Change the broker in its thread, and return the result; raise if it was stopped."""
 
     # -- virtual hosts -------------------------------------------------------------------------
 
@@ -69,7 +69,7 @@ class Administration(ABC):
             for user in found:
                 user.permissions[name] = Permissions()
 
-        self._call(add)
+        self._change(add)
 
     def delete_virtualhost(self, name: str) -> None:
         """Delete a virtual host and everything in it, and close its connections (320).
@@ -80,7 +80,7 @@ class Administration(ABC):
         Raises:
             LookupError: There is no such virtual host.
         """
-        self._call(lambda: self._node.delete_virtualhost(name))
+        self._change(lambda: self._node.delete_virtualhost(name))
 
     def set_virtualhost_limits(
         self,
@@ -106,7 +106,7 @@ class Administration(ABC):
         def change() -> None:
             self._node.virtualhost(name).limits = limits
 
-        self._call(change)
+        self._change(change)
 
     # -- users ---------------------------------------------------------------------------------
 
@@ -144,7 +144,7 @@ class Administration(ABC):
             for virtualhost in virtualhosts:
                 user.permissions[virtualhost] = Permissions()
 
-        self._call(add)
+        self._change(add)
 
     def set_user_tags(self, name: str, *tags: str) -> None:
         """Set the tags of a user, in place of former ones.
@@ -160,7 +160,7 @@ class Administration(ABC):
         def change() -> None:
             self._node.users[name].tags = tuple(dict.fromkeys(tags))
 
-        self._call(change)
+        self._change(change)
 
     def delete_user(self, name: str) -> None:
         """Delete a user, and close the user's connections (320).
@@ -171,7 +171,7 @@ class Administration(ABC):
         Raises:
             LookupError: There is no such user.
         """
-        self._call(lambda: self._node.delete_user(name))
+        self._change(lambda: self._node.delete_user(name))
 
     def set_user_limits(
         self, name: str, *, max_connections: int | None = None, max_channels: int | None = None
@@ -194,7 +194,7 @@ class Administration(ABC):
         def change() -> None:
             self._node.users[name].limits = limits
 
-        self._call(change)
+        self._change(change)
 
     def set_permissions(
         self,
@@ -232,7 +232,7 @@ class Administration(ABC):
             self._node.virtualhost(virtualhost)
             self._node.users[user].permissions[virtualhost] = permissions
 
-        self._call(change)
+        self._change(change)
 
     def clear_permissions(self, user: str, *, virtualhost: str = DEFAULT_VIRTUALHOST) -> None:
         """Remove all permissions of a user in a virtual host; the user can no longer open it.
@@ -249,7 +249,7 @@ class Administration(ABC):
             self._node.virtualhost(virtualhost)
             self._node.users[user].permissions.pop(virtualhost, None)
 
-        self._call(clear)
+        self._change(clear)
 
     def set_topic_permissions(
         self,
@@ -286,7 +286,7 @@ class Administration(ABC):
             self._node.virtualhost(virtualhost)
             self._node.users[user].topic_permissions[virtualhost, exchange] = permissions
 
-        self._call(change)
+        self._change(change)
 
     def clear_topic_permissions(
         self,
@@ -310,7 +310,7 @@ class Administration(ABC):
             self._node.virtualhost(virtualhost)
             self._node.users[user].clear_topic_permissions(virtualhost, exchange)
 
-        self._call(clear)
+        self._change(clear)
 
     # -- policies ------------------------------------------------------------------------------
 
@@ -406,14 +406,14 @@ class Administration(ABC):
         self, name: str, policy: Policy, virtualhost: str, *, by_operator: bool
     ) -> None:
         policy.check(self._node.profile, by_operator=by_operator)
-        self._call(
+        self._change(
             lambda: self._node.virtualhost(virtualhost).change_policies(
                 lambda policies: policies.set(name, policy, by_operator=by_operator)
             )
         )
 
     def _clear_policy(self, name: str, virtualhost: str, *, by_operator: bool) -> None:
-        self._call(
+        self._change(
             lambda: self._node.virtualhost(virtualhost).change_policies(
                 lambda policies: policies.clear(name, by_operator=by_operator)
             )

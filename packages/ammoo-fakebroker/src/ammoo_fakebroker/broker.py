@@ -379,7 +379,8 @@ class FakeBroker(
                 self._node,
                 self._server.strike_points,
                 call=self._call,
-                look=self._call,
+                change=self._change,
+                check_running=self._check_running,
                 runs_here=lambda: self._is_running and self._server.is_current_thread(),
                 await_future=_await_future,
                 network=self._server,
@@ -389,13 +390,27 @@ class FakeBroker(
         return self._faults
 
     def _check_running(self) -> None:
-        if not self._is_running:
-            state = "was stopped" if self._was_started else "has not been started"
-            raise RuntimeError(f"the broker {state}")
+        if not self._was_started:
+            raise RuntimeError(
+                "the broker has not been started; start it first,"
+                " with `with broker:` or `async with broker:`"
+            )
+        self._check_not_stopped()
+
+    def _check_not_stopped(self) -> None:
+        if self._was_started and not self._is_running:
+            raise RuntimeError(
+                "the broker was stopped; call this before its block ends, or use another FakeBroker"
+            )
 
     def _call(self, function: Callable[[], _Result]) -> _Result:
         """Call a function in the broker's thread; directly if the broker is not running."""
         return self._server.call(function) if self._is_running else function()
+
+    def _change(self, function: Callable[[], _Result]) -> _Result:
+        """Do the same with a function that changes the broker; raise if the broker was stopped."""
+        self._check_not_stopped()
+        return self._call(function)
 
     # -- its address ---------------------------------------------------------------------------
 

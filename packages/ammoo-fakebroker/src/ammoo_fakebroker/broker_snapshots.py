@@ -100,21 +100,22 @@ class Restoring(Restarting, ABC):
             snapshot: What `snapshot` has returned.
 
         Raises:
-            RuntimeError: The broker does not run.
+            RuntimeError: The broker was stopped.
             TypeError: It is no snapshot.
             ValueError: The snapshot is of another release, or of a broker with a plugin that this one
                 lacks.
         """
         if not isinstance(snapshot, BrokerSnapshot):
             raise TypeError(f"snapshot is {snapshot!r}; expected what broker.snapshot() returned")
-        self._check_is_running()
-        self._call(lambda: self._restore(snapshot))
+        self._change(lambda: self._restore(snapshot))
 
     def _restore(self, snapshot: BrokerSnapshot) -> None:
         snapshot.check(self._node)
-        was_up = not self._node.is_down
+        was_up = self._server.is_up  # neither before the start nor after shut_down()
         if was_up:
             self._server.go_down(politely=True)
         snapshot.restore(self._node)
         if was_up:
             self._start()
+        elif not self._node.is_down:
+            self._responders_go_on()

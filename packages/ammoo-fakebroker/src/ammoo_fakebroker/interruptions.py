@@ -68,6 +68,14 @@ class Interruptions(ABC):
     def _call(self, function: Callable[[], _Result]) -> _Result:
         """Call a function in the broker's thread, and return its result."""
 
+    @abstractmethod
+    def _change(self, function: Callable[[], _Result]) -> _Result:
+        """Do the same with a function that changes the broker; raise if the broker was stopped."""
+
+    @abstractmethod
+    def _check_running(self) -> None:
+        """Raise a RuntimeError if the broker does not run."""
+
     def block(
         self, reason: str = "low on memory", *, connection: ConnectionChoice | None = None
     ) -> Alarm:
@@ -105,7 +113,7 @@ class Interruptions(ABC):
             )
             return source
 
-        source = self._call(block)
+        source = self._change(block)
         return Alarm(lambda: self._call(lambda: self._node.clear_alarm(source)))
 
     def _blocks(self, client: object, choice: ConnectionChoice) -> bool:
@@ -145,7 +153,9 @@ class Interruptions(ABC):
 
         Raises:
             LookupError: No open connection has that name.
+            RuntimeError: The broker does not run.
         """
+        self._check_running()
         self._call(lambda: self._node.close_connection(name, reason))
 
     def close_connections(
@@ -159,8 +169,12 @@ class Interruptions(ABC):
         Args:
             reason: The reply text of connection.close.
             connection: Which connections, as for `block`; None for all.
+
+        Raises:
+            RuntimeError: The broker does not run.
         """
         check_scope({"connection": connection})
+        self._check_running()
         if connection is None:
             self._call(lambda: self._node.close_connections(reason))
         else:
@@ -176,8 +190,12 @@ class Interruptions(ABC):
 
         Args:
             connection: Which connections, as for `block`; None for all.
+
+        Raises:
+            RuntimeError: The broker does not run.
         """
         check_scope({"connection": connection})
+        self._check_running()
         self._call(lambda: self._cut(connection))
 
     def _cut(self, choice: ConnectionChoice | None) -> None:

@@ -248,6 +248,10 @@ class Responders(ABC):
     def _call(self, function: Callable[[], _Result]) -> _Result:
         """Call a function in the broker's thread, and return its result."""
 
+    @abstractmethod
+    def _change(self, function: Callable[[], _Result]) -> _Result:
+        """Do the same with a function that changes the broker; raise if the broker was stopped."""
+
     def respond(
         self,
         queue_name: str,
@@ -305,7 +309,7 @@ class Responders(ABC):
                 stub.start()
             return responder
 
-        return self._call(begin)
+        return self._change(begin)
 
     def _responders_go_on(self) -> None:
         """Answer requests again after a restart."""

@@ -44,6 +44,10 @@ class Restarting(Responders, ABC):
     def _call(self, function: Callable[[], _Result]) -> _Result:
         """Call a function in the broker's thread, and return its result."""
 
+    @abstractmethod
+    def _check_running(self) -> None:
+        """Raise a RuntimeError if the broker does not run."""
+
     def restart(
         self, *, keep: Keep = "durable", down_for: float = 0.0, politely: bool = True
     ) -> None:
@@ -124,12 +128,8 @@ class Restarting(Responders, ABC):
         """
         if keep not in _KEEP:
             raise ValueError(f"keep is {keep!r}; expected 'durable', 'all' or 'none'")
-        self._check_is_running()
+        self._check_running()
         self._call(lambda: self._shut_down(keep, politely=politely))
-
-    def _check_is_running(self) -> None:
-        if not self._is_running:
-            raise RuntimeError("the broker does not run; start it with `with broker:` first")
 
     def _shut_down(self, keep: Keep, *, politely: bool) -> None:
         if self._node.is_down:
@@ -146,9 +146,10 @@ class Restarting(Responders, ABC):
 
         Raises:
             OSError: The port is not available any more.
-            RuntimeError: The broker is not down.
+            RuntimeError: The broker does not run, or is not down.
         """
-        if not self._is_running or not self._node.is_down:
+        self._check_running()
+        if not self._node.is_down:
             raise RuntimeError(
                 "the broker is not down; start() takes it up again after shut_down(),"
                 " and `with broker:` starts a new broker"

@@ -204,11 +204,11 @@ class SetUp(ABC):
     _node: Node
 
     @abstractmethod
-    def _call(self, function: Callable[[], _Result]) -> _Result:
-        """Call a function in the broker's thread, and return its result."""
+    def _change(self, function: Callable[[], _Result]) -> _Result:
+        """Change the broker in its thread, and return the result; raise if it was stopped."""
 
     def _execute(self, virtualhost: str, parameters: tuple[Any, ...]) -> Any:
-        return self._call(lambda: TestsChannel(self._node, virtualhost).call(parameters))
+        return self._change(lambda: TestsChannel(self._node, virtualhost).call(parameters))
 
     # -- declaring -----------------------------------------------------------------------------
 
@@ -377,7 +377,7 @@ class SetUp(ABC):
             ValueError: The message reaches no queue, or the broker refuses it.
         """
         encoded, octets = encode_body(body, json, properties)
-        return self._call(
+        return self._change(
             lambda: TestsChannel(self._node, virtualhost).publish(
                 exchange_name, routing_key, encoded, octets
             )
@@ -436,7 +436,7 @@ class SetUp(ABC):
         Raises:
             LookupError: There is no such queue, or no such virtual host.
         """
-        return self._call(lambda: self._requeue(queue_name, virtualhost))
+        return self._change(lambda: self._requeue(queue_name, virtualhost))
 
     def _requeue(self, queue_name: str, virtualhost: str) -> int:
         host = self._node.virtualhost(virtualhost)
@@ -525,7 +525,7 @@ class SetUp(ABC):
         """
         if consumer_tag is None and queue_name is None:
             raise TypeError("neither consumer_tag nor queue_name is given; expected one or both")
-        return self._call(lambda: self._cancel(consumer_tag, queue_name, virtualhost))
+        return self._change(lambda: self._cancel(consumer_tag, queue_name, virtualhost))
 
     def _cancel(
         self, consumer_tag: str | None, queue_name: str | None, virtualhost: str

@@ -5,7 +5,7 @@ These are the methods of `FakeBroker` for its `ManualClock`; `clocks/auto_advanc
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from .call_checks import checks_arguments
@@ -63,7 +63,9 @@ class TimeControl(ABC):
             RuntimeError: The broker runs in real time.
             ValueError: `seconds` is negative.
         """
-        self._clock_to_move().advance(seconds)
+        clock = self._clock_to_move()
+        self._check_not_stopped()
+        clock.advance(seconds)
 
     def auto_advance(
         self,
@@ -107,9 +109,11 @@ class TimeControl(ABC):
             RuntimeError: The broker runs in real time.
             ValueError: A number is negative.
         """
+        clock = self._clock_to_move()
+        self._check_running()
         is_in_loop = self._server.is_current_thread()
         return AutoAdvance(
-            self._clock_to_move(),
+            clock,
             limit=limit,
             quiet_for=quiet_for,
             while_unacknowledged=while_unacknowledged,
@@ -123,6 +127,14 @@ class TimeControl(ABC):
             self._server.activity,
             busy_with(self._server, while_unacknowledged=while_unacknowledged),
         )
+
+    @abstractmethod
+    def _check_not_stopped(self) -> None:
+        """Raise a RuntimeError if the broker was stopped."""
+
+    @abstractmethod
+    def _check_running(self) -> None:
+        """Raise a RuntimeError if the broker does not run."""
 
     def _clock_to_move(self) -> ManualClock:
         if self._manual_clock is None:

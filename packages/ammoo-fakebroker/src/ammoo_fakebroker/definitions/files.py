@@ -36,6 +36,10 @@ class DefinitionFiles(ABC):
     def _call(self, function: Callable[[], _Result]) -> _Result:
         """Call a function in the broker's thread, and return its result."""
 
+    @abstractmethod
+    def _change(self, function: Callable[[], _Result]) -> _Result:
+        """Do the same with a function that changes the broker; raise if the broker was stopped."""
+
     def load_definitions(
         self,
         definitions: Mapping[str, Any] | str | PathLike[str],
@@ -71,7 +75,7 @@ class DefinitionFiles(ABC):
             except ValueError as error:
                 raise ValueError(f"{path} is no JSON: {error}") from error
         found: Any = definitions
-        self._call(lambda: import_definitions(self._node, found, self._host(virtualhost)))
+        self._change(lambda: import_definitions(self._node, found, self._host(virtualhost)))
 
     def definitions(self, *, virtualhost: str | None = None) -> dict[str, Any]:
         """Return the broker's definitions, in the format that `load_definitions` reads.

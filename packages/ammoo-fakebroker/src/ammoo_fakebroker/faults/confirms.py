@@ -99,7 +99,7 @@ class HeldConfirms(ConfirmFault):
     @property
     def held_count(self) -> int:
         """How many confirms are held now, on channels that are still open."""
-        return self._host.look(lambda: sum(kept.is_awaited for kept in self._kept))
+        return self._host.call(lambda: sum(kept.is_awaited for kept in self._kept))
 
     def release(self, count: int | None = None) -> None:
         """Send held confirms, the oldest first.
@@ -113,7 +113,7 @@ class HeldConfirms(ConfirmFault):
         """
         if count is not None:
             check_count("count", count, lowest=0)
-        self._host.look(lambda: self._send(self._number(count)))
+        self._host.call(lambda: self._send(self._number(count)))
 
     def nack(self, count: int | None = None) -> None:
         """Send basic.nack for held confirms, the oldest first; their messages stay in the queues.
@@ -127,7 +127,7 @@ class HeldConfirms(ConfirmFault):
         """
         if count is not None:
             check_count("count", count, lowest=0)
-        self._host.look(lambda: self._send(self._number(count), accepted=False))
+        self._host.call(lambda: self._send(self._number(count), accepted=False))
 
     def _number(self, count: int | None) -> int:
         self._kept = [kept for kept in self._kept if kept.is_awaited]

@@ -240,11 +240,11 @@ class HeldOctets(_StagedFault):
     @property
     def held_size(self) -> int:
         """How many octets are held now."""
-        return self._host.look(lambda: sum(stage.kept_size for _, stage in self._stages))
+        return self._host.call(lambda: sum(stage.kept_size for _, stage in self._stages))
 
     def release(self) -> None:
         """Pass on all octets that are held now; later ones are held again."""
-        self._host.look(self._release)
+        self._host.call(self._release)
 
     def _release(self) -> None:
         for _, stage in list(self._stages):

@@ -101,7 +101,7 @@ class HeldDeliveries(DeliveryFault):
     @property
     def held_count(self) -> int:
         """How many deliveries are held now."""
-        return self._host.look(lambda: sum(kept.is_awaited() for kept in self._kept.values()))
+        return self._host.call(lambda: sum(kept.is_awaited() for kept in self._kept.values()))
 
     def release(self, count: int | None = None) -> None:
         """Send held deliveries to their consumers, the oldest first.
@@ -115,7 +115,7 @@ class HeldDeliveries(DeliveryFault):
         """
         if count is not None:
             check_count("count", count, lowest=0)
-        self._host.look(lambda: self._release(count))
+        self._host.call(lambda: self._release(count))
 
     def _release(self, count: int | None) -> None:
         awaited = [queued for queued, kept in self._kept.items() if kept.is_awaited()]

@@ -96,17 +96,17 @@ class Fault:
     @property
     def count(self) -> int:
         """How often it struck."""
-        return self._host.look(lambda: self._count)
+        return self._host.call(lambda: self._count)
 
     @property
     def matched(self) -> int:
         """How many occasions it matched, including those that its limits let pass."""
-        return self._host.look(lambda: self._matcher.matched)
+        return self._host.call(lambda: self._matcher.matched)
 
     @property
     def events(self) -> tuple[Strike, ...]:
         """The strikes, oldest first; the last 1,000 are kept."""
-        return self._host.look(lambda: tuple(self._strikes))
+        return self._host.call(lambda: tuple(self._strikes))
 
     @property
     def is_in_force(self) -> bool:

@@ -66,10 +66,6 @@ class FaultHost(Protocol):
         """Call a function in the broker's thread, and return its result."""
         ...
 
-    def look(self, function: Callable[[], _Result]) -> _Result:
-        """Do the same after the broker has executed all commands that clients have sent."""
-        ...
-
     def wait_until(
         self, function: Callable[[], bool], timeout: float, failure: Callable[[], str]
     ) -> None:

@@ -49,7 +49,8 @@ class Registry:
         node: The broker's node.
         points: The strike points of all its connections.
         call: Calls a function in the broker's thread.
-        look: Does so after the broker has executed all commands that clients have sent.
+        change: Does so with a function that changes the broker, unless the broker was stopped.
+        check_running: Raises a RuntimeError if the broker does not run.
         runs_here: Returns whether this is the broker's thread.
         await_future: Awaits a future in the running event loop, for so many seconds.
         network: The server, which listens and holds the sockets.
@@ -65,7 +66,8 @@ class Registry:
         points: StrikePoints,
         *,
         call: Callable[[Callable[[], Any]], Any],
-        look: Callable[[Callable[[], Any]], Any],
+        change: Callable[[Callable[[], Any]], Any],
+        check_running: Callable[[], None],
         runs_here: Callable[[], bool],
         await_future: Callable[[Future[None], float], Awaitable[None]],
         network: FaultyNetwork,
@@ -76,7 +78,8 @@ class Registry:
         self.failures: list[Fault] = []
         self._points = points
         self._call = call
-        self._look = look
+        self._change = change
+        self._check_running = check_running
         self._runs_here = runs_here
         self._await_future = await_future
         self._network = network
@@ -96,18 +99,14 @@ class Registry:
             fault.begin()
             return fault
 
-        return self.call(begin)
+        made: _FaultT = self._change(begin)
+        return made
 
     # -- what faults ask -----------------------------------------------------------------------
 
     def call(self, function: Callable[[], _Result]) -> _Result:
         """Call a function in the broker's thread, and return its result."""
         result: _Result = self._call(function)
-        return result
-
-    def look(self, function: Callable[[], _Result]) -> _Result:
-        """Do the same after the broker has executed all commands that clients have sent."""
-        result: _Result = self._look(function)
         return result
 
     def clients(self) -> list[FaultyClient]:
@@ -139,7 +138,8 @@ class Registry:
 
         Raises:
             AssertionError: It was not true in time; `failure` returns the text.
-            RuntimeError: The caller runs in the broker's thread: the wait would block the broker.
+            RuntimeError: The caller runs in the broker's thread, which the wait would block; or the
+                broker does not run.
         """
         __tracebackhide__ = True
         if self._runs_here():
@@ -147,6 +147,7 @@ class Registry:
         done: Future[None] = Future()
         self.call(lambda: self._add_waiter(done, function))
         try:
+            self._check_possible(done)
             done.result(timeout)
         except TimeoutError:
             raise AssertionError(self.call(failure)) from None
@@ -165,11 +166,21 @@ class Registry:
         done: Future[None] = Future()
         self.call(lambda: self._add_waiter(done, function))
         try:
+            self._check_possible(done)
             await self._await_future(done, seconds)
         except TimeoutError:
             raise AssertionError(self.call(failure)) from None
         finally:
             self.call(lambda: self._waiters.pop(done, None))
+
+    def _check_possible(self, done: Future[None]) -> None:
+        """Check that what a wait waits for can happen, or has happened.
+
+        Raises:
+            RuntimeError: The broker does not run.
+        """
+        if not done.done():
+            self._check_running()
 
     def _add_waiter(self, done: Future[None], function: Callable[[], bool]) -> None:
         self._waiters[done] = function
