@@ -280,8 +280,9 @@ def test_content_header_takes_encoded_properties_from_any_octets(encoded: Any) -
         (lambda: CommandReader(max_body_size=Decimal(5)), "max_body_size is Decimal('5'); expec"),  # type: ignore[arg-type]  # on purpose
         (lambda: new_client(frame_max="big"), "frame_max is 'big'; expected a number of octets"),
         (lambda: new_client(client_properties=5), "client_properties is 5; expected a mapping"),
-        (lambda: new_server(smallest_frame_max="4096"), "frame_max is '4096'; expected a number"),
+        (lambda: new_server(smallest_frame_max="4096"), "smallest_frame_max is '4096'; expe"),
         (lambda: new_server(mechanisms="PLAIN"), "mechanisms is 'PLAIN'; expected a sequence of"),
+        (lambda: new_server(mechanisms=[1]), "mechanisms is [1]; expected a sequence of names"),
     ],
 )
 def test_argument_that_cannot_be_used_is_named(encode: Callable[[], object], text: str) -> None:

@@ -72,6 +72,11 @@ def test_call_refuses_what_does_not_fit(
         cls(*args, **kwargs)
 
 
+def test_call_names_the_fields_that_there_are() -> None:
+    with pytest.raises(TypeError, match="arguments: fourth; its fields are first, second, third"):
+        Ours(1, fourth=4)  # type: ignore[call-arg]  # the mistake is the point
+
+
 @BOTH
 def test_fields_are_told(cls: Any) -> None:
     assert cls._fields == cls.__match_args__ == ("first", "second", "third")

@@ -55,12 +55,12 @@ def test_plain_response_refuses_the_separator_and_keeps_the_secret(
 
 @pytest.mark.parametrize("response", [b"", b"guest", b"\0guest", b"\0guest\0guest\0"])
 def test_parse_plain_refuses_other_than_three_parts(response: bytes) -> None:
-    with pytest.raises(ValueError, match="has 3 parts, this one"):
+    with pytest.raises(ValueError, match="has 3 parts, separated by NUL characters; this one"):
         parse_plain(response)
 
 
 def test_parse_plain_refuses_what_is_not_utf8_and_keeps_the_secret() -> None:
-    with pytest.raises(ValueError, match="is UTF-8, this one is not") as caught:
+    with pytest.raises(ValueError, match="is text in UTF-8; this one is not") as caught:
         parse_plain(b"\0guest\0s3cr3t\xff")
 
     assert caught.value.__context__ is None

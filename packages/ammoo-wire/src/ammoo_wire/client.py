@@ -46,7 +46,7 @@ _EXPECTED = (
 
 _FRAME_TYPES: Final = frozenset(FrameType)
 _FRAME_HEAD_SIZE: Final = 7
-"""So many octets come before anything can be wrong with them; they tell protocols apart."""
+"""How many octets a server must have sent before the client can tell its protocol."""
 
 
 class ClientProtocol(Protocol):
@@ -77,7 +77,7 @@ class ClientProtocol(Protocol):
             limit.
         heartbeat_interval: In seconds; 0 for no heartbeats; None, the default, for what the server
             proposes.
-        max_body_size: The largest message body to take, in octets; 512 MiB by
+        max_body_size: The largest message body to accept, in octets; 512 MiB by
             default.
 
     Attributes:

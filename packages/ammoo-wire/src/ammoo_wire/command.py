@@ -23,7 +23,7 @@ has names.
 
 
 class OversizedContent(LightNamedTuple):
-    """The parameters in a command whose body is larger than the receiver takes.
+    """The parameters in a command whose body is larger than the receiver accepts.
 
     ::
 
@@ -40,7 +40,7 @@ class OversizedContent(LightNamedTuple):
     body_size: int
     """The size of the body, as announced, in octets."""
     limit: int
-    """The largest body that is taken, in octets."""
+    """The largest body that the receiver accepts, in octets."""
 
 
 def encode_method(parameters: Parameters) -> bytes:

@@ -41,7 +41,7 @@ DEFAULT_CHANNEL_MAX: Final = 2047
 """What RabbitMQ proposes as channel_max."""
 
 DEFAULT_MAX_BODY_SIZE: Final = 536_870_912
-"""The largest message body that any RabbitMQ takes, in octets: 512 MiB."""
+"""The largest message body that any release of RabbitMQ accepts, in octets: 512 MiB."""
 
 
 class FrameType(IntEnum):

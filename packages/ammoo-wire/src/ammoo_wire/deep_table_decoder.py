@@ -1,9 +1,9 @@
 """Field tables that are nested deeply, from octets: read in one loop.
 
 The specification sets no limit, and RabbitMQ has none but the frame's size: 131072
-octets hold tables 21,000 deep, which no stack of Python's frames does. `table_decoder` hands
-over what lies below its first levels, which are faster there. The cost is one of
-octets, however they are nested.
+octets hold tables 21,000 deep, too deep for Python's stack. `table_decoder` reads the first
+levels, because it is faster, and leaves the deeper ones to this module. The time grows with
+the number of octets, however they are nested.
 """
 
 from typing import Any, Final, TypeVar

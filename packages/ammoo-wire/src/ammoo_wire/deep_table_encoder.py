@@ -1,8 +1,8 @@
 """Field tables that are nested deeply, to octets: written in one loop.
 
 The specification sets no limit, and RabbitMQ has none but the frame's size. `table_encoder`
-hands over what lies below its first levels, which are faster there. A table that holds
-itself is noticed here.
+writes the first levels, because it is faster, and leaves the deeper ones to this module. This
+module also detects a table that holds itself.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,12 +30,12 @@ class _Level:
     """A table or an array that is being written.
 
     Attributes:
-        container: It.
-        items: What is left of it, with names or numbers.
+        container: The table or the array.
+        items: Its values that are not written yet, with names or numbers.
         is_table: Whether it is a table.
-        size_at: Where among the pieces its size is to stand.
+        size_at: The index among the pieces at which its size belongs.
         begins_at: How many octets stand before its content.
-        key: Name or number of what is being written; None before the first.
+        key: Name or number of the value that is being written; None before the first.
     """
 
     __slots__ = ("begins_at", "container", "is_table", "items", "key", "size_at")

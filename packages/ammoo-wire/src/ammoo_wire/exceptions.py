@@ -38,11 +38,11 @@ __all__ = [
 ]
 
 NO_METHOD = (0, 0)
-_LONGEST_SHOWN = 300  # characters: what still makes a sentence of an error's text
+_LONGEST_SHOWN = 300  # characters of a value in an error's text
 
 
 class AMQPError(Exception):
-    """Base of all that this package raises.
+    """The base of all exceptions of this package.
 
     ::
 
@@ -62,7 +62,7 @@ class EncodeError(AMQPError, ValueError):
 
 
 class ProtocolError(AMQPError):
-    """The peer broke the protocol, or asked for what it cannot have.
+    """The peer broke the protocol, or asked for something that it is refused.
 
     ::
 

@@ -9,10 +9,10 @@ decoded gives the same octets. A proxy or a broker alters nothing that it only
 passes on, and a caller can choose a type by naming it. `table_encoder` and `table_decoder` do
 the work.
 
-The promise of the same octets ends where two spellings mean the same, and one of
-them comes out: a boolean other than 0 and 1 becomes 1, the letter ``L`` becomes
-``l``, and of a name that comes twice in a table the last value stays. NaN and
-infinities are decoded, and refused when they are encoded: RabbitMQ parses neither.
+The octets may differ only where two spellings mean the same: a boolean other than 0
+and 1 becomes 1, the letter ``L`` becomes ``l``, and if a name comes twice in a table,
+only its last value stays. NaN and infinities are decoded, but not encoded, because
+RabbitMQ parses neither.
 
 The letters are RabbitMQ's, which differ from those printed in section 4.2.1 of
 the specification: https://www.rabbitmq.com/amqp-0-9-1-errata
@@ -267,7 +267,7 @@ def encode_short_string(value: object, name: str) -> bytes:
 
     Args:
         value: The string.
-        name: What it is called where it is used, for the error's text.
+        name: The name of the argument, for the error's text.
 
     Raises:
         EncodeError: It is no str, or longer than 255 octets.
@@ -301,7 +301,7 @@ def encode_timestamp(value: object, name: str) -> int:
 
     Args:
         value: A `datetime` (naive means UTC; microseconds are cut) or the seconds.
-        name: What it is called where it is used, for the error's text.
+        name: The name of the argument, for the error's text.
 
     Raises:
         EncodeError: It lies before 1970 or beyond 64 bits, or is something else.

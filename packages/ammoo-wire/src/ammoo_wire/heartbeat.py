@@ -23,7 +23,9 @@ class HeartbeatVerdict(Enum):
 
     NOTHING = "nothing"
     SEND = "send"
+    """Send a heartbeat now."""
     PEER_GONE = "peer gone"
+    """Close the socket: the peer has been silent for too long."""
 
 
 class Heartbeat:
@@ -61,19 +63,31 @@ class Heartbeat:
         self._sent = now
 
     def data_received(self, now: float) -> None:
-        """Record that something was read."""
+        """Record that something was read.
+
+        Args:
+            now: The time, as in `Heartbeat`.
+        """
         self._received = now
 
     def data_sent(self, now: float) -> None:
-        """Record that something was written."""
+        """Record that something was written.
+
+        Args:
+            now: The time, as in `Heartbeat`.
+        """
         self._sent = now
 
     def next_check(self) -> float:
-        """Return when to call `check` next, if nothing is read or written before."""
+        """Return the time at which to call `check` next, if nothing is read or written before."""
         return min(self._sent + self._send_after, self._received + self.timeout)
 
     def check(self, now: float) -> HeartbeatVerdict:
-        """Return what is due."""
+        """Return whether a heartbeat is due, or the peer is gone.
+
+        Args:
+            now: The time, as in `Heartbeat`.
+        """
         if now >= self._received + self.timeout:
             return HeartbeatVerdict.PEER_GONE
         if now >= self._sent + self._send_after:

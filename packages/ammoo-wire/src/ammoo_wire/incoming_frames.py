@@ -41,8 +41,8 @@ _HEARTBEAT: Final = int(FrameType.HEARTBEAT)
 MAX_ANNOUNCED_SIZE: Final = 536_870_912
 """The largest body that RabbitMQ lets a content header announce from 4.3 on, in octets."""
 
-_SPARE: Final = 65536  # what a read may find room for, at least, in octets
-_NO_LIMIT: Final = 0xFFFF_FFFF  # what the four octets of a frame's size can say
+_SPARE: Final = 65536  # the least room for a read, in octets
+_NO_LIMIT: Final = 0xFFFF_FFFF  # the largest size that the four octets in a frame's head can hold
 _SLACK: Final = 4  # octets behind the room, so that a frame's head can be read at its very end
 
 
@@ -79,8 +79,8 @@ class CommandAssembler:
     """Assembles commands from the octets that arrive, in pieces of any size.
 
     Args:
-        frame_max: The largest frame to take, in octets; 0 for no limit.
-        max_body_size: The largest body to take, in octets.
+        frame_max: The largest frame to accept, in octets; 0 for no limit.
+        max_body_size: The largest body to accept, in octets.
         checks_body_sizes: Whether a content that announces more than `MAX_ANNOUNCED_SIZE` octets,
             and a body frame longer than what is still to come, are refused at once.
 
@@ -88,7 +88,7 @@ class CommandAssembler:
         frame_max: May be changed between two commands.
         takes_channels: Whether frames may come on other channels than 0.
         drops_channels: Whether frames on other channels than 0 are dropped unread.
-        refuses_unreadable: Whether tables in methods are checked for what RabbitMQ cannot parse.
+        refuses_unreadable: Whether values in methods that RabbitMQ cannot parse are errors.
     """
 
     def __init__(
@@ -148,11 +148,11 @@ class CommandAssembler:
 
     @property
     def unfinished_size(self) -> int:
-        """How many octets have come of bodies that are not complete."""
+        """How many octets have arrived of bodies that are not complete."""
         return sum(len(content.body) for content in self._contents.values() if content.body)
 
     def drop_channels(self) -> None:
-        """Drop what comes on other channels than 0 from now on, and contents under way."""
+        """Drop incomplete contents, and from now on all frames on other channels than 0."""
         self.drops_channels = True
         self._contents.clear()
 
@@ -167,8 +167,8 @@ class CommandAssembler:
     def _make_room(self) -> None:
         """Move an incomplete frame to the front; into a buffer twice as large if need be.
 
-        A frame is as large as the peer says only once that much of it has come:
-        memory follows what was received, never what was announced.
+        The buffer grows with the octets that were received, and never with the size that a peer
+        has announced.
         """
         unread = self._view[self._start : self._stop]
         size = len(self._view)
@@ -308,8 +308,8 @@ class CommandAssembler:
                 raise FrameError(
                     "content body frame exceeds remaining content size", content.method.id
                 )
-            # RabbitMQ (3.10, 4.0) lets that pass: such a content never completes, and whatever
-            # comes next on the channel is out of place. What is too much is not kept.
+            # RabbitMQ (3.10, 4.0) accepts that: the content never completes, and each later frame on
+            # the channel is out of place. The surplus octets are not kept.
             content.body = None
         if content.body is None:
             if content.remaining == 0:

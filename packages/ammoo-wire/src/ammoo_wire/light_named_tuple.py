@@ -61,7 +61,10 @@ else:
                     raise TypeError(f"{cls.__name__} needs the argument {error}") from None
                 surplus = [name for name in kwargs if name in rest]
                 if surplus:
-                    raise TypeError(f"{cls.__name__} got unknown or repeated arguments: {surplus}")
+                    raise TypeError(
+                        f"{cls.__name__} got unknown or repeated arguments: {', '.join(surplus)};"
+                        f" its fields are {', '.join(names) or 'none'}"
+                    )
             elif len(args) > len(names):
                 raise TypeError(f"{cls.__name__} takes {len(names)} arguments, not {len(args)}")
             return tuple.__new__(cls, args)

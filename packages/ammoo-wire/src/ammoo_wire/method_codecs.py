@@ -1,6 +1,6 @@
 """Methods: declared once as named tuples, compiled to flat encode and decode functions.
 
-A declaration is the whole truth about a method::
+A declaration says everything about a method::
 
     @method(60, 80)
     class BasicAckParameters(LightNamedTuple):

@@ -20,7 +20,7 @@ _METHOD: Final = int(FrameType.METHOD)
 _HEADER: Final = int(FrameType.HEADER)
 _BODY: Final = int(FrameType.BODY)
 _SMALL: Final = 4096  # octets of a body
-_NO_LIMIT: Final = 0xFFFF_FFFF  # what the four octets of a frame's size can say
+_NO_LIMIT: Final = 0xFFFF_FFFF  # the largest size that the four octets in a frame's head can hold
 
 
 class ContentHead:
@@ -130,7 +130,15 @@ class CommandWriter:
     def content_behind(
         self, head: ContentHead, properties: bytes, body: bytes | bytearray | memoryview
     ) -> int:
-        """Queue a method with its content, as `content`, in half the time or less."""
+        """Queue a method with its content, in at most half the time that `content` takes.
+
+        Returns:
+            The number of octets that are queued now.
+
+        Raises:
+            EncodeError: The properties would make a frame that is larger than frame_max; nothing was
+                queued.
+        """
         size = len(body)
         if properties is NO_PROPERTIES and 0 < size <= self._small and type(body) is bytes:
             # 0.24 µs; below it is 0.37, and 0.1 for going there.
@@ -195,7 +203,7 @@ class CommandWriter:
 
 
 class DiscardingWriter(CommandWriter):
-    """Takes a writer's place behind the closing frame: what is written then is discarded."""
+    """Replaces the writer after the closing frame, and discards all that is written."""
 
     __slots__ = ()
 

@@ -68,10 +68,15 @@ class ConnectionState(Enum):
     """
 
     STARTING = "starting"
+    """Until connection.start-ok."""
     SECURING = "securing"
+    """While the client logs in."""
     TUNING = "tuning"
+    """While the peers agree on limits (connection.tune)."""
     OPENING = "opening"
+    """While the client asks for a virtual host (connection.open)."""
     RUNNING = "running"
+    """The connection is open."""
     CLOSING = "closing"
     """This peer has sent a close, or a server has answered the client's close. Everything that
     arrives is dropped, except closes and the answers to them."""
@@ -89,9 +94,9 @@ class Protocol(ABC):
         connection.sendall(protocol.data_to_send())
 
     Args:
-        receive_frame_max: The largest frame to take until limits are agreed on, in octets.
+        receive_frame_max: The largest frame to accept until limits are agreed on, in octets.
         send_frame_max: The largest frame to send until limits are agreed on, in octets.
-        max_body_size: The largest message body to take, in octets.
+        max_body_size: The largest message body to accept, in octets.
         checks_body_sizes: Whether to refuse at once a content that announces more than 512 MiB,
             and a body frame longer than announced. False by default.
 
@@ -153,7 +158,14 @@ class Protocol(ABC):
         return self._assembler.get_buffer()
 
     def buffer_updated(self, count: int) -> list[Command]:
-        """Take `count` octets that were read into the buffer, and return as `receive_data` does."""
+        """Process octets that were read into the buffer of `get_buffer`.
+
+        Args:
+            count: The number of octets.
+
+        Returns:
+            The commands that are now complete, as `receive_data` does.
+        """
         assembler = self._assembler
         assembler.buffer_updated(count)
         commands: list[Command] = []
@@ -170,12 +182,15 @@ class Protocol(ABC):
         return commands
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> list[Command]:
-        """Take octets that the peer wrote, in pieces of any size, and return the commands.
+        """Process octets that the peer wrote, in pieces of any size, and return the commands.
 
         ::
 
             for channel_number, parameters, properties, body in protocol.receive_data(octets):
                 ...
+
+        Args:
+            data: The octets.
 
         Returns:
             The commands that are now complete, except those of the opening and closing of
@@ -223,6 +238,10 @@ class Protocol(ABC):
     def send(self, channel_number: int, parameters: Parameters) -> None:
         """Queue a method that has no content.
 
+        Args:
+            channel_number: The channel's number; 0 for methods of the connection.
+            parameters: The method, for example a `QueueDeclareParameters`.
+
         Raises:
             EncodeError: An argument cannot be encoded, or the method has content; nothing was
                 queued.
@@ -240,9 +259,14 @@ class Protocol(ABC):
             self._opening_channels.add(channel_number)
 
     def send_method(self, channel_number: int, payload: bytes) -> None:
-        """Queue a method without content that is encoded already: ids, then parameters.
+        """Queue a method without content that is encoded already.
 
-        A ``channel.close`` must go through `send`, which then drops what comes on the channel.
+        A ``channel.close`` must go through `send`, because the protocol then has to drop later
+        commands on the channel.
+
+        Args:
+            channel_number: The channel's number.
+            payload: The method, encoded: ids, then arguments.
 
         Raises:
             EncodeError: It is larger than a frame may be; nothing was queued.
@@ -392,7 +416,7 @@ class Protocol(ABC):
             self._is_discarding = True
 
     def _fail(self, error: ProtocolError) -> None:
-        """Close the connection for what the peer did wrong.
+        """Close the connection because of a fault of the peer.
 
         Only the first fault counts. When the framing is lost, the peer's answer to our
         close cannot be recognised either; it is left to the shell to stop waiting.
@@ -405,14 +429,14 @@ class Protocol(ABC):
             self.close(error.reply_code, error.reply_text, error.class_id, error.method_id)
 
     def _keep_failure(self, error: ProtocolError) -> None:
-        """Keep what the peer did wrong first."""
+        """Keep the first fault of the peer."""
         self.failure = self.failure or error
 
     def _keep_close(self, close: ConnectionCloseParameters) -> None:
         """Keep the peer's first connection.close."""
         self.close_received = self.close_received or close
 
-    # --- what is done with commands ---
+    # --- processing commands ---
 
     def _assemble(self, commands: list[Command]) -> None:
         while self._assembler.assemble(commands):
@@ -448,7 +472,7 @@ class Protocol(ABC):
             self._opening = None
 
     def _without_unopened_channels(self, commands: list[Command]) -> list[Command]:
-        """Drop what came on channels that we are closing (section 1.5.2.5) or opening.
+        """Drop commands on channels that we are closing (section 1.5.2.5) or opening.
 
         On a channel that we are closing, the answer to our close is kept, which frees the number,
         and a channel.open, because that is a fault to which RabbitMQ reacts. When the peer's close

@@ -51,14 +51,16 @@ def parse_plain(response: Octets | memoryview) -> tuple[str, str, str]:
     """
     parts = as_octets(response).tobytes().split(b"\x00")
     if len(parts) != 3:
-        raise ValueError(f"a PLAIN response has 3 parts, this one {len(parts)}")
+        raise ValueError(
+            f"a PLAIN response has 3 parts, separated by NUL characters; this one has {len(parts)}"
+        )
     try:
         authzid, login, password = (part.decode() for part in parts)
     except UnicodeDecodeError:
         pass  # it holds the part, so it must not be the context of what is raised
     else:
         return authzid, login, password
-    raise ValueError("a PLAIN response is UTF-8, this one is not")
+    raise ValueError("a PLAIN response is text in UTF-8; this one is not")
 
 
 def amqplain_response(login: str, password: str) -> bytes:
@@ -97,7 +99,9 @@ def parse_amqplain(response: Octets | memoryview) -> tuple[str, str]:
         octets = as_octets(response)
         table = decode_table(len(octets).to_bytes(4, "big") + octets)
     except AMQPError as error:
-        raise ValueError("an AMQPLAIN response is a field table") from error
+        raise ValueError(
+            "an AMQPLAIN response is a field table without its length; this one is not"
+        ) from error
     login, password = table.get("LOGIN"), table.get("PASSWORD")
     if not isinstance(login, str) or not isinstance(password, str):
         raise ValueError(  # noqa: TRY004  the value is wrong, whatever its type

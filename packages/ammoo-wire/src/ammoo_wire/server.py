@@ -24,7 +24,7 @@ from .exceptions import (
     UnreadableField,
     show,
 )
-from .fields import FieldTable
+from .fields import FieldTable, check_size
 from .frames.method.connection import (
     ConnectionCloseOkParameters,
     ConnectionCloseParameters,
@@ -48,7 +48,7 @@ ACCEPTED_HEADERS: Final[Mapping[bytes, tuple[int, int]]] = {
     PROTOCOL_HEADER: (0, 9),
     b"AMQP\x01\x01\x00\x09": (0, 9),
 }
-"""The protocol headers that are taken, and the version in the connection.start that answers."""
+"""The protocol headers that are accepted, and the version in the connection.start that answers."""
 
 
 class Accepted(NamedTuple):
@@ -121,12 +121,12 @@ class ServerProtocol(Protocol):
         channel_max: The highest channel number to propose.
         frame_max: The largest frame to propose, in octets.
         heartbeat_interval: The interval to propose, in seconds.
-        max_body_size: The largest message body to take, in octets.
-        accepted_headers: The protocol headers to take, each with the version to answer.
+        max_body_size: The largest message body to accept, in octets.
+        accepted_headers: The protocol headers to accept, each with the version to answer.
         other_header_reply: The octets that answer any other header before the connection is
             closed, or a function of that header that returns them.
         smallest_frame_max: The smallest frame_max to agree to, in octets, and the largest frame to
-            take before that; 4096 by default. RabbitMQ uses 4096 up to 4.0, and 8192 from 4.1 on.
+            accept before that; 4096 by default. RabbitMQ uses 4096 up to 4.0, and 8192 from 4.1 on.
         checks_body_sizes: Whether to refuse at once a content that announces more than 512 MiB,
             and a body frame longer than announced, as RabbitMQ does from 4.3 on.
 
@@ -160,6 +160,7 @@ class ServerProtocol(Protocol):
         smallest_frame_max: int = FRAME_MIN_SIZE,
         checks_body_sizes: bool = False,
     ) -> None:
+        check_size(smallest_frame_max, "smallest_frame_max")
         super().__init__(
             receive_frame_max=smallest_frame_max,
             send_frame_max=frame_max,
@@ -169,13 +170,14 @@ class ServerProtocol(Protocol):
         check_frame_max(frame_max)
         check_callable(authenticate, "authenticate")
         check_callable(open_virtualhost, "open_virtualhost")
-        if isinstance(mechanisms, str):
+        names = tuple(mechanisms)
+        if isinstance(mechanisms, str) or not all(isinstance(name, str) for name in names):
             raise EncodeError(
-                f"mechanisms is {show(mechanisms)}; expected a sequence of names, [{mechanisms!r}]"
+                f"mechanisms is {show(mechanisms)}; expected a sequence of names, such as ['PLAIN']"
             )
         self._smallest_frame_max = smallest_frame_max
         self._server_properties = server_properties
-        self._mechanisms = tuple(mechanisms)
+        self._mechanisms = names
         self._authenticate = authenticate
         self._open_virtualhost = open_virtualhost
         self._offer = " ".join(self._mechanisms).encode()
@@ -302,8 +304,8 @@ class ServerProtocol(Protocol):
     def _may_close(self) -> bool:
         """Return whether a close may still be sent.
 
-        What a client did wrong just before its own close is told in place of the answer, as
-        RabbitMQ's channels do (3.10 to 4.3).
+        If a client made a fault just before its own close, the server sends its close in place of
+        the answer, as RabbitMQ's channels do (3.10 to 4.3).
         """
         if self.close_sent is None and self.close_received is not None and self._closing_frame:
             self._closing_frame = b""

@@ -1,16 +1,15 @@
 """The fast path of receiving: contents that stand whole in the buffer, in three adjacent frames.
 
-Nearly all messages arrive so: a method, a content header, and one body frame right
-behind each other. A few sizes determine where everything stands in them, so a
-single `Struct` can read all of it at once. The method's first octets choose the
-`Struct`; what it skipped is compared afterwards. What is not as expected is left,
-untouched, to the general path of `CommandAssembler`, which also words all errors.
+Nearly all messages arrive in this form: a method, a content header, and one body frame
+right behind each other. A few sizes determine the place of each field, so a single
+`Struct` can read all of them at once. The method's first octets choose the `Struct`; the
+octets that it skipped are compared afterwards. If anything is not as expected, the
+general path of `CommandAssembler` reads the frames instead, and words all errors.
 
-A method's parameters are cut into what is new in each message (the delivery tag,
-the number of messages left in a queue) and what comes again and again (everything
-else). The latter is decoded once and remembered by its octets, which are compared
-faster than they are decoded. The peer chooses these octets, so the number of those
-remembered is bounded.
+Some of a method's parameters are new in each message: the delivery tag, and the number
+of messages left in a queue. All others are usually the same again. They are decoded once
+and remembered by their octets, because octets are compared faster than they are decoded.
+The peer chooses these octets, so the number of remembered ones is bounded.
 
 One method without content is here as well, basic.ack: a server confirms publishes
 with it, many in one read, and all of them look the same.

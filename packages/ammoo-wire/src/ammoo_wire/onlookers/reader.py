@@ -1,14 +1,13 @@
 """Reading for onlookers: what one peer wrote, frame by frame or command by command.
 
-A peer (`ClientProtocol`, `ServerProtocol`) acts on what it reads and shows what it
-did not handle itself. An onlooker (a tool, a proxy, the reader of a capture) wants
-all of it: the protocol header, the opening, heartbeats and closes, and what is
-broken. `FrameReader` and `CommandReader` read one direction of a connection, in
-pieces of any size; `conversation` joins two of them.
+A peer (`ClientProtocol`, `ServerProtocol`) handles a part of what it reads by itself, and
+returns the rest. An onlooker (a tool, a proxy, the reader of a capture) wants all of it: the
+protocol header, the opening, heartbeats, closes and broken frames. `FrameReader` and
+`CommandReader` read one direction of a connection, in pieces of any size; `conversation`
+joins two of them.
 
-Both are built on the peers' `CommandAssembler`, so they split frames, check them and
-bound them as the peers do. They differ in what is done with a frame: `FrameReader`
-keeps it, `CommandReader` assembles it and keeps the command.
+Both are built on the peers' `CommandAssembler`, so they split, check and limit frames as the
+peers do. `FrameReader` keeps each frame; `CommandReader` assembles frames and keeps commands.
 """
 
 from abc import ABC, abstractmethod
@@ -46,7 +45,7 @@ class _Reader(ABC, Generic[ItemT]):
     """What both readers share: the octets' way in, protocol headers, and what is broken.
 
     Attributes:
-        failure: The first thing that was broken, or None.
+        failure: The error of the first broken frame, or None.
     """
 
     def __init__(self, assembler: "ResumingAssembler[ItemT]", *, skip_broken: bool) -> None:
@@ -58,7 +57,7 @@ class _Reader(ABC, Generic[ItemT]):
 
     @property
     def frame_max(self) -> int:
-        """The largest frame to take, in octets; 0 for no limit. May be changed at any time."""
+        """The largest frame to accept, in octets; 0 for no limit. May be changed at any time."""
         return self._assembler.frame_max
 
     @frame_max.setter
@@ -70,7 +69,11 @@ class _Reader(ABC, Generic[ItemT]):
         """Return the item as one of those that the reader returns."""
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> list[ItemT]:
-        """Take octets, in pieces of any size, and return what is complete now."""
+        """Read octets, in pieces of any size, and return the items that are complete now.
+
+        Args:
+            data: The octets.
+        """
         assembler, found = self._assembler, list[ItemT]()
         assembler.found = found
         view = as_octets(data)
@@ -129,15 +132,15 @@ class FrameReader(_Reader[Frame | ProtocolHeader | BrokenFrame]):
         for frame in reader.receive_data(octets):
             print(frame.offset, frame.channel_number, frame.name)
 
-    Frames are not assembled: any order of well-formed frames is taken.
+    Frames are not assembled: the reader accepts well-formed frames in any order.
 
     Args:
-        frame_max: The largest frame to take, in octets; 0 for no limit.
-        skip_broken: Whether to go on reading after octets that are no frame. False, the
-            default, ends the reading there, and drops what comes later.
+        frame_max: The largest frame to accept, in octets; 0 for no limit.
+        skip_broken: Whether to continue reading after octets that are no frame. False, the
+            default, ends the reading there, and drops all later octets.
 
     Attributes:
-        failure: The first thing that was broken, or None.
+        failure: The error of the first broken frame, or None.
     """
 
     def __init__(self, *, frame_max: int = DEFAULT_FRAME_MAX, skip_broken: bool = False) -> None:
@@ -194,14 +197,14 @@ class CommandReader(_Reader[ReadCommand | Frame | ProtocolHeader | BrokenFrame])
     set it when they are read, at most to a frame that holds a body of max_body_size.
 
     Args:
-        frame_max: The largest frame to take, in octets; 0 for no limit.
+        frame_max: The largest frame to accept, in octets; 0 for no limit.
         max_body_size: The largest message body to keep, in octets. The command of a
             larger one has an `OversizedContent` for its parameters.
-        skip_broken: Whether to go on reading after a broken frame. False, the default, ends
-            the reading there, as a connection would end, and drops what comes later.
+        skip_broken: Whether to continue reading after a broken frame. False, the default, ends
+            the reading there, as a connection would end, and drops all later octets.
 
     Attributes:
-        failure: The first thing that was broken, or None.
+        failure: The error of the first broken frame, or None.
     """
 
     def __init__(

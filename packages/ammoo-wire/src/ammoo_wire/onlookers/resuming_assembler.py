@@ -1,7 +1,7 @@
-"""The assembler of an onlooker: it knows where it is, and can go on behind what is broken.
+"""The assembler of an onlooker: it counts octets, and can continue after a broken frame.
 
-A peer that meets a broken frame closes the connection. An onlooker may go on: behind the
-frame if that has an end, and else at the next octets that can begin a frame.
+A peer that reads a broken frame closes the connection. An onlooker may continue: behind the
+frame if the frame has an end, and else at the next octets that can begin a frame.
 """
 
 import re
@@ -21,11 +21,11 @@ ItemT = TypeVar("ItemT")
 
 
 class ResumingAssembler(CommandAssembler, Generic[ItemT]):
-    """An assembler that counts the octets, and can go on behind what is broken.
+    """An assembler that counts the octets, and can continue after a broken frame.
 
     Attributes:
-        base: What stands first in the buffer is this far from the beginning.
-        found: Where to append what is complete.
+        base: The offset of the buffer's first octet, counted from the beginning of all octets.
+        found: The list to which complete items are appended.
     """
 
     def __init__(self, *, frame_max: int, max_body_size: int) -> None:
@@ -36,12 +36,12 @@ class ResumingAssembler(CommandAssembler, Generic[ItemT]):
 
     @property
     def offset(self) -> int:
-        """How far from the beginning what is not read yet stands."""
+        """The offset of the first octet that is not read yet."""
         return self.base + self._start
 
     @property
     def stop(self) -> int:
-        """Where in the buffer what was received ends."""
+        """The position in the buffer behind the last octet that was received."""
         return self._stop
 
     def begins_with(self, octets: bytes) -> bool:
@@ -49,7 +49,7 @@ class ResumingAssembler(CommandAssembler, Generic[ItemT]):
         return self._buffer.startswith(octets, self._start, self._stop)
 
     def skip(self, error: ProtocolError) -> tuple[bytes, int]:
-        """Go on behind what is broken; return its octets (some of them) and where they began."""
+        """Skip a broken frame; return its octets (some of them) and their offset."""
         if not isinstance(error, FramingLost):
             begin, end = self._frame
             return bytes(self._view[begin:end]), self.base + begin

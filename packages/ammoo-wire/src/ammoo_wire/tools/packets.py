@@ -55,7 +55,7 @@ class _Stream:
             self._next = (sequence_number + 1) % _SEQUENCE_NUMBERS
             self._waiting.clear()
             return b""
-        if self._next is None:  # the capture began in the midst of the connection
+        if self._next is None:  # the capture began after the connection did
             self._next = sequence_number
         if octets and len(octets) > len(self._waiting.get(sequence_number, b"")):
             self._waiting[sequence_number] = octets

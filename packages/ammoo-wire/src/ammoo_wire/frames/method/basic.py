@@ -31,7 +31,7 @@ class BasicQosParameters(LightNamedTuple):
     """Limit how many deliveries may be unacked (basic.qos)."""
 
     prefetch_size: Long = 0
-    """Octets; RabbitMQ takes only 0, no limit."""
+    """Octets; RabbitMQ accepts only 0, no limit."""
     prefetch_count: Short = 0
     """Messages; 0 is no limit."""
     global_: Bit = False
@@ -172,6 +172,7 @@ class BasicRecoverAsyncParameters(LightNamedTuple):
     """Deliver all unacked messages again, without an answer (basic.recover-async); deprecated."""
 
     requeue: Bit = False
+    """True to requeue them. RabbitMQ refuses False, which means the original recipients (540)."""
 
 
 @method(60, 110, replies=("basic.recover-ok",))
@@ -179,6 +180,7 @@ class BasicRecoverParameters(LightNamedTuple):
     """Deliver all unacked messages again (basic.recover)."""
 
     requeue: Bit = False
+    """True to requeue them. RabbitMQ refuses False, which means the original recipients (540)."""
 
 
 @method(60, 111)

@@ -29,7 +29,7 @@ class ExchangeDeclareParameters(LightNamedTuple):
     auto_delete: Bit = False
     """Whether it is deleted with the last binding from it."""
     internal: Bit = False
-    """Whether it takes messages from other exchanges only, and none from clients."""
+    """Whether only other exchanges may publish to it, and no clients."""
     no_wait: Bit = False
     """Whether the server sends no answer."""
     arguments: Table = EMPTY_TABLE
@@ -77,7 +77,7 @@ class ExchangeBindOkParameters(LightNamedTuple):
 
 @method(40, 40, reserved_short=True, replies=("exchange.unbind-ok",))
 class ExchangeUnbindParameters(LightNamedTuple):
-    """Undo exchange.bind (RabbitMQ)."""
+    """Remove a binding between exchanges (RabbitMQ)."""
 
     destination: ShortStr = ""
     source: ShortStr = ""

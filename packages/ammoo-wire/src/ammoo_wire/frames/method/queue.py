@@ -105,7 +105,7 @@ class QueueDeleteOkParameters(LightNamedTuple):
 
 @method(50, 50, reserved_short=True, replies=("queue.unbind-ok",))
 class QueueUnbindParameters(LightNamedTuple):
-    """Undo queue.bind."""
+    """Remove a binding of a queue."""
 
     queue_name: ShortStr = ""
     exchange_name: ShortStr = ""
