@@ -274,7 +274,7 @@ def test_failed_count_shows_near_misses(fakebroker: FakeBroker, channel: Blockin
     assert "      ✗ json ['id'] is '7' (str), not 7 (int)" == rest[2]
     assert "      ✗ exchange_name is 'amq.fanout', not 'amq.topic'" == rest[5]
     assert "message 1 published to exchange 'amq.topic', key 'created'" in rest[0]
-    assert rest[-1].startswith("      ✗ json is not JSON: ")
+    assert rest[-1].startswith("      ✗ json is missing, because the body is not JSON: ")
 
 
 def test_failed_count_shows_what_is_too_much(
@@ -356,13 +356,15 @@ def test_what_was_dropped_is_never_counted_as_missing() -> None:
         channel.basic_publish("amq.topic", "created", b"two")
 
         lost = broker.published(body=b"three")
-        with pytest.raises(HistoryLost, match="history holds the last 5 of 14 events"):
+        with pytest.raises(HistoryLost, match="the history holds only the last 5 of 14 events"):
             len(lost)
-        with pytest.raises(HistoryLost, match=r"give FakeBroker\(history=…\) or since="):
+        with pytest.raises(HistoryLost, match=r"keep more with FakeBroker\(history=…\), or "):
             lost.assert_none()
         with pytest.raises(HistoryLost):
             any(event.body == b"three" for event in lost)
-        with pytest.raises(AssertionError, match="others may have matched: history holds the last"):
+        with pytest.raises(
+            AssertionError, match="others may have matched: the history holds only the last"
+        ):
             lost.wait(timeout=0.01)
         assert 1 == len(broker.published(since=mark))
         assert b"two" == broker.published()[-1].body

@@ -248,7 +248,7 @@ def test_history_that_has_dropped_events_says_so(make_fakebroker: _MakeBroker) -
 
     status, body = Control(broker).ask("GET", "history?kind=published")
 
-    assert (400, True) == (status, "history holds the last 1 of 2 events" in str(body))
+    assert (400, True) == (status, "history holds only the last 1 of 2 events" in str(body))
     assert 200 == Control(broker).ask("GET", f"history?kind=published&since={mark}").status
 
 

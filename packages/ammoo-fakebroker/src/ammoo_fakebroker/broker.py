@@ -526,8 +526,8 @@ def _check_history(history: object) -> None:
     """Check the number of events to keep.
 
     Raises:
-        TypeError: It is no integer.
-        ValueError: It is negative.
+        TypeError: The number is not an integer.
+        ValueError: The number is negative.
     """
     expected = "expected an integer from 0 (no history) on"
     if not isinstance(history, int) or isinstance(history, bool):
@@ -540,8 +540,8 @@ def _check_port_number(name: str, port: object) -> None:
     """Check a port to listen on.
 
     Raises:
-        TypeError: It is no integer.
-        ValueError: It is not from 0 to 65535.
+        TypeError: The port is not an integer.
+        ValueError: The port is not from 0 to 65535.
     """
     expected = "expected an integer from 0 (a free port) to 65535"
     if not isinstance(port, int) or isinstance(port, bool):

@@ -101,7 +101,7 @@ class Restoring(Restarting, ABC):
 
         Raises:
             RuntimeError: The broker was stopped.
-            TypeError: It is no snapshot.
+            TypeError: `snapshot` is not a BrokerSnapshot.
             ValueError: The snapshot is of another release, or of a broker with a plugin that this one
                 lacks.
         """

@@ -1,8 +1,8 @@
 """Checks of what a test passes: a wrong value is refused at the call, by its name and with a sentence.
 
-`checks_arguments` checks what annotations say of the public methods of a class: texts, integers,
-booleans, functions, and times in seconds, which is what all floats are. What else must hold, such as the
-least count, a method checks itself.
+`checks_arguments` reads the annotations of the public methods of a class, and checks texts, integers,
+booleans, functions, and floats, which are all times in seconds. A method checks the rest itself, such
+as the least count.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def check_seconds(name: str, value: object) -> float:
     """Return a time in seconds.
 
     Raises:
-        TypeError: It is no number.
-        ValueError: It is negative, or not a number.
+        TypeError: The value is not an integer and not a float.
+        ValueError: The value is negative or NaN.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} is {value!r}; expected a number of seconds from 0 on")
@@ -47,9 +47,14 @@ def check_seconds(name: str, value: object) -> float:
 def check_count(name: str, value: object, *, lowest: int) -> int:
     """Return a number of things.
 
+    Args:
+        name: The name of the parameter, for the text of the error.
+        value: The value that a test has passed.
+        lowest: The lowest allowed value.
+
     Raises:
-        TypeError: It is no integer.
-        ValueError: It is too low.
+        TypeError: The value is not an integer.
+        ValueError: The value is too low.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} is {value!r}; expected an integer from {lowest} on")
@@ -62,7 +67,7 @@ def check_integer(name: str, value: object) -> None:
     """Check an integer.
 
     Raises:
-        TypeError: It is none.
+        TypeError: The value is not an integer.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} is {value!r}; expected an integer")
@@ -72,7 +77,7 @@ def check_text(name: str, value: object) -> None:
     """Check a text.
 
     Raises:
-        TypeError: It is none.
+        TypeError: The value is not a string.
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} is {value!r}; expected a string")
@@ -82,7 +87,7 @@ def check_boolean(name: str, value: object) -> None:
     """Check a boolean.
 
     Raises:
-        TypeError: It is none.
+        TypeError: The value is not True and not False.
     """
     if not isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}; expected True or False")
@@ -97,7 +102,7 @@ def check_texts(name: str, value: object) -> None:
     """Check several texts.
 
     Raises:
-        TypeError: It is one text, or not all are texts.
+        TypeError: The value is a single string, or an element is not a string.
     """
     if isinstance(value, str) or not isinstance(value, Collection):
         raise TypeError(f"{name} is {value!r}; expected a list of strings")
@@ -123,12 +128,12 @@ _CHECKS: Final[Mapping[str, _Check]] = {
 
 
 _COUNTS: Final = {"count"}
-"""Names of integers that are 0 or more."""
+"""The parameters that are 0 or more; other integers may be negative."""
 _CHECKED_BY_METHODS: Final = {"configure", "definition", "priority", "read", "write"}
-"""Names of what methods check with a better text."""
+"""The parameters that methods check themselves, with a text that says more."""
 
 
-def _check_some(name: str, value: object) -> None:
+def _check_not_negative(name: str, value: object) -> None:
     check_count(name, value, lowest=0)
 
 
@@ -161,7 +166,7 @@ def _check_of(name: str, annotation: str) -> _Check | None:
         return None
     needed = annotation.removesuffix(" | None")
     check = (
-        _check_some
+        _check_not_negative
         if name in _COUNTS
         else _CHECKS.get(needed) or _CHECKS.get(needed.partition("[")[0])
     )

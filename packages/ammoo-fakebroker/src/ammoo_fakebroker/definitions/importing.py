@@ -223,7 +223,7 @@ def _limits(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, An
     """Return limits by the fields that hold them.
 
     Raises:
-        TypeError: A limit is no integer.
+        TypeError: A limit is not an integer.
         ValueError: A limit is unknown.
     """
     for name, value in values.items():

@@ -108,7 +108,7 @@ class HeldConfirms(ConfirmFault):
             count: How many to send; None for all that are held.
 
         Raises:
-            TypeError: `count` is no integer.
+            TypeError: `count` is not an integer.
             ValueError: `count` is negative.
         """
         if count is not None:
@@ -122,7 +122,7 @@ class HeldConfirms(ConfirmFault):
             count: How many to send; None for all that are held.
 
         Raises:
-            TypeError: `count` is no integer.
+            TypeError: `count` is not an integer.
             ValueError: `count` is negative.
         """
         if count is not None:

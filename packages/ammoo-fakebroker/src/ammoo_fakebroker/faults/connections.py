@@ -338,7 +338,7 @@ def check_amount(name: str, value: object, *, lowest: int = 0) -> int | None:
     """Return a number of octets or frames; None if the option was not given.
 
     Raises:
-        TypeError: It is no integer.
-        ValueError: It is too low.
+        TypeError: The value is not an integer.
+        ValueError: The value is too low.
     """
     return None if value is None else check_count(name, value, lowest=lowest)

@@ -110,7 +110,7 @@ class HeldDeliveries(DeliveryFault):
             count: How many to send; None for all that are held.
 
         Raises:
-            TypeError: `count` is no integer.
+            TypeError: `count` is not an integer.
             ValueError: `count` is negative.
         """
         if count is not None:
@@ -140,8 +140,8 @@ def check_seconds(value: object) -> float:
     """Return a delay in seconds.
 
     Raises:
-        TypeError: It is no number.
-        ValueError: It is not above 0.
+        TypeError: The value is not an integer and not a float.
+        ValueError: The value is not above 0.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"seconds is {value!r}; expected a number above 0")

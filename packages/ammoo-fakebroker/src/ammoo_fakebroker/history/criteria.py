@@ -7,6 +7,7 @@ contained in it; with `exactly` it must be equal.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypedDict
@@ -139,8 +140,10 @@ def mismatch(event: Event, name: str, expected: object) -> str | None:
     """Return how an event fails a criterion; None if it meets it."""
     try:
         found = _value_of(event, name)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return f"is missing, because the body is not JSON: {error}"
     except ValueError as error:
-        return f"is not JSON: {error}"
+        return f"is missing: {error}"
     if isinstance(expected, Exactly):
         return _difference(found, expected.value, is_part=False)
     if isinstance(expected, re.Pattern):
@@ -167,7 +170,8 @@ def nearness(event: Event, name: str, expected: object) -> int:
 
 
 def _named(function: Callable[..., object]) -> str:
-    return getattr(function, "__name__", repr(function))
+    name = getattr(function, "__name__", repr(function))
+    return "the function" if name == "<lambda>" else f"{name}()"
 
 
 def _value_of(event: Event, name: str) -> Any:

@@ -85,6 +85,6 @@ class LastOctets:
     def _new_reader(self) -> CommandReader:
         """Return a reader that finds the next frame if it begins within one.
 
-        It takes some octets of a body for the size of a frame; the bound shows which.
+        Octets of a body may look like the beginning of a frame; mostly their size exceeds the limit.
         """
         return CommandReader(frame_max=self._frame_max, skip_broken=True)

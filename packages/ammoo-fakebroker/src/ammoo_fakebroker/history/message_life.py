@@ -62,7 +62,9 @@ class Life(Sequence["Event"]):
     def __str__(self) -> str:
         lines = [f"message {self.message_number}, {describe_body(self._events[0])}"]
         if not self.is_whole:
-            lines.append("  … the history has dropped earlier events; FakeBroker(history=…)")
+            lines.append(
+                "  … the history has dropped earlier events; FakeBroker(history=…) keeps more"
+            )
         subject = f"message {self.message_number} "
         for event in self._events:
             origin = describe_origin(event)

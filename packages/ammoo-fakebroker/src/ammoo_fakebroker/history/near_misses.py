@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .events import Event
 
 __all__ = [
+    "describe_kinds",
     "describe_matches",
     "describe_near_misses",
     "describe_other_kinds",
@@ -80,9 +81,14 @@ def _ranked(candidates: Sequence[Event], query: Asked) -> list[_Miss]:
     return misses[:_SHOWN]
 
 
+def describe_kinds(kinds: Collection[str] | None) -> str:
+    """Return the kinds of a query in words; empty for all kinds."""
+    return " or ".join(kinds or ()).replace("dead_", "dead-").replace("_", " ")
+
+
 def describe_near_misses(candidates: Sequence[Event], query: Asked) -> str:
     """Return the lines of a failed assertion that show the nearest events."""
-    kinds = " or ".join(query.kinds or ()).replace("_", " ")
+    kinds = describe_kinds(query.kinds)
     if not candidates:
         return f"\n  there are no other{kinds and ' ' + kinds} events"
     count = len(candidates)

@@ -1,8 +1,8 @@
 """What the broker's core asks of a recorder, and what a recorder asks of the core.
 
 The core reports what happens to one `EventRecorder`, or to None, and checks this before each call.
-The history is such a recorder, and so are the statistics of the management API, which pass on what
-they are told to the history.
+The history is such a recorder, and so are the statistics of the management API, which pass all
+reports on to the history.
 """
 
 from __future__ import annotations

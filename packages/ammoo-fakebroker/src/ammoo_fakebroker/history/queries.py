@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 from ..call_checks import checks_arguments
 from .criteria import describe_criteria, mismatch
 from .near_misses import (
+    describe_kinds,
     describe_matches,
     describe_near_misses,
     describe_other_kinds,
@@ -55,7 +56,7 @@ class Query(NamedTuple):
 
     def describe(self, count: int | str) -> str:
         """Return the subject of a sentence, such as ``2 published events match …``."""
-        kinds = " or ".join(self.kinds or ()).replace("_", " ")
+        kinds = describe_kinds(self.kinds)
         event = "event" if count == 1 else "events"
         what = " ".join(filter(None, (str(count), kinds, event)))
         if not self.criteria:
@@ -165,7 +166,7 @@ class Events(Sequence["Event"]):
         return self._query.describe(len(self._found.events))
 
     def assert_count(self, count: int) -> None:
-        """Assert that so many events have happened up to now.
+        """Assert that exactly so many events have happened up to now.
 
         Args:
             count: How many must match.
@@ -244,6 +245,6 @@ def _check_nothing_is_lost(found: Found) -> None:
 def describe_loss(found: Found) -> str:
     """Return how many events the history holds, and how to make it hold all."""
     return (
-        f"history holds the last {found.held:,} of {found.total:,} events;"
-        " give FakeBroker(history=…) or since="
+        f"the history holds only the last {found.held:,} of {found.total:,} events; keep more with"
+        " FakeBroker(history=…), or count the events after a mark() with since="
     )

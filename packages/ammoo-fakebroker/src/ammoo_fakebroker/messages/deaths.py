@@ -107,7 +107,7 @@ class DeathHistory:
         """Return the history that a client has published, as RabbitMQ 3.10 reads it.
 
         Raises:
-            MalformedHistory: An entry is no table.
+            MalformedHistory: An entry is not a table.
         """
         listed = deaths if isinstance(deaths, list) else []
         if not all(isinstance(death, dict) for death in listed):

@@ -37,11 +37,13 @@ _Result = TypeVar("_Result")
 _Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
 
 _ACCEPT_AGAIN = 1.0
+"""Seconds until the next attempt after a client could not be accepted."""
 _CALL_TIMEOUT = 30.0
 """Seconds after which a call into an event loop that does not run fails, instead of a test that hangs."""
 _TLS_TIMEOUT = 5.0
 """Seconds that a TLS handshake may take, as RabbitMQ has it (ssl_handshake_timeout)."""
 _SHORTEST_TLS_TIMEOUT = 0.001
+"""Seconds; asyncio refuses a time-out of 0."""
 
 
 class Server:

@@ -84,5 +84,6 @@ class ThreadedServer:
         self._thread.join(_STOP_TIMEOUT)
         if self._thread.is_alive():
             raise RuntimeError(
-                f"the fake broker's thread did not end within {_STOP_TIMEOUT:g} seconds"
+                f"the fake broker's thread did not end within {_STOP_TIMEOUT:g} s: a function of the"
+                " test that the broker calls, such as a responder's, may not have returned"
             )

@@ -1,1 +1,1 @@
-"""What one node holds: virtual hosts, users' limits, and the policies that apply to queues."""
+"""One node: its virtual hosts with routing and policies, its limits and alarms, and copies of it."""

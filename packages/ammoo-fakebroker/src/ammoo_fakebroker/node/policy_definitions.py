@@ -110,7 +110,7 @@ def check_priority(priority: Any) -> None:
     """Check the priority of a policy.
 
     Raises:
-        ValueError: It is no integer.
+        ValueError: The priority is not an integer.
     """
     if not _is_integer(priority):
         raise ValueError(f"priority is {priority!r}; expected an integer")
@@ -125,7 +125,7 @@ def check_definition(definition: Any, known: Collection[str], profile: Profile) 
         profile: The profile of the release.
 
     Raises:
-        ValueError: It is no valid definition; the text says why.
+        ValueError: The definition is not valid; the text says why.
     """
     if not isinstance(definition, Mapping) or not definition:
         raise ValueError(

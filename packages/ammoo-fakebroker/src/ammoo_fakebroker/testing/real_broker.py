@@ -201,6 +201,19 @@ class RealBroker(RealSetUp):
     def wait_until(self, function: Callable[[Any], _Result], *, timeout: float = 5.0) -> _Result:
         """Call a function with this broker repeatedly until it returns something true."""
         __tracebackhide__ = True
+        return self._wait(function, timeout, _describe_result)
+
+    def _wait(
+        self, function: Callable[[Any], _Result], timeout: float, explain: Callable[[object], str]
+    ) -> _Result:
+        """Wait as `wait_until` does.
+
+        Args:
+            function: The function.
+            timeout: How long to wait at most, in seconds.
+            explain: Returns what was wrong, from the last result or LookupError of the function.
+        """
+        __tracebackhide__ = True
         deadline = time.monotonic() + timeout
         while True:
             last: object = None
@@ -211,7 +224,7 @@ class RealBroker(RealSetUp):
             except LookupError as error:
                 last = error
             if time.monotonic() >= deadline:
-                raise AssertionError(f"after {timeout:g} s it still was {last!r}, on {self!r}")
+                raise AssertionError(f"after {timeout:g} s {explain(last)}, on {self!r}")
             time.sleep(_PAUSE)
 
     def wait_for_messages(
@@ -229,7 +242,12 @@ class RealBroker(RealSetUp):
             messages = self.messages(queue_name, virtualhost)
             return messages if len(messages) >= count else None
 
-        return self.wait_until(enough, timeout=timeout) or []
+        def explain(last: object) -> str:
+            if isinstance(last, LookupError):
+                return f"there was no queue {queue_name!r}"
+            return f"queue {queue_name!r} had fewer than {count} ready messages"
+
+        return self._wait(enough, timeout, explain) or []
 
     def wait_for_consumers(
         self,
@@ -337,6 +355,11 @@ class RealBroker(RealSetUp):
         """Close the connections to the virtual host of this test as an operator does."""
         for connection in self.connections:
             self._api.delete(("connections", connection.name), {"X-Reason": reason})
+
+
+def _describe_result(last: object) -> str:
+    verb = "raised" if isinstance(last, LookupError) else "returned"
+    return f"the function still {verb} {last!r}"
 
 
 class _Unavailable:

@@ -196,7 +196,9 @@ class RealSetUp(ABC):
         }
         path = ("exchanges", self._home(virtualhost), exchange_name or "amq.default", "publish")
         if not self._post(path, message)["routed"]:
-            raise ValueError(f"no queue took it: exchange {exchange_name!r}, key {routing_key!r}")
+            raise ValueError(
+                f"the message reaches no queue: exchange {exchange_name!r}, key {routing_key!r}"
+            )
 
     def put(self, queue_name: str, body: bytes | str | None = None, **options: Any) -> None:
         """Put a message into a queue, as `FakeBroker.put` does."""

@@ -30,13 +30,13 @@ __all__ = ["describe_broker", "write_transcript"]
 MAX_LINES: Final = 80
 MAX_OCTETS: Final = 8192
 _EVENTS: Final = 30
-"""How many lines about events are shown."""
+"""How many lines about events a section has at most."""
 _SEARCHED: Final = 1000
-"""Of how many of the last events."""
+"""How many of the last events those lines are about."""
 _REPEATS: Final = 5
 """How many events of a kind, at the same exchange or queue, are repeats."""
 _FRAMES: Final = 20
-"""Of each connection."""
+"""How many frames of each connection are shown."""
 _CONNECTIONS_WITH_FRAMES: Final = 3
 _LEAST_FRAMES: Final = 3
 _LINE_SIZE: Final = 160

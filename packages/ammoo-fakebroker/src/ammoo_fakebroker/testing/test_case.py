@@ -20,7 +20,7 @@ __all__ = ["FakeBrokerTestCase"]
 class FakeBrokerTestCase(_Base):
     """A mixin for `unittest.TestCase`: each test has a new broker, which runs in a thread.
 
-    Name it in front of the other base class::
+    It works with `unittest.IsolatedAsyncioTestCase`, too. Name it in front of the other base class::
 
         class OrdersTest(FakeBrokerTestCase, unittest.TestCase):
             fakebroker_options = {"compatibility": "4.0"}
@@ -31,7 +31,7 @@ class FakeBrokerTestCase(_Base):
 
     Attributes:
         fakebroker: The broker of the test that runs.
-        fakebroker_options: The options of `FakeBroker`.
+        fakebroker_options: The options of `FakeBroker` by their names; none by default.
     """
 
     fakebroker: FakeBroker
