@@ -93,6 +93,10 @@ class CommandWriter:
     def method(self, channel_number: int, payload: bytes) -> None:
         """Queue a method frame.
 
+        Args:
+            channel_number: The channel's number.
+            payload: The method, encoded: ids, then arguments.
+
         Raises:
             EncodeError: It would be larger than frame_max, or there is no such channel
                 number; nothing was queued.
@@ -108,6 +112,12 @@ class CommandWriter:
     ) -> int:
         """Queue a method with its content, the body cut into frames.
 
+        Args:
+            channel_number: The channel's number.
+            payload: The method, encoded: ids, then arguments.
+            properties: The properties, encoded.
+            body: The body, of any size.
+
         Returns:
             The number of octets that are queued now.
 
@@ -122,6 +132,10 @@ class CommandWriter:
     def content_head(self, channel_number: int, payload: bytes) -> ContentHead:
         """Encode a method once, for any number of calls of `content_behind`.
 
+        Args:
+            channel_number: The channel's number.
+            payload: The method, encoded: ids, then arguments.
+
         Raises:
             EncodeError: It would be larger than frame_max, or there is no such channel number.
         """
@@ -131,6 +145,11 @@ class CommandWriter:
         self, head: ContentHead, properties: bytes, body: bytes | bytearray | memoryview
     ) -> int:
         """Queue a method with its content, in at most half the time that `content` takes.
+
+        Args:
+            head: The method, from `content_head`.
+            properties: As in `content`.
+            body: As in `content`.
 
         Returns:
             The number of octets that are queued now.
@@ -148,7 +167,11 @@ class CommandWriter:
         return self._content(head.channel_number, head.method_frame, properties, body)
 
     def written(self, octets: bytes | bytearray) -> None:
-        """Queue frames that another writer has made."""
+        """Queue frames that another writer has made.
+
+        Args:
+            octets: The frames.
+        """
         self.queued += octets
 
     def heartbeat(self) -> None:

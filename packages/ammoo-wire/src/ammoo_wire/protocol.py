@@ -328,7 +328,11 @@ class Protocol(ABC):
         return CommandWriter(frame_max=self._writer.frame_max)
 
     def send_written(self, octets: bytes | bytearray) -> None:
-        """Queue the octets that a writer of `new_writer` has made."""
+        """Queue the octets that a writer of `new_writer` has made.
+
+        Args:
+            octets: The octets that `CommandWriter.take` has returned.
+        """
         self._writer.written(octets)
 
     def send_heartbeat(self) -> None:
@@ -336,7 +340,11 @@ class Protocol(ABC):
         self._writer.heartbeat()
 
     def is_channel_closing(self, channel_number: int) -> bool:
-        """Return whether we have sent channel.close and its answer has not come."""
+        """Return whether we have sent channel.close and its answer has not come.
+
+        Args:
+            channel_number: The channel's number.
+        """
         return channel_number in self._closing_channels
 
     def close(

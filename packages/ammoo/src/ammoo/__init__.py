@@ -4,7 +4,7 @@
 
     import ammoo
 
-    async with await ammoo.connect("amqp://localhost/") as connection:
+    async with ammoo.connect("amqp://localhost/") as connection:
         async with connection.channel() as channel:
             await channel.publish("", "my_queue", "text body")
 

@@ -510,7 +510,8 @@ class Channel:
     async def ack(self, delivery_tag: int, *, multiple: bool = False) -> None:
         """Acknowledge a message (basic.ack). `ExpectedMessage.ack` does the same and needs no tag.
 
-        It returns when the acknowledgement is queued to be sent; the server does not answer it.
+        The acknowledgement is queued to be sent at once; the server does not answer it. The call waits
+        only while the socket's buffer is full, and cancelling it takes nothing back.
 
         Args:
             delivery_tag: The message's delivery tag; with `multiple`, 0 means all messages.
@@ -531,7 +532,8 @@ class Channel:
     async def reject(self, delivery_tag: int, requeue: bool, *, multiple: bool = False) -> None:
         """Reject a message (basic.reject). `ExpectedMessage.reject` does the same and needs no tag.
 
-        It returns when the rejection is queued to be sent; the server does not answer it.
+        The rejection is queued to be sent at once; the server does not answer it. The call waits only
+        while the socket's buffer is full, and cancelling it takes nothing back.
 
         Args:
             delivery_tag: The message's delivery tag; with `multiple`, 0 means all messages.
@@ -556,8 +558,8 @@ class Channel:
     ) -> None:
         """Reject a message, or all unacked messages up to it (basic.nack).
 
-        RabbitMQ's extension (https://www.rabbitmq.com/docs/nack). It returns when the rejection is
-        queued to be sent; the server does not answer it.
+        RabbitMQ's extension (https://www.rabbitmq.com/docs/nack). It waits, and can be cancelled, as
+        `reject` does.
 
         Args:
             delivery_tag: The message's delivery tag; with `multiple`, 0 means all messages.
@@ -891,8 +893,8 @@ class Channel:
     async def transaction(self) -> AsyncIterator[None]:
         """Publish and acknowledge in a transaction, all or nothing (class tx, section 1.10).
 
-        Publishes and acknowledgements take effect when the block is left; none of them does if an
-        exception leaves it::
+        Publishes and acknowledgements take effect when the block is left. None of them does if an
+        exception leaves the block, or the block is cancelled::
 
             async with channel.transaction():
                 await channel.publish("orders", "paid", b"...")

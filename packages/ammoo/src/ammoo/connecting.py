@@ -116,13 +116,12 @@ async def connect(
 ) -> Connection:
     """Connect the socket to an AMQP server, and return the connection, which is not open yet.
 
-    The handshake is done when the connection is entered, or opened with `Connection.open`::
+    The handshake is done when the connection is entered, or opened with `Connection.open`. Entering
+    the call itself does both::
 
-        async with await ammoo.connect("amqp://guest:guest@localhost/") as connection:
+        async with ammoo.connect("amqp://guest:guest@localhost/") as connection:
             async with connection.channel() as channel:
                 await channel.publish("", "my_queue", "text body")
-
-    ``async with ammoo.connect(…) as connection`` does both.
 
     A keyword argument overrides the URL. The URL is RabbitMQ's
     (https://www.rabbitmq.com/docs/uri-spec), with its query parameters cacertfile, certfile,

@@ -471,7 +471,8 @@ class Connection(Uncopyable):
         """Send a new password or token before the old one expires (connection.update-secret).
 
         RabbitMQ's extension, made for OAuth 2 (https://www.rabbitmq.com/docs/oauth2). With
-        recovery, later connections log in with it too.
+        recovery, later connections log in with it too. If the caller is cancelled, the new secret
+        may be in use nevertheless.
 
         Args:
             new_secret: The new password or token.

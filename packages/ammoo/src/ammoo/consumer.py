@@ -268,7 +268,8 @@ class Consumer:
         see which consumer they belong to.
 
         Iterations over the consumer end without an exception, and so do `run` and `batches`. Call it
-        from another task than the one that handles messages.
+        from another task than the one that handles messages. If the caller is cancelled, it stops
+        waiting, and the channel is closed nevertheless.
 
         Args:
             timeout: How long to wait for handlers and publishers, in seconds; None for no limit.

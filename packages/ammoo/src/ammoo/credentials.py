@@ -18,7 +18,8 @@ class Credentials(NamedTuple):
             token = await fetch_token()
             return ammoo.Credentials("", token.text, expires_in=token.seconds)
 
-        connection = await ammoo.connect("amqps://localhost/", credentials=credentials)
+        async with ammoo.connect("amqps://localhost/", credentials=credentials) as connection:
+            ...
     """
 
     login: str

@@ -355,7 +355,8 @@ class ExpectedMessage(Message):
     async def ack(self, *, multiple: bool = False) -> None:
         """Acknowledge the message (basic.ack): the server removes it from its queue.
 
-        It returns when the acknowledgement is queued to be sent; the server does not answer it.
+        The acknowledgement is queued to be sent at once; the server does not answer it. The call waits
+        only while the socket's buffer is full, and cancelling it takes nothing back.
 
         Args:
             multiple: Whether to acknowledge all unacked messages of the channel up to this one.
@@ -374,7 +375,8 @@ class ExpectedMessage(Message):
     async def reject(self, requeue: bool, *, multiple: bool = False) -> None:
         """Reject the message (basic.reject).
 
-        It returns when the rejection is queued to be sent; the server does not answer it.
+        The rejection is queued to be sent at once; the server does not answer it. The call waits only
+        while the socket's buffer is full, and cancelling it takes nothing back.
 
         Args:
             requeue: Whether to requeue the message; if not, it is dropped or dead-lettered.
@@ -395,8 +397,8 @@ class ExpectedMessage(Message):
     async def nack(self, requeue: bool = True, *, multiple: bool = False) -> None:
         """Reject the message, or all unacked messages up to it (basic.nack).
 
-        RabbitMQ's extension (https://www.rabbitmq.com/docs/nack). It returns when the rejection is
-        queued to be sent; the server does not answer it.
+        RabbitMQ's extension (https://www.rabbitmq.com/docs/nack). It waits, and can be cancelled, as
+        `reject` does.
 
         Args:
             requeue: Whether to requeue the message, True by default; if not, it is dropped or

@@ -85,12 +85,20 @@ class Frame(NamedTuple):
         return encode_frame(self.type, self.channel_number, self.payload)
 
     def describe(self, *, secrets: bool = False) -> str:
-        """Return a line of text that says what the frame is."""
+        """Return a line of text that says what the frame is.
+
+        Args:
+            secrets: Without effect: this shows no parameters.
+        """
         size = "" if self.type == _HEARTBEAT else f" ({len(self.payload)} octets)"
         return f"{describe_channel(self.channel_number)}{self.name}{size}"
 
     def to_json(self, *, secrets: bool = False) -> dict[str, Any]:
-        """Return the frame as values that the module `json` writes, without its payload."""
+        """Return the frame as values that the module `json` writes, without its payload.
+
+        Args:
+            secrets: Without effect: this shows no parameters.
+        """
         return {**_json_head(self), "size": len(self.payload)}
 
     def __str__(self) -> str:
@@ -130,11 +138,19 @@ class ProtocolHeader(NamedTuple):
         return self.octets
 
     def describe(self, *, secrets: bool = False) -> str:
-        """Return a line of text with the version."""
+        """Return a line of text with the version.
+
+        Args:
+            secrets: Without effect: this shows no parameters.
+        """
         return f"protocol header {'-'.join(map(str, self.version))}"
 
     def to_json(self, *, secrets: bool = False) -> dict[str, Any]:
-        """Return the header as values that the module `json` writes."""
+        """Return the header as values that the module `json` writes.
+
+        Args:
+            secrets: Without effect: this shows no parameters.
+        """
         return {**_json_head(self), "version": ".".join(map(str, self.version))}
 
     def __str__(self) -> str:
@@ -172,12 +188,20 @@ class BrokenFrame(NamedTuple):
         return self.octets
 
     def describe(self, *, secrets: bool = False) -> str:
-        """Return a line of text with the error and the first octets."""
+        """Return a line of text with the error and the first octets.
+
+        Args:
+            secrets: Without effect: this shows no parameters.
+        """
         shown = self.octets[:_MOST_SHOWN].hex(" ")
         return f"broken frame: {self.error}" + (f" [{shown}]" if shown else "")
 
     def to_json(self, *, secrets: bool = False) -> dict[str, Any]:
-        """Return the error and the octets as values that the module `json` writes."""
+        """Return the error and the octets as values that the module `json` writes.
+
+        Args:
+            secrets: Without effect: this shows no parameters.
+        """
         octets = {"hex": self.octets.hex()}
         return {**_json_head(self), "error": str(self.error), "octets": octets}
 

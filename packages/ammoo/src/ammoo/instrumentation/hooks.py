@@ -24,7 +24,8 @@ class Hooks:
             def confirmed(self, channel_id, sequence_number, *, multiple, is_nack):
                 self.unconfirmed += is_nack
 
-        connection = await ammoo.connect("amqp://localhost/", hooks=Counting())
+        async with ammoo.connect("amqp://localhost/", hooks=Counting()) as connection:
+            ...
 
     The methods are called in the event loop while the connection reads and writes, so they must
     be short, and may await nothing. An exception that a method raises goes to the loop's exception

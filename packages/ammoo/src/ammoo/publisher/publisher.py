@@ -155,7 +155,7 @@ class Publisher:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Wait for all outcomes, and raise the failures.
+        """Wait for all outcomes, and raise the failures; `Publisher` says what cancellation does.
 
         Raises:
             ExceptionGroup: Of `PublishFailed`: messages that were not confirmed.

@@ -33,7 +33,12 @@ class EventListener:
         self._has_ended = False
 
     def put(self, event: "Event", *, is_last: bool = False) -> None:
-        """Add an event, and drop the oldest if there are too many; the last is never dropped."""
+        """Add an event, and drop the oldest if there are too many; the last is never dropped.
+
+        Args:
+            event: The event.
+            is_last: Whether no other event follows.
+        """
         self._events.append(event)
         self._has_ended = is_last
         if len(self._events) > MOST_EVENTS:

@@ -50,7 +50,8 @@ class Batch(Sequence[DeliverMessage]):
     async def ack(self) -> None:
         """Acknowledge all messages.
 
-        A single basic.ack with `multiple` is enough if the channel has no older unacked messages.
+        A single basic.ack with `multiple` is enough if the channel has no older unacked messages. If
+        the caller is cancelled while the socket's buffer is full, the later messages stay unacked.
 
         Raises:
             StaleDelivery: The channel was lost, and the server delivers them again (with
@@ -63,6 +64,8 @@ class Batch(Sequence[DeliverMessage]):
 
     async def reject(self, requeue: bool) -> None:
         """Reject all messages (basic.reject).
+
+        If the caller is cancelled while the socket's buffer is full, the later messages stay unacked.
 
         Args:
             requeue: Whether to requeue them; if not, they are dropped or dead-lettered.

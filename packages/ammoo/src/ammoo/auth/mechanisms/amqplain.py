@@ -30,5 +30,10 @@ class AMQPlainAuth(AuthenticationMechanism):
         return "AMQPLAIN"
 
     def build_start_ok_response(self, encoding: str, rabbitmq: bool) -> bytes:
-        """Return the table without the usual length in front, as servers expect."""
+        """Return the table without the usual length in front, as servers expect.
+
+        Args:
+            encoding: Not used: the text is encoded as UTF-8.
+            rabbitmq: Not used.
+        """
         return amqplain_response(self.login, self._password)

@@ -26,5 +26,10 @@ class ExternalAuth(AuthenticationMechanism):
         return "EXTERNAL"
 
     def build_start_ok_response(self, encoding: str, rabbitmq: bool) -> bytes:
-        """Return the user to act as."""
+        """Return the user to act as.
+
+        Args:
+            encoding: The encoding of the name.
+            rabbitmq: Not used.
+        """
         return self.authzid.encode(encoding)

@@ -37,7 +37,11 @@ class SaslPlainAuth(AuthenticationMechanism):
         return "PLAIN"
 
     def build_start_ok_response(self, encoding: str, rabbitmq: bool) -> bytes:
-        """Return the parts, joined.
+        """Return the parts, joined by NUL characters.
+
+        Args:
+            encoding: The encoding of the parts.
+            rabbitmq: Not used.
 
         Raises:
             ValueError: A part holds a character that cannot be encoded.
