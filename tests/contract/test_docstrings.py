@@ -37,10 +37,6 @@ def _avoided_words() -> list[str]:
     ]
 
 
-# Methods that other modules of the package call, and no user.
-INTERNAL = {"confirm", "keep", "keep_for", "offer", "take"}
-
-
 def _public_methods(package: Any) -> dict[str, FunctionType]:
     """Return the public methods of a package's public classes, inherited ones included."""
     return {
@@ -48,7 +44,7 @@ def _public_methods(package: Any) -> dict[str, FunctionType]:
         for each in (getattr(package, name) for name in package.__all__)
         if inspect.isclass(each)
         for name, method in inspect.getmembers(each, inspect.isfunction)
-        if not name.startswith("_") and name not in INTERNAL
+        if not name.startswith("_")
         if method.__module__.startswith("ammoo")
     }
 

@@ -189,7 +189,7 @@ class FakeBroker(
         )
         loop_clock = LoopClock()
         self._manual_clock = clock
-        self._timeline = clock.timeline() if clock else None
+        self._timeline = clock._timeline() if clock else None
         wire_clock = network_clock(connection_time, self._timeline, loop_clock)
         recorder = Recorder(loop_clock.time, limit=history) if history else None
         statistics = None
@@ -349,7 +349,7 @@ class FakeBroker(
     def _started(self) -> None:
         self._is_running = True
         if self._manual_clock and self._timeline:
-            self._manual_clock.attach(
+            self._manual_clock._attach(
                 self._timeline, self._call, self._observe, self._server.is_current_thread
             )
 
@@ -359,7 +359,7 @@ class FakeBroker(
         if self._waiters.is_waiting:
             self._call(lambda: self._waiters.fail_all("the broker was stopped during the wait"))
         if self._manual_clock and self._timeline:
-            self._manual_clock.detach(self._timeline)
+            self._manual_clock._detach(self._timeline)
         self._is_running = False
 
     if not TYPE_CHECKING:  # a type checker would take every attribute for one that exists

@@ -34,7 +34,7 @@ class BrokerSnapshot:
         release = self._node.profile.name
         return f"<BrokerSnapshot of {release}: {len(queues)} queues, {count} messages>"
 
-    def restore(self, node: Node) -> None:
+    def _restore_to(self, node: Node) -> None:
         """Make a node store what is in the snapshot, and nothing else; `FakeBroker.restore` does it.
 
         Args:
@@ -42,7 +42,7 @@ class BrokerSnapshot:
         """
         copy_into(node, self._node)
 
-    def check(self, node: Node) -> None:
+    def _check(self, node: Node) -> None:
         """Check that a node can store what is in the snapshot.
 
         Args:
@@ -110,11 +110,11 @@ class Restoring(Restarting, ABC):
         self._change(lambda: self._restore(snapshot))
 
     def _restore(self, snapshot: BrokerSnapshot) -> None:
-        snapshot.check(self._node)
+        snapshot._check(self._node)
         was_up = self._server.is_up  # neither before the start nor after shut_down()
         if was_up:
             self._server.go_down(politely=True)
-        snapshot.restore(self._node)
+        snapshot._restore_to(self._node)
         if was_up:
             self._start()
         elif not self._node.is_down:

@@ -57,7 +57,7 @@ class Responder:
         self._when = when
         self._requests: list[MessageSnapshot] = []
         self._failures: list[str] = []
-        self.is_checked: bool = False
+        self._is_checked = False
         """Whether its block has ended, and has raised its errors."""
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class Responder:
         found: tuple[str, ...] = self._call(lambda: tuple(self._failures))
         return found
 
-    def takes(self, request: MessageSnapshot) -> bool:
+    def _takes(self, request: MessageSnapshot) -> bool:
         """Return whether the responder answers a request.
 
         Args:
@@ -88,7 +88,7 @@ class Responder:
         """
         return self._when is None or bool(self._when(request))
 
-    def answer(self, request: MessageSnapshot) -> None:
+    def _respond_to(self, request: MessageSnapshot) -> None:
         """Answer a request; record the reason if that fails.
 
         Args:
@@ -136,7 +136,7 @@ class Responder:
         traceback: TracebackType | None,
     ) -> None:
         self.remove()
-        self.is_checked = True
+        self._is_checked = True
         if error is None:
             self.check()
 
@@ -220,8 +220,8 @@ class _Stub:
         request = snapshot_message(queued)
         with ErrorsPassedTo(lambda error: self.unanswered.append(_describe_error(request, error))):
             for responder in self.responders:
-                if responder.takes(request):
-                    responder.answer(request)
+                if responder._takes(request):
+                    responder._respond_to(request)
                     return
             self.unanswered.append(f"{_describe(request)}: no responder takes it")
 
@@ -331,7 +331,7 @@ class Responders(ABC):
         """Return a line about each queue with requests that had no answer."""
         failures: dict[str, list[str]] = {}
         for responder in self._responders:
-            if not responder.is_checked:
+            if not responder._is_checked:
                 failures.setdefault(responder.queue_name, []).extend(responder.failures)
         for stub in self._stubs.values():
             failures.setdefault(stub.queue_name, []).extend(stub.unanswered)

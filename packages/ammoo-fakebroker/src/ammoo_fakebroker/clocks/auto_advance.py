@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -86,7 +87,7 @@ class AutoAdvance:
     def __enter__(self) -> Self:
         if self._mover is not None:
             raise RuntimeError("auto_advance is in force already; call it again for another block")
-        self._clock.watch_calls(self._record)
+        self._clock._watch_calls(self._record)
         self._mover = (_TaskMover if self._is_in_loop else _ThreadMover)(self, self._quiet_for)
         return self
 
@@ -98,7 +99,7 @@ class AutoAdvance:
     ) -> None:
         assert self._mover is not None
         was_interrupted = self._mover.stop()
-        self._clock.watch_calls(None)
+        self._clock._watch_calls(None)
         is_own = was_interrupted and isinstance(error, asyncio.CancelledError)
         if self.failure is not None and (error is None or is_own):
             raise RuntimeError(
@@ -112,7 +113,7 @@ class AutoAdvance:
 
     def report(self) -> str:
         """Return how far the clock was moved, for which deadlines, and what it waits for."""
-        observation, deadline = self._clock.observe(self._while_unacknowledged)
+        observation, deadline = self._clock._observe(self._while_unacknowledged)
         text = f"auto_advance moved the clock by {self.moved:g} s"
         if self._stopped_at is not None:
             text += (
@@ -131,7 +132,7 @@ class AutoAdvance:
     def look(self) -> bool:
         """Return whether the brokers are idle, and have read nothing since the last look."""
         before = self._activity
-        observation, self._deadline = self._clock.observe(self._while_unacknowledged)
+        observation, self._deadline = self._clock._observe(self._while_unacknowledged)
         self._activity = observation.activity
         return observation.busy_with is None and before == observation.activity
 
@@ -167,12 +168,16 @@ class AutoAdvance:
 
 def _describe(callback: Any) -> str:
     """Return the owner of a function that fell due, and the first sentence about the function."""
+    if isinstance(callback, partial):
+        callback = callback.func
     owner = getattr(callback, "__self__", None)
     if owner is None:  # a plain function: its qualified name says what it is for
         name: str = getattr(callback, "__qualname__", repr(callback))
         return name.partition(".<locals>")[0]
     words = (inspect.getdoc(callback) or callback.__name__).partition("\n")[0].rstrip(".")
-    return f"{owner!r}: {words[0].lower()}{words[1:]}"
+    # A fault describes itself by the call that made it; its repr would change with each strike.
+    described = getattr(owner, "describe", owner.__repr__)()
+    return f"{described}: {words[0].lower()}{words[1:]}"
 
 
 class _ThreadMover:

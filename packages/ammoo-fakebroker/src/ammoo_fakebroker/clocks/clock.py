@@ -202,7 +202,7 @@ class ManualClock:
     def __init__(self, timestamp: float = 1_700_000_000.0) -> None:
         self._epoch = check_seconds("timestamp", timestamp)
         self._time = 0.0
-        self._own = self.timeline()
+        self._own = self._timeline()
         self._itself = _Attached(
             self._own, _call_here, lambda _: Observation(0, None), lambda: False
         )
@@ -235,11 +235,11 @@ class ManualClock:
         """
         return self._own.call_later(delay, callback, only_looks=only_looks)
 
-    def timeline(self) -> Timeline:
+    def _timeline(self) -> Timeline:
         """Create a timeline for a broker that will use this clock."""
         return Timeline(self._time, self._epoch)
 
-    def attach(
+    def _attach(
         self,
         timeline: Timeline,
         call: _Call,
@@ -249,7 +249,7 @@ class ManualClock:
         """Move a timeline with the clock from now on.
 
         Args:
-            timeline: A timeline that `timeline` created.
+            timeline: A timeline that `_timeline` created.
             call: Calls a function in the timeline's thread, and returns its result.
             observe: Returns the activity of the timeline's broker. It is called in the timeline's
                 thread; its argument is whether a broker can be idle while a consumer holds a
@@ -259,7 +259,7 @@ class ManualClock:
         self._brokers[timeline] = _Attached(timeline, call, observe, runs_here)
         call(partial(timeline.advance_to, self._time))
 
-    def detach(self, timeline: Timeline) -> None:
+    def _detach(self, timeline: Timeline) -> None:
         """Stop moving a timeline.
 
         Args:
@@ -331,7 +331,7 @@ class ManualClock:
     def _all(self) -> list[_Attached]:
         return [self._itself, *self._brokers.values()]
 
-    def observe(self, while_unacknowledged: bool) -> tuple[Observation, float | None]:
+    def _observe(self, while_unacknowledged: bool) -> tuple[Observation, float | None]:
         """Return the activity of the brokers on the clock, and their next deadline.
 
         Args:
@@ -348,7 +348,7 @@ class ManualClock:
         )
         return observation, min((when for _, when in seen if when is not None), default=None)
 
-    def watch_calls(self, on_call: Callable[[_Callback], object] | None) -> None:
+    def _watch_calls(self, on_call: Callable[[_Callback], object] | None) -> None:
         """Call a function with each function that falls due; not for timers with `only_looks`.
 
         Args:

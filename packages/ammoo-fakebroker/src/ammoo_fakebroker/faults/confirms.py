@@ -63,7 +63,7 @@ class Kept(NamedTuple):
 class ConfirmFault(Fault):
     """A fault that takes confirms."""
 
-    noun: ClassVar[tuple[str, str]] = ("confirm", "confirms")
+    _noun: ClassVar[tuple[str, str]] = ("confirm", "confirms")
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -71,17 +71,17 @@ class ConfirmFault(Fault):
         super().__init__(host, ordinal, seed, options)
         self._kept: list[Kept] = []
 
-    def confirm(self, kept: Kept) -> None:
+    def _confirm(self, kept: Kept) -> None:
         """Keep a confirm that the fault strikes."""
         assert kept.channel.confirms is not None
         kept.channel.confirms.withheld += 1
-        self.keep(kept)
+        self._keep(kept)
 
-    def keep(self, kept: Kept) -> None:
+    def _keep(self, kept: Kept) -> None:
         """Keep a confirm until it is sent."""
         self._kept.append(kept)
 
-    def ended(self) -> None:
+    def _ended(self) -> None:
         self._send(len(self._kept))
 
     def _send(self, count: int, *, accepted: bool | None = None) -> None:
@@ -139,7 +139,7 @@ class DropConfirms(ConfirmFault):
 
     name: ClassVar[str] = "drop_confirms"
 
-    def keep(self, kept: Kept) -> None:
+    def _keep(self, kept: Kept) -> None:
         """Keep nothing: the confirm is never sent."""
         if kept.channel.confirms is not None:
             kept.channel.confirms.dropped += 1
@@ -157,13 +157,13 @@ class _BatchedConfirms(ConfirmFault):
         self._size = check_count(self.size_option, options[self.size_option], lowest=2)
         self._batches: dict[Channel, list[Kept]] = {}
 
-    def keep(self, kept: Kept) -> None:
+    def _keep(self, kept: Kept) -> None:
         batch = self._batches.setdefault(kept.channel, [])
         batch.append(kept)
         if len(batch) >= self._size:
             self._send_batch(self._batches.pop(kept.channel))
 
-    def ended(self) -> None:
+    def _ended(self) -> None:
         batches, self._batches = self._batches, {}
         for batch in batches.values():
             self._send_batch(batch)
@@ -177,7 +177,7 @@ class ReorderConfirms(_BatchedConfirms):
 
     name: ClassVar[str] = "reorder_confirms"
     size_option: ClassVar[str] = "window"
-    own_options: ClassVar[frozenset[str]] = frozenset((size_option,))
+    _own_options: ClassVar[frozenset[str]] = frozenset((size_option,))
 
     def _send_batch(self, batch: list[Kept]) -> None:
         shuffled = list(batch)
@@ -193,7 +193,7 @@ class MergeConfirms(_BatchedConfirms):
 
     name: ClassVar[str] = "merge_confirms"
     size_option: ClassVar[str] = "count"
-    own_options: ClassVar[frozenset[str]] = frozenset((size_option,))
+    _own_options: ClassVar[frozenset[str]] = frozenset((size_option,))
 
     def _send_batch(self, batch: list[Kept]) -> None:
         last = batch[-1]

@@ -54,8 +54,8 @@ _LAST_METHODS: Mapping[str, tuple[int, int] | None] = {
 class ConnectionFault(Fault):
     """A fault that affects connections until it is removed."""
 
-    noun: ClassVar[tuple[str, str]] = ("connection", "connections")
-    takes_open_ones: ClassVar[bool] = True
+    _noun: ClassVar[tuple[str, str]] = ("connection", "connections")
+    _takes_open_ones: ClassVar[bool] = True
     """Whether it affects connections that exist already."""
 
     def __init__(
@@ -65,24 +65,24 @@ class ConnectionFault(Fault):
         self._claimed: dict[FaultyClient, None] = {}
 
     @property
-    def strikes_at_accept(self) -> bool:
+    def _strikes_at_accept(self) -> bool:
         """Whether it can strike before the connection's name and user are known."""
         return not self._matcher.scope
 
-    def begin(self) -> None:
-        if self.takes_open_ones:
+    def _begin(self) -> None:
+        if self._takes_open_ones:
             for client in self._host.clients():
-                if self.strikes_at_accept or client.connection.is_open:
-                    self.offer(client, is_new=False)
+                if self._strikes_at_accept or client.connection.is_open:
+                    self._offer(client, is_new=False)
 
-    def offer(self, client: FaultyClient, *, is_new: bool) -> None:
+    def _offer(self, client: FaultyClient, *, is_new: bool) -> None:
         """Affect a connection if the fault matches it and its limits allow it."""
         occasion = Occasion(client.connection)
-        if self.claims(occasion):
+        if self._affects(occasion):
             self._claimed[client] = None
-            self.take(client, occasion, is_new=is_new)
+            self._take(client, occasion, is_new=is_new)
 
-    def take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
+    def _take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
         """Begin to affect a connection."""
         raise NotImplementedError
 
@@ -91,10 +91,10 @@ class RefuseConnections(ConnectionFault):
     """See `NetworkFaults.refuse_connections`."""
 
     name: ClassVar[str] = "refuse_connections"
-    takes_open_ones: ClassVar[bool] = False
+    _takes_open_ones: ClassVar[bool] = False
 
     @property
-    def is_countable(self) -> bool:
+    def _is_countable(self) -> bool:
         return not self.stops_listening
 
     @property
@@ -103,23 +103,23 @@ class RefuseConnections(ConnectionFault):
         limit = self._matcher.limit
         return not (limit.skip or limit.times) and limit[1:] == (1, None, 1.0)
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         if self.stops_listening:
             self._host.stop_listening()
 
-    def ended(self) -> None:
+    def _ended(self) -> None:
         if self.stops_listening:
             self._host.listen()
 
-    def take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
-        self.strike(occasion)
+    def _take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
+        self._strike(occasion)
         client.cut(reset=True)
 
 
 class _StagedFault(ConnectionFault):
     """A fault that puts stages on the paths of octets."""
 
-    own_options: ClassVar[frozenset[str]] = frozenset(("towards",))
+    _own_options: ClassVar[frozenset[str]] = frozenset(("towards",))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -128,13 +128,13 @@ class _StagedFault(ConnectionFault):
         self._stages: list[tuple[FaultyClient, OctetStage]] = []
         self._directions = directions(options.get("towards"))
 
-    def take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
+    def _take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
         struck: list[bool] = []
 
         def strike() -> None:
             if not struck:
                 struck.append(True)
-                self.strike(occasion)
+                self._strike(occasion)
 
         for towards in self._directions:
             stage = self._stage(client, towards, strike, is_new=is_new)
@@ -146,7 +146,7 @@ class _StagedFault(ConnectionFault):
     ) -> OctetStage:
         raise NotImplementedError
 
-    def ended(self) -> None:
+    def _ended(self) -> None:
         stages, self._stages = self._stages, []
         for client, stage in stages:
             if stage.has_lost:
@@ -161,7 +161,7 @@ class Cut(_StagedFault):
     """See `NetworkFaults.cut`."""
 
     name: ClassVar[str] = "cut"
-    own_options: ClassVar[frozenset[str]] = frozenset(
+    _own_options: ClassVar[frozenset[str]] = frozenset(
         ("towards", "after_octets", "after_frames", "inside_frame", "reset")
     )
 
@@ -205,8 +205,8 @@ class IgnoreConnections(_StagedFault):
     """See `NetworkFaults.ignore_connections`."""
 
     name: ClassVar[str] = "ignore_connections"
-    own_options: ClassVar[frozenset[str]] = frozenset(("after",))
-    takes_open_ones: ClassVar[bool] = False
+    _own_options: ClassVar[frozenset[str]] = frozenset(("after",))
+    _takes_open_ones: ClassVar[bool] = False
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -217,8 +217,8 @@ class IgnoreConnections(_StagedFault):
             raise ValueError(f"after is {after!r}; expected 'accept', 'start' or 'tune'")
         self._last_method = _LAST_METHODS[after]
 
-    def take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
-        self.strike(occasion)
+    def _take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
+        self._strike(occasion)
         clock = self._host.node.network_clock
         outgoing = UnansweringStage(clock, self._last_method)
         incoming = DiscardingStage(clock, lambda: outgoing.is_over)
@@ -255,7 +255,7 @@ class Slow(_StagedFault):
     """See `NetworkFaults.slow`."""
 
     name: ClassVar[str] = "slow"
-    own_options: ClassVar[frozenset[str]] = frozenset(("towards", "octets_per_second"))
+    _own_options: ClassVar[frozenset[str]] = frozenset(("towards", "octets_per_second"))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -273,7 +273,7 @@ class Split(_StagedFault):
     """See `NetworkFaults.split`."""
 
     name: ClassVar[str] = "split"
-    own_options: ClassVar[frozenset[str]] = frozenset(("towards", "size"))
+    _own_options: ClassVar[frozenset[str]] = frozenset(("towards", "size"))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -291,7 +291,7 @@ class Coalesce(_StagedFault):
     """See `NetworkFaults.coalesce`."""
 
     name: ClassVar[str] = "coalesce"
-    own_options: ClassVar[frozenset[str]] = frozenset(("towards", "seconds"))
+    _own_options: ClassVar[frozenset[str]] = frozenset(("towards", "seconds"))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -310,11 +310,11 @@ class StopReading(ConnectionFault):
 
     name: ClassVar[str] = "stop_reading"
 
-    def take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
-        self.strike(occasion)
+    def _take(self, client: FaultyClient, occasion: Occasion, *, is_new: bool) -> None:
+        self._strike(occasion)
         client.stop_reading(is_stopped=True)
 
-    def ended(self) -> None:
+    def _ended(self) -> None:
         for client in self._claimed:
             client.stop_reading(is_stopped=False)
 

@@ -6,6 +6,7 @@ as a delivery does that the client has not settled.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ..call_checks import check_count
@@ -41,8 +42,8 @@ class _Kept(NamedTuple):
 class DeliveryFault(Fault):
     """A fault that takes deliveries."""
 
-    noun: ClassVar[tuple[str, str]] = ("delivery", "deliveries")
-    seconds: float = 0.0
+    _noun: ClassVar[tuple[str, str]] = ("delivery", "deliveries")
+    _seconds: float = 0.0
     """How long it keeps a delivery; 0 until it is released."""
 
     def __init__(
@@ -51,7 +52,7 @@ class DeliveryFault(Fault):
         super().__init__(host, ordinal, seed, options)
         self._kept: dict[QueuedMessage, _Kept] = {}
 
-    def keep(self, channel: Channel, consumer: Consumer, queued: QueuedMessage) -> None:
+    def _keep(self, channel: Channel, consumer: Consumer, queued: QueuedMessage) -> None:
         """Keep a delivery, as unacknowledged."""
         if not consumer.no_ack:
             consumer.limiter.outstanding += 1
@@ -59,20 +60,20 @@ class DeliveryFault(Fault):
             channel.withheld[queued] = Unacked(consumer.queue, queued, consumer)
         self._kept[queued] = _Kept(channel, consumer, queued)
 
-    def keep_for(
+    def _keep_for(
         self, channel: Channel, consumer: Consumer, queued: QueuedMessage, seconds: float
     ) -> None:
         """Keep a delivery for a time, on the broker's clock."""
-        self.keep(channel, consumer, queued)
+        self._keep(channel, consumer, queued)
         kept = self._kept[queued]
-        self._host.node.clock.call_later(seconds, lambda: self._send_late(kept))
+        self._host.node.clock.call_later(seconds, partial(self._send_late, kept))
 
     def _send_late(self, kept: _Kept) -> None:
         """Send a delivery whose time is over, unless its message has been delivered anew."""
         if self._kept.get(kept.queued) is kept:
             self._send(kept.queued)
 
-    def ended(self) -> None:
+    def _ended(self) -> None:
         for queued in list(self._kept):
             self._send(queued)
 
@@ -127,13 +128,13 @@ class DelayDeliveries(DeliveryFault):
     """See `BrokerFaults.delay_deliveries`."""
 
     name: ClassVar[str] = "delay_deliveries"
-    own_options: ClassVar[frozenset[str]] = frozenset(("seconds",))
+    _own_options: ClassVar[frozenset[str]] = frozenset(("seconds",))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
     ) -> None:
         super().__init__(host, ordinal, seed, options)
-        self.seconds: float = check_seconds(options["seconds"])
+        self._seconds: float = check_seconds(options["seconds"])
 
 
 def check_seconds(value: object) -> float:

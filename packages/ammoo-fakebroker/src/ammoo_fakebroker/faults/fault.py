@@ -45,7 +45,7 @@ class Fault:
 
     name: ClassVar[str] = ""
     """The name of the method of ``broker.faults`` that makes it."""
-    noun: ClassVar[tuple[str, str]] = ("occasion", "occasions")
+    _noun: ClassVar[tuple[str, str]] = ("occasion", "occasions")
     """The noun for what it strikes, in singular and plural."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Fault:
             self._read_scope(options),
             Limit(**limits).check(),
             Random(f"{seed}/{ordinal}"),
-            self.noun,
+            self._noun,
         )
         self._count = 0
         self._claims = 0
@@ -73,14 +73,14 @@ class Fault:
 
     def _read_scope(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the scope: the options that are neither limits nor the subclass's own."""
-        other = {*Limit._fields, "optional", *self.own_options}
+        other = {*Limit._fields, "optional", *self._own_options}
         return {
             name: value
             for name, value in options.items()
             if name not in other and value is not None
         }
 
-    own_options: ClassVar[frozenset[str]] = frozenset()
+    _own_options: ClassVar[frozenset[str]] = frozenset()
     """The options that define what it does, not what it strikes."""
 
     def __repr__(self) -> str:
@@ -158,7 +158,7 @@ class Fault:
         self._check_wait(count)
 
     def _check_countable(self) -> None:
-        if not self.is_countable:
+        if not self._is_countable:
             raise RuntimeError(
                 f"the broker cannot count how often {self.describe()} strikes, because it does not"
                 " listen meanwhile; give the fault a limit, such as times=2"
@@ -190,7 +190,7 @@ class Fault:
             self._is_told = True
             raise AssertionError(self._describe_error()) from self._raised
 
-    def take_error(self) -> str | None:
+    def _take_error(self) -> str | None:
         """Return what one of its functions has raised, once, and only if the fault has not raised it."""
         if self._raised is None or self._is_told:
             return None
@@ -211,12 +211,12 @@ class Fault:
         if self._is_in_force:
             self._is_in_force = False
             self._host.end(self)
-            self.ended()
+            self._ended()
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Do what the fault does at once; called in the broker's thread when it begins."""
 
-    def ended(self) -> None:
+    def _ended(self) -> None:
         """Release what the fault keeps; called in the broker's thread when it ends."""
 
     def __enter__(self) -> Self:
@@ -232,18 +232,18 @@ class Fault:
         self.remove()  # first: it may strike until then
         if error is None:
             self._check_functions()
-        if error is None and not self.count and not self._is_optional and self.is_countable:
+        if error is None and not self.count and not self._is_optional and self._is_countable:
             why = self._matcher.why_not(struck=0)
             raise AssertionError(f"{self.describe()} never struck: {why}")
 
     @property
-    def is_countable(self) -> bool:
+    def _is_countable(self) -> bool:
         """Whether the broker can know that it struck."""
         return True
 
     # -- what it strikes -----------------------------------------------------------------------
 
-    def takes(self, occasion: Occasion) -> bool:
+    def _takes(self, occasion: Occasion) -> bool:
         """Return whether the fault strikes an occasion; count it, and record the strike.
 
         Args:
@@ -251,10 +251,10 @@ class Fault:
         """
         is_struck = self._admits(occasion, self._count)
         if is_struck:
-            self.strike(occasion)
+            self._strike(occasion)
         return is_struck
 
-    def claims(self, occasion: Occasion) -> bool:
+    def _affects(self, occasion: Occasion) -> bool:
         """Return whether the fault affects a connection, which it may strike later.
 
         Args:
@@ -271,7 +271,7 @@ class Fault:
         for the fault, where its block ends, or else at the end of the broker.
         """
         with ErrorsPassedTo(self._fail):
-            return self._matcher.admits(occasion, struck, self.obstacle)
+            return self._matcher.admits(occasion, struck, self._obstacle)
         return False
 
     def _fail(self, error: BaseException) -> None:
@@ -279,7 +279,7 @@ class Fault:
             self._raised = error
             self._host.failed(self)
 
-    def strike(self, occasion: Occasion) -> None:
+    def _strike(self, occasion: Occasion) -> None:
         """Count a strike, and record it.
 
         Args:
@@ -292,7 +292,7 @@ class Fault:
         self._strikes.append(strike)
         self._host.struck(self, occasion)
 
-    def obstacle(self, occasion: Occasion) -> str | None:
+    def _obstacle(self, occasion: Occasion) -> str | None:
         """Return why the fault cannot strike an occasion of its scope; None if it can.
 
         Args:

@@ -133,7 +133,7 @@ class Faults(BrokerFaults, NetworkFaults):
 
     def _take_errors(self) -> list[str]:
         """Return the errors of faults' functions that were not raised yet; not again next time."""
-        errors = [fault.take_error() for fault in self._registry.failures]
+        errors = [fault._take_error() for fault in self._registry.failures]
         return [error for error in errors if error is not None]
 
     def _begin(self, kind: type[_FaultT], options: Mapping[str, Any]) -> _FaultT:
@@ -143,7 +143,7 @@ class Faults(BrokerFaults, NetworkFaults):
         given = {
             name: value
             for name, value in options.items()
-            if value is not None and (name in kind.own_options or value != defaults[name].default)
+            if value is not None and (name in kind._own_options or value != defaults[name].default)
         }
         return self._registry.begin(kind, given)
 

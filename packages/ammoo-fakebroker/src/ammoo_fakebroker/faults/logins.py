@@ -19,7 +19,7 @@ __all__ = ["ExpireCredentials", "FailLogins", "LoginFault"]
 class LoginFault(Fault):
     """A fault that refuses a login with valid credentials."""
 
-    noun: ClassVar[tuple[str, str]] = ("login", "logins")
+    _noun: ClassVar[tuple[str, str]] = ("login", "logins")
 
     def refusal(self, mechanism: str) -> str:
         """Return the text of the refusal; the wire adds the code 403."""
@@ -30,7 +30,7 @@ class FailLogins(LoginFault):
     """See `BrokerFaults.fail_logins`."""
 
     name: ClassVar[str] = "fail_logins"
-    own_options: ClassVar[frozenset[str]] = frozenset(("text",))
+    _own_options: ClassVar[frozenset[str]] = frozenset(("text",))
 
     def refusal(self, mechanism: str) -> str:
         text = self.options.get("text")
@@ -50,16 +50,16 @@ class ExpireCredentials(LoginFault):
         super().__init__(host, ordinal, seed, options)
         self._user = host.node.users[options["user"]]
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Let the credentials expire, and close open connections if the release does so."""
         node = self._host.node
         self._user.expire(int(node.clock.timestamp()))
         for connection in self._host.open_connections():
             if connection.user is self._user:
                 self._matcher.matched += 1
-                self.strike(Occasion(connection))
+                self._strike(Occasion(connection))
                 if node.profile.closes_expired_connections:
                     connection.close(errors.credential_expired())
 
-    def ended(self) -> None:
+    def _ended(self) -> None:
         self._user.renew()

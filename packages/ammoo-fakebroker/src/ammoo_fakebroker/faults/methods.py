@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ammoo_wire import ProtocolError, ReplyCode, methods
@@ -26,8 +27,8 @@ __all__ = ["CloseChannels", "CloseConnections", "DelayMethod", "FailMethod", "Me
 class MethodFault(Fault):
     """A fault that takes a method before it is executed."""
 
-    noun: ClassVar[tuple[str, str]] = ("method", "methods")
-    own_options: ClassVar[frozenset[str]] = frozenset(("code", "text"))
+    _noun: ClassVar[tuple[str, str]] = ("method", "methods")
+    _own_options: ClassVar[frozenset[str]] = frozenset(("code", "text"))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
@@ -73,7 +74,7 @@ class CloseChannels(_ErrorFault):
                 " expected the code of a channel's error, such as 406"
             )
 
-    def obstacle(self, occasion: Occasion) -> str | None:
+    def _obstacle(self, occasion: Occasion) -> str | None:
         return "on channels that are not open" if occasion.channel is None else None
 
     def execute(self, connection: Connection, command: Command) -> None:
@@ -94,7 +95,7 @@ class FailMethod(_ErrorFault):
 
     name: ClassVar[str] = "fail_method"
 
-    def obstacle(self, occasion: Occasion) -> str | None:
+    def _obstacle(self, occasion: Occasion) -> str | None:
         return "on channels that are not open" if occasion.channel is None else None
 
     def execute(self, connection: Connection, command: Command) -> None:
@@ -105,13 +106,13 @@ class DelayMethod(MethodFault):
     """See `BrokerFaults.delay_method`."""
 
     name: ClassVar[str] = "delay_method"
-    own_options: ClassVar[frozenset[str]] = frozenset(("seconds",))
+    _own_options: ClassVar[frozenset[str]] = frozenset(("seconds",))
 
     def __init__(
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
     ) -> None:
         super().__init__(host, ordinal, seed, options)
-        self.seconds: float = check_seconds(options["seconds"])
+        self._seconds: float = check_seconds(options["seconds"])
         self._waiting: dict[tuple[Connection, int], deque[Command]] = {}
 
     def is_waiting(self, connection: Connection, command: Command) -> bool:
@@ -126,7 +127,7 @@ class DelayMethod(MethodFault):
         """Execute a command later, and all later commands of its channel behind it."""
         key = (connection, command[0])
         self._waiting[key] = deque((command,))
-        self._host.node.clock.call_later(seconds, lambda: self._execute_waiting(key))
+        self._host.node.clock.call_later(seconds, partial(self._execute_waiting, key))
 
     def _execute_waiting(self, key: tuple[Connection, int]) -> None:
         """Execute the first command without another strike, and the others as if they arrived now."""
@@ -135,7 +136,7 @@ class DelayMethod(MethodFault):
             self._host.execute_unstruck(key[0], waiting.popleft())
             key[0].execute_late(waiting)
 
-    def ended(self) -> None:
+    def _ended(self) -> None:
         for key in list(self._waiting):
             self._execute_waiting(key)
 

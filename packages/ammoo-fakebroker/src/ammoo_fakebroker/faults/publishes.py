@@ -21,9 +21,9 @@ __all__ = ["DuplicateDeliveries", "NackPublishes", "PublishFault", "ReturnPublis
 class PublishFault(Fault):
     """A fault that takes a publish before it is routed."""
 
-    noun: ClassVar[tuple[str, str]] = ("publish", "publishes")
+    _noun: ClassVar[tuple[str, str]] = ("publish", "publishes")
 
-    def obstacle(self, occasion: Occasion) -> str | None:
+    def _obstacle(self, occasion: Occasion) -> str | None:
         if occasion.channel is not None and occasion.channel.transaction is not None:
             return "on channels with a transaction"
         return None
@@ -38,10 +38,10 @@ class NackPublishes(PublishFault):
 
     name: ClassVar[str] = "nack_publishes"
 
-    def obstacle(self, occasion: Occasion) -> str | None:
+    def _obstacle(self, occasion: Occasion) -> str | None:
         if occasion.channel is not None and occasion.channel.confirms is None:
             return "on channels that are not in confirm mode"
-        return super().obstacle(occasion)
+        return super()._obstacle(occasion)
 
     def publish(self, channel: Channel, message: Message, *, mandatory: bool) -> None:
         settle_publish(channel, message, accepted=False)
@@ -66,7 +66,7 @@ class DuplicateDeliveries(Fault):
     """See `BrokerFaults.duplicate_deliveries`."""
 
     name: ClassVar[str] = "duplicate_deliveries"
-    noun: ClassVar[tuple[str, str]] = ("publish", "publishes")
+    _noun: ClassVar[tuple[str, str]] = ("publish", "publishes")
 
     def copy(self, message: Message, queues: Collection[Queue]) -> None:
         """Put a message into the queues once more, as one that was delivered before."""

@@ -96,7 +96,7 @@ class Registry:
             self._ordinal += 1
             self.active.insert(0, fault)
             self._install()
-            fault.begin()
+            fault._begin()
             return fault
 
         made: _FaultT = self._change(begin)
@@ -241,9 +241,9 @@ class Registry:
         self._copies = self._of(DuplicateDeliveries)
         self._confirms = self._of(ConfirmFault)
         self._deliveries = self._of(DeliveryFault)
-        self._at_accept = [each for each in self._of(ConnectionFault) if each.strikes_at_accept]
+        self._at_accept = [each for each in self._of(ConnectionFault) if each._strikes_at_accept]
         self._at_opening = [
-            each for each in self._of(ConnectionFault) if not each.strikes_at_accept
+            each for each in self._of(ConnectionFault) if not each._strikes_at_accept
         ]
         points = self._points
         points.accept = self._strike_client if self._at_accept else None
@@ -259,19 +259,19 @@ class Registry:
         for each in self._network.clients:
             if each is client:
                 for fault in list(self._at_accept):
-                    fault.offer(each, is_new=True)
+                    fault._offer(each, is_new=True)
 
     def _strike_opened(self, connection: object) -> None:
         for each in self._network.clients:
             if each.connection is connection:
                 for fault in list(self._at_opening):
-                    fault.offer(each, is_new=False)
+                    fault._offer(each, is_new=False)
 
     def _strike_login(self, connection: object, mechanism: str) -> str | None:
         assert isinstance(connection, Connection)
         occasion = Occasion(connection)
         for fault in self._logins:
-            if fault.takes(occasion):
+            if fault._takes(occasion):
                 return fault.refusal(mechanism)
         return None
 
@@ -285,12 +285,12 @@ class Registry:
         delaying: DelayMethod | None = None
         seconds = 0.0
         for fault in self._methods:
-            if fault.takes(occasion):
+            if fault._takes(occasion):
                 if not isinstance(fault, DelayMethod):
                     fault.execute(connection, command)
                     return True
                 delaying = delaying or fault
-                seconds += fault.seconds
+                seconds += fault._seconds
         if delaying is not None:
             delaying.delay(connection, command, seconds)
         return delaying is not None
@@ -298,7 +298,7 @@ class Registry:
     def _strike_publish(self, channel: object, message: Message, mandatory: bool) -> bool:
         occasion = _publish_on(channel, message)
         for fault in self._publishes:
-            if fault.takes(occasion):
+            if fault._takes(occasion):
                 if self.node.recorder is not None:
                     self.node.recorder.published(occasion.channel, message, ())
                 fault.publish(occasion.channel, message, mandatory=mandatory)
@@ -310,7 +310,7 @@ class Registry:
             return
         occasion = _publish_on(channel, message, queues)
         for fault in self._copies:
-            if fault.takes(occasion):
+            if fault._takes(occasion):
                 fault.copy(message, queues)
                 return
 
@@ -319,8 +319,8 @@ class Registry:
     ) -> bool:
         occasion = _publish_on(channel, message)
         for fault in self._confirms:
-            if fault.takes(occasion):
-                fault.confirm(Kept(occasion.channel, message, sequence_number, accepted))
+            if fault._takes(occasion):
+                fault._confirm(Kept(occasion.channel, message, sequence_number, accepted))
                 return True
         return False
 
@@ -334,14 +334,14 @@ class Registry:
         delaying: DeliveryFault | None = None
         seconds = 0.0
         for fault in self._deliveries:
-            if fault.takes(occasion):
-                if not fault.seconds:
-                    fault.keep(channel, consumer, queued)
+            if fault._takes(occasion):
+                if not fault._seconds:
+                    fault._keep(channel, consumer, queued)
                     return True
                 delaying = delaying or fault
-                seconds += fault.seconds
+                seconds += fault._seconds
         if delaying is not None:
-            delaying.keep_for(channel, consumer, queued, seconds)
+            delaying._keep_for(channel, consumer, queued, seconds)
         return delaying is not None
 
 
