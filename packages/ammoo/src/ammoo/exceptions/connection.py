@@ -457,52 +457,15 @@ class WrongProtocol(InvalidServerFrame):
         self.args: tuple[Any, ...] = (parse_exc, octets, address)
         self.octets = octets
         self.address = address
+        from .foreign_protocols import protocol_of  # few programs need it
+
         self.protocol: str
-        self.protocol, self._remedy = _protocol_of(octets)
+        self.protocol, self._remedy = protocol_of(octets)
 
     def __str__(self) -> str:
         at = f" at {self.address}" if self.address else ""
         speaks = f"speaks {self.protocol}" if self.protocol else "does not speak AMQP 0-9-1"
         return f"the server{at} {speaks} (it began with {self.octets!r}); {self._remedy}"
-
-
-_CHECK_PORT = "check host and port: RabbitMQ's usual port is 5672, with TLS 5671"
-_PROTOCOLS = {
-    b"AMQP\x00\x00\x09": (
-        "AMQP 0-9-1, but refused this client's protocol header",
-        "check the proxies between client and server: one of them may change the data",
-    ),
-    b"AMQP\x00\x01": (
-        "AMQP 1.0",
-        "use a client of AMQP 1.0, or a server of AMQP 0-9-1, such as RabbitMQ",
-    ),
-    b"AMQP\x03\x01": (
-        "AMQP 1.0 and wants a login by SASL",
-        "use a client of AMQP 1.0, or a server of AMQP 0-9-1, such as RabbitMQ",
-    ),
-    b"AMQP\x02\x01": (
-        "AMQP 1.0 and wants TLS",
-        "use a client of AMQP 1.0, or a server of AMQP 0-9-1, such as RabbitMQ",
-    ),
-    b"AMQP": ("another version of AMQP", "use a server of AMQP 0-9-1, such as RabbitMQ"),
-    b"HTTP/": ("HTTP", f"{_CHECK_PORT}; 15672 is for its management"),
-    b"\x15\x03": ("TLS", "connect with amqps://, usually port 5671"),
-    b"SSH-": ("SSH", _CHECK_PORT),
-    b"-ERR": ("Redis' protocol", _CHECK_PORT),
-    b"+OK": ("POP3", _CHECK_PORT),
-    b"220": ("SMTP or FTP", _CHECK_PORT),
-    b"* OK": ("IMAP", _CHECK_PORT),
-    b"ERROR": ("STOMP or memcached's protocol", _CHECK_PORT),
-}
-"""Which protocol a server's first octets belong to, and what to do; the first match counts."""
-
-
-def _protocol_of(octets: bytes) -> tuple[str, str]:
-    """Return the protocol that begins with these octets, and what to do."""
-    for beginning, known in _PROTOCOLS.items():
-        if octets.startswith(beginning):
-            return known
-    return "", _CHECK_PORT
 
 
 class UnexpectedFrame(ConnectionClosed):
