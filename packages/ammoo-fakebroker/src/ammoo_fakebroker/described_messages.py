@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from ammoo_wire import BasicHeaderProperties
+from ammoo_wire import BasicHeaderProperties, EncodeError, encode_properties
 
-__all__ = ["body_and_properties"]
+__all__ = ["body_and_properties", "encode_body"]
 
 
 def body_and_properties(
@@ -35,6 +35,24 @@ def body_and_properties(
     if body is not None and not isinstance(body, bytes | bytearray | memoryview | str):
         raise TypeError(f"body is {body!r}; expected bytes or a string, or json=…")
     return body.encode() if isinstance(body, str) else bytes(body or b""), properties
+
+
+def encode_body(
+    body: bytes | str | None, json: Any, properties: Mapping[str, Any]
+) -> tuple[bytes, bytes]:
+    """Return the encoded properties and the body of a message that a test describes.
+
+    Raises:
+        TypeError: Both a body and json are given, one of them is of a wrong type, or there is no
+            such property.
+        ValueError: The value of a property is invalid.
+    """
+    octets, properties = body_and_properties(body, json, properties)
+    try:
+        encoded = encode_properties(BasicHeaderProperties(**properties))
+    except EncodeError as error:
+        raise ValueError(str(error)) from None
+    return encoded, octets
 
 
 def _encode_json(value: Any) -> str:

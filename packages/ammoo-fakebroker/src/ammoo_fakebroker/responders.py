@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from ammoo_wire import QueueDeclareParameters
 
 from .call_checks import checks_arguments
+from .described_messages import encode_body
 from .function_errors import ErrorsPassedTo
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .queues.consumers import Consumer
-from .setup import TestsChannel, as_value_errors, encode_body
+from .setup_channel import SetUpChannel, as_value_errors
 from .snapshots import MessageSnapshot, snapshot_message
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class _StubConsumer(Consumer):
         self,
         node: Node,
         queue_name: str,
-        channel: TestsChannel,
+        channel: SetUpChannel,
         take: Callable[[QueuedMessage], object],
     ) -> None:
         super().__init__(
@@ -186,7 +187,7 @@ class _Stub:
         self.unanswered = unanswered
         self.time: Callable[[], float] = node.network_clock.time
         self._node = node
-        self._channel = TestsChannel(node, virtualhost)
+        self._channel = SetUpChannel(node, virtualhost)
         self._consumer = self._create_consumer()
 
     def _create_consumer(self) -> _StubConsumer:
