@@ -389,7 +389,9 @@ def test_file_that_is_no_json(fakebroker: FakeBroker, tmp_path: Path) -> None:
     file = tmp_path / "definitions.json"
     file.write_text("queues:")
 
-    with pytest.raises(ValueError, match=r"definitions\.json is not JSON: Expecting value"):
+    with pytest.raises(
+        ValueError, match=r"definitions\.json: the file is not JSON: Expecting value"
+    ):
         fakebroker.load_definitions(file)
 
 

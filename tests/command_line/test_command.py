@@ -75,11 +75,11 @@ def test_command_enables_plugins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--port", "x"], "'x' is no whole number"),
-        (["--history", "many"], "'many' is no whole number"),
-        (["--heartbeat", "1.5"], "'1.5' is no whole number"),
-        (["--login-pause", "long"], "'long' is no number"),
-        (["--host", ""], "the name is empty; expected an address, as 0.0.0.0"),
+        (["--port", "x"], "'x' is not a whole number"),
+        (["--history", "many"], "'many' is not a whole number"),
+        (["--heartbeat", "1.5"], "'1.5' is not a whole number"),
+        (["--login-pause", "long"], "'long' is not a number"),
+        (["--host", ""], "the name is empty; expected an address, such as 0.0.0.0"),
         (["--port", "0", "--vhosts", ""], "--vhosts has an empty name"),
         (
             ["--port", "0", "--ready-file", "nowhere/ready"],
@@ -104,7 +104,7 @@ def test_definitions_that_are_no_json_are_named_once(
     code, text = fail(capsys, "--port", "0", "--definitions", path)
 
     assert 2 == code
-    assert "broken.json: is no JSON: Expecting value" in text
+    assert "broken.json: the file is not JSON: Expecting value" in text
 
 
 def test_unknown_plugin_is_refused_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,7 +172,7 @@ def test_tls_without_trustme_says_what_to_install(
         ),
         (
             "[[fault]]\ntimes = 2\n",
-            "faults.toml, rule 1: a fault needs the key 'do', the name of what it does",
+            "faults.toml, rule 1: a fault needs the key 'do': its name, such as 'nack_publishes'",
         ),
         (
             "fault = [3]\n",
@@ -294,7 +294,7 @@ def test_ready_needs_a_time_that_ends(capsys: pytest.CaptureFixture[str], second
     code, complaint = fail(capsys, "ready", "amqp://localhost", f"--timeout={seconds}")
 
     assert 2 == code
-    assert f"{seconds} is no time to wait; expected seconds, from 0 on" in complaint
+    assert f"{seconds} is not a time to wait; expected a number of seconds from 0 on" in complaint
 
 
 def test_taken_management_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,8 +109,8 @@ def test_several_faults_are_made_of_a_list(control: Control) -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"nonsense", "the body is no JSON: Expecting value: line 1 column 1 (char 0)"),
-        ({}, "a fault needs the key 'do', the name of what it does"),
+        (b"nonsense", "the body is not JSON: Expecting value: line 1 column 1 (char 0)"),
+        ({}, "a fault needs the key 'do': its name, such as 'nack_publishes'"),
         ({"do": "nack_publish"}, "did you mean 'nack_publishes'?"),
         ({"do": "nack_publishes", "tmies": 2}, "'tmies'; did you mean 'times'?"),
         ([{"do": "nack_publishes"}, 7], "expected an object, or a list of objects"),

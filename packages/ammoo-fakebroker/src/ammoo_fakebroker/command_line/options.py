@@ -214,26 +214,28 @@ def _integer(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
 def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
 def _seconds(text: str) -> float:
     seconds = _number(text)
     if not 0 <= seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no time to wait; expected seconds, from 0 on")
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a time to wait; expected a number of seconds from 0 on"
+        )
     return seconds
 
 
 def _host(text: str) -> str:
     if not text:
-        raise argparse.ArgumentTypeError("the name is empty; expected an address, as 0.0.0.0")
+        raise argparse.ArgumentTypeError("the name is empty; expected an address, such as 0.0.0.0")
     return text
 
 
@@ -247,7 +249,9 @@ def _port(text: str) -> int:
 def _count(text: str) -> int:
     count = _integer(text)
     if count < 0:
-        raise argparse.ArgumentTypeError(f"{count} is negative; expected how many events to keep")
+        raise argparse.ArgumentTypeError(
+            f"{count} is negative; expected how many events to keep, 0 for none"
+        )
     return count
 
 

@@ -44,7 +44,7 @@ def _place_of(url: str) -> tuple[str, tuple[str, int]]:
     """Return the scheme of a URL, and the host and the port.
 
     Raises:
-        CommandError: It is no URL of a broker.
+        CommandError: It is not the URL of a broker.
     """
     try:
         parts = urlsplit(url)

@@ -126,7 +126,7 @@ def _load_definitions(broker: FakeBroker, path: Path) -> None:
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from None
     except (LookupError, TypeError, ValueError) as error:
-        text = str(error).removeprefix(str(path)).strip()
+        text = str(error).removeprefix(f"{path}: ")
         raise CommandError(f"{path.name}: {text}") from None
 
 

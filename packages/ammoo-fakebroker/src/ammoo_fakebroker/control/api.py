@@ -89,7 +89,7 @@ def _check_json(request: Request) -> None:
     try:
         decoded = json.loads(request.body)
     except (ValueError, RecursionError) as error:
-        raise bad_request(f"the body is no JSON: {error}") from None
+        raise bad_request(f"the body is not JSON: {error}") from None
     if not isinstance(decoded, dict | list):
         raise bad_request(f"the body is {decoded!r}; expected an object")
 

@@ -66,7 +66,7 @@ def make_fault(broker: ControlledBroker, described: Mapping[str, Any]) -> Fault:
         ValueError: The data do not describe a fault; the text gives the reason.
     """
     if "do" not in described:
-        raise ValueError("a fault needs the key 'do', the name of what it does")
+        raise ValueError("a fault needs the key 'do': its name, such as 'nack_publishes'")
     options = {name: value for name, value in described.items() if name != "do"}
     return broker.faults.add(str(described["do"]), options)
 

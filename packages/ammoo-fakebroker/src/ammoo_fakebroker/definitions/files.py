@@ -73,7 +73,7 @@ class DefinitionFiles(ABC):
             try:
                 definitions = json.loads(path.read_bytes())
             except ValueError as error:
-                raise ValueError(f"{path} is not JSON: {error}") from error
+                raise ValueError(f"{path}: the file is not JSON: {error}") from error
         found: Any = definitions
         self._change(lambda: import_definitions(self._node, found, self._host(virtualhost)))
 

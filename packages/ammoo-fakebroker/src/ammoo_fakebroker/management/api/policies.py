@@ -164,7 +164,7 @@ def show_global_parameter(call: Call) -> Response:
 
 
 def put_global_parameter(call: Call) -> Response:
-    """Set a parameter of the whole broker; nothing follows from it, but of the cluster's name."""
+    """Set a parameter of the whole broker; only the cluster's name has an effect."""
     name, parameters = call.names["parameter"], call.node.global_parameters
     value = call.body("value")["value"]
     is_new = name not in parameters
