@@ -835,9 +835,21 @@ async def test_failing_provider_is_the_first_connects_failure(scripted: Scripted
     provider = Provider()
     provider.failures.append(KeyError("token"))
 
-    with pytest.raises(CredentialsUnavailable, match=r"their provider raised KeyError\('token'\)"):
+    with pytest.raises(CredentialsUnavailable, match=r"returns them failed: KeyError\('token'\)"):
         await ammoo.connect(scripted.url, credentials=provider)
 
+    assert [] == scripted.peers
+
+
+async def test_provider_that_returns_a_password_alone(scripted: ScriptedServer) -> None:
+    async def provider() -> Any:
+        return "hunter2"
+
+    with pytest.raises(CredentialsUnavailable, match="of type str; expected Cred") as caught:
+        await ammoo.connect(scripted.url, credentials=provider)
+
+    assert isinstance(caught.value.exc, TypeError)
+    assert "hunter2" not in str(caught.value)
     assert [] == scripted.peers
 
 

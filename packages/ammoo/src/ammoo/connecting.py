@@ -192,7 +192,8 @@ async def connect(
     Raises:
         OSError: The socket cannot be connected, or a file that the URL names cannot be read.
             `ssl.SSLError` and `TimeoutError` are subclasses.
-        CredentialsUnavailable: The function `credentials` raised an exception.
+        CredentialsUnavailable: The function `credentials` raised an exception, or returned no
+            `Credentials`.
         RecoveryFailed: The first connect was retried (`Recovery`) until the deadline, or for as
             many rounds as allowed; the cause is the last failure.
         ValueError: The URL or a number is invalid, or arguments contradict each other.

@@ -185,7 +185,7 @@ class CredentialsUnavailable(ConnectionClosed):
     """The function that returns credentials has failed, so the client could not log in.
 
     Attributes:
-        exc: The exception that the function raised.
+        exc: The exception that the function raised; a TypeError if it returned something else.
     """
 
     recoverable = True
@@ -195,7 +195,7 @@ class CredentialsUnavailable(ConnectionClosed):
         self.exc = exc
 
     def __str__(self) -> str:
-        return f"no credentials to log in with: their provider raised {self.exc!r}"
+        return f"no credentials to log in with: the function that returns them failed: {self.exc!r}"
 
 
 class RecoveryFailed(ConnectionClosed):

@@ -48,7 +48,7 @@ class CredentialsKeeper:
         """Ask for credentials, and return parameters that log in with them.
 
         Raises:
-            CredentialsUnavailable: The provider failed.
+            CredentialsUnavailable: The provider failed, or returned something else.
         """
         credentials = await self._ask()
         self._note_expiry(credentials)
@@ -79,9 +79,15 @@ class CredentialsKeeper:
 
     async def _ask(self) -> Credentials:
         try:
-            return await self._provider()
+            credentials = await self._provider()
         except Exception as error:
             raise CredentialsUnavailable(error) from error
+        if not all(hasattr(credentials, name) for name in Credentials._fields):
+            # Not the value, which may hold a password.
+            kind = type(credentials).__name__
+            mistake = TypeError(f"it returned an object of type {kind}; expected Credentials")
+            raise CredentialsUnavailable(mistake)
+        return credentials
 
     def _note_expiry(self, credentials: Credentials) -> None:
         self._expires_in = credentials.expires_in

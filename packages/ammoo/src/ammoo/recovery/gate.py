@@ -101,11 +101,16 @@ class Gate:
         """
         self._raise_if_failed()
         if self.waiting >= self._max_waiting and not is_bounded:
-            raise NotSent(operation, f"{self._max_waiting} operations wait already (max_waiting)")
+            raise NotSent(
+                operation,
+                f"{self._max_waiting} operations wait already (max_waiting of Recovery);"
+                " await connection.ready() first",
+            )
         if self._bytes + octets > self._max_bytes:
             raise NotSent(
                 operation,
-                f"{self._bytes} octets wait already, of {self._max_bytes} (max_waiting_bytes)",
+                f"{self._bytes} octets wait already, of {self._max_bytes} (max_waiting_bytes of"
+                " Recovery); await connection.ready() first",
             )
         self._bytes += octets
         scope = asyncio.timeout(timeout)
