@@ -332,3 +332,19 @@ def test_keeping_nothing_removes_delayed_messages_and_all_bindings() -> None:
         clock.advance(1)
 
         assert ([], ()) == (broker.messages("orders"), broker.exchanges()["amq.topic"].bindings)
+
+
+def refuse_connections(broker: FakeBroker) -> None:
+    broker.faults.refuse_connections()
+
+
+@pytest.mark.parametrize("refuse", [FakeBroker.shut_down, refuse_connections])
+async def test_client_that_connects_in_the_same_turn_of_the_loop_is_refused(
+    refuse: Callable[[FakeBroker], None],
+) -> None:
+    async with FakeBroker() as broker:
+        await asyncio.sleep(0)
+        refuse(broker)
+
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", broker.port)

@@ -159,6 +159,8 @@ class Server:
         if self._listener is not None:
             assert self._accepting is not None
             self._accepting.cancel()
+            with contextlib.suppress(NotImplementedError):  # Windows' loop has no readers
+                self.loop.remove_reader(self._listener)  # now: a client may get this number next
             for task in self._arriving:
                 task.cancel()
             self._listener.close()
