@@ -3,13 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pika  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 import ammoo
 from ammoo_fakebroker import FakeBroker, ManualClock
+from ammoo_fakebroker.clocks.auto_advance import AutoAdvance, _ThreadMover
 from ammoo_fakebroker.clocks.clock import BackgroundClock, Observation
 
 Make = Callable[..., FakeBroker]
@@ -269,27 +270,91 @@ def test_background_clock_shows_another_and_never_attracts(clock: ManualClock) -
     assert clock.timestamp() == background.timestamp()
 
 
-def fail() -> None:
-    raise ValueError("failed")
+def fail_with(error: BaseException) -> Callable[[], NoReturn]:
+    def fail() -> NoReturn:
+        raise error
+
+    return fail
 
 
-async def test_block_in_the_loop_is_interrupted_if_what_falls_due_fails() -> None:
+ERRORS = [
+    ValueError("failed"),
+    pytest.fail.Exception("failed"),
+    pytest.exit.Exception("failed"),
+    asyncio.CancelledError("failed"),
+    KeyboardInterrupt("failed"),
+    SystemExit("failed"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+async def test_block_in_the_loop_is_interrupted_by_what_a_due_function_raises(
+    error: BaseException,
+) -> None:
     clock = ManualClock()
-    clock.call_later(10, fail)
+    clock.call_later(10, fail_with(error))
     async with FakeBroker(clock=clock) as broker:
-        with (
-            pytest.raises(RuntimeError, match=r"ended after 0 s: .* raised ValueError\('failed'\)"),
-            broker.auto_advance(),
-        ):
+        with pytest.raises(type(error), match="failed") as raised, broker.auto_advance():
             await asyncio.sleep(3600)
 
+    assert error is raised.value
+    assert "auto_advance ended after 0 s: a function that fell due raised this" in (error.__notes__)
 
-def test_block_of_a_thread_fails_if_what_falls_due_fails(
-    broker: FakeBroker, clock: ManualClock
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_block_of_a_thread_ends_with_what_a_due_function_raises(
+    broker: FakeBroker, clock: ManualClock, error: BaseException
 ) -> None:
     has_failed = threading.Event()
     clock.call_later(10, has_failed.set)
-    clock.call_later(10, fail)
+    clock.call_later(10, fail_with(error))
 
-    with pytest.raises(RuntimeError, match="a function that fell due"), broker.auto_advance():
+    with pytest.raises(type(error), match="failed") as raised, broker.auto_advance():
         assert has_failed.wait(60)
+
+    assert error is raised.value
+
+
+def fail_after_the_mover(advance: AutoAdvance) -> None:
+    """Wait in a block until the clock is not moved any more, and raise an error."""
+    with advance:
+        assert isinstance(advance._mover, _ThreadMover)
+        advance._mover._thread.join(60)
+        raise LookupError
+
+
+def test_exception_of_the_block_names_what_a_due_function_raised(
+    broker: FakeBroker, clock: ManualClock
+) -> None:
+    clock.call_later(10, fail_with(ValueError("failed")))
+
+    with pytest.raises(LookupError) as raised:
+        fail_after_the_mover(broker.auto_advance())
+
+    assert "a function that fell due raised ValueError('failed')" in raised.value.__notes__[0]
+
+
+def test_exception_of_the_block_is_not_hidden_by_the_report(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance = broker.auto_advance()
+    monkeypatch.setattr(advance, "report", fail_with(RuntimeError("the loop is closed")))
+
+    with pytest.raises(LookupError) as raised, advance:
+        raise LookupError
+
+    assert "no report: RuntimeError('the loop is closed')" in raised.value.__notes__[0]
+
+
+async def test_broker_of_a_thread_can_share_its_clock_with_a_broker_of_the_loop(
+    make_fakebroker: Make, clock: ManualClock
+) -> None:
+    other = make_fakebroker(clock=clock)
+    async with FakeBroker(clock=clock) as own:
+        own.declare_queue("orders", arguments={"x-message-ttl": 3_600_000})
+        own.put("orders", b"one")
+
+        with other.auto_advance(quiet_for=0) as advance:
+            await own.expired().wait_async(1)
+
+    assert 3600 == advance.moved

@@ -60,7 +60,7 @@ class TimeControl(ABC):
             seconds: How far to move the clock, in seconds.
 
         Raises:
-            RuntimeError: The broker runs in real time.
+            RuntimeError: The broker runs in real time, or was stopped.
             ValueError: `seconds` is negative.
         """
         clock = self._clock_to_move()
@@ -102,23 +102,23 @@ class TimeControl(ABC):
 
         Returns:
             A context manager. It raises RuntimeError, with a report, if time had to stop at the
-            limit for `give_up_after` seconds. To any other exception of the block it adds the
-            report as a note.
+            limit for `give_up_after` seconds, and what a function raised that fell due, such as one
+            of `ManualClock.call_later`. To any other exception of the block it adds the report as a
+            note.
 
         Raises:
-            RuntimeError: The broker runs in real time.
+            RuntimeError: The broker runs in real time, or does not run.
             ValueError: A number is negative.
         """
         clock = self._clock_to_move()
         self._check_running()
-        is_in_loop = self._server.is_current_thread()
         return AutoAdvance(
             clock,
             limit=limit,
             quiet_for=quiet_for,
             while_unacknowledged=while_unacknowledged,
             give_up_after=give_up_after,
-            is_in_loop=is_in_loop,
+            is_in_loop=clock._runs_here(),
         )
 
     def _observe(self, while_unacknowledged: bool) -> Observation:

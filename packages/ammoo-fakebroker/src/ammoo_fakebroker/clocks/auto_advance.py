@@ -40,11 +40,11 @@ class AutoAdvance:
         quiet_for: How long its brokers have to be idle, in real seconds.
         while_unacknowledged: Whether time passes while a consumer holds a message.
         give_up_after: How long the brokers may be idle at the limit, in real seconds.
-        is_in_loop: Whether the block runs in the event loop of the broker.
+        is_in_loop: Whether the block runs in the event loop of a broker on the clock.
 
     Attributes:
         moved: How far the clock was moved, in seconds.
-        failure: The exception of a function that fell due, which has ended the moving.
+        failure: What a function that fell due has raised, which has ended the moving.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class AutoAdvance:
             if not value >= 0:
                 raise ValueError(f"{name} is {value!r}; expected a number from 0 on, in seconds")
         self.moved: float = 0.0
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self._clock = clock
         self._limit = limit
         self._quiet_for = quiet_for
@@ -83,6 +83,11 @@ class AutoAdvance:
     def has_given_up(self) -> bool:
         """Whether the clock has stood at the limit for too long."""
         return self._gave_up.is_set()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the clock is not moved any more."""
+        return self.has_given_up or self.failure is not None
 
     def __enter__(self) -> Self:
         if self._mover is not None:
@@ -102,14 +107,21 @@ class AutoAdvance:
         self._clock._watch_calls(None)
         is_own = was_interrupted and isinstance(error, asyncio.CancelledError)
         if self.failure is not None and (error is None or is_own):
-            raise RuntimeError(
-                f"auto_advance ended after {self.moved:g} s: a function that fell due raised"
-                f" {self.failure!r}"
-            ) from self.failure
+            self.failure.add_note(
+                f"auto_advance ended after {self.moved:g} s: a function that fell due raised this"
+            )
+            raise self.failure from None
         if self.has_given_up and (error is None or is_own):
             raise RuntimeError(self.report()) from None
         if error is not None:
-            error.add_note(self.report())
+            error.add_note(self._report_or_error())
+
+    def _report_or_error(self) -> str:
+        """Return the report; an error in it must not hide the exception of the block."""
+        try:
+            return self.report()
+        except Exception as error:  # noqa: BLE001  it is in the note
+            return f"auto_advance moved the clock by {self.moved:g} s; no report: {error!r}"
 
     def report(self) -> str:
         """Return how far the clock was moved, for which deadlines, and what it waits for."""
@@ -119,6 +131,8 @@ class AutoAdvance:
             text += (
                 f", and stopped there: the next deadline is beyond its limit of {self._limit:g} s"
             )
+        if self.failure is not None:
+            text += f", and ended: a function that fell due raised {self.failure!r}"
         lines = [text]
         for name, times in self._calls.most_common(_LINES):
             lines.append(f"  moved for: {name}" + (f" (x{times})" if times > 1 else ""))
@@ -132,7 +146,11 @@ class AutoAdvance:
     def look(self) -> bool:
         """Return whether the brokers are idle, and have read nothing since the last look."""
         before = self._activity
-        observation, self._deadline = self._clock._observe(self._while_unacknowledged)
+        try:
+            observation, self._deadline = self._clock._observe(self._while_unacknowledged)
+        except BaseException as error:  # noqa: BLE001  raised at the end of the block
+            self.failure = error
+            return False
         self._activity = observation.activity
         return observation.busy_with is None and before == observation.activity
 
@@ -140,7 +158,8 @@ class AutoAdvance:
         """Move the clock to the next deadline.
 
         Returns:
-            Whether it was moved: there is a deadline, and the limit allows it.
+            Whether it was moved: there is a deadline, the limit allows it, and no function that fell
+            due has raised an error.
         """
         if self._deadline is None:
             return False
@@ -149,7 +168,11 @@ class AutoAdvance:
             self._stop()
             return False
         self._stopped_at = None
-        self._clock.advance_to(self._deadline)
+        try:
+            self._clock.advance_to(self._deadline)
+        except BaseException as error:  # noqa: BLE001  raised at the end of the block
+            self.failure = error
+            return False
         self.moved += way
         return True
 
@@ -188,20 +211,14 @@ class _ThreadMover:
         self._pause = quiet_for / _LOOKS
         self._ended = threading.Event()
         self._thread = threading.Thread(
-            target=self._run, name="ammoo-fakebroker auto_advance", daemon=True
+            target=self._move, name="ammoo-fakebroker auto_advance", daemon=True
         )
         self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._move()
-        except Exception as error:  # noqa: BLE001  raised at the end of the block
-            self._auto_advance.failure = error
 
     def _move(self) -> None:
         auto_advance = self._auto_advance
         idle_looks = 0
-        while not (self._ended.wait(self._pause) or auto_advance.has_given_up):
+        while not (self._ended.wait(self._pause) or auto_advance.has_ended):
             idle_looks = idle_looks + 1 if auto_advance.look() else 0
             if idle_looks >= _LOOKS:
                 auto_advance.jump()
@@ -226,17 +243,14 @@ class _TaskMover:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        try:
-            await self._move()
-        except Exception as error:  # noqa: BLE001  raised at the end of the block
-            self._auto_advance.failure = error
+        await self._move()
         if self._block is not None:
             self._has_interrupted = True
             self._block.cancel()
 
     async def _move(self) -> None:
         auto_advance = self._auto_advance
-        while not auto_advance.has_given_up:
+        while not auto_advance.has_ended:
             auto_advance.look()
             for _ in range(_IDLE_TURNS):
                 await asyncio.sleep(0)

@@ -302,7 +302,7 @@ class ManualClock:
     def _turn(self) -> Iterator[None]:
         """Wait until no other thread moves the clock, unless that thread waits for this one."""
         if not self._moving.acquire(blocking=False):
-            if any(each.runs_here() for each in self._all()):
+            if self._runs_here():
                 raise RuntimeError(
                     "another thread moves the clock, and needs this event loop for it, because a"
                     " broker runs in it: await asyncio.to_thread(clock.advance, …) here as well"
@@ -327,6 +327,10 @@ class ManualClock:
             }
             if self._time >= time:
                 return
+
+    def _runs_here(self) -> bool:
+        """Return whether a broker on the clock runs in this thread."""
+        return any(each.runs_here() for each in self._all())
 
     def _all(self) -> list[_Attached]:
         return [self._itself, *self._brokers.values()]
