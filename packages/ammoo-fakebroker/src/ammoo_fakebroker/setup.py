@@ -291,7 +291,7 @@ class SetUp(ABC):
         return [
             channel
             for connection in self._node.connections
-            for channel in connection.channels.values()
+            for channel in connection.all_channels()
             if isinstance(channel, Channel)
         ]
 

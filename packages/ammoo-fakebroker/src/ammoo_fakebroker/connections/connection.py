@@ -154,6 +154,17 @@ class Connection:
         return self._stage is _Stage.OPEN
 
     @property
+    def is_opening(self) -> bool:
+        """Whether the client has not opened a virtual host yet."""
+        return self._stage is _Stage.OPENING
+
+    @property
+    def awaits_close_ok(self) -> bool:
+        """Whether the broker has closed the connection, and the client has not answered."""
+        protocol = self._protocol
+        return protocol.state is ConnectionState.CLOSING and protocol.close_sent is not None
+
+    @property
     def is_blocked(self) -> bool:
         """Whether the client published during an alarm, so the broker does not read on."""
         return PauseReason.ALARM in self._backlog.paused_by
@@ -449,7 +460,7 @@ class Connection:
         protocol = self._protocol
         on_the_wire = protocol.unfinished_size + protocol.queued_size
         waiting = self._backlog.memory_size() + self._transport.unwritten_size()
-        return on_the_wire + waiting + sum(each.memory_size() for each in self.channels.values())
+        return on_the_wire + waiting + sum(each.memory_size() for each in self._channels)
 
     def _block(self, reason: str) -> None:
         """Stop reading from a publisher until the alarm is over."""

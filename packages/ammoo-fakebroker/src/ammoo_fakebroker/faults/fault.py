@@ -232,9 +232,14 @@ class Fault:
         self.remove()  # first: it may strike until then
         if error is None:
             self._check_functions()
-        if error is None and not self.count and not self._is_optional and self._is_countable:
+        if error is None and self._is_missed:
             why = self._matcher.why_not(struck=0)
             raise AssertionError(f"{self.describe()} never struck: {why}")
+
+    @property
+    def _is_missed(self) -> bool:
+        """Whether it never struck, and that is an error of the test."""
+        return not self._is_optional and self._is_countable and not self.count
 
     @property
     def _is_countable(self) -> bool:

@@ -62,7 +62,7 @@ def _held_by(connection: Connection) -> Iterator[str]:
 
     Deliveries that a fault keeps do not count: they wait for the test or the clock.
     """
-    for channel in connection.channels.values():
+    for channel in connection.all_channels():
         held: dict[str, int] = {}
         for delivery in channel.all_unacked().values():
             if delivery.consumer is not None and delivery.queued not in channel.withheld:

@@ -126,10 +126,10 @@ class Brokers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._in_loop is not None:
-            await self._in_loop.settle()
         problems: list[str] = []
         try:
+            if self._in_loop is not None:
+                await self._in_loop.settle()
             problems += self._finish()
         finally:
             with _collecting(problems):

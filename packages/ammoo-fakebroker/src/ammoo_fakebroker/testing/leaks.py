@@ -10,6 +10,8 @@ from ..history.texts import describe
 
 if TYPE_CHECKING:
     from ..broker import FakeBroker
+    from ..connections.channel import Channel
+    from ..connections.connection import Connection
     from ..node.node import Node
 
 __all__ = ["KINDS", "check_kinds", "find_leaks"]
@@ -53,19 +55,30 @@ def _counted(count: int, one: str, many: str) -> str:
     return f"1 {one}" if count == 1 else f"{count} {many}"
 
 
+def _clients(broker: FakeBroker) -> list[Connection]:
+    return [client.connection for client in broker._server.clients]
+
+
 def _connections(broker: FakeBroker, node: Node) -> str:
-    open_ones = [each for each in node.connections if each.is_open]
-    if not open_ones:
-        return ""
     opened = _opening_times(broker)
-    names = []
-    for each in open_ones:
-        identity, channels = each.identity, _counted(len(each.channels), "channel", "channels")
-        when = opened.get(identity.peer_name)
-        moment = "" if when is None else f"opened at {when:.2f} s, "
-        names.append(f"{identity.name!r} ({each.peer.host}:{each.peer.port}, {moment}{channels})")
-    are = _counted(len(open_ones), "connection is", "connections are")
-    return f"{are} still open: {_listed(names)}.{_HINT}"
+    names = [
+        f"{each.identity.name!r} ({each.peer.host}:{each.peer.port}, {_describe(each, opened)})"
+        for each in _clients(broker)
+        if each.is_open or each.is_opening or each.awaits_close_ok
+    ]
+    are = _counted(len(names), "connection is", "connections are")
+    return f"{are} still open: {_listed(names)}.{_HINT}" if names else ""
+
+
+def _describe(connection: Connection, opened: dict[str, float]) -> str:
+    """Return how far a connection has come, and how many channels it has."""
+    if connection.is_opening:
+        return "which the client has not opened"
+    if connection.awaits_close_ok:
+        return "which the broker has closed, and the client has not answered"
+    channels = _counted(len(connection.channels), "channel", "channels")
+    when = opened.get(connection.identity.peer_name)
+    return channels if when is None else f"opened at {when:.2f} s, {channels}"
 
 
 def _opening_times(broker: FakeBroker) -> dict[str, float]:
@@ -79,31 +92,52 @@ def _opening_times(broker: FakeBroker) -> dict[str, float]:
 
 def _channels(broker: FakeBroker, node: Node) -> str:
     names = [
-        f"channel {number} of {each.identity.name!r}"
-        for each in node.connections
-        if each.is_open
-        for number in each.channels
+        f"channel {channel.number} of {each.identity.name!r}{_describe_channel(channel)}"
+        for each in _clients(broker)
+        for channel in each.all_channels()
     ]
     are = _counted(len(names), "channel is", "channels are")
     return f"{are} still open: {_listed(names)}." if names else ""
 
 
+def _describe_channel(channel: Channel) -> str:
+    """Return what is left to do on a channel, in brackets."""
+    if not channel.is_open:
+        return " (which the broker has closed, and the client has not answered)"
+    transaction = channel.transaction
+    if transaction is None or not (transaction.publish_count or transaction.settled):
+        return ""
+    publishes = _counted(transaction.publish_count, "publish", "publishes")
+    settled = _counted(len(transaction.settled), "settlement", "settlements")
+    return f" ({publishes} and {settled} wait for tx.commit)"
+
+
 def _unacknowledged(broker: FakeBroker, node: Node) -> str:
     held = [
         f"{bytes(unacked.queued.message.body[:50])!r} of queue {unacked.queue.name!r} is with"
-        f" {connection.identity.name!r}, channel {number}"
-        for connection in node.connections
-        for number, channel in connection.channels.items()
-        for unacked in channel.all_unacked().values()
+        f" {connection.identity.name!r}, channel {channel.number}"
+        f"{' (settled, but not committed)' if tag in _uncommitted(channel) else ''}"
+        for connection in _clients(broker)
+        for channel in connection.all_channels()
+        for tag, unacked in channel.all_unacked().items()
     ]
     are = _counted(len(held), "delivery is", "deliveries are")
     return f"{are} not settled: {_listed(held)}." if held else ""
+
+
+def _uncommitted(channel: Channel) -> Collection[int]:
+    return () if channel.transaction is None else channel.transaction.settled
 
 
 def _unroutable(broker: FakeBroker, node: Node) -> str:
     if node.history is None:
         return ""
     events = list(node.history.events(0, ("unroutable",)))
+    if not events and node.history.first > 1:
+        return (
+            "whether a message reached no queue is not known: the history holds only the last of"
+            f" {node.history.total:,} events; give FakeBroker(history=…) a larger number."
+        )
     if not events:
         return ""
     reached = _counted(len(events), "message", "messages")
@@ -111,7 +145,7 @@ def _unroutable(broker: FakeBroker, node: Node) -> str:
 
 
 def _unused_faults(broker: FakeBroker, node: Node) -> str:
-    unused = [fault.describe() for fault in broker.faults.active if not fault.count]
+    unused = [fault.describe() for fault in broker.faults.active if fault._is_missed]
     never = _counted(len(unused), "fault", "faults")
     return f"{never} never struck: {_listed(unused)}." if unused else ""
 
