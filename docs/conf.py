@@ -52,6 +52,7 @@ copybutton_prompt_text = r"\$ |>>> "
 copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
+llms_txt_exclude = ["404"]
 llms_txt_title = "ammoo"
 llms_txt_summary = """
 RabbitMQ (AMQP 0-9-1) for Python: an asyncio client (ammoo), an in-process RabbitMQ look-alike for
@@ -100,7 +101,16 @@ def simplify_signature(
     return DEFAULT_FUNCTION.sub("...", DEFAULT_OBJECT.sub(r"\1", signature)), returns
 
 
+def add_base_of_links(
+    app: Any, page: str, template: str, context: dict[str, Any], tree: object
+) -> None:
+    """Let the links of the page 404 begin at the root: a server shows it at any address."""
+    if page == "404":
+        context["metatags"] += f'<base href="{app.config.html_baseurl or "/"}">'
+
+
 def setup(app: Any) -> None:
+    app.connect("html-page-context", add_base_of_links)
     app.connect("autodoc-skip-member", skip_tuple_noise)
     app.connect("autodoc-process-docstring", drop_number_of_field)
     app.connect("autodoc-process-signature", simplify_signature)

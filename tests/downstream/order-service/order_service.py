@@ -22,9 +22,7 @@ async def connected(app: FastAPI) -> AsyncIterator[None]:
     """Keep a connection and a channel while the service runs."""
     recovery = ammoo.Recovery(retry_first=True)
     async with (
-        await ammoo.connect(
-            os.environ["AMQP_URL"], recovery=recovery, operation_timeout=5
-        ) as connection,
+        ammoo.connect(os.environ["AMQP_URL"], recovery=recovery, operation_timeout=5) as connection,
         connection.channel(reopen=True) as channel,
     ):
         await channel.select_confirm()
