@@ -790,6 +790,21 @@ def test_each_binding_is_released_by_the_last_of_its_ends_and_once() -> None:
     assert [] == replay.release(exchange, error)
 
 
+def test_time_out_of_an_entity_names_the_method_that_was_not_answered() -> None:
+    live: Any = None
+    topology = Topology()
+    topology.queue_declared(QueueDeclareParameters("q"), "q")
+    topology.exchange_declared(ExchangeDeclareParameters("x", "topic"))
+    topology.bound(QueueBindParameters("q", "x", "key", False, {}))
+    replay = Replay(live, topology, AT_ONCE, Counter())
+
+    assert ["exchange.declare", "queue.declare", "queue.bind"] == [
+        replay.method_for(each)
+        for each in topology.plan().entities
+        if not isinstance(each, ConsumerRecord)
+    ]
+
+
 class LockedConsumers:
     """Consumers that are refused until a test frees them."""
 

@@ -111,9 +111,9 @@ class Reviver:
             return
 
     def _startable_on(self, channel: LastingChannel) -> list[ConsumerRecord]:
-        """Return the consumers of a channel, but for those that follow a queue that is retried.
+        """Return the consumers of a channel, except those that will be started with their queue.
 
-        The program may have started others on such a queue since.
+        The queue of these is retried. Consumers that the program has started on it since are returned.
         """
         missing, consumers = self._handover.missing, self._topology.consumers_on(channel)
         return [each for each in consumers if not missing.follows(each, each.queue)]

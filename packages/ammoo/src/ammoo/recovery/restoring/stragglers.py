@@ -109,7 +109,7 @@ class Stragglers:
     async def _retry_until_done(
         self, tasks: asyncio.TaskGroup, entity: Entity, delay: float
     ) -> None:
-        """Try a straggler until it is one no more; then begin to try what had to wait for it."""
+        """Try a straggler until it is restored or given up; then try the entities that wait for it."""
         loop, stragglers = asyncio.get_running_loop(), self._replay.stragglers
         began = loop.time()
         while entity in stragglers:
@@ -127,7 +127,7 @@ class Stragglers:
                 self._begin_dependents(tasks, entity, error)
 
     def _begin_dependents(self, tasks: asyncio.TaskGroup, entity: Entity, error: Exception) -> None:
-        """Begin to try what had to wait for an entity, if that is restored."""
+        """Begin to try the entities that had to wait for another one, if that one is restored."""
         for released in self._replay.release(entity, error):
             self._begin(tasks, released, 0.0)
 
@@ -244,7 +244,7 @@ class Stragglers:
         channel = await self._replay.private_channels.open()
         waiter = self._replay.send(channel, entity)
         try:
-            async with answered_in_time("an entity"):
+            async with answered_in_time(self._replay.method_for(entity)):
                 reply = await waiter
         finally:
             self._replay.private_channels.close(channel)

@@ -189,7 +189,8 @@ class Replay:
 
     def postpone_suspect(self, entity: Entity) -> None:
         """Try last an entity that may have ended a connection; give it up at the second time."""
-        suspicion = ServerClosedConnection(541, "it ended a connection before", 0, 0)
+        text = "it closed an earlier connection while this entity was being restored"
+        suspicion = ServerClosedConnection(541, text, 0, 0)
         if self._suspects[entity] > 1:
             self.refuse(entity, suspicion)
         else:
@@ -274,8 +275,7 @@ class Replay:
             assert oldest is not None
             waiter = waiters.pop(oldest)
             if not waiter.done():
-                method = method_of(self._topology.request_for(oldest)).name
-                await self.wait_unless_stuck(waiter, method)
+                await self.wait_unless_stuck(waiter, self.method_for(oldest))
             reply = waiter.result()
             pipeline.answered()
             self.done(oldest, reply)
@@ -306,6 +306,10 @@ class Replay:
             self.private_channels.close(await self.private_channels.open(seconds=0))
         except TooManyChannels:  # nothing to ask with
             await asyncio.wait({answer}, timeout=ANSWER_TIMEOUT)
+
+    def method_for(self, entity: Declared) -> str:
+        """Return the method that declares or binds an entity, ``queue.declare`` for example."""
+        return method_of(self._topology.request_for(entity)).name
 
     def send(self, channel: LiveChannel, entity: Declared) -> "Future[Reply]":
         """Send the request for an entity."""
@@ -391,7 +395,7 @@ class Replay:
         return entity in self._done
 
     def dependents(self, entity: Entity) -> list[Entity]:
-        """Return the entities that need one, and are neither restored nor given up."""
+        """Return the entities that need this one, and are neither restored nor given up."""
         needing: list[Entity] = []
         if isinstance(entity, ExchangeRecord):
             needing += [*entity.bindings_from, *entity.bindings_to]
@@ -404,12 +408,12 @@ class Replay:
         ]
 
     def release(self, entity: Entity, error: Exception) -> list[Entity]:
-        """Return the entities that need no other straggler than one that is restored.
+        """Return the entities that had to wait for a restored one, and need no other straggler.
 
         They are stragglers from now on.
 
         Args:
-            entity: The straggler; if it is not restored, nothing is returned.
+            entity: The former straggler; if it is not restored, no entities are returned.
             error: Why it was a straggler.
         """
         if entity not in self._done:
