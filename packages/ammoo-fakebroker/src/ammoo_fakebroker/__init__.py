@@ -1,10 +1,11 @@
 """A broker for tests that answers as RabbitMQ does, in your process and in pure Python.
 
-    async with FakeBroker() as broker:      # in the running event loop
-        connection = await connect(broker.url)
-
-    with FakeBroker() as broker:            # in a thread of its own
+    with FakeBroker() as broker:            # in a thread
         connection = pika.BlockingConnection(pika.URLParameters(broker.url))
+
+    async with FakeBroker() as broker:      # in the running event loop
+        async with ammoo.connect(broker.url) as connection:
+            ...
 
 Under pytest, the fixture ``fakebroker`` is a new broker for each test.
 

@@ -122,6 +122,11 @@ class Administration(ABC):
 
         See https://www.rabbitmq.com/docs/access-control
 
+        Example::
+
+            broker.add_user("worker", "secret")
+            url = broker.url_for("worker")
+
         Args:
             name: The name of the user.
             password: The password; None for a user that logs in without one (EXTERNAL).
@@ -210,6 +215,10 @@ class Administration(ABC):
         A permission is a regular expression. It allows each name in which it matches somewhere;
         an empty one allows no name.
         See https://www.rabbitmq.com/docs/access-control#authorisation
+
+        Example::
+
+            broker.set_permissions("worker", configure="", write="", read="^orders$")
 
         Args:
             user: The name of the user.
@@ -330,6 +339,10 @@ class Administration(ABC):
         has an argument of the same meaning, the lower of two numbers applies; for other values
         the key decides whether the argument or the policy applies.
         See https://www.rabbitmq.com/docs/policies
+
+        Example::
+
+            broker.set_policy("limit", "^orders$", {"max-length": 1000})
 
         Args:
             name: The name of the policy; an existing one is replaced.

@@ -61,12 +61,18 @@ class FakeBroker(
     ``async with`` runs it in the current event loop, ``with`` in a separate thread, which also
     serves blocking clients and other processes. A broker can be started once. Leaving the block
     closes the connections with 320 (CONNECTION_FORCED), and never waits for a client; if the task
-    is cancelled inside ``async with``, the broker is stopped in the same way.
+    is cancelled inside ``async with``, the broker is stopped in the same way. If no other exception
+    leaves the block, its end raises what clients could not see, as `check_responders` and
+    `check_functions` do.
 
     Example::
 
+        with FakeBroker() as broker:
+            connection = pika.BlockingConnection(pika.URLParameters(broker.url))
+
         async with FakeBroker(heartbeat=10) as broker:
-            connection = await ammoo.connect(broker.url)
+            async with ammoo.connect(broker.url) as connection:
+                ...
 
     Args:
         host: The address to listen on.

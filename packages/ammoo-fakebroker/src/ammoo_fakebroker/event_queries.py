@@ -39,6 +39,10 @@ class EventQueries(Waits):
         equal, a compiled regular expression must be found, a function decides. A mapping for
         ``json`` or ``headers`` must be contained in the body or the headers; see `exactly`.
 
+        Example::
+
+            broker.history(kind=["rejected", "requeued"], queue_name="orders").assert_none()
+
         Args:
             kind: The kind of events, or several; None for all. They are ``published``, ``routed``,
                 ``unroutable``, ``returned``, ``confirmed``, ``nacked``, ``delivered``, ``got``,
@@ -143,6 +147,12 @@ class EventQueries(Waits):
     def mark(self) -> int:
         """Return a mark after the latest event, for the `since` of a query.
 
+        Example::
+
+            mark = broker.mark()
+            ...
+            broker.published(since=mark).assert_none()
+
         Raises:
             RuntimeError: History is off.
         """
@@ -151,6 +161,10 @@ class EventQueries(Waits):
 
     def life_of(self, message: Event | MessageSnapshot | int) -> Life:
         """Return all events of one message; `print` shows a line for each.
+
+        Example::
+
+            print(broker.life_of(broker.published(json={"id": 7})[0]))
 
         Args:
             message: An event of the message, a snapshot of it, or its message number.

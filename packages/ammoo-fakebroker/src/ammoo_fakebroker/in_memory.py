@@ -45,8 +45,8 @@ class InMemory(ABC):
         it::
 
             async with FakeBroker() as broker:
-                connect = ammoo.connect(broker.url, open_transport=broker.open_transport)
-                async with await connect as connection:
+                options = {"open_transport": broker.open_transport}
+                async with ammoo.connect(broker.url, **options) as connection:
                     ...
 
         Octets, pauses, faults and the end are the same as over a socket. The client's address is

@@ -188,6 +188,10 @@ class Interruptions(ABC):
     def cut_connections(self, *, connection: ConnectionChoice | None = None) -> None:
         """Close sockets without a connection.close, as a failing network does.
 
+        Example::
+
+            broker.cut_connections(connection="worker")
+
         Args:
             connection: Which connections, as for `block`; None for all.
 

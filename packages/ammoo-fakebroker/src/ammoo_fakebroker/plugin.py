@@ -61,18 +61,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--fakebroker-seed",
         type=int,
         metavar="NUMBER",
-        help="the seed of the faults of all fake brokers",
+        help="the seed of the random numbers of faults, for all fake brokers (default: 0)",
     )
     parser.addini(
         "fakebroker_leaks",
-        "what fails a test that leaves it behind: connections, channels, unacknowledged,"
-        " unroutable, unused_faults",
+        "the kinds of leaks that fail a test, some of: connections, channels, unacknowledged,"
+        " unroutable, unused_faults (default: none)",
         type="args",
         default=[],
     )
     parser.addini(
         "fakebroker_env",
-        "the environment variables that the fixture fakebroker_env sets to the broker's URL",
+        "the environment variables that the fixture fakebroker_env sets to the broker's URL"
+        f" (default: {' '.join(_ENVIRONMENT)})",
         type="args",
         default=_ENVIRONMENT,
     )
@@ -83,7 +84,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "fakebroker(leaks=…, **options): options of FakeBroker for the fixtures of this test, such"
-        " as compatibility='3.10', clock=ManualClock or seed=1; leaks as in the configuration",
+        " as compatibility='3.10', seed=1 or clock=ManualClock (a clock for each broker); leaks are"
+        " the kinds of leaks that fail the test, as in the configuration option fakebroker_leaks",
     )
     has_plugin = any(map(config.pluginmanager.hasplugin, ("asyncio", "anyio")))
     config.pluginmanager.register(_InLoop() if has_plugin else _InNoLoop())
@@ -142,7 +144,11 @@ def _brokers(request: pytest.FixtureRequest, options: dict[str, Any]) -> Brokers
 def fakebroker_options() -> dict[str, Any]:
     """Return the options of `FakeBroker` that all fixtures use; override it to change them.
 
-    The override must have the scope ``session``, because ``fakebroker_session`` uses it, too.
+    The override must have the scope ``session``, because ``fakebroker_session`` uses it, too::
+
+        @pytest.fixture(scope="session")
+        def fakebroker_options():
+            return {"compatibility": "4.0"}
     """
     return {}
 
@@ -154,6 +160,11 @@ def make_fakebroker(
     """Return a function that starts a fake broker; it has the options of `FakeBroker`.
 
     All brokers are stopped when the test ends.
+
+    Example::
+
+        def test_failover(make_fakebroker):
+            first, second = make_fakebroker(), make_fakebroker(compatibility="4.0")
     """
     with _brokers(request, fakebroker_options) as brokers:
         yield brokers.make
@@ -161,7 +172,14 @@ def make_fakebroker(
 
 @pytest.fixture
 def fakebroker(make_fakebroker: _Factory) -> FakeBroker:
-    """A new fake broker for this test, running in a thread; clients connect to its ``url``."""
+    """A new fake broker for this test, running in a thread; clients connect to its ``url``.
+
+    Example::
+
+        def test_order(fakebroker):
+            with pika.BlockingConnection(pika.URLParameters(fakebroker.url)) as connection:
+                ...
+    """
     return make_fakebroker()
 
 
@@ -169,7 +187,10 @@ def fakebroker(make_fakebroker: _Factory) -> FakeBroker:
 def fakebroker_session(
     request: pytest.FixtureRequest, fakebroker_options: dict[str, Any]
 ) -> Iterator[FakeBroker]:
-    """A fake broker that runs for the whole session; under xdist, one for each worker."""
+    """A fake broker that runs for the whole session; under xdist, one for each worker.
+
+    What a test leaves in it stays for the next test, unless `FakeBroker.restore` removes it.
+    """
     from .testing.brokers import session_broker
 
     config = request.config
@@ -184,7 +205,11 @@ def fakebroker_session(
 def fakebroker_env(
     fakebroker: FakeBroker, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> FakeBroker:
-    """The fake broker of this test; sets ``AMQP_URL`` to its URL (configuration: fakebroker_env)."""
+    """The fake broker of this test; environment variables such as ``AMQP_URL`` are its URL.
+
+    They are ``AMQP_URL``, ``RABBITMQ_URL`` and ``CELERY_BROKER_URL``, or those that the configuration
+    option ``fakebroker_env`` names.
+    """
     for name in pytestconfig.getini("fakebroker_env"):
         monkeypatch.setenv(name, fakebroker.url)
     return fakebroker

@@ -63,6 +63,10 @@ class SetUp(ABC):
     ) -> str:
         """Declare a queue, as a client would.
 
+        Example::
+
+            broker.declare_queue("orders", durable=True, arguments={"x-max-length": 10})
+
         Args:
             queue_name: The name of the queue; empty for a generated one.
             durable: Whether it survives `restart`.
@@ -100,6 +104,11 @@ class SetUp(ABC):
         virtualhost: str = DEFAULT_VIRTUALHOST,
     ) -> None:
         """Declare an exchange, as a client would.
+
+        Example::
+
+            broker.declare_exchange("orders", "topic")
+            broker.bind_queue("invoices", "orders", "order.#")
 
         Args:
             exchange_name: The name of the exchange.
@@ -234,6 +243,10 @@ class SetUp(ABC):
     ) -> None:
         """Put a message into a queue, by the default exchange.
 
+        Example::
+
+            broker.put("orders", json={"id": 7}, message_id="1")
+
         Args:
             queue_name: The name of the queue.
             body, json, virtualhost, properties: As for `publish`.
@@ -350,6 +363,10 @@ class SetUp(ABC):
 
         RabbitMQ does this when a queue is deleted, or when its leader fails. The messages that a
         consumer holds stay unacknowledged.
+
+        Example::
+
+            broker.cancel_consumer(queue_name="orders")
 
         Args:
             consumer_tag: The tag of the consumer; None for all consumers of a queue.

@@ -56,6 +56,10 @@ class TimeControl(ABC):
 
         When this returns, all brokers that share the clock have made the calls that fell due.
 
+        Example::
+
+            broker.advance(3600)  # FakeBroker(clock=ManualClock())
+
         Args:
             seconds: How far to move the clock, in seconds.
 

@@ -54,6 +54,10 @@ class DefinitionFiles(ABC):
         ignored; global parameters are kept, and only the cluster's name has an effect.
         See https://www.rabbitmq.com/docs/definitions
 
+        Example::
+
+            broker.load_definitions("definitions.json")
+
         Args:
             definitions: The definitions, or the path of a JSON file.
             virtualhost: The virtual host for all entries, for definitions of one virtual host. None,

@@ -204,6 +204,10 @@ class Events(Sequence["Event"]):
     def wait(self, count: int = 1, *, timeout: float = 5.0) -> Events:
         """Wait until at least so many events have happened, those before the call included.
 
+        Example::
+
+            broker.acknowledged(queue_name="orders").wait(3)
+
         Args:
             count: How many must match.
             timeout: How long to wait at most, in real seconds.

@@ -59,6 +59,10 @@ class Waits(StateQueries):
         `published` or `delivered` events instead. The queue may be declared during the wait; if it
         is deleted, the wait fails at once.
 
+        Example::
+
+            (message,) = broker.wait_for_messages("orders")
+
         Args:
             queue_name: The name of the queue.
             count: How many messages to wait for, from 1 on.
@@ -101,6 +105,10 @@ class Waits(StateQueries):
         self, count: int = 1, *, timeout: float = 5.0
     ) -> tuple[ConnectionSnapshot, ...]:
         """Wait until at least so many connections are open.
+
+        Example::
+
+            (service,) = broker.wait_for_connections()
 
         Args:
             count: How many connections to wait for, from 1 on.
@@ -146,6 +154,10 @@ class Waits(StateQueries):
     ) -> QueueSnapshot:
         """Wait until a queue has at least so many consumers.
 
+        Example::
+
+            broker.wait_for_consumers("orders")  # the service has started
+
         Args:
             queue_name: The name of the queue; it may be declared during the wait.
             count: How many consumers to wait for, from 1 on.
@@ -187,6 +199,10 @@ class Waits(StateQueries):
 
         The broker is idle when no client sends, no octets wait to be written, no connection is
         opening or closing, no confirm is outstanding, and no consumer holds an unsettled message.
+
+        Example::
+
+            broker.wait_for_idle()  # clients have handled what they got
 
         Args:
             quiet_for: How long it must be idle, in real seconds.
