@@ -227,6 +227,7 @@ CLIENT_STOREYS = {
     "what the user holds": [
         "ammoo.uri",
         "ammoo.credentials",
+        "ammoo.topology_records",
         "ammoo.topology",
         "ammoo.recovery.options",
         "ammoo.recovery.delays",

@@ -27,7 +27,7 @@ from ammoo.parameters import ConnectionParameters
 from ammoo.publisher import Confirmation, Publisher
 from ammoo.rpc.caller import Rpc
 from ammoo.rpc.server import RequestHandler, RpcServer
-from ammoo.topology import Entity
+from ammoo.topology_records import Entity
 from ammoo.wire.frames.header import BasicHeaderProperties
 from ammoo.wire.frames.method.queue import QueueDeclareOkParameters
 from ammoo.workers.batches import Batches

@@ -16,7 +16,7 @@ from ammoo.live.channel import LiveChannel
 from ammoo.live.connection import LiveConnection
 from ammoo.recovery.events import ChannelReopened, Open
 from ammoo.recovery.restoring.private_channels import PrivateChannels
-from ammoo.topology import QueueRecord
+from ammoo.topology_records import QueueRecord
 from ammoo_wire import (
     ChannelCloseOkParameters,
     ChannelCloseParameters,

@@ -28,7 +28,8 @@ from ammoo.recovery.events import (
 from ammoo.recovery.listener import EventListener
 from ammoo.recovery.restoring.stragglers import Stragglers
 from ammoo.recovery.restoring.topology_replay import Replay
-from ammoo.topology import BindingRecord, ConsumerRecord, ExchangeRecord, QueueRecord, Topology
+from ammoo.topology import Topology
+from ammoo.topology_records import BindingRecord, ConsumerRecord, ExchangeRecord, QueueRecord
 from ammoo_wire import (
     BasicCancelOkParameters,
     BasicCancelParameters,

@@ -11,7 +11,7 @@ from ammoo import Recovery
 from ammoo.exceptions import ConnectionLost, NotFound, PreconditionFailed, RecoveryFailed
 from ammoo.recovery.events import ConsumerLost, Open, Recovering, Restored
 from ammoo.recovery.listener import EventListener
-from ammoo.topology import ConsumerRecord, Entity, QueueRecord
+from ammoo.topology_records import ConsumerRecord, Entity, QueueRecord
 from tests.client.brokers import Name
 from tests.recovery.network import Network
 from tests.recovery.until import until, until_consumers

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from ammoo.topology import BindingRecord, Entity, ExchangeRecord, QueueRecord, Topology
+from ammoo.topology import Topology
+from ammoo.topology_records import BindingRecord, Entity, ExchangeRecord, QueueRecord
 from ammoo_wire import (
     BasicConsumeParameters,
     ExchangeBindParameters,

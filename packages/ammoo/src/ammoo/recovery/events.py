@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from ..topology import Entity
+    from ..topology_records import Entity
     from .ports import LastingConsumer, UserChannel
 
 __all__ = [

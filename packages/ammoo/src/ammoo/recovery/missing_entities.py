@@ -7,7 +7,7 @@ and it is reported once: as restored or as given up.
 
 from collections.abc import Iterable
 
-from ..topology import Entity
+from ..topology_records import Entity
 
 __all__ = ["MissingEntities"]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, Literal, get_args
 
 from ..number_checks import check_seconds, check_whole_number
-from ..topology import Entity
+from ..topology_records import Entity
 
 __all__ = ["OnError", "Recovery"]
 

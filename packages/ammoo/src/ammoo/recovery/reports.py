@@ -10,7 +10,7 @@ from typing import Final
 from weakref import WeakSet
 
 from ..instrumentation.hooks import Hooks, call_hook
-from ..topology import Entity
+from ..topology_records import Entity
 from .events import (
     Blocked,
     ChannelReopened,

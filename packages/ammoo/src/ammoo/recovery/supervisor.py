@@ -29,7 +29,8 @@ from ..exceptions.connection import (
 )
 from ..instrumentation.hooks import Hooks
 from ..live.connection import LiveConnection
-from ..topology import Entity, Topology
+from ..topology import Topology
+from ..topology_records import Entity
 from .background import BackgroundTasks
 from .connector import Connector
 from .delays import Outage

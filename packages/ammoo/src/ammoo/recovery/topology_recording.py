@@ -16,7 +16,8 @@ from ammoo_wire import (
     QueueUnbindParameters,
 )
 
-from ..topology import Forgotten, Topology
+from ..topology import Topology
+from ..topology_records import Forgotten
 
 __all__ = ["Deletion", "forget", "record_bound_or_declared", "with_current_names"]
 

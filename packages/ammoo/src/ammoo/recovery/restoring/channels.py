@@ -17,7 +17,7 @@ from ...exceptions.connection import ServerClosedConnection, TooManyChannels
 from ...inbox import Inbox
 from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
-from ...topology import ConsumerRecord, Entity
+from ...topology_records import ConsumerRecord, Entity
 from ..lasting_channel import LastingChannel
 from .private_channels import answered_in_time
 from .topology_replay import Replay

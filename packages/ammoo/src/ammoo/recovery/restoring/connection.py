@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from ...exceptions.connection import TooManyChannels
 from ...live.connection import LiveConnection
-from ...topology import ConsumerRecord, Entity, Topology
+from ...topology import Topology
+from ...topology_records import ConsumerRecord, Entity
 from ..events import NotRestored
 from ..lasting_channel import LastingChannel
 from ..options import Recovery

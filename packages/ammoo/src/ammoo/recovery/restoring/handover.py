@@ -10,7 +10,8 @@ from ...exceptions.consumer import ClientCancelledConsumerOK
 from ...inbox import Inbox
 from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
-from ...topology import ConsumerRecord, Entity, Topology
+from ...topology import Topology
+from ...topology_records import ConsumerRecord, Entity
 from ..lasting_channel import LastingChannel
 from ..missing_entities import MissingEntities
 from ..reports import Reports

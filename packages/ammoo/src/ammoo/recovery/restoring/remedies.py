@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from ...exceptions.base import OperationTimeout, ServerRefusal
 from ...exceptions.connection import TooManyChannels
-from ...topology import BindingRecord, Entity
+from ...topology_records import BindingRecord, Entity
 
 __all__ = ["Remedy", "remedy_for"]
 

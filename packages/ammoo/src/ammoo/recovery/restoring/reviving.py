@@ -17,7 +17,8 @@ from ...exceptions.consumer import ClientCancelledConsumerOK, ServerCancelledCon
 from ...inbox import Inbox
 from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
-from ...topology import ConsumerRecord, Topology
+from ...topology import Topology
+from ...topology_records import ConsumerRecord
 from ..background import BackgroundTasks
 from ..delays import Outage
 from ..lasting_channel import LastingChannel

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from ...exceptions.base import OperationTimeout
 from ...exceptions.channel import ChannelClosed, NotFound
 from ...exceptions.connection import ConnectionClosed, TooManyChannels
-from ...topology import BindingRecord, ConsumerRecord, Entity
+from ...topology_records import BindingRecord, ConsumerRecord, Entity
 from .private_channels import answered_in_time
 from .remedies import Remedy, remedy_for
 from .topology_replay import Declared, Replay

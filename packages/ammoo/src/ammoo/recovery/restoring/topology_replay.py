@@ -32,14 +32,14 @@ from ...exceptions.connection import ServerClosedConnection, TooManyChannels
 from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
 from ...live.replies import Reply
-from ...topology import (
+from ...topology import Topology
+from ...topology_records import (
     BindingRecord,
     ConsumerRecord,
     Entity,
     ExchangeRecord,
     Plan,
     QueueRecord,
-    Topology,
 )
 from ..events import NotRestored
 from ..options import Recovery
