@@ -508,3 +508,15 @@ def test_near_miss_with_the_key_comes_before_one_without(
         found.assert_count(1)
     bodies = re.findall(r"b'(.*)'", str(failed.value))
     assert ['{"id": 8, "sum": 3}', '{"id": 8, "sum": 2}', "no JSON"] == bodies
+
+
+def test_life_of_a_message_of_another_broker_is_refused(fakebroker: FakeBroker) -> None:
+    fakebroker.put(fakebroker.declare_queue("here"), b"ours")
+    with FakeBroker() as other:
+        other.put(other.declare_queue("there"), b"theirs")
+        (event,) = other.published()
+
+    with pytest.raises(
+        ValueError, match=r"published to .*b'theirs'> is an event of another broker"
+    ):
+        fakebroker.life_of(event)

@@ -85,6 +85,20 @@ async def test_error_of_starting_is_raised_in_the_loop() -> None:
             await FakeBroker(port=broker.port).__aenter__()
 
 
+def test_error_of_a_port_that_is_taken_names_it() -> None:
+    with FakeBroker() as first, pytest.raises(OSError, match="Address already in use") as caught:
+        FakeBroker(port=first.port).__enter__()
+
+    place = f"127.0.0.1, port {first.port}"
+    assert f"the broker cannot listen on {place}: Address already in use" == caught.value.strerror
+
+
+def test_broker_whose_options_were_refused_has_a_repr() -> None:
+    broker = FakeBroker.__new__(FakeBroker)
+
+    assert "<FakeBroker, not started>" == repr(broker)
+
+
 def test_broker_can_be_started_once() -> None:
     broker = FakeBroker()
     with broker:
@@ -320,7 +334,7 @@ def test_command_line_names_an_address_that_is_not_ours() -> None:
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
 
     assert 1 == finished.returncode
-    assert finished.stderr.startswith("cannot listen on 192.0.2.1, port 0: ")
+    assert finished.stderr.startswith("the broker cannot listen on 192.0.2.1, port 0: ")
     assert "--port" not in finished.stderr
     assert "Traceback" not in finished.stderr
 

@@ -34,6 +34,14 @@ def test_unknown_plugin_is_refused_with_a_hint() -> None:
         FakeBroker(plugins=DELAYED)
 
 
+def test_refused_exchange_names_the_plugin_that_has_its_type(fakebroker: FakeBroker) -> None:
+    with pytest.raises(ValueError, match="unknown exchange type") as refused:
+        fakebroker.declare_exchange("later", "x-delayed-message")
+
+    hint = f"FakeBroker(plugins=['{DELAYED}']) has exchanges of this type"
+    assert [hint] == refused.value.__notes__
+
+
 def test_delay_of_an_hour_passes_with_the_clock(make_fakebroker: Callable[..., FakeBroker]) -> None:
     broker = make_fakebroker(plugins=[DELAYED], clock=ManualClock())
     with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:

@@ -129,6 +129,10 @@ class FakeBroker(
             mechanism.
     """
 
+    # Here as well, because pytest prints the repr of a broker whose options were refused.
+    _was_started: bool = False
+    _is_running: bool = False
+
     @names_options("FakeBroker")
     def __init__(
         self,
@@ -232,8 +236,6 @@ class FakeBroker(
         self._runnable: Runnable = self._management or self._server
         self._waiters = Waiters(self._server)
         self._thread: ThreadedServer | None = None
-        self._was_started = False
-        self._is_running = False
 
     # -- starting and stopping -----------------------------------------------------------------
 

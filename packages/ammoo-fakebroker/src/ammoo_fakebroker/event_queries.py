@@ -172,7 +172,8 @@ class EventQueries(Waits):
         Raises:
             LookupError: The history holds no event of the message.
             RuntimeError: History is off.
-            ValueError: The event is not about a message.
+            TypeError: `message` is none of these.
+            ValueError: The event is not about a message, or of another broker.
         """
         recorder = self._history()
         if not isinstance(message, Event | MessageSnapshot | int):
@@ -182,7 +183,8 @@ class EventQueries(Waits):
         number = message if isinstance(message, int) else message.message_number
         if number is None:
             raise ValueError(f"{message!r} has no message number")
-        return self._call(lambda: find_life(recorder, number))
+        known = message if isinstance(message, Event) else None
+        return self._call(lambda: find_life(recorder, number, known))
 
     # -- for events ----------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from ammoo_wire import (
 from .call_checks import checks_arguments
 from .connections.channel import Channel
 from .described_messages import encode_body
+from .exchanges.plugins import plugin_of
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .setup_channel import SetUpChannel, describe_queues
 
@@ -123,17 +124,21 @@ class SetUp(ABC):
             LookupError: There is no such virtual host.
             ValueError: The broker refuses it; the text is RabbitMQ's.
         """
-        self._execute(
-            virtualhost,
-            ExchangeDeclareParameters(
-                exchange_name,
-                exchange_type,
-                durable=durable,
-                auto_delete=auto_delete,
-                internal=internal,
-                arguments=dict(arguments or {}),
-            ),
+        parameters = ExchangeDeclareParameters(
+            exchange_name,
+            exchange_type,
+            durable=durable,
+            auto_delete=auto_delete,
+            internal=internal,
+            arguments=dict(arguments or {}),
         )
+        try:
+            self._execute(virtualhost, parameters)
+        except ValueError as error:
+            plugin = plugin_of(exchange_type)
+            if plugin is not None and plugin not in self._node.plugins:
+                error.add_note(f"FakeBroker(plugins=[{plugin!r}]) has exchanges of this type")
+            raise
 
     def bind_queue(
         self,

@@ -38,17 +38,13 @@ def serve(options: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         pass
     except OSError as error:
-        raise CommandError(_describe_address_error(error, options), code=1) from None
+        raise CommandError(_describe_address_error(error), code=1) from None
 
 
-def _describe_address_error(error: OSError, options: argparse.Namespace) -> str:
-    if isinstance(error, AddressError):
-        text, option = str(error.strerror), "--management-port"
-    else:
-        text = f"cannot listen on {options.host}, port {options.port}: {error.strerror}"
-        option = "--port"
+def _describe_address_error(error: OSError) -> str:
+    option = "--management-port" if isinstance(error, AddressError) else "--port"
     hint = f"; use {option} 0 to take a free one" if error.errno in _PORT_TAKEN else ""
-    return f"{text}{hint}"
+    return f"{error.strerror}{hint}"
 
 
 async def _serve(options: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from .consistent_hash import ConsistentHashExchange
 from .delayed_message import DelayedMessageExchange
 from .exchange import Exchange
 
-__all__ = ["PLUGINS", "check_plugins"]
+__all__ = ["PLUGINS", "check_plugins", "plugin_of"]
 
 PLUGINS: dict[str, type[Exchange]] = {
     "rabbitmq_consistent_hash_exchange": ConsistentHashExchange,
@@ -34,3 +34,8 @@ def check_plugins(names: Iterable[str]) -> frozenset[str]:
             )
             raise ValueError(f"plugins has {name!r}; {hint}")
     return frozenset(names)
+
+
+def plugin_of(exchange_type: str) -> str | None:
+    """Return the plugin that adds a type of exchanges; None if none does."""
+    return next((name for name, each in PLUGINS.items() if each.type == exchange_type), None)

@@ -73,11 +73,17 @@ class Life(Sequence["Event"]):
         return "\n".join(lines)
 
 
-def find_life(recorder: Recorder, message_number: int) -> Life:
+def find_life(recorder: Recorder, message_number: int, known: Event | None = None) -> Life:
     """Find the events of a message, and those that purged or deleted a queue with it.
+
+    Args:
+        recorder: The history.
+        message_number: The number of the message.
+        known: An event of the message, if the test has passed one.
 
     Raises:
         LookupError: The history holds no event of the message.
+        ValueError: The known event is of the history of another broker.
     """
     found: list[Event] = []
     lies_in: set[str | None] = set()
@@ -92,8 +98,20 @@ def find_life(recorder: Recorder, message_number: int) -> Life:
         kept = len(range(recorder.first, recorder.total + 1))
         lost = f" in the last {kept:,} of {recorder.total:,} events" if recorder.first > 1 else ""
         raise LookupError(f"the history holds no event of message {message_number}{lost}")
+    if known is not None and not _may_be_of(recorder, known, found):
+        raise ValueError(f"{known!r} is an event of another broker")
     is_whole = found[0].kind in ("published", "restored") or recorder.first == 1
     return Life(message_number, tuple(found), is_whole=is_whole)
+
+
+def _may_be_of(recorder: Recorder, known: Event, found: list[Event]) -> bool:
+    """Return whether an event is of the same history as the events of its message number.
+
+    They are not compared for equality: events of two brokers can have the same number and details. An
+    event that the history has dropped may be of it.
+    """
+    is_dropped = known.number < recorder.first
+    return is_dropped or any(each._message is known._message for each in found)
 
 
 def _follow(lies_in: set[str | None], event: Event) -> None:

@@ -15,7 +15,7 @@ import socket
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from errno import ECONNREFUSED
 from functools import partial
 from itertools import count
@@ -133,7 +133,8 @@ class Server:
         self.thread_id = threading.get_ident()
         self._process_id = os.getpid()
         self.is_up = True
-        self._holder = hold_port(self.host, self.port)
+        with self._naming_address():
+            self._holder = hold_port(self.host, self.port)
         if self._holder is not None:
             self.port = self._holder.getsockname()[1]
         try:
@@ -150,9 +151,20 @@ class Server:
             OSError: The address is not available.
         """
         if self._listener is None:
-            self._listener = Listener(self.host, self.port)
+            with self._naming_address():
+                self._listener = Listener(self.host, self.port)
             self.port = self._listener.getsockname()[1]
             self._accepting = self.loop.create_task(self._accept(self._listener))
+
+    @contextlib.contextmanager
+    def _naming_address(self) -> Iterator[None]:
+        """Name the address in an error of the system, which says only what is wrong with it."""
+        try:
+            yield
+        except OSError as error:
+            reason = str(error.strerror).partition(" (while")[0]  # the address is named once
+            text = f"the broker cannot listen on {self.host}, port {self.port}: {reason}"
+            raise OSError(error.errno, text) from None
 
     def stop_listening(self) -> None:
         """Refuse new clients, and keep the port; connected clients stay."""
