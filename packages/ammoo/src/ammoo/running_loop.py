@@ -1,12 +1,16 @@
-"""Making sure that a connection is used in its own event loop.
+"""Making sure that a connection is used in its own event loop, and starting its tasks there.
 
 Nothing of asyncio is safe to call from another thread. Without this check a message would be
 queued and perhaps sent, before asyncio notices, or nothing would happen at all.
 """
 
-from asyncio import AbstractEventLoop, _get_running_loop
+from asyncio import AbstractEventLoop, Task, _get_running_loop
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
-__all__ = ["require_loop"]
+__all__ = ["new_task", "require_loop"]
+
+_ResultT = TypeVar("_ResultT")
 
 
 def require_loop(loop: AbstractEventLoop) -> None:
@@ -23,3 +27,12 @@ def require_loop(loop: AbstractEventLoop) -> None:
             " another thread, call asyncio.run_coroutine_threadsafe(coroutine, loop); in another"
             " loop, connect again. Nothing was sent"
         )
+
+
+def new_task(loop: AbstractEventLoop, coroutine: Coroutine[Any, Any, _ResultT]) -> "Task[_ResultT]":
+    """Return a task that begins in the next turn of the loop.
+
+    A program's task factory may start tasks at once (`asyncio.eager_task_factory`): such a task
+    would run in the middle of what the client does without an await.
+    """
+    return Task(coroutine, loop=loop)

@@ -20,6 +20,7 @@ from ..exceptions.publishing import (
 from ..live.ports import PublishingPort
 from ..live.publishing import Publishing
 from ..publish_options import Outgoing
+from ..running_loop import new_task
 from .confirmation import Confirmation
 from .outcomes import Outcomes, outcome_of
 from .resending import Resending
@@ -85,7 +86,7 @@ class Sending:
     def _start(self) -> None:
         if self._task is None:
             self._lifetime.require_live().transport.require_loop()
-            self._task = asyncio.get_running_loop().create_task(self._send_queued())
+            self._task = new_task(asyncio.get_running_loop(), self._send_queued())
 
     def _take_lost(
         self, confirmation: Confirmation, loss: PublishUnknown | PublishRefused

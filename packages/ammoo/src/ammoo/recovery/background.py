@@ -5,6 +5,8 @@ from asyncio import Task
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
+from ..running_loop import new_task
+
 __all__ = ["BackgroundTasks"]
 
 
@@ -26,7 +28,7 @@ class BackgroundTasks:
 
     def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Start a task."""
-        self.add(self._loop.create_task(coroutine))
+        self.add(new_task(self._loop, coroutine))
 
     def add(self, task: "Task[None]") -> None:
         """Keep a task that runs already."""

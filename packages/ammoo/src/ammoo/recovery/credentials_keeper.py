@@ -11,6 +11,7 @@ from ..exceptions.base import AmmooError
 from ..exceptions.connection import ConnectionClosed, CredentialsUnavailable
 from ..live.connection import LiveConnection
 from ..parameters import ConnectionParameters
+from ..running_loop import new_task
 
 __all__ = ["CredentialsKeeper"]
 
@@ -104,7 +105,7 @@ class CredentialsKeeper:
     def _begin(self) -> None:
         self._timer = None
         if self._live is not None and self._live.closing_exc is None:
-            self._task = self._loop.create_task(self._refresh(self._live))
+            self._task = new_task(self._loop, self._refresh(self._live))
             self._task.add_done_callback(self._ended)
 
     def _ended(self, task: "Task[None]") -> None:

@@ -29,6 +29,7 @@ from ..exceptions.connection import (
 )
 from ..instrumentation.hooks import Hooks
 from ..live.connection import LiveConnection
+from ..running_loop import new_task
 from ..topology import Topology
 from ..topology_records import Entity
 from .background import BackgroundTasks
@@ -170,7 +171,7 @@ class Supervisor:
         self._rounds.lost(live.protocol.heartbeat_interval)
         consumers = sum(len(each.consumers) for each in live.channels.values())
         self.reports.lost(error, len(self.channels), consumers)
-        self._task = state.loop.create_task(self._recover(error, live.unconfirmed_at_end))
+        self._task = new_task(state.loop, self._recover(error, live.unconfirmed_at_end))
 
     # --- closed for good ---
 
@@ -256,7 +257,7 @@ class Supervisor:
         """Wait a while for stragglers that are likely to be restored soon; retry the others later."""
         replay = restoration.replay
         stragglers = self._handover.stragglers(restoration.live, replay, restoration.channels)
-        task = self.state.loop.create_task(stragglers.run())
+        task = new_task(self.state.loop, stragglers.run())
         try:
             await asyncio.wait({task}, timeout=GATE_PATIENCE if replay.is_worth_waiting else 0)
         except BaseException:

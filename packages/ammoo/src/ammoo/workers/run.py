@@ -111,6 +111,9 @@ class Run:
 
     async def _work(self) -> None:
         """Handle messages, one after the other."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)  # a task factory may have started it before `run` has it
         try:
             async for message in self._consumer:
                 if self._ordered_by is None:
