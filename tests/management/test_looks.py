@@ -99,9 +99,13 @@ QUEUE: Shape = {
     "effective_policy_definition": dict,
     "exclusive": bool,
     "memory": int,
+    "consumer_capacity": int,
+    "consumer_utilisation": int,
     "message_bytes": int,
+    "message_bytes_persistent": int,
     "message_bytes_ready": int,
     "message_bytes_unacknowledged": int,
+    "messages_persistent": int,
     "name": str,
     "node": str,
     "operator_policy": None,
@@ -111,6 +115,17 @@ QUEUE: Shape = {
     "vhost": str,
     **COUNTS,
 }
+CLASSIC: Shape = {
+    "exclusive_consumer_tag": None,
+    "head_message_timestamp": None,
+    "idle_since": str,
+    "message_bytes_ram": int,
+    "messages_ram": int,
+    "messages_ready_ram": int,
+    "messages_unacknowledged_ram": int,
+    "single_active_consumer_tag": None,
+}
+"""What is shown of a classic queue beside."""
 REPLICAS: Shape = {"leader": str, "members": list, "online": list}
 EXCHANGE: Shape = {
     "arguments": dict,
@@ -179,6 +194,11 @@ NODE: Shape = {
     "type": str,
     "uptime": int,
 }
+QUEUES: Mapping[tuple[str, str], Shape] = {
+    ("4.0", "classic"): {"message_bytes_paged_out": int, "messages_paged_out": int},
+    ("4.3", "quorum"): {"delivery_limit": int},
+}
+"""What is shown of a queue beside, by release and type."""
 DRAINS: Mapping[str, Shape] = {
     "3.10": {},
     "4.0": {"being_drained": bool},
@@ -344,19 +364,14 @@ def test_queue_is_listed_with_its_messages(
     )
 
 
-@pytest.mark.parametrize(
-    ("queue_type", "more"),
-    [
-        ("classic", {"exclusive_consumer_tag": None, "idle_since": str}),
-        ("quorum", REPLICAS),
-    ],
-)
+@pytest.mark.parametrize(("queue_type", "more"), [("classic", CLASSIC), ("quorum", REPLICAS)])
 @pytest.mark.rabbitmq_version(">=4.0")
 def test_queue_is_shown(
     broker: Broker, api: ManagementApi, virtualhost: str, queue_type: str, more: Shape
 ) -> None:
     arguments = {"x-queue-type": queue_type}
     api.put(f"queues/{virtualhost}/orders", {"durable": True, "arguments": arguments})
+    more = {**more, **QUEUES.get((broker.version, queue_type), {})}
     expected = {**QUEUE, **more, "consumer_details": list, "deliveries": list, "incoming": list}
 
     shown = api.get_when(f"queues/{virtualhost}/orders", lambda found: is_complete(found, expected))

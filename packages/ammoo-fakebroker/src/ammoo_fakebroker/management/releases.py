@@ -6,6 +6,7 @@ releases that have them. Each fact was seen on live nodes (3.10.8, 4.0.5 and 4.3
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -44,6 +45,20 @@ class ApiRelease:
     """Whether a topic permission is refused if there is no such exchange."""
     checks_several_protocols: bool
     """Whether a health check takes several protocols, and answers with those that are spoken."""
+    protects_virtualhosts: bool
+    """Whether virtual hosts can be protected from deletion."""
+    pages_messages_out: bool
+    """Whether queues show how many of their messages are on disk only."""
+    shows_delivery_limits: bool
+    """Whether quorum queues show their delivery limit."""
+    answers_logins_with_users: bool
+    """Whether a login is answered with the user, and not with a cookie."""
+    unknown_node: str
+    """The reason in the refusal of a node that is not in the cluster."""
+    web_login: Mapping[str, bool | str]
+    """What the web interface is told of its login."""
+    more_memory_parts: tuple[str, ...]
+    """The parts of a node's memory beside those of all releases."""
 
 
 _4_3 = ApiRelease(
@@ -54,12 +69,25 @@ _4_3 = ApiRelease(
     describes_definitions=True,
     checks_topic_exchanges=True,
     checks_several_protocols=True,
+    protects_virtualhosts=True,
+    pages_messages_out=False,
+    shows_delivery_limits=True,
+    answers_logins_with_users=True,
+    unknown_node="Unknown node: {}",
+    web_login={},
+    more_memory_parts=("metadata_store", "metadata_store_ets"),
 )
 _4_0 = replace(
     _4_3,
     hides_virtualhosts=False,
     checks_topic_exchanges=False,
     checks_several_protocols=False,
+    protects_virtualhosts=False,
+    pages_messages_out=True,
+    shows_delivery_limits=False,
+    answers_logins_with_users=False,
+    unknown_node="Request to node {} failed with nodedown",
+    web_login={"oauth_enabled": False},
 )
 _3_10 = replace(
     _4_0,
@@ -67,6 +95,8 @@ _3_10 = replace(
     managers_see_feature_flags=False,
     says_where_users_are=False,
     describes_definitions=False,
+    web_login={"enable_uaa": False, "uaa_client_id": "", "uaa_location": ""},
+    more_memory_parts=("queue_slave_procs",),
 )
 _RELEASES = {"3.10": _3_10, "4.0": _4_0, "4.3": _4_3}
 

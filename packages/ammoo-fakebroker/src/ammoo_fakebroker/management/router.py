@@ -110,6 +110,7 @@ class Router:
             return Response(HTTPStatus.BAD_REQUEST)
         users = self._node().users
         user = users.authenticate(name, password, from_loopback=True)
+        self._statistics.logins.count("http", succeeded=user is not None)
         if user is None:
             return self._wrong_password()
         if users.find(name, from_loopback=request.is_from_loopback) is None:

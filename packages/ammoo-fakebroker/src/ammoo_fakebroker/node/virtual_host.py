@@ -75,6 +75,7 @@ class VirtualHost:
         properties: Parses the properties of published messages.
         default_queue_type: The type of queues that are declared without a type; None for classic.
         description, tags: What operators have written about it; they have no effect.
+        is_protected: Whether operators may not delete it.
         limits: The limits of connections and queues.
         policies: The policies of queues and exchanges; `change_policies` changes them.
         recorder: What records events: the history, statistics or both; None for neither.
@@ -103,6 +104,7 @@ class VirtualHost:
         self.default_queue_type = default_queue_type
         self.description = ""
         self.tags: tuple[str, ...] = ()
+        self.is_protected: bool = False
         self._consumer_timeout = consumer_timeout
         self.limits: VirtualHostLimits = VirtualHostLimits()
         self.policies: Policies = Policies(profile)

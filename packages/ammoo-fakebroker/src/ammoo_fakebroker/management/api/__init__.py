@@ -9,6 +9,8 @@ from . import (
     definitions,
     exchanges,
     health,
+    logins,
+    memory,
     nodes,
     overview,
     permissions,
@@ -23,7 +25,9 @@ __all__ = ["ALL_ROUTES"]
 _MODULES = (
     overview,
     nodes,
+    memory,
     health,
+    logins,
     virtual_hosts,
     users,
     permissions,

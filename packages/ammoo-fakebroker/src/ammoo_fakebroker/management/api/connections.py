@@ -167,6 +167,7 @@ def show_channel(call: Call) -> Response:
             if item["name"] == call.names["channel"]:
                 consumers = channel.consumers.values()
                 item["consumer_details"] = [consumer_item(call.node, each) for each in consumers]
+                item |= {"deliveries": [], "publishes": []}
                 return json_response(with_columns([item], call.request.query)[0])
     raise not_found()
 

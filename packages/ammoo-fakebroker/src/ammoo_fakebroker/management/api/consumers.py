@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...connections.channel import Channel
 from ...connections.connection import Connection
+from ...queues.consumers import SingleActiveConsumer
 from ..lists import list_response
 from ..route import Route, Routes
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ..http import Response
 
 __all__ = ["ROUTES", "channel_details", "consumer_item"]
+
+_WAITING = "waiting"
 
 
 def list_consumers(call: Call) -> Response:
@@ -33,11 +36,12 @@ def consumer_item(node: Node, consumer: Consumer) -> dict[str, Any]:
     """Return the API's object for a consumer."""
     timeout = consumer.queue.settings.consumer_timeout or consumer.queue.host.consumer_timeout
     shows_timeout = node.profile.api_shows_drains_and_timeouts and timeout is not None
+    status = _activity_status(consumer)
     return {
         "arguments": consumer.arguments,
         "ack_required": not consumer.no_ack,
-        "active": True,
-        "activity_status": "up",
+        "active": status != _WAITING,
+        "activity_status": status,
         "channel_details": channel_details(node, consumer.channel),
         "consumer_tag": consumer.tag,
         **({"consumer_timeout": timeout} if shows_timeout else {}),
@@ -45,6 +49,14 @@ def consumer_item(node: Node, consumer: Consumer) -> dict[str, Any]:
         "prefetch_count": consumer.limiter.limit,
         "queue": {"name": consumer.queue.name, "vhost": consumer.queue.host.name},
     }
+
+
+def _activity_status(consumer: Consumer) -> str:
+    """Return whether a consumer gets messages, or waits for a single active one to end."""
+    others = consumer.queue.consumers
+    if not isinstance(others, SingleActiveConsumer):
+        return "up"
+    return "single_active" if others.active is consumer else _WAITING
 
 
 def channel_details(node: Node, channel: object) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ..call import Call, json_response
-from ..refusals import bad_request, not_found
+from ..refusals import bad_request
 from ..releases import ONLY_3_10, SINCE_4_3
 from ..route import Route, Routes
+from .nodes import check_node
 from .overview import listeners
 
 if TYPE_CHECKING:
@@ -92,10 +93,9 @@ def check_aliveness(call: Call) -> Response:
         return json_response({"status": "ok"})
 
 
-def check_node(call: Call) -> Response:
-    """Answer that all is well, if it is the node of that name."""
-    if call.names["node"] != call.node.cluster_name:
-        raise not_found()
+def check_named_node(call: Call) -> Response:
+    """Answer that all is well, if there is a node of that name."""
+    check_node(call)
     return json_response({"status": "ok"})
 
 
@@ -126,6 +126,6 @@ ROUTES: Routes = {
     "health/checks/port-listener/:port": Route({"GET": check_port}),
     "health/checks/protocol-listener/:protocol": Route({"GET": check_protocol}),
     "healthchecks/node": Route({"GET": check_nothing}),
-    "healthchecks/node/:node": Route({"GET": check_node}),
+    "healthchecks/node/:node": Route({"GET": check_named_node}),
     "aliveness-test/:vhost": Route({"GET": check_aliveness}),
 }

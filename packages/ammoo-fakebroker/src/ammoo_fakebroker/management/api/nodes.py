@@ -15,7 +15,7 @@ from .overview import exchange_types
 if TYPE_CHECKING:
     from ..http import Response
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "check_node"]
 
 _MACHINE: Final = {
     "disk_free_limit": 50_000_000,
@@ -33,9 +33,18 @@ def list_nodes(call: Call) -> Response:
 
 def show_node(call: Call) -> Response:
     """Show the node."""
+    check_node(call)
+    return json_response(with_columns([_node_item(call)], call.request.query)[0])
+
+
+def check_node(call: Call) -> None:
+    """Check that the path names the node.
+
+    Raises:
+        Refusal: 404, it names another one.
+    """
     if call.names["node"] != call.node.cluster_name:
         raise not_found()
-    return json_response(with_columns([_node_item(call)], call.request.query)[0])
 
 
 def _node_item(call: Call) -> dict[str, Any]:

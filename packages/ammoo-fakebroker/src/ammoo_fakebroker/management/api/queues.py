@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import (
@@ -18,11 +17,12 @@ from ..call import Call, Role, boolean, changed, done, integer, json_response
 from ..json_bodies import read_table
 from ..lists import list_response, with_columns
 from ..refusals import Refusal, bad_request, not_found, refusal_of
+from ..releases import SINCE_4_0
 from ..route import Route, Routes
 from ..statistics.counts import QUEUE_GROUPS
-from .connections import open_in
 from .consumers import consumer_item
 from .message_properties import to_json
+from .queue_figures import Held, consumer_figures, held_by_clients, message_figures
 from .totals import idle_since, message_stats, queue_totals
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _ACK_MODES = (
 
 def list_queues(call: Call) -> Response:
     """List the queues of one virtual host, or of all."""
-    held = _octets_with_clients(call.node)
+    held = held_by_clients(call.node)
     items = [
         queue_item(call, virtualhost, queue, held)
         for virtualhost in call.own_virtualhosts()
@@ -62,7 +62,7 @@ def show_queue(call: Call) -> Response:
     """Show a queue with its consumers."""
     virtualhost = call.virtualhost()
     queue = _queue(call, virtualhost)
-    item = queue_item(call, virtualhost, queue, _octets_with_clients(call.node))
+    item = queue_item(call, virtualhost, queue, held_by_clients(call.node))
     item["consumer_details"] = [consumer_item(call.node, each) for each in queue.consumers]
     item |= {"deliveries": [], "incoming": []}
     return json_response(with_columns([item], call.request.query)[0])
@@ -75,26 +75,14 @@ def _queue(call: Call, virtualhost: VirtualHost) -> Queue:
     return queue
 
 
-def _octets_with_clients(node: Node) -> Counter[Queue]:
-    """Return, for each queue, how many octets of bodies clients hold and have not settled."""
-    held: Counter[Queue] = Counter()
-    for connection in open_in(node):
-        for channel in connection.all_channels():
-            for delivery in channel.unacked.values():
-                held[delivery.queue] += len(delivery.queued.message.body)
-    return held
-
-
-def queue_item(
-    call: Call, virtualhost: VirtualHost, queue: Queue, held: Counter[Queue]
-) -> dict[str, Any]:
+def queue_item(call: Call, virtualhost: VirtualHost, queue: Queue, held: Held) -> dict[str, Any]:
     """Return the API's object for a queue.
 
     Args:
         call: The request.
         virtualhost: The virtual host of the queue.
         queue: The queue.
-        held: The octets that clients hold, by queue.
+        held: The messages that clients have, by queue.
     """
     return {
         "arguments": queue.arguments,
@@ -110,9 +98,10 @@ def queue_item(
         "consumers": len(queue.consumers),
         **queue_totals([queue], call.rates),
         **_activity(call, virtualhost, queue),
-        **_sizes(queue, held[queue]),
+        **message_figures(queue, held.get(queue, ()), call.release),
+        **consumer_figures(queue),
         **_policies(virtualhost.policies, queue),
-        **_replicas(call.node, queue),
+        **_replicas(call, queue),
         **_owner(queue),
     }
 
@@ -124,18 +113,6 @@ def _activity(call: Call, virtualhost: VirtualHost, queue: Queue) -> dict[str, A
         return {}
     stats = message_stats(counts, QUEUE_GROUPS, call.rates)
     return stats | ({} if queue.is_replicated else idle_since(counts))
-
-
-def _sizes(queue: Queue, held: int) -> dict[str, int]:
-    """Return the octets of bodies; RabbitMQ counts none in streams."""
-    if queue.queue_type == STREAM:
-        return {}
-    ready = sum(len(queued.message.body) for queued in queue.ready_messages())
-    return {
-        "message_bytes": ready + held,
-        "message_bytes_ready": ready,
-        "message_bytes_unacknowledged": held,
-    }
 
 
 def _policies(policies: Policies, queue: Queue) -> dict[str, Any]:
@@ -152,14 +129,15 @@ def _policy_name(policies: Policies, policy: Policy | None, *, by_operator: bool
     return next((name for name, each in named if each is policy), None)
 
 
-def _replicas(node: Node, queue: Queue) -> dict[str, Any]:
+def _replicas(call: Call, queue: Queue) -> dict[str, Any]:
     if not queue.is_replicated:
         return {"exclusive_consumer_tag": _exclusive_consumer_tag(queue)}
-    return {
-        "leader": node.cluster_name,
-        "members": [node.cluster_name],
-        "online": [node.cluster_name],
-    }
+    name = call.node.cluster_name
+    replicas = {"leader": name, "members": [name], "online": [name]}
+    if queue.queue_type == STREAM or not call.release.shows_delivery_limits:
+        return replicas
+    limit = queue.settings.delivery_limit
+    return {**replicas, "delivery_limit": "unlimited" if limit is None else limit}
 
 
 def _exclusive_consumer_tag(queue: Queue) -> str | None:
@@ -310,7 +288,7 @@ def _encoded(octets: bytes, body: dict[str, Any]) -> tuple[str, str]:
 
 ROUTES: Routes = {
     "queues": Route({"GET": list_queues}),
-    "queues/detailed": Route({"GET": list_queues}),
+    "queues/detailed": Route({"GET": list_queues}, releases=SINCE_4_0),
     "queues/:vhost": Route({"GET": list_queues}),
     "queues/:vhost/:queue": Route(
         {"GET": show_queue, "PUT": declare_queue, "DELETE": delete_queue}

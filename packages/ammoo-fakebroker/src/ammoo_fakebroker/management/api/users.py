@@ -16,8 +16,9 @@ from .limits import limit_items, limit_values, read_limits, with_limit
 
 if TYPE_CHECKING:
     from ..http import Response
+    from ..releases import ApiRelease
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "whoami_item"]
 
 _LIMITS = {"max-connections": "max_connections", "max-channels": "max_channels"}
 
@@ -27,9 +28,13 @@ _LIMITS = {"max-connections": "max_connections", "max-channels": "max_channels"}
 
 def who_am_i(call: Call) -> Response:
     """Show the user who makes the request."""
-    shown = {"name": call.user.name, "tags": list(call.user.tags)}
-    place = {"is_internal_user": True} if call.release.says_where_users_are else {}
-    return json_response({**shown, **place})
+    return json_response(whoami_item(call.user, call.release))
+
+
+def whoami_item(user: User, release: ApiRelease) -> dict[str, Any]:
+    """Return what the API says to a user of itself."""
+    place = {"is_internal_user": True} if release.says_where_users_are else {}
+    return {"name": user.name, "tags": list(user.tags), **place}
 
 
 def list_users(call: Call) -> Response:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ...queues.types import QUEUE_TYPES
 from ..call import Call, Role, boolean, changed, done, json_response, read_tags
 from ..lists import list_response, with_columns
 from ..rates import DATA_RATES
-from ..refusals import bad_request, not_found
+from ..refusals import Refusal, bad_request
+from ..releases import SINCE_4_3
 from ..route import Route, Routes
 from ..statistics.counts import CHANNEL_GROUPS
 from .connections import open_in
@@ -47,11 +49,13 @@ def show_virtualhost(call: Call) -> Response:
 
 def virtualhost_item(call: Call, virtualhost: VirtualHost) -> dict[str, Any]:
     """Return the API's object for a virtual host."""
-    metadata = {
+    metadata: dict[str, Any] = {
         "description": virtualhost.description,
         "tags": virtualhost.tags,
         "default_queue_type": virtualhost.default_queue_type or "classic",
     }
+    if call.release.protects_virtualhosts:
+        metadata["protected_from_deletion"] = virtualhost.is_protected
     counts = call.statistics.of_virtualhost(virtualhost.name).total
     return {
         "cluster_state": {call.node.cluster_name: "running"},
@@ -109,9 +113,42 @@ def create_virtualhost(call: Call) -> Response:
 def delete_virtualhost(call: Call) -> Response:
     """Delete a virtual host and everything in it, and close its connections."""
     call.require(Role.ADMINISTRATOR)
-    if call.names["vhost"] not in call.node.virtualhosts:
-        raise not_found()
-    call.node.delete_virtualhost(call.names["vhost"])
+    virtualhost = call.virtualhost()
+    if virtualhost.is_protected:
+        reason = f"Refusing to delete virtual host '{virtualhost.name}' because it is protected"
+        raise _precondition_failed(f"{reason} from deletion")
+    call.node.delete_virtualhost(virtualhost.name)
+    return done()
+
+
+def _precondition_failed(reason: str) -> Refusal:
+    return Refusal(HTTPStatus.PRECONDITION_FAILED, "precondition_failed", reason)
+
+
+def protect_virtualhost(call: Call) -> Response:
+    """Protect a virtual host from deletion."""
+    name = call.names["vhost"]
+    if name not in call.node.virtualhosts:
+        reason = f"Cannot enable deletion protection of virtual host '{name}'"
+        raise Refusal(HTTPStatus.NOT_FOUND, "not_found", f"{reason} because it does not exist")
+    call.node.virtualhosts[name].is_protected = True
+    return done()
+
+
+def unprotect_virtualhost(call: Call) -> Response:
+    """Let a virtual host be deleted again."""
+    call.virtualhost().is_protected = False
+    return done()
+
+
+def start_virtualhost(call: Call) -> Response:
+    """Do nothing: each virtual host runs on the node."""
+    name, node = call.names["vhost"], call.names["node"]
+    if node != call.node.cluster_name:
+        raise bad_request(call.release.unknown_node.format(node))
+    if name not in call.node.virtualhosts:
+        reason = f'{{no_such_vhost,<<"{name}">>}}'
+        raise bad_request(f"Request to node {node} failed with {reason}")
     return done()
 
 
@@ -152,6 +189,12 @@ ROUTES: Routes = {
     "vhosts/:vhost": Route(
         {"GET": show_virtualhost, "PUT": create_virtualhost, "DELETE": delete_virtualhost}
     ),
+    "vhosts/:vhost/deletion/protection": Route(
+        {"POST": protect_virtualhost, "DELETE": unprotect_virtualhost},
+        Role.ADMINISTRATOR,
+        SINCE_4_3,
+    ),
+    "vhosts/:vhost/start/:node": Route({"POST": start_virtualhost}, Role.ADMINISTRATOR),
     "vhost-limits": Route({"GET": list_limits}),
     "vhost-limits/:vhost": Route({"GET": list_limits}),
     "vhost-limits/:vhost/:limit": Route(

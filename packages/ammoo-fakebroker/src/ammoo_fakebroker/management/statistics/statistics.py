@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from ammoo_wire import ReplyCode
+
 from ...connections.connection import Connection
 from ...connections.methods.direct_reply_to import PSEUDO_QUEUE
 from .counts import CHURN, Counts, VirtualHostCounts
+from .logins import Logins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Statistics"]
 
+_AMQP = "amqp091"
+"""RabbitMQ's name for the protocol where it counts logins."""
+
 
 class Statistics:
     """The counts of one broker.
@@ -33,10 +39,12 @@ class Statistics:
 
     Attributes:
         now: Returns the time in seconds since 1970.
+        logins: How often clients have logged in.
     """
 
     def __init__(self, history: Recorder | None, now: Callable[[], float]) -> None:
         self.now: Callable[[], float] = now
+        self.logins: Logins = Logins()
         self._started_at = now()
         self._churn = Counts()
         self._history = history
@@ -107,6 +115,7 @@ class Statistics:
             )
         name = details.get("virtualhost") or _virtualhost_of(channel, connection)
         if name is None:
+            self._count_refused_login(kind, details)
             return
         home = self.of_virtualhost(name)
         self._count_change(kind, home, details)
@@ -196,6 +205,7 @@ class Statistics:
         """Begin to count anew: RabbitMQ keeps no statistics over a restart."""
         self._channel = None
         self._churn.clear()
+        self.logins.clear()
         self._started_at = self.now()
         queues = {name: list(home.queues) for name, home in self._virtualhosts.items()}
         self._virtualhosts.clear()
@@ -291,6 +301,7 @@ class Statistics:
     def _count_connection(self, kind: str, home: VirtualHostCounts, connection: Connection) -> None:
         if kind == "connection_opened":
             self._churn["connection_created"] += 1
+            self.logins.count(_AMQP, succeeded=True)
             home.had_connections = True
         elif kind == "connection_closed":
             self._churn["connection_closed"] += 1
@@ -299,6 +310,11 @@ class Statistics:
             if connection.traffic is not None:
                 home.received_octets += connection.traffic.received_octets
                 home.sent_octets += connection.traffic.sent_octets
+
+    def _count_refused_login(self, kind: str, details: dict[str, Any]) -> None:
+        """Count a connection that the broker has closed before it was opened, for its login."""
+        if kind == "connection_closed" and details.get("code") == ReplyCode.ACCESS_REFUSED:
+            self.logins.count(_AMQP, succeeded=False)
 
     def _count_change(self, kind: str, home: VirtualHostCounts, details: dict[str, Any]) -> None:
         """Count a change of a queue or an exchange, and forget the counts of one that is deleted."""
