@@ -4,10 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from ammoo_fakebroker import FakeBroker
+from ammoo_fakebroker.testing.management_client import ManagementError
+from ammoo_fakebroker.testing.real_broker import RealBroker
 from tests.broker.test_plugin import WITHOUT_ASYNCIO
 
 PIKA = """
@@ -122,6 +125,63 @@ unittest.main()
     assert "Ran 2 tests" in finished.stderr
     assert "AssertionError: its own failure" in finished.stderr
     assert 2 == finished.stderr.count("prices: 1 request had no answer: request b'1' has no reply")
+
+
+def test_broker_that_cannot_be_started_is_an_error_of_the_test_of_unittest() -> None:
+    program = """
+import unittest
+from ammoo_fakebroker import FakeBrokerTestCase, ManualClock
+
+class Misspelt(FakeBrokerTestCase, unittest.TestCase):
+    fakebroker_options = {"hartbeat": 3}
+
+    def test_1(self):
+        pass
+
+    @unittest.skip("not today")
+    def test_2(self):
+        pass
+
+class Async(FakeBrokerTestCase, unittest.IsolatedAsyncioTestCase):
+    fakebroker_options = {"compatibility": "9"}
+
+    async def test_3(self):
+        pass
+
+class Clocks(FakeBrokerTestCase, unittest.TestCase):
+    fakebroker_options = {"clock": ManualClock}
+
+    def test_4(self):
+        self.fakebroker.advance(10)
+
+unittest.main()
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=False, text=True, timeout=60
+    )
+
+    assert "Ran 4 tests" in finished.stderr
+    assert "FAILED (errors=2, skipped=1)" in finished.stderr
+    assert "FakeBroker has no option 'hartbeat'; did you mean 'heartbeat'?" in finished.stderr
+
+
+def test_session_broker_has_the_options_of_the_others(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+@pytest.fixture(scope="session")
+def fakebroker_options():
+    return {"clock": ManualClock, "leaks": "connections"}
+
+def test_options(fakebroker_session, fakebroker):
+    fakebroker_session.advance(10)
+    fakebroker.advance(10)
+    assert (5, 5) == (fakebroker_session._seed, fakebroker._seed)
+""",
+        *("--fakebroker-seed", "5"),
+    )
+
+    result.assert_outcomes(passed=1)
 
 
 # -- in the loop -------------------------------------------------------------------------------
@@ -520,6 +580,34 @@ def test_real_broker_without_management_is_an_error_that_says_so(
         result = run(pytester, SUITE, *options, f"http://127.0.0.1:{broker.port}", "-k", "own")
 
     result.assert_outcomes(errors=1)
+
+
+def refuse(what: str) -> NoReturn:
+    pytest.fail(what)
+
+
+def test_management_interface_of_another_broker_is_refused() -> None:
+    with FakeBroker(management_port=0) as broker:
+        own = RealBroker(broker.url, broker.management_url, "test", refuse)
+        other = RealBroker("amqp://guest:guest@127.0.0.1:9", broker.management_url, "test", refuse)
+
+        own.check_management()
+        with pytest.raises(ManagementError) as refused:
+            other.check_management()
+
+    assert (
+        f"the management API at {broker.management_url} is of a broker that listens on"
+        f" {broker.port}, not on 9: give the one of amqp://127.0.0.1:9 as"
+        " --fakebroker-management-url"
+    ) == str(refused.value)
+
+
+def test_url_of_the_real_broker_is_checked_at_the_start(pytester: pytest.Pytester) -> None:
+    result = run(pytester, SUITE, "--fakebroker-url", "guest:secret@127.0.0.1:5672")
+
+    result.stderr.fnmatch_lines(
+        ["ERROR: --fakebroker-url is '127.0.0.1:5672'; expected an AMQP URL, such as amqp://*"]
+    )
 
 
 # -- what it costs who does not use it ---------------------------------------------------------

@@ -218,6 +218,7 @@ def test_other_failures_say_what_was_there(
     assert "1 connection was open after 0.02 s, 2 awaited" in connections
     assert "connection opened (connection 'api')" in connections
     assert "after 0.02 s the function still returned None" in nothing
+    assert "connection 'api': 1 channel" in nothing
 
 
 def test_idleness_is_awaited(fakebroker: FakeBroker, channel: BlockingChannel, soon: Soon) -> None:

@@ -136,6 +136,7 @@ PLUGIN = ("ammoo_fakebroker.plugin", "ammoo_fakebroker.testing")
 # The floors of the broker's folders, and of the modules that stand in none of them. An import goes
 # down, or stays in its folder: auth and messages stand side by side and do not know each other.
 BROKER_FLOORS = {
+    "attribute_names": 0,
     "call_checks": 0,
     "clocks": 1,
     "described_messages": 0,

@@ -80,7 +80,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the mark, and the fixture of brokers in the test's own event loop."""
+    """Register the mark, and the fixture of brokers in the test's own event loop.
+
+    Raises:
+        UsageError: The URL of the real broker is no AMQP URL.
+    """
+    url = config.getoption("fakebroker_url")
+    if url and not url.startswith(("amqp://", "amqps://")):
+        raise pytest.UsageError(
+            f"--fakebroker-url is {url.rpartition('@')[2]!r}; expected an AMQP URL, such as"
+            " amqp://guest:guest@127.0.0.1:5672"
+        )
     config.addinivalue_line(
         "markers",
         "fakebroker(leaks=…, **options): options of FakeBroker for the fixtures of this test, such"

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .attribute_names import names_attributes
+
 if TYPE_CHECKING:
     from ammoo_wire import BasicHeaderProperties
 
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 
+@names_attributes
 class BindingSnapshot(NamedTuple):
     """A binding at the moment of the call."""
 
@@ -44,6 +47,7 @@ class BindingSnapshot(NamedTuple):
     arguments: Mapping[str, Any]
 
 
+@names_attributes
 class QueueSnapshot(NamedTuple):
     """A queue at the moment of the call."""
 
@@ -62,6 +66,7 @@ class QueueSnapshot(NamedTuple):
     """The bindings that lead to the queue."""
 
 
+@names_attributes
 class ExchangeSnapshot(NamedTuple):
     """An exchange at the moment of the call."""
 
@@ -75,6 +80,7 @@ class ExchangeSnapshot(NamedTuple):
     """The bindings that have the exchange as their source."""
 
 
+@names_attributes
 class MessageSnapshot(NamedTuple):
     """A message that is ready in a queue, or with a client."""
 
@@ -95,6 +101,11 @@ class MessageSnapshot(NamedTuple):
     consumer_tag: str | None = None
     """The consumer that has the message; None if it is ready, or after basic.get."""
 
+    @property
+    def headers(self) -> Mapping[str, Any]:
+        """The headers of the message; empty if it has none."""
+        return self.properties.headers or {}
+
     def json(self) -> Any:
         """Decode the body from JSON.
 
@@ -104,6 +115,7 @@ class MessageSnapshot(NamedTuple):
         return json.loads(self.body)
 
 
+@names_attributes
 class ConnectionSnapshot(NamedTuple):
     """A connection at the moment of the call."""
 

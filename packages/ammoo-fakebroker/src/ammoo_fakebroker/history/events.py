@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from ..attribute_names import names_attributes
 from .event_fields import EventFields
 from .texts import describe
 
 __all__ = ["Event", "plain"]
 
 
+@names_attributes
 class Event(EventFields):
     """One thing that happened in the broker.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
+from ..attribute_names import names_attributes
 from .texts import describe_body, describe_origin, what_happened
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _DEPARTURES = ("delivered", "got", "expired", "dropped", "rejected", "acknowledg
 _ENDS_OF_QUEUES = ("purged", "queue_deleted")
 
 
+@names_attributes
 class Life(Sequence["Event"]):
     """The events of one message, oldest first; `print` shows a line for each.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
+from ..attribute_names import names_attributes
 from ..call_checks import checks_arguments
 from .criteria import describe_criteria, mismatch
 from .near_misses import (
@@ -114,6 +115,7 @@ class EventSource(Protocol):
         ...
 
 
+@names_attributes
 @checks_arguments
 class Events(Sequence["Event"]):
     """Events that a query has found, oldest first.
@@ -137,7 +139,8 @@ class Events(Sequence["Event"]):
     def __getitem__(self, index: int | slice) -> Event | tuple[Event, ...]:
         events = self._found.events
         if isinstance(index, int) and not -len(events) <= index < len(events):
-            raise IndexError(self._subject())
+            _check_nothing_is_lost(self._found)
+            raise IndexError(self._describe_nearest())
         return events[index]
 
     def __iter__(self) -> Iterator[Event]:
@@ -159,11 +162,13 @@ class Events(Sequence["Event"]):
         return hash(self._found.events)
 
     def __repr__(self) -> str:
-        reason = "" if self._found.events else nearest_reason(self._found.candidates, self._query)
-        return f"<{self._subject()}{reason and '; nearest ' + reason}>"
+        return f"<{self._describe_nearest()}>"
 
-    def _subject(self) -> str:
-        return self._query.describe(len(self._found.events))
+    def _describe_nearest(self) -> str:
+        """Return how many events match; if none does, why the nearest one does not."""
+        reason = "" if self._found.events else nearest_reason(self._found.candidates, self._query)
+        subject = self._query.describe(len(self._found.events))
+        return f"{subject}; nearest {reason}" if reason else subject
 
     def assert_count(self, count: int) -> None:
         """Assert that exactly so many events have happened up to now.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from ..broker import FakeBroker
 from .leaks import check_kinds, find_leaks
+from .options import options_of_one_broker
 from .reports import describe_broker, write_transcript
 
 if TYPE_CHECKING:
@@ -85,12 +86,7 @@ class Brokers:
 
     def _merged(self, options: Mapping[str, Any]) -> dict[str, Any]:
         seed = self._config.getoption("fakebroker_seed")
-        merged = {} if seed is None else {"seed": seed}
-        merged |= {**self._options, **options}
-        clock = merged.get("clock")
-        if isinstance(clock, type):
-            merged["clock"] = clock()  # a clock for each broker
-        return merged
+        return options_of_one_broker({**self._options, **options}, seed)
 
     def _real(self, url: str, options: Mapping[str, Any]) -> RealBroker:
         from .real_runs import open_real_broker
@@ -227,5 +223,7 @@ def session_broker(
         with open_real_broker(url, config, options, skip=skip, fail=fail) as real:
             yield real  # type: ignore[misc]  # it stands in for a fake one
     else:
-        with FakeBroker(**options) as broker:
+        own = {name: value for name, value in options.items() if name != "leaks"}
+        seed = config.getoption("fakebroker_seed")
+        with FakeBroker(**options_of_one_broker(own, seed)) as broker:
             yield broker

@@ -58,8 +58,8 @@ class RealBroker(RealSetUp):
     ) -> None:
         self._parts = urlsplit(url)
         user, password = self._parts.username or "guest", self._parts.password or "guest"
-        base = management_url or f"http://{self._parts.hostname or '127.0.0.1'}:15672"
-        self._api = ManagementClient(base, user, password)
+        self._management_url = management_url or f"http://{self.host}:15672"
+        self._api = ManagementClient(self._management_url, user, password)
         self._user = user
         self._passwords: dict[str, str | None] = {user: password}
         self._virtualhost = virtualhost
@@ -109,6 +109,25 @@ class RealBroker(RealSetUp):
     def port(self) -> int:
         """The port of the broker."""
         return self._parts.port or (5671 if self._parts.scheme == "amqps" else 5672)
+
+    def check_management(self) -> None:
+        """Check that the management API is that of the broker, and not of another one.
+
+        Raises:
+            ManagementError: No listener of its broker has the port of the AMQP URL.
+        """
+        ports = {
+            listener["port"]
+            for listener in self._api.get(("overview",)).get("listeners", ())
+            if listener["protocol"].startswith("amqp")
+        }
+        if ports and self.port not in ports:
+            raise ManagementError(
+                f"the management API at {self._management_url} is of a broker that listens on"
+                f" {', '.join(map(str, sorted(ports)))}, not on {self.port}: give the one of"
+                f" {self._address} as --fakebroker-management-url",
+                None,
+            )
 
     @property
     def version(self) -> str:

@@ -49,7 +49,10 @@ def open_real_broker(
 
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     name = f"fake-{worker}-{os.getpid()}-{next(_numbers)}"
-    broker = RealBroker(url, config.getoption("fakebroker_management_url"), name, unavailable)
+    management_url = config.getoption("fakebroker_management_url")
+    broker = RealBroker(url, management_url, name, unavailable)
+    if management_url is None:
+        broker.check_management()
     for option, value in options.items():
         if option == "compatibility":
             version = broker.version

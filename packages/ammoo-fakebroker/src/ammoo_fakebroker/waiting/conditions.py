@@ -10,6 +10,7 @@ from ..history.queries import Found, Query, describe_loss, find, find_of_other_k
 from ..network.idleness import busy_with
 from ..state_queries import Look
 from .failures import (
+    describe_connections,
     describe_queues,
     explain_connections,
     explain_consumers,
@@ -141,7 +142,8 @@ class FunctionIsTrue:
         name = "the function" if name == "<lambda>" else f"{name}()"
         return (
             f"after {timeout:g} s {name} still {verb} {self._last!r}"
-            f"\n  now: {summarize_node(self._node)}{describe_queues(self._node)}"
+            f"\n  now: {summarize_node(self._node)}{describe_connections(self._node)}"
+            f"{describe_queues(self._node)}"
         )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..node.virtual_host import VirtualHost
 
 __all__ = [
+    "describe_connections",
     "describe_queues",
     "explain_connections",
     "explain_consumers",
@@ -94,6 +95,17 @@ def summarize_node(node: Node) -> str:
     blocked = sum(connection.is_blocked for connection in is_open)
     state = f"{blocked} blocked" if blocked else "not blocked"
     return _count(len(is_open), "connection") + (f", {state}" if is_open else "")
+
+
+def describe_connections(node: Node) -> str:
+    """Return a line for each of some open connections, the oldest first."""
+    is_open = [connection for connection in node.connections if connection.is_open]
+    lines = [
+        f"\n  connection {each.identity.name!r}: {_count(len(each.channels), 'channel')}"
+        for each in is_open[:_SHOWN]
+    ]
+    left = len(is_open) - _SHOWN
+    return "".join(lines) + (f"\n  … and {_count(left, 'more connection')}" if left > 0 else "")
 
 
 def describe_queues(node: Node) -> str:
