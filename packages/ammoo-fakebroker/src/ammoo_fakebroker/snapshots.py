@@ -39,7 +39,14 @@ __all__ = [
 
 @names_attributes
 class BindingSnapshot(NamedTuple):
-    """A binding at the moment of the call."""
+    """A binding at the moment of the call.
+
+    Attributes:
+        source: The name of the exchange that it leads away from.
+        destination: The name of the queue or the exchange that it leads to.
+        routing_key: The binding key.
+        arguments: Its arguments.
+    """
 
     source: str
     destination: str
@@ -49,7 +56,20 @@ class BindingSnapshot(NamedTuple):
 
 @names_attributes
 class QueueSnapshot(NamedTuple):
-    """A queue at the moment of the call."""
+    """A queue at the moment of the call.
+
+    Attributes:
+        name: Its name.
+        queue_type: ``"classic"``, ``"quorum"`` or ``"stream"``.
+        durable: Whether it survives a restart.
+        exclusive: Whether it belongs to one connection.
+        auto_delete: Whether it is deleted when its last consumer is gone.
+        arguments: Its arguments, as declared.
+        message_count: How many messages are ready to be delivered.
+        unacknowledged_count: How many messages are delivered and not settled.
+        consumer_count: How many consumers it has.
+        bindings: The bindings that lead to it.
+    """
 
     name: str
     queue_type: str
@@ -58,17 +78,24 @@ class QueueSnapshot(NamedTuple):
     auto_delete: bool
     arguments: Mapping[str, Any]
     message_count: int
-    """How many messages are ready to be delivered."""
     unacknowledged_count: int
-    """How many messages are delivered and not settled."""
     consumer_count: int
     bindings: tuple[BindingSnapshot, ...]
-    """The bindings that lead to the queue."""
 
 
 @names_attributes
 class ExchangeSnapshot(NamedTuple):
-    """An exchange at the moment of the call."""
+    """An exchange at the moment of the call.
+
+    Attributes:
+        name: Its name; empty for the default exchange.
+        exchange_type: Its type, such as ``"topic"``.
+        durable: Whether it survives a restart.
+        auto_delete: Whether it is deleted with its last binding.
+        internal: Whether only exchanges can publish to it.
+        arguments: Its arguments, as declared.
+        bindings: The bindings that lead away from it.
+    """
 
     name: str
     exchange_type: str
@@ -77,29 +104,35 @@ class ExchangeSnapshot(NamedTuple):
     internal: bool
     arguments: Mapping[str, Any]
     bindings: tuple[BindingSnapshot, ...]
-    """The bindings that have the exchange as their source."""
 
 
 @names_attributes
 class MessageSnapshot(NamedTuple):
-    """A message that is ready in a queue, or with a client."""
+    """A message that is ready in a queue, or with a client.
+
+    Attributes:
+        exchange_name: The exchange that it was published to; empty for the default exchange.
+        routing_key: The routing key that it was published with.
+        properties: Its properties; those that it does not have are None.
+        body: Its body.
+        redelivered: Whether it was delivered before.
+        message_number: Its number in the history; None if history is off.
+        connection: The name of the connection whose client has it; None if it is ready.
+        channel_number: The channel that it was delivered on; None if it is ready.
+        delivery_tag: The delivery tag by which the client settles it; None if it is ready.
+        consumer_tag: The consumer that has it; None if it is ready, or after basic.get.
+    """
 
     exchange_name: str
     routing_key: str
     properties: BasicHeaderProperties
     body: bytes
     redelivered: bool
-    """Whether the message was delivered before."""
     message_number: int | None = None
-    """The number of the message in the history; None if history is off."""
     connection: str | None = None
-    """The name of the connection whose client has the message; None if it is ready."""
     channel_number: int | None = None
-    """The channel that the message was delivered on; None if it is ready."""
     delivery_tag: int | None = None
-    """The delivery tag by which the client settles the message; None if it is ready."""
     consumer_tag: str | None = None
-    """The consumer that has the message; None if it is ready, or after basic.get."""
 
     @property
     def headers(self) -> Mapping[str, Any]:
@@ -117,7 +150,19 @@ class MessageSnapshot(NamedTuple):
 
 @names_attributes
 class ConnectionSnapshot(NamedTuple):
-    """A connection at the moment of the call."""
+    """A connection at the moment of the call.
+
+    Attributes:
+        user: The name of the user that has logged in.
+        virtualhost: The name of the virtual host.
+        host: The address that the client connects from.
+        port: The port that the client connects from.
+        client_properties: The properties that the client has sent, such as ``connection_name``.
+        channel_count: How many channels are open.
+        is_blocked: Whether the client published during an alarm, and is blocked.
+        name: The name that RabbitMQ gives to the connection, such as
+            ``127.0.0.1:50812 -> 127.0.0.1:5672``.
+    """
 
     user: str
     virtualhost: str
@@ -127,7 +172,6 @@ class ConnectionSnapshot(NamedTuple):
     channel_count: int
     is_blocked: bool
     name: str
-    """The name that RabbitMQ gives to the connection, such as ``127.0.0.1:50812 -> 127.0.0.1:5672``."""
 
 
 def snapshot_connection(connection: Client) -> ConnectionSnapshot:

@@ -41,10 +41,14 @@ class Fault:
         with broker.faults.nack_publishes(exchange_name="orders", times=1) as fault:
             ...
         assert fault.count == 1
+
+    Attributes:
+        name: The name of the method of ``broker.faults`` that makes it.
+        ordinal: Its number among the broker's faults, counted from 1.
+        options: The options that it was made with.
     """
 
     name: ClassVar[str] = ""
-    """The name of the method of ``broker.faults`` that makes it."""
     _noun: ClassVar[tuple[str, str]] = ("occasion", "occasions")
     """The noun for what it strikes, in singular and plural."""
 
@@ -52,9 +56,7 @@ class Fault:
         self, host: FaultHost, ordinal: int, seed: int, options: Mapping[str, Any]
     ) -> None:
         self.ordinal: int = ordinal
-        """Its number among the broker's faults, counted from 1."""
         self.options: Mapping[str, Any] = dict(options)
-        """The options that it was made with."""
         self._is_optional = bool(options.get("optional", False))
         self._host = host
         limits = {name: options[name] for name in Limit._fields if name in options}

@@ -8,13 +8,17 @@ __all__ = ["Strike"]
 
 
 class Strike(NamedTuple):
-    """One strike of a fault."""
+    """One strike of a fault.
+
+    Attributes:
+        fault: The name of the fault, such as ``nack_publishes``.
+        connection: The client's name of the connection; without one, the name that RabbitMQ gives
+            it.
+        channel_number: The channel; None if the occasion has none.
+        description: What the fault struck, in words.
+    """
 
     fault: str
-    """The name of the fault, such as ``nack_publishes``."""
     connection: str
-    """The client's name of the connection; without one, the name that RabbitMQ gives it."""
     channel_number: int | None
-    """The channel; None if the occasion has none."""
     description: str
-    """What the fault struck, in words."""
