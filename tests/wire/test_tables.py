@@ -695,7 +695,7 @@ def test_octets_behind_a_table_are_refused() -> None:
     with pytest.raises(FrameError) as caught:
         decode_table(b"\x00\x00\x00\x00ab")
 
-    assert "2 octets stand behind a field table" == caught.value.text
+    assert "2 octets follow a field table; expected none" == caught.value.text
 
 
 @pytest.mark.parametrize("letter", [b"?", b"\xff", b"\x00", b"U"])

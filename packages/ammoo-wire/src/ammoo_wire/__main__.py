@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_decode(commands.add_parser("decode", help="show what a capture holds"))
     _add_proxy(
-        commands.add_parser("proxy", help="stand between clients and a broker, show and record")
+        commands.add_parser(
+            "proxy", help="connect clients with a broker, and show and record the traffic"
+        )
     )
     return parser
 
@@ -56,7 +58,9 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="- is standard input")
     parser.add_argument(
-        "--format", choices=FORMATS, help="what FILE is; by default how it begins tells"
+        "--format",
+        choices=FORMATS,
+        help="the format of FILE; by default recognised by its first octets",
     )
     parser.add_argument(
         "--port",
@@ -84,8 +88,8 @@ def _add_proxy(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("listen", metavar="LISTEN", type=_address, help="port 0 is any free port")
     parser.add_argument("target", metavar="TARGET", type=_address, nargs="?", help="the broker")
-    parser.add_argument("--record", metavar="FILE", help="write down what passes")
-    parser.add_argument("--replay", metavar="FILE", help="play one peer of what was recorded")
+    parser.add_argument("--record", metavar="FILE", help="write the traffic to a recording")
+    parser.add_argument("--replay", metavar="FILE", help="play one peer of a recording")
     parser.add_argument("--cert", metavar="FILE", help="listen with TLS, with this certificate")
     parser.add_argument("--key", metavar="FILE", help="its key, if it is in another file")
     parser.add_argument(

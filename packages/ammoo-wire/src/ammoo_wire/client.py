@@ -46,7 +46,7 @@ _EXPECTED = (
 
 _FRAME_TYPES: Final = frozenset(FrameType)
 _FRAME_HEAD_SIZE: Final = 7
-"""How many octets a server must have sent before the client can tell its protocol."""
+"""How many octets a server must have sent before the client can recognise its protocol."""
 
 
 class ClientProtocol(Protocol):
@@ -107,7 +107,7 @@ class ClientProtocol(Protocol):
             receive_frame_max=frame_max, send_frame_max=frame_max, max_body_size=max_body_size
         )
         check_frame_max(frame_max)
-        # Encoded once here, so that what cannot be sent is the caller's error, not the opening's.
+        # Encoded once here, so that a value that cannot be sent is an error here, and not in the opening.
         encode_method(ConnectionStartOkParameters(client_properties, "", b"", locale))  # type: ignore[arg-type]  # of any mapping
         encode_method(ConnectionTuneOkParameters(channel_max, frame_max, heartbeat_interval or 0))
         self._open_parameters = ConnectionOpenParameters(virtualhost)

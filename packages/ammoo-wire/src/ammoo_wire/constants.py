@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 PROTOCOL_HEADER: Final = b"AMQP\x00\x00\x09\x01"
-"""What a client writes first (section 4.2.2)."""
+"""The first octets that a client writes (section 4.2.2)."""
 
 FRAME_END: Final = 0xCE
 """The octet that closes every frame (section 4.2.3)."""
@@ -35,10 +35,10 @@ FRAME_HEAD_SIZE: Final = 7
 """Octets of a frame in front of its payload: type, channel and size."""
 
 DEFAULT_FRAME_MAX: Final = 131072
-"""What RabbitMQ proposes as frame_max, in octets."""
+"""The frame_max that RabbitMQ proposes, in octets."""
 
 DEFAULT_CHANNEL_MAX: Final = 2047
-"""What RabbitMQ proposes as channel_max."""
+"""The channel_max that RabbitMQ proposes."""
 
 DEFAULT_MAX_BODY_SIZE: Final = 536_870_912
 """The largest message body that any release of RabbitMQ accepts, in octets: 512 MiB."""

@@ -131,7 +131,7 @@ class FramingLost(FrameError):
         text: As in `ProtocolError`.
         method: As in `ProtocolError`.
         explanation: As in `ProtocolError`.
-        octets: What was received of the frame, its head included; at most 64 octets.
+        octets: The octets of the frame that were received, its head included; at most 64.
 
     Attributes:
         octets: As passed. They show which protocol a peer speaks that does not speak AMQP.
@@ -201,7 +201,7 @@ class UnexpectedFrame(ProtocolError):
 
 
 class InternalError(ProtocolError):
-    """The peer sent what RabbitMQ itself fails to handle (541)."""
+    """The peer sent data that RabbitMQ itself fails to handle (541)."""
 
     def __init__(
         self, text: str = "", method: tuple[int, int] = NO_METHOD, explanation: str = ""
@@ -225,7 +225,7 @@ class UnreadableField(InternalError):
 def shorten(text: str) -> str:
     """Cut a reply text to the 255 octets of a short string, as RabbitMQ does: with three dots.
 
-    What cannot be UTF-8 becomes a question mark: a text may quote a header of the peer's.
+    Characters that cannot be encoded as UTF-8 become question marks: a text may quote the peer's header.
     """
     octets = text.encode(errors="replace")
     if len(octets) <= 255:
@@ -238,7 +238,7 @@ def show(value: object) -> str:
     try:
         shown = repr(value)
     except (ValueError, RecursionError):
-        # Python does not print an integer of more than 4300 digits, nor what is nested deeply.
+        # Python does not print an integer of more than 4300 digits, and no deeply nested value.
         return f"a value of type {type(value).__name__} too large to print"
     return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[: _LONGEST_SHOWN - 1]}…"
 

@@ -184,13 +184,13 @@ FieldValue: TypeAlias = Union[
     Sequence["FieldValue"],
     None,
 ]
-"""What a field table may hold. The named types above are among these: they are subclasses."""
+"""The values that a field table may hold. The named types above are subclasses of these."""
 
 FieldTable = dict[str, Any]
-"""A field table that was decoded. The peer decides what its values are."""
+"""A decoded field table. The peer chooses its values."""
 
 Octets = bytes | bytearray
-"""What is decoded from: bytes, or the buffer that was read into."""
+"""The octets to decode: bytes, or the buffer that was read into."""
 
 EMPTY_TABLE: Final[FieldTable] = {}
 """The default of the parameters that are tables. It must not be changed."""

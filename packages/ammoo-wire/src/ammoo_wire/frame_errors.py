@@ -43,7 +43,7 @@ def _snippet(frame_type: int, octets: bytes | bytearray) -> str:
 
 
 def kind(frame_type: int) -> str:
-    """Return what a frame of this type is called, with its article."""
+    """Return the name of this type of frame, with its article."""
     return _KINDS.get(frame_type, f"a frame of type {frame_type}")
 
 

@@ -11,7 +11,7 @@ __all__ = ["Heartbeat", "HeartbeatVerdict"]
 
 
 class HeartbeatVerdict(Enum):
-    """What is due at a check.
+    """The verdict of a check.
 
     ::
 

@@ -82,7 +82,7 @@ class CommandAssembler:
         frame_max: The largest frame to accept, in octets; 0 for no limit.
         max_body_size: The largest body to accept, in octets.
         checks_body_sizes: Whether a content that announces more than `MAX_ANNOUNCED_SIZE` octets,
-            and a body frame longer than what is still to come, are refused at once.
+            and a body frame longer than the rest of its content, are refused at once.
 
     Attributes:
         frame_max: May be changed between two commands.
@@ -104,8 +104,8 @@ class CommandAssembler:
         self._max_body_size = max_body_size
         self._buffer = bytearray(_SPARE + _SLACK)
         self._view = memoryview(self._buffer)[:_SPARE]
-        self._start = 0  # of what is not assembled yet
-        self._stop = 0  # of what has been read
+        self._start = 0  # of the octets that are not assembled yet
+        self._stop = 0  # of the octets that were read
         self._contents: dict[int, _Content] = {}
         self._whole_contents = WholeContents()
 
@@ -143,7 +143,7 @@ class CommandAssembler:
         return bytes(self._buffer[self._start : min(self._stop, self._start + count)])
 
     def discard(self) -> None:
-        """Drop what was read and not assembled."""
+        """Drop octets that were read and not assembled."""
         self._start = self._stop = 0
 
     @property
@@ -157,7 +157,7 @@ class CommandAssembler:
         self._contents.clear()
 
     def release(self) -> None:
-        """Drop what is incomplete, and the room for it: no more octets will come."""
+        """Drop incomplete commands, and the room for them: no more octets will come."""
         self._contents.clear()
         self._start = self._stop = 0
         if len(self._view) > _SPARE:
@@ -190,7 +190,7 @@ class CommandAssembler:
 
         Raises:
             ProtocolError: The octets are no frame, or not one that may come here.
-                What was complete before it has been appended.
+                The complete commands before it have been appended.
         """
         buffer, start, stop = self._buffer, self._start, self._stop
         # RabbitMQ (3.10, 4.0) compares the payload alone with frame_max, eight octets too lenient.

@@ -149,7 +149,7 @@ class Method:
             An instance of the class `parameters`.
 
         Raises:
-            ProtocolError: They are cut short, too long, or hold what they must not.
+            ProtocolError: They are cut short, too long, or hold an invalid value.
         """
         raise NotImplementedError  # pragma: no cover  compiled in its place
 

@@ -270,7 +270,7 @@ def _complaint(name: str, wire_type: WireType, value: object) -> str | None:
 
 
 def malformed(described: Described, octets: Octets | memoryview) -> ProtocolError:
-    """Return the error for parameters that are cut short or go on too long."""
+    """Return the error for parameters that are cut short or too long."""
     return FrameError(
         f"cannot decode {show_octets(bytes(octets[:_LONGEST_SHOWN]))}",
         described.id,

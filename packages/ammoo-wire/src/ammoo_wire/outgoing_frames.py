@@ -41,7 +41,7 @@ class ContentHead:
     def __init__(self, channel_number: int, method_frame: bytes) -> None:
         self.channel_number: int = channel_number
         self.method_frame: bytes = method_frame
-        # As it goes on without properties: up to the body's size, and from there on.
+        # The octets that follow if there are no properties: before the body's size, and behind it.
         header = _HEADER_HEAD.pack(_HEADER, channel_number, 14, method_frame[7:9], 0, 0)
         self.plain: bytes = method_frame + header[:-8]
         body_head = _BODY_HEAD.pack(FRAME_END, _BODY, channel_number, 0)
@@ -218,7 +218,7 @@ class CommandWriter:
         return len(queued)
 
     def _misfit(self, what: str, size: int) -> EncodeError:
-        """Return the error for what is larger than a frame may be."""
+        """Return the error for octets that do not fit into a frame."""
         return EncodeError(
             f"{what} takes a frame of {size + FRAME_OVERHEAD} octets; the peers have agreed on"
             f" at most {self.frame_max} (frame_max)"

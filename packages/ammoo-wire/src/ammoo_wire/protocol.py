@@ -1,11 +1,11 @@
 """What both peers of a connection do: octets in, commands out, and the reverse.
 
 `Protocol` does no input or output, knows no clock and has no tasks. A shell
-around it, on whatever loop or thread, follows three rules:
+around it, on any loop or thread, follows three rules:
 
 1.  Octets that were read go to `receive_data`, or straight into `get_buffer` and
     then `buffer_updated`. Either returns the commands that are complete, and never
-    raises because of what the peer did wrong: `failure` keeps that.
+    raises because of a fault of the peer: `failure` keeps the fault.
 2.  After that, and after anything was sent, `data_to_send` returns the octets to
     write.
 3.  When `state` is CLOSED and nothing is left to write, the shell closes the
@@ -81,7 +81,7 @@ class ConnectionState(Enum):
     """This peer has sent a close, or a server has answered the client's close. Everything that
     arrives is dropped, except closes and the answers to them."""
     CLOSED = "closed"
-    """Nothing is received any more; what is queued may still be written."""
+    """No more octets are received; queued ones may still be written."""
 
 
 class Protocol(ABC):
@@ -129,7 +129,7 @@ class Protocol(ABC):
         )
         self._writer = CommandWriter(frame_max=send_frame_max)
         self._closing_frame = b""  # a close or close-ok that goes behind all that is queued
-        self._is_discarding = False  # whether what comes is dropped unread
+        self._is_discarding = False  # whether octets that arrive are dropped unread
         self._closing_channels: set[int] = set()
         self._opening_channels: set[int] = set()
         self.crossed_closes: dict[int, ChannelCloseParameters] = {}
@@ -205,7 +205,7 @@ class Protocol(ABC):
         return commands
 
     def receive_eof(self) -> None:
-        """Record that the peer will send nothing more, and drop what is incomplete."""
+        """Record that the peer will send nothing more, and drop incomplete commands."""
         self._set_state(ConnectionState.CLOSED)
         self._assembler.release()
 
@@ -486,7 +486,7 @@ class Protocol(ABC):
         and a channel.open, because that is a fault to which RabbitMQ reacts. When the peer's close
         crosses ours it is answered, and ours still needs its answer.
 
-        On one that we are opening, what comes before the answer belongs to the channel that had the
+        On one that we are opening, commands before the answer belong to the channel that had the
         number before: RabbitMQ 4.3 delivers messages behind its channel.close.
         """
         kept: list[Command] = []

@@ -1,7 +1,7 @@
 """The server's half of the opening (section 2.2.4), as RabbitMQ goes through it.
 
 The protocol does not know who may log in and which virtual hosts there are: it
-asks functions. What differs between versions of RabbitMQ is an option.
+asks functions. Differences between versions of RabbitMQ are options.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -182,7 +182,7 @@ class ServerProtocol(Protocol):
         self._open_virtualhost = open_virtualhost
         self._offer = " ".join(self._mechanisms).encode()
         self._proposal = ConnectionTuneParameters(channel_max, frame_max, heartbeat_interval)
-        # Encoded once here, so that what cannot be sent is the caller's error, not the opening's.
+        # Encoded once here, so that a value that cannot be sent is an error here, and not in the opening.
         for version in accepted_headers.values():
             encode_method(self._start(version))
         encode_method(self._proposal)
@@ -271,7 +271,7 @@ class ServerProtocol(Protocol):
         return False
 
     def _is_acceptable(self, tune_ok: ConnectionTuneOkParameters) -> bool:
-        """Return whether limits are within what was proposed; "none" (0) is not."""
+        """Return whether limits are within the proposed ones; "none" (0) is not."""
         offered = self._proposal
         return _is_within(tune_ok.channel_max, 1, offered.channel_max) and _is_within(
             tune_ok.frame_max, self._smallest_frame_max, offered.frame_max

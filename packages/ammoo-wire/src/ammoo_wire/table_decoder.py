@@ -1,7 +1,7 @@
 """Field tables and the arrays in them, from octets (section 4.2.5.5).
 
-`fields` says which Python value comes of which type on the wire. What the octets hold is
-the peer's choice, so nothing here trusts a size before it was compared with the end.
+`fields` says which Python value each type on the wire becomes. The peer chooses the octets, so
+this module compares each size with the end before it uses the size.
 
 The functions here call each other for nested values, 32 levels deep. Below that,
 because the specification sets no limit, `deep_table_decoder` takes over.
@@ -58,7 +58,7 @@ def decode_table(data: Octets | memoryview) -> FieldTable:
 
     Raises:
         UnreadableField: A value's type is none that RabbitMQ knows.
-        FrameError: The octets are cut short, or something stands behind the table.
+        FrameError: The octets are cut short, or more octets follow the table.
     """
     if not isinstance(data, bytes | bytearray):
         data = bytes(memoryview(data))
@@ -67,7 +67,7 @@ def decode_table(data: Octets | memoryview) -> FieldTable:
     except (StructError, IndexError) as error:
         raise FrameError("a field table is cut short") from error
     if position != len(data):
-        raise FrameError(f"{len(data) - position} octets stand behind a field table")
+        raise FrameError(f"{len(data) - position} octets follow a field table; expected none")
     return table
 
 
@@ -158,7 +158,7 @@ def _read_string(data: Octets, position: int, end: int, depth: int) -> tuple[str
 
 
 def unknown_type(data: Octets, position: int, end: int, depth: int) -> tuple[Any, int]:
-    """Raise the error for a letter that is no type's; stands where a reader would."""
+    """Raise the error for a letter that belongs to no type; it is called in place of a reader."""
     letter = chr(data[position - 1])
     raise UnreadableField(f"a field table holds a value of the unknown type {letter!r}")
 

@@ -90,7 +90,7 @@ def encode_table(table: Mapping[str, FieldValue], name: str = "table") -> bytes:
 
     Args:
         table: The fields.
-        name: What the table is called where it is used; errors begin with it.
+        name: The name of the argument; errors begin with it.
 
     Raises:
         EncodeError: A name or a value cannot be encoded; the text says which.
@@ -249,7 +249,7 @@ def encode_mapping(value: Mapping[str, FieldValue], depth: int) -> bytes:
     """Encode a table inside of a table or an array, the letter of its type included."""
     if depth < SHALLOW:
         return b"F" + _table(value, depth + 1)
-    from .deep_table_encoder import encode_deep  # for what hardly any program has
+    from .deep_table_encoder import encode_deep  # hardly any program needs it
 
     return b"F" + encode_deep(value)
 
@@ -299,7 +299,7 @@ def _fixed(letter: bytes, struct: Struct, expected: str) -> _Encoder:
     return encode
 
 
-# What decides is the exact type: one dictionary look-up for all that is common.
+# By the exact type: all common values need only one look-up in a dictionary.
 ENCODERS: dict[type, _Encoder] = {
     str: _encode_string,
     bool: _encode_bool,
@@ -323,7 +323,7 @@ ENCODERS: dict[type, _Encoder] = {
     Timestamp: _encode_datetime,
     EncodedValue: _encode_encoded,
 }
-# For what is no subclass: a proxy that says it is a str, and what was registered as a Mapping.
+# For values of other types: a proxy that says it is a str, or a class registered as a Mapping.
 _ENCODERS_BY_ABILITY: dict[type, _Encoder] = {
     str: _encode_string,
     int: _encode_int,
@@ -348,7 +348,7 @@ def field_type(value: FieldValue) -> "FieldType":
 
         assert field_type(3) is FieldType.SIGNEDINT
 
-    What a table or an array holds is not looked at.
+    The function does not look at the content of a table or an array.
 
     Raises:
         EncodeError: It cannot be a value of a field table.

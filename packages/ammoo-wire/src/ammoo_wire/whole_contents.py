@@ -71,7 +71,7 @@ class _Shape:
         method: The method.
         key: Its size, class and method id and the first octet of its parameters.
         header_size: The size of the content header frame's payload, in octets.
-        names: What is remembered of the names in such methods.
+        names: The remembered names in such methods.
 
     Raises:
         StructError: The sizes are impossible.
@@ -83,7 +83,7 @@ class _Shape:
         self, method: Method, key: bytes, header_size: int, names: dict[bytes, tuple[Any, ...]]
     ) -> None:
         size = int.from_bytes(key[:4]) - 4
-        # Tag, delivery tag, names, message count; what a method does not have takes no room.
+        # Tag, delivery tag, names, message count; a field that a method does not have takes no room.
         if method is _DELIVER:
             arguments = f"x{key[8]}sQ{size - 1 - key[8] - 8}s0s"
         elif method is _GET_OK:
@@ -124,9 +124,9 @@ class WholeContents:
 
         Args:
             ids: The first method, by one of `WHOLE_IDS`.
-            buffer: What was read.
+            buffer: The octets that were read.
             start: Where that method's frame begins in it; no channel has a content under way.
-            stop: Where what was read ends.
+            stop: Where these octets end.
             largest: How large the payload of a body frame may be, in octets.
             commands: Where to append.
 
@@ -138,7 +138,7 @@ class WholeContents:
         shapes, shapes_by_sizes, tags = self._shapes, self._shapes_by_sizes, self._tags
         head_of, new, append = _HEAD.unpack_from, tuple.__new__, commands.append
         last = stop - _HEAD.size
-        # Of the content before: what comes again is compared, which is faster than looked up.
+        # Of the content before: comparing repeated octets is faster than looking them up.
         known_key = known_tag = known_names = header_seam = body_seam = b""
         known_channel = 0
         shape: _Shape | None = None

@@ -219,7 +219,7 @@ class Connection(Uncopyable):
         return self
 
     def _begin_watching(self, live: LiveConnection) -> None:
-        """Start what goes with a live connection."""
+        """Start the refresh of credentials and the stall guard, if the user wants them."""
         if self._credentials is not None:
             self._credentials.keep_fresh(live)
         share = None if self._instruments is None else self._instruments.stall_guard

@@ -209,7 +209,7 @@ class Consumer:
             self._end(exc)
         if inbox.closing_exc is not None:
             return None
-        # The cancel is sent first: the server would deliver what is requeued here again.
+        # The cancel is sent first: otherwise the server would deliver the requeued messages again.
         stopped = live.consuming.begin_cancel(inbox.consumer_tag)
         self._end(exc)
         return stopped

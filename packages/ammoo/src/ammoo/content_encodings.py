@@ -1,4 +1,4 @@
-"""What a content-encoding stands for: how a body becomes text, where its sender says how.
+"""Decoding a body as its content-encoding says: character sets and compression.
 
 Any client may publish to a queue, so the property is untrusted. Python has codecs whose time grows
 with the square of the input, and looking a codec up imports a module by the name that is given.
@@ -18,7 +18,7 @@ MAX_DECOMPRESSED: Final = 16 * 1024 * 1024
 """To so many octets a compressed body is decompressed: it takes about 50 ms."""
 
 _NO_ENCODINGS: Final = frozenset(("", "identity", "binary", "8bit", "7bit"))
-"""What says that nothing was done to the body; the last three are MIME's (RFC 2045)."""
+"""Values which say that the body is not encoded; the last three are MIME's (RFC 2045)."""
 
 _GZIP: Final = frozenset(("gzip", "x-gzip"))
 _COMPRESSIONS: Final = _GZIP | {"deflate"}
@@ -55,7 +55,7 @@ _CHARACTER_SETS: Final = {
         )
     },
 }
-"""IANA's names of character sets and their usual other spellings: what Python calls them."""
+"""Python's codec for each of IANA's names of character sets, and for their usual other spellings."""
 
 
 def decode_body(body: bytearray, content_encoding: str | None, usual: str) -> str:
@@ -67,10 +67,10 @@ def decode_body(body: bytearray, content_encoding: str | None, usual: str) -> st
         usual: The character set where the property names none; the caller's own choice.
 
     Raises:
-        ContentEncodingError: The property names nothing that a sender may choose, or what was
-            compressed is damaged, or too large.
-        UnicodeError: The body is no such text.
-        LookupError: There is no character set `usual`.
+        ContentEncodingError: The property names no encoding that a sender may choose, or the
+            compressed body is damaged or too large.
+        UnicodeError: The body is not text in that character set.
+        LookupError: Python has no character set `usual`.
     """
     if content_encoding is None or content_encoding == usual:
         return body.decode(usual)

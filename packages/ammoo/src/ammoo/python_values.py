@@ -21,7 +21,7 @@ def as_milliseconds(value: "int | timedelta", name: str, alternatives: str = "")
     Args:
         value: Milliseconds, or a timedelta, of which fractions of a millisecond are dropped.
         name: The argument's, for the error.
-        alternatives: What else may be given, for the error.
+        alternatives: Other values that may be given, for the error.
 
     Raises:
         TypeError: It is neither.

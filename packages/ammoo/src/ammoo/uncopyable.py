@@ -1,4 +1,4 @@
-"""Refusing to copy or pickle what belongs to a connection of this process.
+"""Refusing to copy or pickle objects that belong to a connection of this process.
 
 A copy would have the same socket, and a copy of a `Connection` that is dropped would close it. The
 copy of a message, a channel or a consumer with `copy.deepcopy` would copy the event loop.
@@ -15,13 +15,13 @@ class Uncopyable:
     __slots__ = ()
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
-        """Refuse: copy and pickle call it, `copy.deepcopy` and pickle also with what holds it.
+        """Refuse: copy and pickle call this method, also for objects that hold this one.
 
         Raises:
             TypeError: Always.
         """
         raise TypeError(
-            f"a {type(self).__name__} cannot be copied or pickled; so what belongs to it, such as a"
-            " channel or a received message, cannot be pickled, nor copied with copy.deepcopy; take"
-            " what is needed from it, such as message.body and message.properties"
+            f"a {type(self).__name__} cannot be copied or pickled, and neither can objects that belong"
+            " to it, such as channels and received messages (pickle, copy.deepcopy); take the values"
+            " that you need, such as message.body and message.properties"
         )

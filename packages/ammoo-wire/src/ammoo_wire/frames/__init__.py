@@ -1,1 +1,1 @@
-"""What travels in frames: the methods, and the properties in a content header."""
+"""The content of frames: the methods, and the properties in a content header."""

@@ -1,4 +1,4 @@
-"""The flags of a content header: they tell which properties encoded properties hold."""
+"""The flags of a content header: they say which properties it holds."""
 
 from enum import IntFlag
 

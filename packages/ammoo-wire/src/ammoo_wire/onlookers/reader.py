@@ -42,7 +42,7 @@ _new = tuple.__new__
 
 
 class _Reader(ABC, Generic[ItemT]):
-    """What both readers share: the octets' way in, protocol headers, and what is broken.
+    """The base of both readers: it receives octets, and finds protocol headers and broken frames.
 
     Attributes:
         failure: The error of the first broken frame, or None.
@@ -101,10 +101,10 @@ class _Reader(ABC, Generic[ItemT]):
                     self._fail(found, error)
 
     def _read_on(self, found: list[ItemT]) -> bool:
-        """Read what there is; return whether there may be more that is complete."""
+        """Read the octets that have arrived; return whether there may be more complete items."""
         assembler = self._assembler
         if not assembler.begins_with(_MAGIC):
-            # A frame's head is longer than what is looked for here.
+            # A frame's head is longer than the beginning that is looked for here.
             return assembler.assemble(self._scratch)
         offset = assembler.offset
         octets = assembler.take(len(PROTOCOL_HEADER))
@@ -190,7 +190,7 @@ class CommandReader(_Reader[ReadCommand | Frame | ProtocolHeader | BrokenFrame])
             print(command)
 
     It returns commands (`ReadCommand`), heartbeats (as a `Frame`), the protocol header
-    (`ProtocolHeader`) and what is broken (`BrokenFrame`): each has an ``offset``, a
+    (`ProtocolHeader`) and broken frames (`BrokenFrame`): each has an ``offset``, a
     ``channel_number`` and a ``name``, and prints as a line of text.
 
     The limit of frames follows the connection: connection.tune and connection.tune-ok
@@ -244,7 +244,7 @@ class _CommandKeeper(ResumingAssembler[ReadCommand | Frame | ProtocolHeader | Br
         channel_number = int.from_bytes(octets[1:3])
         if self._contents.pop(channel_number, None) is None or octets[0] != _METHOD:
             return octets, offset
-        # The content is what is broken; the method that came instead of its rest is read again.
+        # The content is broken; the method that came instead of its rest is read again.
         self._start = begin
         return b"", self._begins.pop(channel_number, offset)
 

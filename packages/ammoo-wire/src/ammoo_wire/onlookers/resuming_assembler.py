@@ -17,7 +17,7 @@ _FRAME_TYPES: Final = frozenset(FrameType)
 _FRAME_BEGIN = re.compile(rb"[\x01\x02\x03\x08]")
 
 ItemT = TypeVar("ItemT")
-"""What a reader returns."""
+"""The type of a reader's items."""
 
 
 class ResumingAssembler(CommandAssembler, Generic[ItemT]):

@@ -24,12 +24,12 @@ class FrameRecorder:
         self._lines: deque[str] = deque(maxlen=size)
 
     def client_wrote(self, octets: bytes | bytearray) -> None:
-        """Record what was written."""
+        """Record octets that the client has written."""
         for said in self._conversation.receive_data("client", octets):
             self._lines.append(said.describe())
 
     def server_wrote(self, octets: bytes) -> None:
-        """Record what was read."""
+        """Record octets that the server has written."""
         for said in self._conversation.receive_data("server", octets):
             self._lines.append(said.describe())
 

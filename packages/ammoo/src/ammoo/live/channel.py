@@ -241,7 +241,7 @@ class LiveChannel(Uncopyable):
             raise self.closing_exc.with_traceback(None)
 
     def drain(self) -> Awaitable[None]:
-        """Return what waits while the socket's buffer is full and the channel is open."""
+        """Return an awaitable that waits while the socket's buffer is full and the channel is open."""
         return self.transport.drain(self._drainers)
 
     def raise_unless_settleable(self, delivery_tag: int) -> None:

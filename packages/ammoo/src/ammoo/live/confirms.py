@@ -4,7 +4,7 @@ The server confirms in any order, one message at a time or all up to a number
 (https://www.rabbitmq.com/docs/confirms). A dictionary by number, and the lowest number
 that may be in it, make one confirm O(1), and many at once O(1) each.
 
-What is kept for each number is a token of the caller's, which this module does not look at.
+Each number has a token of the caller's, which this module does not look at.
 """
 
 from typing import Generic, TypeVar

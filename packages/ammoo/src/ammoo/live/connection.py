@@ -128,7 +128,7 @@ class LiveConnection(Uncopyable):
         self._abort_timer: asyncio.TimerHandle | None = None
 
     def _instrument(self, instruments: Instruments) -> Callable[..., ClientProtocol]:
-        """Let channels call hooks, and return what creates the wire's side."""
+        """Let channels call hooks, and return a function that makes the wire's side."""
         hooks = instruments.hooks
         if hooks is not None:
             from .instrumented import INSTRUMENTED_RECEIVERS, InstrumentedChannel
@@ -347,7 +347,7 @@ class LiveConnection(Uncopyable):
         await self._reply_timeouts.reply(parameters, waiter, self.operation_timeout)
 
     def _prepare_to_wait(self) -> None:
-        """Read the socket again: it may hold what a task waits for."""
+        """Read the socket again: it may hold the command that a task waits for."""
         self.transport.require_loop()
         self.raise_if_closed()
         self.transport.resume_reading()

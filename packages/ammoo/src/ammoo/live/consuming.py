@@ -64,7 +64,7 @@ class Consuming:
         Args:
             inbox: The inbox for its deliveries.
             request: The parameters of basic.consume, with a tag of `new_tag`.
-            on_started: Called as basic.consume-ok arrives, before what comes in the same read.
+            on_started: Called as basic.consume-ok arrives, before later commands of the same read.
 
         Raises:
             ServerClosedChannel, ServerClosedConnection: The server refused.

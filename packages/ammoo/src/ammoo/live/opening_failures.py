@@ -82,7 +82,7 @@ def _append(error: OSError, address: str) -> None:
 
 
 def exception_for(failure: ProtocolError, parameters: ConnectionParameters) -> Exception:
-    """Return the exception for what the wire found wrong with the server's data."""
+    """Return the exception for a fault that the wire has found in the server's data."""
     error: Exception
     if isinstance(failure, ForeignProtocol):
         error = WrongProtocol(failure, failure.octets, parameters.address)

@@ -187,7 +187,7 @@ class ChannelHead(Origin, Protocol):
         """Raise the error that ended the channel, if it has ended."""
 
     def drain(self) -> Awaitable[None]:
-        """Return what waits while the socket's buffer is full and the channel is open."""
+        """Return an awaitable that waits while the socket's buffer is full and the channel is open."""
         ...
 
     def raise_unless_settleable(self, delivery_tag: int) -> None:

@@ -243,7 +243,7 @@ class Transport(asyncio.BufferedProtocol):
     def reset(self) -> None:
         """Close the socket at once; the system drops what it has not sent yet.
 
-        After `abort` it would go on sending for minutes. A server that was silent, and goes on,
+        After `abort` it would continue to send for minutes. A server that was silent, and recovers,
         would then process messages that were published again on another connection meanwhile.
         """
         socket = None if self._socket is None else self._socket.get_extra_info("socket")

@@ -20,7 +20,7 @@ _TURN: Final = 65536
 
 
 class WindowedPublisher(Protocol):
-    """A `Publisher`, as what feeds it sees it."""
+    """The part of a `Publisher` that `feed` uses."""
 
     @property
     def has_room(self) -> bool:

@@ -53,7 +53,7 @@ class Resending:
             The outcome if the message is not sent again; None if it is.
         """
         number = confirmation.publish_sequence_number
-        if not self._lost:  # the oldest message of a loss: what came before has its outcome
+        if not self._lost:  # the oldest message of a loss: all older ones have their outcomes
             self._may_be_stored = {each for each in self._may_be_stored if each >= number}
         if isinstance(loss, PublishRefused):
             return self._refused(number, loss)

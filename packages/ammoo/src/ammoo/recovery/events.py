@@ -1,4 +1,4 @@
-"""What a connection with recovery reports, each with its time and the number of the connection.
+"""The events of a connection with recovery, each with its time and the number of the connection.
 
 `ammoo.Connection.events` returns a listener to them.
 """
@@ -174,7 +174,7 @@ class Restored(NamedTuple):
     Attributes:
         time: When, as in `Connecting`.
         epoch: The number of the connection.
-        entity: What is restored, as it was recorded.
+        entity: The restored entity, as it was recorded.
     """
 
     time: float
@@ -188,7 +188,7 @@ class GivenUp(NamedTuple):
     Attributes:
         time: When, as in `Connecting`.
         epoch: The number of the connection.
-        entity: What is given up, as it was recorded. The next recovery tries it again.
+        entity: The entity, as it was recorded. The next recovery tries it again.
         error: Why.
     """
 

@@ -36,7 +36,7 @@ TAG_BITS: Final = 48
 
 
 class ChannelReviver(Protocol):
-    """What brings back a channel, or a consumer, that ends while its connection goes on."""
+    """Brings back channels and consumers that end while their connection stays open."""
 
     def reopen(self, channel: "LastingChannel", outage: Outage, cause: Exception) -> None:
         """Open again a channel that the server has closed."""
@@ -55,7 +55,7 @@ class Keeper(Protocol):
 
     @property
     def reviver(self) -> ChannelReviver:
-        """What brings back what ends while its connection goes on."""
+        """The object that brings back channels and consumers that end while the connection stays open."""
         ...
 
     def new_gate(self, cleared: Callable[[], None]) -> Gate:

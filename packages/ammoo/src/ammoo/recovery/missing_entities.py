@@ -1,4 +1,4 @@
-"""What a connection has reported as missing, and which replay brings it back.
+"""The entities that a connection has reported as missing, and the replay that brings each back.
 
 An entity that could not be restored at once may come back in several ways: its own retries succeed,
 or a channel is opened again and its consumers with it. One replay is responsible for it at any time,
@@ -28,8 +28,8 @@ class MissingEntities:
         """Record reported entities; from now on this replay is responsible for them.
 
         Args:
-            entities: What is missing.
-            replay: What retries them.
+            entities: The missing entities.
+            replay: The replay that retries them.
         """
         self._replays.update(dict.fromkeys(entities, replay))
 

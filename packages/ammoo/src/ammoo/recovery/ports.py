@@ -1,4 +1,4 @@
-"""What recovery knows of the user's channels and consumers, which stand above it."""
+"""The parts of the user's channels and consumers that recovery uses."""
 
 from typing import Protocol
 
@@ -41,7 +41,7 @@ class LastingConsumer(Protocol):
         ...
 
     def _attach(self, inbox: Inbox) -> None:
-        """Go on with what a live channel delivers to another inbox."""
+        """Continue with the messages that a live channel delivers to another inbox."""
 
     def _close_for_good(self, error: Exception) -> None:
         """End the consumer with an error."""

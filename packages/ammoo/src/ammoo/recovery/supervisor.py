@@ -68,7 +68,7 @@ class Supervisor:
         channels: The open channels; they are held until they are closed.
         gate: Where operations wait.
         reports: Reports to listeners, the log and the hooks.
-        reviver: Brings back what ends while its connection goes on.
+        reviver: Brings back channels and consumers that end while their connection stays open.
         state: Whether the connection is open, lost or closed.
         topology: The entities to restore.
     """

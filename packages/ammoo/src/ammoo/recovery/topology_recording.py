@@ -1,4 +1,4 @@
-"""What a channel's requests change in the topology: what to record, to forget, to rename.
+"""How a channel's requests change the topology: recording, forgetting and renaming entities.
 
 This module knows parameters of methods; it sends nothing.
 """
@@ -39,7 +39,7 @@ def record_bound_or_declared(topology: Topology, request: Declaration) -> None:
 
 
 def forget(topology: Topology, request: Deletion) -> Forgotten:
-    """Forget what a request deletes, and what the server deletes with it."""
+    """Forget the entities that a request deletes, and those that the server deletes with them."""
     if isinstance(request, QueueDeleteParameters):
         return topology.forget_queue(request.queue_name)
     if isinstance(request, ExchangeDeleteParameters):

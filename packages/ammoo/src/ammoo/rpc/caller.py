@@ -306,7 +306,7 @@ class Rpc:
         return task
 
     def _raise_if_replies_ended(self) -> None:
-        """Raise what ended the consumer of the replies, if it has ended.
+        """Raise the error that ended the consumer of the replies, if it has ended.
 
         Raises:
             RuntimeError: The consumer was not started.

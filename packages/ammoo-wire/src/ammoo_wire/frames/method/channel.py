@@ -30,15 +30,15 @@ class ChannelOpenOkParameters(LightNamedTuple):
 
 @method(20, 20, replies=("channel.flow-ok",))
 class ChannelFlowParameters(LightNamedTuple):
-    """Ask the peer to stop, or to go on, sending content."""
+    """Ask the peer to stop, or to continue, sending content."""
 
     active: Bit
-    """True to go on, False to stop."""
+    """True to continue, False to stop."""
 
 
 @method(20, 21)
 class ChannelFlowOkParameters(LightNamedTuple):
-    """The peer has stopped, or goes on."""
+    """The peer has stopped, or continues."""
 
     active: Bit
     """As in the channel.flow that it answers."""

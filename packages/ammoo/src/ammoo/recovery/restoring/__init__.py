@@ -2,8 +2,9 @@
 
 `connection.py` does it for a whole connection: `topology_replay.py` declares the topology on private
 channels (`pipelines.py`), `channels.py` opens the caller's channels with their consumers, and
-`handover.py` puts them under the caller's objects. `stragglers.py` retries in the background what
-has to wait, and `reviving.py` brings back what ends while its connection goes on. `remedies.py`
+`handover.py` puts them under the caller's objects. `stragglers.py` retries in the background
+the entities that have to wait, and `reviving.py` brings back channels and consumers that end while
+their connection stays open. `remedies.py`
 decides what recovery does about an entity that the server refuses, and `locked_pauses.py` how long
 it pauses for a locked queue.
 """

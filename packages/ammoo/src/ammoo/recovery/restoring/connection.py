@@ -17,7 +17,7 @@ __all__ = ["ConnectionRestoration"]
 
 
 class ConnectionRestoration:
-    """What is restored on one new connection, before it is put into use.
+    """The restoration of one connection, before the new one is put into use.
 
     Args:
         live: The new connection.
@@ -28,7 +28,7 @@ class ConnectionRestoration:
     Attributes:
         channels: The caller's channels on the new connection.
         live: The new connection.
-        replay: Which entities are restored, which are not.
+        replay: Knows which entities are restored, and which are not.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """What recovery does about an entity that the server does not restore at once.
 
 The code is not enough to decide: RabbitMQ answers 404 for a queue that does not exist, and also
-for one whose node is down and which will return. Its texts tell the two apart.
+for one whose node is down and which will return. Its texts distinguish the two cases.
 """
 
 from enum import Enum, auto
@@ -28,7 +28,7 @@ class Remedy(Enum):
     LOCKED = auto()
     """Retry soon: most likely the lost connection still locks it."""
     TRANSIENT = auto()
-    """Retry in the background, for as long as recovery goes on."""
+    """Retry in the background, until the connection ends."""
     REDECLARE = auto()
     """Declare the ends of a binding once more, with all their bindings."""
     POLICY = auto()

@@ -1,7 +1,7 @@
-"""Bringing back what ends while its connection goes on.
+"""Bringing back channels and consumers that end while their connection stays open.
 
-That is a channel that the server has closed, if the user wants it opened again, or a consumer
-that the server has cancelled.
+The server has closed the channel, and the user wants it opened again; or it has cancelled the
+consumer.
 """
 
 import asyncio
