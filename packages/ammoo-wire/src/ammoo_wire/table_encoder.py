@@ -214,7 +214,7 @@ def _encode_float32(value: float, depth: int) -> bytes:
 
 
 def _not_finite(value: object) -> str:
-    """Word the complaint about a number that RabbitMQ (3.10, 4.0, 4.3) fails to parse.
+    """Return the complaint about a number that RabbitMQ (3.10, 4.0, 4.3) fails to parse.
 
     Erlang has no such floats. A method or a message that holds one costs the connection.
     """

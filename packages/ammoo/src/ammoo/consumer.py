@@ -315,9 +315,9 @@ class Consumer:
         The message is settled as by `ExpectedMessage.process`: acknowledged when the handler
         returns. If a handler raises an exception, the message is settled as `on_error` says, and the
         other handlers continue. The first 100 exceptions are logged when they are raised (logger
-        ``ammoo.workers``), and of the others each hundredth. `run` ends when the consumer ends, by
-        `cancel` or `drain` for example; it then raises the first 100 as a group. If `run` is
-        cancelled, so are the handlers, and their messages are requeued; the consumer does not end.
+        ``ammoo.workers``), and later each hundredth. `run` ends when the consumer ends, by `cancel` or
+        `drain` for example; it then raises the first 100 exceptions as a group. If `run` is cancelled,
+        so are the handlers, and their messages are requeued; the consumer does not end.
 
         With recovery, a handler continues if its message was lost with the connection, and the server
         delivers the message again. With `ordered_by`, the message is not handled again before the

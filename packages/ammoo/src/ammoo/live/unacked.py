@@ -72,7 +72,7 @@ class UnackedDeliveries:
         return len(self._tags) - len(self._behind)
 
     def __contains__(self, tag: int) -> bool:
-        """Whether the user may settle a delivery."""
+        """Return whether the user may settle a delivery."""
         return tag not in self._behind and self._is_delivered(tag)
 
     @property

@@ -46,7 +46,7 @@ class ConnectionRestoration:
         self._former_names = {queue: queue.name for queue in topology.plan().server_named_queues}
 
     async def run(self, channels: Iterable[LastingChannel]) -> None:
-        """Restore all that can be restored at once; the rest are stragglers of `topology_replay`.
+        """Restore all that can be restored at once; the rest are stragglers of `replay`.
 
         Raises:
             GaveUp: The server refused something, and on_error is "fail".
