@@ -308,6 +308,24 @@ async def test_message_whose_key_cannot_be_made_has_failed(
             await running
 
 
+async def test_key_that_is_not_hashable_is_named(
+    channel: ammoo.Channel, peer: ScriptedPeer
+) -> None:
+    await channel.qos(prefetch_count=2)
+    by_body: Any = lambda message: message.body  # a bytearray
+    async with channel.consume("queue") as consumer:
+        running = await started(consumer.run(Handled(), ordered_by=by_body, fail_fast=True))
+        peer.deliver(consumer.consumer_tag, 1)
+
+        with pytest.raises(ExceptionGroup) as caught:
+            await running
+
+    assert (
+        "ordered_by returned bytearray(b'body'), which is not hashable; expected a key such as"
+        in (str(caught.value.exceptions[0]))
+    )
+
+
 # --- failures ---
 
 

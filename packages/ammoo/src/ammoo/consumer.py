@@ -327,9 +327,10 @@ class Consumer:
             handler: An async function that is called with each message.
             concurrency: How many handlers may run at once; 1 by default. The channel needs a
                 prefetch_count of at least twice as many.
-            ordered_by: A function that returns the key of a message. Messages with the same key are
-                handled one at a time, in the order in which they came. If all prefetched messages
-                have the same key, only one handler runs. None, the default, for no order.
+            ordered_by: A function that returns the key of a message, a str for example; a body is not
+                hashable, but bytes(message.body) is. Messages with the same key are handled one at
+                a time, in the order in which they came. If all prefetched messages have the same
+                key, only one handler runs. None, the default, for no order.
             on_error: What to do with a message whose handler has failed: ``"requeue"``, the
                 default, ``"reject"`` or ``"dead-letter"``; see `ExpectedMessage.process`.
             fail_fast: Whether the first failure cancels all other handlers, and is raised at once.

@@ -129,11 +129,11 @@ class Run:
         """Handle a message and later ones with its key; if another task has the key, leave it."""
         self._drop_lost(message)
         try:
-            key = ordered_by(message)
-            is_first = self._backlog.begin(key, message)
+            key = _checked_key(ordered_by(message))
         except Exception as error:  # noqa: BLE001  it is raised in the block, and collected
             await self._handle(message, error)
             return
+        is_first = self._backlog.begin(key, message)
         following: DeliverMessage | None = message if is_first else None
         try:
             while following is not None:
@@ -249,6 +249,22 @@ def checked_handler(
         return result
 
     return handle
+
+
+def _checked_key(key: Hashable) -> Hashable:
+    """Return a message's key if it is hashable.
+
+    Raises:
+        TypeError: It is not.
+    """
+    try:
+        hash(key)
+    except TypeError:
+        raise TypeError(
+            f"ordered_by returned a {type(key).__name__}, which is not hashable; expected a key such"
+            " as a str, or bytes(message.body)"
+        ) from None
+    return key
 
 
 def checked_concurrency(concurrency: int, prefetch_count: int) -> int:
