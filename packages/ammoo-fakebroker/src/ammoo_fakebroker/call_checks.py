@@ -1,5 +1,7 @@
 """Checks of what a test passes: a wrong value is refused at the call, by its name and with a sentence.
 
+Each function hides itself from pytest's tracebacks: the line of the test is what is wrong.
+
 `checks_arguments` reads the annotations of the public methods of a class, and checks texts, integers,
 booleans, functions, and floats, which are all times in seconds. A method checks the rest itself, such
 as the least count.
@@ -37,6 +39,7 @@ def check_seconds(name: str, value: object) -> float:
         TypeError: The value is not an integer and not a float.
         ValueError: The value is negative or NaN.
     """
+    __tracebackhide__ = True
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} is {value!r}; expected a number of seconds from 0 on")
     if math.isnan(value) or value < 0:
@@ -56,6 +59,7 @@ def check_count(name: str, value: object, *, lowest: int) -> int:
         TypeError: The value is not an integer.
         ValueError: The value is too low.
     """
+    __tracebackhide__ = True
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} is {value!r}; expected an integer from {lowest} on")
     if value < lowest:
@@ -69,6 +73,7 @@ def check_integer(name: str, value: object) -> None:
     Raises:
         TypeError: The value is not an integer.
     """
+    __tracebackhide__ = True
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} is {value!r}; expected an integer")
 
@@ -79,6 +84,7 @@ def check_text(name: str, value: object) -> None:
     Raises:
         TypeError: The value is not a string.
     """
+    __tracebackhide__ = True
     if not isinstance(value, str):
         raise TypeError(f"{name} is {value!r}; expected a string")
 
@@ -89,11 +95,13 @@ def check_boolean(name: str, value: object) -> None:
     Raises:
         TypeError: The value is not True and not False.
     """
+    __tracebackhide__ = True
     if not isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}; expected True or False")
 
 
 def _check_mapping(name: str, value: object) -> None:
+    __tracebackhide__ = True
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} is {value!r}; expected a mapping")
 
@@ -104,6 +112,7 @@ def check_texts(name: str, value: object) -> None:
     Raises:
         TypeError: The value is a single string, or an element is not a string.
     """
+    __tracebackhide__ = True
     if isinstance(value, str) or not isinstance(value, Collection):
         raise TypeError(f"{name} is {value!r}; expected a list of strings")
     for each in value:
@@ -112,6 +121,7 @@ def check_texts(name: str, value: object) -> None:
 
 
 def _check_function(name: str, value: object) -> None:
+    __tracebackhide__ = True
     if not callable(value):
         raise TypeError(f"{name} is {value!r}; expected a function")
 
@@ -134,6 +144,7 @@ _CHECKED_BY_METHODS: Final = {"configure", "definition", "priority", "read", "wr
 
 
 def _check_not_negative(name: str, value: object) -> None:
+    __tracebackhide__ = True
     check_count(name, value, lowest=0)
 
 
@@ -176,6 +187,7 @@ def _check_of(name: str, annotation: str) -> _Check | None:
 
 
 def _check_names(function_name: str, known: list[str], options: Mapping[str, Any]) -> None:
+    __tracebackhide__ = True
     for name in options:
         if name not in known:
             close = similar_name(name, known)
@@ -190,6 +202,7 @@ def _checking(
     takes_others = bool(function.__code__.co_flags & inspect.CO_VARKEYWORDS)
 
     def check(args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
+        __tracebackhide__ = True
         if not takes_others:
             _check_names(function.__name__, names[1:], options)
         for name, value in (*zip(names, args, strict=False), *options.items()):

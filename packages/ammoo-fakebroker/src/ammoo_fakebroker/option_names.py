@@ -31,6 +31,7 @@ def names_options(
 
         @wraps(function)
         def checked(*args: _Parameters.args, **options: _Parameters.kwargs) -> _Result:
+            __tracebackhide__ = True
             for name in options.keys() - set(known):
                 raise TypeError(_describe(owner, name, known))
             return function(*args, **options)

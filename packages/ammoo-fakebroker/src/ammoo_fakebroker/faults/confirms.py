@@ -92,7 +92,7 @@ class ConfirmFault(Fault):
 
 
 class HeldConfirms(ConfirmFault):
-    """Confirms that are held: the return value of `BrokerFaults.hold_confirms`."""
+    """Confirms that are held: the return value of `Faults.hold_confirms`."""
 
     name: ClassVar[str] = "hold_confirms"
 
@@ -135,7 +135,7 @@ class HeldConfirms(ConfirmFault):
 
 
 class DropConfirms(ConfirmFault):
-    """See `BrokerFaults.drop_confirms`."""
+    """See `Faults.drop_confirms`."""
 
     name: ClassVar[str] = "drop_confirms"
 
@@ -173,7 +173,7 @@ class _BatchedConfirms(ConfirmFault):
 
 
 class ReorderConfirms(_BatchedConfirms):
-    """See `BrokerFaults.reorder_confirms`."""
+    """See `Faults.reorder_confirms`."""
 
     name: ClassVar[str] = "reorder_confirms"
     size_option: ClassVar[str] = "window"
@@ -189,7 +189,7 @@ class ReorderConfirms(_BatchedConfirms):
 
 
 class MergeConfirms(_BatchedConfirms):
-    """See `BrokerFaults.merge_confirms`."""
+    """See `Faults.merge_confirms`."""
 
     name: ClassVar[str] = "merge_confirms"
     size_option: ClassVar[str] = "count"

@@ -88,7 +88,7 @@ class ConnectionFault(Fault):
 
 
 class RefuseConnections(ConnectionFault):
-    """See `NetworkFaults.refuse_connections`."""
+    """See `Faults.refuse_connections`."""
 
     name: ClassVar[str] = "refuse_connections"
     _takes_open_ones: ClassVar[bool] = False
@@ -158,7 +158,7 @@ class _StagedFault(ConnectionFault):
 
 
 class Cut(_StagedFault):
-    """See `NetworkFaults.cut`."""
+    """See `Faults.cut`."""
 
     name: ClassVar[str] = "cut"
     _own_options: ClassVar[frozenset[str]] = frozenset(
@@ -191,7 +191,7 @@ class Cut(_StagedFault):
 
 
 class Silence(_StagedFault):
-    """See `NetworkFaults.silence`."""
+    """See `Faults.silence`."""
 
     name: ClassVar[str] = "silence"
 
@@ -202,7 +202,7 @@ class Silence(_StagedFault):
 
 
 class IgnoreConnections(_StagedFault):
-    """See `NetworkFaults.ignore_connections`."""
+    """See `Faults.ignore_connections`."""
 
     name: ClassVar[str] = "ignore_connections"
     _own_options: ClassVar[frozenset[str]] = frozenset(("after",))
@@ -228,7 +228,7 @@ class IgnoreConnections(_StagedFault):
 
 
 class HeldOctets(_StagedFault):
-    """Octets that are held: the return value of `NetworkFaults.hold`."""
+    """Octets that are held: the return value of `Faults.hold`."""
 
     name: ClassVar[str] = "hold"
 
@@ -252,7 +252,7 @@ class HeldOctets(_StagedFault):
 
 
 class Slow(_StagedFault):
-    """See `NetworkFaults.slow`."""
+    """See `Faults.slow`."""
 
     name: ClassVar[str] = "slow"
     _own_options: ClassVar[frozenset[str]] = frozenset(("towards", "octets_per_second"))
@@ -270,7 +270,7 @@ class Slow(_StagedFault):
 
 
 class Split(_StagedFault):
-    """See `NetworkFaults.split`."""
+    """See `Faults.split`."""
 
     name: ClassVar[str] = "split"
     _own_options: ClassVar[frozenset[str]] = frozenset(("towards", "size"))
@@ -288,7 +288,7 @@ class Split(_StagedFault):
 
 
 class Coalesce(_StagedFault):
-    """See `NetworkFaults.coalesce`."""
+    """See `Faults.coalesce`."""
 
     name: ClassVar[str] = "coalesce"
     _own_options: ClassVar[frozenset[str]] = frozenset(("towards", "seconds"))
@@ -306,7 +306,7 @@ class Coalesce(_StagedFault):
 
 
 class StopReading(ConnectionFault):
-    """See `NetworkFaults.stop_reading`."""
+    """See `Faults.stop_reading`."""
 
     name: ClassVar[str] = "stop_reading"
 

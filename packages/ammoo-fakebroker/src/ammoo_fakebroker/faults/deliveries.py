@@ -95,7 +95,7 @@ class DeliveryFault(Fault):
 
 
 class HeldDeliveries(DeliveryFault):
-    """Deliveries that are held: the return value of `BrokerFaults.hold_deliveries`."""
+    """Deliveries that are held: the return value of `Faults.hold_deliveries`."""
 
     name: ClassVar[str] = "hold_deliveries"
 
@@ -125,7 +125,7 @@ class HeldDeliveries(DeliveryFault):
 
 
 class DelayDeliveries(DeliveryFault):
-    """See `BrokerFaults.delay_deliveries`."""
+    """See `Faults.delay_deliveries`."""
 
     name: ClassVar[str] = "delay_deliveries"
     _own_options: ClassVar[frozenset[str]] = frozenset(("seconds",))

@@ -126,7 +126,7 @@ class Fault:
             AssertionError: It has struck less often in that time, was removed, or a function in its
                 options has raised an error; the text gives the reason.
             RuntimeError: The broker runs in the event loop of this thread, or cannot count the
-                strikes of the fault, as of `NetworkFaults.refuse_connections` without a limit.
+                strikes of the fault, as of `Faults.refuse_connections` without a limit.
         """
         __tracebackhide__ = True
         self._check_countable()

@@ -27,7 +27,7 @@ class LoginFault(Fault):
 
 
 class FailLogins(LoginFault):
-    """See `BrokerFaults.fail_logins`."""
+    """See `Faults.fail_logins`."""
 
     name: ClassVar[str] = "fail_logins"
     _own_options: ClassVar[frozenset[str]] = frozenset(("text",))
@@ -40,7 +40,7 @@ class FailLogins(LoginFault):
 
 
 class ExpireCredentials(LoginFault):
-    """See `BrokerFaults.expire_credentials`."""
+    """See `Faults.expire_credentials`."""
 
     name: ClassVar[str] = "expire_credentials"
 

@@ -60,7 +60,7 @@ class _ErrorFault(MethodFault):
 
 
 class CloseChannels(_ErrorFault):
-    """See `BrokerFaults.close_channels`."""
+    """See `Faults.close_channels`."""
 
     name: ClassVar[str] = "close_channels"
 
@@ -82,7 +82,7 @@ class CloseChannels(_ErrorFault):
 
 
 class CloseConnections(_ErrorFault):
-    """See `BrokerFaults.close_connections`."""
+    """See `Faults.close_connections`."""
 
     name: ClassVar[str] = "close_connections"
 
@@ -91,7 +91,7 @@ class CloseConnections(_ErrorFault):
 
 
 class FailMethod(_ErrorFault):
-    """See `BrokerFaults.fail_method`."""
+    """See `Faults.fail_method`."""
 
     name: ClassVar[str] = "fail_method"
 
@@ -103,7 +103,7 @@ class FailMethod(_ErrorFault):
 
 
 class DelayMethod(MethodFault):
-    """See `BrokerFaults.delay_method`."""
+    """See `Faults.delay_method`."""
 
     name: ClassVar[str] = "delay_method"
     _own_options: ClassVar[frozenset[str]] = frozenset(("seconds",))

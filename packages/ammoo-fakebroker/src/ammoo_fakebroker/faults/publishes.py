@@ -34,7 +34,7 @@ class PublishFault(Fault):
 
 
 class NackPublishes(PublishFault):
-    """See `BrokerFaults.nack_publishes`."""
+    """See `Faults.nack_publishes`."""
 
     name: ClassVar[str] = "nack_publishes"
 
@@ -48,7 +48,7 @@ class NackPublishes(PublishFault):
 
 
 class ReturnPublishes(PublishFault):
-    """See `BrokerFaults.return_publishes`."""
+    """See `Faults.return_publishes`."""
 
     name: ClassVar[str] = "return_publishes"
 
@@ -63,7 +63,7 @@ class ReturnPublishes(PublishFault):
 
 
 class DuplicateDeliveries(Fault):
-    """See `BrokerFaults.duplicate_deliveries`."""
+    """See `Faults.duplicate_deliveries`."""
 
     name: ClassVar[str] = "duplicate_deliveries"
     _noun: ClassVar[tuple[str, str]] = ("publish", "publishes")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from ..call_checks import check_texts
 from ..history.texts import describe
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ def check_kinds(kinds: Collection[str]) -> tuple[str, ...]:
     """Return the names of kinds of leaks if they are valid.
 
     Raises:
+        TypeError: They are not strings.
         ValueError: There is no such kind; the text names a similar one.
     """
+    check_texts("leaks", kinds)
     for kind in kinds:
         if kind not in KINDS:
             close = get_close_matches(kind, KINDS, n=1)
