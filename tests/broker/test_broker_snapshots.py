@@ -258,7 +258,7 @@ def test_delayed_messages_wait_for_the_rest_of_their_delay(
 
     assert ([], [(b"1", False)]) == (before, messages(broker, "orders"))
     life = broker.life_of(broker.messages("orders")[0])
-    assert ("restored",) == life.kinds
+    assert ("restored", "routed") == life.kinds
     assert "restored from a snapshot to exchange 'later', where it waits: b'1'" in str(life)
 
 

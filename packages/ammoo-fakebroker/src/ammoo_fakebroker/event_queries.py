@@ -45,9 +45,9 @@ class EventQueries(Waits):
 
         Args:
             kind: The kind of events, or several; None for all. They are ``published``, ``routed``,
-                ``unroutable``, ``returned``, ``confirmed``, ``nacked``, ``delivered``, ``got``,
-                ``acknowledged``, ``rejected``, ``requeued``, ``expired``, ``dead_lettered``,
-                ``dropped``, ``purged``, ``restored``, ``queue_declared``, ``queue_deleted``,
+                ``delayed``, ``unroutable``, ``returned``, ``confirmed``, ``nacked``,
+                ``delivered``, ``got``, ``acknowledged``, ``rejected``, ``requeued``, ``expired``,
+                ``dead_lettered``, ``dropped``, ``purged``, ``restored``, ``queue_declared``, ``queue_deleted``,
                 ``exchange_declared``, ``exchange_deleted``, ``bound``, ``unbound``,
                 ``consumer_started``, ``consumer_cancelled``, ``channel_opened``,
                 ``channel_closed``, ``connection_opened``, ``connection_closed``,

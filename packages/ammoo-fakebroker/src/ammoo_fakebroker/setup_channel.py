@@ -86,6 +86,8 @@ class SetUpChannel:
         """
         delayed_count = self._delayed_count
         is_routed = self.send(exchange_name, routing_key, properties, body)
+        if exchange_name:
+            is_routed = bool(self._queue_names)
         if not is_routed and self._delayed_count == delayed_count:
             raise ValueError(self._describe_unroutable(exchange_name, routing_key))
         if not self._is_accepted:
@@ -109,13 +111,16 @@ class SetUpChannel:
         return True
 
     def send(self, exchange_name: str, routing_key: str, properties: bytes, body: bytes) -> bool:
-        """Publish a message, and return whether it was routed.
+        """Publish a message, and return whether it was routed; True for a named exchange.
 
         Raises:
             ValueError: The broker refuses it; the text is RabbitMQ's.
         """
         with as_value_errors():
-            return self._direct.publish(exchange_name, routing_key, properties, body)
+            # The default exchange delays nothing, and routes direct replies, which reach no queue.
+            return self._direct.publish(
+                exchange_name, routing_key, properties, body, mandatory=not exchange_name
+            )
 
     def _describe_unroutable(self, exchange_name: str, routing_key: str) -> str:
         host = repr(self.virtualhost.name)

@@ -80,17 +80,23 @@ class DirectChannel:
         return self._connection.take_answers()[0].parameters
 
     def publish(
-        self, exchange_name: str, routing_key: str, properties: bytes, body: bytes | bytearray
+        self,
+        exchange_name: str,
+        routing_key: str,
+        properties: bytes,
+        body: bytes | bytearray,
+        *,
+        mandatory: bool = True,
     ) -> bool:
         """Publish a message.
 
         Returns:
-            Whether it was routed to a queue.
+            Whether it was routed to a queue; True if it is not mandatory.
 
         Raises:
             ProtocolError: The broker refuses it, with RabbitMQ's text.
         """
-        parameters = BasicPublishParameters(exchange_name, routing_key, mandatory=True)
+        parameters = BasicPublishParameters(exchange_name, routing_key, mandatory=mandatory)
         publish(self.channel, parameters, properties, body)
         answers = self._connection.take_answers()
         return not any(isinstance(each.parameters, BasicReturnParameters) for each in answers)

@@ -20,6 +20,7 @@ from ammoo_wire import Int64
 from ..messages.message import Message
 from ..rabbitmq import errors
 from ..rabbitmq.erlang_terms import type_name
+from .delays import Delay
 from .exchange import Binding, Destination, Exchange, FindType
 
 if TYPE_CHECKING:
@@ -111,11 +112,17 @@ class DelayedMessageExchange(Exchange):
         delay = _delay_of(message.headers, is_annotation=self._are_annotations)
         if self._host is None or not 0 < delay <= _MAX_DELAY:
             return self._routing.matching(message)
-        deadline = self._host.clock.time() + delay / 1000
-        later = _with_passed_delay(message, delay, is_annotation=self._are_annotations)
-        heappush(self._delayed, (deadline, next(self._order), later))
-        self._await_next(self._host)
+        self._delay(self._host, message, delay)
         return ()
+
+    def _delay(self, host: ExchangeHost, message: Message, delay: int) -> None:
+        """Keep a message for so many milliseconds, and note this for the history."""
+        deadline = host.clock.time() + delay / 1000
+        later = _with_passed_delay(message, delay, is_annotation=self._are_annotations)
+        host.delays.note(Delay(self.name, message, later, delay / 1000, deadline))
+        if not host.delays.only_looks:
+            heappush(self._delayed, (deadline, next(self._order), later))
+            self._await_next(host)
 
     def copy_messages(self, source: Self, copying: Copying) -> None:
         self._delayed = [

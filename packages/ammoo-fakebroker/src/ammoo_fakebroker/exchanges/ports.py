@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from ..clocks.clock import Clock
     from ..messages.message import Message
+    from .delays import NotedDelays
 
 __all__ = ["ExchangeHost"]
 
 
 class ExchangeHost(Protocol):
-    """What an exchange asks of its virtual host."""
+    """What an exchange asks of its virtual host.
+
+    Attributes:
+        delays: The delays that are not recorded yet.
+    """
+
+    delays: NotedDelays
 
     @property
     def clock(self) -> Clock:

@@ -20,6 +20,7 @@ __all__ = ["KINDS", "NO_CLIENT", "EventFields", "Identity", "Row"]
 KINDS: Final = (
     "published",
     "routed",
+    "delayed",
     "unroutable",
     "returned",
     "confirmed",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .event_fields import Identity
 
 __all__ = [
+    "BegunDelay",
     "EventRecorder",
     "NamedQueue",
     "PublishingChannel",
@@ -61,6 +62,25 @@ class NamedQueue(Protocol):
     @property
     def name(self) -> str:
         """The name of the queue."""
+        ...
+
+
+class BegunDelay(Protocol):
+    """What a recorder asks of a message that an exchange has begun to delay."""
+
+    @property
+    def exchange_name(self) -> str:
+        """The exchange."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """How long it delays the message."""
+        ...
+
+    @property
+    def due(self) -> float:
+        """When the delay ends, on the broker's clock."""
         ...
 
 

@@ -55,8 +55,19 @@ def _routed(event: EventFields) -> str:
 
 
 def _unroutable(event: EventFields) -> str:
-    fate = "returned (mandatory)" if event.details.get("mandatory") else "dropped (not mandatory)"
+    fates = {True: "returned (mandatory)", False: "dropped (not mandatory)", None: "dropped"}
+    fate = fates[event.details.get("mandatory")]
     return f"unroutable, {fate}: exchange {event.exchange_name!r}, key {event.routing_key!r}"
+
+
+def _delayed(event: EventFields) -> str:
+    return f"delayed by exchange {event.exchange_name!r} for {event.details['seconds']:,.3f} s"
+
+
+def _dropped(event: EventFields) -> str:
+    place = f"exchange {event.exchange_name!r}"
+    source = place if event.queue_name is None else repr(event.queue_name)
+    return f"dropped from {source} ({event.reason})"
 
 
 def _delivered(event: EventFields) -> str:
@@ -122,6 +133,7 @@ def _names(event: EventFields) -> str:
 _WORDS: Final[dict[str, Callable[[EventFields], str]]] = {
     "published": _published,
     "routed": _routed,
+    "delayed": _delayed,
     "unroutable": _unroutable,
     "returned": lambda event: f"returned: {event.code} {event.text}",
     "delivered": _delivered,
@@ -130,7 +142,7 @@ _WORDS: Final[dict[str, Callable[[EventFields], str]]] = {
     "rejected": _settled,
     "requeued": _settled,
     "expired": lambda event: f"expired in {event.queue_name!r}",
-    "dropped": lambda event: f"dropped from {event.queue_name!r} ({event.reason})",
+    "dropped": _dropped,
     "dead_lettered": _dead_lettered,
     "restored": _restored,
     "purged": lambda event: f"purged {event.queue_name!r} of {event.details['message_count']}",

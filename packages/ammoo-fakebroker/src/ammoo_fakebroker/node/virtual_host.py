@@ -13,9 +13,11 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clocks.clock import Clock
+from ..exchanges.delays import NotedDelays
 from ..exchanges.direct import DirectExchange
 from ..exchanges.exchange import Binding, Destination, Exchange
 from ..exchanges.types import available_types, create_exchange
+from ..history.delays import record_delays
 from ..messages.message import Message
 from ..messages.properties import PropertyReader
 from ..queues.dead_lettering import DeadLetters
@@ -100,6 +102,7 @@ class VirtualHost:
         self.queues: dict[str, Queue] = {}
         self.routing: Routing = Routing(self.exchanges, self.queues)
         self.dead_letters: DeadLetters = DeadLetters(self)
+        self.delays: NotedDelays = NotedDelays(are_recorded=recorder is not None)
         self.properties: PropertyReader = PropertyReader(profile)
         self.default_queue_type = default_queue_type
         self.description = ""
@@ -367,11 +370,40 @@ class VirtualHost:
         """Route a message that an exchange has delayed, and put it into the queues that it reaches."""
         exchange = self.exchanges.get(exchange_name)
         if exchange is None:
+            self._record_delayed("dropped", exchange_name, message, reason="it was deleted")
             return
+        queues = [
+            queue
+            for queue in self.route(exchange, message)
+            if queue.queue_type != STREAM or self.profile.streams_get_delayed_messages
+        ]
+        if queues:
+            names = tuple([queue.name for queue in queues])
+            self._record_delayed("routed", exchange_name, message, queue_names=names)
+        if not self._is_delayed_again(message) and not queues:
+            self._record_delayed("unroutable", exchange_name, message)
         with self.dead_letters.deferred():
-            for queue in self.route(exchange, message):
-                if queue.queue_type != STREAM or self.profile.streams_get_delayed_messages:
-                    queue.publish(message)
+            for queue in queues:
+                queue.publish(message)
+
+    def _record_delayed(
+        self, kind: str, exchange_name: str, message: Message, **details: Any
+    ) -> None:
+        """Record what has become of a message that an exchange has delayed."""
+        if self.recorder is not None:
+            self.recorder.record(
+                kind,
+                message=message,
+                exchange_name=exchange_name,
+                virtualhost=self.name,
+                **details,
+            )
+
+    def _is_delayed_again(self, message: Message) -> bool:
+        """Record whether other exchanges delay a message that was delayed before."""
+        return self.recorder is not None and record_delays(
+            self.recorder, self.delays.take(message), message, virtualhost=self.name
+        )
 
 
 def _names_of(binding: Binding) -> dict[str, str]:

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ammoo_wire import Int64
 
+from ..history.delays import record_delays
 from ..messages.deaths import Death, DeathHistory, MalformedHistory
 from ..messages.message import DeadMessage, Message
 
 if TYPE_CHECKING:
     from ..clocks.clock import Clock
+    from ..exchanges.delays import NotedDelays
     from ..exchanges.exchange import Exchange
     from ..history.ports import EventRecorder
     from ..rabbitmq.arguments import QueueSettings
@@ -87,7 +89,15 @@ class DeadLetterSource(Protocol):
 
 
 class Router(Protocol):
-    """What dead-lettering asks of the virtual host."""
+    """What dead-lettering asks of the virtual host.
+
+    Attributes:
+        name: Its name.
+        delays: The delays that are not recorded yet.
+    """
+
+    name: str
+    delays: NotedDelays
 
     @property
     def profile(self) -> Profile:
@@ -166,7 +176,7 @@ class DeadLetters:
         if worker is not None:
             letter = self._make_copy(message, queue, reason)
             if queue.recorder is not None:
-                self._record(letter, queue, self.targets(letter))
+                self._record(letter, queue, self._look_for_targets(letter))
             worker.forward(letter)
         elif queue.settings.dead_letter_exchange in self._router.exchanges:
             letter = self._make_copy(message, queue, reason)
@@ -184,8 +194,23 @@ class DeadLetters:
         """Record in the history where a dead letter goes."""
         names = tuple(target.name for target in targets)
         queue.record("dead_lettered", letter.message, reason=letter.reason, queue_names=names)
-        if not names:
+        is_delayed = queue.recorder is not None and record_delays(
+            queue.recorder,
+            self._router.delays.take(letter.message),
+            letter.message,
+            virtualhost=self._router.name,
+        )
+        if not (names or is_delayed):
             queue.record("unroutable", letter.message)
+
+    def _look_for_targets(self, letter: DeadLetter) -> Collection[DeadLetterTarget]:
+        """Find the queues that a dead letter reaches now, and let no exchange delay it."""
+        delays = self._router.delays
+        delays.only_looks = True
+        try:
+            return self.targets(letter)
+        finally:
+            delays.only_looks = False
 
     def targets(self, letter: DeadLetter) -> Collection[DeadLetterTarget]:
         """Find the queues that a dead letter reaches now, without those that make a cycle."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from ..clocks.clock import Timeline
 from ..history.texts import describe_body, describe_origin, what_happened
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ __all__ = [
 _SHOWN: Final = 5
 _KINDS: Final = frozenset(
     (
-        *("published", "routed", "unroutable", "returned", "delivered", "got", "acknowledged"),
-        *("rejected", "requeued", "expired", "dead_lettered", "dropped", "nacked"),
+        *("published", "routed", "delayed", "unroutable", "returned", "delivered", "got"),
+        *("acknowledged", "rejected", "requeued", "expired", "dead_lettered", "dropped", "nacked"),
     )
 )
 
@@ -163,6 +164,7 @@ class _Fate:
         last: Its last event in the queue; if there is none, its last event.
         delivered: Its last delivery from the queue.
         routed: The event of its routing when it was published.
+        delayed: The events of its delays that are not over, by exchange.
         came: Whether it reached the queue.
     """
 
@@ -171,6 +173,7 @@ class _Fate:
         self.last = published
         self.delivered: Event | None = None
         self.routed: Event | None = None
+        self.delayed: dict[str | None, Event] = {}
         self.came = False
 
     def follow(self, event: Event, queue_name: str) -> None:
@@ -181,6 +184,10 @@ class _Fate:
         self.came |= comes
         if event.kind == "routed":
             self.routed = event
+        if event.kind == "delayed":
+            self.delayed[event.exchange_name] = event
+        elif event.kind in ("routed", "unroutable", "dropped"):
+            self.delayed.pop(event.exchange_name, None)
         if event.kind in ("delivered", "got") and event.queue_name == queue_name:
             self.delivered = event
         if not self.came or comes or event.queue_name == queue_name:
@@ -201,6 +208,10 @@ def _fates(recorder: Recorder, home: VirtualHost, queue_name: str) -> list[str]:
     elsewhere = [fate for fate in fates.values() if not fate.came]
     end = "deleted with the queue" if queue is None else "purged"
     lines = _listed("came and went", [_departure(fate, end) for fate in gone[-_SHOWN:]], len(gone))
+    delayed = [fate for fate in elsewhere if fate.delayed]
+    described = [_delay(fate, home, queue_name) for fate in delayed[-_SHOWN:]]
+    lines += _listed("delayed", described, len(delayed))
+    elsewhere = [fate for fate in elsewhere if not fate.delayed]
     described = [_other_way(fate, home, queue_name) for fate in elsewhere[-_SHOWN:]]
     lines += _listed("went elsewhere", described, len(elsewhere))
     refused = [each for each in recorder.events(0, ("channel_closed",)) if each.by == "broker"]
@@ -265,6 +276,22 @@ def _other_way(fate: _Fate, home: VirtualHost, queue_name: str) -> str:
         happened = "waits for tx.commit, or history has no more of it"
     text = f"message {event.message_number}, exchange {exchange!r}, key {key!r}: {happened}"
     hint = _binding_hint(home, exchange or "", queue_name)
+    return f"{text}\n{hint}" if hint else text
+
+
+def _delay(fate: _Fate, home: VirtualHost, queue_name: str) -> str:
+    """Return until when an exchange delays a message, and how that time comes."""
+    event = min(fate.delayed.values(), key=lambda each: float(each.details["due"]))
+    due = event.details["due"]
+    remaining = due - home.clock.time()
+    if isinstance(home.clock, Timeline):
+        shown = f"until the clock shows {due:,.3f} s, {remaining:,.3f} s from now: move the clock"
+    else:
+        shown = (
+            f"due {remaining:,.3f} s from now: FakeBroker(clock=ManualClock()) can pass this time"
+        )
+    text = f"{_name(fate)}, by exchange {event.exchange_name!r} {shown}"
+    hint = _binding_hint(home, event.exchange_name or "", queue_name)
     return f"{text}\n{hint}" if hint else text
 
 

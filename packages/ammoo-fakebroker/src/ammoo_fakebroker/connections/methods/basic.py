@@ -28,6 +28,7 @@ from ammoo_wire import (
     method_of,
 )
 
+from ...history.delays import record_delays
 from ...messages.message import Message
 from ...node.virtual_host import generate_name
 from ...queues.consumers import Consumer
@@ -105,13 +106,16 @@ def publish(
         return
     queues = virtualhost.routing.route(exchange, message)
     recorder = virtualhost.recorder
+    is_delayed = False
     if recorder is not None:
         recorder.published(channel, message, queues)
+        if virtualhost.delays.noted:
+            is_delayed = _record_delays(channel, message, queues, mandatory=mandatory)
     replies: Sequence[ReplyReceiver | None] = ()
     if not exchange_name and (not queues or parsed.carbon_copies or parsed.blind_carbon_copies):
         replies = find_replies(channel, message)
     if not queues:
-        _handle_unrouted(channel, message, replies, mandatory=mandatory)
+        _handle_unrouted(channel, message, replies, mandatory=mandatory, is_delayed=is_delayed)
     if channel.transaction is not None:
         _publish_at_commit(channel, PendingPublish(message, queues, mandatory, replies))
         return
@@ -124,20 +128,34 @@ def publish(
         _confirm(channel, channel.confirms, message, accepted, points.confirm)
 
 
+def _record_delays(
+    channel: Channel, message: Message, queues: Collection[Queue], *, mandatory: bool
+) -> bool:
+    """Record that exchanges delay a message, and return whether one does."""
+    virtualhost = channel.virtualhost
+    assert virtualhost.recorder is not None
+    delays = virtualhost.delays.take(message)
+    # RabbitMQ counts a message as dropped if it reaches no queue at once, as the statistics do.
+    fate = {} if queues else {"mandatory": mandatory}
+    return record_delays(virtualhost.recorder, delays, message, channel=channel, **fate)
+
+
 def _handle_unrouted(
     channel: Channel,
     message: Message,
     replies: Collection[ReplyReceiver | None],
     *,
     mandatory: bool,
+    is_delayed: bool,
 ) -> None:
     """Record a message that reaches no queue, and return it if it is mandatory.
 
-    A direct reply is routed in releases in which names for direct replies are queues.
+    RabbitMQ returns a mandatory message also if an exchange delays it. A direct reply is routed in releases in which names for direct replies are queues.
     """
     if replies and channel.virtualhost.profile.reply_names_are_queues:
         return
-    channel.record("unroutable", message=message, mandatory=mandatory)
+    if not is_delayed:
+        channel.record("unroutable", message=message, mandatory=mandatory)
     if mandatory and channel.transaction is None:
         return_unroutable(channel, message)
 

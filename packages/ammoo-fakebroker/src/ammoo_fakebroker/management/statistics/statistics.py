@@ -283,7 +283,9 @@ class Statistics:
             name = "get_no_ack" if details["no_ack"] else "get"
             redelivered: bool = details["redelivered"]
             self._count_delivery(channel, details["queue_name"], name, redelivered=redelivered)
-        elif kind == "returned" or (kind == "unroutable" and not details["mandatory"]):
+        elif kind == "returned" or (
+            kind in ("unroutable", "delayed") and details.get("mandatory") is False
+        ):
             name = "return_unroutable" if kind == "returned" else "drop_unroutable"
             home.total[name] += 1
             self.of_channel(channel)[name] += 1
