@@ -144,6 +144,20 @@ def test_alarm_concerns_no_connection_that_its_function_fails_for(broker: FakeBr
         broker.check_functions()
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_function_that_ends_the_program_ends_neither_the_broker_nor_the_client(
+    broker: FakeBroker, kind: type[BaseException]
+) -> None:
+    def end(_: object) -> NoReturn:
+        raise kind
+
+    broker.faults.nack_publishes(message=end)
+
+    assert b"one" == use(broker)
+    with pytest.raises(AssertionError, match=f"raised {kind.__name__}"):
+        broker.check_functions()
+
+
 def test_wait_gets_the_error_of_its_function(broker: FakeBroker) -> None:
     with pytest.raises(ZeroDivisionError):
         broker.wait_until(fail)

@@ -101,6 +101,42 @@ def test_forked_process_leaves_the_block_and_the_broker_runs_on(run: str) -> Non
     assert "7 ['orders']\n" == finished.stdout
 
 
+END = """
+    import socket
+    import sys
+    from ammoo_fakebroker import FakeBroker
+
+    def end():
+        sys.exit(3)
+
+    broker = FakeBroker().__enter__()
+    client = socket.create_connection((broker.host, broker.port), timeout=30)
+    broker.wait_until(lambda look: broker._server.clients)
+    broker._server.loop.call_soon_threadsafe(end)
+    try:
+        print(client.recv(1))
+    except ConnectionResetError as error:
+        print(b"")
+    client.close()
+    try:
+        broker.__exit__(None, None, None)
+    except SystemExit as error:
+        print(error)
+"""
+
+
+def test_error_that_ends_the_loop_closes_the_sockets_and_is_raised_at_the_end() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(END)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert ("b''\n3\n", "") == (finished.stdout, finished.stderr)
+
+
 def test_closed_loop_is_named() -> None:
     loop = asyncio.new_event_loop()
     broker = FakeBroker()

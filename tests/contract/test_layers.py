@@ -118,6 +118,7 @@ BROKER_SHELLS = {
     "ammoo_fakebroker.clocks.loop_clock",
     "ammoo_fakebroker.clocks.virtual_time",
     "ammoo_fakebroker.control.actions",
+    "ammoo_fakebroker.function_errors",
     "ammoo_fakebroker.management.server",
     "ammoo_fakebroker.in_memory",
     "ammoo_fakebroker.network.memory_transport",

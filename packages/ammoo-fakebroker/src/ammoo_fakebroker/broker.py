@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 from urllib.parse import quote
 
@@ -262,14 +263,13 @@ class FakeBroker(
         if self._thread is None:
             raise RuntimeError("the broker does not run in a thread; start it with `with broker:`")
         if self._is_running and not self._leave_fork():
-            try:
-                if (
-                    self._server.has_clients
-                ):  # a function of the test may fail in what they have sent
-                    self._call(_do_nothing)
-            finally:
-                self._stopping()
-                self._thread.stop()
+            with ExitStack() as ends:  # each step is taken, whatever the others raise
+                ends.callback(self._thread.stop)
+                ends.callback(self._stopping)
+                if self._server.has_clients:
+                    self._call(
+                        _do_nothing
+                    )  # a function of the test may fail in what they have sent
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -288,14 +288,11 @@ class FakeBroker(
                 "the broker does not run in an event loop; start it with `async with broker:`"
             )
         if self._is_running and not self._leave_fork():
-            try:
-                if (
-                    self._server.has_clients
-                ):  # a function of the test may fail in what they have sent
-                    await self.settle()
-            finally:
-                self._stopping()
-                await self._runnable.stop()
+            async with AsyncExitStack() as ends:  # each step is taken, whatever the others raise
+                ends.push_async_callback(self._runnable.stop)
+                ends.callback(self._stopping)
+                if self._server.has_clients:
+                    await self.settle()  # a function of the test may fail in what they have sent
         if error is None:
             self._check_at_end()
 
@@ -362,13 +359,15 @@ class FakeBroker(
             )
 
     def _stopping(self) -> None:
-        if self._faults is not None:
-            self._faults.clear()
-        if self._waiters.is_waiting:
-            self._call(lambda: self._waiters.fail_all("the broker was stopped during the wait"))
-        if self._manual_clock and self._timeline:
-            self._manual_clock._detach(self._timeline)
-        self._is_running = False
+        try:
+            if self._faults is not None:
+                self._faults.clear()
+            if self._waiters.is_waiting:
+                self._call(lambda: self._waiters.fail_all("the broker was stopped during the wait"))
+        finally:
+            if self._manual_clock and self._timeline:
+                self._manual_clock._detach(self._timeline)
+            self._is_running = False
 
     if not TYPE_CHECKING:  # a type checker would take every attribute for one that exists
 

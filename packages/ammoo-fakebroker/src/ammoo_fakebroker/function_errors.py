@@ -6,6 +6,7 @@ to where the test gets it. This module knows nothing of the broker.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ class ErrorsPassedTo:
 
     ``pytest.fail`` and ``pytest.skip`` raise no Exception, and are such errors too, as is a
     CancelledError: the block calls a function of the test, which is no coroutine. Only
-    KeyboardInterrupt and SystemExit, which end the program, leave the block.
+    KeyboardInterrupt and SystemExit leave the block, and only in the main thread, where they end the
+    program; in a broker's thread they would end the broker alone.
 
     Args:
         receive: Called with the error.
@@ -40,7 +42,13 @@ class ErrorsPassedTo:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        if error is None or isinstance(error, KeyboardInterrupt | SystemExit):
+        if error is None or _ends_the_program(error):
             return False
         self._receive(error)
         return True
+
+
+def _ends_the_program(error: BaseException) -> bool:
+    """Return whether an error ends the program; in another thread than the main one, it would not."""
+    is_in_main_thread = threading.current_thread() is threading.main_thread()
+    return is_in_main_thread and isinstance(error, KeyboardInterrupt | SystemExit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -39,6 +40,7 @@ class ThreadedServer:
     def __init__(self, server: Runnable, ended: Callable[[], object]) -> None:
         self._server = server
         self._ended = ended
+        self._error: BaseException | None = None
         self._started: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._stop: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._run_loop, name="ammoo-fakebroker", daemon=True)
@@ -59,6 +61,8 @@ class ThreadedServer:
     def _run_loop(self) -> None:
         try:
             asyncio.run(self._run())
+        except BaseException as error:  # noqa: BLE001  raised again by stop()
+            self._error = error
         finally:
             self._ended()
 
@@ -70,20 +74,26 @@ class ThreadedServer:
             self._started.set_exception(error)
             return
         self._started.set_result(None)
-        await self._stop.wait()
-        await self._server.stop()
+        try:
+            await self._stop.wait()
+        finally:  # also if an error ends the event loop: no client must wait for an answer
+            await self._server.stop()
 
     def stop(self) -> None:
         """Stop the server, and wait until the thread has ended.
 
         Raises:
+            BaseException: An error has ended the event loop before.
             RuntimeError: The thread has not ended in time.
         """
         assert self._stop is not None
-        self._server.loop.call_soon_threadsafe(self._stop.set)
+        with contextlib.suppress(RuntimeError):  # an error has ended the event loop
+            self._server.loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(_STOP_TIMEOUT)
         if self._thread.is_alive():
             raise RuntimeError(
                 f"the fake broker's thread did not end within {_STOP_TIMEOUT:g} s: a function of the"
                 " test that the broker calls, such as a responder's, may not have returned"
             )
+        if self._error is not None:
+            raise self._error
