@@ -841,14 +841,20 @@ async def test_failing_provider_is_the_first_connects_failure(scripted: Scripted
     assert [] == scripted.peers
 
 
-async def test_provider_that_returns_a_password_alone(scripted: ScriptedServer) -> None:
+@pytest.mark.parametrize("recovery", [None, Recovery(retry_first=True)], ids=["once", "again"])
+async def test_provider_that_returns_a_password_alone_is_asked_once(
+    scripted: ScriptedServer, recovery: Recovery | None
+) -> None:
+    calls = []
+
     async def provider() -> Any:
+        calls.append("asked")
         return "hunter2"
 
-    with pytest.raises(CredentialsUnavailable, match="of type str; expected Cred") as caught:
-        await ammoo.connect(scripted.url, credentials=provider)
+    with pytest.raises(TypeError, match="of type str; expected Credentials") as caught:
+        await ammoo.connect(scripted.url, credentials=provider, recovery=recovery)
 
-    assert isinstance(caught.value.exc, TypeError)
+    assert ["asked"] == calls
     assert "hunter2" not in str(caught.value)
     assert [] == scripted.peers
 

@@ -23,6 +23,7 @@ from ammoo_wire import (
     QueueDeclareParameters,
     encode_command,
     encode_frame,
+    encode_method,
     encode_protocol_header,
 )
 from tests.wire import strategies
@@ -118,6 +119,17 @@ def test_body_that_was_too_large_is_told() -> None:
     assert "channel 1 basic.publish routing_key='q' body of 3 octets, too large to keep" == (
         str(item_of(octets, max_body_size=2))
     )
+
+
+def test_broken_login_shows_its_secret_only_if_asked() -> None:
+    octets = encode_frame(1, 0, encode_method(START_OK)[:-1])
+    (broken,) = CommandReader().receive_data(octets)
+
+    shown = broken.to_json()["octets"]
+
+    assert {"hex": octets[:15].hex(), "size": len(octets)} == shown
+    assert b"s3cret".hex() not in f"{broken.describe()} {shown}".replace(" ", "")
+    assert {"hex": octets.hex()} == broken.to_json(secrets=True)["octets"]
 
 
 def test_secrets_are_shown_if_asked() -> None:

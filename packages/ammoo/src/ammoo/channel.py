@@ -826,8 +826,9 @@ class Channel:
                 False by default.
 
         Raises:
-            ValueError: A number is below 1, or republish is given and the connection has no
+            ValueError: A number is out of range, or republish is given and the connection has no
                 recovery.
+            TypeError: A number has a wrong type.
             RuntimeError: The channel was not entered.
         """
         from .publisher import Publisher
@@ -894,7 +895,8 @@ class Channel:
         """Publish and acknowledge in a transaction, all or nothing (class tx, section 1.10).
 
         Publishes and acknowledgements take effect when the block is left. None of them does if an
-        exception leaves the block, or the block is cancelled::
+        exception leaves the block, or the block is cancelled; a caller that is cancelled during the
+        commit does not know whether they do::
 
             async with channel.transaction():
                 await channel.publish("orders", "paid", b"...")

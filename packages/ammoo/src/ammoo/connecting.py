@@ -192,12 +192,12 @@ async def connect(
     Raises:
         OSError: The socket cannot be connected, or a file that the URL names cannot be read.
             `ssl.SSLError` and `TimeoutError` are subclasses.
-        CredentialsUnavailable: The function `credentials` raised an exception, or returned no
-            `Credentials`.
+        CredentialsUnavailable: The function `credentials` raised an exception.
         RecoveryFailed: The first connect was retried (`Recovery`) until the deadline, or for as
             many rounds as allowed; the cause is the last failure.
         ValueError: The URL or a number is invalid, or arguments contradict each other.
-        TypeError: An argument has a wrong type: a class, for example, where an object is expected.
+        TypeError: An argument has a wrong type: a class, for example, where an object is expected. Or
+            the function `credentials` returned no `Credentials`.
     """
     from .uri import connection_parameters  # with the mechanisms, a tenth of the import time
 

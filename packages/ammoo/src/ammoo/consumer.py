@@ -268,8 +268,8 @@ class Consumer:
         see which consumer they belong to.
 
         Iterations over the consumer end without an exception, and so do `run` and `batches`. Call it
-        from another task than the one that handles messages. If the caller is cancelled, it stops
-        waiting, and the channel is closed nevertheless.
+        from another task than the one that handles messages. If the caller is cancelled, it no
+        longer waits for handlers and publishers, but still does the last step, for 5 s at most.
 
         Args:
             timeout: How long to wait for handlers and publishers, in seconds; None for no limit.
@@ -341,8 +341,8 @@ class Consumer:
                 too.
             ConsumerCancelled, ChannelClosed, ConnectionClosed: The consumer has ended, and no handler
                 has failed.
-            TypeError: handler is not an async function: it cannot be called, or what it returned
-                cannot be awaited. The message is requeued.
+            TypeError: handler is not an async function: it cannot be called, or its result cannot be
+                awaited; the message is requeued. Or concurrency is no whole number.
             ValueError: concurrency is less than 1, or more than half of prefetch_count, or the
                 consumer has no_ack, or on_error is none of its three words.
             RuntimeError: The consumer was not entered, or `run` was called before.
@@ -378,6 +378,7 @@ class Consumer:
         Raises:
             ValueError: size is less than 1 or more than prefetch_count, seconds is not above 0, or
                 the consumer has no_ack.
+            TypeError: size is no whole number, or seconds is no number.
             RuntimeError: The consumer was not entered.
         """
         from .workers.batches import Batches

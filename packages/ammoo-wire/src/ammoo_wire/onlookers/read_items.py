@@ -34,7 +34,9 @@ _NAMES: Final = {
     _BODY: "content body",
     _HEARTBEAT: "heartbeat",
 }
-_MOST_SHOWN: Final = 16  # octets of a broken frame
+# Octets of a broken frame. Those of a method hold its ids and the size of its first string, but no
+# character of a secret.
+_MOST_SHOWN: Final = 15
 
 
 class Frame(NamedTuple):
@@ -200,9 +202,12 @@ class BrokenFrame(NamedTuple):
         """Return the error and the octets as values that the module `json` writes.
 
         Args:
-            secrets: Without effect: this shows no parameters.
+            secrets: Whether to return all octets of a long frame, which may hold a password. False,
+                the default, for the first 15, and how many there are.
         """
-        octets = {"hex": self.octets.hex()}
+        octets: dict[str, Any] = {"hex": self.octets.hex()}
+        if len(self.octets) > _MOST_SHOWN and not secrets:
+            octets = {"hex": self.octets[:_MOST_SHOWN].hex(), "size": len(self.octets)}
         return {**_json_head(self), "error": str(self.error), "octets": octets}
 
     def __str__(self) -> str:

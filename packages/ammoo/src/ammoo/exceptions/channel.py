@@ -91,7 +91,7 @@ class ResourceLocked(ServerClosedChannel):
 class PreconditionFailed(ServerClosedChannel):
     """A queue or exchange has different properties, or an argument is invalid (406)."""
 
-    advice = "the server's text says what it does not accept"
+    advice = "change the argument or property that the server's text names"
 
 
 class ClientClosedChannel(ChannelClosed):

@@ -185,7 +185,7 @@ class CredentialsUnavailable(ConnectionClosed):
     """The function that returns credentials has failed, so the client could not log in.
 
     Attributes:
-        exc: The exception that the function raised; a TypeError if it returned something else.
+        exc: The exception that the function raised.
     """
 
     recoverable = True
@@ -287,7 +287,7 @@ class InvalidPath(ServerClosedConnection):
 class CommandInvalid(ServerClosedConnection):
     """The server does not accept the method with these arguments (503)."""
 
-    advice = "the server's text says what it does not accept"
+    advice = "change the argument that the server's text names"
 
 
 class ChannelNumberError(ServerClosedConnection):
@@ -318,7 +318,7 @@ class NotAllowed(ServerClosedConnection):
 class MethodNotImplemented(ServerClosedConnection):
     """The server does not implement the method, or one of its options (540)."""
 
-    advice = "the server's text names what it does not support"
+    advice = "leave out the option that the server's text names"
 
 
 class InternalError(ServerClosedConnection):

@@ -19,10 +19,10 @@ class Hooks:
     Override those that you need in a subclass, and pass an object of it to `connect`::
 
         class Counting(ammoo.Hooks):
-            unconfirmed = 0
+            octets = 0
 
-            def confirmed(self, channel_id, sequence_number, *, multiple, is_nack):
-                self.unconfirmed += is_nack
+            def published(self, channel_id, sequence_number, exchange_name, routing_key, size):
+                self.octets += size
 
         async with ammoo.connect("amqp://localhost/", hooks=Counting()) as connection:
             ...

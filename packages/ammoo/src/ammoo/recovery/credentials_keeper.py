@@ -49,7 +49,8 @@ class CredentialsKeeper:
         """Ask for credentials, and return parameters that log in with them.
 
         Raises:
-            CredentialsUnavailable: The provider failed, or returned something else.
+            CredentialsUnavailable: The provider failed.
+            TypeError: The provider returned something else.
         """
         credentials = await self._ask()
         self._note_expiry(credentials)
@@ -84,10 +85,10 @@ class CredentialsKeeper:
         except Exception as error:
             raise CredentialsUnavailable(error) from error
         if not all(hasattr(credentials, name) for name in Credentials._fields):
-            # Not the value, which may hold a password.
+            # A mistake of the program, which no further attempt mends. The text does not show the
+            # value, which may hold a password.
             kind = type(credentials).__name__
-            mistake = TypeError(f"it returned an object of type {kind}; expected Credentials")
-            raise CredentialsUnavailable(mistake)
+            raise TypeError(f"credentials returned an object of type {kind}; expected Credentials")
         return credentials
 
     def _note_expiry(self, credentials: Credentials) -> None:

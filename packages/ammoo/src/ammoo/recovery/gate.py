@@ -103,14 +103,14 @@ class Gate:
         if self.waiting >= self._max_waiting and not is_bounded:
             raise NotSent(
                 operation,
-                f"{self._max_waiting} operations wait already (max_waiting of Recovery);"
-                " await connection.ready() first",
+                f"{self._max_waiting} operations wait already (max_waiting of Recovery); wait until"
+                " some of them are done",
             )
         if self._bytes + octets > self._max_bytes:
             raise NotSent(
                 operation,
                 f"{self._bytes} octets wait already, of {self._max_bytes} (max_waiting_bytes of"
-                " Recovery); await connection.ready() first",
+                " Recovery); wait until some of them are sent",
             )
         self._bytes += octets
         scope = asyncio.timeout(timeout)
