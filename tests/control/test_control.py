@@ -274,6 +274,17 @@ def test_unsuitable_time_is_a_bad_request(control: Control, body: object) -> Non
     assert 400 == control.ask("POST", "clock/advance", body).status
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (None, "'seconds' is missing: how far to move the clock"),
+        (b'{"seconds": 1e400}', "seconds is infinite; expected a number of seconds from 0 on"),
+    ],
+)
+def test_unsuitable_time_is_named(control: Control, body: object, reason: str) -> None:
+    assert reason == control.ask("POST", "clock/advance", body).json["reason"]
+
+
 def test_clock_in_real_time_cannot_be_advanced(make_fakebroker: _MakeBroker) -> None:
     control = Control(make_fakebroker(management_port=0, control=True))
 
@@ -293,6 +304,54 @@ def test_connections_end(control: Control, channel: Any, path: str, error: type[
     assert (200, {"connections": 1}) == control.ask("POST", path)
     with pytest.raises(error):
         channel.queue_declare("invoices")
+
+
+@pytest.mark.parametrize("path", ["cut", "close"])
+def test_connections_of_a_name_end(
+    control: Control, broker: FakeBroker, channel: Any, path: str
+) -> None:
+    parameters = pika.URLParameters(broker.url)
+    properties: dict[str, Any] = {"connection_name": "worker"}
+    parameters.client_properties = properties
+    worker = pika.BlockingConnection(parameters)
+
+    assert (200, {"connections": 1}) == control.ask("POST", path, {"connection": "worker"})
+    assert (200, {"connections": 0}) == control.ask("POST", path, {"connection": "nobody"})
+    with pytest.raises(pika.exceptions.AMQPConnectionError):
+        worker.channel()
+    channel.queue_declare("payments")
+
+
+def test_name_of_connections_is_a_text(control: Control) -> None:
+    answer = control.ask("POST", "cut", {"connection": 5})
+
+    assert (400, "connection is 5; expected the name of a connection") == (
+        answer.status,
+        answer.json["reason"],
+    )
+
+
+def test_consumers_are_cancelled(control: Control, broker: FakeBroker, channel: Any) -> None:
+    channel.basic_consume("orders", lambda *_: None, consumer_tag="worker")
+
+    answer = control.ask("POST", "consumers/cancel", {"queue_name": "orders"})
+
+    assert (200, {"consumer_tags": ["worker"]}) == answer
+    assert 0 == broker.queue("orders").consumer_count
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"consumer_tag": "nobody"}, 404),
+        ({"queue_name": "orders", "virtualhost": "nowhere"}, 404),
+        ({}, 400),
+        ({"consumer_tag": 5}, 400),
+        ({"tag": "worker"}, 400),
+    ],
+)
+def test_unsuitable_cancel_is_refused(control: Control, body: object, status: int) -> None:
+    assert status == control.ask("POST", "consumers/cancel", body).status
 
 
 def test_alarm_is_raised_and_cleared(control: Control, broker: FakeBroker, channel: Any) -> None:
@@ -349,9 +408,9 @@ def test_unsuitable_restart_is_a_bad_request(control: Control, body: object) -> 
 @pytest.mark.parametrize(
     ("path", "body", "reason"),
     [
-        ("cut", {"reset": True}, "'reset' is unknown; this request has no options"),
+        ("cut", {"reset": True}, "'reset' is unknown; expected connection"),
         ("reset", {"keep": "all"}, "'keep' is unknown; this request has no options"),
-        ("block", {"raeson": "x"}, "'raeson' is unknown; expected reason"),
+        ("block", {"raeson": "x"}, "'raeson' is unknown; expected reason, connection"),
         ("restart", {"kep": 1}, "'kep' is unknown; expected keep, down_for, politely"),
         ("close", [1], "the body is a list; expected an object"),
     ],
@@ -365,6 +424,17 @@ def test_unknown_option_of_an_action_is_a_bad_request(
 
 
 # -- the rest ----------------------------------------------------------------------------------
+
+
+def test_restart_during_a_restart_is_refused(control: Control, broker: FakeBroker) -> None:
+    broker.shut_down()
+    answer = control.ask("POST", "restart")
+    broker.start()
+
+    assert (
+        409,
+        "the broker is down already, and comes up when the other restart ends",
+    ) == (answer.status, answer.json["reason"])
 
 
 def test_index_lists_all_paths(control: Control) -> None:

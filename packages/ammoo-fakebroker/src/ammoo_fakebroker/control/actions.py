@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..management.http import Response
 from ..management.json_bodies import json_response
-from ..management.refusals import Refusal, bad_request, missing_keys
+from ..management.refusals import Refusal, bad_request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..node.ports import Client
     from .call import ControlCall
 
-__all__ = ["advance", "block", "close", "cut", "reset", "restart", "unblock"]
+__all__ = ["advance", "block", "cancel_consumers", "close", "cut", "reset", "restart", "unblock"]
 
 _LONGEST = 60.0
 """How long a request may take, in seconds."""
@@ -23,7 +27,9 @@ async def advance(call: ControlCall) -> Response:
     """Move the broker's clock by ``seconds``; the broker needs a clock that is moved by hand."""
     options = call.options("seconds")
     if "seconds" not in options:
-        raise missing_keys("seconds")
+        raise bad_request("'seconds' is missing: how far to move the clock")
+    if options["seconds"] == math.inf:
+        raise bad_request("seconds is infinite; expected a number of seconds from 0 on")
     try:
         # In another thread: the clock may wait for the broker's thread, if another thread moves it.
         await asyncio.to_thread(call.broker.advance, options["seconds"])
@@ -36,34 +42,67 @@ async def advance(call: ControlCall) -> Response:
 
 
 async def cut(call: ControlCall) -> Response:
-    """Close all sockets without a connection.close, as a failing network does."""
-    call.options()
-    count = _count_connections(call)
-    await _cut(call)
+    """Close sockets without a connection.close, as a failing network does; those of ``connection``."""
+    name = _connection_name(call.options("connection"))
+    count = _count_connections(call, name)
+    await _cut(call, name)
     return json_response({"connections": count})
 
 
-async def _cut(call: ControlCall) -> None:
-    """Cut the connections, and wait until the broker has none: the next look must not show any."""
-    call.broker.cut_connections()
-    await call.broker.wait_until_async(lambda _: not call.node.connections)
+async def _cut(call: ControlCall, name: str | None = None) -> None:
+    """Cut connections, and wait until the broker has none of them: the next look must show none."""
+    call.broker.cut_connections(connection=name)
+    await call.broker.wait_until_async(lambda _: not _connections_named(call, name))
 
 
 def close(call: ControlCall) -> Response:
-    """Close all connections as an operator does (320); ``reason`` is the reply text."""
-    reason = call.options("reason").get("reason", "closed by the test")
-    count = _count_connections(call)
-    call.broker.close_connections(str(reason))
+    """Close connections as an operator does (320); ``reason`` is the text, ``connection`` a name."""
+    options = call.options("reason", "connection")
+    name = _connection_name(options)
+    count = _count_connections(call, name)
+    reason = str(options.get("reason", "closed by the test"))
+    call.broker.close_connections(reason, connection=name)
     return json_response({"connections": count})
 
 
-def _count_connections(call: ControlCall) -> int:
-    return sum(connection.is_open for connection in call.node.connections)
+def _connection_name(options: Mapping[str, Any]) -> str | None:
+    """Return the name of the connections that an action is for; None for all."""
+    name = options.get("connection")
+    if not isinstance(name, str | None):
+        raise bad_request(f"connection is {name!r}; expected the name of a connection")
+    return name
+
+
+def _connections_named(call: ControlCall, name: str | None) -> list[Client]:
+    """Return the connections of a name, RabbitMQ's or the client's; all of them if it is None."""
+    return [
+        each
+        for each in call.node.connections
+        if name in (None, each.identity.name, each.identity.peer_name)
+    ]
+
+
+def _count_connections(call: ControlCall, name: str | None) -> int:
+    return sum(connection.is_open for connection in _connections_named(call, name))
+
+
+def cancel_consumers(call: ControlCall) -> Response:
+    """Cancel consumers by ``consumer_tag``, ``queue_name`` or both, and answer which; ``virtualhost``."""
+    options = call.options("consumer_tag", "queue_name", "virtualhost")
+    try:
+        cancelled = call.broker.cancel_consumer(**options)
+    except LookupError as error:
+        raise Refusal(HTTPStatus.NOT_FOUND, "not_found", str(error)) from None
+    except (TypeError, ValueError) as error:
+        raise bad_request(str(error)) from None
+    return json_response({"consumer_tags": cancelled})
 
 
 def block(call: ControlCall) -> Response:
     """Raise an alarm: connections that publish are blocked; clients get ``reason``."""
-    call.broker.block(str(call.options("reason").get("reason", "low on memory")))
+    options = call.options("reason", "connection")
+    reason = str(options.get("reason", "low on memory"))
+    call.broker.block(reason, connection=_connection_name(options))
     return Response(HTTPStatus.NO_CONTENT)
 
 
@@ -92,13 +131,15 @@ async def restart(call: ControlCall) -> Response:
     """Take the broker down and up again, at the same port; ``keep``, ``down_for``, ``politely``."""
     options = call.options("keep", "down_for", "politely")
     if options.get("down_for", 0) and not _is_short(options["down_for"]):
-        raise bad_request(f"down_for is {options['down_for']!r}; expected at most {_LONGEST:g} s")
+        expected = f"expected a number of seconds, at most {_LONGEST:g}"
+        raise bad_request(f"down_for is {options['down_for']!r}; {expected}")
     try:
         await call.broker.restart_async(**options)
     except (TypeError, ValueError) as error:
         raise bad_request(str(error)) from None
-    except RuntimeError as error:
-        raise Refusal(HTTPStatus.CONFLICT, "not_running", str(error)) from None
+    except RuntimeError:
+        reason = "the broker is down already, and comes up when the other restart ends"
+        raise Refusal(HTTPStatus.CONFLICT, "not_running", reason) from None
     return Response(HTTPStatus.NO_CONTENT)
 
 

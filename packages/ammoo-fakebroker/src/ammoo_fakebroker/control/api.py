@@ -11,7 +11,7 @@ from ..management.http import Request, Response
 from ..management.json_bodies import json_response
 from ..management.path_tree import PathTree
 from ..management.refusals import Refusal, bad_request
-from .actions import advance, block, close, cut, reset, restart, unblock
+from .actions import advance, block, cancel_consumers, close, cut, reset, restart, unblock
 from .call import ControlCall
 from .faults import add_faults, clear_faults, list_faults, remove_fault, show_fault
 from .history import show_history, show_mark
@@ -34,6 +34,7 @@ _PATHS: dict[str, dict[str, _Handler]] = {
     "close": {"POST": close},
     "block": {"POST": block},
     "unblock": {"POST": unblock},
+    "consumers/cancel": {"POST": cancel_consumers},
     "restart": {"POST": restart},
     "reset": {"POST": reset},
 }
@@ -94,11 +95,16 @@ def _check_json(request: Request) -> None:
         raise bad_request(f"the body is {decoded!r}; expected an object")
 
 
+def _summary(handler: _Handler) -> str:
+    """Return the first line of a handler's docstring, in plain text."""
+    return (handler.__doc__ or "").partition("\n")[0].replace("``", "'")
+
+
 def _list_paths(call: ControlCall) -> Response:
     """List the paths, and what each does."""
     return json_response(
         {
-            f"{method} /fake/{path}": (handler.__doc__ or "").partition("\n")[0]
+            f"{method} /fake/{path}": _summary(handler)
             for path, handlers in _PATHS.items()
             for method, handler in handlers.items()
         }

@@ -59,14 +59,24 @@ class ControlledBroker(Protocol):
     def advance(self, seconds: float) -> None:
         """Move the clock that the broker was created with."""
 
-    def block(self, reason: str = ...) -> object:
+    def block(self, reason: str = ..., *, connection: str | None = ...) -> object:
         """Raise an alarm."""
 
     def unblock(self, reason: str | None = None) -> None:
         """Clear an alarm, or all."""
 
-    def cut_connections(self) -> None:
-        """Close all sockets without a connection.close."""
+    def cut_connections(self, *, connection: str | None = ...) -> None:
+        """Close sockets without a connection.close; None for all connections."""
 
-    def close_connections(self, reason: str = ...) -> None:
-        """Close all connections as an operator does."""
+    def close_connections(self, reason: str = ..., *, connection: str | None = ...) -> None:
+        """Close connections as an operator does; None for all."""
+
+    def cancel_consumer(
+        self,
+        consumer_tag: str | None = ...,
+        *,
+        queue_name: str | None = ...,
+        virtualhost: str = ...,
+    ) -> tuple[str, ...]:
+        """Cancel consumers; return their tags."""
+        ...
