@@ -42,11 +42,15 @@ TEXTS: dict[str, Call] = {
     "json is {1}; expected what JSON can hold": lambda broker: broker.put("orders", json={1}),
     "text is 5; expected a string": lambda broker: broker.faults.close_channels(text=5),
     "host is 5; expected a string": lambda _: BROKER(host=5),
+    "control is 'x'; expected True or False": lambda _: BROKER(control="x"),
     "mechanisms is 'PLAIN'; expected a list of names": lambda _: BROKER(mechanisms="PLAIN"),
 }
 NAMES: dict[str, Call] = {
     "published() has no keyword 'exchange'; did you mean 'exchange_name'?": lambda broker: (
         broker.published(exchange="orders")
+    ),
+    "published() has no keyword 'bodies'; did you mean 'body'?": lambda broker: broker.published(
+        bodies=b"x"
     ),
     "got() has no keyword 'queue'; did you mean 'queue_name'?": lambda broker: broker.got(
         queue="orders"

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from .administration import Administration
 from .broker_snapshots import Restoring
-from .call_checks import check_integer, check_text
+from .call_checks import check_boolean, check_integer, check_text
 from .clocks.clock import ManualClock
 from .definitions.files import DefinitionFiles
 from .event_queries import EventQueries
@@ -170,6 +170,7 @@ class FakeBroker(
         profile = profile_named(compatibility)
         check_text("host", host)
         check_integer("seed", seed)
+        check_boolean("control", control)
         if tls is not None and not hasattr(tls, "wrap_bio"):
             raise TypeError(f"tls is {tls!r}; expected an ssl.SSLContext, or None for plain TCP")
         _check_port_number("port", port)

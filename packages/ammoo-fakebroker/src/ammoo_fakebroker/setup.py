@@ -413,5 +413,5 @@ def _describe_consumers(
     wanted = "" if consumer_tag is None else f" {consumer_tag!r}"
     where = "" if queue_name is None else f" of queue {queue_name!r}"
     known = ", ".join(f"{each.tag!r} of {each.queue.name!r}" for each in consumers)
-    others = f"its consumers are {known}" if known else "it has no consumers"
+    others = f"its consumers are {known}" if known else "no queue has a consumer"
     return f"the broker has no consumer{wanted}{where}; {others}"

@@ -41,6 +41,7 @@ def similar_name(name: str, known: Iterable[str]) -> str | None:
             return word
     words = sorted(name.split("_"))
     reordered = [each for each in names if sorted(each.split("_")) == words]
-    close = get_close_matches(name, names, n=1)
+    close = get_close_matches(name, names)
+    close.sort(key=lambda each: not each.startswith(name[:1]))  # bodies: body, and not code
     longer = [each for each in names if each.startswith(f"{name}_")]
     return next(iter(reordered + close + longer), None)

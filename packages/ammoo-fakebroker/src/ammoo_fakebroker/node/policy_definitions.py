@@ -135,10 +135,9 @@ def check_definition(definition: Any, known: Collection[str], profile: Profile) 
     for key, value in definition.items():
         if key not in known:
             close = similar_name(str(key), known)
-            hint = f"did you mean {close!r}? " if close else ""
-            raise ValueError(
-                f"definition has the key {key!r}; {hint}expected some of {', '.join(sorted(known))}"
-            )
+            others = f"expected some of {', '.join(sorted(known))}"
+            hint = f"did you mean {close!r}?" if close else others
+            raise ValueError(f"definition has the key {key!r}; {hint}")
         values = _values_of(key, definition, profile)
         if not values.includes(value):
             raise ValueError(f"{key} is {value!r}; expected {values.words}")
