@@ -445,6 +445,8 @@ def test_large_messages_that_faults_strike_leave_the_history_in_good_order() -> 
 def test_nothing_is_lost_before_the_first_event(fakebroker: FakeBroker) -> None:
     fakebroker.declare_queue("orders")
 
+    with pytest.raises(ValueError, match=r"since is 7, and \d events have happened; expected what"):
+        fakebroker.published(since=7)
     fakebroker.published(since=-1).assert_none()
     assert 1 == len(fakebroker.history(since=-1))
 

@@ -206,6 +206,14 @@ def test_broker_may_be_left_twice() -> None:
     assert "not running" in repr(broker)
 
 
+def test_function_that_the_broker_calls_cannot_stop_it() -> None:
+    with FakeBroker() as broker:
+        with pytest.raises(RuntimeError, match="leave the broker's block instead"):
+            broker.wait_until(lambda _: broker.__exit__(None, None, None))
+
+        assert {} == broker.queues()
+
+
 def test_broker_that_was_not_entered_cannot_be_left() -> None:
     with pytest.raises(RuntimeError, match="start it with `with broker:`"):
         FakeBroker().__exit__(None, None, None)

@@ -52,6 +52,18 @@ def is_blocked(broker: FakeBroker) -> list[bool]:
     return [connection.is_blocked for connection in broker.connections]
 
 
+def test_alarms_with_one_reason_are_cleared_one_by_one(broker: FakeBroker) -> None:
+    with broker.block():
+        with broker.block():
+            pass
+        blocked = broker._call(lambda: broker._node.alarms.reason)
+        broker.block(connection="one")
+        broker.block()
+        broker.unblock("low on memory")
+
+    assert ("low on memory", None) == (blocked, broker._node.alarms.reason)
+
+
 def test_alarm_is_over_at_the_end_of_its_block(broker: FakeBroker, connect: _Connect) -> None:
     connection = connect("one")
 

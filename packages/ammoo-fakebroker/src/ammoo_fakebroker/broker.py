@@ -263,6 +263,10 @@ class FakeBroker(
     def _stop_thread(self) -> None:
         if self._thread is None:
             raise RuntimeError("the broker does not run in a thread; start it with `with broker:`")
+        if self._is_running and self._server.is_current_thread():
+            raise RuntimeError(
+                "a function that the broker calls cannot stop it; leave the broker's block instead"
+            )
         if self._is_running and not self._leave_fork():
             with ExitStack() as ends:  # each step is taken, whatever the others raise
                 ends.callback(self._thread.stop)

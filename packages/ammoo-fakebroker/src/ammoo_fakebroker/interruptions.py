@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from .call_checks import checks_arguments
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Alarm", "Interruptions"]
 
 _Result = TypeVar("_Result")
+_numbers = count(1)
 
 
 class Alarm:
@@ -81,8 +84,8 @@ class Interruptions(ABC):
     ) -> Alarm:
         """Raise an alarm: connections that publish are blocked (connection.blocked).
 
-        Alarms with different reasons can be in force at once, as RabbitMQ's memory and disk alarms
-        can; a blocked connection gets only the first reason.
+        Several alarms can be in force at once, as RabbitMQ's memory and disk alarms can; a blocked
+        connection gets only the first reason.
         See https://www.rabbitmq.com/docs/connection-blocked
 
         Example::
@@ -103,17 +106,9 @@ class Interruptions(ABC):
 
         check_scope({"connection": connection})
 
-        def block() -> str:
-            if connection is None:
-                self._node.raise_alarm(reason, source=reason)
-                return reason
-            source = f"{reason} for {connection!r}"
-            self._node.raise_alarm(
-                reason, source=source, concerns=lambda client: self._blocks(client, connection)
-            )
-            return source
-
-        source = self._change(block)
+        source = f"block {next(_numbers)}"
+        concerns = None if connection is None else partial(self._blocks, choice=connection)
+        self._change(lambda: self._node.raise_alarm(reason, source=source, concerns=concerns))
         return Alarm(lambda: self._call(lambda: self._node.clear_alarm(source)))
 
     def _blocks(self, client: object, choice: ConnectionChoice) -> bool:

@@ -78,7 +78,16 @@ class Found(NamedTuple):
 
 
 def find(recorder: Recorder, query: Query) -> Found:
-    """Find events; called in the broker's thread."""
+    """Find events; called in the broker's thread.
+
+    Raises:
+        ValueError: The query begins after an event that has not happened.
+    """
+    if query.since > recorder.total:
+        raise ValueError(
+            f"since is {query.since}, and {recorder.total} events have happened; expected what mark()"
+            " of this broker returned"
+        )
     matching: list[Event] = []
     others: list[Event] = []
     for event in recorder.events(query.since, query.kinds):
