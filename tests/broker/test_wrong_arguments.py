@@ -64,6 +64,9 @@ NAMES: dict[str, Call] = {
     "hold_deliveries has no option 'tag'; did you mean 'consumer_tag'?": lambda broker: (
         broker.faults.hold_deliveries(tag="one")
     ),
+    "FakeBroker got 'localhost' without a name; expected options by their names, such as host=…": (
+        lambda _: BROKER("localhost")
+    ),
     "FakeBroker has no option 'version'; did you mean 'compatibility'?": lambda _: BROKER(
         version="4.0"
     ),

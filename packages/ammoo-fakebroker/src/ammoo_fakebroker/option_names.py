@@ -23,7 +23,8 @@ def names_options(
         owner: The name of the class, for the error's text.
 
     Returns:
-        A decorator. The decorated function raises TypeError for an unknown option.
+        A decorator. The decorated function raises TypeError for an unknown option, and for one
+        without a name.
     """
 
     def decorate(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
@@ -32,6 +33,11 @@ def names_options(
         @wraps(function)
         def checked(*args: _Parameters.args, **options: _Parameters.kwargs) -> _Result:
             __tracebackhide__ = True
+            if len(args) > 1:
+                raise TypeError(
+                    f"{owner} got {args[1]!r} without a name; expected options by their names,"
+                    f" such as {known[0]}=…"
+                )
             for name in options.keys() - set(known):
                 raise TypeError(_describe(owner, name, known))
             return function(*args, **options)
