@@ -165,6 +165,15 @@ async def test_option_that_cannot_be_is_refused_before_anything_is_connected(
     assert [] == server.peers
 
 
+async def test_connection_that_was_made_by_hand_says_how_to_get_one() -> None:
+    made: Any = ammoo.Connection("amqp://localhost/")  # type: ignore[arg-type]  # the mistake is the point
+
+    with pytest.raises(RuntimeError, match=r"no socket: await ammoo.connect\(…\)"):
+        await made.open()
+    with pytest.raises(RuntimeError, match=r"no socket: await ammoo.connect\(…\)"):
+        made.channel()
+
+
 async def test_url_of_octets_is_named_by_its_own_type() -> None:
     with pytest.raises(TypeError, match="url is of type bytes; expected a str"):
         await ammoo.connect(b"amqp://localhost/")  # type: ignore[arg-type]  # the mistake is the point

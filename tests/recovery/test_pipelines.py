@@ -101,7 +101,7 @@ def test_item_that_is_postponed_is_sent_last() -> None:
     assert ["free", "locked"] == [pipeline.next_to_send(), pipeline.next_to_send()]
 
 
-def test_items_are_dealt_out_in_turn_and_no_lane_is_empty() -> None:
+def test_items_are_dealt_out_in_turn_and_no_pipeline_is_empty() -> None:
     assert [["a", "c", "e"], ["b", "d"]] == spread("abcde", 2)
     assert [["a"], ["b"]] == spread("ab", 16)
     assert [] == spread("", 4)

@@ -200,9 +200,7 @@ class Connection(Uncopyable):
                 f"{self!r} was entered or closed before; call ammoo.connect() for another one"
             )
         if self._live is None:
-            raise RuntimeError(
-                f"{self!r} has no socket: await ammoo.connect(…) instead of making a Connection"
-            )
+            raise _not_connected()
         self._is_entering = True
         if self._connector is None:
             await self._live.open()
@@ -350,7 +348,9 @@ class Connection(Uncopyable):
             call_hook(self._live.loop, hooks.lost, error)
 
     def _require_live(self) -> LiveConnection:
-        if self._live is None or not self._is_entered:
+        if self._live is None:
+            raise _not_connected()
+        if not self._is_entered:
             raise RuntimeError(
                 f"{self!r} is not open: use it within async with ammoo.connect(…), or await its"
                 " open() first"
@@ -587,6 +587,11 @@ class Connection(Uncopyable):
             # Not the callback itself: asyncio's debug mode may raise an error about a callback,
             # and would raise it here, while the connection reads.
             loop.call_soon(_call, callback, reason, context=context)
+
+
+def _not_connected() -> RuntimeError:
+    """Return the error for a connection that `connect` has not made."""
+    return RuntimeError("this Connection has no socket: await ammoo.connect(…) to get one that has")
 
 
 def _call(callback: BlockedCallback, reason: str | None) -> None:
