@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import pika  # type: ignore[import-untyped]  # it ships no types
 import pika.exceptions  # type: ignore[import-untyped]  # it ships no types
@@ -126,3 +127,36 @@ def test_one_connection_is_cut_or_closed(broker: FakeBroker, connect: _Connect) 
     broker.cut_connections(connection=seen)
     with pytest.raises(pika.exceptions.StreamLostError):
         kept.channel()
+
+
+@pytest.mark.parametrize("method", ["cut_connections", "close_connections"])
+@pytest.mark.parametrize(
+    ("choice", "described"),
+    [
+        ("woker", "'woker'"),
+        (re.compile("woker"), "with a name that matches 'woker'"),
+        (lambda _: False, "that the function accepts"),
+    ],
+)
+def test_connection_that_does_not_exist_is_no_choice(
+    broker: FakeBroker, connect: _Connect, method: str, choice: Any, described: str
+) -> None:
+    connect("worker")
+
+    with pytest.raises(
+        LookupError, match=rf"^the broker has no connection {described}; it has .*'worker'"
+    ):
+        getattr(broker, method)(connection=choice)
+
+    assert 1 == len(broker.connections)
+
+
+def test_connection_of_a_snapshot_is_gone(broker: FakeBroker, connect: _Connect) -> None:
+    connect("worker").close()
+    connect("worker")
+    seen = broker.connections[0]
+    broker.cut_connections()
+
+    with pytest.raises(LookupError, match=f"'{seen.name}' any more; no connection is open"):
+        broker.cut_connections(connection=seen)
+    broker.cut_connections()

@@ -143,6 +143,7 @@ BROKER_FLOORS = {
     "described_messages": 0,
     "function_errors": 0,
     "option_names": 0,
+    "predicates": -1,
     "similar_names": -1,
     "rabbitmq": 1,
     "auth": 2,

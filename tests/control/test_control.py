@@ -316,7 +316,7 @@ def test_connections_of_a_name_end(
     worker = pika.BlockingConnection(parameters)
 
     assert (200, {"connections": 1}) == control.ask("POST", path, {"connection": "worker"})
-    assert (200, {"connections": 0}) == control.ask("POST", path, {"connection": "nobody"})
+    assert 404 == control.ask("POST", path, {"connection": "nobody"}).status
     with pytest.raises(pika.exceptions.AMQPConnectionError):
         worker.channel()
     channel.queue_declare("payments")

@@ -16,6 +16,7 @@ from functools import wraps
 from types import FunctionType
 from typing import Any, Final, TypeVar
 
+from .predicates import check_is_not_async
 from .similar_names import similar_name
 
 __all__ = [
@@ -124,6 +125,7 @@ def _check_function(name: str, value: object) -> None:
     __tracebackhide__ = True
     if not callable(value):
         raise TypeError(f"{name} is {value!r}; expected a function")
+    check_is_not_async(name, value)
 
 
 _CHECKS: Final[Mapping[str, _Check]] = {

@@ -5,8 +5,9 @@ Each call takes effect at once; a fault of `faults/` waits for traffic.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -19,11 +20,13 @@ from .function_errors import ErrorsPassedTo
 from .network.server import Server
 from .node.node import MEMORY_LIMIT, Node
 from .rabbitmq import errors
+from .snapshots import ConnectionSnapshot
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from .faults.options import ConnectionChoice
+    from .network.client_socket import ClientSocket
 
 __all__ = ["Alarm", "Interruptions"]
 
@@ -166,6 +169,7 @@ class Interruptions(ABC):
             connection: Which connections, as for `block`; None for all.
 
         Raises:
+            LookupError: `connection` chooses none of the open connections.
             RuntimeError: The broker does not run.
         """
         check_scope({"connection": connection})
@@ -176,9 +180,25 @@ class Interruptions(ABC):
             self._call(lambda: self._close_chosen(reason, connection))
 
     def _close_chosen(self, reason: str, choice: ConnectionChoice) -> None:
-        for client in list(self._server.clients):
-            if client.connection.is_open and _is_chosen(client.connection, choice):
-                client.connection.close(errors.closed_by_operator(reason))
+        clients = [each for each in self._server.clients if each.connection.is_open]
+        for client in self._chosen(choice, clients):
+            client.connection.close(errors.closed_by_operator(reason))
+
+    def _chosen(
+        self, choice: ConnectionChoice, clients: Iterable[ClientSocket]
+    ) -> list[ClientSocket]:
+        """Return those of some clients whose connections a test has chosen.
+
+        Raises:
+            LookupError: There is none: with a misspelt name, nothing would happen.
+        """
+        chosen = [client for client in clients if _is_chosen(client.connection, choice)]
+        if not chosen:
+            raise LookupError(
+                f"the broker has no connection {_described(choice)};"
+                f" {self._node.describe_connections()}"
+            )
+        return chosen
 
     def cut_connections(self, *, connection: ConnectionChoice | None = None) -> None:
         """Close sockets without a connection.close, as a failing network does.
@@ -191,6 +211,7 @@ class Interruptions(ABC):
             connection: Which connections, as for `block`; None for all.
 
         Raises:
+            LookupError: `connection` chooses none of the open connections.
             RuntimeError: The broker does not run.
         """
         check_scope({"connection": connection})
@@ -198,9 +219,20 @@ class Interruptions(ABC):
         self._call(lambda: self._cut(connection))
 
     def _cut(self, choice: ConnectionChoice | None) -> None:
-        for client in list(self._server.clients):
-            if choice is None or _is_chosen(client.connection, choice):
-                client.abort()
+        clients = list(self._server.clients)
+        for client in clients if choice is None else self._chosen(choice, clients):
+            client.abort()
+
+
+def _described(choice: ConnectionChoice) -> str:
+    """Return which connection a test has chosen, for the text of an error."""
+    if isinstance(choice, str):
+        return repr(choice)
+    if isinstance(choice, re.Pattern):
+        return f"with a name that matches {choice.pattern!r}"
+    if isinstance(choice, ConnectionSnapshot):
+        return f"{choice.name!r} any more"
+    return "that the function accepts"
 
 
 def _is_chosen(connection: object, choice: ConnectionChoice) -> bool:

@@ -18,6 +18,7 @@ from .call_checks import checks_arguments
 from .described_messages import encode_body
 from .function_errors import ErrorsPassedTo
 from .node.node import DEFAULT_VIRTUALHOST, Node
+from .predicates import check_is_not_async, decides, result_of
 from .queues.consumers import Consumer
 from .setup_channel import SetUpChannel, as_value_errors
 from .snapshots import MessageSnapshot, snapshot_message
@@ -87,7 +88,7 @@ class Responder:
         Args:
             request: The request.
         """
-        return self._when is None or bool(self._when(request))
+        return self._when is None or decides(self._when, request)
 
     def _respond_to(self, request: MessageSnapshot) -> None:
         """Answer a request; record the reason if that fails.
@@ -352,6 +353,7 @@ def _answering(
     if len(given) != 1:
         was = " and ".join(given) or "nothing"
         raise TypeError(f"respond() got {was}; expected exactly one of answer, json and body")
+    check_is_not_async("answer", answer)
     if answer is not None and not callable(answer):
         _check_answers(answer)
     if json is not None:
@@ -359,7 +361,7 @@ def _answering(
     choose = answer if callable(answer) else _in_turn([body] if answer is None else answer)
 
     def encode(request: MessageSnapshot) -> tuple[bytes, bytes]:
-        chosen = choose(request)
+        chosen = result_of(choose, request)
         if chosen is None:
             raise TypeError("the answer is None; expected bytes, a string or a value for JSON")
         related = _related(request, properties)

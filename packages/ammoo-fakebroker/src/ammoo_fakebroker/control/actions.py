@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from ..management.json_bodies import json_response
 from ..management.refusals import Refusal, bad_request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ..node.ports import Client
     from .call import ControlCall
@@ -51,7 +52,8 @@ async def cut(call: ControlCall) -> Response:
 
 async def _cut(call: ControlCall, name: str | None = None) -> None:
     """Cut connections, and wait until the broker has none of them: the next look must show none."""
-    call.broker.cut_connections(connection=name)
+    with _not_found():
+        call.broker.cut_connections(connection=name)
     await call.broker.wait_until_async(lambda _: not _connections_named(call, name))
 
 
@@ -61,8 +63,18 @@ def close(call: ControlCall) -> Response:
     name = _connection_name(options)
     count = _count_connections(call, name)
     reason = str(options.get("reason", "closed by the test"))
-    call.broker.close_connections(reason, connection=name)
+    with _not_found():
+        call.broker.close_connections(reason, connection=name)
     return json_response({"connections": count})
+
+
+@contextmanager
+def _not_found() -> Iterator[None]:
+    """Answer a LookupError with 404 and its text."""
+    try:
+        yield
+    except LookupError as error:
+        raise Refusal(HTTPStatus.NOT_FOUND, "not_found", str(error)) from None
 
 
 def _connection_name(options: Mapping[str, Any]) -> str | None:
@@ -90,9 +102,8 @@ def cancel_consumers(call: ControlCall) -> Response:
     """Cancel consumers by ``consumer_tag``, ``queue_name`` or both, and answer which; ``virtualhost``."""
     options = call.options("consumer_tag", "queue_name", "virtualhost")
     try:
-        cancelled = call.broker.cancel_consumer(**options)
-    except LookupError as error:
-        raise Refusal(HTTPStatus.NOT_FOUND, "not_found", str(error)) from None
+        with _not_found():
+            cancelled = call.broker.cancel_consumer(**options)
     except (TypeError, ValueError) as error:
         raise bad_request(str(error)) from None
     return json_response({"consumer_tags": cancelled})

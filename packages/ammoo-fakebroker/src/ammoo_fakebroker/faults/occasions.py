@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import method_of
 
+from ..predicates import decides
 from ..snapshots import ConnectionSnapshot, MessageSnapshot, snapshot_connection, snapshot_message
 from .options import matches
 
@@ -85,7 +86,7 @@ class Occasion:
         if isinstance(wanted, ConnectionSnapshot):
             return wanted.name == name
         if callable(wanted):
-            return self.client.is_open and bool(wanted(snapshot_connection(self.client)))
+            return self.client.is_open and decides(wanted, snapshot_connection(self.client))
         return matches(wanted, name) or matches(wanted, own)
 
     def describe(self) -> str:

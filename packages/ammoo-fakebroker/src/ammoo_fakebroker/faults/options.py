@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypedDict, TypeVar
 
+from ..predicates import check_is_not_async, decides
 from ..similar_names import similar_name
 from ..snapshots import ConnectionSnapshot, MessageSnapshot
 
@@ -110,7 +111,7 @@ def matches(wanted: object, value: object) -> bool:
     if isinstance(wanted, re.Pattern):
         return isinstance(value, str) and wanted.search(value) is not None
     if callable(wanted):
-        return value is not None and bool(wanted(value))
+        return value is not None and decides(wanted, value)
     return wanted == value
 
 
@@ -131,6 +132,7 @@ def check_scope(options: Mapping[str, Any]) -> None:
         types, expected = _EXPECTED.get(name, (object, ""))
         if value is not None and not isinstance(value, types) and not _may_be_called(name, value):
             raise TypeError(f"{name} is {value!r}; expected {expected}")
+        check_is_not_async(name, value)
 
 
 def _may_be_called(name: str, value: object) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from ammoo_wire import BasicHeaderProperties
 
+from ..predicates import check_is_not_async, decides
 from ..similar_names import similar_name
 
 if TYPE_CHECKING:
@@ -108,17 +109,20 @@ def exactly(value: object) -> Exactly:
 
 
 def check_names(criteria: Mapping[str, object], caller: str) -> None:
-    """Check the keywords of a query.
+    """Check the names of the keywords of a query, and that no value is an async function.
 
     Raises:
-        TypeError: There is no such keyword; the text names a similar one.
+        TypeError: There is no such keyword (the text names a similar one), or its value is an
+            async function.
     """
+    __tracebackhide__ = True
     known = Criteria.__optional_keys__
-    for name in criteria:
+    for name, expected in criteria.items():
         if name not in known:
             close = similar_name(name, known)
             hint = f"did you mean {close!r}?" if close else f"it has {', '.join(sorted(known))}"
             raise TypeError(f"{caller}() has no keyword {name!r}; {hint}")
+        check_is_not_async(name, expected)
 
 
 def describe_criteria(criteria: Mapping[str, object]) -> str:
@@ -149,7 +153,9 @@ def mismatch(event: Event, name: str, expected: object) -> str | None:
     if isinstance(expected, re.Pattern):
         return _pattern_difference(found, expected)
     if callable(expected):
-        return None if expected(found) else f"is {found!r}, which {_named(expected)} refuses"
+        return (
+            None if decides(expected, found) else f"is {found!r}, which {_named(expected)} refuses"
+        )
     return _difference(found, expected, is_part=name in _PARTS)
 
 

@@ -269,11 +269,16 @@ class Node:
             if name in (connection.peer.connection_name, _own_name(connection))
         ]
         if not named:
-            known = ", ".join(map(_names, self._open_connections()))
-            others = f"it has {known}" if known else "no connection is open"
-            raise LookupError(f"the broker has no connection {name!r}; {others}")
+            raise LookupError(
+                f"the broker has no connection {name!r}; {self.describe_connections()}"
+            )
         for connection in named:
             connection.close(errors.closed_by_operator(reason))
+
+    def describe_connections(self) -> str:
+        """Return the names of the open connections, for the text of an error."""
+        known = ", ".join(map(_names, self._open_connections()))
+        return f"it has {known}" if known else "no connection is open"
 
     def close_connections(self, reason: str) -> None:
         """Close all connections as an operator does (320)."""

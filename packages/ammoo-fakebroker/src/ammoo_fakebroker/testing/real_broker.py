@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 from ammoo_wire import BasicHeaderProperties
 
 from ..broker import FakeBroker
+from ..predicates import result_of
 from ..snapshots import ConnectionSnapshot, MessageSnapshot, QueueSnapshot
 from .management_client import ManagementClient, ManagementError
 from .real_setup import RealSetUp
@@ -237,7 +238,7 @@ class RealBroker(RealSetUp):
         while True:
             last: object = None
             try:
-                last = result = function(self)
+                last = result = result_of(function, self)
                 if result:
                     return result
             except LookupError as error:

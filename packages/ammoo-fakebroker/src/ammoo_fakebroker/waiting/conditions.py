@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..history.near_misses import describe_near_misses, describe_other_kinds
 from ..history.queries import Found, Query, describe_loss, find, find_of_other_kinds
 from ..network.idleness import busy_with
+from ..predicates import result_of
 from ..state_queries import Look
 from .failures import (
     describe_connections,
@@ -129,7 +130,7 @@ class FunctionIsTrue:
     def check(self) -> Any:
         """Return what the function returns, if that is true."""
         try:
-            self._last = result = self._function(Look(self._node))
+            self._last = result = result_of(self._function, Look(self._node))
         except LookupError as error:
             self._last = error
             return PENDING
