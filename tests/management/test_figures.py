@@ -16,33 +16,21 @@ from tests.support.management_api import ManagementApi, segment
 SINGLE_ACTIVE: Mapping[str, Any] = {"x-single-active-consumer": True}
 
 
-@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
 def test_consumers_wait_for_the_single_active_one(
-    api: ManagementApi, virtualhost: str, connection: pika.BlockingConnection, queue_type: str
+    api: ManagementApi, virtualhost: str, connection: pika.BlockingConnection
 ) -> None:
     channel = connection.channel()
-    arguments = {**SINGLE_ACTIVE, "x-queue-type": queue_type}
-    channel.queue_declare("orders", durable=True, arguments=arguments)
+    channel.queue_declare("orders", exclusive=True, arguments=SINGLE_ACTIVE)
     channel.basic_consume("orders", lambda *_: None, consumer_tag="first")
     channel.basic_consume("orders", lambda *_: None, consumer_tag="second")
 
     items = api.get_when(f"consumers/{virtualhost}", lambda found: len(found) == 2)
+    queue = api.get_when(f"queues/{virtualhost}/orders", lambda found: found.get("consumers"))
 
     assert {"first": (True, "single_active"), "second": (False, "waiting")} == {
         item["consumer_tag"]: (item["active"], item["activity_status"]) for item in items
     }
-
-
-def test_queue_names_its_single_active_consumer(
-    api: ManagementApi, virtualhost: str, connection: pika.BlockingConnection
-) -> None:
-    channel = connection.channel()
-    channel.queue_declare("orders", arguments=SINGLE_ACTIVE, exclusive=True)
-    channel.basic_consume("orders", lambda *_: None, consumer_tag="worker")
-
-    queue = api.get_when(f"queues/{virtualhost}/orders", lambda found: found.get("consumers"))
-
-    assert "worker" == queue["single_active_consumer_tag"]
+    assert "first" == queue["single_active_consumer_tag"]
 
 
 def test_persistent_messages_and_the_oldest_are_shown(
@@ -66,18 +54,14 @@ def test_persistent_messages_and_the_oldest_are_shown(
     )
 
 
-def test_each_message_of_a_quorum_queue_is_persistent(
-    broker: Broker, api: ManagementApi, virtualhost: str, connection: pika.BlockingConnection
-) -> None:
-    channel = connection.channel()
-    channel.queue_declare("orders", durable=True, arguments={"x-queue-type": "quorum"})
-    channel.basic_publish("", "orders", b"order")
+def test_each_message_of_a_quorum_queue_is_persistent() -> None:
+    with FakeBroker(management_port=0) as broker:
+        broker.declare_queue("orders", durable=True, arguments={"x-queue-type": "quorum"})
+        broker.put("orders", b"order")
 
-    queue = api.get_when(
-        f"queues/{virtualhost}/orders", lambda found: found.get("messages_persistent")
-    )
+        queue = ManagementApi(broker.management_url).get("queues/%2F/orders").json
 
-    assert 1 == queue["messages_persistent"]
+        assert (1, 5) == (queue["messages_persistent"], queue["message_bytes_persistent"])
 
 
 @pytest.mark.rabbitmq_version(">=4.3")
