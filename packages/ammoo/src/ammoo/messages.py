@@ -321,8 +321,8 @@ class ExpectedMessage(Message):
         The message is acknowledged when the block ends. If an exception leaves the block, the
         message is settled as `on_error` says, and the exception propagates. If the block is
         cancelled, the message is requeued. If the channel was lost in the meantime, nothing is
-        sent, and leaving the block raises no exception of its own: the server delivers the message
-        again. The block may settle the message itself.
+        sent, and the server delivers the message again: with recovery, leaving the block then raises
+        no exception of its own. The block may settle the message itself.
 
         Args:
             on_error: ``"requeue"``, the default, makes the server deliver the message again. A
@@ -333,6 +333,8 @@ class ExpectedMessage(Message):
 
         Raises:
             ValueError: `on_error` is none of these words.
+            ChannelClosed, ConnectionClosed: By the block, which was left without an exception: the
+                channel is closed for good.
         """
         return Processing(self, (self,), on_error)
 

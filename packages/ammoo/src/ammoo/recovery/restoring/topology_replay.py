@@ -29,6 +29,7 @@ from ammoo_wire import (
 from ...exceptions.base import OperationTimeout
 from ...exceptions.channel import ServerClosedChannel
 from ...exceptions.connection import ServerClosedConnection, TooManyChannels
+from ...exceptions.publishing import NotSent
 from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
 from ...live.replies import Reply
@@ -189,8 +190,9 @@ class Replay:
 
     def postpone_suspect(self, entity: Entity) -> None:
         """Try last an entity that may have ended a connection; give it up at the second time."""
-        text = "it closed an earlier connection while this entity was being restored"
-        suspicion = ServerClosedConnection(541, text, 0, 0)
+        method = "basic.consume" if isinstance(entity, ConsumerRecord) else self.method_for(entity)
+        reason = "restoring an earlier connection failed, perhaps because of it"
+        suspicion = NotSent(method, reason)
         if self._suspects[entity] > 1:
             self.refuse(entity, suspicion)
         else:
