@@ -527,6 +527,40 @@ def test_suite_runs_on_a_real_broker_and_counts_what_it_skips(pytester: pytest.P
     assert ("/",) == left
 
 
+SCOPES = """
+import ammoo
+
+async def use(broker):
+    async with ammoo.connect(broker.url) as connection, connection.channel() as channel:
+        await channel.declare_queue("orders")
+    assert ["orders"] == list(broker.queues())
+
+@pytest.mark.asyncio
+async def test_function(fakebroker_inloop):
+    await use(fakebroker_inloop)
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_module(fakebroker_inloop):
+    await use(fakebroker_inloop)
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_session(fakebroker_inloop):
+    await use(fakebroker_inloop)
+
+def test_set_up(fakebroker_inloop):
+    fakebroker_inloop.declare_queue("orders")
+"""
+
+
+@pytest.mark.parametrize("option", ["test", "fixture"])
+def test_fixture_in_the_loop_runs_in_the_loop_of_each_test(
+    pytester: pytest.Pytester, option: str
+) -> None:
+    scope = ("-o", f"asyncio_default_{option}_loop_scope=class")
+
+    run(pytester, SCOPES, *scope, plugins=()).assert_outcomes(passed=4)
+
+
 LOOP_SUITE = """
 import asyncio
 import ammoo

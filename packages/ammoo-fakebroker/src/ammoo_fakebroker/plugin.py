@@ -239,6 +239,15 @@ class _InLoop:
     _fakebroker_inloop._force_asyncio_fixture = True  # type: ignore[attr-defined]  # its own mark
     fakebroker_inloop = pytest.fixture(name="fakebroker_inloop")(_fakebroker_inloop)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Let pytest-asyncio run the fixture in the loop of the test, whatever its scope is."""
+        if "fakebroker_inloop" in getattr(item, "fixturenames", ()):
+            from .testing.loop_scopes import loop_scope_of
+
+            function: Any = _InLoop._fakebroker_inloop
+            function._loop_scope = loop_scope_of(item)
+
 
 class _InNoLoop:
     """The same fixture where no plugin runs tests in an event loop."""
