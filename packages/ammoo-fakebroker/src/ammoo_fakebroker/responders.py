@@ -36,7 +36,7 @@ _Encode = Callable[[MessageSnapshot], tuple[bytes, bytes]]
 
 _SLOW = 0.1
 """Seconds that a function may take without a warning: the broker does nothing else meanwhile."""
-_TOLD = 3
+_FAILURES_SHOWN = 3
 
 
 class Responder:
@@ -126,7 +126,7 @@ class Responder:
             AssertionError: A request had no answer; the text gives the reason.
         """
         if self.failures:
-            raise AssertionError(_tell(self._stub.queue_name, self.failures))
+            raise AssertionError(_describe_failures(self._stub.queue_name, self.failures))
 
     def __enter__(self) -> Self:
         return self
@@ -301,8 +301,8 @@ class Responders(ABC):
             stub = self._stubs.get((virtualhost, queue_name))
             is_new = stub is None or not stub.responders
             if stub is None or is_new:
-                told_later = [] if stub is None else stub.unanswered
-                stub = _Stub(self._node, queue_name, virtualhost, told_later)
+                unanswered = [] if stub is None else stub.unanswered
+                stub = _Stub(self._node, queue_name, virtualhost, unanswered)
                 self._stubs[virtualhost, queue_name] = stub
             responder = Responder(stub, self._call, answering, when)
             stub.responders.insert(0, responder)
@@ -325,11 +325,11 @@ class Responders(ABC):
         Raises:
             AssertionError: Some had none; the text says of each queue why.
         """
-        told = self._call(self._tell_unanswered)
-        if told:
-            raise AssertionError("\n".join(told))
+        lines = self._call(self._describe_unanswered)
+        if lines:
+            raise AssertionError("\n".join(lines))
 
-    def _tell_unanswered(self) -> list[str]:
+    def _describe_unanswered(self) -> list[str]:
         """Return a line about each queue with requests that had no answer."""
         failures: dict[str, list[str]] = {}
         for responder in self._responders:
@@ -337,7 +337,9 @@ class Responders(ABC):
                 failures.setdefault(responder.queue_name, []).extend(responder.failures)
         for stub in self._stubs.values():
             failures.setdefault(stub.queue_name, []).extend(stub.unanswered)
-        return [_tell(queue_name, texts) for queue_name, texts in failures.items() if texts]
+        return [
+            _describe_failures(queue_name, texts) for queue_name, texts in failures.items() if texts
+        ]
 
 
 def _answering(
@@ -408,9 +410,11 @@ def _describe_error(request: MessageSnapshot, error: BaseException) -> str:
     return f"{_describe(request)}: {type(error).__name__}: {error}"
 
 
-def _tell(queue_name: str, failures: Sequence[str]) -> str:
+def _describe_failures(queue_name: str, failures: Sequence[str]) -> str:
     """Return a line about the requests of a queue that had no answer."""
     count = "1 request" if len(failures) == 1 else f"{len(failures)} requests"
-    told = "; ".join(failures[:_TOLD])
-    more = f"; and {len(failures) - _TOLD} more" if len(failures) > _TOLD else ""
-    return f"{queue_name}: {count} had no answer: {told}{more}"
+    shown = "; ".join(failures[:_FAILURES_SHOWN])
+    more = (
+        f"; and {len(failures) - _FAILURES_SHOWN} more" if len(failures) > _FAILURES_SHOWN else ""
+    )
+    return f"{queue_name}: {count} had no answer: {shown}{more}"

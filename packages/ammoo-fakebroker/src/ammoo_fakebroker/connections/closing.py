@@ -51,8 +51,8 @@ class Closing:
         Octets from the client do not prolong the time.
         """
         protocol, limits = self._protocol, self._limits
-        was_told = protocol.close_sent is not None or not protocol.login_pause
-        if protocol.state is ConnectionState.CLOSED and was_told:
+        is_announced = protocol.close_sent is not None or not protocol.login_pause
+        if protocol.state is ConnectionState.CLOSED and is_announced:
             self._transport.close()
             self._abort_in("closing", limits.closing_timeout)
             return

@@ -71,7 +71,7 @@ class Fault:
         self._strikes: deque[Strike] = deque(maxlen=_STRIKES_KEPT)
         self._is_in_force = True
         self._raised: BaseException | None = None
-        self._is_told = False
+        self._is_reported = False
 
     def _read_scope(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the scope: the options that are neither limits nor the subclass's own."""
@@ -189,14 +189,14 @@ class Fault:
         """
         __tracebackhide__ = True
         if self._raised is not None:
-            self._is_told = True
+            self._is_reported = True
             raise AssertionError(self._describe_error()) from self._raised
 
     def _take_error(self) -> str | None:
         """Return what one of its functions has raised, once, and only if the fault has not raised it."""
-        if self._raised is None or self._is_told:
+        if self._raised is None or self._is_reported:
             return None
-        self._is_told = True
+        self._is_reported = True
         return self._describe_error()
 
     def _describe_error(self) -> str:

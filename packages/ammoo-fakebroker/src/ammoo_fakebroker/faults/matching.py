@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Matcher"]
 
-_MISSES_TOLD = 3
+_MISSES_SHOWN = 3
 _MISSES_KEPT = 100
 
 
@@ -92,12 +92,12 @@ class Matcher:
             return matches if struck else f"{matches}; nothing came that it could strike"
         if self._misses:
             total = self._misses.total()
-            told = "; ".join(
-                f"{reason} ({count}x)" for reason, count in self._misses.most_common(_MISSES_TOLD)
+            shown = "; ".join(
+                f"{reason} ({count}x)" for reason, count in self._misses.most_common(_MISSES_SHOWN)
             )
             if total == 1:
                 return f"1 {self._noun(1)} did not match: {next(iter(self._misses))}"
-            return f"none of {total} {self._noun(total)} matched: {told}"
+            return f"none of {total} {self._noun(total)} matched: {shown}"
         return f"there was no {self._noun(1)}"
 
     def _noun(self, count: int) -> str:

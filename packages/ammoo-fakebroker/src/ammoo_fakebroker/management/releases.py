@@ -56,7 +56,7 @@ class ApiRelease:
     unknown_node: str
     """The reason in the refusal of a node that is not in the cluster."""
     web_login: Mapping[str, bool | str]
-    """What the web interface is told of its login."""
+    """The answer to the web interface about its login."""
     more_memory_parts: tuple[str, ...]
     """The parts of a node's memory beside those of all releases."""
 

@@ -37,7 +37,7 @@ def list_attempts(call: Call) -> Response:
 
 
 def list_sources(call: Call) -> Response:
-    """List the attempts by address: none, because RabbitMQ tracks addresses only if told to."""
+    """List the attempts by address: none, because RabbitMQ tracks addresses only if it is configured to."""
     check_node(call)
     return list_response([], call.request.query)
 

@@ -307,7 +307,7 @@ class Statistics:
             home.had_connections = True
         elif kind == "connection_closed":
             self._churn["connection_closed"] += 1
-            # No event tells that a channel ends with its connection.
+            # No event says that a channel ends with its connection.
             self._churn["channel_closed"] += self._open_channels.pop(connection, 0)
             if connection.traffic is not None:
                 home.received_octets += connection.traffic.received_octets
