@@ -745,6 +745,115 @@ async def test_missing_queue_is_retried_when_the_server_refuses_to_delete_it(
     assert ["Restored"] == await told(all_events)
 
 
+async def test_consumer_is_started_once_though_its_queue_goes_missing_again(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exchange of its binding is missing, so that the queue is declared again, in vain."""
+    monkeypatch.setattr("ammoo.recovery.restoring.locked_pauses.LOCKED_PATIENCE", -1.0)
+    monkeypatch.setattr("ammoo.recovery.supervisor.GATE_PATIENCE", 0.5)
+    started, start = recorded(consume_ok)
+    declare_answers = iter([LOCKED, LOCKED, QueueDeclareOkParameters("orders", 0, 0)])
+    bind_answers = iter([NO_EXCHANGE])
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        events = connection.events()
+        async with connection.channel() as channel:
+            await channel.declare_exchange("x", "direct", auto_delete=True)
+            await channel.declare_queue("orders", exclusive=True)
+            await channel.bind_queue("orders", "x", "key")
+            async with channel.consume("orders") as consumer:
+                scripted.answers |= {
+                    QueueDeclareParameters: lambda p: (
+                        declare_ok(p) if p.passive else next(declare_answers, DOWN)
+                    ),
+                    QueueBindParameters: lambda _: next(bind_answers, QueueBindOkParameters()),
+                    BasicConsumeParameters: start,
+                }
+                scripted.peer.abort()
+                opened = await until(events, Open)
+                scripted.peer.answers[QueueDeclareParameters] = declare_ok
+                await until(events, Restored)
+                await until(events, Restored)
+                await channel.declare_queue("others")
+                message = await receive_first(scripted.peer, channel, consumer)
+
+    assert ConsumerRecord not in [type(each.entity) for each in opened.not_restored]
+    assert ["orders"] == started
+    assert b"body" == message.body
+
+
+async def test_binding_that_cannot_be_declared_again_is_retried(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No number is free for a private channel when its exchange has been declared."""
+    bound, bind = recorded(lambda _: QueueBindOkParameters())
+    bind_answers: Any = iter([lambda _: NO_EXCHANGE])
+    scripted.options["channel_max"] = 4
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        all_events = connection.events()
+        async with connection.channel() as channel:
+            await channel.declare_exchange("x", "direct", auto_delete=True)
+            await channel.bind_queue("other", "x", "key")
+            peer = await lose_with_a_missing_queue(scripted, connection, "key")
+            events = connection.events()
+            monkeypatch.setattr("ammoo.recovery.restoring.private_channels.ANSWER_TIMEOUT", 0.0)
+            peer.answers[QueueBindParameters] = lambda p: next(bind_answers, bind)(p)
+            del peer.answers[ExchangeDeclareParameters]
+            await restore_queue(peer)
+            declaring = await peer.expect_any(ExchangeDeclareParameters)
+            close = peer.answers.pop(ChannelCloseParameters)
+            peer.send(ExchangeDeclareOkParameters(), channel_number=declaring.channel_number)
+            closing = [await peer.expect_any(ChannelCloseParameters) for _ in range(2)]
+            await settle()
+            assert [] == bound
+            peer.answers[ChannelCloseParameters] = close
+            peer.send(close(None), channel_number=closing[0].channel_number)
+            peer.send(close(None), channel_number=closing[1].channel_number)
+            restored = [(await until(events, Restored)).entity for _ in range(3)]
+
+    assert [QueueRecord, BindingRecord, BindingRecord] == [type(each) for each in restored]
+    assert ["orders", "other"] == sorted(bound)
+    assert ["Restored"] * 3 == await told(all_events)
+
+
+async def test_refusal_of_a_binding_whose_queue_the_program_deletes_is_of_no_account(
+    scripted: ScriptedServer,
+) -> None:
+    recovery = ammoo.Recovery(random=lambda: 0.0, on_error="fail")
+    async with await ammoo.connect(scripted.url, recovery=recovery) as connection:
+        all_events = connection.events()
+        peer = await lose_with_a_missing_queue(scripted, connection, "key")
+        del peer.answers[QueueBindParameters]
+        async with connection.channel() as channel:
+            await restore_queue(peer)
+            binding = await peer.expect_any(QueueBindParameters)
+            await channel.delete_queue("orders")
+            peer.send(NO_EXCHANGE, channel_number=binding.channel_number)
+            await settle()
+            await channel.declare_queue("others")
+
+    assert ["Restored"] == await told(all_events)
+
+
+async def test_missing_queue_that_the_program_deletes_is_not_declared_on_a_channel_that_opens(
+    scripted: ScriptedServer,
+) -> None:
+    declared, declare = recorded(declare_ok)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        peer = await lose_with_a_missing_queue(scripted, connection)
+        async with connection.channel() as channel:
+            open_channel = peer.answers.pop(ChannelOpenParameters)
+            await answer_next(peer, QueueDeclareParameters, DOWN)
+            peer.answers[QueueDeclareParameters] = declare
+            opening = await peer.expect_any(ChannelOpenParameters)
+            await channel.delete_queue("orders")
+            peer.answers[ChannelOpenParameters] = open_channel
+            peer.send(ChannelOpenOkParameters(), channel_number=opening.channel_number)
+            await settle()
+            await channel.declare_queue("others")
+
+    assert ["others"] == declared
+
+
 async def test_channel_that_is_not_restored_is_reported_with_its_consumers(
     scripted: ScriptedServer,
 ) -> None:
@@ -804,6 +913,19 @@ def test_time_out_of_an_entity_names_the_method_that_was_not_answered() -> None:
         for each in topology.plan().entities
         if not isinstance(each, ConsumerRecord)
     ]
+
+
+def test_started_consumer_does_not_wait_for_its_queue() -> None:
+    live: Any = None
+    request: Any = None
+    queue = QueueRecord("orders")
+    first, second = (ConsumerRecord(each, None, queue, request, (0, 0)) for each in "ab")
+    queue.consumers |= {first: None, second: None}
+    replay = Replay(live, Topology(), AT_ONCE, Counter())
+
+    replay.started.add(first)
+
+    assert [second] == replay.dependents(queue)
 
 
 class LockedConsumers:

@@ -320,9 +320,8 @@ async def test_key_that_is_not_hashable_is_named(
         with pytest.raises(ExceptionGroup) as caught:
             await running
 
-    assert (
-        "ordered_by returned bytearray(b'body'), which is not hashable; expected a key such as"
-        in (str(caught.value.exceptions[0]))
+    assert "ordered_by returned a bytearray, which is not hashable" in str(
+        caught.value.exceptions[0]
     )
 
 

@@ -113,6 +113,7 @@ class ChannelRestoration:
                 self._replay.refuse(record, error)
                 remaining.remove(record)
                 self._replay.private_channels.close(self.live)
+                self._replay.started.difference_update(self.inboxes)
                 self.inboxes.clear()
 
     async def _set_up(self) -> None:
@@ -128,6 +129,7 @@ class ChannelRestoration:
         try:
             await self._replay.wait_unless_stuck(starting, "basic.consume", self._stuck_after)
             self.inboxes[record] = starting.result()
+            self._replay.started.add(record)
         finally:
             starting.cancel()
 

@@ -244,6 +244,7 @@ class _StragglerHost:
 
     def _attach(self, record: ConsumerRecord, inbox: Inbox) -> bool:
         """Let the consumer read from its new inbox, at once or with its channel."""
+        self._replay.started.add(record)
         if self._is_in_use:
             attach_consumer(record, inbox)
         else:

@@ -42,6 +42,10 @@ class Pipeline(Generic[_ItemT]):
         self._in_flight.append(item)
         return item
 
+    def withdraw(self) -> None:
+        """Remove the item that `next_to_send` has returned last: it is not sent."""
+        self._in_flight.pop()
+
     @property
     def oldest(self) -> _ItemT | None:
         """The item that the next answer or error belongs to."""

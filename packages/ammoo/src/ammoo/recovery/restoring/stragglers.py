@@ -6,7 +6,7 @@ or queue is restored, its bindings and consumers follow, each with a delay of it
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final, Protocol
 
@@ -146,16 +146,18 @@ class Stragglers:
         except ConnectionClosed:
             return False
         except (ChannelClosed, OperationTimeout, TooManyChannels) as error:
+            if self._host.is_wanted(entity):
+                self._replay.stragglers.pop(entity, None)
+                self._replay.refuse(entity, error)
+                if entity in self._replay.failed:
+                    self._fail(entity, error)
+                return True
+            is_restored = False  # the program has deleted it meanwhile
+        if is_restored:
             self._replay.stragglers.pop(entity, None)
-            self._replay.refuse(entity, error)
-            if entity in self._replay.failed:
-                self._fail(entity, error)
-        else:
-            if is_restored:
-                self._replay.stragglers.pop(entity, None)
-                self._restored(entity)
-            elif not self._host.is_being_deleted(entity):  # it may yet be wanted again
-                self._replay.stragglers.pop(entity, None)
+            self._restored(entity)
+        elif not self._host.is_being_deleted(entity):  # it may yet be wanted again
+            self._replay.stragglers.pop(entity, None)
         return True
 
     def _restored(self, entity: Entity) -> None:
@@ -196,45 +198,46 @@ class Stragglers:
             if self._replay.has_done(binding):
                 return  # it was bound with another one
             plan = self._replay.plan_around([binding])
+            others = [entity for entity in plan.entities if entity is not binding]
+            undone = self._replay.undo(others)
             try:
                 await self._replay.run_plan(plan)
-            except (OperationTimeout, TooManyChannels):
-                self._declared_again(tasks, plan.entities, binding, error)
+            except (OperationTimeout, TooManyChannels) as broken_off:
+                self._declared_again(tasks, others, undone, broken_off)
                 raise
-            self._declared_again(tasks, plan.entities, binding, error)
+            self._declared_again(tasks, others, undone, error)
 
     def _declared_again(
         self,
         tasks: asyncio.TaskGroup,
         entities: Iterable[Entity],
-        binding: BindingRecord,
-        error: NotFound,
+        undone: Container[Entity],
+        error: Exception,
     ) -> None:
         """Report which entities are restored, and which are missing from now on and retried.
 
         Args:
             tasks: The group of the tasks that retry.
-            entities: What was declared again, or has to wait.
-            binding: The binding that needed it; the caller decides about it.
-            error: Why it was declared again.
+            entities: The entities to declare again, without the binding that needed it.
+            undone: Those that were restored before.
+            error: Why they were declared again; or why not all of them were.
         """
-        replay = self._replay
+        replay, host = self._replay, self._host
         for entity in entities:
-            if entity is binding:
-                continue
             if replay.has_done(entity):
-                self._restored(entity)
-                self._begin_dependents(tasks, entity, error)
+                if entity not in undone:
+                    self._restored(entity)
+                    self._begin_dependents(tasks, entity, error)
             elif entity in self._retried:
                 replay.failed.pop(entity, None)  # its task decides
             elif entity in replay.failed:
-                self._host.went_missing(entity)
-                self._host.failed(entity, replay.failed[entity])
-            elif entity in replay.stragglers:
-                self._host.went_missing(entity)
-                self._begin(tasks, entity, FIRST_DELAY)
-            elif replay.is_waiting_for(entity):
-                self._host.went_missing(entity)
+                host.went_missing(entity)
+                host.failed(entity, replay.failed[entity])
+            elif replay.wants(entity):
+                host.went_missing(entity)
+                if not replay.is_waiting_for(entity):  # else it is released with its end
+                    replay.stragglers.setdefault(entity, error)
+                    self._begin(tasks, entity, FIRST_DELAY)
 
     async def _declare(self, entity: Declared) -> bool:
         """Declare or bind an entity; return whether it is still to be restored.
@@ -242,8 +245,10 @@ class Stragglers:
         The program may have deleted it meanwhile.
         """
         channel = await self._replay.private_channels.open()
-        waiter = self._replay.send(channel, entity)
         try:
+            if not self._host.is_wanted(entity):
+                return False
+            waiter = self._replay.send(channel, entity)
             async with answered_in_time(self._replay.method_for(entity)):
                 reply = await waiter
         finally:

@@ -103,6 +103,7 @@ class Replay:
     Attributes:
         failed: The errors of entities that will not be retried.
         private_channels: The channels on which entities are declared.
+        started: The consumers that are started already.
         stragglers: The errors of entities that will be retried.
     """
 
@@ -115,6 +116,7 @@ class Replay:
     ) -> None:
         self.failed: dict[Entity, Exception] = {}
         self.private_channels: PrivateChannels = PrivateChannels(live)
+        self.started: set[Entity] = set()
         self.stragglers: dict[Entity, Exception] = {}
         self._done: set[Entity] = set()
         self._live = live
@@ -169,7 +171,7 @@ class Replay:
     def _ready(self, stage: Iterable[Declared]) -> Iterator[Declared]:
         """Yield the entities of a stage that can be declared now, in their order."""
         for entity in stage:
-            if not self.restores(entity) or not self._topology.holds(entity):
+            if not self.wants(entity):
                 continue
             if self._suspects[entity]:
                 self.postpone_suspect(entity)
@@ -183,6 +185,10 @@ class Replay:
         if isinstance(entity, BindingRecord):
             return entity.source in self.stragglers or entity.destination in self.stragglers
         return isinstance(entity, ConsumerRecord) and entity.queue in self.stragglers
+
+    def wants(self, entity: Entity) -> bool:
+        """Return whether an entity is still recorded, and the user wants it to be restored."""
+        return self.restores(entity) and self._topology.holds(entity)
 
     def restores(self, entity: Entity) -> bool:
         """Return whether the user wants an entity to be restored."""
@@ -245,7 +251,7 @@ class Replay:
             except ServerClosedChannel as error:
                 await self._postpone_or_refuse(pipeline, pauses, error)
             except OperationTimeout as error:
-                self.refuse(pipeline.refused(), error)
+                self._refuse_if_wanted(pipeline.refused(), error)
                 self.private_channels.close(channel)  # the server may still answer
             except ServerClosedConnection as error:
                 self._suspect(pipeline, error)
@@ -262,7 +268,7 @@ class Replay:
         if remedy_for(error, culprit) is Remedy.LOCKED:
             pause = pauses.next_pause(self.restored, asyncio.get_running_loop().time())
         if pause is None:
-            self.refuse(culprit, error)
+            self._refuse_if_wanted(culprit, error)
         else:
             pipeline.postpone(culprit)
             await asyncio.sleep(pause)
@@ -272,9 +278,13 @@ class Replay:
         waiters: dict[Entity, Future[Reply]] = {}
         while pipeline:
             while (entity := pipeline.next_to_send()) is not None:
-                waiters[entity] = self.send(channel, entity)
+                if self._topology.holds(entity):
+                    waiters[entity] = self.send(channel, entity)
+                else:
+                    pipeline.withdraw()  # the program has deleted it
             oldest = pipeline.oldest
-            assert oldest is not None
+            if oldest is None:
+                return
             waiter = waiters.pop(oldest)
             if not waiter.done():
                 await self.wait_unless_stuck(waiter, self.method_for(oldest))
@@ -329,6 +339,11 @@ class Replay:
             self._topology.queue_renamed(entity, reply.parameters.queue_name)
 
     # --- refusals ---
+
+    def _refuse_if_wanted(self, entity: Entity, error: Exception) -> None:
+        """Do as `refuse`, unless the program has deleted the entity meanwhile."""
+        if self._topology.holds(entity):
+            self.refuse(entity, error)
 
     def refuse(self, entity: Entity, error: Exception) -> None:
         """Decide what recovery does about an entity that the server has refused.
@@ -392,6 +407,12 @@ class Replay:
 
     # --- what waits for another entity ---
 
+    def undo(self, entities: Iterable[Entity]) -> set[Entity]:
+        """Forget that entities are restored, before they are declared again; return which were."""
+        undone = self._done.intersection(entities)
+        self._done -= undone
+        return undone
+
     def has_done(self, entity: Entity) -> bool:
         """Return whether an exchange, queue or binding is restored."""
         return entity in self._done
@@ -406,7 +427,8 @@ class Replay:
         return [
             each
             for each in needing
-            if each not in self._done and each not in self.failed and self.restores(each)
+            if not (each in self._done or each in self.failed or each in self.started)
+            and self.restores(each)
         ]
 
     def release(self, entity: Entity, error: Exception) -> list[Entity]:
