@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NoReturn
 
 import pytest
 
@@ -185,15 +187,25 @@ def test_call_while_the_broker_stops_fails_at_once(monkeypatch: pytest.MonkeyPat
         calls[0].result(timeout=10)
 
 
-def test_interrupted_wait_leaves_nothing_behind() -> None:
-    signals = iter([signal.SIGINT])
+def fail_test(*_: object) -> NoReturn:
+    pytest.fail("the test took too long")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="there is no such signal")
+@pytest.mark.parametrize("handler", [signal.default_int_handler, fail_test])
+def test_interrupted_wait_leaves_nothing_behind(
+    request: pytest.FixtureRequest, handler: Callable[..., NoReturn]
+) -> None:
+    before = signal.signal(signal.SIGUSR1, handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGUSR1, before))
+    signals = iter([signal.SIGUSR1])
 
     def interrupt(_: object) -> None:
         """Interrupt the test, the first time that the broker asks; signal 0 is none."""
         os.kill(os.getpid(), next(signals, 0))
 
     with FakeBroker() as broker:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises((KeyboardInterrupt, pytest.fail.Exception)):
             broker.wait_until(interrupt, timeout=1000)
 
         assert not broker._call(lambda: broker._waiters.is_waiting)

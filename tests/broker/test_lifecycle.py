@@ -124,6 +124,22 @@ async def test_stopping_in_the_loop_does_not_wait_for_clients() -> None:
     await writer.wait_closed()
 
 
+@pytest.mark.parametrize("turns", range(1, 16))
+async def test_broker_that_is_cancelled_while_it_stops_closes_its_sockets(turns: int) -> None:
+    broker = FakeBroker()
+    await broker.__aenter__()
+    _, writer = await asyncio.open_connection(broker.host, broker.port)
+    stopping = asyncio.create_task(broker.__aexit__(None, None, None))
+
+    await pass_turns(turns)
+    stopping.cancel()
+    await asyncio.wait([stopping])
+
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(broker.host, broker.port)
+    writer.close()
+
+
 @pytest.mark.parametrize("turns", range(8))
 async def test_client_that_comes_while_the_broker_goes_leaves_no_socket(turns: int) -> None:
     async with FakeBroker() as broker:

@@ -278,7 +278,15 @@ class Server:
         arriving = [self._accepting, *self._arriving]
         for task in arriving:
             task.cancel()
-        await asyncio.gather(*arriving, return_exceptions=True)
+        try:
+            await asyncio.gather(*arriving, return_exceptions=True)
+        finally:  # even if this task is cancelled
+            self._close()
+        if self._last_client_gone is not None:
+            await self._last_client_gone
+
+    def _close(self) -> None:
+        """Stop listening, and begin to close all sockets."""
         self.stop_listening()
         self._release_port()
         self.node.shut_down()
@@ -286,7 +294,6 @@ class Server:
             self._last_client_gone = self.loop.create_future()
             for client in list(self.clients):
                 client.close_at_once()
-            await self._last_client_gone
 
     def add_client(self, client: ClientSocket) -> None:
         """Add a client that has connected."""

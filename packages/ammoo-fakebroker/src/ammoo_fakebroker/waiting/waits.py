@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from ..call_checks import checks_arguments
@@ -302,8 +303,8 @@ class Waits(StateQueries):
         except TimeoutError:
             if waiter.future.done():
                 raise  # the test's own function has raised it
-        except KeyboardInterrupt:
-            self._server.loop.call_soon_threadsafe(self._waiters.discard, waiter)
+        except BaseException:  # a signal, such as Ctrl-C or that of pytest-timeout
+            self._discard(waiter)
             raise
         text = self._call(lambda: self._give_up(waiter, timeout))
         if text is None:
@@ -323,7 +324,7 @@ class Waits(StateQueries):
         except Impossible as error:
             _fail(str(error))
         except asyncio.CancelledError:
-            self._server.loop.call_soon_threadsafe(self._waiters.discard, waiter)
+            self._discard(waiter)
             raise
         except TimeoutError:
             if waiter.future.done() and not waiter.future.cancelled():
@@ -333,6 +334,11 @@ class Waits(StateQueries):
         if text is None:
             return waiter.future.result()
         _fail(text)
+
+    def _discard(self, waiter: Waiter) -> None:
+        """Remove a waiter that was interrupted, without waiting for the broker."""
+        with suppress(RuntimeError):  # the broker's event loop is closed
+            self._server.loop.call_soon_threadsafe(self._waiters.discard, waiter)
 
     def _give_up(self, waiter: Waiter, timeout: float) -> str | None:
         """Remove a waiter; return why its condition is not met, or None if it is met by now."""
