@@ -271,10 +271,9 @@ class FakeBroker(
             with ExitStack() as ends:  # each step is taken, whatever the others raise
                 ends.callback(self._thread.stop)
                 ends.callback(self._stopping)
+                # What clients have sent may call a function of the test, whose error must not be lost.
                 if self._server.has_clients:
-                    self._call(
-                        _do_nothing
-                    )  # a function of the test may fail in what they have sent
+                    self._call(_do_nothing)
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -296,8 +295,8 @@ class FakeBroker(
             async with AsyncExitStack() as ends:  # each step is taken, whatever the others raise
                 ends.push_async_callback(self._runnable.stop)
                 ends.callback(self._stopping)
-                if self._server.has_clients:
-                    await self.settle()  # a function of the test may fail in what they have sent
+                if self._server.has_clients:  # as for a thread
+                    await self.settle()
         if error is None:
             self._check_at_end()
 

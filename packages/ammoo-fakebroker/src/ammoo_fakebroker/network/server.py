@@ -311,7 +311,7 @@ class Server:
             gone.set_result(None)
 
     def new_last_octets(self) -> LastOctets | None:
-        """Return what is to keep the last octets of a client; None if history is off."""
+        """Return a new record of the last octets of a client; None if history is off."""
         if self.node.history is None:
             return None
         if len(self._last_octets) == CONNECTIONS_LIMIT:

@@ -122,7 +122,7 @@ def _folded(events: list[Event]) -> Iterator[str]:
 
 
 def _folded_repeats(events: list[Event]) -> Iterator[str]:
-    """Yield a line for each event; of repeats, such as a client's own heartbeats, for the last."""
+    """Yield a line for each event; of events that repeat often, only the last has a line."""
     counts = Counter(map(_subject, events))
     last = {_subject(event): event for event in events}
     for event in events:
