@@ -799,12 +799,15 @@ class Provider:
     def __init__(self, expires_in: float | None = None) -> None:
         self.asked = 0
         self.failures: list[Exception] = []
+        self.mistakes: list[Any] = []
         self.expires_in = expires_in
 
     async def __call__(self) -> Credentials:
         self.asked += 1
         if self.failures:
             raise self.failures.pop()
+        if self.mistakes:
+            return self.mistakes.pop()  # type: ignore[no-any-return]  # the mistake is the point
         return Credentials("user", f"token-{self.asked}", self.expires_in)
 
 
@@ -889,6 +892,26 @@ async def test_renewal_that_fails_is_tried_again(
         scripted.peer.send(ConnectionUpdateSecretOkParameters(), channel_number=0)
 
     assert b"token-3" == update.new_secret
+
+
+async def test_renewal_with_no_credentials_is_reported_and_tried_again(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Provider(expires_in=100.0)
+    clock = LoopClock(monkeypatch)
+    contexts: list[Any] = []
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_exception_handler", contexts.append)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE, credentials=provider):
+        provider.mistakes.append(None)
+        await clock.advance(80.1)
+        await clock.advance(2.0)
+        update = await scripted.peer.expect(ConnectionUpdateSecretParameters, 0)
+        scripted.peer.send(ConnectionUpdateSecretOkParameters(), channel_number=0)
+
+    assert b"token-3" == update.new_secret
+    assert ["credentials returned an object of type NoneType; expected Credentials"] == [
+        str(context["exception"]) for context in contexts
+    ]
 
 
 async def test_credentials_stand_in_place_of_login_and_password(scripted: ScriptedServer) -> None:

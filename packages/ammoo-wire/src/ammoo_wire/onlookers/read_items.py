@@ -35,7 +35,7 @@ _NAMES: Final = {
     _HEARTBEAT: "heartbeat",
 }
 # Octets of a broken frame. Those of a method hold its ids and the size of its first string, but no
-# character of a secret.
+# character of a secret; only behind octets that were skipped, a frame may seem to begin within one.
 _MOST_SHOWN: Final = 15
 
 
@@ -190,10 +190,10 @@ class BrokenFrame(NamedTuple):
         return self.octets
 
     def describe(self, *, secrets: bool = False) -> str:
-        """Return a line of text with the error and the first octets.
+        """Return a line of text with the error and the first 15 octets.
 
         Args:
-            secrets: Without effect: this shows no parameters.
+            secrets: Without effect.
         """
         shown = self.octets[:_MOST_SHOWN].hex(" ")
         return f"broken frame: {self.error}" + (f" [{shown}]" if shown else "")

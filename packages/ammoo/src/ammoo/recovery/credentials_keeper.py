@@ -124,6 +124,10 @@ class CredentialsKeeper:
             self._try_again()
         except AmmooError:
             self._try_again()
+        except TypeError as error:  # of the provider; the next answer may be right
+            message = "the credentials cannot be renewed"
+            self._loop.call_exception_handler({"message": message, "exception": error})
+            self._try_again()
         else:
             self._note_expiry(credentials)
             if live is self._live:

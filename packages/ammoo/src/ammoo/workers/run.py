@@ -129,11 +129,11 @@ class Run:
         """Handle a message and later ones with its key; if another task has the key, leave it."""
         self._drop_lost(message)
         try:
-            key = _checked_key(ordered_by(message))
+            key = ordered_by(message)
+            is_first = self._begin_key(key, message)
         except Exception as error:  # noqa: BLE001  it is raised in the block, and collected
             await self._handle(message, error)
             return
-        is_first = self._backlog.begin(key, message)
         following: DeliverMessage | None = message if is_first else None
         try:
             while following is not None:
@@ -142,6 +142,20 @@ class Run:
         except BaseException:
             self.give_back()
             raise
+
+    def _begin_key(self, key: Hashable, message: DeliverMessage) -> bool:
+        """Begin a key with a message, or let it wait; return whether it is to be handled now.
+
+        Raises:
+            TypeError: The key is not hashable.
+        """
+        try:
+            return self._backlog.begin(key, message)
+        except TypeError as error:
+            raise TypeError(
+                f"ordered_by returned a key of type {type(key).__name__} that is not hashable"
+                f" ({error}); expected a key such as a str, or bytes(message.body)"
+            ) from error
 
     def _next_of(self, key: Hashable) -> DeliverMessage | None:
         """Return the next message of a key; skip lost ones, which the server delivers again."""
@@ -249,22 +263,6 @@ def checked_handler(
         return result
 
     return handle
-
-
-def _checked_key(key: Hashable) -> Hashable:
-    """Return a message's key if it is hashable.
-
-    Raises:
-        TypeError: It is not.
-    """
-    try:
-        hash(key)
-    except TypeError:
-        raise TypeError(
-            f"ordered_by returned a {type(key).__name__}, which is not hashable; expected a key such"
-            " as a str, or bytes(message.body)"
-        ) from None
-    return key
 
 
 def checked_concurrency(concurrency: int, prefetch_count: int) -> int:
