@@ -1,6 +1,7 @@
 """A publisher on a server that does what the test says: outcomes, the window, leaving."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -603,8 +604,22 @@ async def test_task_that_waits_for_room_is_told_that_the_publisher_was_left(
 async def test_window_without_room_is_refused(
     scripted: ammoo.Channel, limits: dict[str, int]
 ) -> None:
-    with pytest.raises(ValueError, match="is 0; expected a whole number, 1 or more"):
+    with pytest.raises(ValueError, match="is 0; expected a number, 1 or more"):
         scripted.publisher(**limits)  # type: ignore[arg-type]  # all are int
+
+
+@pytest.mark.parametrize(
+    ("seconds", "error"), [("5", TypeError), (-1, ValueError), (math.nan, ValueError)]
+)
+async def test_timeout_that_cannot_be_is_refused(
+    scripted: ammoo.Channel, seconds: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=f"timeout is {seconds!r}; expected seconds, 0 or more"):
+        scripted.publisher(timeout=seconds)
+    with pytest.raises(error, match=f"timeout is {seconds!r}; expected seconds, 0 or more"):
+        scripted.rpc(timeout=seconds)
+    with pytest.raises(error, match=f"timeout is {seconds!r}; expected seconds, 0 or more"):
+        ammoo.drain_on_signals(timeout=seconds)
 
 
 async def test_republish_requires_recovery(scripted: ammoo.Channel) -> None:

@@ -1,6 +1,8 @@
 """The delays between rounds: jittered, growing with the outage, capped."""
 
+import math
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -140,7 +142,7 @@ def test_time_that_is_negative_or_no_number_is_refused(option: str, value: float
 
 @pytest.mark.parametrize("option", ["max_attempts", "max_waiting", "max_waiting_bytes"])
 def test_negative_count_is_refused(option: str) -> None:
-    with pytest.raises(ValueError, match=f"{option} is -1; expected a whole number, 0 or more"):
+    with pytest.raises(ValueError, match=f"{option} is -1; expected a number, 0 or more"):
         Recovery(**{option: -1})  # type: ignore[arg-type]
 
 
@@ -149,6 +151,12 @@ def test_negative_count_is_refused(option: str) -> None:
 def test_option_that_is_no_number_is_refused(option: str, value: object) -> None:
     with pytest.raises(TypeError, match=f"{option} is {value!r}; expected"):
         Recovery(**{option: value})  # type: ignore[arg-type]
+
+
+def test_bounds_may_be_infinite() -> None:
+    recovery: Any = Recovery(max_waiting=math.inf, max_waiting_bytes=math.inf)  # type: ignore[arg-type]
+
+    assert (math.inf, math.inf) == (recovery.max_waiting, recovery.max_waiting_bytes)
 
 
 def test_unknown_on_error_is_refused() -> None:

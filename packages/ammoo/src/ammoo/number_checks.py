@@ -5,7 +5,13 @@ name the argument, its value and what is expected. A bool is no number here: whe
 expected, it is most likely in the wrong place.
 """
 
-__all__ = ["check_above_zero", "check_seconds", "check_whole_number"]
+__all__ = [
+    "check_above_zero",
+    "check_bound",
+    "check_seconds",
+    "check_time_limit",
+    "check_whole_number",
+]
 
 
 def check_whole_number(name: str, value: object, least: int = 0, most: int | None = None) -> int:
@@ -27,6 +33,35 @@ def check_whole_number(name: str, value: object, least: int = 0, most: int | Non
     if value < least or (most is not None and value > most):
         raise ValueError(f"{name} is {value!r}; expected a whole number{limits}")
     return value
+
+
+def check_bound(name: str, value: object, least: int = 0) -> None:
+    """Check how much there may be of something: a whole number, or `math.inf` for no limit.
+
+    Args:
+        name: The argument's, for the error.
+        value: The bound; a float such as 1e6 counts as a whole number, too.
+        least: The lowest bound that is allowed.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is too low, or not a number (NaN).
+    """
+    if not _number(name, value, f"a number, {least} or more") >= least:
+        raise ValueError(f"{name} is {value!r}; expected a number, {least} or more")
+
+
+def check_time_limit(name: str, value: float | None) -> float | None:
+    """Return a time limit in seconds, or None for no limit.
+
+    Args:
+        name: The argument's, for the error.
+        value: The limit.
+
+    Raises:
+        TypeError, ValueError: As in `check_seconds`.
+    """
+    return None if value is None else check_seconds(name, value)
 
 
 def check_seconds(name: str, value: object) -> float:

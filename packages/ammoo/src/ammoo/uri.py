@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from .auth.abc import Authentication, AuthenticationMechanism
 from .auth.password import PasswordAuthentication
-from .number_checks import check_seconds, check_whole_number
+from .number_checks import check_seconds, check_time_limit, check_whole_number
 from .parameters import ConnectionParameters, OpenTransport
 
 __all__ = ["connection_parameters"]
@@ -147,8 +147,8 @@ def connection_parameters(
                 ),
             )
         ),
-        operation_timeout=_limit("operation_timeout", operation_timeout),
-        blocked_timeout=_limit("blocked_timeout", blocked_timeout),
+        operation_timeout=check_time_limit("operation_timeout", operation_timeout),
+        blocked_timeout=check_time_limit("blocked_timeout", blocked_timeout),
         address_timeout=SHORT_ADDRESS_TIMEOUT if is_short else None,
         client_properties={
             **({"connection_name": connection_name} if connection_name is not None else {}),
@@ -178,11 +178,6 @@ def _check_types(kind: type | tuple[type, ...], expected: str, **arguments: obje
     for name, value in arguments.items():
         if value is not None and not isinstance(value, kind):
             raise TypeError(f"{name} is of type {type(value).__name__}; expected {expected}")
-
-
-def _limit(name: str, seconds: float | None) -> float | None:
-    """Return a time limit in seconds; None for no limit."""
-    return None if seconds is None else check_seconds(name, seconds)
 
 
 # --- the URL -------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from typing import Final, Self, Unpack, overload
 from ..channel_lifetime import ChannelLifetime
 from ..exceptions.base import OperationTimeout
 from ..exceptions.publishing import PublishNotSent
-from ..number_checks import check_whole_number
+from ..number_checks import check_bound, check_time_limit
 from ..publish_defaults import PublishDefaults
 from ..publish_options import (
     NOT_GIVEN,
@@ -82,8 +82,9 @@ class Publisher:
         timeout: float | None,
         republish: bool,
     ) -> None:
-        check_whole_number("max_in_flight", max_in_flight, least=1)
-        check_whole_number("max_bytes", max_bytes, least=1)
+        check_bound("max_in_flight", max_in_flight, least=1)
+        check_bound("max_bytes", max_bytes, least=1)
+        check_time_limit("timeout", timeout)
         self._channel = channel
         self._lifetime = lifetime
         self._defaults = defaults

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, Literal, get_args
 
-from ..number_checks import check_seconds, check_whole_number
+from ..number_checks import check_bound, check_seconds, check_time_limit
 from ..topology_records import Entity
 
 __all__ = ["OnError", "Recovery"]
@@ -76,13 +76,12 @@ class Recovery:
         consumer_grace: float = 10.0,
         random: Callable[[], float] | None = None,
     ) -> None:
-        if deadline is not None:
-            check_seconds("deadline", deadline)
+        check_time_limit("deadline", deadline)
         if max_attempts is not None:
-            check_whole_number("max_attempts", max_attempts)
+            check_bound("max_attempts", max_attempts)
         check_seconds("max_delay", max_delay)
-        check_whole_number("max_waiting", max_waiting)
-        check_whole_number("max_waiting_bytes", max_waiting_bytes)
+        check_bound("max_waiting", max_waiting)
+        check_bound("max_waiting_bytes", max_waiting_bytes)
         check_seconds("consumer_grace", consumer_grace)
         if on_error not in get_args(OnError):
             raise ValueError(f"on_error is {on_error!r}; expected 'skip', 'retry' or 'fail'")

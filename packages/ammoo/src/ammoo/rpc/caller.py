@@ -25,6 +25,7 @@ from ..exceptions.publishing import NotSent, PublishFailed, PublishUnknown
 from ..exceptions.rpc import RpcInterrupted, RpcTimeout
 from ..inbox import LastingInbox
 from ..messages import DeliverMessage
+from ..number_checks import check_time_limit
 from ..publish_options import (
     NOT_GIVEN,
     Body,
@@ -65,7 +66,7 @@ class Rpc:
 
     def __init__(self, channel: RequestChannel, timeout: float | None) -> None:
         self._channel = channel
-        self._timeout = timeout
+        self._timeout = check_time_limit("timeout", timeout)
         self._prefix = os.urandom(8).hex()
         self._last_number = 0
         self._pending: dict[str, Reply] = {}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from types import FrameType, TracebackType
 from typing import Any, Final, Protocol, Self
 
+from ..number_checks import check_time_limit
 from .drain import Drain, Flushable
 
 __all__ = ["DrainOnSignals", "Drainable", "drain_on_signals"]
@@ -85,7 +86,7 @@ class DrainOnSignals:
         publishers: Sequence[Flushable],
     ) -> None:
         self._drainables = drainables
-        self._seconds = seconds
+        self._seconds = check_time_limit("timeout", seconds)
         self._signals = signals
         self._publishers = publishers
         self._former: dict[signal.Signals, Any] = {}
