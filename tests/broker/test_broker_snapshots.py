@@ -536,3 +536,20 @@ def test_a_snapshot_says_what_is_in_it(broker: FakeBroker, release: str) -> None
     seed: BrokerSnapshot = broker.snapshot()
 
     assert f"<BrokerSnapshot of {release}: 1 queues, 1 messages>" == repr(seed)
+
+
+def test_what_operators_say_of_a_virtual_host_is_in_a_snapshot(
+    broker: FakeBroker, other: FakeBroker
+) -> None:
+    broker.add_virtualhost("tests", default_queue_type="quorum")
+    virtualhost = broker._node.virtualhosts["tests"]
+    virtualhost.description, virtualhost.tags = "for tests", ("quick",)
+    virtualhost.is_protected = True
+
+    other.restore(broker.snapshot())
+
+    found = other._node.virtualhosts["tests"]
+    assert ("for tests", ("quick",)) == (found.description, found.tags)
+    assert ("quorum", True) == (found.default_queue_type, found.is_protected)
+    other.restore(FakeBroker(compatibility=other._node.profile.name).snapshot())
+    assert ("/",) == other.virtualhosts

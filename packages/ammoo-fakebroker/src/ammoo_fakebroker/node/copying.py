@@ -61,6 +61,7 @@ def _copy_definitions(target: VirtualHost, source: VirtualHost) -> None:
     """Declare the exchanges, queues and bindings of another virtual host, in the same order."""
     target.forget_everything()
     target.description, target.tags = source.description, source.tags
+    target.is_protected = source.is_protected
     target.limits, target.default_queue_type = source.limits, source.default_queue_type
     target.change_policies(lambda policies: policies.copy_from(source.policies))
     for name, exchange in source.exchanges.items():
