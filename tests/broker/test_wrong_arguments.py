@@ -1,5 +1,6 @@
 """What a test gets that passes a wrong value: the value's name, the value, and what was expected."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -157,6 +158,9 @@ OTHERS: dict[str, Call] = {
     "name is 5; expected a string": lambda broker: broker.faults.add(5),
     "options is 5; expected a mapping": lambda broker: broker.faults.add("hold", 5),
     "tls is 5; expected an ssl.SSLContext": lambda _: BROKER(tls=5),
+    "tls is a context for clients; expected one for servers, with a certificate": (
+        lambda _: BROKER(tls=ssl.create_default_context())
+    ),
     "clock is 5; expected a ManualClock": lambda _: BROKER(clock=5),
 }
 

@@ -171,8 +171,7 @@ class FakeBroker(
         check_text("host", host)
         check_integer("seed", seed)
         check_boolean("control", control)
-        if tls is not None and not hasattr(tls, "wrap_bio"):
-            raise TypeError(f"tls is {tls!r}; expected an ssl.SSLContext, or None for plain TCP")
+        _check_tls(tls)
         _check_port_number("port", port)
         if management_port is not None:
             _check_port_number("management_port", management_port)
@@ -531,6 +530,22 @@ def _describe_missing(name: str) -> str:
 
 async def _await_future(future: Future[None], seconds: float) -> None:
     await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+
+
+def _check_tls(tls: object) -> None:
+    """Check the TLS settings; this does not load `ssl`.
+
+    Raises:
+        TypeError: They are no context.
+        ValueError: They are a context for clients.
+    """
+    if tls is not None and not hasattr(tls, "wrap_bio"):
+        raise TypeError(f"tls is {tls!r}; expected an ssl.SSLContext, or None for plain TCP")
+    if getattr(getattr(tls, "protocol", None), "name", None) == "PROTOCOL_TLS_CLIENT":
+        raise ValueError(
+            "tls is a context for clients; expected one for servers, with a certificate:"
+            " ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) and its load_cert_chain"
+        )
 
 
 def _check_history(history: object) -> None:
