@@ -7,6 +7,7 @@ when a test uses a fixture. The brokers run in threads, for blocking and for asy
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -101,6 +102,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_InLoop() if has_plugin else _InNoLoop())
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests with the mixin for unittest use a fixture, which makes their broker."""
+    module = sys.modules.get("ammoo_fakebroker.testing.test_case")
+    if module is None:  # no test has imported the mixin
+        return
+    for item in items:
+        test_case = getattr(item, "cls", None)
+        if isinstance(test_case, type) and issubclass(test_case, module.FakeBrokerTestCase):
+            names = getattr(item, "fixturenames", [])
+            if module.FIXTURE not in names:
+                names.append(module.FIXTURE)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
@@ -191,6 +205,19 @@ def fakebroker(make_fakebroker: _Factory) -> FakeBroker:
                 ...
     """
     return make_fakebroker()
+
+
+@pytest.fixture
+def _fakebroker_of_test_case(
+    request: pytest.FixtureRequest, fakebroker_options: dict[str, Any]
+) -> Iterator[FakeBroker]:
+    """The broker of a test with the mixin `FakeBrokerTestCase`."""
+    from .testing.brokers import options_of_test_case
+
+    assert request.cls is not None
+    options = {**fakebroker_options, **options_of_test_case(request.cls)}
+    with _brokers(request, options) as brokers:
+        yield brokers.make()
 
 
 @pytest.fixture(scope="session")

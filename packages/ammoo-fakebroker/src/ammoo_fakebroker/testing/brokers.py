@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from ..broker import FakeBroker
-from .leaks import check_kinds, find_leaks
+from .leaks import find_leaks, kinds_of
 from .options import options_of_one_broker
 from .reports import describe_broker, write_transcript
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     import pytest
 
     from .real_broker import RealBroker
+    from .test_case import FakeBrokerTestCase
 
-__all__ = ["Brokers", "describe_in", "session_broker"]
+__all__ = ["Brokers", "describe_in", "options_of_test_case", "session_broker"]
 
 _End = Callable[[str], NoReturn]
 """Skips or fails a test, with a reason."""
@@ -59,7 +60,7 @@ class Brokers:
         kinds = self._options.pop("leaks", None)
         if kinds is None:
             kinds = self._config.getini("fakebroker_leaks")
-        self._leak_kinds = check_kinds(kinds.split() if isinstance(kinds, str) else kinds)
+        self._leak_kinds = kinds_of(kinds)
         self._running = ExitStack()
         self._fakes: list[FakeBroker] = []
         self._in_loop: FakeBroker | None = None
@@ -170,6 +171,14 @@ def _collecting(problems: list[str]) -> Iterator[None]:
         yield
     except AssertionError as error:
         problems.append(str(error))
+
+
+def options_of_test_case(test_case: type[FakeBrokerTestCase]) -> dict[str, Any]:
+    """Return the options of the mixin for unittest, its leaks among them."""
+    options = dict(test_case.fakebroker_options)
+    if test_case.fakebroker_leaks is not None:
+        options["leaks"] = test_case.fakebroker_leaks
+    return options
 
 
 def _options_of_mark(request: pytest.FixtureRequest) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..connections.connection import Connection
     from ..node.node import Node
 
-__all__ = ["KINDS", "check_kinds", "find_leaks"]
+__all__ = ["KINDS", "find_leaks", "kinds_of"]
 
 _SHOWN: Final = 5
 _HINT: Final = (
@@ -23,13 +23,18 @@ _HINT: Final = (
 )
 
 
-def check_kinds(kinds: Collection[str]) -> tuple[str, ...]:
+def kinds_of(kinds: Collection[str] | str) -> tuple[str, ...]:
     """Return the names of kinds of leaks if they are valid.
+
+    Args:
+        kinds: The names, or a text in which spaces separate them.
 
     Raises:
         TypeError: They are not strings.
         ValueError: There is no such kind; the text names a similar one.
     """
+    if isinstance(kinds, str):
+        kinds = kinds.split()
     check_texts("leaks", kinds)
     for kind in kinds:
         if kind not in KINDS:
