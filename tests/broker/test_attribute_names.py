@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ammoo_fakebroker import FakeBroker
+from ammoo_fakebroker import FakeBroker, ManualClock
 
 
 @pytest.fixture
@@ -34,6 +34,14 @@ def event_of(broker: FakeBroker) -> object:
     return broker.published()[0]
 
 
+def look_at(broker: FakeBroker) -> object:
+    return broker.look()
+
+
+def clock_of(broker: FakeBroker) -> object:
+    return ManualClock()
+
+
 def life_of(broker: FakeBroker) -> object:
     return broker.life_of(1)
 
@@ -51,6 +59,8 @@ SIMILAR = [
     (events_of, "assert_called", "Events has no attribute 'assert_called'; did you mean 'assert_"),
     (event_of, "exchange", "Event has no attribute 'exchange'; did you mean 'exchange_name'"),
     (event_of, "content_type", "'content_type'; did you mean properties.content_type"),
+    (look_at, "queu", "Look has no attribute 'queu'; did you mean 'queue'"),
+    (clock_of, "advance_by", "ManualClock has no attribute 'advance_by'; did you mean 'advance'"),
     (life_of, "message", "Life has no attribute 'message'; did you mean 'message_number'"),
 ]
 

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
+from .attribute_names import names_attributes
 from .call_checks import checks_arguments
 from .node.node import DEFAULT_VIRTUALHOST, Node
 from .queues.queue import Queue
@@ -34,6 +35,7 @@ _NAMED = 10
 """The number of queues that an error names."""
 
 
+@names_attributes
 @checks_arguments
 class Look:
     """The state of the broker at one moment.

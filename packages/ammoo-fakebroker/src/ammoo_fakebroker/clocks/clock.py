@@ -15,6 +15,7 @@ from functools import partial
 from itertools import count
 from typing import NamedTuple, Protocol, TypeVar
 
+from ..attribute_names import names_attributes
 from ..call_checks import check_seconds, checks_arguments
 
 __all__ = ["BackgroundClock", "Clock", "ManualClock", "Observation", "Timeline", "Timer"]
@@ -180,6 +181,7 @@ class _Attached(NamedTuple):
     runs_here: Callable[[], bool]
 
 
+@names_attributes
 @checks_arguments
 class ManualClock:
     """A clock that stands still until a test moves it, for one broker or several.
