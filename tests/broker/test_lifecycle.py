@@ -1,12 +1,15 @@
 """Starting and stopping: in the running loop, in a thread, with clients that misbehave."""
 
 import asyncio
+import copy
 import os
+import pickle
 import socket
 import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -400,3 +403,11 @@ def test_client_that_stalls_in_its_tls_handshake_is_dropped_in_the_handshakes_ti
 
     assert (b"", b"") == ends
     assert answer.startswith(b"\x01\x00\x00")
+
+
+@pytest.mark.parametrize("make_copy", [pickle.dumps, copy.copy])
+def test_broker_cannot_be_pickled_or_copied(
+    fakebroker: FakeBroker, make_copy: Callable[[FakeBroker], object]
+) -> None:
+    with pytest.raises(TypeError, match="it runs in this process only; pass its url to another"):
+        make_copy(fakebroker)

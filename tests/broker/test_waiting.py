@@ -260,6 +260,18 @@ def test_wait_that_has_blocked_a_loop_says_so(fakebroker: FakeBroker) -> None:
     assert "the wait blocked this thread's event loop; await" in asyncio.run(wait())
 
 
+def test_wait_for_a_fault_that_has_blocked_a_loop_says_so(fakebroker: FakeBroker) -> None:
+    fault = fakebroker.faults.nack_publishes()
+
+    async def wait() -> str:
+        return failure(lambda: fault.wait(timeout=SHORT))
+
+    assert asyncio.run(wait()).endswith(
+        "\n  the wait blocked this thread's event loop; await wait_async(…) does not"
+    )
+    assert "event loop" not in failure(lambda: fault.wait(timeout=SHORT))
+
+
 @pytest.mark.parametrize("in_loop", [True, False])
 def test_waits_in_a_loop(in_loop: bool) -> None:
     async def wait(broker: FakeBroker) -> list[object]:

@@ -108,6 +108,7 @@ CLIENT_OWNS_THE_LOOP = {
 # Which rooms of the broker may know asyncio and threads.
 BROKER_SHELLS = {
     "ammoo_fakebroker.__main__",
+    "ammoo_fakebroker.blocked_loops",
     "ammoo_fakebroker.broker",
     "ammoo_fakebroker.command_line.certificates",
     "ammoo_fakebroker.command_line.output",
@@ -138,6 +139,7 @@ PLUGIN = ("ammoo_fakebroker.plugin", "ammoo_fakebroker.testing")
 # down, or stays in its folder: auth and messages stand side by side and do not know each other.
 BROKER_FLOORS = {
     "attribute_names": 0,
+    "blocked_loops": 0,
     "call_checks": 0,
     "clocks": 1,
     "described_messages": 0,

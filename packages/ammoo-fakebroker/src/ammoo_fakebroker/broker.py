@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, ExitStack
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar
 from urllib.parse import quote
 
 from .administration import Administration
@@ -429,6 +429,12 @@ class FakeBroker(
             return "<FakeBroker, not started>"
         state = "" if self._is_running else ", not running"
         return f"<FakeBroker {self._scheme}://{self._authority}{state}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a FakeBroker cannot be pickled or copied: it runs in this process only; pass its url"
+            " to another process"
+        )
 
     @property
     def _scheme(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..blocked_loops import hint_at_blocked_loop
 from ..connections.channel import Channel
 from ..connections.connection import Connection
 from .confirms import ConfirmFault, Kept
@@ -150,7 +151,7 @@ class Registry:
             self._check_possible(done)
             done.result(timeout)
         except TimeoutError:
-            raise AssertionError(self.call(failure)) from None
+            raise AssertionError(self.call(failure) + hint_at_blocked_loop("wait")) from None
         finally:
             self.call(lambda: self._waiters.pop(done, None))
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
+from ..blocked_loops import hint_at_blocked_loop
 from ..call_checks import checks_arguments
 from ..node.node import DEFAULT_VIRTUALHOST
 from ..state_queries import Look, StateQueries
@@ -309,7 +310,7 @@ class Waits(StateQueries):
         text = self._call(lambda: self._give_up(waiter, timeout))
         if text is None:
             return waiter.future.result()
-        _fail(text + _hint_at_blocked_loop(name))
+        _fail(text + hint_at_blocked_loop(name))
 
     async def _wait_async(self, condition: Condition, timeout: float) -> Any:  # noqa: ASYNC109  as above
         """Wait for a condition, in any event loop."""
@@ -369,15 +370,6 @@ def _check_count(count: int, instead: str, of: str) -> None:
             f"count is {count!r}; expected 1 or more: to wait until there are no {of},"
             f" use wait_until(lambda look: {instead.replace('broker.', 'look.')})"
         )
-
-
-def _hint_at_blocked_loop(name: str) -> str:
-    """Return a line for the text of a failed wait that has blocked its thread's event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return ""
-    return f"\n  the wait blocked this thread's event loop; await {name}_async(…) does not"
 
 
 def _fail(text: str) -> NoReturn:
