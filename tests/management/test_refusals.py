@@ -363,3 +363,40 @@ def test_virtual_host_of_others_is_refused_until_4_3(
         "not_authorised",
         "User not authorised to access virtual host",
     ) == reply.problem
+
+
+# -- exchanges and queues that are not there -----------------------------------------------------
+
+
+@pytest.mark.rabbitmq_version(">=4.0")
+@pytest.mark.parametrize(
+    ("path", "body", "reason"),
+    [
+        ("exchanges/{virtualhost}/nothing/publish", PUBLISHED, "exchange_not_found"),
+        ("queues/{virtualhost}/nothing/get", GOT, "queue_not_found"),
+    ],
+)
+def test_target_is_looked_for_first(
+    api: ManagementApi, virtualhost: str, path: str, body: Any, reason: str
+) -> None:
+    reply = api.post(path.format(virtualhost=virtualhost), body)
+
+    assert (404, "not_found", reason) == reply.problem
+
+
+@pytest.mark.rabbitmq_version("<4.0")
+def test_target_is_named_by_the_broker_until_4_0(api: ManagementApi, virtualhost: str) -> None:
+    name = api.get(f"vhosts/{virtualhost}").json["name"]
+
+    published = api.post(f"exchanges/{virtualhost}/nothing/publish", PUBLISHED)
+    got = api.post(f"queues/{virtualhost}/nothing/get", GOT)
+
+    assert (
+        *BAD,
+        f"404 NOT_FOUND - no exchange 'nothing' in vhost '{name}'",
+    ) == published.problem
+    assert (
+        404,
+        "not_found",
+        f"NOT_FOUND - no queue 'nothing' in vhost '{name}'",
+    ) == got.problem

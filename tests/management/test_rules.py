@@ -1,5 +1,8 @@
 """Policies, parameters, permissions, and what belongs to a connection or a user."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pika  # type: ignore[import-untyped]  # it has no types
 import pytest
 
@@ -225,3 +228,76 @@ def test_octets_and_times_in_arguments_are_shown() -> None:
 
         assert ("abc", {"a": 1}) == (shown["x-octets"], shown["x-table"])
         connection.close()
+
+
+# -- refusals of policies ------------------------------------------------------------------------
+
+TARGETS = "'queues', 'classic_queues',  'quorum_queues', 'streams', 'exchanges', or 'all'"
+
+
+def refused_policy(api: ManagementApi, virtualhost: str, **changes: Any) -> Any:
+    """Return the lines of the refusal of an operator policy, which no release escapes."""
+    body = {**RULE, **{name.replace("_", "-"): value for name, value in changes.items()}}
+    status, error, reason = api.put(f"operator-policies/{virtualhost}/short", body).problem
+    assert (400, "bad_request") == (status, error)
+    return reason.removeprefix("Validation failed\n\n").removesuffix("\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"pattern": 1}, "pattern should be a binary but was 1"),
+        ({"pattern": ["a"]}, 'pattern should be a binary but was [<<"a">>]'),
+        ({"definition": {}}, "no policy provided"),
+        ({"definition": {"nox": 1}}, '[{<<"nox">>,1}] are not recognised policy settings'),
+        ({"priority": "5"}, 'priority should be a number, actually was <<"5">>'),
+        ({"priority": True}, "priority should be a number, actually was true"),
+        (
+            {"definition": {}, "pattern": None, "priority": None},
+            (
+                "no policy provided\npattern should be a binary but was null"
+                "\npriority should be a number, actually was null"
+            ),
+        ),
+        (
+            {"definition": {"nox": [1, "a", {"b": 1}], "noy": True, "noz": None, "now": 1.5}},
+            (
+                '[{<<"now">>,1.5},\n {<<"nox">>,[1,<<"a">>,#{<<"b">> => 1}]},\n {<<"noy">>,true},'
+                '\n {<<"noz">>,null}] are not recognised policy settings'
+            ),
+        ),
+    ],
+)
+def test_mistakes_in_a_policy_are_named(
+    api: ManagementApi, virtualhost: str, changes: Any, reason: str
+) -> None:
+    assert reason == refused_policy(api, virtualhost, **changes)
+
+
+@pytest.mark.rabbitmq_version(">=4.0")
+def test_policy_applies_to_known_kinds(api: ManagementApi, virtualhost: str) -> None:
+    reason = refused_policy(api, virtualhost, apply_to="pets")
+
+    assert f"apply-to 'pets' unrecognised; should be one of: {TARGETS}" == reason
+
+
+@pytest.mark.rabbitmq_version("<4.0")
+def test_policy_applies_to_few_kinds_until_4_0(api: ManagementApi, virtualhost: str) -> None:
+    reason = refused_policy(api, virtualhost, apply_to="pets")
+
+    assert "apply-to 'pets' unrecognised; should be 'queues', 'exchanges' or 'all'" == reason
+
+
+SHOWN: Mapping[str, str] = {
+    "3.10": '&lt;&lt;"5"&gt;&gt;',
+    "4.0": '&lt;&lt;"5"&gt;&gt;',
+    "4.3": '<<"5">>',
+}
+
+
+def test_refusal_of_a_policy_is_escaped_in_early_releases(
+    broker: Broker, api: ManagementApi, virtualhost: str
+) -> None:
+    _, _, reason = api.put(f"policies/{virtualhost}/short", {**RULE, "priority": "5"}).problem
+
+    assert reason.endswith(f"actually was {SHOWN[broker.version]}\n")

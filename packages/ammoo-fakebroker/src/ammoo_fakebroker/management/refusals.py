@@ -8,6 +8,7 @@ from typing import Any
 
 from ammoo_wire import ProtocolError, ReplyCode
 
+from .erlang_texts import erlang_list
 from .http import Response
 
 __all__ = [
@@ -19,10 +20,6 @@ __all__ = [
     "not_found",
     "refusal_of",
 ]
-
-
-_LINE = 80
-_NEXT_LINE = ",\n "
 
 
 class Refusal(Exception):
@@ -60,10 +57,8 @@ def bad_request(reason: Any) -> Refusal:
 
 
 def missing_keys(*names: str) -> Refusal:
-    """Return the refusal of a body that lacks members; Erlang breaks a list after 80 characters."""
-    terms = [f"{{key_missing,{name}}}" for name in names]
-    together = f"[{','.join(terms)}]"
-    return bad_request(together if len(together) <= _LINE else f"[{_NEXT_LINE.join(terms)}]")
+    """Return the refusal of a body that lacks members."""
+    return bad_request(erlang_list(f"{{key_missing,{name}}}" for name in names))
 
 
 def not_authorised(reason: str) -> Refusal:

@@ -45,6 +45,10 @@ class ApiRelease:
     """Whether a topic permission is refused if there is no such exchange."""
     checks_several_protocols: bool
     """Whether a health check takes several protocols, and answers with those that are spoken."""
+    looks_for_targets: bool
+    """Whether a publish or a get looks for its exchange or queue first, with a refusal of its own."""
+    escapes_policies: bool
+    """Whether the refusal of a policy, not of an operator policy, is escaped as HTML."""
     protects_virtualhosts: bool
     """Whether virtual hosts can be protected from deletion."""
     pages_messages_out: bool
@@ -69,6 +73,8 @@ _4_3 = ApiRelease(
     describes_definitions=True,
     checks_topic_exchanges=True,
     checks_several_protocols=True,
+    looks_for_targets=True,
+    escapes_policies=False,
     protects_virtualhosts=True,
     pages_messages_out=False,
     shows_delivery_limits=True,
@@ -82,6 +88,7 @@ _4_0 = replace(
     hides_virtualhosts=False,
     checks_topic_exchanges=False,
     checks_several_protocols=False,
+    escapes_policies=True,
     protects_virtualhosts=False,
     pages_messages_out=True,
     shows_delivery_limits=False,
@@ -95,6 +102,7 @@ _3_10 = replace(
     managers_see_feature_flags=False,
     says_where_users_are=False,
     describes_definitions=False,
+    looks_for_targets=False,
     web_login={"enable_uaa": False, "uaa_client_id": "", "uaa_location": ""},
     more_memory_parts=("queue_slave_procs",),
 )

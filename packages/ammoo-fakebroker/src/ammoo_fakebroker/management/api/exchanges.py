@@ -10,6 +10,7 @@ from ammoo_wire import (
     ExchangeDeclareParameters,
     ExchangeDeleteParameters,
     ProtocolError,
+    ReplyCode,
 )
 
 from ...exchanges.delayed_message import DelayedMessageExchange
@@ -133,7 +134,7 @@ def publish(call: Call) -> Response:
     """Publish a message, and answer whether it was routed to a queue."""
     virtualhost = call.virtualhost()
     name = call.names["exchange"]
-    if name != DEFAULT_EXCHANGE and name not in virtualhost.exchanges:
+    if call.release.looks_for_targets and exchange_name(name) not in virtualhost.exchanges:
         raise Refusal(404, "not_found", "exchange_not_found")
     body = call.body("routing_key", "properties", "payload", "payload_encoding")
     properties = from_json(body["properties"])
@@ -150,10 +151,9 @@ def publish(call: Call) -> Response:
 
 def _publish_refusal(error: ProtocolError) -> Refusal:
     """Return the refusal of a publish, which contains the name of the code, too."""
-    refusal = refusal_of(error)
-    if refusal.status == 400:
-        refusal.reason = f"{int(error.reply_code)} {error.reply_text}"
-    return refusal
+    if error.reply_code == ReplyCode.ACCESS_REFUSED:
+        return refusal_of(error)
+    return bad_request(f"{int(error.reply_code)} {error.reply_text}")
 
 
 def _payload(payload: Any, encoding: Any) -> bytes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..erlang_texts import erlang_value
 from ..refusals import bad_request
 
 if TYPE_CHECKING:
@@ -66,17 +66,12 @@ def read_limits(
     name, value = call.names["limit"], call.body("value")["value"]
     before, after = ("Validation failed\n\n", "\n") if validates_parameters else ("", "")
     if name not in names:
-        term = f'[{{<<"{name}">>,{_as_erlang(value)}}}]'
+        term = f'[{{<<"{name}">>,{erlang_value(value)}}}]'
         raise bad_request(f"{before}Unrecognised terms {term} in {component}{after}")
     if not isinstance(value, int) or isinstance(value, bool):
-        shown = _as_erlang(value)
+        shown = erlang_value(value)
         raise bad_request(f"{before}{name} should be a number, actually was {shown}{after}")
     return value
-
-
-def _as_erlang(value: Any) -> str:
-    """Write a value of JSON as Erlang does."""
-    return f'<<"{value}">>' if isinstance(value, str) else json.dumps(value)
 
 
 def with_limit(limits: _Limits, field: str, value: int | None) -> _Limits:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...node.policies import Policy
 from ..call import Call, Role, changed, done, json_response
 from ..lists import list_response
+from ..policy_refusals import check_policy
 from ..refusals import bad_request, not_found
 from ..route import Handler, Route, Routes
 from .limits import limit_values
@@ -78,10 +79,7 @@ def put_policy(call: Call) -> Response:
     policy = Policy(
         body["pattern"], body["definition"], body.get("priority", 0), body.get("apply-to", "all")
     )
-    try:
-        policy.check(call.node.profile, by_operator=by_operator)
-    except (TypeError, ValueError) as error:
-        raise bad_request(f"Validation failed\n\n{error}\n") from None
+    check_policy(call, policy, by_operator=by_operator)
     is_new = name not in virtualhost.policies.by_name(by_operator=by_operator)
     virtualhost.change_policies(
         lambda policies: policies.set(name, policy, by_operator=by_operator)

@@ -12,6 +12,7 @@ from ammoo_wire import (
     QueuePurgeParameters,
 )
 
+from ...rabbitmq import errors
 from ...rabbitmq.arguments import STREAM
 from ..call import Call, Role, boolean, changed, done, integer, json_response
 from ..json_bodies import read_table
@@ -223,7 +224,7 @@ def get_messages(call: Call) -> Response:
     virtualhost = call.virtualhost()
     body = call.body("ackmode", "count", "encoding")
     if call.names["queue"] not in virtualhost.queues:
-        raise Refusal(404, "not_found", "queue_not_found")
+        raise _no_queue(call, virtualhost)
     _check_get(body)
     with call.direct_channel(virtualhost) as channel:
         try:
@@ -231,6 +232,13 @@ def get_messages(call: Call) -> Response:
         except ProtocolError as error:
             raise refusal_of(error) from None
     return json_response([_message_item(each, body) for each in got])
+
+
+def _no_queue(call: Call, virtualhost: VirtualHost) -> Refusal:
+    if call.release.looks_for_targets:
+        return Refusal(404, "not_found", "queue_not_found")
+    error = errors.no_queue(virtualhost.name, call.names["queue"])
+    return Refusal(404, "not_found", error.reply_text)
 
 
 def _check_get(body: dict[str, Any]) -> None:
