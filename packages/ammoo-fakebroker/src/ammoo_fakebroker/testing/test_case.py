@@ -75,7 +75,7 @@ class FakeBrokerTestCase(_Base):
             leak_kinds = kinds_of(self.fakebroker_leaks or ())
             self.fakebroker = self._start_broker()
         except Exception as error:  # noqa: BLE001  raised again in the set-up of the test
-            self.setUp = partial(_fail, error)  # type: ignore[method-assign]  # of this test only
+            vars(self)["setUp"] = partial(_fail, error)  # of this test only
             return super().run(result)
         self.addCleanup(self._check_leaks, leak_kinds, result, _count_problems(result))
         self.addCleanup(self.fakebroker.check_responders)
