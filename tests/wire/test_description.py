@@ -95,7 +95,7 @@ def item_of(octets: bytes, **options: Any) -> Any:
             encode_frame(1, 1, b"\x00\x3c\x00\x63"),
             (
                 "broken frame: COMMAND_INVALID - unknown method 99 of class 60"
-                " [01 00 01 00 00 00 04 00 3c 00 63 ce]"
+                " [01 00 01 00 00 00 04]"
             ),
         ),
     ],
@@ -127,7 +127,7 @@ def test_broken_login_shows_its_secret_only_if_asked() -> None:
 
     shown = broken.to_json()["octets"]
 
-    assert {"hex": octets[:15].hex(), "size": len(octets)} == shown
+    assert {"hex": octets[:7].hex(), "size": len(octets)} == shown
     assert b"s3cret".hex() not in f"{broken.describe()} {shown}".replace(" ", "")
     assert {"hex": octets.hex()} == broken.to_json(secrets=True)["octets"]
 
@@ -175,7 +175,7 @@ def test_said_tells_number_peer_and_answers() -> None:
                 "channel": 1,
                 "error": "FRAME_ERROR - a frame of type 9 on channel 1 has a type that AMQP does"
                 " not have; 1, 2, 3 and 8 exist",
-                "octets": {"hex": "0900010000000178ce"},
+                "octets": {"hex": "09000100000001", "size": 9},
             },
         ),
         (

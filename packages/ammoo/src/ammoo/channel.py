@@ -800,8 +800,8 @@ class Channel:
     def publisher(
         self,
         *,
-        max_in_flight: int = MAX_IN_FLIGHT,
-        max_bytes: int = MAX_BYTES,
+        max_in_flight: float = MAX_IN_FLIGHT,
+        max_bytes: float = MAX_BYTES,
         timeout: float | None = None,
         republish: bool = False,
     ) -> "Publisher":
@@ -814,9 +814,10 @@ class Channel:
                     await publisher.publish("orders", "paid", body)
 
         Args:
-            max_in_flight: How many messages may have no outcome yet; 1000 by default.
-            max_bytes: How many octets the bodies of these messages may have; 16 MiB by default. A
-                larger message is sent when no other is in flight.
+            max_in_flight: How many messages may have no outcome yet; 1000 by default, `math.inf` for
+                no limit.
+            max_bytes: How many octets the bodies of these messages may have; 16 MiB by default,
+                `math.inf` for no limit. A larger message is sent when no other is in flight.
             timeout: How long each message may take from the call of `Publisher.publish` to its
                 outcome, in seconds. None, the default, for the connection's operation_timeout.
             republish: Whether to send messages again whose outcome is unknown because the

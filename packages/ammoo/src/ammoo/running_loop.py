@@ -33,6 +33,8 @@ def new_task(loop: AbstractEventLoop, coroutine: Coroutine[Any, Any, _ResultT]) 
     """Return a task that begins in the next turn of the loop.
 
     A program's task factory may start tasks at once (`asyncio.eager_task_factory`): such a task
-    would run in the middle of what the client does without an await.
+    would run in the middle of what the client does without an await. So this function does not use
+    the task factory, which therefore does not see these tasks. Tasks that may begin at once are made
+    with the factory.
     """
     return Task(coroutine, loop=loop)

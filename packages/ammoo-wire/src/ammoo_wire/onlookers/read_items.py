@@ -7,7 +7,7 @@ of text (`describe`), and turns into values for JSON (`to_json`).
 from typing import Any, Final, NamedTuple
 
 from ..command import OversizedContent
-from ..constants import FrameType
+from ..constants import FRAME_HEAD_SIZE, FrameType
 from ..exceptions import ProtocolError
 from ..frame_encoder import encode_frame
 from ..frames.header import BasicHeaderProperties, decode_properties
@@ -34,9 +34,8 @@ _NAMES: Final = {
     _BODY: "content body",
     _HEARTBEAT: "heartbeat",
 }
-# Octets of a broken frame. Those of a method hold its ids and the size of its first string, but no
-# character of a secret; only behind octets that were skipped, a frame may seem to begin within one.
-_MOST_SHOWN: Final = 15
+_MOST_SHOWN_WITH_SECRETS: Final = 16
+_MOST_SHOWN: Final = FRAME_HEAD_SIZE  # octets of a broken frame, whose payload may hold a password
 
 
 class Frame(NamedTuple):
@@ -190,23 +189,23 @@ class BrokenFrame(NamedTuple):
         return self.octets
 
     def describe(self, *, secrets: bool = False) -> str:
-        """Return a line of text with the error and the first 15 octets.
+        """Return a line of text with the error and the octets of the frame's head.
 
         Args:
-            secrets: Without effect.
+            secrets: Whether to show some octets of the payload, too, which may hold a password.
         """
-        shown = self.octets[:_MOST_SHOWN].hex(" ")
+        shown = self.octets[: _MOST_SHOWN_WITH_SECRETS if secrets else _MOST_SHOWN].hex(" ")
         return f"broken frame: {self.error}" + (f" [{shown}]" if shown else "")
 
     def to_json(self, *, secrets: bool = False) -> dict[str, Any]:
         """Return the error and the octets as values that the module `json` writes.
 
         Args:
-            secrets: Whether to return all octets of a long frame, which may hold a password. False,
-                the default, for the first 15, and how many there are.
+            secrets: Whether to return all octets, which may hold a password. False, the default, for
+                those of the frame's head, and how many there are.
         """
         octets: dict[str, Any] = {"hex": self.octets.hex()}
-        if len(self.octets) > _MOST_SHOWN and not secrets:
+        if not secrets:
             octets = {"hex": self.octets[:_MOST_SHOWN].hex(), "size": len(self.octets)}
         return {**_json_head(self), "error": str(self.error), "octets": octets}
 

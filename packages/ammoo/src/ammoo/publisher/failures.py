@@ -22,7 +22,7 @@ class Failures:
 
     __slots__ = ("_failures", "_most", "_sent_before")
 
-    def __init__(self, max_in_flight: int) -> None:
+    def __init__(self, max_in_flight: float) -> None:
         self._most = max(MAX_FAILURES, 2 * max_in_flight)
         self._failures: dict[int, PublishFailed] = {}
         self._sent_before = 0  # how many messages the raised groups were about

@@ -77,8 +77,8 @@ class Publisher:
         lifetime: ChannelLifetime,
         defaults: PublishDefaults,
         *,
-        max_in_flight: int,
-        max_bytes: int,
+        max_in_flight: float,
+        max_bytes: float,
         timeout: float | None,
         republish: bool,
     ) -> None:

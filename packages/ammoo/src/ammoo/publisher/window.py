@@ -23,7 +23,7 @@ class Window:
 
     __slots__ = ("_bytes", "_max_bytes", "_max_messages", "_messages", "_waiters")
 
-    def __init__(self, max_messages: int, max_bytes: int) -> None:
+    def __init__(self, max_messages: float, max_bytes: float) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._messages = 0
@@ -31,7 +31,7 @@ class Window:
         self._waiters: deque[tuple[asyncio.Future[None], int]] = deque()
 
     @property
-    def max_messages(self) -> int:
+    def max_messages(self) -> float:
         """How many messages have room."""
         return self._max_messages
 

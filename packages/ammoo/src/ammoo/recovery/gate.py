@@ -34,7 +34,7 @@ class Gate:
         "_woken",
     )
 
-    def __init__(self, max_waiting: int, max_bytes: int, cleared: Callable[[], None]) -> None:
+    def __init__(self, max_waiting: float, max_bytes: float, cleared: Callable[[], None]) -> None:
         self._max_waiting = max_waiting
         self._max_bytes = max_bytes
         self._cleared = cleared

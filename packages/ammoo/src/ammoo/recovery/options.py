@@ -36,9 +36,9 @@ class Recovery:
             restore it. None, the default, restores all. A consumer that is not restored raises the
             error that ended its connection.
         max_waiting: How many operations may wait for recovery; further ones raise `NotSent`. 1000
-            by default.
+            by default; `math.inf` for no limit.
         max_waiting_bytes: How many octets of message bodies may wait for recovery; a publish that
-            exceeds this raises `PublishNotSent`. 16 MiB by default.
+            exceeds this raises `PublishNotSent`. 16 MiB by default; `math.inf` for no limit.
         consumer_grace: How long a consumer whose queue was deleted waits for the queue to be
             declared again, before it raises, in seconds; 10 by default.
         random: A function that returns a random number from 0 up to 1, for the delays and the
@@ -71,8 +71,8 @@ class Recovery:
         retry_first: bool = False,
         on_error: OnError = "skip",
         restore: Callable[[Entity], bool] | None = None,
-        max_waiting: int = 1000,
-        max_waiting_bytes: int = 16 * MEBIBYTE,
+        max_waiting: float = 1000,
+        max_waiting_bytes: float = 16 * MEBIBYTE,
         consumer_grace: float = 10.0,
         random: Callable[[], float] | None = None,
     ) -> None:
@@ -95,8 +95,8 @@ class Recovery:
         self.retry_first: bool = retry_first
         self.on_error = on_error
         self.restore: Callable[[Entity], bool] | None = restore
-        self.max_waiting: int = max_waiting
-        self.max_waiting_bytes: int = max_waiting_bytes
+        self.max_waiting: float = max_waiting
+        self.max_waiting_bytes: float = max_waiting_bytes
         self.consumer_grace: float = consumer_grace
         self.random: Callable[[], float] = random
 
