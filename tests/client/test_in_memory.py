@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -206,3 +208,29 @@ def test_hours_of_virtual_time_with_a_dead_network_and_a_restart_lose_no_message
             assert 1 == len(broker.connections)
 
     assert 10 * 3600 == pytest.approx(run_virtually(main()), abs=120)
+
+
+def test_wait_that_nothing_ends_is_an_error() -> None:
+    program = """
+import asyncio
+from ammoo_fakebroker import FakeBroker, VirtualTimeLoop
+from ammoo_fakebroker.clocks import virtual_time
+
+async def wait_for_ever():
+    async with FakeBroker():
+        await asyncio.Event().wait()
+
+virtual_time.LONGEST_WAIT = 0.05
+with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+    runner.run(wait_for_ever())
+"""
+
+    # In a process of its own: here, a task that has not ended would fail the test.
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=False, text=True, timeout=60
+    )
+
+    assert (
+        "RuntimeError: nothing ends this wait: the VirtualTimeLoop has no timer to jump to, and"
+        " nothing came from outside of it for 0.05 s; waiting: Task-1 in wait_for_ever(), line 8"
+    ) in finished.stderr
