@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar
 from urllib.parse import quote
 
@@ -267,12 +266,15 @@ class FakeBroker(
                 "a function that the broker calls cannot stop it; leave the broker's block instead"
             )
         if self._is_running and not self._leave_fork():
-            with ExitStack() as ends:  # each step is taken, whatever the others raise
-                ends.callback(self._thread.stop)
-                ends.callback(self._stopping)
+            try:
                 # What clients have sent may call a function of the test, whose error must not be lost.
                 if self._server.has_clients:
                     self._call(_do_nothing)
+            finally:  # each step is taken, whatever the others raise
+                try:
+                    self._stopping()
+                finally:
+                    self._thread.stop()
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -291,11 +293,14 @@ class FakeBroker(
                 "the broker does not run in an event loop; start it with `async with broker:`"
             )
         if self._is_running and not self._leave_fork():
-            async with AsyncExitStack() as ends:  # each step is taken, whatever the others raise
-                ends.push_async_callback(self._runnable.stop)
-                ends.callback(self._stopping)
+            try:
                 if self._server.has_clients:  # as for a thread
                     await self.settle()
+            finally:
+                try:
+                    self._stopping()
+                finally:
+                    await self._runnable.stop()
         if error is None:
             self._check_at_end()
 

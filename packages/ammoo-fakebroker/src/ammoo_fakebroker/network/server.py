@@ -172,7 +172,7 @@ class Server:
             assert self._accepting is not None
             self._accepting.cancel()
             with contextlib.suppress(NotImplementedError):  # Windows' loop has no readers
-                self.loop.remove_reader(self._listener)  # now: a client may get this number next
+                self.loop.remove_reader(self._listener.fileno())  # now: a client may get it next
             for task in self._arriving:
                 task.cancel()
             self._listener.close()
