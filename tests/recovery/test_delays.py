@@ -154,7 +154,7 @@ def test_option_that_is_no_number_is_refused(option: str, value: object) -> None
 
 
 def test_bounds_may_be_infinite() -> None:
-    recovery: Any = Recovery(max_waiting=math.inf, max_waiting_bytes=math.inf)  # type: ignore[arg-type]
+    recovery: Any = Recovery(max_waiting=math.inf, max_waiting_bytes=math.inf)
 
     assert (math.inf, math.inf) == (recovery.max_waiting, recovery.max_waiting_bytes)
 
