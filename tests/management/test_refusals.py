@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ammoo_fakebroker import FakeBroker
 from tests.support.management_api import ManagementApi
 
 BAD = (400, "bad_request")
@@ -363,6 +364,32 @@ def test_virtual_host_of_others_is_refused_until_4_3(
         "not_authorised",
         "User not authorised to access virtual host",
     ) == reply.problem
+
+
+# -- errors of the channel -----------------------------------------------------------------------
+
+
+def test_refused_get_names_the_code(api: ManagementApi, virtualhost: str) -> None:
+    arguments = {"x-queue-type": "quorum", "x-single-active-consumer": True}
+    api.put(f"queues/{virtualhost}/stock", {"durable": True, "arguments": arguments})
+
+    status, error, reason = api.post(f"queues/{virtualhost}/stock/get", GOT).problem
+
+    assert BAD == (status, error)
+    assert reason.startswith("405 RESOURCE_LOCKED - cannot obtain access to locked queue 'stock'")
+
+
+def test_get_that_ends_the_connection_names_the_code_only() -> None:
+    # RabbitMQ answers the same, or 500 if its own connection ends first.
+    with FakeBroker(management_port=0) as broker:
+        broker.declare_queue("stock", durable=True, arguments={"x-queue-type": "stream"})
+
+        reply = ManagementApi(broker.management_url).post("queues/%2F/stock/get", GOT)
+
+        assert (
+            *BAD,
+            "540 basic.get not supported by stream queues queue 'stock' in vhost '/'",
+        ) == reply.problem
 
 
 # -- exchanges and queues that are not there -----------------------------------------------------

@@ -19,7 +19,12 @@ __all__ = [
     "not_authorised",
     "not_found",
     "refusal_of",
+    "refusal_of_channel",
 ]
+
+
+_FIRST_OF_CONNECTIONS = 500
+"""The lowest code of those errors of methods that end the connection."""
 
 
 class Refusal(Exception):
@@ -69,6 +74,18 @@ def not_authorised(reason: str) -> Refusal:
 def access_refused() -> Refusal:
     """Return the refusal for a lack of permissions, or for a reserved name."""
     return not_authorised("Access refused.")
+
+
+def refusal_of_channel(error: ProtocolError) -> Refusal:
+    """Return the refusal for an error that ends the channel or connection of a publish or a get.
+
+    It names the code. If the error ends the connection, RabbitMQ leaves out the code's name.
+    """
+    if error.reply_code == ReplyCode.ACCESS_REFUSED:
+        return access_refused()
+    ends_connection = error.reply_code >= _FIRST_OF_CONNECTIONS
+    text = error.reply_text.partition(" - ")[2] if ends_connection else error.reply_text
+    return bad_request(f"{int(error.reply_code)} {text}")
 
 
 def refusal_of(error: ProtocolError) -> Refusal:

@@ -10,14 +10,13 @@ from ammoo_wire import (
     ExchangeDeclareParameters,
     ExchangeDeleteParameters,
     ProtocolError,
-    ReplyCode,
 )
 
 from ...exchanges.delayed_message import DelayedMessageExchange
 from ..call import Call, boolean, changed, done, json_response
 from ..json_bodies import read_table, read_text
 from ..lists import list_response, with_columns
-from ..refusals import Refusal, access_refused, bad_request, not_found, refusal_of
+from ..refusals import Refusal, access_refused, bad_request, not_found, refusal_of_channel
 from ..route import Route, Routes
 from ..statistics.counts import EXCHANGE_GROUPS
 from .message_properties import from_json
@@ -145,15 +144,8 @@ def publish(call: Call) -> Response:
                 exchange_name(name), read_text(body, "routing_key"), properties, payload
             )
         except ProtocolError as error:
-            raise _publish_refusal(error) from None
+            raise refusal_of_channel(error) from None
     return json_response({"routed": routed})
-
-
-def _publish_refusal(error: ProtocolError) -> Refusal:
-    """Return the refusal of a publish, which contains the name of the code, too."""
-    if error.reply_code == ReplyCode.ACCESS_REFUSED:
-        return refusal_of(error)
-    return bad_request(f"{int(error.reply_code)} {error.reply_text}")
 
 
 def _payload(payload: Any, encoding: Any) -> bytes:

@@ -17,7 +17,7 @@ from ...rabbitmq.arguments import STREAM
 from ..call import Call, Role, boolean, changed, done, integer, json_response
 from ..json_bodies import read_table
 from ..lists import list_response, with_columns
-from ..refusals import Refusal, bad_request, not_found, refusal_of
+from ..refusals import Refusal, bad_request, not_found, refusal_of_channel
 from ..releases import SINCE_4_0
 from ..route import Route, Routes
 from ..statistics.counts import QUEUE_GROUPS
@@ -230,7 +230,7 @@ def get_messages(call: Call) -> Response:
         try:
             got = _get(channel, call.names["queue"], body)
         except ProtocolError as error:
-            raise refusal_of(error) from None
+            raise refusal_of_channel(error) from None
     return json_response([_message_item(each, body) for each in got])
 
 
