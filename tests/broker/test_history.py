@@ -522,3 +522,18 @@ def test_life_of_a_message_of_another_broker_is_refused(fakebroker: FakeBroker) 
         ValueError, match=r"published to .*b'theirs'> is an event of another broker"
     ):
         fakebroker.life_of(event)
+
+
+def test_failing_assertion_explains_frequent_mistakes(fakebroker: FakeBroker) -> None:
+    fakebroker.declare_queue("order.created")
+    fakebroker.publish("", "order.created", b"1")
+
+    assert (
+        "✗ routing_key is 'order.created', not 'order.*'; a string must be equal, so for a pattern"
+        " pass re.compile(…)"
+    ) in failure_of_count(fakebroker, 1, routing_key="order.*")
+    assert (
+        "✗ queue_name is None (NoneType), not 'order.created' (str); published events have no queue:"
+        " history(kind='routed', queue_names=…) shows where messages went"
+    ) in failure_of_count(fakebroker, 1, queue_name="order.created")
+    assert "re.compile" not in failure_of_count(fakebroker, 1, routing_key="order")

@@ -82,6 +82,10 @@ _PARTS: Final = ("json", "headers")
 _PROPERTIES: Final = frozenset(BasicHeaderProperties._fields)
 
 
+_WITHOUT_QUEUE: Final = ("published", "delayed", "unroutable", "returned", "confirmed", "nacked")
+_WILDCARDS: Final = frozenset("*#?")
+
+
 class Exactly:
     """A value that must be equal, not only contained; see `exactly`."""
 
@@ -156,7 +160,20 @@ def mismatch(event: Event, name: str, expected: object) -> str | None:
         return (
             None if decides(expected, found) else f"is {found!r}, which {_named(expected)} refuses"
         )
-    return _difference(found, expected, is_part=name in _PARTS)
+    difference = _difference(found, expected, is_part=name in _PARTS)
+    return None if difference is None else difference + _hint(event, name, expected, found)
+
+
+def _hint(event: Event, name: str, expected: object, found: object) -> str:
+    """Return what to add to the reason why an event fails a criterion, if it is a known mistake."""
+    if name == "queue_name" and found is None and event.kind in _WITHOUT_QUEUE:
+        return (
+            f"; {event.kind} events have no queue: history(kind='routed', queue_names=…) shows where"
+            " messages went"
+        )
+    if isinstance(expected, str) and isinstance(found, str) and not _WILDCARDS.isdisjoint(expected):
+        return "; a string must be equal, so for a pattern pass re.compile(…)"
+    return ""
 
 
 def nearness(event: Event, name: str, expected: object) -> int:
