@@ -47,9 +47,9 @@ class EventQueries(Waits):
             kind: The kind of events, or several; None for all. They are ``published``, ``routed``,
                 ``delayed``, ``unroutable``, ``returned``, ``confirmed``, ``nacked``,
                 ``delivered``, ``got``, ``acknowledged``, ``rejected``, ``requeued``, ``expired``,
-                ``dead_lettered``, ``dropped``, ``purged``, ``restored``, ``queue_declared``, ``queue_deleted``,
-                ``exchange_declared``, ``exchange_deleted``, ``bound``, ``unbound``,
-                ``consumer_started``, ``consumer_cancelled``, ``channel_opened``,
+                ``dead_lettered``, ``dropped``, ``purged``, ``restored``, ``queue_declared``,
+                ``queue_deleted``, ``exchange_declared``, ``exchange_deleted``, ``bound``,
+                ``unbound``, ``consumer_started``, ``consumer_cancelled``, ``channel_opened``,
                 ``channel_closed``, ``connection_opened``, ``connection_closed``,
                 ``connection_blocked``, ``connection_unblocked`` and ``fault_struck``.
             since: A result of `mark`: only later events count. By default all count.

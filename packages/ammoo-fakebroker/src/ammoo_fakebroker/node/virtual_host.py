@@ -380,7 +380,7 @@ class VirtualHost:
         if queues:
             names = tuple([queue.name for queue in queues])
             self._record_delayed("routed", exchange_name, message, queue_names=names)
-        if not self._is_delayed_again(message) and not queues:
+        if not self._record_further_delays(message) and not queues:
             self._record_delayed("unroutable", exchange_name, message)
         with self.dead_letters.deferred():
             for queue in queues:
@@ -399,8 +399,8 @@ class VirtualHost:
                 **details,
             )
 
-    def _is_delayed_again(self, message: Message) -> bool:
-        """Record whether other exchanges delay a message that was delayed before."""
+    def _record_further_delays(self, message: Message) -> bool:
+        """Record the delays of a message by other exchanges; return whether there are any."""
         return self.recorder is not None and record_delays(
             self.recorder, self.delays.take(message), message, virtualhost=self.name
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from ..broker import FakeBroker
 from .leaks import find_leaks, kinds_of
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Brokers", "describe_in", "options_of_test_case", "session_broker"]
 
 _End = Callable[[str], NoReturn]
+_ADVICE: Final = (
+    "If a fixture closes it, let that fixture request fakebroker, so that it ends first."
+)
 """Skips or fails a test, with a reason."""
 
 
@@ -148,7 +151,11 @@ class Brokers:
                 write_transcript(Path(folder), self._test, broker)
         if not self._has_passed or not self._leak_kinds:
             return []
-        return [leak for each in self._fakes for leak in find_leaks(each, self._leak_kinds)]
+        return [
+            leak
+            for broker in self._fakes
+            for leak in find_leaks(broker, self._leak_kinds, advice=_ADVICE)
+        ]
 
     # -- reports -------------------------------------------------------------------------------
 

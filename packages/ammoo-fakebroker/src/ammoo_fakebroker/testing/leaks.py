@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "find_leaks", "kinds_of"]
 
 _SHOWN: Final = 5
-_HINT: Final = (
-    " If a fixture closes it, let that fixture request fakebroker, so that it ends first."
-)
 
 
 def kinds_of(kinds: Collection[str] | str) -> tuple[str, ...]:
@@ -44,11 +41,21 @@ def kinds_of(kinds: Collection[str] | str) -> tuple[str, ...]:
     return tuple(kinds)
 
 
-def find_leaks(broker: FakeBroker, kinds: Collection[str]) -> list[str]:
-    """Return a sentence for each kind of leak that a broker has."""
+def find_leaks(broker: FakeBroker, kinds: Collection[str], *, advice: str = "") -> list[str]:
+    """Return a text for each kind of leak that a broker has.
+
+    Args:
+        broker: The broker.
+        kinds: The kinds of leaks to look for.
+        advice: A sentence about open connections, which says how the test closes them.
+    """
 
     def find() -> list[str]:
-        return [leak for kind in kinds if (leak := KINDS[kind](broker, broker._node))]
+        return [
+            f"{leak} {advice}".rstrip() if kind == "connections" else leak
+            for kind in kinds
+            if (leak := KINDS[kind](broker, broker._node))
+        ]
 
     return broker._call(find)
 
@@ -75,7 +82,7 @@ def _connections(broker: FakeBroker, node: Node) -> str:
         if each.is_open or each.is_opening or each.awaits_close_ok
     ]
     are = _counted(len(names), "connection is", "connections are")
-    return f"{are} still open: {_listed(names)}.{_HINT}" if names else ""
+    return f"{are} still open: {_listed(names)}." if names else ""
 
 
 def _describe(connection: Connection, opened: dict[str, float]) -> str:

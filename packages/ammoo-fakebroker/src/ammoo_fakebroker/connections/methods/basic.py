@@ -150,7 +150,8 @@ def _handle_unrouted(
 ) -> None:
     """Record a message that reaches no queue, and return it if it is mandatory.
 
-    RabbitMQ returns a mandatory message also if an exchange delays it. A direct reply is routed in releases in which names for direct replies are queues.
+    RabbitMQ returns a mandatory message also if an exchange delays it. A direct reply is routed in
+    releases in which names for direct replies are queues.
     """
     if replies and channel.virtualhost.profile.reply_names_are_queues:
         return
