@@ -25,6 +25,7 @@ from ammoo_wire import (
     ChannelOpenParameters,
     ConfirmSelectOkParameters,
     ConfirmSelectParameters,
+    ConnectionCloseParameters,
     ConnectionState,
     ExchangeDeclareOkParameters,
     ExchangeDeclareParameters,
@@ -108,7 +109,9 @@ class ScriptedPeer(asyncio.Protocol):
             if answer is None:
                 self.received.append(command)
             else:
-                self.protocol.send(command.channel_number, answer(command.parameters))
+                reply = answer(command.parameters)
+                ends_all = isinstance(reply, ConnectionCloseParameters)
+                self.protocol.send(0 if ends_all else command.channel_number, reply)
         self.flush()
         if self.protocol.state is ConnectionState.CLOSED:
             self.hang_up()

@@ -77,16 +77,20 @@ async def test_connection_is_recovered_with_its_consumer(fake: FakeBroker) -> No
     assert b"body" == message.body
 
 
-async def test_handler_cannot_drain_its_own_consumer(fake: FakeBroker) -> None:
+@pytest.mark.parametrize("concurrency", [1, 2])
+async def test_handler_cannot_drain_its_own_consumer(fake: FakeBroker, concurrency: int) -> None:
+    """The first failure ends the run, also before its other tasks are made."""
     async with (
         await ammoo.connect(fake.url) as connection,
-        connection.channel(prefetch_count=2) as channel,
+        connection.channel(prefetch_count=4) as channel,
     ):
         await channel.declare_queue("orders")
         await channel.publish("", "orders", b"body")
         async with channel.consume("orders") as consumer:
             await until_consumers(channel, "orders", 1)  # the message has come, too
             with pytest.raises(ExceptionGroup) as caught:
-                await consumer.run(lambda _: consumer.drain(1.0), fail_fast=True)
+                await consumer.run(
+                    lambda _: consumer.drain(1.0), concurrency=concurrency, fail_fast=True
+                )
 
     assert [RuntimeError] == [type(each) for each in caught.value.exceptions]

@@ -4,7 +4,6 @@ Each entity of `not_restored` that is retried is restored or given up, on whiche
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +26,7 @@ from ammoo.recovery.events import (
 )
 from ammoo.recovery.listener import EventListener
 from ammoo.recovery.restoring.stragglers import Stragglers
+from ammoo.recovery.restoring.suspects import Suspects
 from ammoo.recovery.restoring.topology_replay import Replay
 from ammoo.topology import Topology
 from ammoo.topology_records import BindingRecord, ConsumerRecord, ExchangeRecord, QueueRecord
@@ -884,7 +884,7 @@ def binding(source: ExchangeRecord, queue: QueueRecord) -> BindingRecord:
 
 def test_each_binding_is_released_by_the_last_of_its_ends_and_once() -> None:
     live: Any = None
-    replay = Replay(live, Topology(), AT_ONCE, Counter())
+    replay = Replay(live, Topology(), AT_ONCE, Suspects())
     exchange, here, missing = ExchangeRecord("x"), QueueRecord("here"), QueueRecord("missing")
     first, second = binding(exchange, here), binding(exchange, missing)
     error = NotFound(404, "NOT_FOUND", 50, 10)
@@ -906,7 +906,7 @@ def test_time_out_of_an_entity_names_the_method_that_was_not_answered() -> None:
     topology.queue_declared(QueueDeclareParameters("q"), "q")
     topology.exchange_declared(ExchangeDeclareParameters("x", "topic"))
     topology.bound(QueueBindParameters("q", "x", "key", False, {}))
-    replay = Replay(live, topology, AT_ONCE, Counter())
+    replay = Replay(live, topology, AT_ONCE, Suspects())
 
     assert ["exchange.declare", "queue.declare", "queue.bind"] == [
         replay.method_for(each)
@@ -921,7 +921,7 @@ def test_started_consumer_does_not_wait_for_its_queue() -> None:
     queue = QueueRecord("orders")
     first, second = (ConsumerRecord(each, None, queue, request, (0, 0)) for each in "ab")
     queue.consumers |= {first: None, second: None}
-    replay = Replay(live, Topology(), AT_ONCE, Counter())
+    replay = Replay(live, Topology(), AT_ONCE, Suspects())
 
     replay.started.add(first)
 
@@ -937,7 +937,7 @@ class LockedConsumers:
         self.free: set[str] = set()
         self.restored_queues: list[str] = []
         self.failed_queues: list[str] = []
-        replay = Replay(live, Topology(), AT_ONCE, Counter())
+        replay = Replay(live, Topology(), AT_ONCE, Suspects())
         error = ResourceLocked(405, "RESOURCE_LOCKED", 60, 20)
         replay.stragglers = {
             ConsumerRecord(queue, None, QueueRecord(queue), request, (0, 0)): error

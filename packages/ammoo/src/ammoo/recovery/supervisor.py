@@ -12,7 +12,6 @@ tasks read.
 
 import asyncio
 from asyncio import Task
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -31,7 +30,6 @@ from ..instrumentation.hooks import Hooks
 from ..live.connection import LiveConnection
 from ..running_loop import new_task
 from ..topology import Topology
-from ..topology_records import Entity
 from .background import BackgroundTasks
 from .connector import Connector
 from .delays import Outage
@@ -44,6 +42,7 @@ from .reports import Reports
 from .restoring.connection import ConnectionRestoration
 from .restoring.handover import Handover
 from .restoring.reviving import Reviver
+from .restoring.suspects import Suspects
 from .restoring.topology_replay import GaveUp
 from .retry_decisions import FaultCounter
 from .state import RecoveryState
@@ -97,7 +96,7 @@ class Supervisor:
         self._rounds = Rounds(state, recovery, connector, self._restore, reports)
         self._swap = swap
         self._faults = FaultCounter()
-        self._suspects: Counter[Entity] = Counter()
+        self._suspects = Suspects()
         self._closing: Exception | None = None  # with which the caller closes the connection
         self._task: Task[None] | None = None
         self._retired: list[LiveConnection] = []  # lost; their sockets may not be closed yet
@@ -288,7 +287,7 @@ class Supervisor:
         outage = rounds.outage
         self.state.is_recovering = False
         self._use(restoration.live)
-        self._suspects.clear()
+        self._suspects.acquit_all_but(replay.stragglers)
         self._handover.missing.clear()
         self._swap(restoration.live)
         not_restored = restoration.not_restored()

@@ -87,7 +87,9 @@ class Run:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                self.tasks.update(group.create_task(self._work()) for _ in range(self._concurrency))
+                for _ in range(self._concurrency):
+                    if not self._is_over:  # a task factory may have run those before at once
+                        self.tasks.add(group.create_task(self._work()))
         finally:
             self.give_back()
         if self._failures:

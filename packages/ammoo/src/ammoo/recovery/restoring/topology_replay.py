@@ -10,7 +10,6 @@ or final. An entity that is retried is a straggler: see `stragglers`.
 
 import asyncio
 from asyncio import Future
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from ammoo_wire import (
     ExchangeBindParameters,
     ExchangeDeclareOkParameters,
     ExchangeDeclareParameters,
+    Method,
     QueueBindOkParameters,
     QueueBindParameters,
     QueueDeclareOkParameters,
@@ -48,6 +48,7 @@ from .locked_pauses import LockedPauses
 from .pipelines import Pipeline, spread
 from .private_channels import ANSWER_TIMEOUT, PrivateChannels
 from .remedies import Remedy, remedy_for
+from .suspects import Suspects
 
 __all__ = ["GaveUp", "Replay"]
 
@@ -98,13 +99,14 @@ class Replay:
         live: The connection.
         topology: The record.
         recovery: The user's options.
-        suspects: How often each entity may have ended a connection; shared by all attempts.
+        suspects: The entities that may have ended a connection; shared by all attempts.
 
     Attributes:
         failed: The errors of entities that will not be retried.
         private_channels: The channels on which entities are declared.
         started: The consumers that are started already.
         stragglers: The errors of entities that will be retried.
+        suspects: The entities that may have ended a connection.
     """
 
     def __init__(
@@ -112,7 +114,7 @@ class Replay:
         live: LiveConnection,
         topology: Topology,
         recovery: Recovery,
-        suspects: "Counter[Entity]",
+        suspects: Suspects,
     ) -> None:
         self.failed: dict[Entity, Exception] = {}
         self.private_channels: PrivateChannels = PrivateChannels(live)
@@ -122,7 +124,7 @@ class Replay:
         self._live = live
         self._topology = topology
         self._recovery = recovery
-        self._suspects = suspects
+        self.suspects: Suspects = suspects
         self._unbound: dict[BindingRecord, None] = {}  # the server did not find one of their ends
         self._redeclare_pauses = list(REDECLARE_PAUSES)
 
@@ -173,7 +175,7 @@ class Replay:
         for entity in stage:
             if not self.wants(entity):
                 continue
-            if self._suspects[entity]:
+            if entity in self.suspects:
                 self.postpone_suspect(entity)
             elif isinstance(entity, BindingRecord) and self.is_waiting_for(entity):
                 self._done.discard(entity)  # it is bound, perhaps once more, when its end exists
@@ -195,14 +197,24 @@ class Replay:
         return self._recovery.restores(entity)
 
     def postpone_suspect(self, entity: Entity) -> None:
-        """Try last an entity that may have ended a connection; give it up at the second time."""
-        method = "basic.consume" if isinstance(entity, ConsumerRecord) else self.method_for(entity)
-        reason = "restoring an earlier connection failed, perhaps because of it"
-        suspicion = NotSent(method, reason)
-        if self._suspects[entity] > 1:
-            self.refuse(entity, suspicion)
+        """Try last an entity that may have ended a connection; give it up at the second time.
+
+        Raises:
+            GaveUp: The user wants no connection without it.
+        """
+        guilt = self.suspects.guilt(entity)
+        if guilt is None:
+            reason = "restoring an earlier connection failed, perhaps because of it"
+            self.stragglers[entity] = NotSent(self.method_for(entity), reason)
+        elif self._recovery.on_error == "fail":
+            raise GaveUp(entity, guilt)
         else:
-            self.stragglers[entity] = suspicion
+            self.failed[entity] = guilt
+
+    def blame(self, entity: Entity, error: ServerClosedConnection) -> None:
+        """Suspect an entity if the server has closed the connection because of its method."""
+        if self._method_for(entity).id == (error.class_id, error.method_id):
+            self.suspects.blame(entity, error)
 
     async def _run_stage(self, entities: list[Declared]) -> None:
         channel_max = self._live.protocol.channel_max or 65535
@@ -319,9 +331,14 @@ class Replay:
         except TooManyChannels:  # nothing to ask with
             await asyncio.wait({answer}, timeout=ANSWER_TIMEOUT)
 
-    def method_for(self, entity: Declared) -> str:
-        """Return the method that declares or binds an entity, ``queue.declare`` for example."""
-        return method_of(self._topology.request_for(entity)).name
+    def method_for(self, entity: Entity) -> str:
+        """Return the method that restores an entity, ``queue.declare`` for example."""
+        return self._method_for(entity).name
+
+    def _method_for(self, entity: Entity) -> Method:
+        if isinstance(entity, ConsumerRecord):
+            return method_of(entity.request)
+        return method_of(self._topology.request_for(entity))
 
     def send(self, channel: LiveChannel, entity: Declared) -> "Future[Reply]":
         """Send the request for an entity."""
@@ -366,11 +383,11 @@ class Replay:
             self.failed[entity] = error
 
     def _suspect(self, pipeline: Pipeline[Declared], error: ServerClosedConnection) -> None:
-        """Record which requests may have closed the connection: the error names only a method."""
+        """Record which request may have closed the connection: the error names only a method."""
         culprit = (error.class_id, error.method_id)
         for entity in pipeline.in_flight:
-            if method_of(self._topology.request_for(entity)).id == culprit:
-                self._suspects[entity] += 1
+            if self._method_for(entity).id == culprit:
+                self.suspects.blame(entity, error)
                 return
 
     def suspect_unanswered(self) -> None:
@@ -380,7 +397,7 @@ class Replay:
         """
         for entity, error in self.stragglers.items():
             if isinstance(error, OperationTimeout):
-                self._suspects[entity] = max(1, self._suspects[entity])
+                self.suspects.note_unanswered(entity)
 
     def failed_consumers(self) -> dict[ConsumerRecord, Exception]:
         """Return the consumers that will not be retried, and why."""
