@@ -1,6 +1,6 @@
 """Figures of queues and of the node, logins, and virtual hosts under protection."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,6 +52,50 @@ def test_persistent_messages_and_the_oldest_are_shown(
         queue["message_bytes_persistent"],
         queue["head_message_timestamp"],
     )
+
+
+def publish_at(channel: Any, *timestamps: int | None) -> None:
+    """Publish a message to the queue "orders" with each of the timestamps."""
+    for timestamp in timestamps:
+        channel.basic_publish("", "orders", b"order", pika.BasicProperties(timestamp=timestamp))
+
+
+@pytest.mark.parametrize(("timestamps", "shown"), [((None, 100, 50), 100), ((100, 50, 20), 50)])
+def test_head_is_the_older_of_the_first_unsettled_and_the_first_ready_message(
+    api: ManagementApi,
+    virtualhost: str,
+    connection: pika.BlockingConnection,
+    timestamps: Sequence[int | None],
+    shown: int | None,
+) -> None:
+    channel = connection.channel()
+    channel.queue_declare("orders", durable=True)
+    publish_at(channel, *timestamps)
+    channel.basic_get("orders")
+
+    queue = api.get_when(
+        f"queues/{virtualhost}/orders",
+        lambda found: found.get("messages_unacknowledged_ram") == 1,
+    )
+
+    assert shown == queue["head_message_timestamp"]
+
+
+def test_head_among_unsettled_messages_is_the_first_in_the_queue() -> None:
+    with FakeBroker(management_port=0) as broker:
+        api = ManagementApi(broker.management_url)
+        earlier = pika.BlockingConnection(pika.URLParameters(broker.url))
+        later = pika.BlockingConnection(pika.URLParameters(broker.url))
+        channel = later.channel()
+        channel.queue_declare("orders")
+        publish_at(channel, 100, 50)
+
+        channel.basic_get("orders")
+        earlier.channel().basic_get("orders")
+
+        assert 100 == api.get("queues/%2F/orders").json["head_message_timestamp"]
+        earlier.close()
+        later.close()
 
 
 def test_each_message_of_a_quorum_queue_is_persistent() -> None:

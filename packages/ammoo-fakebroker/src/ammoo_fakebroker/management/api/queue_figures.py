@@ -7,6 +7,7 @@ time; here all messages are in memory, and consumers can take a message now or c
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from ...queues.consumers import SingleActiveConsumer
@@ -16,7 +17,7 @@ from .connections import open_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ...messages.message import Message
+    from ...messages.message import Message, QueuedMessage
     from ...node.node import Node
     from ...queues.queue import Queue
     from ..releases import ApiRelease
@@ -25,7 +26,7 @@ __all__ = ["Held", "consumer_figures", "held_by_clients", "message_figures"]
 
 _PERSISTENT: Final = 2
 
-Held = dict["Queue", list["Message"]]
+Held = dict["Queue", list["QueuedMessage"]]
 """By queue, the messages that clients have and have not settled."""
 
 
@@ -35,12 +36,12 @@ def held_by_clients(node: Node) -> Held:
     for connection in open_in(node):
         for channel in connection.all_channels():
             for delivery in channel.unacked.values():
-                held.setdefault(delivery.queue, []).append(delivery.queued.message)
+                held.setdefault(delivery.queue, []).append(delivery.queued)
     return held
 
 
 def message_figures(
-    queue: Queue, held: Sequence[Message], release: ApiRelease
+    queue: Queue, held: Sequence[QueuedMessage], release: ApiRelease
 ) -> dict[str, int | None]:
     """Return how many messages and octets of bodies a queue has; RabbitMQ counts none in streams.
 
@@ -52,36 +53,45 @@ def message_figures(
     if queue.queue_type == STREAM:
         return {}
     ready = [queued.message for queued in queue.ready_messages()]
-    every = [*held, *ready]
+    unsettled = [queued.message for queued in sorted(held, key=attrgetter("position"))]
+    every = [*unsettled, *ready]
     persistent = [message for message in every if _is_persistent(queue, message)]
     figures: dict[str, int | None] = {
         "message_bytes": _octets(every),
         "message_bytes_ready": _octets(ready),
-        "message_bytes_unacknowledged": _octets(held),
+        "message_bytes_unacknowledged": _octets(unsettled),
         "message_bytes_persistent": _octets(persistent),
         "messages_persistent": len(persistent),
     }
     if queue.is_replicated:
         return figures
-    return figures | _places(ready, held) | (_PAGED_OUT if release.pages_messages_out else {})
+    return figures | _places(ready, unsettled) | (_PAGED_OUT if release.pages_messages_out else {})
 
 
 _PAGED_OUT: Final = {"messages_paged_out": 0, "message_bytes_paged_out": 0}
 
 
-def _places(ready: Sequence[Message], held: Sequence[Message]) -> dict[str, int | None]:
-    """Return the figures of messages in memory, and when the oldest message was published."""
-    oldest = next(iter([*held, *ready]), None)
-    published_at = None if oldest is None else oldest.decoded().timestamp
-    if isinstance(published_at, datetime):
-        published_at = int(published_at.timestamp())
+def _places(ready: Sequence[Message], unsettled: Sequence[Message]) -> dict[str, int | None]:
+    """Return the figures of messages in memory, and the time of the oldest one.
+
+    Args:
+        ready: The messages that are ready, in the order of the queue.
+        unsettled: Those that clients have, in the order of the queue.
+    """
+    times = (_timestamp(messages[0]) for messages in (unsettled, ready) if messages)
     return {
-        "messages_ram": len(ready) + len(held),
+        "messages_ram": len(ready) + len(unsettled),
         "messages_ready_ram": len(ready),
-        "messages_unacknowledged_ram": len(held),
-        "message_bytes_ram": _octets(ready) + _octets(held),
-        "head_message_timestamp": published_at,
+        "messages_unacknowledged_ram": len(unsettled),
+        "message_bytes_ram": _octets(ready) + _octets(unsettled),
+        "head_message_timestamp": min((time for time in times if time is not None), default=None),
     }
+
+
+def _timestamp(message: Message) -> int | None:
+    """Return the property timestamp of a message, in seconds since 1970."""
+    timestamp = message.decoded().timestamp
+    return int(timestamp.timestamp()) if isinstance(timestamp, datetime) else timestamp
 
 
 def _octets(messages: Iterable[Message]) -> int:
