@@ -315,6 +315,89 @@ def test_block_of_a_thread_ends_with_what_a_due_function_raises(
     assert error is raised.value
 
 
+def fail_for_a_reason() -> None:
+    try:
+        int("key")
+    except ValueError as reason:
+        raise LookupError("failed") from reason
+
+
+def fail_in_a_handler() -> None:
+    try:
+        int("key")
+    except ValueError:
+        raise LookupError("failed")  # noqa: B904  what is tried here
+
+
+REASONS = [(fail_for_a_reason, ValueError), (fail_in_a_handler, type(None))]
+
+
+@pytest.mark.parametrize(("due", "cause"), REASONS)
+def test_what_a_due_function_raises_keeps_its_reason(
+    broker: FakeBroker, clock: ManualClock, due: Callable[[], None], cause: type
+) -> None:
+    clock.call_later(10, due)
+    advance = broker.auto_advance()
+
+    with pytest.raises(LookupError, match="failed") as raised:
+        wait_for_the_mover(advance)
+
+    assert cause is type(raised.value.__cause__)
+    assert isinstance(raised.value.__context__, ValueError)
+
+
+@pytest.mark.parametrize(("due", "cause"), REASONS)
+async def test_what_a_due_function_raises_in_the_loop_keeps_its_reason(
+    due: Callable[[], None], cause: type
+) -> None:
+    clock = ManualClock()
+    clock.call_later(10, due)
+    async with FakeBroker(clock=clock) as broker:
+        with pytest.raises(LookupError, match="failed") as raised, broker.auto_advance():
+            await asyncio.sleep(3600)
+
+    assert cause is type(raised.value.__cause__)
+    assert isinstance(raised.value.__context__, ValueError)
+
+
+def wait_for_the_mover(advance: AutoAdvance) -> None:
+    """Wait in a block until the clock is not moved any more."""
+    with advance:
+        assert isinstance(advance._mover, _ThreadMover)
+        advance._mover._thread.join(60)
+
+
+class Reminder:
+    """An object of a test, with a function for the clock."""
+
+    def __init__(self) -> None:
+        self.is_due = threading.Event()
+
+    def __repr__(self) -> str:
+        return self.describe("it")
+
+    def describe(self, what: str) -> str:
+        """Raise an error, as what was made for another use."""
+        raise LookupError(what)
+
+    def remind(self) -> None:
+        """Remind."""
+        self.is_due.set()
+
+
+def test_objects_of_the_test_are_called_for_nothing_but_what_falls_due(
+    broker: FakeBroker, clock: ManualClock
+) -> None:
+    reminder = Reminder()
+    clock.call_later(10, reminder.remind)
+
+    with broker.auto_advance() as advance:
+        assert reminder.is_due.wait(60)
+
+    assert ".Reminder object at " in advance.report()
+    assert ": remind" in advance.report()
+
+
 def fail_after_the_mover(advance: AutoAdvance) -> None:
     """Wait in a block until the clock is not moved any more, and raise an error."""
     with advance:

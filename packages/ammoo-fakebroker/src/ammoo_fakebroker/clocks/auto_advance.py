@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from .clock import ManualClock
 
@@ -110,7 +110,7 @@ class AutoAdvance:
             self.failure.add_note(
                 f"auto_advance ended after {self.moved:g} s: a function that fell due raised this"
             )
-            raise self.failure from None
+            _raise_as_it_was(self.failure)
         if self.has_given_up and (error is None or is_own):
             raise RuntimeError(self.report()) from None
         if error is not None:
@@ -189,6 +189,15 @@ class AutoAdvance:
         self._calls[_describe(callback)] += 1
 
 
+def _raise_as_it_was(error: BaseException) -> NoReturn:
+    """Raise an error with its own context, not with the exception that is handled here."""
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
+
+
 def _describe(callback: Any) -> str:
     """Return the owner of a function that fell due, and the first sentence about the function."""
     if isinstance(callback, partial):
@@ -198,9 +207,16 @@ def _describe(callback: Any) -> str:
         name: str = getattr(callback, "__qualname__", repr(callback))
         return name.partition(".<locals>")[0]
     words = (inspect.getdoc(callback) or callback.__name__).partition("\n")[0].rstrip(".")
-    # A fault describes itself by the call that made it; its repr would change with each strike.
-    described = getattr(owner, "describe", owner.__repr__)()
-    return f"{described}: {words[0].lower()}{words[1:]}"
+    return f"{_describe_owner(owner)}: {words[:1].lower()}{words[1:]}"
+
+
+def _describe_owner(owner: object) -> str:
+    """Return a fault as the call that made it, as its repr changes with each strike; else the repr."""
+    describe: Callable[[object], str] = getattr(type(owner), "_describe_when_due", repr)
+    try:
+        return describe(owner)
+    except Exception:  # noqa: BLE001  an object of the test, whose function must be called anyway
+        return object.__repr__(owner)
 
 
 class _ThreadMover:

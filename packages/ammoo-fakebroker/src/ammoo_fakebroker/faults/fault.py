@@ -93,6 +93,9 @@ class Fault:
         given = ", ".join(f"{name}={_print(value)}" for name, value in self.options.items())
         return f"{self.name}({given})"
 
+    _describe_when_due = describe
+    """`AutoAdvance` calls this, and not a public name that an object of the test may have."""
+
     # -- for tests -----------------------------------------------------------------------------
 
     @property
