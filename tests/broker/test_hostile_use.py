@@ -6,14 +6,16 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NoReturn
+from unittest.mock import Mock
 
 import pytest
 
-from ammoo_fakebroker import FakeBroker
-from ammoo_fakebroker.network import server
+from ammoo_fakebroker import FakeBroker, broker
+from ammoo_fakebroker.network import server, threaded_server
 
 FORK = """
     import asyncio
@@ -168,6 +170,77 @@ def test_loop_that_does_not_run_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     loop.run_until_complete(broker.__aexit__(None, None, None))
     loop.close()
     assert {} == broker.queues()
+
+
+@pytest.fixture
+def block_thread(request: pytest.FixtureRequest) -> Callable[[FakeBroker], threading.Event]:
+    """Return a function that blocks the thread of a broker until the event it returns is set."""
+
+    def block(broker: FakeBroker) -> threading.Event:
+        is_blocked, goes_on = threading.Event(), threading.Event()
+        request.addfinalizer(goes_on.set)
+        broker._server.loop.call_soon_threadsafe(is_blocked.set)
+        broker._server.loop.call_soon_threadsafe(goes_on.wait)
+        assert is_blocked.wait(60)
+        return goes_on
+
+    return block
+
+
+def test_end_of_a_broker_whose_thread_is_blocked_names_that_only(
+    monkeypatch: pytest.MonkeyPatch, block_thread: Callable[[FakeBroker], threading.Event]
+) -> None:
+    monkeypatch.setattr(broker, "_END_TIMEOUT", 0.01, raising=False)
+    monkeypatch.setattr(server, "_CALL_TIMEOUT", 0.01)
+    monkeypatch.setattr(threaded_server, "_STOP_TIMEOUT", 0.01)
+
+    def fail_while_the_thread_is_blocked() -> None:
+        with FakeBroker() as blocked:
+            blocked.faults.nack_publishes()
+            block_thread(blocked)
+            raise KeyError("by the test")
+
+    with pytest.raises(RuntimeError, match=r"did not end within 0\.01 s") as raised:
+        fail_while_the_thread_is_blocked()
+
+    assert isinstance(raised.value.__context__, KeyError)
+
+
+def test_end_of_a_broker_calls_its_thread_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeBroker() as broker:
+        broker.faults.nack_publishes()
+        broker.faults.drop_confirms()
+        end = Mock(wraps=broker._server.submit)
+        monkeypatch.setattr(broker._server, "submit", end)
+
+    end.assert_called_once()
+    assert () == broker.faults.active
+
+
+def test_call_that_is_interrupted_is_not_made_later(
+    monkeypatch: pytest.MonkeyPatch, block_thread: Callable[[FakeBroker], threading.Event]
+) -> None:
+    asked: list[object] = []
+    with FakeBroker() as broker:
+        goes_on = block_thread(broker)
+        submit = broker._server.submit
+
+        def submit_and_interrupt(call: Callable[[], object]) -> Future[object]:
+            result = submit(call)
+            monkeypatch.setattr(result, "result", interrupt)
+            return result
+
+        def interrupt(_: float) -> NoReturn:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(broker._server, "submit", submit_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            broker.wait_until(asked.append)
+        monkeypatch.setattr(broker._server, "submit", submit)
+        goes_on.set()
+
+        assert not broker._call(lambda: broker._waiters.is_waiting)
+    assert [] == asked
 
 
 def test_call_while_the_broker_stops_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

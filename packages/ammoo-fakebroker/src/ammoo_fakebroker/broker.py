@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar
 from urllib.parse import quote
 
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 __all__ = ["FakeBroker"]
 
 _Result = TypeVar("_Result")
+
+_END_TIMEOUT = 5.0
+"""Seconds that the end of a broker leaves its thread for what clients have sent."""
 
 
 class FakeBroker(
@@ -267,14 +270,27 @@ class FakeBroker(
             )
         if self._is_running and not self._leave_fork():
             try:
-                # What clients have sent may call a function of the test, whose error must not be lost.
-                if self._server.has_clients:
-                    self._call(_do_nothing)
+                self._end_in_thread()
             finally:  # each step is taken, whatever the others raise
-                try:
-                    self._stopping()
-                finally:
-                    self._thread.stop()
+                self._detach()
+                self._thread.stop()
+
+    def _end_in_thread(self) -> None:
+        """End faults and waits, once the thread has read what clients have sent.
+
+        What they have sent may call a function of the test, whose error must not be lost. If the
+        thread cannot do it, stopping the thread raises the reason.
+        """
+        has_faults = self._faults is not None
+        if not (has_faults or self._server.has_clients or self._waiters.is_waiting):
+            return
+        try:
+            ending = self._server.submit(self._end)
+        except RuntimeError:  # an error has ended its event loop
+            return
+        wait((ending,), _END_TIMEOUT)
+        if ending.done():
+            ending.result()
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -298,8 +314,9 @@ class FakeBroker(
                     await self.settle()
             finally:
                 try:
-                    self._stopping()
+                    self._end()
                 finally:
+                    self._detach()
                     await self._runnable.stop()
         if error is None:
             self._check_at_end()
@@ -366,16 +383,18 @@ class FakeBroker(
                 self._timeline, self._call, self._observe, self._server.is_current_thread
             )
 
-    def _stopping(self) -> None:
+    def _end(self) -> None:
+        """End faults and waits; called in the broker's thread."""
         try:
             if self._faults is not None:
                 self._faults.clear()
-            if self._waiters.is_waiting:
-                self._call(lambda: self._waiters.fail_all("the broker was stopped during the wait"))
         finally:
-            if self._manual_clock and self._timeline:
-                self._manual_clock._detach(self._timeline)
-            self._is_running = False
+            self._waiters.fail_all("the broker was stopped during the wait")
+
+    def _detach(self) -> None:
+        if self._manual_clock and self._timeline:
+            self._manual_clock._detach(self._timeline)
+        self._is_running = False
 
     if not TYPE_CHECKING:  # a type checker would take every attribute for one that exists
 
@@ -520,10 +539,6 @@ class FakeBroker(
             password = self._node.users[user].password or ""  # a forked process may ask, too
         login = f"{quote(user, safe='')}:{quote(password, safe='')}"
         return f"{self._scheme}://{login}@{self._authority}/{quote(virtualhost, safe='')}"
-
-
-def _do_nothing() -> None:
-    """Do nothing: a call of this waits until the broker has executed what clients have sent."""
 
 
 def _describe_missing(name: str) -> str:

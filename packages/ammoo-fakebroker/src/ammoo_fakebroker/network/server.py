@@ -360,6 +360,9 @@ class Server:
         except TimeoutError:
             if not result.cancel():
                 return result.result()
+        except BaseException:  # a signal; the function must not be called later
+            result.cancel()
+            raise
         raise RuntimeError(
             f"the event loop that the broker runs in has not run for {_CALL_TIMEOUT:g} s: it is"
             " stopped, or blocked by what one of its tasks waits for"
