@@ -661,10 +661,13 @@ async def restore_queue(peer: ScriptedPeer) -> None:
 async def test_exchange_that_goes_missing_while_its_binding_is_retried_is_retried_too(
     scripted: ScriptedServer,
 ) -> None:
+    """A binding that was restored with it before waits for it, too."""
     bind_answers = iter([NO_EXCHANGE])
     exchange_answers = iter([DOWN] * 3)
     async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
         all_events = connection.events()
+        channel = await connection.channel().__aenter__()
+        await channel.bind_queue("other", "x", "key")
         peer = await lose_with_a_missing_queue(scripted, connection, "key")
         events = connection.events()
         peer.answers |= {
@@ -674,9 +677,37 @@ async def test_exchange_that_goes_missing_while_its_binding_is_retried_is_retrie
             ),
         }
         await restore_queue(peer)
+        restored = [(await until(events, Restored)).entity for _ in range(4)]
+
+    assert [QueueRecord, ExchangeRecord, BindingRecord, BindingRecord] == [
+        type(each) for each in restored
+    ]
+    assert ["Restored"] * 4 == await told(all_events)
+
+
+async def test_exchange_that_two_bindings_miss_is_declared_again_once(
+    scripted: ScriptedServer,
+) -> None:
+    bind_answers = iter([NO_EXCHANGE, NO_EXCHANGE])
+    declared: list[str] = []
+
+    def declare(request: Any) -> ExchangeDeclareOkParameters:
+        declared.append(request.exchange_name)
+        return ExchangeDeclareOkParameters()
+
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        all_events = connection.events()
+        peer = await lose_with_a_missing_queue(scripted, connection, "first", "second")
+        events = connection.events()
+        peer.answers |= {
+            QueueBindParameters: lambda _: next(bind_answers, QueueBindOkParameters()),
+            ExchangeDeclareParameters: declare,
+        }
+        await restore_queue(peer)
         restored = [(await until(events, Restored)).entity for _ in range(3)]
 
-    assert [QueueRecord, ExchangeRecord, BindingRecord] == [type(each) for each in restored]
+    assert ["x"] == declared
+    assert [QueueRecord, BindingRecord, BindingRecord] == [type(each) for each in restored]
     assert ["Restored"] * 3 == await told(all_events)
 
 
@@ -935,6 +966,7 @@ class LockedConsumers:
         live: Any = None
         request: Any = None
         self.free: set[str] = set()
+        self.missing_queues: list[str] = []
         self.restored_queues: list[str] = []
         self.failed_queues: list[str] = []
         replay = Replay(live, Topology(), AT_ONCE, Suspects())
@@ -960,13 +992,39 @@ class LockedConsumers:
         return True
 
     def went_missing(self, entity: Any) -> None:
-        raise AssertionError(f"{entity!r} was never restored")
+        self.missing_queues.append(entity.queue.name)
 
     def restored(self, entity: Any) -> None:
         self.restored_queues.append(entity.queue.name)
 
     def failed(self, entity: Any, error: Exception) -> None:
         self.failed_queues.append(entity.queue.name)
+
+
+async def test_entity_that_is_retried_already_is_not_retried_twice() -> None:
+    host = LockedConsumers("orders")
+    (consumer,) = host.stragglers._replay.stragglers
+    async with asyncio.TaskGroup() as tasks:
+        before = asyncio.all_tasks()
+        host.stragglers._begin(tasks, consumer, 3600.0)
+        host.stragglers._begin(tasks, consumer, 3600.0)
+        (begun,) = asyncio.all_tasks() - before
+        begun.cancel()
+
+    assert begun.cancelled()
+
+
+async def test_entity_that_goes_missing_again_while_its_task_sleeps_stays_retried() -> None:
+    host = LockedConsumers("orders")
+    (consumer,) = host.stragglers._replay.stragglers
+    error = host.stragglers._replay.stragglers.pop(consumer)
+    host.stragglers._retried.add(consumer)
+    tasks: Any = None
+
+    host.stragglers._declared_again(tasks, [consumer], {consumer}, error)
+
+    assert {consumer: error} == host.stragglers._replay.stragglers
+    assert ["orders"] == host.missing_queues
 
 
 async def test_nothing_locked_is_given_up_while_the_server_frees_others(

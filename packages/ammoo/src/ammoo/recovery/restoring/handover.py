@@ -238,9 +238,7 @@ class _StragglerHost:
             channel: LiveChannel | None = record.channel.live
             return channel
         restoration = self._restorations.get(record.channel)
-        if restoration is None or restoration.error is not None or record in restoration.inboxes:
-            return None  # it ends with its channel, or was started with it
-        return restoration.live
+        return None if restoration is None or restoration.error is not None else restoration.live
 
     def _attach(self, record: ConsumerRecord, inbox: Inbox) -> bool:
         """Let the consumer read from its new inbox, at once or with its channel."""

@@ -250,8 +250,11 @@ class Stragglers:
                 if entity not in undone:
                     self._restored(entity)
                     self._begin_dependents(tasks, entity, error)
-            elif entity in self._retried:
-                replay.failed.pop(entity, None)  # its task decides
+            elif entity in self._retried:  # its task decides
+                refusal = replay.failed.pop(entity, error)
+                if entity in undone:  # another plan had restored it, and the task sleeps still
+                    host.went_missing(entity)
+                    replay.stragglers.setdefault(entity, refusal)
             elif entity in replay.failed:
                 host.went_missing(entity)
                 host.failed(entity, replay.failed[entity])

@@ -104,7 +104,8 @@ class Replay:
     Attributes:
         failed: The errors of entities that will not be retried.
         private_channels: The channels on which entities are declared.
-        started: The consumers that are started already.
+        started: The consumers that are started already; also those whose channel has ended since,
+            which are started with it and not by this replay.
         stragglers: The errors of entities that will be retried.
         suspects: The entities that may have ended a connection.
     """
@@ -158,7 +159,9 @@ class Replay:
         while self._unbound and self._redeclare_pauses:
             await asyncio.sleep(self._redeclare_pauses.pop(0))
             bindings, self._unbound = self._unbound, {}
-            await self.run_plan(self.plan_around(bindings))
+            plan = self.plan_around(bindings)
+            self.undo(plan.entities)
+            await self.run_plan(plan)
         self._redeclare_pauses.clear()  # stragglers declare the ends of a binding themselves
 
     async def run_plan(self, plan: Plan) -> None:
@@ -178,7 +181,7 @@ class Replay:
             if entity in self.suspects:
                 self.postpone_suspect(entity)
             elif isinstance(entity, BindingRecord) and self.is_waiting_for(entity):
-                self._done.discard(entity)  # it is bound, perhaps once more, when its end exists
+                pass  # it is bound when its end exists
             else:
                 yield entity
 
@@ -369,7 +372,6 @@ class Replay:
             GaveUp: The user wants no connection without it.
         """
         remedy = remedy_for(error, entity)
-        self._done.discard(entity)  # it was deleted since
         if remedy is Remedy.REDECLARE and isinstance(entity, BindingRecord):
             if self._redeclare_pauses:
                 self._unbound[entity] = None
