@@ -8,13 +8,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pika  # type: ignore[import-untyped]  # it has no types
 import pytest
 
-from ammoo_fakebroker import FakeBroker, ManualClock
+from ammoo_fakebroker import FakeBroker, ManualClock, restart
 
 _MakeBroker = Callable[..., FakeBroker]
 
@@ -426,14 +427,30 @@ def test_unknown_option_of_an_action_is_a_bad_request(
 # -- the rest ----------------------------------------------------------------------------------
 
 
-def test_restart_during_a_restart_is_refused(control: Control, broker: FakeBroker) -> None:
+def test_restart_of_a_broker_that_is_down_is_refused(control: Control, broker: FakeBroker) -> None:
     broker.shut_down()
     answer = control.ask("POST", "restart")
     broker.start()
 
     assert (
         409,
-        "the broker is down already, and comes up when the other restart ends",
+        "the broker is down already: by another restart, or the test called shut_down()",
+    ) == (answer.status, answer.json["reason"])
+
+
+def test_restart_says_that_the_test_has_taken_the_broker_up(
+    control: Control, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start_meanwhile(_: float) -> None:
+        broker.start()
+
+    monkeypatch.setattr(restart, "asyncio", SimpleNamespace(sleep=start_meanwhile))
+
+    answer = control.ask("POST", "restart", {"down_for": 1})
+
+    assert (
+        409,
+        "the broker went down, and the test called start() or ended it before down_for was over",
     ) == (answer.status, answer.json["reason"])
 
 

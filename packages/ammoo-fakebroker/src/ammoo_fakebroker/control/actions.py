@@ -144,13 +144,19 @@ async def restart(call: ControlCall) -> Response:
     if options.get("down_for", 0) and not _is_short(options["down_for"]):
         expected = f"expected a number of seconds, at most {_LONGEST:g}"
         raise bad_request(f"down_for is {options['down_for']!r}; {expected}")
+    if call.node.is_down:
+        reason = "the broker is down already: by another restart, or the test called shut_down()"
+        raise Refusal(HTTPStatus.CONFLICT, "not_running", reason)
     try:
         await call.broker.restart_async(**options)
     except (TypeError, ValueError) as error:
         raise bad_request(str(error)) from None
     except RuntimeError:
-        reason = "the broker is down already, and comes up when the other restart ends"
-        raise Refusal(HTTPStatus.CONFLICT, "not_running", reason) from None
+        # The broker was up at first, so it went down, and this restart did not take it up.
+        reason = (
+            "the broker went down, and the test called start() or ended it before down_for was over"
+        )
+        raise Refusal(HTTPStatus.CONFLICT, "not_down", reason) from None
     return Response(HTTPStatus.NO_CONTENT)
 
 
