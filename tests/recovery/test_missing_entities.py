@@ -50,6 +50,8 @@ from ammoo_wire import (
     QueueDeclareParameters,
     QueueDeleteOkParameters,
     QueueDeleteParameters,
+    QueueUnbindOkParameters,
+    QueueUnbindParameters,
 )
 from tests.client.script import ScriptedPeer, ScriptedServer
 from tests.recovery.until import AT_ONCE, round_trips_until, settle, until
@@ -709,6 +711,32 @@ async def test_exchange_that_two_bindings_miss_is_declared_again_once(
     assert ["x"] == declared
     assert [QueueRecord, BindingRecord, BindingRecord] == [type(each) for each in restored]
     assert ["Restored"] * 3 == await told(all_events)
+
+
+async def test_binding_that_the_program_removes_while_its_exchange_is_declared_again_stays_removed(
+    scripted: ScriptedServer,
+) -> None:
+    bound, bind = recorded(lambda _: QueueBindOkParameters())
+    bind_answers: Any = iter([lambda _: NO_EXCHANGE])
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
+        channel = await connection.channel().__aenter__()
+        await channel.bind_queue("other", "x", "key")
+        peer = await lose_with_a_missing_queue(scripted, connection, "key")
+        events = connection.events()
+        peer.answers |= {
+            QueueBindParameters: lambda p: next(bind_answers, bind)(p),
+            QueueUnbindParameters: lambda _: QueueUnbindOkParameters(),
+        }
+        del peer.answers[ExchangeDeclareParameters]
+        await restore_queue(peer)
+        declaring = await peer.expect_any(ExchangeDeclareParameters)
+        await channel.unbind_queue("other", "x", "key")
+        peer.send(ExchangeDeclareOkParameters(), channel_number=declaring.channel_number)
+        await until(events, Restored)
+        await until(events, Restored)
+        await channel.declare_queue("others")
+
+    assert ["orders"] == bound
 
 
 async def test_exchange_that_goes_missing_while_its_binding_is_retried_is_given_up(
