@@ -159,12 +159,6 @@ class Connection:
         return self._stage is _Stage.OPENING
 
     @property
-    def awaits_close_ok(self) -> bool:
-        """Whether the broker has closed the connection, and the client has not answered."""
-        protocol = self._protocol
-        return protocol.state is ConnectionState.CLOSING and protocol.close_sent is not None
-
-    @property
     def is_blocked(self) -> bool:
         """Whether the client published during an alarm, so the broker does not read on."""
         return PauseReason.ALARM in self._backlog.paused_by

@@ -109,6 +109,7 @@ class DeadLetterWorker:
             any more.
         """
         targets = self._dead_letters.targets(pending.letter)
+        self._dead_letters.forget_delays(pending.letter)
         if not targets:
             return bool(pending.settled_by)
         missing = [target for target in targets if target not in pending.settled_by]

@@ -212,6 +212,10 @@ class DeadLetters:
         finally:
             delays.only_looks = False
 
+    def forget_delays(self, letter: DeadLetter) -> None:
+        """Forget the delays of a further attempt to send a dead letter: the first is recorded."""
+        self._router.delays.take(letter.message)
+
     def targets(self, letter: DeadLetter) -> Collection[DeadLetterTarget]:
         """Find the queues that a dead letter reaches now, without those that make a cycle."""
         exchange = self._router.exchanges.get(letter.message.exchange_name)

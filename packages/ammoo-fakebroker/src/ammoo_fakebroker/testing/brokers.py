@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["Brokers", "describe_in", "options_of_test_case", "session_broker"]
 
 _End = Callable[[str], NoReturn]
+"""Skips or fails a test, with a reason."""
+
 _ADVICE: Final = (
     "If a fixture closes it, let that fixture request fakebroker, so that it ends first."
 )
-"""Skips or fails a test, with a reason."""
 
 
 class Brokers:
