@@ -8,6 +8,8 @@ import pika  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from ammoo_fakebroker import FakeBroker
+from ammoo_fakebroker.messages import message
+from ammoo_wire import BasicHeaderProperties, decode_properties
 from tests.support.brokers import Broker
 from tests.support.management_api import ManagementApi, segment
 
@@ -96,6 +98,42 @@ def test_head_among_unsettled_messages_is_the_first_in_the_queue() -> None:
         assert 100 == api.get("queues/%2F/orders").json["head_message_timestamp"]
         earlier.close()
         later.close()
+
+
+def test_list_of_queues_decodes_only_the_first_message_of_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoded = []
+
+    def decode(properties: bytes) -> BasicHeaderProperties:
+        decoded.append(properties)
+        return decode_properties(properties)
+
+    with FakeBroker(management_port=0) as broker:
+        broker.declare_queue("orders", durable=True)
+        broker.put("orders", b"first", message_id="1", delivery_mode=2)
+        broker.put("orders", b"second", message_id="2", delivery_mode=2)
+        broker.put("orders", b"third", message_id="3", delivery_mode=1)
+        monkeypatch.setattr(message, "decode_properties", decode)
+
+        (queue,) = ManagementApi(broker.management_url).get("queues").json
+
+        assert (2, ["1"]) == (
+            queue["messages_persistent"],
+            [decode_properties(octets).message_id for octets in decoded],
+        )
+
+
+def test_dead_letter_stays_persistent() -> None:
+    arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    with FakeBroker(management_port=0) as broker:
+        broker.declare_queue("dead", durable=True)
+        broker.declare_queue("orders", arguments={**arguments, "x-message-ttl": 0})
+        broker.put("orders", b"order", delivery_mode=2)
+
+        queue = ManagementApi(broker.management_url).get("queues/%2F/dead").json
+
+        assert 1 == queue["messages_persistent"]
 
 
 def test_each_message_of_a_quorum_queue_is_persistent() -> None:

@@ -26,6 +26,8 @@ from .headers import with_headers
 
 __all__ = ["ParsedProperties", "PropertyReader"]
 
+_PERSISTENT = 2
+"""The delivery mode of messages that survive a restart."""
 _FILTER_VALUE = "x-stream-filter-value"
 _NO_PROPERTIES = b"\x00\x00"
 _MEMO_LIMIT = 1024
@@ -39,6 +41,7 @@ class ParsedProperties(NamedTuple):
     """The encoded properties that consumers get, without the header BCC."""
     expiration: int | None = None
     """Milliseconds to live."""
+    delivery_mode: int | None = None
     priority: int | None = None
     user_id: str | None = None
     reply_to: str | None = None
@@ -57,6 +60,11 @@ class ParsedProperties(NamedTuple):
     """The filter value for consumers of streams; None if it is not a string."""
     faults: tuple[ProtocolError, ...] = ()
     """The errors with which RabbitMQ refuses the properties, in the order of its checks."""
+
+    @property
+    def is_persistent(self) -> bool:
+        """Whether the message was published to survive a restart of the broker."""
+        return self.delivery_mode == _PERSISTENT
 
 
 class PropertyReader:
@@ -117,6 +125,7 @@ class PropertyReader:
         return ParsedProperties(
             outgoing=properties,
             expiration=expiration,
+            delivery_mode=decoded.delivery_mode,
             priority=decoded.priority,
             user_id=decoded.user_id,
             reply_to=decoded.reply_to,

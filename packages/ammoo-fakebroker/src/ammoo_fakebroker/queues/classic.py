@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["ClassicQueue"]
 
 
-_PERSISTENT = 2
-"""The delivery mode of messages that survive a restart."""
-
-
 class _CountedMessage(QueuedMessage):
     """A message whose delivery count includes its failed deliveries in former queues."""
 
@@ -121,7 +117,7 @@ class ClassicQueue(FifoQueue):
         ready = self.ready
         self.ready: ReadyMessages = self._create_ready()
         for queued in ready:
-            if queued.message.decoded().delivery_mode == _PERSISTENT:
+            if queued.message.parsed.is_persistent:
                 self.ready.append(queued)
 
     def _dead_letter_of(self, queued: QueuedMessage) -> Message:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Held", "consumer_figures", "held_by_clients", "message_figures"]
 
-_PERSISTENT: Final = 2
-
 Held = dict["Queue", list["QueuedMessage"]]
 """By queue, the messages that clients have and have not settled."""
 
@@ -102,7 +100,7 @@ def _is_persistent(queue: Queue, message: Message) -> bool:
     """Return whether a message outlives a restart of the broker."""
     if queue.is_replicated:
         return True
-    return queue.durable and message.decoded().delivery_mode == _PERSISTENT
+    return queue.durable and message.parsed.is_persistent
 
 
 def consumer_figures(queue: Queue) -> dict[str, Any]:
