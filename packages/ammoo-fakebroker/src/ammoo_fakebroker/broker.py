@@ -63,8 +63,9 @@ class FakeBroker(
 
     ``async with`` runs it in the current event loop, ``with`` in a separate thread, which also
     serves blocking clients and other processes. A broker can be started once. Leaving the block
-    closes the connections with 320 (CONNECTION_FORCED), and never waits for a client; if the task
-    is cancelled inside ``async with``, the broker is stopped in the same way. If no other exception
+    reads what clients have sent, which takes some tenths of a second if they go on sending, and
+    closes the connections with 320 (CONNECTION_FORCED) without waiting for their answers; if the
+    task is cancelled inside ``async with``, the broker is stopped in the same way. If no other exception
     leaves the block, its end raises what clients could not see, as `check_responders` and
     `check_functions` do.
 
