@@ -67,7 +67,8 @@ class FakeBroker(
     closes the connections with 320 (CONNECTION_FORCED) without waiting for their answers; if the
     task is cancelled inside ``async with``, the broker is stopped in the same way. If no other exception
     leaves the block, its end raises what clients could not see, as `check_responders` and
-    `check_functions` do.
+    `check_functions` do. A broker that was stopped can still be looked at, and has its history;
+    what would change it raises RuntimeError.
 
     Example::
 
