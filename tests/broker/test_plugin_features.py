@@ -1,8 +1,10 @@
 """What the pytest plugin does beside starting brokers, in pytest runs of its own."""
 
+import inspect
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -634,6 +636,40 @@ def test_management_interface_of_another_broker_is_refused() -> None:
         f" {broker.port}, not on 9: give the one of amqp://127.0.0.1:9 as"
         " --fakebroker-management-url"
     ) == str(refused.value)
+
+
+OWN_METHODS = [
+    name
+    for name in sorted(set(dir(FakeBroker)) & set(dir(RealBroker)))
+    if not name.startswith("_") and inspect.isfunction(getattr(RealBroker, name))
+]
+
+
+@pytest.mark.parametrize("name", OWN_METHODS)
+def test_real_broker_takes_each_argument_that_the_fake_takes(name: str) -> None:
+    taken = inspect.signature(getattr(RealBroker, name)).parameters
+    expected = set(inspect.signature(getattr(FakeBroker, name)).parameters)
+
+    assert not expected - set(taken) or "options" in taken
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda broker: broker.messages("q", including_unacknowledged=True), "messages"),
+        (lambda broker: broker.delete_queue("q", if_empty=True), "delete_queue"),
+        (lambda broker: broker.close_connections(connection="api"), "close_connections"),
+    ],
+)
+def test_option_that_a_real_broker_does_not_have_skips_the_test(
+    call: Callable[[RealBroker], object], name: str
+) -> None:
+    broker = RealBroker("amqp://127.0.0.1:9", None, "test", refuse)
+
+    with pytest.raises(
+        pytest.fail.Exception, match=rf"{name}\(.* cannot be done to amqp://127.0.0.1:9"
+    ):
+        call(broker)
 
 
 def test_url_of_the_real_broker_is_checked_at_the_start(pytester: pytest.Pytester) -> None:

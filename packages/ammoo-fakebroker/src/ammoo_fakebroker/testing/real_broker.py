@@ -194,9 +194,15 @@ class RealBroker(RealSetUp):
         )
 
     def messages(
-        self, queue_name: str, virtualhost: str = _DEFAULT_VIRTUALHOST
+        self,
+        queue_name: str,
+        virtualhost: str = _DEFAULT_VIRTUALHOST,
+        *,
+        including_unacknowledged: bool = False,
     ) -> list[MessageSnapshot]:
         """Return the messages that are ready in a queue; get them and put them back."""
+        if including_unacknowledged:
+            self._refuse("messages(including_unacknowledged=True)")
         home = self._home(virtualhost)
         self._found(("queues", home, queue_name))
         return self._messages(home, queue_name, _MOST)
@@ -371,10 +377,14 @@ class RealBroker(RealSetUp):
         """Remove a policy."""
         self._api.delete(("policies", self._home(virtualhost), name))
 
-    def close_connections(self, reason: str = "closed by the test") -> None:
+    def close_connections(
+        self, reason: str = "closed by the test", *, connection: object = None
+    ) -> None:
         """Close the connections to the virtual host of this test as an operator does."""
-        for connection in self.connections:
-            self._api.delete(("connections", connection.name), {"X-Reason": reason})
+        if connection is not None:
+            self._refuse(f"close_connections(connection={connection!r})")
+        for each in self.connections:
+            self._api.delete(("connections", each.name), {"X-Reason": reason})
 
 
 def _describe_result(last: object) -> str:

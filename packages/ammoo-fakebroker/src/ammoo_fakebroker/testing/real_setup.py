@@ -208,8 +208,17 @@ class RealSetUp(ABC):
         """Drop the messages that are ready in a queue; RabbitMQ does not count them."""
         self._api.delete(("queues", self._home(virtualhost), queue_name, "contents"))
 
-    def delete_queue(self, queue_name: str, *, virtualhost: str = _DEFAULT_VIRTUALHOST) -> None:
+    def delete_queue(
+        self,
+        queue_name: str,
+        *,
+        if_unused: bool = False,
+        if_empty: bool = False,
+        virtualhost: str = _DEFAULT_VIRTUALHOST,
+    ) -> None:
         """Delete a queue."""
+        if if_unused or if_empty:
+            self._refuse(f"delete_queue(if_unused={if_unused}, if_empty={if_empty})")
         self._api.delete(("queues", self._home(virtualhost), queue_name))
 
     def delete_exchange(
