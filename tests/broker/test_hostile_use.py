@@ -190,7 +190,7 @@ def block_thread(request: pytest.FixtureRequest) -> Callable[[FakeBroker], threa
 def test_end_of_a_broker_whose_thread_is_blocked_names_that_only(
     monkeypatch: pytest.MonkeyPatch, block_thread: Callable[[FakeBroker], threading.Event]
 ) -> None:
-    monkeypatch.setattr(broker, "_END_TIMEOUT", 0.01, raising=False)
+    monkeypatch.setattr(broker, "_END_TIMEOUT", 0.01)
     monkeypatch.setattr(server, "_CALL_TIMEOUT", 0.01)
     monkeypatch.setattr(threaded_server, "_STOP_TIMEOUT", 0.01)
 

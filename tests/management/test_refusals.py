@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -338,6 +339,54 @@ def test_administrator_needs_permissions_to_use_a_virtual_host(
     reply = api.as_user(user, "secret").ask(method, path.format(virtualhost=virtualhost), body)
 
     assert (401, "not_authorised", "Access refused.") == reply.problem
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "refusal", "text"),
+    [
+        (PUBLISH, PUBLISHED, (400, "bad_request"), "403 ACCESS_REFUSED - "),
+        (GET, GOT, (401, "not_authorised"), "ACCESS_REFUSED - "),
+    ],
+)
+def test_lack_of_a_permission_is_told_as_amqp_tells_it(
+    api: ManagementApi,
+    virtualhost: str,
+    user: str,
+    path: str,
+    body: Any,
+    refusal: tuple[int, str],
+    text: str,
+) -> None:
+    api.put(f"users/{user}", {"password": "secret", "tags": ["management"]})
+    api.put(f"permissions/{virtualhost}/{user}", {"configure": "", "write": "", "read": ""})
+
+    reply = api.as_user(user, "secret").ask("POST", path.format(virtualhost=virtualhost), body)
+
+    status, error, reason = reply.problem
+    assert (*refusal, text) == (status, error, reason[: len(text)])
+    assert reason.endswith(f" in vhost '{unquote(virtualhost)}' refused for user '{user}'")
+
+
+def test_arguments_may_be_nested_deeply(api: ManagementApi, virtualhost: str) -> None:
+    arguments: dict[str, Any] = {}
+    for _ in range(900):
+        arguments = {"x-deep": arguments}
+
+    reply = api.put(f"queues/{virtualhost}/deep", {"arguments": arguments})
+
+    assert 201 == reply.status
+
+
+@pytest.mark.rabbitmq_version(">=4.3")
+def test_name_of_a_topic_exchange_is_a_string(
+    api: ManagementApi, virtualhost: str, user: str
+) -> None:
+    api.put(f"users/{user}", {"password": "secret", "tags": []})
+    body = {"exchange": [], "write": ".*", "read": ".*"}
+
+    reply = api.put(f"topic-permissions/{virtualhost}/{user}", body)
+
+    assert (400, "bad_request") == reply.problem[:2]
 
 
 def test_administrator_sees_a_virtual_host_without_permissions(

@@ -74,11 +74,15 @@ def check_nulls(value: Any) -> None:
     Raises:
         Refusal: 400, there is one.
     """
-    if value is None:
-        raise bad_request("null_not_allowed")
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for each in inner:
-        check_nulls(each)
+    unchecked = [value]  # a table may be nested deeper than Python's stack
+    while unchecked:
+        each = unchecked.pop()
+        if each is None:
+            raise bad_request("null_not_allowed")
+        if isinstance(each, dict):
+            unchecked.extend(each.values())
+        elif isinstance(each, list):
+            unchecked.extend(each)
 
 
 def json_response(value: Any, status: int = HTTPStatus.OK) -> Response:

@@ -81,8 +81,6 @@ def refusal_of_channel(error: ProtocolError) -> Refusal:
 
     It names the code. If the error ends the connection, RabbitMQ leaves out the code's name.
     """
-    if error.reply_code == ReplyCode.ACCESS_REFUSED:
-        return access_refused()
     ends_connection = error.reply_code >= _FIRST_OF_CONNECTIONS
     text = error.reply_text.partition(" - ")[2] if ends_connection else error.reply_text
     return bad_request(f"{int(error.reply_code)} {text}")

@@ -125,7 +125,8 @@ def put_topic_permissions(call: Call) -> Response:
 def _check_exchange(call: Call, name: Any) -> None:
     """Check, for releases that do, that there is an exchange of a name."""
     exchanges = call.node.virtualhosts[call.names["vhost"]].exchanges
-    if call.release.checks_topic_exchanges and name not in exchanges:
+    exists = isinstance(name, str) and name in exchanges
+    if call.release.checks_topic_exchanges and not exists:
         raise bad_request(["no_such_exchange", name])
 
 

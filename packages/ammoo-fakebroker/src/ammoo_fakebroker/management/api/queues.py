@@ -10,6 +10,7 @@ from ammoo_wire import (
     QueueDeclareParameters,
     QueueDeleteParameters,
     QueuePurgeParameters,
+    ReplyCode,
 )
 
 from ...rabbitmq import errors
@@ -17,7 +18,7 @@ from ...rabbitmq.arguments import STREAM
 from ..call import Call, Role, boolean, changed, done, integer, json_response
 from ..json_bodies import read_table
 from ..lists import list_response, with_columns
-from ..refusals import Refusal, bad_request, not_found, refusal_of_channel
+from ..refusals import Refusal, bad_request, not_authorised, not_found, refusal_of_channel
 from ..releases import SINCE_4_0
 from ..route import Route, Routes
 from ..statistics.counts import QUEUE_GROUPS
@@ -230,6 +231,8 @@ def get_messages(call: Call) -> Response:
         try:
             got = _get(channel, call.names["queue"], body)
         except ProtocolError as error:
+            if error.reply_code == ReplyCode.ACCESS_REFUSED:
+                raise not_authorised(error.reply_text) from None
             raise refusal_of_channel(error) from None
     return json_response([_message_item(each, body) for each in got])
 
