@@ -1,4 +1,4 @@
-"""A service: many tasks publish jobs, ten are worked off at a time, SIGTERM ends it in order."""
+"""A service: many tasks publish jobs, ten are handled at a time, SIGTERM shuts it down cleanly."""
 
 import asyncio
 import itertools
