@@ -190,14 +190,13 @@ def block_thread(request: pytest.FixtureRequest) -> Callable[[FakeBroker], threa
 def test_end_of_a_broker_whose_thread_is_blocked_names_that_only(
     monkeypatch: pytest.MonkeyPatch, block_thread: Callable[[FakeBroker], threading.Event]
 ) -> None:
-    monkeypatch.setattr(broker, "_END_TIMEOUT", 0.01)
-    monkeypatch.setattr(server, "_CALL_TIMEOUT", 0.01)
-    monkeypatch.setattr(threaded_server, "_STOP_TIMEOUT", 0.01)
-
     def fail_while_the_thread_is_blocked() -> None:
         with FakeBroker() as blocked:
             blocked.faults.nack_publishes()
             block_thread(blocked)
+            monkeypatch.setattr(broker, "_END_TIMEOUT", 0.01)
+            monkeypatch.setattr(server, "_CALL_TIMEOUT", 0.01)
+            monkeypatch.setattr(threaded_server, "_STOP_TIMEOUT", 0.01)
             raise KeyError("by the test")
 
     with pytest.raises(RuntimeError, match=r"did not end within 0\.01 s") as raised:

@@ -1,5 +1,6 @@
 """Servers for the client's tests: scripted ones, and brokers, fake and real."""
 
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -24,6 +25,9 @@ __all__ = [
 ]
 """What the suites of workers and of requests and replies have in common with this one."""
 
+
+collect_ignore = ["test_eager_tasks.py"] if sys.version_info < (3, 12) else []
+"""asyncio has eager tasks since Python 3.12."""
 
 pytest_generate_tests = parametrise
 

@@ -25,7 +25,6 @@ from ammoo_wire import (
     ChannelOpenParameters,
     ConfirmSelectOkParameters,
     ConfirmSelectParameters,
-    ConnectionCloseParameters,
     ConnectionState,
     ExchangeDeclareOkParameters,
     ExchangeDeclareParameters,
@@ -109,9 +108,7 @@ class ScriptedPeer(asyncio.Protocol):
             if answer is None:
                 self.received.append(command)
             else:
-                reply = answer(command.parameters)
-                ends_all = isinstance(reply, ConnectionCloseParameters)
-                self.protocol.send(0 if ends_all else command.channel_number, reply)
+                self.protocol.send(command.channel_number, answer(command.parameters))
         self.flush()
         if self.protocol.state is ConnectionState.CLOSED:
             self.hang_up()

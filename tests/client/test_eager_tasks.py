@@ -4,7 +4,6 @@ What the client does without an await must not be interrupted by a task of its o
 """
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,10 +22,6 @@ from ammoo_wire import (
 from tests.client.script import ScriptedServer
 from tests.recovery.network import Network
 from tests.recovery.until import AT_ONCE, lose, until_consumers
-
-pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="asyncio has eager tasks since Python 3.12"
-)
 
 
 @pytest.fixture(autouse=True)

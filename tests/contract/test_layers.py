@@ -241,7 +241,6 @@ CLIENT_STOREYS = {
         "ammoo.recovery.restoring.remedies",
         "ammoo.recovery.restoring.pipelines",
         "ammoo.recovery.restoring.locked_pauses",
-        "ammoo.recovery.restoring.suspects",
         "ammoo.recovery.gate",
         "ammoo.recovery.events",
         "ammoo.recovery.listener",

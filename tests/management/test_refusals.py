@@ -367,16 +367,6 @@ def test_lack_of_a_permission_is_told_as_amqp_tells_it(
     assert reason.endswith(f" in vhost '{unquote(virtualhost)}' refused for user '{user}'")
 
 
-def test_arguments_may_be_nested_deeply(api: ManagementApi, virtualhost: str) -> None:
-    arguments: dict[str, Any] = {}
-    for _ in range(900):
-        arguments = {"x-deep": arguments}
-
-    reply = api.put(f"queues/{virtualhost}/deep", {"arguments": arguments})
-
-    assert 201 == reply.status
-
-
 @pytest.mark.rabbitmq_version(">=4.3")
 def test_name_of_a_topic_exchange_is_a_string(
     api: ManagementApi, virtualhost: str, user: str

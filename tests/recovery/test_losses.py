@@ -11,7 +11,6 @@ import pytest
 import ammoo
 from ammoo import Credentials, Recovery
 from ammoo.exceptions import (
-    CommandInvalid,
     ConnectionForced,
     ConnectionLost,
     CredentialsUnavailable,
@@ -26,7 +25,7 @@ from ammoo.exceptions import (
     StaleDelivery,
     UnexpectedFrame,
 )
-from ammoo.recovery.events import ChannelReopened, ConsumerLost, Open, Recovering, Restored
+from ammoo.recovery.events import ChannelReopened, Open, Recovering, Restored
 from ammoo.recovery.listener import EventListener
 from ammoo_wire import (
     Accepted,
@@ -745,62 +744,50 @@ async def test_server_that_answers_nothing_is_busy_and_no_entity_is_to_blame(
     assert () == opened.not_restored
 
 
-UNKNOWN_TYPE = ConnectionCloseParameters(503, "COMMAND_INVALID - unknown exchange type", 40, 10)
-
-
-def closing_for_bad(request: Any) -> Any:
-    """Return what closes the connection for the exchange 'bad', and declares all others."""
-    is_bad = request.exchange_name == "bad"
-    return UNKNOWN_TYPE if is_bad else ExchangeDeclareOkParameters()
-
-
-@pytest.mark.parametrize("on_error", ["skip", "retry"])
-async def test_suspect_that_ends_the_connection_twice_is_skipped(
-    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch, on_error: Any
+async def test_suspect_is_declared_behind_everything_else(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ammoo.recovery.restoring.stragglers.FIRST_DELAY", 0.0)
-    recovery = ammoo.Recovery(random=lambda: 0.0, on_error=on_error)
-    async with await ammoo.connect(scripted.url, recovery=recovery) as connection:
+    refusal = ConnectionCloseParameters(503, "COMMAND_INVALID - unknown exchange type", 40, 10)
+    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
         events = connection.events()
-        declared = ExchangeDeclareOkParameters()
-        scripted.peer.answers[ExchangeDeclareParameters] = lambda _: declared
+        scripted.answers[ExchangeDeclareParameters] = lambda _: ExchangeDeclareOkParameters()
+        scripted.peer.answers[ExchangeDeclareParameters] = lambda _: ExchangeDeclareOkParameters()
         async with connection.channel() as channel:
             await channel.declare_exchange("good", "topic")
             await channel.declare_exchange("bad", "x-nobody-knows")
             await channel.declare_queue("orders")
-            scripted.answers[ExchangeDeclareParameters] = closing_for_bad
+            del scripted.answers[ExchangeDeclareParameters]
             scripted.peer.abort()
+            declared = [
+                await answer_until_bad(scripted, 2, refusal),
+                await answer_until_bad(scripted, 3, refusal),
+                await answer_until_bad(scripted, 4, None),
+            ]
             opened = await until(events, Open)
-            await channel.declare_queue("orders")
 
+    assert [["good"], ["good"], ["good"]] == declared
     (missing,) = opened.not_restored
     assert "<exchange 'bad'>" == repr(missing.entity)
-    assert not missing.is_retried
-    assert isinstance(missing.error, CommandInvalid)
     assert 3 == opened.restored
-    assert 4 == len(scripted.peers)
 
 
-async def test_consumer_that_ends_the_connection_twice_raises_what_the_server_said(
-    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ammoo.recovery.restoring.stragglers.FIRST_DELAY", 0.0)
-    crashed = ConnectionCloseParameters(541, "INTERNAL_ERROR", 60, 20)
-    async with await ammoo.connect(scripted.url, recovery=AT_ONCE) as connection:
-        events = connection.events()
-        scripted.peer.answers[BasicConsumeParameters] = lambda p: BasicConsumeOkParameters(
-            p.consumer_tag
-        )
-        async with connection.channel() as channel, channel.consume("orders") as consumer:
-            scripted.answers[BasicConsumeParameters] = lambda _: crashed
-            scripted.peer.abort()
-            lost = await until(events, ConsumerLost)
-            with pytest.raises(InternalError) as caught:
-                await anext(consumer)
-            await channel.declare_queue("orders")
-
-    assert (consumer, caught.value) == (lost.consumer, lost.error)
-    assert not caught.value.recoverable
+async def answer_until_bad(
+    scripted: ScriptedServer, connections: int, refusal: ConnectionCloseParameters | None
+) -> list[str]:
+    """Answer declarations of exchanges on the newest connection until the bad one comes."""
+    await scripted.accepted(connections)
+    peer, declared = scripted.peer, list[str]()
+    while not (refusal is None and declared):
+        command = await peer.expect_any(ExchangeDeclareParameters)
+        parameters: Any = command.parameters
+        if parameters.exchange_name == "bad":
+            assert refusal is not None
+            peer.send(refusal, channel_number=0)
+            break
+        declared.append(parameters.exchange_name)
+        peer.send(ExchangeDeclareOkParameters(), channel_number=command.channel_number)
+    return declared
 
 
 # --- credentials ---------------------------------------------------------------------------------

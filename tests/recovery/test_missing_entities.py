@@ -4,6 +4,7 @@ Each entity of `not_restored` that is retried is restored or given up, on whiche
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,6 @@ from ammoo.recovery.events import (
 )
 from ammoo.recovery.listener import EventListener
 from ammoo.recovery.restoring.stragglers import Stragglers
-from ammoo.recovery.restoring.suspects import Suspects
 from ammoo.recovery.restoring.topology_replay import Replay
 from ammoo.topology import Topology
 from ammoo.topology_records import BindingRecord, ConsumerRecord, ExchangeRecord, QueueRecord
@@ -943,7 +943,7 @@ def binding(source: ExchangeRecord, queue: QueueRecord) -> BindingRecord:
 
 def test_each_binding_is_released_by_the_last_of_its_ends_and_once() -> None:
     live: Any = None
-    replay = Replay(live, Topology(), AT_ONCE, Suspects())
+    replay = Replay(live, Topology(), AT_ONCE, Counter())
     exchange, here, missing = ExchangeRecord("x"), QueueRecord("here"), QueueRecord("missing")
     first, second = binding(exchange, here), binding(exchange, missing)
     error = NotFound(404, "NOT_FOUND", 50, 10)
@@ -965,7 +965,7 @@ def test_time_out_of_an_entity_names_the_method_that_was_not_answered() -> None:
     topology.queue_declared(QueueDeclareParameters("q"), "q")
     topology.exchange_declared(ExchangeDeclareParameters("x", "topic"))
     topology.bound(QueueBindParameters("q", "x", "key", False, {}))
-    replay = Replay(live, topology, AT_ONCE, Suspects())
+    replay = Replay(live, topology, AT_ONCE, Counter())
 
     assert ["exchange.declare", "queue.declare", "queue.bind"] == [
         replay.method_for(each)
@@ -980,7 +980,7 @@ def test_started_consumer_does_not_wait_for_its_queue() -> None:
     queue = QueueRecord("orders")
     first, second = (ConsumerRecord(each, None, queue, request, (0, 0)) for each in "ab")
     queue.consumers |= {first: None, second: None}
-    replay = Replay(live, Topology(), AT_ONCE, Suspects())
+    replay = Replay(live, Topology(), AT_ONCE, Counter())
 
     replay.started.add(first)
 
@@ -997,7 +997,7 @@ class LockedConsumers:
         self.missing_queues: list[str] = []
         self.restored_queues: list[str] = []
         self.failed_queues: list[str] = []
-        replay = Replay(live, Topology(), AT_ONCE, Suspects())
+        replay = Replay(live, Topology(), AT_ONCE, Counter())
         error = ResourceLocked(405, "RESOURCE_LOCKED", 60, 20)
         replay.stragglers = {
             ConsumerRecord(queue, None, QueueRecord(queue), request, (0, 0)): error

@@ -12,6 +12,7 @@ tasks read.
 
 import asyncio
 from asyncio import Task
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -30,6 +31,7 @@ from ..instrumentation.hooks import Hooks
 from ..live.connection import LiveConnection
 from ..running_loop import new_task
 from ..topology import Topology
+from ..topology_records import Entity
 from .background import BackgroundTasks
 from .connector import Connector
 from .delays import Outage
@@ -42,7 +44,6 @@ from .reports import Reports
 from .restoring.connection import ConnectionRestoration
 from .restoring.handover import Handover
 from .restoring.reviving import Reviver
-from .restoring.suspects import Suspects
 from .restoring.topology_replay import GaveUp
 from .retry_decisions import FaultCounter
 from .state import RecoveryState
@@ -96,7 +97,7 @@ class Supervisor:
         self._rounds = Rounds(state, recovery, connector, self._restore, reports)
         self._swap = swap
         self._faults = FaultCounter()
-        self._suspects = Suspects()
+        self._suspects: Counter[Entity] = Counter()
         self._closing: Exception | None = None  # with which the caller closes the connection
         self._task: Task[None] | None = None
         self._retired: list[LiveConnection] = []  # lost; their sockets may not be closed yet
@@ -287,7 +288,7 @@ class Supervisor:
         outage = rounds.outage
         self.state.is_recovering = False
         self._use(restoration.live)
-        self._suspects.acquit_all_but(replay.stragglers)
+        self._suspects.clear()
         self._handover.missing.clear()
         self._swap(restoration.live)
         not_restored = restoration.not_restored()

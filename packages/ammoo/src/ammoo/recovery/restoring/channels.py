@@ -17,7 +17,7 @@ from ...exceptions.connection import ServerClosedConnection, TooManyChannels
 from ...inbox import Inbox
 from ...live.channel import LiveChannel
 from ...live.connection import LiveConnection
-from ...topology_records import ConsumerRecord
+from ...topology_records import ConsumerRecord, Entity
 from ..lasting_channel import LastingChannel
 from .private_channels import answered_in_time
 from .topology_replay import Replay
@@ -77,7 +77,7 @@ class ChannelRestoration:
         self.error: Exception | None = None
         self.live: LiveChannel
 
-    async def run(self, records: Iterable[ConsumerRecord]) -> None:
+    async def run(self, records: Iterable[ConsumerRecord], suspects: "dict[Entity, int]") -> None:
         """Open the channel, and start the consumers that can be started.
 
         Raises:
@@ -101,8 +101,8 @@ class ChannelRestoration:
                 await self._set_prefetch(self.channel.settings.prefetch or UNLIMITED)
                 return
             except ServerClosedConnection as error:
-                if record is not None:
-                    self._replay.blame(record, error)
+                if record is not None and refuses_consumer(error):
+                    suspects[record] = suspects.get(record, 0) + 1
                 raise
             except (ServerClosedChannel, OperationTimeout) as error:
                 if record is None:
@@ -244,6 +244,7 @@ async def restore_channels(
     connection: LiveConnection,
     consumers: "dict[LastingChannel, list[ConsumerRecord]]",
     replay: Replay,
+    suspects: "dict[Entity, int]",
 ) -> "dict[LastingChannel, ChannelRestoration]":
     """Open the caller's channels again, with their consumers.
 
@@ -251,6 +252,7 @@ async def restore_channels(
         connection: The new connection.
         consumers: The consumers of each channel, in the order in which they were started.
         replay: Knows the restored entities, and decides about refusals.
+        suspects: How often each entity may have ended a connection.
 
     Raises:
         GaveUp: A consumer was refused, and on_error is "fail".
@@ -264,7 +266,7 @@ async def restore_channels(
         excess.error = TooManyChannels(most)
     results = await asyncio.gather(
         *(
-            restoration.run(_ready(consumers[channel], replay))
+            restoration.run(_ready(consumers[channel], replay, suspects), suspects)
             for channel, restoration in restorations.items()
         ),
         return_exceptions=True,
@@ -275,13 +277,15 @@ async def restore_channels(
     return restorations
 
 
-def _ready(records: Iterable[ConsumerRecord], replay: Replay) -> list[ConsumerRecord]:
+def _ready(
+    records: Iterable[ConsumerRecord], replay: Replay, suspects: "dict[Entity, int]"
+) -> list[ConsumerRecord]:
     """Return the consumers to start now; the others are stragglers, or the user omits them."""
     ready = []
     for record in records:
         if not replay.restores(record) or replay.is_waiting_for(record):
             continue
-        if record in replay.suspects:
+        if suspects.get(record):
             replay.postpone_suspect(record)
         else:
             ready.append(record)

@@ -1,16 +1,16 @@
 """Restoring a connection: first the topology, then the caller's channels with their consumers."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from ...exceptions.connection import TooManyChannels
 from ...live.connection import LiveConnection
 from ...topology import Topology
-from ...topology_records import ConsumerRecord
+from ...topology_records import ConsumerRecord, Entity
 from ..events import NotRestored
 from ..lasting_channel import LastingChannel
 from ..options import Recovery
 from .channels import ChannelRestoration, restore_channels
-from .suspects import Suspects
 from .topology_replay import Replay
 
 __all__ = ["ConnectionRestoration"]
@@ -23,7 +23,7 @@ class ConnectionRestoration:
         live: The new connection.
         topology: The entities to restore.
         recovery: The user's options.
-        suspects: The entities that may have ended a connection.
+        suspects: How often each entity may have ended a connection.
 
     Attributes:
         channels: The caller's channels on the new connection.
@@ -36,12 +36,13 @@ class ConnectionRestoration:
         live: LiveConnection,
         topology: Topology,
         recovery: Recovery,
-        suspects: Suspects,
+        suspects: "Counter[Entity]",
     ) -> None:
         self.channels: dict[LastingChannel, ChannelRestoration] = {}
         self.live = live
         self.replay: Replay = Replay(live, topology, recovery, suspects)
         self._topology = topology
+        self._suspects = suspects
         self._former_names = {queue: queue.name for queue in topology.plan().server_named_queues}
 
     async def run(self, channels: Iterable[LastingChannel]) -> None:
@@ -56,7 +57,9 @@ class ConnectionRestoration:
             await self.replay.run()
             records = self._topology.consumers_by_channel()
             consumers = {channel: records.get(channel, []) for channel in channels}
-            self.channels = await restore_channels(self.live, consumers, self.replay)
+            self.channels = await restore_channels(
+                self.live, consumers, self.replay, self._suspects
+            )
         except TooManyChannels:
             self.replay.suspect_unanswered()
             raise

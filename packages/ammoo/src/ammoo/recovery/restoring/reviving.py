@@ -5,6 +5,7 @@ consumer.
 """
 
 import asyncio
+from collections import Counter
 from typing import Final
 
 from ammoo_wire import BasicConsumeParameters
@@ -29,7 +30,6 @@ from .channels import ChannelHasEnded, ChannelRestoration, start_late
 from .handover import Handover, attach_consumer
 from .remedies import Remedy, remedy_for
 from .stragglers import Stragglers
-from .suspects import Suspects
 from .topology_replay import GaveUp, Replay
 
 __all__ = ["Reviver"]
@@ -68,7 +68,7 @@ class Reviver:
 
     def _new_replay(self, live: LiveConnection) -> Replay:
         """Return a replay, which opens private channels and decides about refusals."""
-        return Replay(live, self._topology, self._recovery, Suspects())
+        return Replay(live, self._topology, self._recovery, Counter())
 
     # --- a channel ---
 
@@ -99,7 +99,7 @@ class Reviver:
             replay = self._new_replay(connection)
             restoration = ChannelRestoration(channel, replay)
             try:
-                await restoration.run(self._startable_on(channel))
+                await restoration.run(self._startable_on(channel), {})
             except ConnectionClosed:
                 return  # the channel comes back with the connection
             except (ChannelClosed, OperationTimeout, TooManyChannels):

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from ...exceptions.base import OperationTimeout
 from ...exceptions.channel import ChannelClosed, NotFound
-from ...exceptions.connection import ConnectionClosed, ServerClosedConnection, TooManyChannels
+from ...exceptions.connection import ConnectionClosed, TooManyChannels
 from ...topology_records import BindingRecord, ConsumerRecord, Entity
 from .private_channels import answered_in_time
 from .remedies import Remedy, remedy_for
@@ -76,9 +76,6 @@ class Stragglers:
         self._host = host
         self._slots = asyncio.Semaphore(AT_A_TIME)  # consumers need none: see `_slot_for`
         self._redeclaring = asyncio.Lock()
-        self._one_suspect = asyncio.Lock()
-        self._is_suspect_to_blame = False  # of the end of the connection
-        self._in_flight: set[Entity] = set()
         self._retried: set[Entity] = set()  # each has a task
         self._restored_at = 0.0  # the last entity
 
@@ -137,22 +134,15 @@ class Stragglers:
     def _slot_for(self, entity: Entity) -> AbstractAsyncContextManager[None]:
         """Return the semaphore that limits how many are tried at a time; none for a consumer.
 
-        Suspects are tried one at a time: if the server closes the connection, it is clear why.
         A consumer waits on its own channel for as long as its queue has no leader. Meanwhile the
         others must not wait.
         """
-        if self._replay.suspects.is_blamed(entity):
-            return self._one_suspect
         return nullcontext() if isinstance(entity, ConsumerRecord) else self._slots
 
     async def _try(self, tasks: asyncio.TaskGroup, entity: Entity) -> bool:
         """Try an entity once; return whether the connection is still open."""
-        self._in_flight.add(entity)
         try:
             is_restored = self._host.is_wanted(entity) and await self._restore(tasks, entity)
-        except ServerClosedConnection as error:
-            self._blame(entity, error)
-            return False
         except ConnectionClosed:
             return False
         except (ChannelClosed, OperationTimeout, TooManyChannels) as error:
@@ -163,8 +153,6 @@ class Stragglers:
                     self._fail(entity, error)
                 return True
             is_restored = False  # the program has deleted it meanwhile
-        finally:
-            self._in_flight.discard(entity)
         if is_restored:
             self._replay.stragglers.pop(entity, None)
             self._restored(entity)
@@ -172,17 +160,7 @@ class Stragglers:
             self._replay.stragglers.pop(entity, None)
         return True
 
-    def _blame(self, entity: Entity, error: ServerClosedConnection) -> None:
-        """Suspect an entity of having closed the connection, unless a suspect was in flight."""
-        suspects = self._replay.suspects
-        if suspects.is_blamed(entity):
-            self._is_suspect_to_blame = True
-        elif self._is_suspect_to_blame or any(map(suspects.is_blamed, self._in_flight)):
-            return
-        self._replay.blame(entity, error)
-
     def _restored(self, entity: Entity) -> None:
-        self._replay.suspects.acquit(entity)
         self._restored_at = asyncio.get_running_loop().time()
         self._host.restored(entity)
 

@@ -10,6 +10,7 @@ or final. An entity that is retried is a straggler: see `stragglers`.
 
 import asyncio
 from asyncio import Future
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -18,7 +19,6 @@ from ammoo_wire import (
     ExchangeBindParameters,
     ExchangeDeclareOkParameters,
     ExchangeDeclareParameters,
-    Method,
     QueueBindOkParameters,
     QueueBindParameters,
     QueueDeclareOkParameters,
@@ -48,7 +48,6 @@ from .locked_pauses import LockedPauses
 from .pipelines import Pipeline, spread
 from .private_channels import ANSWER_TIMEOUT, PrivateChannels
 from .remedies import Remedy, remedy_for
-from .suspects import Suspects
 
 __all__ = ["GaveUp", "Replay"]
 
@@ -99,7 +98,7 @@ class Replay:
         live: The connection.
         topology: The record.
         recovery: The user's options.
-        suspects: The entities that may have ended a connection; shared by all attempts.
+        suspects: How often each entity may have ended a connection; shared by all attempts.
 
     Attributes:
         failed: The errors of entities that will not be retried.
@@ -107,7 +106,6 @@ class Replay:
         started: The consumers that are started already; also those whose channel has ended since,
             which are started with it and not by this replay.
         stragglers: The errors of entities that will be retried.
-        suspects: The entities that may have ended a connection.
     """
 
     def __init__(
@@ -115,7 +113,7 @@ class Replay:
         live: LiveConnection,
         topology: Topology,
         recovery: Recovery,
-        suspects: Suspects,
+        suspects: "Counter[Entity]",
     ) -> None:
         self.failed: dict[Entity, Exception] = {}
         self.private_channels: PrivateChannels = PrivateChannels(live)
@@ -125,7 +123,7 @@ class Replay:
         self._live = live
         self._topology = topology
         self._recovery = recovery
-        self.suspects: Suspects = suspects
+        self._suspects = suspects
         self._unbound: dict[BindingRecord, None] = {}  # the server did not find one of their ends
         self._redeclare_pauses = list(REDECLARE_PAUSES)
 
@@ -178,7 +176,7 @@ class Replay:
         for entity in stage:
             if not self.wants(entity):
                 continue
-            if entity in self.suspects:
+            if self._suspects[entity]:
                 self.postpone_suspect(entity)
             elif isinstance(entity, BindingRecord) and self.is_waiting_for(entity):
                 pass  # it is bound when its end exists
@@ -200,24 +198,14 @@ class Replay:
         return self._recovery.restores(entity)
 
     def postpone_suspect(self, entity: Entity) -> None:
-        """Try last an entity that may have ended a connection; give it up at the second time.
-
-        Raises:
-            GaveUp: The user wants no connection without it.
-        """
-        guilt = self.suspects.guilt(entity)
-        if guilt is None:
-            reason = "restoring an earlier connection failed, perhaps because of it"
-            self.stragglers[entity] = NotSent(self.method_for(entity), reason)
-        elif self._recovery.on_error == "fail":
-            raise GaveUp(entity, guilt)
+        """Try last an entity that may have ended a connection; give it up at the second time."""
+        method = "basic.consume" if isinstance(entity, ConsumerRecord) else self.method_for(entity)
+        reason = "restoring an earlier connection failed, perhaps because of it"
+        suspicion = NotSent(method, reason)
+        if self._suspects[entity] > 1:
+            self.refuse(entity, suspicion)
         else:
-            self.failed[entity] = guilt
-
-    def blame(self, entity: Entity, error: ServerClosedConnection) -> None:
-        """Suspect an entity if the server has closed the connection because of its method."""
-        if self._method_for(entity).id == (error.class_id, error.method_id):
-            self.suspects.blame(entity, error)
+            self.stragglers[entity] = suspicion
 
     async def _run_stage(self, entities: list[Declared]) -> None:
         channel_max = self._live.protocol.channel_max or 65535
@@ -334,14 +322,9 @@ class Replay:
         except TooManyChannels:  # nothing to ask with
             await asyncio.wait({answer}, timeout=ANSWER_TIMEOUT)
 
-    def method_for(self, entity: Entity) -> str:
-        """Return the method that restores an entity, ``queue.declare`` for example."""
-        return self._method_for(entity).name
-
-    def _method_for(self, entity: Entity) -> Method:
-        if isinstance(entity, ConsumerRecord):
-            return method_of(entity.request)
-        return method_of(self._topology.request_for(entity))
+    def method_for(self, entity: Declared) -> str:
+        """Return the method that declares or binds an entity, ``queue.declare`` for example."""
+        return method_of(self._topology.request_for(entity)).name
 
     def send(self, channel: LiveChannel, entity: Declared) -> "Future[Reply]":
         """Send the request for an entity."""
@@ -385,11 +368,11 @@ class Replay:
             self.failed[entity] = error
 
     def _suspect(self, pipeline: Pipeline[Declared], error: ServerClosedConnection) -> None:
-        """Record which request may have closed the connection: the error names only a method."""
+        """Record which requests may have closed the connection: the error names only a method."""
         culprit = (error.class_id, error.method_id)
         for entity in pipeline.in_flight:
-            if self._method_for(entity).id == culprit:
-                self.suspects.blame(entity, error)
+            if method_of(self._topology.request_for(entity)).id == culprit:
+                self._suspects[entity] += 1
                 return
 
     def suspect_unanswered(self) -> None:
@@ -399,7 +382,7 @@ class Replay:
         """
         for entity, error in self.stragglers.items():
             if isinstance(error, OperationTimeout):
-                self.suspects.note_unanswered(entity)
+                self._suspects[entity] = max(1, self._suspects[entity])
 
     def failed_consumers(self) -> dict[ConsumerRecord, Exception]:
         """Return the consumers that will not be retried, and why."""
