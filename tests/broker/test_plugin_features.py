@@ -163,7 +163,6 @@ unittest.main()
     )
 
     assert "FAILED (errors=2, skipped=1)" in finished.stderr
-    assert "FAILED (errors=2, skipped=1)" in finished.stderr
     assert "FakeBroker has no option 'hartbeat'; did you mean 'heartbeat'?" in finished.stderr
 
 
