@@ -312,8 +312,8 @@ async def test_message_whose_key_cannot_be_made_has_failed(
 @pytest.mark.parametrize(
     ("key", "text"),
     [
-        (lambda message: message.body, r"of type bytearray .* \(unhashable type: 'bytearray'\);"),
-        (lambda message: ("key", [1]), r"of type tuple .* \(unhashable type: 'list'\); expected"),
+        (lambda message: message.body, r"of type bytearray .*unhashable type: 'bytearray'"),
+        (lambda message: ("key", [1]), r"of type tuple .*unhashable type: 'list'\)+; expected"),
     ],
 )
 async def test_key_that_is_not_hashable_is_named(
