@@ -13,8 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from .call_checks import checks_arguments
-from .connections.connection import Connection
-from .faults.occasions import Occasion
+from .faults.occasions import is_chosen
 from .faults.options import check_scope
 from .function_errors import ErrorsPassedTo
 from .network.server import Server
@@ -124,7 +123,7 @@ class Interruptions(ABC):
             ] = None
 
         with ErrorsPassedTo(record):
-            return _is_chosen(client, choice)
+            return is_chosen(client, choice)
         return False
 
     def unblock(self, reason: str | None = None) -> None:
@@ -192,7 +191,7 @@ class Interruptions(ABC):
         Raises:
             LookupError: There is none: with a misspelt name, nothing would happen.
         """
-        chosen = [client for client in clients if _is_chosen(client.connection, choice)]
+        chosen = [client for client in clients if is_chosen(client.connection, choice)]
         if not chosen:
             raise LookupError(
                 f"the broker has no connection {_described(choice)};"
@@ -233,8 +232,3 @@ def _described(choice: ConnectionChoice) -> str:
     if isinstance(choice, ConnectionSnapshot):
         return f"{choice.name!r} any more"
     return "that the function accepts"
-
-
-def _is_chosen(connection: object, choice: ConnectionChoice) -> bool:
-    assert isinstance(connection, Connection)
-    return Occasion(connection).answers("connection", choice)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from ..faults.occasions import is_chosen
 from ..management.http import Response
 from ..management.json_bodies import json_response
 from ..management.refusals import Refusal, bad_request
@@ -87,11 +88,7 @@ def _connection_name(options: Mapping[str, Any]) -> str | None:
 
 def _connections_named(call: ControlCall, name: str | None) -> list[Client]:
     """Return the connections of a name, RabbitMQ's or the client's; all of them if it is None."""
-    return [
-        each
-        for each in call.node.connections
-        if name in (None, each.identity.name, each.identity.peer_name)
-    ]
+    return [each for each in call.node.connections if name is None or is_chosen(each, name)]
 
 
 def _count_connections(call: ControlCall, name: str | None) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ammoo_wire import method_of
 
+from ..connections.connection import Connection
 from ..predicates import decides
 from ..snapshots import ConnectionSnapshot, MessageSnapshot, snapshot_connection, snapshot_message
 from .options import matches
@@ -19,16 +20,17 @@ if TYPE_CHECKING:
     from ammoo_wire import Command
 
     from ..connections.channel import Channel
-    from ..connections.connection import Connection
     from ..messages.message import Message, QueuedMessage
     from ..queues.consumers import Consumer
     from ..queues.queue import Queue
+    from .options import ConnectionChoice
 
 __all__ = [
     "DeliveryOccasion",
     "MethodOccasion",
     "Occasion",
     "PublishOccasion",
+    "is_chosen",
 ]
 
 
@@ -92,6 +94,12 @@ class Occasion:
     def describe(self) -> str:
         """Return the text of a strike."""
         return f"connection {self.connection!r}"
+
+
+def is_chosen(connection: object, choice: ConnectionChoice) -> bool:
+    """Return whether a connection is one that the option ``connection`` chooses."""
+    assert isinstance(connection, Connection)
+    return Occasion(connection).answers("connection", choice)
 
 
 class PublishOccasion(Occasion):
