@@ -295,7 +295,7 @@ async def test_block_in_the_loop_is_interrupted_by_what_a_due_function_raises(
     clock.call_later(10, fail_with(error))
     async with FakeBroker(clock=clock) as broker:
         with pytest.raises(type(error), match="failed") as raised, broker.auto_advance():
-            await asyncio.sleep(3600)
+            await asyncio.sleep(3600)  # until the error interrupts it
 
     assert error is raised.value
     assert "auto_advance ended after 0 s: a function that fell due raised this" in (error.__notes__)
@@ -354,7 +354,7 @@ async def test_what_a_due_function_raises_in_the_loop_keeps_its_reason(
     clock.call_later(10, due)
     async with FakeBroker(clock=clock) as broker:
         with pytest.raises(LookupError, match="failed") as raised, broker.auto_advance():
-            await asyncio.sleep(3600)
+            await asyncio.sleep(3600)  # until the error interrupts it
 
     assert cause is type(raised.value.__cause__)
     assert isinstance(raised.value.__context__, ValueError)

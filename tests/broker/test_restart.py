@@ -296,7 +296,7 @@ def test_restart_of_a_moment(broker: FakeBroker) -> None:
 async def test_broker_comes_up_when_its_restart_is_cancelled() -> None:
     async with FakeBroker() as broker:
         restarting = asyncio.create_task(broker.restart_async(down_for=3600))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the restart begins
 
         restarting.cancel()
         with suppress(asyncio.CancelledError):
@@ -309,7 +309,7 @@ async def test_broker_comes_up_when_its_restart_is_cancelled() -> None:
 async def test_broker_that_is_stopped_during_its_restart_stays_down() -> None:
     async with FakeBroker() as broker:
         restarting = asyncio.create_task(broker.restart_async(down_for=3600))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the restart begins
 
     restarting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -343,7 +343,7 @@ async def test_client_that_connects_in_the_same_turn_of_the_loop_is_refused(
     refuse: Callable[[FakeBroker], None],
 ) -> None:
     async with FakeBroker() as broker:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the broker begins to accept clients
         refuse(broker)
 
         with pytest.raises(ConnectionRefusedError):

@@ -137,20 +137,20 @@ def test_three_slow_rounds_take_thirty_seconds_on_the_average() -> None:
 @pytest.mark.parametrize("value", [-1, float("nan")])
 def test_time_that_is_negative_or_no_number_is_refused(option: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{option} is {value!r}; expected seconds, 0 or more"):
-        Recovery(**{option: value})  # type: ignore[arg-type]
+        Recovery(**{option: value})  # type: ignore[arg-type]  # the mistake
 
 
 @pytest.mark.parametrize("option", ["max_attempts", "max_waiting", "max_waiting_bytes"])
 def test_negative_count_is_refused(option: str) -> None:
     with pytest.raises(ValueError, match=f"{option} is -1; expected a number, 0 or more"):
-        Recovery(**{option: -1})  # type: ignore[arg-type]
+        Recovery(**{option: -1})  # type: ignore[arg-type]  # the mistake
 
 
 @pytest.mark.parametrize("option", ["deadline", "max_waiting"])
 @pytest.mark.parametrize("value", ["5", True])
 def test_option_that_is_no_number_is_refused(option: str, value: object) -> None:
     with pytest.raises(TypeError, match=f"{option} is {value!r}; expected"):
-        Recovery(**{option: value})  # type: ignore[arg-type]
+        Recovery(**{option: value})  # type: ignore[arg-type]  # the mistake
 
 
 def test_bounds_may_be_infinite() -> None:
@@ -163,7 +163,7 @@ def test_unknown_on_error_is_refused() -> None:
     with pytest.raises(
         ValueError, match="on_error is 'ignore'; expected 'skip', 'retry' or 'fail'"
     ):
-        Recovery(on_error="ignore")  # type: ignore[arg-type]
+        Recovery(on_error="ignore")  # type: ignore[arg-type]  # the mistake
 
 
 def test_options_show_themselves() -> None:
